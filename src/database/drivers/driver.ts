@@ -1,0 +1,55 @@
+/**
+ * The seam between the repositories and an engine. A repository is written once against {@link Driver};
+ * the mode decides whether its methods answer with a value (SQLite) or a promise (a network engine).
+ */
+export type Mode = 'sync' | 'async';
+
+/** A value in sync mode, a promise of it in async mode. */
+export type Result<M extends Mode, T> = M extends 'sync' ? T : Promise<T>;
+
+/** What a statement parameter may be. Booleans are stored as 0 and 1 by the repositories. */
+export type SqlValue = string | number | bigint | Uint8Array | null;
+
+/** Named parameters: `:name` in the SQL is `name` here. */
+export type Params = Readonly<Record<string, SqlValue>>;
+
+/** A result row, by column name. */
+export type Row = Record<string, SqlValue>;
+
+/**
+ * The body of a compound transaction: a generator that yields the result of each statement and is given
+ * back its value (awaited first, in async mode).
+ */
+export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>;
+
+/** Rows as they come: in sync mode an iterator, in async mode an async one. */
+export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
+
+/** Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. */
+export interface Driver<M extends Mode> {
+  /** The first row, mapped, or null. */
+  first<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T | null>;
+  /** What `map` makes of the first row, or of there being none. */
+  one<T>(sql: string, params: Params, map: (row: Row | undefined) => T): Result<M, T>;
+  /** All rows, mapped. */
+  all<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T[]>;
+  /** What `finish` makes of all rows, mapped. */
+  all<T, U>(sql: string, params: Params, map: (row: Row) => T, finish: (values: T[]) => U): Result<M, U>;
+  /** Runs a statement; gives the number of rows that it changed. */
+  run(sql: string, params: Params): Result<M, number>;
+  /** Runs a statement; gives what `map` makes of the number of rows that it changed. */
+  run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
+  /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
+  transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
+  /** Streams rows from a read connection of its own, so that writes can go on meanwhile. */
+  iterate<T>(sql: string, params: Params, map: (row: Row) => T): Stream<M, T>;
+}
+
+/** What a repository needs of the manager: a driver, and the time. */
+export interface Session<M extends Mode> {
+  readonly driver: Driver<M>;
+  readonly clock: Clock;
+}
+
+/** The current time in milliseconds since the Unix epoch. Tests inject one. */
+export type Clock = () => number;

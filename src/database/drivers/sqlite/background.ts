@@ -1,0 +1,233 @@
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import type { Params, Row, SqlValue } from '../driver.ts';
+import source from './background.worker.js';
+import { closedError, translate } from './errors.ts';
+
+export interface BackgroundOptions {
+  /** An absolute path; a database in memory has no background. */
+  path: string;
+  busyTimeoutMs: number;
+  /** At most this many worker threads, started as they are needed. */
+  workers: number;
+}
+
+/** What the worker says; see background.worker.js. */
+type Answer = { id: number } & (
+  | { type: 'columns'; columns: string[] }
+  | { type: 'rows'; rows: SqlValue[][]; done: boolean }
+  | { type: 'error'; name: string; code: string | undefined; message: string }
+);
+
+interface Query {
+  sql: string;
+  params: Params;
+  signal: AbortSignal | undefined;
+  onRow: (row: Row) => void;
+  resolve: () => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Read-only queries in worker threads, for what would block the event loop. A worker is asked to close
+ * and never terminated: ending a thread inside a query aborts the process.
+ */
+export class Background {
+  readonly #options: BackgroundOptions;
+  readonly #threads: Thread[] = [];
+  readonly #queue: Query[] = [];
+  #closing: Promise<void> | null = null;
+
+  constructor(options: BackgroundOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * All rows of a query.
+   *
+   * @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted.
+   */
+  async all(sql: string, params: Params = {}, options: { signal?: AbortSignal } = {}): Promise<Row[]> {
+    const rows: Row[] = [];
+    options.signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      if (this.#closing) throw closedError(this.#options.path);
+      this.#queue.push({
+        sql,
+        params,
+        signal: options.signal,
+        onRow: (row) => rows.push(row),
+        resolve,
+        reject,
+      });
+      this.#dispatch();
+    });
+    return rows;
+  }
+
+  /** Refuses what waits, lets each worker finish its step, and resolves when all threads have ended. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const query of this.#queue.splice(0)) query.reject(closedError(this.#options.path));
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  #dispatch(): void {
+    while (this.#queue.length > 0) {
+      const thread = this.#threads.find((candidate) => candidate.idle) ?? this.#start();
+      const query = thread && this.#queue.shift();
+      if (!thread || !query) return;
+      thread.run(query);
+    }
+  }
+
+  #start(): Thread | null {
+    if (this.#threads.length >= this.#options.workers) return null;
+    const thread = new Thread(
+      this.#options,
+      () => this.#dispatch(),
+      () => this.#threads.splice(this.#threads.indexOf(thread), 1),
+    );
+    this.#threads.push(thread);
+    return thread;
+  }
+}
+
+/** One worker thread and the query it is on. */
+class Thread {
+  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #ended: Promise<void>;
+  readonly #onIdle: () => void;
+  #query: Query | null = null;
+  #id = 0;
+  #columns: string[] = [];
+  #removeAbortListener: (() => void) | null = null;
+
+  constructor({ path, busyTimeoutMs }: BackgroundOptions, onIdle: () => void, onEnd: () => void) {
+    this.#path = path;
+    this.#onIdle = onIdle;
+    this.#worker = new Worker(source, {
+      eval: true,
+      workerData: { path, busyTimeoutMs, engine: resolveEngine() },
+    });
+    // An idle worker does not keep the program running.
+    this.#worker.unref();
+    this.#worker.on('message', (answer: Answer) => this.#receive(answer));
+    this.#worker.on('error', (error) => this.#settle(translate(error, { open: true, path })));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        onEnd();
+        this.#settle(closedError(path));
+        resolve();
+      });
+    });
+  }
+
+  get idle(): boolean {
+    return this.#query === null;
+  }
+
+  run(query: Query): void {
+    this.#query = query;
+    this.#worker.ref();
+    if (query.signal) {
+      const { signal } = query;
+      const cancel = (): void => this.#abort(signal);
+      signal.addEventListener('abort', cancel, { once: true });
+      this.#removeAbortListener = () => signal.removeEventListener('abort', cancel);
+    }
+    try {
+      this.#worker.postMessage({ type: 'query', id: ++this.#id, sql: query.sql, params: query.params });
+    } catch (error) {
+      // A parameter that cannot be sent to a thread, such as a function.
+      this.#settle(translate(error, { open: true, path: this.#path }));
+    }
+  }
+
+  close(): Promise<void> {
+    this.#query?.reject(closedError(this.#path));
+    // Stays referenced until it has ended: the program must not exit in the middle of its query.
+    this.#worker.ref();
+    this.#worker.postMessage({ type: 'close' });
+    return this.#ended;
+  }
+
+  #abort(signal: AbortSignal): void {
+    this.#query?.reject(signal.reason);
+    this.#worker.postMessage({ type: 'cancel', id: this.#id });
+  }
+
+  #receive(answer: Answer): void {
+    const query = this.#query;
+    if (query === null || answer.id !== this.#id) return;
+    if (answer.type === 'columns') this.#columns = answer.columns;
+    else if (answer.type === 'error') this.#settle(this.#asError(answer));
+    else this.#take(query, answer.rows, answer.done);
+  }
+
+  #take(query: Query, rows: SqlValue[][], done: boolean): void {
+    for (const values of rows) query.onRow(toRow(this.#columns, values));
+    if (done) {
+      this.#settle(null);
+      return;
+    }
+    // After the event loop has had its turn, so that a large result does not hold it.
+    const id = this.#id;
+    setImmediate(() => this.#worker.postMessage({ type: 'more', id }));
+  }
+
+  #settle(error: ProxyVaultError | null): void {
+    const query = this.#query;
+    if (query === null) return;
+    this.#query = null;
+    this.#removeAbortListener?.();
+    this.#removeAbortListener = null;
+    this.#worker.unref();
+    if (error) query.reject(error);
+    else query.resolve();
+    this.#onIdle();
+  }
+
+  #asError({
+    name,
+    code,
+    message,
+  }: {
+    name: string;
+    code: string | undefined;
+    message: string;
+  }): ProxyVaultError {
+    return translate(Object.assign(new Error(message), { name, code }), { open: true, path: this.#path });
+  }
+}
+
+function toRow(columns: readonly string[], values: readonly SqlValue[]): Row {
+  const row: Row = {};
+  columns.forEach((column, index) => {
+    row[column] = values[index] ?? null;
+  });
+  return row;
+}
+
+/** Where better-sqlite3 is: a worker made from source text has no module of its own to resolve it from. */
+function resolveEngine(): string {
+  try {
+    // A CommonJS bundle has a file name and no import.meta.url.
+    return createRequire(typeof __filename === 'string' ? __filename : import.meta.url).resolve(
+      'better-sqlite3',
+    );
+  } catch (error) {
+    throw new ProxyVaultError(
+      'UNSUPPORTED',
+      'Background queries need better-sqlite3 beside the program: mark it as external in your bundler.',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,71 @@
+// Runs in a worker thread, from source text (so that it survives bundling): no imports but node: and the
+// better-sqlite3 that the main thread resolved. Answers one query at a time, in chunks that the main
+// thread asks for, so that neither thread holds more than two of them.
+const { parentPort, workerData } = require('node:worker_threads');
+const Database = require(workerData.engine);
+
+const CHUNK_ROWS = 250;
+const connection = new Database(workerData.path, {
+  readonly: true,
+  fileMustExist: true,
+  timeout: workerData.busyTimeoutMs,
+});
+let rows = null;
+// Of the query under way: an answer that crosses a cancellation is told from one to the next query.
+let id = 0;
+
+function sendChunk() {
+  const chunk = [];
+  let done = false;
+  while (chunk.length < CHUNK_ROWS) {
+    const next = rows.next();
+    if (next.done) {
+      done = true;
+      break;
+    }
+    chunk.push(next.value);
+  }
+  if (done) rows = null;
+  parentPort.postMessage({ id, type: 'rows', rows: chunk, done });
+}
+
+function stop() {
+  if (rows !== null) rows.return();
+  rows = null;
+}
+
+const handlers = {
+  query({ sql, params, ...message }) {
+    id = message.id;
+    const statement = connection.prepare(sql).raw(true);
+    rows = statement.iterate(params);
+    parentPort.postMessage({
+      id,
+      type: 'columns',
+      columns: statement.columns().map((column) => column.name),
+    });
+    sendChunk();
+  },
+  more(message) {
+    if (message.id === id && rows !== null) sendChunk();
+  },
+  cancel(message) {
+    if (message.id !== id || rows === null) return;
+    stop();
+    parentPort.postMessage({ id, type: 'rows', rows: [], done: true });
+  },
+  close() {
+    stop();
+    connection.close();
+    parentPort.close();
+  },
+};
+
+parentPort.on('message', (message) => {
+  try {
+    handlers[message.type](message);
+  } catch (error) {
+    stop();
+    parentPort.postMessage({ id, type: 'error', name: error.name, code: error.code, message: error.message });
+  }
+});

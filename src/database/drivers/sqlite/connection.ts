@@ -1,0 +1,164 @@
+// First, so that an old Node gets a sentence instead of a segmentation fault.
+import './require-node.ts';
+
+import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import { sqliteCode, translate } from './errors.ts';
+
+export type Connection = Database.Database;
+
+/** `full` syncs the log at each commit; `normal` only at checkpoints: a power cut may take the last commits. */
+export type Durability = 'full' | 'normal';
+
+export interface ConnectionOptions {
+  /** An absolute path, or `:memory:`. */
+  path: string;
+  readonly: boolean;
+  durability: Durability;
+  busyTimeoutMs: number;
+}
+
+/** The write-ahead log is cut back to this after a checkpoint. */
+const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
+
+/** Before this, a checkpoint could corrupt a WAL that was reset meanwhile. */
+const MINIMUM_SQLITE = [3, 51, 3] as const;
+
+/**
+ * Makes sure that a database can be at `path`: creates missing folders (0700) and the file (0600).
+ *
+ * @throws CANNOT_OPEN for a folder, a missing file in read-only mode, or missing permission.
+ */
+export function prepareFile(path: string, readonly: boolean): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) throw cannotOpen(path, 'is a folder: give the path of a file');
+  if (found && !found.isFile()) throw cannotOpen(path, 'is not a regular file');
+  if (found) {
+    assertAccess(path, readonly);
+    return;
+  }
+  if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    // SQLite would create it 0644; its -wal and -shm take their mode from this file.
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+    throw cannotOpen(path, 'cannot be created: check the path and the permissions of its folder', error);
+  }
+}
+
+function assertAccess(path: string, readonly: boolean): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw cannotOpen(path, 'may not be read by this user: check its permissions', error);
+  }
+  if (readonly) return;
+  try {
+    accessSync(path, constants.W_OK);
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw cannotOpen(
+      path,
+      'or its folder may not be written by this user: check the permissions, or open it with readonly: true',
+      error,
+    );
+  }
+}
+
+function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultError {
+  return new ProxyVaultError('CANNOT_OPEN', `${path} ${what}.`, { cause, details: { path } });
+}
+
+/** Opens one connection with our pragmas, each set and read back. */
+export function openConnection(options: ConnectionOptions): Connection {
+  const { path, readonly } = options;
+  let connection: Connection | null = null;
+  try {
+    connection = new Database(path, {
+      readonly,
+      fileMustExist: path !== ':memory:',
+      timeout: options.busyTimeoutMs,
+    });
+    assertSqliteVersion(connection);
+    configure(connection, options);
+    return connection;
+  } catch (error) {
+    connection?.close();
+    throw translate(error, { open: true, path });
+  }
+}
+
+/** A read-only connection to a file that another connection of ours has set up. */
+export function openReader(options: ConnectionOptions): Connection {
+  return openConnection({ ...options, readonly: true });
+}
+
+function assertSqliteVersion(connection: Connection): void {
+  const version = String(connection.prepare('SELECT sqlite_version()').pluck().get());
+  const parts = version.split('.').map(Number);
+  const difference = MINIMUM_SQLITE.map((least, i) => (parts[i] ?? 0) - least).find((d) => d !== 0) ?? 0;
+  if (difference < 0) {
+    throw new ProxyVaultError(
+      'UNSUPPORTED',
+      `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed and this is ${version}: reinstall better-sqlite3.`,
+    );
+  }
+}
+
+function configure(
+  connection: Connection,
+  { path, readonly, durability, busyTimeoutMs }: ConnectionOptions,
+): void {
+  set(connection, 'busy_timeout', busyTimeoutMs);
+  set(connection, 'foreign_keys', 1);
+  set(connection, 'trusted_schema', 0);
+  set(connection, 'cell_size_check', 1);
+  if (readonly) {
+    // Reads the header, so that a file which is no database is found out now.
+    connection.pragma('schema_version');
+    set(connection, 'query_only', 1);
+    return;
+  }
+  if (path !== ':memory:') switchToWal(connection, busyTimeoutMs);
+  set(connection, 'synchronous', durability === 'full' ? 2 : 1);
+  set(connection, 'journal_size_limit', JOURNAL_SIZE_LIMIT);
+  set(connection, 'temp_store', 2);
+}
+
+function set(connection: Connection, pragma: string, value: number): void {
+  connection.pragma(`${pragma} = ${value}`);
+  const actual = connection.pragma(pragma, { simple: true });
+  if (actual !== value) {
+    throw new ProxyVaultError(
+      'UNSUPPORTED',
+      `SQLite kept ${pragma} at ${String(actual)} where ${value} is needed.`,
+    );
+  }
+}
+
+/** The switch takes an exclusive lock without asking the busy handler, so processes that start together retry. */
+function switchToWal(connection: Connection, busyTimeoutMs: number): void {
+  const deadline = Date.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      const mode = connection.pragma('journal_mode = WAL', { simple: true });
+      if (mode === 'wal') return;
+      throw new ProxyVaultError(
+        'UNSUPPORTED',
+        `SQLite kept journal_mode at ${String(mode)}: write-ahead logging needs a local disk.`,
+      );
+    } catch (error) {
+      if (!sqliteCode(error)?.startsWith('SQLITE_BUSY') || Date.now() >= deadline) throw error;
+      sleep(5 + Math.random() * 20);
+    }
+  }
+}
+
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}

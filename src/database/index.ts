@@ -1,0 +1,21 @@
+/** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
+export type { BackupOptions, BackupProgress } from './backup.ts';
+export type {
+  Clock,
+  Driver,
+  Mode,
+  Params,
+  Result,
+  Row,
+  Session,
+  SqlValue,
+  Steps,
+  Stream,
+} from './drivers/driver.ts';
+export type { Durability } from './drivers/sqlite/connection.ts';
+export type { SqlLogger } from './drivers/sqlite/driver.ts';
+export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
+export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
+export * from './migrations/index.ts';
+export type { DatabaseOptions } from './options.ts';
+export * from './types.ts';

@@ -1,0 +1,236 @@
+import { ProxyVaultError } from '../errors.ts';
+import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
+import type { Clock, Params, Row, Session } from './drivers/driver.ts';
+import { Background } from './drivers/sqlite/background.ts';
+import { type ConnectionOptions, prepareFile } from './drivers/sqlite/connection.ts';
+import { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { closedError } from './drivers/sqlite/errors.ts';
+import {
+  type CheckOptions,
+  type CheckReport,
+  checkDatabase,
+  type DatabaseStats,
+  readStats,
+} from './inspection.ts';
+import { MigrationRunner } from './migrations/runner.ts';
+import { loadMigrations } from './migrations/sources.ts';
+import type { Migration } from './migrations/types.ts';
+import { type DatabaseOptions, resolveOptions } from './options.ts';
+import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
+import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
+
+/** What goes before this time is removed. */
+export interface PruneOptions {
+  eventsOlderThan?: Date | undefined;
+  statsOlderThan?: Date | undefined;
+}
+
+/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if a reader held it up. */
+export interface CheckpointResult {
+  complete: boolean;
+  walPages: number;
+  movedPages: number;
+}
+
+/**
+ * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
+ *
+ * @throws CANNOT_OPEN for a folder or missing permission, NOT_A_DATABASE (the file is untouched),
+ *   DATABASE_NEWER, MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
+ */
+export function initDatabase(options: DatabaseOptions): DatabaseManager {
+  return new DatabaseManager(options);
+}
+
+/** One open database: its connections, transactions, migrations and upkeep. Give it to the repositories. */
+export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDisposable {
+  readonly driver: SqliteDriver;
+  readonly clock: Clock;
+  readonly migrations: MigrationRunner;
+  /** The absolute path of the file, or `:memory:`. */
+  readonly path: string;
+  readonly readonly: boolean;
+  readonly #connection: ConnectionOptions;
+  readonly #background: Background;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: DatabaseOptions) {
+    const settings = resolveOptions(options);
+    const migrations = loadMigrations(settings.migrations);
+    this.path = settings.path;
+    this.readonly = settings.readonly;
+    this.clock = settings.clock;
+    this.#connection = settings;
+    if (!this.#inMemory) prepareFile(this.path, this.readonly);
+    this.driver = new SqliteDriver(settings);
+    this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
+    this.migrations = new MigrationRunner({
+      driver: this.driver,
+      clock: this.clock,
+      migrations,
+      beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
+    });
+    try {
+      this.migrations.verify();
+    } catch (error) {
+      this.driver.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Runs `work` in a write transaction: all of it is stored, or, if it throws, nothing. Inside another it is
+   * a savepoint, which can fail alone.
+   *
+   * @throws ASYNC_TRANSACTION for an async function (it would commit at its first await), BUSY, CLOSED.
+   */
+  transaction<T>(work: () => T): T {
+    assertSynchronous(work);
+    return this.driver.atomically(() => {
+      const result = work();
+      if (isThenable(result)) throw asynchronous(work, 'returned a promise');
+      return result;
+    });
+  }
+
+  /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
+  get background(): Pick<Background, 'all'> {
+    if (!this.#inMemory) return this.#background;
+    // Another thread cannot see a database in memory.
+    return {
+      all: async (sql: string, params: Params = {}): Promise<Row[]> =>
+        this.driver.all(sql, params, (row) => row),
+    };
+  }
+
+  /**
+   * Copies the database to a file while it is in use: to a temporary name, checked, then renamed.
+   *
+   * @returns the absolute path of the copy.
+   * @throws CONFLICT if the target exists (unless `overwrite`), INVALID_INPUT for the database itself or one
+   *   in memory, DISK_FULL, CORRUPT.
+   */
+  async backup(path: string, options: BackupOptions = {}): Promise<string> {
+    this.#assertOpen();
+    if (this.#inMemory)
+      throw new ProxyVaultError('INVALID_INPUT', 'A database in memory has no file to back up.');
+    return backupTo(this.#connection, path, options);
+  }
+
+  /** Looks for damage of the file, broken references and a changed schema; never changes anything. */
+  async check(options: CheckOptions = {}): Promise<CheckReport> {
+    this.#assertOpen();
+    return checkDatabase(this, options);
+  }
+
+  /** Sizes and row counts. */
+  async stats(): Promise<DatabaseStats> {
+    this.#assertOpen();
+    return readStats(this);
+  }
+
+  /** Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow. */
+  checkpoint(): CheckpointResult {
+    const [row] = this.driver.all('PRAGMA wal_checkpoint(TRUNCATE)', {}, (result) => ({
+      complete: result.busy === 0,
+      walPages: Math.max(0, Number(result.log)),
+      movedPages: Math.max(0, Number(result.checkpointed)),
+    }));
+    return row ?? { complete: true, walPages: 0, movedPages: 0 };
+  }
+
+  /** Removes old history and gives how many rows went. The newest event stays: rotation goes on from it. */
+  prune({ eventsOlderThan, statsOlderThan }: PruneOptions): { events: number; stats: number } {
+    return this.transaction(() => ({
+      events: eventsOlderThan ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan) : 0,
+      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan) : 0,
+    }));
+  }
+
+  get open(): boolean {
+    return this.driver.open;
+  }
+
+  /** Updates the query planner's statistics and closes all connections. Calling it again does nothing. */
+  close(): void {
+    if (!this.driver.open) return;
+    if (!this.readonly && !this.driver.inTransaction) this.#optimize();
+    this.driver.close();
+    this.#closing = this.#background.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As `close()`, and waits until the background threads have ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.#closing;
+  }
+
+  get #inMemory(): boolean {
+    return this.path === ':memory:';
+  }
+
+  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so a lock is no reason to fail. */
+  #optimize(): void {
+    try {
+      this.driver.pragma('busy_timeout = 0');
+      this.driver.pragma('optimize');
+    } catch (error) {
+      const harmless =
+        error instanceof ProxyVaultError &&
+        ['BUSY', 'DISK_FULL', 'READ_ONLY', 'CORRUPT', 'IO'].includes(error.code);
+      if (!harmless) throw error;
+    }
+  }
+
+  #backupBefore(first: Migration, keep: number): void {
+    if (keep === 0 || this.#inMemory || !hasRows(this.driver)) return;
+    backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
+  }
+
+  #assertOpen(): void {
+    if (!this.driver.open) throw closedError(this.path);
+  }
+}
+
+function hasRows(driver: SqliteDriver): boolean {
+  const tables = driver.all(
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_migrations' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    {},
+    (row) => String(row.name),
+  );
+  return tables.some((table) =>
+    driver.first(`SELECT 1 FROM "${table.replaceAll('"', '""')}" LIMIT 1`, {}, () => true),
+  );
+}
+
+function assertSynchronous(work: unknown): asserts work is () => unknown {
+  if (typeof work !== 'function') throw new ProxyVaultError('INVALID_INPUT', 'transaction takes a function.');
+  const kind = Object.prototype.toString.call(work);
+  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]')
+    throw asynchronous(work, 'is async');
+  if (kind === '[object GeneratorFunction]') {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `${nameOf(work)} is a generator, and would not run: give a plain function.`,
+    );
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function asynchronous(work: { name: string }, what: string): ProxyVaultError {
+  return new ProxyVaultError(
+    'ASYNC_TRANSACTION',
+    `${nameOf(work)} ${what}: a transaction cannot wait. Await first, then write in a plain function; nothing was stored.`,
+  );
+}
+
+function nameOf(work: { name: string }): string {
+  return work.name === '' ? 'The transaction function' : `The transaction function ${work.name}`;
+}

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+
+import { ProxyVaultError } from '../../errors.ts';
+import { type SqlStatement, splitStatements } from './statements.ts';
+import type { Migration } from './types.ts';
+
+const NAME = /^(\d{3,9})_[a-z0-9]+(?:_[a-z0-9]+)*$/;
+
+/** They would end the transaction that the runner holds, be ignored inside it, or reach other files. */
+const FORBIDDEN = new Set([
+  'BEGIN',
+  'COMMIT',
+  'END',
+  'ROLLBACK',
+  'SAVEPOINT',
+  'RELEASE',
+  'PRAGMA',
+  'VACUUM',
+  'ATTACH',
+  'DETACH',
+]);
+
+/** Text as it is hashed and run: LF line ends and no byte order mark, so that a checkout's settings do not matter. */
+export function normalizeText(text: string): string {
+  return text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+}
+
+export function checksum(text: string): string {
+  return createHash('sha256').update(normalizeText(text), 'utf8').digest('hex');
+}
+
+/**
+ * Parses one migration file, strictly:
+ *
+ * ```sql
+ * -- Migration: 001_proxy_rotation_system
+ * -- Description: Add tables for proxy rotation system
+ *
+ * -- Up
+ * CREATE TABLE ...;
+ *
+ * -- Down
+ * DROP TABLE ...;
+ * ```
+ *
+ * `-- Down` may be absent: then the migration cannot be undone.
+ *
+ * @throws MIGRATION_INVALID, with file and line.
+ */
+export function parseMigration(namespace: string, fileName: string, text: string): Migration {
+  const name = fileName.replace(/\.sql$/, '');
+  const file = `${name}.sql`;
+  const fail = (line: number, problem: string): never => {
+    throw new ProxyVaultError('MIGRATION_INVALID', `${file}:${line}: ${problem}`, {
+      details: { file, line },
+    });
+  };
+
+  const version =
+    NAME.exec(name)?.[1] ?? fail(1, `a migration is named NNN_lower_case_words.sql, such as 001_tasks.sql.`);
+  const lines = normalizeText(text).split('\n');
+  const header = readHeader(lines, fail);
+  if (header.name !== name)
+    fail(1, `the header names ${header.name}, and the file is ${name}: make them equal.`);
+
+  const firstLine = { up: header.upLine + 1, down: (header.downLine ?? 0) + 1 };
+  const up = lines
+    .slice(header.upLine, header.downLine === null ? undefined : header.downLine - 1)
+    .join('\n');
+  const down = header.downLine === null ? null : lines.slice(header.downLine).join('\n');
+  assertSection(up, 'Up', { file, firstLine: firstLine.up }, fail);
+  if (down !== null) assertSection(down, 'Down', { file, firstLine: firstLine.down }, fail);
+
+  return {
+    namespace,
+    version: Number(version),
+    name,
+    description: header.description,
+    up,
+    down,
+    firstLine,
+    checksum: checksum(text),
+  };
+}
+
+/** The statements of a section, with the lines of the file they stand on. */
+export function sectionStatements(migration: Migration, direction: 'up' | 'down'): SqlStatement[] {
+  return splitStatements(migration[direction] ?? '', {
+    file: `${migration.name}.sql`,
+    firstLine: migration.firstLine[direction],
+  });
+}
+
+interface Header {
+  name: string;
+  description: string;
+  /** Line numbers from 1. */
+  upLine: number;
+  downLine: number | null;
+}
+
+function readHeader(lines: readonly string[], fail: (line: number, problem: string) => never): Header {
+  const found = new Map<string, { line: number; value: string }>();
+  lines.forEach((text, index) => {
+    const line = index + 1;
+    const [, key = '', value = ''] =
+      /^--\s*(Migration:|Description:|Up|Down)(?:\s+(.*))?$/i.exec(text.trimEnd()) ?? [];
+    const inSections = found.has('Up');
+    if (key === '' || (inSections && key.endsWith(':'))) {
+      if (!inSections && text.trim() !== '' && !text.startsWith('--'))
+        fail(line, 'there is SQL before the line "-- Up".');
+      return;
+    }
+    // Prose that begins with the word is a comment, not a marker.
+    if (!key.endsWith(':') && value !== '') return;
+    const exact =
+      ['Migration:', 'Description:', 'Up', 'Down'].find(
+        (marker) => marker.toLowerCase() === key.toLowerCase(),
+      ) ?? key;
+    if (exact !== key || !text.startsWith(`-- ${key}`)) fail(line, `write "-- ${exact}" exactly so.`);
+    if (found.has(exact))
+      fail(line, `"-- ${exact}" stands twice; it first stood on line ${found.get(exact)?.line ?? 0}.`);
+    if (exact === 'Down' && !found.has('Up')) fail(line, '"-- Down" stands before "-- Up".');
+    if (exact.endsWith(':') && value.trim() === '') fail(line, `"-- ${exact}" needs a text behind it.`);
+    found.set(exact, { line, value: value.trim() });
+  });
+  const { value: name } = found.get('Migration:') ?? fail(1, 'the line "-- Migration: NNN_name" is missing.');
+  const { value: description } =
+    found.get('Description:') ?? fail(1, 'the line "-- Description: ..." is missing.');
+  const { line: upLine } = found.get('Up') ?? fail(lines.length, 'the line "-- Up" is missing.');
+  return { name, description, upLine, downLine: found.get('Down')?.line ?? null };
+}
+
+function assertSection(
+  sql: string,
+  section: 'Up' | 'Down',
+  at: { file: string; firstLine: number },
+  fail: (line: number, problem: string) => never,
+): void {
+  const statements = splitStatements(sql, at);
+  if (statements.length === 0) fail(at.firstLine - 1, `the section "-- ${section}" has no statement.`);
+  const forbidden = statements.find((statement) => FORBIDDEN.has(statement.keyword));
+  if (forbidden) {
+    fail(
+      forbidden.line,
+      `${forbidden.keyword} may not stand in a migration: the runner holds the transaction and the settings.`,
+    );
+  }
+}

@@ -1,0 +1,94 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+
+import { ProxyVaultError } from '../errors.ts';
+import type { Clock } from './drivers/driver.ts';
+import type { Durability } from './drivers/sqlite/connection.ts';
+import type { SqlLogger } from './drivers/sqlite/driver.ts';
+import type { MigrationSource } from './migrations/types.ts';
+
+export interface DatabaseOptions {
+  /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
+  path: string;
+  /** `true` prints the SQL text of each statement to standard error, a function is given it. Never the values. */
+  verbose?: boolean | SqlLogger | undefined;
+  /** Refuse every write; the file must exist. Default false. */
+  readonly?: boolean | undefined;
+  /**
+   * `full`, the default: a committed write survives a power cut. `normal`: the last commits may be lost to a
+   * power cut (never to a crash of the program), and the file stays consistent. https://www.sqlite.org/pragma.html#pragma_synchronous
+   */
+  durability?: Durability | undefined;
+  /** How long a write waits for another's lock, in milliseconds, before BUSY. Default 5000. */
+  busyTimeoutMs?: number | undefined;
+  /** The current time in milliseconds since the Unix epoch. Default `Date.now`. */
+  clock?: Clock | undefined;
+  /** How many `iterate()` streams may be open at once. Default 4. */
+  maxReaders?: number | undefined;
+  /** How many threads serve `background`. Default 2, fewer on a small machine. */
+  backgroundWorkers?: number | undefined;
+  /** An application's own migrations, each set under its own namespace, applied by the same `up()`. */
+  migrations?: readonly MigrationSource[] | undefined;
+  /** How many of the backups made before a migration to keep beside the file; 0 makes none. Default 3. */
+  migrationBackups?: number | undefined;
+}
+
+/** The options with their defaults filled in and the path made absolute. */
+export interface DatabaseSettings {
+  path: string;
+  log: SqlLogger | null;
+  readonly: boolean;
+  durability: Durability;
+  busyTimeoutMs: number;
+  clock: Clock;
+  maxReaders: number;
+  backgroundWorkers: number;
+  migrations: readonly MigrationSource[];
+  migrationBackups: number;
+}
+
+/** @throws INVALID_INPUT for an option outside its range. */
+export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
+  const {
+    path,
+    verbose = false,
+    readonly = false,
+    durability = 'full',
+    busyTimeoutMs = 5000,
+    clock = Date.now,
+  } = options;
+  const { maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
+  const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
+  if (typeof path !== 'string' || path.trim() === '' || path.includes('\0')) {
+    throw new ProxyVaultError('INVALID_INPUT', 'path must be the path of a file, or ":memory:".');
+  }
+  if (durability !== 'full' && durability !== 'normal') {
+    throw new ProxyVaultError('INVALID_INPUT', 'durability must be "full" or "normal".');
+  }
+  if (readonly && path === ':memory:') {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'A database in memory begins empty, so it cannot be read-only.',
+    );
+  }
+  const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
+  const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
+  for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {
+    const value = numbers[name];
+    if (!Number.isSafeInteger(value) || value < least[name] || value > 0x7fffffff) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `${name} must be a whole number from ${least[name]}, and is ${String(value)}.`,
+      );
+    }
+  }
+  return {
+    ...numbers,
+    path: path === ':memory:' ? path : resolve(path),
+    log: typeof verbose === 'function' ? verbose : verbose ? (sql) => console.error(sql) : null,
+    readonly,
+    durability,
+    clock,
+    migrations,
+  };
+}

@@ -1,0 +1,23 @@
+/** The repositories, one file a table. A new table is a migration, a file here, and a line below. */
+export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+export { type ImportOptions, type ImportSummary, ProxyRepository } from './proxy.repository.ts';
+export type { ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
+export {
+  type DailyUsage,
+  type DayRange,
+  type Outcome,
+  ProxyUsageStatsRepository,
+  type UsageTotals,
+} from './proxy-usage-stats.repository.ts';
+export { RotationConfigRepository } from './rotation-config.repository.ts';
+export {
+  type RotationEventInput,
+  RotationEventsRepository,
+  type TimeRange,
+} from './rotation-events.repository.ts';
+export {
+  type ReadRulesOptions,
+  type RotationRuleInput,
+  RotationRulesRepository,
+} from './rotation-rules.repository.ts';
+export { StickySessionRepository } from './sticky-session.repository.ts';

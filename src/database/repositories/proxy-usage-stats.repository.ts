@@ -1,0 +1,194 @@
+import { ProxyVaultError } from '../../errors.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
+import type { ProxyUsage } from '../types.ts';
+import { assertId, notFound } from '../validation.ts';
+
+/** What came of one request. */
+export interface Outcome {
+  success: boolean;
+  /** Milliseconds, if it was measured. */
+  latency?: number | undefined;
+  /** `YYYY-MM-DD`, UTC; today unless given. */
+  date?: string | undefined;
+}
+
+/** Days, both inclusive; an end that is absent is open. */
+export interface DayRange {
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+/** Sums of usage. The rates are null where there was nothing to take them of. */
+export interface UsageTotals {
+  requestCount: number;
+  successCount: number;
+  failureCount: number;
+  totalLatencyMs: number;
+  latencyCount: number;
+  /** Percent. */
+  successRate: number | null;
+  meanLatencyMs: number | null;
+}
+
+/** The totals of one day over all proxies. */
+export interface DailyUsage extends UsageTotals {
+  date: string;
+  /** How many proxies were used. */
+  proxyCount: number;
+}
+
+const SUMS = `
+  coalesce(sum(request_count), 0) AS request_count, coalesce(sum(success_count), 0) AS success_count,
+  coalesce(sum(failure_count), 0) AS failure_count, coalesce(sum(total_latency_ms), 0) AS total_latency_ms,
+  coalesce(sum(latency_count), 0) AS latency_count`;
+
+/** Usage by proxy and day (UTC). */
+export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  /**
+   * Adds one request to a proxy's day.
+   *
+   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is no time, or a bad date.
+   */
+  record(proxyId: string, { success, latency, date }: Outcome): Result<M, void> {
+    const measured = assertLatency(latency);
+    return this.#db.run(
+      // From the proxies, so that an unknown one adds nothing and is told from other faults.
+      `INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
+       SELECT id, :date, 1, :success, 1 - :success, :latency, :measured FROM proxies WHERE id = :id
+       ON CONFLICT (proxy_id, date) DO UPDATE SET
+         request_count = proxy_usage_stats.request_count + 1,
+         success_count = proxy_usage_stats.success_count + excluded.success_count,
+         failure_count = proxy_usage_stats.failure_count + excluded.failure_count,
+         total_latency_ms = proxy_usage_stats.total_latency_ms + excluded.total_latency_ms,
+         latency_count = proxy_usage_stats.latency_count + excluded.latency_count`,
+      {
+        id: assertId(proxyId, 'proxyId'),
+        date: date === undefined ? dayOf(this.#session.clock()) : assertDay(date, 'date'),
+        success: success ? 1 : 0,
+        latency: measured === null ? 0 : Math.round(measured),
+        measured: measured === null ? 0 : 1,
+      },
+      (changed) => {
+        if (changed === 0) throw notFound('proxy', proxyId);
+      },
+    );
+  }
+
+  /** Records many in one transaction, all or none; gives how many. */
+  recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
+    return this.#db.transaction(() => this.#recordAll(outcomes));
+  }
+
+  *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
+    let count = 0;
+    for (const outcome of outcomes) {
+      yield this.record(outcome.proxyId, outcome);
+      count++;
+    }
+    return count;
+  }
+
+  /** A proxy's days, oldest first. */
+  findByProxy(proxyId: string, range: DayRange = {}): Result<M, ProxyUsage[]> {
+    return this.#db.all(
+      `SELECT * FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to ORDER BY date`,
+      { id: assertId(proxyId, 'proxyId'), ...rangeParams(range) },
+      toUsage,
+    );
+  }
+
+  /** One day of every proxy that was used on it. */
+  findByDate(date: string): Result<M, ProxyUsage[]> {
+    return this.#db.all(
+      `SELECT * FROM proxy_usage_stats WHERE date = :date ORDER BY proxy_id`,
+      { date: assertDay(date, 'date') },
+      toUsage,
+    );
+  }
+
+  /** The totals of each day that has any, oldest first. */
+  range(range: DayRange = {}): Result<M, DailyUsage[]> {
+    return this.#db.all(
+      `SELECT date, count(*) AS proxy_count, ${SUMS} FROM proxy_usage_stats
+       WHERE date BETWEEN :from AND :to GROUP BY date ORDER BY date`,
+      rangeParams(range),
+      (row) => ({ date: String(row.date), proxyCount: Number(row.proxy_count), ...toTotals(row) }),
+    );
+  }
+
+  /** The totals over a range of days, of one proxy or of all. */
+  totals({ proxyId, ...range }: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
+    const params = rangeParams(range);
+    const map = (row: Row | undefined): UsageTotals => toTotals(row ?? {});
+    if (proxyId === undefined) {
+      return this.#db.one(
+        `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to`,
+        params,
+        map,
+      );
+    }
+    return this.#db.one(
+      `SELECT ${SUMS} FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to`,
+      { ...params, id: assertId(proxyId, 'proxyId') },
+      map,
+    );
+  }
+
+  /** Removes the days that ended before a time; gives how many rows went. */
+  deleteOlderThan(time: Date | string): Result<M, number> {
+    return this.#db.run(`DELETE FROM proxy_usage_stats WHERE date < :day`, {
+      day: storedFrom(time, 'time').slice(0, 10),
+    });
+  }
+}
+
+/** A latency in milliseconds, null if there is none. @throws INVALID_INPUT unless it is finite and not negative. */
+export function assertLatency(latency: number | null | undefined): number | null {
+  if (latency === undefined || latency === null) return null;
+  if (typeof latency === 'number' && latency >= 0 && latency <= Number.MAX_SAFE_INTEGER) return latency;
+  throw new ProxyVaultError('INVALID_INPUT', 'latency must be a number of milliseconds from 0.');
+}
+
+function rangeParams({ from, to }: DayRange): Params {
+  return {
+    from: from === undefined ? '0000-01-01' : assertDay(from, 'from'),
+    to: to === undefined ? '9999-12-31' : assertDay(to, 'to'),
+  };
+}
+
+function toUsage(row: Row): ProxyUsage {
+  return {
+    proxyId: row.proxy_id as string,
+    date: row.date as string,
+    requestCount: row.request_count as number,
+    successCount: row.success_count as number,
+    failureCount: row.failure_count as number,
+    totalLatencyMs: row.total_latency_ms as number,
+    latencyCount: row.latency_count as number,
+  };
+}
+
+function toTotals(row: Row): UsageTotals {
+  const requestCount = Number(row.request_count);
+  const successCount = Number(row.success_count);
+  const totalLatencyMs = Number(row.total_latency_ms);
+  const latencyCount = Number(row.latency_count);
+  return {
+    requestCount,
+    successCount,
+    failureCount: Number(row.failure_count),
+    totalLatencyMs,
+    latencyCount,
+    successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
+    meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
+  };
+}

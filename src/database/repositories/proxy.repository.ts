@@ -1,0 +1,446 @@
+import { v7 as uuidv7 } from 'uuid';
+
+import { ProxyVaultError } from '../../errors.ts';
+import type { Driver, Mode, Params, Result, Session, Steps, Stream } from '../drivers/driver.ts';
+import type { EncryptionService } from '../services/encryption.service.ts';
+import { toStored } from '../timestamps.ts';
+import type { Login, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
+import { assertId, assertWhole, notFound, parse } from '../validation.ts';
+import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+import {
+  filterSchema,
+  inputSchema,
+  type ProxyFilter,
+  type ProxyListing,
+  type ProxyPage,
+  toParams,
+  toProxy,
+  updateSchema,
+  type ValidProxy,
+  whereOf,
+} from './proxy-record.ts';
+import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
+
+/** What an import did, by proxies. */
+export interface ImportSummary {
+  added: number;
+  /** Known ones that got another password. */
+  updated: number;
+  unchanged: number;
+}
+
+export interface ImportOptions {
+  /** Called with the number of entries done, about every `every` of them. */
+  onProgress?: ((done: number) => void) | undefined;
+  every?: number | undefined;
+}
+
+const INSERT = `
+  INSERT INTO proxies (
+    id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
+    region, geolocation_json, username_fingerprint, created_at, updated_at
+  ) VALUES (
+    :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
+    :region, :geolocation, :fingerprint, :now, :now
+  ) ON CONFLICT DO NOTHING
+  RETURNING *`;
+
+/** The pool. */
+export class ProxyRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+  readonly #encryption: EncryptionService | null;
+  readonly #credentials: EncryptedCredentialsRepository<M>;
+  readonly #usage: ProxyUsageStatsRepository<M>;
+
+  /** `encryption` is needed only to store credentials. */
+  constructor(session: Session<M>, encryption?: EncryptionService) {
+    this.#db = session.driver;
+    this.#session = session;
+    this.#encryption = encryption ?? null;
+    this.#credentials = new EncryptedCredentialsRepository(session, encryption);
+    this.#usage = new ProxyUsageStatsRepository(session);
+  }
+
+  /**
+   * Adds a proxy; with `credentials` it gets its identity (protocol, host, port, username), and they are stored encrypted.
+   *
+   * @throws INVALID_INPUT; CONFLICT, with `details.existingId`, if the id or the identity is taken; KEY_MISSING, KEY_MISMATCH.
+   */
+  create(proxy: ProxyInput): Result<M, ProxyConfig> {
+    const input = parse(inputSchema, proxy, 'proxy');
+    return this.#db.transaction(() => this.#create(input, this.#fingerprintOf(input.credentials)));
+  }
+
+  /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
+  createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
+    return this.#db.transaction(() => this.#createAll(proxies));
+  }
+
+  /**
+   * Adds the proxies that are new by identity and gives known ones their new password, in one transaction: repeating an
+   * import changes nothing.
+   *
+   * @throws as `createMany`; then nothing was changed.
+   */
+  importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
+    return this.#db.transaction(() => this.#importAll(proxies, options));
+  }
+
+  /** The proxy with this id, or null. */
+  findById(id: string): Result<M, ProxyConfig | null> {
+    return this.#db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
+  }
+
+  exists(id: string): Result<M, boolean> {
+    return this.#db.one(
+      `SELECT 1 FROM proxies WHERE id = :id`,
+      { id: assertId(id) },
+      (row) => row !== undefined,
+    );
+  }
+
+  /** Every proxy, by id. For a large pool see `iterate` and `list`. */
+  findAll(): Result<M, ProxyConfig[]> {
+    return this.#db.all(`SELECT * FROM proxies ORDER BY id`, {}, toProxy);
+  }
+
+  findByStatus(status: ProxyStatus): Result<M, ProxyConfig[]> {
+    parse(filterSchema, { status }, 'filter');
+    return this.#db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, toProxy);
+  }
+
+  findByProtocol(protocol: ProxyProtocol): Result<M, ProxyConfig[]> {
+    parse(filterSchema, { protocol }, 'filter');
+    return this.#db.all(
+      `SELECT * FROM proxies WHERE protocol = :protocol ORDER BY id`,
+      { protocol },
+      toProxy,
+    );
+  }
+
+  findByRegion(region: string): Result<M, ProxyConfig[]> {
+    parse(filterSchema, { region }, 'filter');
+    return this.#db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, toProxy);
+  }
+
+  /** One page, by id. Give its `next` as `after` for the page behind it; null at the end. */
+  list({ limit = 100, after = '', ...filter }: ProxyListing = {}): Result<M, ProxyPage> {
+    assertWhole(limit, 'limit', 1, 10_000);
+    const { where, params } = whereOf(filter);
+    return this.#db.all(
+      `SELECT * FROM proxies ${where === '' ? 'WHERE' : `${where} AND`} id > :after ORDER BY id LIMIT :most`,
+      { ...params, after: assertId(after, 'after'), most: limit + 1 },
+      toProxy,
+      (found) => {
+        const items = found.slice(0, limit);
+        return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+      },
+    );
+  }
+
+  /** Streams proxies by id, from one snapshot, while writes go on. */
+  iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
+    const { where, params } = whereOf(filter);
+    return this.#db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, toProxy);
+  }
+
+  count(filter: ProxyFilter = {}): Result<M, number> {
+    const { where, params } = whereOf(filter);
+    return this.#db.one(`SELECT count(*) AS n FROM proxies ${where}`, params, (row) => Number(row?.n));
+  }
+
+  /**
+   * Changes the fields that are given; `null` empties those that may be empty.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT; CONFLICT, with `details.existingId`, if another proxy has the new identity.
+   */
+  update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
+    const changes = parse(updateSchema, updates, 'proxy');
+    if (changes.id !== undefined && changes.id !== id) {
+      throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
+    }
+    const { host, port, protocol, latency, region, geolocation } = changes;
+    const params: Params = {
+      id: assertId(id),
+      name: changes.name ?? null,
+      host: host ?? null,
+      port: port ?? null,
+      protocol: protocol ?? null,
+      status: changes.status ?? null,
+      set_latency: latency === undefined ? 0 : 1,
+      latency: latency ?? null,
+      failure_count: changes.failureCount ?? null,
+      total_requests: changes.totalRequests ?? null,
+      success_rate: changes.successRate ?? null,
+      set_region: region === undefined ? 0 : 1,
+      region: region ?? null,
+      set_geolocation: geolocation === undefined ? 0 : 1,
+      geolocation: geolocation ? JSON.stringify(geolocation) : null,
+      now: this.#now(),
+    };
+    const moves = host !== undefined || port !== undefined || protocol !== undefined;
+    if (!moves) return this.#update(params);
+    return this.#db.transaction(() =>
+      this.#move(params, { id, host: params.host, port: params.port, protocol: params.protocol } as Params),
+    );
+  }
+
+  /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
+  delete(id: string): Result<M, boolean> {
+    return this.#db.run(`DELETE FROM proxies WHERE id = :id`, { id: assertId(id) }, (changed) => changed > 0);
+  }
+
+  /**
+   * Records what came of a request, in one step: counts it, sets the lifetime success rate in percent, counts
+   * failures in a row, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to
+   * today's usage.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   */
+  updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
+    const measured = assertLatency(latency);
+    assertId(id);
+    return this.#db.transaction(() => this.#record(id, success, measured));
+  }
+
+  /** The active proxies with the highest success rate, of equal ones the fastest; unknown latency last. */
+  getTopPerformers(limit: number): Result<M, ProxyConfig[]> {
+    return this.#db.all(
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,
+      { limit: assertWhole(limit, 'limit', 1, 10_000) },
+      toProxy,
+    );
+  }
+
+  /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
+  nextActive(after: string): Result<M, ProxyConfig | null> {
+    return this.#db.first(
+      `SELECT * FROM proxies WHERE id = coalesce(
+         (SELECT min(id) FROM proxies WHERE status = 'active' AND id > :after),
+         (SELECT min(id) FROM proxies WHERE status = 'active'))`,
+      { after: assertId(after, 'after') },
+      toProxy,
+    );
+  }
+
+  /** The active proxy with this many others before it in the order of ids. */
+  activeAt(offset: number): Result<M, ProxyConfig | null> {
+    return this.#db.first(
+      `SELECT * FROM proxies WHERE id = (SELECT id FROM proxies WHERE status = 'active' ORDER BY id LIMIT 1 OFFSET :offset)`,
+      { offset: assertWhole(offset, 'offset', 0) },
+      toProxy,
+    );
+  }
+
+  /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
+  leastUsed(): Result<M, ProxyConfig | null> {
+    return this.#db.first(
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT 1`,
+      {},
+      toProxy,
+    );
+  }
+
+  /** The active proxy with the lowest mean latency; unknown latency last. */
+  fastest(): Result<M, ProxyConfig | null> {
+    return this.#db.first(
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT 1`,
+      {},
+      toProxy,
+    );
+  }
+
+  /** Notes that a proxy was handed out now. @throws NOT_FOUND. */
+  markUsed(id: string): Result<M, void> {
+    return this.#db.run(
+      `UPDATE proxies SET last_used_at = :now WHERE id = :id`,
+      { id: assertId(id), now: this.#now() },
+      (changed) => {
+        if (changed === 0) throw notFound('proxy', id);
+      },
+    );
+  }
+
+  *#create(input: ValidProxy, fingerprint: string | null): Steps<M, ProxyConfig> {
+    const params = this.#insertParams(input, fingerprint);
+    const created = (yield this.#db.first(INSERT, params, toProxy)) as ProxyConfig | null;
+    if (created === null) throw conflict(yield this.#findConflict(params));
+    if (input.credentials) yield this.#credentials.store(created.id, input.credentials);
+    return created;
+  }
+
+  *#createAll(proxies: Iterable<ProxyInput>): Steps<M, ProxyConfig[]> {
+    const created: ProxyConfig[] = [];
+    for (const proxy of proxies) {
+      try {
+        const input = parse(inputSchema, proxy, 'proxy');
+        created.push(yield* this.#create(input, this.#fingerprintOf(input.credentials)));
+      } catch (error) {
+        throw atIndex(error, created.length);
+      }
+    }
+    return created;
+  }
+
+  *#importAll(
+    proxies: Iterable<ProxyInput>,
+    { onProgress, every = 1000 }: ImportOptions,
+  ): Steps<M, ImportSummary> {
+    const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+    let done = 0;
+    for (const proxy of proxies) {
+      try {
+        const input = parse(inputSchema, proxy, 'proxy');
+        summary[yield* this.#importOne(input)]++;
+      } catch (error) {
+        throw atIndex(error, done);
+      }
+      done++;
+      if (done % every === 0) onProgress?.(done);
+    }
+    onProgress?.(done);
+    return summary;
+  }
+
+  *#importOne(input: ValidProxy): Steps<M, keyof ImportSummary> {
+    const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
+    const created = (yield this.#db.first(INSERT, params, (row) => String(row.id))) as string | null;
+    const login = input.credentials ?? null;
+    if (created !== null) {
+      if (login) yield this.#credentials.store(created, login);
+      return 'added';
+    }
+    const existing = (yield this.#findByIdentity(params)) as string | null;
+    if (existing === null) throw conflict(params.id);
+    if (!login) return 'unchanged';
+    const stored = (yield this.#credentials.reveal(existing)) as Login | null;
+    if (stored?.password === login.password) return 'unchanged';
+    yield this.#credentials.store(existing, login);
+    return 'updated';
+  }
+
+  *#move(params: Params, target: Params): Steps<M, ProxyConfig> {
+    const existing = yield this.#db.first(
+      `SELECT other.id FROM proxies AS mine JOIN proxies AS other
+         ON other.host = coalesce(:host, mine.host) AND other.port = coalesce(:port, mine.port)
+         AND other.protocol = coalesce(:protocol, mine.protocol) AND other.username_fingerprint = mine.username_fingerprint
+       WHERE mine.id = :id AND other.id <> :id`,
+      target,
+      (row) => String(row.id),
+    );
+    if (existing !== null) throw conflict(existing);
+    return (yield this.#update(params)) as ProxyConfig;
+  }
+
+  *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
+    const changed = yield this.#db.run(
+      // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
+      `UPDATE proxies SET
+         total_requests = total_requests + 1,
+         success_rate = 100.0 * (round(success_rate * total_requests / 100.0) + :success) / (total_requests + 1),
+         failure_count = CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END,
+         latency_ewma = CASE WHEN :measured = 1
+           THEN coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) ELSE latency_ewma END,
+         latency = CASE WHEN :measured = 1
+           THEN CAST(round(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency)) AS INTEGER) ELSE latency END,
+         updated_at = :now
+       WHERE id = :id`,
+      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.#now() },
+    );
+    if (changed === 0) throw notFound('proxy', id);
+    yield this.#usage.record(id, { success, latency: latency ?? undefined });
+  }
+
+  #update(params: Params): Result<M, ProxyConfig> {
+    return this.#db.one(
+      `UPDATE proxies SET
+         name = coalesce(:name, name),
+         host = coalesce(:host, host),
+         port = coalesce(:port, port),
+         protocol = coalesce(:protocol, protocol),
+         status = coalesce(:status, status),
+         latency = CASE WHEN :set_latency = 1 THEN :latency ELSE latency END,
+         latency_ewma = CASE WHEN :set_latency = 1 THEN :latency ELSE latency_ewma END,
+         failure_count = coalesce(:failure_count, failure_count),
+         total_requests = coalesce(:total_requests, total_requests),
+         success_rate = coalesce(:success_rate, success_rate),
+         region = CASE WHEN :set_region = 1 THEN :region ELSE region END,
+         geolocation_json = CASE WHEN :set_geolocation = 1 THEN :geolocation ELSE geolocation_json END,
+         updated_at = :now
+       WHERE id = :id RETURNING *`,
+      params,
+      (row) => {
+        if (row === undefined) throw notFound('proxy', String(params.id));
+        return toProxy(row);
+      },
+    );
+  }
+
+  #findConflict(params: Params): Result<M, string | null> {
+    return this.#db.first(
+      `SELECT id FROM proxies WHERE id = :id
+       UNION ALL
+       SELECT id FROM proxies
+       WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :fingerprint`,
+      {
+        id: params.id,
+        host: params.host,
+        port: params.port,
+        protocol: params.protocol,
+        fingerprint: params.fingerprint,
+      } as Params,
+      (row) => String(row.id),
+    );
+  }
+
+  #findByIdentity(params: Params): Result<M, string | null> {
+    return this.#db.first(
+      `SELECT id FROM proxies
+       WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :fingerprint`,
+      {
+        host: params.host,
+        port: params.port,
+        protocol: params.protocol,
+        fingerprint: params.fingerprint,
+      } as Params,
+      (row) => String(row.id),
+    );
+  }
+
+  /** The part of the identity that must not stand in clear; null where the proxy gets no identity. */
+  #fingerprintOf(login: Login | null | undefined): string | null {
+    if (!login) return null;
+    if (this.#encryption) return login.username === '' ? '' : this.#encryption.fingerprint(login.username);
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
+    );
+  }
+
+  #insertParams(input: ValidProxy, fingerprint: string | null): Params {
+    return toParams(input, input.id ?? uuidv7(), fingerprint, this.#now());
+  }
+
+  #now(): string {
+    return toStored(this.#session.clock());
+  }
+}
+
+function conflict(existingId: unknown): ProxyVaultError {
+  const id = String(existingId);
+  return new ProxyVaultError(
+    'CONFLICT',
+    `There is such a proxy already, with the id ${id}: update it instead.`,
+    { details: { existingId: id } },
+  );
+}
+
+/** The same error, saying which of many it was. */
+function atIndex(error: unknown, index: number): unknown {
+  if (!(error instanceof ProxyVaultError)) return error;
+  return new ProxyVaultError(error.code, `Number ${index} (from 0): ${error.message} Nothing was stored.`, {
+    cause: error,
+    details: { ...error.details, index },
+  });
+}

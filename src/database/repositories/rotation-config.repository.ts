@@ -1,0 +1,127 @@
+import { z } from 'zod';
+
+import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import { fromStored, toStored } from '../timestamps.ts';
+import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../types.ts';
+import { idSchema, parse, parseStored, text } from '../validation.ts';
+
+const strategySchema = z.enum(ROTATION_STRATEGIES);
+const hourSchema = z.int().min(0).max(24);
+
+const optionsSchema = z.strictObject({
+  weights: z.record(idSchema, z.number().positive()).optional(),
+  regions: z.array(text(128)).optional(),
+  stickyTtlMs: z.int().positive().optional(),
+  stickyByDefault: z.boolean().optional(),
+  schedule: z
+    .array(
+      z.strictObject({
+        from: hourSchema,
+        to: hourSchema,
+        strategy: strategySchema.optional(),
+        region: text(128).optional(),
+      }),
+    )
+    .optional(),
+  custom: text(128).optional(),
+});
+
+const updateSchema = z
+  .strictObject({
+    strategy: strategySchema,
+    intervalMs: z.int().positive().nullable(),
+    maxRequestsPerProxy: z.int().positive().nullable(),
+    failureThreshold: z.int().positive().nullable(),
+    options: optionsSchema,
+    // Given back by those who update what they have got; it is ours to set.
+    updatedAt: z.unknown(),
+  })
+  .partial();
+
+const DEFAULTS: RotationConfig = {
+  strategy: 'round-robin',
+  intervalMs: null,
+  maxRequestsPerProxy: null,
+  failureThreshold: null,
+  options: {},
+  updatedAt: null,
+};
+
+/** The one rotation configuration of a database. */
+export class RotationConfigRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  /** The configuration; the defaults while none is stored. @throws INVALID_ROW if it cannot be read. */
+  get(): Result<M, RotationConfig> {
+    return this.#db.one(`SELECT * FROM rotation_config WHERE id = 1`, {}, toConfig);
+  }
+
+  /**
+   * Changes the fields that are given, and of `options` the ones that are given there; gives the result.
+   *
+   * @throws INVALID_INPUT for an unknown field or strategy, or a number out of range.
+   */
+  update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
+    const changes = parse(updateSchema, config, 'rotation configuration');
+    return this.#db.transaction(() => this.#merge(changes));
+  }
+
+  /** The options are typed JSON, which SQL cannot merge portably: read and written under one lock. */
+  *#merge(changes: z.infer<typeof updateSchema>): Steps<M, RotationConfig> {
+    const current = (yield this.get()) as RotationConfig;
+    const options = { ...current.options, ...changes.options };
+    const kept = <T>(changed: T | undefined, before: T): T => (changed === undefined ? before : changed);
+    return (yield this.#db.one(
+      `INSERT INTO rotation_config (id, strategy, interval_ms, max_requests_per_proxy, failure_threshold, config_json, updated_at)
+       VALUES (1, :strategy, :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
+       ON CONFLICT (id) DO UPDATE SET
+         strategy = excluded.strategy,
+         interval_ms = excluded.interval_ms,
+         max_requests_per_proxy = excluded.max_requests_per_proxy,
+         failure_threshold = excluded.failure_threshold,
+         config_json = excluded.config_json,
+         updated_at = excluded.updated_at
+       RETURNING *`,
+      {
+        strategy: kept(changes.strategy, current.strategy),
+        interval_ms: kept(changes.intervalMs, current.intervalMs),
+        max_requests_per_proxy: kept(changes.maxRequestsPerProxy, current.maxRequestsPerProxy),
+        failure_threshold: kept(changes.failureThreshold, current.failureThreshold),
+        config_json: JSON.stringify(options),
+        now: toStored(this.#session.clock()),
+      },
+      toConfig,
+    )) as RotationConfig;
+  }
+
+  /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */
+  setStrategy(strategy: RotationStrategy): Result<M, void> {
+    const now = toStored(this.#session.clock());
+    return this.#db.run(
+      `INSERT INTO rotation_config (id, strategy, updated_at) VALUES (1, :strategy, :now)
+       ON CONFLICT (id) DO UPDATE SET strategy = excluded.strategy, updated_at = excluded.updated_at`,
+      { strategy: parse(strategySchema, strategy, 'rotation strategy'), now },
+      () => undefined,
+    );
+  }
+}
+
+function toConfig(row: Row | undefined): RotationConfig {
+  if (row === undefined) return { ...DEFAULTS, options: {} };
+  const at = { table: 'rotation_config', id: '1' };
+  return {
+    strategy: parseStored(strategySchema, JSON.stringify(row.strategy), at, 'strategy'),
+    intervalMs: row.interval_ms as number | null,
+    maxRequestsPerProxy: row.max_requests_per_proxy as number | null,
+    failureThreshold: row.failure_threshold as number | null,
+    options:
+      row.config_json === null ? {} : parseStored(optionsSchema, String(row.config_json), at, 'config_json'),
+    updatedAt: row.updated_at === null ? null : fromStored(String(row.updated_at)),
+  };
+}

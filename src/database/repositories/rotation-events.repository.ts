@@ -1,0 +1,143 @@
+import { ProxyVaultError } from '../../errors.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import { fromStored, storedFrom, toStored } from '../timestamps.ts';
+import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../types.ts';
+import { assertWhole } from '../validation.ts';
+
+/** An event to append; `timestamp` is now unless given. */
+export interface RotationEventInput {
+  previousProxyId: string | null;
+  newProxyId: string | null;
+  reason: RotationReason;
+  timestamp?: Date | string | undefined;
+}
+
+/** From a time, inclusive, to another, exclusive; an end that is absent is open. */
+export interface TimeRange {
+  from?: Date | string | undefined;
+  to?: Date | string | undefined;
+}
+
+const INSERT = `
+  INSERT INTO rotation_events (timestamp, previous_proxy_id, new_proxy_id, reason)
+  VALUES (:timestamp, :previous, :next, :reason)
+  RETURNING *`;
+
+/** The history of rotation. Its newest event is where round-robin goes on from. */
+export class RotationEventsRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  /** Appends an event and gives it with its id. @throws INVALID_INPUT for an unknown reason. */
+  append(event: RotationEventInput): Result<M, RotationEvent> {
+    return this.#db.one(INSERT, this.#toParams(event), (row) => toEvent(row as Row));
+  }
+
+  /** Appends many in one transaction, all or none; gives how many. */
+  recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
+    return this.#db.transaction(() => this.#appendAll(events));
+  }
+
+  *#appendAll(events: Iterable<RotationEventInput>): Steps<M, number> {
+    let count = 0;
+    for (const event of events) {
+      yield this.#db.first(INSERT, this.#toParams(event), toEvent);
+      count++;
+    }
+    return count;
+  }
+
+  /** The newest event, or null. */
+  last(): Result<M, RotationEvent | null> {
+    return this.#db.first(`SELECT * FROM rotation_events ORDER BY id DESC LIMIT 1`, {}, toEvent);
+  }
+
+  /** The newest events, newest first. @throws INVALID_INPUT unless `limit` is 1 to 100,000. */
+  recent(limit = 50): Result<M, RotationEvent[]> {
+    assertWhole(limit, 'limit', 1, 100_000);
+    return this.#db.all(`SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit`, { limit }, toEvent);
+  }
+
+  /** The events from a time, inclusive, to another, exclusive, oldest first. */
+  between(from: Date | string, to: Date | string): Result<M, RotationEvent[]> {
+    return this.#db.all(
+      `SELECT * FROM rotation_events WHERE timestamp >= :from AND timestamp < :to ORDER BY timestamp, id`,
+      rangeParams({ from, to }),
+      toEvent,
+    );
+  }
+
+  /** How many events had each reason. */
+  countByReason(range: TimeRange = {}): Result<M, Record<RotationReason, number>> {
+    return this.#db.one(
+      `SELECT
+         coalesce(sum(CASE WHEN reason = 'scheduled' THEN 1 ELSE 0 END), 0) AS scheduled,
+         coalesce(sum(CASE WHEN reason = 'failure' THEN 1 ELSE 0 END), 0) AS failure,
+         coalesce(sum(CASE WHEN reason = 'manual' THEN 1 ELSE 0 END), 0) AS manual,
+         coalesce(sum(CASE WHEN reason = 'startup' THEN 1 ELSE 0 END), 0) AS startup
+       FROM rotation_events WHERE timestamp >= :from AND timestamp < :to`,
+      rangeParams(range),
+      (row) => ({
+        scheduled: Number(row?.scheduled),
+        failure: Number(row?.failure),
+        manual: Number(row?.manual),
+        startup: Number(row?.startup),
+      }),
+    );
+  }
+
+  count(): Result<M, number> {
+    return this.#db.one(`SELECT count(*) AS n FROM rotation_events`, {}, (row) => Number(row?.n));
+  }
+
+  /** Streams all events, oldest first. */
+  iterate(): Stream<M, RotationEvent> {
+    return this.#db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, toEvent);
+  }
+
+  /** Removes what is older, but never the newest event; gives how many. */
+  deleteOlderThan(time: Date | string): Result<M, number> {
+    return this.#db.run(
+      `DELETE FROM rotation_events WHERE timestamp < :time AND id < (SELECT max(id) FROM rotation_events)`,
+      { time: storedFrom(time, 'time') },
+    );
+  }
+
+  #toParams({ previousProxyId, newProxyId, reason, timestamp }: RotationEventInput): Params {
+    if (!ROTATION_REASONS.includes(reason)) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `The reason of a rotation event is one of ${ROTATION_REASONS.join(', ')}.`,
+      );
+    }
+    return {
+      timestamp:
+        timestamp === undefined ? toStored(this.#session.clock()) : storedFrom(timestamp, 'timestamp'),
+      previous: previousProxyId,
+      next: newProxyId,
+      reason,
+    };
+  }
+}
+
+function rangeParams({ from, to }: TimeRange): Params {
+  return {
+    from: from === undefined ? '0000' : storedFrom(from, 'from'),
+    to: to === undefined ? '9999-12-31 24' : storedFrom(to, 'to'),
+  };
+}
+
+function toEvent(row: Row): RotationEvent {
+  return {
+    id: row.id as number,
+    timestamp: fromStored(row.timestamp as string),
+    previousProxyId: row.previous_proxy_id as string | null,
+    newProxyId: row.new_proxy_id as string | null,
+    reason: row.reason as RotationReason,
+  };
+}

@@ -1,0 +1,267 @@
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+
+import { ProxyVaultError } from '../../errors.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import { fromStored, toStored } from '../timestamps.ts';
+import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
+import { assertId, idSchema, notFound, parse, parseStored, text } from '../validation.ts';
+
+/** A new rule. It joins its conditions by AND, stops on a match and is enabled unless it says otherwise. */
+export interface RotationRuleInput extends Pick<RotationRule, 'name' | 'conditions' | 'actions'> {
+  id?: string | undefined;
+  priority?: number | undefined;
+  conditionLogic?: ConditionLogic | undefined;
+  stopOnMatch?: boolean | undefined;
+  enabled?: boolean | undefined;
+}
+
+/** Hears of each row that holds no valid rule and is left out; its `details` name the row. */
+export interface ReadRulesOptions {
+  onInvalid?: ((error: ProxyVaultError) => void) | undefined;
+}
+
+const textField = z.enum(['domain', 'url', 'protocol', 'region']);
+const numberField = z.enum(['hour', 'weekday', 'failureCount', 'latency', 'successRate']);
+const pair = z.tuple([z.number(), z.number()]);
+
+const conditionSchema = z.union([
+  z.strictObject({
+    field: textField,
+    operator: z.enum(['equals', 'not-equals', 'contains', 'starts-with', 'ends-with']),
+    value: text(1024),
+  }),
+  z.strictObject({
+    field: textField,
+    operator: z.enum(['in', 'not-in']),
+    value: z.array(text(1024)).min(1).max(1000),
+  }),
+  z.strictObject({
+    field: numberField,
+    operator: z.enum(['equals', 'not-equals', 'greater-than', 'less-than']),
+    value: z.number(),
+  }),
+  z.strictObject({
+    field: numberField,
+    operator: z.enum(['in', 'not-in']),
+    value: z.array(z.number()).min(1).max(1000),
+  }),
+  z.strictObject({ field: numberField, operator: z.literal('between'), value: pair }),
+]);
+
+const actionSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('use-proxy'), proxyId: idSchema }),
+  z.strictObject({ type: z.literal('use-region'), region: text(128) }),
+  z.strictObject({ type: z.literal('use-protocol'), protocol: z.enum(PROXY_PROTOCOLS) }),
+  z.strictObject({ type: z.literal('use-strategy'), strategy: z.enum(ROTATION_STRATEGIES) }),
+  z.strictObject({ type: z.literal('block') }),
+]);
+
+const conditionsSchema = z.array(conditionSchema).min(1).max(100);
+const actionsSchema = z.array(actionSchema).min(1).max(100);
+
+const fields = {
+  name: text(256),
+  priority: z.int().min(-1_000_000_000).max(1_000_000_000),
+  conditions: conditionsSchema,
+  conditionLogic: z.enum(['AND', 'OR']),
+  actions: actionsSchema,
+  stopOnMatch: z.boolean(),
+  enabled: z.boolean(),
+};
+
+const inputSchema = z.strictObject({
+  ...fields,
+  id: idSchema.optional(),
+  priority: fields.priority.default(0),
+  conditionLogic: fields.conditionLogic.default('AND'),
+  stopOnMatch: fields.stopOnMatch.default(true),
+  enabled: fields.enabled.default(true),
+});
+
+/** `createdAt` may be given back by those who update what they have read; it is ours to set. */
+const updateSchema = z.strictObject({ ...fields, id: idSchema, createdAt: z.unknown() }).partial();
+
+/** Rules that choose a proxy by what is asked for. */
+export class RotationRulesRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  /** Stores a rule and gives it. @throws INVALID_INPUT; CONFLICT if the id is taken. */
+  create(rule: RotationRuleInput): Result<M, RotationRule> {
+    const { id = uuidv7(), ...input } = parse(inputSchema, rule, 'rotation rule');
+    return this.#db.one(
+      `INSERT INTO rotation_rules (id, name, priority, conditions_json, condition_logic, actions_json, stop_on_match, enabled, created_at)
+       VALUES (:id, :name, :priority, :conditions, :logic, :actions, :stop, :enabled, :now)
+       ON CONFLICT (id) DO NOTHING
+       RETURNING *`,
+      {
+        id,
+        name: input.name,
+        priority: input.priority,
+        conditions: JSON.stringify(input.conditions),
+        logic: input.conditionLogic,
+        actions: JSON.stringify(input.actions),
+        stop: input.stopOnMatch ? 1 : 0,
+        enabled: input.enabled ? 1 : 0,
+        now: toStored(this.#session.clock()),
+      },
+      (row) => {
+        if (row) return toRule(row);
+        throw new ProxyVaultError('CONFLICT', `There is a rotation rule ${id} already.`, {
+          details: { existingId: id },
+        });
+      },
+    );
+  }
+
+  /** The rule with this id, or null. @throws INVALID_ROW, which names the row, if it cannot be read. */
+  findById(id: string): Result<M, RotationRule | null> {
+    return this.#db.first(`SELECT * FROM rotation_rules WHERE id = :id`, { id: assertId(id) }, toRule);
+  }
+
+  /**
+   * All rules in the order they are tried: highest priority first, then oldest first. A row that holds no valid
+   * rule is left out and told to `onInvalid` (a process warning unless given).
+   */
+  findAll({ onInvalid = warn }: ReadRulesOptions = {}): Result<M, RotationRule[]> {
+    return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, onInvalid);
+  }
+
+  /** As `findAll`, without the rules that are switched off. */
+  findEnabled({ onInvalid = warn }: ReadRulesOptions = {}): Result<M, RotationRule[]> {
+    return this.#read(
+      `SELECT * FROM rotation_rules WHERE enabled = 1 ORDER BY priority DESC, created_at, id`,
+      onInvalid,
+    );
+  }
+
+  /**
+   * Changes the fields that are given.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read.
+   */
+  update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
+    const changes = parse(updateSchema, updates, 'rotation rule');
+    if (changes.id !== undefined && changes.id !== id) {
+      throw new ProxyVaultError('INVALID_INPUT', 'The id of a rotation rule cannot change: create another.');
+    }
+    const flag = (value: boolean | undefined): number | null => (value === undefined ? null : value ? 1 : 0);
+    return this.#db.one(
+      `UPDATE rotation_rules SET
+         name = coalesce(:name, name),
+         priority = coalesce(:priority, priority),
+         conditions_json = coalesce(:conditions, conditions_json),
+         condition_logic = coalesce(:logic, condition_logic),
+         actions_json = coalesce(:actions, actions_json),
+         stop_on_match = coalesce(:stop, stop_on_match),
+         enabled = coalesce(:enabled, enabled)
+       WHERE id = :id RETURNING *`,
+      {
+        id: assertId(id),
+        name: changes.name ?? null,
+        priority: changes.priority ?? null,
+        conditions: changes.conditions === undefined ? null : JSON.stringify(changes.conditions),
+        logic: changes.conditionLogic ?? null,
+        actions: changes.actions === undefined ? null : JSON.stringify(changes.actions),
+        stop: flag(changes.stopOnMatch),
+        enabled: flag(changes.enabled),
+      },
+      (row) => toRule(found(row, id)),
+    );
+  }
+
+  /** Switches a rule on or off, whatever it holds. @throws NOT_FOUND. */
+  setEnabled(id: string, enabled: boolean): Result<M, void> {
+    return this.#db.run(
+      `UPDATE rotation_rules SET enabled = :enabled WHERE id = :id`,
+      { id: assertId(id), enabled: enabled ? 1 : 0 },
+      (changed) => {
+        if (changed === 0) throw notFound('rotation rule', id);
+      },
+    );
+  }
+
+  /**
+   * Gives priorities, in steps of ten, so that these rules are tried in this order; the others keep theirs.
+   *
+   * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
+   */
+  reorder(ids: readonly string[]): Result<M, void> {
+    if (new Set(ids).size !== ids.length)
+      throw new ProxyVaultError('INVALID_INPUT', 'An id stands twice in the new order.');
+    return this.#db.transaction(() => this.#reorder(ids));
+  }
+
+  *#reorder(ids: readonly string[]): Steps<M, void> {
+    for (const [index, id] of ids.entries()) {
+      const params: Params = { id: assertId(id), priority: (ids.length - index) * 10 };
+      const changed = yield this.#db.run(
+        `UPDATE rotation_rules SET priority = :priority WHERE id = :id`,
+        params,
+      );
+      if (changed === 0) throw notFound('rotation rule', id);
+    }
+  }
+
+  /** Removes a rule; says whether there was one. */
+  delete(id: string): Result<M, boolean> {
+    return this.#db.run(
+      `DELETE FROM rotation_rules WHERE id = :id`,
+      { id: assertId(id) },
+      (changed) => changed > 0,
+    );
+  }
+
+  count(): Result<M, number> {
+    return this.#db.one(`SELECT count(*) AS n FROM rotation_rules`, {}, (row) => Number(row?.n));
+  }
+
+  #read(sql: string, onInvalid: (error: ProxyVaultError) => void): Result<M, RotationRule[]> {
+    return this.#db.all(sql, {}, toRuleOrError, (rows) =>
+      rows.filter((row): row is RotationRule => {
+        if (!(row instanceof ProxyVaultError)) return true;
+        onInvalid(row);
+        return false;
+      }),
+    );
+  }
+}
+
+function found(row: Row | undefined, id: string): Row {
+  if (row === undefined) throw notFound('rotation rule', id);
+  return row;
+}
+
+function toRule(row: Row): RotationRule {
+  const at = { table: 'rotation_rules', id: String(row.id) };
+  return {
+    id: at.id,
+    name: String(row.name),
+    priority: Number(row.priority),
+    conditions: parseStored(conditionsSchema, String(row.conditions_json), at, 'conditions_json'),
+    conditionLogic: row.condition_logic === 'OR' ? 'OR' : 'AND',
+    actions: parseStored(actionsSchema, String(row.actions_json), at, 'actions_json'),
+    stopOnMatch: row.stop_on_match === 1,
+    enabled: row.enabled === 1,
+    createdAt: fromStored(String(row.created_at)),
+  };
+}
+
+function toRuleOrError(row: Row): RotationRule | ProxyVaultError {
+  try {
+    return toRule(row);
+  } catch (error) {
+    if (error instanceof ProxyVaultError && error.code === 'INVALID_ROW') return error;
+    throw error;
+  }
+}
+
+function warn(error: ProxyVaultError): void {
+  process.emitWarning(error);
+}

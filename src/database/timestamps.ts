@@ -1,0 +1,66 @@
+import { ProxyVaultError } from '../errors.ts';
+
+/**
+ * Times are stored as UTC text in SQLite's own form with milliseconds, `YYYY-MM-DD HH:MM:SS.SSS`, which sorts
+ * with what `CURRENT_TIMESTAMP` gives, and are given as ISO 8601. https://www.sqlite.org/lang_datefunc.html
+ */
+
+let lastTime = Number.NaN;
+let lastText = '';
+
+/** The stored form of a time in milliseconds since the Unix epoch. */
+export function toStored(time: number): string {
+  if (time === lastTime) return lastText;
+  const iso = isoOf(time);
+  lastText = `${iso.slice(0, 10)} ${iso.slice(11, 23)}`;
+  lastTime = time;
+  return lastText;
+}
+
+/** ISO 8601 of a stored time, with or without a fraction. */
+export function fromStored(stored: string): string {
+  return `${stored.slice(0, 10)}T${stored.length >= 23 ? stored.slice(11, 23) : `${stored.slice(11, 19)}.000`}Z`;
+}
+
+/** The UTC day of a time, `YYYY-MM-DD`. */
+export function dayOf(time: number): string {
+  return toStored(time).slice(0, 10);
+}
+
+/**
+ * The stored form of a time that a user gave.
+ *
+ * @throws INVALID_INPUT if it is none, or outside the years 0 to 9999.
+ */
+export function storedFrom(time: Date | string, name: string): string {
+  const milliseconds = time instanceof Date ? time.getTime() : isIso(time) ? Date.parse(time) : Number.NaN;
+  if (Number.isNaN(milliseconds)) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `${name} must be a Date or an ISO 8601 time, such as 2026-01-31T12:00:00Z.`,
+    );
+  }
+  return toStored(milliseconds);
+}
+
+/**
+ * A day that a user gave, checked to be one.
+ *
+ * @throws INVALID_INPUT unless it is a day of the calendar as `YYYY-MM-DD`.
+ */
+export function assertDay(day: string, name: string): string {
+  const valid = /^\d{4}-\d\d-\d\d$/.test(day) && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
+  if (!valid) throw new ProxyVaultError('INVALID_INPUT', `${name} must be a day as YYYY-MM-DD.`);
+  return day;
+}
+
+function isIso(text: unknown): text is string {
+  return typeof text === 'string' && /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+}
+
+function isoOf(time: number): string {
+  if (!(time >= -62_167_219_200_000 && time <= 253_402_300_799_999)) {
+    throw new ProxyVaultError('INVALID_INPUT', 'A time must lie in the years 0 to 9999.');
+  }
+  return new Date(time).toISOString();
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+
+import { ProxyVaultError } from '../errors.ts';
+import { normalizeDomainPattern } from '../network/domain.ts';
+import { parseHost } from '../network/host.ts';
+
+/** A text of at most so many characters, without control characters. */
+export function text(most: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^\P{Cc}*$/u, 'has a control character');
+}
+
+/** An id that is given: a UUID, or what the caller uses. */
+export const idSchema = text(128);
+
+export const hostSchema = z.string().transform((value, context) => {
+  const parsed = parseHost(value);
+  if (!('error' in parsed)) return parsed.host;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+export const domainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value);
+  if (!('error' in parsed)) return parsed;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/**
+ * The parsed value.
+ *
+ * @throws INVALID_INPUT, which names each wrong field and never its value.
+ */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) =>
+    [path.join('.'), message].filter(Boolean).join(': '),
+  );
+  throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
+}
+
+/** @throws INVALID_INPUT unless `value` is a whole number in the range. */
+export function assertWhole(
+  value: number,
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new ProxyVaultError('INVALID_INPUT', `${name} must be a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` is a string, as every id is. */
+export function assertId(value: string, name = 'id'): string {
+  if (typeof value !== 'string') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string.`);
+  return value;
+}
+
+/** What a stored JSON text holds; @throws INVALID_ROW, which names the row, if it is not what it should be. */
+export function parseStored<T>(
+  schema: z.ZodType<T>,
+  json: string,
+  row: { table: string; id: string },
+  column: string,
+): T {
+  let problem: unknown;
+  try {
+    const result = schema.safeParse(JSON.parse(json));
+    if (result.success) return result.data;
+    problem = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
+  } catch (error) {
+    problem = error instanceof Error ? 'it is not JSON' : error;
+  }
+  throw new ProxyVaultError(
+    'INVALID_ROW',
+    `${row.table} ${row.id}: ${column} is malformed (${String(problem)}). Write the row anew, or delete it.`,
+    {
+      details: { ...row, column },
+    },
+  );
+}
+
+export function notFound(what: string, id: string): ProxyVaultError {
+  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
+}

@@ -1,0 +1,59 @@
+import type { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import type { ProxyConfig } from '../database/types.ts';
+
+/** What a strategy may ask of the active proxies. Null where there is none. */
+export interface Pool {
+  /** The one that comes after an id in the order of ids, beginning again at the end. */
+  after(id: string): ProxyConfig | null;
+  /** The one with this many others before it. */
+  at(offset: number): ProxyConfig | null;
+  count(): number;
+  /** The one with the fewest requests; of equal ones the one handed out longest ago. */
+  leastUsed(): ProxyConfig | null;
+  /** The one with the lowest mean latency; unknown latency last. */
+  fastest(): ProxyConfig | null;
+}
+
+/** The whole pool, by indexed queries: no question costs more in a larger pool, but for `at`. */
+export function databasePool(proxies: ProxyRepository): Pool {
+  return {
+    after: (id) => proxies.nextActive(id),
+    at: (offset) => proxies.activeAt(offset),
+    count: () => proxies.count({ status: 'active' }),
+    leastUsed: () => proxies.leastUsed(),
+    fastest: () => proxies.fastest(),
+  };
+}
+
+/** Some proxies, such as those of a region, in the order of ids. */
+export function listPool(proxies: readonly ProxyConfig[]): Pool {
+  const active = proxies.filter(({ status }) => status === 'active');
+  const first = (...keys: ((proxy: ProxyConfig) => number | string)[]): ProxyConfig | null =>
+    active.reduce<ProxyConfig | null>(
+      (best, proxy) => (best === null || precedes(proxy, best, keys) ? proxy : best),
+      null,
+    );
+  return {
+    after: (id) => active.find((proxy) => proxy.id > id) ?? active[0] ?? null,
+    at: (offset) => active[offset] ?? null,
+    count: () => active.length,
+    leastUsed: () =>
+      first(
+        ({ totalRequests }) => totalRequests,
+        ({ lastUsedAt }) => lastUsedAt ?? '',
+      ),
+    fastest: () => first(({ latency }) => latency ?? Number.POSITIVE_INFINITY),
+  };
+}
+
+function precedes(
+  a: ProxyConfig,
+  b: ProxyConfig,
+  keys: ((proxy: ProxyConfig) => number | string)[],
+): boolean {
+  for (const key of keys) {
+    const [left, right] = [key(a), key(b)];
+    if (left !== right) return left < right;
+  }
+  return false;
+}

@@ -1,0 +1,246 @@
+import type { DatabaseManager } from '../database/manager.ts';
+import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
+import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
+import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
+import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
+import type {
+  DomainProxyMapping,
+  ProxyConfig,
+  ProxyProtocol,
+  RotationConfig,
+  RotationEvent,
+  RotationReason,
+  RotationStrategy,
+} from '../database/types.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { databasePool, listPool, type Pool } from './pool.ts';
+import { type Facts, matchRules } from './rules.ts';
+import { strategyNamed } from './strategies/registry.ts';
+
+/** What a proxy is wanted for. */
+export interface ProxyRequest {
+  /** The host that will be asked; sticky sessions and rules look at it. Taken from `url` unless given. */
+  domain?: string | undefined;
+  url?: string | undefined;
+  protocol?: ProxyProtocol | undefined;
+  region?: string | undefined;
+}
+
+/** What came of using a proxy. */
+export interface ProxyReport {
+  success: boolean;
+  latencyMs?: number | undefined;
+}
+
+/** What the rules and the request leave to choose from. */
+interface Choice {
+  proxyId?: string | undefined;
+  protocol?: ProxyProtocol | undefined;
+  region?: string | undefined;
+  strategy: RotationStrategy;
+}
+
+/**
+ * Hands out proxies and learns from what came of them. Its state is in the database: it survives the process, and
+ * several processes that share the file share the turn.
+ */
+export class Rotator {
+  readonly #db: DatabaseManager;
+  readonly #random: () => number;
+  readonly #proxies: ProxyRepository;
+  readonly #config: RotationConfigRepository;
+  readonly #events: RotationEventsRepository;
+  readonly #rules: RotationRulesRepository;
+  readonly #sticky: StickySessionRepository;
+
+  constructor(db: DatabaseManager, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
+    this.#db = db;
+    this.#random = random;
+    this.#proxies = new ProxyRepository(db);
+    this.#config = new RotationConfigRepository(db);
+    this.#events = new RotationEventsRepository(db);
+    this.#rules = new RotationRulesRepository(db);
+    this.#sticky = new StickySessionRepository(db);
+  }
+
+  /**
+   * The proxy to use now: what a rule says, else what the domain sticks to, else what the configured strategy chooses among
+   * the active ones.
+   *
+   * @throws NO_PROXY if none is eligible or a rule blocks the request: do not connect without one. UNSUPPORTED for a
+   *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none.
+   */
+  next(request: ProxyRequest = {}): ProxyConfig {
+    return this.#db.transaction(() => {
+      const proxy = this.#choose(request);
+      this.#proxies.markUsed(proxy.id);
+      return proxy;
+    });
+  }
+
+  /**
+   * Records what came of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
+   * takes it out of rotation; a success makes it `active` again.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   */
+  report(id: string, { success, latencyMs }: ProxyReport): void {
+    this.#db.transaction(() => {
+      this.#proxies.updateStats(id, success, latencyMs);
+      const proxy = this.#proxies.findById(id);
+      const { failureThreshold } = this.#config.get();
+      if (success && proxy?.status === 'failed') this.#proxies.update(id, { status: 'active' });
+      const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
+      if (success || proxy?.status !== 'active' || !isFailing) return;
+      this.#proxies.update(id, { status: 'failed' });
+      this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
+    });
+  }
+
+  #choose(request: ProxyRequest): ProxyConfig {
+    const domain = request.domain ?? hostOf(request.url);
+    const config = this.#config.get();
+    const last = this.#events.last();
+    const choice = this.#applyRules({ ...request, domain }, config, last);
+    if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, last);
+
+    const mapping = domain === undefined ? null : this.#sticky.use(domain);
+    const stuck = mapping && this.#proxies.findById(mapping.proxyId);
+    if (stuck && isEligible(stuck, choice)) return stuck;
+
+    const current = mapping ? null : this.#current(config, last, choice);
+    if (current) return current;
+    const chosen = this.#byStrategy(choice, last);
+    this.#remember(chosen, last, mapping ? 'failure' : 'scheduled');
+    this.#stick(chosen, { domain, mapping, config, strategy: choice.strategy });
+    return chosen;
+  }
+
+  #applyRules(request: ProxyRequest, config: RotationConfig, last: RotationEvent | null): Choice {
+    const choice: Choice = { protocol: request.protocol, region: request.region, strategy: config.strategy };
+    const rules = this.#rules.findEnabled();
+    if (rules.length === 0) return choice;
+    for (const { rule, actions } of matchRules(rules, this.#facts(request, last))) {
+      for (const action of actions) {
+        if (action.type === 'block') {
+          throw new ProxyVaultError(
+            'NO_PROXY',
+            `The rule ${JSON.stringify(rule.name)} blocks this request.`,
+            { details: { ruleId: rule.id } },
+          );
+        }
+        if (action.type === 'use-proxy') choice.proxyId ??= action.proxyId;
+        if (action.type === 'use-region') choice.region ??= action.region;
+        if (action.type === 'use-protocol') choice.protocol ??= action.protocol;
+        if (action.type === 'use-strategy') choice.strategy = action.strategy;
+      }
+    }
+    return choice;
+  }
+
+  #facts({ domain, url, protocol, region }: ProxyRequest, last: RotationEvent | null): Facts {
+    const now = new Date(this.#db.clock());
+    const previous = last?.newProxyId ? this.#proxies.findById(last.newProxyId) : null;
+    return {
+      domain,
+      url,
+      protocol,
+      region,
+      hour: now.getUTCHours(),
+      weekday: now.getUTCDay(),
+      failureCount: previous?.failureCount,
+      latency: previous?.latency,
+      successRate: previous?.successRate,
+    };
+  }
+
+  #byRule(id: string, last: RotationEvent | null): ProxyConfig {
+    const proxy = this.#proxies.findById(id);
+    if (proxy?.status !== 'active') {
+      throw new ProxyVaultError(
+        'NO_PROXY',
+        `A rule asks for the proxy ${id}, which is ${proxy?.status ?? 'gone'}: change the rule or the proxy.`,
+      );
+    }
+    this.#remember(proxy, last, 'scheduled');
+    return proxy;
+  }
+
+  /** With an interval, the proxy of the last rotation, until it is over. */
+  #current({ intervalMs }: RotationConfig, last: RotationEvent | null, choice: Choice): ProxyConfig | null {
+    if (intervalMs === null || !last?.newProxyId) return null;
+    if (this.#db.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
+    const proxy = this.#proxies.findById(last.newProxyId);
+    return proxy && isEligible(proxy, choice) ? proxy : null;
+  }
+
+  #byStrategy(choice: Choice, last: RotationEvent | null): ProxyConfig {
+    const previousId = last?.newProxyId ?? last?.previousProxyId ?? '';
+    const chosen = strategyNamed(choice.strategy)(this.#poolOf(choice), { previousId, random: this.#random });
+    if (chosen) return chosen;
+    const wanted = [choice.protocol, choice.region].filter((part) => part !== undefined).join(' in ');
+    throw new ProxyVaultError(
+      'NO_PROXY',
+      `There is no active ${wanted === '' ? '' : `${wanted} `}proxy: add one, or set the status of one to active. Do not connect without.`,
+    );
+  }
+
+  #poolOf({ protocol, region }: Choice): Pool {
+    if (region !== undefined) {
+      return listPool(
+        this.#proxies
+          .findByRegion(region)
+          .filter((proxy) => protocol === undefined || proxy.protocol === protocol),
+      );
+    }
+    return protocol === undefined
+      ? databasePool(this.#proxies)
+      : listPool(this.#proxies.findByProtocol(protocol));
+  }
+
+  #remember(proxy: ProxyConfig, last: RotationEvent | null, reason: RotationReason): void {
+    if (last?.newProxyId === proxy.id) return;
+    this.#events.append({
+      previousProxyId: last?.newProxyId ?? last?.previousProxyId ?? null,
+      newProxyId: proxy.id,
+      reason: last === null ? 'startup' : reason,
+    });
+  }
+
+  /** Maps the domain to its proxy where the strategy wants it, and anew where the mapped one is out. */
+  #stick(
+    proxy: ProxyConfig,
+    {
+      domain,
+      mapping,
+      config,
+      strategy,
+    }: {
+      domain: string | undefined;
+      mapping: DomainProxyMapping | null;
+      config: RotationConfig;
+      strategy: RotationStrategy;
+    },
+  ): void {
+    if (mapping) {
+      this.#sticky.update(mapping.domain, { proxyId: proxy.id });
+    } else if (domain !== undefined && (strategy === 'sticky-session' || config.options.stickyByDefault)) {
+      this.#sticky.create({ domain, proxyId: proxy.id, ttl: config.options.stickyTtlMs ?? null });
+    }
+  }
+}
+
+function isEligible(proxy: ProxyConfig, { protocol, region }: Choice): boolean {
+  const fits =
+    (protocol === undefined || proxy.protocol === protocol) &&
+    (region === undefined || proxy.region === region);
+  return proxy.status === 'active' && fits;
+}
+
+function hostOf(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  const parsed = URL.canParse(url) ? new URL(url).hostname : '';
+  if (parsed !== '') return parsed;
+  throw new ProxyVaultError('INVALID_INPUT', 'url must be an absolute URL with a host.');
+}

@@ -1,0 +1,110 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
+
+/** Which rooms a room may import from, besides itself. The files at the top of src/ are rooms of one file. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  'errors.ts': [],
+  'node-version.ts': [],
+  network: ['errors.ts'],
+  lists: ['network', 'errors.ts'],
+  database: ['network', 'errors.ts', 'node-version.ts'],
+  rotation: ['database', 'network', 'errors.ts'],
+  gateway: ['rotation', 'database', 'network', 'errors.ts'],
+  cli: ['gateway', 'rotation', 'database', 'lists', 'network', 'errors.ts', 'node-version.ts'],
+  'index.ts': ['gateway', 'rotation', 'database', 'lists', 'errors.ts'],
+};
+
+/** Packages that only some rooms may load, so that whoever imports the library does not load the rest. */
+const ONLY_IN: Record<string, string> = {
+  'better-sqlite3': 'database/drivers/sqlite/',
+  commander: 'cli/',
+  'cli-table3': 'cli/',
+  'cli-progress': 'cli/',
+};
+
+interface Import {
+  from: string;
+  to: string;
+}
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .filter((file) => /\.ts$/.test(file) && !file.endsWith('.d.ts'))
+  .map((file) => file.split(sep).join('/'));
+
+const imports: Import[] = files.flatMap((from) => {
+  const text = readFileSync(join(SOURCE, from), 'utf8');
+  const specifiers = [...text.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    (match) => match[1] ?? '',
+  );
+  return specifiers.map((to) => ({ from, to: to.startsWith('.') ? posix.join(dirname(from), to) : to }));
+});
+const inside = imports.filter(({ to }) => files.includes(to));
+
+const room = (file: string): string => file.split('/')[0] ?? file;
+
+describe('the rooms', () => {
+  it('finds the imports at all', () => {
+    expect(inside.length).toBeGreaterThan(30);
+    expect(imports).toContainEqual({ from: 'database/drivers/sqlite/connection.ts', to: 'better-sqlite3' });
+  });
+
+  it('import only from the rooms below them', () => {
+    const forbidden = inside.filter(
+      ({ from, to }) => room(from) !== room(to) && !MAY_IMPORT[room(from)]?.includes(room(to)),
+    );
+    expect(forbidden).toEqual([]);
+  });
+
+  it('do not reach into the engine but through the driver, the migrations and the manager', () => {
+    const reaching = inside.filter(
+      ({ from, to }) =>
+        /^database\/(repositories|services)\//.test(from) && to.startsWith('database/drivers/sqlite/'),
+    );
+    expect(reaching).toEqual([]);
+  });
+
+  it('load a package only where it belongs', () => {
+    const strays = imports.filter(({ from, to }) => {
+      const only = ONLY_IN[to.split('/')[0] ?? to];
+      return only !== undefined && !from.startsWith(only);
+    });
+    expect(strays).toEqual([]);
+  });
+
+  it('have no import cycle', () => {
+    const next = new Map(
+      files.map((file) => [file, inside.filter(({ from }) => from === file).map(({ to }) => to)]),
+    );
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): string[] | null => {
+      if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+      if (done.has(file)) return null;
+      for (const to of next.get(file) ?? []) {
+        const cycle = visit(to, [...path, file]);
+        if (cycle) return cycle;
+      }
+      done.add(file);
+      return null;
+    };
+    const cycles = files.map((file) => visit(file, [])).filter((cycle) => cycle !== null);
+    expect(cycles).toEqual([]);
+  });
+
+  it('have an index that only re-exports', () => {
+    const indexes = files.filter((file) => posix.basename(file) === 'index.ts');
+    const working = indexes.filter((file) => {
+      const text = readFileSync(join(SOURCE, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
+      return text.replace(/export (?:type )?(?:\*|\{[^}]*\}) from '[^']+';/g, '').trim() !== '';
+    });
+    expect(working).toEqual([]);
+  });
+
+  it('have no file that is named for nothing', () => {
+    const vague = files.filter((file) => /(^|\/)(utils?|helpers?|common|misc|shared)(\.|\/)/.test(file));
+    expect(vague.map((file) => relative('.', file))).toEqual([]);
+  });
+});

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DatabaseManager } from 'proxyvault/database';
+import { describe, expect, it } from 'vitest';
+import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+
+function fill(db: DatabaseManager, count: number, prefix = 'p'): void {
+  db.driver.run(
+    `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :count)
+     INSERT INTO proxies (id, name, host, port, protocol) SELECT :prefix || n, 'name ' || n, 'h' || n || '.example', 80, 'http' FROM c`,
+    { count, prefix },
+  );
+}
+
+const count = (db: DatabaseManager): unknown =>
+  db.driver.first('SELECT count(*) AS n FROM proxies', {}, (row) => row.n);
+
+describe('backup', () => {
+  it('is a sound copy in one file, 0600, with progress to the end', async () => {
+    const db = openMigrated();
+    fill(db, 20_000);
+    const target = join(temporaryFolder(), 'new', 'copy.db');
+    const progress: number[] = [];
+    const path = await db.backup(target, {
+      onProgress: ({ remainingPages }) => progress.push(remainingPages),
+    });
+    expect(path).toBe(target);
+    expect(readdirSync(join(target, '..'))).toEqual(['copy.db']);
+    if (process.platform !== 'win32') expect(statSync(target).mode & 0o777).toBe(0o600);
+    expect(progress.length).toBeGreaterThan(1);
+    expect(progress.at(-1)).toBe(0);
+    const copy = openDatabase({ path: target });
+    expect(count(copy)).toBe(20_000);
+    expect(await copy.check({ deep: true })).toMatchObject({ ok: true });
+  });
+
+  it('is of one moment while this process goes on writing', async () => {
+    const db = openMigrated();
+    fill(db, 30_000);
+    const target = join(temporaryFolder(), 'copy.db');
+    let wrote = 0;
+    await db.backup(target, { onProgress: () => fill(db, 10, `while${wrote++}-`) });
+    expect(wrote).toBeGreaterThan(1);
+    expect(count(openDatabase({ path: target }))).toBe(30_000);
+    expect(count(db)).toBe(30_000 + wrote * 10);
+  });
+
+  it('refuses the database itself, an existing file, and a database in use', async () => {
+    const db = openMigrated();
+    await expect(db.backup(db.path, { overwrite: true })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    const target = join(temporaryFolder(), 'copy.db');
+    writeFileSync(target, 'precious');
+    await expect(db.backup(target)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+    await db.backup(target, { overwrite: true });
+    expect(count(openDatabase({ path: target }))).toBe(0);
+    const other = openMigrated();
+    await expect(db.backup(other.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('leaves nothing behind when it fails', async () => {
+    const db = openMigrated();
+    fill(db, 20_000);
+    const folder = temporaryFolder();
+    const fail = (): never => {
+      throw new Error('stop');
+    };
+    await expect(db.backup(join(folder, 'copy.db'), { onProgress: fail })).rejects.toThrow('stop');
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is refused for a database in memory', async () => {
+    await expect(openMigrated({ path: ':memory:' }).backup('x.db')).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(existsSync('x.db')).toBe(false);
+  });
+});
+
+describe('check', () => {
+  it('finds nothing wrong with a new database, on disk and in memory', async () => {
+    for (const db of [openMigrated(), openMigrated({ path: ':memory:' })]) {
+      const report = await db.check({ deep: true });
+      expect(report).toMatchObject({
+        ok: true,
+        integrity: [],
+        foreignKeys: [],
+        schema: { missing: [], changed: [], extra: [] },
+      });
+      expect(report.schema.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    }
+  });
+
+  it('names a missing, a changed and an extra object', async () => {
+    const db = openMigrated();
+    db.driver.exec(`
+      DROP INDEX idx_proxies_region;
+      DROP INDEX idx_proxies_status;
+      CREATE INDEX idx_proxies_status ON proxies(host);
+      CREATE TABLE mine (x);`);
+    const { ok, schema } = await db.check();
+    expect(ok).toBe(false);
+    expect(schema).toMatchObject({
+      missing: ['idx_proxies_region'],
+      changed: ['idx_proxies_status'],
+      extra: ['mine'],
+    });
+  });
+
+  it('names rows that refer to nothing', async () => {
+    const db = openMigrated();
+    db.driver.pragma('foreign_keys = OFF');
+    db.driver.run(`INSERT INTO sticky_sessions (domain, proxy_id) VALUES ('a.example', 'gone')`, {});
+    expect(await db.check()).toMatchObject({
+      ok: false,
+      foreignKeys: [{ table: 'sticky_sessions', parent: 'proxies' }],
+    });
+  });
+
+  it('reports a damaged page', async () => {
+    const db = openMigrated();
+    fill(db, 5000);
+    db.close();
+    const bytes = readFileSync(db.path);
+    bytes.fill(0x5a, 4096 * 40, 4096 * 42);
+    writeFileSync(db.path, bytes);
+    const damaged = openDatabase({ path: db.path });
+    const verdict = await damaged.check({ deep: true }).then(
+      (report) => report.ok,
+      (error) => error.code,
+    );
+    expect([false, 'CORRUPT']).toContain(verdict);
+  });
+});
+
+describe('stats, checkpoint and prune', () => {
+  it('counts bytes, pages and rows, and empties the log', async () => {
+    const db = openMigrated();
+    fill(db, 1000);
+    const before = await db.stats();
+    expect(before.walBytes).toBeGreaterThan(0);
+    expect(before.rows).toMatchObject({ proxies: 1000, rotation_events: 0 });
+    expect(before.pageCount * before.pageSize).toBeGreaterThan(50_000);
+    expect(db.checkpoint()).toMatchObject({ complete: true });
+    const after = await db.stats();
+    expect(after.walBytes).toBe(0);
+    expect(after.fileBytes).toBe(after.pageCount * after.pageSize);
+  });
+
+  it('says that a checkpoint is not complete while a reader holds the log', () => {
+    const db = openMigrated({ busyTimeoutMs: 10 });
+    fill(db, 1000);
+    const stream = db.driver.iterate('SELECT id FROM proxies', {}, (row) => row.id);
+    stream.next();
+    fill(db, 10, 'later');
+    expect(db.checkpoint().complete).toBe(false);
+    stream.return?.();
+    expect(db.checkpoint().complete).toBe(true);
+  });
+});

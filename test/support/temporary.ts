@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DatabaseManager, type DatabaseOptions, initDatabase } from 'proxyvault/database';
+import { onTestFinished } from 'vitest';
+
+/** A folder that goes when the test ends. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'proxyvault-test-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  return folder;
+}
+
+/** A database in a file of its own, closed and removed when the test ends. */
+export function openDatabase(options: Partial<DatabaseOptions> = {}): DatabaseManager {
+  const path = options.path ?? join(temporaryFolder(), 'pool.db');
+  const db = initDatabase({ ...options, path });
+  onTestFinished(async () => await db[Symbol.asyncDispose]());
+  return db;
+}
+
+/** The same, with its tables. */
+export function openMigrated(options: Partial<DatabaseOptions> = {}): DatabaseManager {
+  const db = openDatabase(options);
+  db.migrations.up();
+  return db;
+}
+
+/** What `work` throws. */
+export function thrownBy(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it threw nothing');
+}
