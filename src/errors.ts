@@ -41,6 +41,8 @@ export const ERROR_CODES = {
   MIGRATION_CHANGED: 'an applied migration has changed',
   /** A migration has no Down section, or this program does not know it. */
   MIGRATION_IRREVERSIBLE: 'a migration cannot be undone',
+  /** The database lacks migrations that this program needs. */
+  MIGRATION_PENDING: 'the database is older than this program',
   /** A migration failed; everything of this run was rolled back. */
   MIGRATION_FAILED: 'a migration failed',
   /** The database has migrations that this version of the program does not know. */

@@ -83,9 +83,9 @@ export const updateSchema = z
     failureCount: z.int().nonnegative(),
     totalRequests: z.int().nonnegative(),
     successRate: z.number().min(0).max(100),
-    lastUsedAt: z.unknown(),
-    createdAt: z.unknown(),
-    updatedAt: z.unknown(),
+    lastUsedAt: z.unknown().optional(),
+    createdAt: z.unknown().optional(),
+    updatedAt: z.unknown().optional(),
   })
   .partial();
 

@@ -34,7 +34,7 @@ const updateSchema = z
     failureThreshold: z.int().positive().nullable(),
     options: optionsSchema,
     // Given back by those who update what they have got; it is ours to set.
-    updatedAt: z.unknown(),
+    updatedAt: z.unknown().optional(),
   })
   .partial();
 

@@ -80,7 +80,7 @@ const inputSchema = z.strictObject({
 });
 
 /** `createdAt` may be given back by those who update what they have read; it is ours to set. */
-const updateSchema = z.strictObject({ ...fields, id: idSchema, createdAt: z.unknown() }).partial();
+const updateSchema = z.strictObject({ ...fields, id: idSchema, createdAt: z.unknown().optional() }).partial();
 
 /** Rules that choose a proxy by what is asked for. */
 export class RotationRulesRepository<M extends Mode = 'sync'> {

@@ -14,9 +14,9 @@ const mappingSchema = z.strictObject({
   ttl: ttlSchema.optional(),
   requestCount: z.int().nonnegative().optional(),
   // Given back by those who store what they have read; these follow from the domain and the time.
-  isWildcard: z.unknown(),
-  createdAt: z.unknown(),
-  lastUsed: z.unknown(),
+  isWildcard: z.unknown().optional(),
+  createdAt: z.unknown().optional(),
+  lastUsed: z.unknown().optional(),
 });
 
 const updateSchema = z
@@ -26,8 +26,8 @@ const updateSchema = z
     ttl: ttlSchema,
     requestCount: z.int().nonnegative(),
     lastUsed: timeSchema,
-    isWildcard: z.unknown(),
-    createdAt: z.unknown(),
+    isWildcard: z.unknown().optional(),
+    createdAt: z.unknown().optional(),
   })
   .partial();
 

@@ -1,0 +1,67 @@
+import { text as readText } from 'node:stream/consumers';
+import { Command, Option } from 'commander';
+
+import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
+import { ProxyRepository } from '../../database/repositories/index.ts';
+import { ProxyVaultError } from '../../errors.ts';
+import { type ListedProxy, parseProxyLine } from '../../lists/index.ts';
+import { print } from '../output.ts';
+import { proxyViewer } from '../proxy-view.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+interface AddOptions extends VaultOptions {
+  name?: string;
+  region?: string;
+  protocol?: ProxyProtocol;
+  username?: string;
+  passwordStdin?: boolean;
+}
+
+export function addCommand(): Command {
+  return withVaultOptions(
+    new Command('add')
+      .description('add one proxy')
+      .argument('<proxy>', 'a URL, or any form that a list may have')
+      .option('--name <name>')
+      .option('--region <region>')
+      .addOption(new Option('--protocol <protocol>', 'where the proxy names none').choices(PROXY_PROTOCOLS))
+      .option('--username <username>')
+      .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
+    'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
+  ).action(async (text: string, options: AddOptions) => {
+    const { username = '', password = '', ...proxy } = await withPassword(read(text, options), options);
+    await withVault(
+      options,
+      (vault) => {
+        const credentials = username === '' && password === '' ? null : { username, password };
+        const { name, region } = options;
+        const created = new ProxyRepository(vault.db, vault.encryption).create({
+          ...proxy,
+          name,
+          region,
+          credentials,
+        });
+        print(options.json, proxyViewer(vault, {})(created), () => `Added ${created.name} as ${created.id}.`);
+      },
+      { create: true },
+    );
+  });
+}
+
+function read(text: string, { protocol }: AddOptions): ListedProxy {
+  const verdict = parseProxyLine(text, { protocol });
+  if (verdict.kind === 'proxy') return verdict.proxy;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `The proxy cannot be read: ${verdict.kind === 'refused' ? verdict.reason : 'it is empty or a comment'}.`,
+  );
+}
+
+async function withPassword(
+  proxy: ListedProxy,
+  { username, passwordStdin }: AddOptions,
+): Promise<ListedProxy> {
+  if (!passwordStdin) return username === undefined ? proxy : { ...proxy, username };
+  const password = (await readText(process.stdin)).replace(/\r?\n$/, '');
+  return { ...proxy, username: username ?? proxy.username, password };
+}

@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import type { RotationEvent } from '../../database/index.ts';
+import { RotationEventsRepository } from '../../database/repositories/index.ts';
+import { print, table } from '../output.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { wholeNumber } from './migrate.ts';
+
+export function eventsCommand(): Command {
+  return withVaultOptions(
+    new Command('events')
+      .description('the rotation history, newest first')
+      .option('--limit <n>', 'how many', wholeNumber, 20),
+    'proxyvault events --limit 5',
+  ).action((options: VaultOptions & { limit: number }) =>
+    withVault(options, ({ db }) => {
+      const repository = new RotationEventsRepository(db);
+      const events = repository.recent(options.limit);
+      const counts = repository.countByReason();
+      print(
+        options.json,
+        { events, counts },
+        () =>
+          `${eventTable(events)}\n${Object.entries(counts)
+            .map(([reason, n]) => `${n} ${reason}`)
+            .join(', ')}.`,
+      );
+    }),
+  );
+}
+
+export function eventTable(events: readonly RotationEvent[]): string {
+  return table(
+    ['TIME', 'REASON', 'FROM', 'TO'],
+    events.map(({ timestamp, reason, previousProxyId, newProxyId }) => [
+      timestamp,
+      reason,
+      previousProxyId,
+      newProxyId,
+    ]),
+  );
+}

@@ -1,0 +1,33 @@
+import { Command, Option } from 'commander';
+import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
+import { type ProxyListing, ProxyRepository } from '../../database/repositories/index.ts';
+import { print } from '../output.ts';
+import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { wholeNumber } from './migrate.ts';
+
+export function listCommand(): Command {
+  return withVaultOptions(
+    new Command('list')
+      .description('show the pool, a page at a time')
+      .addOption(new Option('--status <status>').choices(PROXY_STATUSES))
+      .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
+      .option('--region <region>')
+      .option('--search <text>', 'part of the name or host')
+      .option('--limit <n>', 'how many', wholeNumber, 50)
+      .option('--after <id>', 'begin behind this id')
+      .option('--reveal', 'show usernames and passwords'),
+    'proxyvault list --status active --limit 20',
+  ).action(({ json, db, keyFile, reveal, ...listing }: VaultOptions & ProxyListing & { reveal?: boolean }) =>
+    withVault({ json, db, keyFile } as VaultOptions, (vault) => {
+      const proxies = new ProxyRepository(vault.db);
+      const page = proxies.list(listing);
+      const items = page.items.map(proxyViewer(vault, { reveal }));
+      const { limit: _, after: __, ...filter } = listing;
+      print(json, { items, next: page.next }, () => {
+        const shown = `${items.length} of ${proxies.count(filter)}.`;
+        return `${proxyTable(items)}\n${shown}${page.next === null ? '' : ` More: --after ${page.next}`}`;
+      });
+    }),
+  );
+}

@@ -1,0 +1,81 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { print, table } from '../output.ts';
+import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+export function migrateCommand(): Command {
+  const command = new Command('migrate').description('bring the schema up or down, or say where it stands');
+  command.addCommand(
+    withVaultOptions(
+      new Command('up').description('apply every pending migration'),
+      'proxyvault migrate up',
+    ).action((options: VaultOptions) => run(options, ({ db }) => db.migrations.up())),
+  );
+  command.addCommand(
+    withVaultOptions(
+      new Command('down')
+        .description('undo the last migrations')
+        .option('--steps <n>', 'how many', wholeNumber, 1),
+      'proxyvault migrate down --steps 1',
+    ).action((options: VaultOptions & { steps: number }) =>
+      run(options, ({ db }) => db.migrations.down(options.steps)),
+    ),
+  );
+  command.addCommand(
+    withVaultOptions(
+      new Command('status').description('what is applied and what is pending'),
+      'proxyvault migrate status',
+    ).action((options: VaultOptions) => run(options, () => undefined)),
+  );
+  command.addCommand(
+    withVaultOptions(
+      new Command('plan').description('the SQL that `up` would execute'),
+      'proxyvault migrate plan',
+    ).action((options: VaultOptions) =>
+      withVault(
+        options,
+        ({ db }) => {
+          const plan = db.migrations.plan();
+          print(options.json, plan, () =>
+            plan.length === 0
+              ? 'Nothing is pending.'
+              : plan.map(({ namespace, name, sql }) => `-- ${namespace}/${name}\n${sql.trim()}\n`).join('\n'),
+          );
+        },
+        { anyVersion: true },
+      ),
+    ),
+  );
+  return command;
+}
+
+/** Does it, then says where the schema stands. */
+function run(options: VaultOptions, work: (vault: Vault) => void): Promise<void> {
+  return withVault(
+    options,
+    (vault) => {
+      work(vault);
+      const { migrations } = vault.db;
+      const applied = migrations
+        .getApplied()
+        .map(({ namespace, name, appliedAt }) => ({ namespace, name, appliedAt }));
+      const pending = migrations
+        .getPending()
+        .map(({ namespace, name }) => ({ namespace, name, appliedAt: null }));
+      print(options.json, { version: migrations.getCurrentVersion(), applied, pending }, () =>
+        table(
+          ['MIGRATION', 'APPLIED'],
+          [...applied, ...pending].map(({ namespace, name, appliedAt }) => [
+            `${namespace}/${name}`,
+            appliedAt ?? 'pending',
+          ]),
+        ),
+      );
+    },
+    { anyVersion: true },
+  );
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

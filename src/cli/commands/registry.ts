@@ -1,0 +1,39 @@
+import type { Command } from 'commander';
+import { addCommand } from './add.ts';
+import { backupCommand } from './backup.ts';
+import { checkCommand } from './check.ts';
+import { configCommand } from './config.ts';
+import { eventsCommand } from './events.ts';
+import { importCommand } from './import.ts';
+import { initCommand } from './init.ts';
+import { listCommand } from './list.ts';
+import { migrateCommand } from './migrate.ts';
+import { nextCommand } from './next.ts';
+import { removeCommand } from './remove.ts';
+import { reportCommand } from './report.ts';
+import { rulesCommand } from './rules.ts';
+import { showCommand } from './show.ts';
+import { statsCommand } from './stats.ts';
+import { stickyCommand } from './sticky.ts';
+import { tourCommand } from './tour.ts';
+
+/** The commands in the order of --help: a new one is a file here and a line below. */
+export const COMMANDS: readonly (() => Command)[] = [
+  tourCommand,
+  initCommand,
+  importCommand,
+  addCommand,
+  listCommand,
+  showCommand,
+  removeCommand,
+  nextCommand,
+  reportCommand,
+  statsCommand,
+  eventsCommand,
+  stickyCommand,
+  rulesCommand,
+  configCommand,
+  migrateCommand,
+  backupCommand,
+  checkCommand,
+];

@@ -1,0 +1,42 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ProxyRepository } from '../../database/repositories/index.ts';
+import { Rotator } from '../../rotation/index.ts';
+import { print, rounded } from '../output.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+interface ReportOptions extends VaultOptions {
+  ok?: boolean;
+  fail?: boolean;
+  latency?: number;
+}
+
+export function reportCommand(): Command {
+  return withVaultOptions(
+    new Command('report')
+      .description('say what came of using a proxy')
+      .argument('<id>')
+      .addOption(new Option('--ok', 'it worked').conflicts('fail'))
+      .addOption(new Option('--fail', 'it did not'))
+      .option('--latency <ms>', 'how long it took, in milliseconds', milliseconds),
+    'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
+  ).action(async (id: string, options: ReportOptions, command: Command) => {
+    if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
+    await withVault(options, ({ db }) => {
+      new Rotator(db).report(id, { success: options.ok === true, latencyMs: options.latency });
+      const proxy = new ProxyRepository(db).findById(id);
+      print(
+        options.json,
+        proxy,
+        () =>
+          `${proxy?.name}: ${proxy?.status}, ${proxy?.totalRequests} requests, ${rounded(proxy?.successRate ?? null)} % success, ${proxy?.failureCount} failures in a row.`,
+      );
+    });
+  });
+}
+
+function milliseconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError('It must be a number from 0.');
+  return value;
+}

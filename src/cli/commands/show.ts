@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import {
+  ProxyRepository,
+  ProxyUsageStatsRepository,
+  StickySessionRepository,
+} from '../../database/repositories/index.ts';
+import { notFound } from '../../database/validation.ts';
+import { print } from '../output.ts';
+import { proxyViewer } from '../proxy-view.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+export function showCommand(): Command {
+  return withVaultOptions(
+    new Command('show')
+      .description('everything about one proxy')
+      .argument('<id>')
+      .option('--reveal', 'show username and password'),
+    'proxyvault show 0199c0de-0000-7000-8000-000000000001',
+  ).action((id: string, options: VaultOptions & { reveal?: boolean }) =>
+    withVault(options, (vault) => {
+      const proxy = new ProxyRepository(vault.db).findById(id);
+      if (!proxy) throw notFound('proxy', id);
+      const usage = new ProxyUsageStatsRepository(vault.db).totals({ proxyId: id });
+      const domains = new StickySessionRepository(vault.db).findByProxy(id).map(({ domain }) => domain);
+      const view = { ...proxyViewer(vault, options)(proxy), usage, domains };
+      print(options.json, view, () =>
+        Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') })
+          .filter(([, value]) => value !== undefined)
+          .map(
+            ([name, value]) =>
+              `${name.padEnd(16)}${value === null || value === '' ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+          )
+          .join('\n'),
+      );
+    }),
+  );
+}

@@ -1,0 +1,58 @@
+import { Command } from 'commander';
+import { StickySessionRepository } from '../../database/repositories/index.ts';
+import { notFound } from '../../database/validation.ts';
+import { print, table } from '../output.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { wholeNumber } from './migrate.ts';
+
+export function stickyCommand(): Command {
+  const command = new Command('sticky').description('which domain sticks to which proxy');
+  command.addCommand(
+    withVaultOptions(new Command('list').description('all live mappings'), 'proxyvault sticky list').action(
+      (options: VaultOptions) =>
+        withVault(options, ({ db }) => {
+          const all = new StickySessionRepository(db).getAll();
+          print(options.json, all, () =>
+            table(
+              ['DOMAIN', 'PROXY', 'USES', 'TTL MS', 'LAST USED'],
+              all.map(({ domain, proxyId, requestCount = 0, ttl = null, lastUsed = '' }) => [
+                domain,
+                proxyId,
+                requestCount,
+                ttl,
+                lastUsed,
+              ]),
+            ),
+          );
+        }),
+    ),
+  );
+  command.addCommand(
+    withVaultOptions(
+      new Command('set')
+        .description('map a domain, or *.domain, to a proxy')
+        .argument('<domain>')
+        .argument('<id>')
+        .option('--ttl <ms>', 'milliseconds from the last use', wholeNumber),
+      "proxyvault sticky set '*.example.com' 0199c0de-0000-7000-8000-000000000001 --ttl 3600000",
+    ).action((domain: string, proxyId: string, options: VaultOptions & { ttl?: number }) =>
+      withVault(options, ({ db }) => {
+        const sticky = new StickySessionRepository(db);
+        sticky.create({ domain, proxyId, ttl: options.ttl });
+        print(options.json, sticky.findByDomain(domain), () => `${domain} sticks to ${proxyId}.`);
+      }),
+    ),
+  );
+  command.addCommand(
+    withVaultOptions(
+      new Command('remove').description('let a domain go').argument('<domain>'),
+      'proxyvault sticky remove example.com',
+    ).action((domain: string, options: VaultOptions) =>
+      withVault(options, ({ db }) => {
+        if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);
+        print(options.json, { removed: domain }, () => `Removed ${domain}.`);
+      }),
+    ),
+  );
+  return command;
+}

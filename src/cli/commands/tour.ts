@@ -1,0 +1,163 @@
+import { createReadStream, readFileSync, rmSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+
+import { initDatabase } from '../../database/index.ts';
+import {
+  EncryptedCredentialsRepository,
+  ProxyRepository,
+  ProxyUsageStatsRepository,
+  RotationConfigRepository,
+  RotationEventsRepository,
+  StickySessionRepository,
+} from '../../database/repositories/index.ts';
+import { EncryptionService } from '../../database/services/index.ts';
+import { Rotator } from '../../rotation/index.ts';
+import { bold, print } from '../output.ts';
+import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import type { Vault } from '../vault.ts';
+import { eventTable } from './events.ts';
+import { describeImport, importList } from './import.ts';
+import { usageTable } from './stats.ts';
+
+const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));
+const DAY = 24 * 60 * 60 * 1000;
+const DAYS = 5;
+const HAND_OUTS_A_DAY = 150;
+const SHOWN_PROXIES = 12;
+const SHOWN_EVENTS = 6;
+
+/** The main job on an example list, in a database of its own that begins afresh; no network is used. */
+export function tourCommand(): Command {
+  return new Command('tour')
+    .description('see it all on an example list, in ./data/tour.db, which begins afresh each time')
+    .addHelpText('after', '\nExample:\n  $ proxyvault tour')
+    .action(tour);
+}
+
+async function tour(): Promise<void> {
+  const path = resolve('data', 'tour.db');
+  const keyFile = resolve('data', 'tour.key');
+  for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
+  const clock = simulatedClock();
+  const secrets = await fill({ path, keyFile, clock });
+  say('Nothing leaked');
+  const bytes = readFileSync(path, 'latin1');
+  const leaked = secrets.filter((secret) => bytes.includes(Buffer.from(secret).toString('latin1'))).length;
+  line(
+    `${secrets.length} passwords of the list were looked for in the ${bytes.length} bytes of the file: ${leaked} found.`,
+  );
+  say('Where it is');
+  line(`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
+  say('Try next');
+  const file = join(relative('.', path));
+  const options = `--db ${file} --key-file ${relative('.', keyFile)}`;
+  line(
+    `npm start -- next --domain example.com ${options} --reveal\nnpm start -- list ${options}\nnpm start -- --help`,
+  );
+}
+
+async function fill({
+  path,
+  keyFile,
+  clock,
+}: {
+  path: string;
+  keyFile: string;
+  clock: SimulatedClock;
+}): Promise<string[]> {
+  await using db = initDatabase({ path, clock: clock.now });
+  db.migrations.up();
+  const vault: Vault = { db, encryption: new EncryptionService({ keyFile, database: db }) };
+  say('A new pool');
+  line(
+    db.migrations
+      .getApplied()
+      .map(({ name, description }) => `${name}: ${description}`)
+      .join('\n'),
+  );
+
+  say(`Importing ${relative('.', LIST)}`);
+  line(describeImport(await importList(vault, createReadStream(LIST), { protocol: 'http' })));
+
+  handOut(vault, clock);
+  const proxies = new ProxyRepository(db);
+  say('The pool, best first');
+  const items = proxies.getTopPerformers(SHOWN_PROXIES);
+  line(
+    `${proxyTable(items.map(proxyViewer(vault, {})))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
+  );
+
+  say('Usage by day (UTC)');
+  const usage = new ProxyUsageStatsRepository(db);
+  line(usageTable(usage.range(), usage.totals()));
+
+  say('Rotation events, newest first');
+  const events = new RotationEventsRepository(db);
+  line(
+    `${eventTable(events.recent(SHOWN_EVENTS))}\n${Object.entries(events.countByReason())
+      .map(([reason, n]) => `${n} ${reason}`)
+      .join(', ')}.`,
+  );
+
+  const credentials = new EncryptedCredentialsRepository(db, vault.encryption);
+  const passwords = proxies.findAll().flatMap(({ id }) => credentials.reveal(id)?.password ?? []);
+  return [...new Set(passwords)].filter((password) => password.length >= 8);
+}
+
+/** Some days of work: proxies handed out in turn, outcomes made up (no network), one domain that sticks. */
+function handOut({ db }: Vault, clock: SimulatedClock): void {
+  const rotator = new Rotator(db);
+  const random = randomNumbers(20_260_101);
+  new RotationConfigRepository(db).update({ strategy: 'round-robin', failureThreshold: 2 });
+  say('Handing out, round-robin; *.shop.example sticks');
+  const first = rotator.next({ domain: 'www.shop.example' });
+  new StickySessionRepository(db).create({ domain: '*.shop.example', proxyId: first.id, ttl: DAY });
+  let stuck = 0;
+  for (let n = 0; n < DAYS * HAND_OUTS_A_DAY; n++) {
+    clock.advance(DAY / HAND_OUTS_A_DAY);
+    const domain = n % 25 === 0 ? 'www.shop.example' : undefined;
+    const proxy = rotator.next({ domain });
+    if (domain && proxy.id === first.id) stuck++;
+    // Hosts that end in 7 have a bad week.
+    const success = random() < (/7$/.test(proxy.host) ? 0.1 : 0.95);
+    rotator.report(proxy.id, success ? { success, latencyMs: Math.round(40 + random() * 400) } : { success });
+  }
+  line(
+    `${DAYS * HAND_OUTS_A_DAY} requests over ${DAYS} days; www.shop.example got ${first.name} ${stuck} times of ${Math.ceil((DAYS * HAND_OUTS_A_DAY) / 25)}.`,
+  );
+}
+
+interface SimulatedClock {
+  now: () => number;
+  advance: (milliseconds: number) => void;
+}
+
+/** Begins so long ago that the tour's days end now. */
+function simulatedClock(): SimulatedClock {
+  let time = Date.now() - DAYS * DAY;
+  return {
+    now: () => time,
+    advance: (milliseconds) => {
+      time += milliseconds;
+    },
+  };
+}
+
+/** Numbers from 0 to 1 that are the same each time (a linear congruential generator, Numerical Recipes). */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function say(title: string): void {
+  print(false, null, () => `\n${bold(title)}`);
+}
+
+function line(text: string): void {
+  print(false, null, () => text);
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import envPaths from 'env-paths';
+
+import { type DatabaseManager, initDatabase } from '../database/index.ts';
+import { EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+
+/** What every command takes. */
+export interface VaultOptions {
+  db?: string;
+  keyFile?: string;
+  json?: boolean;
+}
+
+/** An open pool with its key. */
+export interface Vault {
+  db: DatabaseManager;
+  encryption: EncryptionService;
+}
+
+export interface OpenVaultOptions {
+  /** Make the pool if it is missing, and bring it up to date. Else both are errors that say what to do. */
+  create?: boolean;
+  /** Do not ask for the newest schema. */
+  anyVersion?: boolean;
+}
+
+/** Adds --db, --key-file and --json, and an example to --help. */
+export function withVaultOptions(command: Command, example: string): Command {
+  return command
+    .addOption(new Option('--db <file>', 'the pool (else PROXYVAULT_DB, else your data folder)'))
+    .addOption(
+      new Option(
+        '--key-file <file>',
+        'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
+      ),
+    )
+    .addOption(new Option('--json', 'print JSON for a program'))
+    .addHelpText('after', `\nExample:\n  $ ${example}`);
+}
+
+/** Where the pool is, and who said so. */
+export function locatePool({ db }: VaultOptions): { path: string; from: string } {
+  if (db !== undefined) return { path: resolve(db), from: '--db' };
+  if (process.env.PROXYVAULT_DB) return { path: resolve(process.env.PROXYVAULT_DB), from: 'PROXYVAULT_DB' };
+  return { path: join(envPaths('proxyvault', { suffix: '' }).data, 'proxyvault.db'), from: 'the default' };
+}
+
+/**
+ * Opens the pool, runs `work`, and closes it, whatever happens.
+ *
+ * @throws CANNOT_OPEN if there is none, MIGRATION_PENDING if it is older than this program.
+ */
+export async function withVault<T>(
+  options: VaultOptions,
+  work: (vault: Vault) => T | Promise<T>,
+  { create = false, anyVersion = false }: OpenVaultOptions = {},
+): Promise<T> {
+  const { path, from } = locatePool(options);
+  if (!create && !existsSync(path)) {
+    throw new ProxyVaultError(
+      'CANNOT_OPEN',
+      `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
+    );
+  }
+  if (!options.json) process.stderr.write(`Pool: ${path} (${from})\n`);
+  await using db = initDatabase({ path });
+  if (create) db.migrations.up();
+  if (!anyVersion && db.migrations.plan().length > 0) {
+    throw new ProxyVaultError(
+      'MIGRATION_PENDING',
+      `The pool at ${path} is older than this program: run \`proxyvault migrate up\`.`,
+    );
+  }
+  return await work({ db, encryption: new EncryptionService({ keyFile: options.keyFile, database: db }) });
+}
