@@ -51,7 +51,7 @@ async function assertSound(db: DatabaseManager): Promise<void> {
   expect(await db.check({ deep: true })).toMatchObject({ ok: true, integrity: [], foreignKeys: [] });
 }
 
-describe.concurrent(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
+describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'while it writes has lost nothing that it had acknowledged, and no transaction is half there',
     async () => {
