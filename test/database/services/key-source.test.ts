@@ -1,0 +1,159 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { EncryptionService } from 'proxyvault/database/services';
+import { describe, expect, it, vi } from 'vitest';
+import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
+
+const POSIX = process.platform !== 'win32';
+const env = {};
+
+describe('the key file', () => {
+  it('is made at the first encryption, whole, 0600 in 0700, and found again after a restart', () => {
+    const keyFile = join(temporaryFolder(), 'a', 'b', 'key');
+    const first = new EncryptionService({ keyFile });
+    expect(existsSync(keyFile)).toBe(false);
+    const encrypted = first.encrypt('kept');
+    expect(Buffer.from(readFileSync(keyFile, 'utf8'), 'base64')).toHaveLength(32);
+    expect(readdirSync(dirname(keyFile))).toEqual(['key']);
+    if (POSIX) {
+      expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+      expect(statSync(dirname(keyFile)).mode & 0o777).toBe(0o700);
+    }
+    expect(new EncryptionService({ keyFile }).decrypt(encrypted)).toBe('kept');
+    expect(first.source()).toEqual({ kind: 'key file', location: keyFile });
+  });
+
+  it('is never made by decrypting or asking', () => {
+    const keyFile = join(temporaryFolder(), 'key');
+    const encrypted = new EncryptionService({ key: randomBytes(32) }).encrypt('x');
+    const lost = new EncryptionService({ keyFile });
+    expect(thrownBy(() => lost.decrypt(encrypted))).toMatchObject({
+      code: 'KEY_MISSING',
+      message: expect.stringContaining(keyFile),
+    });
+    expect(thrownBy(() => lost.keyId())).toMatchObject({ code: 'KEY_MISSING' });
+    expect(existsSync(keyFile)).toBe(false);
+  });
+
+  it('is refused, and kept, if it is empty, malformed, a folder or a link', () => {
+    const folder = temporaryFolder();
+    for (const content of [
+      '',
+      '\n',
+      'not a key',
+      randomBytes(31).toString('base64'),
+      `${randomBytes(32).toString('base64')} x`,
+    ]) {
+      const keyFile = join(folder, 'key');
+      writeFileSync(keyFile, content, { mode: 0o600 });
+      const error = thrownBy(() => new EncryptionService({ keyFile }).encrypt('x'));
+      expect(error).toMatchObject({ code: 'KEY_INVALID', message: expect.stringContaining(keyFile) });
+      if (content.length > 5) expect(String(error)).not.toContain(content.trim());
+      expect(readFileSync(keyFile, 'utf8')).toBe(content);
+    }
+    mkdirSync(join(folder, 'dir'));
+    expect(
+      thrownBy(() => new EncryptionService({ keyFile: join(folder, 'dir') }).encrypt('x')),
+    ).toMatchObject({ code: 'KEY_INVALID' });
+    if (!POSIX) return;
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'link'));
+    expect(
+      thrownBy(() => new EncryptionService({ keyFile: join(folder, 'link') }).encrypt('x')),
+    ).toMatchObject({ code: 'KEY_INVALID' });
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false);
+  });
+
+  it.runIf(POSIX)('is refused if others may read it, with the command that mends it', () => {
+    const keyFile = join(temporaryFolder(), 'key');
+    new EncryptionService({ keyFile }).encrypt('x');
+    for (const mode of [0o640, 0o604, 0o620]) {
+      chmodSync(keyFile, mode);
+      expect(thrownBy(() => new EncryptionService({ keyFile }).encrypt('x'))).toMatchObject({
+        code: 'KEY_INVALID',
+        message: expect.stringContaining(`chmod 600 '${keyFile}'`),
+      });
+    }
+    chmodSync(keyFile, 0o400);
+    new EncryptionService({ keyFile }).encrypt('x');
+  });
+
+  it('is one, whichever of eight processes that start at once made it, five times', async () => {
+    const script = fileURLToPath(new URL('../../fixtures/first-key.mjs', import.meta.url));
+    for (let round = 0; round < 5; round++) {
+      const keyFile = join(temporaryFolder(), 'config', 'key');
+      const ids = await Promise.all(
+        Array.from({ length: 8 }, async () => {
+          const child = spawn(process.execPath, [script, keyFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+          let output = '';
+          child.stdout.on('data', (chunk) => {
+            output += chunk;
+          });
+          child.stderr.on('data', (chunk) => {
+            output += chunk;
+          });
+          await once(child, 'close');
+          return output.trim();
+        }),
+      );
+      expect(ids[0]).toMatch(/^[\da-f]{16}$/);
+      expect(new Set(ids).size).toBe(1);
+      expect(readdirSync(dirname(keyFile))).toEqual(['key']);
+    }
+  }, 60_000);
+});
+
+describe('the order of sources', () => {
+  const a = randomBytes(32);
+  const b = randomBytes(32);
+  const idOf = (key: Buffer): string => new EncryptionService({ key }).keyId();
+
+  it('is explicit key, explicit file, PROXYVAULT_KEY, PROXYVAULT_KEY_FILE', () => {
+    const file = join(temporaryFolder(), 'key');
+    writeFileSync(file, `${b.toString('base64')}\n`, { mode: 0o600 });
+    const both = { PROXYVAULT_KEY: a.toString('hex'), PROXYVAULT_KEY_FILE: '/nowhere' };
+    expect(new EncryptionService({ key: b, env: both }).keyId()).toBe(idOf(b));
+    expect(new EncryptionService({ keyFile: file, env: both }).keyId()).toBe(idOf(b));
+    expect(new EncryptionService({ env: both }).keyId()).toBe(idOf(a));
+    expect(new EncryptionService({ env: { PROXYVAULT_KEY_FILE: file } }).keyId()).toBe(idOf(b));
+    expect(new EncryptionService({ key: a.toString('base64'), env }).keyId()).toBe(idOf(a));
+  });
+
+  it('ends at a variable that is set, even empty or malformed: nothing else is tried or made', () => {
+    for (const PROXYVAULT_KEY of ['', 'abc', randomBytes(16).toString('hex')]) {
+      expect(thrownBy(() => new EncryptionService({ env: { PROXYVAULT_KEY } }).encrypt('x'))).toMatchObject({
+        code: 'KEY_INVALID',
+        message: expect.stringContaining('PROXYVAULT_KEY'),
+      });
+    }
+    expect(thrownBy(() => new EncryptionService({ env: { PROXYVAULT_KEY_FILE: ' ' } }))).toMatchObject({
+      code: 'KEY_INVALID',
+    });
+    expect(thrownBy(() => new EncryptionService({ key: randomBytes(31) }).encrypt('x'))).toMatchObject({
+      code: 'KEY_INVALID',
+    });
+  });
+
+  it.runIf(process.platform === 'linux')('ends in the configuration folder of the platform', () => {
+    const config = temporaryFolder();
+    vi.stubEnv('XDG_CONFIG_HOME', config);
+    vi.stubEnv('PROXYVAULT_KEY', undefined);
+    vi.stubEnv('PROXYVAULT_KEY_FILE', undefined);
+    const encrypted = new EncryptionService().encrypt('x');
+    expect(existsSync(join(config, 'proxyvault', 'key'))).toBe(true);
+    expect(new EncryptionService().decrypt(encrypted)).toBe('x');
+    vi.unstubAllEnvs();
+  });
+});

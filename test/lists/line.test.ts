@@ -1,0 +1,224 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatProxyUrl, type LineVerdict, type ListedProxy, parseProxyLine } from '../../src/lists/index.ts';
+import { maskLine } from '../../src/lists/mask.ts';
+
+const login = (username: string, password: string): Partial<ListedProxy> => ({ username, password });
+
+describe('parseProxyLine reads', () => {
+  const cases: [line: string, proxy: ListedProxy][] = [
+    ['192.0.2.1:8080', { protocol: 'http', host: '192.0.2.1', port: 8080 }],
+    ['  h.example:80\t', { protocol: 'http', host: 'h.example', port: 80 }],
+    ['\uFEFFh.example:1', { protocol: 'http', host: 'h.example', port: 1 }],
+    ['h.example:1:u:p', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p') }],
+    ['h.example:1:u:p:q:', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p:q:') }],
+    ['h.example:1:u:p%40#x', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p%40#x') }],
+    [
+      '192.0.2.1:8080:user:8888',
+      { protocol: 'http', host: '192.0.2.1', port: 8080, ...login('user', '8888') },
+    ],
+    ['u:p@h.example:1', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p') }],
+    ['u:p@q:r@h.example:1', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p@q:r') }],
+    ['u%20:p%@h.example:1', { protocol: 'http', host: 'h.example', port: 1, ...login('u%20', 'p%') }],
+    ['u@h.example:1', { protocol: 'http', host: 'h.example', port: 1, ...login('u', '') }],
+    ['[2001:DB8::1]:8080', { protocol: 'http', host: '2001:db8::1', port: 8080 }],
+    ['[2001:db8::1]:8080:u:p', { protocol: 'http', host: '2001:db8::1', port: 8080, ...login('u', 'p') }],
+    ['u:p@[2001:db8::1]:8080', { protocol: 'http', host: '2001:db8::1', port: 8080, ...login('u', 'p') }],
+    ['http://h.example:80', { protocol: 'http', host: 'h.example', port: 80 }],
+    ['HTTPS://H.example:443/', { protocol: 'https', host: 'h.example', port: 443 }],
+    ['socks4a://h.example:1080', { protocol: 'socks4', host: 'h.example', port: 1080 }],
+    [
+      'socks5h://u:p@h.example:1080',
+      { protocol: 'socks5', host: 'h.example', port: 1080, ...login('u', 'p') },
+    ],
+    [
+      'http://u%40x:p%3A%2F%25@h.example:1',
+      { protocol: 'http', host: 'h.example', port: 1, ...login('u@x', 'p:/%') },
+    ],
+    [
+      'http://u:100%&%zz%ff@h.example:1',
+      { protocol: 'http', host: 'h.example', port: 1, ...login('u', '100%&%zz%ff') },
+    ],
+    [
+      'http://u:a#b?c/d@e@h.example:1',
+      { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'a#b?c/d@e') },
+    ],
+    ['socks5://[2001:db8::1]:1', { protocol: 'socks5', host: '2001:db8::1', port: 1 }],
+    ['bücher.example:80', { protocol: 'http', host: 'xn--bcher-kva.example', port: 80 }],
+  ];
+  it.each(cases)('%s', (line, proxy) => {
+    expect(parseProxyLine(line)).toMatchObject({ kind: 'proxy', proxy });
+  });
+
+  it('takes the protocol that is given where the line names none', () => {
+    expect(parseProxyLine('h.example:1', { protocol: 'socks5' })).toMatchObject({
+      proxy: { protocol: 'socks5' },
+    });
+    expect(parseProxyLine('http://h.example:1', { protocol: 'socks5' })).toMatchObject({
+      proxy: { protocol: 'http' },
+    });
+  });
+
+  it('says what it kept as something else', () => {
+    expect(parseProxyLine('socks5h://h.example:1')).toMatchObject({ notes: ['socks5h is kept as socks5'] });
+  });
+
+  it('knows comments and blank lines', () => {
+    for (const line of ['', ' ', '\t\r', '\uFEFF']) expect(parseProxyLine(line)).toEqual({ kind: 'blank' });
+    for (const line of ['# x', ';x', ' // h.example:80', '#'])
+      expect(parseProxyLine(line)).toEqual({ kind: 'comment' });
+  });
+});
+
+describe('parseProxyLine refuses', () => {
+  const cases: [line: string, code: string, column: number][] = [
+    ['192.0.2.1', 'missing-port', 10],
+    ['http://h.example', 'missing-port', 17],
+    ['http://u:p@h.example', 'missing-port', 21],
+    ['h.example:0', 'bad-port', 11],
+    ['h.example:65536', 'bad-port', 11],
+    ['h.example:', 'bad-port', 11],
+    ['h.example:80a', 'bad-port', 11],
+    ['h.example:+80', 'bad-port', 11],
+    ['010.0.0.1:80', 'bad-host', 1],
+    ['192.0.2.300:80', 'bad-host', 1],
+    ['exa mple.com:80', 'bad-host', 1],
+    ['ftp://h.example:21', 'unknown-scheme', 1],
+    ['2001:db8::1:8080', 'ambiguous', 1],
+    ['1:2:3:4:5:6:7:8:80', 'ambiguous', 1],
+    ['192.0.2.1:80:192.0.2.2:81', 'ambiguous', 1],
+    ['h.example:80:g.example:81', 'ambiguous', 1],
+    ['h.example:80:user', 'bad-credentials', 14],
+    ['user:pass:h.example:80', 'not-a-proxy', 1],
+    ['[2001:db8::1:80', 'bad-host', 1],
+    ['[2001:db8::1]80', 'bad-host', 14],
+    ['http://@h.example:1', 'bad-credentials', 8],
+    ['http://:@h.example:1', 'bad-credentials', 8],
+    ['http://h.example:1/path', 'trailing-text', 19],
+    ['http://h.example:1?x', 'trailing-text', 19],
+    ['http://h.example:1#name', 'trailing-text', 19],
+    ['just some words', 'not-a-proxy', 1],
+    [`u:${'p'.repeat(1025)}@h.example:1`, 'bad-credentials', 1],
+    [`socks5://u:${'p'.repeat(256)}@h.example:1`, 'bad-credentials', 1],
+    ['http://u:%00@h.example:1', 'bad-credentials', 1],
+    ['@h.example:1', 'bad-credentials', 1],
+    [':80', 'bad-host', 1],
+  ];
+  it.each(cases)('%s as %s', (line, code, column) => {
+    expect(parseProxyLine(line)).toMatchObject({ kind: 'refused', code, column });
+  });
+});
+
+const host = fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain());
+const port = fc.integer({ min: 1, max: 65_535 });
+const printable = fc
+  .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
+  .filter((text) => text.isWellFormed() && !/\p{Cc}/u.test(text));
+const protocol = fc.constantFrom('http', 'https', 'socks4', 'socks5');
+
+describe('any proxy', () => {
+  it('comes back from its URL as it was', () => {
+    fc.assert(
+      fc.property(
+        protocol,
+        host,
+        port,
+        printable,
+        printable,
+        (proto, address, number, username, password) => {
+          const url = formatProxyUrl(
+            { protocol: proto, host: address, port: number, username, password },
+            { reveal: true },
+          );
+          const verdict = parseProxyLine(url);
+          // A name of digits, or an address in the form of IPv4 in IPv6, is another text after normalising.
+          if (verdict.kind === 'refused') return expect(verdict.code).toBe('bad-host');
+          expect(verdict).toMatchObject({
+            kind: 'proxy',
+            proxy: { protocol: proto, port: number, username, password },
+          });
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('comes back from the colon and the @ form, whatever the password', () => {
+    fc.assert(
+      fc.property(port, printable, printable, (number, username, password) => {
+        // What stands at the end of a line cannot end in space, and a colon ends a username.
+        fc.pre(
+          !username.includes(':') && password === password.trim() && !/\s$/.test(`${username}:${password}`),
+        );
+        const expected = { host: 'h.example', port: number, username, password };
+        if (!`${username}${password}`.includes('@')) {
+          const colon = parseProxyLine(`h.example:${number}:${username}:${password}`);
+          if (colon.kind === 'refused') expect(colon.code).toBe('ambiguous');
+          else expect(colon).toMatchObject({ kind: 'proxy', proxy: expected });
+        }
+        fc.pre(!/^[\s#;]|^\/\/|^[a-z][a-z\d+.-]*:\/\//i.test(`${username}:`) && username === username.trim());
+        const at = parseProxyLine(`${username}:${password}@h.example:${number}`);
+        if (at.kind === 'comment' || (at.kind === 'refused' && at.code === 'unknown-scheme')) return;
+        if (/^(?:https?|socks[45][ah]?):\/\//i.test(`${username}:${password}`)) return;
+        expect(at).toMatchObject({ kind: 'proxy', proxy: expected });
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a masked line', () => {
+  it('never shows a password or username', () => {
+    const secret = fc.stringMatching(/^canary[a-z0-9@:%#/.-]{0,12}$/);
+    const shapes: ((u: string, p: string) => string)[] = [
+      (u, p) => `h.example:80:${u}:${p}`,
+      (u, p) => `${u}:${p}@h.example:80`,
+      (u, p) => `http://${u}:${p}@192.0.2.1:80`,
+      (u, p) => `${u}:${p}:192.0.2.1:80`,
+      (u, p) => `192.0.2.1:80 ${u} ${p}`,
+      (u, p) => `192.0.2.1:99999:${u}:${p}`,
+      (u, p) => `ftp://${u}:${p}@x`,
+      (u, p) => `${u},${p}`,
+      (_, p) => p,
+    ];
+    fc.assert(
+      fc.property(secret, secret, fc.nat({ max: shapes.length - 1 }), (u, p, shape) => {
+        const line = shapes[shape]?.(u, p) ?? '';
+        // "canary.x:80" alone is an address to everyone.
+        fc.pre(parseProxyLine(line).kind !== 'proxy' || /[@]|:.*:/.test(line));
+        const masked = maskLine(line);
+        if (/^canary[a-z\d-]*(?:\.[a-z\d-]+)+:\d{1,5}\/?$/.test(line.slice(line.lastIndexOf('@') + 1)))
+          return;
+        expect(masked).not.toContain('canary');
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('shows addresses', () => {
+    expect(maskLine('192.0.2.1:80')).toBe('192.0.2.1:80');
+    expect(maskLine('http://u:p@h.example:99999')).toBe('http://***@h.example:99999');
+    expect(maskLine('[2001:db8::1]:80:u:p')).toBe('[2001:db8::1]:80***');
+  });
+});
+
+describe('random mutations of a real list', () => {
+  it('give verdicts and nothing else', () => {
+    const lines = readFileSync(new URL('../../examples/proxies.txt', import.meta.url), 'utf8').split('\n');
+    const kinds = new Set<LineVerdict['kind']>();
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...lines),
+        fc.array(fc.tuple(fc.nat({ max: 80 }), fc.string({ maxLength: 3 })), { maxLength: 4 }),
+        (line, edits) => {
+          let text = line;
+          for (const [at, insert] of edits) text = text.slice(0, at) + insert + text.slice(at + 1);
+          kinds.add(parseProxyLine(text).kind);
+        },
+      ),
+      { numRuns: 5000 },
+    );
+    expect(kinds.size).toBe(4);
+  });
+});
