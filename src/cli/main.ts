@@ -31,7 +31,7 @@ function createProgram(json: boolean): Command {
   const program = new Command('proxyvault')
     .description('The durable, encrypted proxy pool.')
     .version(readVersion())
-    .showHelpAfterError('(add --help for what it takes)')
+    .showHelpAfterError(json ? false : '(add --help for what it takes)')
     .configureOutput({ outputError: (text, write) => json || write(text) })
     .addHelpText(
       'after',

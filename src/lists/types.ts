@@ -1,5 +1,4 @@
-export const LISTED_PROTOCOLS = ['http', 'https', 'socks4', 'socks5'] as const;
-export type ListedProtocol = (typeof LISTED_PROTOCOLS)[number];
+export type ListedProtocol = 'http' | 'https' | 'socks4' | 'socks5';
 
 /** A proxy as a list gives it. */
 export interface ListedProxy {

@@ -6,7 +6,7 @@ import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
 
 /** One table, index, trigger or view. */
-export interface SchemaObject {
+interface SchemaObject {
   type: string;
   name: string;
   /** With white space folded. */
@@ -24,7 +24,7 @@ export interface SchemaComparison {
 }
 
 /** Every object of a database but the engine's own and the migration ledger. */
-export function readSchema(driver: SqliteDriver): SchemaObject[] {
+function readSchema(driver: SqliteDriver): SchemaObject[] {
   return driver.all(
     `SELECT type, name, sql FROM sqlite_schema
      WHERE sql IS NOT NULL AND name <> 'schema_migrations' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'

@@ -2,7 +2,7 @@ import type { ProxyConfig } from '../../database/types.ts';
 import type { Pool } from '../pool.ts';
 
 /** What a strategy may know beside the pool. */
-export interface Situation {
+interface Situation {
   /** The id that was handed out last; empty before the first. */
   previousId: string;
   /** A number from 0, inclusive, to 1, exclusive. */

@@ -1,0 +1,40 @@
+// `npm run bench`: ratios from one run on this machine. `--only TEXT` runs what has the text in its name, `--json`
+// prints for a program.
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { OPENING } from './opening.js';
+import { OPERATIONS } from './operations.js';
+
+const GOAL = 0.85;
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, json: { type: 'boolean', default: false } },
+});
+const wanted = ([name]) => name.includes(values.only);
+
+const ratios = [];
+for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING }).filter(wanted)) {
+  const result = { ...measure(), goal: GOAL };
+  ratios.push(result);
+  if (!values.json) console.log(describeRatio(result, name));
+}
+
+const figures = wanted(['streaming']) ? measureStreaming() : [];
+if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
+else for (const figure of figures) console.log(describeFigure(figure));
+
+function measureStreaming() {
+  const script = fileURLToPath(new URL('streaming.js', import.meta.url));
+  return JSON.parse(execFileSync(process.execPath, ['--expose-gc', script], { encoding: 'utf8' }));
+}
+
+function describeRatio({ ratio, least, most, perSecond, goal }, name) {
+  const range = `(${least.toFixed(2)} to ${most.toFixed(2)})`;
+  const speed = `${Math.round(perSecond).toLocaleString('en')}/s`;
+  return `${name.padEnd(34)}${ratio.toFixed(2).padStart(6)} of bare ${range.padEnd(16)}${speed.padStart(14)}  ${ratio >= goal ? 'ok' : `under ${goal}`}`;
+}
+
+function describeFigure({ name, value, unit, goal }) {
+  const verdict = goal === null ? '' : value < goal ? `ok, under ${goal}` : `over ${goal}`;
+  return `${name.padEnd(56)}${value.toFixed(1).padStart(8)} ${unit}  ${verdict}`;
+}

@@ -1,0 +1,433 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BIN, commandLine } from '../support/command-line.ts';
+
+const LIST = `# two good, one bad
+h.example:8080
+gate.example:1080:canary-user:canary-password
+nonsense here
+`;
+
+interface Proxy {
+  id: string;
+  url: string;
+  status: string;
+  totalRequests: number;
+}
+
+function withPool(): ReturnType<typeof commandLine> & { ids: string[] } {
+  const cli = commandLine();
+  writeFileSync(join(cli.folder, 'list.txt'), LIST);
+  cli.run(['import', 'list.txt']);
+  return { ...cli, ids: cli.json<{ items: Proxy[] }>('list').items.map(({ id }) => id) };
+}
+
+describe('--help', () => {
+  it('is there for every command, with an example, and exits 0', () => {
+    const { run } = commandLine();
+    const main = run(['--help']);
+    expect(main).toMatchObject({ status: 0, stderr: '' });
+    const commands = [
+      'tour',
+      'init',
+      'import',
+      'add',
+      'list',
+      'show',
+      'remove',
+      'next',
+      'report',
+      'stats',
+      'events',
+      'sticky',
+      'rules',
+      'config',
+      'migrate',
+      'backup',
+      'check',
+    ];
+    for (const command of commands) expect(main.stdout).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
+    const nested = [
+      ['migrate', 'up'],
+      ['migrate', 'down'],
+      ['migrate', 'status'],
+      ['migrate', 'plan'],
+      ['sticky', 'set'],
+      ['rules', 'add'],
+      ['config', 'set'],
+    ];
+    const leaves = commands
+      .filter((command) => !['sticky', 'rules', 'config', 'migrate'].includes(command))
+      .map((command) => [command]);
+    for (const path of [...leaves, ...nested]) {
+      const { status, stdout } = run([...path, '--help']);
+      expect([path, status]).toEqual([path, 0]);
+      expect(stdout).toContain('Example');
+      if (path[0] !== 'tour') expect(stdout).toContain('--json');
+    }
+  }, 120_000);
+});
+
+describe('used wrongly', () => {
+  it('exits 2 and says how, on standard error', () => {
+    const { run } = commandLine();
+    const cases = [
+      ['nonsense'],
+      ['import'],
+      ['list', '--limit', 'x'],
+      ['list', '--status', 'broken'],
+      ['report', 'id'],
+      ['report', 'id', '--ok', '--fail'],
+      ['list', '--nonsense'],
+      ['migrate', 'sideways'],
+    ];
+    for (const args of cases) {
+      const { status, stdout, stderr } = run(args);
+      expect([args, status, stdout]).toEqual([args, 2, '']);
+      expect(stderr).toMatch(/error|Usage/);
+    }
+    const { status, stderr } = run(['list', '--limit', 'x', '--json']);
+    expect(status).toBe(2);
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'USAGE' } });
+  }, 60_000);
+
+  it('shows help without a command', () => {
+    expect(commandLine().run([]).stderr).toContain('Usage: proxyvault');
+  });
+});
+
+describe('a pool that is not there', () => {
+  it('is exit 1 in one line that says what to do, and is not made', () => {
+    const { run, db } = commandLine();
+    for (const command of ['list', 'next', 'stats', 'events', 'check']) {
+      const { status, stdout, stderr } = run([command]);
+      expect([status, stdout]).toEqual([1, '']);
+      expect(stderr).toMatch(/^proxyvault: There is no pool at .*proxyvault init[^\n]*\n$/);
+    }
+    expect(existsSync(db)).toBe(false);
+    expect(JSON.parse(run(['list', '--json']).stderr)).toMatchObject({ error: { code: 'CANNOT_OPEN' } });
+  });
+
+  it('is looked for where --db, then PROXYVAULT_DB, then the platform says, and it says which', () => {
+    const { run, folder, db } = commandLine();
+    expect(run(['init']).stderr).toBe(`Pool: ${db} (PROXYVAULT_DB)\n`);
+    const other = join(folder, 'other.db');
+    expect(run(['init', '--db', 'other.db']).stderr).toBe(`Pool: ${other} (--db)\n`);
+    const byDefault = run(['init'], { env: { PROXYVAULT_DB: '' } });
+    expect(byDefault.stderr).toContain('(the default)');
+    if (process.platform === 'linux')
+      expect(existsSync(join(folder, 'share', 'proxyvault', 'proxyvault.db'))).toBe(true);
+  });
+
+  it('that is another file is refused', () => {
+    const { run, db } = commandLine();
+    writeFileSync(db, 'hello');
+    expect(run(['list']).stderr).toContain('NOT_A_DATABASE');
+    expect(readFileSync(db, 'utf8')).toBe('hello');
+  });
+});
+
+describe('import', () => {
+  it('says what was added and what was refused and why, and changes nothing the second time', () => {
+    const { run, json, folder } = commandLine();
+    writeFileSync(join(folder, 'list.txt'), LIST);
+    const first = run(['import', 'list.txt']);
+    expect(first.status).toBe(0);
+    expect(first.stdout).toContain(
+      '4 lines: 2 added, 0 updated, 0 unchanged, 1 refused, 1 comments, 0 blank.',
+    );
+    expect(first.stdout).toMatch(/4 +1 +.*\*\*\*/);
+    expect(json('import', 'list.txt')).toEqual({
+      lines: 4,
+      added: 0,
+      updated: 0,
+      unchanged: 2,
+      comments: 1,
+      blank: 0,
+      refused: [{ line: 4, column: 1, code: expect.any(String), reason: expect.any(String), text: '***' }],
+    });
+  });
+
+  it('reads standard input, and exits 1 if all is refused', () => {
+    const { run } = commandLine();
+    expect(run(['import', '-', '--protocol', 'socks5'], { input: 'h.example:1\n' }).stdout).toContain(
+      '1 added',
+    );
+    expect(run(['import', '-'], { input: 'nonsense\n' }).status).toBe(1);
+    expect(run(['import', '-'], { input: '' }).status).toBe(0);
+    expect(run(['import', 'missing.txt'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('There is no file missing.txt'),
+    });
+    expect(run(['import', '.'])).toMatchObject({ status: 1, stderr: expect.stringContaining('is a folder') });
+  });
+});
+
+describe('add, show, list and remove', () => {
+  it('work on one proxy, its password from standard input', () => {
+    const { run, json } = commandLine();
+    const added = run(
+      [
+        'add',
+        'socks5://gate.example:1080',
+        '--username',
+        'canary-user',
+        '--password-stdin',
+        '--region',
+        'EU',
+      ],
+      { input: 'canary-p@ss\n' },
+    );
+    expect(added).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^Added gate\.example:1080 as [\da-f-]{36}\.\n$/),
+    });
+    const [proxy] = json<{ items: Proxy[] }>('list', '--region', 'EU').items;
+    expect(proxy?.url).toBe('socks5://***:***@gate.example:1080');
+    const shown = json<Record<string, unknown>>('show', String(proxy?.id), '--reveal');
+    expect(shown).toMatchObject({
+      url: 'socks5://canary-user:canary-p%40ss@gate.example:1080',
+      usage: { requestCount: 0 },
+      domains: [],
+    });
+    expect(run(['show', String(proxy?.id)]).stdout).toMatch(/^region +EU$/m);
+    expect(
+      run(['add', 'socks5://gate.example:1080', '--username', 'canary-user', '--password-stdin'], {
+        input: 'x',
+      }),
+    ).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`the id ${proxy?.id}`),
+    });
+    expect(run(['remove', String(proxy?.id), 'nobody']).status).toBe(1);
+    expect(json<{ items: Proxy[] }>('list').items).toHaveLength(1);
+    expect(run(['remove', String(proxy?.id)]).status).toBe(0);
+    expect(run(['show', String(proxy?.id)])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('NOT_FOUND'),
+    });
+    expect(run(['add', 'nonsense']).status).toBe(1);
+  });
+
+  it('list pages and filters', () => {
+    const { json, run } = commandLine();
+    run(['import', '-'], { input: Array.from({ length: 5 }, (_, i) => `h${i}.example:80`).join('\n') });
+    const first = json<{ items: Proxy[]; next: string }>('list', '--limit', '3');
+    expect(first.items).toHaveLength(3);
+    const second = json<{ items: Proxy[]; next: null }>('list', '--limit', '3', '--after', first.next);
+    expect(second).toMatchObject({ items: [{}, {}], next: null });
+    expect(json<{ items: Proxy[] }>('list', '--search', 'h4').items).toHaveLength(1);
+    expect(run(['list', '--limit', '3']).stdout).toContain(`3 of 5. More: --after ${first.next}`);
+  });
+});
+
+describe('next and report', () => {
+  it('hand out in turn, mask the login, and count', () => {
+    const { run, json, ids } = withPool();
+    expect(run(['next']).stdout).toBe('http://h.example:8080\n');
+    const masked = run(['next']);
+    expect(masked.stdout).toBe('http://***:***@gate.example:1080\n');
+    expect(masked.stderr).toContain('--reveal');
+    expect(run(['next', '--reveal', '--protocol', 'http', '--domain', 'x.example']).stdout).toBe(
+      'http://h.example:8080\n',
+    );
+    expect(run(['next', '--reveal']).stdout).toBe('http://canary-user:canary-password@gate.example:1080\n');
+    expect(run(['next', '--protocol', 'socks4'])).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('NO_PROXY'),
+    });
+    expect(json('report', String(ids[0]), '--ok', '--latency', '120')).toMatchObject({
+      totalRequests: 1,
+      latency: 120,
+    });
+    expect(run(['report', String(ids[0]), '--fail']).stdout).toContain(
+      '2 requests, 50 % success, 1 failures in a row',
+    );
+    expect(run(['report', 'nobody', '--ok']).status).toBe(1);
+    expect(json<{ totals: object }>('stats').totals).toMatchObject({ requestCount: 2, successCount: 1 });
+    expect(run(['stats']).stdout).toMatch(/^total +- +2 +50/m);
+    expect(json<{ counts: object }>('events').counts).toMatchObject({ startup: 1, scheduled: 3 });
+    expect(run(['events', '--limit', '1']).stdout.split('\n')).toHaveLength(4);
+  });
+});
+
+describe('sticky, rules and config', () => {
+  it('are set, listed and removed', () => {
+    const { run, json, ids } = withPool();
+    const id = String(ids[1]);
+    expect(run(['sticky', 'set', '*.example.com', id, '--ttl', '60000']).status).toBe(0);
+    expect(json<object[]>('sticky', 'list')).toMatchObject([
+      { domain: '*.example.com', proxyId: id, ttl: 60_000 },
+    ]);
+    expect(json('next', '--domain', 'a.example.com')).toMatchObject({ id });
+    expect(run(['sticky', 'remove', '*.example.com']).status).toBe(0);
+    expect(run(['sticky', 'remove', '*.example.com']).status).toBe(1);
+    expect(run(['sticky', 'set', 'a b', id]).stderr).toContain('INVALID_INPUT');
+
+    const rule = JSON.stringify({
+      name: 'no',
+      conditions: [{ field: 'domain', operator: 'equals', value: 'bad.example' }],
+      actions: [{ type: 'block' }],
+    });
+    const created = json<{ id: string }>('rules', 'add', rule);
+    expect(run(['next', '--domain', 'bad.example']).stderr).toContain('blocks this request');
+    run(['rules', 'disable', created.id]);
+    expect(run(['next', '--domain', 'bad.example']).status).toBe(0);
+    expect(json<{ rules: object[] }>('rules', 'list').rules).toMatchObject([{ name: 'no', enabled: false }]);
+    expect(run(['rules', 'list']).stdout).toContain('domain equals bad.example');
+    expect(run(['rules', 'remove', created.id]).status).toBe(0);
+    expect(run(['rules', 'add', '{']).stderr).toContain('not JSON');
+
+    expect(
+      json('config', 'set', 'strategy=least-used', 'failureThreshold=3', 'options.stickyTtlMs=5'),
+    ).toMatchObject({
+      strategy: 'least-used',
+      failureThreshold: 3,
+      options: { stickyTtlMs: 5 },
+    });
+    expect(run(['config', 'show']).stdout).toMatch(/^strategy +least-used$/m);
+    expect(run(['config', 'set', 'strategy=x']).stderr).toContain('round-robin');
+    expect(run(['config', 'set', 'nonsense']).status).toBe(1);
+  });
+});
+
+describe('migrate', () => {
+  it('says where the schema stands and moves it; other commands ask for the newest', () => {
+    const { run, json } = withPool();
+    const status = json<{ version: number; pending: object[] }>('migrate', 'status');
+    expect(status.pending).toEqual([]);
+    expect(run(['migrate', 'down']).stdout).toContain('pending');
+    expect(run(['list'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('proxyvault migrate up'),
+    });
+    expect(run(['migrate', 'plan']).stdout).toContain('ALTER TABLE proxies ADD COLUMN username_fingerprint');
+    expect(json('migrate', 'up')).toMatchObject({ version: status.version, pending: [] });
+    expect(run(['migrate', 'plan']).stdout).toBe('Nothing is pending.\n');
+    expect(run(['migrate', 'down', '--steps', '0']).status).toBe(1);
+    expect(run(['list']).status).toBe(0);
+  });
+});
+
+describe('backup and check', () => {
+  it('copy, refuse to overwrite, and look for damage', () => {
+    const { run, json, folder, db } = withPool();
+    const copy = join(folder, 'copy.db');
+    expect(json('backup', 'copy.db')).toEqual({ path: copy });
+    expect(run(['backup', 'copy.db'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('CONFLICT'),
+    });
+    expect(run(['backup', 'copy.db', '--force']).stdout).toContain(join(folder, 'key'));
+    expect(run(['next', '--reveal', '--db', copy]).status).toBe(0);
+    expect(json('check', '--deep')).toMatchObject({ ok: true });
+    expect(run(['check']).stdout).toBe('Sound.\n');
+
+    const bytes = readFileSync(db);
+    bytes.fill(0x5a, 4096 * 8, 4096 * 30);
+    writeFileSync(db, bytes);
+    const damaged = run(['check']);
+    expect(damaged.status).toBe(1);
+    expect(damaged.stdout + damaged.stderr).toMatch(/Not sound|CORRUPT/);
+  });
+});
+
+describe('the key', () => {
+  it('that is missing stops what needs it, and none is made', () => {
+    const { run, folder } = withPool();
+    const lost = { env: { PROXYVAULT_KEY_FILE: join(folder, 'lost') } };
+    expect(run(['list'], lost).status).toBe(0);
+    expect(run(['list', '--reveal'], lost)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('KEY_MISSING'),
+    });
+    expect(run(['import', '-'], { input: 'x.example:1:u:p', ...lost })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('KEY_MISSING'),
+    });
+    expect(existsSync(join(folder, 'lost'))).toBe(false);
+    const other = { env: { PROXYVAULT_KEY: 'ab'.repeat(32) } };
+    expect(run(['list', '--reveal'], other).stderr).toContain('KEY_MISMATCH');
+    expect(run(['list', '--reveal', '--key-file', join(folder, 'key')], other).status).toBe(0);
+  });
+});
+
+describe('output', () => {
+  it('has no colour where it is no terminal, and ends quietly when its reader does', () => {
+    const { run, db } = withPool();
+    expect(run(['list']).stdout).not.toContain('\u001B');
+    const script = 'node "$1" list --json | head -c 1';
+    const piped = spawnSync('sh', ['-c', script, 'sh', BIN], {
+      encoding: 'utf8',
+      env: { ...process.env, PROXYVAULT_DB: db },
+    });
+    if (process.platform !== 'win32') expect(piped).toMatchObject({ stdout: '{', stderr: '' });
+  });
+
+  it.runIf(process.platform === 'linux')('is bold on a terminal, unless NO_COLOR is set', () => {
+    const { db } = withPool();
+    const onTerminal = (env: Record<string, string>): string => {
+      const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+      const command = `"${process.execPath}" "${BIN}" list`;
+      const result = spawnSync('script', ['-qec', command, '/dev/null'], {
+        encoding: 'utf8',
+        env: { ...inherited, PROXYVAULT_DB: db, TERM: 'xterm', ...env },
+      });
+      return result.stdout;
+    };
+    expect(onTerminal({})).toContain('\u001B[1m');
+    expect(onTerminal({ NO_COLOR: '1' })).not.toContain('\u001B[1m');
+  });
+
+  it('never shows a login without --reveal', () => {
+    const { run, ids } = withPool();
+    const id = String(ids[1]);
+    const all = [
+      ['list'],
+      ['show', id],
+      ['next'],
+      ['next'],
+      ['stats'],
+      ['events'],
+      ['sticky', 'list'],
+      ['rules', 'list'],
+      ['config', 'show'],
+      ['check'],
+      ['migrate', 'status'],
+      ['import', 'list.txt'],
+      ['report', id, '--ok'],
+      ['remove', id],
+    ];
+    for (const args of all) {
+      for (const more of [[], ['--json']]) {
+        const { stdout, stderr } = run([...args, ...more], { env: { PROXYVAULT_DEBUG: '1' } });
+        expect(`${stdout}${stderr}`).not.toContain('canary');
+      }
+    }
+  }, 120_000);
+});
+
+describe('the tour', () => {
+  it('shows the main job in a pool of its own, afresh each time', () => {
+    const { run, folder } = commandLine();
+    for (let round = 0; round < 2; round++) {
+      const { status, stdout, stderr } = run(['tour']);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain(
+        '373 lines: 332 added, 0 updated, 4 unchanged, 15 refused, 12 comments, 10 blank.',
+      );
+      expect(stdout).toContain('www.shop.example got 192.0.2.1:8080 30 times of 30.');
+      expect(stdout).toMatch(/^total +- +750/m);
+      expect(stdout).toMatch(/: 0 found\./);
+      expect(stdout).toContain(join(folder, 'data', 'tour.db'));
+      expect(stdout).toContain('npm start -- list --db');
+      expect(stdout).not.toMatch(/Gateway-Secret|secret-of-a-bad-line|other-secret/);
+    }
+    expect(existsSync(join(folder, 'share'))).toBe(false);
+    const { status } = run(['next', '--reveal', '--db', 'data/tour.db', '--key-file', 'data/tour.key']);
+    expect(status).toBe(0);
+  }, 60_000);
+});
