@@ -1,6 +1,6 @@
 // Each repository operation against the same SQL, by hand, on bare better-sqlite3. The texts are those that the
 // repository ran, heard through `verbose`; the hand-written side binds them and takes raw rows.
-import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import {
   EncryptedCredentialsRepository,
   EncryptionService,
@@ -9,6 +9,7 @@ import {
   RotationEventsRepository,
   StickySessionRepository,
 } from 'proxyvault';
+import { v7 as uuidv7 } from 'uuid';
 import { compare } from './compare.js';
 import { openBoth } from './pools.js';
 
@@ -16,7 +17,7 @@ const NOW = '2026-01-01 00:00:00.000';
 const INPUT = { name: 'US Proxy 1', host: '192.168.1.100', port: 8080, protocol: 'http' };
 
 const rowParams = () => ({
-  id: randomUUID(),
+  id: uuidv7(),
   ...INPUT,
   status: 'active',
   latency: null,
@@ -150,8 +151,9 @@ export const OPERATIONS = {
   },
   'credential save, read, decrypt'() {
     const { db, bare, statementsOf } = openBoth({ count: 1000 });
-    const key = randomBytes(32);
-    const encryption = new EncryptionService({ key });
+    const bytes = randomBytes(32);
+    const key = createSecretKey(bytes);
+    const encryption = new EncryptionService({ key: bytes });
     const credentials = new EncryptedCredentialsRepository(db);
     const id = 'p00000500';
     // Once, so that the key is known to be this database's.
@@ -259,10 +261,9 @@ function stickyLookup(name, domain, patterns) {
     bare,
     statementsOf((listened) => new StickySessionRepository(listened).findByDomain(domain)),
   );
-  const json = JSON.stringify(patterns);
   return compare(
     name,
     () => sticky.findByDomain(domain),
-    () => select.get({ patterns: json, now: NOW }),
+    () => select.get({ patterns: JSON.stringify(patterns), now: NOW }),
   );
 }

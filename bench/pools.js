@@ -53,6 +53,25 @@ export function openBare(path, { durability = 'normal' } = {}) {
   return bare;
 }
 
+/** As `openBare`, and reads the pragmas and the version back, as ours does. */
+export function openBareChecked(path) {
+  const bare = openBare(path);
+  const names = [
+    'busy_timeout',
+    'foreign_keys',
+    'trusted_schema',
+    'cell_size_check',
+    'temp_store',
+    'synchronous',
+    'journal_size_limit',
+    'query_only',
+  ];
+  bare
+    .prepare(`SELECT sqlite_version(), ${names.map((name) => `(SELECT * FROM pragma_${name})`).join(', ')}`)
+    .get();
+  return bare;
+}
+
 /** Both sides with the tables, and the same `count` proxies in a tenth of which each status and region differs. */
 export function openBoth({ durability = 'normal', count = 0 } = {}) {
   const ours = openOurs({ durability });

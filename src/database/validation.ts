@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../errors.ts';
-import { normalizeDomainPattern } from '../network/domain.ts';
+import { type DomainPattern, normalizeDomainPattern } from '../network/domain.ts';
 import { parseHost } from '../network/host.ts';
 
 /** A text of at most so many characters, without control characters. */
@@ -42,6 +42,14 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
     [path.join('.'), message].filter(Boolean).join(': '),
   );
   throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
+}
+
+/** A domain or wildcard, normalised. @throws INVALID_INPUT. */
+export function parseDomain(text: string): DomainPattern {
+  const parsed = typeof text === 'string' ? normalizeDomainPattern(text) : { error: 'it must be a string' };
+  if ('error' in parsed)
+    throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
+  return parsed;
 }
 
 /** @throws INVALID_INPUT unless `value` is a whole number in the range. */

@@ -15,6 +15,10 @@ export interface Refusal {
 /** RFC 1123 labels, and the underscore that providers use in theirs. */
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
+/** A name that is normal already, as most are, and needs no conversion; Punycode has to be checked. */
+const PLAIN_NAME =
+  /^(?!.{254}|.*xn--)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
 /**
  * Reads a host: IPv4 in dotted decimals, IPv6 (with or without brackets) in the form of RFC 5952, a DNS name, or an
  * internationalised one, which becomes ASCII (UTS 46).
@@ -47,6 +51,7 @@ function parseIPv6(text: string): Host | Refusal {
 }
 
 function parseName(text: string): Host | Refusal {
+  if (PLAIN_NAME.test(text)) return { host: text, kind: 'name' };
   // The conversion would decode percent signs and drop some of these.
   if (/[\p{C}\s%/\\?#@<>^|[\]]/u.test(text))
     return { error: 'the host has a character that no host name has' };

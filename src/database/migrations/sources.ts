@@ -14,6 +14,9 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '002_identity_expiry_and_indexes', sql: identity },
 ];
 
+/** They are constant, so they are parsed once a process. */
+let ownMigrations: readonly Migration[] | null = null;
+
 /** The base schema, which stands before the first migration and is never undone. */
 export const BASE: Migration = {
   namespace: OWN_NAMESPACE,
@@ -52,8 +55,7 @@ export function migrationsFromFolder(namespace: string, folder: string): Migrati
  * @throws MIGRATION_INVALID for a malformed file, two files with one number, or a bad or repeated namespace.
  */
 export function loadMigrations(sources: readonly MigrationSource[]): Migration[] {
-  const all = [{ namespace: OWN_NAMESPACE, files: OWN_FILES }, ...sources];
-  const namespaces = all.map((source) => source.namespace);
+  const namespaces = [OWN_NAMESPACE, ...sources.map((source) => source.namespace)];
   namespaces.forEach((namespace, index) => {
     if (!/^[a-z][a-z0-9_-]{0,63}$/.test(namespace)) {
       throw invalid(
@@ -63,7 +65,8 @@ export function loadMigrations(sources: readonly MigrationSource[]): Migration[]
     if (namespaces.indexOf(namespace) !== index)
       throw invalid(`The namespace ${namespace} is given twice: choose another.`);
   });
-  return all.flatMap(parseSource);
+  ownMigrations ??= parseSource({ namespace: OWN_NAMESPACE, files: OWN_FILES });
+  return [...ownMigrations, ...sources.flatMap(parseSource)];
 }
 
 function parseSource({ namespace, files }: MigrationSource): Migration[] {

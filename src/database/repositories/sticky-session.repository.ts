@@ -3,7 +3,7 @@ import { matchingPatterns } from '../../network/domain.ts';
 import type { Driver, Mode, Result, Row, Session, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
 import type { DomainProxyMapping } from '../types.ts';
-import { domainSchema, idSchema, notFound, parse } from '../validation.ts';
+import { domainSchema, idSchema, notFound, parse, parseDomain } from '../validation.ts';
 
 const ttlSchema = z.int().positive().nullable();
 const timeSchema = z.union([z.date(), z.string()]);
@@ -126,7 +126,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
       requestCount,
       lastUsed,
     } = parse(updateSchema, updates, 'sticky session');
-    const { pattern } = parse(domainSchema, domain, 'domain');
+    const { pattern } = parseDomain(domain);
     return this.#db.run(
       `UPDATE sticky_sessions SET
          domain = coalesce(:renamed, domain),
@@ -154,7 +154,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
 
   /** Removes the mapping with exactly this domain or wildcard; says whether there was one. */
   delete(domain: string): Result<M, boolean> {
-    const { pattern } = parse(domainSchema, domain, 'domain');
+    const { pattern } = parseDomain(domain);
     return this.#db.run(
       `DELETE FROM sticky_sessions WHERE domain = :pattern`,
       { pattern },
@@ -199,7 +199,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
   }
 
   #patterns(domain: string): string {
-    const { pattern, isWildcard } = parse(domainSchema, domain, 'domain');
+    const { pattern, isWildcard } = parseDomain(domain);
     return JSON.stringify(isWildcard ? [pattern] : matchingPatterns(pattern));
   }
 }

@@ -84,7 +84,6 @@ export function openConnection(options: ConnectionOptions): Connection {
       fileMustExist: path !== ':memory:',
       timeout: options.busyTimeoutMs,
     });
-    assertSqliteVersion(connection);
     configure(connection, options);
     return connection;
   } catch (error) {
@@ -98,45 +97,51 @@ export function openReader(options: ConnectionOptions): Connection {
   return openConnection({ ...options, readonly: true });
 }
 
-function assertSqliteVersion(connection: Connection): void {
-  const version = String(connection.prepare('SELECT sqlite_version()').pluck().get());
+function configure(
+  connection: Connection,
+  { path, readonly, durability, busyTimeoutMs }: ConnectionOptions,
+): void {
+  // Reads the header, so that a file which is no database is found out now.
+  connection.pragma('schema_version');
+  if (path !== ':memory:' && !readonly) switchToWal(connection, busyTimeoutMs);
+  const wanted = {
+    busy_timeout: busyTimeoutMs,
+    foreign_keys: 1,
+    trusted_schema: 0,
+    cell_size_check: 1,
+    temp_store: 2,
+    synchronous: durability === 'full' ? 2 : 1,
+    journal_size_limit: JOURNAL_SIZE_LIMIT,
+    query_only: readonly ? 1 : 0,
+  };
+  const names = Object.keys(wanted);
+  connection.exec(
+    Object.entries(wanted)
+      .map(([name, value]) => `PRAGMA ${name} = ${value};`)
+      .join('\n'),
+  );
+  const columns = names.map((name) => `(SELECT * FROM pragma_${name}) AS ${name}`);
+  const actual = connection
+    .prepare(`SELECT sqlite_version() AS version, ${columns.join(', ')}`)
+    .get() as Record<string, unknown>;
+  assertSqliteVersion(String(actual.version));
+  for (const [name, value] of Object.entries(wanted)) {
+    if (actual[name] !== value) {
+      throw new ProxyVaultError(
+        'UNSUPPORTED',
+        `SQLite kept ${name} at ${String(actual[name])} where ${value} is needed.`,
+      );
+    }
+  }
+}
+
+function assertSqliteVersion(version: string): void {
   const parts = version.split('.').map(Number);
   const difference = MINIMUM_SQLITE.map((least, i) => (parts[i] ?? 0) - least).find((d) => d !== 0) ?? 0;
   if (difference < 0) {
     throw new ProxyVaultError(
       'UNSUPPORTED',
       `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed and this is ${version}: reinstall better-sqlite3.`,
-    );
-  }
-}
-
-function configure(
-  connection: Connection,
-  { path, readonly, durability, busyTimeoutMs }: ConnectionOptions,
-): void {
-  set(connection, 'busy_timeout', busyTimeoutMs);
-  set(connection, 'foreign_keys', 1);
-  set(connection, 'trusted_schema', 0);
-  set(connection, 'cell_size_check', 1);
-  if (readonly) {
-    // Reads the header, so that a file which is no database is found out now.
-    connection.pragma('schema_version');
-    set(connection, 'query_only', 1);
-    return;
-  }
-  if (path !== ':memory:') switchToWal(connection, busyTimeoutMs);
-  set(connection, 'synchronous', durability === 'full' ? 2 : 1);
-  set(connection, 'journal_size_limit', JOURNAL_SIZE_LIMIT);
-  set(connection, 'temp_store', 2);
-}
-
-function set(connection: Connection, pragma: string, value: number): void {
-  connection.pragma(`${pragma} = ${value}`);
-  const actual = connection.pragma(pragma, { simple: true });
-  if (actual !== value) {
-    throw new ProxyVaultError(
-      'UNSUPPORTED',
-      `SQLite kept ${pragma} at ${String(actual)} where ${value} is needed.`,
     );
   }
 }
