@@ -1,7 +1,6 @@
-import type { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import type { ProxyConfig } from '../database/types.ts';
 
-/** What a strategy may ask of the active proxies. Null where there is none. */
+/** What a strategy may ask of the active proxies; the `ActiveProxyRepository` answers for all. Null where there is none. */
 export interface Pool {
   /** The one that comes after an id in the order of ids, beginning again at the end. */
   after(id: string): ProxyConfig | null;
@@ -12,17 +11,6 @@ export interface Pool {
   leastUsed(): ProxyConfig | null;
   /** The one with the lowest mean latency; unknown latency last. */
   fastest(): ProxyConfig | null;
-}
-
-/** The whole pool, by indexed queries: no question costs more in a larger pool, but for `at`. */
-export function databasePool(proxies: ProxyRepository): Pool {
-  return {
-    after: (id) => proxies.nextActive(id),
-    at: (offset) => proxies.activeAt(offset),
-    count: () => proxies.count({ status: 'active' }),
-    leastUsed: () => proxies.leastUsed(),
-    fastest: () => proxies.fastest(),
-  };
 }
 
 /** Some proxies, such as those of a region, in the order of ids. */

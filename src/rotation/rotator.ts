@@ -1,4 +1,5 @@
 import type { DatabaseManager } from '../database/manager.ts';
+import { ActiveProxyRepository } from '../database/repositories/active-proxy.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
@@ -14,7 +15,7 @@ import type {
   RotationStrategy,
 } from '../database/types.ts';
 import { ProxyVaultError } from '../errors.ts';
-import { databasePool, listPool, type Pool } from './pool.ts';
+import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
 import { strategyNamed } from './strategies/registry.ts';
 
@@ -49,6 +50,7 @@ export class Rotator {
   readonly #db: DatabaseManager;
   readonly #random: () => number;
   readonly #proxies: ProxyRepository;
+  readonly #active: ActiveProxyRepository;
   readonly #config: RotationConfigRepository;
   readonly #events: RotationEventsRepository;
   readonly #rules: RotationRulesRepository;
@@ -58,6 +60,7 @@ export class Rotator {
     this.#db = db;
     this.#random = random;
     this.#proxies = new ProxyRepository(db);
+    this.#active = new ActiveProxyRepository(db);
     this.#config = new RotationConfigRepository(db);
     this.#events = new RotationEventsRepository(db);
     this.#rules = new RotationRulesRepository(db);
@@ -74,7 +77,7 @@ export class Rotator {
   next(request: ProxyRequest = {}): ProxyConfig {
     return this.#db.transaction(() => {
       const proxy = this.#choose(request);
-      this.#proxies.markUsed(proxy.id);
+      this.#active.markUsed(proxy.id);
       return proxy;
     });
   }
@@ -194,9 +197,7 @@ export class Rotator {
           .filter((proxy) => protocol === undefined || proxy.protocol === protocol),
       );
     }
-    return protocol === undefined
-      ? databasePool(this.#proxies)
-      : listPool(this.#proxies.findByProtocol(protocol));
+    return protocol === undefined ? this.#active : listPool(this.#proxies.findByProtocol(protocol));
   }
 
   #remember(proxy: ProxyConfig, last: RotationEvent | null, reason: RotationReason): void {

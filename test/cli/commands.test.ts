@@ -367,20 +367,28 @@ describe('output', () => {
     if (process.platform !== 'win32') expect(piped).toMatchObject({ stdout: '{', stderr: '' });
   });
 
-  it.runIf(process.platform === 'linux')('is bold on a terminal, unless NO_COLOR is set', () => {
-    const { db } = withPool();
-    const onTerminal = (env: Record<string, string>): string => {
-      const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
-      const command = `"${process.execPath}" "${BIN}" list`;
-      const result = spawnSync('script', ['-qec', command, '/dev/null'], {
-        encoding: 'utf8',
-        env: { ...inherited, PROXYVAULT_DB: db, TERM: 'xterm', ...env },
-      });
-      return result.stdout;
-    };
-    expect(onTerminal({})).toContain('\u001B[1m');
-    expect(onTerminal({ NO_COLOR: '1' })).not.toContain('\u001B[1m');
-  });
+  it.runIf(process.platform === 'linux')(
+    'is bold on a terminal, unless NO_COLOR is set, with a bar for long work',
+    () => {
+      const { db, folder } = withPool();
+      const onTerminal = (args: string, env: Record<string, string>): string => {
+        // Node takes a terminal of a CI system for one without colours.
+        const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
+        const command = `"${process.execPath}" "${BIN}" ${args}`;
+        const result = spawnSync('script', ['-qec', command, '/dev/null'], {
+          encoding: 'utf8',
+          env: { ...inherited, PROXYVAULT_DB: db, TERM: 'xterm', ...env },
+        });
+        return result.stdout;
+      };
+      expect(onTerminal('list', {})).toContain('\u001B[1m');
+      expect(onTerminal('list', { NO_COLOR: '1' })).not.toContain('\u001B[1m');
+      const list = join(folder, 'long.txt');
+      writeFileSync(list, Array.from({ length: 3000 }, (_, i) => `h${i}.example:80`).join('\n'));
+      expect(onTerminal(`import ${list}`, {})).toMatch(/Importing \[.*3000\/3000/s);
+      expect(onTerminal(`import ${list} --json`, {})).not.toContain('Importing');
+    },
+  );
 
   it('never shows a login without --reveal', () => {
     const { run, ids } = withPool();

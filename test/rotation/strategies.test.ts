@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { ProxyConfig } from 'proxyvault';
-import { ProxyRepository } from 'proxyvault/database/repositories';
+import { ActiveProxyRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { expect, it } from 'vitest';
-import { databasePool, listPool } from '../../src/rotation/pool.ts';
+import { listPool } from '../../src/rotation/pool.ts';
 import { strategyNamed } from '../../src/rotation/strategies/registry.ts';
 import { openMigrated } from '../support/temporary.ts';
 
@@ -20,17 +20,19 @@ it('every strategy chooses alike from a list and from the database', () => {
       fc.double({ min: 0, max: 0.999, noNaN: true }),
       (parts, previous, random) => {
         let now = Date.UTC(2026, 0, 1);
-        const proxies = new ProxyRepository(openMigrated({ path: ':memory:', clock: () => now++ }));
+        const db = openMigrated({ path: ':memory:', clock: () => now++ });
+        const proxies = new ProxyRepository(db);
+        const active = new ActiveProxyRepository(db);
         for (const { status, latency, totalRequests, used } of parts) {
           const { id } = proxies.create({ host: 'h.example', port: 1, protocol: 'http', status, latency });
           proxies.update(id, { totalRequests });
-          if (used) proxies.markUsed(id);
+          if (used) active.markUsed(id);
         }
         const all: ProxyConfig[] = proxies.findAll();
         const situation = { previousId: all[previous]?.id ?? '', random: () => random };
         for (const name of ['round-robin', 'random', 'least-used', 'fastest'] as const) {
           const strategy = strategyNamed(name);
-          expect(strategy(listPool(all), situation)).toEqual(strategy(databasePool(proxies), situation));
+          expect(strategy(listPool(all), situation)).toEqual(strategy(active, situation));
         }
       },
     ),

@@ -129,6 +129,29 @@ export function toParams(input: ValidProxy, id: string, fingerprint: string | nu
   };
 }
 
+/** The parameters of an update: null keeps a field, and where null is a value a flag says that it is set. */
+export function toUpdateParams(id: string, changes: z.infer<typeof updateSchema>, now: string): Params {
+  const { latency, region, geolocation } = changes;
+  return {
+    id,
+    name: changes.name ?? null,
+    host: changes.host ?? null,
+    port: changes.port ?? null,
+    protocol: changes.protocol ?? null,
+    status: changes.status ?? null,
+    set_latency: latency === undefined ? 0 : 1,
+    latency: latency ?? null,
+    failure_count: changes.failureCount ?? null,
+    total_requests: changes.totalRequests ?? null,
+    success_rate: changes.successRate ?? null,
+    set_region: region === undefined ? 0 : 1,
+    region: region ?? null,
+    set_geolocation: geolocation === undefined ? 0 : 1,
+    geolocation: geolocation ? JSON.stringify(geolocation) : null,
+    now,
+  };
+}
+
 export function toProxy(row: Row): ProxyConfig {
   return {
     id: row.id as string,

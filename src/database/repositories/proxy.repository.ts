@@ -15,6 +15,7 @@ import {
   type ProxyPage,
   toParams,
   toProxy,
+  toUpdateParams,
   updateSchema,
   type ValidProxy,
   whereOf,
@@ -160,30 +161,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     if (changes.id !== undefined && changes.id !== id) {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
     }
-    const { host, port, protocol, latency, region, geolocation } = changes;
-    const params: Params = {
-      id: assertId(id),
-      name: changes.name ?? null,
-      host: host ?? null,
-      port: port ?? null,
-      protocol: protocol ?? null,
-      status: changes.status ?? null,
-      set_latency: latency === undefined ? 0 : 1,
-      latency: latency ?? null,
-      failure_count: changes.failureCount ?? null,
-      total_requests: changes.totalRequests ?? null,
-      success_rate: changes.successRate ?? null,
-      set_region: region === undefined ? 0 : 1,
-      region: region ?? null,
-      set_geolocation: geolocation === undefined ? 0 : 1,
-      geolocation: geolocation ? JSON.stringify(geolocation) : null,
-      now: this.#now(),
-    };
-    const moves = host !== undefined || port !== undefined || protocol !== undefined;
-    if (!moves) return this.#update(params);
-    return this.#db.transaction(() =>
-      this.#move(params, { id, host: params.host, port: params.port, protocol: params.protocol } as Params),
-    );
+    const params = toUpdateParams(assertId(id), changes, this.#now());
+    const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
+    return moves ? this.#db.transaction(() => this.#move(params)) : this.#update(params);
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
@@ -210,55 +190,6 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,
       { limit: assertWhole(limit, 'limit', 1, 10_000) },
       toProxy,
-    );
-  }
-
-  /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
-  nextActive(after: string): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE id = coalesce(
-         (SELECT min(id) FROM proxies WHERE status = 'active' AND id > :after),
-         (SELECT min(id) FROM proxies WHERE status = 'active'))`,
-      { after: assertId(after, 'after') },
-      toProxy,
-    );
-  }
-
-  /** The active proxy with this many others before it in the order of ids. */
-  activeAt(offset: number): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE id = (SELECT id FROM proxies WHERE status = 'active' ORDER BY id LIMIT 1 OFFSET :offset)`,
-      { offset: assertWhole(offset, 'offset', 0) },
-      toProxy,
-    );
-  }
-
-  /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
-  leastUsed(): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT 1`,
-      {},
-      toProxy,
-    );
-  }
-
-  /** The active proxy with the lowest mean latency; unknown latency last. */
-  fastest(): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT 1`,
-      {},
-      toProxy,
-    );
-  }
-
-  /** Notes that a proxy was handed out now. @throws NOT_FOUND. */
-  markUsed(id: string): Result<M, void> {
-    return this.#db.run(
-      `UPDATE proxies SET last_used_at = :now WHERE id = :id`,
-      { id: assertId(id), now: this.#now() },
-      (changed) => {
-        if (changed === 0) throw notFound('proxy', id);
-      },
     );
   }
 
@@ -320,13 +251,14 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     return 'updated';
   }
 
-  *#move(params: Params, target: Params): Steps<M, ProxyConfig> {
+  *#move(params: Params): Steps<M, ProxyConfig> {
+    const { id, host, port, protocol } = params;
     const existing = yield this.#db.first(
       `SELECT other.id FROM proxies AS mine JOIN proxies AS other
          ON other.host = coalesce(:host, mine.host) AND other.port = coalesce(:port, mine.port)
          AND other.protocol = coalesce(:protocol, mine.protocol) AND other.username_fingerprint = mine.username_fingerprint
        WHERE mine.id = :id AND other.id <> :id`,
-      target,
+      { id, host, port, protocol } as Params,
       (row) => String(row.id),
     );
     if (existing !== null) throw conflict(existing);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import type { ProxyConfig, ProxyInput } from 'proxyvault/database';
 import {
+  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyUsageStatsRepository,
@@ -242,13 +243,14 @@ describe('importMany', () => {
 
 describe('reading', () => {
   it('gives null, false and nothing for what is not there', () => {
-    const { proxies } = open();
+    const { proxies, db } = open();
+    const active = new ActiveProxyRepository(db);
     expect(proxies.findById('nobody')).toBeNull();
     expect(proxies.exists('nobody')).toBe(false);
     expect(proxies.delete('nobody')).toBe(false);
     expect(proxies.findByRegion('nowhere')).toEqual([]);
     expect(proxies.getTopPerformers(5)).toEqual([]);
-    expect([proxies.nextActive(''), proxies.activeAt(0), proxies.leastUsed(), proxies.fastest()]).toEqual([
+    expect([active.after(''), active.at(0), active.leastUsed(), active.fastest()]).toEqual([
       null,
       null,
       null,
@@ -455,7 +457,7 @@ describe('updateStats', () => {
 
 describe('the choosing queries', () => {
   it('getTopPerformers: by success rate, then latency, unknown last, only active', () => {
-    const { proxies } = open();
+    const { proxies, db } = open();
     const make = (
       name: string,
       successRate: number,
@@ -472,7 +474,7 @@ describe('the choosing queries', () => {
     make('out', 100, 1, 'failed');
     expect(proxies.getTopPerformers(10).map(({ name }) => name)).toEqual(['best', 'fast', 'slow', 'unknown']);
     expect(proxies.getTopPerformers(2).map(({ name }) => name)).toEqual(['best', 'fast']);
-    expect(proxies.fastest()?.name).toBe('fast');
+    expect(new ActiveProxyRepository(db).fastest()?.name).toBe('fast');
   });
 
   it('walk an index and sort nothing', () => {
@@ -482,13 +484,15 @@ describe('the choosing queries', () => {
     const listening = new ProxyRepository(logged);
     heard.length = 0;
     listening.getTopPerformers(3);
-    listening.fastest();
-    listening.leastUsed();
-    listening.nextActive('');
-    listening.activeAt(2);
+    const active = new ActiveProxyRepository(logged);
+    active.fastest();
+    active.leastUsed();
+    active.after('');
+    active.at(2);
+    active.count();
     listening.findByStatus('active');
     proxies.createMany(Array.from({ length: 100 }, () => INPUT));
-    expect(heard).toHaveLength(6);
+    expect(heard).toHaveLength(7);
     for (const sql of heard) {
       const params = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name]) => [String(name), 1]));
       const plan = db.driver.all(`EXPLAIN QUERY PLAN ${sql}`, params, (row) => String(row.detail)).join('\n');

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { isFailedSync, translate } from '../../src/database/drivers/sqlite/errors.ts';
+import { ProxyVaultError } from '../../src/errors.ts';
+
+const engineError = (code: string): Error => Object.assign(new Error(`engine says ${code}`), { code });
+
+describe('translate', () => {
+  const cases: [engine: string, ours: string][] = [
+    ['SQLITE_BUSY', 'BUSY'],
+    ['SQLITE_BUSY_SNAPSHOT', 'BUSY'],
+    ['SQLITE_LOCKED', 'BUSY'],
+    ['SQLITE_CORRUPT', 'CORRUPT'],
+    ['SQLITE_CORRUPT_INDEX', 'CORRUPT'],
+    ['SQLITE_NOTADB', 'NOT_A_DATABASE'],
+    ['SQLITE_READONLY', 'READ_ONLY'],
+    ['SQLITE_READONLY_DIRECTORY', 'READ_ONLY'],
+    ['SQLITE_FULL', 'DISK_FULL'],
+    ['SQLITE_CANTOPEN', 'CANNOT_OPEN'],
+    ['SQLITE_CANTOPEN_ISDIR', 'CANNOT_OPEN'],
+    ['SQLITE_IOERR_READ', 'IO'],
+    ['SQLITE_IOERR_FSYNC', 'IO'],
+    ['SQLITE_CONSTRAINT_UNIQUE', 'CONFLICT'],
+    ['SQLITE_CONSTRAINT_PRIMARYKEY', 'CONFLICT'],
+    ['SQLITE_CONSTRAINT_FOREIGNKEY', 'CONSTRAINT'],
+    ['SQLITE_CONSTRAINT_CHECK', 'CONSTRAINT'],
+    ['SQLITE_CONSTRAINT_NOTNULL', 'CONSTRAINT'],
+    ['SQLITE_ERROR', 'SQL'],
+    ['SQLITE_SOMETHING_NEW', 'SQL'],
+  ];
+  it.each(cases)('%s is %s, with the engine\u2019s error as its cause', (engine, ours) => {
+    const cause = engineError(engine);
+    const error = translate(cause, { open: true, path: '/pool.db' });
+    expect(error).toMatchObject({ code: ours, cause, details: { sqlite: engine } });
+  });
+
+  it('leaves our own errors alone, takes misuse for bad input, and a closed connection for CLOSED', () => {
+    const own = new ProxyVaultError('NOT_FOUND');
+    expect(translate(own, { open: true, path: 'p' })).toBe(own);
+    expect(translate(new TypeError('Missing named parameter "x"'), { open: true, path: 'p' }).code).toBe(
+      'INVALID_INPUT',
+    );
+    expect(
+      translate(new TypeError('The database connection is not open'), { open: false, path: 'p' }).code,
+    ).toBe('CLOSED');
+  });
+
+  it('knows a failed fsync, after which the connection is not used again', () => {
+    expect(
+      ['SQLITE_IOERR_FSYNC', 'SQLITE_IOERR_DIR_FSYNC'].map((code) => isFailedSync(engineError(code))),
+    ).toEqual([true, true]);
+    expect(['SQLITE_IOERR_READ', 'SQLITE_FULL'].map((code) => isFailedSync(engineError(code)))).toEqual([
+      false,
+      false,
+    ]);
+  });
+});
