@@ -14,7 +14,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { Background } from './drivers/sqlite/background.ts';
-import { type ConnectionOptions, openConnection, openReader } from './drivers/sqlite/connection.ts';
+import { openConnection, openReader } from './drivers/sqlite/connection.ts';
+import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
 import { translate } from './drivers/sqlite/errors.ts';
 
 export interface BackupProgress {

@@ -1,4 +1,5 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
+export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
 export type { BackupOptions, BackupProgress } from './backup.ts';
 export type {
   Clock,
@@ -12,7 +13,7 @@ export type {
   Steps,
   Stream,
 } from './drivers/driver.ts';
-export type { Durability } from './drivers/sqlite/connection.ts';
+export type { Durability } from './drivers/sqlite/connection-options.ts';
 export type { SqlLogger } from './drivers/sqlite/driver.ts';
 export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
 export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';

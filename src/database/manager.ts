@@ -2,7 +2,8 @@ import { ProxyVaultError } from '../errors.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
 import type { Clock, Params, Row, Session } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
-import { type ConnectionOptions, prepareFile } from './drivers/sqlite/connection.ts';
+import { prepareFile } from './drivers/sqlite/connection.ts';
+import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
 import { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { closedError } from './drivers/sqlite/errors.ts';
 import {
@@ -99,7 +100,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     // Another thread cannot see a database in memory.
     return {
       all: async (sql: string, params: Params = {}): Promise<Row[]> =>
-        this.driver.all(sql, params, (row) => row),
+        this.driver.readOnly(() => this.driver.all(sql, params, (row) => row)),
     };
   }
 

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
-import type { Durability } from './drivers/sqlite/connection.ts';
+import type { Durability } from './drivers/sqlite/connection-options.ts';
 import type { SqlLogger } from './drivers/sqlite/driver.ts';
 import type { MigrationSource } from './migrations/types.ts';
 
@@ -59,8 +59,12 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   } = options;
   const { maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
   const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
-  if (typeof path !== 'string' || path.trim() === '' || path.includes('\0')) {
-    throw new ProxyVaultError('INVALID_INPUT', 'path must be the path of a file, or ":memory:".');
+  // better-sqlite3 trims what it is given, and would open another file.
+  if (typeof path !== 'string' || path.trim() === '' || path !== path.trimEnd() || path.includes('\0')) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'path must be the path of a file, without white space at its end, or ":memory:".',
+    );
   }
   if (durability !== 'full' && durability !== 'normal') {
     throw new ProxyVaultError('INVALID_INPUT', 'durability must be "full" or "normal".');

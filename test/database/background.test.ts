@@ -134,6 +134,11 @@ describe('background.all', () => {
   it('works for a database in memory', async () => {
     const db = openDatabase({ path: ':memory:' });
     expect(await db.background.all('SELECT :x AS x', { x: 'y' })).toEqual([{ x: 'y' }]);
+    db.driver.exec('CREATE TABLE numbers (n)');
+    await expect(db.background.all('INSERT INTO numbers VALUES (1) RETURNING n')).rejects.toMatchObject({
+      code: 'READ_ONLY',
+    });
+    expect(db.driver.run('INSERT INTO numbers VALUES (1)', {})).toBe(1);
   });
 
   it('leaves the event loop free while it scans', async () => {

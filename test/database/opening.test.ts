@@ -9,7 +9,7 @@ const POSIX = process.platform !== 'win32';
 
 describe('initDatabase refuses', () => {
   it('a path that is none', () => {
-    for (const path of ['', '  ', 'a\0b', undefined, 7]) {
+    for (const path of ['', '  ', 'a\0b', 'pool.db ', 'pool.db\n', undefined, 7]) {
       expect(thrownBy(() => initDatabase({ path: path as string }))).toMatchObject({ code: 'INVALID_INPUT' });
     }
   });

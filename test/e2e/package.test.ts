@@ -27,6 +27,22 @@ function run(folder: string, ...args: string[]): { status: number | null; stdout
   return spawnSync(process.execPath, args, { cwd: folder, env, encoding: 'utf8' });
 }
 
+const TYPED_PROGRAM = `
+import { type EncryptedData, initDatabase, ProxyVaultError, type RotationConfig } from 'proxyvault/database';
+import { EncryptedCredentialsRepository, ProxyRepository, RotationConfigRepository } from 'proxyvault/database/repositories';
+import { EncryptionService } from 'proxyvault/database/services';
+
+using db = initDatabase({ path: ':memory:' });
+const proxy: { id: string; latency: number | null } | null = new ProxyRepository(db).findById('x');
+const config: RotationConfig = new RotationConfigRepository(db).get();
+const encrypted: EncryptedData = new EncryptionService().encrypt('x');
+const removed: boolean = new EncryptedCredentialsRepository(db).delete(proxy?.id ?? '');
+const streamed: string[] = [...new ProxyRepository(db).iterate()].map(({ name }) => name);
+// @ts-expect-error a number is no id
+new ProxyRepository(db).findById(7);
+console.log(config.strategy, encrypted.iv, removed, streamed, ProxyVaultError.name);
+`;
+
 describe('the packed package', () => {
   let tarball: string;
   let files: string[];
@@ -85,6 +101,25 @@ describe('the packed package', () => {
     expect(plain).toMatchObject({ status: 0, stdout: '{"password":"my-password","sticky":true}\n' });
     expect(plain.stderr).toContain('INSERT INTO');
     expect(plain.stderr).not.toContain('my-password');
+
+    // Its types hold in a strict program that has no types of the engine.
+    writeFileSync(join(folder, 'typed.ts'), TYPED_PROGRAM);
+    const settings = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--lib',
+      'es2023,esnext.disposable',
+      '--types',
+      'node',
+    ];
+    const typeRoots = ['--typeRoots', join(root, 'node_modules', '@types')];
+    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const compiled = run(folder, compiler, ...settings, ...typeRoots, 'typed.ts');
+    expect(compiled).toMatchObject({ status: 0, stdout: '' });
 
     const version = run(folder, 'node_modules/proxyvault/dist/cli/bin.js', '--version');
     expect(version).toMatchObject({

@@ -6,20 +6,10 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { sqliteCode, translate } from './errors.ts';
 
 export type Connection = Database.Database;
-
-/** `full` syncs the log at each commit; `normal` only at checkpoints: a power cut may take the last commits. */
-export type Durability = 'full' | 'normal';
-
-export interface ConnectionOptions {
-  /** An absolute path, or `:memory:`. */
-  path: string;
-  readonly: boolean;
-  durability: Durability;
-  busyTimeoutMs: number;
-}
 
 /** The write-ahead log is cut back to this after a checkpoint. */
 const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;

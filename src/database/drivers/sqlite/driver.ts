@@ -1,7 +1,7 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Driver, Params, Row, Steps } from '../driver.ts';
-import type { Connection, ConnectionOptions } from './connection.ts';
-import { openConnection } from './connection.ts';
+import { type Connection, openConnection } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { closedError, isFailedSync, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
 
@@ -104,6 +104,16 @@ export class SqliteDriver implements Driver<'sync'> {
       throw error;
     } finally {
       this.#depth--;
+    }
+  }
+
+  /** Runs `work`, in which every write is READ_ONLY. */
+  readOnly<T>(work: () => T): T {
+    this.pragma('query_only = ON');
+    try {
+      return work();
+    } finally {
+      this.pragma('query_only = OFF');
     }
   }
 

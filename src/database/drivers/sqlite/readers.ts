@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row } from '../driver.ts';
-import { type Connection, type ConnectionOptions, openReader } from './connection.ts';
+import { type Connection, openReader } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
 
 /** One stream's hold on a connection. */
