@@ -13,7 +13,7 @@ export default defineConfig({
   ],
   format: 'esm',
   platform: 'node',
-  target: 'node22.12',
+  target: 'node22.14',
   unbundle: true,
   fixedExtension: false,
   dts: true,

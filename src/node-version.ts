@@ -1,9 +1,13 @@
-/** better-sqlite3 13 ends older Nodes with a segmentation fault, so this is checked before it is loaded. */
-const MINIMUM = [22, 12] as const;
+/**
+ * better-sqlite3 13 is built against Node-API 10 and ends a Node without it in a segmentation fault, so this is
+ * checked before it is loaded. Node has it from 22.14 and 23.6: https://nodejs.org/api/n-api.html#node-api-version-matrix
+ */
+const NODE_API = 10;
 
 /** Null where this Node can run proxyvault, else one line that says what to do. */
-export function nodeVersionProblem(version: string = process.versions.node): string | null {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  if (major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])) return null;
-  return `proxyvault needs Node ${MINIMUM.join('.')} or newer, and this is Node ${version}: install a newer Node from https://nodejs.org`;
+export function nodeVersionProblem(
+  { node, napi }: { node: string; napi?: string | undefined } = process.versions,
+): string | null {
+  if (Number(napi) >= NODE_API) return null;
+  return `proxyvault needs Node 22.14, 23.6 or newer, and this is Node ${node}: install a newer one from https://nodejs.org`;
 }

@@ -7,20 +7,22 @@ import { nodeVersionProblem } from '../src/node-version.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 describe('the Node version check', () => {
-  it('takes 22.12 and newer', () => {
-    for (const version of ['22.12.0', '22.21.1', '24.0.0', '26.1.0', '100.0.0'])
-      expect(nodeVersionProblem(version)).toBeNull();
+  it('takes a Node with Node-API 10, whatever its number', () => {
+    for (const napi of ['10', '11', '100']) expect(nodeVersionProblem({ node: '22.14.0', napi })).toBeNull();
+    expect(nodeVersionProblem()).toBeNull();
   });
 
-  it('refuses what is older, in one line that says what to do', () => {
-    for (const version of ['0.12.0', '18.20.0', '20.20.2', '22.11.9', 'nonsense']) {
-      expect(nodeVersionProblem(version)).toMatch(/^proxyvault needs Node 22\.12 or newer[^\n]*install/);
+  it('refuses one without, in one line that says what to do', () => {
+    for (const napi of ['9', '', undefined]) {
+      expect(nodeVersionProblem({ node: '22.13.1', napi })).toMatch(
+        /^proxyvault needs Node 22\.14, 23\.6 or newer, and this is Node 22\.13\.1: install[^\n]*$/,
+      );
     }
   });
 
   it('agrees with package.json', () => {
     const { engines } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
-    expect(engines.node).toBe('>=22.12.0');
+    expect(engines.node).toBe('^22.14.0 || >=23.6.0');
   });
 
   it.runIf(process.env.PROXYVAULT_EXPECT_NODE)('runs the tests on the Node that CI asked for', () => {
@@ -33,12 +35,12 @@ describe('the Node version check', () => {
     () => {
       const cli = spawnSync(String(old), [`${root}/dist/cli/bin.js`, 'list'], { encoding: 'utf8' });
       expect(cli).toMatchObject({ status: 1, signal: null, stdout: '' });
-      expect(cli.stderr).toMatch(/^proxyvault needs Node 22\.12 or newer[^\n]*\n$/);
+      expect(cli.stderr).toMatch(/^proxyvault needs Node 22\.14, 23\.6 or newer[^\n]*\n$/);
 
       for (const entry of ['index.js', 'database/index.js']) {
         const library = spawnSync(String(old), [`${root}/dist/${entry}`], { encoding: 'utf8' });
         expect(library).toMatchObject({ status: 1, signal: null });
-        expect(library.stderr).toContain('ProxyVaultError: proxyvault needs Node 22.12 or newer');
+        expect(library.stderr).toContain('ProxyVaultError: proxyvault needs Node 22.14, 23.6 or newer');
       }
     },
   );
@@ -48,6 +50,8 @@ describe('the Node version check', () => {
 function oldNode(): string | null {
   const path = '/usr/bin/node';
   if (!existsSync(path)) return null;
-  const version = execFileSync(path, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim();
-  return nodeVersionProblem(version) === null ? null : path;
+  const versions = JSON.parse(
+    execFileSync(path, ['-p', 'JSON.stringify(process.versions)'], { encoding: 'utf8' }),
+  );
+  return nodeVersionProblem(versions) === null ? null : path;
 }
