@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { commandLine } from '../support/command-line.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const README = readFileSync(join(root, 'README.md'), 'utf8');
+
+it('the README\u2019s library example runs as it stands', () => {
+  const example = /```ts\n(import \{ EncryptionService[^]*?)```/.exec(README)?.[1] ?? '';
+  const folder = temporaryFolder();
+  const script = join(folder, 'example.mjs');
+  writeFileSync(
+    script,
+    example.replace("'proxyvault'", JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)),
+  );
+  const env = { ...process.env, PROXYVAULT_KEY: undefined, PROXYVAULT_KEY_FILE: join(folder, 'key') };
+  expect(spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' })).toMatchObject({
+    status: 0,
+    stdout: '',
+    stderr: '',
+  });
+});
+
+it('the README\u2019s command line does what it shows', () => {
+  const { run, folder, json } = commandLine();
+  mkdirSync(join(folder, 'lists'), { recursive: true });
+  writeFileSync(
+    join(folder, 'proxies.txt'),
+    '# a list\nh.example:8080\ngate.example:1080:user:password\nnonsense here\n',
+  );
+  const { stdout } = run(['import', 'proxies.txt']);
+  expect(README).toContain(stdout.trim());
+  expect(run(['config', 'set', 'strategy=least-used', 'failureThreshold=3']).status).toBe(0);
+  const { id } = json<{ id: string }>('next', '--domain', 'example.com');
+  expect(run(['report', id, '--ok', '--latency', '230']).status).toBe(0);
+  expect(run(['stats']).status).toBe(0);
+});
+
+it('the documents name commands and options that there are', () => {
+  const { run } = commandLine();
+  const text = readFileSync(join(root, 'docs/cli.md'), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\w+)[^|]*\|([^|]*)\|$/gm)];
+  expect(rows.length).toBe(17);
+  for (const [, command = '', rest = ''] of rows) {
+    const help = [run([command, '--help']).stdout];
+    if (['sticky', 'rules', 'config', 'migrate'].includes(command)) {
+      for (const sub of ['set', 'up', 'down', 'list', 'show'])
+        help.push(run([command, sub, '--help']).stdout);
+    }
+    for (const [option] of rest.matchAll(/--[a-z-]+/g))
+      expect([command, option, help.join('').includes(option)]).toEqual([command, option, true]);
+  }
+}, 60_000);
