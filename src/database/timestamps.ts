@@ -49,7 +49,10 @@ export function storedFrom(time: Date | string, name: string): string {
  * @throws INVALID_INPUT unless it is a day of the calendar as `YYYY-MM-DD`.
  */
 export function assertDay(day: string, name: string): string {
-  const valid = /^\d{4}-\d\d-\d\d$/.test(day) && new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
+  const valid =
+    typeof day === 'string' &&
+    /^\d{4}-\d\d-\d\d$/.test(day) &&
+    new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
   if (!valid) throw new ProxyVaultError('INVALID_INPUT', `${name} must be a day as YYYY-MM-DD.`);
   return day;
 }

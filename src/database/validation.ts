@@ -65,6 +65,29 @@ export function assertWhole(
   return value;
 }
 
+/** @throws INVALID_INPUT unless `value` is an object, whose fields can be looked at. */
+export function assertObject<T>(value: T, what: string): T {
+  if (typeof value !== 'object' || value === null)
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object.`);
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` can be gone through. */
+export function assertIterable<T extends Iterable<unknown>>(value: T, what: string): T {
+  const isIterable =
+    typeof value === 'object' && value !== null && typeof value[Symbol.iterator] === 'function';
+  if (!isIterable)
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an array or another iterable.`);
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` is true or false: a text such as "false" would count as true. */
+export function assertBoolean(value: boolean, name: string): boolean {
+  if (typeof value !== 'boolean')
+    throw new ProxyVaultError('INVALID_INPUT', `${name} must be true or false.`);
+  return value;
+}
+
 /** @throws INVALID_INPUT unless `value` is a string, as every id is. */
 export function assertId(value: string, name = 'id'): string {
   if (typeof value !== 'string') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string.`);

@@ -14,6 +14,7 @@ import type {
   RotationReason,
   RotationStrategy,
 } from '../database/types.ts';
+import { assertObject } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
@@ -75,6 +76,7 @@ export class Rotator {
    *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none.
    */
   next(request: ProxyRequest = {}): ProxyConfig {
+    assertObject(request, 'request');
     return this.#db.transaction(() => {
       const proxy = this.#choose(request);
       this.#active.markUsed(proxy.id);
@@ -88,7 +90,8 @@ export class Rotator {
    *
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
    */
-  report(id: string, { success, latencyMs }: ProxyReport): void {
+  report(id: string, report: ProxyReport): void {
+    const { success, latencyMs } = assertObject(report, 'report');
     this.#db.transaction(() => {
       this.#proxies.updateStats(id, success, latencyMs);
       const proxy = this.#proxies.findById(id);

@@ -2,7 +2,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import type { ProxyUsage } from '../types.ts';
-import { assertId, notFound } from '../validation.ts';
+import { assertBoolean, assertId, assertIterable, assertObject, notFound } from '../validation.ts';
 
 /** What came of one request. */
 export interface Outcome {
@@ -58,7 +58,8 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
    *
    * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is no time, or a bad date.
    */
-  record(proxyId: string, { success, latency, date }: Outcome): Result<M, void> {
+  record(proxyId: string, outcome: Outcome): Result<M, void> {
+    const { success, latency, date } = assertObject(outcome, 'outcome');
     const measured = assertLatency(latency);
     return this.#db.run(
       // From the proxies, so that an unknown one adds nothing and is told from other faults.
@@ -73,7 +74,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
       {
         id: assertId(proxyId, 'proxyId'),
         date: date === undefined ? dayOf(this.#session.clock()) : assertDay(date, 'date'),
-        success: success ? 1 : 0,
+        success: assertBoolean(success, 'success') ? 1 : 0,
         latency: measured === null ? 0 : Math.round(measured),
         measured: measured === null ? 0 : 1,
       },
@@ -85,13 +86,14 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
 
   /** Records many in one transaction, all or none; gives how many. */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
+    assertIterable(outcomes, 'outcomes');
     return this.#db.transaction(() => this.#recordAll(outcomes));
   }
 
   *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
     let count = 0;
     for (const outcome of outcomes) {
-      yield this.record(outcome.proxyId, outcome);
+      yield this.record(assertObject(outcome, 'outcome').proxyId, outcome);
       count++;
     }
     return count;
@@ -126,7 +128,8 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
   }
 
   /** The totals over a range of days, of one proxy or of all. */
-  totals({ proxyId, ...range }: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
+  totals(options: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
+    const { proxyId, ...range } = assertObject(options, 'range');
     const params = rangeParams(range);
     const map = (row: Row | undefined): UsageTotals => toTotals(row ?? {});
     if (proxyId === undefined) {
@@ -158,7 +161,8 @@ export function assertLatency(latency: number | null | undefined): number | null
   throw new ProxyVaultError('INVALID_INPUT', 'latency must be a number of milliseconds from 0.');
 }
 
-function rangeParams({ from, to }: DayRange): Params {
+function rangeParams(range: DayRange): Params {
+  const { from, to } = assertObject(range, 'range');
   return {
     from: from === undefined ? '0000-01-01' : assertDay(from, 'from'),
     to: to === undefined ? '9999-12-31' : assertDay(to, 'to'),

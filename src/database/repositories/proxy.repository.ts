@@ -5,7 +5,15 @@ import type { Driver, Mode, Params, Result, Session, Steps, Stream } from '../dr
 import type { EncryptionService } from '../services/encryption.service.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
-import { assertId, assertWhole, notFound, parse } from '../validation.ts';
+import {
+  assertBoolean,
+  assertId,
+  assertIterable,
+  assertObject,
+  assertWhole,
+  notFound,
+  parse,
+} from '../validation.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import {
   filterSchema,
@@ -75,6 +83,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
   createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
+    assertIterable(proxies, 'proxies');
     return this.#db.transaction(() => this.#createAll(proxies));
   }
 
@@ -85,6 +94,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
    * @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
+    assertIterable(proxies, 'proxies');
+    assertObject(options, 'options');
     return this.#db.transaction(() => this.#importAll(proxies, options));
   }
 
@@ -126,7 +137,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /** One page, by id. Give its `next` as `after` for the page behind it; null at the end. */
-  list({ limit = 100, after = '', ...filter }: ProxyListing = {}): Result<M, ProxyPage> {
+  list(listing: ProxyListing = {}): Result<M, ProxyPage> {
+    const { limit = 100, after = '', ...filter } = assertObject(listing, 'listing');
     assertWhole(limit, 'limit', 1, 10_000);
     const { where, params } = whereOf(filter);
     return this.#db.all(
@@ -181,6 +193,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
     const measured = assertLatency(latency);
     assertId(id);
+    assertBoolean(success, 'success');
     return this.#db.transaction(() => this.#record(id, success, measured));
   }
 

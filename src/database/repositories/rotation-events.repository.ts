@@ -2,7 +2,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../types.ts';
-import { assertWhole } from '../validation.ts';
+import { assertId, assertIterable, assertObject, assertWhole } from '../validation.ts';
 
 /** An event to append; `timestamp` is now unless given. */
 export interface RotationEventInput {
@@ -40,6 +40,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
 
   /** Appends many in one transaction, all or none; gives how many. */
   recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
+    assertIterable(events, 'events');
     return this.#db.transaction(() => this.#appendAll(events));
   }
 
@@ -108,7 +109,8 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  #toParams({ previousProxyId, newProxyId, reason, timestamp }: RotationEventInput): Params {
+  #toParams(event: RotationEventInput): Params {
+    const { previousProxyId, newProxyId, reason, timestamp } = assertObject(event, 'rotation event');
     if (!ROTATION_REASONS.includes(reason)) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
@@ -118,14 +120,15 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
     return {
       timestamp:
         timestamp === undefined ? toStored(this.#session.clock()) : storedFrom(timestamp, 'timestamp'),
-      previous: previousProxyId,
-      next: newProxyId,
+      previous: previousProxyId === null ? null : assertId(previousProxyId, 'previousProxyId'),
+      next: newProxyId === null ? null : assertId(newProxyId, 'newProxyId'),
       reason,
     };
   }
 }
 
-function rangeParams({ from, to }: TimeRange): Params {
+function rangeParams(range: TimeRange): Params {
+  const { from, to } = assertObject(range, 'range');
   return {
     from: from === undefined ? '0000' : storedFrom(from, 'from'),
     to: to === undefined ? '9999-12-31 24' : storedFrom(to, 'to'),

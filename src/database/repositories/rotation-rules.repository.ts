@@ -5,7 +5,16 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
 import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
-import { assertId, idSchema, notFound, parse, parseStored, text } from '../validation.ts';
+import {
+  assertBoolean,
+  assertId,
+  assertObject,
+  idSchema,
+  notFound,
+  parse,
+  parseStored,
+  text,
+} from '../validation.ts';
 
 /** A new rule. It joins its conditions by AND, stops on a match and is enabled unless it says otherwise. */
 export interface RotationRuleInput extends Pick<RotationRule, 'name' | 'conditions' | 'actions'> {
@@ -129,15 +138,15 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
    * All rules in the order they are tried: highest priority first, then oldest first. A row that holds no valid
    * rule is left out and told to `onInvalid` (a process warning unless given).
    */
-  findAll({ onInvalid = warn }: ReadRulesOptions = {}): Result<M, RotationRule[]> {
-    return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, onInvalid);
+  findAll(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
+    return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, options);
   }
 
   /** As `findAll`, without the rules that are switched off. */
-  findEnabled({ onInvalid = warn }: ReadRulesOptions = {}): Result<M, RotationRule[]> {
+  findEnabled(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(
       `SELECT * FROM rotation_rules WHERE enabled = 1 ORDER BY priority DESC, created_at, id`,
-      onInvalid,
+      options,
     );
   }
 
@@ -180,7 +189,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
   setEnabled(id: string, enabled: boolean): Result<M, void> {
     return this.#db.run(
       `UPDATE rotation_rules SET enabled = :enabled WHERE id = :id`,
-      { id: assertId(id), enabled: enabled ? 1 : 0 },
+      { id: assertId(id), enabled: assertBoolean(enabled, 'enabled') ? 1 : 0 },
       (changed) => {
         if (changed === 0) throw notFound('rotation rule', id);
       },
@@ -193,6 +202,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
    * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
    */
   reorder(ids: readonly string[]): Result<M, void> {
+    if (!Array.isArray(ids))
+      throw new ProxyVaultError('INVALID_INPUT', 'The new order must be an array of ids.');
     if (new Set(ids).size !== ids.length)
       throw new ProxyVaultError('INVALID_INPUT', 'An id stands twice in the new order.');
     return this.#db.transaction(() => this.#reorder(ids));
@@ -222,7 +233,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
     return this.#db.one(`SELECT count(*) AS n FROM rotation_rules`, {}, (row) => Number(row?.n));
   }
 
-  #read(sql: string, onInvalid: (error: ProxyVaultError) => void): Result<M, RotationRule[]> {
+  #read(sql: string, options: ReadRulesOptions): Result<M, RotationRule[]> {
+    const { onInvalid = warn } = assertObject(options, 'options');
     return this.#db.all(sql, {}, toRuleOrError, (rows) =>
       rows.filter((row): row is RotationRule => {
         if (!(row instanceof ProxyVaultError)) return true;

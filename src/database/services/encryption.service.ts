@@ -63,6 +63,7 @@ export class EncryptionService {
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): EncryptedData {
     assertText(plaintext, 'plaintext');
+    assertBytes(associatedData);
     const { key, id } = this.#writingKey();
     const iv = this.#ivs.next();
     const cipher = createCipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
@@ -89,6 +90,7 @@ export class EncryptionService {
         'There is nothing to decrypt: no credentials are stored for this proxy.',
       );
     }
+    assertBytes(associatedData);
     const ciphertext = decodeBase64(encrypted.ciphertext, 'ciphertext');
     const iv = decodeBase64(encrypted.iv, 'IV', IV_BYTES);
     const tag = decodeBase64(encrypted.authTag, 'authentication tag', TAG_BYTES);
@@ -293,6 +295,12 @@ function assertText(text: string, what: string): void {
       'INVALID_INPUT',
       `The ${what} must be a well-formed text: a lone surrogate cannot be stored.`,
     );
+  }
+}
+
+function assertBytes(data: Uint8Array | undefined): void {
+  if (data !== undefined && !(data instanceof Uint8Array)) {
+    throw new ProxyVaultError('INVALID_INPUT', 'The associated data must be bytes: a Buffer or Uint8Array.');
   }
 }
 
