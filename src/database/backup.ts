@@ -145,7 +145,7 @@ function verifyNow(partial: string): void {
 }
 
 async function verifyInBackground(partial: string): Promise<void> {
-  const copy = new Background({ path: partial, busyTimeoutMs: 0, workers: 1 });
+  const copy = new Background({ path: partial, busyTimeoutMs: 0, workers: 1, log: null });
   try {
     const [row] = await copy.all('SELECT quick_check FROM pragma_quick_check');
     assertSound(partial, row?.quick_check);

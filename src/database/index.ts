@@ -13,8 +13,7 @@ export type {
   Steps,
   Stream,
 } from './drivers/driver.ts';
-export type { Durability } from './drivers/sqlite/connection-options.ts';
-export type { SqlLogger } from './drivers/sqlite/driver.ts';
+export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
 export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';

@@ -3,8 +3,7 @@ import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
-import type { Durability } from './drivers/sqlite/connection-options.ts';
-import type { SqlLogger } from './drivers/sqlite/driver.ts';
+import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import type { MigrationSource } from './migrations/types.ts';
 
 export interface DatabaseOptions {

@@ -153,6 +153,14 @@ describe('initDatabase', () => {
     expect(heard.join()).not.toContain('canary');
   });
 
+  it('shows background queries and streams too', async () => {
+    const heard: string[] = [];
+    const db = openDatabase({ verbose: (sql) => heard.push(sql) });
+    await db.background.all('SELECT 4711 AS x');
+    expect([...db.driver.iterate('SELECT 4712 AS x', {}, (row) => row.x)]).toEqual([4712]);
+    expect(heard).toEqual(expect.arrayContaining(['SELECT 4711 AS x', 'SELECT 4712 AS x']));
+  });
+
   it('prints the SQL to standard error with verbose: true', () => {
     const print = vi.spyOn(console, 'error').mockImplementation(() => {});
     const db = openDatabase({ verbose: true });

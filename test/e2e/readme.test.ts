@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const README = readFileSync(join(root, 'README.md'), 'utf8');
 
 it('the README\u2019s library example runs as it stands', () => {
-  const example = /```ts\n(import \{ EncryptionService[^]*?)```/.exec(README)?.[1] ?? '';
+  const example = /```ts\n(import \{ EncryptionService[\s\S]*?)```/.exec(README)?.[1] ?? '';
   const folder = temporaryFolder();
   const script = join(folder, 'example.mjs');
   writeFileSync(

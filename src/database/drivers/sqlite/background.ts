@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
+import type { SqlLogger } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
 
 export interface BackgroundOptions {
@@ -12,6 +13,7 @@ export interface BackgroundOptions {
   busyTimeoutMs: number;
   /** At most this many worker threads, started as they are needed. */
   workers: number;
+  log: SqlLogger | null;
 }
 
 /** What the worker says; see background.worker.js. */
@@ -52,6 +54,7 @@ export class Background {
   async all(sql: string, params: Params = {}, options: { signal?: AbortSignal } = {}): Promise<Row[]> {
     const rows: Row[] = [];
     options.signal?.throwIfAborted();
+    this.#options.log?.(sql);
     await new Promise<void>((resolve, reject) => {
       if (this.#closing) throw closedError(this.#options.path);
       this.#queue.push({

@@ -8,3 +8,6 @@ export interface ConnectionOptions {
   durability: Durability;
   busyTimeoutMs: number;
 }
+
+/** Hears the SQL text of each statement, never its values. */
+export type SqlLogger = (sql: string) => void;

@@ -1,14 +1,11 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Driver, Params, Row, Steps } from '../driver.ts';
 import { type Connection, openConnection } from './connection.ts';
-import type { ConnectionOptions } from './connection-options.ts';
+import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
 import { closedError, isFailedSync, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
 
 type Statement = ReturnType<Connection['prepare']>;
-
-/** Hears the SQL text of each statement, never its values. */
-export type SqlLogger = (sql: string) => void;
 
 export interface SqliteDriverOptions extends ConnectionOptions {
   maxReaders: number;
