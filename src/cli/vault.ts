@@ -66,7 +66,8 @@ export async function withVault<T>(
     );
   }
   if (!options.json) process.stderr.write(`Pool: ${path} (${from})\n`);
-  await using db = initDatabase({ path });
+  // A person rather waits for a long import of another process than starts anew.
+  await using db = initDatabase({ path, busyTimeoutMs: 30_000 });
   if (create) db.migrations.up();
   if (!anyVersion && db.migrations.plan().length > 0) {
     throw new ProxyVaultError(

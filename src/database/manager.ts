@@ -53,7 +53,6 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   readonly readonly: boolean;
   readonly #connection: ConnectionOptions;
   readonly #background: Background;
-  #closing: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
@@ -157,17 +156,20 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     if (!this.driver.open) return;
     if (!this.readonly && !this.driver.inTransaction) this.#optimize();
     this.driver.close();
-    this.#closing = this.#background.close();
+    void this.#background.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** As `close()`, and waits until the background threads have ended. */
+  /**
+   * As `close()`, once the background threads have ended: the last connection to close removes the log, and theirs,
+   * which only read, cannot.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#background.close();
     this.close();
-    await this.#closing;
   }
 
   get #inMemory(): boolean {

@@ -1,6 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { initDatabase } from 'proxyvault/database';
 import { describe, expect, it, vi } from 'vitest';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';
@@ -207,6 +215,13 @@ describe('close', () => {
     db.close();
     expect(existsSync(db.path)).toBe(true);
     expect(existsSync(`${db.path}-wal`)).toBe(false);
+  });
+
+  it('leaves one file after background queries too, if their threads are waited for', async () => {
+    const db = openMigrated();
+    await db.background.all('SELECT 1 AS x');
+    await db[Symbol.asyncDispose]();
+    expect(readdirSync(dirname(db.path))).toEqual(['pool.db']);
   });
 
   it('is refused inside the database\u2019s own transaction', () => {

@@ -36,7 +36,8 @@ export function prepareFile(path: string, readonly: boolean): void {
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+    // Another process was first.
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return;
     throw cannotOpen(path, 'cannot be created: check the path and the permissions of its folder', error);
   }
 }
