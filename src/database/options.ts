@@ -5,6 +5,7 @@ import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import type { MigrationSource } from './migrations/types.ts';
+import { assertIterable, assertOptions } from './validation.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
@@ -32,6 +33,19 @@ export interface DatabaseOptions {
   migrationBackups?: number | undefined;
 }
 
+const OPTION_NAMES = [
+  'path',
+  'verbose',
+  'readonly',
+  'durability',
+  'busyTimeoutMs',
+  'clock',
+  'maxReaders',
+  'backgroundWorkers',
+  'migrations',
+  'migrationBackups',
+] as const satisfies readonly (keyof DatabaseOptions)[];
+
 /** The options with their defaults filled in and the path made absolute. */
 export interface DatabaseSettings {
   path: string;
@@ -48,6 +62,7 @@ export interface DatabaseSettings {
 
 /** @throws INVALID_INPUT for an option outside its range. */
 export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
+  assertOptions(options, OPTION_NAMES, 'options of initDatabase');
   const {
     path,
     verbose = false,
@@ -74,6 +89,9 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
       'A database in memory begins empty, so it cannot be read-only.',
     );
   }
+  if (typeof clock !== 'function')
+    throw new ProxyVaultError('INVALID_INPUT', 'clock must be a function that gives milliseconds.');
+  assertIterable(migrations, 'migrations');
   const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
   for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {

@@ -65,6 +65,34 @@ export function assertWhole(
   return value;
 }
 
+/**
+ * Options with no name but the known ones: a misspelt `readOnly` must not open a database for writing.
+ *
+ * @throws INVALID_INPUT for what is no plain object, or a name that is not known.
+ */
+export function assertOptions<T extends object>(
+  options: T,
+  known: readonly (keyof T & string)[],
+  what: string,
+): T {
+  if (
+    typeof options !== 'object' ||
+    options === null ||
+    Array.isArray(options) ||
+    ArrayBuffer.isView(options)
+  ) {
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object with ${known.join(', ')}.`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.some((each) => each === name));
+  if (unknown !== undefined) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `The ${what} have no ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`,
+    );
+  }
+  return options;
+}
+
 /** @throws INVALID_INPUT unless `value` is an object, whose fields can be looked at. */
 export function assertObject<T>(value: T, what: string): T {
   if (typeof value !== 'object' || value === null)

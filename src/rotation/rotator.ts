@@ -14,7 +14,7 @@ import type {
   RotationReason,
   RotationStrategy,
 } from '../database/types.ts';
-import { assertObject } from '../database/validation.ts';
+import { assertOptions } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
@@ -76,7 +76,7 @@ export class Rotator {
    *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none.
    */
   next(request: ProxyRequest = {}): ProxyConfig {
-    assertObject(request, 'request');
+    assertOptions(request, ['domain', 'url', 'protocol', 'region'], 'fields of a request');
     return this.#db.transaction(() => {
       const proxy = this.#choose(request);
       this.#active.markUsed(proxy.id);
@@ -91,7 +91,7 @@ export class Rotator {
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
    */
   report(id: string, report: ProxyReport): void {
-    const { success, latencyMs } = assertObject(report, 'report');
+    const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     this.#db.transaction(() => {
       this.#proxies.updateStats(id, success, latencyMs);
       const proxy = this.#proxies.findById(id);

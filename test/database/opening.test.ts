@@ -22,6 +22,18 @@ describe('initDatabase refuses', () => {
     }
   });
 
+  it('options that there are not, such as a misspelt one', () => {
+    const path = join(temporaryFolder(), 'pool.db');
+    expect(thrownBy(() => initDatabase({ path, readOnly: true } as { path: string }))).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('"readOnly"; there are path, verbose, readonly'),
+    });
+    for (const options of [undefined, null, path, [path]]) {
+      expect(thrownBy(() => initDatabase(options as never))).toMatchObject({ code: 'INVALID_INPUT' });
+    }
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('options outside their range', () => {
     const path = ':memory:';
     const bad = [

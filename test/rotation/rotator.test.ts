@@ -63,6 +63,16 @@ describe('an empty pool', () => {
     expect(events.count()).toBe(0);
   });
 
+  it('refuses a field that there is not, rather than pass it over', () => {
+    const { rotator, ids } = open();
+    expect(thrownBy(() => rotator.next({ Domain: 'a.example' } as object))).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(
+      thrownBy(() => rotator.report(String(ids[0]), { success: true, latency: 5 } as never)),
+    ).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   it('refuses a domain or URL that is none', () => {
     const { rotator } = open();
     for (const request of [{ domain: 'a b' }, { url: 'nonsense' }, { url: 'file:///x' }]) {

@@ -14,6 +14,7 @@ import { inspect } from 'node:util';
 import { ProxyVaultError } from '../../errors.ts';
 import type { Session } from '../drivers/driver.ts';
 import type { EncryptedData } from '../types.ts';
+import { assertOptions } from '../validation.ts';
 import { chooseKeySource, type KeySource, type KeySourceOptions } from './key-source.ts';
 import { KEY_BYTES } from './key-text.ts';
 
@@ -51,6 +52,11 @@ export class EncryptionService {
   #loaded: LoadedKey | null = null;
 
   constructor(options: EncryptionOptions = {}) {
+    assertOptions(
+      options,
+      ['key', 'keyFile', 'env', 'keySource', 'database'],
+      'options of EncryptionService',
+    );
     this.#source = options.keySource ?? chooseKeySource(options);
     this.#database = options.database ?? null;
   }

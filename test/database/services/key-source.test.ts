@@ -131,6 +131,14 @@ describe('the order of sources', () => {
     expect(new EncryptionService({ key: a.toString('base64'), env }).keyId()).toBe(idOf(a));
   });
 
+  it('is never fallen through by a key given in the wrong place', () => {
+    for (const options of [a, a.toString('hex'), { keyfile: 'x' }, null]) {
+      expect(thrownBy(() => new EncryptionService(options as never))).toMatchObject({
+        code: 'INVALID_INPUT',
+      });
+    }
+  });
+
   it('ends at a variable that is set, even empty or malformed: nothing else is tried or made', () => {
     for (const PROXYVAULT_KEY of ['', 'abc', randomBytes(16).toString('hex')]) {
       expect(thrownBy(() => new EncryptionService({ env: { PROXYVAULT_KEY } }).encrypt('x'))).toMatchObject({
