@@ -149,3 +149,12 @@ export function parseStored<T>(
 export function notFound(what: string, id: string): ProxyVaultError {
   return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
 }
+
+/** The same error, saying which of many it was. */
+export function atIndex(error: unknown, index: number): unknown {
+  if (!(error instanceof ProxyVaultError)) return error;
+  return new ProxyVaultError(error.code, `Number ${index} (from 0): ${error.message} Nothing was stored.`, {
+    cause: error,
+    details: { ...error.details, index },
+  });
+}

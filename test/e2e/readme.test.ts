@@ -9,20 +9,32 @@ import { temporaryFolder } from '../support/temporary.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const README = readFileSync(join(root, 'README.md'), 'utf8');
 
-it('the README\u2019s library example runs as it stands', () => {
-  const example = /```ts\n(import \{ EncryptionService[\s\S]*?)```/.exec(README)?.[1] ?? '';
+/** Runs the code of a document as a user's module would, in a folder of its own. */
+function runExample(code: string): ReturnType<typeof spawnSync> {
   const folder = temporaryFolder();
   const script = join(folder, 'example.mjs');
   writeFileSync(
     script,
-    example.replace("'proxyvault'", JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)),
+    code.replace("'proxyvault'", JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)),
   );
   const env = { ...process.env, PROXYVAULT_KEY: undefined, PROXYVAULT_KEY_FILE: join(folder, 'key') };
-  expect(spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' })).toMatchObject({
-    status: 0,
-    stdout: '',
-    stderr: '',
-  });
+  return spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' });
+}
+
+it('the README\u2019s library example runs as it stands', () => {
+  const example = /```ts\n(import \{ EncryptionService[\s\S]*?)```/.exec(README)?.[1] ?? '';
+  expect(example).toContain('rotator.report');
+  expect(runExample(example)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+});
+
+it('the page on the library runs from top to bottom', () => {
+  const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
+  const blocks = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
+  expect(blocks).toHaveLength(6);
+  const { status, stdout, stderr } = runExample(blocks.join('\n'));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toContain('1 me');
+  expect(stdout).toMatch(/true true \d+ 3/);
 });
 
 it('the README\u2019s command line does what it shows', () => {

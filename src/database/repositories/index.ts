@@ -1,8 +1,8 @@
 /** The repositories, one file a table. A new table is a migration, a file here, and a line below. */
 export { ActiveProxyRepository } from './active-proxy.repository.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-export { type ImportOptions, type ImportSummary, ProxyRepository } from './proxy.repository.ts';
-export type { ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
+export { ProxyRepository } from './proxy.repository.ts';
+export type { ImportOptions, ImportSummary, ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
 export {
   type DailyUsage,
   type DayRange,

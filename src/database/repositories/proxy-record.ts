@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { ProxyVaultError } from '../../errors.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import {
@@ -33,6 +34,20 @@ export interface ProxyPage {
   items: ProxyConfig[];
   /** The `after` of the next page; null on the last. */
   next: string | null;
+}
+
+/** What an import did, by proxies. */
+export interface ImportSummary {
+  added: number;
+  /** Known ones that got another password. */
+  updated: number;
+  unchanged: number;
+}
+
+export interface ImportOptions {
+  /** Called with the number of entries done, about every `every` of them. */
+  onProgress?: ((done: number) => void) | undefined;
+  every?: number | undefined;
 }
 
 const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
@@ -178,5 +193,15 @@ function parseGeolocation(row: Row): Geolocation {
     String(row.geolocation_json),
     { table: 'proxies', id: String(row.id) },
     'geolocation_json',
+  );
+}
+
+/** CONFLICT, naming the proxy that has the id or identity. */
+export function alreadyThere(existingId: unknown): ProxyVaultError {
+  const id = String(existingId);
+  return new ProxyVaultError(
+    'CONFLICT',
+    `There is such a proxy already, with the id ${id}: update it instead.`,
+    { details: { existingId: id } },
   );
 }

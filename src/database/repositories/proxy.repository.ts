@@ -11,12 +11,16 @@ import {
   assertIterable,
   assertObject,
   assertWhole,
+  atIndex,
   notFound,
   parse,
 } from '../validation.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import {
+  alreadyThere,
   filterSchema,
+  type ImportOptions,
+  type ImportSummary,
   inputSchema,
   type ProxyFilter,
   type ProxyListing,
@@ -29,20 +33,6 @@ import {
   whereOf,
 } from './proxy-record.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
-
-/** What an import did, by proxies. */
-export interface ImportSummary {
-  added: number;
-  /** Known ones that got another password. */
-  updated: number;
-  unchanged: number;
-}
-
-export interface ImportOptions {
-  /** Called with the number of entries done, about every `every` of them. */
-  onProgress?: ((done: number) => void) | undefined;
-  every?: number | undefined;
-}
 
 const INSERT = `
   INSERT INTO proxies (
@@ -209,7 +199,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   *#create(input: ValidProxy, fingerprint: string | null): Steps<M, ProxyConfig> {
     const params = this.#insertParams(input, fingerprint);
     const created = (yield this.#db.first(INSERT, params, toProxy)) as ProxyConfig | null;
-    if (created === null) throw conflict(yield this.#findConflict(params));
+    if (created === null) throw alreadyThere(yield this.#findConflict(params));
     if (input.credentials) yield this.#credentials.store(created.id, input.credentials);
     return created;
   }
@@ -256,7 +246,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       return 'added';
     }
     const existing = (yield this.#findByIdentity(params)) as string | null;
-    if (existing === null) throw conflict(params.id);
+    if (existing === null) throw alreadyThere(params.id);
     if (!login) return 'unchanged';
     const stored = (yield this.#credentials.reveal(existing)) as Login | null;
     if (stored?.password === login.password) return 'unchanged';
@@ -274,7 +264,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       { id, host, port, protocol } as Params,
       (row) => String(row.id),
     );
-    if (existing !== null) throw conflict(existing);
+    if (existing !== null) throw alreadyThere(existing);
     return (yield this.#update(params)) as ProxyConfig;
   }
 
@@ -370,22 +360,4 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   #now(): string {
     return toStored(this.#session.clock());
   }
-}
-
-function conflict(existingId: unknown): ProxyVaultError {
-  const id = String(existingId);
-  return new ProxyVaultError(
-    'CONFLICT',
-    `There is such a proxy already, with the id ${id}: update it instead.`,
-    { details: { existingId: id } },
-  );
-}
-
-/** The same error, saying which of many it was. */
-function atIndex(error: unknown, index: number): unknown {
-  if (!(error instanceof ProxyVaultError)) return error;
-  return new ProxyVaultError(error.code, `Number ${index} (from 0): ${error.message} Nothing was stored.`, {
-    cause: error,
-    details: { ...error.details, index },
-  });
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   type DatabaseManager,
@@ -297,6 +297,15 @@ describe('plan, to and baseline', () => {
     byHand.migrations.baseline(OWN.length);
     expect(byHand.migrations.getPending()).toEqual([]);
     expect(thrownBy(() => byHand.migrations.baseline(1))).toMatchObject({ code: 'INVALID_INPUT' });
+
+    // The specification's own DDL, run by hand.
+    const specified = openDatabase();
+    specified.driver.exec(readFileSync(new URL('../../fixtures/codemap.sql', import.meta.url), 'utf8'));
+    addProxy(specified);
+    expect(thrownBy(() => specified.migrations.up())).toMatchObject({ code: 'MIGRATION_FAILED' });
+    specified.migrations.baseline(1);
+    specified.migrations.up();
+    expect(schema(specified)).toEqual(schema(openMigrated()));
 
     const wrong = openDatabase();
     wrong.driver.exec('CREATE TABLE proxies (id TEXT)');
