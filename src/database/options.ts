@@ -5,7 +5,7 @@ import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import type { MigrationSource } from './migrations/types.ts';
-import { assertIterable, assertOptions } from './validation.ts';
+import { assertFunction, assertIterable, assertOptions } from './validation.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
@@ -89,8 +89,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
       'A database in memory begins empty, so it cannot be read-only.',
     );
   }
-  if (typeof clock !== 'function')
-    throw new ProxyVaultError('INVALID_INPUT', 'clock must be a function that gives milliseconds.');
+  assertFunction(clock, 'clock');
   assertIterable(migrations, 'migrations');
   const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };

@@ -109,6 +109,11 @@ export function assertIterable<T extends Iterable<unknown>>(value: T, what: stri
   return value;
 }
 
+/** @throws INVALID_INPUT unless `value` can be called. */
+export function assertFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a function.`);
+}
+
 /** @throws INVALID_INPUT unless `value` is true or false: a text such as "false" would count as true. */
 export function assertBoolean(value: boolean, name: string): boolean {
   if (typeof value !== 'boolean')

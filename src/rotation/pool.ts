@@ -4,9 +4,8 @@ import type { ProxyConfig } from '../database/types.ts';
 export interface Pool {
   /** The one that comes after an id in the order of ids, beginning again at the end. */
   after(id: string): ProxyConfig | null;
-  /** The one with this many others before it. */
-  at(offset: number): ProxyConfig | null;
-  count(): number;
+  /** Any, each as likely as the others; `random` gives numbers from 0, inclusive, to 1, exclusive. */
+  sample(random: () => number): ProxyConfig | null;
   /** The one with the fewest requests; of equal ones the one handed out longest ago. */
   leastUsed(): ProxyConfig | null;
   /** The one with the lowest mean latency; unknown latency last. */
@@ -23,8 +22,7 @@ export function listPool(proxies: readonly ProxyConfig[]): Pool {
     );
   return {
     after: (id) => active.find((proxy) => proxy.id > id) ?? active[0] ?? null,
-    at: (offset) => active[offset] ?? null,
-    count: () => active.length,
+    sample: (random) => active[Math.floor(random() * active.length)] ?? null,
     leastUsed: () =>
       first(
         ({ totalRequests }) => totalRequests,

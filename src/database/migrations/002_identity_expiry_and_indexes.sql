@@ -8,6 +8,16 @@ ALTER TABLE proxies ADD COLUMN username_fingerprint TEXT;
 ALTER TABLE proxies ADD COLUMN latency_ewma REAL;
 -- When it was last handed out.
 ALTER TABLE proxies ADD COLUMN last_used_at TEXT;
+-- Counts up from 1, with holes where proxies were removed: to draw one at random without counting them.
+ALTER TABLE proxies ADD COLUMN position INTEGER;
+UPDATE proxies SET position = numbered.n
+  FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM proxies) AS numbered
+  WHERE numbered.id = proxies.id;
+CREATE UNIQUE INDEX idx_proxies_position ON proxies(position);
+-- For rows that plain SQL writes; the repository numbers its own.
+CREATE TRIGGER trg_proxies_position AFTER INSERT ON proxies WHEN NEW.position IS NULL BEGIN
+  UPDATE proxies SET position = (SELECT coalesce(max(position), 0) + 1 FROM proxies) WHERE id = NEW.id;
+END;
 CREATE UNIQUE INDEX idx_proxies_identity ON proxies(host, port, protocol, username_fingerprint) WHERE username_fingerprint IS NOT NULL;
 CREATE INDEX idx_proxies_status_id ON proxies(status, id);
 CREATE INDEX idx_proxies_top ON proxies(status, success_rate DESC, (latency IS NULL), latency, id);
@@ -41,6 +51,9 @@ DROP INDEX idx_proxies_fastest;
 DROP INDEX idx_proxies_top;
 DROP INDEX idx_proxies_status_id;
 DROP INDEX idx_proxies_identity;
+DROP TRIGGER trg_proxies_position;
+DROP INDEX idx_proxies_position;
+ALTER TABLE proxies DROP COLUMN position;
 ALTER TABLE proxies DROP COLUMN last_used_at;
 ALTER TABLE proxies DROP COLUMN latency_ewma;
 ALTER TABLE proxies DROP COLUMN username_fingerprint;

@@ -1,10 +1,13 @@
-import type { Driver, Mode, Result, Session } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 import type { ProxyConfig } from '../types.ts';
-import { assertId, assertWhole, notFound } from '../validation.ts';
+import { assertFunction, assertId, notFound } from '../validation.ts';
 import { toProxy } from './proxy-record.ts';
 
-/** What rotation asks of the active proxies. Each question but `at` and `count` costs the same in a larger pool. */
+/** With a tenth of the positions active, one in 30 samples draws this often in vain and counts. */
+const DRAWS = 32;
+
+/** What rotation asks of the active proxies. No question costs more in a larger pool. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
@@ -25,13 +28,13 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** The active proxy with this many others before it in the order of ids. */
-  at(offset: number): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE id = (SELECT id FROM proxies WHERE status = 'active' ORDER BY id LIMIT 1 OFFSET :offset)`,
-      { offset: assertWhole(offset, 'offset', 0) },
-      toProxy,
-    );
+  /**
+   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is taken by an
+   * active proxy, which costs the same in a larger pool; where most are not, it counts.
+   */
+  sample(random: () => number): Result<M, ProxyConfig | null> {
+    assertFunction(random, 'random');
+    return this.#db.transaction(() => this.#sample(random));
   }
 
   /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
@@ -52,13 +55,6 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** How many are active. */
-  count(): Result<M, number> {
-    return this.#db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) =>
-      Number(row?.n),
-    );
-  }
-
   /** Notes that a proxy was handed out now, whatever its status. @throws NOT_FOUND. */
   markUsed(id: string): Result<M, void> {
     return this.#db.run(
@@ -68,5 +64,29 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
         if (changed === 0) throw notFound('proxy', id);
       },
     );
+  }
+
+  *#sample(random: () => number): Steps<M, ProxyConfig | null> {
+    const last = Number(
+      yield this.#db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
+    );
+    for (let draw = 0; draw < DRAWS && last > 0; draw++) {
+      const drawn = (yield this.#db.first(
+        `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
+        { position: 1 + Math.floor(random() * last) },
+        toProxy,
+      )) as ProxyConfig | null;
+      if (drawn !== null) return drawn;
+    }
+    const active = Number(
+      yield this.#db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) =>
+        Number(row?.n),
+      ),
+    );
+    return (yield this.#db.first(
+      `SELECT * FROM proxies WHERE id = (SELECT id FROM proxies WHERE status = 'active' ORDER BY id LIMIT 1 OFFSET :offset)`,
+      { offset: Math.floor(random() * active) },
+      toProxy,
+    )) as ProxyConfig | null;
   }
 }

@@ -37,10 +37,10 @@ import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.re
 const INSERT = `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, username_fingerprint, created_at, updated_at
+    region, geolocation_json, username_fingerprint, position, created_at, updated_at
   ) VALUES (
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :fingerprint, :now, :now
+    :region, :geolocation, :fingerprint, (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now
   ) ON CONFLICT DO NOTHING
   RETURNING *`;
 

@@ -250,7 +250,7 @@ describe('reading', () => {
     expect(proxies.delete('nobody')).toBe(false);
     expect(proxies.findByRegion('nowhere')).toEqual([]);
     expect(proxies.getTopPerformers(5)).toEqual([]);
-    expect([active.after(''), active.at(0), active.leastUsed(), active.fastest()]).toEqual([
+    expect([active.after(''), active.sample(Math.random), active.leastUsed(), active.fastest()]).toEqual([
       null,
       null,
       null,
@@ -488,11 +488,9 @@ describe('the choosing queries', () => {
     active.fastest();
     active.leastUsed();
     active.after('');
-    active.at(2);
-    active.count();
     listening.findByStatus('active');
     proxies.createMany(Array.from({ length: 100 }, () => INPUT));
-    expect(heard).toHaveLength(7);
+    expect(heard).toHaveLength(5);
     for (const sql of heard) {
       const params = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name]) => [String(name), 1]));
       const plan = db.driver.all(`EXPLAIN QUERY PLAN ${sql}`, params, (row) => String(row.detail)).join('\n');
