@@ -3,8 +3,11 @@
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { initDatabase } from 'proxyvault';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
+import { fill, newFile } from './pools.js';
+import { measureRotation } from './rotation.js';
 
 const GOAL = 0.85;
 const { values } = parseArgs({
@@ -19,13 +22,21 @@ for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING }).filt
   if (!values.json) console.log(describeRatio(result, name));
 }
 
-const figures = wanted(['streaming']) ? measureStreaming() : [];
+const figures = [
+  ...(wanted(['streaming']) ? measureStreaming() : []),
+  ...(wanted(['rotation']) ? measureRotation() : []),
+];
 if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
 else for (const figure of figures) console.log(describeFigure(figure));
 
 function measureStreaming() {
+  const path = newFile();
+  const db = initDatabase({ path, durability: 'normal' });
+  db.migrations.up();
+  fill(db, 1_000_000);
+  db.close();
   const script = fileURLToPath(new URL('streaming.js', import.meta.url));
-  return JSON.parse(execFileSync(process.execPath, ['--expose-gc', script], { encoding: 'utf8' }));
+  return JSON.parse(execFileSync(process.execPath, ['--expose-gc', script, path], { encoding: 'utf8' }));
 }
 
 function describeRatio({ ratio, least, most, perSecond, goal }, name) {

@@ -1,18 +1,15 @@
-// What a million rows cost: memory while they are streamed, and the event loop while a thread scans them. Run by
-// run.js in a process of its own, with the garbage collector exposed.
+// What a million rows cost: memory while they are streamed, and the event loop while a thread scans them. run.js gives
+// it a process of its own, with the garbage collector exposed, and a file that another process filled: what filling
+// leaves in memory would hide what reading takes.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import Database from 'better-sqlite3';
 import { initDatabase, ProxyRepository } from 'proxyvault';
-import { fill, newFile } from './pools.js';
 
 const ROWS = 1_000_000;
 const MIB = 1024 * 1024;
 
-const path = newFile();
+const path = process.argv[2];
 const db = initDatabase({ path, durability: 'normal' });
-db.migrations.up();
-fill(db, ROWS);
-db.checkpoint();
 
 /** The highest resident memory above the base while `rows` runs through. */
 function peakOf(rows) {
