@@ -77,11 +77,7 @@ export class Rotator {
    */
   next(request: ProxyRequest = {}): ProxyConfig {
     assertOptions(request, ['domain', 'url', 'protocol', 'region'], 'fields of a request');
-    return this.#db.transaction(() => {
-      const proxy = this.#choose(request);
-      this.#active.markUsed(proxy.id);
-      return proxy;
-    });
+    return this.#db.transaction(() => this.#active.markUsed(this.#choose(request).id));
   }
 
   /**

@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { DatabaseManager } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { openDatabase, thrownBy } from '../support/temporary.ts';
@@ -144,13 +143,10 @@ describe('background.all', () => {
   it('leaves the event loop free while it scans', async () => {
     const db = openNumbers(300_000);
     await db.background.all('SELECT 1');
-    const blocking = monitorEventLoopDelay({ resolution: 1 });
-    const sql = `SELECT count(*) AS n FROM numbers WHERE label LIKE '%9%8%7%'`;
+    const sql = `SELECT count(*) AS n FROM numbers, (VALUES (1), (2), (3), (4), (5), (6), (7), (8)) WHERE label LIKE '%9%8%7%'`;
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    blocking.enable();
     await db.background.all(sql);
-    blocking.disable();
     clearInterval(timer);
     // The same query on the main thread would give no turn at all. The figures are the benchmark's.
     expect(turns).toBeGreaterThan(5);

@@ -88,7 +88,9 @@ describe('round-robin', () => {
     const [last, ...rest] = events.recent();
     expect(last).toMatchObject({ previousProxyId: ids[2], newProxyId: ids[0], reason: 'scheduled' });
     expect(rest.at(-1)).toMatchObject({ previousProxyId: null, newProxyId: ids[0], reason: 'startup' });
-    expect(proxies.findById(String(ids[0]))?.lastUsedAt).toBe(new Date(time.now).toISOString());
+    const handed = rotator.next();
+    expect(handed.lastUsedAt).toBe(new Date(time.now).toISOString());
+    expect(proxies.findById(handed.id)).toEqual(handed);
   });
 
   it('goes on where it was after a removal, a failure and a restart', () => {

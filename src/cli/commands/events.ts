@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import type { RotationEvent } from '../../database/index.ts';
 import { RotationEventsRepository } from '../../database/repositories/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
-import { wholeNumber } from './migrate.ts';
 
 export function eventsCommand(): Command {
   return withVaultOptions(

@@ -1,10 +1,10 @@
 import { Command, Option } from 'commander';
 import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
 import { type ProxyListing, ProxyRepository } from '../../database/repositories/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
-import { wholeNumber } from './migrate.ts';
 
 export function listCommand(): Command {
   return withVaultOptions(

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
+import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
@@ -73,9 +74,4 @@ function run(options: VaultOptions, work: (vault: Vault) => void): Promise<void>
     },
     { anyVersion: true },
   );
-}
-
-export function wholeNumber(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }

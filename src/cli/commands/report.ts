@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { ProxyRepository } from '../../database/repositories/index.ts';
 import { Rotator } from '../../rotation/index.ts';
+import { milliseconds } from '../arguments.ts';
 import { print, rounded } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
@@ -32,11 +33,4 @@ export function reportCommand(): Command {
       );
     });
   });
-}
-
-function milliseconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value < Number.POSITIVE_INFINITY))
-    throw new InvalidArgumentError('It must be a number from 0.');
-  return value;
 }

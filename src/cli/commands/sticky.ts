@@ -1,9 +1,9 @@
 import { Command } from 'commander';
 import { StickySessionRepository } from '../../database/repositories/index.ts';
 import { notFound } from '../../database/validation.ts';
+import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
-import { wholeNumber } from './migrate.ts';
 
 export function stickyCommand(): Command {
   const command = new Command('sticky').description('which domain sticks to which proxy');

@@ -55,13 +55,14 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** Notes that a proxy was handed out now, whatever its status. @throws NOT_FOUND. */
-  markUsed(id: string): Result<M, void> {
-    return this.#db.run(
-      `UPDATE proxies SET last_used_at = :now WHERE id = :id`,
+  /** Notes that a proxy was handed out now, whatever its status, and gives it. @throws NOT_FOUND. */
+  markUsed(id: string): Result<M, ProxyConfig> {
+    return this.#db.one(
+      `UPDATE proxies SET last_used_at = :now WHERE id = :id RETURNING *`,
       { id: assertId(id), now: toStored(this.#session.clock()) },
-      (changed) => {
-        if (changed === 0) throw notFound('proxy', id);
+      (row) => {
+        if (row === undefined) throw notFound('proxy', id);
+        return toProxy(row);
       },
     );
   }

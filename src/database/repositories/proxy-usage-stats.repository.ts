@@ -117,7 +117,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** The totals of each day that has any, oldest first. */
+  /** The totals of each day with usage, oldest first. */
   range(range: DayRange = {}): Result<M, DailyUsage[]> {
     return this.#db.all(
       `SELECT date, count(*) AS proxy_count, ${SUMS} FROM proxy_usage_stats
