@@ -73,7 +73,8 @@ export class Rotator {
    * the active ones.
    *
    * @throws NO_PROXY if none is eligible or a rule blocks the request: do not connect without one. UNSUPPORTED for a
-   *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none.
+   *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none. INVALID_ROW for an
+   *   enabled rule that cannot be read: mend it or switch it off.
    */
   next(request: ProxyRequest = {}): ProxyConfig {
     assertOptions(request, ['domain', 'url', 'protocol', 'region'], 'fields of a request');
@@ -121,7 +122,7 @@ export class Rotator {
 
   #applyRules(request: ProxyRequest, config: RotationConfig, last: RotationEvent | null): Choice {
     const choice: Choice = { protocol: request.protocol, region: request.region, strategy: config.strategy };
-    const rules = this.#rules.findEnabled();
+    const rules = this.#rules.findEnabled({ onInvalid: refuse });
     if (rules.length === 0) return choice;
     for (const { rule, actions } of matchRules(rules, this.#facts(request, last))) {
       for (const action of actions) {
@@ -236,6 +237,11 @@ function isEligible(proxy: ProxyConfig, { protocol, region }: Choice): boolean {
     (protocol === undefined || proxy.protocol === protocol) &&
     (region === undefined || proxy.region === region);
   return proxy.status === 'active' && fits;
+}
+
+/** A rule that cannot be read may have been the one that blocks: better no proxy than the wrong one. */
+function refuse(error: ProxyVaultError): never {
+  throw error;
 }
 
 function hostOf(url: string | undefined): string | undefined {

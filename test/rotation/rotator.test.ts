@@ -307,6 +307,18 @@ describe('rules', () => {
     expect(thrownBy(() => rotator.next({ domain: 'proxy.example' }))).toMatchObject({ code: 'NO_PROXY' });
   });
 
+  it('stop everything while an enabled one cannot be read, since it may be the one that blocks', () => {
+    const { rotator, rules, db, events } = open();
+    db.driver.run(
+      `INSERT INTO rotation_rules (id, name, conditions_json, actions_json) VALUES ('broken', 'n', '{', '[]')`,
+      {},
+    );
+    expect(thrownBy(() => rotator.next())).toMatchObject({ code: 'INVALID_ROW', details: { id: 'broken' } });
+    expect(events.count()).toBe(0);
+    rules.setEnabled('broken', false);
+    rotator.next();
+  });
+
   it('see the hour and weekday in UTC', () => {
     const { rotator, rules, ids, time } = open();
     rules.create({
