@@ -87,6 +87,15 @@ describe('store and reveal', () => {
     expect(credentials.reveal(a)).toEqual({ username: 'a', password: 'canary-a' });
   });
 
+  it('outlive a migration that goes down and up again', () => {
+    const { credentials, db, a } = open();
+    credentials.store(a, { username: 'u', password: 'p' });
+    db.migrations.to(1);
+    db.migrations.up();
+    expect(credentials.findByProxyId(a)?.keyId).toBeUndefined();
+    expect(credentials.reveal(a)).toEqual({ username: 'u', password: 'p' });
+  });
+
   it('need a key', () => {
     const { db, a } = open();
     expect(
