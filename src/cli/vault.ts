@@ -4,13 +4,22 @@ import { type Command, Option } from 'commander';
 import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
-import { EncryptionService } from '../database/services/index.ts';
+import {
+  chooseKeySource,
+  EncryptionService,
+  type KeySource,
+  type KeySourceOptions,
+  type Passphrase,
+  readPassphraseFile,
+} from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { ask, canAsk } from './prompt.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
   db?: string;
   keyFile?: string;
+  passphraseFile?: string;
   json?: boolean;
 }
 
@@ -25,6 +34,8 @@ export interface OpenVaultOptions {
   create?: boolean;
   /** Do not ask for the newest schema. */
   anyVersion?: boolean;
+  /** Ask for the passphrase, if the key file has one: what is done needs the key. */
+  unlock?: boolean;
 }
 
 /** Adds --db, --key-file and --json, and an example to --help. */
@@ -35,6 +46,12 @@ export function withVaultOptions(command: Command, example: string): Command {
       new Option(
         '--key-file <file>',
         'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--passphrase-file <file>',
+        'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
       ),
     )
     .addOption(new Option('--json', 'print JSON for a program'))
@@ -56,7 +73,7 @@ function locatePool({ db }: VaultOptions): { path: string; from: string } {
 export async function withVault<T>(
   options: VaultOptions,
   work: (vault: Vault) => T | Promise<T>,
-  { create = false, anyVersion = false }: OpenVaultOptions = {},
+  { create = false, anyVersion = false, unlock = false }: OpenVaultOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -75,5 +92,37 @@ export async function withVault<T>(
       `The pool at ${path} is older than this program: run \`proxyvault migrate up\`.`,
     );
   }
-  return await work({ db, encryption: new EncryptionService({ keyFile: options.keyFile, database: db }) });
+  const keySource = keySourceOf(options);
+  // A key file that permissions protect is read, or made, when it is needed.
+  const encryption =
+    unlock && mustWait(keySource, options)
+      ? await EncryptionService.open({ keySource, database: db, resumeRotation: false })
+      : new EncryptionService({ keySource, database: db });
+  return await work({ db, encryption });
+}
+
+/** The key that the options and the environment name; a passphrase is asked for only when the key file needs it. */
+export function keySourceOf(
+  options: VaultOptions,
+  choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
+): KeySource {
+  const { keyFile, passphraseFile } = options;
+  const passphrase = passphraseOf(passphraseFile);
+  return choose({
+    keyFile,
+    passphrase,
+    protection: passphraseFile === undefined ? 'permissions' : 'passphrase',
+  });
+}
+
+/** What gives the passphrase: the file, or a prompt where somebody can answer it. */
+export function passphraseOf(file: string | undefined): Passphrase | undefined {
+  if (file !== undefined) return () => readPassphraseFile(file);
+  if (process.env.PROXYVAULT_PASSPHRASE_FILE !== undefined || !canAsk()) return undefined;
+  return () => ask('Passphrase of the key:');
+}
+
+function mustWait(source: KeySource, { passphraseFile }: VaultOptions): boolean {
+  const present = source.protection?.() ?? null;
+  return present === null ? passphraseFile !== undefined : present !== 'permissions';
 }

@@ -213,4 +213,8 @@ export interface EncryptedData {
   authTag: string;
   /** Which key wrote it: tells a wrong key from damage. Not secret. */
   keyId?: string | undefined;
+  /** The id of the proxy that it is bound to and decrypts for; absent on what the plain `encrypt` gave, which is unbound. */
+  boundTo?: string | undefined;
+  /** Of a bound one: a login, for `reveal`, or a text, for `decrypt` too. */
+  content?: 'login' | 'text' | undefined;
 }

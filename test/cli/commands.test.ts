@@ -299,7 +299,7 @@ describe('migrate', () => {
     const { run, json } = withPool();
     const status = json<{ version: number; pending: object[] }>('migrate', 'status');
     expect(status.pending).toEqual([]);
-    expect(run(['migrate', 'down']).stdout).toContain('pending');
+    expect(run(['migrate', 'down', '--steps', '2']).stdout).toContain('pending');
     expect(run(['list'])).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('proxyvault migrate up'),

@@ -30,10 +30,10 @@ export function addCommand(): Command {
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   ).action(async (text: string, options: AddOptions) => {
     const { username = '', password = '', ...proxy } = await withPassword(read(text, options), options);
+    const credentials = username === '' && password === '' ? null : { username, password };
     await withVault(
       options,
       (vault) => {
-        const credentials = username === '' && password === '' ? null : { username, password };
         const { name, region } = options;
         const created = new ProxyRepository(vault.db, vault.encryption).create({
           ...proxy,
@@ -43,7 +43,7 @@ export function addCommand(): Command {
         });
         print(options.json, proxyViewer(vault, {})(created), () => `Added ${created.name} as ${created.id}.`);
       },
-      { create: true },
+      { create: true, unlock: credentials !== null },
     );
   });
 }

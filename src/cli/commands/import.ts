@@ -40,7 +40,10 @@ export function importCommand(): Command {
     'proxyvault import proxies.txt --protocol socks5',
   ).action(async (file: string, options: VaultOptions & { protocol: ListedProxy['protocol'] }) => {
     const source = openList(file);
-    const result = await withVault(options, (vault) => importList(vault, source, options), { create: true });
+    const result = await withVault(options, (vault) => importList(vault, source, options), {
+      create: true,
+      unlock: true,
+    });
     print(options.json, result, () => describeImport(result));
     if (result.refused.length > 0 && result.added + result.updated + result.unchanged === 0)
       process.exitCode = EXIT.failure;

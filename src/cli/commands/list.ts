@@ -18,16 +18,21 @@ export function listCommand(): Command {
       .option('--after <id>', 'begin behind this id')
       .option('--reveal', 'show usernames and passwords'),
     'proxyvault list --status active --limit 20',
-  ).action(({ json, db, keyFile, reveal, ...listing }: VaultOptions & ProxyListing & { reveal?: boolean }) =>
-    withVault({ json, db, keyFile } as VaultOptions, (vault) => {
-      const proxies = new ProxyRepository(vault.db);
-      const page = proxies.list(listing);
-      const items = page.items.map(proxyViewer(vault, { reveal }));
-      const { limit: _, after: __, ...filter } = listing;
-      print(json, { items, next: page.next }, () => {
-        const shown = `${items.length} of ${proxies.count(filter)}.`;
-        return `${proxyTable(items)}\n${shown}${page.next === null ? '' : ` More: --after ${page.next}`}`;
-      });
-    }),
+  ).action((options: VaultOptions & ProxyListing & { reveal?: boolean }) =>
+    withVault(
+      options,
+      (vault) => {
+        const { status, protocol, region, search, limit, after, reveal, json } = options;
+        const filter = { status, protocol, region, search };
+        const proxies = new ProxyRepository(vault.db);
+        const page = proxies.list({ ...filter, limit, after });
+        const items = page.items.map(proxyViewer(vault, { reveal }));
+        print(json, { items, next: page.next }, () => {
+          const shown = `${items.length} of ${proxies.count(filter)}.`;
+          return `${proxyTable(items)}\n${shown}${page.next === null ? '' : ` More: --after ${page.next}`}`;
+        });
+      },
+      { unlock: options.reveal === true },
+    ),
   );
 }

@@ -15,12 +15,16 @@ export function nextCommand(): Command {
       .option('--reveal', 'print username and password too, as a client needs them'),
     'curl --proxy "$(proxyvault next --domain example.com --reveal)" https://example.com/',
   ).action((options: VaultOptions & ProxyRequest & { reveal?: boolean }) =>
-    withVault(options, (vault) => {
-      const { domain, protocol, region } = options;
-      const view = proxyViewer(vault, options)(new Rotator(vault.db).next({ domain, protocol, region }));
-      print(options.json, view, () => view.url);
-      if (view.hasCredentials && !options.reveal && !options.json)
-        process.stderr.write('The login is masked: add --reveal for a URL that works.\n');
-    }),
+    withVault(
+      options,
+      (vault) => {
+        const { domain, protocol, region } = options;
+        const view = proxyViewer(vault, options)(new Rotator(vault.db).next({ domain, protocol, region }));
+        print(options.json, view, () => view.url);
+        if (view.hasCredentials && !options.reveal && !options.json)
+          process.stderr.write('The login is masked: add --reveal for a URL that works.\n');
+      },
+      { unlock: options.reveal === true },
+    ),
   );
 }

@@ -6,6 +6,7 @@ import { configCommand } from './config.ts';
 import { eventsCommand } from './events.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
+import { keyCommand } from './key.ts';
 import { listCommand } from './list.ts';
 import { migrateCommand } from './migrate.ts';
 import { nextCommand } from './next.ts';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   stickyCommand,
   rulesCommand,
   configCommand,
+  keyCommand,
   migrateCommand,
   backupCommand,
   checkCommand,

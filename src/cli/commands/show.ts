@@ -17,21 +17,25 @@ export function showCommand(): Command {
       .option('--reveal', 'show username and password'),
     'proxyvault show 0199c0de-0000-7000-8000-000000000001',
   ).action((id: string, options: VaultOptions & { reveal?: boolean }) =>
-    withVault(options, (vault) => {
-      const proxy = new ProxyRepository(vault.db).findById(id);
-      if (!proxy) throw notFound('proxy', id);
-      const usage = new ProxyUsageStatsRepository(vault.db).totals({ proxyId: id });
-      const domains = new StickySessionRepository(vault.db).findByProxy(id).map(({ domain }) => domain);
-      const view = { ...proxyViewer(vault, options)(proxy), usage, domains };
-      print(options.json, view, () =>
-        Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') })
-          .filter(([, value]) => value !== undefined)
-          .map(
-            ([name, value]) =>
-              `${name.padEnd(16)}${value === null || value === '' ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-          )
-          .join('\n'),
-      );
-    }),
+    withVault(
+      options,
+      (vault) => {
+        const proxy = new ProxyRepository(vault.db).findById(id);
+        if (!proxy) throw notFound('proxy', id);
+        const usage = new ProxyUsageStatsRepository(vault.db).totals({ proxyId: id });
+        const domains = new StickySessionRepository(vault.db).findByProxy(id).map(({ domain }) => domain);
+        const view = { ...proxyViewer(vault, options)(proxy), usage, domains };
+        print(options.json, view, () =>
+          Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') })
+            .filter(([, value]) => value !== undefined)
+            .map(
+              ([name, value]) =>
+                `${name.padEnd(16)}${value === null || value === '' ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+            )
+            .join('\n'),
+        );
+      },
+      { unlock: options.reveal === true },
+    ),
   );
 }

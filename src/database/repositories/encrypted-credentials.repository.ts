@@ -2,10 +2,14 @@ import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import type { EncryptionService } from '../services/encryption.service.ts';
+import {
+  type CredentialCipher,
+  type CredentialEncryption,
+  rememberOrigin,
+} from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
 import type { EncryptedData, Login } from '../types.ts';
-import { assertId, notFound, parse } from '../validation.ts';
+import { assertId, assertObject, assertWhole, notFound, parse } from '../validation.ts';
 
 /** RFC 1929 allows 255 bytes for SOCKS5; HTTP proxies and their session options take more. */
 const part = z
@@ -27,17 +31,25 @@ const encryptedSchema = z.strictObject({
   iv: z.string(),
   authTag: z.string(),
   keyId: z.string().optional(),
+  boundTo: z.string().optional(),
+  content: z.enum(['login', 'text']).optional(),
 });
+
+/** A row as rotation and verification go through them. */
+export interface StoredCredential {
+  proxyId: string;
+  encrypted: EncryptedData;
+}
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
-  readonly #encryption: EncryptionService | null;
-  /** The key that this database is known to be written with. */
+  readonly #encryption: CredentialEncryption | null;
+  /** A key outside the database that its ciphertext is known to be written with. */
   #checkedKey: string | null = null;
 
-  constructor(session: Session<M>, encryption?: EncryptionService) {
+  constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
     this.#session = session;
     this.#encryption = encryption ?? null;
@@ -46,44 +58,61 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   /**
    * Stores what `EncryptionService.encrypt` gave, in place of what the proxy had. It is not bound to the proxy: `store` is.
    *
-   * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key; INVALID_INPUT.
+   * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key, or the key
+   *   was retired; INVALID_INPUT, also for what is bound to another proxy.
    */
   save(proxyId: string, encrypted: EncryptedData): Result<M, void> {
     assertId(proxyId, 'proxyId');
     const data = parse(encryptedSchema, encrypted, 'encrypted data');
-    if (data.keyId === undefined || data.keyId === this.#checkedKey) return this.#upsert(proxyId, data);
-    return this.#db.transaction(() => this.#checkAndUpsert(proxyId, data, data.keyId ?? ''));
+    if (data.boundTo !== undefined && data.boundTo !== proxyId) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `The credential is bound to proxy ${data.boundTo}, and decrypts for no other: reveal it there, and store it here.`,
+      );
+    }
+    if (data.keyId === undefined || data.keyId === this.#checkedKey) return this.#put(proxyId, data);
+    return this.#db.transaction(() => this.#checkAndPut(proxyId, data, data.keyId ?? ''));
   }
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
     return this.#db.first(
-      `SELECT encrypted_data, iv, auth_tag, key_id FROM encrypted_credentials WHERE proxy_id = :id`,
+      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
       { id: assertId(proxyId, 'proxyId') },
-      toEncrypted,
+      (row) => rememberOrigin(toEncrypted(row), this.#session),
     );
   }
 
   /**
-   * Encrypts a login and stores it, bound to its proxy, in place of what the proxy had.
+   * Encrypts a login and stores it, bound to its row in this database, in place of what the proxy had.
    *
-   * @throws INVALID_INPUT, NOT_FOUND, KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   * @throws INVALID_INPUT, NOT_FOUND, KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   store(proxyId: string, login: Login): Result<M, void> {
     assertId(proxyId, 'proxyId');
     const { username, password } = parse(loginSchema, login, 'login');
-    const plaintext = JSON.stringify({ username, password });
-    return this.save(proxyId, this.#requireEncryption().encrypt(plaintext, bindingOf(proxyId)));
+    const text = JSON.stringify({ username, password });
+    const cipher = this.#cipher();
+    const data = cipher.seal(proxyId, 'login', text);
+    // An engine without keys of its own encrypts with the source's: there is no primary to ask for.
+    if (this.#db.mode !== 'sync') return this.#put(proxyId, data);
+    try {
+      return this.#put(proxyId, data, { primaryOnly: true });
+    } catch (error) {
+      // A rotation of another process may have put a new primary in its place.
+      if (!isNotFound(error) || !cipher.refresh()) throw error;
+      return this.#put(proxyId, cipher.seal(proxyId, 'login', text), { primaryOnly: true });
+    }
   }
 
   /**
    * The login of a proxy, or null. What `save` stored is taken for a password without a username.
    *
-   * @throws CREDENTIAL_CORRUPT, also if the row belongs to another proxy; KEY_MISSING, KEY_MISMATCH.
+   * @throws CREDENTIAL_CORRUPT, also if the row belongs to another proxy or database; KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   reveal(proxyId: string): Result<M, Login | null> {
     return this.#db.first(
-      `SELECT encrypted_data, iv, auth_tag, key_id FROM encrypted_credentials WHERE proxy_id = :id`,
+      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
       { id: assertId(proxyId, 'proxyId') },
       (row) => this.#decrypt(proxyId, toEncrypted(row)),
     );
@@ -111,43 +140,119 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  *#checkAndUpsert(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
-    // The credential that is replaced may be of a lost key: the others decide.
-    const other = yield this.#db.first(
-      `SELECT key_id FROM encrypted_credentials WHERE key_id IS NOT NULL AND proxy_id <> :id LIMIT 1`,
-      { id: proxyId },
-      (row) => String(row.key_id),
+  /** The ids of the keys that wrote the credentials (null: one that does not say), but that of one proxy. */
+  keyIds(except = ''): Result<M, (string | null)[]> {
+    return this.#db.all(
+      `SELECT DISTINCT key_id FROM encrypted_credentials WHERE proxy_id <> :except`,
+      { except: assertId(except, 'except') },
+      (row) => row.key_id as string | null,
     );
-    if (other !== null && other !== keyId) {
-      throw new ProxyVaultError(
-        'KEY_MISMATCH',
-        `The database's credentials were written with key ${String(other)}, and this one with ${keyId}: use one key for all. Nothing was stored.`,
-        { details: { needed: String(other), found: keyId } },
-      );
-    }
-    yield this.#upsert(proxyId, data);
-    this.#checkedKey = keyId;
   }
 
-  #upsert(
-    proxyId: string,
-    {
-      ciphertext,
-      iv,
-      authTag,
-      keyId = null,
-    }: Omit<EncryptedData, 'keyId'> & { keyId?: string | null | undefined },
-  ): Result<M, void> {
+  /** How many credentials there are by key and binding. */
+  countByKey(): Result<M, { keyId: string | null; bound: boolean; rows: number }[]> {
+    return this.#db.all(
+      `SELECT key_id, coalesce(binding, 'unbound') <> 'unbound' AS bound, count(*) AS n
+       FROM encrypted_credentials GROUP BY 1, 2 ORDER BY 1, 2`,
+      {},
+      (row) => ({ keyId: row.key_id as string | null, bound: Boolean(row.bound), rows: Number(row.n) }),
+    );
+  }
+
+  /** A page of rows behind a proxy id: all, or those that are not bound under a key. */
+  page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
+    assertId(after, 'after');
+    assertWhole(limit, 'limit', 1, 10_000);
+    if (notUnder === undefined) {
+      return this.#db.all(
+        `SELECT * FROM encrypted_credentials WHERE proxy_id > :after ORDER BY proxy_id LIMIT :limit`,
+        { after, limit },
+        toStoredCredential,
+      );
+    }
+    return this.#db.all(
+      `SELECT * FROM encrypted_credentials
+       WHERE proxy_id > :after AND (key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound')
+       ORDER BY proxy_id LIMIT :limit`,
+      { after, limit, key_id: assertId(notUnder, 'notUnder') },
+      toStoredCredential,
+    );
+  }
+
+  /** How many rows `page` gives that are not bound under a key. */
+  countNotUnder(keyId: string): Result<M, number> {
+    return this.#db.one(
+      `SELECT count(*) AS n FROM encrypted_credentials
+       WHERE key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound'`,
+      { key_id: assertId(keyId, 'keyId') },
+      (row) => Number(row?.n),
+    );
+  }
+
+  /** Replaces a row's ciphertext if it is still the one that was read (compare-and-swap); says whether it was. */
+  swap(proxyId: string, old: EncryptedData, replacement: EncryptedData): Result<M, boolean> {
+    assertId(proxyId, 'proxyId');
+    assertObject(old, 'old credential');
+    assertObject(replacement, 'replacement');
     return this.#db.run(
-      `INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, created_at)
-       SELECT id, :ciphertext, :iv, :tag, :key_id, :now FROM proxies WHERE id = :id
+      `UPDATE encrypted_credentials
+       SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding
+       WHERE proxy_id = :id AND encrypted_data = :old_ciphertext AND iv = :old_iv AND auth_tag = :old_tag`,
+      {
+        ...toParams(proxyId, replacement),
+        old_ciphertext: old.ciphertext,
+        old_iv: old.iv,
+        old_tag: old.authTag,
+      },
+      (changed) => changed > 0,
+    );
+  }
+
+  *#checkAndPut(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
+    const known = yield this.#db.one(
+      `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id) AS own,
+              EXISTS (SELECT 1 FROM encryption_keys WHERE kek_id = :key_id) AS wrapping`,
+      { key_id: keyId },
+      (row) => ({ own: Boolean(row?.own), wrapping: Boolean(row?.wrapping) }),
+    );
+    const { own, wrapping } = known as { own: boolean; wrapping: boolean };
+    if (!own && !wrapping) yield* this.#assertOnlyKey(proxyId, keyId);
+    yield this.#put(proxyId, data);
+    // A key of the database may be retired at any time, so it is looked up each time.
+    if (!own) this.#checkedKey = keyId;
+  }
+
+  *#assertOnlyKey(proxyId: string, keyId: string): Steps<M, void> {
+    // The credential that is replaced may be of a lost key: the others decide.
+    const other = yield this.#db.first(
+      `SELECT key_id FROM encrypted_credentials
+       WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
+      { id: proxyId, key_id: keyId },
+      (row) => String(row.key_id),
+    );
+    if (other === null) return;
+    throw new ProxyVaultError(
+      'KEY_MISMATCH',
+      `The database's credentials were written with key ${String(other)}, and this one with ${keyId}: use one key source for all, or encrypt it again if the keys were rotated. Nothing was stored.`,
+      { details: { needed: String(other), found: keyId } },
+    );
+  }
+
+  /** With `primaryOnly`, not if the key has ceased to be the primary: it may be retired before this row would be found. */
+  #put(proxyId: string, data: EncryptedData, { primaryOnly = false } = {}): Result<M, void> {
+    return this.#db.run(
+      `INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, created_at)
+       SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :now FROM proxies
+       WHERE id = :id AND (:any_key = 1 OR EXISTS (
+         SELECT 1 FROM encryption_keys WHERE key_id = :key_id AND state = 'primary'))
        ON CONFLICT (proxy_id) DO UPDATE SET
          encrypted_data = excluded.encrypted_data,
          iv = excluded.iv,
          auth_tag = excluded.auth_tag,
          key_id = excluded.key_id,
+         binding = excluded.binding,
          created_at = excluded.created_at`,
-      { id: proxyId, ciphertext, iv, tag: authTag, key_id: keyId, now: toStored(this.#session.clock()) },
+      { ...toParams(proxyId, data), any_key: primaryOnly ? 0 : 1, now: toStored(this.#session.clock()) },
       (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
       },
@@ -155,22 +260,20 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   #decrypt(proxyId: string, encrypted: EncryptedData): Login {
-    const encryption = this.#requireEncryption();
     try {
-      return toLogin(proxyId, encryption.decrypt(encrypted, bindingOf(proxyId)));
+      const { content, text } = this.#cipher().open(proxyId, encrypted);
+      return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
-      const unbound = decryptUnbound(encryption, encrypted);
-      if (unbound !== null) return { username: '', password: unbound };
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
         cause: error,
-        details: { proxyId },
+        details: { ...error.details, proxyId },
       });
     }
   }
 
-  #requireEncryption(): EncryptionService {
-    if (this.#encryption) return this.#encryption;
+  #cipher(): CredentialCipher {
+    if (this.#encryption) return this.#encryption.cipherOf(this.#session);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
@@ -178,18 +281,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 }
 
-/** Associated data that ties a login to its row: each part with its length before it, so that no two run together. */
-function bindingOf(proxyId: string): Buffer {
-  const parts = ['proxyvault login v1', 'encrypted_credentials', proxyId].map((part) => Buffer.from(part));
-  return Buffer.concat(parts.flatMap((part) => [Buffer.from(Uint32Array.of(part.length).buffer), part]));
-}
-
-function decryptUnbound(encryption: EncryptionService, encrypted: EncryptedData): string | null {
-  try {
-    return encryption.decrypt(encrypted);
-  } catch {
-    return null;
-  }
+function isNotFound(error: unknown): boolean {
+  return error instanceof ProxyVaultError && error.code === 'NOT_FOUND';
 }
 
 function toLogin(proxyId: string, plaintext: string): Login {
@@ -205,6 +298,17 @@ function toLogin(proxyId: string, plaintext: string): Login {
   );
 }
 
+function toParams(proxyId: string, data: EncryptedData): Record<string, string | null> {
+  return {
+    id: proxyId,
+    ciphertext: data.ciphertext,
+    iv: data.iv,
+    tag: data.authTag,
+    key_id: data.keyId ?? null,
+    binding: data.boundTo === undefined ? 'unbound' : (data.content ?? 'login'),
+  };
+}
+
 function toEncrypted(row: Row): EncryptedData {
   const data: EncryptedData = {
     ciphertext: row.encrypted_data as string,
@@ -212,5 +316,13 @@ function toEncrypted(row: Row): EncryptedData {
     authTag: row.auth_tag as string,
   };
   if (row.key_id !== null) data.keyId = row.key_id as string;
+  if (row.binding === 'login' || row.binding === 'text') {
+    data.boundTo = row.proxy_id as string;
+    data.content = row.binding;
+  }
   return data;
+}
+
+function toStoredCredential(row: Row): StoredCredential {
+  return { proxyId: String(row.proxy_id), encrypted: toEncrypted(row) };
 }

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Session, Steps, Stream } from '../drivers/driver.ts';
-import type { EncryptionService } from '../services/encryption.service.ts';
+import type { CredentialEncryption } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
 import {
@@ -48,12 +48,12 @@ const INSERT = `
 export class ProxyRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
-  readonly #encryption: EncryptionService | null;
+  readonly #encryption: CredentialEncryption | null;
   readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
 
   /** `encryption` is needed only to store credentials. */
-  constructor(session: Session<M>, encryption?: EncryptionService) {
+  constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
     this.#session = session;
     this.#encryption = encryption ?? null;
@@ -346,7 +346,10 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** The part of the identity that must not stand in clear; null where the proxy gets no identity. */
   #fingerprintOf(login: Login | null | undefined): string | null {
     if (!login) return null;
-    if (this.#encryption) return login.username === '' ? '' : this.#encryption.fingerprint(login.username);
+    if (this.#encryption)
+      return login.username === ''
+        ? ''
+        : this.#encryption.cipherOf(this.#session).fingerprint(login.username);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',

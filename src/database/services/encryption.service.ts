@@ -1,93 +1,127 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-  randomFillSync,
-  scryptSync,
-} from 'node:crypto';
+import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
 import { ProxyVaultError } from '../../errors.ts';
-import type { Session } from '../drivers/driver.ts';
+import type { Mode, Session } from '../drivers/driver.ts';
 import type { EncryptedData } from '../types.ts';
-import { assertOptions } from '../validation.ts';
-import { chooseKeySource, type KeySource, type KeySourceOptions } from './key-source.ts';
-import { KEY_BYTES } from './key-text.ts';
+import { assertFunction, assertOptions, assertWhole } from '../validation.ts';
+import { openText, seal } from './aes-gcm.ts';
+import { type CredentialCipher, type CredentialEncryption, originOf } from './credential-cipher.ts';
+import { DirectCipher, directKeys } from './direct-cipher.ts';
+import { makeRecoveryCode, moveTo, recoverTo, rewrapOld } from './key-encryption.ts';
+import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from './key-sources/choose.ts';
+import type { KeySource } from './key-sources/key-source.ts';
+import { assertPassphrase, SCRYPT } from './key-sources/passphrase.ts';
+import { type KeyStatus, statusOf } from './key-status.ts';
+import { Keyset } from './keyset.ts';
+import { asMissing, mismatchError, RootKeys } from './root-keys.ts';
+import { type KeyRotationOptions, type KeyRotationReport, rotate } from './rotation.ts';
+import { KEY_BYTES } from './secret-key.ts';
+import { type VerificationOptions, type VerificationReport, verifyCredentials } from './verification.ts';
 
 export interface EncryptionOptions extends KeySourceOptions {
   /** Where the key comes from; overrides the other options. */
   keySource?: KeySource | undefined;
-  /** The database the ciphertext is for: if it has some, no key is ever generated, and another's key is refused. */
+  /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
   database?: Session<'sync'> | undefined;
 }
 
-const ALGORITHM = 'aes-256-gcm';
-/** NIST SP 800-38D, section 8.2.2: 96 random bits. */
-const IV_BYTES = 12;
-/** Without saying so, Node would take a tag of 4 bytes. */
-const TAG_BYTES = 16;
-/** OWASP Password Storage Cheat Sheet: N = 2^17, r = 8, p = 1. */
-const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 * 1024 } as const;
-const LEAST_SALT_BYTES = 16;
-
-/** A key and what is derived from it. */
-interface LoadedKey {
-  key: KeyObject;
-  id: string;
-  fingerprintKey: KeyObject;
+export interface OpenOptions extends EncryptionOptions {
+  /** Make a key where there is none and nothing needs one. Default true. */
+  create?: boolean | undefined;
+  /** Go on with a rotation that was interrupted, before it answers. Default true. */
+  resumeRotation?: boolean | undefined;
+  /** Of such a rotation. */
+  onProgress?: KeyRotationOptions['onProgress'];
 }
 
+export interface RecoveryOptions extends Omit<KeySourceOptions, 'key'> {
+  /** Where the key goes to; overrides the other options. */
+  keySource?: KeySource | undefined;
+  database: Session<'sync'>;
+  /** What `createRecoveryCode` gave. */
+  code: string;
+  /** Put the key in place of a key file that cannot be opened, which is kept as `.bak`. Default false. */
+  replace?: boolean | undefined;
+}
+
+const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'env', 'database'] as const;
+const SOURCE_OPTIONS = ['key', 'keySource', ...FILE_OPTIONS] as const;
+const LEAST_SALT_BYTES = 16;
+
 /**
- * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key is looked up at the first use (see
- * {@link chooseKeySource}); encrypting makes a key file where none is, decrypting never does.
+ * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
+ * encrypts by itself where no database is known. It is looked up at the first use (see `chooseKeySource`): encrypting
+ * makes a key file where none is, decrypting never does.
  */
-export class EncryptionService {
-  readonly #source: KeySource;
+export class EncryptionService implements CredentialEncryption, Disposable {
+  readonly #roots: RootKeys;
   readonly #database: Session<'sync'> | null;
-  readonly #ivs = new IvPool();
-  #loaded: LoadedKey | null = null;
+  readonly #direct: DirectCipher;
+  #keysets = new WeakMap<object, Keyset>();
 
   constructor(options: EncryptionOptions = {}) {
-    assertOptions(
-      options,
-      ['key', 'keyFile', 'env', 'keySource', 'database'],
-      'options of EncryptionService',
-    );
-    this.#source = options.keySource ?? chooseKeySource(options);
+    assertOptions(options, SOURCE_OPTIONS, 'options of EncryptionService');
+    this.#roots = new RootKeys(options.keySource ?? chooseKeySource(options));
     this.#database = options.database ?? null;
+    this.#direct = new DirectCipher(this.#roots);
   }
 
   /**
-   * Encrypts a text under a new random IV. `associatedData` is authenticated and not stored: give the same to
-   * `decrypt`, and a ciphertext cannot be moved to another place.
+   * A service whose key is there: waits for the source, makes a key if that is safe, refuses a key that is not the
+   * database's, and finishes a rotation that was interrupted.
    *
-   * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT.
+   */
+  static async open(options: OpenOptions = {}): Promise<EncryptionService> {
+    assertOptions(
+      options,
+      [...SOURCE_OPTIONS, 'create', 'resumeRotation', 'onProgress'],
+      'options of EncryptionService.open',
+    );
+    const { create = true, resumeRotation = true, onProgress, ...rest } = options;
+    const service = new EncryptionService(rest);
+    await service.#open(create);
+    const unfinished = service.#database && service.#keysetOf(service.#database).config.get()?.rotation;
+    if (unfinished && resumeRotation) await service.rotate({ onProgress });
+    return service;
+  }
+
+  /**
+   * Restores the key of a database into a key file by its recovery code, and opens it.
+   *
+   * @throws INVALID_INPUT for what is no code, KEY_MISMATCH for another's, KEY_MISSING if none was made, CONFLICT if the
+   *   key file is there and cannot be opened.
+   */
+  static async recover(options: RecoveryOptions): Promise<EncryptionService> {
+    const known = [...FILE_OPTIONS, 'keySource', 'code', 'replace'] as const;
+    const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
+    const { keySource = chooseKeyFile(rest) } = rest;
+    await recoverTo(rest.database, code, keySource, { replace });
+    return EncryptionService.open({ keySource, database: rest.database });
+  }
+
+  /**
+   * Encrypts a text under a new random IV. `associatedData` is authenticated and not stored: give the same to `decrypt`.
+   * Without it the ciphertext is bound to no place: the repository's `store` is.
+   *
+   * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): EncryptedData {
     assertText(plaintext, 'plaintext');
     assertBytes(associatedData);
-    const { key, id } = this.#writingKey();
-    const iv = this.#ivs.next();
-    const cipher = createCipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
-    if (associatedData !== undefined) cipher.setAAD(associatedData);
-    const ciphertext = cipher.update(plaintext, 'utf8', 'base64') + cipher.final('base64');
-    return {
-      ciphertext,
-      iv: iv.toString('base64'),
-      authTag: cipher.getAuthTag().toString('base64'),
-      keyId: id,
-    };
+    if (this.#database) return this.#keysetOf(this.#database).sealUnbound(plaintext, associatedData);
+    const [root] = this.#roots.readOrCreate();
+    if (!root) throw this.#roots.missing();
+    return { ...seal(root.key, plaintext, associatedData), keyId: root.id };
   }
 
   /**
    * The text of a ciphertext; all of it is authenticated before any is given.
    *
    * @throws CREDENTIAL_CORRUPT if ciphertext, IV, tag or associated data changed; KEY_MISMATCH if another key wrote it;
-   *   KEY_MISSING; NOT_FOUND for null, which a repository gives where nothing is stored.
+   *   KEY_MISSING, KEY_INVALID; NOT_FOUND for null, which a repository gives where nothing is stored; INVALID_INPUT for a
+   *   login that `store` wrote, which has `reveal`.
    */
   decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): string {
     if (encrypted === null || encrypted === undefined) {
@@ -97,30 +131,24 @@ export class EncryptionService {
       );
     }
     assertBytes(associatedData);
-    const ciphertext = decodeBase64(encrypted.ciphertext, 'ciphertext');
-    const iv = decodeBase64(encrypted.iv, 'IV', IV_BYTES);
-    const tag = decodeBase64(encrypted.authTag, 'authentication tag', TAG_BYTES);
-    const { key, id } = this.#readingKey();
-    if (encrypted.keyId !== undefined && encrypted.keyId !== id)
-      throw mismatch(this.#source, encrypted.keyId, id);
-
-    const decipher = createDecipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
-    decipher.setAuthTag(tag);
-    if (associatedData !== undefined) decipher.setAAD(associatedData);
-    const plaintext = decipher.update(ciphertext);
-    try {
-      decipher.final();
-      return plaintext.toString('utf8');
-    } catch {
-      throw new ProxyVaultError(
-        'CREDENTIAL_CORRUPT',
-        encrypted.keyId === undefined
-          ? 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Restore a backup, or store it anew.'
-          : 'The credential is damaged: it was changed after it was stored. Restore a backup, or store it anew.',
-      );
-    } finally {
-      plaintext.fill(0);
+    const session = originOf(encrypted) ?? this.#database;
+    if (encrypted.boundTo !== undefined) return this.#decryptBound(encrypted, encrypted.boundTo, session);
+    const keys =
+      session && isSync(session)
+        ? this.#keysetOf(session).candidates(encrypted.keyId)
+        : directKeys(this.#roots, encrypted.keyId);
+    if (keys.length === 0)
+      throw mismatchError(this.#roots, encrypted.keyId ?? '', this.#roots.read()[0]?.id ?? '');
+    for (const key of keys) {
+      const text = openText(key.key, encrypted, associatedData);
+      if (text !== null) return text;
     }
+    throw new ProxyVaultError(
+      'CREDENTIAL_CORRUPT',
+      encrypted.keyId === undefined
+        ? 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Restore a backup, or store it anew.'
+        : 'The credential is damaged: it was changed after it was stored. Restore a backup, or store it anew.',
+    );
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -135,8 +163,7 @@ export class EncryptionService {
    * @throws INVALID_INPUT for an empty password or a salt of less than 16 bytes.
    */
   deriveKey(password: string, salt: Buffer): Buffer {
-    assertText(password, 'password');
-    if (password === '') throw new ProxyVaultError('INVALID_INPUT', 'The password is empty.');
+    assertPassphrase(password);
     if (!(salt instanceof Uint8Array) || salt.length < LEAST_SALT_BYTES) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
@@ -147,17 +174,18 @@ export class EncryptionService {
   }
 
   /**
-   * Which key this is: a check value that tells keys apart and does not reveal them.
+   * Which key the source has: a check value that tells keys apart and does not reveal them.
    *
    * @throws KEY_MISSING if there is none yet.
    */
   keyId(): string {
-    return this.#readingKey().id;
+    return this.#roots.read()[0]?.id ?? '';
   }
 
   /** Where the key comes from, for a person. Never the key. */
   source(): { kind: string; location: string } {
-    return { kind: this.#source.kind, location: this.#source.location };
+    const { kind, location } = this.#roots.source;
+    return { kind, location };
   }
 
   /**
@@ -168,12 +196,69 @@ export class EncryptionService {
    */
   fingerprint(text: string): string {
     assertText(text, 'text');
-    const { fingerprintKey } = this.#writingKey();
-    return createHmac('sha256', fingerprintKey)
-      .update(text, 'utf8')
-      .digest()
-      .subarray(0, 16)
-      .toString('base64url');
+    return (this.#database ? this.#keysetOf(this.#database) : this.#direct).fingerprint(text);
+  }
+
+  /**
+   * Puts a new data key in place and encrypts every credential anew, in short transactions, bound to its row. It may be
+   * killed at any moment and goes on when it is called again; everyone can read meanwhile.
+   *
+   * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
+   */
+  rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
+    const { batchSize = 1, onProgress } = assertOptions(
+      options,
+      ['onProgress', 'batchSize', 'signal'],
+      'options of rotate',
+    );
+    assertWhole(batchSize, 'batchSize', 1, 10_000);
+    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+    return rotate(this.#ownKeyset(), options);
+  }
+
+  /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
+  status(): KeyStatus {
+    return statusOf(this.#ownKeyset());
+  }
+
+  /** Decrypts every credential, and names those that do not. @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH. */
+  verify(options: VerificationOptions = {}): Promise<VerificationReport> {
+    const { onProgress } = assertOptions(options, ['onProgress'], 'options of verify');
+    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+    return verifyCredentials(this.#ownKeyset(), options);
+  }
+
+  /**
+   * Moves the database to another key source, or another protection of the same key file, and makes a new key there. The
+   * keys of the database are wrapped anew, the credentials stay as they are.
+   *
+   * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
+   */
+  protect(keySource: KeySource): Promise<void> {
+    assertKeySource(keySource);
+    return moveTo(this.#ownKeyset(), keySource);
+  }
+
+  /** Makes the code that restores the key if its source is lost; an earlier one is void. It is kept nowhere: show it once. */
+  createRecoveryCode(): string {
+    return makeRecoveryCode(this.#ownKeyset());
+  }
+
+  /** Forgets the keys; every later use is CLOSED. */
+  destroy(): void {
+    this.#roots.destroy();
+    this.#keysets = new WeakMap();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  /** For the repositories: what encrypts for one database. */
+  cipherOf(session: Session<Mode>): CredentialCipher {
+    if (typeof session !== 'object' || session === null || !('driver' in session))
+      throw new ProxyVaultError('INVALID_INPUT', 'cipherOf takes what initDatabase gave.');
+    return isSync(session) ? this.#keysetOf(session) : this.#direct;
   }
 
   toJSON(): object {
@@ -181,118 +266,70 @@ export class EncryptionService {
   }
 
   [inspect.custom](): string {
-    return `EncryptionService { source: ${this.#source.kind}, key: [redacted] }`;
+    return `EncryptionService { source: ${this.#roots.source.kind}, key: [redacted] }`;
   }
 
-  #readingKey(): LoadedKey {
-    if (this.#loaded) return this.#loaded;
-    const bytes = this.#source.read();
-    if (bytes === null) throw this.#missing();
-    this.#loaded = load(bytes);
-    return this.#loaded;
+  async #open(create: boolean): Promise<void> {
+    const keyset = this.#database && this.#keysetOf(this.#database);
+    const needed = keyset !== null && keyset.credentials.count() > 0;
+    const present = await this.#roots.load().catch((error: unknown) => {
+      throw needed ? asMissing(error) : error;
+    });
+    if (present) {
+      if (!keyset) return;
+      keyset.assertOwn();
+      if (isWritable(keyset.session)) rewrapOld(keyset);
+      if (keyset.records.length > 0) await this.#roots.source.settle?.();
+    } else if (needed) throw this.#roots.missing();
+    else if (create) await this.#roots.create();
   }
 
-  #writingKey(): LoadedKey {
-    if (this.#loaded) return this.#loaded;
-    const bytes = this.#source.read() ?? this.#createKey();
-    const loaded = load(bytes);
-    this.#assertOwnKey(loaded.id);
-    this.#loaded = loaded;
-    return loaded;
-  }
-
-  #createKey(): Buffer {
-    if (!this.#source.create || this.#hasCiphertext()) throw this.#missing();
-    return this.#source.create();
-  }
-
-  #missing(): ProxyVaultError {
-    const { kind, location } = this.#source;
-    return new ProxyVaultError(
-      'KEY_MISSING',
-      `There is no encryption key (${kind}: ${location}). Restore it there, or name it with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE; no new one was made.`,
-      { details: { kind, location } },
-    );
-  }
-
-  #hasCiphertext(): boolean {
-    return this.#firstOf(`SELECT proxy_id AS value FROM encrypted_credentials LIMIT 1`, 'proxy_id') !== null;
-  }
-
-  #assertOwnKey(id: string): void {
-    const stored = this.#firstOf(
-      `SELECT key_id AS value FROM encrypted_credentials WHERE key_id IS NOT NULL LIMIT 1`,
-      'key_id',
-    );
-    if (stored !== null && stored !== id) throw mismatch(this.#source, stored, id);
-  }
-
-  /** A value of the database's credentials; null if there is none, or no such column yet. */
-  #firstOf(sql: string, column: string): string | null {
-    if (this.#database === null) return null;
-    const { driver } = this.#database;
-    const exists = driver.first(
-      `SELECT 1 FROM pragma_table_info('encrypted_credentials') WHERE name = :column`,
-      { column },
-      () => true,
-    );
-    return exists ? driver.first(sql, {}, (row) => String(row.value)) : null;
-  }
-}
-
-/** Random IVs, drawn many at a time, each given once. */
-class IvPool {
-  readonly #bytes = Buffer.alloc(IV_BYTES * 256);
-  #used = this.#bytes.length;
-
-  next(): Buffer {
-    if (this.#used === this.#bytes.length) {
-      randomFillSync(this.#bytes);
-      this.#used = 0;
-    }
-    // A copy: the pool is filled anew while a caller may still hold this one.
-    const iv = Buffer.from(this.#bytes.subarray(this.#used, this.#used + IV_BYTES));
-    this.#used += IV_BYTES;
-    return iv;
-  }
-}
-
-/** Takes the bytes over: they are overwritten. */
-function load(bytes: Buffer): LoadedKey {
-  try {
-    if (bytes.length !== KEY_BYTES) {
+  #decryptBound(encrypted: EncryptedData, proxyId: string, session: Session<Mode> | null): string {
+    if (!session) {
       throw new ProxyVaultError(
-        'KEY_INVALID',
-        `A key must be ${KEY_BYTES} bytes, and the source gave ${bytes.length}.`,
+        'INVALID_INPUT',
+        'The credential is bound to a row of a database: give that as the option `database`, or use the repository\u2019s reveal.',
       );
     }
-    // RFC 5869. Labels keep the uses apart; never AES_K(0), which would be a block of a real message.
-    const id = Buffer.from(hkdfSync('sha256', bytes, '', 'proxyvault key id v1', 8)).toString('hex');
-    const fingerprint = Buffer.from(
-      hkdfSync('sha256', bytes, '', 'proxyvault username fingerprint v1', KEY_BYTES),
+    const { content, text } = this.cipherOf(session).open(proxyId, encrypted);
+    if (content === 'text') return text;
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'The credential is a login, with a username: read it with the repository\u2019s reveal.',
     );
-    const fingerprintKey = createSecretKey(fingerprint);
-    fingerprint.fill(0);
-    return { key: createSecretKey(bytes), id, fingerprintKey };
-  } finally {
-    bytes.fill(0);
+  }
+
+  #ownKeyset(): Keyset {
+    if (this.#database) return this.#keysetOf(this.#database);
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'This works on a database: give it as the option `database` of EncryptionService.',
+    );
+  }
+
+  #keysetOf(session: Session<'sync'>): Keyset {
+    const known = this.#keysets.get(session.driver);
+    if (known) return known;
+    const keyset = new Keyset(session, this.#roots);
+    this.#keysets.set(session.driver, keyset);
+    return keyset;
   }
 }
 
-/** Node's decoder takes nearly anything: only the canonical form (RFC 4648, section 4) is what we wrote. */
-function decodeBase64(text: string, what: string, length?: number): Buffer {
-  const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : null;
-  if (
-    bytes === null ||
-    bytes.toString('base64') !== text ||
-    (length !== undefined && bytes.length !== length)
-  ) {
+function isSync(session: Session<Mode>): session is Session<'sync'> {
+  return session.driver.mode === 'sync';
+}
+
+function isWritable(session: Session<'sync'>): boolean {
+  return !('readonly' in session && session.readonly === true);
+}
+
+function assertKeySource(source: KeySource): void {
+  if (typeof source !== 'object' || source === null || typeof source.read !== 'function')
     throw new ProxyVaultError(
-      'CREDENTIAL_CORRUPT',
-      `The ${what} is not ${length === undefined ? '' : `${length} bytes in `}canonical base64: the credential is damaged. Restore a backup, or store it anew.`,
+      'INVALID_INPUT',
+      'protect takes a key source, such as keyringFile(path) gives.',
     );
-  }
-  return bytes;
 }
 
 function assertText(text: string, what: string): void {
@@ -308,12 +345,4 @@ function assertBytes(data: Uint8Array | undefined): void {
   if (data !== undefined && !(data instanceof Uint8Array)) {
     throw new ProxyVaultError('INVALID_INPUT', 'The associated data must be bytes: a Buffer or Uint8Array.');
   }
-}
-
-function mismatch(source: KeySource, needed: string, found: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'KEY_MISMATCH',
-    `The credentials were written with key ${needed}, and ${source.location} holds key ${found}: give the right key with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE.`,
-    { details: { needed, found, kind: source.kind, location: source.location } },
-  );
 }

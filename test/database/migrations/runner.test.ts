@@ -74,6 +74,9 @@ describe('up', () => {
     expect(schema(db)).toEqual(before);
     expect(tables(db)).toEqual([
       'encrypted_credentials',
+      'encryption_config',
+      'encryption_keys',
+      'encryption_secrets',
       'proxies',
       'proxy_usage_stats',
       'rotation_config',
@@ -252,11 +255,18 @@ describe('down', () => {
     expect(tables(db)).toEqual(expect.arrayContaining(['final', 'notes']));
   });
 
-  it('leaves the base schema and its proxies when everything is undone', () => {
+  it('leaves the base schema, its proxies and the keys of their credentials when everything is undone', () => {
     const db = openMigrated();
     addProxy(db);
     db.migrations.down(1000);
-    expect(tables(db)).toEqual(['encrypted_credentials', 'proxies', 'schema_migrations']);
+    expect(tables(db)).toEqual([
+      'encrypted_credentials',
+      'encryption_config',
+      'encryption_keys',
+      'encryption_secrets',
+      'proxies',
+      'schema_migrations',
+    ]);
     expect(db.migrations.getCurrentVersion()).toBe(0);
     expect(db.driver.first('SELECT count(*) AS n FROM proxies', {}, (row) => row.n)).toBe(1);
   });

@@ -39,6 +39,8 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
     return later(() => (map ? driver.run(sql, params, map) : driver.run(sql, params)));
   }
   const asyncDriver: Driver<'async'> = {
+    mode: 'async',
+    transactionNumber: 0,
     all,
     run,
     first: (sql, params, map) => later(() => driver.first(sql, params, map)),

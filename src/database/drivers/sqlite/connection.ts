@@ -100,6 +100,8 @@ function configure(
     foreign_keys: 1,
     trusted_schema: 0,
     cell_size_check: 1,
+    // What is deleted or replaced is overwritten: https://www.sqlite.org/pragma.html#pragma_secure_delete
+    secure_delete: 1,
     temp_store: 2,
     synchronous: durability === 'full' ? 2 : 1,
     journal_size_limit: JOURNAL_SIZE_LIMIT,

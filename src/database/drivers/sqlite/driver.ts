@@ -14,12 +14,14 @@ export interface SqliteDriverOptions extends ConnectionOptions {
 
 /** {@link Driver} over better-sqlite3: one connection that writes, and a bounded set that streams reads. */
 export class SqliteDriver implements Driver<'sync'> {
+  readonly mode = 'sync';
   readonly #connection: Connection;
   readonly #readers: ReaderPool;
   readonly #statements = new Map<string, Statement>();
   readonly #log: SqlLogger | null;
   readonly #path: string;
   #depth = 0;
+  #transactions = 0;
 
   constructor(options: SqliteDriverOptions) {
     this.#path = options.path;
@@ -87,6 +89,7 @@ export class SqliteDriver implements Driver<'sync'> {
     const nested = this.#connection.inTransaction;
     const savepoint = `proxyvault_${this.#depth}`;
     this.#control(nested ? `SAVEPOINT ${savepoint}` : 'BEGIN IMMEDIATE');
+    if (!nested) this.#transactions++;
     this.#depth++;
     try {
       const result = work();
@@ -117,6 +120,10 @@ export class SqliteDriver implements Driver<'sync'> {
   /** Whether a transaction is open on the writing connection. */
   get inTransaction(): boolean {
     return this.#connection.inTransaction;
+  }
+
+  get transactionNumber(): number {
+    return this.#connection.inTransaction ? this.#transactions : 0;
   }
 
   get open(): boolean {

@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import type { KeyStatus } from '../../../database/services/index.ts';
+import { print, table } from '../../output.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
+
+export function statusCommand(): Command {
+  return withVaultOptions(
+    new Command('status').description(
+      'where the key comes from, how it is protected, and what each key encrypts',
+    ),
+    'proxyvault key status',
+  ).action((options: VaultOptions) =>
+    withVault(options, ({ encryption }) => {
+      const status = encryption.status();
+      print(options.json, status, () => describe(status));
+    }),
+  );
+}
+
+function describe({
+  source,
+  databaseId,
+  keys,
+  direct,
+  unbound,
+  rotation,
+  recoveryCode,
+  advice,
+}: KeyStatus): string {
+  const facts = [
+    ['Source', `${source.kind}: ${source.location}`],
+    ['Protected by', source.protection ?? '-'],
+    ['Database', databaseId ?? 'no credential yet'],
+    ['Recovery code', recoveryCode ? 'made' : 'none'],
+    ['Unbound rows', String(unbound)],
+    ['Rotation', rotation ? `to ${rotation.keyId}, ${rotation.left} credentials left` : 'none under way'],
+  ].map(([name = '', value]) => `${name.padEnd(15)}${value}`);
+  // A key that must be asked for is not opened for this.
+  const locked = source.protection !== null && source.protection !== 'permissions';
+  const rows = [
+    ...keys.map(({ keyId, state, messageCount, rows, createdAt, problem }) => [
+      keyId,
+      state,
+      messageCount,
+      rows,
+      createdAt,
+      problem && (locked ? 'locked' : problem),
+    ]),
+    ...direct.map(({ keyId, rows }) => [keyId ?? 'not named', 'source’s own', null, rows, null, null]),
+  ];
+  const list =
+    rows.length === 0 ? '' : `\n\n${table(['KEY', 'STATE', 'MESSAGES', 'ROWS', 'CREATED', 'PROBLEM'], rows)}`;
+  return `${facts.join('\n')}${list}${advice.map((sentence) => `\n\n${sentence}`).join('')}`;
+}

@@ -1,0 +1,43 @@
+import { Command } from 'commander';
+import type { CredentialFailure } from '../../../database/services/index.ts';
+import { EXIT } from '../../fail.ts';
+import { print, table } from '../../output.ts';
+import { startProgress } from '../../progress.ts';
+import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
+
+export function verifyCommand(): Command {
+  return withVaultOptions(
+    new Command('verify').description('decrypt every credential, and list those that do not, by proxy id'),
+    'proxyvault key verify',
+  ).action((options: VaultOptions) =>
+    withVault(
+      options,
+      async ({ encryption }) => {
+        const progress = startProgress('Verifying', options);
+        try {
+          const report = await encryption.verify({
+            onProgress: ({ done, total }) => progress.update(done, total),
+          });
+          progress.stop();
+          print(options.json, report, () =>
+            report.ok
+              ? `All ${report.checked} credentials decrypt.`
+              : `${report.failures.length} of ${report.checked} credentials do not decrypt.\n\n${failureTable(report.failures)}`,
+          );
+          if (!report.ok) process.exitCode = EXIT.failure;
+        } finally {
+          progress.stop();
+        }
+      },
+      { unlock: true },
+    ),
+  );
+}
+
+/** Which credentials are lost, and why. */
+export function failureTable(failures: readonly CredentialFailure[]): string {
+  return table(
+    ['PROXY', 'CODE', 'WHAT TO DO'],
+    failures.map(({ proxyId, code, message }) => [proxyId, code, message]),
+  );
+}

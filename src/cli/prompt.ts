@@ -1,0 +1,11 @@
+/** Whether there is somebody to ask: the question goes to standard error, so that standard output stays for data. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY === true && process.stderr.isTTY === true;
+}
+
+/** Asks for a secret, which is not shown. */
+export async function ask(question: string): Promise<string> {
+  // Loaded only when somebody is asked.
+  const { default: password } = await import('@inquirer/password');
+  return password({ message: question, mask: '*' }, { output: process.stderr });
+}

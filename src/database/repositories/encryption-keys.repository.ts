@@ -1,0 +1,127 @@
+import type { Driver, Mode, Result, Row, Session } from '../drivers/driver.ts';
+import type { WrappedKey } from '../services/secret-key.ts';
+import { fromStored, toStored } from '../timestamps.ts';
+
+/** A data key: one is `primary` and encrypts, the others only decrypt until no row needs them. */
+export interface DataKeyRecord extends WrappedKey {
+  state: 'primary' | 'decrypt-only';
+  /** At least so many messages were encrypted with it. */
+  messageCount: number;
+  createdAt: string;
+}
+
+/** The data keys of a database, each wrapped by a key-encryption key that is elsewhere. */
+export class EncryptionKeysRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  /** Every key, oldest first. */
+  findAll(): Result<M, DataKeyRecord[]> {
+    return this.#db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
+  }
+
+  exists(keyId: string): Result<M, boolean> {
+    return this.#db.one(
+      `SELECT 1 FROM encryption_keys WHERE key_id = :id`,
+      { id: keyId },
+      (row) => row !== undefined,
+    );
+  }
+
+  /** Whether a key-encryption key wraps any. */
+  wrappedBy(kekId: string): Result<M, boolean> {
+    return this.#db.one(
+      `SELECT 1 FROM encryption_keys WHERE kek_id = :id LIMIT 1`,
+      { id: kekId },
+      (row) => row !== undefined,
+    );
+  }
+
+  add(wrapped: WrappedKey, state: DataKeyRecord['state']): Result<M, number> {
+    return this.#db.run(
+      `INSERT INTO encryption_keys (key_id, kek_id, wrapped_key, iv, tag, key_check_value, state, message_count, created_at)
+       VALUES (:key_id, :kek_id, :wrapped_key, :iv, :tag, :key_check_value, :state, 0, :now)
+       ON CONFLICT (key_id) DO NOTHING`,
+      { ...toParams(wrapped), state, now: toStored(this.#session.clock()) },
+    );
+  }
+
+  /** Puts a key under another key-encryption key. */
+  rewrap(wrapped: WrappedKey): Result<M, number> {
+    return this.#db.run(
+      `UPDATE encryption_keys SET kek_id = :kek_id, wrapped_key = :wrapped_key, iv = :iv, tag = :tag,
+         key_check_value = :key_check_value
+       WHERE key_id = :key_id`,
+      toParams(wrapped),
+    );
+  }
+
+  /** Leaves no primary: the next one that is added may be. */
+  demotePrimary(): Result<M, number> {
+    return this.#db.run(`UPDATE encryption_keys SET state = 'decrypt-only' WHERE state = 'primary'`, {});
+  }
+
+  /** Counts messages before they are encrypted; gives the new count, or null if it would pass `most` or there is no such key. */
+  reserve(keyId: string, messages: number, most: number): Result<M, number | null> {
+    return this.#db.first(
+      `UPDATE encryption_keys SET message_count = message_count + :messages
+       WHERE key_id = :id AND message_count + :messages <= :most RETURNING message_count`,
+      { id: keyId, messages, most },
+      (row) => Number(row.message_count),
+    );
+  }
+
+  /** Removes the decrypt-only keys that no credential needs, unless one does not say its key; gives their ids. */
+  deleteUnused(): Result<M, string[]> {
+    return this.#db.all(
+      `DELETE FROM encryption_keys
+       WHERE state = 'decrypt-only'
+         AND NOT EXISTS (SELECT 1 FROM encrypted_credentials AS c WHERE c.key_id = encryption_keys.key_id)
+         AND NOT EXISTS (SELECT 1 FROM encrypted_credentials AS c WHERE c.key_id IS NULL)
+       RETURNING key_id`,
+      {},
+      (row) => String(row.key_id),
+    );
+  }
+
+  deleteAll(): Result<M, number> {
+    return this.#db.run(`DELETE FROM encryption_keys`, {});
+  }
+}
+
+/** The columns of a wrapped key. */
+export function toParams(wrapped: WrappedKey): Record<string, string> {
+  return {
+    key_id: wrapped.keyId,
+    kek_id: wrapped.kekId,
+    wrapped_key: wrapped.wrappedKey,
+    iv: wrapped.iv,
+    tag: wrapped.tag,
+    key_check_value: wrapped.keyCheckValue,
+  };
+}
+
+export function toWrappedKey(row: Row): WrappedKey {
+  return {
+    keyId: String(row.key_id),
+    kekId: String(row.kek_id),
+    wrappedKey: String(row.wrapped_key),
+    iv: String(row.iv),
+    tag: String(row.tag),
+    keyCheckValue: String(row.key_check_value),
+  };
+}
+
+function toRecord(row: Row): DataKeyRecord {
+  return {
+    ...toWrappedKey(row),
+    state: row.state === 'primary' ? 'primary' : 'decrypt-only',
+    messageCount: Number(row.message_count),
+    createdAt: fromStored(String(row.created_at)),
+  };
+}

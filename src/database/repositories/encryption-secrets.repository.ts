@@ -1,0 +1,40 @@
+import type { Driver, Mode, Result, Session } from '../drivers/driver.ts';
+import type { WrappedKey } from '../services/secret-key.ts';
+import { toStored } from '../timestamps.ts';
+import { toParams, toWrappedKey } from './encryption-keys.repository.ts';
+
+/**
+ * `fingerprint`: of usernames. `recovery`: what the recovery code stands for. `escrow`: the key-encryption key itself,
+ * wrapped by the recovery key.
+ */
+export type SecretName = 'fingerprint' | 'recovery' | 'escrow';
+
+/** The keys of a database that encrypt no credentials, wrapped as the data keys are. */
+export class EncryptionSecretsRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+    this.#session = session;
+  }
+
+  find(name: SecretName): Result<M, WrappedKey | null> {
+    return this.#db.first(`SELECT * FROM encryption_secrets WHERE name = :name`, { name }, toWrappedKey);
+  }
+
+  save(name: SecretName, wrapped: WrappedKey): Result<M, number> {
+    return this.#db.run(
+      `INSERT INTO encryption_secrets (name, key_id, kek_id, wrapped_key, iv, tag, key_check_value, created_at)
+       VALUES (:name, :key_id, :kek_id, :wrapped_key, :iv, :tag, :key_check_value, :now)
+       ON CONFLICT (name) DO UPDATE SET
+         key_id = excluded.key_id, kek_id = excluded.kek_id, wrapped_key = excluded.wrapped_key,
+         iv = excluded.iv, tag = excluded.tag, key_check_value = excluded.key_check_value, created_at = excluded.created_at`,
+      { ...toParams(wrapped), name, now: toStored(this.#session.clock()) },
+    );
+  }
+
+  deleteAll(): Result<M, number> {
+    return this.#db.run(`DELETE FROM encryption_secrets`, {});
+  }
+}

@@ -1,0 +1,24 @@
+/** What a source gives: the key, or several, of which the first is in use and the others only decrypt. Each 32 bytes. */
+export type KeyMaterial = Uint8Array | readonly Uint8Array[];
+
+/** Where the key-encryption key comes from. Write one for a secret manager of your own. */
+export interface KeySource {
+  /** Such as `environment` or `key file`. It is pinned in the database: another kind is refused there. */
+  readonly kind: string;
+  /** Where to look, for a person: a path or the name of a variable. Never the key. */
+  readonly location: string;
+  /**
+   * The key, or null if there is none yet; the caller overwrites it after use. A promise needs `EncryptionService.open`.
+   *
+   * @throws KEY_INVALID, KEY_MISMATCH; KEY_MISSING if there is one that cannot be reached.
+   */
+  read(): KeyMaterial | null | Promise<KeyMaterial | null>;
+  /** Makes a key where there is none, never replacing one; absent where that cannot be done. */
+  create?(): KeyMaterial | Promise<KeyMaterial>;
+  /** Stores these keys, replacing what was, of which a backup stays; absent where that cannot be done. */
+  write?(keys: readonly Buffer[]): void | Promise<void>;
+  /** What protects the key there, such as `passphrase`; absent where the source does not know. */
+  protection?(): string | null;
+  /** Called when no database needs what `write` replaced: removes a backup that is less protected than the new one. */
+  settle?(): void;
+}

@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import { decodeKeys } from '../key-text.ts';
+import { KEY_BYTES, SecretKey, type WrappedKey } from '../secret-key.ts';
+import { backupOf, createKeyFile, readKeyFile, removeBackup, replaceKeyFile } from './key-file.ts';
+import type { KeySource } from './key-source.ts';
+import { keychainProtector } from './keychain.ts';
+import { type Passphrase, passphraseProtector } from './passphrase.ts';
+import type { Protector } from './protector.ts';
+import { type SafeStorage, safeStorageProtector } from './safe-storage.ts';
+
+/** `permissions`: the file is 0600, and its text is the key. The others encrypt the keys in it. */
+export type KeyringProtection = 'permissions' | Protector['kind'];
+
+export interface KeyringOptions {
+  /** Opens, or protects, a keyring by a passphrase. */
+  passphrase?: Passphrase | undefined;
+  /** Electron's `safeStorage`: opens, or protects, a keyring by it. */
+  safeStorage?: SafeStorage | undefined;
+  /** How a keyring is protected that is made or written. Default: by the passphrase or safeStorage if given, else `permissions`. */
+  protection?: KeyringProtection | undefined;
+}
+
+const wrappedSchema = z.strictObject({
+  keyId: z.string(),
+  kekId: z.string(),
+  wrappedKey: z.string(),
+  iv: z.string(),
+  tag: z.string(),
+  keyCheckValue: z.string(),
+}) satisfies z.ZodType<WrappedKey>;
+
+const keyringSchema = z.strictObject({
+  format: z.literal('proxyvault keyring'),
+  version: z.literal(1),
+  protection: z
+    .object({ kind: z.enum(['passphrase', 'keychain', 'safe-storage']) })
+    .catchall(z.union([z.string(), z.number()])),
+  /** The first is in use, the others only decrypt. */
+  keys: z.array(wrappedSchema).min(1).max(1000),
+});
+
+type SealedKeyring = z.infer<typeof keyringSchema>;
+
+/**
+ * A file that holds the key: its text where permissions protect it, else JSON with the keys encrypted by what a
+ * passphrase, the keychain or safeStorage gives. It is made where none is, and never replaced by accident.
+ */
+export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
+  return new KeyringFile(resolve(path), options);
+}
+
+class KeyringFile implements KeySource {
+  readonly kind = 'key file';
+  readonly location: string;
+  readonly #protectors: readonly Protector[];
+  readonly #protection: KeyringProtection;
+
+  constructor(path: string, { passphrase, safeStorage, protection }: KeyringOptions) {
+    this.location = path;
+    this.#protectors = [
+      keychainProtector(path),
+      ...(passphrase === undefined ? [] : [passphraseProtector(passphrase, path)]),
+      ...(safeStorage === undefined ? [] : [safeStorageProtector(safeStorage, path)]),
+    ];
+    this.#protection =
+      protection ??
+      (passphrase !== undefined ? 'passphrase' : safeStorage !== undefined ? 'safe-storage' : 'permissions');
+  }
+
+  read(): Buffer[] | null | Promise<Buffer[]> {
+    const text = readKeyFile(this.location);
+    if (text === null) return null;
+    const sealed = this.#parse(text);
+    return sealed ? this.#unseal(sealed) : decodeKeys(text, `The key file ${this.location}`);
+  }
+
+  create(): Buffer[] | Promise<Buffer[]> {
+    const key = randomBytes(KEY_BYTES);
+    if (this.#protection !== 'permissions') return this.#createSealed(key);
+    createKeyFile(this.location, plainText([key]));
+    return this.#found(this.read());
+  }
+
+  write(keys: readonly Buffer[]): void | Promise<void> {
+    if (this.#protection === 'permissions') replaceKeyFile(this.location, plainText(keys));
+    else return this.#seal(keys).then(({ text }) => replaceKeyFile(this.location, text));
+  }
+
+  protection(): string | null {
+    const text = readKeyFile(this.location);
+    return text === null ? null : (this.#parse(text)?.protection.kind ?? 'permissions');
+  }
+
+  /** A key that is encrypted now does not stay beside it in clear. */
+  settle(): void {
+    const backup = readKeyFile(backupOf(this.location));
+    if (backup !== null && this.#parse(backup) === null && this.protection() !== 'permissions')
+      removeBackup(this.location);
+  }
+
+  async #createSealed(key: Buffer): Promise<Buffer[]> {
+    const { text, discard } = await this.#seal([key]);
+    createKeyFile(this.location, text);
+    // Another process was first.
+    if (readKeyFile(this.location) !== text) await discard();
+    return this.#found(await this.read());
+  }
+
+  async #seal(keys: readonly Buffer[]): Promise<{ text: string; discard: () => Promise<void> }> {
+    const protector = this.#protector(this.#protection);
+    const { key, parameters } = await protector.protect();
+    const protecting = SecretKey.from(key);
+    const wrapped = keys.map((bytes) => protecting.wrap(SecretKey.from(bytes), 'keyring', protector.kind));
+    return {
+      text: sealedText({ kind: protector.kind, ...parameters }, wrapped),
+      discard: async () => protector.release?.(parameters),
+    };
+  }
+
+  async #unseal({ protection: { kind, ...parameters }, keys }: SealedKeyring): Promise<Buffer[]> {
+    const { key, renewed } = await this.#protector(kind).unprotect(parameters);
+    const protecting = SecretKey.from(key);
+    if (keys.some(({ kekId }) => kekId !== protecting.id)) throw this.#otherKey(kind);
+    const unwrapped = keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
+    if (renewed) replaceKeyFile(this.location, sealedText({ kind, ...renewed }, keys));
+    return unwrapped;
+  }
+
+  #protector(kind: string): Protector {
+    const protector = this.#protectors.find((each) => each.kind === kind);
+    if (protector) return protector;
+    const advice =
+      kind === 'passphrase'
+        ? 'give it with --passphrase-file, PROXYVAULT_PASSPHRASE_FILE, or the option `passphrase` of EncryptionService.open'
+        : 'open it in that application, which gives `safeStorage` to EncryptionService.open';
+    throw new ProxyVaultError(
+      'KEY_MISSING',
+      `The keyring ${this.location} is protected by ${kind === 'passphrase' ? 'a passphrase' : 'Electron\u2019s safeStorage'}: ${advice}.`,
+      { details: { path: this.location, protection: kind } },
+    );
+  }
+
+  #otherKey(kind: string): ProxyVaultError {
+    return new ProxyVaultError(
+      'KEY_MISMATCH',
+      `${kind === 'passphrase' ? 'The passphrase does not open' : 'The key in the keychain is not that of'} the keyring ${this.location}: try again, restore the file from its backup, or use \`proxyvault key recover\`.`,
+      { details: { path: this.location, protection: kind } },
+    );
+  }
+
+  /** Null for a plain key file. @throws KEY_INVALID. */
+  #parse(text: string): SealedKeyring | null {
+    if (!text.trimStart().startsWith('{')) return null;
+    const parsed = keyringSchema.safeParse(jsonOf(text));
+    if (parsed.success) return parsed.data;
+    throw new ProxyVaultError(
+      'KEY_INVALID',
+      `The keyring ${this.location} is malformed: restore it from its backup (${backupOf(this.location)}, if it is there). Nothing was generated in its place.`,
+      { details: { path: this.location, malformed: true } },
+    );
+  }
+
+  #found<T>(keys: T | null): T {
+    if (keys !== null) return keys;
+    throw new ProxyVaultError(
+      'KEY_MISSING',
+      `The key file ${this.location} was removed while it was made: try again.`,
+    );
+  }
+}
+
+function plainText(keys: readonly Buffer[]): string {
+  const [key, ...older] = keys.map((bytes) => bytes.toString('base64'));
+  for (const bytes of keys) bytes.fill(0);
+  return older.length === 0 ? `${key}\n` : `${key}\n# Older keys, which only decrypt:\n${older.join('\n')}\n`;
+}
+
+function sealedText(protection: SealedKeyring['protection'], keys: WrappedKey[]): string {
+  const keyring: SealedKeyring = { format: 'proxyvault keyring', version: 1, protection, keys };
+  return `${JSON.stringify(keyring, null, 2)}\n`;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,96 @@
+import type { ErrorCode } from '../../errors.ts';
+import type { Keyset } from './keyset.ts';
+import { MANY_MESSAGES } from './message-budget.ts';
+
+/** One data key. */
+export interface DataKeyStatus {
+  keyId: string;
+  state: 'primary' | 'decrypt-only';
+  /** The key-encryption key that wraps it. */
+  kekId: string;
+  createdAt: string;
+  /** At least so many messages were encrypted with it. */
+  messageCount: number;
+  /** Credentials that it encrypts now. */
+  rows: number;
+  /** Why it cannot be used, such as KEY_MISSING; null if it can. */
+  problem: ErrorCode | null;
+}
+
+/** How the credentials of a database are protected. Nothing of it is secret. */
+export interface KeyStatus {
+  source: { kind: string; location: string; protection: string | null };
+  /** Null before the first credential. */
+  databaseId: string | null;
+  keys: DataKeyStatus[];
+  /** Credentials that no key of the database encrypts, but the source's own (or, null, one that they do not name). */
+  direct: { keyId: string | null; rows: number }[];
+  /** Credentials that are not bound to their row: `rotate` binds them. */
+  unbound: number;
+  /** Of a rotation that was interrupted or is under way. */
+  rotation: { keyId: string; startedAt: string; left: number } | null;
+  /** Whether there is a recovery code. */
+  recoveryCode: boolean;
+  /** What should be done, in sentences. */
+  advice: string[];
+}
+
+export function statusOf(keyset: Keyset): KeyStatus {
+  const { source } = keyset.roots;
+  const config = keyset.config.get();
+  const counts = keyset.credentials.countByKey();
+  const rowsOf = (keyId: string | null): number =>
+    counts.reduce((sum, count) => (count.keyId === keyId ? sum + count.rows : sum), 0);
+  const records = keyset.records;
+  const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
+    keyId,
+    state,
+    kekId,
+    createdAt,
+    messageCount,
+    rows: rowsOf(keyId),
+    problem: keyset.problemOf(keyId)?.code ?? null,
+  }));
+  const outside = new Set(
+    counts.map(({ keyId }) => keyId).filter((id) => !records.some(({ keyId }) => keyId === id)),
+  );
+  const status: KeyStatus = {
+    source: { kind: source.kind, location: source.location, protection: source.protection?.() ?? null },
+    databaseId: config?.databaseId ?? null,
+    keys,
+    direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
+    unbound: counts.reduce((sum, { bound, rows }) => (bound ? sum : sum + rows), 0),
+    rotation: config?.rotation
+      ? {
+          keyId: config.rotation.keyId,
+          startedAt: config.rotation.startedAt,
+          left: keyset.credentials.countNotUnder(config.rotation.keyId),
+        }
+      : null,
+    recoveryCode: keyset.secrets.find('escrow') !== null,
+    advice: [],
+  };
+  return { ...status, advice: adviceOn(status) };
+}
+
+function adviceOn({ keys, direct, unbound, rotation, recoveryCode }: KeyStatus): string[] {
+  const advice: string[] = [];
+  if (rotation)
+    advice.push(
+      `A rotation was not finished: \`proxyvault key rotate\` goes on with the ${rotation.left} left.`,
+    );
+  const damaged = keys.filter(({ problem }) => problem === 'KEY_INVALID');
+  if (damaged.length > 0)
+    advice.push(
+      `Damaged keys: ${damaged.map(({ keyId }) => keyId).join(', ')}. Restore a backup of the database.`,
+    );
+  if (keys.some(({ messageCount }) => messageCount >= MANY_MESSAGES))
+    advice.push('A key has encrypted over 2^30 messages: run `proxyvault key rotate`.');
+  if (!rotation && unbound + direct.length > 0)
+    advice.push(
+      'Some credentials are not bound to their row, or not under a key of the database: `proxyvault key rotate` mends both.',
+    );
+  if (keys.length > 0 && !recoveryCode)
+    advice.push('There is no recovery code: `proxyvault key recovery-code` makes one.');
+  return advice;
+}

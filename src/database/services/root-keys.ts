@@ -1,0 +1,142 @@
+import { ProxyVaultError } from '../../errors.ts';
+import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
+import { SecretKey } from './secret-key.ts';
+
+/** The keys of a source, loaded once: the first is in use, the others only decrypt. */
+export class RootKeys {
+  #source: KeySource;
+  #keys: readonly SecretKey[] | null = null;
+  #destroyed = false;
+
+  constructor(source: KeySource) {
+    this.#source = source;
+  }
+
+  get source(): KeySource {
+    return this.#source;
+  }
+
+  /** @throws KEY_MISSING if there is none, KEY_INVALID; INVALID_INPUT if the source answers with a promise. */
+  read(): readonly SecretKey[] {
+    const keys = this.#keys ?? this.#readNow();
+    if (keys === null) throw this.missing();
+    return keys;
+  }
+
+  /** As `read`, where something needs the key: a source without sense in it is one that lost it, KEY_MISSING. */
+  readNeeded(): readonly SecretKey[] {
+    try {
+      return this.read();
+    } catch (error) {
+      throw asMissing(error);
+    }
+  }
+
+  /** As `read`, but makes a key where there is none. */
+  readOrCreate(): readonly SecretKey[] {
+    const keys = this.#keys ?? this.#readNow();
+    if (keys !== null) return keys;
+    const created = this.#source.create && this.#take(this.#atOnce(this.#source.create()));
+    if (!created) throw this.missing();
+    return created;
+  }
+
+  /** Waits for the source; says whether it has a key. */
+  async load(): Promise<boolean> {
+    this.#assertAlive();
+    return this.#keys !== null || this.#take(await this.#source.read()) !== null;
+  }
+
+  /** Makes a key, as one that will be needed where nothing can wait. */
+  async create(): Promise<void> {
+    if (!this.#source.create) throw this.missing();
+    this.#take(await this.#source.create());
+  }
+
+  /** Goes over to another source and its keys. */
+  replace(source: KeySource, keys: readonly SecretKey[]): void {
+    this.#source = source;
+    this.#keys = keys;
+  }
+
+  destroy(): void {
+    this.#keys = null;
+    this.#destroyed = true;
+  }
+
+  missing(): ProxyVaultError {
+    const { kind, location } = this.#source;
+    return new ProxyVaultError(
+      'KEY_MISSING',
+      `There is no encryption key (${kind}: ${location}). Restore it there, name it with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, or use \`proxyvault key recover\`; no new one was made.`,
+      { details: { kind, location } },
+    );
+  }
+
+  #readNow(): readonly SecretKey[] | null {
+    this.#assertAlive();
+    return this.#take(this.#atOnce(this.#source.read()));
+  }
+
+  #assertAlive(): void {
+    if (this.#destroyed)
+      throw new ProxyVaultError('CLOSED', 'The encryption service was destroyed: make another one.');
+  }
+
+  #take(material: KeyMaterial | null): readonly SecretKey[] | null {
+    this.#assertAlive();
+    if (material === null) return null;
+    const keys = secretKeysOf(material);
+    this.#keys = keys;
+    return keys;
+  }
+
+  #atOnce<T>(value: T | Promise<T>): T {
+    if (!isPromise(value)) return value;
+    // Its outcome is of no use any more, and must not end the process.
+    value.catch(() => undefined);
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `The key source (${this.#source.kind}: ${this.#source.location}) cannot answer at once: use \`await EncryptionService.open(…)\` in place of \`new EncryptionService(…)\`.`,
+    );
+  }
+}
+
+/** Takes the bytes over: they are overwritten. @throws KEY_INVALID. */
+export function secretKeysOf(material: KeyMaterial): readonly SecretKey[] {
+  const all = Array.isArray(material) ? material : [material];
+  if (all.length === 0 || all.some((bytes) => !(bytes instanceof Uint8Array)))
+    throw new ProxyVaultError('KEY_INVALID', 'A key source must give 32 bytes, or several times 32 bytes.');
+  return all.map((bytes: Uint8Array) =>
+    SecretKey.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
+  );
+}
+
+/** The key of the usernames' fingerprints, as every database that begins with this root takes it. */
+export function fingerprintKeyOf(root: SecretKey): SecretKey {
+  return root.derive('proxyvault username fingerprint v1');
+}
+
+/** KEY_MISMATCH: another key is needed than the source has. */
+export function mismatchError({ source }: RootKeys, needed: string, found: string): ProxyVaultError {
+  const { kind, location } = source;
+  return new ProxyVaultError(
+    'KEY_MISMATCH',
+    `The credentials were written with key ${needed}, and ${location} holds key ${found}: give the right key with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE.`,
+    { details: { needed, found, kind, location } },
+  );
+}
+
+/** What a source says of empty or malformed text, where there is ciphertext that needs what was there. */
+export function asMissing(error: unknown): unknown {
+  if (!(error instanceof ProxyVaultError && error.details.malformed === true)) return error;
+  return new ProxyVaultError(
+    'KEY_MISSING',
+    `${error.message} There are credentials that need the key that was there.`,
+    { cause: error, details: error.details },
+  );
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

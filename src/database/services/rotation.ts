@@ -1,0 +1,168 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
+import { ProxyVaultError } from '../../errors.ts';
+import type { Steps } from '../drivers/driver.ts';
+import type { StoredCredential } from '../repositories/encrypted-credentials.repository.ts';
+import type { RotationState } from '../repositories/encryption-config.repository.ts';
+import type { EncryptedData } from '../types.ts';
+import { sealBound } from './binding.ts';
+import type { Keyset } from './keyset.ts';
+import { MOST_MESSAGES } from './message-budget.ts';
+import type { SecretKey } from './secret-key.ts';
+import { type CredentialFailure, failureOf, verifyCredentials } from './verification.ts';
+
+export interface KeyRotationProgress {
+  phase: 'encrypting' | 'verifying';
+  done: number;
+  total: number;
+}
+
+export interface KeyRotationOptions {
+  onProgress?: ((progress: KeyRotationProgress) => void) | undefined;
+  /** How many credentials a transaction takes: 1 to 10,000, 500 unless given. Others write between two of them. */
+  batchSize?: number | undefined;
+  /** Stops between two batches, with the signal's reason; the next `rotate` or `open` goes on from there. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface KeyRotationReport {
+  /** The new primary. */
+  keyId: string;
+  /** It went on with a rotation that was interrupted. */
+  resumed: boolean;
+  /** How many credentials were encrypted anew by this call. */
+  rotated: number;
+  /** How many of them had been unbound. */
+  bound: number;
+  /** Credentials that do not decrypt; they were left as they are, and their keys are kept. */
+  failures: CredentialFailure[];
+  /** The keys that nothing needs any more, and that are gone. */
+  retired: string[];
+  /** The write-ahead log was emptied, so that no old ciphertext is left in it. False while a reader holds it up. */
+  logTruncated: boolean;
+}
+
+/** Late writers may leave rows behind the cursor; this many passes find them, and keys in use are never retired. */
+const MOST_PASSES = 5;
+
+/**
+ * Puts a new data key in place and encrypts every credential anew, in short write transactions, each with its cursor:
+ * whatever moment it ends at, every credential is readable, and the next call goes on.
+ */
+export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promise<KeyRotationReport> {
+  keyset.assertOwn();
+  keyset.establish();
+  const { driver } = keyset.session;
+  const begun = driver.transaction(() => begin(keyset));
+  keyset.refresh();
+  const report: KeyRotationReport = {
+    keyId: begun.state.keyId,
+    resumed: begun.resumed,
+    rotated: 0,
+    bound: 0,
+    failures: [],
+    retired: [],
+    logTruncated: false,
+  };
+  await encryptAll(keyset, begun.state, report, options);
+  const onProgress = ({ done, total }: { done: number; total: number }): void => {
+    options.signal?.throwIfAborted();
+    options.onProgress?.({ phase: 'verifying', done, total });
+  };
+  report.failures = (await verifyCredentials(keyset, { onProgress })).failures;
+  // The log first: it holds the old ciphertext for as long as the old key is there.
+  truncateLog(keyset);
+  report.retired = driver.transaction(() => retire(keyset, report.keyId));
+  report.logTruncated = truncateLog(keyset);
+  keyset.refresh();
+  return report;
+}
+
+function* begin(keyset: Keyset): Steps<'sync', { state: RotationState; resumed: boolean }> {
+  const state = keyset.config.get()?.rotation;
+  if (state) return { state, resumed: true };
+  const key = yield* keyset.replacePrimary();
+  yield keyset.config.startRotation(key.id);
+  return { state: { keyId: key.id, cursor: '', startedAt: '' }, resumed: false };
+}
+
+async function encryptAll(
+  keyset: Keyset,
+  { keyId, cursor }: RotationState,
+  report: KeyRotationReport,
+  { onProgress, batchSize = 500, signal }: KeyRotationOptions,
+): Promise<void> {
+  const [key] = keyset.candidates(keyId);
+  if (!key) throw keyset.roots.missing();
+  const total = keyset.credentials.countNotUnder(keyId);
+  let after = cursor;
+  for (let pass = 0; pass < MOST_PASSES; pass++) {
+    const before = report.rotated;
+    for (;;) {
+      signal?.throwIfAborted();
+      const page = keyset.credentials.page(after, batchSize, keyId);
+      const last = page.at(-1);
+      if (last === undefined) break;
+      after = last.proxyId;
+      const replacements = page.flatMap((row) => reencrypt(keyset, key, row));
+      const swapped = keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements));
+      if (swapped === null) return;
+      report.rotated += swapped.length;
+      report.bound += swapped.filter(({ encrypted }) => encrypted.boundTo === undefined).length;
+      onProgress?.({ phase: 'encrypting', done: Math.min(report.rotated, total), total });
+      await nextTurn();
+    }
+    const whole = pass > 0 || cursor === '';
+    if (whole && report.rotated === before) return;
+    after = '';
+  }
+}
+
+interface Replacement extends StoredCredential {
+  replacement: EncryptedData;
+}
+
+/** Outside of the transaction, so that nobody waits for it. Nothing for a row that does not decrypt. */
+function reencrypt(keyset: Keyset, key: SecretKey, row: StoredCredential): Replacement[] {
+  const made: Replacement[] = [];
+  failureOf(() => {
+    const { content, text } = keyset.open(row.proxyId, row.encrypted);
+    made.push({ ...row, replacement: sealBound(key, keyset.databaseId, row.proxyId, content, text) });
+  }, row);
+  return made;
+}
+
+/** The rows that were still as they had been read; null if another process has ended the rotation. */
+function* swapAll(
+  keyset: Keyset,
+  keyId: string,
+  cursor: string,
+  replacements: readonly Replacement[],
+): Steps<'sync', Replacement[] | null> {
+  if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;
+  const counted = yield keyset.keys.reserve(keyId, replacements.length, MOST_MESSAGES);
+  if (counted === null) {
+    throw new ProxyVaultError(
+      'KEY_EXHAUSTED',
+      `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, before the rotation to it was done.`,
+      { details: { keyId } },
+    );
+  }
+  const swapped: Replacement[] = [];
+  for (const each of replacements) {
+    if (yield keyset.credentials.swap(each.proxyId, each.encrypted, each.replacement)) swapped.push(each);
+  }
+  return swapped;
+}
+
+function* retire(keyset: Keyset, keyId: string): Steps<'sync', string[]> {
+  const retired = (yield keyset.keys.deleteUnused()) as string[];
+  const state = keyset.config.get()?.rotation;
+  if (state?.keyId === keyId) yield keyset.config.endRotation();
+  return retired;
+}
+
+/** https://www.sqlite.org/pragma.html#pragma_wal_checkpoint. Says whether it could be emptied. */
+function truncateLog(keyset: Keyset): boolean {
+  return keyset.session.driver.one('PRAGMA wal_checkpoint(TRUNCATE)', {}, (row) => row?.busy === 0);
+}
