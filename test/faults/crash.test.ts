@@ -1,49 +1,14 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { killDuring, rounds } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
-
-const WRITER = fileURLToPath(new URL('../fixtures/writer.mjs', import.meta.url));
 
 /** Kills in the suite: 200. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
 const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 200);
 const TIMEOUT = 60_000 + KILLS * 2000;
-
-/** Starts a writer, kills it at a random moment of its work, and gives the lines that it had finished. */
-async function killDuring(mode: string, folder: string, seed: number): Promise<string[]> {
-  const child = spawn(
-    process.execPath,
-    [WRITER, mode, join(folder, 'pool.db'), join(folder, 'key'), String(seed)],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
-  let output = '';
-  let errors = '';
-  child.stdout.on('data', (chunk) => {
-    output += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    errors += chunk;
-  });
-  const closed = once(child, 'close');
-  // One in four dies while it starts, opens or migrates; the others some time after their first commit.
-  if (seed % 4 !== 0) await Promise.race([once(child.stdout, 'data'), closed]);
-  await new Promise((resolve) => setTimeout(resolve, Math.random() * (seed % 4 === 0 ? 150 : 60)));
-  child.kill('SIGKILL');
-  await closed;
-  expect(errors).toBe('');
-  return output.split('\n').slice(0, -1);
-}
-
-async function rounds(count: number, round: (seed: number) => Promise<void>): Promise<void> {
-  for (let seed = 1; seed <= count; seed++) await round(seed);
-}
 
 const number = (db: DatabaseManager, sql: string): number => Number(db.driver.first(sql, {}, (row) => row.n));
 

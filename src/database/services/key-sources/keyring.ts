@@ -91,8 +91,13 @@ class KeyringFile implements KeySource {
   }
 
   protection(): string | null {
-    const text = readKeyFile(this.location);
-    return text === null ? null : (this.#parse(text)?.protection.kind ?? 'permissions');
+    try {
+      const text = readKeyFile(this.location);
+      return text === null ? null : (this.#parse(text)?.protection.kind ?? 'permissions');
+    } catch {
+      // Reading the key says what is wrong.
+      return null;
+    }
   }
 
   /** A key that is encrypted now does not stay beside it in clear. */

@@ -1,0 +1,362 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
+import type { DatabaseManager } from 'proxyvault/database';
+import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
+import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { describe, expect, it } from 'vitest';
+import { loginOf, rowsOf } from '../../support/pool.ts';
+import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
+
+const PASSPHRASE = 'correct horse battery staple';
+const POSIX = process.platform !== 'win32';
+const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
+
+const newKeyFile = (): string => join(temporaryFolder(), 'config', 'key');
+
+/** A pool whose key is in a plain file, with one credential. */
+function openWithFile(keyFile = newKeyFile()): {
+  db: DatabaseManager;
+  keyFile: string;
+  id: string;
+  service: EncryptionService;
+} {
+  const db = openMigrated();
+  const service = new EncryptionService({ keyFile, database: db });
+  const { id } = new ProxyRepository(db, service).create({
+    host: 'h.example',
+    port: 1,
+    protocol: 'http',
+    credentials: loginOf(0),
+  });
+  return { db, keyFile, id, service };
+}
+
+const reveal = (db: DatabaseManager, service: EncryptionService, id: string): unknown =>
+  new EncryptedCredentialsRepository(db, service).reveal(id);
+
+describe('a keyring protected by a passphrase', () => {
+  it('is made, holds no key in clear, and opens again, by the same text in another Unicode form', async () => {
+    const keyFile = newKeyFile();
+    const db = openMigrated();
+    const made = await EncryptionService.open({ keyFile, database: db, passphrase: 'pässword' });
+    const { id } = new ProxyRepository(db, made).create({
+      host: 'h.example',
+      port: 1,
+      protocol: 'http',
+      credentials: loginOf(0),
+    });
+    const keyring = JSON.parse(readFileSync(keyFile, 'utf8')) as { protection: object; keys: object[] };
+    expect(keyring.protection).toMatchObject({ kind: 'passphrase', kdf: 'scrypt', n: 131_072, r: 8, p: 1 });
+    expect(keyring.keys).toHaveLength(1);
+    if (POSIX) expect(statSync(keyFile).mode & 0o777).toBe(0o600);
+    const passphrase = async (): Promise<string> => 'pässword'.normalize('NFD');
+    const again = await EncryptionService.open({ keyFile, database: db, passphrase });
+    expect(reveal(db, again, id)).toEqual(loginOf(0));
+    expect(again.keyId()).toBe(made.keyId());
+    expect(again.status().source).toEqual({ kind: 'key file', location: keyFile, protection: 'passphrase' });
+  });
+
+  it('tells a wrong passphrase from a missing one and from damage, and never says it', async () => {
+    const keyFile = newKeyFile();
+    await EncryptionService.open({ keyFile, passphrase: PASSPHRASE });
+    const text = readFileSync(keyFile, 'utf8');
+    const wrong = await EncryptionService.open({ keyFile, passphrase: 'canary-wrong' }).catch(
+      (error) => error,
+    );
+    expect(wrong).toMatchObject({ code: 'KEY_MISMATCH', message: expect.stringContaining('passphrase') });
+    expect(inspect(wrong, { depth: 9, showHidden: true })).not.toContain('canary');
+    await expect(EncryptionService.open({ keyFile, env: {} })).rejects.toMatchObject({
+      code: 'KEY_MISSING',
+      message: expect.stringContaining('--passphrase-file'),
+    });
+    await expect(EncryptionService.open({ keyFile, passphrase: '' })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    for (const field of ['wrappedKey', 'iv', 'tag', 'keyCheckValue'] as const) {
+      const keyring = JSON.parse(text) as { keys: Record<string, string>[] };
+      const key = keyring.keys[0] ?? {};
+      key[field] = (key[field] ?? '').replace(/^./, (first) => (first === 'a' ? 'b' : 'a'));
+      writeFileSync(keyFile, JSON.stringify(keyring));
+      await expect(EncryptionService.open({ keyFile, passphrase: PASSPHRASE })).rejects.toMatchObject({
+        code: 'KEY_INVALID',
+      });
+    }
+    expect(
+      thrownBy(() => new EncryptionService({ keyFile, passphrase: PASSPHRASE }).encrypt('x')),
+    ).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('await EncryptionService.open'),
+    });
+  });
+
+  it('does not do what a file asks for that is unsafe, or costs too much', async () => {
+    const keyFile = newKeyFile();
+    await EncryptionService.open({ keyFile, passphrase: PASSPHRASE });
+    const keyring = JSON.parse(readFileSync(keyFile, 'utf8')) as { protection: Record<string, unknown> };
+    for (const change of [
+      { n: 2 ** 21 },
+      { n: 2 ** 20, r: 16 },
+      { n: 2 ** 14 },
+      { n: 100_000 },
+      { r: 1 },
+      { r: 1024 },
+      { p: 64 },
+      { salt: '' },
+      { salt: 'AAAA' },
+      { kdf: 'none' },
+      { extra: 1 },
+    ]) {
+      const protection = { ...keyring.protection, ...change };
+      writeFileSync(keyFile, JSON.stringify({ ...keyring, protection }));
+      await expect(EncryptionService.open({ keyFile, passphrase: PASSPHRASE })).rejects.toMatchObject({
+        code: 'KEY_INVALID',
+        message: expect.stringContaining(keyFile),
+      });
+    }
+    for (const text of ['{}', '{"format":"proxyvault keyring","version":2}', '[1]', '{"a":'.repeat(10_000)]) {
+      writeFileSync(keyFile, text);
+      await expect(EncryptionService.open({ keyFile, passphrase: PASSPHRASE })).rejects.toMatchObject({
+        code: 'KEY_INVALID',
+      });
+    }
+  });
+});
+
+describe('moving the key', () => {
+  it('wraps the keys of the database anew, not the credentials; the old file opens nothing', async () => {
+    const { db, keyFile, id, service } = openWithFile();
+    const old = readFileSync(keyFile, 'utf8');
+    const credentials = rowsOf(db, 'encrypted_credentials');
+    const [before] = rowsOf(db, 'encryption_keys');
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    expect(rowsOf(db, 'encrypted_credentials')).toEqual(credentials);
+    const [after] = rowsOf(db, 'encryption_keys');
+    expect(after).toMatchObject({ key_id: before?.key_id, key_check_value: before?.key_check_value });
+    expect(after?.kek_id).not.toBe(before?.kek_id);
+    expect(reveal(db, service, id)).toEqual(loginOf(0));
+    expect(
+      reveal(db, await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db }), id),
+    ).toEqual(loginOf(0));
+    // No copy of the key in clear is left.
+    expect(readdirSync(dirname(keyFile))).toEqual(['key']);
+    const stolen = newKeyFile();
+    mkdirSync(dirname(stolen), { recursive: true });
+    writeFileSync(stolen, old, { mode: 0o600 });
+    expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile: stolen }), id))).toMatchObject({
+      code: 'KEY_MISMATCH',
+    });
+  });
+
+  it('keeps a backup of what it replaces, where that is as protected', async () => {
+    const { db, keyFile, id, service } = openWithFile();
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    const first = readFileSync(keyFile, 'utf8');
+    await service.protect(keyringFile(keyFile, { passphrase: 'another passphrase' }));
+    expect(readFileSync(`${keyFile}.bak`, 'utf8')).toBe(first);
+    await service.protect(keyringFile(keyFile));
+    expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
+    if (POSIX)
+      for (const file of readdirSync(dirname(keyFile)))
+        expect(statSync(join(dirname(keyFile), file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('does no harm to another database that has the same key file, nor to what was encrypted without one', async () => {
+    const a = openWithFile();
+    const b = openWithFile(a.keyFile);
+    const direct = new EncryptionService({ keyFile: a.keyFile }).encrypt('direct');
+    await a.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE }));
+    const open = { keyFile: a.keyFile, passphrase: PASSPHRASE };
+    const other = await EncryptionService.open({ ...open, database: b.db });
+    expect(reveal(b.db, other, b.id)).toEqual(loginOf(0));
+    // Opening put its keys under the new key too.
+    expect(rowsOf(b.db, 'encryption_keys')[0]?.kek_id).toBe(rowsOf(a.db, 'encryption_keys')[0]?.kek_id);
+    expect((await EncryptionService.open(open)).decrypt(direct)).toBe('direct');
+  });
+
+  it('that was cut off between the file and the database is finished by the next opening', async () => {
+    const { db, keyFile, id } = openWithFile();
+    const plain = readFileSync(keyFile, 'utf8');
+    const target = keyringFile(keyFile, { passphrase: PASSPHRASE });
+    const key = Buffer.from(plain, 'base64');
+    // What `protect` has done when it is killed: a new key first, the old one behind it.
+    await target.write?.([new EncryptionService().generateKey(), key]);
+    expect(existsSync(`${keyFile}.bak`)).toBe(true);
+    const opened = await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db });
+    expect(reveal(db, opened, id)).toEqual(loginOf(0));
+    expect(rowsOf(db, 'encryption_keys')[0]?.kek_id).toBe(opened.keyId());
+    expect(existsSync(`${keyFile}.bak`)).toBe(false);
+  });
+
+  it('takes along what the old key encrypted by itself', async () => {
+    const { db, keyFile, service } = openWithFile();
+    const { id } = new ProxyRepository(db).create({ host: 'h.example', port: 2, protocol: 'http' });
+    new EncryptedCredentialsRepository(db).save(id, new EncryptionService({ keyFile }).encrypt('direct'));
+    const PROXYVAULT_KEY = new EncryptionService().generateKey().toString('base64');
+    const { environmentKey } = await import('proxyvault/database/services');
+    await service.protect(environmentKey({ PROXYVAULT_KEY }));
+    renameSync(keyFile, `${keyFile}.gone`);
+    const moved = await EncryptionService.open({ env: { PROXYVAULT_KEY }, database: db });
+    expect(moved.status().source.kind).toBe('environment');
+    expect(await moved.verify()).toMatchObject({ ok: true, checked: 2 });
+    expect(reveal(db, moved, id)).toEqual({ username: '', password: 'direct' });
+  });
+
+  it('changes nothing if the present key is lost, or the new one is not to be had', async () => {
+    const { db, keyFile, id, service } = openWithFile();
+    const { environmentKey } = await import('proxyvault/database/services');
+    const state = (): unknown => [
+      rowsOf(db, 'encryption_keys'),
+      rowsOf(db, 'encryption_config'),
+      readFileSync(keyFile, 'utf8'),
+    ];
+    const before = state();
+    await expect(service.protect(environmentKey({}))).rejects.toMatchObject({ code: 'KEY_MISSING' });
+    await expect(service.protect(environmentKey({ PROXYVAULT_KEY: 'x' }))).rejects.toMatchObject({
+      code: 'KEY_INVALID',
+    });
+    const stranger = new EncryptionService({ key: new EncryptionService().generateKey(), database: db });
+    await expect(stranger.protect(keyringFile(newKeyFile()))).rejects.toMatchObject({ code: 'KEY_MISMATCH' });
+    expect(thrownBy(() => service.protect({} as never))).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(state()).toEqual(before);
+    expect(reveal(db, service, id)).toEqual(loginOf(0));
+  });
+});
+
+describe('the file', () => {
+  it.runIf(POSIX)('that is a link says how to mend it', () => {
+    const { db, keyFile, id } = openWithFile();
+    renameSync(keyFile, `${keyFile}.real`);
+    symlinkSync(`${keyFile}.real`, keyFile);
+    expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
+      code: 'KEY_INVALID',
+      message: expect.stringContaining(`chmod 600 '${keyFile}'`),
+    });
+  });
+
+  it.runIf(process.getuid?.() === 0)('that belongs to another user says how to mend it', () => {
+    const { db, keyFile, id } = openWithFile();
+    chownSync(keyFile, 12_345, 12_345);
+    expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
+      code: 'KEY_INVALID',
+      message: expect.stringContaining(`chown 0 '${keyFile}'`),
+    });
+  });
+
+  it('that cannot be made is an error, and no credential is stored', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    const db = openMigrated();
+    const service = new EncryptionService({ keyFile: join(folder, 'file', 'key'), database: db });
+    const input = { host: 'h.example', port: 1, protocol: 'http' as const, credentials: loginOf(0) };
+    expect(thrownBy(() => new ProxyRepository(db, service).create(input))).toMatchObject({
+      code: 'KEY_INVALID',
+    });
+    expect(rowsOf(db, 'encryption_keys')).toEqual([]);
+    expect(rowsOf(db, 'proxies')).toEqual([]);
+  });
+
+  it.each([[undefined], [PASSPHRASE]])(
+    'and the data key are one, whichever of eight processes that start at once made them (20 rounds; passphrase: %s)',
+    async (passphrase) => {
+      const rounds = passphrase === undefined ? 20 : 2;
+      for (let round = 0; round < rounds; round++) {
+        const folder = temporaryFolder();
+        const args = [fixture('first-key.mjs'), join(folder, 'config', 'key'), join(folder, 'pool.db')];
+        if (passphrase !== undefined) args.push(passphrase);
+        const said = await Promise.all(
+          Array.from({ length: 8 }, async () => {
+            const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+            let output = '';
+            for (const stream of [child.stdout, child.stderr]) {
+              stream.on('data', (chunk) => {
+                output += chunk;
+              });
+            }
+            await once(child, 'close');
+            return output.trim();
+          }),
+        );
+        expect(said[0]).toMatch(/^([\da-f]{16}) [\da-f]{16}<\1$/);
+        expect(new Set(said).size).toBe(1);
+        expect(readdirSync(join(folder, 'config'))).toEqual(['key']);
+      }
+    },
+    180_000,
+  );
+});
+
+describe('the keychain', () => {
+  const started = 'printf x | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; exec "$@"';
+  const tools = ['dbus-run-session', 'gnome-keyring-daemon'];
+  const missing = tools.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
+
+  it(`protects the key, for real, by GNOME Keyring${missing.length > 0 ? ` (skipped: ${missing.join(', ')} not installed)` : ''}`, ({
+    skip,
+  }) => {
+    if (missing.length > 0) skip(`needs ${missing.join(' and ')}`);
+    const folder = temporaryFolder();
+    const env = {
+      ...process.env,
+      HOME: folder,
+      XDG_RUNTIME_DIR: folder,
+      XDG_DATA_HOME: join(folder, 'share'),
+    };
+    const script = [process.execPath, fixture('keychain.mjs'), join(folder, 'pool.db'), join(folder, 'key')];
+    const { stdout, stderr } = spawnSync('dbus-run-session', ['--', 'sh', '-c', started, 'sh', ...script], {
+      env,
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+    const login = { username: 'u', password: 'canary-keychain' };
+    expect({ said: stdout.trim(), stderr: stdout === '' ? stderr : '' }).toEqual({
+      said: JSON.stringify({ protection: 'keychain', revealed: login, kind: 'keychain', after: login }),
+      stderr: '',
+    });
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'that is not there is an error with what to do, and nothing is changed',
+    async () => {
+      const { db, keyFile, id, service } = openWithFile();
+      const before = readFileSync(keyFile, 'utf8');
+      const address = process.env.DBUS_SESSION_BUS_ADDRESS;
+      process.env.DBUS_SESSION_BUS_ADDRESS = 'unix:path=/nonexistent';
+      try {
+        await expect(service.protect(keyringFile(keyFile, { protection: 'keychain' }))).rejects.toMatchObject(
+          {
+            code: 'UNSUPPORTED',
+            message: expect.stringContaining('key passphrase'),
+          },
+        );
+        expect(readFileSync(keyFile, 'utf8')).toBe(before);
+        expect(reveal(db, service, id)).toEqual(loginOf(0));
+        const protection = { kind: 'keychain', service: 'proxyvault', account: 'keyring-0' };
+        const key = { keyId: 'a', kekId: 'b', wrappedKey: 'c', iv: 'd', tag: 'e', keyCheckValue: 'f' };
+        writeFileSync(
+          keyFile,
+          JSON.stringify({ format: 'proxyvault keyring', version: 1, protection, keys: [key] }),
+        );
+        await expect(EncryptionService.open({ keyFile, database: db })).rejects.toMatchObject({
+          code: 'KEY_MISSING',
+        });
+      } finally {
+        if (address === undefined) delete process.env.DBUS_SESSION_BUS_ADDRESS;
+        else process.env.DBUS_SESSION_BUS_ADDRESS = address;
+      }
+    },
+  );
+});
