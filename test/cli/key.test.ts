@@ -1,0 +1,331 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { KeyStatus } from 'proxyvault/database/services';
+import { describe, expect, it } from 'vitest';
+import { BIN, commandLine } from '../support/command-line.ts';
+
+const PASSPHRASE = 'correct horse battery staple';
+
+/** A pool of so many proxies with logins, and a file that holds a passphrase. */
+function withLogins(count = 2): ReturnType<typeof commandLine> & { passphraseFile: string; keyFile: string } {
+  const line = commandLine();
+  const lines = Array.from({ length: count }, (_, n) => `h.example:${n + 1}:user${n}:canary-${n}`);
+  writeFileSync(join(line.folder, 'list.txt'), lines.join('\n'));
+  expect(line.run(['import', 'list.txt']).status).toBe(0);
+  const passphraseFile = join(line.folder, 'passphrase.txt');
+  writeFileSync(passphraseFile, `${PASSPHRASE}\n`);
+  return { ...line, passphraseFile, keyFile: join(line.folder, 'key') };
+}
+
+describe('key status', () => {
+  it('tells where the key is, how it is protected, and what each key encrypts', () => {
+    const { run, json, keyFile } = withLogins();
+    const status = json<KeyStatus>('key', 'status');
+    expect(status).toMatchObject({
+      source: { kind: 'key file', location: keyFile, protection: 'permissions' },
+      keys: [{ state: 'primary', rows: 2, problem: null }],
+      direct: [],
+      unbound: 0,
+      rotation: null,
+      recoveryCode: false,
+    });
+    expect(status.keys[0]?.messageCount).toBeGreaterThanOrEqual(2);
+    const { stdout } = run(['key', 'status']);
+    for (const part of [keyFile, 'permissions', status.keys[0]?.keyId ?? '', 'primary', 'key recovery-code'])
+      expect(stdout).toContain(part);
+  });
+
+  it('of a new pool makes no key', () => {
+    const { run, json, folder } = commandLine();
+    run(['init']);
+    expect(json<KeyStatus>('key', 'status')).toMatchObject({ databaseId: null, keys: [] });
+    expect(run(['key', 'status']).stdout).toContain('no credential yet');
+    expect(existsSync(join(folder, 'key'))).toBe(false);
+  });
+
+  it('says what is wrong', () => {
+    const { run, json, keyFile } = withLogins();
+    rmSync(keyFile);
+    expect(json<KeyStatus>('key', 'status').keys).toMatchObject([{ problem: 'KEY_MISSING' }]);
+    expect(run(['key', 'status']).stdout).toContain('KEY_MISSING');
+  });
+});
+
+describe('key rotate', () => {
+  it('encrypts all anew, and goes on when it was killed', async () => {
+    const { run, json, db, folder, keyFile } = withLogins(3000);
+    const [before] = json<KeyStatus>('key', 'status').keys;
+    const env = { ...process.env, PROXYVAULT_DB: db, PROXYVAULT_KEY_FILE: keyFile };
+    const child = spawn(process.execPath, [BIN, 'key', 'rotate', '--batch', '1', '--json'], {
+      cwd: folder,
+      env,
+    });
+    const closed = once(child, 'close');
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    child.kill('SIGKILL');
+    await closed;
+    const { rotation } = json<KeyStatus>('key', 'status');
+    expect(rotation?.left).toBeGreaterThan(0);
+    expect(run(['key', 'status']).stdout).toContain(`${rotation?.left} credentials left`);
+    expect(run(['list', '--reveal', '--limit', '3000']).stdout).toContain('canary-2999');
+    const { status, stdout } = run(['key', 'rotate']);
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: `Went on with a rotation that was interrupted. ${rotation?.left} credentials are now under key ${rotation?.keyId}.\nRetired: ${before?.keyId}.\n`,
+    });
+    expect(json('key', 'verify')).toEqual({ ok: true, checked: 3000, unbound: 0, failures: [] });
+  });
+
+  it('gives a report for programs', () => {
+    const { json } = withLogins();
+    expect(json('key', 'rotate')).toMatchObject({
+      resumed: false,
+      rotated: 2,
+      failures: [],
+      logTruncated: true,
+    });
+  });
+});
+
+describe('key verify', () => {
+  it('is 0 when all decrypt; else 1, with the proxies that do not', async () => {
+    const { run, json, db } = withLogins();
+    expect(run(['key', 'verify'])).toMatchObject({ status: 0, stdout: 'All 2 credentials decrypt.\n' });
+    const [{ id } = { id: '' }] = json<{ items: { id: string }[] }>('list').items;
+    const { initDatabase } = await import('proxyvault/database');
+    const opened = initDatabase({ path: db });
+    opened.driver.run(`UPDATE encrypted_credentials SET iv = 'AAAAAAAAAAAAAAAA' WHERE proxy_id = :id`, {
+      id,
+    });
+    opened.close();
+    const { status, stdout } = run(['key', 'verify']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('1 of 2 credentials do not decrypt.');
+    expect(stdout).toMatch(new RegExp(`${id}  CREDENTIAL_CORRUPT`));
+    expect(JSON.parse(run(['key', 'verify', '--json']).stdout)).toMatchObject({
+      ok: false,
+      failures: [{ proxyId: id, code: 'CREDENTIAL_CORRUPT' }],
+    });
+    expect(run(['key', 'rotate']).status).toBe(1);
+  });
+
+  it('with another key is an error, once', () => {
+    const { run } = withLogins();
+    const other = run(['key', 'verify'], { env: { PROXYVAULT_KEY_FILE: '' } });
+    expect(other).toMatchObject({ status: 1, stdout: '' });
+    const PROXYVAULT_KEY = randomBytes(32).toString('base64');
+    expect(run(['key', 'verify'], { env: { PROXYVAULT_KEY } })).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('KEY_MISMATCH'),
+    });
+  });
+});
+
+describe('key passphrase', () => {
+  it('protects the key; it is asked for where it is needed, and nowhere else', () => {
+    const { run, folder, keyFile, passphraseFile } = withLogins();
+    const old = readFileSync(keyFile, 'utf8');
+    const moved = run(['key', 'passphrase', '--passphrase-file', passphraseFile]);
+    expect(moved).toMatchObject({ status: 0, stdout: expect.stringContaining('protected by passphrase') });
+    expect(readFileSync(keyFile, 'utf8')).not.toContain(old.trim());
+    expect(readdirSync(folder)).not.toContain('key.bak');
+    // Without the passphrase: what needs no key works, the rest says what to do.
+    expect(run(['list']).status).toBe(0);
+    expect(run(['next']).status).toBe(0);
+    expect(run(['key', 'status']).stdout).toContain('locked');
+    writeFileSync(join(folder, 'more.txt'), 'n.example:1:u:p\n');
+    for (const args of [
+      ['list', '--reveal'],
+      ['next', '--reveal'],
+      ['key', 'verify'],
+      ['key', 'rotate'],
+      ['import', 'more.txt'],
+    ]) {
+      expect(run(args)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('--passphrase-file'),
+      });
+    }
+    const given = ['--passphrase-file', passphraseFile];
+    expect(run(['list', '--reveal', ...given]).stdout).toContain('canary-1');
+    expect(run(['import', 'more.txt', ...given]).status).toBe(0);
+    const env = { PROXYVAULT_PASSPHRASE_FILE: passphraseFile };
+    expect(run(['key', 'verify'], { env })).toMatchObject({
+      status: 0,
+      stdout: 'All 3 credentials decrypt.\n',
+    });
+    expect(run(['add', 'http://u:p@a.example:1'], { env }).status).toBe(0);
+    writeFileSync(join(folder, 'wrong.txt'), 'wrong');
+    expect(run(['key', 'verify', '--passphrase-file', 'wrong.txt'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('KEY_MISMATCH'),
+    });
+    expect(run(['key', 'verify', '--passphrase-file', 'nowhere.txt']).stderr).toContain('cannot be read');
+    // Another passphrase, and back to the file alone.
+    writeFileSync(join(folder, 'short.txt'), 'short');
+    const changed = run([
+      'key',
+      'passphrase',
+      '--passphrase-file',
+      'short.txt',
+      '--current-passphrase-file',
+      passphraseFile,
+    ]);
+    expect(changed).toMatchObject({ status: 0, stderr: expect.stringContaining('short') });
+    expect(run(['key', 'verify', ...given]).status).toBe(1);
+    expect(run(['key', 'file', '--passphrase-file', 'short.txt']).status).toBe(0);
+    expect(run(['key', 'verify']).status).toBe(0);
+  }, 120_000);
+
+  it('makes the key of a new pool', () => {
+    const { run, folder } = commandLine();
+    writeFileSync(join(folder, 'p'), PASSPHRASE);
+    expect(run(['key', 'passphrase', '--passphrase-file', 'p']).status).toBe(0);
+    expect(JSON.parse(readFileSync(join(folder, 'key'), 'utf8'))).toMatchObject({
+      protection: { kind: 'passphrase' },
+    });
+    expect(run(['add', 'http://u:p@a.example:1', '--passphrase-file', 'p']).status).toBe(0);
+  });
+
+  it('without anybody to ask, or empty, changes nothing', () => {
+    const { run, folder, keyFile } = withLogins();
+    const before = readFileSync(keyFile, 'utf8');
+    expect(run(['key', 'passphrase']).stderr).toContain('--passphrase-file');
+    writeFileSync(join(folder, 'empty'), '\n');
+    expect(run(['key', 'passphrase', '--passphrase-file', 'empty']).stderr).toContain('empty');
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'is asked for on a terminal, twice when it is new, and not shown',
+    async () => {
+      const { db, folder, keyFile } = withLogins();
+      const onTerminal = async (args: string, answers: string[]): Promise<string> => {
+        const { CI: _, NO_COLOR: __, ...inherited } = process.env;
+        const child = spawn('script', ['-qec', `"${process.execPath}" "${BIN}" ${args}`, '/dev/null'], {
+          cwd: folder,
+          env: { ...inherited, PROXYVAULT_DB: db, PROXYVAULT_KEY_FILE: keyFile, TERM: 'xterm' },
+        });
+        let output = '';
+        let asked = 0;
+        child.stdout.on('data', (chunk: Buffer) => {
+          output += chunk.toString();
+          const questions = output.match(/passphrase:|again:|of the key:/g)?.length ?? 0;
+          if (questions > asked && answers.length > 0) {
+            asked = Number.POSITIVE_INFINITY;
+            setTimeout(() => {
+              asked = output.match(/passphrase:|again:|of the key:/g)?.length ?? 0;
+              child.stdin.write(`${answers.shift()}\r`);
+            }, 300);
+          }
+        });
+        await once(child, 'close');
+        return output;
+      };
+      expect(await onTerminal('key passphrase', [PASSPHRASE, 'another'])).toContain('differ');
+      expect(readFileSync(keyFile, 'utf8')).toHaveLength(45);
+      const made = await onTerminal('key passphrase', [PASSPHRASE, PASSPHRASE]);
+      expect(made).toContain('protected by passphrase');
+      const listed = await onTerminal('list --reveal', [PASSPHRASE]);
+      expect(listed).toContain('canary-1');
+      for (const output of [made, listed]) expect(output).not.toContain(PASSPHRASE);
+    },
+    60_000,
+  );
+});
+
+describe('key recovery-code and recover', () => {
+  it('restore a lost key, by the code alone', () => {
+    const { run, folder, keyFile } = withLogins();
+    const { stdout, stderr, status } = run(['key', 'recovery-code']);
+    expect({ status, code: stdout }).toMatchObject({
+      status: 0,
+      code: expect.stringMatching(/^(?:\w{4}-){8}\w{4}\n$/),
+    });
+    expect(stderr).toContain('write it down');
+    rmSync(keyFile);
+    expect(run(['list', '--reveal'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('key recover'),
+    });
+    expect(run(['key', 'recover'], { input: 'nonsense' })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('INVALID_INPUT'),
+    });
+    expect(existsSync(keyFile)).toBe(false);
+    const recovered = run(['key', 'recover'], { input: stdout });
+    expect(recovered).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('2 of 2 credentials decrypt.'),
+    });
+    expect(recovered.stdout + recovered.stderr).not.toContain(stdout.trim());
+    expect(run(['list', '--reveal']).stdout).toContain('canary-1');
+    writeFileSync(join(folder, 'code.txt'), stdout);
+    writeFileSync(keyFile, 'broken');
+    expect(run(['key', 'recover', '--code-file', 'code.txt'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('--force'),
+    });
+    expect(run(['key', 'recover', '--code-file', 'code.txt', '--force', '--json']).status).toBe(0);
+    expect(readFileSync(`${keyFile}.bak`, 'utf8')).toBe('broken');
+    expect(run(['key', 'recover', '--code-file', 'nowhere']).stderr).toContain('cannot be read');
+  });
+});
+
+describe('key environment and keychain', () => {
+  it('go over to the key in PROXYVAULT_KEY, and back', () => {
+    const { run } = withLogins();
+    const env = { PROXYVAULT_KEY: randomBytes(32).toString('base64') };
+    expect(run(['key', 'verify'], { env }).status).toBe(1);
+    expect(run(['key', 'environment'], { env })).toMatchObject({ status: 0 });
+    expect(run(['key', 'verify'], { env }).status).toBe(0);
+    expect(run(['key', 'verify'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('environment'),
+    });
+    expect(run(['key', 'file'], { env }).status).toBe(0);
+    expect(run(['key', 'verify']).status).toBe(0);
+    expect(run(['key', 'environment']).stderr).toContain('KEY_MISSING');
+  });
+
+  it.runIf(process.platform === 'linux')('say what to do where there is no keychain', () => {
+    const { run, keyFile } = withLogins();
+    const before = readFileSync(keyFile, 'utf8');
+    const env = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' };
+    expect(run(['key', 'keychain'], { env })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('key passphrase'),
+    });
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+    expect(run(['key', 'verify']).status).toBe(0);
+  });
+});
+
+it('every key command has an example in its help, and an unknown one is used wrongly', () => {
+  const help = spawnSync(process.execPath, [BIN, 'key', '--help'], { encoding: 'utf8' }).stdout;
+  const names = [...help.matchAll(/^ {2}([a-z-]+) (?:\[|<)/gm)]
+    .map(([, name]) => name ?? '')
+    .filter((n) => n !== 'help');
+  expect(names.sort()).toEqual(
+    [
+      'environment',
+      'file',
+      'keychain',
+      'passphrase',
+      'recover',
+      'recovery-code',
+      'rotate',
+      'status',
+      'verify',
+    ].sort(),
+  );
+  for (const name of names) {
+    const { stdout } = spawnSync(process.execPath, [BIN, 'key', name, '--help'], { encoding: 'utf8' });
+    expect(stdout).toContain('Example:\n  $ ');
+  }
+  expect(spawnSync(process.execPath, [BIN, 'key', 'nonsense']).status).toBe(2);
+});
