@@ -165,7 +165,7 @@ export const OPERATIONS = {
     });
     const [save, find] = prepare(
       bare,
-      texts.filter((text) => /^\s*(INSERT|SELECT encrypted)/.test(text)),
+      texts.filter((text) => /^\s*(INSERT|SELECT \* FROM encrypted)/.test(text)),
     );
     return compare(
       'credential save, read, decrypt',
@@ -178,7 +178,16 @@ export const OPERATIONS = {
         const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: 16 });
         const ciphertext = cipher.update('my-password', 'utf8', 'base64') + cipher.final('base64');
         const tag = cipher.getAuthTag().toString('base64');
-        save.run({ id, ciphertext, iv: iv.toString('base64'), tag, key_id: 'k', now: NOW });
+        save.run({
+          id,
+          ciphertext,
+          iv: iv.toString('base64'),
+          tag,
+          key_id: 'k',
+          binding: 'unbound',
+          any_key: 1,
+          now: NOW,
+        });
         const row = find.get({ id });
         const decipher = createDecipheriv('aes-256-gcm', key, Buffer.from(row.iv, 'base64'), {
           authTagLength: 16,

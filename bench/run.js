@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initDatabase } from 'proxyvault';
+import { KEYS, measureKeys } from './keys.js';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
 import { fill, newFile } from './pools.js';
@@ -16,8 +17,8 @@ const { values } = parseArgs({
 const wanted = ([name]) => name.includes(values.only);
 
 const ratios = [];
-for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING }).filter(wanted)) {
-  const result = { ...measure(), goal: GOAL };
+for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...KEYS }).filter(wanted)) {
+  const result = { goal: GOAL, ...measure() };
   ratios.push(result);
   if (!values.json) console.log(describeRatio(result, name));
 }
@@ -25,6 +26,7 @@ for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING }).filt
 const figures = [
   ...(wanted(['streaming']) ? measureStreaming() : []),
   ...(wanted(['rotation']) ? measureRotation() : []),
+  ...(wanted(['keys']) ? await measureKeys() : []),
 ];
 if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
 else for (const figure of figures) console.log(describeFigure(figure));

@@ -116,7 +116,7 @@ export function keySourceOf(
 }
 
 /** What gives the passphrase: the file, or a prompt where somebody can answer it. */
-export function passphraseOf(file: string | undefined): Passphrase | undefined {
+function passphraseOf(file: string | undefined): Passphrase | undefined {
   if (file !== undefined) return () => readPassphraseFile(file);
   if (process.env.PROXYVAULT_PASSPHRASE_FILE !== undefined || !canAsk()) return undefined;
   return () => ask('Passphrase of the key:');

@@ -126,3 +126,60 @@ it('no output of the command line holds one, in whichever line of a list it stoo
   }
   for (const file of ['pool.db', 'key']) assertClean(file, readFileSync(join(folder, file)));
 });
+
+it('no output and no file of the key commands holds a key, a passphrase, a recovery code or a login', () => {
+  const { run, folder } = commandLine();
+  const [username = '', password = ''] = CANARIES;
+  const passphrase = 'canary-phrase-of-words';
+  // Beside the pool, not in it: what the user keeps elsewhere.
+  const kept = temporaryFolder();
+  const passphraseFile = join(kept, 'passphrase');
+  writeFileSync(passphraseFile, passphrase);
+  writeFileSync(join(kept, 'list.txt'), `h.example:1:${username}:${password}`);
+  const env = { PROXYVAULT_DEBUG: '1' };
+  const said: string[] = [];
+  const command = (
+    args: string[],
+    options: { input?: string; env?: Record<string, string> } = {},
+  ): string => {
+    const { stdout, stderr } = run(args, { ...options, env: { ...env, ...options.env } });
+    said.push(stdout, stderr);
+    return stdout;
+  };
+  command(['import', join(kept, 'list.txt')]);
+  const plainKey = readFileSync(join(folder, 'key'), 'utf8').trim();
+  command(['key', 'status']);
+  command(['key', 'status', '--json']);
+  const code = run(['key', 'recovery-code']).stdout.trim();
+  const given = ['--passphrase-file', passphraseFile];
+  command(['key', 'passphrase', ...given]);
+  command(['key', 'rotate', ...given]);
+  command(['key', 'verify', ...given, '--json']);
+  command(['key', 'verify']);
+  writeFileSync(join(kept, 'wrong'), `${passphrase}-wrong`);
+  command(['key', 'verify', '--passphrase-file', join(kept, 'wrong')]);
+  command(['key', 'recover'], { input: code.replace(/.$/, '') });
+  command(['key', 'recover'], { input: code });
+  command(['key', 'environment', ...given], { env: { PROXYVAULT_KEY: plainKey.slice(1) } });
+  command(['key', 'environment', ...given], { env: { PROXYVAULT_KEY: plainKey } });
+  command(['key', 'verify'], { env: { PROXYVAULT_KEY: plainKey } });
+  for (const secret of [
+    plainKey,
+    Buffer.from(plainKey, 'base64').toString('hex'),
+    passphrase,
+    code,
+    code.replaceAll('-', ''),
+  ]) {
+    expect([secret.length, said.join('\n').includes(secret)]).toEqual([secret.length, false]);
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })) {
+      if (!file.isFile()) continue;
+      const bytes = readFileSync(join(file.parentPath, file.name));
+      expect([file.name, bytes.includes(secret), bytes.includes(Buffer.from(plainKey, 'base64'))]).toEqual([
+        file.name,
+        false,
+        false,
+      ]);
+    }
+  }
+  assertClean('the outputs', said.join('\n'));
+}, 60_000);

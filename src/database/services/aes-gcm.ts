@@ -81,7 +81,7 @@ function decodeBase64(text: string, what: string, length?: number): Buffer {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : null;
   if (
     bytes === null ||
-    bytes.toString('base64') !== text ||
+    !isCanonical(text, bytes.length) ||
     (length !== undefined && bytes.length !== length)
   ) {
     throw new ProxyVaultError(
@@ -90,6 +90,17 @@ function decodeBase64(text: string, what: string, length?: number): Buffer {
     );
   }
   return bytes;
+}
+
+/**
+ * Whether a text that Node decoded to so many bytes is the one text for them: each character that is none makes it too
+ * long, the other alphabet is taken too, and the bits behind the last byte must be 0 (RFC 4648, section 3.5).
+ */
+function isCanonical(text: string, bytes: number): boolean {
+  if (text.length !== Math.ceil(bytes / 3) * 4 || text.includes('-') || text.includes('_')) return false;
+  if (bytes % 3 === 1) return text.endsWith('==') && 'AQgw'.includes(text.charAt(text.length - 3));
+  if (bytes % 3 === 2) return text.endsWith('=') && 'AEIMQUYcgkosw048'.includes(text.charAt(text.length - 2));
+  return !text.endsWith('=');
 }
 
 /** Random IVs, drawn many at a time, each given once. */

@@ -166,10 +166,11 @@ export class Keyset implements CredentialCipher {
   }
 
   #current(): Loaded {
-    const { driver } = this.session;
+    const loaded = this.#loaded;
     // What was read inside a transaction holds until that ends: it may be rolled back.
-    if (!this.#loaded || ![0, driver.transactionNumber].includes(this.#loaded.transaction))
-      this.#loaded = this.#load();
+    if (loaded && (loaded.transaction === 0 || loaded.transaction === this.session.driver.transactionNumber))
+      return loaded;
+    this.#loaded = this.#load();
     return this.#loaded;
   }
 

@@ -134,3 +134,18 @@ function* flipped(text: string): Generator<string> {
     yield changed.toString('base64');
   }
 }
+
+describe('base64', () => {
+  it('is taken in its canonical form only, as encoding it again shows', () => {
+    const characters = fc.constantFrom(...'ABQgwz09+/-_= \n.é');
+    fc.assert(
+      fc.property(fc.string({ unit: characters, maxLength: 12 }), (text) => {
+        const canonical = Buffer.from(text, 'base64').toString('base64') === text;
+        const sealed = { ...seal(key, 'x'), ciphertext: text };
+        if (canonical) expect(open(key, sealed)).toBeNull();
+        else expect(thrownBy(() => open(key, sealed))).toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});

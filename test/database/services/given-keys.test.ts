@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, type KeySource, systemdCredential } from 'proxyvault/database/services';
@@ -48,7 +50,6 @@ describe('a credential of systemd', () => {
     expect(thrownBy(() => new EncryptionService({ keySource }).encrypt('x'))).toMatchObject({
       code: 'KEY_INVALID',
     });
-    mkdirSync(join(temporaryFolder(), 'x'));
   });
 });
 
@@ -139,6 +140,15 @@ describe('a source of the user\u2019s own', () => {
       expect(thrownBy(() => service.encrypt('x'))).toMatchObject({ code: 'KEY_INVALID' });
     },
   );
+
+  it('may be a cloud KMS: the example runs', () => {
+    const example = fileURLToPath(new URL('../../../examples/kms-key-source.ts', import.meta.url));
+    const { stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', example], {
+      cwd: temporaryFolder(),
+      encoding: 'utf8',
+    });
+    expect({ stdout, stderr }).toEqual({ stdout: 'kept by the KMS example kms\n', stderr: '' });
+  });
 
   it('has its errors passed on', () => {
     const service = new EncryptionService({

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -12,7 +10,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
 import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -89,30 +86,6 @@ describe('the key file', () => {
     chmodSync(keyFile, 0o400);
     new EncryptionService({ keyFile }).encrypt('x');
   });
-
-  it('is one, whichever of eight processes that start at once made it, five times', async () => {
-    const script = fileURLToPath(new URL('../../fixtures/first-key.mjs', import.meta.url));
-    for (let round = 0; round < 5; round++) {
-      const keyFile = join(temporaryFolder(), 'config', 'key');
-      const ids = await Promise.all(
-        Array.from({ length: 8 }, async () => {
-          const child = spawn(process.execPath, [script, keyFile], { stdio: ['ignore', 'pipe', 'pipe'] });
-          let output = '';
-          child.stdout.on('data', (chunk) => {
-            output += chunk;
-          });
-          child.stderr.on('data', (chunk) => {
-            output += chunk;
-          });
-          await once(child, 'close');
-          return output.trim();
-        }),
-      );
-      expect(ids[0]).toMatch(/^[\da-f]{16}$/);
-      expect(new Set(ids).size).toBe(1);
-      expect(readdirSync(dirname(keyFile))).toEqual(['key']);
-    }
-  }, 60_000);
 });
 
 describe('the order of sources', () => {

@@ -5,6 +5,8 @@ import { KEY_BYTES } from '../secret-key.ts';
 import type { ProtectionParameters, Protector } from './protector.ts';
 
 const SERVICE = 'proxyvault';
+/** An optional dependency, under a name that bundlers do not follow: its binary is no part of a bundle. */
+const PACKAGE: string = '@napi-rs/keyring';
 
 /**
  * Protects by a key in the operating system's keychain: Keychain on macOS, Credential Manager on Windows, the Secret
@@ -52,9 +54,8 @@ interface KeychainEntry {
   deletePassword(): Promise<boolean>;
 }
 
-/** Loaded only here: it is an optional dependency. */
 async function entryOf(account: string): Promise<KeychainEntry> {
-  const { AsyncEntry } = await import('@napi-rs/keyring');
+  const { AsyncEntry }: typeof import('@napi-rs/keyring') = await import(PACKAGE);
   // Pinned, since without it a machine without a Secret Service would get keyutils, in silence.
   return new AsyncEntry(SERVICE, account, { linux: { store: 'secret-service' } });
 }
