@@ -82,8 +82,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
     const service = new EncryptionService(rest);
     await service.#open(create);
-    const unfinished = service.#database && service.#keysetOf(service.#database).config.get()?.rotation;
-    if (unfinished && resumeRotation) await service.rotate({ onProgress });
+    if (resumeRotation && service.#isRotating()) await service.rotate({ onProgress });
     return service;
   }
 
@@ -271,6 +270,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
 
   async #open(create: boolean): Promise<void> {
     const keyset = this.#database && this.#keysetOf(this.#database);
+    // First of all, so that a source of another kind, or an older database, is found out before a key is made.
+    keyset?.assertUsable();
     const needed = keyset !== null && keyset.credentials.count() > 0;
     const present = await this.#roots.load().catch((error: unknown) => {
       throw needed ? asMissing(error) : error;
@@ -282,6 +283,12 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       if (keyset.records.length > 0) await this.#roots.source.settle?.();
     } else if (needed) throw this.#roots.missing();
     else if (create) await this.#roots.create();
+  }
+
+  /** Whether a rotation is to be finished, and can be. */
+  #isRotating(): boolean {
+    if (!this.#database || !isWritable(this.#database)) return false;
+    return Boolean(this.#keysetOf(this.#database).config.get()?.rotation);
   }
 
   #decryptBound(encrypted: EncryptedData, proxyId: string, session: Session<Mode> | null): string {

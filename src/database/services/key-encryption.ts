@@ -3,7 +3,7 @@ import type { Session, Steps } from '../drivers/driver.ts';
 import { EncryptionConfigRepository } from '../repositories/encryption-config.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
 import type { KeySource } from './key-sources/key-source.ts';
-import type { Keyset } from './keyset.ts';
+import { assertMigrated, type Keyset } from './keyset.ts';
 import { createRecoveryCode, recoveryKeyOf } from './recovery-code.ts';
 import { secretKeysOf } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
@@ -16,10 +16,12 @@ import { SecretKey, type WrappedKey } from './secret-key.ts';
  *   UNSUPPORTED if the new one does not work here. Then nothing was changed.
  */
 export async function moveTo(keyset: Keyset, target: KeySource): Promise<void> {
-  keyset.assertOwn();
+  await keyset.reload();
   keyset.establish();
-  const present = keyset.roots.read();
-  const keys = await keysOf(target, isSamePlace(keyset.roots.source, target) ? present : null);
+  const { source } = keyset.roots;
+  const keys = isSamePlace(source, target)
+    ? await renew(target, keyset.roots.read(), revisionOf(source))
+    : await keysOf(target);
   const [root] = keys;
   if (!root) throw keyset.roots.missing();
   keyset.session.driver.transaction(() => rewrapAll(keyset, root, target.kind));
@@ -32,7 +34,8 @@ export async function moveTo(keyset: Keyset, target: KeySource): Promise<void> {
 export function rewrapOld(keyset: Keyset): void {
   const [root] = keyset.roots.read();
   if (!root || keyset.records.every(({ kekId }) => kekId === root.id)) return;
-  keyset.session.driver.transaction(() => rewrapAll(keyset, root, keyset.roots.source.kind));
+  const kind = keyset.config.get()?.keySource ?? keyset.roots.source.kind;
+  keyset.session.driver.transaction(() => rewrapAll(keyset, root, kind));
   keyset.refresh();
 }
 
@@ -60,6 +63,7 @@ export async function recoverTo(
   { replace }: { replace: boolean },
 ): Promise<void> {
   const recovery = recoveryKeyOf(code);
+  assertMigrated(session);
   const config = new EncryptionConfigRepository(session);
   const escrow = new EncryptionSecretsRepository(session).find('escrow');
   const databaseId = config.get()?.databaseId;
@@ -77,19 +81,19 @@ export async function recoverTo(
     );
   }
   const restored = recovery.unwrap(escrow, databaseId, 'escrow');
-  const present = replace ? [] : await presentKeys(target);
+  const present = await presentKeys(target, replace);
   const keys = [...present, restored].filter(
     (key, index, all) => all.findIndex(({ id }) => id === key.id) === index,
   );
-  await target.write?.(keys.map(({ key }) => key.export()));
+  await target.write?.(bytesOf(keys), revisionOf(target));
   config.pin(databaseId, target.kind);
 }
 
-async function presentKeys(target: KeySource): Promise<readonly SecretKey[]> {
+async function presentKeys(target: KeySource, replace: boolean): Promise<readonly SecretKey[]> {
   try {
-    const material = await target.read();
-    return material === null ? [] : secretKeysOf(material);
+    return secretKeysOrNone(await target.read());
   } catch (error) {
+    if (replace) return [];
     throw new ProxyVaultError(
       'CONFLICT',
       `There is a key file at ${target.location} that cannot be opened: name another with --key-file, or say --force (\`replace: true\`) to put the restored key in its place; the old file is kept as .bak.`,
@@ -99,22 +103,33 @@ async function presentKeys(target: KeySource): Promise<readonly SecretKey[]> {
 }
 
 /** A new key for a source that can store one, before those that it has; else the keys that it has. */
-async function keysOf(
+async function keysOf(target: KeySource): Promise<readonly SecretKey[]> {
+  const had = secretKeysOrNone(await target.read());
+  if (target.write) return renew(target, had, revisionOf(target));
+  if (had.length > 0) return had;
+  throw new ProxyVaultError(
+    'KEY_MISSING',
+    `There is no key in the new source (${target.kind}: ${target.location}): put one there first. Nothing was changed.`,
+    { details: { kind: target.kind, location: target.location } },
+  );
+}
+
+/** A new key before these. Read back, so that what cannot be opened again is found out now. */
+async function renew(
   target: KeySource,
-  present: readonly SecretKey[] | null,
+  older: readonly SecretKey[],
+  revision: string | null,
 ): Promise<readonly SecretKey[]> {
-  const had = present ?? secretKeysOrNone(await target.read());
-  if (!target.write) {
-    if (had.length > 0) return had;
-    throw new ProxyVaultError(
-      'KEY_MISSING',
-      `There is no key in the new source (${target.kind}: ${target.location}): put one there first. Nothing was changed.`,
-      { details: { kind: target.kind, location: target.location } },
-    );
-  }
-  await target.write([SecretKey.generate(), ...had].map(({ key }) => key.export()));
-  // Read back, so that what cannot be opened again is found out now.
+  await target.write?.(bytesOf([SecretKey.generate(), ...older]), revision);
   return secretKeysOrNone(await target.read());
+}
+
+function bytesOf(keys: readonly SecretKey[]): Buffer[] {
+  return keys.map(({ key }) => key.export());
+}
+
+function revisionOf(source: KeySource): string | null {
+  return source.revision?.() ?? null;
 }
 
 function secretKeysOrNone(material: Awaited<ReturnType<KeySource['read']>>): readonly SecretKey[] {
@@ -126,6 +141,8 @@ function isSamePlace(a: KeySource, b: KeySource): boolean {
 }
 
 function* rewrapAll(keyset: Keyset, root: SecretKey, kind: string): Steps<'sync', void> {
+  // Under the lock: another process may have rotated meanwhile.
+  keyset.refresh();
   const { databaseId } = keyset;
   for (const record of keyset.records) {
     // What is damaged already stays as it is.

@@ -37,11 +37,11 @@ export interface KeyStatus {
 
 export function statusOf(keyset: Keyset): KeyStatus {
   const { source } = keyset.roots;
+  const records = keyset.records;
   const config = keyset.config.get();
   const counts = keyset.credentials.countByKey();
   const rowsOf = (keyId: string | null): number =>
     counts.reduce((sum, count) => (count.keyId === keyId ? sum + count.rows : sum), 0);
-  const records = keyset.records;
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
     keyId,
     state,

@@ -14,7 +14,7 @@ import { seal } from './aes-gcm.ts';
 import { openBound, sealBound } from './binding.ts';
 import type { CredentialCipher, CredentialContent } from './credential-cipher.ts';
 import { MessageBudget } from './message-budget.ts';
-import { fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
+import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
 
 /** What the tables of keys say, unwrapped as far as that could be done. */
@@ -105,6 +105,29 @@ export class Keyset implements CredentialCipher {
     this.#writingKey('');
   }
 
+  /** @throws MIGRATION_PENDING, or KEY_MISMATCH for another kind of source than this database's. */
+  assertUsable(): void {
+    assertMigrated(this.session);
+    const config = this.config.get();
+    if (config) this.#assertPinned(config.keySource);
+  }
+
+  /**
+   * Reads the source and the tables again, as before a change of keys: another process may have changed either.
+   *
+   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   */
+  async reload(): Promise<void> {
+    this.assertUsable();
+    const needed = this.keys.findAll().length > 0 || this.credentials.count() > 0;
+    const present = await this.roots.reload().catch((error: unknown) => {
+      throw needed ? asMissing(error) : error;
+    });
+    if (!present && needed) throw this.roots.missing();
+    this.refresh();
+    if (present) this.assertOwn();
+  }
+
   /** What is wrong with a data key, if anything. */
   problemOf(keyId: string): ProxyVaultError | null {
     const key = this.#current().keys.get(keyId);
@@ -160,7 +183,8 @@ export class Keyset implements CredentialCipher {
 
   /** Unwraps with whichever key of the source wraps it. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   unwrap(wrapped: WrappedKey, place: string, databaseId = this.databaseId): SecretKey {
-    const root = this.roots.readNeeded().find(({ id }) => id === wrapped.kekId);
+    this.roots.readNeeded();
+    const root = this.roots.find(wrapped.kekId);
     if (root) return root.unwrap(wrapped, databaseId, place);
     throw this.#mismatch(wrapped.kekId);
   }
@@ -175,9 +199,8 @@ export class Keyset implements CredentialCipher {
   }
 
   #load(): Loaded {
-    assertMigrated(this.session);
+    this.assertUsable();
     const config = this.config.get();
-    if (config) this.#assertPinned(config.keySource);
     const records = this.keys.findAll();
     const keys = new Map(
       records.map((record) => [
@@ -286,7 +309,7 @@ function attempt<T>(work: () => T): T | ProxyVaultError {
 }
 
 /** @throws MIGRATION_PENDING where the tables of keys are not there yet. */
-function assertMigrated({ driver }: Session<'sync'>): void {
+export function assertMigrated({ driver }: Session<'sync'>): void {
   const found = driver.one(
     `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'encryption_config'`,
     {},

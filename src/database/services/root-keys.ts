@@ -43,8 +43,23 @@ export class RootKeys {
 
   /** Waits for the source; says whether it has a key. */
   async load(): Promise<boolean> {
+    return this.#keys !== null || this.reload();
+  }
+
+  /** As `load`, and reads again what was read: another process may have changed it. */
+  async reload(): Promise<boolean> {
     this.#assertAlive();
-    return this.#keys !== null || this.#take(await this.#source.read()) !== null;
+    return this.#take(await this.#source.read()) !== null;
+  }
+
+  /** The key with this id; the source is read again where it is not known yet, if it answers at once. */
+  find(id: string): SecretKey | undefined {
+    const known = this.read().find((key) => key.id === id);
+    if (known) return known;
+    const again = this.#source.read();
+    if (isPromise(again)) again.catch(() => undefined);
+    else this.#take(again);
+    return this.read().find((key) => key.id === id);
   }
 
   /** Makes a key, as one that will be needed where nothing can wait. */

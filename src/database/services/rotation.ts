@@ -50,8 +50,9 @@ const MOST_PASSES = 5;
  * whatever moment it ends at, every credential is readable, and the next call goes on.
  */
 export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promise<KeyRotationReport> {
-  keyset.assertOwn();
-  keyset.establish();
+  await keyset.reload();
+  // A primary that is damaged is no reason to make none.
+  if (keyset.records.length === 0) keyset.establish();
   const { driver } = keyset.session;
   const begun = driver.transaction(() => begin(keyset));
   keyset.refresh();

@@ -33,7 +33,7 @@ export async function verifyCredentials(
   keyset: Keyset,
   { onProgress }: VerificationOptions = {},
 ): Promise<VerificationReport> {
-  keyset.assertOwn();
+  await keyset.reload();
   const total = keyset.credentials.count();
   const report: VerificationReport = { ok: true, checked: 0, unbound: 0, failures: [] };
   for (let after = ''; ; ) {

@@ -9,6 +9,7 @@ import {
   renameSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -193,7 +194,8 @@ describe('moving the key', () => {
     const target = keyringFile(keyFile, { passphrase: PASSPHRASE });
     const key = Buffer.from(plain, 'base64');
     // What `protect` has done when it is killed: a new key first, the old one behind it.
-    await target.write?.([new EncryptionService().generateKey(), key]);
+    await target.read();
+    await target.write?.([new EncryptionService().generateKey(), key], target.revision?.() ?? null);
     expect(existsSync(`${keyFile}.bak`)).toBe(true);
     const opened = await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db });
     expect(reveal(db, opened, id)).toEqual(loginOf(0));
@@ -213,6 +215,65 @@ describe('moving the key', () => {
     expect(moved.status().source.kind).toBe('environment');
     expect(await moved.verify()).toMatchObject({ ok: true, checked: 2 });
     expect(reveal(db, moved, id)).toEqual({ username: '', password: 'direct' });
+  });
+
+  it('by two processes at once loses no key: the second is BUSY, or follows', async () => {
+    const a = openWithFile();
+    const b = openWithFile(a.keyFile);
+    const moves = await Promise.allSettled([
+      a.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE })),
+      b.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE })),
+    ]);
+    const refused = moves.flatMap((move) => (move.status === 'rejected' ? [move.reason] : []));
+    for (const reason of refused) expect(reason).toMatchObject({ code: 'BUSY' });
+    expect(refused).toHaveLength(1);
+    for (const { db, id } of [a, b]) {
+      const opened = await EncryptionService.open({
+        keyFile: a.keyFile,
+        passphrase: PASSPHRASE,
+        database: db,
+      });
+      expect(reveal(db, opened, id)).toEqual(loginOf(0));
+    }
+  });
+
+  it('is found out by a process that had read the old key: what is new opens by the new one', async () => {
+    const { db, keyFile, service } = openWithFile();
+    const other = new EncryptionService({ keyFile, database: db });
+    await other.verify();
+    await service.protect(keyringFile(keyFile));
+    await service.rotate();
+    expect(await other.verify()).toMatchObject({ ok: true, checked: 1 });
+    await service.protect(keyringFile(keyFile));
+    await other.rotate();
+    const fresh = new EncryptionService({ keyFile, database: db });
+    expect(await fresh.verify()).toMatchObject({ ok: true, checked: 1 });
+    expect(rowsOf(db, 'encryption_keys')[0]?.kek_id).toBe(fresh.keyId());
+  });
+
+  it('leaves every identity what it was: an import changes nothing', async () => {
+    const { db, keyFile, service } = openWithFile();
+    const input = { host: 'h.example', port: 1, protocol: 'http' as const, credentials: loginOf(0) };
+    await service.protect(keyringFile(keyFile));
+    await service.rotate();
+    const fresh = new EncryptionService({ keyFile, database: db });
+    expect(new ProxyRepository(db, fresh).importMany([input])).toEqual({
+      added: 0,
+      updated: 0,
+      unchanged: 1,
+    });
+  });
+
+  it('removes what a process that was killed left of an old key, and breaks its lock', async () => {
+    const { keyFile, service } = openWithFile();
+    const left = join(dirname(keyFile), '.key.0123456789ab.tmp');
+    const long = new Date(Date.now() - 60_000);
+    for (const file of [left, `${keyFile}.lock`]) {
+      writeFileSync(file, '999999999', { mode: 0o600 });
+      utimesSync(file, long, long);
+    }
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    expect(readdirSync(dirname(keyFile))).toEqual(['key']);
   });
 
   it('changes nothing if the present key is lost, or the new one is not to be had', async () => {
@@ -253,6 +314,14 @@ describe('the file', () => {
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
       code: 'KEY_INVALID',
       message: expect.stringContaining(`chown 0 '${keyFile}'`),
+    });
+  });
+
+  it('that is far too large is none', () => {
+    const { db, keyFile, id } = openWithFile();
+    writeFileSync(keyFile, ' '.repeat(2 ** 20 + 1));
+    expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
+      code: 'KEY_INVALID',
     });
   });
 

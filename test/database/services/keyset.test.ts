@@ -210,6 +210,18 @@ describe('a damaged key', () => {
     expect(thrownBy(() => reader.store(ids[0] ?? '', loginOf(1)))).toMatchObject({ code: 'KEY_INVALID' });
   });
 
+  it('that is the primary is replaced by a rotation, which names what is lost', async () => {
+    const { db, key, ids } = openPool(2);
+    set(db, `UPDATE encryption_keys SET tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`);
+    const service = new EncryptionService({ key, database: db });
+    const report = await service.rotate();
+    expect(report.failures.map(({ code }) => code)).toEqual(['KEY_INVALID', 'KEY_INVALID']);
+    expect(keysOf(db)).toHaveLength(2);
+    const credentials = new EncryptedCredentialsRepository(db, service);
+    credentials.store(ids[0] ?? '', loginOf(5));
+    expect(credentials.reveal(ids[0] ?? '')).toEqual(loginOf(5));
+  });
+
   it('of the fingerprints stops imports, and nothing is made in its place', () => {
     const { db, key } = openPool(1);
     set(db, `DELETE FROM encryption_secrets`);
@@ -327,6 +339,20 @@ describe('with ciphertext present', () => {
     // A program that hands over the key itself has it from wherever it wants.
     const explicit = new EncryptionService({ key: PROXYVAULT_KEY });
     expect(new EncryptedCredentialsRepository(db, explicit).reveal(id)).toEqual(loginOf(0));
+  });
+
+  it('a source of another kind makes no key of its own', async () => {
+    const { db, keyFile } = openWithFile();
+    db.driver.run('DELETE FROM encrypted_credentials', {});
+    const PROXYVAULT_KEY = randomBytes(32).toString('hex');
+    await expect(EncryptionService.open({ env: { PROXYVAULT_KEY }, database: db })).rejects.toMatchObject({
+      code: 'KEY_MISMATCH',
+    });
+    const older = readFileSync(keyFile, 'utf8').trim();
+    const explicit = await EncryptionService.open({ key: `${PROXYVAULT_KEY} ${older}`, database: db });
+    // Its keys are under the new one now; the kind of source is still the file.
+    expect(rowsOf(db, 'encryption_config')[0]?.key_source).toBe('key file');
+    expect(keysOf(db)[0]?.kek_id).toBe(explicit.keyId());
   });
 
   it('the key may come back while the service lives', () => {

@@ -110,6 +110,19 @@ describe('rotate', () => {
     expect(await opened.verify()).toMatchObject({ ok: true, checked: 1000 });
   });
 
+  it('is left alone where the database may not be written', async () => {
+    const { db, encryption, key } = openPool(60);
+    const stop = new AbortController();
+    await encryption
+      .rotate({ batchSize: 5, signal: stop.signal, onProgress: () => stop.abort() })
+      .catch(() => null);
+    const reader = openDatabase({ path: db.path, readonly: true });
+    const opened = await EncryptionService.open({ key, database: reader });
+    expect(opened.status().rotation).toMatchObject({ left: 55 });
+    expect(await opened.verify()).toMatchObject({ ok: true, checked: 60 });
+    await expect(opened.rotate()).rejects.toMatchObject({ code: 'READ_ONLY' });
+  });
+
   it('resumes rather than begin another one, and two at once do no harm', async () => {
     const { db, encryption, key } = openPool(600);
     const stop = new AbortController();

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
@@ -9,6 +9,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -20,6 +21,13 @@ import { basename, dirname, join } from 'node:path';
 import { ProxyVaultError } from '../../../errors.ts';
 
 const POSIX = process.platform !== 'win32';
+/** Far more than the keys of a life. */
+const MOST_BYTES = 1024 * 1024;
+/** Writing takes some milliseconds: who left a lock or a temporary file so long ago has died. */
+const STALE_MS = 30_000;
+/** How long the lock of a process that is gone is still respected. */
+const GRACE_MS = 200;
+const WAIT_MS = 35_000;
 
 /**
  * The text of a key file, or null if there is no file.
@@ -34,7 +42,9 @@ export function readKeyFile(path: string): string | null {
     const descriptor = openSync(path, constants.O_RDONLY | (POSIX ? constants.O_NOFOLLOW : 0));
     try {
       // What was opened, whatever stood there a moment ago.
-      assertSafe(path, fstatSync(descriptor));
+      const opened = fstatSync(descriptor);
+      assertSafe(path, opened);
+      if (opened.size > MOST_BYTES) throw tooLarge(path);
       const bytes = readFileSync(descriptor);
       const text = bytes.toString('utf8');
       bytes.fill(0);
@@ -56,7 +66,7 @@ export function createKeyFile(path: string, text: string): void {
       // Fails if there is one already, unlike a rename.
       linkSync(temporary, path);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (!isExisting(error)) throw error;
     } finally {
       rmSync(temporary, { force: true });
     }
@@ -64,13 +74,36 @@ export function createKeyFile(path: string, text: string): void {
   });
 }
 
-/** Replaces a key file at one stroke; what was there is kept beside it as `.bak`. */
-export function replaceKeyFile(path: string, text: string): void {
+/**
+ * Replaces a key file at one stroke; what was there is kept beside it as `.bak`.
+ *
+ * @throws BUSY if its text is not that of the revision (null: no file) any more: a key that another process has put there
+ *   would be lost.
+ */
+export function replaceKeyFile(path: string, text: string, revision: string | null): void {
+  if (text.length > MOST_BYTES) throw tooLarge(path);
   attempt(path, 'written', () => {
-    if (lstatSync(path, { throwIfNoEntry: false })) keepBackup(path);
-    renameSync(writeTemporary(path, text), path);
-    syncFolder(path);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    removeStale(path);
+    underLock(path, () => {
+      const present = readKeyFile(path);
+      if ((present === null ? null : revisionOf(present)) !== revision) {
+        throw new ProxyVaultError(
+          'BUSY',
+          `The key file ${path} was changed by another process meanwhile: try again. Nothing was changed.`,
+          { details: { path } },
+        );
+      }
+      if (present !== null) keepBackup(path);
+      renameSync(writeTemporary(path, text), path);
+      syncFolder(path);
+    });
   });
+}
+
+/** Names a text, and reveals nothing of it. */
+export function revisionOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** The path of the backup that {@link replaceKeyFile} keeps. */
@@ -78,12 +111,86 @@ export function backupOf(path: string): string {
   return `${path}.bak`;
 }
 
-/** Removes a backup that must not lie about. */
+/** Removes a backup that must not lie about, and what a process that was killed has left. */
 export function removeBackup(path: string): void {
   attempt(path, 'cleaned up', () => {
+    removeStale(path);
     rmSync(backupOf(path), { force: true });
     syncFolder(path);
   });
+}
+
+/** Holds `path.lock` meanwhile, which no other process can make then. */
+function underLock(path: string, work: () => void): void {
+  const lock = `${path}.lock`;
+  const deadline = Date.now() + WAIT_MS;
+  while (!tryLock(lock)) {
+    if (Date.now() > deadline)
+      throw new ProxyVaultError(
+        'BUSY',
+        `Another process is writing the key file ${path} (${lock}): try again.`,
+      );
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  }
+  try {
+    work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function tryLock(lock: string): boolean {
+  const mine = writeTemporary(lock, String(process.pid));
+  try {
+    linkSync(mine, lock);
+    return true;
+  } catch (error) {
+    if (!isExisting(error)) throw error;
+    if (isAbandoned(lock)) rmSync(lock, { force: true });
+    return false;
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+/** Its process has died; or, where that cannot be told (another container), it is far too old. */
+function isAbandoned(lock: string): boolean {
+  if (ageOf(lock) < GRACE_MS) return false;
+  if (ageOf(lock) > STALE_MS) return true;
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
+  }
+}
+
+/** The temporary files of processes that were killed hold keys. */
+function removeStale(path: string): void {
+  const folder = dirname(path);
+  const left = readdirSync(folder).filter(
+    (name) => name.startsWith(`.${basename(path)}.`) && /\.[\da-f]{12}\.tmp$/.test(name),
+  );
+  for (const name of left)
+    if (ageOf(join(folder, name)) > STALE_MS) rmSync(join(folder, name), { force: true });
+}
+
+/** Milliseconds since it was written; 0 for what is gone. */
+function ageOf(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found ? Date.now() - found.mtimeMs : 0;
+}
+
+function isExisting(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
+}
+
+function tooLarge(path: string): ProxyVaultError {
+  return new ProxyVaultError(
+    'KEY_INVALID',
+    `The key file ${path} is larger than ${MOST_BYTES} bytes: it is none, or its older keys must be removed.`,
+    { details: { path } },
+  );
 }
 
 function keepBackup(path: string): void {

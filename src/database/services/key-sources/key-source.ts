@@ -15,8 +15,14 @@ export interface KeySource {
   read(): KeyMaterial | null | Promise<KeyMaterial | null>;
   /** Makes a key where there is none, never replacing one; absent where that cannot be done. */
   create?(): KeyMaterial | Promise<KeyMaterial>;
-  /** Stores these keys, replacing what was, of which a backup stays; absent where that cannot be done. */
-  write?(keys: readonly Buffer[]): void | Promise<void>;
+  /**
+   * Stores these keys, replacing what was, of which a backup stays; absent where that cannot be done.
+   *
+   * @throws BUSY if the source is not in the state `revision` any more: another process has written it.
+   */
+  write?(keys: readonly Buffer[], revision: string | null): void | Promise<void>;
+  /** Names the state that the last `read` found: null if there was nothing. With `write`. */
+  revision?(): string | null;
   /** What protects the key there, such as `passphrase`; absent where the source does not know. */
   protection?(): string | null;
   /** Called when no database needs what `write` replaced: removes a backup that is less protected than the new one. */

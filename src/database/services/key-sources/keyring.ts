@@ -5,7 +5,14 @@ import { z } from 'zod';
 import { ProxyVaultError } from '../../../errors.ts';
 import { decodeKeys } from '../key-text.ts';
 import { KEY_BYTES, SecretKey, type WrappedKey } from '../secret-key.ts';
-import { backupOf, createKeyFile, readKeyFile, removeBackup, replaceKeyFile } from './key-file.ts';
+import {
+  backupOf,
+  createKeyFile,
+  readKeyFile,
+  removeBackup,
+  replaceKeyFile,
+  revisionOf,
+} from './key-file.ts';
 import type { KeySource } from './key-source.ts';
 import { keychainProtector } from './keychain.ts';
 import { type Passphrase, passphraseProtector } from './passphrase.ts';
@@ -40,7 +47,7 @@ const keyringSchema = z.strictObject({
     .object({ kind: z.enum(['passphrase', 'keychain', 'safe-storage']) })
     .catchall(z.union([z.string(), z.number()])),
   /** The first is in use, the others only decrypt. */
-  keys: z.array(wrappedSchema).min(1).max(1000),
+  keys: z.array(wrappedSchema).min(1),
 });
 
 type SealedKeyring = z.infer<typeof keyringSchema>;
@@ -58,6 +65,8 @@ class KeyringFile implements KeySource {
   readonly location: string;
   readonly #protectors: readonly Protector[];
   readonly #protection: KeyringProtection;
+  /** What the last `read` found. */
+  #text: string | null = null;
 
   constructor(path: string, { passphrase, safeStorage, protection }: KeyringOptions) {
     this.location = path;
@@ -73,6 +82,7 @@ class KeyringFile implements KeySource {
 
   read(): Buffer[] | null | Promise<Buffer[]> {
     const text = readKeyFile(this.location);
+    this.#text = text;
     if (text === null) return null;
     const sealed = this.#parse(text);
     return sealed ? this.#unseal(sealed) : decodeKeys(text, `The key file ${this.location}`);
@@ -85,9 +95,14 @@ class KeyringFile implements KeySource {
     return this.#found(this.read());
   }
 
-  write(keys: readonly Buffer[]): void | Promise<void> {
-    if (this.#protection === 'permissions') replaceKeyFile(this.location, plainText(keys));
-    else return this.#seal(keys).then(({ text }) => replaceKeyFile(this.location, text));
+  write(keys: readonly Buffer[], revision: string | null): void | Promise<void> {
+    if (this.#protection !== 'permissions')
+      return this.#seal(keys).then(({ text }) => replaceKeyFile(this.location, text, revision));
+    replaceKeyFile(this.location, plainText(keys), revision);
+  }
+
+  revision(): string | null {
+    return this.#text === null ? null : revisionOf(this.#text);
   }
 
   protection(): string | null {
@@ -102,9 +117,9 @@ class KeyringFile implements KeySource {
 
   /** A key that is encrypted now does not stay beside it in clear. */
   settle(): void {
+    if (this.protection() === 'permissions') return;
     const backup = readKeyFile(backupOf(this.location));
-    if (backup !== null && this.#parse(backup) === null && this.protection() !== 'permissions')
-      removeBackup(this.location);
+    if (backup !== null && this.#parse(backup) === null) removeBackup(this.location);
   }
 
   async #createSealed(key: Buffer): Promise<Buffer[]> {
@@ -131,7 +146,7 @@ class KeyringFile implements KeySource {
     const protecting = SecretKey.from(key);
     if (keys.some(({ kekId }) => kekId !== protecting.id)) throw this.#otherKey(kind);
     const unwrapped = keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
-    if (renewed) replaceKeyFile(this.location, sealedText({ kind, ...renewed }, keys));
+    if (renewed) replaceKeyFile(this.location, sealedText({ kind, ...renewed }, keys), this.revision());
     return unwrapped;
   }
 
