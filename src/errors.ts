@@ -53,6 +53,8 @@ export const ERROR_CODES = {
   KEY_MISMATCH: 'the encryption key is another one',
   /** The key material found is malformed or unsafe to use. */
   KEY_INVALID: 'the encryption key is malformed',
+  /** The key must be waited for, such as one that a passphrase protects: open the service first. */
+  KEY_LOCKED: 'the encryption key is locked',
   /** A data key has encrypted as many messages as is safe: it must be rotated. */
   KEY_EXHAUSTED: 'the encryption key has been used too often',
   /** A ciphertext, IV or authentication tag is damaged. */

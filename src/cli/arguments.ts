@@ -6,6 +6,13 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
+/** Reads an argument that is a whole number from 1. */
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return value;
+}
+
 /** Reads an argument that is a time in milliseconds. */
 export function milliseconds(text: string): number {
   const value = Number(text);

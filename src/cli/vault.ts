@@ -95,7 +95,7 @@ export async function withVault<T>(
   const keySource = keySourceOf(options);
   // A key file that permissions protect is read, or made, when it is needed.
   const encryption =
-    unlock && mustWait(keySource, options)
+    unlock && keySource.asynchronous?.()
       ? await EncryptionService.open({ keySource, database: db, resumeRotation: false })
       : new EncryptionService({ keySource, database: db });
   return await work({ db, encryption });
@@ -111,7 +111,11 @@ export function keySourceOf(
   return choose({
     keyFile,
     passphrase,
-    protection: passphraseFile === undefined ? 'permissions' : 'passphrase',
+    // One that somebody could type is no wish to have one.
+    protection:
+      passphraseFile === undefined && process.env.PROXYVAULT_PASSPHRASE_FILE === undefined
+        ? 'permissions'
+        : 'passphrase',
   });
 }
 
@@ -120,9 +124,4 @@ function passphraseOf(file: string | undefined): Passphrase | undefined {
   if (file !== undefined) return () => readPassphraseFile(file);
   if (process.env.PROXYVAULT_PASSPHRASE_FILE !== undefined || !canAsk()) return undefined;
   return () => ask('Passphrase of the key:');
-}
-
-function mustWait(source: KeySource, { passphraseFile }: VaultOptions): boolean {
-  const present = source.protection?.() ?? null;
-  return present === null ? passphraseFile !== undefined : present !== 'permissions';
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { initDatabase } from 'proxyvault/database';
 import type { KeyStatus } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
@@ -64,9 +65,17 @@ describe('key rotate', () => {
       env,
     });
     const closed = once(child, 'close');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    const watching = initDatabase({ path: db });
+    const cursor = (): unknown =>
+      watching.driver.first(
+        'SELECT rotation_cursor FROM encryption_config',
+        {},
+        (row) => row.rotation_cursor,
+      );
+    while (!cursor()) await new Promise((resolve) => setTimeout(resolve, 1));
     child.kill('SIGKILL');
     await closed;
+    watching.close();
     const { rotation } = json<KeyStatus>('key', 'status');
     expect(rotation?.left).toBeGreaterThan(0);
     expect(run(['key', 'status']).stdout).toContain(`${rotation?.left} credentials left`);
@@ -90,12 +99,30 @@ describe('key rotate', () => {
   });
 });
 
+describe('a passphrase file in the environment', () => {
+  it('protects the key of a new pool, and one that is recovered', () => {
+    const { run, folder } = commandLine();
+    writeFileSync(join(folder, 'p'), PASSPHRASE);
+    writeFileSync(join(folder, 'list.txt'), 'h.example:1:u:p\n');
+    const env = { PROXYVAULT_PASSPHRASE_FILE: join(folder, 'p') };
+    expect(run(['import', 'list.txt'], { env }).status).toBe(0);
+    const code = run(['key', 'recovery-code'], { env }).stdout;
+    rmSync(join(folder, 'key'));
+    expect(run(['key', 'recover'], { env, input: code })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('protected by passphrase'),
+    });
+    expect(JSON.parse(readFileSync(join(folder, 'key'), 'utf8'))).toMatchObject({
+      protection: { kind: 'passphrase' },
+    });
+  });
+});
+
 describe('key verify', () => {
   it('is 0 when all decrypt; else 1, with the proxies that do not', async () => {
     const { run, json, db } = withLogins();
     expect(run(['key', 'verify'])).toMatchObject({ status: 0, stdout: 'All 2 credentials decrypt.\n' });
     const [{ id } = { id: '' }] = json<{ items: { id: string }[] }>('list').items;
-    const { initDatabase } = await import('proxyvault/database');
     const opened = initDatabase({ path: db });
     opened.driver.run(`UPDATE encrypted_credentials SET iv = 'AAAAAAAAAAAAAAAA' WHERE proxy_id = :id`, {
       id,
@@ -137,6 +164,10 @@ describe('key passphrase', () => {
     expect(run(['list']).status).toBe(0);
     expect(run(['next']).status).toBe(0);
     expect(run(['key', 'status']).stdout).toContain('locked');
+    expect(JSON.parse(run(['key', 'status', '--json']).stdout)).toMatchObject({
+      locked: true,
+      keys: [{ problem: 'KEY_LOCKED' }],
+    });
     writeFileSync(join(folder, 'more.txt'), 'n.example:1:u:p\n');
     for (const args of [
       ['list', '--reveal'],
@@ -184,6 +215,8 @@ describe('key passphrase', () => {
   it('makes the key of a new pool', () => {
     const { run, folder } = commandLine();
     writeFileSync(join(folder, 'p'), PASSPHRASE);
+    expect(run(['key', 'passphrase', '--passphrase-file', 'p']).stderr).toContain('There is no pool');
+    expect(run(['init']).status).toBe(0);
     expect(run(['key', 'passphrase', '--passphrase-file', 'p']).status).toBe(0);
     expect(JSON.parse(readFileSync(join(folder, 'key'), 'utf8'))).toMatchObject({
       protection: { kind: 'passphrase' },
@@ -230,6 +263,8 @@ describe('key passphrase', () => {
       expect(readFileSync(keyFile, 'utf8')).toHaveLength(45);
       const made = await onTerminal('key passphrase', [PASSPHRASE, PASSPHRASE]);
       expect(made).toContain('protected by passphrase');
+      // It asks nobody: what it tells needs no key.
+      expect(await onTerminal('key status', [])).toContain('locked');
       const listed = await onTerminal('list --reveal', [PASSPHRASE]);
       expect(listed).toContain('canary-1');
       for (const output of [made, listed]) expect(output).not.toContain(PASSPHRASE);
@@ -281,6 +316,7 @@ describe('key environment and keychain', () => {
     const { run } = withLogins();
     const env = { PROXYVAULT_KEY: randomBytes(32).toString('base64') };
     expect(run(['key', 'verify'], { env }).status).toBe(1);
+    expect(run(['key', 'status'], { env }).stdout).toContain('comes from: key file');
     expect(run(['key', 'environment'], { env })).toMatchObject({ status: 0 });
     expect(run(['key', 'verify'], { env }).status).toBe(0);
     expect(run(['key', 'verify'])).toMatchObject({
@@ -328,4 +364,5 @@ it('every key command has an example in its help, and an unknown one is used wro
     expect(stdout).toContain('Example:\n  $ ');
   }
   expect(spawnSync(process.execPath, [BIN, 'key', 'nonsense']).status).toBe(2);
+  expect(spawnSync(process.execPath, [BIN, 'key', 'rotate', '--batch', '0']).status).toBe(2);
 });

@@ -28,8 +28,9 @@ export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> :
 /** Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. */
 export interface Driver<M extends Mode> {
   readonly mode: M;
-  /** Another number for each outermost transaction while it is open; 0 outside. */
-  readonly transactionNumber: number;
+  readonly inTransaction: boolean;
+  /** How many transactions and savepoints were rolled back. */
+  readonly rollbacks: number;
   /** The first row, mapped, or null. */
   first<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T | null>;
   /** What `map` makes of the first row, or of there being none. */

@@ -46,8 +46,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
   readonly #encryption: CredentialEncryption | null;
-  /** A key outside the database that its ciphertext is known to be written with. */
-  #checkedKey: string | null = null;
 
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
@@ -70,8 +68,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
         `The credential is bound to proxy ${data.boundTo}, and decrypts for no other: reveal it there, and store it here.`,
       );
     }
-    if (data.keyId === undefined || data.keyId === this.#checkedKey) return this.#put(proxyId, data);
-    return this.#db.transaction(() => this.#checkAndPut(proxyId, data, data.keyId ?? ''));
+    const { keyId } = data;
+    if (keyId === undefined) return this.#put(proxyId, data);
+    return this.#db.transaction(() => this.#checkAndPut(proxyId, data, keyId));
   }
 
   /** What `EncryptionService.decrypt` takes, or null. */
@@ -93,16 +92,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     const { username, password } = parse(loginSchema, login, 'login');
     const text = JSON.stringify({ username, password });
     const cipher = this.#cipher();
-    const data = cipher.seal(proxyId, 'login', text);
-    // An engine without keys of its own encrypts with the source's: there is no primary to ask for.
-    if (this.#db.mode !== 'sync') return this.#put(proxyId, data);
-    try {
-      return this.#put(proxyId, data, { primaryOnly: true });
-    } catch (error) {
-      // A rotation of another process may have put a new primary in its place.
-      if (!isNotFound(error) || !cipher.refresh()) throw error;
-      return this.#put(proxyId, cipher.seal(proxyId, 'login', text), { primaryOnly: true });
-    }
+    return this.#db.transaction(() => this.#sealAndPut(cipher, proxyId, text));
   }
 
   /**
@@ -208,43 +198,43 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  *#checkAndPut(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
-    const known = yield this.#db.one(
-      `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id) AS own,
-              EXISTS (SELECT 1 FROM encryption_keys WHERE kek_id = :key_id) AS wrapping`,
-      { key_id: keyId },
-      (row) => ({ own: Boolean(row?.own), wrapping: Boolean(row?.wrapping) }),
-    );
-    const { own, wrapping } = known as { own: boolean; wrapping: boolean };
-    if (!own && !wrapping) yield* this.#assertOnlyKey(proxyId, keyId);
-    yield this.#put(proxyId, data);
-    // A key of the database may be retired at any time, so it is looked up each time.
-    if (!own) this.#checkedKey = keyId;
+  /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
+  *#sealAndPut(cipher: CredentialCipher, proxyId: string, text: string): Steps<M, void> {
+    yield this.#put(proxyId, cipher.seal(proxyId, 'login', text));
   }
 
-  *#assertOnlyKey(proxyId: string, keyId: string): Steps<M, void> {
-    // The credential that is replaced may be of a lost key: the others decide.
+  *#checkAndPut(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
+    const keys = yield this.#db.one(
+      `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
+              EXISTS (SELECT 1 FROM encryption_keys) AS some`,
+      { key_id: keyId },
+      (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
+    );
+    const { known, some } = keys as { known: boolean; some: boolean };
+    if (!known) yield* this.#assertOnlyKey(proxyId, keyId, some);
+    yield this.#put(proxyId, data);
+  }
+
+  *#assertOnlyKey(proxyId: string, keyId: string, hasKeys: boolean): Steps<M, void> {
+    // Without keys of the database, the credential that is replaced may be of a lost key: the others decide.
     const other = yield this.#db.first(
       `SELECT key_id FROM encrypted_credentials
        WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
       { id: proxyId, key_id: keyId },
       (row) => String(row.key_id),
     );
-    if (other === null) return;
+    if (other === null && !hasKeys) return;
     throw new ProxyVaultError(
       'KEY_MISMATCH',
-      `The database's credentials were written with key ${String(other)}, and this one with ${keyId}: use one key source for all, or encrypt it again if the keys were rotated. Nothing was stored.`,
-      { details: { needed: String(other), found: keyId } },
+      `This credential was written with key ${keyId}, which is not one of this database (any more): encrypt it again, as the keys may have been rotated, and use one key source for all. Nothing was stored.`,
+      { details: { needed: other === null ? null : String(other), found: keyId } },
     );
   }
 
-  /** With `primaryOnly`, not if the key has ceased to be the primary: it may be retired before this row would be found. */
-  #put(proxyId: string, data: EncryptedData, { primaryOnly = false } = {}): Result<M, void> {
+  #put(proxyId: string, data: EncryptedData): Result<M, void> {
     return this.#db.run(
       `INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, created_at)
-       SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :now FROM proxies
-       WHERE id = :id AND (:any_key = 1 OR EXISTS (
-         SELECT 1 FROM encryption_keys WHERE key_id = :key_id AND state = 'primary'))
+       SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :now FROM proxies WHERE id = :id
        ON CONFLICT (proxy_id) DO UPDATE SET
          encrypted_data = excluded.encrypted_data,
          iv = excluded.iv,
@@ -252,7 +242,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
          key_id = excluded.key_id,
          binding = excluded.binding,
          created_at = excluded.created_at`,
-      { ...toParams(proxyId, data), any_key: primaryOnly ? 0 : 1, now: toStored(this.#session.clock()) },
+      { ...toParams(proxyId, data), now: toStored(this.#session.clock()) },
       (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
       },
@@ -281,21 +271,24 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof ProxyVaultError && error.code === 'NOT_FOUND';
-}
-
-function toLogin(proxyId: string, plaintext: string): Login {
+function toLogin(proxyId: string, text: string): Login {
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
-  const parsed = loginSchema.safeParse(JSON.parse(plaintext));
+  const parsed = loginSchema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
   throw new ProxyVaultError(
     'INVALID_ROW',
     `The credentials of proxy ${proxyId} have a form that this version does not know.`,
-    {
-      details: { proxyId },
-    },
+    { details: { proxyId } },
   );
+}
+
+/** An error of JSON.parse would quote the text. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function toParams(proxyId: string, data: EncryptedData): Record<string, string | null> {

@@ -25,19 +25,11 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
     return this.#db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
   }
 
-  exists(keyId: string): Result<M, boolean> {
+  /** Whether a key is there and is the one that encrypts. */
+  isPrimary(keyId: string): Result<M, boolean> {
     return this.#db.one(
-      `SELECT 1 FROM encryption_keys WHERE key_id = :id`,
+      `SELECT 1 FROM encryption_keys WHERE key_id = :id AND state = 'primary'`,
       { id: keyId },
-      (row) => row !== undefined,
-    );
-  }
-
-  /** Whether a key-encryption key wraps any. */
-  wrappedBy(kekId: string): Result<M, boolean> {
-    return this.#db.one(
-      `SELECT 1 FROM encryption_keys WHERE kek_id = :id LIMIT 1`,
-      { id: kekId },
       (row) => row !== undefined,
     );
   }

@@ -1,3 +1,4 @@
+import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData } from '../types.ts';
 import { associatedDataOf, openText, seal } from './aes-gcm.ts';
 import type { CredentialContent } from './credential-cipher.ts';
@@ -40,6 +41,16 @@ export function openBound(
     if (text !== null) return { content, text };
   }
   return null;
+}
+
+/** What does not decrypt with any key that it may be of. */
+export function corruptError(keyId: string | undefined): ProxyVaultError {
+  return new ProxyVaultError(
+    'CREDENTIAL_CORRUPT',
+    keyId === undefined
+      ? 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Restore a backup, or store it anew.'
+      : 'The credential is damaged, or another row\u2019s or database\u2019s: it was changed after it was stored. Restore a backup, or store it anew.',
+  );
 }
 
 type Form = readonly [CredentialContent, Buffer | undefined];

@@ -20,8 +20,6 @@ export interface CredentialCipher {
   open(proxyId: string, stored: EncryptedData): { content: CredentialContent; text: string };
   /** A keyed fingerprint of a username: 128 bits in base64url. */
   fingerprint(username: string): string;
-  /** Reads the keys anew; says whether another one is in use now. */
-  refresh(): boolean;
 }
 
 /** What the repositories need of the encryption service. */

@@ -1,6 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData } from '../types.ts';
-import { openBound, sealBound } from './binding.ts';
+import { corruptError, openBound, sealBound } from './binding.ts';
 import type { CredentialCipher, CredentialContent } from './credential-cipher.ts';
 import { fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import type { SecretKey } from './secret-key.ts';
@@ -15,7 +14,7 @@ export class DirectCipher implements CredentialCipher {
   }
 
   seal(proxyId: string, content: CredentialContent, text: string): EncryptedData {
-    return sealBound(this.#root(), '', proxyId, content, text);
+    return sealBound(this.#roots.readOrCreate()[0], '', proxyId, content, text);
   }
 
   open(proxyId: string, stored: EncryptedData): { content: CredentialContent; text: string } {
@@ -23,29 +22,20 @@ export class DirectCipher implements CredentialCipher {
       const opened = openBound(key, '', proxyId, stored);
       if (opened) return opened;
     }
-    throw new ProxyVaultError('CREDENTIAL_CORRUPT');
+    throw corruptError(stored.keyId);
   }
 
   fingerprint(username: string): string {
-    this.#fingerprintKey ??= fingerprintKeyOf(this.#root());
+    this.#fingerprintKey ??= fingerprintKeyOf(this.#roots.readOrCreate()[0]);
     return this.#fingerprintKey.fingerprint(username);
-  }
-
-  refresh(): boolean {
-    return false;
-  }
-
-  #root(): SecretKey {
-    const [root] = this.#roots.readOrCreate();
-    if (root) return root;
-    throw this.#roots.missing();
   }
 }
 
 /** The source's keys that may have written a ciphertext. @throws KEY_MISSING, KEY_INVALID, KEY_MISMATCH. */
 export function directKeys(roots: RootKeys, keyId: string | undefined): readonly SecretKey[] {
   const keys = roots.readNeeded();
-  const matching = keyId === undefined ? keys : keys.filter(({ id }) => id === keyId);
+  if (keyId === undefined) return keys;
+  const matching = keys.filter(({ id }) => id === keyId);
   if (matching.length > 0) return matching;
-  throw mismatchError(roots, keyId ?? '', keys[0]?.id ?? '');
+  throw mismatchError(roots, keyId, keys[0].id);
 }

@@ -6,6 +6,7 @@ import type { Mode, Session } from '../drivers/driver.ts';
 import type { EncryptedData } from '../types.ts';
 import { assertFunction, assertOptions, assertWhole } from '../validation.ts';
 import { openText, seal } from './aes-gcm.ts';
+import { corruptError } from './binding.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from './credential-cipher.ts';
 import { DirectCipher, directKeys } from './direct-cipher.ts';
 import { makeRecoveryCode, moveTo, recoverTo, rewrapOld } from './key-encryption.ts';
@@ -82,7 +83,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
     const service = new EncryptionService(rest);
     await service.#open(create);
-    if (resumeRotation && service.#isRotating()) await service.rotate({ onProgress });
+    if (resumeRotation && service.#isRotating()) await service.#resume(onProgress);
     return service;
   }
 
@@ -111,7 +112,6 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     assertBytes(associatedData);
     if (this.#database) return this.#keysetOf(this.#database).sealUnbound(plaintext, associatedData);
     const [root] = this.#roots.readOrCreate();
-    if (!root) throw this.#roots.missing();
     return { ...seal(root.key, plaintext, associatedData), keyId: root.id };
   }
 
@@ -136,18 +136,12 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       session && isSync(session)
         ? this.#keysetOf(session).candidates(encrypted.keyId)
         : directKeys(this.#roots, encrypted.keyId);
-    if (keys.length === 0)
-      throw mismatchError(this.#roots, encrypted.keyId ?? '', this.#roots.read()[0]?.id ?? '');
+    if (keys.length === 0) throw mismatchError(this.#roots, String(encrypted.keyId), this.keyId());
     for (const key of keys) {
       const text = openText(key.key, encrypted, associatedData);
       if (text !== null) return text;
     }
-    throw new ProxyVaultError(
-      'CREDENTIAL_CORRUPT',
-      encrypted.keyId === undefined
-        ? 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Restore a backup, or store it anew.'
-        : 'The credential is damaged: it was changed after it was stored. Restore a backup, or store it anew.',
-    );
+    throw corruptError(encrypted.keyId);
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -178,7 +172,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws KEY_MISSING if there is none yet.
    */
   keyId(): string {
-    return this.#roots.read()[0]?.id ?? '';
+    return this.#roots.read()[0].id;
   }
 
   /** Where the key comes from, for a person. Never the key. */
@@ -289,6 +283,15 @@ export class EncryptionService implements CredentialEncryption, Disposable {
   #isRotating(): boolean {
     if (!this.#database || !isWritable(this.#database)) return false;
     return Boolean(this.#keysetOf(this.#database).config.get()?.rotation);
+  }
+
+  /** Another process that is at it, and holds the lock, will finish it. */
+  async #resume(onProgress: KeyRotationOptions['onProgress']): Promise<void> {
+    try {
+      await this.rotate({ onProgress });
+    } catch (error) {
+      if (!(error instanceof ProxyVaultError && error.code === 'BUSY')) throw error;
+    }
   }
 
   #decryptBound(encrypted: EncryptedData, proxyId: string, session: Session<Mode> | null): string {

@@ -5,7 +5,7 @@ import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.
 import type { KeySource } from './key-sources/key-source.ts';
 import { assertMigrated, type Keyset } from './keyset.ts';
 import { createRecoveryCode, recoveryKeyOf } from './recovery-code.ts';
-import { secretKeysOf } from './root-keys.ts';
+import { type Keys, secretKeysOf } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
 
 /**
@@ -18,35 +18,41 @@ import { SecretKey, type WrappedKey } from './secret-key.ts';
 export async function moveTo(keyset: Keyset, target: KeySource): Promise<void> {
   await keyset.reload();
   keyset.establish();
-  const { source } = keyset.roots;
-  const keys = isSamePlace(source, target)
-    ? await renew(target, keyset.roots.read(), revisionOf(source))
-    : await keysOf(target);
-  const [root] = keys;
-  if (!root) throw keyset.roots.missing();
-  keyset.session.driver.transaction(() => rewrapAll(keyset, root, target.kind));
+  const { keys, commit } = await keysFor(target, keyset);
+  // The file last, under the lock: if that fails nothing was changed, and if the commit does the file has the old keys too.
+  keyset.session.driver.transaction(function* (): Steps<'sync', void> {
+    yield* rewrapAll(keyset, keys[0], target.kind);
+    commit();
+  });
   keyset.roots.replace(target, keys);
   keyset.refresh();
+  // What the old key wraps is not left in the log.
+  keyset.truncateLog();
   await target.settle?.();
 }
 
 /** Puts what an older key of the source still wraps under the one that is in use. */
 export function rewrapOld(keyset: Keyset): void {
   const [root] = keyset.roots.read();
-  if (!root || keyset.records.every(({ kekId }) => kekId === root.id)) return;
-  const kind = keyset.config.get()?.keySource ?? keyset.roots.source.kind;
-  keyset.session.driver.transaction(() => rewrapAll(keyset, root, kind));
+  if (keyset.records.every(({ kekId }) => kekId === root.id)) return;
+  keyset.session.driver.transaction(() => rewrapAll(keyset, root));
   keyset.refresh();
 }
 
 /** Makes the code that restores the key-encryption key, in place of an earlier one. It is kept nowhere. */
 export function makeRecoveryCode(keyset: Keyset): string {
+  keyset.assertUsable();
+  keyset.refresh();
   keyset.assertOwn();
   keyset.establish();
   const [root] = keyset.roots.read();
-  if (!root) throw keyset.roots.missing();
   const { code, key } = createRecoveryCode();
-  keyset.session.driver.transaction(() => saveRecovery(keyset, root, key));
+  keyset.session.driver.transaction(function* (): Steps<'sync', void> {
+    // It restores this key only: everything must be under it.
+    yield* rewrapAll(keyset, root);
+    yield* saveRecovery(keyset, root, key);
+  });
+  keyset.refresh();
   return code;
 }
 
@@ -62,6 +68,12 @@ export async function recoverTo(
   target: KeySource,
   { replace }: { replace: boolean },
 ): Promise<void> {
+  if (!target.prepare) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `No key can be stored in this source (${target.kind}): recover into a key file.`,
+    );
+  }
   const recovery = recoveryKeyOf(code);
   assertMigrated(session);
   const config = new EncryptionConfigRepository(session);
@@ -85,13 +97,17 @@ export async function recoverTo(
   const keys = [...present, restored].filter(
     (key, index, all) => all.findIndex(({ id }) => id === key.id) === index,
   );
-  await target.write?.(bytesOf(keys), revisionOf(target));
-  config.pin(databaseId, target.kind);
+  const commit = await target.prepare(bytesOf(keys), revisionOf(target));
+  session.driver.transaction(function* (): Steps<'sync', void> {
+    yield config.pin(databaseId, target.kind);
+    commit();
+  });
 }
 
 async function presentKeys(target: KeySource, replace: boolean): Promise<readonly SecretKey[]> {
   try {
-    return secretKeysOrNone(await target.read());
+    const material = await target.read();
+    return material ? secretKeysOf(material) : [];
   } catch (error) {
     if (replace) return [];
     throw new ProxyVaultError(
@@ -102,11 +118,15 @@ async function presentKeys(target: KeySource, replace: boolean): Promise<readonl
   }
 }
 
-/** A new key for a source that can store one, before those that it has; else the keys that it has. */
-async function keysOf(target: KeySource): Promise<readonly SecretKey[]> {
-  const had = secretKeysOrNone(await target.read());
-  if (target.write) return renew(target, had, revisionOf(target));
-  if (had.length > 0) return had;
+/** The keys that a target will have, and what puts them there: a new one before those it has, or that the same file had. */
+async function keysFor(target: KeySource, keyset: Keyset): Promise<{ keys: Keys; commit: () => void }> {
+  const { source } = keyset.roots;
+  if (isSamePlace(source, target)) return renewed(target, keyset.roots.read(), revisionOf(source));
+  const material = await target.read();
+  const present = material ? secretKeysOf(material) : [];
+  if (target.prepare) return renewed(target, present, revisionOf(target));
+  const [root, ...older] = present;
+  if (root) return { keys: [root, ...older], commit: () => undefined };
   throw new ProxyVaultError(
     'KEY_MISSING',
     `There is no key in the new source (${target.kind}: ${target.location}): put one there first. Nothing was changed.`,
@@ -114,14 +134,14 @@ async function keysOf(target: KeySource): Promise<readonly SecretKey[]> {
   );
 }
 
-/** A new key before these. Read back, so that what cannot be opened again is found out now. */
-async function renew(
+async function renewed(
   target: KeySource,
   older: readonly SecretKey[],
   revision: string | null,
-): Promise<readonly SecretKey[]> {
-  await target.write?.(bytesOf([SecretKey.generate(), ...older]), revision);
-  return secretKeysOrNone(await target.read());
+): Promise<{ keys: Keys; commit: () => void }> {
+  const keys: Keys = [SecretKey.generate(), ...older];
+  const commit = await target.prepare?.(bytesOf(keys), revision);
+  return { keys, commit: commit ?? (() => undefined) };
 }
 
 function bytesOf(keys: readonly SecretKey[]): Buffer[] {
@@ -132,33 +152,26 @@ function revisionOf(source: KeySource): string | null {
   return source.revision?.() ?? null;
 }
 
-function secretKeysOrNone(material: Awaited<ReturnType<KeySource['read']>>): readonly SecretKey[] {
-  return material === null ? [] : secretKeysOf(material);
-}
-
 function isSamePlace(a: KeySource, b: KeySource): boolean {
   return a.kind === b.kind && a.location === b.location;
 }
 
-function* rewrapAll(keyset: Keyset, root: SecretKey, kind: string): Steps<'sync', void> {
+function* rewrapAll(keyset: Keyset, root: SecretKey, kind?: string): Steps<'sync', void> {
   // Under the lock: another process may have rotated meanwhile.
   keyset.refresh();
+  keyset.assertOwn();
   const { databaseId } = keyset;
   for (const record of keyset.records) {
-    // What is damaged already stays as it is.
-    if (keyset.problemOf(record.keyId)?.code === 'KEY_INVALID') continue;
-    const key = keyset.unwrap(record, 'encryption_keys');
-    yield keyset.keys.rewrap(root.wrap(key, databaseId, 'encryption_keys'));
+    const key = keyset.unwrapSound(record, 'encryption_keys');
+    if (key) yield keyset.keys.rewrap(root.wrap(key, databaseId, 'encryption_keys'));
   }
   yield* adoptDirectKeys(keyset, root);
-  const fingerprint = keyset.secrets.find('fingerprint');
-  if (fingerprint) {
-    const key = keyset.unwrap(fingerprint, 'fingerprint');
-    yield keyset.secrets.save('fingerprint', root.wrap(key, databaseId, 'fingerprint'));
-  }
-  const recovery = keyset.secrets.find('recovery');
-  if (recovery) yield* saveRecovery(keyset, root, keyset.unwrap(recovery, 'recovery'));
-  yield keyset.config.pin(databaseId, kind);
+  const fingerprint = keyset.unwrapSound(keyset.secrets.find('fingerprint'), 'fingerprint');
+  if (fingerprint)
+    yield keyset.secrets.save('fingerprint', root.wrap(fingerprint, databaseId, 'fingerprint'));
+  const recovery = keyset.unwrapSound(keyset.secrets.find('recovery'), 'recovery');
+  if (recovery) yield* saveRecovery(keyset, root, recovery);
+  if (kind !== undefined) yield keyset.config.pin(databaseId, kind);
 }
 
 /** What the source's own key encrypted stays readable when that key goes: it becomes one of the database's keys. */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../errors.ts';
+import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
 import type { Keyset } from './keyset.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
@@ -20,6 +20,10 @@ export interface DataKeyStatus {
 /** How the credentials of a database are protected. Nothing of it is secret. */
 export interface KeyStatus {
   source: { kind: string; location: string; protection: string | null };
+  /** The kind of source that the database asks for; null before the first credential. */
+  pinned: string | null;
+  /** The key must be waited for, and was not: whether the keys below can be used is not known. */
+  locked: boolean;
   /** Null before the first credential. */
   databaseId: string | null;
   keys: DataKeyStatus[];
@@ -37,6 +41,7 @@ export interface KeyStatus {
 
 export function statusOf(keyset: Keyset): KeyStatus {
   const { source } = keyset.roots;
+  keyset.refresh();
   const records = keyset.records;
   const config = keyset.config.get();
   const counts = keyset.credentials.countByKey();
@@ -56,6 +61,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
   );
   const status: KeyStatus = {
     source: { kind: source.kind, location: source.location, protection: source.protection?.() ?? null },
+    pinned: config?.keySource ?? null,
+    locked: keys.some(({ problem }) => problem === 'KEY_LOCKED'),
     databaseId: config?.databaseId ?? null,
     keys,
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
@@ -70,10 +77,24 @@ export function statusOf(keyset: Keyset): KeyStatus {
     recoveryCode: keyset.secrets.find('escrow') !== null,
     advice: [],
   };
-  return { ...status, advice: adviceOn(status) };
+  const advice = adviceOn(status);
+  if (fingerprintProblem(keyset)?.code === 'KEY_INVALID')
+    advice.push('The key of the usernames\u2019 fingerprints is damaged: restore a backup of the database.');
+  return { ...status, advice };
 }
 
-function adviceOn({ keys, direct, unbound, rotation, recoveryCode }: KeyStatus): string[] {
+function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
+  try {
+    const wrapped = keyset.secrets.find('fingerprint');
+    if (wrapped) keyset.unwrap(wrapped, 'fingerprint');
+    return null;
+  } catch (error) {
+    if (error instanceof ProxyVaultError) return error;
+    throw error;
+  }
+}
+
+function adviceOn({ source, pinned, keys, direct, unbound, rotation, recoveryCode }: KeyStatus): string[] {
   const advice: string[] = [];
   if (rotation)
     advice.push(
@@ -86,6 +107,8 @@ function adviceOn({ keys, direct, unbound, rotation, recoveryCode }: KeyStatus):
     );
   if (keys.some(({ messageCount }) => messageCount >= MANY_MESSAGES))
     advice.push('A key has encrypted over 2^30 messages: run `proxyvault key rotate`.');
+  if (pinned !== null && keys.some(({ problem }) => problem === 'KEY_MISMATCH'))
+    advice.push(`The key given (${source.kind}) is not this database\u2019s, which comes from: ${pinned}.`);
   if (!rotation && unbound + direct.length > 0)
     advice.push(
       'Some credentials are not bound to their row, or not under a key of the database: `proxyvault key rotate` mends both.',

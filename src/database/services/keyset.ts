@@ -11,7 +11,7 @@ import { type DataKeyRecord, EncryptionKeysRepository } from '../repositories/en
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
 import type { EncryptedData } from '../types.ts';
 import { seal } from './aes-gcm.ts';
-import { openBound, sealBound } from './binding.ts';
+import { corruptError, openBound, sealBound } from './binding.ts';
 import type { CredentialCipher, CredentialContent } from './credential-cipher.ts';
 import { MessageBudget } from './message-budget.ts';
 import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
@@ -24,8 +24,6 @@ interface Loaded {
   /** By id; an error where a key cannot be unwrapped, which harms only what it encrypted. */
   keys: ReadonlyMap<string, SecretKey | ProxyVaultError>;
   primary: SecretKey | null;
-  /** The transaction that it was read in, which may be undone; 0 if in none. */
-  transaction: number;
 }
 
 /**
@@ -71,23 +69,17 @@ export class Keyset implements CredentialCipher {
       const opened = openBound(key, this.databaseId, proxyId, stored);
       if (opened !== null) return opened;
     }
-    throw new ProxyVaultError(
-      'CREDENTIAL_CORRUPT',
-      stored.keyId === undefined
-        ? 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Restore a backup, or store it anew.'
-        : 'The credential is damaged, or another row\u2019s or database\u2019s: it was changed after it was stored. Restore a backup, or store it anew.',
-    );
+    throw corruptError(stored.keyId);
   }
 
   fingerprint(username: string): string {
     return this.#fingerprinting().fingerprint(username);
   }
 
-  refresh(): boolean {
-    const before = this.#loaded?.primary?.id;
+  /** Reads the tables again. */
+  refresh(): void {
     this.#fingerprintKey = null;
     this.#loaded = this.#load();
-    return this.#loaded.primary?.id !== before;
   }
 
   /** The id that credentials are bound to. */
@@ -109,7 +101,8 @@ export class Keyset implements CredentialCipher {
   assertUsable(): void {
     assertMigrated(this.session);
     const config = this.config.get();
-    if (config) this.#assertPinned(config.keySource);
+    const problem = config && this.#pinProblem(config.keySource);
+    if (problem) throw problem;
   }
 
   /**
@@ -118,6 +111,12 @@ export class Keyset implements CredentialCipher {
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   async reload(): Promise<void> {
+    if (this.session.driver.inTransaction) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'Keys cannot be changed or verified inside a transaction: return from it first.',
+      );
+    }
     this.assertUsable();
     const needed = this.keys.findAll().length > 0 || this.credentials.count() > 0;
     const present = await this.roots.reload().catch((error: unknown) => {
@@ -132,6 +131,13 @@ export class Keyset implements CredentialCipher {
   problemOf(keyId: string): ProxyVaultError | null {
     const key = this.#current().keys.get(keyId);
     return key instanceof ProxyVaultError ? key : null;
+  }
+
+  /** A data key that is there. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
+  dataKey(keyId: string): SecretKey {
+    const key = this.#current().keys.get(keyId);
+    if (key instanceof SecretKey) return key;
+    throw key ?? this.#mismatch(keyId);
   }
 
   /**
@@ -171,10 +177,15 @@ export class Keyset implements CredentialCipher {
     throw this.#mismatch(keyId);
   }
 
+  /** Moves the log into the file and empties it, so that nothing old is left in it; says whether that could be done. */
+  truncateLog(): boolean {
+    // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+    return this.session.driver.one('PRAGMA wal_checkpoint(TRUNCATE)', {}, (row) => row?.busy === 0);
+  }
+
   /** Puts a new data key in place of the primary, within the caller's transaction. */
   *replacePrimary(): Steps<'sync', SecretKey> {
     const [root] = this.roots.readNeeded();
-    if (!root) throw this.roots.missing();
     yield this.keys.demotePrimary();
     const key = SecretKey.generate();
     yield this.keys.add(root.wrap(key, this.databaseId, 'encryption_keys'), 'primary');
@@ -189,70 +200,71 @@ export class Keyset implements CredentialCipher {
     throw this.#mismatch(wrapped.kekId);
   }
 
+  /** As `unwrap`; null for none, and for one that is damaged, which stays as it is. */
+  unwrapSound(wrapped: WrappedKey | null, place: string): SecretKey | null {
+    const key = wrapped && attempt(() => this.unwrap(wrapped, place));
+    if (key instanceof ProxyVaultError && key.code !== 'KEY_INVALID') throw key;
+    return key instanceof SecretKey ? key : null;
+  }
+
   #current(): Loaded {
-    const loaded = this.#loaded;
-    // What was read inside a transaction holds until that ends: it may be rolled back.
-    if (loaded && (loaded.transaction === 0 || loaded.transaction === this.session.driver.transactionNumber))
-      return loaded;
-    this.#loaded = this.#load();
+    this.roots.assertAlive();
+    this.#loaded ??= this.#load();
     return this.#loaded;
   }
 
   #load(): Loaded {
-    this.assertUsable();
+    assertMigrated(this.session);
     const config = this.config.get();
     const records = this.keys.findAll();
+    const unusable = config && this.#pinProblem(config.keySource);
     const keys = new Map(
       records.map((record) => [
         record.keyId,
-        attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId)),
+        unusable ?? attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId)),
       ]),
     );
     const primary = keys.get(records.find(({ state }) => state === 'primary')?.keyId ?? '');
-    return {
-      config,
-      records,
-      keys,
-      primary: primary instanceof SecretKey ? primary : null,
-      transaction: this.session.driver.transactionNumber,
-    };
+    return { config, records, keys, primary: primary instanceof SecretKey ? primary : null };
   }
 
+  /** The key that encrypts, as the table has it now: another process may have rotated, or a rollback undone it. */
   #writingKey(proxyId: string): SecretKey {
     const { primary } = this.#current();
-    if (primary) return primary;
-    this.session.driver.transaction(() => this.#establish(proxyId));
-    const made = this.#current().primary;
-    if (made) return made;
-    throw new ProxyVaultError('KEY_MISSING', 'The data key was removed while it was made: try again.');
+    if (primary && this.keys.isPrimary(primary.id)) return primary;
+    this.refresh();
+    return this.#current().primary ?? this.session.driver.transaction(() => this.#establish(proxyId));
   }
 
   /** Makes the first data key, under the write lock, unless there is ciphertext whose key this is not. */
-  *#establish(proxyId: string): Steps<'sync', void> {
-    this.#loaded = this.#load();
-    const { primary, keys, config } = this.#loaded;
-    if (primary) return;
-    // The credential that is being replaced may be of a lost key: the others decide.
+  *#establish(proxyId: string): Steps<'sync', SecretKey> {
+    this.assertUsable();
+    this.refresh();
+    const { primary, keys, config } = this.#current();
+    if (primary) return primary;
+    // The credential that is being replaced may be of another key: the rest decide.
     const needed = (yield this.credentials.keyIds(proxyId)) as (string | null)[];
     if (needed.length > 0) for (const key of keys.values()) if (key instanceof ProxyVaultError) throw key;
-    const roots = needed.length > 0 ? this.roots.readNeeded() : this.roots.readOrCreate();
+    // Where there is any ciphertext a key that is missing is not made.
+    const roots = this.credentials.count() > 0 ? this.roots.readNeeded() : this.roots.readOrCreate();
     const foreign = needed.find(
       (id) => id !== null && !keys.has(id) && !roots.some((root) => root.id === id),
     );
     if (foreign) throw this.#mismatch(foreign);
-    const [root] = roots;
-    if (!root) throw this.roots.missing();
     if (needed.length === 0) {
       yield this.keys.deleteAll();
       yield this.secrets.deleteAll();
     }
+    const [root] = roots;
     const databaseId = config?.databaseId ?? randomUUID();
     yield this.config.pin(databaseId, this.roots.source.kind);
-    yield this.keys.add(root.wrap(SecretKey.generate(), databaseId, 'encryption_keys'), 'primary');
+    const made = SecretKey.generate();
+    yield this.keys.add(root.wrap(made, databaseId, 'encryption_keys'), 'primary');
+    // Derived, so that it is what the first version of this library took.
     if (!(yield this.secrets.find('fingerprint')))
       yield this.secrets.save('fingerprint', root.wrap(fingerprintKeyOf(root), databaseId, 'fingerprint'));
-    this.#fingerprintKey = null;
-    this.#loaded = this.#load();
+    this.refresh();
+    return made;
   }
 
   #fingerprinting(): SecretKey {
@@ -281,11 +293,11 @@ export class Keyset implements CredentialCipher {
     return [...own, ...this.roots.readNeeded()];
   }
 
-  #assertPinned(kind: string): void {
+  #pinProblem(kind: string): ProxyVaultError | null {
     const { source } = this.roots;
     // What a program hands over as a key it may have had from anywhere.
-    if (kind === source.kind || [kind, source.kind].includes('explicit')) return;
-    throw new ProxyVaultError(
+    if (kind === source.kind || [kind, source.kind].includes('explicit')) return null;
+    return new ProxyVaultError(
       'KEY_MISMATCH',
       `The key of this database comes from another kind of source (${kind}) than the one given (${source.kind}: ${source.location}): give that one, or move with \`proxyvault key\`. Nothing was switched.`,
       { details: { pinned: kind, given: source.kind, location: source.location } },
@@ -293,8 +305,7 @@ export class Keyset implements CredentialCipher {
   }
 
   #mismatch(needed: string): ProxyVaultError {
-    const [root] = this.roots.readNeeded();
-    return mismatchError(this.roots, needed, root?.id ?? '');
+    return mismatchError(this.roots, needed, this.roots.readNeeded()[0].id);
   }
 }
 

@@ -11,7 +11,7 @@ const LARGEST_BLOCK = 4096;
 
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
- * while they are used up, or, inside a transaction that may be rolled back, one by one.
+ * while they are used up, or, inside a transaction, one by one, and again if it was rolled back.
  */
 export class MessageBudget {
   readonly #driver: Driver<'sync'>;
@@ -19,6 +19,11 @@ export class MessageBudget {
   #keyId = '';
   #left = 0;
   #block = FIRST_BLOCK;
+  /** Counted inside a transaction that may still be rolled back. */
+  #uncertain = 0;
+  /** Counted inside one that was. */
+  #owed = 0;
+  #rollbacks = 0;
   #warned = '';
 
   constructor(driver: Driver<'sync'>, keys: EncryptionKeysRepository) {
@@ -26,32 +31,40 @@ export class MessageBudget {
     this.#keys = keys;
   }
 
-  /** Takes one message of a key. @throws KEY_EXHAUSTED. */
+  /** Takes one message of a key. @throws KEY_EXHAUSTED, BUSY. */
   spend(keyId: string): void {
-    if (this.#keyId === keyId && this.#left > 0) {
+    this.#settle(keyId);
+    if (this.#left > 0) {
       this.#left--;
-      return;
+    } else if (this.#driver.inTransaction) {
+      this.#uncertain += this.#reserve(keyId, [1]);
+    } else {
+      this.#left = this.#reserve(keyId, [this.#block, 1]) - 1;
+      this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
     }
-    if (this.#driver.transactionNumber !== 0) {
-      this.#reserve(keyId, 1);
-      return;
-    }
-    const block = this.#keyId === keyId ? this.#block : FIRST_BLOCK;
-    this.#left = this.#reserve(keyId, block) - 1;
-    this.#keyId = keyId;
-    this.#block = Math.min(block * 2, LARGEST_BLOCK);
   }
 
-  /** Gives how many were reserved: fewer near the end. */
-  #reserve(keyId: string, wanted: number): number {
-    for (const messages of wanted === 1 ? [1] : [wanted, 1]) {
-      const count = this.#keys.reserve(keyId, messages, MOST_MESSAGES);
+  /** What became of the messages counted so far. */
+  #settle(keyId: string): void {
+    if (this.#driver.rollbacks !== this.#rollbacks) this.#owed += this.#uncertain;
+    if (this.#driver.rollbacks !== this.#rollbacks || !this.#driver.inTransaction) this.#uncertain = 0;
+    this.#rollbacks = this.#driver.rollbacks;
+    if (keyId === this.#keyId) return;
+    this.#keyId = keyId;
+    this.#left = 0;
+    this.#owed = 0;
+    this.#block = FIRST_BLOCK;
+  }
+
+  /** Reserves the first of these numbers of messages that there is room for, with those owed; gives it. */
+  #reserve(keyId: string, wanted: readonly number[]): number {
+    for (const messages of wanted) {
+      const count = this.#keys.reserve(keyId, messages + this.#owed, MOST_MESSAGES);
       if (count === null) continue;
+      this.#owed = 0;
       if (count >= MANY_MESSAGES) this.#warn(keyId, count);
       return messages;
     }
-    // A key that was retired meanwhile has no row: storing with it is refused there.
-    if (!this.#keys.exists(keyId)) return 1;
     throw new ProxyVaultError(
       'KEY_EXHAUSTED',
       `The data key ${keyId} has encrypted 2^32 messages, the most that are safe: run \`proxyvault key rotate\`. Nothing was encrypted.`,

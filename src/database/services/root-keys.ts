@@ -2,10 +2,13 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
 import { SecretKey } from './secret-key.ts';
 
-/** The keys of a source, loaded once: the first is in use, the others only decrypt. */
+/** The first is in use, the others only decrypt. */
+export type Keys = readonly [SecretKey, ...SecretKey[]];
+
+/** The keys of a source, loaded once. */
 export class RootKeys {
   #source: KeySource;
-  #keys: readonly SecretKey[] | null = null;
+  #keys: Keys | null = null;
   #destroyed = false;
 
   constructor(source: KeySource) {
@@ -16,15 +19,15 @@ export class RootKeys {
     return this.#source;
   }
 
-  /** @throws KEY_MISSING if there is none, KEY_INVALID; INVALID_INPUT if the source answers with a promise. */
-  read(): readonly SecretKey[] {
+  /** @throws KEY_MISSING if there is none, KEY_INVALID; KEY_LOCKED if the source must be waited for. */
+  read(): Keys {
     const keys = this.#keys ?? this.#readNow();
     if (keys === null) throw this.missing();
     return keys;
   }
 
   /** As `read`, where something needs the key: a source without sense in it is one that lost it, KEY_MISSING. */
-  readNeeded(): readonly SecretKey[] {
+  readNeeded(): Keys {
     try {
       return this.read();
     } catch (error) {
@@ -33,12 +36,13 @@ export class RootKeys {
   }
 
   /** As `read`, but makes a key where there is none. */
-  readOrCreate(): readonly SecretKey[] {
+  readOrCreate(): Keys {
     const keys = this.#keys ?? this.#readNow();
     if (keys !== null) return keys;
-    const created = this.#source.create && this.#take(this.#atOnce(this.#source.create()));
-    if (!created) throw this.missing();
-    return created;
+    if (!this.#source.create) throw this.missing();
+    const created = this.#take(this.#atOnce(this.#source.create()));
+    if (created) return created;
+    throw this.missing();
   }
 
   /** Waits for the source; says whether it has a key. */
@@ -48,7 +52,7 @@ export class RootKeys {
 
   /** As `load`, and reads again what was read: another process may have changed it. */
   async reload(): Promise<boolean> {
-    this.#assertAlive();
+    this.assertAlive();
     return this.#take(await this.#source.read()) !== null;
   }
 
@@ -56,9 +60,7 @@ export class RootKeys {
   find(id: string): SecretKey | undefined {
     const known = this.read().find((key) => key.id === id);
     if (known) return known;
-    const again = this.#source.read();
-    if (isPromise(again)) again.catch(() => undefined);
-    else this.#take(again);
+    if (!this.#source.asynchronous?.()) this.#take(this.#atOnce(this.#source.read()));
     return this.read().find((key) => key.id === id);
   }
 
@@ -69,7 +71,7 @@ export class RootKeys {
   }
 
   /** Goes over to another source and its keys. */
-  replace(source: KeySource, keys: readonly SecretKey[]): void {
+  replace(source: KeySource, keys: Keys): void {
     this.#source = source;
     this.#keys = keys;
   }
@@ -88,18 +90,21 @@ export class RootKeys {
     );
   }
 
-  #readNow(): readonly SecretKey[] | null {
-    this.#assertAlive();
+  #readNow(): Keys | null {
+    this.assertAlive();
+    // Before it is asked: it would ask for a passphrase.
+    if (this.#source.asynchronous?.()) throw this.#locked();
     return this.#take(this.#atOnce(this.#source.read()));
   }
 
-  #assertAlive(): void {
+  /** @throws CLOSED once it was destroyed. */
+  assertAlive(): void {
     if (this.#destroyed)
       throw new ProxyVaultError('CLOSED', 'The encryption service was destroyed: make another one.');
   }
 
-  #take(material: KeyMaterial | null): readonly SecretKey[] | null {
-    this.#assertAlive();
+  #take(material: KeyMaterial | null): Keys | null {
+    this.assertAlive();
     if (material === null) return null;
     const keys = secretKeysOf(material);
     this.#keys = keys;
@@ -110,21 +115,27 @@ export class RootKeys {
     if (!isPromise(value)) return value;
     // Its outcome is of no use any more, and must not end the process.
     value.catch(() => undefined);
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The key source (${this.#source.kind}: ${this.#source.location}) cannot answer at once: use \`await EncryptionService.open(…)\` in place of \`new EncryptionService(…)\`.`,
+    throw this.#locked();
+  }
+
+  #locked(): ProxyVaultError {
+    const { kind, location } = this.#source;
+    return new ProxyVaultError(
+      'KEY_LOCKED',
+      `The key source (${kind}: ${location}) cannot answer at once: use \`await EncryptionService.open(…)\` in place of \`new EncryptionService(…)\`.`,
+      { details: { kind, location } },
     );
   }
 }
 
 /** Takes the bytes over: they are overwritten. @throws KEY_INVALID. */
-export function secretKeysOf(material: KeyMaterial): readonly SecretKey[] {
-  const all = Array.isArray(material) ? material : [material];
-  if (all.length === 0 || all.some((bytes) => !(bytes instanceof Uint8Array)))
+export function secretKeysOf(material: KeyMaterial): Keys {
+  const [first, ...older] = Array.isArray(material) ? material : [material];
+  if (![first, ...older].every((bytes) => bytes instanceof Uint8Array))
     throw new ProxyVaultError('KEY_INVALID', 'A key source must give 32 bytes, or several times 32 bytes.');
-  return all.map((bytes: Uint8Array) =>
-    SecretKey.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)),
-  );
+  const take = (bytes: Uint8Array): SecretKey =>
+    SecretKey.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  return [take(first), ...older.map(take)];
 }
 
 /** The key of the usernames' fingerprints, as every database that begins with this root takes it. */

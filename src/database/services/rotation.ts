@@ -50,6 +50,7 @@ const MOST_PASSES = 5;
  * whatever moment it ends at, every credential is readable, and the next call goes on.
  */
 export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promise<KeyRotationReport> {
+  options.signal?.throwIfAborted();
   await keyset.reload();
   // A primary that is damaged is no reason to make none.
   if (keyset.records.length === 0) keyset.establish();
@@ -72,16 +73,20 @@ export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promi
   };
   report.failures = (await verifyCredentials(keyset, { onProgress })).failures;
   // The log first: it holds the old ciphertext for as long as the old key is there.
-  truncateLog(keyset);
+  keyset.truncateLog();
   report.retired = driver.transaction(() => retire(keyset, report.keyId));
-  report.logTruncated = truncateLog(keyset);
+  report.logTruncated = keyset.truncateLog();
   keyset.refresh();
   return report;
 }
 
 function* begin(keyset: Keyset): Steps<'sync', { state: RotationState; resumed: boolean }> {
+  // Under the lock: the key that new ones are wrapped by must be this database's.
+  keyset.refresh();
+  keyset.assertOwn();
   const state = keyset.config.get()?.rotation;
-  if (state) return { state, resumed: true };
+  // One to a key that is damaged is begun anew.
+  if (state && keyset.problemOf(state.keyId) === null) return { state, resumed: true };
   const key = yield* keyset.replacePrimary();
   yield keyset.config.startRotation(key.id);
   return { state: { keyId: key.id, cursor: '', startedAt: '' }, resumed: false };
@@ -93,8 +98,7 @@ async function encryptAll(
   report: KeyRotationReport,
   { onProgress, batchSize = 500, signal }: KeyRotationOptions,
 ): Promise<void> {
-  const [key] = keyset.candidates(keyId);
-  if (!key) throw keyset.roots.missing();
+  const key = keyset.dataKey(keyId);
   const total = keyset.credentials.countNotUnder(keyId);
   let after = cursor;
   for (let pass = 0; pass < MOST_PASSES; pass++) {
@@ -105,6 +109,7 @@ async function encryptAll(
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.proxyId;
+      reserve(keyset, keyId, page.length);
       const replacements = page.flatMap((row) => reencrypt(keyset, key, row));
       const swapped = keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements));
       if (swapped === null) return;
@@ -117,6 +122,16 @@ async function encryptAll(
     if (whole && report.rotated === before) return;
     after = '';
   }
+}
+
+/** Before they are encrypted, and committed, so that the count is never too low. @throws KEY_EXHAUSTED. */
+function reserve(keyset: Keyset, keyId: string, messages: number): void {
+  if (keyset.keys.reserve(keyId, messages, MOST_MESSAGES) !== null) return;
+  throw new ProxyVaultError(
+    'KEY_EXHAUSTED',
+    `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, or was retired, before the rotation to it was done: rotate again.`,
+    { details: { keyId } },
+  );
 }
 
 interface Replacement extends StoredCredential {
@@ -141,14 +156,6 @@ function* swapAll(
   replacements: readonly Replacement[],
 ): Steps<'sync', Replacement[] | null> {
   if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;
-  const counted = yield keyset.keys.reserve(keyId, replacements.length, MOST_MESSAGES);
-  if (counted === null) {
-    throw new ProxyVaultError(
-      'KEY_EXHAUSTED',
-      `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, before the rotation to it was done.`,
-      { details: { keyId } },
-    );
-  }
   const swapped: Replacement[] = [];
   for (const each of replacements) {
     if (yield keyset.credentials.swap(each.proxyId, each.encrypted, each.replacement)) swapped.push(each);
@@ -161,9 +168,4 @@ function* retire(keyset: Keyset, keyId: string): Steps<'sync', string[]> {
   const state = keyset.config.get()?.rotation;
   if (state?.keyId === keyId) yield keyset.config.endRotation();
   return retired;
-}
-
-/** https://www.sqlite.org/pragma.html#pragma_wal_checkpoint. Says whether it could be emptied. */
-function truncateLog(keyset: Keyset): boolean {
-  return keyset.session.driver.one('PRAGMA wal_checkpoint(TRUNCATE)', {}, (row) => row?.busy === 0);
 }

@@ -42,6 +42,13 @@ export class SecretKey {
   /** Takes the bytes over: they are overwritten. @throws KEY_INVALID for another length. */
   static from(bytes: Buffer): SecretKey {
     try {
+      // A source that gives the buffer again which was overwritten after its first use.
+      if (bytes.length === KEY_BYTES && bytes.every((byte) => byte === 0)) {
+        throw new ProxyVaultError(
+          'KEY_INVALID',
+          'The key source gave 32 zeros: it must give a new buffer at each read, since that is overwritten after use.',
+        );
+      }
       if (bytes.length === KEY_BYTES) return new SecretKey(createSecretKey(bytes));
       throw new ProxyVaultError(
         'KEY_INVALID',

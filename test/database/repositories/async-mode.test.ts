@@ -40,7 +40,8 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
   }
   const asyncDriver: Driver<'async'> = {
     mode: 'async',
-    transactionNumber: 0,
+    inTransaction: false,
+    rollbacks: 0,
     all,
     run,
     first: (sql, params, map) => later(() => driver.first(sql, params, map)),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { EncryptedData } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
@@ -105,6 +106,14 @@ describe('store and reveal', () => {
       message: expect.stringContaining('EncryptionService'),
     });
   });
+});
+
+it('what is authenticated and no login is INVALID_ROW, and its text is in no error', () => {
+  const { db, encryption, credentials, a } = open();
+  credentials.save(a, encryption.cipherOf(db).seal(a, 'login', 'canary-text'));
+  const error = thrownBy(() => credentials.reveal(a));
+  expect(error).toMatchObject({ code: 'INVALID_ROW' });
+  expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('canary');
 });
 
 describe('a database that has ciphertext', () => {

@@ -103,9 +103,19 @@ describe('a source of the user\u2019s own', () => {
     expect(service.decrypt(service.encrypt('x'))).toBe('x');
   });
 
+  it('that gives the buffer again which was overwritten is refused', () => {
+    const given = randomBytes(32);
+    const source = of(() => given);
+    new EncryptionService({ keySource: source }).encrypt('x');
+    expect(thrownBy(() => new EncryptionService({ keySource: source }).encrypt('x'))).toMatchObject({
+      code: 'KEY_INVALID',
+      message: expect.stringContaining('new buffer'),
+    });
+  });
+
   it('that answers with a promise needs `open`; what it would have said is not an unhandled rejection', async () => {
     const service = new EncryptionService({ keySource: of(() => Promise.reject(new Error('later'))) });
-    expect(thrownBy(() => service.encrypt('x'))).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(thrownBy(() => service.encrypt('x'))).toMatchObject({ code: 'KEY_LOCKED' });
     await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
@@ -164,6 +174,7 @@ describe('destroy', () => {
   it('forgets the keys: every later use is CLOSED', async () => {
     const { encryption, credentials, ids, db } = openPool(1);
     const encrypted = encryption.encrypt('x');
+    const cipher = encryption.cipherOf(db);
     encryption.destroy();
     const uses = [
       () => encryption.encrypt('x'),
@@ -173,6 +184,8 @@ describe('destroy', () => {
       () => credentials.reveal(ids[0] ?? ''),
       () => credentials.store(ids[0] ?? '', loginOf(1)),
       () => encryption.createRecoveryCode(),
+      () => encryption.status(),
+      () => cipher.seal('x', 'text', 'y'),
     ];
     for (const use of uses) expect(thrownBy(use)).toMatchObject({ code: 'CLOSED' });
     await expect(encryption.rotate()).rejects.toMatchObject({ code: 'CLOSED' });

@@ -15,11 +15,11 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
-import type { DatabaseManager } from 'proxyvault/database';
+import { type DatabaseManager, initDatabase } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { loginOf, rowsOf } from '../../support/pool.ts';
+import { bytesOf, loginOf, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const PASSPHRASE = 'correct horse battery staple';
@@ -99,7 +99,7 @@ describe('a keyring protected by a passphrase', () => {
     expect(
       thrownBy(() => new EncryptionService({ keyFile, passphrase: PASSPHRASE }).encrypt('x')),
     ).toMatchObject({
-      code: 'INVALID_INPUT',
+      code: 'KEY_LOCKED',
       message: expect.stringContaining('await EncryptionService.open'),
     });
   });
@@ -128,6 +128,10 @@ describe('a keyring protected by a passphrase', () => {
         message: expect.stringContaining(keyFile),
       });
     }
+    writeFileSync(keyFile, '{"format":"proxyvault keyring","version":2}');
+    await expect(EncryptionService.open({ keyFile })).rejects.toMatchObject({
+      message: expect.stringContaining('newer version'),
+    });
     for (const text of ['{}', '{"format":"proxyvault keyring","version":2}', '[1]', '{"a":'.repeat(10_000)]) {
       writeFileSync(keyFile, text);
       await expect(EncryptionService.open({ keyFile, passphrase: PASSPHRASE })).rejects.toMatchObject({
@@ -195,7 +199,11 @@ describe('moving the key', () => {
     const key = Buffer.from(plain, 'base64');
     // What `protect` has done when it is killed: a new key first, the old one behind it.
     await target.read();
-    await target.write?.([new EncryptionService().generateKey(), key], target.revision?.() ?? null);
+    const commit = await target.prepare?.(
+      [new EncryptionService().generateKey(), key],
+      target.revision?.() ?? null,
+    );
+    commit?.();
     expect(existsSync(`${keyFile}.bak`)).toBe(true);
     const opened = await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db });
     expect(reveal(db, opened, id)).toEqual(loginOf(0));
@@ -276,6 +284,36 @@ describe('moving the key', () => {
     expect(readdirSync(dirname(keyFile))).toEqual(['key']);
   });
 
+  it('leaves nothing wrapped by the old key in the file or its log', async () => {
+    const { db, keyFile, service } = openWithFile();
+    const [{ wrapped_key: wrapped } = {}] = rowsOf(db, 'encryption_keys');
+    expect(bytesOf(db).includes(String(wrapped))).toBe(true);
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    expect(bytesOf(db).includes(String(wrapped))).toBe(false);
+  });
+
+  it('changes nothing in the file if the database is held by another', async () => {
+    const { db, keyFile } = openWithFile();
+    const before = readFileSync(keyFile, 'utf8');
+    const impatient = initDatabase({ path: db.path, busyTimeoutMs: 0 });
+    const service = new EncryptionService({ keyFile, database: impatient });
+    await service.verify();
+    db.driver.exec('BEGIN IMMEDIATE');
+    await expect(service.protect(keyringFile(keyFile))).rejects.toMatchObject({ code: 'BUSY' });
+    db.driver.exec('ROLLBACK');
+    impatient.close();
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+  });
+
+  it('goes on past a damaged key and a damaged key of fingerprints, which stay as they are', async () => {
+    const { db, keyFile, id } = openWithFile();
+    db.driver.run(`UPDATE encryption_secrets SET tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`, {});
+    const service = new EncryptionService({ keyFile, database: db });
+    expect(service.status().advice.join()).toContain('fingerprints is damaged');
+    await service.protect(keyringFile(keyFile));
+    expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
+  });
+
   it('changes nothing if the present key is lost, or the new one is not to be had', async () => {
     const { db, keyFile, id, service } = openWithFile();
     const { environmentKey } = await import('proxyvault/database/services');
@@ -314,6 +352,22 @@ describe('the file', () => {
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
       code: 'KEY_INVALID',
       message: expect.stringContaining(`chown 0 '${keyFile}'`),
+    });
+  });
+
+  it.runIf(POSIX)('beside which a backup is not as it should be is read all the same', async () => {
+    const { db, keyFile, id, service } = openWithFile();
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    writeFileSync(`${keyFile}.bak`, 'x', { mode: 0o644 });
+    const opened = await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db });
+    expect(reveal(db, opened, id)).toEqual(loginOf(0));
+  });
+
+  it.runIf(POSIX)('has its path quoted in the command that mends it', () => {
+    const keyFile = join(temporaryFolder(), `it's; a key`);
+    writeFileSync(keyFile, 'x', { mode: 0o644 });
+    expect(thrownBy(() => new EncryptionService({ keyFile }).encrypt('x'))).toMatchObject({
+      message: expect.stringContaining(`it'\\''s; a key'`),
     });
   });
 

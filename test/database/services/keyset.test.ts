@@ -75,6 +75,25 @@ describe('the hierarchy', () => {
     expect(proxies.importMany([input])).toEqual({ added: 0, updated: 0, unchanged: 1 });
   });
 
+  it('outlives the rollback of a savepoint inside a transaction that commits', () => {
+    const db = openMigrated();
+    const key = randomBytes(32);
+    const encryption = new EncryptionService({ key, database: db });
+    const credentials = new EncryptedCredentialsRepository(db, encryption);
+    const { id } = new ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
+    db.transaction(() => {
+      thrownBy(() =>
+        db.transaction(() => {
+          credentials.store(id, loginOf(0));
+          throw new Error('undone');
+        }),
+      );
+      credentials.save(id, encryption.encrypt('kept'));
+    });
+    const reader = new EncryptedCredentialsRepository(db, new EncryptionService({ key }));
+    expect(reader.reveal(id)?.password).toBe('kept');
+  });
+
   it('needs the tables, and says how to get them', () => {
     const db = openDatabase();
     const encryption = new EncryptionService({ key: randomBytes(32), database: db });
@@ -247,8 +266,8 @@ describe('messages', () => {
         throw new Error('undone');
       }),
     );
-    credentials.store(ids[0] ?? '', loginOf(0));
-    expect(counted()).toBeGreaterThanOrEqual(before);
+    for (let n = 0; n < 300; n++) credentials.store(ids[0] ?? '', loginOf(0));
+    expect(counted()).toBeGreaterThanOrEqual(before + 1000);
   });
 
   it('warn once at 2^30, and are refused past 2^32 with what to do', async () => {
@@ -326,6 +345,17 @@ describe('with ciphertext present', () => {
     await expect(lost.rotate()).rejects.toMatchObject({ code });
     await expect(lost.verify()).rejects.toMatchObject({ code });
     expect([keysOf(db), rowsOf(db, 'encrypted_credentials'), readdirSync(dirname(keyFile))]).toEqual(before);
+  });
+
+  it('a missing key is not made even where the only credential is replaced', () => {
+    const { db, keyFile, id } = openWithFile();
+    rmSync(keyFile);
+    const credentials = new EncryptedCredentialsRepository(
+      db,
+      new EncryptionService({ keyFile, database: db }),
+    );
+    expect(thrownBy(() => credentials.store(id, loginOf(1)))).toMatchObject({ code: 'KEY_MISSING' });
+    expect(readdirSync(dirname(keyFile))).toEqual([]);
   });
 
   it('another kind of source is refused, even if it has the same key', () => {

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { createRecoveryCode, recoveryKeyOf } from '../../../src/database/services/recovery-code.ts';
 import { bytesOf, loginOf } from '../../support/pool.ts';
@@ -82,6 +82,36 @@ describe('a recovery code', () => {
     expect(reveal(db, await EncryptionService.recover({ database: db, code, keyFile }), id)).toEqual(
       loginOf(0),
     );
+  });
+
+  it('covers a database whose keys another one has left behind, and rows of an older key', async () => {
+    const a = openWithFile();
+    const b = openMigrated();
+    const early = new EncryptionService({ keyFile: a.keyFile, database: b });
+    const proxies = new ProxyRepository(b, early);
+    const [one, two] = proxies.createMany(
+      [1, 2].map((port) => ({ host: 'h.example', port, protocol: 'http' as const })),
+    );
+    new EncryptedCredentialsRepository(b, early).store(one?.id ?? '', loginOf(1));
+    new EncryptedCredentialsRepository(b).save(
+      two?.id ?? '',
+      new EncryptionService({ keyFile: a.keyFile }).encrypt('direct'),
+    );
+    await a.service.protect(keyringFile(a.keyFile));
+    const code = new EncryptionService({ keyFile: a.keyFile, database: b }).createRecoveryCode();
+    const keyFile = join(temporaryFolder(), 'key');
+    const recovered = await EncryptionService.recover({ database: b, code, keyFile });
+    expect(await recovered.verify()).toMatchObject({ ok: true, checked: 2 });
+  });
+
+  it('cannot be put where nothing can be stored, and nothing is pinned then', async () => {
+    const { db, keyFile, id, service } = openWithFile();
+    const code = service.createRecoveryCode();
+    const keySource = environmentKey({});
+    await expect(EncryptionService.recover({ database: db, code, keySource })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
   });
 
   it('replaces a file that cannot be opened only when told to, and keeps it', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, type KeyRotationProgress } from 'proxyvault/database/services';
+import { EncryptionService, type KeyRotationProgress, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, loginOf, openPool, rowsOf } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -175,6 +175,67 @@ describe('rotate', () => {
       message: expect.stringContaining('rotated'),
     });
     expect(credentials.reveal(ids[0] ?? '')).toEqual(loginOf(0));
+  });
+
+  it('is noticed by a process that only encrypts: nothing it gives is under a key that is gone', async () => {
+    const { db, encryption, credentials, ids, key } = openPool(2);
+    const other = new EncryptionService({ key, database: db });
+    for (let n = 0; n < 20; n++) other.encrypt('before');
+    const early = Array.from({ length: 20 }, (_, n) => other.encrypt(`early-${n}`));
+    await encryption.rotate();
+    for (const data of early)
+      expect(thrownBy(() => credentials.save(ids[0] ?? '', data))).toMatchObject({ code: 'KEY_MISMATCH' });
+    const { ciphertext, iv, authTag, keyId } = other.encrypt('late');
+    expect(keyId).toBe(keyIds(db)[0]);
+    // Even in the form that does not say its key.
+    credentials.save(ids[0] ?? '', { ciphertext, iv, authTag });
+    const fresh = new EncryptedCredentialsRepository(db, new EncryptionService({ key, database: db }));
+    expect(fresh.reveal(ids[0] ?? '')?.password).toBe('late');
+  });
+
+  it('is refused inside a transaction, and begins nothing if it was aborted before', async () => {
+    const { db, encryption } = openPool(1);
+    const before = rowsOf(db, 'encryption_keys');
+    const pending: Promise<unknown>[] = [];
+    db.transaction(() => {
+      pending.push(encryption.rotate(), encryption.verify());
+    });
+    for (const each of pending) await expect(each).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(encryption.rotate({ signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    expect(rowsOf(db, 'encryption_keys')).toEqual(before);
+  });
+
+  it('to a key that is damaged meanwhile is begun anew', async () => {
+    const { db, encryption, key } = openPool(40);
+    const stop = new AbortController();
+    await encryption
+      .rotate({ batchSize: 5, signal: stop.signal, onProgress: () => stop.abort() })
+      .catch(() => null);
+    db.driver.run(`UPDATE encryption_keys SET tag = 'AAAAAAAAAAAAAAAAAAAAAA==' WHERE state = 'primary'`, {});
+    const opened = await EncryptionService.open({ key, database: db });
+    expect(opened.status().rotation).toBeNull();
+    expect((await opened.verify()).failures).toHaveLength(5);
+  });
+
+  it('by a process whose key file was moved away from it changes nothing', async () => {
+    const folder = temporaryFolder();
+    const db = openMigrated();
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+    const stale = new EncryptionService({ keyFile: from, database: db });
+    const { id } = new ProxyRepository(db, stale).create({
+      host: 'h.example',
+      port: 1,
+      protocol: 'http',
+      credentials: loginOf(0),
+    });
+    const mover = new EncryptionService({ keyFile: from, database: db });
+    await mover.protect(keyringFile(to));
+    await expect(stale.rotate()).rejects.toMatchObject({ code: 'KEY_MISMATCH' });
+    const fresh = new EncryptionService({ keyFile: to, database: db });
+    expect(new EncryptedCredentialsRepository(db, fresh).reveal(id)).toEqual(loginOf(0));
+    expect(await fresh.rotate()).toMatchObject({ rotated: 1, failures: [] });
   });
 
   it('leaves a damaged credential as it is, names it, and keeps its key', async () => {

@@ -55,8 +55,10 @@ export function fileCommand(): Command {
 
 export function environmentCommand(): Command {
   return withVaultOptions(
-    new Command('environment').description('go over to the key in PROXYVAULT_KEY'),
-    'PROXYVAULT_KEY="$(openssl rand -base64 32)" proxyvault key environment',
+    new Command('environment').description(
+      'go over to the key in PROXYVAULT_KEY, which must be kept: without it nothing opens',
+    ),
+    'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
   ).action((options: VaultOptions) =>
     moveKey(options, environmentKey(), keySourceOf(options, chooseKeyFile)),
   );
@@ -66,28 +68,25 @@ export function environmentCommand(): Command {
 async function moveKey(
   options: VaultOptions,
   target: KeySource,
-  present = keySourceOf(options),
+  keySource = keySourceOf(options),
 ): Promise<void> {
-  await withVault(
-    options,
-    async ({ db }) => {
-      const encryption = await EncryptionService.open({
-        keySource: present,
-        database: db,
-        resumeRotation: false,
-      });
-      await encryption.protect(target);
-      const { source, recoveryCode } = encryption.status();
-      print(options.json, { source }, () =>
-        [
-          `The key is now ${source.kind}: ${source.location}${source.protection === null ? '' : `, protected by ${source.protection}`}.`,
-          'Copies of the old key still open older copies of the pool: remove them where you can.',
-          ...(recoveryCode ? [] : ['Next: proxyvault key recovery-code, for the day that this key is lost.']),
-        ].join('\n'),
-      );
-    },
-    { create: true },
-  );
+  await withVault(options, async ({ db }) => {
+    const encryption = await EncryptionService.open({
+      keySource,
+      database: db,
+      create: false,
+      resumeRotation: false,
+    });
+    await encryption.protect(target);
+    const { source, recoveryCode } = encryption.status();
+    print(options.json, { source }, () =>
+      [
+        `The key is now ${source.kind}: ${source.location}${source.protection === null ? '' : `, protected by ${source.protection}`}.`,
+        'Copies of the old key still open older copies of the pool: remove them where you can.',
+        ...(recoveryCode ? [] : ['Next: proxyvault key recovery-code, for the day that this key is lost.']),
+      ].join('\n'),
+    );
+  });
 }
 
 function fileOf({ keyFile }: VaultOptions): { keyFile?: string } {

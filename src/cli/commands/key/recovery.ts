@@ -57,7 +57,7 @@ export function recoverCommand(): Command {
         options.json,
         { source, checked: report.checked, failures: report.failures },
         () =>
-          `The key is restored: ${source.location}. ${report.checked - report.failures.length} of ${report.checked} credentials decrypt.`,
+          `The key is restored: ${source.location}, protected by ${source.protection}. ${report.checked - report.failures.length} of ${report.checked} credentials decrypt.`,
       );
     });
   });

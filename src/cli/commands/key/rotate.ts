@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { wholeNumber } from '../../arguments.ts';
+import { positiveNumber } from '../../arguments.ts';
 import { EXIT } from '../../fail.ts';
 import { print } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
@@ -12,7 +12,7 @@ export function rotateCommand(): Command {
       .description(
         'encrypt every credential anew under a new key; it may be killed, and goes on when run again',
       )
-      .option('--batch <n>', 'credentials a transaction', wholeNumber, 500),
+      .option('--batch <n>', 'credentials a transaction', positiveNumber, 500),
     'proxyvault key rotate',
   ).action((options: VaultOptions & { batch: number }) =>
     withVault(

@@ -19,6 +19,7 @@ export function statusCommand(): Command {
 
 function describe({
   source,
+  locked,
   databaseId,
   keys,
   direct,
@@ -35,8 +36,6 @@ function describe({
     ['Unbound rows', String(unbound)],
     ['Rotation', rotation ? `to ${rotation.keyId}, ${rotation.left} credentials left` : 'none under way'],
   ].map(([name = '', value]) => `${name.padEnd(15)}${value}`);
-  // A key that must be asked for is not opened for this.
-  const locked = source.protection !== null && source.protection !== 'permissions';
   const rows = [
     ...keys.map(({ keyId, state, messageCount, rows, createdAt, problem }) => [
       keyId,

@@ -21,7 +21,7 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #log: SqlLogger | null;
   readonly #path: string;
   #depth = 0;
-  #transactions = 0;
+  #rollbacks = 0;
 
   constructor(options: SqliteDriverOptions) {
     this.#path = options.path;
@@ -89,13 +89,13 @@ export class SqliteDriver implements Driver<'sync'> {
     const nested = this.#connection.inTransaction;
     const savepoint = `proxyvault_${this.#depth}`;
     this.#control(nested ? `SAVEPOINT ${savepoint}` : 'BEGIN IMMEDIATE');
-    if (!nested) this.#transactions++;
     this.#depth++;
     try {
       const result = work();
       this.#control(nested ? `RELEASE ${savepoint}` : 'COMMIT');
       return result;
     } catch (error) {
+      this.#rollbacks++;
       // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
       if (this.#connection.open && this.#connection.inTransaction) {
         if (nested) this.#control(`ROLLBACK TO ${savepoint}`);
@@ -122,8 +122,8 @@ export class SqliteDriver implements Driver<'sync'> {
     return this.#connection.inTransaction;
   }
 
-  get transactionNumber(): number {
-    return this.#connection.inTransaction ? this.#transactions : 0;
+  get rollbacks(): number {
+    return this.#rollbacks;
   }
 
   get open(): boolean {

@@ -14,7 +14,7 @@ import {
   renameSync,
   rmSync,
   type Stats,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -83,7 +83,7 @@ export function createKeyFile(path: string, text: string): void {
 export function replaceKeyFile(path: string, text: string, revision: string | null): void {
   if (text.length > MOST_BYTES) throw tooLarge(path);
   attempt(path, 'written', () => {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(path);
     removeStale(path);
     underLock(path, () => {
       const present = readKeyFile(path);
@@ -111,13 +111,20 @@ export function backupOf(path: string): string {
   return `${path}.bak`;
 }
 
-/** Removes a backup that must not lie about, and what a process that was killed has left. */
-export function removeBackup(path: string): void {
-  attempt(path, 'cleaned up', () => {
+/**
+ * Removes what a process that was killed has left, and the backup if it must not lie about. It is no reason to fail: a backup
+ * that cannot be read stays.
+ */
+export function removeLeftovers(path: string, isUnwanted: (backup: string) => boolean): void {
+  try {
     removeStale(path);
+    const backup = readKeyFile(backupOf(path));
+    if (backup === null || !isUnwanted(backup)) return;
     rmSync(backupOf(path), { force: true });
     syncFolder(path);
-  });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
 }
 
 /** Holds `path.lock` meanwhile, which no other process can make then. */
@@ -201,12 +208,12 @@ function keepBackup(path: string): void {
 }
 
 function writeTemporary(path: string, text: string): string {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(path);
   const temporary = temporaryName(path);
   const descriptor = openSync(temporary, 'wx', 0o600);
   const bytes = Buffer.from(text);
   try {
-    writeSync(descriptor, bytes);
+    writeFileSync(descriptor, bytes);
     fsyncSync(descriptor);
     return temporary;
   } catch (error) {
@@ -216,6 +223,13 @@ function writeTemporary(path: string, text: string): string {
     bytes.fill(0);
     closeSync(descriptor);
   }
+}
+
+/** With the folders above it that are missing, each on the disk before anything relies on it. */
+function makeFolder(path: string): void {
+  const first = mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  if (first === undefined || !POSIX) return;
+  for (let folder = dirname(path); folder !== dirname(first); folder = dirname(folder)) sync(dirname(folder));
 }
 
 function temporaryName(path: string): string {
@@ -243,14 +257,20 @@ function assertSafe(path: string, stats: Stats): void {
 
 function problemOf(path: string, stats: Stats): string | null {
   if (stats.isSymbolicLink())
-    return `is a symbolic link: put the key itself there with \`cp --remove-destination "$(realpath '${path}')" '${path}' && chmod 600 '${path}'\`, or name its real path`;
+    return `is a symbolic link: put the key itself there with \`cp --remove-destination "$(realpath ${quoted(path)})" ${quoted(path)} && chmod 600 ${quoted(path)}\`, or name its real path`;
   if (!stats.isFile()) return 'is not a regular file: name the file that holds the key';
   if (!POSIX) return null;
   const user = process.geteuid?.() ?? 0;
   if (stats.uid !== user && stats.uid !== 0)
-    return `belongs to another user: run \`chown ${user} '${path}'\``;
-  if ((stats.mode & 0o077) !== 0) return `can be read or written by others: run \`chmod 600 '${path}'\``;
+    return `belongs to another user: run \`chown ${user} ${quoted(path)}\``;
+  if ((stats.mode & 0o077) !== 0)
+    return `can be read or written by others: run \`chmod 600 ${quoted(path)}\``;
   return null;
+}
+
+/** As a POSIX shell takes it. */
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 function attempt<T>(path: string, what: string, work: () => T): T {

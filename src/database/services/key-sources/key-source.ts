@@ -15,16 +15,20 @@ export interface KeySource {
   read(): KeyMaterial | null | Promise<KeyMaterial | null>;
   /** Makes a key where there is none, never replacing one; absent where that cannot be done. */
   create?(): KeyMaterial | Promise<KeyMaterial>;
+  /** Whether `read` or `create` would answer with a promise now; where it is absent they are asked to find out. */
+  asynchronous?(): boolean;
   /**
-   * Stores these keys, replacing what was, of which a backup stays; absent where that cannot be done.
+   * Gets ready to store these keys, which it takes over, and gives what does it at one stroke: that replaces what was, of
+   * which a backup stays, and throws BUSY if the source is not in the state `revision` any more, since another process has
+   * written it. Absent where nothing can be stored.
    *
-   * @throws BUSY if the source is not in the state `revision` any more: another process has written it.
+   * @throws UNSUPPORTED if they cannot be protected here.
    */
-  write?(keys: readonly Buffer[], revision: string | null): void | Promise<void>;
-  /** Names the state that the last `read` found: null if there was nothing. With `write`. */
+  prepare?(keys: readonly Buffer[], revision: string | null): Promise<() => void>;
+  /** Names the state that the last `read` found: null if there was nothing. With `prepare`. */
   revision?(): string | null;
   /** What protects the key there, such as `passphrase`; absent where the source does not know. */
   protection?(): string | null;
-  /** Called when no database needs what `write` replaced: removes a backup that is less protected than the new one. */
+  /** Called when the database does not need what was replaced: removes a backup that is less protected than the new one. */
   settle?(): void;
 }

@@ -9,7 +9,7 @@ import {
   backupOf,
   createKeyFile,
   readKeyFile,
-  removeBackup,
+  removeLeftovers,
   replaceKeyFile,
   revisionOf,
 } from './key-file.ts';
@@ -49,6 +49,8 @@ const keyringSchema = z.strictObject({
   /** The first is in use, the others only decrypt. */
   keys: z.array(wrappedSchema).min(1),
 });
+
+const newerSchema = z.looseObject({ format: z.literal('proxyvault keyring'), version: z.int().min(2) });
 
 type SealedKeyring = z.infer<typeof keyringSchema>;
 
@@ -95,10 +97,13 @@ class KeyringFile implements KeySource {
     return this.#found(this.read());
   }
 
-  write(keys: readonly Buffer[], revision: string | null): void | Promise<void> {
-    if (this.#protection !== 'permissions')
-      return this.#seal(keys).then(({ text }) => replaceKeyFile(this.location, text, revision));
-    replaceKeyFile(this.location, plainText(keys), revision);
+  asynchronous(): boolean {
+    return (this.protection() ?? this.#protection) !== 'permissions';
+  }
+
+  async prepare(keys: readonly Buffer[], revision: string | null): Promise<() => void> {
+    const text = this.#protection === 'permissions' ? plainText(keys) : (await this.#seal(keys)).text;
+    return () => replaceKeyFile(this.location, text, revision);
   }
 
   revision(): string | null {
@@ -118,8 +123,7 @@ class KeyringFile implements KeySource {
   /** A key that is encrypted now does not stay beside it in clear. */
   settle(): void {
     if (this.protection() === 'permissions') return;
-    const backup = readKeyFile(backupOf(this.location));
-    if (backup !== null && this.#parse(backup) === null) removeBackup(this.location);
+    removeLeftovers(this.location, (backup) => !isSealed(backup));
   }
 
   async #createSealed(key: Buffer): Promise<Buffer[]> {
@@ -145,9 +149,26 @@ class KeyringFile implements KeySource {
     const { key, renewed } = await this.#protector(kind).unprotect(parameters);
     const protecting = SecretKey.from(key);
     if (keys.some(({ kekId }) => kekId !== protecting.id)) throw this.#otherKey(kind);
-    const unwrapped = keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
-    if (renewed) replaceKeyFile(this.location, sealedText({ kind, ...renewed }, keys), this.revision());
+    const unwrapped = this.#unwrapAll(protecting, keys, kind);
+    if (renewed) this.#renew(sealedText({ kind, ...renewed }, keys));
     return unwrapped;
+  }
+
+  #unwrapAll(protecting: SecretKey, keys: readonly WrappedKey[], kind: string): Buffer[] {
+    try {
+      return keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
+    } catch (error) {
+      throw this.#malformed('is damaged', error);
+    }
+  }
+
+  /** The keys are known: if they cannot be stored anew now, they will be at the next opening. */
+  #renew(text: string): void {
+    try {
+      replaceKeyFile(this.location, text, this.revision());
+    } catch (error) {
+      if (!(error instanceof ProxyVaultError)) throw error;
+    }
   }
 
   #protector(kind: string): Protector {
@@ -174,13 +195,22 @@ class KeyringFile implements KeySource {
 
   /** Null for a plain key file. @throws KEY_INVALID. */
   #parse(text: string): SealedKeyring | null {
-    if (!text.trimStart().startsWith('{')) return null;
-    const parsed = keyringSchema.safeParse(jsonOf(text));
+    if (!isSealed(text)) return null;
+    const content = jsonOf(text);
+    const parsed = keyringSchema.safeParse(content);
     if (parsed.success) return parsed.data;
-    throw new ProxyVaultError(
+    throw this.#malformed(
+      newerSchema.safeParse(content).success
+        ? 'was made by a newer version of this program, which must open it'
+        : 'is malformed',
+    );
+  }
+
+  #malformed(what: string, cause?: unknown): ProxyVaultError {
+    return new ProxyVaultError(
       'KEY_INVALID',
-      `The keyring ${this.location} is malformed: restore it from its backup (${backupOf(this.location)}, if it is there). Nothing was generated in its place.`,
-      { details: { path: this.location, malformed: true } },
+      `The keyring ${this.location} ${what}: restore it from its backup (${backupOf(this.location)}, if it is there). Nothing was generated in its place.`,
+      { cause, details: { path: this.location, malformed: true } },
     );
   }
 
@@ -191,6 +221,10 @@ class KeyringFile implements KeySource {
       `The key file ${this.location} was removed while it was made: try again.`,
     );
   }
+}
+
+function isSealed(text: string): boolean {
+  return text.trimStart().startsWith('{');
 }
 
 function plainText(keys: readonly Buffer[]): string {

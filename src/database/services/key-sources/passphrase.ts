@@ -55,7 +55,7 @@ export function passphraseProtector(passphrase: Passphrase, path: string): Prote
       throw new ProxyVaultError(
         'KEY_INVALID',
         `The keyring ${path} has parameters for scrypt that are malformed, or outside what is safe (N 2^15 to 2^20, r 8 to 16, p 1 to 4): restore it from its backup.`,
-        { details: { path } },
+        { details: { path, malformed: true } },
       );
     },
   };
