@@ -28,7 +28,8 @@ export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> :
 /** Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. */
 export interface Driver<M extends Mode> {
   readonly mode: M;
-  readonly inTransaction: boolean;
+  /** Another number for each outermost transaction while it is open; 0 outside. */
+  readonly transactionNumber: number;
   /** How many transactions and savepoints were rolled back. */
   readonly rollbacks: number;
   /** The first row, mapped, or null. */

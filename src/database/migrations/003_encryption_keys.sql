@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS encryption_keys (
   tag TEXT NOT NULL,
   key_check_value TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('primary', 'decrypt-only')),
-  -- At least so many messages were encrypted with it.
+  -- Messages that it has encrypted, or that are reserved: never too few.
   message_count INTEGER NOT NULL DEFAULT 0,
   created_at TEXT NOT NULL
 );

@@ -5,7 +5,7 @@ import { fromStored, toStored } from '../timestamps.ts';
 /** A data key: one is `primary` and encrypts, the others only decrypt until no row needs them. */
 export interface DataKeyRecord extends WrappedKey {
   state: 'primary' | 'decrypt-only';
-  /** At least so many messages were encrypted with it. */
+  /** Messages that it has encrypted, or that are reserved: never too few. */
   messageCount: number;
   createdAt: string;
 }
@@ -25,12 +25,10 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
     return this.#db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
   }
 
-  /** Whether a key is there and is the one that encrypts. */
-  isPrimary(keyId: string): Result<M, boolean> {
-    return this.#db.one(
-      `SELECT 1 FROM encryption_keys WHERE key_id = :id AND state = 'primary'`,
-      { id: keyId },
-      (row) => row !== undefined,
+  /** The id of the key that encrypts; null before the first. */
+  primaryId(): Result<M, string | null> {
+    return this.#db.first(`SELECT key_id FROM encryption_keys WHERE state = 'primary'`, {}, (row) =>
+      String(row.key_id),
     );
   }
 

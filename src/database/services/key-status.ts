@@ -9,7 +9,7 @@ export interface DataKeyStatus {
   /** The key-encryption key that wraps it. */
   kekId: string;
   createdAt: string;
-  /** At least so many messages were encrypted with it. */
+  /** Messages that it has encrypted, or that are reserved: never too few. */
   messageCount: number;
   /** Credentials that it encrypts now. */
   rows: number;

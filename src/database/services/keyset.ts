@@ -26,6 +26,9 @@ interface Loaded {
   primary: SecretKey | null;
 }
 
+/** For so long a primary may still encrypt that another process has demoted. A rotation waits longer before it retires it. */
+export const PRIMARY_HOLDS_MS = 20;
+
 /**
  * The data keys of one database, each 32 random bytes, wrapped by the key source's key: one encrypts, the others decrypt
  * until no row needs them.
@@ -40,6 +43,8 @@ export class Keyset implements CredentialCipher {
   readonly #budget: MessageBudget;
   #loaded: Loaded | null = null;
   #fingerprintKey: SecretKey | null = null;
+  /** When the primary was last looked up, and after how many rollbacks. */
+  #looked = { at: Number.NEGATIVE_INFINITY, rollbacks: 0 };
 
   constructor(session: Session<'sync'>, roots: RootKeys) {
     this.session = session;
@@ -111,7 +116,7 @@ export class Keyset implements CredentialCipher {
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   async reload(): Promise<void> {
-    if (this.session.driver.inTransaction) {
+    if (this.session.driver.transactionNumber !== 0) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
         'Keys cannot be changed or verified inside a transaction: return from it first.',
@@ -231,9 +236,18 @@ export class Keyset implements CredentialCipher {
   /** The key that encrypts, as the table has it now: another process may have rotated, or a rollback undone it. */
   #writingKey(proxyId: string): SecretKey {
     const { primary } = this.#current();
-    if (primary && this.keys.isPrimary(primary.id)) return primary;
+    if (primary && this.#isPrimary(primary)) return primary;
     this.refresh();
     return this.#current().primary ?? this.session.driver.transaction(() => this.#establish(proxyId));
+  }
+
+  #isPrimary({ id }: SecretKey): boolean {
+    const now = performance.now();
+    const { rollbacks } = this.session.driver;
+    if (now - this.#looked.at < PRIMARY_HOLDS_MS && rollbacks === this.#looked.rollbacks) return true;
+    if (this.keys.primaryId() !== id) return false;
+    this.#looked = { at: now, rollbacks };
+    return true;
   }
 
   /** Makes the first data key, under the write lock, unless there is ciphertext whose key this is not. */

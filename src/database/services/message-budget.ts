@@ -11,7 +11,7 @@ const LARGEST_BLOCK = 4096;
 
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
- * while they are used up, or, inside a transaction, one by one, and again if it was rolled back.
+ * while they are used up, and again where the transaction of a block was rolled back.
  */
 export class MessageBudget {
   readonly #driver: Driver<'sync'>;
@@ -19,9 +19,9 @@ export class MessageBudget {
   #keyId = '';
   #left = 0;
   #block = FIRST_BLOCK;
-  /** Counted inside a transaction that may still be rolled back. */
+  /** Reserved inside a transaction that may still be rolled back. */
   #uncertain = 0;
-  /** Counted inside one that was. */
+  /** Reserved inside one that was. */
   #owed = 0;
   #rollbacks = 0;
   #warned = '';
@@ -36,18 +36,22 @@ export class MessageBudget {
     this.#settle(keyId);
     if (this.#left > 0) {
       this.#left--;
-    } else if (this.#driver.inTransaction) {
-      this.#uncertain += this.#reserve(keyId, [1]);
-    } else {
-      this.#left = this.#reserve(keyId, [this.#block, 1]) - 1;
-      this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
+      return;
     }
+    const reserved = this.#reserve(keyId, [this.#block, 1]);
+    if (this.#driver.transactionNumber !== 0) this.#uncertain += reserved;
+    this.#left = reserved - 1;
+    this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
   }
 
   /** What became of the messages counted so far. */
   #settle(keyId: string): void {
-    if (this.#driver.rollbacks !== this.#rollbacks) this.#owed += this.#uncertain;
-    if (this.#driver.rollbacks !== this.#rollbacks || !this.#driver.inTransaction) this.#uncertain = 0;
+    if (this.#driver.rollbacks !== this.#rollbacks && this.#uncertain > 0) {
+      this.#owed += this.#uncertain;
+      this.#left = 0;
+    }
+    if (this.#driver.rollbacks !== this.#rollbacks || this.#driver.transactionNumber === 0)
+      this.#uncertain = 0;
     this.#rollbacks = this.#driver.rollbacks;
     if (keyId === this.#keyId) return;
     this.#keyId = keyId;

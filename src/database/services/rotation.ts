@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Steps } from '../drivers/driver.ts';
@@ -6,7 +6,7 @@ import type { StoredCredential } from '../repositories/encrypted-credentials.rep
 import type { RotationState } from '../repositories/encryption-config.repository.ts';
 import type { EncryptedData } from '../types.ts';
 import { sealBound } from './binding.ts';
-import type { Keyset } from './keyset.ts';
+import { type Keyset, PRIMARY_HOLDS_MS } from './keyset.ts';
 import { MOST_MESSAGES } from './message-budget.ts';
 import type { SecretKey } from './secret-key.ts';
 import { type CredentialFailure, failureOf, verifyCredentials } from './verification.ts';
@@ -100,6 +100,7 @@ async function encryptAll(
 ): Promise<void> {
   const key = keyset.dataKey(keyId);
   const total = keyset.credentials.countNotUnder(keyId);
+  const begun = performance.now();
   let after = cursor;
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     const before = report.rotated;
@@ -118,8 +119,9 @@ async function encryptAll(
       onProgress?.({ phase: 'encrypting', done: Math.min(report.rotated, total), total });
       await nextTurn();
     }
-    const whole = pass > 0 || cursor === '';
-    if (whole && report.rotated === before) return;
+    if (pass > 0 && report.rotated === before) return;
+    // By then every process encrypts with the new key: what is found from here on are the last rows of the old one.
+    await setTimeout(Math.max(0, begun + 5 * PRIMARY_HOLDS_MS - performance.now()));
     after = '';
   }
 }

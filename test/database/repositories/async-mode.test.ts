@@ -40,7 +40,7 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
   }
   const asyncDriver: Driver<'async'> = {
     mode: 'async',
-    inTransaction: false,
+    transactionNumber: 0,
     rollbacks: 0,
     all,
     run,

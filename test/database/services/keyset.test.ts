@@ -255,10 +255,10 @@ describe('messages', () => {
   it('are counted before they are encrypted: never too few, across processes and rollbacks', () => {
     const { db, encryption, credentials, ids } = openPool(3);
     const counted = (): number => Number(keysOf(db)[0]?.message_count);
-    expect(counted()).toBe(3);
+    expect(counted()).toBeGreaterThanOrEqual(3);
     for (let n = 0; n < 100; n++) encryption.encrypt('x');
     expect(counted()).toBeGreaterThanOrEqual(103);
-    expect(counted()).toBeLessThan(103 + 256);
+    expect(counted()).toBeLessThan(103 + 512);
     const before = counted();
     thrownBy(() =>
       db.transaction(() => {
@@ -271,7 +271,8 @@ describe('messages', () => {
   });
 
   it('warn once at 2^30, and are refused past 2^32 with what to do', async () => {
-    const { db, encryption, credentials, ids } = openPool(1);
+    const { db, key: firstKey, credentials, ids } = openPool(1);
+    const encryption = new EncryptionService({ key: firstKey, database: db });
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     set(db, `UPDATE encryption_keys SET message_count = ${2 ** 30}`);
     encryption.encrypt('x');

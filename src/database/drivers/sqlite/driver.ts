@@ -21,6 +21,7 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #log: SqlLogger | null;
   readonly #path: string;
   #depth = 0;
+  #transactions = 0;
   #rollbacks = 0;
 
   constructor(options: SqliteDriverOptions) {
@@ -89,6 +90,7 @@ export class SqliteDriver implements Driver<'sync'> {
     const nested = this.#connection.inTransaction;
     const savepoint = `proxyvault_${this.#depth}`;
     this.#control(nested ? `SAVEPOINT ${savepoint}` : 'BEGIN IMMEDIATE');
+    if (!nested) this.#transactions++;
     this.#depth++;
     try {
       const result = work();
@@ -120,6 +122,10 @@ export class SqliteDriver implements Driver<'sync'> {
   /** Whether a transaction is open on the writing connection. */
   get inTransaction(): boolean {
     return this.#connection.inTransaction;
+  }
+
+  get transactionNumber(): number {
+    return this.#connection.inTransaction ? this.#transactions : 0;
   }
 
   get rollbacks(): number {
