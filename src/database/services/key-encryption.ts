@@ -2,7 +2,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { Session, Steps } from '../drivers/driver.ts';
 import { EncryptionConfigRepository } from '../repositories/encryption-config.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
-import type { KeySource } from './key-sources/key-source.ts';
+import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
 import { assertMigrated, type Keyset } from './keyset.ts';
 import { createRecoveryCode, recoveryKeyOf } from './recovery-code.ts';
 import { type Keys, secretKeysOf } from './root-keys.ts';
@@ -106,8 +106,7 @@ export async function recoverTo(
 
 async function presentKeys(target: KeySource, replace: boolean): Promise<readonly SecretKey[]> {
   try {
-    const material = await target.read();
-    return material ? secretKeysOf(material) : [];
+    return keysOf(await target.read());
   } catch (error) {
     if (replace) return [];
     throw new ProxyVaultError(
@@ -118,14 +117,17 @@ async function presentKeys(target: KeySource, replace: boolean): Promise<readonl
   }
 }
 
-/** The keys that a target will have, and what puts them there: a new one before those it has, or that the same file had. */
+/** The keys that a target will have, and what puts them there: a new one before those it has, where it can store one. */
 async function keysFor(target: KeySource, keyset: Keyset): Promise<{ keys: Keys; commit: () => void }> {
-  const { source } = keyset.roots;
-  if (isSamePlace(source, target)) return renewed(target, keyset.roots.read(), revisionOf(source));
-  const material = await target.read();
-  const present = material ? secretKeysOf(material) : [];
-  if (target.prepare) return renewed(target, present, revisionOf(target));
-  const [root, ...older] = present;
+  if (target.prepare) {
+    // The same file may have another protection now, which only the present source opens.
+    const { source } = keyset.roots;
+    const same = source.kind === target.kind && source.location === target.location;
+    const older = same ? keyset.roots.read() : keysOf(await target.read());
+    const keys: Keys = [SecretKey.generate(), ...older];
+    return { keys, commit: await target.prepare(bytesOf(keys), revisionOf(same ? source : target)) };
+  }
+  const [root, ...older] = keysOf(await target.read());
   if (root) return { keys: [root, ...older], commit: () => undefined };
   throw new ProxyVaultError(
     'KEY_MISSING',
@@ -134,14 +136,8 @@ async function keysFor(target: KeySource, keyset: Keyset): Promise<{ keys: Keys;
   );
 }
 
-async function renewed(
-  target: KeySource,
-  older: readonly SecretKey[],
-  revision: string | null,
-): Promise<{ keys: Keys; commit: () => void }> {
-  const keys: Keys = [SecretKey.generate(), ...older];
-  const commit = await target.prepare?.(bytesOf(keys), revision);
-  return { keys, commit: commit ?? (() => undefined) };
+function keysOf(material: KeyMaterial | null): readonly SecretKey[] {
+  return material === null ? [] : secretKeysOf(material);
 }
 
 function bytesOf(keys: readonly SecretKey[]): Buffer[] {
@@ -150,10 +146,6 @@ function bytesOf(keys: readonly SecretKey[]): Buffer[] {
 
 function revisionOf(source: KeySource): string | null {
   return source.revision?.() ?? null;
-}
-
-function isSamePlace(a: KeySource, b: KeySource): boolean {
-  return a.kind === b.kind && a.location === b.location;
 }
 
 function* rewrapAll(keyset: Keyset, root: SecretKey, kind?: string): Steps<'sync', void> {

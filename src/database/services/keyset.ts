@@ -140,9 +140,9 @@ export class Keyset implements CredentialCipher {
 
   /** A data key that is there. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   dataKey(keyId: string): SecretKey {
-    const key = this.#current().keys.get(keyId);
+    const key = this.#current().keys.get(keyId) ?? this.#mismatch(keyId);
     if (key instanceof SecretKey) return key;
-    throw key ?? this.#mismatch(keyId);
+    throw key;
   }
 
   /**

@@ -53,6 +53,7 @@ export class RootKeys {
   /** As `load`, and reads again what was read: another process may have changed it. */
   async reload(): Promise<boolean> {
     this.assertAlive();
+    if (this.#keys !== null && this.#source.isCurrent?.()) return true;
     return this.#take(await this.#source.read()) !== null;
   }
 

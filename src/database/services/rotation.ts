@@ -110,7 +110,7 @@ async function encryptAll(
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.proxyId;
-      reserve(keyset, keyId, page.length);
+      if (!reserve(keyset, keyId, page.length)) return;
       const replacements = page.flatMap((row) => reencrypt(keyset, key, row));
       const swapped = keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements));
       if (swapped === null) return;
@@ -126,12 +126,18 @@ async function encryptAll(
   }
 }
 
-/** Before they are encrypted, and committed, so that the count is never too low. @throws KEY_EXHAUSTED. */
-function reserve(keyset: Keyset, keyId: string, messages: number): void {
-  if (keyset.keys.reserve(keyId, messages, MOST_MESSAGES) !== null) return;
+/**
+ * Counts messages before they are encrypted, and commits that, so that the count is never too low; false if another process
+ * has ended the rotation.
+ *
+ * @throws KEY_EXHAUSTED.
+ */
+function reserve(keyset: Keyset, keyId: string, messages: number): boolean {
+  if (keyset.config.get()?.rotation?.keyId !== keyId) return false;
+  if (keyset.keys.reserve(keyId, messages, MOST_MESSAGES) !== null) return true;
   throw new ProxyVaultError(
     'KEY_EXHAUSTED',
-    `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, or was retired, before the rotation to it was done: rotate again.`,
+    `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, before the rotation to it was done: rotate again.`,
     { details: { keyId } },
   );
 }

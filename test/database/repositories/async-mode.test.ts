@@ -94,6 +94,22 @@ describe('the same repositories over an engine that answers with promises', () =
     >();
   });
 
+  it('bind credentials to their row, without keys of the database', async () => {
+    const db = openMigrated({ path: ':memory:' });
+    const session = asyncSession(db);
+    const encryption = new EncryptionService({ key: randomBytes(32) });
+    const [a, b] = await new ProxyRepository(session).createMany(
+      [1, 2].map((port) => ({ host: 'h.example', port, protocol: 'http' as const })),
+    );
+    const credentials = new EncryptedCredentialsRepository(session, encryption);
+    for (const { id } of [a, b].filter((proxy) => proxy !== undefined))
+      await credentials.store(id, { username: id, password: 'p' });
+    db.driver.exec(`UPDATE encrypted_credentials SET (encrypted_data, iv, auth_tag) =
+      (SELECT encrypted_data, iv, auth_tag FROM encrypted_credentials AS other WHERE other.proxy_id = '${a?.id}')`);
+    expect(await credentials.reveal(a?.id ?? '')).toEqual({ username: a?.id, password: 'p' });
+    await expect(credentials.reveal(b?.id ?? '')).rejects.toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+  });
+
   it('do the same work, compound steps and errors too', async () => {
     const db = openMigrated({ path: ':memory:' });
     const session = asyncSession(db);

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { EncryptedData } from 'proxyvault/database';
 import { EncryptionService, type KeySource } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { openPool } from '../../support/pool.ts';
 import { thrownBy } from '../../support/temporary.ts';
 
 const KEY = randomBytes(32);
@@ -109,6 +110,17 @@ describe('encrypt and decrypt', () => {
       code: 'CREDENTIAL_CORRUPT',
       message: expect.stringContaining('another key'),
     });
+  });
+
+  it('of a service with a database tell another\u2019s key, and what is no session', () => {
+    const { encryption, db } = openPool(1);
+    expect(thrownBy(() => encryption.decrypt(service.encrypt('x')))).toMatchObject({
+      code: 'KEY_MISMATCH',
+      details: { needed: service.keyId(), found: encryption.keyId() },
+    });
+    for (const nonsense of [null, 7, {}])
+      expect(thrownBy(() => encryption.cipherOf(nonsense as never))).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(encryption.cipherOf(db)).toBe(encryption.cipherOf(db));
   });
 
   it('bind associated data', () => {

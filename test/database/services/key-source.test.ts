@@ -88,6 +88,23 @@ describe('the key file', () => {
   });
 });
 
+describe('the passphrase', () => {
+  it('is the first line of the file that PROXYVAULT_PASSPHRASE_FILE names', async () => {
+    const folder = temporaryFolder();
+    const [keyFile, file] = [join(folder, 'key'), join(folder, 'passphrase')];
+    writeFileSync(file, 'from a file\r\nsecond line\n');
+    const made = await EncryptionService.open({ keyFile, env: { PROXYVAULT_PASSPHRASE_FILE: file } });
+    const opened = await EncryptionService.open({ keyFile, passphrase: 'from a file', env });
+    expect(opened.keyId()).toBe(made.keyId());
+    await expect(
+      EncryptionService.open({ keyFile, env: { PROXYVAULT_PASSPHRASE_FILE: join(folder, 'nowhere') } }),
+    ).rejects.toMatchObject({ code: 'KEY_MISSING', message: expect.stringContaining('nowhere') });
+    await expect(EncryptionService.open({ keyFile, passphrase: '\uD800', env })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+});
+
 describe('the order of sources', () => {
   const a = randomBytes(32);
   const b = randomBytes(32);

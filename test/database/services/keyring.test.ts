@@ -17,8 +17,8 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { type DatabaseManager, initDatabase } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
-import { describe, expect, it } from 'vitest';
+import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
+import { describe, expect, it, vi } from 'vitest';
 import { bytesOf, loginOf, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -216,7 +216,6 @@ describe('moving the key', () => {
     const { id } = new ProxyRepository(db).create({ host: 'h.example', port: 2, protocol: 'http' });
     new EncryptedCredentialsRepository(db).save(id, new EncryptionService({ keyFile }).encrypt('direct'));
     const PROXYVAULT_KEY = new EncryptionService().generateKey().toString('base64');
-    const { environmentKey } = await import('proxyvault/database/services');
     await service.protect(environmentKey({ PROXYVAULT_KEY }));
     renameSync(keyFile, `${keyFile}.gone`);
     const moved = await EncryptionService.open({ env: { PROXYVAULT_KEY }, database: db });
@@ -314,9 +313,39 @@ describe('moving the key', () => {
     expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
   });
 
+  it('to where it is already, or to what can only be read, makes up no key', async () => {
+    const { db, id, service } = openWithFile();
+    const key = (): string => new EncryptionService().generateKey().toString('base64');
+    const [first, second] = [key(), key()];
+    await service.protect(environmentKey({ PROXYVAULT_KEY: first }));
+    await service.protect(environmentKey({ PROXYVAULT_KEY: first }));
+    const env = { PROXYVAULT_KEY: first };
+    expect(reveal(db, new EncryptionService({ env, database: db }), id)).toEqual(loginOf(0));
+    await service.protect(environmentKey({ PROXYVAULT_KEY: `${second} ${first}` }));
+    expect(reveal(db, new EncryptionService({ env: { PROXYVAULT_KEY: second } }), id)).toEqual(loginOf(0));
+    const keyFile = newKeyFile();
+    await service.protect(keyringFile(keyFile));
+    expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
+  });
+
+  it('asks for the passphrase once, however much is done', async () => {
+    const { db, keyFile, service } = openWithFile();
+    await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
+    let asked = 0;
+    const passphrase = (): string => {
+      asked++;
+      return PASSPHRASE;
+    };
+    const opened = await EncryptionService.open({ keyFile, passphrase, database: db });
+    await opened.rotate();
+    await opened.verify();
+    opened.createRecoveryCode();
+    await opened.protect(keyringFile(keyFile));
+    expect(asked).toBe(1);
+  });
+
   it('changes nothing if the present key is lost, or the new one is not to be had', async () => {
     const { db, keyFile, id, service } = openWithFile();
-    const { environmentKey } = await import('proxyvault/database/services');
     const state = (): unknown => [
       rowsOf(db, 'encryption_keys'),
       rowsOf(db, 'encryption_config'),
@@ -371,6 +400,41 @@ describe('the file', () => {
     });
   });
 
+  it('is written by one process at a time: who holds its lock is waited for, unless it has died', async () => {
+    const { keyFile, service } = openWithFile();
+    writeFileSync(`${keyFile}.lock`, String(process.pid));
+    const later = Date.now() + 60 * 60 * 1000;
+    utimesSync(`${keyFile}.lock`, new Date(later), new Date(later));
+    // Each look at the clock is ten seconds later, so that the wait is over soon.
+    let now = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => {
+      now += 10_000;
+      return now;
+    });
+    const waited = service.protect(keyringFile(keyFile));
+    await expect(waited).rejects.toMatchObject({ code: 'BUSY', message: expect.stringContaining('.lock') });
+    clock.mockRestore();
+    const second = new Date(Date.now() - 1000);
+    utimesSync(`${keyFile}.lock`, second, second);
+    const dead = spawnSync(process.execPath, ['-e', '']).pid;
+    writeFileSync(`${keyFile}.lock`, String(dead));
+    utimesSync(`${keyFile}.lock`, second, second);
+    await service.protect(keyringFile(keyFile));
+    expect(existsSync(`${keyFile}.lock`)).toBe(false);
+  });
+
+  it('that would grow too large is not written', async () => {
+    const { keyFile, service } = openWithFile();
+    const before = readFileSync(keyFile, 'utf8');
+    const target = keyringFile(keyFile);
+    await target.read();
+    const keys = Array.from({ length: 30_000 }, () => new EncryptionService().generateKey());
+    const commit = await target.prepare?.(keys, target.revision?.() ?? null);
+    expect(thrownBy(() => commit?.())).toMatchObject({ code: 'KEY_INVALID' });
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+    expect(service.keyId()).toBeDefined();
+  });
+
   it('that is far too large is none', () => {
     const { db, keyFile, id } = openWithFile();
     writeFileSync(keyFile, ' '.repeat(2 ** 20 + 1));
@@ -423,34 +487,6 @@ describe('the file', () => {
 });
 
 describe('the keychain', () => {
-  const started = 'printf x | gnome-keyring-daemon --unlock --components=secrets >/dev/null 2>&1; exec "$@"';
-  const tools = ['dbus-run-session', 'gnome-keyring-daemon'];
-  const missing = tools.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
-
-  it(`protects the key, for real, by GNOME Keyring${missing.length > 0 ? ` (skipped: ${missing.join(', ')} not installed)` : ''}`, ({
-    skip,
-  }) => {
-    if (missing.length > 0) skip(`needs ${missing.join(' and ')}`);
-    const folder = temporaryFolder();
-    const env = {
-      ...process.env,
-      HOME: folder,
-      XDG_RUNTIME_DIR: folder,
-      XDG_DATA_HOME: join(folder, 'share'),
-    };
-    const script = [process.execPath, fixture('keychain.mjs'), join(folder, 'pool.db'), join(folder, 'key')];
-    const { stdout, stderr } = spawnSync('dbus-run-session', ['--', 'sh', '-c', started, 'sh', ...script], {
-      env,
-      encoding: 'utf8',
-      timeout: 60_000,
-    });
-    const login = { username: 'u', password: 'canary-keychain' };
-    expect({ said: stdout.trim(), stderr: stdout === '' ? stderr : '' }).toEqual({
-      said: JSON.stringify({ protection: 'keychain', revealed: login, kind: 'keychain', after: login }),
-      stderr: '',
-    });
-  });
-
   it.runIf(process.platform === 'linux')(
     'that is not there is an error with what to do, and nothing is changed',
     async () => {

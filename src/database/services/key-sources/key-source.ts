@@ -27,6 +27,8 @@ export interface KeySource {
   prepare?(keys: readonly Buffer[], revision: string | null): Promise<() => void>;
   /** Names the state that the last `read` found: null if there was nothing. With `prepare`. */
   revision?(): string | null;
+  /** Whether that is its state still, so that it need not be read again. */
+  isCurrent?(): boolean;
   /** What protects the key there, such as `passphrase`; absent where the source does not know. */
   protection?(): string | null;
   /** Called when the database does not need what was replaced: removes a backup that is less protected than the new one. */

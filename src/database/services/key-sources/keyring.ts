@@ -110,6 +110,10 @@ class KeyringFile implements KeySource {
     return this.#text === null ? null : revisionOf(this.#text);
   }
 
+  isCurrent(): boolean {
+    return this.#text !== null && readKeyFile(this.location) === this.#text;
+  }
+
   protection(): string | null {
     try {
       const text = readKeyFile(this.location);
