@@ -27,7 +27,10 @@ export function readGeolocation(fields: ReadonlyMap<Field, unknown>): Located {
   const all: ListedGeolocation = {
     country: code,
     city: find((level) => readKnown(namedIn(level.get('city')), 256)),
-    region: find((level) => readKnown(level.get('area'), 256)),
+    // Beside the host, `region` is the pool's own label.
+    region: find((level) =>
+      readKnown(namedIn(level.get('area') ?? (level === fields ? null : level.get('region'))), 256),
+    ),
     latitude: find((level) => readNumber(level.get('latitude'), -90, 90)),
     longitude: find((level) => readNumber(level.get('longitude'), -180, 180)),
     asn: find((level) => readAsn(level.get('asn'))),

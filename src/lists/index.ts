@@ -1,5 +1,6 @@
 /** Proxy lists in and out. Pure: knows no database. */
 export type { ListSource } from './decode.ts';
+export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line.ts';
 export { parseProxyList } from './list.ts';
 export { MASK } from './mask.ts';
@@ -15,4 +16,5 @@ export {
   type ParseOptions,
   type RefusalCode,
 } from './types.ts';
-export { formatProxyUrl } from './url.ts';
+export { formatAddress, formatProxyUrl } from './url.ts';
+export { EXPORT_FORMATS, type ExportFormat } from './writers.ts';

@@ -116,7 +116,7 @@ function credentialOf(value: unknown, name: string): string | undefined {
 
 /** Milliseconds, or why there are none. */
 function readLatency(fields: Fields): number | string | undefined {
-  const latency = readNumber(fields.get('latency'), 0, 3_600_000);
+  const latency = readNumber(fields.get('latency'), 0, 1e15);
   if (latency !== undefined) return Math.round(latency);
   const timeout = readNumber(fields.get('timeout'), 0, 3_600_000);
   if (timeout === undefined) return undefined;

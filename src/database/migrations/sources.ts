@@ -5,6 +5,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import schema from '../schema.sql';
 import rotationSystem from './001_proxy_rotation_system.sql';
 import identity from './002_identity_expiry_and_indexes.sql';
+import proxyTags from './004_proxy_tags.sql';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts';
 
@@ -12,6 +13,7 @@ import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts'
 const OWN_FILES: MigrationSource['files'] = [
   { name: '001_proxy_rotation_system', sql: rotationSystem },
   { name: '002_identity_expiry_and_indexes', sql: identity },
+  { name: '004_proxy_tags', sql: proxyTags },
 ];
 
 /** They are constant, so they are parsed once a process. */

@@ -39,12 +39,14 @@ export interface ProxyPage {
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password. */
+  /** Known ones that got another password, name, region or geolocation. */
   updated: number;
   unchanged: number;
 }
 
 export interface ImportOptions {
+  /** A tag for each of them. `importId` tells those that this import found from those that an earlier one left. */
+  tag?: { name: string; importId: string } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;
