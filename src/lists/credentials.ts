@@ -19,9 +19,8 @@ function assertPart(name: string, text: string, protocol: string): void {
   if (text.length > MAX_LENGTH)
     throw new Refused('bad-credentials', `the ${name} is longer than ${MAX_LENGTH} characters`);
   if (/\p{Cc}/u.test(text)) throw new Refused('bad-credentials', `the ${name} has a control character`);
-  if (!text.isWellFormed()) throw new Refused('bad-credentials', `the ${name} is not well-formed Unicode`);
-  if (text.includes('\uFFFD'))
-    throw new Refused('bad-encoding', `the ${name} has a replacement character: save the list as UTF-8`);
+  if (!text.isWellFormed())
+    throw new Refused('bad-encoding', `the ${name} is not well-formed Unicode: save the list as UTF-8`);
   if (protocol === 'socks5' && text.length > 63 && Buffer.byteLength(text) > MAX_SOCKS5_BYTES)
     throw new Refused(
       'bad-credentials',

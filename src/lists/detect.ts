@@ -25,7 +25,7 @@ export function detectFormat(head: string, asked: ListFormat): Detected {
   if (asked === 'csv' || asked === 'clash' || asked === 'proxychains') return { format: asked };
   if (asked !== 'auto') return { format: 'text' };
   // An IPv6 address in brackets begins a text.
-  if (text.startsWith('{') || /^\[\s*(?:[{"\]]|$)/.test(text)) return detectJson(head);
+  if (text.startsWith('{') || /^\[\s*(?:[{["\]]|$)/.test(text)) return detectJson(head);
   if (/^proxies:/m.test(text)) return { format: 'clash' };
   if (/^\[ProxyList\]/im.test(text)) return { format: 'proxychains' };
   return { format: isCsv(text) ? 'csv' : 'text' };

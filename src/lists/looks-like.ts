@@ -1,7 +1,7 @@
 /** Files that are no list, by how they begin. */
 const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
   [/^PK\p{Cc}{2}/u, 'a ZIP archive or an Excel workbook: export it as CSV'],
-  [/^\p{Cc}\uFFFD/u, 'compressed data: unpack it first'],
+  [/^\p{Cc}\p{Cs}/u, 'compressed data: unpack it first'],
   [/^SQLite format 3/, 'an SQLite database'],
   [/^%PDF-/, 'a PDF document'],
   [/^.{0,4}(?:PNG|GIF8|JFIF)/s, 'an image'],
@@ -30,7 +30,7 @@ export function looksLike(text: string): string | null {
 
 function isBinary(head: string): boolean {
   if (head.includes('\0')) return true;
-  const strange = head.match(/[\p{Cc}\uFFFD]/gu)?.filter((character) => !/\s/.test(character)) ?? [];
+  const strange = head.match(/[\p{Cc}\p{Cs}\uFFFD]/gu)?.filter((character) => !/\s/.test(character)) ?? [];
   return strange.length * 10 > head.length;
 }
 

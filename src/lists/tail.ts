@@ -41,7 +41,7 @@ export function readTail(tail: Piece): Tail {
 }
 
 function readName(fragment: string): Tail {
-  const name = decodePercent(fragment).trim();
+  const name = decodePercent(fragment.trim());
   const fits = name !== '' && name.length <= MAX_NAME && !/\p{Cc}/u.test(name) && name.isWellFormed();
   if (fits) return { name };
   return name === '' ? {} : { note: 'a name that is too long or not printable was passed over' };

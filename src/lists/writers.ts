@@ -1,5 +1,4 @@
 import { parseProxyLine } from './line.ts';
-import { MASK } from './mask.ts';
 import { readRecord } from './record.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
 import { formatAddress, formatProxyUrl } from './url.ts';
@@ -114,9 +113,7 @@ function writeLayout(proxy: ListedProxy, layout: string): string {
   const { protocol, username = '', password = '' } = proxy;
   const isUrl = /^(?:\{protocol\}|[a-z\d]+):\/\//.test(layout);
   const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
-  const login = isUrl
-    ? { username: openPlaceholders(encode(username)), password: openPlaceholders(encode(password)) }
-    : { username, password };
+  const login = isUrl ? { username: encode(username), password: encode(password) } : { username, password };
   const values: Record<(typeof LAYOUT_FIELDS)[number], string> = {
     protocol,
     host,
@@ -133,7 +130,7 @@ function writeTemplate(proxy: ListedProxy): string {
 }
 
 function encode(text: string): string {
-  return text === MASK ? text : encodeURIComponent(text);
+  return openPlaceholders(encodeURIComponent(text));
 }
 
 function openPlaceholders(url: string): string {

@@ -91,7 +91,7 @@ export class ClashReader implements ListReader {
 function readEntry(text: string, options: ParseOptions): LineVerdict[] {
   try {
     // All scalars are texts, so that a password of digits keeps its zeros. No anchors: an entry stands for itself.
-    const [entry]: unknown[] = parse(text, { schema: 'failsafe', maxAliasCount: 0, logLevel: 'silent' });
+    const [entry]: unknown[] = parse(text, { schema: 'failsafe', maxAliasCount: 0, logLevel: 'error' });
     if (typeof entry === 'object' && entry !== null && !Array.isArray(entry))
       return readRecord(Object.entries(entry), options);
     return [refused('the entry has no members')];
