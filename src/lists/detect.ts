@@ -1,6 +1,6 @@
 import { fieldOf } from './fields.ts';
 import { looksLike } from './looks-like.ts';
-import { headerOf } from './readers/csv-header.ts';
+import { headerOf } from './readers/header.ts';
 import type { ListFormat } from './types.ts';
 
 /** So much of a list is looked at, in UTF-16 units. */

@@ -8,7 +8,7 @@ import { requireScheme, schemeOf } from '../protocol.ts';
 import { readRecord } from '../record.ts';
 import { verdictOf } from '../refused.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { type CsvHeader, delimiterOf, headerOf } from './csv-header.ts';
+import { type CsvHeader, delimiterOf, headerOf } from './header.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
 
 /** Reads CSV with or without a header. A record is a line: no field of a proxy has a line end in it. */
