@@ -3,6 +3,7 @@
 import { createCipheriv, randomFillSync } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setFlagsFromString } from 'node:v8';
 import { EncryptionService, importProxies, initDatabase } from 'proxyvault';
 import { openBare } from './pools.js';
 
@@ -11,6 +12,9 @@ const [side, list, path] = process.argv.slice(2);
 const key = Buffer.alloc(32, 7);
 
 async function ours() {
+  // As the command line does (src/cli/steady-memory.ts).
+  setFlagsFromString('--max-semi-space-size=2');
+  setFlagsFromString('--semi-space-growth-factor=1');
   const db = initDatabase({ path, durability: 'normal' });
   db.migrations.up();
   const encryption = new EncryptionService({ key: Buffer.from(key), database: db });

@@ -10,6 +10,7 @@ import { EXIT } from '../fail.ts';
 import { findLists, type ListFiles } from '../list-files.ts';
 import { print, table } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
+import { keepMemorySteady } from '../steady-memory.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ImportOptions extends VaultOptions {
@@ -44,6 +45,7 @@ export function importCommand(): Command {
       .option('--batch <n>', 'commit after each so many proxies, in place of all at once', wholeNumber),
     'proxyvault import proxies.txt --tag provider-a --sync',
   ).action(async (path: string, options: ImportOptions) => {
+    keepMemorySteady();
     const reading = startProgress('Reading', options);
     const lists = findLists(path, reading.update);
     const work = (vault: Vault): Promise<ImportResult> => run(vault, lists, options, reading);
