@@ -35,7 +35,7 @@ export function acceptProxy(proxy: ListedProxy, notes: readonly (string | undefi
 }
 
 /** The form that a format stands for, if it settles one. */
-export function formOf(format: ListFormat | undefined): LineForm | undefined {
+function formOf(format: ListFormat | undefined): LineForm | undefined {
   if (format === 'colon') return 'host:port:user:pass';
   return LINE_FORMS.find((form) => form === format);
 }

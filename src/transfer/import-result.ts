@@ -26,8 +26,6 @@ export interface ImportResult extends ImportSummary {
   refused: Refusal[];
   /** How many more refusals there were; absent if none. */
   refusedMore?: number;
-  /** How many proxies a sync removed; absent unless it was one. */
-  removed?: number;
   /** What is worth knowing of proxies that were taken, and of how many; absent if there is nothing. */
   notes?: Record<string, number>;
   /** Nothing was changed: this is what would have been. */

@@ -5,7 +5,6 @@ import {
   EncryptedCredentialsRepository,
   type ImportSummary,
   ProxyRepository,
-  ProxyTagsRepository,
 } from '../database/repositories/index.ts';
 import { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
@@ -81,11 +80,10 @@ export async function importProxies(
   }
   assertSyncable(counter, options);
   const finish = (): ImportResult => {
-    store.add(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
-    const removed = store.sync();
-    return { ...counter.result(store.summary), ...(removed === null ? {} : { removed }) };
+    store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
+    return counter.result(store.summary);
   };
-  return dryRun ? { ...withoutChange(db, finish), dryRun } : db.transaction(finish);
+  return dryRun ? { ...withoutChange(db, finish), dryRun } : finish();
 }
 
 /** The proxies of all lists, one after the other; the counter is told of every line. */
@@ -108,14 +106,12 @@ async function* readLists(
 /** Stores the proxies of one import. */
 class ListStore {
   readonly summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
-  readonly #db: DatabaseManager;
   readonly #options: ImportListOptions;
   readonly #proxies: ProxyRepository;
   readonly #importId = newId();
   #done = 0;
 
   constructor(db: DatabaseManager, options: ImportListOptions) {
-    this.#db = db;
     this.#options = options;
     this.#proxies = new ProxyRepository(
       db,
@@ -123,40 +119,47 @@ class ListStore {
     );
   }
 
-  add(proxies: Iterable<ProxyInput>, more = 0): void {
+  add(proxies: Iterable<ProxyInput>): void {
+    this.#store(proxies, { removeOthers: false, total: 0 });
+  }
+
+  /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
+  addLast(proxies: Iterable<ProxyInput>, count: number): void {
+    this.#store(proxies, { removeOthers: this.#options.sync === true, total: this.#done + count });
+  }
+
+  #store(
+    proxies: Iterable<ProxyInput>,
+    { removeOthers, total }: { removeOthers: boolean; total: number },
+  ): void {
     const { tag, onProgress } = this.#options;
     const before = this.#done;
-    const total = before + more;
-    const added = this.#proxies.importMany(proxies, {
-      tag: tag === undefined ? undefined : { name: tag, importId: this.#importId },
+    const { removed, ...counts } = this.#proxies.importMany(proxies, {
+      tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
       onProgress: (done) => {
         this.#done = before + done;
         onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
       },
     });
-    for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += added[name];
-  }
-
-  /** Removes what left the list; gives how many, or null where this is no sync. */
-  sync(): number | null {
-    const { sync = false, tag = '' } = this.#options;
-    return sync ? new ProxyTagsRepository(this.#db).removeOthers(tag, this.#importId) : null;
+    for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
+    if (removed !== undefined) this.summary.removed = removed;
   }
 }
 
 /** Runs `work` in a transaction that is rolled back, and gives what it gave. */
 function withoutChange<T>(db: DatabaseManager, work: () => T): T {
   const undone = new Error('rolled back');
-  let result: { value: T } | null = null;
+  const results: T[] = [];
   try {
-    db.transaction(() => {
-      result = { value: work() };
+    return db.transaction((): T => {
+      results.push(work());
       throw undone;
     });
   } catch (error) {
-    if (error !== undone) throw error;
+    const [result] = results;
+    if (error !== undone || result === undefined) throw error;
+    return result;
   }
-  return (result as unknown as { value: T }).value;
 }
 
 /** A dry run makes no key: where there is none, and nothing was encrypted yet, a throwaway one does. */

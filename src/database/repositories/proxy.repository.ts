@@ -223,7 +223,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     { tag, onProgress, every = 1000 }: ImportOptions,
   ): Steps<M, ImportSummary> {
     if (tag) assertTag(tag.name);
-    const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+    const summary = { added: 0, updated: 0, unchanged: 0 };
     let done = 0;
     for (const proxy of proxies) {
       try {
@@ -241,7 +241,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       if (done % every === 0) onProgress?.(done);
     }
     onProgress?.(done);
-    return summary;
+    if (!tag?.removeOthers) return summary;
+    return { ...summary, removed: (yield this.#tags.removeOthers(tag.name, tag.importId)) as number };
   }
 
   *#findKnown(params: Params): Steps<M, string> {
@@ -251,7 +252,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
-  *#updateKnown(id: string, input: ValidProxy): Steps<M, keyof ImportSummary> {
+  *#updateKnown(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
     const { name = null, region = null, geolocation, credentials } = input;
     let changed = 0;
     if (name !== null || region !== null || geolocation) {

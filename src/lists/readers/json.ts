@@ -6,7 +6,7 @@ import { type Element, ElementSplitter } from './json-elements.ts';
 import { LineReader, type ListReader, placed, tooLong } from './reader.ts';
 
 /** No record is longer; a longer one is refused without being kept. */
-export const MAX_RECORD = 65_536;
+const MAX_RECORD = 65_536;
 
 /** A reader of JSON lines: a record, or a proxy as a text, in each. */
 export function readJsonLines(options: ParseOptions): ListReader {
