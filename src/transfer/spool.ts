@@ -71,7 +71,10 @@ export class Spool<T> implements Disposable {
   }
 }
 
+/** Where the system lets it, the file is removed as soon as it is open, so that a crash leaves nothing. */
 function openTemporary(): { folder: string; descriptor: number } {
   const folder = mkdtempSync(join(tmpdir(), 'proxyvault-import-'));
-  return { folder, descriptor: openSync(join(folder, 'spool'), 'wx+', 0o600) };
+  const descriptor = openSync(join(folder, 'spool'), 'wx+', 0o600);
+  if (process.platform !== 'win32') rmSync(folder, { recursive: true });
+  return { folder, descriptor };
 }
