@@ -45,19 +45,20 @@ export function readSeparated({ text, at }: Piece, separator: string): Columns {
  */
 export function readCells(cells: readonly string[], at = 0): Columns {
   const schemes = [0, 2, cells.length - 1].filter((index) => schemeOf((cells[index] ?? '').trim()) !== null);
-  const schemeAt = cells.length === 4 && schemes[0] === 2 ? undefined : schemes[0];
+  const [schemeAt] = schemes;
   const scheme = schemeAt === undefined ? undefined : cells[schemeAt]?.trim();
   const [host = '', port = '', username = '', password = '', ...more] = cells.filter(
     (_, index) => index !== schemeAt,
   );
   const hostText = host.trim();
   const address = toAddress(hostText, 1);
-  const isProse = password === '' && address?.isSure === false;
+  const isProse = username === '' && address?.isSure === false;
   if (!address || isProse || parsePort(port.trim()) === null) throw wrongCells(hostText, port, at);
-  if (more.some((cell) => cell.trim() !== '') || ANONYMITY.test(password)) {
+  const isLoneColumn = username.trim() !== '' && password.trim() === '';
+  if (isLoneColumn || more.some((cell) => cell.trim() !== '') || ANONYMITY.test(password)) {
     throw new Refused(
       'ambiguous',
-      'there are more columns than host, port, user and password: a header must name them',
+      'the columns are not just host, port, user and password: a header must name them',
       at,
     );
   }

@@ -52,7 +52,12 @@ function readOne(fields: Fields, { protocol, note }: Scheme, options: ParseOptio
     ...(typeof latency === 'number' ? { latency } : {}),
     ...(fields.get('status') === 'disabled' ? { status: 'disabled' } : {}),
   };
-  return acceptProxy(proxy, [note, ...notes, typeof latency === 'string' ? latency : undefined]);
+  const isWithoutPassword = proxy.username !== undefined && proxy.password === '';
+  return acceptProxy(proxy, [
+    ...[note, ...notes],
+    typeof latency === 'string' ? latency : undefined,
+    isWithoutPassword ? 'a username stands without a password' : undefined,
+  ]);
 }
 
 /** Host and port, from two members or one. */

@@ -147,6 +147,14 @@ describe('CSV', () => {
     ]);
   });
 
+  it('takes lines that begin with blanks', async () => {
+    expect(kindsOf(await collect('ip,port\n      192.0.2.1,80\n   \n'))).toEqual([
+      'comment',
+      'proxy',
+      'blank',
+    ]);
+  });
+
   it.each([',', ';', '\t', '|'])('takes %j as its delimiter', async (delimiter) => {
     const rows = [
       ['ip', 'port', 'user', 'pass'],

@@ -74,6 +74,11 @@ describe('importProxies', () => {
     expect(await add(JSON.stringify(changed))).toMatchObject({ added: 0, updated: 1 });
     expect(await add(JSON.stringify(changed))).toMatchObject({ updated: 0, unchanged: 1 });
     expect(await add('h.example:2:u:q')).toMatchObject({ unchanged: 1 });
+    // A list that hides passwords takes none away.
+    expect(await add('[{"host":"h.example","port":2,"username":"u"}]')).toMatchObject({
+      unchanged: 1,
+      notes: { 'a username stands without a password': 1 },
+    });
     const [, second] = new ProxyRepository(db).findAll();
     expect(second).toMatchObject({ name: 'N', region: 'R', geolocation: { country: 'DE' } });
   });

@@ -265,7 +265,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         now: this.#now(),
       })) as number;
     }
-    if (credentials) {
+    // Lists that hide passwords have empty ones.
+    if (credentials && credentials.password !== '') {
       const stored = (yield this.#credentials.reveal(id)) as Login | null;
       if (stored?.password !== credentials.password) {
         yield this.#credentials.store(id, credentials);

@@ -133,6 +133,6 @@ export class CsvReader implements ListReader {
 }
 
 function isPassedOver(line: string): boolean {
-  const { kind } = parseProxyLine(line.slice(0, 4));
+  const { kind } = parseProxyLine(line.trimStart().slice(0, 2));
   return kind === 'blank' || kind === 'comment';
 }
