@@ -21,12 +21,13 @@ export async function* parseProxyList(
     head += piece;
     if (!reader && head.length < HEAD_LENGTH) continue;
     reader ??= await openReader(detectFormat(head, options.format ?? 'auto'), options);
-    yield* reader.push(head);
+    // Not `yield*`, which awaits each verdict three times over.
+    for (const verdict of reader.push(head)) yield verdict;
     head = '';
   }
   reader ??= await openReader(detectFormat(head, options.format ?? 'auto'), options);
-  yield* reader.push(head);
-  yield* reader.finish();
+  for (const verdict of reader.push(head)) yield verdict;
+  for (const verdict of reader.finish()) yield verdict;
 }
 
 /** What only some formats need is loaded when one of them is met. */

@@ -43,7 +43,8 @@ export class LineReader implements ListReader {
 
 /** A verdict on a line, with its number and, if it is refused, the masked text. */
 export function placed(verdict: LineVerdict, line: number, mask: (code: RefusalCode) => string): ListVerdict {
-  return verdict.kind === 'refused' ? { ...verdict, line, text: mask(verdict.code) } : { ...verdict, line };
+  if (verdict.kind === 'refused') return { ...verdict, line, text: mask(verdict.code) };
+  return Object.assign(verdict, { line });
 }
 
 export function tooLong(line: number, most: number, what = 'line'): ListVerdict {
