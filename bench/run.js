@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initDatabase } from 'proxyvault';
 import { KEYS, measureKeys } from './keys.js';
+import { measureLists } from './lists.js';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
 import { fill, newFile } from './pools.js';
@@ -27,6 +28,7 @@ const figures = [
   ...(wanted(['streaming']) ? measureStreaming() : []),
   ...(wanted(['rotation']) ? measureRotation() : []),
   ...(wanted(['keys']) ? await measureKeys() : []),
+  ...(wanted(['lists']) ? await measureLists() : []),
 ];
 if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
 else for (const figure of figures) console.log(describeFigure(figure));
@@ -47,7 +49,8 @@ function describeRatio({ ratio, least, most, perSecond, goal }, name) {
   return `${name.padEnd(34)}${ratio.toFixed(2).padStart(6)} of bare ${range.padEnd(16)}${speed.padStart(14)}  ${ratio >= goal ? 'ok' : `under ${goal}`}`;
 }
 
-function describeFigure({ name, value, unit, goal }) {
-  const verdict = goal === null ? '' : value < goal ? `ok, under ${goal}` : `over ${goal}`;
-  return `${name.padEnd(56)}${value.toFixed(1).padStart(8)} ${unit}  ${verdict}`;
+function describeFigure({ name, value, unit, goal, isLeast = false }) {
+  const verdict =
+    goal === null ? '' : `${value < goal === isLeast ? 'NOT ' : ''}${isLeast ? 'at least' : 'under'} ${goal}`;
+  return `${name.padEnd(56)}${value.toFixed(unit === 'x' ? 2 : 1).padStart(8)} ${unit}  ${verdict}`;
 }

@@ -5,3 +5,4 @@ export * from './database/services/index.ts';
 export * from './errors.ts';
 export * from './lists/index.ts';
 export * from './rotation/index.ts';
+export * from './transfer/index.ts';

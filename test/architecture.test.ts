@@ -12,10 +12,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   network: ['errors.ts'],
   lists: ['network', 'errors.ts'],
   database: ['network', 'errors.ts', 'node-version.ts'],
+  transfer: ['lists', 'database', 'errors.ts'],
   rotation: ['database', 'network', 'errors.ts'],
   gateway: ['rotation', 'database', 'network', 'errors.ts'],
-  cli: ['gateway', 'rotation', 'database', 'lists', 'network', 'errors.ts', 'node-version.ts'],
-  'index.ts': ['gateway', 'rotation', 'database', 'lists', 'errors.ts'],
+  cli: ['gateway', 'rotation', 'transfer', 'database', 'lists', 'network', 'errors.ts', 'node-version.ts'],
+  'index.ts': ['gateway', 'rotation', 'transfer', 'database', 'lists', 'errors.ts'],
 };
 
 /** Packages that only some rooms may load, so that whoever imports the library does not load the rest. */
@@ -24,6 +25,8 @@ const ONLY_IN: Record<string, string> = {
   commander: 'cli/',
   'cli-table3': 'cli/',
   'cli-progress': 'cli/',
+  'csv-parse': 'lists/readers/csv.ts',
+  yaml: 'lists/readers/clash.ts',
 };
 
 interface Import {

@@ -1,6 +1,20 @@
 /** Proxy lists in and out. Pure: knows no database. */
+export type { ListSource } from './decode.ts';
+export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line.ts';
-export { type ListVerdict, parseProxyList } from './list.ts';
+export { parseProxyList } from './list.ts';
 export { MASK } from './mask.ts';
-export type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
-export { formatProxyUrl } from './url.ts';
+export { fillTemplate, placeholdersOf, type TemplateValues } from './template.ts';
+export {
+  LIST_FORMATS,
+  type LineVerdict,
+  type ListedGeolocation,
+  type ListedProtocol,
+  type ListedProxy,
+  type ListFormat,
+  type ListVerdict,
+  type ParseOptions,
+  type RefusalCode,
+} from './types.ts';
+export { formatAddress, formatProxyUrl } from './url.ts';
+export { EXPORT_FORMATS, type ExportFormat } from './writers.ts';

@@ -1,6 +1,18 @@
 export type ListedProtocol = 'http' | 'https' | 'socks4' | 'socks5';
 
-/** A proxy as a list gives it. */
+/** Where a list says that a proxy's exit is. Coordinates are WGS 84 degrees. */
+export interface ListedGeolocation {
+  /** ISO 3166-1 alpha-2, upper case. */
+  country?: string | undefined;
+  city?: string | undefined;
+  region?: string | undefined;
+  latitude?: number | undefined;
+  longitude?: number | undefined;
+  asn?: number | undefined;
+  timezone?: string | undefined;
+}
+
+/** A proxy as a list gives it. What the list does not say is absent. */
 export interface ListedProxy {
   protocol: ListedProtocol;
   /** ASCII, lower case, IPv6 without brackets. */
@@ -8,11 +20,20 @@ export interface ListedProxy {
   port: number;
   username?: string | undefined;
   password?: string | undefined;
+  name?: string | undefined;
+  /** The label under which the pool keeps it; where the exit is stands in `geolocation`. */
+  region?: string | undefined;
+  geolocation?: ListedGeolocation | undefined;
+  /** Whole milliseconds. */
+  latency?: number | undefined;
+  /** The only status that a list sets. */
+  status?: 'disabled' | undefined;
 }
 
-/** Why a line is refused. The set is closed. */
+/** Why a line or record is refused. The set is closed. */
 export type RefusalCode =
   | 'line-too-long'
+  | 'not-a-list'
   | 'not-a-proxy'
   | 'unknown-scheme'
   | 'bad-host'
@@ -20,7 +41,10 @@ export type RefusalCode =
   | 'bad-port'
   | 'ambiguous'
   | 'bad-credentials'
-  | 'trailing-text';
+  | 'bad-encoding'
+  | 'bad-record'
+  | 'trailing-text'
+  | 'truncated';
 
 /** What one line is. */
 export type LineVerdict =
@@ -36,7 +60,41 @@ export type LineVerdict =
       column: number;
     };
 
+/** A verdict with its place, lines counted from 1. The `text` of what is refused has all that may be a credential masked. */
+export type ListVerdict =
+  | (Exclude<LineVerdict, { kind: 'refused' }> & { line: number })
+  | (Extract<LineVerdict, { kind: 'refused' }> & { line: number; text: string });
+
+/** The forms of one line in which it is told apart what is the host and what the login. */
+export const LINE_FORMS = [
+  'user:pass@host:port',
+  'host:port@user:pass',
+  'host:port:user:pass',
+  'user:pass:host:port',
+] as const;
+export type LineForm = (typeof LINE_FORMS)[number];
+
+/**
+ * What a list is written in. `auto` looks at its beginning. `text` takes all forms of a line; `urls` and `template` are
+ * text too, and `colon` is `host:port:user:pass`: the names under which they are exported.
+ */
+export const LIST_FORMATS = [
+  'auto',
+  'text',
+  'urls',
+  'template',
+  'colon',
+  ...LINE_FORMS,
+  'csv',
+  'json',
+  'clash',
+  'proxychains',
+] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
 export interface ParseOptions {
   /** Of lines that name no scheme. Default `http`. */
   protocol?: ListedProtocol | undefined;
+  /** Default `auto`. A form of a line settles what reads two ways. */
+  format?: ListFormat | undefined;
 }

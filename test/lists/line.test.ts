@@ -45,6 +45,50 @@ describe('parseProxyLine reads', () => {
       { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'a#b?c/d@e') },
     ],
     ['socks5://[2001:db8::1]:1', { protocol: 'socks5', host: '2001:db8::1', port: 1 }],
+    ['user:pass:h.example:80', { protocol: 'http', host: 'h.example', port: 80, ...login('user', 'pass') }],
+    ['u:p:q:192.0.2.1:80', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p:q') }],
+    ['u:p:[2001:db8::1]:80', { protocol: 'http', host: '2001:db8::1', port: 80, ...login('u', 'p') }],
+    ['192.0.2.1:80@u:p', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['[2001:db8::1]:80@u:p@q', { protocol: 'http', host: '2001:db8::1', port: 80, ...login('u', 'p@q') }],
+    ['h.example:1:u:p@q', { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p@q') }],
+    ['proxy:8080:u:p', { protocol: 'http', host: 'proxy', port: 8080, ...login('u', 'p') }],
+    ['u:p@proxy:8080', { protocol: 'http', host: 'proxy', port: 8080, ...login('u', 'p') }],
+    ['192.0.2.1,80', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    ['192.0.2.1,80,u,p', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['192.0.2.1, 80, u, p', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['192.0.2.1;80;u;p', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['2001:db8::1,80', { protocol: 'http', host: '2001:db8::1', port: 80 }],
+    ['socks5,192.0.2.1,80', { protocol: 'socks5', host: '192.0.2.1', port: 80 }],
+    ['192.0.2.1 80', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    ['192.0.2.1\t80', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    ['(socks5)192.0.2.1:80', { protocol: 'socks5', host: '192.0.2.1', port: 80 }],
+    ['(http) h.example:80', { protocol: 'http', host: 'h.example', port: 80 }],
+    [
+      'socks5://192.0.2.1:80:u:p%40',
+      { protocol: 'socks5', host: '192.0.2.1', port: 80, ...login('u', 'p%40') },
+    ],
+    ['http://192.0.2.1:80@u:p', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['http://u:p:192.0.2.1:80', { protocol: 'http', host: '192.0.2.1', port: 80, ...login('u', 'p') }],
+    ['socks4://192.0.2.1,80', { protocol: 'socks4', host: '192.0.2.1', port: 80 }],
+    [
+      'http://h.example:80@g.example:81',
+      { protocol: 'http', host: 'g.example', port: 81, ...login('h.example', '80') },
+    ],
+    ['http://h.example:1#My%20name', { protocol: 'http', host: 'h.example', port: 1, name: 'My name' }],
+    [
+      'http://u:p#x@h.example:1/#n',
+      { protocol: 'http', host: 'h.example', port: 1, ...login('u', 'p#x'), name: 'n' },
+    ],
+    ['192.0.2.1:80 => success', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    [
+      '192.0.2.1:80 CO-N-S! + ',
+      { protocol: 'http', host: '192.0.2.1', port: 80, geolocation: { country: 'CO' } },
+    ],
+    [
+      '192.0.2.1:80 | US | elite | 120ms',
+      { protocol: 'http', host: '192.0.2.1', port: 80, geolocation: { country: 'US' } },
+    ],
+    ['192.0.2.1:80 # mine: u:p', { protocol: 'http', host: '192.0.2.1', port: 80 }],
     ['bücher.example:80', { protocol: 'http', host: 'xn--bcher-kva.example', port: 80 }],
   ];
   it.each(cases)('%s', (line, proxy) => {
@@ -62,6 +106,36 @@ describe('parseProxyLine reads', () => {
 
   it('says what it kept as something else', () => {
     expect(parseProxyLine('socks5h://h.example:1')).toMatchObject({ notes: ['socks5h is kept as socks5'] });
+  });
+
+  it('takes the form that is given for what reads two ways', () => {
+    expect(parseProxyLine('a:1:b:2', { format: 'host:port:user:pass' })).toMatchObject({
+      proxy: { host: 'a', port: 1, username: 'b', password: '2' },
+    });
+    expect(parseProxyLine('a:1:b:2', { format: 'user:pass:host:port' })).toMatchObject({
+      proxy: { host: 'b', port: 2, username: 'a', password: '1' },
+    });
+    const [reason] = [parseProxyLine('a:1:b:2')].map((verdict) => 'reason' in verdict && verdict.reason);
+    expect(reason).toContain('host:port:user:pass and as user:pass:host:port');
+  });
+
+  it('takes private addresses and templates, with a note', () => {
+    for (const line of [
+      '127.0.0.1:80',
+      '10.1.2.3:80',
+      '192.168.0.1:80',
+      '[::1]:80',
+      '[fd00::1]:80',
+      'localhost:80',
+    ])
+      expect(parseProxyLine(line)).toMatchObject({ notes: ['the address is private or of this machine'] });
+    expect(parseProxyLine('172.32.0.1:80')).toMatchObject({ notes: [] });
+    expect(
+      parseProxyLine('http://u-country-{country}-session-{session}:p-{other}@h.example:1'),
+    ).toMatchObject({
+      proxy: { username: 'u-country-{country}-session-{session}', password: 'p-{other}' },
+      notes: ['the login is a template: {country}, {session}'],
+    });
   });
 
   it('knows comments and blank lines', () => {
@@ -90,14 +164,32 @@ describe('parseProxyLine refuses', () => {
     ['192.0.2.1:80:192.0.2.2:81', 'ambiguous', 1],
     ['h.example:80:g.example:81', 'ambiguous', 1],
     ['h.example:80:user', 'bad-credentials', 14],
-    ['user:pass:h.example:80', 'not-a-proxy', 1],
+    ['a:1:b:2', 'ambiguous', 1],
+    ['a:1@b:2', 'ambiguous', 1],
+    ['192.0.2.1:80@192.0.2.2:81', 'ambiguous', 1],
+    ['h.example:1:u:p@g.example:2', 'ambiguous', 1],
+    ['user:pass:gateway:80', 'not-a-proxy', 1],
+    ['h.example:99999:u:8080', 'bad-port', 11],
+    ['h.example:99999:g.example:8080', 'bad-port', 11],
+    ['192.0.2.1:80 user pass', 'trailing-text', 13],
+    ['192.0.2.1:80|user|pass', 'trailing-text', 13],
+    ['192.0.2.1,80,US,elite', 'ambiguous', 1],
+    ['192.0.2.1,80,u,p,x', 'ambiguous', 1],
+    ['192.0.2.1,80,http,US', 'ambiguous', 1],
+    ['192.0.2.1,80,US,socks5', 'ambiguous', 1],
+    ['192.0.2.1,80,user', 'ambiguous', 1],
+    ['192.0.2.1,99999', 'bad-port', 1],
+    ['page 80', 'not-a-proxy', 1],
+    ['Hello, world', 'not-a-proxy', 1],
+    ['(ftp)192.0.2.1:80', 'unknown-scheme', 1],
+    ['http://***:***@h.example:1', 'bad-credentials', 1],
+    ['h.example:1:u:p\uDFFF', 'bad-encoding', 1],
     ['[2001:db8::1:80', 'bad-host', 1],
     ['[2001:db8::1]80', 'bad-host', 14],
     ['http://@h.example:1', 'bad-credentials', 8],
     ['http://:@h.example:1', 'bad-credentials', 8],
     ['http://h.example:1/path', 'trailing-text', 19],
     ['http://h.example:1?x', 'trailing-text', 19],
-    ['http://h.example:1#name', 'trailing-text', 19],
     ['just some words', 'not-a-proxy', 1],
     [`u:${'p'.repeat(1025)}@h.example:1`, 'bad-credentials', 1],
     [`socks5://u:${'p'.repeat(256)}@h.example:1`, 'bad-credentials', 1],

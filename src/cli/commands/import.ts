@@ -1,26 +1,26 @@
-import { createReadStream, statSync } from 'node:fs';
 import { Command, Option } from 'commander';
 
-import type { ProxyInput } from '../../database/index.ts';
-import { ProxyRepository } from '../../database/repositories/index.ts';
+import { initDatabase, PROXY_PROTOCOLS } from '../../database/index.ts';
+import { EncryptionService } from '../../database/services/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
-import { type ListedProxy, type ListVerdict, parseProxyList } from '../../lists/index.ts';
+import { LIST_FORMATS, type ListedProtocol, type ListFormat } from '../../lists/index.ts';
+import { type ImportResult, importProxies, type Refusal } from '../../transfer/index.ts';
+import { wholeNumber } from '../arguments.ts';
 import { EXIT } from '../fail.ts';
+import { findLists, type ListFiles } from '../list-files.ts';
 import { print, table } from '../output.ts';
-import { startProgress } from '../progress.ts';
+import { type Progress, startProgress } from '../progress.ts';
+import { keepMemorySteady } from '../steady-memory.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
-type Refused = Extract<ListVerdict, { kind: 'refused' }>;
-
-/** What an import did, line by line. */
-export interface ImportResult {
-  lines: number;
-  added: number;
-  updated: number;
-  unchanged: number;
-  comments: number;
-  blank: number;
-  refused: Pick<Refused, 'line' | 'column' | 'code' | 'reason' | 'text'>[];
+interface ImportOptions extends VaultOptions {
+  format: ListFormat;
+  protocol: ListedProtocol;
+  tag?: string;
+  sync?: boolean;
+  force?: boolean;
+  dryRun?: boolean;
+  batch?: number;
 }
 
 const SHOWN_REFUSALS = 20;
@@ -28,91 +28,96 @@ const SHOWN_REFUSALS = 20;
 export function importCommand(): Command {
   return withVaultOptions(
     new Command('import')
-      .description(
-        'add the proxies of a list: host:port, host:port:user:pass, user:pass@host:port or URLs, one a line',
+      .description('add the proxies of a list in any format of docs/formats.md')
+      .argument('<file>', 'the list; - reads standard input, a folder all lists in it')
+      .addOption(
+        new Option('--format <format>', 'what it is written in').choices(LIST_FORMATS).default('auto'),
       )
-      .argument('<file>', 'the list; - reads standard input')
       .addOption(
         new Option('--protocol <protocol>', 'of lines that name none')
-          .choices(['http', 'https', 'socks4', 'socks5'])
+          .choices(PROXY_PROTOCOLS)
           .default('http'),
-      ),
-    'proxyvault import proxies.txt --protocol socks5',
-  ).action(async (file: string, options: VaultOptions & { protocol: ListedProxy['protocol'] }) => {
-    const source = openList(file);
-    const result = await withVault(options, (vault) => importList(vault, source, options), {
-      create: true,
-      unlock: true,
-    });
+      )
+      .option('--tag <tag>', 'a tag for each proxy of the list')
+      .option('--sync', 'make the pool equal to the list for this tag: remove what left it')
+      .option('--force', 'sync also with a list that is empty or incomplete')
+      .option('--dry-run', 'say what would be done, and change nothing')
+      .option('--batch <n>', 'commit after each so many proxies, in place of all at once', wholeNumber),
+    'proxyvault import proxies.txt --tag provider-a --sync',
+  ).action(async (path: string, options: ImportOptions) => {
+    keepMemorySteady();
+    const reading = startProgress('Reading', options);
+    const lists = findLists(path, reading.update);
+    const work = (vault: Vault): Promise<ImportResult> => run(vault, lists, options, reading);
+    const result = await (options.dryRun
+      ? rehearse(work, options)
+      : withVault(options, work, { create: true, unlock: true }));
     print(options.json, result, () => describeImport(result));
     if (result.refused.length > 0 && result.added + result.updated + result.unchanged === 0)
       process.exitCode = EXIT.failure;
   });
 }
 
-/** Reads a list and stores it in one transaction: all of it, or, on an error or a crash, nothing. */
-export async function importList(
-  { db, encryption }: Vault,
-  source: AsyncIterable<string | Uint8Array>,
-  options: { protocol: ListedProxy['protocol']; json?: boolean | undefined },
+/** A dry run makes no pool: where there is none, it is run on an empty one in memory. */
+async function rehearse(
+  work: (vault: Vault) => Promise<ImportResult>,
+  options: ImportOptions,
 ): Promise<ImportResult> {
-  const result: ImportResult = {
-    lines: 0,
-    added: 0,
-    updated: 0,
-    unchanged: 0,
-    comments: 0,
-    blank: 0,
-    refused: [],
-  };
-  const proxies: ProxyInput[] = [];
-  for await (const verdict of parseProxyList(source, options)) {
-    result.lines++;
-    if (verdict.kind === 'proxy') proxies.push(toInput(verdict.proxy));
-    else if (verdict.kind === 'comment') result.comments++;
-    else if (verdict.kind === 'blank') result.blank++;
-    else result.refused.push(toRefusal(verdict));
-  }
-  const progress = startProgress('Importing', options);
   try {
-    const onProgress = (done: number): void => progress.update(done, proxies.length);
-    const summary = new ProxyRepository(db, encryption).importMany(proxies, { onProgress });
-    return { ...result, ...summary };
-  } finally {
-    progress.stop();
+    return await withVault(options, work, { unlock: true });
+  } catch (error) {
+    // That of a pool which is there and cannot be opened has a cause.
+    const isAbsent =
+      error instanceof ProxyVaultError && error.code === 'CANNOT_OPEN' && error.cause === undefined;
+    if (!isAbsent) throw error;
+    await using db = initDatabase({ path: ':memory:' });
+    db.migrations.up();
+    return await work({ db, encryption: new EncryptionService({ keyFile: options.keyFile, database: db }) });
   }
 }
 
-export function describeImport({
-  lines,
-  added,
-  updated,
-  unchanged,
-  comments,
-  blank,
-  refused,
-}: ImportResult): string {
-  const counts = `${lines} lines: ${added} added, ${updated} updated, ${unchanged} unchanged, ${refused.length} refused, ${comments} comments, ${blank} blank.`;
-  if (refused.length === 0) return counts;
+async function run(
+  { db, encryption }: Vault,
+  lists: ListFiles,
+  { format, protocol, tag, sync, force, dryRun, batch, json }: ImportOptions,
+  reading: Progress,
+): Promise<ImportResult> {
+  const storing = startProgress('Importing', { json });
+  try {
+    return await importProxies(db, lists, {
+      ...{ encryption, format, protocol, tag, sync, force, dryRun, batch },
+      onProgress: (progress) => {
+        if (progress.phase === 'reading') return;
+        reading.stop();
+        storing.update(progress.done, progress.total);
+      },
+    });
+  } finally {
+    reading.stop();
+    storing.stop();
+  }
+}
+
+export function describeImport(result: ImportResult): string {
+  const { lines, added, updated, unchanged, comments, blank, refused, removed, notes = {}, dryRun } = result;
+  const refusals = refused.length + (result.refusedMore ?? 0);
+  const gone = removed === undefined ? '' : ` ${removed} removed,`;
+  const counts = `${lines} lines: ${added} added, ${updated} updated, ${unchanged} unchanged,${gone} ${refusals} refused, ${comments} comments, ${blank} blank.`;
+  const noted = Object.entries(notes).map(([note, count]) => `Note on ${count}: ${note}.`);
+  const dry = dryRun ? ['This was a dry run: nothing was changed.'] : [];
+  const paragraphs = [[counts, ...noted, ...dry].join('\n')];
+  if (refusals > 0) paragraphs.push(refusalTable(refused, refusals));
+  return paragraphs.join('\n\n');
+}
+
+function refusalTable(refused: readonly Refusal[], count: number): string {
   const shown = refused.slice(0, SHOWN_REFUSALS);
-  const rest = refused.length - shown.length;
-  const rows = shown.map(({ line, column, reason, text }) => [line, column, reason, text]);
-  return `${counts}\n\n${table(['LINE', 'COLUMN', 'REFUSED BECAUSE', 'TEXT (MASKED)'], rows)}${rest > 0 ? `\n... and ${rest} more; --json lists all.` : ''}`;
-}
-
-function openList(file: string): AsyncIterable<Uint8Array> {
-  if (file === '-') return process.stdin;
-  const stats = statSync(file, { throwIfNoEntry: false });
-  if (!stats) throw new ProxyVaultError('CANNOT_OPEN', `There is no file ${file}: check the path.`);
-  if (stats.isDirectory())
-    throw new ProxyVaultError('CANNOT_OPEN', `${file} is a folder: name a list in it.`);
-  return createReadStream(file);
-}
-
-function toInput({ username = '', password = '', ...proxy }: ListedProxy): ProxyInput {
-  return username === '' && password === '' ? proxy : { ...proxy, credentials: { username, password } };
-}
-
-function toRefusal({ line, column, code, reason, text }: Refused): ImportResult['refused'][number] {
-  return { line, column, code, reason, text };
+  const hasFiles = new Set(refused.map(({ file }) => file)).size > 1;
+  const rows = shown.map(({ file = '', line, column, reason, text }) => [
+    ...(hasFiles ? [file] : []),
+    ...[line, column, reason, text],
+  ]);
+  const head = [...(hasFiles ? ['FILE'] : []), 'LINE', 'COLUMN', 'REFUSED BECAUSE', 'TEXT (MASKED)'];
+  const rest = count - shown.length;
+  return `${table(head, rows)}${rest > 0 ? `\n... and ${rest} more; --json lists them.` : ''}`;
 }

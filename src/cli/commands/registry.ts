@@ -4,6 +4,7 @@ import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
 import { eventsCommand } from './events.ts';
+import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import { keyCommand } from './key.ts';
@@ -23,6 +24,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   tourCommand,
   initCommand,
   importCommand,
+  exportCommand,
   addCommand,
   listCommand,
   showCommand,

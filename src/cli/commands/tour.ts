@@ -14,11 +14,12 @@ import {
 } from '../../database/repositories/index.ts';
 import { EncryptionService } from '../../database/services/index.ts';
 import { Rotator } from '../../rotation/index.ts';
+import { importProxies } from '../../transfer/index.ts';
 import { bold, print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import type { Vault } from '../vault.ts';
 import { eventTable } from './events.ts';
-import { describeImport, importList } from './import.ts';
+import { describeImport } from './import.ts';
 import { usageTable } from './stats.ts';
 
 const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));
@@ -79,7 +80,7 @@ async function fill({
   );
 
   say(`Importing ${relative('.', LIST)}`);
-  line(describeImport(await importList(vault, createReadStream(LIST), { protocol: 'http' })));
+  line(describeImport(await importProxies(db, createReadStream(LIST), { encryption: vault.encryption })));
 
   handOut(vault, clock);
   const proxies = new ProxyRepository(db);

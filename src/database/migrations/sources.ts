@@ -6,6 +6,7 @@ import schema from '../schema.sql';
 import rotationSystem from './001_proxy_rotation_system.sql';
 import identity from './002_identity_expiry_and_indexes.sql';
 import encryptionKeys from './003_encryption_keys.sql';
+import proxyTags from './004_proxy_tags.sql';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts';
 
@@ -14,6 +15,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '001_proxy_rotation_system', sql: rotationSystem },
   { name: '002_identity_expiry_and_indexes', sql: identity },
   { name: '003_encryption_keys', sql: encryptionKeys },
+  { name: '004_proxy_tags', sql: proxyTags },
 ];
 
 /** They are constant, so they are parsed once a process. */

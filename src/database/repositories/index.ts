@@ -3,6 +3,7 @@ export { ActiveProxyRepository } from './active-proxy.repository.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
 export type { ImportOptions, ImportSummary, ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
+export { ProxyTagsRepository } from './proxy-tags.repository.ts';
 export {
   type DailyUsage,
   type DayRange,

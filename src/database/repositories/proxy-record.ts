@@ -39,12 +39,19 @@ export interface ProxyPage {
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password. */
+  /** Known ones that got another password, name, region or geolocation. */
   updated: number;
   unchanged: number;
+  /** Those that left the list of the tag and had no other; absent unless it was a sync. */
+  removed?: number;
 }
 
 export interface ImportOptions {
+  /**
+   * A tag for each of them. `importId` tells those that this import found from those that an earlier one left;
+   * `removeOthers` takes the tag from the latter, and removes those that have no other.
+   */
+  tag?: { name: string; importId: string; removeOthers?: boolean } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;

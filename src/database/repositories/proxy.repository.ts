@@ -1,7 +1,6 @@
-import { v7 as uuidv7 } from 'uuid';
-
 import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Session, Steps, Stream } from '../drivers/driver.ts';
+import { newId } from '../ids.ts';
 import type { CredentialEncryption } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
@@ -32,6 +31,7 @@ import {
   type ValidProxy,
   whereOf,
 } from './proxy-record.ts';
+import { assertTag, ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
 
 const INSERT = `
@@ -41,8 +41,7 @@ const INSERT = `
   ) VALUES (
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
     :region, :geolocation, :fingerprint, (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now
-  ) ON CONFLICT DO NOTHING
-  RETURNING *`;
+  ) ON CONFLICT DO NOTHING`;
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> {
@@ -50,6 +49,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   readonly #session: Session<M>;
   readonly #encryption: CredentialEncryption | null;
   readonly #credentials: EncryptedCredentialsRepository<M>;
+  readonly #tags: ProxyTagsRepository<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
 
   /** `encryption` is needed only to store credentials. */
@@ -58,6 +58,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     this.#session = session;
     this.#encryption = encryption ?? null;
     this.#credentials = new EncryptedCredentialsRepository(session, encryption);
+    this.#tags = new ProxyTagsRepository(session);
     this.#usage = new ProxyUsageStatsRepository(session);
   }
 
@@ -78,8 +79,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Adds the proxies that are new by identity and gives known ones their new password, in one transaction: repeating an
-   * import changes nothing.
+   * Adds the proxies that are new by identity and gives known ones what the list has of password, name, region and
+   * geolocation, in one transaction: repeating an import changes nothing. What was measured stays.
    *
    * @throws as `createMany`; then nothing was changed.
    */
@@ -198,7 +199,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   *#create(input: ValidProxy, fingerprint: string | null): Steps<M, ProxyConfig> {
     const params = this.#insertParams(input, fingerprint);
-    const created = (yield this.#db.first(INSERT, params, toProxy)) as ProxyConfig | null;
+    const created = (yield this.#db.first(`${INSERT} RETURNING *`, params, toProxy)) as ProxyConfig | null;
     if (created === null) throw alreadyThere(yield this.#findConflict(params));
     if (input.credentials) yield this.#credentials.store(created.id, input.credentials);
     return created;
@@ -219,14 +220,20 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   *#importAll(
     proxies: Iterable<ProxyInput>,
-    { onProgress, every = 1000 }: ImportOptions,
+    { tag, onProgress, every = 1000 }: ImportOptions,
   ): Steps<M, ImportSummary> {
-    const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+    if (tag) assertTag(tag.name);
+    const summary = { added: 0, updated: 0, unchanged: 0 };
     let done = 0;
     for (const proxy of proxies) {
       try {
         const input = parse(inputSchema, proxy, 'proxy');
-        summary[yield* this.#importOne(input)]++;
+        const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
+        const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
+        const id = isNew ? String(params.id) : yield* this.#findKnown(params);
+        if (isNew && input.credentials) yield this.#credentials.store(id, input.credentials);
+        summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
+        if (tag) yield this.#tags.add(id, tag.name, tag.importId);
       } catch (error) {
         throw atIndex(error, done);
       }
@@ -234,24 +241,55 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       if (done % every === 0) onProgress?.(done);
     }
     onProgress?.(done);
-    return summary;
+    if (!tag?.removeOthers) return summary;
+    return { ...summary, removed: (yield this.#tags.removeOthers(tag.name, tag.importId)) as number };
   }
 
-  *#importOne(input: ValidProxy): Steps<M, keyof ImportSummary> {
-    const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
-    const created = (yield this.#db.first(INSERT, params, (row) => String(row.id))) as string | null;
-    const login = input.credentials ?? null;
-    if (created !== null) {
-      if (login) yield this.#credentials.store(created, login);
-      return 'added';
+  *#findKnown(params: Params): Steps<M, string> {
+    const known = (yield this.#findByIdentity(params)) as string | null;
+    if (known === null) throw alreadyThere(params.id);
+    return known;
+  }
+
+  /** Gives a known proxy what the list has; what the list does not say stays. */
+  *#updateKnown(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
+    const { name = null, region = null, geolocation, credentials } = input;
+    let changed = 0;
+    if (name !== null || region !== null || geolocation) {
+      const location = geolocation ? JSON.stringify(geolocation) : null;
+      changed = (yield this.#describe({
+        id,
+        name,
+        region,
+        geolocation: location,
+        now: this.#now(),
+      })) as number;
     }
-    const existing = (yield this.#findByIdentity(params)) as string | null;
-    if (existing === null) throw alreadyThere(params.id);
-    if (!login) return 'unchanged';
-    const stored = (yield this.#credentials.reveal(existing)) as Login | null;
-    if (stored?.password === login.password) return 'unchanged';
-    yield this.#credentials.store(existing, login);
-    return 'updated';
+    // Lists that hide passwords have empty ones.
+    if (credentials && credentials.password !== '') {
+      const stored = (yield this.#credentials.reveal(id)) as Login | null;
+      if (stored?.password !== credentials.password) {
+        yield this.#credentials.store(id, credentials);
+        changed++;
+      }
+    }
+    return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** Sets what is not null, if that is a change. */
+  #describe(params: Params): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET
+         name = coalesce(:name, name),
+         region = coalesce(:region, region),
+         geolocation_json = coalesce(:geolocation, geolocation_json),
+         updated_at = :now
+       WHERE id = :id AND (
+         name <> coalesce(:name, name)
+         OR coalesce(region, '') <> coalesce(:region, region, '')
+         OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
+      params,
+    );
   }
 
   *#move(params: Params): Steps<M, ProxyConfig> {
@@ -357,7 +395,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   #insertParams(input: ValidProxy, fingerprint: string | null): Params {
-    return toParams(input, input.id ?? uuidv7(), fingerprint, this.#now());
+    return toParams(input, input.id ?? newId(), fingerprint, this.#now());
   }
 
   #now(): string {

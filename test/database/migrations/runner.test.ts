@@ -48,6 +48,10 @@ const addProxy = (db: DatabaseManager, id = 'p'): number =>
   });
 
 const OWN = openOwnNames();
+
+/** The version of the first so many; their numbers may have gaps. */
+const versionOf = (count: number): number => Number(OWN[count - 1]?.slice(0, 3) ?? 0);
+const LATEST = versionOf(OWN.length);
 function openOwnNames(): string[] {
   const folder = new URL('../../../src/database/migrations/', import.meta.url);
   return readdirSync(folder)
@@ -67,7 +71,7 @@ describe('up', () => {
 
     expect(db.migrations.getPending()).toEqual([]);
     expect(db.migrations.getApplied().map(({ name }) => name)).toEqual(OWN);
-    expect(db.migrations.getCurrentVersion()).toBe(OWN.length);
+    expect(db.migrations.getCurrentVersion()).toBe(LATEST);
     expect(db.migrations.getApplied()[0]?.appliedAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     const before = schema(db);
     db.migrations.up();
@@ -78,6 +82,7 @@ describe('up', () => {
       'encryption_keys',
       'encryption_secrets',
       'proxies',
+      'proxy_tags',
       'proxy_usage_stats',
       'rotation_config',
       'rotation_events',
@@ -93,7 +98,7 @@ describe('up', () => {
     const before = schema(db);
     for (let steps = 1; steps <= OWN.length; steps++) {
       db.migrations.down(steps);
-      expect(db.migrations.getCurrentVersion()).toBe(OWN.length - steps);
+      expect(db.migrations.getCurrentVersion()).toBe(versionOf(OWN.length - steps));
       expect(db.driver.first('SELECT count(*) AS n FROM proxies', {}, (row) => row.n)).toBe(1);
       db.migrations.up();
       expect(schema(db)).toEqual(before);
@@ -185,7 +190,7 @@ describe('up', () => {
       child.stderr.on('data', (chunk) => (output += chunk));
       return once(child, 'close').then(([code]) => `${String(code)} ${output.trim()}`);
     });
-    expect(await Promise.all(children)).toEqual(Array(8).fill(`0 ${OWN.length}`));
+    expect(await Promise.all(children)).toEqual(Array(8).fill(`0 ${LATEST}`));
     const db = openDatabase({ path });
     expect(
       db.driver.all('SELECT name FROM schema_migrations ORDER BY position', {}, (row) => row.name),
@@ -243,7 +248,7 @@ describe('down', () => {
     expect(tables(db)).not.toContain('notes');
     db.migrations.down(2);
     expect(db.migrations.getCurrentVersion('app')).toBe(0);
-    expect(db.migrations.getCurrentVersion()).toBe(OWN.length - 1);
+    expect(db.migrations.getCurrentVersion()).toBe(versionOf(OWN.length - 1));
   });
 
   it('refuses before any change if a step has no Down section', () => {
@@ -294,7 +299,7 @@ describe('plan, to and baseline', () => {
     const db = openDatabase();
     db.migrations.to(1);
     expect(db.migrations.getCurrentVersion()).toBe(1);
-    db.migrations.to(OWN.length);
+    db.migrations.to(LATEST);
     expect(db.migrations.getPending()).toEqual([]);
     db.migrations.to(0);
     expect(db.migrations.getCurrentVersion()).toBe(0);
@@ -304,7 +309,7 @@ describe('plan, to and baseline', () => {
   it('baseline takes tables made by other means, if they are the right ones', () => {
     const byHand = openDatabase();
     for (const { sql } of byHand.migrations.plan()) byHand.driver.exec(sql);
-    byHand.migrations.baseline(OWN.length);
+    byHand.migrations.baseline(LATEST);
     expect(byHand.migrations.getPending()).toEqual([]);
     expect(thrownBy(() => byHand.migrations.baseline(1))).toMatchObject({ code: 'INVALID_INPUT' });
 

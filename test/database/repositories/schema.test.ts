@@ -59,4 +59,19 @@ describe('the schema', () => {
     db.migrations.up();
     expect(db.driver.first('SELECT count(*) AS n FROM proxies', {}, (row) => row.n)).toBe(1);
   });
+
+  it('keeps the proxies when 004 goes down and up, and their tags go with them', () => {
+    const db = openDatabase();
+    db.migrations.up();
+    db.driver.exec(`
+      INSERT INTO proxies (id, name, host, port, protocol) VALUES ('p', 'n', 'h', 1, 'http'), ('q', 'n', 'h', 2, 'http');
+      INSERT INTO proxy_tags (proxy_id, tag, import_id) VALUES ('p', 't', 'i'), ('q', 't', 'i');
+      DELETE FROM proxies WHERE id = 'q';`);
+    const count = (table: string): unknown =>
+      db.driver.first(`SELECT count(*) AS n FROM ${table}`, {}, (row) => row.n);
+    expect(count('proxy_tags')).toBe(1);
+    db.migrations.to(2);
+    db.migrations.up();
+    expect([count('proxies'), count('proxy_tags')]).toEqual([1, 0]);
+  });
 });

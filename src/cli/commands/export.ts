@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { Command, Option } from 'commander';
+
+import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
+import { exportProxies, type LeftOut } from '../../transfer/index.ts';
+import { EXIT } from '../fail.ts';
+import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+interface ExportOptions extends VaultOptions {
+  format: ExportFormat;
+  layout?: string;
+  tag?: string;
+  reveal?: boolean;
+}
+
+const SHOWN_LEFT_OUT = 20;
+/** Pieces are put together to so many characters before they are written. */
+const WRITE_SIZE = 65_536;
+
+export function exportCommand(): Command {
+  return withVaultOptions(
+    new Command('export')
+      .description('write the pool as a list that import reads back to an identical pool')
+      .addOption(new Option('--format <format>', 'how it is written').choices(EXPORT_FORMATS).default('urls'))
+      .option('--layout <layout>', 'of the format template, such as {host}:{port}@{username}:{password}')
+      .option('--tag <tag>', 'only the proxies with this tag')
+      .option('--reveal', 'write usernames and passwords; without it they are masked'),
+    'proxyvault export --format json --reveal > pool.json',
+  ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
+}
+
+async function run({ db, encryption }: Vault, options: ExportOptions): Promise<void> {
+  const { format, layout, tag, reveal } = options;
+  const leftOut: LeftOut[] = [];
+  let count = 0;
+  const onLeftOut = (proxy: LeftOut): void => {
+    if (++count <= SHOWN_LEFT_OUT) leftOut.push(proxy);
+  };
+  let text = '';
+  for (const piece of exportProxies(db, { encryption, format, layout, tag, reveal, onLeftOut })) {
+    text += piece;
+    if (text.length < WRITE_SIZE) continue;
+    await write(text);
+    text = '';
+  }
+  await write(text);
+  if (count === 0) return;
+  process.stderr.write(describeLeftOut(leftOut, count, options));
+  process.exitCode = EXIT.failure;
+}
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+function describeLeftOut(
+  leftOut: readonly LeftOut[],
+  count: number,
+  { json, format }: ExportOptions,
+): string {
+  if (json) return `${JSON.stringify({ leftOut, count })}\n`;
+  const lines = leftOut.map(({ id, reason }) => `  ${id}: ${reason}`);
+  const more = count - leftOut.length;
+  return `${count} left out, which ${format} cannot carry (json and csv carry most):\n${lines.join('\n')}\n${more > 0 ? `  ... and ${more} more\n` : ''}`;
+}

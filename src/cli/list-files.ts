@@ -1,0 +1,69 @@
+import { createReadStream, readdirSync, type Stats, statSync } from 'node:fs';
+import { extname, join } from 'node:path';
+
+import { ProxyVaultError } from '../errors.ts';
+import type { ListSource } from '../lists/index.ts';
+import type { NamedList } from '../transfer/index.ts';
+
+/** What an argument names: a list, or several by name. */
+export type ListFiles = ListSource | NamedList[];
+
+/** What is read of a folder. */
+const EXTENSIONS = [
+  '',
+  '.txt',
+  '.list',
+  '.csv',
+  '.tsv',
+  '.json',
+  '.jsonl',
+  '.ndjson',
+  '.yaml',
+  '.yml',
+  '.conf',
+];
+
+/**
+ * A file, standard input for `-`, or the lists directly in a folder, by name: those with a known extension or none, and not
+ * hidden. `onBytes` is told how many bytes of all were read.
+ *
+ * @throws CANNOT_OPEN if there is none.
+ */
+export function findLists(path: string, onBytes: (done: number, total: number) => void): ListFiles {
+  if (path === '-') return process.stdin;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) throw new ProxyVaultError('CANNOT_OPEN', `There is no file ${path}: check the path.`);
+  const files = stats.isDirectory() ? filesIn(path) : [{ name: path, path, stats }];
+  if (files.length === 0)
+    throw new ProxyVaultError(
+      'CANNOT_OPEN',
+      `The folder ${path} has no list (${EXTENSIONS.join(' ').trim()}).`,
+    );
+  const total = files.reduce((sum, { stats }) => sum + stats.size, 0);
+  let done = 0;
+  const count = (bytes: number): void => {
+    done += bytes;
+    onBytes(done, total);
+  };
+  const lists = files.map((file) => ({ name: file.name, source: readFile(file.path, count) }));
+  return lists.length === 1 && lists[0] ? lists[0].source : lists;
+}
+
+function filesIn(folder: string): { name: string; path: string; stats: Stats }[] {
+  return readdirSync(folder)
+    .filter((name) => !name.startsWith('.') && EXTENSIONS.includes(extname(name).toLowerCase()))
+    .sort()
+    .map((name) => ({ name, path: join(folder, name), stats: statSync(join(folder, name)) }))
+    .filter(({ stats }) => stats.isFile());
+}
+
+/** Opens the file when it is read, so that a folder of thousands holds one open at a time. */
+async function* readFile(
+  path: string,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Buffer, void, undefined> {
+  for await (const piece of createReadStream(path)) {
+    onBytes(piece.length);
+    yield piece;
+  }
+}

@@ -1,0 +1,81 @@
+import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
+import { assertId, parse, text } from '../validation.ts';
+
+const tagSchema = text(128);
+
+/** Which proxies belong to which list. A proxy may have any number of tags. */
+export class ProxyTagsRepository<M extends Mode = 'sync'> {
+  readonly #db: Driver<M>;
+
+  constructor(session: Session<M>) {
+    this.#db = session.driver;
+  }
+
+  /**
+   * Tags a proxy, noting which import found it; gives how many rows changed.
+   *
+   * @throws INVALID_INPUT for a tag that is empty, longer than 128 characters or not printable; CONSTRAINT if there is no
+   *   such proxy.
+   */
+  add(proxyId: string, tag: string, importId: string): Result<M, number> {
+    return this.#db.run(
+      `INSERT INTO proxy_tags (proxy_id, tag, import_id) VALUES (:id, :tag, :import_id)
+       ON CONFLICT (proxy_id, tag) DO UPDATE SET import_id = excluded.import_id`,
+      { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag), import_id: assertId(importId, 'importId') },
+    );
+  }
+
+  /** The tags of a proxy, in order. */
+  findByProxy(proxyId: string): Result<M, string[]> {
+    return this.#db.all(
+      `SELECT tag FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
+      { id: assertId(proxyId, 'proxyId') },
+      (row) => String(row.tag),
+    );
+  }
+
+  /** Whether a proxy has a tag. */
+  has(proxyId: string, tag: string): Result<M, boolean> {
+    return this.#db.one(
+      `SELECT 1 FROM proxy_tags WHERE proxy_id = :id AND tag = :tag`,
+      { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag) },
+      (row) => row !== undefined,
+    );
+  }
+
+  /** How many proxies have a tag. */
+  count(tag: string): Result<M, number> {
+    return this.#db.one(
+      `SELECT count(*) AS n FROM proxy_tags WHERE tag = :tag`,
+      { tag: assertTag(tag) },
+      (row) => Number(row?.n),
+    );
+  }
+
+  /**
+   * Takes a tag from all proxies that this import did not find, and removes those that have no other tag; gives how many
+   * were removed.
+   */
+  removeOthers(tag: string, importId: string): Result<M, number> {
+    return this.#db.transaction(() => this.#removeOthers(assertTag(tag), assertId(importId, 'importId')));
+  }
+
+  *#removeOthers(tag: string, importId: string): Steps<M, number> {
+    const removed = yield this.#db.run(
+      `DELETE FROM proxies
+       WHERE id IN (SELECT proxy_id FROM proxy_tags WHERE tag = :tag AND import_id <> :import_id)
+         AND NOT EXISTS (SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = proxies.id AND other.tag <> :tag)`,
+      { tag, import_id: importId },
+    );
+    yield this.#db.run(`DELETE FROM proxy_tags WHERE tag = :tag AND import_id <> :import_id`, {
+      tag,
+      import_id: importId,
+    });
+    return Number(removed);
+  }
+}
+
+/** @throws INVALID_INPUT for a tag that is empty, longer than 128 characters or not printable. */
+export function assertTag(tag: string): string {
+  return parse(tagSchema, tag, 'tag');
+}

@@ -1,0 +1,29 @@
+import { MASK } from './mask.ts';
+import { Refused } from './refused.ts';
+import type { ListedProxy } from './types.ts';
+
+const MAX_LENGTH = 1024;
+/** RFC 1929, section 2: the lengths are one byte. */
+const MAX_SOCKS5_BYTES = 255;
+
+/** @throws Refused (bad-credentials, bad-encoding) for a login that the pool cannot hold or the proxy cannot take. */
+export function assertCredentials({ protocol, username = '', password = '' }: ListedProxy): void {
+  if (username === '' && password === '') return;
+  if (username === MASK && password === MASK)
+    throw new Refused('bad-credentials', 'the login is masked: export with --reveal');
+  assertPart('username', username, protocol);
+  assertPart('password', password, protocol);
+}
+
+function assertPart(name: string, text: string, protocol: string): void {
+  if (text.length > MAX_LENGTH)
+    throw new Refused('bad-credentials', `the ${name} is longer than ${MAX_LENGTH} characters`);
+  if (/\p{Cc}/u.test(text)) throw new Refused('bad-credentials', `the ${name} has a control character`);
+  if (!text.isWellFormed())
+    throw new Refused('bad-encoding', `the ${name} is not well-formed Unicode: save the list as UTF-8`);
+  if (protocol === 'socks5' && text.length > 63 && Buffer.byteLength(text) > MAX_SOCKS5_BYTES)
+    throw new Refused(
+      'bad-credentials',
+      `the ${name} is longer than the ${MAX_SOCKS5_BYTES} bytes of SOCKS5`,
+    );
+}

@@ -1,0 +1,67 @@
+import { isDeepStrictEqual } from 'node:util';
+
+import { MASK } from './mask.ts';
+import type { ListedProxy } from './types.ts';
+import { type ExportFormat, type ProxyWriter, writerOf } from './writers.ts';
+
+export interface FormatOptions {
+  /** Default `urls`. */
+  format?: ExportFormat | undefined;
+  /** Of the format `template`: a line with `{protocol}`, `{host}`, `{port}`, `{username}` and `{password}`. */
+  layout?: string | undefined;
+  /** Write usernames and passwords; else they are masked. */
+  reveal?: boolean | undefined;
+}
+
+/** A proxy as text, or why the format cannot carry it. */
+export type Formatted = { text: string } | { leftOut: string };
+
+/** Writes proxies as a list that an import reads back to the same proxies. */
+export class ListFormatter {
+  readonly #writer: ProxyWriter;
+  readonly #reveal: boolean;
+  #isFirst = true;
+
+  constructor({ format = 'urls', layout, reveal = false }: FormatOptions = {}) {
+    this.#writer = writerOf(format, layout);
+    this.#reveal = reveal;
+  }
+
+  /** What stands before all proxies. */
+  begin(): string {
+    return this.#writer.begin;
+  }
+
+  /** A proxy and what separates it from the one before. Each is read back first, so that none comes back as another. */
+  write(proxy: ListedProxy): Formatted {
+    const problem = this.#problemOf(proxy);
+    if (problem !== null) return { leftOut: problem };
+    const separator = this.#isFirst ? '' : this.#writer.between;
+    this.#isFirst = false;
+    return { text: separator + this.#writer.write(this.#reveal ? proxy : masked(proxy)) };
+  }
+
+  /** What stands behind all proxies. */
+  end(): string {
+    return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
+  }
+
+  #problemOf(proxy: ListedProxy): string | null {
+    const verdict = this.#writer.readBack(proxy);
+    if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
+    if (verdict?.kind !== 'proxy') return 'an import would take it for a comment';
+    const { carried } = this.#writer;
+    const isSame = isDeepStrictEqual(known(carried(verdict.proxy)), known(carried(proxy)));
+    return isSame ? null : 'an import would read another proxy';
+  }
+}
+
+function masked(proxy: ListedProxy): ListedProxy {
+  const hasLogin = (proxy.username ?? '') !== '' || (proxy.password ?? '') !== '';
+  return hasLogin ? { ...proxy, username: MASK, password: MASK } : proxy;
+}
+
+/** Without what is absent or empty. */
+function known(proxy: Partial<ListedProxy>): object {
+  return Object.fromEntries(Object.entries(proxy).filter(([, value]) => value !== undefined && value !== ''));
+}

@@ -1,0 +1,41 @@
+/** Files that are no list, by how they begin. */
+const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
+  [/^PK\p{Cc}{2}/u, 'a ZIP archive or an Excel workbook: export it as CSV'],
+  [/^\p{Cc}\p{Cs}/u, 'compressed data: unpack it first'],
+  [/^SQLite format 3/, 'an SQLite database'],
+  [/^%PDF-/, 'a PDF document'],
+  [/^.{0,4}(?:PNG|GIF8|JFIF)/s, 'an image'],
+  [/^<(?:!doctype html|html|head|body|script)\b/i, 'an HTML page, as a provider sends it in place of a list'],
+  [/^<[?!a-z]/i, 'an XML document'],
+  [/^(?:\/\*[^*]*\*\/\s*)?function\s+FindProxyForURL\b/, 'a proxy auto-configuration (PAC) script'],
+  [
+    /^\[(?:Proxy|General|server_local|server_remote)\]/im,
+    'a configuration of Surge, Loon or Quantumult X, which is not supported',
+  ],
+  [/^\[Interface\]/im, 'a WireGuard configuration'],
+  [/^-----BEGIN /, 'a key or certificate'],
+];
+
+const LOOKED_AT = 4096;
+const LEAST_BASE64 = 40;
+
+/** What a text that is no list looks like, from its beginning; null if it may be a list. */
+export function looksLike(text: string): string | null {
+  const head = text.slice(0, LOOKED_AT);
+  for (const [pattern, what] of BEGINNINGS) if (pattern.test(head)) return what;
+  if (head[0] === '\0' || head[1] === '\0') return 'UTF-16 without a byte order mark: save it as UTF-8';
+  if (isBinary(head)) return 'binary data';
+  return isBase64(head) ? 'base64, as subscriptions are sent: decode it first' : null;
+}
+
+function isBinary(head: string): boolean {
+  if (head.includes('\0')) return true;
+  const strange = head.match(/[\p{Cc}\p{Cs}\uFFFD]/gu)?.filter((character) => !/\s/.test(character)) ?? [];
+  return strange.length * 10 > head.length;
+}
+
+/** One long word in which, decoded, URLs stand. */
+function isBase64(head: string): boolean {
+  const [word = ''] = /^[a-z\d+/_-]+/i.exec(head) ?? [];
+  return word.length >= LEAST_BASE64 && Buffer.from(word, 'base64').toString('latin1').includes('://');
+}

@@ -1,0 +1,156 @@
+import { parseProxyLine } from './line.ts';
+import { readRecord } from './record.ts';
+import type { LineVerdict, ListedProxy } from './types.ts';
+import { formatAddress, formatProxyUrl } from './url.ts';
+
+export const EXPORT_FORMATS = ['urls', 'colon', 'csv', 'json', 'template'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Writes proxies in one format, and reads one back to see whether the format could carry it. */
+export interface ProxyWriter {
+  /** What stands before the first, between two, and behind the last. */
+  begin: string;
+  between: string;
+  end: string;
+  write(proxy: ListedProxy): string;
+  /** What an import would make of the proxy. */
+  readBack(proxy: ListedProxy): LineVerdict | undefined;
+  /** What of a proxy the format carries, for every proxy that it can. */
+  carried(proxy: ListedProxy): Partial<ListedProxy>;
+}
+
+/** What a layout may have in braces. */
+const LAYOUT_FIELDS = ['protocol', 'host', 'port', 'username', 'password'] as const;
+
+const COLUMNS = [
+  'protocol',
+  'host',
+  'port',
+  'username',
+  'password',
+  'name',
+  'region',
+  'country',
+  'city',
+  'geo_region',
+  'latitude',
+  'longitude',
+  'asn',
+  'timezone',
+  'latency',
+  'status',
+] as const;
+
+/** The writer of a format. `layout` is a line for `template`, which without one writes URLs with the placeholders in clear. */
+export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
+  switch (format) {
+    case 'urls':
+      return lineWriter(writeUrl, endpointAndName);
+    case 'colon':
+      return lineWriter(writeColons, endpointOf);
+    case 'template':
+      return layout === undefined
+        ? lineWriter(writeTemplate, endpointAndName)
+        : lineWriter((proxy) => writeLayout(proxy, layout), endpointOf);
+    case 'csv':
+      return {
+        ...recordWriter((proxy) => COLUMNS.map((column) => quote(columnsOf(proxy)[column])).join(',')),
+        begin: `${COLUMNS.join(',')}\n`,
+        between: '\n',
+        end: '\n',
+      };
+    case 'json':
+      return {
+        ...recordWriter((proxy) => JSON.stringify(proxy)),
+        begin: '[\n',
+        between: ',\n',
+        end: '\n]\n',
+      };
+  }
+}
+
+function lineWriter(
+  write: (proxy: ListedProxy) => string,
+  carried: (proxy: ListedProxy) => Partial<ListedProxy>,
+): ProxyWriter {
+  const readBack = (proxy: ListedProxy): LineVerdict => parseProxyLine(write(proxy));
+  return { begin: '', between: '\n', end: '\n', write, readBack, carried };
+}
+
+function recordWriter(
+  write: (proxy: ListedProxy) => string,
+): Pick<ProxyWriter, 'write' | 'readBack' | 'carried'> {
+  return {
+    write,
+    readBack: (proxy) => readRecord(Object.entries(columnsOf(proxy)), {})[0],
+    carried: (proxy) => proxy,
+  };
+}
+
+function endpointOf({ protocol, host, port, username, password }: ListedProxy): Partial<ListedProxy> {
+  return { protocol, host, port, username, password };
+}
+
+function endpointAndName(proxy: ListedProxy): Partial<ListedProxy> {
+  return { ...endpointOf(proxy), name: proxy.name };
+}
+
+function writeUrl(proxy: ListedProxy): string {
+  const url = formatProxyUrl(proxy, { reveal: true });
+  return proxy.name === undefined ? url : `${url}#${encodeURIComponent(proxy.name)}`;
+}
+
+/** The scheme stands before it unless it is HTTP, which is what an import takes where none is named. */
+function writeColons(proxy: ListedProxy): string {
+  const { protocol, username = '', password = '' } = proxy;
+  const scheme = protocol === 'http' ? '' : `${protocol}://`;
+  const login = username === '' && password === '' ? '' : `:${username}:${password}`;
+  return `${scheme}${formatAddress(proxy)}${login}`;
+}
+
+/** In a URL, username and password are percent-encoded but for the placeholders of a template. */
+function writeLayout(proxy: ListedProxy, layout: string): string {
+  const { protocol, username = '', password = '' } = proxy;
+  const isUrl = /^(?:\{protocol\}|[a-z\d]+):\/\//.test(layout);
+  const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
+  const login = isUrl ? { username: encode(username), password: encode(password) } : { username, password };
+  const values: Record<(typeof LAYOUT_FIELDS)[number], string> = {
+    protocol,
+    host,
+    port: String(proxy.port),
+    ...login,
+  };
+  return layout.replace(/\{(\w+)\}/g, (whole, name: string) =>
+    name in values ? values[name as 'host'] : whole,
+  );
+}
+
+function writeTemplate(proxy: ListedProxy): string {
+  return openPlaceholders(writeUrl(proxy));
+}
+
+function encode(text: string): string {
+  return openPlaceholders(encodeURIComponent(text));
+}
+
+function openPlaceholders(url: string): string {
+  return url.replace(/%7B(session|country|ttl)%7D/g, '{$1}');
+}
+
+function columnsOf({
+  geolocation,
+  ...proxy
+}: ListedProxy): Record<(typeof COLUMNS)[number], string | number | undefined> {
+  const { protocol, host, port, username, password, name, region, latency, status } = proxy;
+  const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation ?? {};
+  return {
+    ...{ protocol, host, port, username, password, name, region, latency, status },
+    ...{ country, city, geo_region, latitude, longitude, asn, timezone },
+  };
+}
+
+/** RFC 4180, section 2. */
+function quote(value: string | number | undefined): string {
+  const text = value === undefined ? '' : String(value);
+  return /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

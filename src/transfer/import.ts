@@ -1,0 +1,210 @@
+import { randomBytes } from 'node:crypto';
+import { newId } from '../database/ids.ts';
+import type { DatabaseManager, ProxyInput } from '../database/index.ts';
+import {
+  EncryptedCredentialsRepository,
+  type ImportSummary,
+  ProxyRepository,
+} from '../database/repositories/index.ts';
+import { EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import {
+  LIST_FORMATS,
+  type ListedProxy,
+  type ListSource,
+  type ParseOptions,
+  parseProxyList,
+} from '../lists/index.ts';
+import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
+import { Spool } from './spool.ts';
+
+/** A list with the name under which its refusals are reported. */
+export interface NamedList {
+  name: string;
+  source: ListSource;
+}
+
+/** How far an import is: first it reads lines, then it stores proxies, of which there are `total` by then. */
+export type ImportProgress =
+  | { phase: 'reading'; done: number }
+  | { phase: 'storing'; done: number; total: number };
+
+export interface ImportListOptions extends ParseOptions {
+  /** Needed if the list has credentials. */
+  encryption?: EncryptionService | undefined;
+  /** A tag for each proxy of the list. */
+  tag?: string | undefined;
+  /**
+   * Make the pool equal to the list for this tag: take the tag from proxies that are not in the list, and remove those that
+   * have no other tag. Statistics of what stays are kept. Needs `tag`.
+   */
+  sync?: boolean | undefined;
+  /** Sync also with a list that has no readable proxy, is no list, or ends in its middle. */
+  force?: boolean | undefined;
+  /** Say what would be done and change nothing. */
+  dryRun?: boolean | undefined;
+  /** Commit after each so many proxies, in place of all at once: what was stored survives, and a repeat completes it. */
+  batch?: number | undefined;
+  onProgress?: ((progress: ImportProgress) => void) | undefined;
+  /** Called with each refusal. */
+  onRefused?: ((refusal: Refusal) => void) | undefined;
+}
+
+const READ_STEP = 10_000;
+
+/**
+ * Reads a list, or several as one, and stores its proxies in one transaction: all of it or, on an error or a crash, nothing.
+ * The list is read to its end before the lock is taken; meanwhile the proxies lie encrypted in a temporary file.
+ *
+ * @throws INVALID_INPUT for options outside their range, or a sync with a list that is empty or incomplete; BUSY;
+ *   KEY_MISSING, KEY_MISMATCH; what the source throws. With `batch`, what was committed before stays.
+ */
+export async function importProxies(
+  db: DatabaseManager,
+  source: ListSource | readonly NamedList[],
+  options: ImportListOptions = {},
+): Promise<ImportResult> {
+  assertImportOptions(options);
+  const counter = new VerdictCounter(options.onRefused);
+  const store = new ListStore(db, options);
+  const { batch = 0, dryRun = false } = options;
+  const isBatched = batch > 0 && !dryRun;
+  using spool = new Spool<ProxyInput>();
+  let waiting: ProxyInput[] = [];
+  for await (const proxy of readLists(source, options, counter)) {
+    if (!isBatched) spool.push(proxy);
+    else if (waiting.push(proxy) === batch) {
+      store.add(waiting);
+      waiting = [];
+    }
+  }
+  assertSyncable(counter, options);
+  const finish = (): ImportResult => {
+    store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
+    return counter.result(store.summary);
+  };
+  return dryRun ? { ...withoutChange(db, finish), dryRun } : finish();
+}
+
+/** The proxies of all lists, one after the other; the counter is told of every line. */
+async function* readLists(
+  source: ListSource | readonly NamedList[],
+  options: ImportListOptions,
+  counter: VerdictCounter,
+): AsyncGenerator<ProxyInput, void, undefined> {
+  const { protocol, format, onProgress } = options;
+  const lists = isNamed(source) ? source : [{ name: undefined, source }];
+  for (const list of lists) {
+    for await (const verdict of parseProxyList(list.source, { protocol, format })) {
+      counter.add(verdict, list.name);
+      if (counter.lines % READ_STEP === 0) onProgress?.({ phase: 'reading', done: counter.lines });
+      if (verdict.kind === 'proxy') yield toInput(verdict.proxy);
+    }
+  }
+}
+
+/** Stores the proxies of one import. */
+class ListStore {
+  readonly summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+  readonly #options: ImportListOptions;
+  readonly #proxies: ProxyRepository;
+  readonly #importId = newId();
+  #done = 0;
+
+  constructor(db: DatabaseManager, options: ImportListOptions) {
+    this.#options = options;
+    this.#proxies = new ProxyRepository(
+      db,
+      options.dryRun ? keyForDryRun(db, options.encryption) : options.encryption,
+    );
+  }
+
+  add(proxies: Iterable<ProxyInput>): void {
+    this.#store(proxies, { removeOthers: false, total: 0 });
+  }
+
+  /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
+  addLast(proxies: Iterable<ProxyInput>, count: number): void {
+    this.#store(proxies, { removeOthers: this.#options.sync === true, total: this.#done + count });
+  }
+
+  #store(
+    proxies: Iterable<ProxyInput>,
+    { removeOthers, total }: { removeOthers: boolean; total: number },
+  ): void {
+    const { tag, onProgress } = this.#options;
+    const before = this.#done;
+    const { removed, ...counts } = this.#proxies.importMany(proxies, {
+      tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
+      onProgress: (done) => {
+        this.#done = before + done;
+        onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
+      },
+    });
+    for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
+    if (removed !== undefined) this.summary.removed = removed;
+  }
+}
+
+/** Runs `work` in a transaction that is rolled back, and gives what it gave. */
+function withoutChange<T>(db: DatabaseManager, work: () => T): T {
+  const undone = new Error('rolled back');
+  const results: T[] = [];
+  try {
+    return db.transaction((): T => {
+      results.push(work());
+      throw undone;
+    });
+  } catch (error) {
+    const [result] = results;
+    if (error !== undone || result === undefined) throw error;
+    return result;
+  }
+}
+
+/** A dry run makes no key: where there is none, and nothing was encrypted yet, a throwaway one does. */
+function keyForDryRun(
+  db: DatabaseManager,
+  encryption: EncryptionService | undefined,
+): EncryptionService | undefined {
+  try {
+    encryption?.keyId();
+    return encryption;
+  } catch (error) {
+    const isMissing = error instanceof ProxyVaultError && error.code === 'KEY_MISSING';
+    if (!isMissing || new EncryptedCredentialsRepository(db).count() > 0) throw error;
+    return new EncryptionService({ key: randomBytes(32) });
+  }
+}
+
+function assertImportOptions({ tag, sync, batch = 1, format = 'auto' }: ImportListOptions): void {
+  if (sync && tag === undefined)
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'A sync needs a tag: it removes what left the list of that tag.',
+    );
+  if (!Number.isSafeInteger(batch) || batch < 1)
+    throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
+  if (!LIST_FORMATS.includes(format))
+    throw new ProxyVaultError('INVALID_INPUT', `format must be one of ${LIST_FORMATS.join(', ')}.`);
+}
+
+function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force }: ImportListOptions): void {
+  if (!sync || force || (proxies > 0 && !isIncomplete)) return;
+  const what = proxies === 0 ? 'has no readable proxy' : 'is incomplete, or a part of it is no list';
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `The list ${what}, so a sync would remove what it should keep: mend the list, or force it. Nothing was removed.`,
+  );
+}
+
+function toInput({ username = '', password = '', ...proxy }: ListedProxy): ProxyInput {
+  return username === '' && password === '' ? proxy : { ...proxy, credentials: { username, password } };
+}
+
+function isNamed(source: ListSource | readonly NamedList[]): source is readonly NamedList[] {
+  return (
+    Array.isArray(source) &&
+    source.every((each: unknown) => typeof each === 'object' && each !== null && 'name' in each)
+  );
+}

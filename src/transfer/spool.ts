@@ -1,0 +1,80 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const BATCH = 1000;
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Holds values until they are asked for, in memory that does not grow with them: each full batch goes to a temporary file
+ * (0600), encrypted under a key that is only in this process, and so worthless once it has ended.
+ */
+export class Spool<T> implements Disposable {
+  count = 0;
+  readonly #key = randomBytes(32);
+  readonly #lengths: number[] = [];
+  #batch: T[] = [];
+  #file: { folder: string; descriptor: number } | null = null;
+
+  push(value: T): void {
+    this.#batch.push(value);
+    this.count++;
+    if (this.#batch.length === BATCH) this.#writeBatch();
+  }
+
+  /** All values, in order. */
+  *read(): Generator<T, void, undefined> {
+    let position = 0;
+    for (const length of this.#lengths) {
+      yield* this.#readBatch(position, length);
+      position += length;
+    }
+    yield* this.#batch;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#file) return;
+    closeSync(this.#file.descriptor);
+    rmSync(this.#file.folder, { recursive: true, force: true });
+    this.#file = null;
+  }
+
+  #writeBatch(): void {
+    const iv = randomBytes(IV_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG_BYTES });
+    const ciphertext = Buffer.concat([cipher.update(JSON.stringify(this.#batch), 'utf8'), cipher.final()]);
+    const sealed = Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
+    this.#file ??= openTemporary();
+    for (let written = 0; written < sealed.length; )
+      written += writeSync(this.#file.descriptor, sealed, written);
+    this.#lengths.push(sealed.length);
+    this.#batch = [];
+  }
+
+  #readBatch(position: number, length: number): T[] {
+    const sealed = Buffer.alloc(length);
+    for (let read = 0; read < length; ) {
+      const count = readSync(this.#file?.descriptor ?? -1, sealed, read, length - read, position + read);
+      if (count === 0) throw new Error('The temporary file of the import was cut short.');
+      read += count;
+    }
+    const iv = sealed.subarray(0, IV_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+    const plaintext = Buffer.concat([
+      decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)),
+      decipher.final(),
+    ]);
+    return JSON.parse(plaintext.toString('utf8')) as T[];
+  }
+}
+
+/** Where the system lets it, the file is removed as soon as it is open, so that a crash leaves nothing. */
+function openTemporary(): { folder: string; descriptor: number } {
+  const folder = mkdtempSync(join(tmpdir(), 'proxyvault-import-'));
+  const descriptor = openSync(join(folder, 'spool'), 'wx+', 0o600);
+  if (process.platform !== 'win32') rmSync(folder, { recursive: true });
+  return { folder, descriptor };
+}

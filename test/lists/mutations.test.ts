@@ -1,0 +1,115 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
+
+/** In the suite 3,000. `PROXYVAULT_MUTATIONS=1000000 npm test -- test/lists/mutations` for a longer run. */
+const MUTATIONS = Number(process.env.PROXYVAULT_MUTATIONS ?? 3000);
+const EXCERPT = 600;
+
+const SHARED = fileURLToPath(new URL('../../../shared/data/proxy-lists/', import.meta.url));
+const EXAMPLE = fileURLToPath(new URL('../../examples/proxies.txt', import.meta.url));
+const OTHERS = [
+  'ip,port,username,password\n192.0.2.1,80,u,"p,q"\n',
+  'proxies:\n  - {name: a, type: http, server: 192.0.2.1, port: 80}\n  - name: b\n    type: socks5\n',
+  '[ProxyList]\nsocks5 192.0.2.1 1080 u p\n',
+  'SOCKS4,HTTP\n192.0.2.1:1,192.0.2.2:2\n',
+  '{"ip":"192.0.2.1","port":"80"}\n{"ip":"192.0.2.2","port":"81"}\n',
+];
+const PIECES = [
+  ...'[]{}"\'\\@:,;|#/%\n\r\t \0\uFEFF\uFFFD\u{1F600}-*&!<>=~`',
+  '://',
+  '\ud800',
+  '::',
+  '9'.repeat(20),
+];
+const CODES =
+  /^(?:line-too-long|not-a-list|not-a-proxy|unknown-scheme|bad-(?:host|port|credentials|encoding|record)|missing-port|ambiguous|trailing-text|truncated)$/;
+
+function texts(): string[] {
+  const shared = existsSync(SHARED) ? readdirSync(SHARED).map((name) => SHARED + name) : [];
+  return [...OTHERS, ...[EXAMPLE, ...shared].map((path) => readFileSync(path, 'utf8'))];
+}
+
+/** The same numbers each time (Numerical Recipes). */
+function randomNumbers(seed: number): (most: number) => number {
+  let state = seed;
+  return (most) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * most);
+  };
+}
+
+function mutate(text: string, random: (most: number) => number): string {
+  let mutated = text;
+  for (let edits = 1 + random(6); edits > 0; edits--) {
+    const at = random(mutated.length + 1);
+    const piece = PIECES[random(PIECES.length)] ?? '';
+    const skip = [0, 1, random(40)][random(3)] ?? 0;
+    const copied = mutated.slice(at, at + random(30));
+    mutated = mutated.slice(0, at) + (random(4) === 0 ? copied : piece) + mutated.slice(at + skip);
+  }
+  return mutated;
+}
+
+it(
+  `${MUTATIONS} random mutations of real lists give typed verdicts and nothing else`,
+  async () => {
+    const random = randomNumbers(20_260_101);
+    const lists = texts();
+    const kinds = new Set<ListVerdict['kind']>();
+    for (let n = 0; n < MUTATIONS; n++) {
+      const list = lists[n % lists.length] ?? '';
+      const start = random(2) === 0 ? 0 : random(list.length);
+      for await (const verdict of parseProxyList(mutate(list.slice(start, start + EXCERPT), random))) {
+        kinds.add(verdict.kind);
+        if (!Number.isInteger(verdict.line) || verdict.line < 1) expect(verdict.line).toBe('from 1');
+        if (
+          verdict.kind === 'refused' &&
+          !(CODES.test(verdict.code) && verdict.column >= 1 && verdict.reason !== '')
+        )
+          expect(verdict).toBe('typed');
+      }
+    }
+    expect([...kinds].sort()).toEqual(['blank', 'comment', 'proxy', 'refused']);
+  },
+  60_000 + MUTATIONS * 20,
+);
+
+it('a hostile list of 1 MB costs about as much for each byte as one of 128 KB', async () => {
+  const hostile = [
+    '[',
+    '{"a":',
+    '"',
+    '@',
+    ':',
+    'a:',
+    '::',
+    '(',
+    ' ',
+    '1.',
+    ',',
+    '%41',
+    '\\',
+    '192.0.2.1:80 US ',
+    'proxies:\n - {',
+    '[ProxyList] ',
+    '\n"',
+    ';"',
+  ];
+  const cost = async (unit: string, length: number): Promise<number> => {
+    const text = unit.repeat(length / unit.length);
+    const start = process.cpuUsage();
+    for await (const _ of parseProxyList(text));
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / length;
+  };
+  for (const unit of hostile) {
+    const least = async (length: number): Promise<number> =>
+      Math.min(await cost(unit, length), await cost(unit, length));
+    const small = await least(1 << 17);
+    const large = await least(1 << 20);
+    // Quadratic cost would be eight times as much a byte; a small list has the noise of starting.
+    if (large > 0.05) expect([unit, large / small < 5]).toEqual([unit, true]);
+  }
+}, 300_000);

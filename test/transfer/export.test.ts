@@ -1,0 +1,74 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  EncryptionService,
+  EXPORT_FORMATS,
+  exportProxies,
+  importProxies,
+  type LeftOut,
+  ProxyRepository,
+} from 'proxyvault';
+import { describe, expect, it } from 'vitest';
+import { openMigrated, temporaryFolder } from '../support/temporary.ts';
+
+const EXAMPLE = new URL('../../examples/proxies.txt', import.meta.url);
+const LISTS = new URL('../../../shared/data/proxy-lists/', import.meta.url);
+
+const keys = (): EncryptionService => new EncryptionService({ keyFile: join(temporaryFolder(), 'key') });
+
+describe('an export', () => {
+  it.each(EXPORT_FORMATS)(
+    'as %s comes back as an identical pool, but for what is said to be left out',
+    async (format) => {
+      const encryption = keys();
+      const from = openMigrated();
+      await importProxies(from, readFileSync(EXAMPLE, 'utf8'), { encryption });
+      if (existsSync(LISTS)) await importProxies(from, [readFileSync(new URL('proxies.json', LISTS))]);
+      new ProxyRepository(from, encryption).create({
+        host: 'h.example',
+        port: 1,
+        protocol: 'http',
+        name: 'One, "two"',
+        credentials: { username: 'a:b', password: ' @:% ' },
+      });
+      const leftOut: LeftOut[] = [];
+      const text = [
+        ...exportProxies(from, { encryption, format, reveal: true, onLeftOut: (each) => leftOut.push(each) }),
+      ].join('');
+      expect(leftOut).toHaveLength(format === 'colon' ? 1 : 0);
+      const to = openMigrated();
+      expect(await importProxies(to, [Buffer.from(text)], { encryption })).toMatchObject({
+        added: new ProxyRepository(from).count() - leftOut.length,
+        refused: [],
+      });
+      expect([...exportProxies(to, { encryption, format, reveal: true })].join('')).toBe(text);
+      if (format === 'csv' || format === 'json') {
+        const facts = (db: typeof to): unknown[] =>
+          new ProxyRepository(db).findAll().map(({ id: _, createdAt: __, updatedAt: ___, ...rest }) => rest);
+        expect(facts(to)).toEqual(facts(from));
+      }
+    },
+  );
+
+  it('masks logins unless they are to be revealed', async () => {
+    const encryption = keys();
+    const db = openMigrated();
+    await importProxies(db, 'http://canary-u:canary-p@h.example:1#name', { encryption });
+    for (const format of EXPORT_FORMATS) {
+      const text = [...exportProxies(db, { encryption, format })].join('');
+      expect(text).toContain('***');
+      expect(text).not.toContain('canary');
+    }
+  });
+
+  it('writes a line as its layout says, and templates with their placeholders', async () => {
+    const encryption = keys();
+    const db = openMigrated();
+    await importProxies(db, 'http://u-{session}:p%40@h.example:1\nh.example:2', { encryption });
+    const write = (layout?: string): string =>
+      [...exportProxies(db, { encryption, format: 'template', layout, reveal: true })].join('');
+    expect(write()).toBe('http://u-{session}:p%40@h.example:1\nhttp://h.example:2\n');
+    expect(write('{host}:{port}@{username}:{password}')).toBe('h.example:1@u-{session}:p@\n');
+    expect([...exportProxies(openMigrated(), {})].join('')).toBe('');
+  });
+});
