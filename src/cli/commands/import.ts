@@ -112,7 +112,7 @@ export function describeImport(result: ImportResult): string {
 
 function refusalTable(refused: readonly Refusal[], count: number): string {
   const shown = refused.slice(0, SHOWN_REFUSALS);
-  const hasFiles = new Set(refused.map(({ file }) => file)).size > 1;
+  const hasFiles = refused.some(({ file }) => file !== undefined);
   const rows = shown.map(({ file = '', line, column, reason, text }) => [
     ...(hasFiles ? [file] : []),
     ...[line, column, reason, text],
