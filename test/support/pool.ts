@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
-import { openMigrated } from './temporary.ts';
+import { openMigrated, temporaryFolder } from './temporary.ts';
 
 export interface Pool {
   db: DatabaseManager;
@@ -37,6 +38,24 @@ export function openPool(
     )
     .map(({ id }) => id);
   return { db, key, encryption, credentials: new EncryptedCredentialsRepository(db, encryption), ids };
+}
+
+/** A pool whose key is in a plain file, with one credential. */
+export function openWithKeyFile(keyFile = join(temporaryFolder(), 'config', 'key')): {
+  db: DatabaseManager;
+  keyFile: string;
+  id: string;
+  service: EncryptionService;
+} {
+  const db = openMigrated();
+  const service = new EncryptionService({ keyFile, database: db });
+  const { id } = new ProxyRepository(db, service).create({
+    host: 'h.example',
+    port: 1,
+    protocol: 'http',
+    credentials: loginOf(0),
+  });
+  return { db, keyFile, id, service };
 }
 
 /** All rows of a table, by column name. */

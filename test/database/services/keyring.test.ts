@@ -19,7 +19,7 @@ import { type DatabaseManager, initDatabase } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
-import { bytesOf, loginOf, rowsOf } from '../../support/pool.ts';
+import { bytesOf, loginOf, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const PASSPHRASE = 'correct horse battery staple';
@@ -27,24 +27,6 @@ const POSIX = process.platform !== 'win32';
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 
 const newKeyFile = (): string => join(temporaryFolder(), 'config', 'key');
-
-/** A pool whose key is in a plain file, with one credential. */
-function openWithFile(keyFile = newKeyFile()): {
-  db: DatabaseManager;
-  keyFile: string;
-  id: string;
-  service: EncryptionService;
-} {
-  const db = openMigrated();
-  const service = new EncryptionService({ keyFile, database: db });
-  const { id } = new ProxyRepository(db, service).create({
-    host: 'h.example',
-    port: 1,
-    protocol: 'http',
-    credentials: loginOf(0),
-  });
-  return { db, keyFile, id, service };
-}
 
 const reveal = (db: DatabaseManager, service: EncryptionService, id: string): unknown =>
   new EncryptedCredentialsRepository(db, service).reveal(id);
@@ -143,7 +125,7 @@ describe('a keyring protected by a passphrase', () => {
 
 describe('moving the key', () => {
   it('wraps the keys of the database anew, not the credentials; the old file opens nothing', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     const old = readFileSync(keyFile, 'utf8');
     const credentials = rowsOf(db, 'encrypted_credentials');
     const [before] = rowsOf(db, 'encryption_keys');
@@ -167,7 +149,7 @@ describe('moving the key', () => {
   });
 
   it('keeps a backup of what it replaces, where that is as protected', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
     const first = readFileSync(keyFile, 'utf8');
     await service.protect(keyringFile(keyFile, { passphrase: 'another passphrase' }));
@@ -180,8 +162,8 @@ describe('moving the key', () => {
   });
 
   it('does no harm to another database that has the same key file, nor to what was encrypted without one', async () => {
-    const a = openWithFile();
-    const b = openWithFile(a.keyFile);
+    const a = openWithKeyFile();
+    const b = openWithKeyFile(a.keyFile);
     const direct = new EncryptionService({ keyFile: a.keyFile }).encrypt('direct');
     await a.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE }));
     const open = { keyFile: a.keyFile, passphrase: PASSPHRASE };
@@ -193,7 +175,7 @@ describe('moving the key', () => {
   });
 
   it('that was cut off between the file and the database is finished by the next opening', async () => {
-    const { db, keyFile, id } = openWithFile();
+    const { db, keyFile, id } = openWithKeyFile();
     const plain = readFileSync(keyFile, 'utf8');
     const target = keyringFile(keyFile, { passphrase: PASSPHRASE });
     const key = Buffer.from(plain, 'base64');
@@ -212,7 +194,7 @@ describe('moving the key', () => {
   });
 
   it('takes along what the old key encrypted by itself', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     const { id } = new ProxyRepository(db).create({ host: 'h.example', port: 2, protocol: 'http' });
     new EncryptedCredentialsRepository(db).save(id, new EncryptionService({ keyFile }).encrypt('direct'));
     const PROXYVAULT_KEY = new EncryptionService().generateKey().toString('base64');
@@ -225,8 +207,8 @@ describe('moving the key', () => {
   });
 
   it('by two processes at once loses no key: the second is BUSY, or follows', async () => {
-    const a = openWithFile();
-    const b = openWithFile(a.keyFile);
+    const a = openWithKeyFile();
+    const b = openWithKeyFile(a.keyFile);
     const moves = await Promise.allSettled([
       a.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE })),
       b.service.protect(keyringFile(a.keyFile, { passphrase: PASSPHRASE })),
@@ -245,7 +227,7 @@ describe('moving the key', () => {
   });
 
   it('is found out by a process that had read the old key: what is new opens by the new one', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     const other = new EncryptionService({ keyFile, database: db });
     await other.verify();
     await service.protect(keyringFile(keyFile));
@@ -259,7 +241,7 @@ describe('moving the key', () => {
   });
 
   it('leaves every identity what it was: an import changes nothing', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     const input = { host: 'h.example', port: 1, protocol: 'http' as const, credentials: loginOf(0) };
     await service.protect(keyringFile(keyFile));
     await service.rotate();
@@ -272,7 +254,7 @@ describe('moving the key', () => {
   });
 
   it('removes what a process that was killed left of an old key, and breaks its lock', async () => {
-    const { keyFile, service } = openWithFile();
+    const { keyFile, service } = openWithKeyFile();
     const left = join(dirname(keyFile), '.key.0123456789ab.tmp');
     const long = new Date(Date.now() - 60_000);
     for (const file of [left, `${keyFile}.lock`]) {
@@ -284,7 +266,7 @@ describe('moving the key', () => {
   });
 
   it('leaves nothing wrapped by the old key in the file or its log', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     const [{ wrapped_key: wrapped } = {}] = rowsOf(db, 'encryption_keys');
     expect(bytesOf(db).includes(String(wrapped))).toBe(true);
     await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
@@ -292,7 +274,7 @@ describe('moving the key', () => {
   });
 
   it('changes nothing in the file if the database is held by another', async () => {
-    const { db, keyFile } = openWithFile();
+    const { db, keyFile } = openWithKeyFile();
     const before = readFileSync(keyFile, 'utf8');
     const impatient = initDatabase({ path: db.path, busyTimeoutMs: 0 });
     const service = new EncryptionService({ keyFile, database: impatient });
@@ -305,7 +287,7 @@ describe('moving the key', () => {
   });
 
   it('goes on past a damaged key and a damaged key of fingerprints, which stay as they are', async () => {
-    const { db, keyFile, id } = openWithFile();
+    const { db, keyFile, id } = openWithKeyFile();
     db.driver.run(`UPDATE encryption_secrets SET tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`, {});
     const service = new EncryptionService({ keyFile, database: db });
     expect(service.status().advice.join()).toContain('fingerprints is damaged');
@@ -314,7 +296,7 @@ describe('moving the key', () => {
   });
 
   it('to where it is already, or to what can only be read, makes up no key', async () => {
-    const { db, id, service } = openWithFile();
+    const { db, id, service } = openWithKeyFile();
     const key = (): string => new EncryptionService().generateKey().toString('base64');
     const [first, second] = [key(), key()];
     await service.protect(environmentKey({ PROXYVAULT_KEY: first }));
@@ -329,7 +311,7 @@ describe('moving the key', () => {
   });
 
   it('asks for the passphrase once, however much is done', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
     let asked = 0;
     const passphrase = (): string => {
@@ -345,7 +327,7 @@ describe('moving the key', () => {
   });
 
   it('changes nothing if the present key is lost, or the new one is not to be had', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     const state = (): unknown => [
       rowsOf(db, 'encryption_keys'),
       rowsOf(db, 'encryption_config'),
@@ -366,7 +348,7 @@ describe('moving the key', () => {
 
 describe('the file', () => {
   it.runIf(POSIX)('that is a link says how to mend it', () => {
-    const { db, keyFile, id } = openWithFile();
+    const { db, keyFile, id } = openWithKeyFile();
     renameSync(keyFile, `${keyFile}.real`);
     symlinkSync(`${keyFile}.real`, keyFile);
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
@@ -376,7 +358,7 @@ describe('the file', () => {
   });
 
   it.runIf(process.getuid?.() === 0)('that belongs to another user says how to mend it', () => {
-    const { db, keyFile, id } = openWithFile();
+    const { db, keyFile, id } = openWithKeyFile();
     chownSync(keyFile, 12_345, 12_345);
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
       code: 'KEY_INVALID',
@@ -385,7 +367,7 @@ describe('the file', () => {
   });
 
   it.runIf(POSIX)('beside which a backup is not as it should be is read all the same', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     await service.protect(keyringFile(keyFile, { passphrase: PASSPHRASE }));
     writeFileSync(`${keyFile}.bak`, 'x', { mode: 0o644 });
     const opened = await EncryptionService.open({ keyFile, passphrase: PASSPHRASE, database: db });
@@ -401,7 +383,7 @@ describe('the file', () => {
   });
 
   it('is written by one process at a time: who holds its lock is waited for, unless it has died', async () => {
-    const { keyFile, service } = openWithFile();
+    const { keyFile, service } = openWithKeyFile();
     writeFileSync(`${keyFile}.lock`, String(process.pid));
     const later = Date.now() + 60 * 60 * 1000;
     utimesSync(`${keyFile}.lock`, new Date(later), new Date(later));
@@ -424,7 +406,7 @@ describe('the file', () => {
   });
 
   it('that would grow too large is not written', async () => {
-    const { keyFile, service } = openWithFile();
+    const { keyFile, service } = openWithKeyFile();
     const before = readFileSync(keyFile, 'utf8');
     const target = keyringFile(keyFile);
     await target.read();
@@ -436,7 +418,7 @@ describe('the file', () => {
   });
 
   it('that is far too large is none', () => {
-    const { db, keyFile, id } = openWithFile();
+    const { db, keyFile, id } = openWithKeyFile();
     writeFileSync(keyFile, ' '.repeat(2 ** 20 + 1));
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({
       code: 'KEY_INVALID',
@@ -490,7 +472,7 @@ describe('the keychain', () => {
   it.runIf(process.platform === 'linux')(
     'that is not there is an error with what to do, and nothing is changed',
     async () => {
-      const { db, keyFile, id, service } = openWithFile();
+      const { db, keyFile, id, service } = openWithKeyFile();
       const before = readFileSync(keyFile, 'utf8');
       const address = process.env.DBUS_SESSION_BUS_ADDRESS;
       process.env.DBUS_SESSION_BUS_ADDRESS = 'unix:path=/nonexistent';

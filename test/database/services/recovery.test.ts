@@ -8,21 +8,8 @@ import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/data
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { createRecoveryCode, recoveryKeyOf } from '../../../src/database/services/recovery-code.ts';
-import { bytesOf, loginOf } from '../../support/pool.ts';
+import { bytesOf, loginOf, openWithKeyFile } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
-
-function openWithFile(): { db: DatabaseManager; keyFile: string; id: string; service: EncryptionService } {
-  const keyFile = join(temporaryFolder(), 'key');
-  const db = openMigrated();
-  const service = new EncryptionService({ keyFile, database: db });
-  const { id } = new ProxyRepository(db, service).create({
-    host: 'h.example',
-    port: 1,
-    protocol: 'http',
-    credentials: loginOf(0),
-  });
-  return { db, keyFile, id, service };
-}
 
 const reveal = (db: DatabaseManager, service: EncryptionService, id: string): unknown =>
   new EncryptedCredentialsRepository(db, service).reveal(id);
@@ -61,7 +48,7 @@ describe('a recovery code', () => {
   });
 
   it('restores the key when its file is lost, whatever was done since', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     expect(service.status()).toMatchObject({ recoveryCode: false });
     const code = service.createRecoveryCode();
     expect(service.status()).toMatchObject({ recoveryCode: true });
@@ -85,7 +72,7 @@ describe('a recovery code', () => {
   });
 
   it('covers a database whose keys another one has left behind, and rows of an older key', async () => {
-    const a = openWithFile();
+    const a = openWithKeyFile();
     const b = openMigrated();
     const early = new EncryptionService({ keyFile: a.keyFile, database: b });
     const proxies = new ProxyRepository(b, early);
@@ -105,7 +92,7 @@ describe('a recovery code', () => {
   });
 
   it('cannot be put where nothing can be stored, and nothing is pinned then', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     const code = service.createRecoveryCode();
     const keySource = environmentKey({});
     await expect(EncryptionService.recover({ database: db, code, keySource })).rejects.toMatchObject({
@@ -115,7 +102,7 @@ describe('a recovery code', () => {
   });
 
   it('replaces a file that cannot be opened only when told to, and keeps it', async () => {
-    const { db, keyFile, id, service } = openWithFile();
+    const { db, keyFile, id, service } = openWithKeyFile();
     const code = service.createRecoveryCode();
     await service.protect(keyringFile(keyFile, { passphrase: 'forgotten' }));
     const forgotten = readFileSync(keyFile, 'utf8');
@@ -135,8 +122,8 @@ describe('a recovery code', () => {
   });
 
   it('leaves the keys of other databases where they are', async () => {
-    const a = openWithFile();
-    const b = openWithFile();
+    const a = openWithKeyFile();
+    const b = openWithKeyFile();
     const code = a.service.createRecoveryCode();
     const recovered = await EncryptionService.recover({ database: a.db, code, keyFile: b.keyFile });
     expect(reveal(a.db, recovered, a.id)).toEqual(loginOf(0));
@@ -146,7 +133,7 @@ describe('a recovery code', () => {
   });
 
   it('of another database, a later one, or none is told apart, and no file is made', async () => {
-    const { db, keyFile, service } = openWithFile();
+    const { db, keyFile, service } = openWithKeyFile();
     const target = join(temporaryFolder(), 'key');
     const recover = (code: string): Promise<unknown> =>
       EncryptionService.recover({ database: db, code, keyFile: target });
@@ -154,7 +141,7 @@ describe('a recovery code', () => {
     const first = service.createRecoveryCode();
     const second = service.createRecoveryCode();
     await expect(recover(first)).rejects.toMatchObject({ code: 'KEY_MISMATCH' });
-    await expect(recover(openWithFile().service.createRecoveryCode())).rejects.toMatchObject({
+    await expect(recover(openWithKeyFile().service.createRecoveryCode())).rejects.toMatchObject({
       code: 'KEY_MISMATCH',
     });
     await expect(recover('nonsense')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
@@ -164,7 +151,7 @@ describe('a recovery code', () => {
   });
 
   it('serves a copy of the database on another machine', async () => {
-    const { db, id, service } = openWithFile();
+    const { db, id, service } = openWithKeyFile();
     const code = service.createRecoveryCode();
     const copy = join(temporaryFolder(), 'copy.db');
     await db.backup(copy);
@@ -176,7 +163,7 @@ describe('a recovery code', () => {
   });
 
   it('needs a key to be made from', () => {
-    const { db } = openWithFile();
+    const { db } = openWithKeyFile();
     const stranger = new EncryptionService({ key: randomBytes(32), database: db });
     expect(thrownBy(() => stranger.createRecoveryCode())).toMatchObject({ code: 'KEY_MISMATCH' });
   });
