@@ -9,13 +9,24 @@ const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'errors.ts': [],
   'node-version.ts': [],
+  files: ['errors.ts'],
   network: ['errors.ts'],
   lists: ['network', 'errors.ts'],
-  database: ['network', 'errors.ts', 'node-version.ts'],
-  transfer: ['lists', 'database', 'errors.ts'],
+  database: ['files', 'network', 'errors.ts', 'node-version.ts'],
+  transfer: ['lists', 'database', 'files', 'errors.ts'],
   rotation: ['database', 'network', 'errors.ts'],
   gateway: ['rotation', 'database', 'network', 'errors.ts'],
-  cli: ['gateway', 'rotation', 'transfer', 'database', 'lists', 'network', 'errors.ts', 'node-version.ts'],
+  cli: [
+    'gateway',
+    'rotation',
+    'transfer',
+    'database',
+    'lists',
+    'files',
+    'network',
+    'errors.ts',
+    'node-version.ts',
+  ],
   'index.ts': ['gateway', 'rotation', 'transfer', 'database', 'lists', 'errors.ts'],
 };
 

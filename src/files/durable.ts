@@ -1,0 +1,41 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+const POSIX = process.platform !== 'win32';
+
+/**
+ * Creates a folder and the folders above it that are missing, 0700 each. Every new name is synced into its parent, so
+ * that a power cut cannot take a folder that something durable already lies in.
+ *
+ * @throws the error of `node:fs`; see `fileError`.
+ */
+export function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; ; made = dirname(made)) {
+    syncFolder(dirname(made));
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
+/** Gives a finished file its name: the content is on the disk before the name is, and the name before this returns. */
+export function publish(temporary: string, path: string): void {
+  syncFile(temporary);
+  renameSync(temporary, path);
+  syncFolder(dirname(path));
+}
+
+/** Waits until the content of a file is on the disk. */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, POSIX ? 'r' : 'r+');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Waits until the names in a folder are on the disk. Windows has no such call and needs none. */
+export function syncFolder(folder: string): void {
+  if (POSIX) syncFile(folder);
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/**
+ * A mark names the process that owns a temporary file or a lock. It can be a part of a file name: the place (a boot and
+ * its process-id namespace, as a container has one of its own), the process id, and when the process started, because
+ * ids are used again.
+ */
+const MARK = /^([\da-f]{8})-(\d+)-(\d+)$/;
+
+/** If a process cannot be seen from here, its files are abandoned after this many milliseconds without a write. */
+const UNSEEN_MS = 10 * 60_000;
+
+let own: string | null = null;
+let place: string | null = null;
+
+/** The mark of this process. */
+export function ownMark(): string {
+  own ??= `${thisPlace()}-${process.pid}-${startOf(process.pid) ?? '0'}`;
+  return own;
+}
+
+/** Whether the process of a mark runs; null if that cannot be told: it is no mark, or of another container or boot. */
+export function isAlive(mark: string): boolean | null {
+  const [, where, pid, start] = MARK.exec(mark) ?? [];
+  if (pid === undefined || where !== thisPlace()) return null;
+  if (!exists(Number(pid))) return false;
+  const started = startOf(Number(pid));
+  return started === null || start === '0' || started === start;
+}
+
+/**
+ * Whether a file was left by a process that is gone. Liveness decides; only if it cannot be told does the time of the
+ * last write. A file that is not there is not abandoned.
+ */
+export function isAbandoned(path: string, mark: string): boolean {
+  const alive = isAlive(mark);
+  if (alive !== null) return !alive;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found !== undefined && Date.now() - found.mtimeMs > UNSEEN_MS;
+}
+
+function thisPlace(): string {
+  place ??= createHash('sha256').update(placeText()).digest('hex').slice(0, 8);
+  return place;
+}
+
+function placeText(): string {
+  const boot = orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  const namespace = orNull(() => readlinkSync('/proc/self/ns/pid'));
+  return `${boot ?? hostname()} ${namespace ?? ''}`;
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs as another user.
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
+}
+
+/** When a process started, in clock ticks since the boot; null if it is gone or the system does not say. See proc_pid_stat(5). */
+function startOf(pid: number): string | null {
+  const stat = orNull(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  // The second field is the command's name in parentheses, which may hold anything.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+}
+
+function orNull<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}
