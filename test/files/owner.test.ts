@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { isAbandoned, isAlive, ownMark } from '../../src/files/owner.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const linux = process.platform === 'linux';
+
+function fileOf(minutesOld: number): string {
+  const path = join(temporaryFolder(), 'left');
+  writeFileSync(path, 'x');
+  const then = new Date(Date.now() - minutesOld * 60_000);
+  utimesSync(path, then, then);
+  return path;
+}
+
+it('a mark of this process is alive, and its old file is not abandoned', () => {
+  expect(isAlive(ownMark())).toBe(true);
+  expect(isAbandoned(fileOf(60 * 24), ownMark())).toBe(false);
+});
+
+it('a mark of a process that has ended is dead, and its new file is abandoned', async () => {
+  const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
+  const [place, , start] = ownMark().split('-');
+  const mark = `${place}-${child.pid}-0`;
+  expect(isAlive(mark)).toBe(true);
+  // Another process has had this id before: the start time differs.
+  if (linux) expect(isAlive(`${place}-${child.pid}-${Number(start) - 1}`)).toBe(false);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(isAlive(mark)).toBe(false);
+  expect(isAbandoned(fileOf(0), mark)).toBe(true);
+});
+
+it.each(['', 'x', '0000000-1-1', 'ffffffff-1-1', '../../x', '12345678-1-1\n'])(
+  'a mark %j of another place or of no form is decided by age alone',
+  (mark) => {
+    expect(isAlive(mark)).toBeNull();
+    expect(isAbandoned(fileOf(0), mark)).toBe(false);
+    expect(isAbandoned(fileOf(11), mark)).toBe(true);
+    expect(isAbandoned(join(temporaryFolder(), 'absent'), mark)).toBe(false);
+  },
+);
