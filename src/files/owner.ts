@@ -12,6 +12,8 @@ const MARK = /^([\da-f]{8})-(\d+)-(\d+)$/;
 /** If a process cannot be seen from here, its files are abandoned after this many milliseconds without a write. */
 const UNSEEN_MS = 10 * 60_000;
 
+const ENDED = 'ended';
+
 let own: string | null = null;
 let place: string | null = null;
 
@@ -27,6 +29,7 @@ export function isAlive(mark: string): boolean | null {
   if (pid === undefined || where !== thisPlace()) return null;
   if (!exists(Number(pid))) return false;
   const started = startOf(Number(pid));
+  if (started === ENDED) return false;
   return started === null || start === '0' || started === start;
 }
 
@@ -62,11 +65,15 @@ function exists(pid: number): boolean {
   }
 }
 
-/** When a process started, in clock ticks since the boot; null if it is gone or the system does not say. See proc_pid_stat(5). */
+/**
+ * When a process started, in clock ticks since the boot; null if it is gone or the system does not say. A zombie has
+ * ended, although its parent has not asked for its exit code yet. See proc_pid_stat(5).
+ */
 function startOf(pid: number): string | null {
   const stat = orNull(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
   // The second field is the command's name in parentheses, which may hold anything.
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+  return fields[0] === 'Z' || fields[0] === 'X' ? ENDED : (fields[19] ?? null);
 }
 
 function orNull<T>(read: () => T): T | null {

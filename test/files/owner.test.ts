@@ -43,3 +43,16 @@ it.each(['', 'x', '0000000-1-1', 'ffffffff-1-1', '../../x', '12345678-1-1\n'])(
     expect(isAbandoned(join(temporaryFolder(), 'absent'), mark)).toBe(false);
   },
 );
+
+it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', async () => {
+  // The shell becomes `sleep`, which never asks for the exit code of the child that it has inherited.
+  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [pid] = await once(parent.stdout, 'data');
+  const [place] = ownMark().split('-');
+  const mark = `${place}-${Number(String(pid))}-0`;
+  await expect.poll(() => isAlive(mark)).toBe(false);
+  expect(() => process.kill(Number(String(pid)), 0)).not.toThrow();
+  parent.kill('SIGKILL');
+});
