@@ -51,6 +51,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   /** The absolute path of the file, or `:memory:`. */
   readonly path: string;
   readonly readonly: boolean;
+  readonly onInvalidRow: (error: ProxyVaultError) => void;
   readonly #connection: ConnectionOptions;
   readonly #background: Background;
 
@@ -60,15 +61,17 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.path = settings.path;
     this.readonly = settings.readonly;
     this.clock = settings.clock;
+    this.onInvalidRow = settings.onInvalidRow;
     this.#connection = settings;
     if (!this.#inMemory) prepareFile(this.path, this.readonly);
-    this.driver = new SqliteDriver(settings);
+    this.driver = new SqliteDriver({ ...settings, explain: (error) => this.migrations.pendingError(error) });
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
     this.migrations = new MigrationRunner({
       driver: this.driver,
       clock: this.clock,
       migrations,
       beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
+      table: settings.migrationsTable,
     });
     try {
       this.migrations.verify();
@@ -190,7 +193,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   #backupBefore(first: Migration, keep: number): void {
-    if (keep === 0 || this.#inMemory || !hasRows(this.driver)) return;
+    if (keep === 0 || this.#inMemory || !hasRows(this.driver, this.migrations.table)) return;
     backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
   }
 
@@ -199,10 +202,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 }
 
-function hasRows(driver: SqliteDriver): boolean {
+function hasRows(driver: SqliteDriver, ledger: string): boolean {
   const tables = driver.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_migrations' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
-    {},
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    { ledger },
     (row) => String(row.name),
   );
   return tables.some((table) =>
