@@ -91,6 +91,7 @@ export async function withVault<T>(
     busyTimeoutMs: 30_000,
     migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
     onInvalidRow: (error) => skipped.add(error),
+    allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
   });
   if (create) db.migrations.up();
   if (!anyVersion && db.migrations.plan().length > 0) {

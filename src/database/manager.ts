@@ -17,6 +17,7 @@ import { MigrationRunner } from './migrations/runner.ts';
 import { loadMigrations } from './migrations/sources.ts';
 import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
+import { guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 
@@ -36,7 +37,7 @@ export interface CheckpointResult {
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
  *
- * @throws CANNOT_OPEN for a folder or missing permission, NOT_A_DATABASE (the file is untouched),
+ * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE (the file is untouched),
  *   DATABASE_NEWER, MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
  */
 export function initDatabase(options: DatabaseOptions): DatabaseManager {
@@ -75,6 +76,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     });
     try {
       this.migrations.verify();
+      if (!this.#inMemory) guardPermissions(this.path, this.driver, settings);
     } catch (error) {
       this.driver.close();
       throw error;

@@ -6,7 +6,7 @@ import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import type { MigrationSource } from './migrations/types.ts';
 import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
-import { assertFunction, assertIterable, assertOptions } from './validation.ts';
+import { assertBoolean, assertFunction, assertIterable, assertOptions } from './validation.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   migrations?: readonly MigrationSource[] | undefined;
   /** How many of the backups made before a migration to keep beside the file; 0 makes none. Default 3. */
   migrationBackups?: number | undefined;
+  /** Open a pool with credentials although every user of the machine may write it; warn only. Default false. */
+  allowOthersToWrite?: boolean | undefined;
   /** The name of the table that records the migrations. Default `schema_migrations`. */
   migrationsTable?: string | undefined;
   /**
@@ -52,6 +54,7 @@ const OPTION_NAMES = [
   'backgroundWorkers',
   'migrations',
   'migrationBackups',
+  'allowOthersToWrite',
   'migrationsTable',
   'onInvalidRow',
 ] as const satisfies readonly (keyof DatabaseOptions)[];
@@ -68,6 +71,7 @@ export interface DatabaseSettings {
   backgroundWorkers: number;
   migrations: readonly MigrationSource[];
   migrationBackups: number;
+  allowOthersToWrite: boolean;
   migrationsTable: string;
   onInvalidRow: OnInvalidRow;
 }
@@ -130,6 +134,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
     durability,
     clock,
     migrations,
+    allowOthersToWrite: assertBoolean(options.allowOthersToWrite ?? false, 'allowOthersToWrite'),
     migrationsTable,
     onInvalidRow,
   };
