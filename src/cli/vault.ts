@@ -14,6 +14,7 @@ import {
 } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { ask, canAsk } from './prompt.ts';
+import { SkippedRows } from './skipped-rows.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
@@ -84,7 +85,14 @@ export async function withVault<T>(
   }
   if (!options.json) process.stderr.write(`Pool: ${path} (${from})\n`);
   // A person rather waits for a long import of another process than starts anew.
-  await using db = initDatabase({ path, busyTimeoutMs: 30_000 });
+  const skipped = new SkippedRows();
+  await using db = initDatabase({
+    path,
+    busyTimeoutMs: 30_000,
+    migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
+    onInvalidRow: (error) => skipped.add(error),
+    allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
+  });
   if (create) db.migrations.up();
   if (!anyVersion && db.migrations.plan().length > 0) {
     throw new ProxyVaultError(
@@ -98,7 +106,11 @@ export async function withVault<T>(
     unlock && keySource.asynchronous?.()
       ? await EncryptionService.open({ keySource, database: db, resumeRotation: false })
       : new EncryptionService({ keySource, database: db });
-  return await work({ db, encryption });
+  try {
+    return await work({ db, encryption });
+  } finally {
+    skipped.report(options.json ?? false);
+  }
 }
 
 /** The key that the options and the environment name; a passphrase is asked for only when the key file needs it. */

@@ -18,4 +18,5 @@ export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
 export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
+export type { MalformedRow } from './row-check.ts';
 export * from './types.ts';

@@ -5,6 +5,7 @@ import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import type { MigrationRunner } from './migrations/runner.ts';
 import { compareSchema, type SchemaComparison } from './migrations/schema-objects.ts';
 import { BASE } from './migrations/sources.ts';
+import { findMalformedRows, type MalformedRow } from './row-check.ts';
 
 /** What is looked at: an open database. */
 interface Inspected {
@@ -20,13 +21,16 @@ export interface CheckOptions {
 }
 
 export interface CheckReport {
-  /** No damage, no broken reference, and nothing of the schema missing or changed. */
+  /** No damage, no broken reference, no malformed row, and nothing of the schema missing or changed. */
   ok: boolean;
   /** What SQLite found, empty if nothing. It misses changed content: https://www.sqlite.org/pragma.html#pragma_integrity_check */
   integrity: string[];
   /** Rows that refer to a row that is not there. */
   foreignKeys: { table: string; rowid: number | null; parent: string }[];
   schema: SchemaComparison;
+  /** Columns that do not hold what they should, the first thousand; `rowsTotal` is how many there are. */
+  rows: MalformedRow[];
+  rowsTotal: number;
 }
 
 export interface DatabaseStats {
@@ -55,10 +59,27 @@ export async function checkDatabase(
     database.background.all('SELECT "table", rowid AS row_id, parent FROM pragma_foreign_key_check'),
   ]);
   const problems = integrity.map((row) => String(row.problem)).filter((problem) => problem !== 'ok');
+  // A damaged file may not let its rows be read, and there is nothing to say of them then.
+  const malformed =
+    problems.length === 0
+      ? await findMalformedRows(database.migrations.table, (sql, params) =>
+          database.background.all(sql, params),
+        )
+      : { rows: [], total: 0 };
   const applied = database.migrations.getApplied();
-  const schema = compareSchema(database.driver, applied.length > 0 ? [BASE, ...applied] : []);
+  const schema = compareSchema(
+    database.driver,
+    database.migrations.table,
+    applied.length > 0 ? [BASE, ...applied] : [],
+  );
   return {
-    ok: problems.length + foreignKeys.length + schema.missing.length + schema.changed.length === 0,
+    ok:
+      problems.length +
+        foreignKeys.length +
+        schema.missing.length +
+        schema.changed.length +
+        malformed.total ===
+      0,
     integrity: problems,
     foreignKeys: foreignKeys.map((row) => ({
       table: String(row.table),
@@ -66,6 +87,8 @@ export async function checkDatabase(
       parent: String(row.parent),
     })),
     schema,
+    rows: malformed.rows,
+    rowsTotal: malformed.total,
   };
 }
 

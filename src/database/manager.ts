@@ -17,6 +17,7 @@ import { MigrationRunner } from './migrations/runner.ts';
 import { loadMigrations } from './migrations/sources.ts';
 import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
+import { guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 
@@ -36,7 +37,7 @@ export interface CheckpointResult {
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
  *
- * @throws CANNOT_OPEN for a folder or missing permission, NOT_A_DATABASE (the file is untouched),
+ * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE (the file is untouched),
  *   DATABASE_NEWER, MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
  */
 export function initDatabase(options: DatabaseOptions): DatabaseManager {
@@ -51,6 +52,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   /** The absolute path of the file, or `:memory:`. */
   readonly path: string;
   readonly readonly: boolean;
+  readonly onInvalidRow: (error: ProxyVaultError) => void;
   readonly #connection: ConnectionOptions;
   readonly #background: Background;
 
@@ -60,18 +62,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.path = settings.path;
     this.readonly = settings.readonly;
     this.clock = settings.clock;
+    this.onInvalidRow = settings.onInvalidRow;
     this.#connection = settings;
     if (!this.#inMemory) prepareFile(this.path, this.readonly);
-    this.driver = new SqliteDriver(settings);
+    this.driver = new SqliteDriver({ ...settings, explain: (error) => this.migrations.pendingError(error) });
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
     this.migrations = new MigrationRunner({
       driver: this.driver,
       clock: this.clock,
       migrations,
       beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
+      table: settings.migrationsTable,
     });
     try {
       this.migrations.verify();
+      if (!this.#inMemory) guardPermissions(this.path, this.driver, settings);
     } catch (error) {
       this.driver.close();
       throw error;
@@ -190,7 +195,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   #backupBefore(first: Migration, keep: number): void {
-    if (keep === 0 || this.#inMemory || !hasRows(this.driver)) return;
+    if (keep === 0 || this.#inMemory || !hasRows(this.driver, this.migrations.table)) return;
     backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
   }
 
@@ -199,10 +204,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 }
 
-function hasRows(driver: SqliteDriver): boolean {
+function hasRows(driver: SqliteDriver, ledger: string): boolean {
   const tables = driver.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'schema_migrations' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
-    {},
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    { ledger },
     (row) => String(row.name),
   );
   return tables.some((table) =>

@@ -5,7 +5,8 @@ import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import type { MigrationSource } from './migrations/types.ts';
-import { assertFunction, assertIterable, assertOptions } from './validation.ts';
+import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
+import { assertBoolean, assertFunction, assertIterable, assertOptions } from './validation.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
@@ -31,6 +32,15 @@ export interface DatabaseOptions {
   migrations?: readonly MigrationSource[] | undefined;
   /** How many of the backups made before a migration to keep beside the file; 0 makes none. Default 3. */
   migrationBackups?: number | undefined;
+  /** Open a pool with credentials although every user of the machine may write it; warn only. Default false. */
+  allowOthersToWrite?: boolean | undefined;
+  /** The name of the table that records the migrations. Default `schema_migrations`. */
+  migrationsTable?: string | undefined;
+  /**
+   * Hears of each malformed row that a list, a stream or rotation leaves out: an INVALID_ROW error whose `details` name
+   * table, id and column. Default: a process warning (PROXYVAULT_INVALID_ROW), once for each row.
+   */
+  onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;
 }
 
 const OPTION_NAMES = [
@@ -44,6 +54,9 @@ const OPTION_NAMES = [
   'backgroundWorkers',
   'migrations',
   'migrationBackups',
+  'allowOthersToWrite',
+  'migrationsTable',
+  'onInvalidRow',
 ] as const satisfies readonly (keyof DatabaseOptions)[];
 
 /** The options with their defaults filled in and the path made absolute. */
@@ -58,6 +71,9 @@ export interface DatabaseSettings {
   backgroundWorkers: number;
   migrations: readonly MigrationSource[];
   migrationBackups: number;
+  allowOthersToWrite: boolean;
+  migrationsTable: string;
+  onInvalidRow: OnInvalidRow;
 }
 
 /** @throws INVALID_INPUT for an option outside its range. */
@@ -72,6 +88,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
     clock = Date.now,
   } = options;
   const { maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
+  const { migrationsTable = 'schema_migrations', onInvalidRow = invalidRowWarnings() } = options;
   const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
   // better-sqlite3 trims what it is given, and would open another file.
   if (typeof path !== 'string' || path.trim() === '' || path !== path.trimEnd() || path.includes('\0')) {
@@ -89,7 +106,14 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
       'A database in memory begins empty, so it cannot be read-only.',
     );
   }
+  if (typeof migrationsTable !== 'string' || !/^(?!sqlite_)[a-z_][a-z\d_]{0,62}$/i.test(migrationsTable)) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'migrationsTable must be 1 to 63 letters, digits and _, not begin with a digit, and not with sqlite_.',
+    );
+  }
   assertFunction(clock, 'clock');
+  assertFunction(onInvalidRow, 'onInvalidRow');
   assertIterable(migrations, 'migrations');
   const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
@@ -110,5 +134,8 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
     durability,
     clock,
     migrations,
+    allowOthersToWrite: assertBoolean(options.allowOthersToWrite ?? false, 'allowOthersToWrite'),
+    migrationsTable,
+    onInvalidRow,
   };
 }

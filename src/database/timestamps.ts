@@ -22,6 +22,21 @@ export function fromStored(stored: string): string {
   return `${stored.slice(0, 10)}T${stored.length >= 23 ? stored.slice(11, 23) : `${stored.slice(11, 19)}.000`}Z`;
 }
 
+/** What {@link fromStored} takes, and what `CURRENT_TIMESTAMP` or another program writes. */
+const STORED = /^\d{4}-\d\d-\d\d[ T](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z?$/;
+
+/** Whether a stored text is a time. */
+export function isStoredTime(stored: string): boolean {
+  return STORED.test(stored) && isStoredDay(stored.slice(0, 10));
+}
+
+/** Whether a stored text is a day of the calendar, `YYYY-MM-DD`. */
+export function isStoredDay(stored: string): boolean {
+  if (!/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/.test(stored)) return false;
+  // Every month has 28 days; only what is above needs the calendar.
+  return stored.slice(8) <= '28' || new Date(`${stored}T00:00:00Z`).toJSON()?.startsWith(stored) === true;
+}
+
 /** The UTC day of a time, `YYYY-MM-DD`. */
 export function dayOf(time: number): string {
   return toStored(time).slice(0, 10);
@@ -49,11 +64,8 @@ export function storedFrom(time: Date | string, name: string): string {
  * @throws INVALID_INPUT unless it is a day of the calendar as `YYYY-MM-DD`.
  */
 export function assertDay(day: string, name: string): string {
-  const valid =
-    typeof day === 'string' &&
-    /^\d{4}-\d\d-\d\d$/.test(day) &&
-    new Date(`${day}T00:00:00Z`).toJSON()?.startsWith(day);
-  if (!valid) throw new ProxyVaultError('INVALID_INPUT', `${name} must be a day as YYYY-MM-DD.`);
+  if (typeof day !== 'string' || !isStoredDay(day))
+    throw new ProxyVaultError('INVALID_INPUT', `${name} must be a day as YYYY-MM-DD.`);
   return day;
 }
 

@@ -127,30 +127,6 @@ export function assertId(value: string, name = 'id'): string {
   return value;
 }
 
-/** What a stored JSON text holds; @throws INVALID_ROW, which names the row, if it is not what it should be. */
-export function parseStored<T>(
-  schema: z.ZodType<T>,
-  json: string,
-  row: { table: string; id: string },
-  column: string,
-): T {
-  let problem: unknown;
-  try {
-    const result = schema.safeParse(JSON.parse(json));
-    if (result.success) return result.data;
-    problem = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
-  } catch (error) {
-    problem = error instanceof Error ? 'it is not JSON' : error;
-  }
-  throw new ProxyVaultError(
-    'INVALID_ROW',
-    `${row.table} ${row.id}: ${column} is malformed (${String(problem)}). Write the row anew, or delete it.`,
-    {
-      details: { ...row, column },
-    },
-  );
-}
-
 export function notFound(what: string, id: string): ProxyVaultError {
   return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
 }

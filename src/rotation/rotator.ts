@@ -4,6 +4,7 @@ import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
+import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import type {
   DomainProxyMapping,
@@ -73,8 +74,9 @@ export class Rotator {
    * the active ones.
    *
    * @throws NO_PROXY if none is eligible or a rule blocks the request: do not connect without one. UNSUPPORTED for a
-   *   strategy that this version cannot choose by. INVALID_INPUT for a domain or URL that is none. INVALID_ROW for an
-   *   enabled rule that cannot be read: mend it or switch it off.
+   *   strategy that this version cannot choose by. INVALID_INPUT for an invalid domain or URL. INVALID_ROW for a
+   *   malformed enabled rule, which might be the one that blocks, or a malformed configuration. Other malformed rows are
+   *   left out and told to the database's `onInvalidRow`.
    */
   next(request: ProxyRequest = {}): ProxyConfig {
     assertOptions(request, ['domain', 'url', 'protocol', 'region'], 'fields of a request');
@@ -108,8 +110,8 @@ export class Rotator {
     const choice = this.#applyRules({ ...request, domain }, config, last);
     if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, last);
 
-    const mapping = domain === undefined ? null : this.#sticky.use(domain);
-    const stuck = mapping && this.#proxies.findById(mapping.proxyId);
+    const mapping = domain === undefined ? null : this.#readable(() => this.#sticky.use(domain));
+    const stuck = mapping && this.#readable(() => this.#proxies.findById(mapping.proxyId));
     if (stuck && isEligible(stuck, choice)) return stuck;
 
     const current = mapping ? null : this.#current(config, last, choice);
@@ -144,7 +146,8 @@ export class Rotator {
 
   #facts({ domain, url, protocol, region }: ProxyRequest, last: RotationEvent | null): Facts {
     const now = new Date(this.#db.clock());
-    const previous = last?.newProxyId ? this.#proxies.findById(last.newProxyId) : null;
+    const previousId = last?.newProxyId;
+    const previous = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
     return {
       domain,
       url,
@@ -172,10 +175,21 @@ export class Rotator {
 
   /** With an interval, the proxy of the last rotation, until it is over. */
   #current({ intervalMs }: RotationConfig, last: RotationEvent | null, choice: Choice): ProxyConfig | null {
-    if (intervalMs === null || !last?.newProxyId) return null;
+    const id = last?.newProxyId;
+    if (intervalMs === null || !id) return null;
     if (this.#db.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
-    const proxy = this.#proxies.findById(last.newProxyId);
+    const proxy = this.#readable(() => this.#proxies.findById(id));
     return proxy && isEligible(proxy, choice) ? proxy : null;
+  }
+
+  /** What `read` gives. A malformed row is reported and left out (null), since one must not stop rotation. */
+  #readable<T>(read: () => T | null): T | null {
+    try {
+      return read();
+    } catch (error) {
+      reportInvalidRow(this.#db, error);
+      return null;
+    }
   }
 
   #byStrategy(choice: Choice, last: RotationEvent | null): ProxyConfig {
@@ -239,7 +253,7 @@ function isEligible(proxy: ProxyConfig, { protocol, region }: Choice): boolean {
   return proxy.status === 'active' && fits;
 }
 
-/** A rule that cannot be read may have been the one that blocks: better no proxy than the wrong one. */
+/** A malformed rule might be the one that blocks: better no proxy than the wrong one. */
 function refuse(error: ProxyVaultError): never {
   throw error;
 }

@@ -9,7 +9,7 @@ const WAL_ALARM = 256 * 1024 * 1024;
 export function checkCommand(): Command {
   return withVaultOptions(
     new Command('check')
-      .description('look for damage, broken references and a changed schema')
+      .description('look for damage, broken references, malformed rows and a changed schema')
       .option('--deep', 'compare every index entry too'),
     'proxyvault check --deep',
   ).action((options: VaultOptions & { deep?: boolean }) =>
@@ -23,6 +23,10 @@ export function checkCommand(): Command {
           ...report.foreignKeys.map(
             ({ table, rowid, parent }) => `${table} row ${rowid ?? '?'} refers to a missing row of ${parent}`,
           ),
+          ...report.rows.map(({ table, id, column, problem }) => `${table} ${id}: ${column}: ${problem}`),
+          ...(report.rowsTotal > report.rows.length
+            ? [`${report.rowsTotal - report.rows.length} more malformed columns`]
+            : []),
           ...report.schema.missing.map((name) => `${name} is missing`),
           ...report.schema.changed.map((name) => `${name} differs from its migration`),
         ];

@@ -27,6 +27,18 @@ export function configCommand(): Command {
       ),
     ),
   );
+  command.addCommand(
+    withVaultOptions(
+      new Command('reset').description('go back to the defaults, also from a malformed configuration'),
+      'proxyvault config reset',
+    ).action((options: VaultOptions) =>
+      withVault(options, ({ db }) => {
+        const config = new RotationConfigRepository(db);
+        config.reset();
+        show(options, config.get());
+      }),
+    ),
+  );
   return command;
 }
 

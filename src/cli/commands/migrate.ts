@@ -23,6 +23,18 @@ export function migrateCommand(): Command {
   );
   command.addCommand(
     withVaultOptions(
+      new Command('baseline')
+        .description(
+          'record the migrations up to a version as applied, for tables that were made by other means',
+        )
+        .argument('<version>', 'whose tables the file has, exactly', wholeNumber),
+      'proxyvault migrate baseline 1',
+    ).action((version: number, options: VaultOptions) =>
+      run(options, ({ db }) => db.migrations.baseline(version)),
+    ),
+  );
+  command.addCommand(
+    withVaultOptions(
       new Command('status').description('what is applied and what is pending'),
       'proxyvault migrate status',
     ).action((options: VaultOptions) => run(options, () => undefined)),

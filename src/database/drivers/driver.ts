@@ -1,3 +1,5 @@
+import type { ProxyVaultError } from '../../errors.ts';
+
 /**
  * The seam between the repositories and an engine. A repository is written once against {@link Driver};
  * the mode decides whether its methods answer with a value (SQLite) or a promise (a network engine).
@@ -36,24 +38,31 @@ export interface Driver<M extends Mode> {
   first<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T | null>;
   /** What `map` makes of the first row, or of there being none. */
   one<T>(sql: string, params: Params, map: (row: Row | undefined) => T): Result<M, T>;
-  /** All rows, mapped. */
-  all<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T[]>;
+  /** All rows, mapped; a row for which `map` gives undefined is left out. */
+  all<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Result<M, T[]>;
   /** What `finish` makes of all rows, mapped. */
-  all<T, U>(sql: string, params: Params, map: (row: Row) => T, finish: (values: T[]) => U): Result<M, U>;
+  all<T, U>(
+    sql: string,
+    params: Params,
+    map: (row: Row) => T | undefined,
+    finish: (values: T[]) => U,
+  ): Result<M, U>;
   /** Runs a statement; gives the number of rows that it changed. */
   run(sql: string, params: Params): Result<M, number>;
   /** Runs a statement; gives what `map` makes of the number of rows that it changed. */
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
   /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
-  /** Streams rows from a read connection of its own, so that writes can go on meanwhile. */
-  iterate<T>(sql: string, params: Params, map: (row: Row) => T): Stream<M, T>;
+  /** Streams rows from a read connection of its own, so that writes continue meanwhile; leaves rows out as `all` does. */
+  iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
 }
 
-/** What a repository needs of the manager: a driver, and the time. */
+/** What a repository needs of the manager: a driver, the time, and who hears of malformed rows. */
 export interface Session<M extends Mode> {
   readonly driver: Driver<M>;
   readonly clock: Clock;
+  /** Called with INVALID_ROW for each row that is left out of a list; a process warning unless given. */
+  readonly onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;
 }
 
 /** The current time in milliseconds since the Unix epoch. Tests inject one. */

@@ -1,6 +1,22 @@
 import type { Clock, Row } from '../drivers/driver.ts';
 import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import { NAME, Table, TIME, whole } from '../repositories/columns.ts';
+import { hasLedger } from './foreign-ledger.ts';
 import { type Migration, OWN_NAMESPACE } from './types.ts';
+
+const COLUMNS = {
+  position: whole(1),
+  namespace: NAME,
+  version: whole(),
+  name: NAME,
+  checksum: NAME,
+  applied_at: TIME,
+};
+
+/** The ledger's columns, under whatever name it has. */
+export function ledgerTable(name: string): Table<typeof COLUMNS> {
+  return new Table(name, ['position'], COLUMNS);
+}
 
 /** What the database says it has. */
 export interface LedgerLine {
@@ -13,19 +29,25 @@ export interface LedgerLine {
   appliedAt: string;
 }
 
-/** The table `schema_migrations`: a line for each applied migration, written in its transaction. */
+/**
+ * The table `schema_migrations`, or whatever name it was given: a line for each applied migration, written in its
+ * transaction.
+ */
 export class Ledger {
+  /** A plain SQL identifier. */
+  readonly name: string;
   readonly #driver: SqliteDriver;
   readonly #clock: Clock;
 
-  constructor(driver: SqliteDriver, clock: Clock) {
+  constructor(name: string, driver: SqliteDriver, clock: Clock) {
+    this.name = name;
     this.#driver = driver;
     this.#clock = clock;
   }
 
   create(): void {
     this.#driver.exec(`
-      CREATE TABLE IF NOT EXISTS schema_migrations (
+      CREATE TABLE IF NOT EXISTS ${this.name} (
         position INTEGER PRIMARY KEY,
         namespace TEXT NOT NULL,
         version INTEGER NOT NULL,
@@ -36,27 +58,23 @@ export class Ledger {
       )`);
   }
 
-  /** All lines in the order of application; none where the table does not exist yet. */
+  /** All lines in the order of application; none before the table exists. @throws as `hasLedger`; INVALID_ROW. */
   read(): LedgerLine[] {
-    const exists = this.#driver.first(
-      `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'`,
-      {},
-      () => true,
-    );
-    if (!exists) return [];
-    return this.#driver.all(`SELECT * FROM schema_migrations ORDER BY position`, {}, toLine);
+    if (!hasLedger(this.#driver, this.name)) return [];
+    const table = ledgerTable(this.name);
+    return this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) => toLine(table, row));
   }
 
   add({ namespace, version, name, checksum }: Migration): void {
     this.#driver.run(
-      `INSERT INTO schema_migrations (position, namespace, version, name, checksum, applied_at)
-       VALUES ((SELECT coalesce(max(position), 0) + 1 FROM schema_migrations), :namespace, :version, :name, :checksum, :at)`,
+      `INSERT INTO ${this.name} (position, namespace, version, name, checksum, applied_at)
+       VALUES ((SELECT coalesce(max(position), 0) + 1 FROM ${this.name}), :namespace, :version, :name, :checksum, :at)`,
       { namespace, version, name, checksum, at: new Date(this.#clock()).toISOString() },
     );
   }
 
   remove({ namespace, name }: Migration): void {
-    this.#driver.run(`DELETE FROM schema_migrations WHERE namespace = :namespace AND name = :name`, {
+    this.#driver.run(`DELETE FROM ${this.name} WHERE namespace = :namespace AND name = :name`, {
       namespace,
       name,
     });
@@ -68,13 +86,16 @@ export function isBase(line: { namespace: string; version: number }): boolean {
   return line.namespace === OWN_NAMESPACE && line.version === 0;
 }
 
-function toLine(row: Row): LedgerLine {
+/** @throws INVALID_ROW: what was applied must be known before anything is done. */
+function toLine(table: ReturnType<typeof ledgerTable>, row: Row): LedgerLine {
+  const is = table.columns;
   return {
     position: Number(row.position),
-    namespace: String(row.namespace),
-    version: Number(row.version),
-    name: String(row.name),
-    checksum: String(row.checksum),
+    namespace: is.namespace.is(row.namespace) ? row.namespace : table.refuse(row, 'namespace'),
+    version: is.version.is(row.version) ? row.version : table.refuse(row, 'version'),
+    name: is.name.is(row.name) ? row.name : table.refuse(row, 'name'),
+    checksum: is.checksum.is(row.checksum) ? row.checksum : table.refuse(row, 'checksum'),
+    // Only shown.
     appliedAt: String(row.applied_at),
   };
 }

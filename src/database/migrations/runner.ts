@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { Clock } from '../drivers/driver.ts';
 import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import { assertNoForeignObjects } from './foreign-objects.ts';
 import { isBase, Ledger, type LedgerLine } from './ledger.ts';
 import { sectionStatements } from './parser.ts';
 import { assertSchema } from './schema-objects.ts';
@@ -14,6 +15,8 @@ export interface MigrationRunnerOptions {
   migrations: readonly Migration[];
   /** Called under the lock, before the first change to a database that has rows. */
   beforeChange: (first: Migration) => void;
+  /** The name of the ledger's table. */
+  table: string;
 }
 
 /**
@@ -26,9 +29,9 @@ export class MigrationRunner {
   readonly #known: readonly Migration[];
   readonly #beforeChange: (first: Migration) => void;
 
-  constructor({ driver, clock, migrations, beforeChange }: MigrationRunnerOptions) {
+  constructor({ driver, clock, migrations, beforeChange, table }: MigrationRunnerOptions) {
     this.#driver = driver;
-    this.#ledger = new Ledger(driver, clock);
+    this.#ledger = new Ledger(table, driver, clock);
     this.#known = migrations;
     this.#beforeChange = beforeChange;
   }
@@ -36,7 +39,8 @@ export class MigrationRunner {
   /**
    * Applies every pending migration, of all namespaces.
    *
-   * @throws MIGRATION_FAILED (all rolled back), MIGRATION_CHANGED, DATABASE_NEWER, READ_ONLY, BUSY.
+   * @throws MIGRATION_FAILED (all rolled back), MIGRATION_CHANGED, DATABASE_NEWER, READ_ONLY, BUSY; CONFLICT, before any
+   *   change, if the file has a table of one of our names that our migrations did not make.
    */
   up(): void {
     if (this.plan().length === 0) return;
@@ -100,7 +104,7 @@ export class MigrationRunner {
         BASE,
         ...this.#known.filter((m) => m.namespace === OWN_NAMESPACE && m.version <= version),
       ];
-      assertSchema(this.#driver, present);
+      assertSchema(this.#driver, this.#ledger.name, present);
       for (const migration of present) this.#ledger.add(migration);
     });
   }
@@ -151,6 +155,27 @@ export class MigrationRunner {
     this.#assertCompatible(this.#ledger.read());
   }
 
+  /** Why a statement may have been refused: MIGRATION_PENDING if the database lacks migrations, else null. */
+  pendingError(cause: unknown): ProxyVaultError | null {
+    const lines = this.#ledger.read();
+    const pending = this.#pending(lines);
+    const isNew = !lines.some(isBase);
+    if (!isNew && pending.length === 0) return null;
+    const names = pending.map(({ name }) => name).join(', ');
+    return new ProxyVaultError(
+      'MIGRATION_PENDING',
+      isNew
+        ? 'The database has no tables yet: call `db.migrations.up()` after `initDatabase()`.'
+        : `The database is older than this program, and lacks ${names}: call \`db.migrations.up()\` after \`initDatabase()\` (\`proxyvault migrate up\`).`,
+      { cause, details: { pending: names } },
+    );
+  }
+
+  /** The name of the table that records the migrations. */
+  get table(): string {
+    return this.#ledger.name;
+  }
+
   #underLock(work: () => void): void {
     if (this.#driver.inTransaction) {
       throw new ProxyVaultError(
@@ -174,9 +199,17 @@ export class MigrationRunner {
   }
 
   #applyAll(pending: readonly Migration[]): void {
+    const lines = this.#ledger.read();
+    const base = lines.some(isBase) ? [] : [BASE];
+    const own = ({ namespace }: Migration): boolean => namespace === OWN_NAMESPACE;
+    const present = [
+      ...(base.length === 0 ? [BASE] : []),
+      ...this.#known.filter((m) => own(m) && this.#isIn(lines, m)),
+    ];
+    assertNoForeignObjects(this.#driver, this.#ledger.name, present, [...base, ...pending.filter(own)]);
     const [first] = pending;
     if (first) this.#beforeChange(first);
-    if (!this.#ledger.read().some(isBase)) this.#apply(BASE);
+    for (const migration of base) this.#apply(migration);
     for (const migration of pending) this.#apply(migration);
   }
 
@@ -216,6 +249,10 @@ export class MigrationRunner {
     // A set difference by identity, never "newer than the last": two branches merge in any order.
     const applied = new Set(lines.map(identity));
     return this.#known.filter((migration) => !applied.has(identity(migration)));
+  }
+
+  #isIn(lines: readonly LedgerLine[], migration: Migration): boolean {
+    return lines.some((line) => identity(line) === identity(migration));
   }
 
   #find(line: LedgerLine): Migration | undefined {

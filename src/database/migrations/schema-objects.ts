@@ -6,7 +6,7 @@ import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
 
 /** One table, index, trigger or view. */
-interface SchemaObject {
+export interface SchemaObject {
   type: string;
   name: string;
   /** With white space folded. */
@@ -24,19 +24,23 @@ export interface SchemaComparison {
 }
 
 /** Every object of a database but the engine's own and the migration ledger. */
-function readSchema(driver: SqliteDriver): SchemaObject[] {
+export function readSchema(driver: SqliteDriver, ledger = ''): SchemaObject[] {
   return driver.all(
     `SELECT type, name, sql FROM sqlite_schema
-     WHERE sql IS NOT NULL AND name <> 'schema_migrations' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+     WHERE sql IS NOT NULL AND name <> :ledger COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
      ORDER BY type, name`,
-    {},
+    { ledger },
     (row) => ({ type: String(row.type), name: String(row.name), sql: String(row.sql).replace(/\s+/g, ' ') }),
   );
 }
 
 /** Compares the database with a fresh one in memory that the same migrations made. */
-export function compareSchema(driver: SqliteDriver, migrations: readonly Migration[]): SchemaComparison {
-  const actual = readSchema(driver);
+export function compareSchema(
+  driver: SqliteDriver,
+  ledger: string,
+  migrations: readonly Migration[],
+): SchemaComparison {
+  const actual = readSchema(driver, ledger);
   const expected = schemaOf(migrations);
   const actualByName = new Map(actual.map((object) => [object.name, object]));
   const expectedNames = new Set(expected.map((object) => object.name));
@@ -51,8 +55,8 @@ export function compareSchema(driver: SqliteDriver, migrations: readonly Migrati
 }
 
 /** @throws INVALID_INPUT if an object that the migrations make is missing or another one. */
-export function assertSchema(driver: SqliteDriver, migrations: readonly Migration[]): void {
-  const { missing, changed } = compareSchema(driver, migrations);
+export function assertSchema(driver: SqliteDriver, ledger: string, migrations: readonly Migration[]): void {
+  const { missing, changed } = compareSchema(driver, ledger, migrations);
   const wrong = [...missing.map((name) => `${name} is missing`), ...changed.map((name) => `${name} differs`)];
   if (wrong.length > 0) {
     throw new ProxyVaultError(
@@ -63,14 +67,7 @@ export function assertSchema(driver: SqliteDriver, migrations: readonly Migratio
 }
 
 function schemaOf(migrations: readonly Migration[]): SchemaObject[] {
-  const memory = new SqliteDriver({
-    path: ':memory:',
-    readonly: false,
-    durability: 'normal',
-    busyTimeoutMs: 0,
-    maxReaders: 0,
-    log: null,
-  });
+  const memory = memoryDriver();
   try {
     for (const migration of migrations) {
       for (const { sql } of sectionStatements(migration, 'up')) memory.exec(sql);
@@ -79,4 +76,16 @@ function schemaOf(migrations: readonly Migration[]): SchemaObject[] {
   } finally {
     memory.close();
   }
+}
+
+/** An empty database, to see what migrations make. */
+export function memoryDriver(): SqliteDriver {
+  return new SqliteDriver({
+    path: ':memory:',
+    readonly: false,
+    durability: 'normal',
+    busyTimeoutMs: 0,
+    maxReaders: 0,
+    log: null,
+  });
 }

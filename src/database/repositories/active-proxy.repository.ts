@@ -3,11 +3,12 @@ import { toStored } from '../timestamps.ts';
 import type { ProxyConfig } from '../types.ts';
 import { assertFunction, assertId, notFound } from '../validation.ts';
 import { toProxy } from './proxy-record.ts';
+import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
-/** With a tenth of the positions active, one in 30 samples draws this often in vain and counts. */
+/** If one proxy in ten is active, about one sample in 30 falls back to counting. */
 const DRAWS = 32;
 
-/** What rotation asks of the active proxies. No question costs more in a larger pool. */
+/** What rotation asks of the active proxies. No question costs more in a larger pool. Malformed rows are left out. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
@@ -19,10 +20,12 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
 
   /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
   after(id: string): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE id = coalesce(
-         (SELECT min(id) FROM proxies WHERE status = 'active' AND id > :id),
-         (SELECT min(id) FROM proxies WHERE status = 'active'))`,
+    return firstReadable(
+      this.#session,
+      [
+        `SELECT * FROM proxies WHERE status = 'active' AND id > :id ORDER BY id LIMIT :limit OFFSET :skip`,
+        `SELECT * FROM proxies WHERE status = 'active' AND id <= :id ORDER BY id LIMIT :limit OFFSET :skip`,
+      ],
       { id: assertId(id) },
       toProxy,
     );
@@ -39,8 +42,11 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
 
   /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
   leastUsed(): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT 1`,
+    return firstReadable(
+      this.#session,
+      [
+        `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT :limit OFFSET :skip`,
+      ],
       {},
       toProxy,
     );
@@ -48,8 +54,11 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
 
   /** The active proxy with the lowest mean latency; unknown latency last. */
   fastest(): Result<M, ProxyConfig | null> {
-    return this.#db.first(
-      `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT 1`,
+    return firstReadable(
+      this.#session,
+      [
+        `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
+      ],
       {},
       toProxy,
     );
@@ -72,10 +81,11 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
       yield this.#db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
     );
     for (let draw = 0; draw < DRAWS && last > 0; draw++) {
-      const drawn = (yield this.#db.first(
+      const drawn = (yield this.#db.all(
         `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
         { position: 1 + Math.floor(random() * last) },
-        toProxy,
+        skipMalformed(this.#session, toProxy),
+        ([proxy = null]) => proxy,
       )) as ProxyConfig | null;
       if (drawn !== null) return drawn;
     }
@@ -84,10 +94,8 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
         Number(row?.n),
       ),
     );
-    return (yield this.#db.first(
-      `SELECT * FROM proxies WHERE id = (SELECT id FROM proxies WHERE status = 'active' ORDER BY id LIMIT 1 OFFSET :offset)`,
-      { offset: Math.floor(random() * active) },
-      toProxy,
-    )) as ProxyConfig | null;
+    const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
+    const offset = Math.floor(random() * active);
+    return (yield firstReadable(this.#session, [byId, byId], {}, toProxy, offset)) as ProxyConfig | null;
   }
 }

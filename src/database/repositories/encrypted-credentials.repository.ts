@@ -10,6 +10,8 @@ import {
 import { toStored } from '../timestamps.ts';
 import type { EncryptedData, Login } from '../types.ts';
 import { assertId, assertObject, assertWhole, notFound, parse } from '../validation.ts';
+import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME } from './columns.ts';
+import { readablePage } from './skipped-rows.ts';
 
 /** RFC 1929 allows 255 bytes for SOCKS5; HTTP proxies and their session options take more. */
 const part = z
@@ -35,10 +37,22 @@ const encryptedSchema = z.strictObject({
   content: z.enum(['login', 'text']).optional(),
 });
 
+export const ENCRYPTED_CREDENTIALS = new Table('encrypted_credentials', ['proxy_id'], {
+  proxy_id: ID,
+  encrypted_data: BASE64,
+  iv: BASE64,
+  auth_tag: BASE64,
+  created_at: TIME,
+  key_id: nullable(TEXT),
+  binding: nullable(oneOf(['login', 'text', 'unbound'])),
+});
+
 /** A row as rotation and verification go through them. */
 export interface StoredCredential {
   proxyId: string;
   encrypted: EncryptedData;
+  /** INVALID_ROW for a malformed row, whose `encrypted` is not to be used. */
+  problem: ProxyVaultError | null;
 }
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
@@ -149,21 +163,23 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** A page of rows behind a proxy id: all, or those that are not bound under a key. */
+  /** A page of rows after a proxy id, empty at the end; each says when it is opened that it is malformed. All rows, or those that are not bound under a key. */
   page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
     assertId(after, 'after');
     assertWhole(limit, 'limit', 1, 10_000);
     if (notUnder === undefined) {
-      return this.#db.all(
-        `SELECT * FROM encrypted_credentials WHERE proxy_id > :after ORDER BY proxy_id LIMIT :limit`,
+      return readablePage(
+        this.#session,
+        `SELECT * FROM encrypted_credentials WHERE proxy_id > :after ORDER BY proxy_id LIMIT :limit OFFSET :skip`,
         { after, limit },
         toStoredCredential,
       );
     }
-    return this.#db.all(
+    return readablePage(
+      this.#session,
       `SELECT * FROM encrypted_credentials
        WHERE proxy_id > :after AND (key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound')
-       ORDER BY proxy_id LIMIT :limit`,
+       ORDER BY proxy_id LIMIT :limit OFFSET :skip`,
       { after, limit, key_id: assertId(notUnder, 'notUnder') },
       toStoredCredential,
     );
@@ -302,20 +318,30 @@ function toParams(proxyId: string, data: EncryptedData): Record<string, string |
   };
 }
 
+/** Looks at types only: whether a text is the ciphertext is found out when it is decrypted. @throws INVALID_ROW. */
 function toEncrypted(row: Row): EncryptedData {
+  const table = ENCRYPTED_CREDENTIALS;
+  const { proxy_id: proxyId, key_id: keyId, binding } = row;
   const data: EncryptedData = {
-    ciphertext: row.encrypted_data as string,
-    iv: row.iv as string,
-    authTag: row.auth_tag as string,
+    ciphertext: TEXT.is(row.encrypted_data) ? row.encrypted_data : table.refuse(row, 'encrypted_data'),
+    iv: TEXT.is(row.iv) ? row.iv : table.refuse(row, 'iv'),
+    authTag: TEXT.is(row.auth_tag) ? row.auth_tag : table.refuse(row, 'auth_tag'),
   };
-  if (row.key_id !== null) data.keyId = row.key_id as string;
-  if (row.binding === 'login' || row.binding === 'text') {
-    data.boundTo = row.proxy_id as string;
-    data.content = row.binding;
+  if (keyId !== null) data.keyId = TEXT.is(keyId) ? keyId : table.refuse(row, 'key_id');
+  if (!table.columns.binding.is(binding)) table.refuse(row, 'binding');
+  if (binding === 'login' || binding === 'text') {
+    data.boundTo = ID.is(proxyId) ? proxyId : table.refuse(row, 'proxy_id');
+    data.content = binding;
   }
   return data;
 }
 
 function toStoredCredential(row: Row): StoredCredential {
-  return { proxyId: String(row.proxy_id), encrypted: toEncrypted(row) };
+  const proxyId = ID.is(row.proxy_id) ? row.proxy_id : ENCRYPTED_CREDENTIALS.refuse(row, 'proxy_id');
+  try {
+    return { proxyId, encrypted: toEncrypted(row), problem: null };
+  } catch (error) {
+    if (!(error instanceof ProxyVaultError)) throw error;
+    return { proxyId, encrypted: { ciphertext: '', iv: '', authTag: '' }, problem: error };
+  }
 }

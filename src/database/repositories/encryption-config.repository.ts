@@ -1,5 +1,16 @@
 import type { Driver, Mode, Result, Row, Session } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
+import { KEY_ID, NAME, nullable, Table, TEXT, TIME, whole } from './columns.ts';
+import { reportInvalidRow } from './skipped-rows.ts';
+
+export const ENCRYPTION_CONFIG = new Table('encryption_config', ['id'], {
+  id: whole(1, 1),
+  database_id: NAME,
+  key_source: NAME,
+  rotation_key_id: nullable(KEY_ID),
+  rotation_cursor: nullable(TEXT),
+  rotation_started_at: nullable(TIME),
+});
 
 export interface EncryptionConfig {
   /** Part of what each credential is bound to. */
@@ -28,9 +39,17 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
     this.#session = session;
   }
 
-  /** Null before the first credential. */
+  /**
+   * Null before the first credential. A malformed state of a rotation is reported and left out: the rotation starts again.
+   *
+   * @throws INVALID_ROW if the database's id or source is malformed.
+   */
   get(): Result<M, EncryptionConfig | null> {
-    return this.#db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, toConfig);
+    return this.#db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, (row) => ({
+      databaseId: NAME.is(row.database_id) ? row.database_id : ENCRYPTION_CONFIG.refuse(row, 'database_id'),
+      keySource: NAME.is(row.key_source) ? row.key_source : ENCRYPTION_CONFIG.refuse(row, 'key_source'),
+      rotation: this.#rotationOf(row),
+    }));
   }
 
   /** Sets the kind of source, and, where there is none yet, the database's id. */
@@ -64,19 +83,23 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
       {},
     );
   }
+
+  #rotationOf(row: Row): RotationState | null {
+    if (row.rotation_key_id === null) return null;
+    try {
+      return toRotation(row);
+    } catch (error) {
+      reportInvalidRow(this.#session, error);
+      return null;
+    }
+  }
 }
 
-function toConfig(row: Row): EncryptionConfig {
+function toRotation(row: Row): RotationState {
+  const { rotation_key_id: keyId, rotation_cursor: cursor, rotation_started_at: started } = row;
   return {
-    databaseId: String(row.database_id),
-    keySource: String(row.key_source),
-    rotation:
-      row.rotation_key_id === null
-        ? null
-        : {
-            keyId: String(row.rotation_key_id),
-            cursor: String(row.rotation_cursor ?? ''),
-            startedAt: fromStored(String(row.rotation_started_at)),
-          },
+    keyId: KEY_ID.is(keyId) ? keyId : ENCRYPTION_CONFIG.refuse(row, 'rotation_key_id'),
+    cursor: TEXT.is(cursor ?? '') ? String(cursor ?? '') : ENCRYPTION_CONFIG.refuse(row, 'rotation_cursor'),
+    startedAt: fromStored(TIME.is(started) ? started : ENCRYPTION_CONFIG.refuse(row, 'rotation_started_at')),
   };
 }

@@ -1,6 +1,25 @@
-import type { Driver, Mode, Result, Row, Session } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Row, Session, SqlValue } from '../drivers/driver.ts';
 import type { WrappedKey } from '../services/secret-key.ts';
 import { fromStored, toStored } from '../timestamps.ts';
+import { BASE64, HEX, KEY_ID, oneOf, Table, TIME, whole } from './columns.ts';
+import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
+
+/** The columns of every wrapped key. */
+export const WRAPPED_KEY = {
+  key_id: KEY_ID,
+  kek_id: KEY_ID,
+  wrapped_key: BASE64,
+  iv: BASE64,
+  tag: BASE64,
+  key_check_value: HEX,
+};
+
+export const ENCRYPTION_KEYS = new Table('encryption_keys', ['key_id'], {
+  ...WRAPPED_KEY,
+  state: oneOf(['primary', 'decrypt-only']),
+  message_count: whole(),
+  created_at: TIME,
+});
 
 /** A data key: one is `primary` and encrypts, the others only decrypt until no row needs them. */
 export interface DataKeyRecord extends WrappedKey {
@@ -20,8 +39,9 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
     this.#session = session;
   }
 
-  /** Every key, oldest first. */
+  /** Every key, oldest first. Malformed columns are reported; a key is left out only if its id is malformed. */
   findAll(): Result<M, DataKeyRecord[]> {
+    const toRecord = skipMalformed(this.#session, (row) => this.#toRecord(row));
     return this.#db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
   }
 
@@ -82,6 +102,33 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
   deleteAll(): Result<M, number> {
     return this.#db.run(`DELETE FROM encryption_keys`, {});
   }
+
+  /** What the key needs to decrypt is authenticated when it is unwrapped; the rest has a safe value in its place. */
+  #toRecord(row: Row): DataKeyRecord {
+    if (!KEY_ID.is(row.key_id)) ENCRYPTION_KEYS.refuse(row, 'key_id');
+    const is = ENCRYPTION_KEYS.columns;
+    const { state, message_count: messages, created_at: created } = row;
+    return {
+      ...toWrappedKey(row),
+      state: is.state.is(state) ? state : this.#instead(row, 'state', 'decrypt-only'),
+      // Never too few: a key whose count is lost must be rotated.
+      messageCount: is.message_count.is(messages)
+        ? messages
+        : this.#instead(row, 'message_count', Number.MAX_SAFE_INTEGER),
+      createdAt: fromStored(
+        TIME.is(created) ? created : this.#instead(row, 'created_at', '0000-01-01 00:00:00.000'),
+      ),
+    };
+  }
+
+  #instead<T>(row: Row, column: 'state' | 'message_count' | 'created_at', value: T): T {
+    try {
+      return ENCRYPTION_KEYS.refuse(row, column);
+    } catch (error) {
+      reportInvalidRow(this.#session, error);
+      return value;
+    }
+  }
 }
 
 /** The columns of a wrapped key. */
@@ -96,22 +143,15 @@ export function toParams(wrapped: WrappedKey): Record<string, string> {
   };
 }
 
+/** A malformed column becomes an empty text, with which the key does not unwrap: KEY_INVALID, where it is needed. */
 export function toWrappedKey(row: Row): WrappedKey {
+  const text = (value: SqlValue | undefined): string => (typeof value === 'string' ? value : '');
   return {
-    keyId: String(row.key_id),
-    kekId: String(row.kek_id),
-    wrappedKey: String(row.wrapped_key),
-    iv: String(row.iv),
-    tag: String(row.tag),
-    keyCheckValue: String(row.key_check_value),
-  };
-}
-
-function toRecord(row: Row): DataKeyRecord {
-  return {
-    ...toWrappedKey(row),
-    state: row.state === 'primary' ? 'primary' : 'decrypt-only',
-    messageCount: Number(row.message_count),
-    createdAt: fromStored(String(row.created_at)),
+    keyId: text(row.key_id),
+    kekId: text(row.kek_id),
+    wrappedKey: text(row.wrapped_key),
+    iv: text(row.iv),
+    tag: text(row.tag),
+    keyCheckValue: text(row.key_check_value),
   };
 }

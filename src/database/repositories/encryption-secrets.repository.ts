@@ -1,13 +1,20 @@
 import type { Driver, Mode, Result, Session } from '../drivers/driver.ts';
 import type { WrappedKey } from '../services/secret-key.ts';
 import { toStored } from '../timestamps.ts';
-import { toParams, toWrappedKey } from './encryption-keys.repository.ts';
+import { oneOf, Table, TIME } from './columns.ts';
+import { toParams, toWrappedKey, WRAPPED_KEY } from './encryption-keys.repository.ts';
 
 /**
  * `fingerprint`: of usernames. `recovery`: what the recovery code stands for. `escrow`: the key-encryption key itself,
  * wrapped by the recovery key.
  */
 export type SecretName = 'fingerprint' | 'recovery' | 'escrow';
+
+export const ENCRYPTION_SECRETS = new Table('encryption_secrets', ['name'], {
+  name: oneOf(['fingerprint', 'recovery', 'escrow']),
+  ...WRAPPED_KEY,
+  created_at: TIME,
+});
 
 /** The keys of a database that encrypt no credentials, wrapped as the data keys are. */
 export class EncryptionSecretsRepository<M extends Mode = 'sync'> {

@@ -11,7 +11,8 @@ import {
   type ProxyProtocol,
   type ProxyStatus,
 } from '../types.ts';
-import { hostSchema, idSchema, parse, parseStored, text } from '../validation.ts';
+import { hostSchema, idSchema, parse, text } from '../validation.ts';
+import { HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { loginSchema } from './encrypted-credentials.repository.ts';
 
 /** Which proxies are meant; an absent field leaves it open. */
@@ -174,37 +175,69 @@ export function toUpdateParams(id: string, changes: z.infer<typeof updateSchema>
   };
 }
 
+export const PROXIES = new Table('proxies', ['id'], {
+  id: ID,
+  name: TEXT,
+  host: HOST,
+  port: whole(1, 65_535),
+  protocol: oneOf(PROXY_PROTOCOLS),
+  status: oneOf(PROXY_STATUSES),
+  latency: nullable(whole()),
+  failure_count: whole(),
+  total_requests: whole(),
+  success_rate: number(0, 100),
+  region: nullable(TEXT),
+  geolocation_json: nullable(json(geolocationSchema)),
+  created_at: TIME,
+  updated_at: TIME,
+  username_fingerprint: nullable(TEXT),
+  latency_ewma: nullable(number(0, Number.MAX_VALUE)),
+  last_used_at: nullable(TIME),
+  position: whole(1),
+});
+
+/** @throws INVALID_ROW for a row that holds no valid proxy. */
 export function toProxy(row: Row): ProxyConfig {
+  const is = PROXIES.columns;
+  const { last_used_at: lastUsed, created_at: created, updated_at: updated } = row;
   return {
-    id: row.id as string,
-    name: row.name as string,
-    host: row.host as string,
-    port: row.port as number,
-    protocol: row.protocol as ProxyProtocol,
-    status: row.status as ProxyStatus,
-    latency: row.latency as number | null,
-    failureCount: row.failure_count as number,
-    totalRequests: row.total_requests as number,
-    successRate: row.success_rate as number,
-    region: row.region as string | null,
-    geolocation: row.geolocation_json === null ? null : parseGeolocation(row),
-    lastUsedAt: row.last_used_at === null ? null : fromStored(row.last_used_at as string),
-    createdAt: fromStored(row.created_at as string),
-    updatedAt: fromStored(row.updated_at as string),
+    id: is.id.is(row.id) ? row.id : PROXIES.refuse(row, 'id'),
+    name: is.name.is(row.name) ? row.name : PROXIES.refuse(row, 'name'),
+    host: is.host.is(row.host) ? row.host : PROXIES.refuse(row, 'host'),
+    port: is.port.is(row.port) ? row.port : PROXIES.refuse(row, 'port'),
+    protocol: is.protocol.is(row.protocol) ? row.protocol : PROXIES.refuse(row, 'protocol'),
+    status: is.status.is(row.status) ? row.status : PROXIES.refuse(row, 'status'),
+    latency: is.latency.is(row.latency) ? row.latency : PROXIES.refuse(row, 'latency'),
+    failureCount: is.failure_count.is(row.failure_count)
+      ? row.failure_count
+      : PROXIES.refuse(row, 'failure_count'),
+    totalRequests: is.total_requests.is(row.total_requests)
+      ? row.total_requests
+      : PROXIES.refuse(row, 'total_requests'),
+    successRate: is.success_rate.is(row.success_rate)
+      ? row.success_rate
+      : PROXIES.refuse(row, 'success_rate'),
+    region: is.region.is(row.region) ? row.region : PROXIES.refuse(row, 'region'),
+    geolocation:
+      row.geolocation_json === null ? null : PROXIES.json(row, 'geolocation_json', geolocationSchema),
+    lastUsedAt:
+      lastUsed === null
+        ? null
+        : fromStored(TIME.is(lastUsed) ? lastUsed : PROXIES.refuse(row, 'last_used_at')),
+    createdAt: fromStored(TIME.is(created) ? created : PROXIES.refuse(row, 'created_at')),
+    updatedAt: fromStored(TIME.is(updated) ? updated : PROXIES.refuse(row, 'updated_at')),
   };
 }
 
-function parseGeolocation(row: Row): Geolocation {
-  return parseStored(
-    geolocationSchema,
-    String(row.geolocation_json),
-    { table: 'proxies', id: String(row.id) },
-    'geolocation_json',
-  );
-}
-
-/** CONFLICT, naming the proxy that has the id or identity. */
+/** CONFLICT, naming the proxy that has the id or identity; null if no proxy has either, and yet the row conflicts. */
 export function alreadyThere(existingId: unknown): ProxyVaultError {
+  if (existingId === null) {
+    return new ProxyVaultError(
+      'INVALID_ROW',
+      'A malformed position in the table proxies leaves no room for another proxy: `proxyvault check` names the row.',
+      { details: { table: 'proxies', column: 'position' } },
+    );
+  }
   const id = String(existingId);
   return new ProxyVaultError(
     'CONFLICT',

@@ -1,14 +1,24 @@
-import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { assertId, parse, text } from '../validation.ts';
+import { ID, Table, TEXT } from './columns.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 const tagSchema = text(128);
+
+export const PROXY_TAGS = new Table('proxy_tags', ['proxy_id', 'tag'], {
+  proxy_id: ID,
+  tag: ID,
+  import_id: TEXT,
+});
 
 /** Which proxies belong to which list. A proxy may have any number of tags. */
 export class ProxyTagsRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
+  readonly #session: Session<M>;
 
   constructor(session: Session<M>) {
     this.#db = session.driver;
+    this.#session = session;
   }
 
   /**
@@ -28,9 +38,9 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
   /** The tags of a proxy, in order. */
   findByProxy(proxyId: string): Result<M, string[]> {
     return this.#db.all(
-      `SELECT tag FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
+      `SELECT * FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
       { id: assertId(proxyId, 'proxyId') },
-      (row) => String(row.tag),
+      skipMalformed(this.#session, toTag),
     );
   }
 
@@ -73,6 +83,10 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
     });
     return Number(removed);
   }
+}
+
+function toTag(row: Row): string {
+  return ID.is(row.tag) ? row.tag : PROXY_TAGS.refuse(row, 'tag');
 }
 
 /** @throws INVALID_INPUT for a tag that is empty, longer than 128 characters or not printable. */

@@ -1,8 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Params, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import type { ProxyUsage } from '../types.ts';
 import { assertBoolean, assertId, assertIterable, assertObject, notFound } from '../validation.ts';
+import { DAY, ID, Table, whole } from './columns.ts';
+import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
 /** What came of one request. */
 export interface Outcome {
@@ -38,10 +40,35 @@ export interface DailyUsage extends UsageTotals {
   proxyCount: number;
 }
 
-const SUMS = `
-  coalesce(sum(request_count), 0) AS request_count, coalesce(sum(success_count), 0) AS success_count,
-  coalesce(sum(failure_count), 0) AS failure_count, coalesce(sum(total_latency_ms), 0) AS total_latency_ms,
-  coalesce(sum(latency_count), 0) AS latency_count`;
+export const PROXY_USAGE_STATS = new Table('proxy_usage_stats', ['proxy_id', 'date'], {
+  proxy_id: ID,
+  date: DAY,
+  request_count: whole(),
+  success_count: whole(),
+  failure_count: whole(),
+  total_latency_ms: whole(),
+  latency_count: whole(),
+});
+
+const COUNTS = [
+  'request_count',
+  'success_count',
+  'failure_count',
+  'total_latency_ms',
+  'latency_count',
+] as const;
+
+/** Whether a row's numbers are whole and exact: what is not would make a sum wrong, or overflow it. */
+const SOUND = COUNTS.map(
+  (column) =>
+    `coalesce(${column} BETWEEN 0 AND 9007199254740991 AND ${column} = CAST(${column} AS INTEGER), FALSE)`,
+).join(' AND ');
+
+/** Sums over the sound rows, as floating-point numbers, which cannot overflow; and how many rows are malformed. */
+const SUMS = [
+  ...COUNTS.map((column) => `coalesce(sum(CASE WHEN ${SOUND} THEN ${column} + 0.0 END), 0) AS ${column}`),
+  `sum(CASE WHEN ${SOUND} THEN 0 ELSE 1 END) AS malformed`,
+].join(', ');
 
 /** Usage by proxy and day (UTC). */
 export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
@@ -104,7 +131,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to ORDER BY date`,
       { id: assertId(proxyId, 'proxyId'), ...rangeParams(range) },
-      toUsage,
+      skipMalformed(this.#session, toUsage),
     );
   }
 
@@ -113,7 +140,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM proxy_usage_stats WHERE date = :date ORDER BY proxy_id`,
       { date: assertDay(date, 'date') },
-      toUsage,
+      skipMalformed(this.#session, toUsage),
     );
   }
 
@@ -123,7 +150,11 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
       `SELECT date, count(*) AS proxy_count, ${SUMS} FROM proxy_usage_stats
        WHERE date BETWEEN :from AND :to GROUP BY date ORDER BY date`,
       rangeParams(range),
-      (row) => ({ date: String(row.date), proxyCount: Number(row.proxy_count), ...toTotals(row) }),
+      skipMalformed(this.#session, (row) => ({
+        date: DAY.is(row.date) ? row.date : PROXY_USAGE_STATS.refuse(row, 'date'),
+        proxyCount: Number(row.proxy_count),
+        ...this.#toTotals(row),
+      })),
     );
   }
 
@@ -131,7 +162,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
   totals(options: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
     const { proxyId, ...range } = assertObject(options, 'range');
     const params = rangeParams(range);
-    const map = (row: Row | undefined): UsageTotals => toTotals(row ?? {});
+    const map = (row: Row | undefined): UsageTotals => this.#toTotals(row ?? {});
     if (proxyId === undefined) {
       return this.#db.one(
         `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to`,
@@ -144,6 +175,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
       { ...params, id: assertId(proxyId, 'proxyId') },
       map,
     );
+  }
+
+  #toTotals(row: Row): UsageTotals {
+    const malformed = Number(row.malformed ?? 0);
+    if (malformed > 0) reportInvalidRow(this.#session, uncounted(malformed, row.date));
+    return toTotals(row);
   }
 
   /** Removes the days that ended before a time; gives how many rows went. */
@@ -161,6 +198,16 @@ export function assertLatency(latency: number | null | undefined): number | null
   throw new ProxyVaultError('INVALID_INPUT', 'latency must be a number of milliseconds from 0.');
 }
 
+/** Sums do not know their rows: the error names the table and, of a day, the day. */
+function uncounted(rows: number, date: SqlValue | undefined): ProxyVaultError {
+  const id = typeof date === 'string' ? date : null;
+  return new ProxyVaultError(
+    'INVALID_ROW',
+    `Malformed rows of proxy_usage_stats${id === null ? '' : ` on ${id}`}, which no total counts: ${rows}. \`proxyvault check\` names them.`,
+    { details: { table: 'proxy_usage_stats', id, rows } },
+  );
+}
+
 function rangeParams(range: DayRange): Params {
   const { from, to } = assertObject(range, 'range');
   return {
@@ -170,14 +217,26 @@ function rangeParams(range: DayRange): Params {
 }
 
 function toUsage(row: Row): ProxyUsage {
+  const table = PROXY_USAGE_STATS;
+  const is = table.columns;
   return {
-    proxyId: row.proxy_id as string,
-    date: row.date as string,
-    requestCount: row.request_count as number,
-    successCount: row.success_count as number,
-    failureCount: row.failure_count as number,
-    totalLatencyMs: row.total_latency_ms as number,
-    latencyCount: row.latency_count as number,
+    proxyId: is.proxy_id.is(row.proxy_id) ? row.proxy_id : table.refuse(row, 'proxy_id'),
+    date: is.date.is(row.date) ? row.date : table.refuse(row, 'date'),
+    requestCount: is.request_count.is(row.request_count)
+      ? row.request_count
+      : table.refuse(row, 'request_count'),
+    successCount: is.success_count.is(row.success_count)
+      ? row.success_count
+      : table.refuse(row, 'success_count'),
+    failureCount: is.failure_count.is(row.failure_count)
+      ? row.failure_count
+      : table.refuse(row, 'failure_count'),
+    totalLatencyMs: is.total_latency_ms.is(row.total_latency_ms)
+      ? row.total_latency_ms
+      : table.refuse(row, 'total_latency_ms'),
+    latencyCount: is.latency_count.is(row.latency_count)
+      ? row.latency_count
+      : table.refuse(row, 'latency_count'),
   };
 }
 

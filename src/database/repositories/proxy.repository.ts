@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Params, Result, Session, Steps, Stream } from '../drivers/driver.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import type { CredentialEncryption } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
@@ -33,6 +33,7 @@ import {
 } from './proxy-record.ts';
 import { assertTag, ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 const INSERT = `
   INSERT INTO proxies (
@@ -51,6 +52,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #tags: ProxyTagsRepository<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
+  /** Reads a row of a list, from which a malformed one is left out. */
+  readonly #listed: (row: Row) => ProxyConfig | undefined;
 
   /** `encryption` is needed only to store credentials. */
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
@@ -60,6 +63,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     this.#credentials = new EncryptedCredentialsRepository(session, encryption);
     this.#tags = new ProxyTagsRepository(session);
     this.#usage = new ProxyUsageStatsRepository(session);
+    this.#listed = skipMalformed(session, toProxy);
   }
 
   /**
@@ -105,12 +109,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** Every proxy, by id. For a large pool see `iterate` and `list`. */
   findAll(): Result<M, ProxyConfig[]> {
-    return this.#db.all(`SELECT * FROM proxies ORDER BY id`, {}, toProxy);
+    return this.#db.all(`SELECT * FROM proxies ORDER BY id`, {}, this.#listed);
   }
 
   findByStatus(status: ProxyStatus): Result<M, ProxyConfig[]> {
     parse(filterSchema, { status }, 'filter');
-    return this.#db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, toProxy);
+    return this.#db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, this.#listed);
   }
 
   findByProtocol(protocol: ProxyProtocol): Result<M, ProxyConfig[]> {
@@ -118,13 +122,13 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM proxies WHERE protocol = :protocol ORDER BY id`,
       { protocol },
-      toProxy,
+      this.#listed,
     );
   }
 
   findByRegion(region: string): Result<M, ProxyConfig[]> {
     parse(filterSchema, { region }, 'filter');
-    return this.#db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, toProxy);
+    return this.#db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
   }
 
   /** One page, by id. Give its `next` as `after` for the page behind it; null at the end. */
@@ -135,10 +139,13 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM proxies ${where === '' ? 'WHERE' : `${where} AND`} id > :after ORDER BY id LIMIT :most`,
       { ...params, after: assertId(after, 'after'), most: limit + 1 },
-      toProxy,
+      (row) => ({ id: row.id, proxy: this.#listed(row) }),
       (found) => {
-        const items = found.slice(0, limit);
-        return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null };
+        const page = found.slice(0, limit);
+        // Malformed rows count, or a page of them would seem the last. What sorts after an id that is no text is one too.
+        const last = found.length > limit ? page.at(-1)?.id : null;
+        const items = page.flatMap(({ proxy }) => proxy ?? []);
+        return { items, next: typeof last === 'string' ? last : null };
       },
     );
   }
@@ -146,7 +153,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** Streams proxies by id, from one snapshot, while writes go on. */
   iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
     const { where, params } = whereOf(filter);
-    return this.#db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, toProxy);
+    return this.#db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
   }
 
   count(filter: ProxyFilter = {}): Result<M, number> {
@@ -193,7 +200,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,
       { limit: assertWhole(limit, 'limit', 1, 10_000) },
-      toProxy,
+      this.#listed,
     );
   }
 
@@ -247,7 +254,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   *#findKnown(params: Params): Steps<M, string> {
     const known = (yield this.#findByIdentity(params)) as string | null;
-    if (known === null) throw alreadyThere(params.id);
+    if (known === null) throw alreadyThere(yield this.#findConflict(params));
     return known;
   }
 

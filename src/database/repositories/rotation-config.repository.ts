@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
 import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../types.ts';
-import { idSchema, parse, parseStored, text } from '../validation.ts';
+import { idSchema, parse, text } from '../validation.ts';
+import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
 
 const strategySchema = z.enum(ROTATION_STRATEGIES);
 const hourSchema = z.int().min(0).max(24);
@@ -24,6 +25,16 @@ const optionsSchema = z.strictObject({
     )
     .optional(),
   custom: text(128).optional(),
+});
+
+export const ROTATION_CONFIG = new Table('rotation_config', ['id'], {
+  id: whole(1, 1),
+  strategy: oneOf(ROTATION_STRATEGIES),
+  interval_ms: nullable(whole(1)),
+  max_requests_per_proxy: nullable(whole(1)),
+  failure_threshold: nullable(whole(1)),
+  config_json: nullable(json(optionsSchema)),
+  updated_at: nullable(TIME),
 });
 
 const updateSchema = z
@@ -100,6 +111,11 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
     )) as RotationConfig;
   }
 
+  /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
+  reset(): Result<M, boolean> {
+    return this.#db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0);
+  }
+
   /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */
   setStrategy(strategy: RotationStrategy): Result<M, void> {
     const now = toStored(this.#session.clock());
@@ -112,16 +128,26 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
   }
 }
 
+/** @throws INVALID_ROW for a row that holds no valid configuration; a default in its place could be the wrong choice. */
 function toConfig(row: Row | undefined): RotationConfig {
   if (row === undefined) return { ...DEFAULTS, options: {} };
-  const at = { table: 'rotation_config', id: '1' };
+  const table = ROTATION_CONFIG;
+  const is = table.columns;
+  const {
+    interval_ms: interval,
+    max_requests_per_proxy: most,
+    failure_threshold: threshold,
+    updated_at: updated,
+  } = row;
   return {
-    strategy: parseStored(strategySchema, JSON.stringify(row.strategy), at, 'strategy'),
-    intervalMs: row.interval_ms as number | null,
-    maxRequestsPerProxy: row.max_requests_per_proxy as number | null,
-    failureThreshold: row.failure_threshold as number | null,
-    options:
-      row.config_json === null ? {} : parseStored(optionsSchema, String(row.config_json), at, 'config_json'),
-    updatedAt: row.updated_at === null ? null : fromStored(String(row.updated_at)),
+    strategy: is.strategy.is(row.strategy) ? row.strategy : table.refuse(row, 'strategy'),
+    intervalMs: is.interval_ms.is(interval) ? interval : table.refuse(row, 'interval_ms'),
+    maxRequestsPerProxy: is.max_requests_per_proxy.is(most)
+      ? most
+      : table.refuse(row, 'max_requests_per_proxy'),
+    failureThreshold: is.failure_threshold.is(threshold) ? threshold : table.refuse(row, 'failure_threshold'),
+    options: row.config_json === null ? {} : table.json(row, 'config_json', optionsSchema),
+    updatedAt:
+      updated === null ? null : fromStored(TIME.is(updated) ? updated : table.refuse(row, 'updated_at')),
   };
 }

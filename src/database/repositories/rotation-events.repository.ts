@@ -3,6 +3,8 @@ import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../types.ts';
 import { assertId, assertIterable, assertObject, assertWhole } from '../validation.ts';
+import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
 /** An event to append; `timestamp` is now unless given. */
 export interface RotationEventInput {
@@ -18,6 +20,14 @@ export interface TimeRange {
   to?: Date | string | undefined;
 }
 
+export const ROTATION_EVENTS = new Table('rotation_events', ['id'], {
+  id: whole(0),
+  timestamp: TIME,
+  previous_proxy_id: nullable(TEXT),
+  new_proxy_id: nullable(TEXT),
+  reason: oneOf(ROTATION_REASONS),
+});
+
 const INSERT = `
   INSERT INTO rotation_events (timestamp, previous_proxy_id, new_proxy_id, reason)
   VALUES (:timestamp, :previous, :next, :reason)
@@ -27,10 +37,13 @@ const INSERT = `
 export class RotationEventsRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
+  /** Reads a row of a list, from which a malformed one is left out. */
+  readonly #listed: (row: Row) => RotationEvent | undefined;
 
   constructor(session: Session<M>) {
     this.#db = session.driver;
     this.#session = session;
+    this.#listed = skipMalformed(session, toEvent);
   }
 
   /** Appends an event and gives it with its id. @throws INVALID_INPUT for an unknown reason. */
@@ -53,15 +66,24 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
     return count;
   }
 
-  /** The newest event, or null. */
+  /** The newest event, or null; a malformed one is left out. */
   last(): Result<M, RotationEvent | null> {
-    return this.#db.first(`SELECT * FROM rotation_events ORDER BY id DESC LIMIT 1`, {}, toEvent);
+    return firstReadable(
+      this.#session,
+      [`SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit OFFSET :skip`],
+      {},
+      toEvent,
+    );
   }
 
   /** The newest events, newest first. @throws INVALID_INPUT unless `limit` is 1 to 100,000. */
   recent(limit = 50): Result<M, RotationEvent[]> {
     assertWhole(limit, 'limit', 1, 100_000);
-    return this.#db.all(`SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit`, { limit }, toEvent);
+    return this.#db.all(
+      `SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit`,
+      { limit },
+      this.#listed,
+    );
   }
 
   /** The events from a time, inclusive, to another, exclusive, oldest first. */
@@ -69,7 +91,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM rotation_events WHERE timestamp >= :from AND timestamp < :to ORDER BY timestamp, id`,
       rangeParams({ from, to }),
-      toEvent,
+      this.#listed,
     );
   }
 
@@ -98,7 +120,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
 
   /** Streams all events, oldest first. */
   iterate(): Stream<M, RotationEvent> {
-    return this.#db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, toEvent);
+    return this.#db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, this.#listed);
   }
 
   /** Removes what is older, but never the newest event; gives how many. */
@@ -135,12 +157,16 @@ function rangeParams(range: TimeRange): Params {
   };
 }
 
+/** @throws INVALID_ROW for a row that holds no valid event. */
 function toEvent(row: Row): RotationEvent {
+  const table = ROTATION_EVENTS;
+  const is = table.columns;
+  const { previous_proxy_id: previous, new_proxy_id: next } = row;
   return {
-    id: row.id as number,
-    timestamp: fromStored(row.timestamp as string),
-    previousProxyId: row.previous_proxy_id as string | null,
-    newProxyId: row.new_proxy_id as string | null,
-    reason: row.reason as RotationReason,
+    id: is.id.is(row.id) ? row.id : table.refuse(row, 'id'),
+    timestamp: fromStored(TIME.is(row.timestamp) ? row.timestamp : table.refuse(row, 'timestamp')),
+    previousProxyId: is.previous_proxy_id.is(previous) ? previous : table.refuse(row, 'previous_proxy_id'),
+    newProxyId: is.new_proxy_id.is(next) ? next : table.refuse(row, 'new_proxy_id'),
+    reason: is.reason.is(row.reason) ? row.reason : table.refuse(row, 'reason'),
   };
 }

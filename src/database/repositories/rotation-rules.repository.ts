@@ -7,14 +7,16 @@ import { fromStored, toStored } from '../timestamps.ts';
 import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
 import {
   assertBoolean,
+  assertFunction,
   assertId,
   assertObject,
   idSchema,
   notFound,
   parse,
-  parseStored,
   text,
 } from '../validation.ts';
+import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 /** A new rule. It joins its conditions by AND, stops on a match and is enabled unless it says otherwise. */
 export interface RotationRuleInput extends Pick<RotationRule, 'name' | 'conditions' | 'actions'> {
@@ -91,6 +93,18 @@ const inputSchema = z.strictObject({
 /** `createdAt` may be given back by those who update what they have read; it is ours to set. */
 const updateSchema = z.strictObject({ ...fields, id: idSchema, createdAt: z.unknown().optional() }).partial();
 
+export const ROTATION_RULES = new Table('rotation_rules', ['id'], {
+  id: ID,
+  name: TEXT,
+  priority: whole(Number.MIN_SAFE_INTEGER),
+  conditions_json: json(conditionsSchema),
+  condition_logic: oneOf(['AND', 'OR']),
+  actions_json: json(actionsSchema),
+  stop_on_match: FLAG,
+  enabled: FLAG,
+  created_at: TIME,
+});
+
 /** Rules that choose a proxy by what is asked for. */
 export class RotationRulesRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
@@ -136,16 +150,16 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
 
   /**
    * All rules in the order they are tried: highest priority first, then oldest first. A row that holds no valid
-   * rule is left out and told to `onInvalid` (a process warning unless given).
+   * rule is left out and told to `onInvalid` (the database’s `onInvalidRow` unless given).
    */
   findAll(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, options);
   }
 
-  /** As `findAll`, without the rules that are switched off. */
+  /** As `findAll`, without the rules that are switched off. A row that does not say whether it is counts as malformed. */
   findEnabled(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(
-      `SELECT * FROM rotation_rules WHERE enabled = 1 ORDER BY priority DESC, created_at, id`,
+      `SELECT * FROM rotation_rules WHERE enabled IS DISTINCT FROM 0 ORDER BY priority DESC, created_at, id`,
       options,
     );
   }
@@ -234,14 +248,9 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
   }
 
   #read(sql: string, options: ReadRulesOptions): Result<M, RotationRule[]> {
-    const { onInvalid = warn } = assertObject(options, 'options');
-    return this.#db.all(sql, {}, toRuleOrError, (rows) =>
-      rows.filter((row): row is RotationRule => {
-        if (!(row instanceof ProxyVaultError)) return true;
-        onInvalid(row);
-        return false;
-      }),
-    );
+    const { onInvalid = this.#session.onInvalidRow } = assertObject(options, 'options');
+    if (onInvalid !== undefined) assertFunction(onInvalid, 'onInvalid');
+    return this.#db.all(sql, {}, skipMalformed({ onInvalidRow: onInvalid }, toRule));
   }
 }
 
@@ -250,30 +259,20 @@ function found(row: Row | undefined, id: string): Row {
   return row;
 }
 
+/** @throws INVALID_ROW for a row that holds no valid rule. */
 function toRule(row: Row): RotationRule {
-  const at = { table: 'rotation_rules', id: String(row.id) };
+  const table = ROTATION_RULES;
+  const is = table.columns;
+  const { condition_logic: logic, stop_on_match: stops, created_at: created } = row;
   return {
-    id: at.id,
-    name: String(row.name),
-    priority: Number(row.priority),
-    conditions: parseStored(conditionsSchema, String(row.conditions_json), at, 'conditions_json'),
-    conditionLogic: row.condition_logic === 'OR' ? 'OR' : 'AND',
-    actions: parseStored(actionsSchema, String(row.actions_json), at, 'actions_json'),
-    stopOnMatch: row.stop_on_match === 1,
-    enabled: row.enabled === 1,
-    createdAt: fromStored(String(row.created_at)),
+    id: is.id.is(row.id) ? row.id : table.refuse(row, 'id'),
+    name: is.name.is(row.name) ? row.name : table.refuse(row, 'name'),
+    priority: is.priority.is(row.priority) ? row.priority : table.refuse(row, 'priority'),
+    conditions: table.json(row, 'conditions_json', conditionsSchema),
+    conditionLogic: is.condition_logic.is(logic) ? logic : table.refuse(row, 'condition_logic'),
+    actions: table.json(row, 'actions_json', actionsSchema),
+    stopOnMatch: (FLAG.is(stops) ? stops : table.refuse(row, 'stop_on_match')) === 1,
+    enabled: (FLAG.is(row.enabled) ? row.enabled : table.refuse(row, 'enabled')) === 1,
+    createdAt: fromStored(TIME.is(created) ? created : table.refuse(row, 'created_at')),
   };
-}
-
-function toRuleOrError(row: Row): RotationRule | ProxyVaultError {
-  try {
-    return toRule(row);
-  } catch (error) {
-    if (error instanceof ProxyVaultError && error.code === 'INVALID_ROW') return error;
-    throw error;
-  }
-}
-
-function warn(error: ProxyVaultError): void {
-  process.emitWarning(error);
 }

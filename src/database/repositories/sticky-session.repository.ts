@@ -3,7 +3,9 @@ import { matchingPatterns } from '../../network/domain.ts';
 import type { Driver, Mode, Result, Row, Session, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
 import type { DomainProxyMapping } from '../types.ts';
-import { domainSchema, idSchema, notFound, parse, parseDomain } from '../validation.ts';
+import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../validation.ts';
+import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 const ttlSchema = z.int().positive().nullable();
 const timeSchema = z.union([z.date(), z.string()]);
@@ -30,6 +32,18 @@ const updateSchema = z
     createdAt: z.unknown().optional(),
   })
   .partial();
+
+export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
+  domain: ID,
+  proxy_id: ID,
+  created_at: TIME,
+  last_used: TIME,
+  request_count: whole(),
+  ttl_ms: nullable(whole(1)),
+  is_wildcard: FLAG,
+  // Computed from the others.
+  expires_at: nullable(TIME),
+});
 
 /** Finds the live mapping that fits best: an exact one before any wildcard, the longest wildcard before others. */
 const BEST = `
@@ -108,8 +122,8 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
   findByProxy(proxyId: string): Result<M, DomainProxyMapping[]> {
     return this.#db.all(
       `SELECT * FROM sticky_sessions WHERE proxy_id = :id AND coalesce(expires_at, '9999') > :now ORDER BY domain`,
-      { id: proxyId, now: this.#now() },
-      toMapping,
+      { id: assertId(proxyId, 'proxyId'), now: this.#now() },
+      skipMalformed(this.#session, toMapping),
     );
   }
 
@@ -172,7 +186,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
     return this.#db.all(
       `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
       { now: this.#now() },
-      toMapping,
+      skipMalformed(this.#session, toMapping),
     );
   }
 
@@ -181,7 +195,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
     return this.#db.iterate(
       `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
       { now: this.#now() },
-      toMapping,
+      skipMalformed(this.#session, toMapping),
     );
   }
 
@@ -204,14 +218,20 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
   }
 }
 
+/** @throws INVALID_ROW for a row that holds no valid mapping. */
 function toMapping(row: Row): DomainProxyMapping {
+  const table = STICKY_SESSIONS;
+  const is = table.columns;
+  const { created_at: created, last_used: lastUsed } = row;
   return {
-    domain: row.domain as string,
-    proxyId: row.proxy_id as string,
-    ttl: row.ttl_ms as number | null,
-    isWildcard: row.is_wildcard === 1,
-    requestCount: row.request_count as number,
-    createdAt: fromStored(row.created_at as string),
-    lastUsed: fromStored(row.last_used as string),
+    domain: is.domain.is(row.domain) ? row.domain : table.refuse(row, 'domain'),
+    proxyId: is.proxy_id.is(row.proxy_id) ? row.proxy_id : table.refuse(row, 'proxy_id'),
+    ttl: is.ttl_ms.is(row.ttl_ms) ? row.ttl_ms : table.refuse(row, 'ttl_ms'),
+    isWildcard: (FLAG.is(row.is_wildcard) ? row.is_wildcard : table.refuse(row, 'is_wildcard')) === 1,
+    requestCount: is.request_count.is(row.request_count)
+      ? row.request_count
+      : table.refuse(row, 'request_count'),
+    createdAt: fromStored(TIME.is(created) ? created : table.refuse(row, 'created_at')),
+    lastUsed: fromStored(TIME.is(lastUsed) ? lastUsed : table.refuse(row, 'last_used')),
   };
 }

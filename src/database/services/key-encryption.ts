@@ -3,7 +3,7 @@ import type { Session, Steps } from '../drivers/driver.ts';
 import { EncryptionConfigRepository } from '../repositories/encryption-config.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
 import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
-import { assertMigrated, type Keyset } from './keyset.ts';
+import { assertMigrated, type Keyset, lostConfig } from './keyset.ts';
 import { createRecoveryCode, recoveryKeyOf } from './recovery-code.ts';
 import { type Keys, secretKeysOf } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
@@ -78,13 +78,14 @@ export async function recoverTo(
   assertMigrated(session);
   const config = new EncryptionConfigRepository(session);
   const escrow = new EncryptionSecretsRepository(session).find('escrow');
-  const databaseId = config.get()?.databaseId;
-  if (!escrow || databaseId === undefined) {
+  if (!escrow) {
     throw new ProxyVaultError(
       'KEY_MISSING',
       'No recovery code was ever made for this database: restore the key file from its backup.',
     );
   }
+  const databaseId = config.get()?.databaseId;
+  if (databaseId === undefined) throw lostConfig();
   if (escrow.kekId !== recovery.id) {
     throw new ProxyVaultError(
       'KEY_MISMATCH',

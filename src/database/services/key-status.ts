@@ -1,5 +1,5 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
-import type { Keyset } from './keyset.ts';
+import { type Keyset, lostConfig } from './keyset.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
 /** One data key. */
@@ -105,6 +105,7 @@ function adviceOn({ source, pinned, keys, direct, unbound, rotation, recoveryCod
     advice.push(
       `Damaged keys: ${damaged.map(({ keyId }) => keyId).join(', ')}. Restore a backup of the database.`,
     );
+  if (keys.some(({ problem }) => problem === 'INVALID_ROW')) advice.push(lostConfig().message);
   if (keys.some(({ messageCount }) => messageCount >= MANY_MESSAGES))
     advice.push('A key has encrypted over 2^30 messages: run `proxyvault key rotate`.');
   if (pinned !== null && keys.some(({ problem }) => problem === 'KEY_MISMATCH'))

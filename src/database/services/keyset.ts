@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Session, Steps } from '../drivers/driver.ts';
+import { KEY_ID } from '../repositories/columns.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
 import {
   type EncryptionConfig,
@@ -199,8 +200,9 @@ export class Keyset implements CredentialCipher {
 
   /** Unwraps with whichever key of the source wraps it. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   unwrap(wrapped: WrappedKey, place: string, databaseId = this.databaseId): SecretKey {
-    this.roots.readNeeded();
-    const root = this.roots.find(wrapped.kekId);
+    const [first] = this.roots.readNeeded();
+    // A malformed name of a key names none: unwrapping says that this one is damaged.
+    const root = KEY_ID.is(wrapped.kekId) ? this.roots.find(wrapped.kekId) : first;
     if (root) return root.unwrap(wrapped, databaseId, place);
     throw this.#mismatch(wrapped.kekId);
   }
@@ -222,11 +224,11 @@ export class Keyset implements CredentialCipher {
     assertMigrated(this.session);
     const config = this.config.get();
     const records = this.keys.findAll();
-    const unusable = config && this.#pinProblem(config.keySource);
+    const unusable = config ? this.#pinProblem(config.keySource) : lostConfig();
     const keys = new Map(
       records.map((record) => [
         record.keyId,
-        unusable ?? attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId)),
+        unusable ?? attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId ?? '')),
       ]),
     );
     const primary = keys.get(records.find(({ state }) => state === 'primary')?.keyId ?? '');
@@ -333,6 +335,15 @@ function attempt<T>(work: () => T): T | ProxyVaultError {
   }
 }
 
+/** INVALID_ROW: the keys of the database are bound to its id, and the one row that has it is gone. */
+export function lostConfig(): ProxyVaultError {
+  return new ProxyVaultError(
+    'INVALID_ROW',
+    'The row of encryption_config is missing, and with it the id of this database, to which its keys and credentials are bound: restore a backup of the database. Nothing was changed.',
+    { details: { table: 'encryption_config', id: '1', column: 'database_id' } },
+  );
+}
+
 /** @throws MIGRATION_PENDING where the tables of keys are not there yet. */
 export function assertMigrated({ driver }: Session<'sync'>): void {
   const found = driver.one(
@@ -343,7 +354,7 @@ export function assertMigrated({ driver }: Session<'sync'>): void {
   if (!found) {
     throw new ProxyVaultError(
       'MIGRATION_PENDING',
-      'The database has no tables for keys yet: run db.migrations.up(), or `proxyvault migrate up`.',
+      'The database has no tables for keys yet: call `db.migrations.up()` after `initDatabase()` (`proxyvault migrate up`).',
     );
   }
 }

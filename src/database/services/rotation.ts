@@ -149,8 +149,8 @@ interface Replacement extends StoredCredential {
 /** Outside of the transaction, so that nobody waits for it. Nothing for a row that does not decrypt. */
 function reencrypt(keyset: Keyset, key: SecretKey, row: StoredCredential): Replacement[] {
   const made: Replacement[] = [];
-  failureOf(() => {
-    const { content, text } = keyset.open(row.proxyId, row.encrypted);
+  failureOf((encrypted) => {
+    const { content, text } = keyset.open(row.proxyId, encrypted);
     made.push({ ...row, replacement: sealBound(key, keyset.databaseId, row.proxyId, content, text) });
   }, row);
   return made;

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
 import type { StoredCredential } from '../repositories/encrypted-credentials.repository.ts';
+import type { EncryptedData } from '../types.ts';
 import type { Keyset } from './keyset.ts';
 
 /** A credential that does not decrypt. */
@@ -42,8 +43,8 @@ export async function verifyCredentials(
     if (last === undefined) break;
     after = last.proxyId;
     for (const row of page) {
-      if (row.encrypted.boundTo === undefined) report.unbound++;
-      const failure = failureOf(() => keyset.open(row.proxyId, row.encrypted), row);
+      if (row.problem === null && row.encrypted.boundTo === undefined) report.unbound++;
+      const failure = failureOf((encrypted) => keyset.open(row.proxyId, encrypted), row);
       if (failure !== null) report.failures.push(failure);
     }
     report.checked += page.length;
@@ -55,14 +56,18 @@ export async function verifyCredentials(
 }
 
 /** What went wrong with one row; what would go wrong with all of them is thrown. */
-export function failureOf(work: () => unknown, { proxyId }: StoredCredential): CredentialFailure | null {
+export function failureOf(
+  work: (encrypted: EncryptedData) => unknown,
+  { proxyId, encrypted, problem }: StoredCredential,
+): CredentialFailure | null {
   try {
-    work();
+    if (problem !== null) throw problem;
+    work(encrypted);
     return null;
   } catch (error) {
     const own =
       error instanceof ProxyVaultError &&
-      ['CREDENTIAL_CORRUPT', 'KEY_INVALID', 'KEY_MISMATCH'].includes(error.code);
+      ['CREDENTIAL_CORRUPT', 'KEY_INVALID', 'KEY_MISMATCH', 'INVALID_ROW'].includes(error.code);
     if (!own) throw error;
     return { proxyId, code: error.code, message: error.message };
   }

@@ -18,17 +18,17 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
   const later = <T>(work: () => T): Promise<T> =>
     new Promise<void>((resolve) => setImmediate(resolve)).then(work);
   const { driver } = db;
-  function all<T>(sql: string, params: Params, map: (row: Row) => T): Promise<T[]>;
+  function all<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Promise<T[]>;
   function all<T, U>(
     sql: string,
     params: Params,
-    map: (row: Row) => T,
+    map: (row: Row) => T | undefined,
     finish: (values: T[]) => U,
   ): Promise<U>;
   function all<T, U>(
     sql: string,
     params: Params,
-    map: (row: Row) => T,
+    map: (row: Row) => T | undefined,
     finish?: (values: T[]) => U,
   ): Promise<T[] | U> {
     return later(() => (finish ? driver.all(sql, params, map, finish) : driver.all(sql, params, map)));
@@ -46,7 +46,7 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
     run,
     first: (sql, params, map) => later(() => driver.first(sql, params, map)),
     one: (sql, params, map) => later(() => driver.one(sql, params, map)),
-    async *iterate<T>(sql: string, params: Params, map: (row: Row) => T): AsyncGenerator<T> {
+    async *iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): AsyncGenerator<T> {
       for (const row of driver.iterate(sql, params, map)) yield await later(() => row);
     },
     async transaction<T>(steps: () => Steps<'async', T>): Promise<T> {

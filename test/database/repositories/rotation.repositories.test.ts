@@ -8,7 +8,7 @@ import {
   RotationRulesRepository,
 } from 'proxyvault/database/repositories';
 import { describe, expect, it, vi } from 'vitest';
-import { ProxyVaultError } from '../../../src/errors.ts';
+import type { ProxyVaultError } from '../../../src/errors.ts';
 import { openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const START = Date.UTC(2026, 0, 1);
@@ -302,7 +302,7 @@ describe('RotationRulesRepository', () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
     expect(rules.findEnabled()).toEqual([good]);
     expect(warned).toHaveBeenCalledTimes(3);
-    expect(warned.mock.calls[0]?.[0]).toBeInstanceOf(ProxyVaultError);
+    expect(warned.mock.calls[0]?.[1]).toMatchObject({ code: 'PROXYVAULT_INVALID_ROW' });
     warned.mockRestore();
     const mended = rules.update('r1', { conditions: INPUT.conditions, actions: INPUT.actions });
     expect(mended).toMatchObject({ id: 'r1' } satisfies Partial<RotationRule>);

@@ -10,6 +10,8 @@ type Statement = ReturnType<Connection['prepare']>;
 export interface SqliteDriverOptions extends ConnectionOptions {
   maxReaders: number;
   log: SqlLogger | null;
+  /** What may be wrong where a statement cannot be prepared; null if nothing is known. */
+  explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
 }
 
 /** {@link Driver} over better-sqlite3: one connection that writes, and a bounded set that streams reads. */
@@ -20,6 +22,7 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #statements = new Map<string, Statement>();
   readonly #log: SqlLogger | null;
   readonly #path: string;
+  readonly #explain: NonNullable<SqliteDriverOptions['explain']>;
   #depth = 0;
   #transactions = 0;
   #rollbacks = 0;
@@ -27,6 +30,7 @@ export class SqliteDriver implements Driver<'sync'> {
   constructor(options: SqliteDriverOptions) {
     this.#path = options.path;
     this.#log = options.log;
+    this.#explain = options.explain ?? (() => null);
     this.#connection = openConnection(options);
     this.#readers = new ReaderPool(options);
   }
@@ -40,9 +44,14 @@ export class SqliteDriver implements Driver<'sync'> {
     return map(this.#get(sql, params));
   }
 
-  all<T>(sql: string, params: Params, map: (row: Row) => T): T[];
-  all<T, U>(sql: string, params: Params, map: (row: Row) => T, finish: (values: T[]) => U): U;
-  all<T, U>(sql: string, params: Params, map: (row: Row) => T, finish?: (values: T[]) => U): T[] | U {
+  all<T>(sql: string, params: Params, map: (row: Row) => T | undefined): T[];
+  all<T, U>(sql: string, params: Params, map: (row: Row) => T | undefined, finish: (values: T[]) => U): U;
+  all<T, U>(
+    sql: string,
+    params: Params,
+    map: (row: Row) => T | undefined,
+    finish?: (values: T[]) => U,
+  ): T[] | U {
     const statement = this.#statement(sql);
     let rows: Row[];
     try {
@@ -51,7 +60,12 @@ export class SqliteDriver implements Driver<'sync'> {
       throw this.#failed(error);
     }
     const mapped = new Array<T>(rows.length);
-    for (let i = 0; i < rows.length; i++) mapped[i] = map(rows[i] as Row);
+    let kept = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const value = map(rows[i] as Row);
+      if (value !== undefined) mapped[kept++] = value;
+    }
+    mapped.length = kept;
     return finish === undefined ? mapped : finish(mapped);
   }
 
@@ -69,7 +83,7 @@ export class SqliteDriver implements Driver<'sync'> {
   }
 
   /** Streams from a snapshot taken at the first `next()`; in a transaction and in memory it reads at once. */
-  iterate<T>(sql: string, params: Params, map: (row: Row) => T): IterableIterator<T> {
+  iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): IterableIterator<T> {
     if (this.#path === ':memory:' || this.#connection.inTransaction)
       return this.all(sql, params, map).values();
     this.#log?.(sql);
@@ -195,7 +209,8 @@ export class SqliteDriver implements Driver<'sync'> {
       this.#statements.set(sql, statement);
       return statement;
     } catch (error) {
-      throw this.#failed(error);
+      const failed = this.#failed(error);
+      throw (failed.code === 'SQL' && this.#explain(failed)) || failed;
     }
   }
 

@@ -4,6 +4,12 @@ import { type Connection, openReader } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
 
+export interface ReaderOptions extends ConnectionOptions {
+  maxReaders: number;
+  /** As of the driver. */
+  explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
+}
+
 /** One stream's hold on a connection. */
 interface Lease {
   connection: Connection;
@@ -12,12 +18,12 @@ interface Lease {
 
 /** A bounded set of read-only connections, opened as they are needed; each serves one stream at a time. */
 export class ReaderPool {
-  readonly #options: ConnectionOptions & { maxReaders: number };
+  readonly #options: ReaderOptions;
   readonly #idle: Connection[] = [];
   readonly #leases = new Set<Lease>();
   #closed = false;
 
-  constructor(options: ConnectionOptions & { maxReaders: number }) {
+  constructor(options: ReaderOptions) {
     this.#options = options;
   }
 
@@ -27,10 +33,13 @@ export class ReaderPool {
    *
    * @throws BUSY when all readers are streaming; CLOSED when the database is closed meanwhile.
    */
-  *iterate<T>(sql: string, params: Params, map: (row: Row) => T): Generator<T, void, undefined> {
+  *iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Generator<T, void, undefined> {
     const lease = this.#acquire(sql, params);
     try {
-      for (const row of lease.rows) yield map(row as Row);
+      for (const row of lease.rows) {
+        const value = map(row as Row);
+        if (value !== undefined) yield value;
+      }
       if (this.#closed) throw closedError(this.#options.path);
     } catch (error) {
       throw translate(error, { open: !this.#closed, path: this.#options.path });
@@ -59,7 +68,8 @@ export class ReaderPool {
       return lease;
     } catch (error) {
       this.#idle.push(connection);
-      throw translate(error, { open: true, path: this.#options.path });
+      const failed = translate(error, { open: true, path: this.#options.path });
+      throw (failed.code === 'SQL' && this.#options.explain?.(failed)) || failed;
     }
   }
 

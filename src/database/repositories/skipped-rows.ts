@@ -1,0 +1,102 @@
+import { ProxyVaultError } from '../../errors.ts';
+import type { Mode, Params, Result, Row, Session } from '../drivers/driver.ts';
+
+/** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
+export type OnInvalidRow = (error: ProxyVaultError) => void;
+
+type Listener = Pick<Session<Mode>, 'onInvalidRow'>;
+
+/** So many rows are warned about; one damaged page can hold thousands. */
+const MOST_WARNINGS = 100;
+
+/** Reads a row of many: a malformed one is reported and left out, since it must not take the others with it. */
+export function skipMalformed<T>(session: Listener, map: (row: Row) => T): (row: Row) => T | undefined {
+  return (row) => {
+    try {
+      return map(row);
+    } catch (error) {
+      reportInvalidRow(session, error);
+      return undefined;
+    }
+  };
+}
+
+/** The fewest rows that are read at once while malformed ones are passed. */
+const STEP = 64;
+
+/**
+ * The first row that is not malformed, mapped, or null. Reads one row, and the following ones only if that is malformed.
+ *
+ * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`.
+ * @param skip how many rows of the first query to pass.
+ */
+export function firstReadable<M extends Mode, T>(
+  session: Session<M>,
+  queries: readonly string[],
+  params: Params,
+  map: (row: Row) => T,
+  skip = 0,
+): Result<M, T | null> {
+  const [query = '', ...others] = queries;
+  const finish = ([first]: T[]): T | null => {
+    if (first !== undefined) return first;
+    // In async mode this is a promise, which the driver awaits with its own.
+    return others.length === 0 ? null : (firstReadable(session, others, params, map) as T | null);
+  };
+  return pageOf(session, query, { ...params, limit: 1, skip }, map, finish);
+}
+
+/** A page of rows without the malformed ones: empty only if no readable row is left, so that a loop over pages may end. */
+export function readablePage<M extends Mode, T>(
+  session: Session<M>,
+  query: string,
+  params: Params & { limit: number },
+  map: (row: Row) => T,
+): Result<M, T[]> {
+  return pageOf(session, query, { ...params, skip: 0 }, map, (page) => page);
+}
+
+function pageOf<M extends Mode, T, U>(
+  session: Session<M>,
+  query: string,
+  params: Params & { limit: number; skip: number },
+  map: (row: Row) => T,
+  finish: (page: T[]) => U,
+): Result<M, U> {
+  const read = skipMalformed(session, map);
+  let rows = 0;
+  const count = (row: Row): T | undefined => {
+    rows++;
+    return read(row);
+  };
+  return session.driver.all(query, params, count, (page: T[]): U => {
+    if (page.length > 0 || rows < params.limit) return finish(page);
+    const next = { ...params, skip: params.skip + params.limit, limit: Math.max(params.limit, STEP) };
+    return pageOf(session, query, next, map, finish) as U;
+  });
+}
+
+/** Tells of a row that is left out; anything but INVALID_ROW is thrown. */
+export function reportInvalidRow({ onInvalidRow = warnOfInvalidRow }: Listener, error: unknown): void {
+  if (!(error instanceof ProxyVaultError && error.code === 'INVALID_ROW')) throw error;
+  onInvalidRow(error);
+}
+
+/** Makes a process warning of each malformed row, once. */
+export function invalidRowWarnings(): OnInvalidRow {
+  const warned = new Set<string>();
+  return (error) => {
+    const { table, id, column } = error.details;
+    const row = JSON.stringify([table, id, column]);
+    if (warned.has(row) || warned.size >= MOST_WARNINGS) return;
+    warned.add(row);
+    warnOfInvalidRow(error);
+  };
+}
+
+function warnOfInvalidRow(error: ProxyVaultError): void {
+  process.emitWarning(`${error.message} It was left out.`, {
+    type: 'ProxyVaultWarning',
+    code: 'PROXYVAULT_INVALID_ROW',
+  });
+}
