@@ -12,7 +12,7 @@ import {
   type ProxyStatus,
 } from '../types.ts';
 import { hostSchema, idSchema, parse, parseStored, text } from '../validation.ts';
-import { loginSchema } from './encrypted-credentials.repository.ts';
+import { loginSchema } from './credential-record.ts';
 
 /** Which proxies are meant; an absent field leaves it open. */
 export interface ProxyFilter {
