@@ -23,7 +23,7 @@ export function proxyViewer(
     const hasCredentials = credentials.exists(proxy.id);
     const login = hasCredentials
       ? reveal
-        ? filled(credentials.reveal(proxy.id), template)
+        ? filled(credentials.reveal(proxy), template)
         : { username: MASK, password: MASK }
       : null;
     return { ...proxy, url: formatProxyUrl({ ...proxy, ...login }, { reveal }), hasCredentials };

@@ -14,7 +14,7 @@ export type {
   Stream,
 } from './drivers/driver.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
-export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
+export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';

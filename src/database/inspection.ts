@@ -1,14 +1,18 @@
 import { statSync } from 'node:fs';
 
-import type { Params, Row } from './drivers/driver.ts';
+import { type ErrorCode, ProxyVaultError } from '../errors.ts';
+import type { Params, Row, Session } from './drivers/driver.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import type { MigrationRunner } from './migrations/runner.ts';
 import { compareSchema, type SchemaComparison } from './migrations/schema-objects.ts';
 import { BASE } from './migrations/sources.ts';
+import { EncryptedCredentialsRepository } from './repositories/encrypted-credentials.repository.ts';
 import { findMalformedRows, type MalformedRow } from './row-check.ts';
+import type { EncryptionService } from './services/encryption.service.ts';
+import type { VerificationReport } from './services/verification.ts';
 
 /** What is looked at: an open database. */
-interface Inspected {
+interface Inspected extends Session<'sync'> {
   path: string;
   driver: SqliteDriver;
   migrations: MigrationRunner;
@@ -16,12 +20,22 @@ interface Inspected {
 }
 
 export interface CheckOptions {
-  /** Also compare every index entry with its row (`integrity_check`); slower. Default false. */
+  /** Also compare every index entry with its row (`integrity_check`), and open every credential; slower. Default false. */
   deep?: boolean | undefined;
+  /** What opens the credentials in a deep check. Only with the key can a changed address of a proxy be found. */
+  encryption?: Pick<EncryptionService, 'verify'> | undefined;
 }
 
+/** Whether each credential opens for the address that its proxy has; or why that is not known, as without the key. */
+export type CredentialCheck =
+  | ({ verified: true } & VerificationReport)
+  | { verified: false; total: number; code: ErrorCode; message: string };
+
 export interface CheckReport {
-  /** No damage, no broken reference, no malformed row, and nothing of the schema missing or changed. */
+  /**
+   * No damage, no broken reference, no malformed row, nothing of the schema missing or changed, and no credential that
+   * fails to open. Without `credentials.verified` the latter is not known.
+   */
   ok: boolean;
   /** What SQLite found, empty if nothing. It misses changed content: https://www.sqlite.org/pragma.html#pragma_integrity_check */
   integrity: string[];
@@ -31,6 +45,8 @@ export interface CheckReport {
   /** Columns that do not hold what they should, the first thousand; `rowsTotal` is how many there are. */
   rows: MalformedRow[];
   rowsTotal: number;
+  /** Null unless the check is deep. */
+  credentials: CredentialCheck | null;
 }
 
 export interface DatabaseStats {
@@ -51,7 +67,7 @@ export interface DatabaseStats {
 
 export async function checkDatabase(
   database: Inspected,
-  { deep = false }: CheckOptions,
+  { deep = false, encryption }: CheckOptions,
 ): Promise<CheckReport> {
   const pragma = deep ? 'integrity_check' : 'quick_check';
   const [integrity, foreignKeys] = await Promise.all([
@@ -72,13 +88,16 @@ export async function checkDatabase(
     database.migrations.table,
     applied.length > 0 ? [BASE, ...applied] : [],
   );
+  const credentials = deep ? await checkCredentials(database, encryption) : null;
+  const failures = credentials?.verified ? credentials.failures.length : 0;
   return {
     ok:
       problems.length +
         foreignKeys.length +
         schema.missing.length +
         schema.changed.length +
-        malformed.total ===
+        malformed.total +
+        failures ===
       0,
     integrity: problems,
     foreignKeys: foreignKeys.map((row) => ({
@@ -89,7 +108,26 @@ export async function checkDatabase(
     schema,
     rows: malformed.rows,
     rowsTotal: malformed.total,
+    credentials,
   };
+}
+
+/** The rest of a check is of use even where this cannot be done. */
+async function checkCredentials(
+  database: Inspected,
+  encryption: CheckOptions['encryption'],
+): Promise<CredentialCheck> {
+  let total = 0;
+  try {
+    total = new EncryptedCredentialsRepository(database).count();
+    if (total === 0) return { verified: true, ok: true, checked: 0, unbound: 0, oldBinding: 0, failures: [] };
+    if (encryption) return { verified: true, ...(await encryption.verify({ database })) };
+    const message = 'There was no key to open them: give an EncryptionService as the option `encryption`.';
+    return { verified: false, total, code: 'KEY_MISSING', message };
+  } catch (error) {
+    if (!(error instanceof ProxyVaultError)) throw error;
+    return { verified: false, total, code: error.code, message: error.message };
+  }
 }
 
 export async function readStats(database: Inspected): Promise<DatabaseStats> {

@@ -122,7 +122,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return backupTo(this.#connection, path, options);
   }
 
-  /** Looks for damage of the file, broken references and a changed schema; never changes anything. */
+  /**
+   * Looks for damage of the file, broken references and a changed schema; with `deep` and `encryption` also for credentials that
+   * do not open for their proxy's address. Never changes anything.
+   */
   async check(options: CheckOptions = {}): Promise<CheckReport> {
     this.#assertOpen();
     return checkDatabase(this, options);

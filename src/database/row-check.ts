@@ -1,7 +1,7 @@
 import type { Params, Row } from './drivers/driver.ts';
 import { ledgerTable } from './migrations/ledger.ts';
 import type { Table } from './repositories/columns.ts';
-import { ENCRYPTED_CREDENTIALS } from './repositories/encrypted-credentials.repository.ts';
+import { ENCRYPTED_CREDENTIALS } from './repositories/credential-record.ts';
 import { ENCRYPTION_CONFIG } from './repositories/encryption-config.repository.ts';
 import { ENCRYPTION_KEYS } from './repositories/encryption-keys.repository.ts';
 import { ENCRYPTION_SECRETS } from './repositories/encryption-secrets.repository.ts';

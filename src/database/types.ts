@@ -24,14 +24,18 @@ export interface Login {
   password: string;
 }
 
-/** A proxy as it stands in the pool. Its credentials are elsewhere, encrypted. */
-export interface ProxyConfig {
-  id: string;
-  name: string;
+/** Where a proxy is, and so where its login is sent. */
+export interface ProxyAddress {
+  protocol: ProxyProtocol;
   /** IPv4, IPv6 without brackets (RFC 5952), or an ASCII DNS name in lower case. */
   host: string;
   port: number;
-  protocol: ProxyProtocol;
+}
+
+/** A proxy as it stands in the pool. Its credentials are elsewhere, encrypted. */
+export interface ProxyConfig extends ProxyAddress {
+  id: string;
+  name: string;
   status: ProxyStatus;
   /** Exponentially weighted mean in milliseconds; null until measured. */
   latency: number | null;
@@ -217,4 +221,6 @@ export interface EncryptedData {
   boundTo?: string | undefined;
   /** Of a bound one: a login, for `reveal`, or a text, for `decrypt` too. */
   content?: 'login' | 'text' | undefined;
+  /** Where that proxy is: it is bound to this too. Absent on one that an older version bound to the id alone. */
+  address?: ProxyAddress | undefined;
 }

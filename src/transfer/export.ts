@@ -5,6 +5,7 @@ import {
   ProxyTagsRepository,
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
 import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter } from '../lists/index.ts';
 
 /** A proxy that the format cannot carry. */
@@ -37,13 +38,30 @@ export function* exportProxies(
   const tags = new ProxyTagsRepository(db);
   const formatter = new ListFormatter(options);
   yield formatter.begin();
-  for (const proxy of new ProxyRepository(db).iterate()) {
-    if (tag !== undefined && !tags.has(proxy.id, tag)) continue;
-    const formatted = formatter.write(toListed(proxy, credentials.reveal(proxy.id)));
+  const proxies = new ProxyRepository(db);
+  for (const streamed of proxies.iterate()) {
+    if (tag !== undefined && !tags.has(streamed.id, tag)) continue;
+    const { proxy, login } = withLogin(streamed, { proxies, credentials });
+    const formatted = formatter.write(toListed(proxy, login));
     if ('text' in formatted) yield formatted.text;
     else onLeftOut?.({ id: proxy.id, reason: formatted.leftOut });
   }
   yield formatter.end();
+}
+
+/** A proxy with the login that belongs to its address. The stream is older than the login, so the address may be too. */
+function withLogin(
+  proxy: ProxyConfig,
+  { proxies, credentials }: { proxies: ProxyRepository; credentials: EncryptedCredentialsRepository },
+): { proxy: ProxyConfig; login: Login | null } {
+  try {
+    return { proxy, login: credentials.reveal(proxy) };
+  } catch (error) {
+    const moved = error instanceof ProxyVaultError && error.code === 'CONFLICT';
+    const current = moved ? proxies.findById(proxy.id) : null;
+    if (current === null) throw error;
+    return { proxy: current, login: credentials.reveal(current) };
+  }
 }
 
 /** What a list tells of a proxy; the name only if it is not the address. */

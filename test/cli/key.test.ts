@@ -85,7 +85,13 @@ describe('key rotate', () => {
       status: 0,
       stdout: `Went on with a rotation that was interrupted. ${rotation?.left} credentials are now under key ${rotation?.keyId}.\nRetired: ${before?.keyId}.\n`,
     });
-    expect(json('key', 'verify')).toEqual({ ok: true, checked: 1200, unbound: 0, failures: [] });
+    expect(json('key', 'verify')).toEqual({
+      ok: true,
+      checked: 1200,
+      unbound: 0,
+      oldBinding: 0,
+      failures: [],
+    });
   });
 
   it('gives a report for programs', () => {

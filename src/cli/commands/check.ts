@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { CheckReport, CredentialCheck } from '../../database/index.ts';
 import { EXIT } from '../fail.ts';
 import { print } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
@@ -10,13 +11,13 @@ export function checkCommand(): Command {
   return withVaultOptions(
     new Command('check')
       .description('look for damage, broken references, malformed rows and a changed schema')
-      .option('--deep', 'compare every index entry too'),
+      .option('--deep', 'compare every index entry too, and open every credential (needs the key)'),
     'proxyvault check --deep',
   ).action((options: VaultOptions & { deep?: boolean }) =>
     withVault(
       options,
-      async ({ db }) => {
-        const report = await db.check(options);
+      async ({ db, encryption }) => {
+        const report = await db.check({ deep: options.deep, encryption });
         const { walBytes } = await db.stats();
         const notes = [
           ...report.integrity,
@@ -29,17 +30,38 @@ export function checkCommand(): Command {
             : []),
           ...report.schema.missing.map((name) => `${name} is missing`),
           ...report.schema.changed.map((name) => `${name} differs from its migration`),
+          ...credentialNotes(report.credentials),
         ];
         if (walBytes > WAL_ALARM)
           notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
         print(options.json, { ...report, walBytes }, () =>
           report.ok
             ? ['Sound.', ...notes].join('\n')
-            : `Not sound: restore a backup.\n${notes.map((note) => `- ${note}`).join('\n')}`,
+            : `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.\n${notes.map((note) => `- ${note}`).join('\n')}`,
         );
         if (!report.ok) process.exitCode = EXIT.failure;
       },
       { anyVersion: true },
     ),
   );
+}
+
+/** What a deep check says of the credentials, for a person. */
+function credentialNotes(check: CredentialCheck | null): string[] {
+  if (check === null) return [];
+  if (!check.verified)
+    return [`the ${check.total} credentials were not verified: ${check.message} (${check.code})`];
+  const failures = check.failures.map(
+    ({ proxyId, code, message }) => `credential of proxy ${proxyId}: ${message} (${code})`,
+  );
+  if (check.oldBinding === 0) return failures;
+  return [
+    ...failures,
+    `${check.oldBinding} credentials are not bound to the address of their proxy: run \`proxyvault key rotate\``,
+  ];
+}
+
+/** Each of those says itself what to do. */
+function onlyCredentials({ integrity, foreignKeys, schema }: CheckReport): boolean {
+  return integrity.length + foreignKeys.length + schema.missing.length + schema.changed.length === 0;
 }

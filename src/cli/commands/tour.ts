@@ -103,7 +103,7 @@ async function fill({
   );
 
   const credentials = new EncryptedCredentialsRepository(db, vault.encryption);
-  const passwords = proxies.findAll().flatMap(({ id }) => credentials.reveal(id)?.password ?? []);
+  const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);
   return [...new Set(passwords)].filter((password) => password.length >= 8);
 }
 

@@ -7,6 +7,7 @@ import rotationSystem from './001_proxy_rotation_system.sql';
 import identity from './002_identity_expiry_and_indexes.sql';
 import encryptionKeys from './003_encryption_keys.sql';
 import proxyTags from './004_proxy_tags.sql';
+import addressBinding from './005_address_binding.sql';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts';
 
@@ -16,6 +17,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '002_identity_expiry_and_indexes', sql: identity },
   { name: '003_encryption_keys', sql: encryptionKeys },
   { name: '004_proxy_tags', sql: proxyTags },
+  { name: '005_address_binding', sql: addressBinding },
 ];
 
 /** They are constant, so they are parsed once a process. */

@@ -1,59 +1,55 @@
-import { z } from 'zod';
-
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
 import {
   type CredentialCipher,
   type CredentialEncryption,
+  type OpenedCredential,
   rememberOrigin,
 } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
-import type { EncryptedData, Login } from '../types.ts';
+import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
 import { assertId, assertObject, assertWhole, notFound, parse } from '../validation.ts';
-import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME } from './columns.ts';
+import {
+  type AddressedProxy,
+  BOUND_TO_ADDRESS,
+  type CredentialCount,
+  encryptedSchema,
+  isSame,
+  loginSchema,
+  malformedAddress,
+  movedError,
+  notFoundThere,
+  parseTarget,
+  type StoredCredential,
+  type Target,
+  toAddress,
+  toAddressParams,
+  toEncrypted,
+  toLogin,
+  toParams,
+  toStoredCredential,
+} from './credential-record.ts';
 import { readablePage } from './skipped-rows.ts';
 
-/** RFC 1929 allows 255 bytes for SOCKS5; HTTP proxies and their session options take more. */
-const part = z
-  .string()
-  .max(1024)
-  .regex(/^\P{Cc}*$/u, 'has a control character')
-  .refine((text) => text.isWellFormed(), 'is not well-formed');
+/** A credential and the address of its proxy come from one statement: nothing can change one of them between two reads. */
+const SELECT = `
+  SELECT c.*, p.protocol, p.host, p.port
+  FROM encrypted_credentials AS c LEFT JOIN proxies AS p ON p.id = c.proxy_id`;
 
-/** What logs in at a proxy: not both may be empty. */
-export const loginSchema = z
-  .strictObject({ username: part, password: part })
-  .refine(
-    ({ username, password }) => username !== '' || password !== '',
-    'username and password are both empty',
-  );
+const INSERT = `
+  INSERT INTO encrypted_credentials
+    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
+  SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now FROM proxies WHERE id = :id`;
 
-const encryptedSchema = z.strictObject({
-  ciphertext: z.string(),
-  iv: z.string(),
-  authTag: z.string(),
-  keyId: z.string().optional(),
-  boundTo: z.string().optional(),
-  content: z.enum(['login', 'text']).optional(),
-});
-
-export const ENCRYPTED_CREDENTIALS = new Table('encrypted_credentials', ['proxy_id'], {
-  proxy_id: ID,
-  encrypted_data: BASE64,
-  iv: BASE64,
-  auth_tag: BASE64,
-  created_at: TIME,
-  key_id: nullable(TEXT),
-  binding: nullable(oneOf(['login', 'text', 'unbound'])),
-});
-
-/** A row as rotation and verification go through them. */
-export interface StoredCredential {
-  proxyId: string;
-  encrypted: EncryptedData;
-  /** INVALID_ROW for a malformed row, whose `encrypted` is not to be used. */
-  problem: ProxyVaultError | null;
-}
+const OR_REPLACE = `
+  ON CONFLICT (proxy_id) DO UPDATE SET
+    encrypted_data = excluded.encrypted_data,
+    iv = excluded.iv,
+    auth_tag = excluded.auth_tag,
+    key_id = excluded.key_id,
+    binding = excluded.binding,
+    binding_version = excluded.binding_version,
+    created_at = excluded.created_at`;
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
@@ -89,37 +85,64 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
-    return this.#db.first(
-      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
-      { id: assertId(proxyId, 'proxyId') },
-      (row) => rememberOrigin(toEncrypted(row), this.#session),
+    return this.#db.first(`${SELECT} WHERE c.proxy_id = :id`, { id: assertId(proxyId, 'proxyId') }, (row) =>
+      rememberOrigin(toEncrypted(row), { session: this.#session, address: toAddress(row) }),
     );
   }
 
   /**
-   * Encrypts a login and stores it, bound to its row in this database, in place of what the proxy had.
+   * Encrypts a login and stores it, in place of what the proxy had. It is bound to the proxy and its address: it opens for
+   * no other host, port or protocol. An id means the address that the proxy has now; give the proxy as you read it to be
+   * sure which address that is.
    *
-   * @throws INVALID_INPUT, NOT_FOUND, KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; KEY_MISSING, KEY_MISMATCH,
+   *   KEY_INVALID, KEY_EXHAUSTED.
    */
-  store(proxyId: string, login: Login): Result<M, void> {
-    assertId(proxyId, 'proxyId');
+  store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
+    const target = parseTarget(proxy);
     const { username, password } = parse(loginSchema, login, 'login');
     const text = JSON.stringify({ username, password });
     const cipher = this.#cipher();
-    return this.#db.transaction(() => this.#sealAndPut(cipher, proxyId, text));
+    return this.#db.transaction(() => this.#sealAndPut(cipher, target, text));
   }
 
   /**
-   * The login of a proxy, or null. What `save` stored is taken for a password without a username.
+   * The login of a proxy, or null. What `save` stored is taken for a password without a username. Give the proxy as you
+   * read it, and not its id alone, where you will send the login: then it is checked against the very address that you use.
    *
-   * @throws CREDENTIAL_CORRUPT, also if the row belongs to another proxy or database; KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   * @throws CREDENTIAL_CORRUPT, also if the proxy's address was changed by other means than `ProxyRepository.update`, or the
+   *   row belongs to another proxy or database; CONFLICT if the proxy now has another address than the one given;
+   *   KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
-  reveal(proxyId: string): Result<M, Login | null> {
-    return this.#db.first(
-      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
-      { id: assertId(proxyId, 'proxyId') },
-      (row) => this.#decrypt(proxyId, toEncrypted(row)),
+  reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
+    const { id, address } = parseTarget(proxy);
+    return this.#db.first(`${SELECT} WHERE c.proxy_id = :id`, { id }, (row) => {
+      const current = toAddress(row);
+      if (address && !(current && isSame(address, current))) throw movedError(id);
+      return this.#decrypt(id, current, toEncrypted(row));
+    });
+  }
+
+  /**
+   * Encrypts the credential of a proxy again: `ProxyRepository.update` calls it in the transaction that changed the address. A
+   * credential that is not bound (`save`) stays as it is.
+   *
+   * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
+   *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   */
+  *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
+    const row = yield this.#db.first(
+      `${SELECT} WHERE c.proxy_id = :id AND c.binding IS DISTINCT FROM 'unbound'`,
+      { id: assertId(id) },
+      toEncrypted,
     );
+    if (row === null) return;
+    const old = row as EncryptedData;
+    const cipher = this.#cipher('Changing the protocol, host or port of a proxy encrypts its login again.');
+    const opened = this.#openMoved(cipher, id, { from, to }, old);
+    if (opened === null) return;
+    const { content, text } = opened;
+    if (!(yield this.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
   }
 
   /** Whether a proxy has credentials. */
@@ -153,59 +176,77 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
   }
 
-  /** How many credentials there are by key and binding. */
-  countByKey(): Result<M, { keyId: string | null; bound: boolean; rows: number }[]> {
+  /** How many credentials there are by key and by what their rows say that they are bound to. */
+  countByKey(): Result<M, CredentialCount[]> {
     return this.#db.all(
-      `SELECT key_id, coalesce(binding, 'unbound') <> 'unbound' AS bound, count(*) AS n
+      `SELECT key_id,
+         CASE WHEN coalesce(binding, 'unbound') = 'unbound' THEN 'none'
+              WHEN binding_version = ${BOUND_TO_ADDRESS} THEN 'address' ELSE 'id' END AS bound_to,
+         count(*) AS n
        FROM encrypted_credentials GROUP BY 1, 2 ORDER BY 1, 2`,
       {},
-      (row) => ({ keyId: row.key_id as string | null, bound: Boolean(row.bound), rows: Number(row.n) }),
+      (row) => ({
+        keyId: row.key_id as string | null,
+        binding: row.bound_to as CredentialCount['binding'],
+        rows: Number(row.n),
+      }),
     );
   }
 
-  /** A page of rows after a proxy id, empty at the end; each says when it is opened that it is malformed. All rows, or those that are not bound under a key. */
+  /**
+   * A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a
+   * key. A malformed row says so in its `problem`.
+   */
   page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
     assertId(after, 'after');
     assertWhole(limit, 'limit', 1, 10_000);
     if (notUnder === undefined) {
       return readablePage(
         this.#session,
-        `SELECT * FROM encrypted_credentials WHERE proxy_id > :after ORDER BY proxy_id LIMIT :limit OFFSET :skip`,
+        `${SELECT} WHERE c.proxy_id > :after ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
         { after, limit },
         toStoredCredential,
       );
     }
     return readablePage(
       this.#session,
-      `SELECT * FROM encrypted_credentials
-       WHERE proxy_id > :after AND (key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound')
-       ORDER BY proxy_id LIMIT :limit OFFSET :skip`,
+      `${SELECT}
+       WHERE c.proxy_id > :after AND (c.key_id IS DISTINCT FROM :key_id OR coalesce(c.binding, 'unbound') = 'unbound'
+         OR c.binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS})
+       ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
       { after, limit, key_id: assertId(notUnder, 'notUnder') },
       toStoredCredential,
     );
   }
 
-  /** How many rows `page` gives that are not bound under a key. */
+  /** How many rows `page` gives that are not bound to their address under a key. */
   countNotUnder(keyId: string): Result<M, number> {
     return this.#db.one(
       `SELECT count(*) AS n FROM encrypted_credentials
-       WHERE key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound'`,
+       WHERE key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound'
+         OR binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS}`,
       { key_id: assertId(keyId, 'keyId') },
       (row) => Number(row?.n),
     );
   }
 
-  /** Replaces a row's ciphertext if it is still the one that was read (compare-and-swap); says whether it was. */
+  /**
+   * Replaces a row's ciphertext if it is still the one that was read, and the proxy has the address that the new one is for
+   * (compare-and-swap); says whether it did.
+   */
   swap(proxyId: string, old: EncryptedData, replacement: EncryptedData): Result<M, boolean> {
     assertId(proxyId, 'proxyId');
     assertObject(old, 'old credential');
     assertObject(replacement, 'replacement');
     return this.#db.run(
       `UPDATE encrypted_credentials
-       SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding
-       WHERE proxy_id = :id AND encrypted_data = :old_ciphertext AND iv = :old_iv AND auth_tag = :old_tag`,
+       SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding,
+         binding_version = :version
+       WHERE proxy_id = :id AND encrypted_data = :old_ciphertext AND iv = :old_iv AND auth_tag = :old_tag
+         AND EXISTS (SELECT 1 FROM proxies WHERE id = :id AND protocol = :protocol AND host = :host AND port = :port)`,
       {
         ...toParams(proxyId, replacement),
+        ...toAddressParams(replacement.address),
         old_ciphertext: old.ciphertext,
         old_iv: old.iv,
         old_tag: old.authTag,
@@ -215,8 +256,17 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
-  *#sealAndPut(cipher: CredentialCipher, proxyId: string, text: string): Steps<M, void> {
-    yield this.#put(proxyId, cipher.seal(proxyId, 'login', text));
+  *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, text: string): Steps<M, void> {
+    const target = address ?? ((yield this.#addressOf(id)) as ProxyAddress);
+    yield this.#put(id, cipher.seal(id, target, 'login', text));
+  }
+
+  #addressOf(id: string): Result<M, ProxyAddress> {
+    return this.#db.one(`SELECT id, protocol, host, port FROM proxies WHERE id = :id`, { id }, (row) => {
+      const address = row && toAddress(row);
+      if (address) return address;
+      throw row ? malformedAddress(id) : notFound('proxy', id);
+    });
   }
 
   *#checkAndPut(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
@@ -247,28 +297,53 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
   }
 
+  /** What is bound to an address is stored only for a proxy that has it: it would never open for another. */
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
-    return this.#db.run(
-      `INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, created_at)
-       SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :now FROM proxies WHERE id = :id
-       ON CONFLICT (proxy_id) DO UPDATE SET
-         encrypted_data = excluded.encrypted_data,
-         iv = excluded.iv,
-         auth_tag = excluded.auth_tag,
-         key_id = excluded.key_id,
-         binding = excluded.binding,
-         created_at = excluded.created_at`,
-      { ...toParams(proxyId, data), now: toStored(this.#session.clock()) },
-      (changed) => {
+    const params = { ...toParams(proxyId, data), now: toStored(this.#session.clock()) };
+    if (data.address === undefined) {
+      return this.#db.run(`${INSERT} ${OR_REPLACE}`, params, (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
+      });
+    }
+    return this.#db.run(
+      `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`,
+      { ...params, ...toAddressParams(data.address) },
+      (changed) => {
+        if (changed === 0) throw notFoundThere(proxyId);
       },
     );
   }
 
-  #decrypt(proxyId: string, encrypted: EncryptedData): Login {
+  #decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Login {
+    const { content, text } = this.#open(this.#cipher(), proxyId, address, encrypted);
+    return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
+  }
+
+  /** Null if it is bound to the new address already: a wrong address, set by SQL, is being put right. */
+  #openMoved(
+    cipher: CredentialCipher,
+    proxyId: string,
+    { from, to }: { from: ProxyAddress | null; to: ProxyAddress },
+    encrypted: EncryptedData,
+  ): OpenedCredential | null {
     try {
-      const { content, text } = this.#cipher().open(proxyId, encrypted);
-      return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
+      return this.#open(cipher, proxyId, from, encrypted);
+    } catch (error) {
+      if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
+      const opened = this.#open(cipher, proxyId, to, encrypted);
+      if (opened.binding === 'address') return null;
+      throw error;
+    }
+  }
+
+  #open(
+    cipher: CredentialCipher,
+    proxyId: string,
+    address: ProxyAddress | null,
+    encrypted: EncryptedData,
+  ): OpenedCredential {
+    try {
+      return cipher.open(proxyId, address, encrypted);
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
@@ -278,70 +353,11 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     }
   }
 
-  #cipher(): CredentialCipher {
+  #cipher(why = ''): CredentialCipher {
     if (this.#encryption) return this.#encryption.cipherOf(this.#session);
     throw new ProxyVaultError(
       'INVALID_INPUT',
-      'This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
+      `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor.`.trim(),
     );
-  }
-}
-
-function toLogin(proxyId: string, text: string): Login {
-  // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
-  const parsed = loginSchema.safeParse(jsonOf(text));
-  if (parsed.success) return parsed.data;
-  throw new ProxyVaultError(
-    'INVALID_ROW',
-    `The credentials of proxy ${proxyId} have a form that this version does not know.`,
-    { details: { proxyId } },
-  );
-}
-
-/** An error of JSON.parse would quote the text. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function toParams(proxyId: string, data: EncryptedData): Record<string, string | null> {
-  return {
-    id: proxyId,
-    ciphertext: data.ciphertext,
-    iv: data.iv,
-    tag: data.authTag,
-    key_id: data.keyId ?? null,
-    binding: data.boundTo === undefined ? 'unbound' : (data.content ?? 'login'),
-  };
-}
-
-/** Looks at types only: whether a text is the ciphertext is found out when it is decrypted. @throws INVALID_ROW. */
-function toEncrypted(row: Row): EncryptedData {
-  const table = ENCRYPTED_CREDENTIALS;
-  const { proxy_id: proxyId, key_id: keyId, binding } = row;
-  const data: EncryptedData = {
-    ciphertext: TEXT.is(row.encrypted_data) ? row.encrypted_data : table.refuse(row, 'encrypted_data'),
-    iv: TEXT.is(row.iv) ? row.iv : table.refuse(row, 'iv'),
-    authTag: TEXT.is(row.auth_tag) ? row.auth_tag : table.refuse(row, 'auth_tag'),
-  };
-  if (keyId !== null) data.keyId = TEXT.is(keyId) ? keyId : table.refuse(row, 'key_id');
-  if (!table.columns.binding.is(binding)) table.refuse(row, 'binding');
-  if (binding === 'login' || binding === 'text') {
-    data.boundTo = ID.is(proxyId) ? proxyId : table.refuse(row, 'proxy_id');
-    data.content = binding;
-  }
-  return data;
-}
-
-function toStoredCredential(row: Row): StoredCredential {
-  const proxyId = ID.is(row.proxy_id) ? row.proxy_id : ENCRYPTED_CREDENTIALS.refuse(row, 'proxy_id');
-  try {
-    return { proxyId, encrypted: toEncrypted(row), problem: null };
-  } catch (error) {
-    if (!(error instanceof ProxyVaultError)) throw error;
-    return { proxyId, encrypted: { ciphertext: '', iv: '', authTag: '' }, problem: error };
   }
 }

@@ -1,5 +1,6 @@
 /** The repositories, one file a table. A new table is a migration, a file here, and a line below. */
 export { ActiveProxyRepository } from './active-proxy.repository.ts';
+export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
 export type { ImportOptions, ImportSummary, ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';

@@ -13,7 +13,7 @@ import {
 } from '../types.ts';
 import { hostSchema, idSchema, parse, text } from '../validation.ts';
 import { HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { loginSchema } from './encrypted-credentials.repository.ts';
+import { loginSchema } from './credential-record.ts';
 
 /** Which proxies are meant; an absent field leaves it open. */
 export interface ProxyFilter {

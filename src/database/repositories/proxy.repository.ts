@@ -3,7 +3,7 @@ import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '
 import { newId } from '../ids.ts';
 import type { CredentialEncryption } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
-import type { Login, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
+import type { Login, ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
 import {
   assertBoolean,
   assertId,
@@ -14,6 +14,7 @@ import {
   notFound,
   parse,
 } from '../validation.ts';
+import { isSame, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import {
   alreadyThere,
@@ -55,7 +56,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => ProxyConfig | undefined;
 
-  /** `encryption` is needed only to store credentials. */
+  /** `encryption` is needed to store credentials, and to change the address of a proxy that has some. */
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
     this.#session = session;
@@ -162,9 +163,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty.
+   * Changes the fields that are given; `null` empties those that may be empty. A login is bound to the address of its
+   * proxy, so another protocol, host or port encrypts it again, in the same transaction, and needs the key.
    *
-   * @throws NOT_FOUND; INVALID_INPUT; CONFLICT, with `details.existingId`, if another proxy has the new identity.
+   * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login; CONFLICT,
+   *   with `details.existingId`, if another proxy has the new identity; CREDENTIAL_CORRUPT if the login does not open at the
+   *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
    */
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
     const changes = parse(updateSchema, updates, 'proxy');
@@ -208,7 +212,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     const params = this.#insertParams(input, fingerprint);
     const created = (yield this.#db.first(`${INSERT} RETURNING *`, params, toProxy)) as ProxyConfig | null;
     if (created === null) throw alreadyThere(yield this.#findConflict(params));
-    if (input.credentials) yield this.#credentials.store(created.id, input.credentials);
+    if (input.credentials) yield this.#credentials.store(created, input.credentials);
     return created;
   }
 
@@ -238,7 +242,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
         const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
         const id = isNew ? String(params.id) : yield* this.#findKnown(params);
-        if (isNew && input.credentials) yield this.#credentials.store(id, input.credentials);
+        if (isNew && input.credentials) yield this.#credentials.store({ ...input, id }, input.credentials);
         summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
         if (tag) yield this.#tags.add(id, tag.name, tag.importId);
       } catch (error) {
@@ -276,7 +280,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     if (credentials && credentials.password !== '') {
       const stored = (yield this.#credentials.reveal(id)) as Login | null;
       if (stored?.password !== credentials.password) {
-        yield this.#credentials.store(id, credentials);
+        yield this.#credentials.store({ ...input, id }, credentials);
         changed++;
       }
     }
@@ -310,7 +314,16 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       (row) => String(row.id),
     );
     if (existing !== null) throw alreadyThere(existing);
-    return (yield this.#update(params)) as ProxyConfig;
+    const from = (yield this.#findAddress(params)) as ProxyAddress | null;
+    const moved = (yield this.#update(params)) as ProxyConfig;
+    if (from === null || !isSame(from, moved)) yield* this.#credentials.rebind(moved.id, from, moved);
+    return moved;
+  }
+
+  #findAddress({ id }: Params): Result<M, ProxyAddress | null> {
+    return this.#db.one(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id } as Params, (row) =>
+      row ? toAddress(row) : null,
+    );
   }
 
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {

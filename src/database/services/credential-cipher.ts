@@ -1,23 +1,31 @@
 import type { Mode, Session } from '../drivers/driver.ts';
-import type { EncryptedData } from '../types.ts';
+import type { EncryptedData, ProxyAddress } from '../types.ts';
 
 /** What a stored credential holds: a login, or a text as the specification's plain `encrypt` took it. */
 export type CredentialContent = 'login' | 'text';
 
-/** Encrypts the credentials of one database, each bound to its row. */
+export interface OpenedCredential {
+  content: CredentialContent;
+  text: string;
+  /** What its ciphertext is bound to: the proxy's id and address; by older versions the id alone; or nothing. */
+  binding: 'address' | 'id' | 'none';
+}
+
+/** Encrypts the credentials of one database, each bound to its proxy and that proxy's address. */
 export interface CredentialCipher {
   /**
    * Encrypts a text for a proxy.
    *
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
-  seal(proxyId: string, content: CredentialContent, text: string): EncryptedData;
+  seal(proxyId: string, address: ProxyAddress, content: CredentialContent, text: string): EncryptedData;
   /**
-   * What a proxy's row holds.
+   * Opens what a proxy's row holds. `address` is where that proxy is now; null if there is no such proxy.
    *
-   * @throws CREDENTIAL_CORRUPT if it was changed, or is another row's or database's; KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   * @throws CREDENTIAL_CORRUPT if it or the address was changed, or it is another row's or database's; KEY_MISSING,
+   *   KEY_MISMATCH, KEY_INVALID.
    */
-  open(proxyId: string, stored: EncryptedData): { content: CredentialContent; text: string };
+  open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential;
   /** A keyed fingerprint of a username: 128 bits in base64url. */
   fingerprint(username: string): string;
 }
@@ -27,17 +35,23 @@ export interface CredentialEncryption {
   cipherOf(session: Session<Mode>): CredentialCipher;
 }
 
+/** Where an encrypted credential was read: in which database, and at which address of its proxy. */
+export interface CredentialOrigin {
+  session: Session<Mode>;
+  address: ProxyAddress | null;
+}
+
 /**
- * Which database an encrypted credential was read from, so that a service which was not told can decrypt it with that
+ * Remembers where each credential was read, so that a service which was not told the database can decrypt it with that
  * database's keys. Kept beside the object and not in it: the record stays the specification's plain data.
  */
-const origins = new WeakMap<EncryptedData, Session<Mode>>();
+const origins = new WeakMap<EncryptedData, CredentialOrigin>();
 
-export function rememberOrigin(data: EncryptedData, session: Session<Mode>): EncryptedData {
-  origins.set(data, session);
+export function rememberOrigin(data: EncryptedData, origin: CredentialOrigin): EncryptedData {
+  origins.set(data, origin);
   return data;
 }
 
-export function originOf(data: EncryptedData): Session<Mode> | undefined {
+export function originOf(data: EncryptedData): CredentialOrigin | undefined {
   return origins.get(data);
 }

@@ -1,6 +1,6 @@
-import type { EncryptedData } from '../types.ts';
+import type { EncryptedData, ProxyAddress } from '../types.ts';
 import { corruptError, openBound, sealBound } from './binding.ts';
-import type { CredentialCipher, CredentialContent } from './credential-cipher.ts';
+import type { CredentialCipher, CredentialContent, OpenedCredential } from './credential-cipher.ts';
 import { fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import type { SecretKey } from './secret-key.ts';
 
@@ -13,16 +13,17 @@ export class DirectCipher implements CredentialCipher {
     this.#roots = roots;
   }
 
-  seal(proxyId: string, content: CredentialContent, text: string): EncryptedData {
-    return sealBound(this.#roots.readOrCreate()[0], '', proxyId, content, text);
+  seal(proxyId: string, address: ProxyAddress, content: CredentialContent, text: string): EncryptedData {
+    const [root] = this.#roots.readOrCreate();
+    return sealBound(root, { databaseId: '', proxyId, address }, content, text);
   }
 
-  open(proxyId: string, stored: EncryptedData): { content: CredentialContent; text: string } {
+  open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential {
     for (const key of directKeys(this.#roots, stored.keyId)) {
-      const opened = openBound(key, '', proxyId, stored);
+      const opened = openBound(key, { databaseId: '', proxyId, address }, stored);
       if (opened) return opened;
     }
-    throw corruptError(stored.keyId);
+    throw corruptError(stored);
   }
 
   fingerprint(username: string): string {

@@ -118,7 +118,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
   /**
    * The text of a ciphertext; all of it is authenticated before any is given.
    *
-   * @throws CREDENTIAL_CORRUPT if ciphertext, IV, tag or associated data changed; KEY_MISMATCH if another key wrote it;
+   * @throws CREDENTIAL_CORRUPT if ciphertext, IV, tag, associated data or the proxy's address changed; KEY_MISMATCH if another key wrote it;
    *   KEY_MISSING, KEY_INVALID; NOT_FOUND for null, which a repository gives where nothing is stored; INVALID_INPUT for a
    *   login that `store` wrote, which has `reveal`.
    */
@@ -130,7 +130,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       );
     }
     assertBytes(associatedData);
-    const session = originOf(encrypted) ?? this.#database;
+    const session = originOf(encrypted)?.session ?? this.#database;
     if (encrypted.boundTo !== undefined) return this.#decryptBound(encrypted, encrypted.boundTo, session);
     const keys =
       session && isSync(session)
@@ -141,7 +141,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       const text = openText(key.key, encrypted, associatedData);
       if (text !== null) return text;
     }
-    throw corruptError(encrypted.keyId);
+    throw corruptError(encrypted);
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -214,11 +214,15 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     return statusOf(this.#ownKeyset());
   }
 
-  /** Decrypts every credential, and names those that do not. @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH. */
+  /**
+   * Decrypts every credential, for the address that its proxy has, and names those that do not open.
+   *
+   * @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH.
+   */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
-    const { onProgress } = assertOptions(options, ['onProgress'], 'options of verify');
+    const { onProgress, database } = assertOptions(options, ['onProgress', 'database'], 'options of verify');
     if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-    return verifyCredentials(this.#ownKeyset(), options);
+    return verifyCredentials(database ? this.#keysetOf(database) : this.#ownKeyset(), { onProgress });
   }
 
   /**
@@ -301,7 +305,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
         'The credential is bound to a row of a database: give that as the option `database`, or use the repository\u2019s reveal.',
       );
     }
-    const { content, text } = this.cipherOf(session).open(proxyId, encrypted);
+    const address = originOf(encrypted)?.address ?? encrypted.address ?? null;
+    const { content, text } = this.cipherOf(session).open(proxyId, address, encrypted);
     if (content === 'text') return text;
     throw new ProxyVaultError(
       'INVALID_INPUT',

@@ -1,4 +1,5 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
+import type { CredentialCount } from '../repositories/credential-record.ts';
 import { type Keyset, lostConfig } from './keyset.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
@@ -29,8 +30,10 @@ export interface KeyStatus {
   keys: DataKeyStatus[];
   /** Credentials that no key of the database encrypts, but the source's own (or, null, one that they do not name). */
   direct: { keyId: string | null; rows: number }[];
-  /** Credentials that are not bound to their row: `rotate` binds them. */
+  /** Credentials that are bound to no proxy: `rotate` binds them. */
   unbound: number;
+  /** Credentials that an older version bound to the id of their proxy, not to its address: `rotate` binds them. */
+  oldBinding: number;
   /** Of a rotation that was interrupted or is under way. */
   rotation: { keyId: string; startedAt: string; left: number } | null;
   /** Whether there is a recovery code. */
@@ -45,8 +48,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
   const records = keyset.records;
   const config = keyset.config.get();
   const counts = keyset.credentials.countByKey();
-  const rowsOf = (keyId: string | null): number =>
-    counts.reduce((sum, count) => (count.keyId === keyId ? sum + count.rows : sum), 0);
+  const rowsOf = (keyId: string | null): number => sumOf(counts.filter((count) => count.keyId === keyId));
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
     keyId,
     state,
@@ -66,7 +68,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
     databaseId: config?.databaseId ?? null,
     keys,
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
-    unbound: counts.reduce((sum, { bound, rows }) => (bound ? sum : sum + rows), 0),
+    unbound: sumOf(counts.filter(({ binding }) => binding === 'none')),
+    oldBinding: sumOf(counts.filter(({ binding }) => binding === 'id')),
     rotation: config?.rotation
       ? {
           keyId: config.rotation.keyId,
@@ -83,6 +86,10 @@ export function statusOf(keyset: Keyset): KeyStatus {
   return { ...status, advice };
 }
 
+function sumOf(counts: readonly CredentialCount[]): number {
+  return counts.reduce((sum, { rows }) => sum + rows, 0);
+}
+
 function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
   try {
     const wrapped = keyset.secrets.find('fingerprint');
@@ -94,7 +101,16 @@ function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
   }
 }
 
-function adviceOn({ source, pinned, keys, direct, unbound, rotation, recoveryCode }: KeyStatus): string[] {
+function adviceOn({
+  source,
+  pinned,
+  keys,
+  direct,
+  unbound,
+  oldBinding,
+  rotation,
+  recoveryCode,
+}: KeyStatus): string[] {
   const advice: string[] = [];
   if (rotation)
     advice.push(
@@ -110,9 +126,13 @@ function adviceOn({ source, pinned, keys, direct, unbound, rotation, recoveryCod
     advice.push('A key has encrypted over 2^30 messages: run `proxyvault key rotate`.');
   if (pinned !== null && keys.some(({ problem }) => problem === 'KEY_MISMATCH'))
     advice.push(`The key given (${source.kind}) is not this database\u2019s, which comes from: ${pinned}.`);
+  if (!rotation && oldBinding > 0)
+    advice.push(
+      `${oldBinding} credentials are not bound to the address of their proxy: whoever can write the file could have them sent elsewhere. Look at the addresses (\`proxyvault list\`), then run \`proxyvault key rotate\`.`,
+    );
   if (!rotation && unbound + direct.length > 0)
     advice.push(
-      'Some credentials are not bound to their row, or not under a key of the database: `proxyvault key rotate` mends both.',
+      'Some credentials are bound to no proxy, or not under a key of the database: `proxyvault key rotate` fixes both.',
     );
   if (keys.length > 0 && !recoveryCode)
     advice.push('There is no recovery code: `proxyvault key recovery-code` makes one.');

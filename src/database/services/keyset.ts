@@ -10,10 +10,10 @@ import {
 } from '../repositories/encryption-config.repository.ts';
 import { type DataKeyRecord, EncryptionKeysRepository } from '../repositories/encryption-keys.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
-import type { EncryptedData } from '../types.ts';
+import type { EncryptedData, ProxyAddress } from '../types.ts';
 import { seal } from './aes-gcm.ts';
 import { corruptError, openBound, sealBound } from './binding.ts';
-import type { CredentialCipher, CredentialContent } from './credential-cipher.ts';
+import type { CredentialCipher, CredentialContent, OpenedCredential } from './credential-cipher.ts';
 import { MessageBudget } from './message-budget.ts';
 import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
@@ -57,10 +57,10 @@ export class Keyset implements CredentialCipher {
     this.#budget = new MessageBudget(session.driver, this.keys);
   }
 
-  seal(proxyId: string, content: CredentialContent, text: string): EncryptedData {
+  seal(proxyId: string, address: ProxyAddress, content: CredentialContent, text: string): EncryptedData {
     const key = this.#writingKey(proxyId);
     this.#budget.spend(key.id);
-    return sealBound(key, this.databaseId, proxyId, content, text);
+    return sealBound(key, { databaseId: this.databaseId, proxyId, address }, content, text);
   }
 
   /** As the specification's `encrypt`: bound to nothing but the associated data that is given. */
@@ -70,12 +70,12 @@ export class Keyset implements CredentialCipher {
     return { ...seal(key.key, text, associatedData), keyId: key.id };
   }
 
-  open(proxyId: string, stored: EncryptedData): { content: CredentialContent; text: string } {
+  open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential {
     for (const key of this.candidates(stored.keyId)) {
-      const opened = openBound(key, this.databaseId, proxyId, stored);
+      const opened = openBound(key, { databaseId: this.databaseId, proxyId, address }, stored);
       if (opened !== null) return opened;
     }
-    throw corruptError(stored.keyId);
+    throw corruptError(stored);
   }
 
   fingerprint(username: string): string {
@@ -344,17 +344,18 @@ export function lostConfig(): ProxyVaultError {
   );
 }
 
-/** @throws MIGRATION_PENDING where the tables of keys are not there yet. */
+/** @throws MIGRATION_PENDING if the tables of keys, or the newest column of the credentials, are not there yet. */
 export function assertMigrated({ driver }: Session<'sync'>): void {
   const found = driver.one(
-    `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'encryption_config'`,
+    `SELECT 1 FROM sqlite_schema, pragma_table_info('encrypted_credentials') AS c
+     WHERE sqlite_schema.type = 'table' AND sqlite_schema.name = 'encryption_config' AND c.name = 'binding_version'`,
     {},
     (row) => row !== undefined,
   );
   if (!found) {
     throw new ProxyVaultError(
       'MIGRATION_PENDING',
-      'The database has no tables for keys yet: call `db.migrations.up()` after `initDatabase()` (`proxyvault migrate up`).',
+      'The tables of keys and credentials are missing or older than this program: call `db.migrations.up()` after `initDatabase()` (`proxyvault migrate up`).',
     );
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Steps } from '../drivers/driver.ts';
-import type { StoredCredential } from '../repositories/encrypted-credentials.repository.ts';
+import type { StoredCredential } from '../repositories/credential-record.ts';
 import type { RotationState } from '../repositories/encryption-config.repository.ts';
 import type { EncryptedData } from '../types.ts';
 import { sealBound } from './binding.ts';
@@ -32,7 +32,7 @@ export interface KeyRotationReport {
   resumed: boolean;
   /** How many credentials were encrypted anew by this call. */
   rotated: number;
-  /** How many of them had been unbound. */
+  /** How many of them had been unbound, or bound to the id of their proxy and not to its address. */
   bound: number;
   /** Credentials that do not decrypt; they were left as they are, and their keys are kept. */
   failures: CredentialFailure[];
@@ -115,7 +115,7 @@ async function encryptAll(
       const swapped = keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements));
       if (swapped === null) return;
       report.rotated += swapped.length;
-      report.bound += swapped.filter(({ encrypted }) => encrypted.boundTo === undefined).length;
+      report.bound += swapped.filter(({ encrypted }) => encrypted.address === undefined).length;
       onProgress?.({ phase: 'encrypting', done: Math.min(report.rotated, total), total });
       await nextTurn();
     }
@@ -149,9 +149,12 @@ interface Replacement extends StoredCredential {
 /** Outside of the transaction, so that nobody waits for it. Nothing for a row that does not decrypt. */
 function reencrypt(keyset: Keyset, key: SecretKey, row: StoredCredential): Replacement[] {
   const made: Replacement[] = [];
+  const { proxyId, address } = row;
+  if (address === null) return made;
   failureOf((encrypted) => {
-    const { content, text } = keyset.open(row.proxyId, encrypted);
-    made.push({ ...row, replacement: sealBound(key, keyset.databaseId, row.proxyId, content, text) });
+    const { content, text } = keyset.open(proxyId, address, encrypted);
+    const place = { databaseId: keyset.databaseId, proxyId, address };
+    made.push({ ...row, replacement: sealBound(key, place, content, text) });
   }, row);
   return made;
 }

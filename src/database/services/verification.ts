@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
-import type { StoredCredential } from '../repositories/encrypted-credentials.repository.ts';
+import type { Session } from '../drivers/driver.ts';
+import type { StoredCredential } from '../repositories/credential-record.ts';
 import type { EncryptedData } from '../types.ts';
 import type { Keyset } from './keyset.ts';
 
@@ -14,15 +15,19 @@ export interface CredentialFailure {
 }
 
 export interface VerificationReport {
-  /** Every credential decrypts. */
+  /** Every credential decrypts, for the address that its proxy has. */
   ok: boolean;
   checked: number;
-  /** Credentials that are not bound to their row: `rotate` binds them. */
+  /** Credentials that decrypt and are bound to no proxy: `rotate` binds them. */
   unbound: number;
+  /** Credentials that decrypt and are bound to the id of their proxy, not to its address: `rotate` binds them. */
+  oldBinding: number;
   failures: CredentialFailure[];
 }
 
 export interface VerificationOptions {
+  /** The database to verify; the option `database` of the service unless given. */
+  database?: Session<'sync'> | undefined;
   /** Called after each page. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
@@ -32,19 +37,22 @@ const PAGE = 500;
 /** Decrypts every credential, in the order of proxy ids, a page at a time. */
 export async function verifyCredentials(
   keyset: Keyset,
-  { onProgress }: VerificationOptions = {},
+  { onProgress }: Pick<VerificationOptions, 'onProgress'> = {},
 ): Promise<VerificationReport> {
   await keyset.reload();
   const total = keyset.credentials.count();
-  const report: VerificationReport = { ok: true, checked: 0, unbound: 0, failures: [] };
+  const report: VerificationReport = { ok: true, checked: 0, unbound: 0, oldBinding: 0, failures: [] };
   for (let after = ''; ; ) {
     const page = keyset.credentials.page(after, PAGE);
     const last = page.at(-1);
     if (last === undefined) break;
     after = last.proxyId;
     for (const row of page) {
-      if (row.problem === null && row.encrypted.boundTo === undefined) report.unbound++;
-      const failure = failureOf((encrypted) => keyset.open(row.proxyId, encrypted), row);
+      const failure = failureOf((encrypted) => {
+        const { binding } = keyset.open(row.proxyId, row.address, encrypted);
+        if (binding === 'none') report.unbound++;
+        if (binding === 'id') report.oldBinding++;
+      }, row);
       if (failure !== null) report.failures.push(failure);
     }
     report.checked += page.length;

@@ -110,6 +110,30 @@ describe('the same repositories over an engine that answers with promises', () =
     await expect(credentials.reveal(b?.id ?? '')).rejects.toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
   });
 
+  it('bind credentials to the address, and encrypt them again for another one', async () => {
+    const db = openMigrated({ path: ':memory:' });
+    const session = asyncSession(db);
+    const encryption = new EncryptionService({ key: randomBytes(32) });
+    const proxies = new ProxyRepository(session, encryption);
+    const login = { username: 'u', password: 'p' };
+    const { id } = await proxies.create({ host: 'h.example', port: 1, protocol: 'http', credentials: login });
+    const credentials = new EncryptedCredentialsRepository(session, encryption);
+    await expect(new ProxyRepository(session).update(id, { port: 2 })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('EncryptionService'),
+    });
+    expect(await proxies.findById(id)).toMatchObject({ port: 1 });
+    const moved = await proxies.update(id, { host: 'new.example', port: 2 });
+    expect(await credentials.reveal(moved)).toEqual(login);
+    await credentials.store(moved, { ...login, password: 'q' });
+    db.driver.exec(`UPDATE proxies SET host = 'evil.example'`);
+    await expect(credentials.reveal(id)).rejects.toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+    await expect(credentials.reveal(moved)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(credentials.store(moved, login)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(proxies.update(id, { port: 3 })).rejects.toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+    expect(await proxies.findById(id)).toMatchObject({ port: 2 });
+  });
+
   it('do the same work, compound steps and errors too', async () => {
     const db = openMigrated({ path: ':memory:' });
     const session = asyncSession(db);

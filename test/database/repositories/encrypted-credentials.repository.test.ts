@@ -110,7 +110,8 @@ describe('store and reveal', () => {
 
 it('what is authenticated and no login is INVALID_ROW, and its text is in no error', () => {
   const { db, encryption, credentials, a } = open();
-  credentials.save(a, encryption.cipherOf(db).seal(a, 'login', 'canary-text'));
+  const address = { protocol: 'http' as const, host: 'h.example', port: 1 };
+  credentials.save(a, encryption.cipherOf(db).seal(a, address, 'login', 'canary-text'));
   const error = thrownBy(() => credentials.reveal(a));
   expect(error).toMatchObject({ code: 'INVALID_ROW' });
   expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('canary');

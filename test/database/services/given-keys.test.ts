@@ -185,7 +185,7 @@ describe('destroy', () => {
       () => credentials.store(ids[0] ?? '', loginOf(1)),
       () => encryption.createRecoveryCode(),
       () => encryption.status(),
-      () => cipher.seal('x', 'text', 'y'),
+      () => cipher.seal('x', { protocol: 'http', host: 'h.example', port: 1 }, 'text', 'y'),
     ];
     for (const use of uses) expect(thrownBy(use)).toMatchObject({ code: 'CLOSED' });
     await expect(encryption.rotate()).rejects.toMatchObject({ code: 'CLOSED' });

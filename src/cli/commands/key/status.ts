@@ -24,6 +24,7 @@ function describe({
   keys,
   direct,
   unbound,
+  oldBinding,
   rotation,
   recoveryCode,
   advice,
@@ -34,6 +35,7 @@ function describe({
     ['Database', databaseId ?? 'no credential yet'],
     ['Recovery code', recoveryCode ? 'made' : 'none'],
     ['Unbound rows', String(unbound)],
+    ['Old binding', String(oldBinding)],
     ['Rotation', rotation ? `to ${rotation.keyId}, ${rotation.left} credentials left` : 'none under way'],
   ].map(([name = '', value]) => `${name.padEnd(15)}${value}`);
   const rows = [

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import type { CredentialFailure } from '../../../database/services/index.ts';
+import type { CredentialFailure, VerificationReport } from '../../../database/services/index.ts';
 import { EXIT } from '../../fail.ts';
 import { print, table } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
@@ -21,7 +21,7 @@ export function verifyCommand(): Command {
           progress.stop();
           print(options.json, report, () =>
             report.ok
-              ? `All ${report.checked} credentials decrypt.`
+              ? `All ${report.checked} credentials decrypt.${oldBindingNote(report)}`
               : `${report.failures.length} of ${report.checked} credentials do not decrypt.\n\n${failureTable(report.failures)}`,
           );
           if (!report.ok) process.exitCode = EXIT.failure;
@@ -32,6 +32,11 @@ export function verifyCommand(): Command {
       { unlock: true },
     ),
   );
+}
+
+function oldBindingNote({ oldBinding }: VerificationReport): string {
+  if (oldBinding === 0) return '';
+  return ` ${oldBinding} of them are not bound to the address of their proxy: run \`proxyvault key rotate\`.`;
 }
 
 /** Which credentials are lost, and why. */
