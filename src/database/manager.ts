@@ -5,7 +5,6 @@ import { Background } from './drivers/sqlite/background.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
 import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
 import { SqliteDriver } from './drivers/sqlite/driver.ts';
-import { closedError } from './drivers/sqlite/errors.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -85,7 +84,8 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /**
    * Runs `work` in a write transaction: all of it is stored, or, if it throws, nothing. Inside another it is
-   * a savepoint, which can fail alone.
+   * a savepoint, which can fail alone. But if the engine itself has rolled everything back, as on a full disk, every
+   * later statement throws, and so does the outermost transaction, even if `work` has caught the error.
    *
    * @throws ASYNC_TRANSACTION for an async function (it would commit at its first await), BUSY, CLOSED.
    */
@@ -100,7 +100,14 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
   get background(): Pick<Background, 'all'> {
-    if (!this.#inMemory) return this.#background;
+    if (!this.#inMemory) {
+      return {
+        all: async (sql, params, options) => {
+          this.driver.assertOpen();
+          return this.#background.all(sql, params, options);
+        },
+      };
+    }
     // Another thread cannot see a database in memory.
     return {
       all: async (sql: string, params: Params = {}): Promise<Row[]> =>
@@ -116,7 +123,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *   in memory, DISK_FULL, CORRUPT.
    */
   async backup(path: string, options: BackupOptions = {}): Promise<string> {
-    this.#assertOpen();
+    this.driver.assertOpen();
     if (this.#inMemory)
       throw new ProxyVaultError('INVALID_INPUT', 'A database in memory has no file to back up.');
     return backupTo(this.#connection, path, options);
@@ -127,13 +134,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * do not open for their proxy's address. Never changes anything.
    */
   async check(options: CheckOptions = {}): Promise<CheckReport> {
-    this.#assertOpen();
+    this.driver.assertOpen();
     return checkDatabase(this, options);
   }
 
   /** Sizes and row counts. */
   async stats(): Promise<DatabaseStats> {
-    this.#assertOpen();
+    this.driver.assertOpen();
     return readStats(this);
   }
 
@@ -161,9 +168,9 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /** Updates the query planner's statistics and closes all connections. Calling it again does nothing. */
   close(): void {
-    if (!this.driver.open) return;
-    if (!this.readonly && !this.driver.inTransaction) this.#optimize();
+    if (!this.readonly && this.driver.open && !this.driver.inTransaction) this.#optimize();
     this.driver.close();
+    // Also if the driver has closed itself after an I/O error.
     void this.#background.close();
   }
 
@@ -200,10 +207,6 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   #backupBefore(first: Migration, keep: number): void {
     if (keep === 0 || this.#inMemory || !hasRows(this.driver, this.migrations.table)) return;
     backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
-  }
-
-  #assertOpen(): void {
-    if (!this.driver.open) throw closedError(this.path);
   }
 }
 

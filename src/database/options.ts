@@ -24,7 +24,7 @@ export interface DatabaseOptions {
   busyTimeoutMs?: number | undefined;
   /** The current time in milliseconds since the Unix epoch. Default `Date.now`. */
   clock?: Clock | undefined;
-  /** How many `iterate()` streams may be open at once. Default 4. */
+  /** How many `iterate()` streams may be read from at once; one more gets BUSY. Default 4. */
   maxReaders?: number | undefined;
   /** How many threads serve `background`. Default 2, fewer on a small machine. */
   backgroundWorkers?: number | undefined;

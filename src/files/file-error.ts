@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type ErrorCode, ProxyVaultError } from '../errors.ts';
 
 /** What an error number of the operating system means here, and what to do: see errno(3). */
@@ -57,11 +58,11 @@ export function withFileErrors<T>(what: string, path: string, work: () => T): T 
 
 /** The error number's name, such as `ENOENT`; null for an error that is not the operating system's. */
 export function errnoOf(error: unknown): string | null {
-  return error instanceof Error &&
-    'syscall' in error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    /^E[A-Z0-9]+$/.test(error.code)
-    ? error.code
-    : null;
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'))
+    return null;
+  if (/^E[A-Z0-9]+$/.test(error.code)) return error.code;
+  // Node has no name of its own for some, such as a used-up quota (EDQUOT), and gives the negative number.
+  if (error.code !== 'UNKNOWN' || !('errno' in error)) return null;
+  const { errno } = error;
+  return Object.entries(constants.errno).find(([, number]) => number === -Number(errno))?.[0] ?? 'UNKNOWN';
 }

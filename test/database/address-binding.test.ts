@@ -20,15 +20,18 @@ describe('a proxy whose address was changed by SQL', () => {
     ['protocol', `protocol = 'https'`],
     ['port', 'port = 8081'],
     ['all three', `host = 'evil.example', protocol = 'socks5', port = 1080`],
-    ['the case of the host', `host = 'H.EXAMPLE'`],
-    ['a zero byte after the host', `host = 'h.example' || char(0) || '.evil.example'`],
-  ])('does not get its login: %s', async (_, assignment) => {
+    // An export leaves out a malformed row, and says so.
+    ['the case of the host', `host = 'H.EXAMPLE'`, 'left out'],
+    ['a zero byte after the host', `host = 'h.example' || char(0) || '.evil.example'`, 'left out'],
+  ])('does not get its login: %s', async (_, assignment, exported = 'rejected') => {
     const { db, encryption, credentials, ids } = openPool(2);
     const [id = '', other = ''] = ids;
     attack(db, `UPDATE proxies SET ${assignment} WHERE id = :id`, { id });
     expect(thrownBy(() => credentials.reveal(id))).toMatchObject({ ...CORRUPT, details: { proxyId: id } });
     expect(thrownBy(() => encryption.decrypt(credentials.findByProxyId(id)))).toMatchObject(CORRUPT);
-    expect(thrownBy(() => [...exportProxies(db, { encryption, reveal: true })])).toMatchObject(CORRUPT);
+    const exportAll = (): string => [...exportProxies(db, { encryption, reveal: true })].join('');
+    if (exported === 'rejected') expect(thrownBy(exportAll)).toMatchObject(CORRUPT);
+    else expect(exportAll()).not.toContain(loginOf(0).password);
     expect(await encryption.verify()).toMatchObject({
       ok: false,
       checked: 2,

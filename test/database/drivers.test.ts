@@ -44,6 +44,31 @@ describe('translate', () => {
     ).toBe('CLOSED');
   });
 
+  it('takes an error of the operating system or of a thread for what it is, not for bad input', () => {
+    const context = { open: true, path: '/pool.db' };
+    const system = Object.assign(new Error('EMFILE: too many open files'), {
+      code: 'EMFILE',
+      syscall: 'open',
+    });
+    expect(translate(system, context)).toMatchObject({
+      code: 'CANNOT_OPEN',
+      message: expect.stringContaining('ulimit -n'),
+      cause: system,
+    });
+    for (const code of ['ERR_WORKER_INIT_FAILED', 'ERR_WORKER_OUT_OF_MEMORY', 'ERR_DLOPEN_FAILED']) {
+      const cause = Object.assign(new Error('it did not start'), { code });
+      expect(translate(cause, context)).toMatchObject({
+        code: 'IO',
+        message: expect.stringContaining('Check the memory'),
+        cause,
+      });
+    }
+    expect(translate(engineError('SQLITE_NOMEM'), context)).toMatchObject({
+      code: 'IO',
+      message: expect.stringContaining('not enough memory: free some'),
+    });
+  });
+
   it('knows a failed fsync, after which the connection is not used again', () => {
     expect(
       ['SQLITE_IOERR_FSYNC', 'SQLITE_IOERR_DIR_FSYNC'].map((code) => isFailedSync(engineError(code))),

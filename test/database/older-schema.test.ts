@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type DatabaseManager, ProxyVaultError } from 'proxyvault/database';
+import { type DatabaseManager, ProxyVaultError, type Steps } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, it } from 'vitest';
@@ -81,7 +81,9 @@ function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
       operations[`${name}.${method}`] = () => {
         const call: unknown = Reflect.get(repository, method);
         const result: unknown = typeof call === 'function' ? call.apply(repository, args) : call;
-        return method === 'iterate' ? [...(result as Iterable<unknown>)] : result;
+        if (method === 'iterate') return [...(result as Iterable<unknown>)];
+        // A part of a transaction, as `rebind` is, runs in one.
+        return isSteps(result) ? db.driver.transaction(() => result) : result;
       };
     }
   }
@@ -103,6 +105,10 @@ function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
     stats: () => db.stats(),
     check: () => db.check(),
   };
+}
+
+function isSteps(result: unknown): result is Steps<'sync', unknown> {
+  return Object.prototype.toString.call(result) === '[object Generator]';
 }
 
 async function outcome(run: () => unknown): Promise<unknown> {

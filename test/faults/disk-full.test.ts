@@ -49,3 +49,38 @@ it('a full disk is DISK_FULL, keeps what was stored before, and is over when the
   expect(await db.check({ deep: true })).toMatchObject({ ok: true });
   await db[Symbol.asyncDispose]();
 });
+
+it('a full disk inside nested transactions, caught at every depth, stores nothing of them', (context) => {
+  const folder = mountSmallDisk();
+  if (folder === null)
+    return context.skip('a small file system cannot be mounted here (needs root on Linux)');
+
+  const db = initDatabase({ path: join(folder, 'pool.db') });
+  db.driver.exec('CREATE TABLE blobs (depth INTEGER, data BLOB)');
+  // What is written leaves the cache at once, so that the disk is full before the commit.
+  db.driver.pragma('cache_size = 1');
+  for (const deepest of [1, 2, 3, 4]) {
+    const codes: unknown[] = [];
+    const level = (depth: number): void => {
+      const add = (): number =>
+        db.driver.run('INSERT INTO blobs VALUES (:depth, zeroblob(200000))', { depth });
+      try {
+        add();
+        if (depth < deepest) db.transaction(() => level(depth + 1));
+        else for (;;) add();
+      } catch (error) {
+        codes.push((error as { code: unknown }).code);
+      }
+      try {
+        add();
+        codes.push('stored');
+      } catch (error) {
+        codes.push((error as { code: unknown }).code);
+      }
+    };
+    expect(thrownBy(() => db.transaction(() => level(1)))).toMatchObject({ code: 'DISK_FULL' });
+    expect(new Set(codes)).toEqual(new Set(['DISK_FULL']));
+    expect(db.driver.first('SELECT count(*) AS n FROM blobs', {}, (row) => row.n)).toBe(0);
+  }
+  db.close();
+});

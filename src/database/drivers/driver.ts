@@ -27,7 +27,16 @@ export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>
 /** Rows as they come: in sync mode an iterator, in async mode an async one. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
-/** Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. */
+/**
+ * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s.
+ *
+ * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on
+ * a full disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then
+ * on every statement of the transaction throws, in whichever method, and the outermost `transaction` throws the first
+ * cause, even if its steps return normally. COMMIT, END and ROLLBACK in a statement of the caller are not run, and
+ * have the same effect. An error that ends only its statement, such as CONSTRAINT, leaves the transaction as it is.
+ * `transaction.ts` keeps account of this for every driver; test/database/drivers/conformance.ts tests it.
+ */
 export interface Driver<M extends Mode> {
   readonly mode: M;
   /** Another number for each outermost transaction while it is open; 0 outside. */
@@ -53,7 +62,10 @@ export interface Driver<M extends Mode> {
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
   /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
-  /** Streams rows from a read connection of its own, so that writes continue meanwhile; leaves rows out as `all` does. */
+  /**
+   * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
+   * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
+   */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DatabaseManager, Driver, Params, ProxyConfig, Row, Session, Steps } from 'proxyvault/database';
+import type { ProxyConfig } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
   ProxyRepository,
@@ -11,73 +11,8 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { asyncSession } from '../../support/promise-driver.ts';
 import { openMigrated } from '../../support/temporary.ts';
-
-/** An engine that answers with promises, as one over a network will: each statement a turn of the event loop later. */
-function asyncSession(db: DatabaseManager): Session<'async'> {
-  const later = <T>(work: () => T): Promise<T> =>
-    new Promise<void>((resolve) => setImmediate(resolve)).then(work);
-  const { driver } = db;
-  function all<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Promise<T[]>;
-  function all<T, U>(
-    sql: string,
-    params: Params,
-    map: (row: Row) => T | undefined,
-    finish: (values: T[]) => U,
-  ): Promise<U>;
-  function all<T, U>(
-    sql: string,
-    params: Params,
-    map: (row: Row) => T | undefined,
-    finish?: (values: T[]) => U,
-  ): Promise<T[] | U> {
-    return later(() => (finish ? driver.all(sql, params, map, finish) : driver.all(sql, params, map)));
-  }
-  function run(sql: string, params: Params): Promise<number>;
-  function run<T>(sql: string, params: Params, map: (changed: number) => T): Promise<T>;
-  function run<T>(sql: string, params: Params, map?: (changed: number) => T): Promise<number | T> {
-    return later(() => (map ? driver.run(sql, params, map) : driver.run(sql, params)));
-  }
-  const asyncDriver: Driver<'async'> = {
-    mode: 'async',
-    transactionNumber: 0,
-    rollbacks: 0,
-    all,
-    run,
-    first: (sql, params, map) => later(() => driver.first(sql, params, map)),
-    one: (sql, params, map) => later(() => driver.one(sql, params, map)),
-    async *iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): AsyncGenerator<T> {
-      for (const row of driver.iterate(sql, params, map)) yield await later(() => row);
-    },
-    async transaction<T>(steps: () => Steps<'async', T>): Promise<T> {
-      driver.exec('SAVEPOINT async_transaction');
-      try {
-        const generator = steps();
-        let step = generator.next();
-        while (!step.done) step = await settle(generator, step.value);
-        driver.exec('RELEASE async_transaction');
-        return step.value;
-      } catch (error) {
-        driver.exec('ROLLBACK TO async_transaction; RELEASE async_transaction');
-        throw error;
-      }
-    },
-  };
-  return { driver: asyncDriver, clock: db.clock };
-}
-
-async function settle<T>(
-  generator: Steps<'async', T>,
-  pending: Promise<unknown>,
-): Promise<IteratorResult<Promise<unknown>, T>> {
-  let value: unknown;
-  try {
-    value = await pending;
-  } catch (error) {
-    return generator.throw(error);
-  }
-  return generator.next(value);
-}
 
 describe('the same repositories over an engine that answers with promises', () => {
   it('have promises for values in their types, and values for values over SQLite', () => {

@@ -83,10 +83,15 @@ export class Background {
 
   #dispatch(): void {
     while (this.#queue.length > 0) {
-      const thread = this.#threads.find((candidate) => candidate.idle) ?? this.#start();
-      const query = thread && this.#queue.shift();
-      if (!thread || !query) return;
-      thread.run(query);
+      try {
+        const thread = this.#threads.find((candidate) => candidate.idle) ?? this.#start();
+        const query = thread && this.#queue.shift();
+        if (!thread || !query) return;
+        thread.run(query);
+      } catch (error) {
+        // No thread can be started.
+        this.#queue.shift()?.reject(translate(error, { open: true, path: this.#options.path }));
+      }
     }
   }
 
@@ -95,7 +100,10 @@ export class Background {
     const thread = new Thread(
       this.#options,
       () => this.#dispatch(),
-      () => this.#threads.splice(this.#threads.indexOf(thread), 1),
+      () => {
+        this.#threads.splice(this.#threads.indexOf(thread), 1);
+        this.#dispatch();
+      },
     );
     this.#threads.push(thread);
     return thread;
@@ -109,6 +117,8 @@ class Thread {
   readonly #ended: Promise<void>;
   readonly #onIdle: () => void;
   #query: Query | null = null;
+  /** It has failed, as one that could not open its files, and ends. */
+  #failed = false;
   #id = 0;
   #columns: string[] = [];
   #removeAbortListener: (() => void) | null = null;
@@ -123,7 +133,12 @@ class Thread {
     // An idle worker does not keep the program running.
     this.#worker.unref();
     this.#worker.on('message', (answer: Answer) => this.#receive(answer));
-    this.#worker.on('error', (error) => this.#settle(translate(error, { open: true, path })));
+    this.#worker.on('error', (error) => {
+      this.#failed = true;
+      this.#settle(translate(error, { open: true, path }));
+      // It ends by itself, and queries may wait for its place.
+      this.#worker.ref();
+    });
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         onEnd();
@@ -134,7 +149,7 @@ class Thread {
   }
 
   get idle(): boolean {
-    return this.#query === null;
+    return this.#query === null && !this.#failed;
   }
 
   run(query: Query): void {

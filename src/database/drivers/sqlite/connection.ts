@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { errnoOf, fileError } from '../../../files/file-error.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { sqliteCode, translate } from './errors.ts';
 
@@ -38,7 +39,9 @@ export function prepareFile(path: string, readonly: boolean): void {
   } catch (error) {
     // Another process was first.
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) return;
-    throw cannotOpen(path, 'cannot be created: check the path and the permissions of its folder', error);
+    if (errnoOf(error) === 'EEXIST')
+      throw cannotOpen(path, 'cannot be created, since a part of its path is a file and not a folder', error);
+    throw fileError(error, `${path} cannot be created`, path);
   }
 }
 
@@ -78,8 +81,10 @@ export function openConnection(options: ConnectionOptions): Connection {
     configure(connection, options);
     return connection;
   } catch (error) {
+    // Before it closes: the cause may be that the process has too many open files.
+    const translated = translate(error, { open: true, path });
     connection?.close();
-    throw translate(error, { open: true, path });
+    throw translated;
   }
 }
 

@@ -1,11 +1,14 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Driver, Params, Row, Steps } from '../driver.ts';
+import { endsTransaction, OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
-import { closedError, isFailedSync, translate } from './errors.ts';
+import { closedError, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
+import { type Statement, StatementCache } from './statements.ts';
 
-type Statement = ReturnType<Connection['prepare']>;
+/** More than the program has SQL texts, so that only a caller's own, made from values, push one out. */
+const STATEMENTS = 1000;
 
 export interface SqliteDriverOptions extends ConnectionOptions {
   maxReaders: number;
@@ -19,19 +22,25 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly mode = 'sync';
   readonly #connection: Connection;
   readonly #readers: ReaderPool;
-  readonly #statements = new Map<string, Statement>();
+  readonly #statements: StatementCache;
+  /** BEGIN, COMMIT and the like, which only the driver itself may run inside a transaction. */
+  readonly #controls: StatementCache;
   readonly #log: SqlLogger | null;
   readonly #path: string;
   readonly #explain: NonNullable<SqliteDriverOptions['explain']>;
-  #depth = 0;
+  #transaction: OpenTransaction | null = null;
   #transactions = 0;
   #rollbacks = 0;
+  /** The I/O error after which the connection must not be used again. */
+  #failure: ProxyVaultError | null = null;
 
   constructor(options: SqliteDriverOptions) {
     this.#path = options.path;
     this.#log = options.log;
     this.#explain = options.explain ?? (() => null);
     this.#connection = openConnection(options);
+    this.#statements = new StatementCache(this.#connection, STATEMENTS);
+    this.#controls = new StatementCache(this.#connection, STATEMENTS);
     this.#readers = new ReaderPool(options);
   }
 
@@ -57,7 +66,7 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       rows = statement.all(params) as Row[];
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
     }
     const mapped = new Array<T>(rows.length);
     let kept = 0;
@@ -77,15 +86,14 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       changed = statement.run(params).changes;
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
     }
     return map === undefined ? changed : map(changed);
   }
 
   /** Streams from a snapshot taken at the first `next()`; in a transaction and in memory it reads at once. */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): IterableIterator<T> {
-    if (this.#path === ':memory:' || this.#connection.inTransaction)
-      return this.all(sql, params, map).values();
+    if (this.#path === ':memory:' || this.inTransaction) return this.all(sql, params, map).values();
     this.#log?.(sql);
     return this.#readers.iterate(sql, params, map);
   }
@@ -99,27 +107,59 @@ export class SqliteDriver implements Driver<'sync'> {
     });
   }
 
-  /** BEGIN IMMEDIATE (a savepoint inside another), `work`, COMMIT; ROLLBACK if it throws. */
+  /**
+   * BEGIN IMMEDIATE (a savepoint inside another), `work`, COMMIT; ROLLBACK if it throws. If the engine itself has rolled
+   * everything back, the outermost throws the first cause, even if `work` has caught it.
+   */
   atomically<T>(work: () => T): T {
-    const nested = this.#connection.inTransaction;
-    const savepoint = `proxyvault_${this.#depth}`;
-    this.#control(nested ? `SAVEPOINT ${savepoint}` : 'BEGIN IMMEDIATE');
-    if (!nested) this.#transactions++;
-    this.#depth++;
+    return this.#transaction === null ? this.#outermost(work) : this.#nested(this.#transaction, work);
+  }
+
+  #outermost<T>(work: () => T): T {
+    // Somebody may have begun a transaction by hand, with exec(): it is not ours to end.
+    const [begin, commit, undo] = this.#connection.inTransaction
+      ? controlsOf('proxyvault')
+      : (['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']] as const);
+    this.#control(begin);
+    const transaction = new OpenTransaction(++this.#transactions);
+    this.#transaction = transaction;
     try {
       const result = work();
-      this.#control(nested ? `RELEASE ${savepoint}` : 'COMMIT');
+      this.#control(commit);
       return result;
     } catch (error) {
-      this.#rollbacks++;
-      // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
-      if (this.#connection.open && this.#connection.inTransaction) {
-        if (nested) this.#control(`ROLLBACK TO ${savepoint}`);
-        this.#control(nested ? `RELEASE ${savepoint}` : 'ROLLBACK');
-      }
+      this.#undo(undo);
+      throw transaction.cause ?? error;
+    } finally {
+      this.#transaction = null;
+    }
+  }
+
+  #nested<T>(transaction: OpenTransaction, work: () => T): T {
+    const [begin, commit, undo] = controlsOf(`proxyvault_${transaction.savepoints}`);
+    this.#control(begin);
+    transaction.savepoints++;
+    try {
+      const result = work();
+      this.#control(commit);
+      return result;
+    } catch (error) {
+      this.#undo(transaction.cause === null ? undo : []);
       throw error;
     } finally {
-      this.#depth--;
+      transaction.savepoints--;
+    }
+  }
+
+  /** Rolls back. If that fails, what should be undone must not be committed: the whole transaction is lost. */
+  #undo(controls: readonly string[]): void {
+    this.#rollbacks++;
+    // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
+    if (!this.#connection.open || !this.#connection.inTransaction) return;
+    try {
+      for (const sql of controls) this.#runControl(sql);
+    } catch (error) {
+      this.#transaction?.lose(this.#failed(error));
     }
   }
 
@@ -129,17 +169,18 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       return work();
     } finally {
-      this.pragma('query_only = OFF');
+      // Not through pragma(), which throws inside a transaction that is lost.
+      if (this.#connection.open) this.#connection.pragma('query_only = OFF');
     }
   }
 
-  /** Whether a transaction is open on the writing connection. */
+  /** Whether a transaction is open on the writing connection, be it one that is lost. */
   get inTransaction(): boolean {
-    return this.#connection.inTransaction;
+    return this.#transaction !== null || this.#connection.inTransaction;
   }
 
   get transactionNumber(): number {
-    return this.#connection.inTransaction ? this.#transactions : 0;
+    return this.#transaction?.number ?? 0;
   }
 
   get rollbacks(): number {
@@ -152,18 +193,19 @@ export class SqliteDriver implements Driver<'sync'> {
 
   /** Runs several statements without parameters, such as a migration. */
   exec(sql: string): void {
-    this.#assertOpen();
+    this.#assertUsable();
+    this.#transaction?.assertStaysOpen(sql);
     this.#log?.(sql);
     try {
       this.#connection.exec(sql);
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, this.#commits(sql));
     }
   }
 
   /** A pragma's rows, or its one value. */
   pragma(source: string): unknown {
-    this.#assertOpen();
+    this.#assertUsable();
     try {
       const rows: unknown = this.#connection.pragma(source);
       const [row] = Array.isArray(rows) ? rows : [];
@@ -177,14 +219,24 @@ export class SqliteDriver implements Driver<'sync'> {
   /** Closes every connection; a stream that is still read from gets CLOSED. */
   close(): void {
     if (!this.#connection.open) return;
-    if (this.#connection.inTransaction) {
+    if (this.inTransaction) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
         'A database cannot be closed inside its own transaction: return from it first.',
       );
     }
-    this.#readers.close();
+    this.#closeAll();
+  }
+
+  /** @throws CLOSED, with the reason if it was not `close()`. */
+  assertOpen(): void {
+    if (!this.#connection.open) throw closedError(this.#path, this.#failure);
+  }
+
+  #closeAll(): void {
+    this.#readers.close(closedError(this.#path, this.#failure));
     this.#statements.clear();
+    this.#controls.clear();
     this.#connection.close();
   }
 
@@ -193,47 +245,77 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       return statement.get(params) as Row | undefined;
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
     }
   }
 
   #statement(sql: string): Statement {
+    this.#transaction?.assertAlive();
     this.#log?.(sql);
-    return this.#statements.get(sql) ?? this.#prepare(sql);
+    return this.#statements.find(sql) ?? this.#prepare(sql);
   }
 
   #prepare(sql: string): Statement {
-    this.#assertOpen();
+    this.assertOpen();
+    this.#transaction?.assertStaysOpen(sql);
     try {
-      const statement = this.#connection.prepare(sql);
-      this.#statements.set(sql, statement);
-      return statement;
+      // Not kept, so that it is looked at again inside a transaction.
+      return endsTransaction(sql) ? this.#connection.prepare(sql) : this.#statements.prepare(sql);
     } catch (error) {
       const failed = this.#failed(error);
       throw (failed.code === 'SQL' && this.#explain(failed)) || failed;
     }
   }
 
+  /** @throws also if the engine has left the transaction unnoticed: SAVEPOINT would then begin another. */
   #control(sql: string): void {
+    if (this.#transaction !== null && this.#connection.open && !this.#connection.inTransaction)
+      this.#transaction.lose(
+        new ProxyVaultError('SQL', 'The transaction ended before its function returned.'),
+      );
+    this.#assertUsable();
+    this.#runControl(sql);
+  }
+
+  #runControl(sql: string): void {
     this.#log?.(sql);
-    const statement = this.#statements.get(sql) ?? this.#prepare(sql);
     try {
-      statement.run();
+      (this.#controls.find(sql) ?? this.#controls.prepare(sql)).run();
     } catch (error) {
-      throw this.#failed(error);
+      throw this.#failed(error, sql === 'COMMIT' ? sql : null);
     }
   }
 
-  #assertOpen(): void {
-    if (!this.#connection.open) throw closedError(this.#path);
+  #assertUsable(): void {
+    this.#transaction?.assertAlive();
+    this.assertOpen();
   }
 
-  #failed(error: unknown): ProxyVaultError {
-    const translated = translate(error, { open: this.#connection.open, path: this.#path });
-    if (isFailedSync(error)) {
-      this.#readers.close();
-      this.#connection.close();
+  /**
+   * The typed error of what the engine threw. Notes whether the engine has left the transaction, and closes the
+   * connections if they must not be used again.
+   *
+   * @param committing the SQL text if it may have reached a commit.
+   */
+  #failed(error: unknown, committing: string | null = null): ProxyVaultError {
+    if (!this.#connection.open) return closedError(this.#path, this.#failure);
+    let failure = translate(error, { open: true, path: this.#path });
+    if (committing !== null && isInDoubt(failure, committing)) failure = inDoubt(failure);
+    if (failure.details.inDoubt === true || isFailedSync(error)) {
+      this.#failure = failure;
+      this.#closeAll();
     }
-    return translated;
+    if (!this.#connection.open || !this.#connection.inTransaction) this.#transaction?.lose(failure);
+    return failure;
   }
+
+  /** A statement outside a transaction commits by itself. A failed checkpoint (a PRAGMA) loses nothing. */
+  #commits(sql: string): string | null {
+    return this.#transaction === null && !/^\s*PRAGMA\b/i.test(sql) ? sql : null;
+  }
+}
+
+/** How a savepoint of this name begins, ends and is undone. */
+function controlsOf(name: string): readonly [begin: string, end: string, undo: readonly string[]] {
+  return [`SAVEPOINT ${name}`, `RELEASE ${name}`, [`ROLLBACK TO ${name}`, `RELEASE ${name}`]];
 }

@@ -1,4 +1,6 @@
-import { type ErrorCode, ProxyVaultError } from '../../../errors.ts';
+import { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../../../errors.ts';
+import { fileError } from '../../../files/file-error.ts';
+import { systemCause, tooManyFiles } from './system-cause.ts';
 
 /** Result codes by prefix, most specific first: https://www.sqlite.org/rescode.html */
 const CODES: readonly (readonly [prefix: string, code: ErrorCode, advice: string])[] = [
@@ -32,7 +34,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode, advice: string
     'IO',
     'the operating system reported an error: check the disk, reopen, and run `proxyvault check`',
   ],
-  ['SQLITE_NOMEM', 'IO', 'the engine ran out of memory'],
+  ['SQLITE_NOMEM', 'IO', 'there is not enough memory: free some, or raise the limit (`ulimit -v`)'],
 ];
 
 /** The engine's own code of an error, or null where it is not the engine's. */
@@ -52,28 +54,88 @@ export function sqliteCode(error: unknown): string | null {
 export function translate(error: unknown, context: { open: boolean; path: string }): ProxyVaultError {
   if (error instanceof ProxyVaultError) return error;
   if (!context.open) return closedError(context.path);
+  const { path } = context;
   const message = error instanceof Error ? error.message : String(error);
   const code = sqliteCode(error);
-  // Wrong parameters and the like: better-sqlite3 throws TypeError and RangeError for misuse.
-  if (code === null)
-    return new ProxyVaultError('INVALID_INPUT', `The statement was refused: ${message}.`, { cause: error });
+  if (code === null) return withoutCode(error, message, path);
+  const cause = systemCause(code, path);
+  if (cause !== null) return ofSystem(cause, error, { sqlite: code, path });
   const known = CODES.find(([prefix]) => code.startsWith(prefix));
   if (known === undefined)
     return new ProxyVaultError('SQL', `The statement failed: ${message}.`, {
       cause: error,
       details: { sqlite: code },
     });
-  return new ProxyVaultError(known[1], `${message}: ${known[2]} (${context.path}).`, {
+  return new ProxyVaultError(known[1], `${message}: ${known[2]} (${path}).`, {
     cause: error,
-    details: { sqlite: code, path: context.path },
+    details: { sqlite: code, path },
   });
 }
 
-/** What any use after `close()` gets. */
-export function closedError(path: string): ProxyVaultError {
-  return new ProxyVaultError('CLOSED', `The database is closed: open it again with initDatabase (${path}).`, {
-    details: { path },
-  });
+/** An error that is not the engine's: misuse of better-sqlite3, or what a thread or the loading of the engine fails with. */
+function withoutCode(error: unknown, message: string, path: string): ProxyVaultError {
+  const found = fileError(error, `The database ${path} cannot be used`, path);
+  if (found instanceof ProxyVaultError) return found;
+  // Wrong parameters and the like, and what cannot be sent to a thread.
+  if (error instanceof Error && ['TypeError', 'RangeError', 'DataCloneError'].includes(error.name))
+    return new ProxyVaultError('INVALID_INPUT', `The statement was refused: ${message}.`, { cause: error });
+  const cause = tooManyFiles();
+  if (cause !== null) return ofSystem(cause, error, { path });
+  return new ProxyVaultError(
+    'IO',
+    `The database ${path} cannot be used: ${message}. Check the memory and the installation of better-sqlite3, and repeat.`,
+    { cause: error, details: { path } },
+  );
+}
+
+/** The error for what the operating system has refused, with the engine's error as its cause. */
+function ofSystem(reason: Error, cause: unknown, details: ErrorDetails): ProxyVaultError {
+  const path = String(details.path);
+  const found = fileError(reason, `The database ${path} cannot be opened or written`, path);
+  if (!(found instanceof ProxyVaultError)) throw reason;
+  return new ProxyVaultError(found.code, found.message, { cause, details: { ...found.details, ...details } });
+}
+
+/**
+ * What any use after `close()` gets.
+ *
+ * @param reason the I/O error after which the driver has closed itself.
+ */
+export function closedError(path: string, reason: ProxyVaultError | null = null): ProxyVaultError {
+  if (reason === null)
+    return new ProxyVaultError(
+      'CLOSED',
+      `The database is closed: open it again with initDatabase (${path}).`,
+      {
+        details: { path },
+      },
+    );
+  return new ProxyVaultError(
+    'CLOSED',
+    `The database was closed after an input/output error, since the disk may not have what was written: check the disk, open the database again with initDatabase, and run \`proxyvault check\` (${path}). The error was: ${reason.message}`,
+    { cause: reason, details: { path, sqlite: reason.details.sqlite ?? null } },
+  );
+}
+
+/**
+ * Whether a change may be stored although its commit has failed. The commit record is written first; then the log is
+ * synced and its index extended. If one of these fails, the record may be whole, and the next opening replays it. If
+ * the record cannot be written for lack of space, or something cannot be read before, it is not whole. A locked
+ * database and a constraint fail before anything is written: https://www.sqlite.org/walformat.html
+ */
+export function isInDoubt({ code, details: { sqlite } }: ProxyVaultError, sql: string): boolean {
+  if (sqlite === 'SQLITE_NOMEM') return sql === 'COMMIT';
+  if (sqlite === 'SQLITE_IOERR_WRITE') return code !== 'DISK_FULL';
+  return /^SQLITE_IOERR(?!_(?:SHORT_)?READ$)/.test(String(sqlite));
+}
+
+/** The same error, saying that the outcome of the commit is in doubt. */
+export function inDoubt({ code, message, cause, details }: ProxyVaultError): ProxyVaultError {
+  return new ProxyVaultError(
+    code,
+    `The commit failed, and whether the change was stored is in doubt: open the database again, look whether the change is there, and repeat it only if it is not. ${message}`,
+    { cause, details: { ...details, inDoubt: true } },
+  );
 }
 
 /**

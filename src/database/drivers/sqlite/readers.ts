@@ -2,7 +2,8 @@ import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row } from '../driver.ts';
 import { type Connection, openReader } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { closedError, translate } from './errors.ts';
+import { translate } from './errors.ts';
+import { StatementCache } from './statements.ts';
 
 export interface ReaderOptions extends ConnectionOptions {
   maxReaders: number;
@@ -10,18 +11,29 @@ export interface ReaderOptions extends ConnectionOptions {
   explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
 }
 
-/** One stream's hold on a connection. */
-interface Lease {
+/** A program streams a few SQL texts again and again. */
+const STATEMENTS = 20;
+
+/** A read-only connection and its prepared statements. */
+interface Reader {
   connection: Connection;
-  rows: IterableIterator<unknown>;
+  statements: StatementCache;
+}
+
+/** What one stream holds; it must not refer to the stream, which could then never be garbage-collected. */
+interface Lease {
+  /** Null before the first `next()`, and after the end. */
+  held: { reader: Reader; rows: IterableIterator<unknown> } | null;
 }
 
 /** A bounded set of read-only connections, opened as they are needed; each serves one stream at a time. */
 export class ReaderPool {
   readonly #options: ReaderOptions;
-  readonly #idle: Connection[] = [];
+  readonly #idle: Reader[] = [];
   readonly #leases = new Set<Lease>();
-  #closed = false;
+  /** A stream that is dropped in the middle, without `return()`, gives its connection back when it is collected. */
+  readonly #dropped = new FinalizationRegistry<Lease>((lease) => this.#release(lease));
+  #closed: ProxyVaultError | null = null;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
@@ -29,61 +41,86 @@ export class ReaderPool {
 
   /**
    * Streams the rows of a query from one snapshot. The connection is taken at the first `next()` and given
-   * back when the stream ends or is left (`break`, `return()`).
+   * back when the stream ends or is left (`break`, `return()`), or at the latest when it is garbage-collected.
    *
    * @throws BUSY when all readers are streaming; CLOSED when the database is closed meanwhile.
    */
-  *iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Generator<T, void, undefined> {
-    const lease = this.#acquire(sql, params);
+  iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Generator<T, void, undefined> {
+    const lease: Lease = { held: null };
+    const stream = this.#stream(lease, sql, params, map);
+    this.#dropped.register(stream, lease, lease);
+    return stream;
+  }
+
+  /** Ends every stream and closes every connection; from now on, streams throw this error. */
+  close(error: ProxyVaultError): void {
+    this.#closed ??= error;
+    for (const lease of this.#leases) this.#release(lease);
+    for (const { connection } of this.#idle.splice(0)) connection.close();
+  }
+
+  *#stream<T>(
+    lease: Lease,
+    sql: string,
+    params: Params,
+    map: (row: Row) => T | undefined,
+  ): Generator<T, void, undefined> {
     try {
-      for (const row of lease.rows) {
-        const value = map(row as Row);
+      this.#acquire(lease, sql, params);
+      for (let row = this.#next(lease); row !== null; row = this.#next(lease)) {
+        const value = map(row);
         if (value !== undefined) yield value;
       }
-      if (this.#closed) throw closedError(this.#options.path);
-    } catch (error) {
-      throw translate(error, { open: !this.#closed, path: this.#options.path });
     } finally {
       this.#release(lease);
+      this.#dropped.unregister(lease);
     }
   }
 
-  /** Ends every stream and closes every connection. */
-  close(): void {
-    this.#closed = true;
-    for (const { connection, rows } of this.#leases) {
-      rows.return?.();
-      connection.close();
-    }
-    this.#leases.clear();
-    for (const connection of this.#idle.splice(0)) connection.close();
-  }
-
-  #acquire(sql: string, params: Params): Lease {
-    if (this.#closed) throw closedError(this.#options.path);
-    const connection = this.#idle.pop() ?? this.#open();
+  #next({ held }: Lease): Row | null {
+    if (this.#closed) throw this.#closed;
     try {
-      const lease = { connection, rows: connection.prepare(sql).iterate(params) };
-      this.#leases.add(lease);
-      return lease;
+      const step = held?.rows.next();
+      return step === undefined || step.done ? null : (step.value as Row);
     } catch (error) {
-      this.#idle.push(connection);
+      throw translate(error, { open: true, path: this.#options.path });
+    }
+  }
+
+  #acquire(lease: Lease, sql: string, params: Params): void {
+    if (this.#closed) throw this.#closed;
+    const reader = this.#idle.pop() ?? this.#open();
+    try {
+      const statement = reader.statements.find(sql) ?? reader.statements.prepare(sql);
+      lease.held = { reader, rows: statement.iterate(params) };
+      this.#leases.add(lease);
+    } catch (error) {
+      this.#idle.push(reader);
       const failed = translate(error, { open: true, path: this.#options.path });
       throw (failed.code === 'SQL' && this.#options.explain?.(failed)) || failed;
     }
   }
 
-  #open(): Connection {
-    if (this.#leases.size >= this.#options.maxReaders) {
+  #open(): Reader {
+    const { maxReaders } = this.#options;
+    if (this.#leases.size >= maxReaders) {
       throw new ProxyVaultError(
         'BUSY',
-        `All ${this.#options.maxReaders} read connections are streaming: finish or leave an iterate() loop, or raise maxReaders.`,
+        `All ${maxReaders} read connections are streaming: finish the open iterate() loops or leave them (break, or return() on the iterator), or raise maxReaders. An iterator that was dropped in the middle keeps its connection until it is garbage-collected.`,
+        { details: { maxReaders } },
       );
     }
-    return openReader(this.#options);
+    const connection = openReader(this.#options);
+    return { connection, statements: new StatementCache(connection, STATEMENTS) };
   }
 
   #release(lease: Lease): void {
-    if (this.#leases.delete(lease)) this.#idle.push(lease.connection);
+    const { held } = lease;
+    if (held === null) return;
+    lease.held = null;
+    this.#leases.delete(lease);
+    // The connection can do nothing else while a row iterator is open on it.
+    held.rows.return?.();
+    this.#idle.push(held.reader);
   }
 }

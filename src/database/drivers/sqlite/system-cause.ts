@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { devNull } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+
+import { errnoOf } from '../../../files/file-error.ts';
+
+/** A connection opens four files, and a thread needs five descriptors more for itself. */
+const DESCRIPTORS = 12;
+/** The index of the log, which grows by the largest step, grows by 32 KiB: https://www.sqlite.org/walformat.html */
+const BLOCK = Buffer.alloc(64 * 1024);
+
+/**
+ * Why the operating system has refused something to SQLite, which says only that it did: a write error may be a used-up
+ * quota, and a file that cannot be opened one descriptor too many. So the same is tried again here.
+ *
+ * @returns an error of `node:fs`, or null if the cause is not found.
+ */
+export function systemCause(code: string, path: string): Error | null {
+  if (path === ':memory:') return null;
+  if (code.startsWith('SQLITE_CANTOPEN')) return tooManyFiles() ?? noSpace(path);
+  return /^SQLITE_IOERR_(?:WRITE|TRUNCATE|SHMSIZE|SHMOPEN)$/.test(code) ? noSpace(path) : null;
+}
+
+/** The error if this process, or the system, has too few file descriptors left to open a database. */
+export function tooManyFiles(): Error | null {
+  const opened: number[] = [];
+  const error = errorOf(() => {
+    for (let i = 0; i < DESCRIPTORS; i++) opened.push(openSync(devNull, 'r'));
+  });
+  for (const descriptor of opened) closeSync(descriptor);
+  return error !== null && /^E[MN]FILE$/.test(errnoOf(error) ?? '') ? error : null;
+}
+
+/** The error if a new file beside the database cannot grow as large as the database, its log or its index would. */
+function noSpace(path: string): Error | null {
+  // A name, never the files themselves: closing a descriptor of them drops SQLite's locks.
+  const probe = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.probe`);
+  const end = Math.max(...['', '-wal', '-shm'].map((suffix) => sizeOf(path + suffix)));
+  const error = errorOf(() => {
+    const descriptor = openSync(probe, 'wx', 0o600);
+    try {
+      rmSync(probe);
+      // A file with a hole, so that this costs one block.
+      for (let at = 0; at < BLOCK.length; )
+        at += writeSync(descriptor, BLOCK, at, BLOCK.length - at, end + at);
+    } finally {
+      closeSync(descriptor);
+    }
+  });
+  return error !== null && /^(?:ENOSPC|EDQUOT|EFBIG)$/.test(errnoOf(error) ?? '') ? error : null;
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function errorOf(work: () => void): Error | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : null;
+  }
+}

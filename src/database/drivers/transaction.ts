@@ -1,0 +1,79 @@
+import { ProxyVaultError } from '../../errors.ts';
+import { splitStatements } from '../migrations/statements.ts';
+
+/**
+ * One outermost transaction that a driver has open. An engine may end a transaction by itself: SQLite rolls all of it
+ * back when the disk is full, at an I/O error, or when a trigger raises ROLLBACK
+ * (https://www.sqlite.org/lang_transaction.html). Later statements would then be stored one by one. So a driver asks
+ * {@link assertAlive} before each statement, and calls {@link lose} when the engine has left the transaction.
+ */
+export class OpenTransaction {
+  /** Another one for each outermost transaction. */
+  readonly number: number;
+  /** How many savepoints are open inside it. */
+  savepoints = 0;
+  #cause: ProxyVaultError | null = null;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
+  get cause(): ProxyVaultError | null {
+    return this.#cause;
+  }
+
+  /** Nothing of this transaction is stored any more. The first cause counts. */
+  lose(cause: ProxyVaultError): void {
+    this.#cause ??= cause;
+  }
+
+  /** @throws the code of the first cause if the transaction is lost. */
+  assertAlive(): void {
+    if (this.#cause === null) return;
+    const { code, message, details } = this.#cause;
+    throw new ProxyVaultError(
+      code,
+      `This transaction was rolled back, so nothing more can run in it: return from it, and repeat all of it. The first error was: ${message}`,
+      { cause: this.#cause, details },
+    );
+  }
+
+  /**
+   * A statement that ends the transaction by hand is not run, since what came before it would be stored even if the
+   * transaction then throws. The transaction is lost.
+   *
+   * @throws INVALID_INPUT for COMMIT, END and ROLLBACK, but not for ROLLBACK TO a savepoint.
+   */
+  assertStaysOpen(script: string): void {
+    if (!endsTransaction(script)) return;
+    const error = new ProxyVaultError(
+      'INVALID_INPUT',
+      'COMMIT, END and ROLLBACK cannot be run inside transaction(): return from its function to commit, or throw to roll back. Nothing of this transaction was stored.',
+    );
+    this.lose(error);
+    throw error;
+  }
+}
+
+/** Whether a script has a COMMIT, END or ROLLBACK (but not ROLLBACK TO a savepoint) among its statements. */
+export function endsTransaction(script: string): boolean {
+  // Most scripts have none of these words, and need not be split.
+  if (!/\b(?:COMMIT|END|ROLLBACK)\b/i.test(script)) return false;
+  return statementsOf(script).some(
+    ({ keyword, sql }) =>
+      keyword === 'COMMIT' ||
+      keyword === 'END' ||
+      (keyword === 'ROLLBACK' && !/^ROLLBACK(?:\s+TRANSACTION)?\s+TO\b/i.test(sql)),
+  );
+}
+
+function statementsOf(script: string): { keyword: string; sql: string }[] {
+  try {
+    // SQLite takes a comment that is still open at the end, and runs what is before it.
+    return splitStatements(`${script}*/`, { file: 'script', firstLine: 1 });
+  } catch {
+    // It would also run what is before a string that is still open.
+    return [{ keyword: 'END', sql: script }];
+  }
+}
