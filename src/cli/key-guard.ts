@@ -1,5 +1,6 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { withFileErrors } from '../files/file-error.ts';
 import { isSameFile } from '../files/same-file.ts';
 
 /**
@@ -9,7 +10,10 @@ import { isSameFile } from '../files/same-file.ts';
  */
 export function assertNotKeyFile(path: string, source: ReturnType<EncryptionService['source']>): void {
   if (['explicit', 'environment'].includes(source.kind)) return;
-  if (!['', '.bak', '.lock'].some((suffix) => isSameFile(path, `${source.location}${suffix}`))) return;
+  const isKey = withFileErrors(`${path} cannot be looked at`, path, () =>
+    ['', '.bak', '.lock'].some((suffix) => isSameFile(path, `${source.location}${suffix}`)),
+  );
+  if (!isKey) return;
   throw new ProxyVaultError(
     'INVALID_INPUT',
     `${path} is the place of the key file or of a file that belongs to it: give another path.`,

@@ -23,11 +23,22 @@ export function removePartial(partial: string): void {
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${partial}${suffix}`, { force: true });
 }
 
-/** Removes the partial files that killed processes have left in a folder. */
+/**
+ * Removes the partial files that killed processes have left in a folder. One that cannot be removed, such as another
+ * user's in /tmp, is no reason to fail.
+ */
 export function removeAbandonedPartials(folder: string): void {
   for (const name of readdirSync(folder)) {
     const [matched, mark = ''] = PARTIAL.exec(name) ?? [];
     const path = join(folder, name);
-    if (matched !== undefined && isAbandoned(path, mark)) rmSync(path, { force: true });
+    if (matched !== undefined && isAbandoned(path, mark)) tryToRemove(path);
+  }
+}
+
+function tryToRemove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
   }
 }

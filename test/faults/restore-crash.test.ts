@@ -85,6 +85,6 @@ describe('a restore that is killed (SIGKILL) before each step', () => {
           Array.from({ length: Math.min(PARALLEL, steps - step + 1) }, (_, n) => round(step + n)),
         );
       expect(seen).toEqual(new Set([old, 'new.example 3']));
-    });
+    }, 120_000);
   }
 });

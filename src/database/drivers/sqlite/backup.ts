@@ -11,6 +11,7 @@ import type { ConnectionOptions } from './connection-options.ts';
 import { type BackupProgress, copyTo, optionsOf, sealCopy } from './copy.ts';
 import { translate } from './errors.ts';
 import { keptName, removeOldMigrationBackups } from './kept.ts';
+import { replaceLocked } from './replace.ts';
 
 export interface BackupOptions {
   /** Called after each batch of pages. */
@@ -56,7 +57,7 @@ export async function backupTo(
 async function replaceBackup(partial: string, path: string): Promise<void> {
   const lock = await lockTarget(path);
   try {
-    publish(partial, path);
+    replaceLocked(partial, path, lock);
   } finally {
     lock?.close();
   }

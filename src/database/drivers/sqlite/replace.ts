@@ -37,7 +37,7 @@ export async function replaceDatabase({ copy, path, kept, waitMs }: Replacement)
     if (isOld) keep(path, kept);
     if (lock === null) moveLog(path, kept);
     if (isOld) takeOwner(path, copy);
-    publish(copy, path);
+    replaceLocked(copy, path, lock);
     return isOld;
   } catch (error) {
     if (isOld && isSameFile(path, kept)) {
@@ -49,6 +49,15 @@ export async function replaceDatabase({ copy, path, kept, waitMs }: Replacement)
   } finally {
     lock?.close();
   }
+}
+
+/**
+ * Publishes a file in the place of one that is locked. Windows replaces no file that a process has open: there the lock
+ * is released first, and a process that opens the file at this moment makes the rename fail.
+ */
+export function replaceLocked(copy: string, path: string, lock: Connection | null): void {
+  if (process.platform === 'win32') lock?.close();
+  publish(copy, path);
 }
 
 /** Whether nothing is lost if a new file takes this path: there is none, or an empty one without a log. */
