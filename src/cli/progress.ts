@@ -1,5 +1,7 @@
 import { SingleBar } from 'cli-progress';
 
+import type { BackupProgress } from '../database/index.ts';
+
 /** A bar on standard error while it is a terminal; else nothing. */
 export interface Progress {
   update(done: number, total: number): void;
@@ -23,5 +25,17 @@ export function startProgress(label: string, { json }: { json?: boolean | undefi
       bar.update(done);
     },
     stop: () => bar.stop(),
+  };
+}
+
+/** The bar of a backup or a restore, by pages. */
+export function startCopyProgress(options: { json?: boolean | undefined }): {
+  onProgress: (progress: BackupProgress) => void;
+  stop: () => void;
+} {
+  const { update, stop } = startProgress('Copying', options);
+  return {
+    onProgress: ({ totalPages, remainingPages }) => update(totalPages - remainingPages, totalPages),
+    stop,
   };
 }

@@ -60,7 +60,7 @@ export function withVaultOptions(command: Command, example: string): Command {
 }
 
 /** Where the pool is, and who said so. */
-function locatePool({ db }: VaultOptions): { path: string; from: string } {
+export function locatePool({ db }: VaultOptions): { path: string; from: string } {
   if (db !== undefined) return { path: resolve(db), from: '--db' };
   if (process.env.PROXYVAULT_DB) return { path: resolve(process.env.PROXYVAULT_DB), from: 'PROXYVAULT_DB' };
   return { path: join(envPaths('proxyvault', { suffix: '' }).data, 'proxyvault.db'), from: 'the default' };

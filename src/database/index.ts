@@ -1,6 +1,5 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
-export type { BackupOptions, BackupProgress } from './backup.ts';
 export type {
   Clock,
   Driver,
@@ -13,10 +12,13 @@ export type {
   Steps,
   Stream,
 } from './drivers/driver.ts';
+export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
+export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
+export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';
 export type { MalformedRow } from './row-check.ts';
 export * from './types.ts';

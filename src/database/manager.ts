@@ -1,10 +1,11 @@
 import { ProxyVaultError } from '../errors.ts';
-import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
 import type { Clock, Params, Row, Session } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
+import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
 import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
 import { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -36,8 +37,9 @@ export interface CheckpointResult {
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
  *
- * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE (the file is untouched),
- *   DATABASE_NEWER, MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
+ * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE
+ *   (the file is untouched), CORRUPT if the file's log belongs to another one (untouched too), DATABASE_NEWER,
+ *   MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
  */
 export function initDatabase(options: DatabaseOptions): DatabaseManager {
   return new DatabaseManager(options);
@@ -63,7 +65,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.clock = settings.clock;
     this.onInvalidRow = settings.onInvalidRow;
     this.#connection = settings;
-    if (!this.#inMemory) prepareFile(this.path, this.readonly);
+    if (!this.#inMemory) {
+      prepareFile(this.path, this.readonly);
+      assertOwnLog(this.path);
+    }
     this.driver = new SqliteDriver({ ...settings, explain: (error) => this.migrations.pendingError(error) });
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
     this.migrations = new MigrationRunner({
@@ -119,8 +124,9 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * Copies the database to a file while it is in use: to a temporary name, checked, then renamed.
    *
    * @returns the absolute path of the copy.
-   * @throws CONFLICT if the target exists (unless `overwrite`), INVALID_INPUT for the database itself or one
-   *   in memory, DISK_FULL, CORRUPT.
+   * @throws CONFLICT if the target exists (with `overwrite`: unless it is an older backup that nobody has open),
+   *   INVALID_INPUT for a part of the database itself, for a name that SQLite uses, and for a database in memory;
+   *   CANNOT_OPEN, DISK_FULL, CORRUPT.
    */
   async backup(path: string, options: BackupOptions = {}): Promise<string> {
     this.driver.assertOpen();

@@ -1,5 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
+
+import { errnoOf } from './file-error.ts';
 
 const POSIX = process.platform !== 'win32';
 
@@ -22,6 +24,26 @@ export function makeFolder(folder: string): void {
 export function publish(temporary: string, path: string): void {
   syncFile(temporary);
   renameSync(temporary, path);
+  syncFolder(dirname(path));
+}
+
+/**
+ * As {@link publish}, but never replaces a file: of several processes that publish at the same path, one succeeds.
+ *
+ * @throws EEXIST if the path is taken.
+ */
+export function publishNew(temporary: string, path: string): void {
+  syncFile(temporary);
+  try {
+    // Unlike a rename, a link fails if the name exists.
+    linkSync(temporary, path);
+    rmSync(temporary);
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
+    // The file system has no hard links, as FAT. The empty file reserves the name.
+    closeSync(openSync(path, 'wx', 0o600));
+    renameSync(temporary, path);
+  }
   syncFolder(dirname(path));
 }
 

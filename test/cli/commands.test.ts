@@ -47,6 +47,7 @@ describe('--help', () => {
       'config',
       'migrate',
       'backup',
+      'restore',
       'check',
     ];
     for (const command of commands) expect(main.stdout).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));

@@ -52,8 +52,11 @@ describe('backup', () => {
     writeFileSync(target, 'precious');
     await expect(db.backup(target)).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(readFileSync(target, 'utf8')).toBe('precious');
-    await db.backup(target, { overwrite: true });
-    expect(count(openDatabase({ path: target }))).toBe(0);
+    const older = join(temporaryFolder(), 'older.db');
+    await db.backup(older);
+    fill(db, 3);
+    await db.backup(older, { overwrite: true });
+    expect(count(openDatabase({ path: older }))).toBe(3);
     const other = openMigrated();
     await expect(db.backup(other.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
   });

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import { assertNotKeyFile } from '../key-guard.ts';
 import { print } from '../output.ts';
-import { startProgress } from '../progress.ts';
+import { startCopyProgress } from '../progress.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function backupCommand(): Command {
@@ -8,22 +9,16 @@ export function backupCommand(): Command {
     new Command('backup')
       .description('copy the pool, checked, while others use it; the key is not in it')
       .argument('<file>')
-      .option('--force', 'replace the file if it exists'),
+      .option('--force', 'replace an older backup; any other file is never replaced'),
     'proxyvault backup ./pool-backup.db',
   ).action((file: string, options: VaultOptions & { force?: boolean }) =>
     withVault(
       options,
       async ({ db, encryption }) => {
-        const progress = startProgress('Copying', options);
+        assertNotKeyFile(file, encryption.source());
+        const progress = startCopyProgress(options);
         try {
-          const onProgress = ({
-            totalPages,
-            remainingPages,
-          }: {
-            totalPages: number;
-            remainingPages: number;
-          }): void => progress.update(totalPages - remainingPages, totalPages);
-          const path = await db.backup(file, { overwrite: options.force, onProgress });
+          const path = await db.backup(file, { overwrite: options.force, onProgress: progress.onProgress });
           progress.stop();
           print(
             options.json,

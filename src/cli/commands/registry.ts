@@ -13,6 +13,7 @@ import { migrateCommand } from './migrate.ts';
 import { nextCommand } from './next.ts';
 import { removeCommand } from './remove.ts';
 import { reportCommand } from './report.ts';
+import { restoreCommand } from './restore.ts';
 import { rulesCommand } from './rules.ts';
 import { showCommand } from './show.ts';
 import { statsCommand } from './stats.ts';
@@ -39,5 +40,6 @@ export const COMMANDS: readonly (() => Command)[] = [
   keyCommand,
   migrateCommand,
   backupCommand,
+  restoreCommand,
   checkCommand,
 ];

@@ -1,12 +1,14 @@
 // First, so that an old Node gets a sentence instead of a segmentation fault.
 import './require-node.ts';
 
-import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { makeFolder, syncFolder } from '../../../files/durable.ts';
 import { errnoOf, fileError } from '../../../files/file-error.ts';
+import { identityOf } from '../../../files/same-file.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { sqliteCode, translate } from './errors.ts';
 
@@ -33,9 +35,11 @@ export function prepareFile(path: string, readonly: boolean): void {
   }
   if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.
     closeSync(openSync(path, 'wx', 0o600));
+    // SQLite itself does this for the log: https://www.sqlite.org/atomiccommit.html
+    syncFolder(dirname(path));
   } catch (error) {
     // Another process was first.
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) return;
@@ -71,6 +75,7 @@ function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultErro
 /** Opens one connection with our pragmas, each set and read back. */
 export function openConnection(options: ConnectionOptions): Connection {
   const { path, readonly } = options;
+  const before = identityOf(path);
   let connection: Connection | null = null;
   try {
     connection = new Database(path, {
@@ -79,13 +84,18 @@ export function openConnection(options: ConnectionOptions): Connection {
       timeout: options.busyTimeoutMs,
     });
     configure(connection, options);
-    return connection;
+    if (identityOf(path) === before) return connection;
   } catch (error) {
     // Before it closes: the cause may be that the process has too many open files.
     const translated = translate(error, { open: true, path });
-    connection?.close();
-    throw translated;
+    if (identityOf(path) === before) {
+      connection?.close();
+      throw translated;
+    }
   }
+  // A restore has replaced the file meanwhile, and what was opened is the old one.
+  connection?.close();
+  return openConnection(options);
 }
 
 /** A read-only connection to a file that another connection of ours has set up. */

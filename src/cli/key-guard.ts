@@ -1,0 +1,22 @@
+import type { EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { withFileErrors } from '../files/file-error.ts';
+import { isSameFile } from '../files/same-file.ts';
+
+/**
+ * Refuses to write a file in the place of the key, of its backup or of its lock, whether they exist or not.
+ *
+ * @throws INVALID_INPUT.
+ */
+export function assertNotKeyFile(path: string, source: ReturnType<EncryptionService['source']>): void {
+  if (['explicit', 'environment'].includes(source.kind)) return;
+  const isKey = withFileErrors(`${path} cannot be looked at`, path, () =>
+    ['', '.bak', '.lock'].some((suffix) => isSameFile(path, `${source.location}${suffix}`)),
+  );
+  if (!isKey) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `${path} is the place of the key file or of a file that belongs to it: give another path.`,
+    { details: { path } },
+  );
+}

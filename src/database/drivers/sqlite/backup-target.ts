@@ -1,0 +1,107 @@
+import { realpathSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import Database from 'better-sqlite3';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import { isSameFile } from '../../../files/same-file.ts';
+import type { Connection } from './connection.ts';
+import { sqliteCode, translate } from './errors.ts';
+import { COMPANIONS, lockAlone } from './exclusive.ts';
+import { isKept } from './kept.ts';
+
+/** Long enough for a command that only reads the old backup. */
+const LOCK_WAIT_MS = 500;
+
+/**
+ * Decides whether a backup of the database at `source` may be written to `target`.
+ *
+ * @returns the real path of an older file that will be replaced if {@link lockTarget} agrees; null if there is none.
+ * @throws INVALID_INPUT for the database itself, its companions and its kept copies; CONFLICT if the target exists.
+ */
+export function assertTarget(source: string, target: string, overwrite: boolean): string | null {
+  assertName(target);
+  for (const own of [source, realPath(source)]) {
+    if (['', ...COMPANIONS].some((suffix) => isSameFile(`${own}${suffix}`, target)))
+      throw refused('INVALID_INPUT', target, 'is the database itself or a part of it: give another path');
+    if (isKept(own, basename(target)))
+      throw refused(
+        'INVALID_INPUT',
+        target,
+        'has the name of a copy that is removed later: give another path',
+      );
+  }
+  const found = statSync(target, { throwIfNoEntry: false });
+  if (found && !found.isFile())
+    throw refused('INVALID_INPUT', target, 'is not a regular file: give the path of a file');
+  if (!found) {
+    const stray = COMPANIONS.find((suffix) => statSync(`${target}${suffix}`, { throwIfNoEntry: false }));
+    if (stray !== undefined)
+      throw refused('CONFLICT', `${target}${stray}`, 'is left of another database: give another path');
+    return null;
+  }
+  if (!overwrite)
+    throw refused('CONFLICT', target, 'exists: give another path, or say that it may be overwritten');
+  return realpathSync(target);
+}
+
+/**
+ * Locks an older backup that is to be replaced. An empty file needs no lock.
+ *
+ * @throws CONFLICT if the file is not a backup of ours, or is open somewhere. It was not changed.
+ */
+export async function lockTarget(target: string): Promise<Connection | null> {
+  if (statSync(target).size === 0) return null;
+  if (!isOurs(target)) {
+    throw refused(
+      'CONFLICT',
+      target,
+      'is not a backup of proxyvault, and such a file is never overwritten: give another path, or remove it first',
+    );
+  }
+  return lockAlone(target, LOCK_WAIT_MS).catch((error: unknown) => {
+    const isBusy = error instanceof ProxyVaultError && error.code === 'BUSY';
+    throw isBusy ? refused('CONFLICT', target, 'is a database in use: give another path', error) : error;
+  });
+}
+
+/** SQLite opens files by these names whenever a database has the rest of the name. @throws INVALID_INPUT. */
+export function assertName(path: string): void {
+  if (/-(wal|shm|journal)$/i.test(path))
+    throw refused('INVALID_INPUT', path, 'has a name that SQLite uses beside a database: give another path');
+}
+
+function isOurs(path: string): boolean {
+  let connection: Connection | null = null;
+  try {
+    connection = new Database(path, { fileMustExist: true });
+    const tables = connection
+      .prepare(
+        `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name IN ('proxies', 'rotation_events', 'sticky_sessions')`,
+      )
+      .all();
+    return tables.length === 3;
+  } catch (error) {
+    const code = sqliteCode(error) ?? '';
+    if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return false;
+    throw translate(error, { open: true, path });
+  } finally {
+    connection?.close();
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function refused(
+  code: 'CONFLICT' | 'INVALID_INPUT',
+  path: string,
+  what: string,
+  cause?: unknown,
+): ProxyVaultError {
+  return new ProxyVaultError(code, `${path} ${what}.`, { cause, details: { path } });
+}

@@ -1,0 +1,123 @@
+import { dirname, resolve } from 'node:path';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
+import { fileError } from '../../../files/file-error.ts';
+import { createPartial, removeAbandonedPartials, removePartial } from '../../../files/partial.ts';
+import { Background } from './background.ts';
+import { assertTarget, lockTarget } from './backup-target.ts';
+import { type Connection, openReader } from './connection.ts';
+import type { ConnectionOptions } from './connection-options.ts';
+import { type BackupProgress, copyTo, optionsOf, sealCopy } from './copy.ts';
+import { translate } from './errors.ts';
+import { keptName, removeOldMigrationBackups } from './kept.ts';
+import { replaceLocked } from './replace.ts';
+
+export interface BackupOptions {
+  /** Called after each batch of pages. */
+  onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Replace an older backup at the target. Any other file is never replaced. */
+  overwrite?: boolean | undefined;
+}
+
+/**
+ * Copies a database while it is in use. The copy is of one moment: a read transaction pins it, so that
+ * writers neither wait for it nor make it start again.
+ */
+export async function backupTo(
+  source: ConnectionOptions,
+  target: string,
+  options: BackupOptions = {},
+): Promise<string> {
+  const path = resolve(target);
+  try {
+    const old = assertTarget(source.path, path, options.overwrite ?? false);
+    // Before the work of copying, so that a refusal comes at once.
+    if (old !== null) (await lockTarget(old))?.close();
+    const folder = dirname(old ?? path);
+    makeFolder(folder);
+    removeAbandonedPartials(folder);
+    const partial = createPartial(old ?? path);
+    try {
+      await copyTo(source, partial, options.onProgress);
+      sealCopy(partial);
+      await verifyInBackground(partial);
+      if (old === null) publishNew(partial, path);
+      else await replaceBackup(partial, old);
+    } finally {
+      removePartial(partial);
+    }
+    return path;
+  } catch (error) {
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+  }
+}
+
+/** Under a lock, because a process that has the old backup open would write into the new one. */
+async function replaceBackup(partial: string, path: string): Promise<void> {
+  const lock = await lockTarget(path);
+  try {
+    replaceLocked(partial, path, lock);
+  } finally {
+    lock?.close();
+  }
+}
+
+/**
+ * A copy made at once, for the moment before a migration, with the newest `keep` of its kind kept. Works
+ * while another connection of this process holds the write lock.
+ */
+export function backupBeforeMigration(
+  source: ConnectionOptions,
+  { label, keep, at }: { label: string; keep: number; at: Date },
+): string {
+  const path = keptName(source.path, at, label);
+  let partial: string | null = null;
+  let connection: Connection | null = null;
+  try {
+    removeAbandonedPartials(dirname(path));
+    partial = createPartial(path);
+    connection = openReader(source);
+    // Pre-created empty, which VACUUM INTO allows, so that the copy is 0600: https://www.sqlite.org/lang_vacuum.html
+    connection.pragma('query_only = OFF');
+    connection.prepare('VACUUM INTO ?').run(partial);
+    sealCopy(partial);
+    verifyNow(partial);
+    publish(partial, path);
+    removeOldMigrationBackups(source.path, keep);
+    return path;
+  } catch (error) {
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+  } finally {
+    connection?.close();
+    if (partial !== null) removePartial(partial);
+  }
+}
+
+function verifyNow(partial: string): void {
+  const copy = openReader(optionsOf(partial));
+  try {
+    assertSound(partial, copy.pragma('quick_check', { simple: true }));
+  } finally {
+    copy.close();
+  }
+}
+
+async function verifyInBackground(partial: string): Promise<void> {
+  const copy = new Background({ path: partial, busyTimeoutMs: 0, workers: 1, log: null });
+  try {
+    const [row] = await copy.all('SELECT quick_check FROM pragma_quick_check');
+    assertSound(partial, row?.quick_check);
+  } finally {
+    await copy.close();
+  }
+}
+
+function assertSound(path: string, verdict: unknown): void {
+  if (verdict !== 'ok') {
+    throw new ProxyVaultError(
+      'CORRUPT',
+      `The copy ${path} is damaged and was removed: ${String(verdict)}. Run \`proxyvault check\`.`,
+    );
+  }
+}

@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+
+import { ProxyVaultError } from '../../../errors.ts';
+import { changeCounterOf, changingHeaderOf, type LogSummary, summarizeLog } from './log-file.ts';
+
+/** The part of a database's header that is compared: https://www.sqlite.org/fileformat2.html#the_database_header */
+const HEADER_BYTES = 100;
+
+/**
+ * Refuses to open a database whose write-ahead log belongs to another file, as when a backup was copied over a pool:
+ * SQLite would apply the log to it. A backup of ours is always recognised. Another file is, if its page size, page count
+ * or change counter does not lead to the log's. A log that does belong to the file is never refused.
+ *
+ * @throws CORRUPT if the log is not the file's own. Nothing was changed.
+ */
+export function assertOwnLog(path: string): void {
+  const wal = `${path}-wal`;
+  if (sizeOf(wal) === 0 || sizeOf(`${path}-journal`) > 0) return;
+  const log = summarizeLog(wal);
+  const header = log && readHeader(path);
+  if (!log || !header || isPlausible(header, log)) return;
+  // Another process may have written between these reads: only a state that holds still is judged.
+  const [logAgain, headerAgain] = [summarizeLog(wal), readHeader(path)];
+  if (logAgain?.id !== log.id || !headerAgain?.equals(header) || isPlausible(headerAgain, logAgain)) return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The log ${wal} belongs to another database file; probably a backup was copied over the pool. Nothing was changed. ` +
+      `Restore with \`proxyvault restore BACKUP --force\`, or, to use ${path} as it is, move the log to another folder.`,
+    { details: { path, log: wal } },
+  );
+}
+
+function isPlausible(header: Buffer, log: LogSummary): boolean {
+  // A file is in WAL mode as long as it has a log; our backups never are. SQLite marks the file before it creates the log.
+  if (header.readUInt8(18) !== 2 || header.readUInt8(19) !== 2) return false;
+  const pageSize = header.readUInt16BE(16);
+  if ((pageSize === 1 ? 65_536 : pageSize) !== log.pageSize) return false;
+  if (log.firstPage === null) {
+    // The page count is on the first page. This log does not have that page, so the count did not change.
+    return !log.complete || log.pageCount === header.readUInt32BE(28);
+  }
+  const growth = log.firstPage.counter - changeCounterOf(header);
+  if (growth === 0 || growth === 1) return true;
+  // Else a checkpoint has copied the page from the log to the file.
+  return log.complete ? log.firstPage.headers.has(changingHeaderOf(header)) : growth < 0;
+}
+
+/** Whether a file begins as a database does; null if it cannot be read. */
+export function hasDatabaseHeader(path: string): boolean | null {
+  const bytes = readBeginning(path);
+  return bytes && isHeader(bytes);
+}
+
+/** The header of a database; null for a file that is no database or cannot be read: SQLite deals with those. */
+function readHeader(path: string): Buffer | null {
+  const bytes = readBeginning(path);
+  return bytes && isHeader(bytes) ? bytes : null;
+}
+
+function isHeader(bytes: Buffer): boolean {
+  return bytes.length === HEADER_BYTES && bytes.toString('latin1', 0, 16) === 'SQLite format 3\0';
+}
+
+function readBeginning(path: string): Buffer | null {
+  try {
+    return process.platform === 'win32' ? readHere(path) : readElsewhere(path);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Reads in a child process. If this one closed a descriptor of the file, all its POSIX locks on the file would go, also
+ * those of SQLite in another thread: https://www.sqlite.org/howtocorrupt.html
+ */
+function readElsewhere(path: string): Buffer {
+  return execFileSync('/usr/bin/head', ['-c', String(HEADER_BYTES), path], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: {},
+    timeout: 5000,
+  });
+}
+
+function readHere(path: string): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  const descriptor = openSync(path, 'r');
+  try {
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, HEADER_BYTES, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

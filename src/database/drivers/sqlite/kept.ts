@@ -1,0 +1,54 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+import { isSameFile } from '../../../files/same-file.ts';
+import { COMPANIONS } from './exclusive.ts';
+
+const RESTORE = 'restore';
+
+/** The name of the copy that is kept beside a database before it is migrated or replaced by a backup. */
+export function keptName(path: string, at: Date, label: string = RESTORE): string {
+  return `${path}.${at.toISOString().replace(/[-:.]/g, '')}.before-${label}.backup`;
+}
+
+/** Whether a file of this name is such a copy of the database at `path`. */
+export function isKept(path: string, name: string): boolean {
+  const prefix = `${basename(path)}.`;
+  return name.startsWith(prefix) && /^\d{8}T\d{9}Z\.before-.+\.backup$/.test(name.slice(prefix.length));
+}
+
+/** Removes all but the newest copies that migrations have made. */
+export function removeOldMigrationBackups(path: string, keep: number): void {
+  removeOldest(
+    listKept(path).filter((name) => !isReplaced(name)),
+    keep,
+  );
+}
+
+/** Removes all but the newest pools that restores have replaced, and a second name that a killed restore gave to this one. */
+export function removeOldReplaced(path: string, keep: number): void {
+  const replaced = listKept(path).filter(isReplaced);
+  const left = replaced.filter((name) => isSameFile(name, path));
+  removeOldest(left, 0);
+  removeOldest(
+    replaced.filter((name) => !left.includes(name)),
+    keep,
+  );
+}
+
+function listKept(path: string): string[] {
+  const folder = dirname(path);
+  return readdirSync(folder)
+    .filter((name) => isKept(path, name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+function isReplaced(name: string): boolean {
+  return name.endsWith(`.before-${RESTORE}.backup`);
+}
+
+function removeOldest(names: readonly string[], keep: number): void {
+  for (const name of names.slice(0, Math.max(0, names.length - keep)))
+    for (const suffix of ['', ...COMPANIONS]) rmSync(`${name}${suffix}`, { force: true });
+}

@@ -1,0 +1,142 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { DatabaseManager } from 'proxyvault/database';
+import { describe, expect, it } from 'vitest';
+import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+
+const COPYING = fileURLToPath(new URL('../fixtures/copying.mjs', import.meta.url));
+const MIGRATING = `
+  import { initDatabase } from 'proxyvault/database';
+  const db = initDatabase({ path: process.argv[1] });
+  for (;;) { db.migrations.down(1); db.migrations.up(); }`;
+
+function fill(db: DatabaseManager, count: number): void {
+  db.driver.run(
+    `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < :count)
+     INSERT INTO proxies (id, name, host, port, protocol) SELECT 'p' || n, 'name ' || n, 'h' || n || '.example', 80, 'http' FROM c`,
+    { count },
+  );
+}
+
+const partialsIn = (folder: string): string[] =>
+  readdirSync(folder).filter((name) => /\.partial(-\w+)?$/.test(name));
+
+describe('a backup never overwrites', () => {
+  it('a part of its own pool, through whatever name', async () => {
+    const db = openMigrated();
+    fill(db, 10);
+    const folder = temporaryFolder();
+    linkSync(db.path, join(folder, 'hard'));
+    linkSync(`${db.path}-wal`, join(folder, 'hard-log'));
+    symlinkSync(db.path, join(folder, 'soft'));
+    const own = ['hard', 'hard-log', 'soft'].map((name) => join(folder, name));
+    const beside = ['', '-wal', '-shm', '-journal', '-JOURNAL', '.20260102T030405678Z.before-002_x.backup'];
+    for (const target of [...own, ...beside.map((suffix) => `${db.path}${suffix}`)]) {
+      for (const overwrite of [false, true])
+        await expect(db.backup(target, { overwrite }), target).rejects.toMatchObject({
+          code: 'INVALID_INPUT',
+        });
+    }
+    expect(await db.check({ deep: true })).toMatchObject({ ok: true });
+    expect(readdirSync(folder)).toHaveLength(3);
+  });
+
+  it('what is no backup, even if told to overwrite', async () => {
+    const db = openMigrated();
+    const folder = temporaryFolder();
+    const key = join(folder, 'key');
+    writeFileSync(key, 'precious');
+    await expect(db.backup(key, { overwrite: true })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('never overwritten'),
+    });
+    expect(readFileSync(key, 'utf8')).toBe('precious');
+    await expect(db.backup(folder, { overwrite: true })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(db.backup(join(folder, 'new-wal'))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    const foreign = openDatabase();
+    foreign.driver.exec('CREATE TABLE accounts (name)');
+    foreign.close();
+    await expect(db.backup(foreign.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
+    if (process.platform !== 'win32')
+      await expect(db.backup('/dev/null', { overwrite: true })).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      });
+    // The log of a database that is gone would be applied to the backup.
+    writeFileSync(join(folder, 'gone.db-wal'), 'left');
+    await expect(db.backup(join(folder, 'gone.db'))).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(readdirSync(folder).sort()).toEqual(['gone.db-wal', 'key']);
+  });
+
+  it('another backup that is made at the same time', async () => {
+    const db = openMigrated();
+    const folder = temporaryFolder();
+    const results = await Promise.allSettled(
+      [1, 2, 3, 4].map(() => db.backup(join(folder, 'sub', 'copy.db'))),
+    );
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'CONFLICT' });
+    expect(readdirSync(join(folder, 'sub'))).toEqual(['copy.db']);
+  });
+});
+
+describe('the partial copy of a process that was killed (SIGKILL)', () => {
+  it('goes with the next backup to that folder; that of a process that lives stays', async () => {
+    const db = openMigrated();
+    fill(db, 5000);
+    const folder = temporaryFolder();
+    const target = join(folder, 'daily.db');
+    const { signal } = spawnSync(process.execPath, [COPYING, 'backup', db.path, target]);
+    expect(signal).toBe('SIGKILL');
+    const [left = ''] = partialsIn(folder);
+    expect(left).toMatch(/^\.daily\.db\./);
+    const living = left.replace(/[\da-f]{8}-\d+-\d+/, (mark) =>
+      mark.replace(/-\d+-\d+$/, `-${process.ppid}-0`),
+    );
+    const [old, recent] = ['.daily.db.0123456789ab.partial', '.daily.db.ba9876543210.partial'];
+    for (const name of [living, old, recent, `${left}-journal`]) writeFileSync(join(folder, name), '');
+    // It cannot be removed as a file is, and does not matter.
+    mkdirSync(join(folder, `${left}-shm`));
+    utimesSync(join(folder, old), new Date(0), new Date(0));
+    await db.backup(join(folder, 'other.db'));
+    expect(partialsIn(folder).sort()).toEqual([living, recent, `${left}-shm`].sort());
+  });
+
+  it('goes with the next migration', async () => {
+    const db = openMigrated();
+    fill(db, 20_000);
+    await db[Symbol.asyncDispose]();
+    const folder = join(db.path, '..');
+    const child = spawn(process.execPath, ['--input-type=module', '-e', MIGRATING, db.path], {
+      stdio: 'ignore',
+    });
+    const closed = once(child, 'close');
+    while (partialsIn(folder).length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    child.kill('SIGKILL');
+    await closed;
+    // Named as that process would name it, in case it was just done.
+    writeFileSync(join(folder, `.${basename(db.path)}.00000000-${child.pid}-1.0123456789ab.partial`), '');
+    utimesSync(
+      join(folder, `.${basename(db.path)}.00000000-${child.pid}-1.0123456789ab.partial`),
+      new Date(0),
+      new Date(0),
+    );
+    const again = openDatabase({ path: db.path });
+    again.migrations.up();
+    again.migrations.down(1);
+    expect(partialsIn(folder)).toEqual([]);
+    expect(existsSync(db.path)).toBe(true);
+  });
+});
