@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import envPaths from 'env-paths';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
 import type { KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
@@ -61,15 +62,16 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
   return keyringFile(path, { passphrase, safeStorage, protection });
 }
 
-/** The first line of a file. @throws KEY_MISSING if it cannot be read. */
+/** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO. */
 export function readPassphraseFile(path: string): string {
+  const what = `The passphrase file ${path} cannot be read`;
   try {
-    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '';
+    return withFileErrors(what, path, () => readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '');
   } catch (error) {
-    throw new ProxyVaultError(
-      'KEY_MISSING',
-      `The passphrase file ${path} cannot be read: check the path and its permissions.`,
-      { cause: error, details: { path } },
-    );
+    if (!(error instanceof ProxyVaultError && error.details.errno === 'ENOENT')) throw error;
+    throw new ProxyVaultError('KEY_MISSING', `${what}: it does not exist. Check the path.`, {
+      cause: error,
+      details: { path },
+    });
   }
 }
