@@ -20,6 +20,7 @@ export interface VaultOptions {
   db?: string;
   keyFile?: string;
   passphraseFile?: string;
+  trustKeyFile?: boolean;
   json?: boolean;
 }
 
@@ -52,6 +53,12 @@ export function withVaultOptions(command: Command, example: string): Command {
       new Option(
         '--passphrase-file <file>',
         'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--trust-key-file',
+        'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
       ),
     )
     .addOption(new Option('--json', 'print JSON for a program'))
@@ -106,11 +113,12 @@ export function keySourceOf(
   options: VaultOptions,
   choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
 ): KeySource {
-  const { keyFile, passphraseFile } = options;
+  const { keyFile, passphraseFile, trustKeyFile } = options;
   const passphrase = passphraseOf(passphraseFile);
   return choose({
     keyFile,
     passphrase,
+    trustKeyFile,
     // One that somebody could type is no wish to have one.
     protection:
       passphraseFile === undefined && process.env.PROXYVAULT_PASSPHRASE_FILE === undefined

@@ -46,7 +46,15 @@ export interface RecoveryOptions extends Omit<KeySourceOptions, 'key'> {
   replace?: boolean | undefined;
 }
 
-const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'env', 'database'] as const;
+const FILE_OPTIONS = [
+  'keyFile',
+  'passphrase',
+  'safeStorage',
+  'protection',
+  'trustKeyFile',
+  'env',
+  'database',
+] as const;
 const SOURCE_OPTIONS = ['key', 'keySource', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
 

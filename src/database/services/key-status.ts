@@ -78,6 +78,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
     advice: [],
   };
   const advice = adviceOn(status);
+  const caution = source.caution?.() ?? null;
+  if (caution !== null) advice.push(caution);
   if (fingerprintProblem(keyset)?.code === 'KEY_INVALID')
     advice.push('The key of the usernames\u2019 fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };

@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
-import { SecretKey } from './secret-key.ts';
+import { placeholderProblem } from './key-text.ts';
+import { KEY_BYTES, SecretKey } from './secret-key.ts';
 
 /** The first is in use, the others only decrypt. */
 export type Keys = readonly [SecretKey, ...SecretKey[]];
@@ -134,6 +135,9 @@ export function secretKeysOf(material: KeyMaterial): Keys {
   const [first, ...older] = Array.isArray(material) ? material : [material];
   if (![first, ...older].every((bytes) => bytes instanceof Uint8Array))
     throw new ProxyVaultError('KEY_INVALID', 'A key source must give 32 bytes, or several times 32 bytes.');
+  // Zeros are left to SecretKey, which knows that a source may give a buffer again after it was overwritten.
+  const problem = first.length === KEY_BYTES && first[0] !== 0 ? placeholderProblem(first) : null;
+  if (problem !== null) throw new ProxyVaultError('KEY_INVALID', `The key cannot be used: ${problem}.`);
   const take = (bytes: Uint8Array): SecretKey =>
     SecretKey.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   return [take(first), ...older.map(take)];

@@ -4,6 +4,7 @@ import {
   EncryptionService,
   environmentKey,
   type KeySource,
+  type KeySourceOptions,
   readPassphraseFile,
 } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
@@ -89,8 +90,8 @@ async function moveKey(
   });
 }
 
-function fileOf({ keyFile }: VaultOptions): { keyFile?: string } {
-  return keyFile === undefined ? {} : { keyFile };
+function fileOf({ keyFile, trustKeyFile }: VaultOptions): Pick<KeySourceOptions, 'keyFile' | 'trustKeyFile'> {
+  return { keyFile, trustKeyFile };
 }
 
 async function newPassphrase({ passphraseFile }: PassphraseOptions): Promise<string> {

@@ -21,6 +21,11 @@ export interface KeySourceOptions {
   safeStorage?: SafeStorage | undefined;
   /** How a key file is protected that is made. Default: by the passphrase or safeStorage if given, else by permissions. */
   protection?: KeyringProtection | undefined;
+  /**
+   * Accept a key file that is a symbolic link, belongs to another user, or is open to others, as mounted secrets are.
+   * On a read-only file system such a file is accepted anyway. Default: whether PROXYVAULT_TRUST_KEY_FILE is `1`.
+   */
+  trustKeyFile?: boolean | undefined;
   /** Where the variables are looked up. Default `process.env`. */
   env?: Environment | undefined;
 }
@@ -55,11 +60,12 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
     );
   }
   const { env = process.env, safeStorage, protection } = options;
+  const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;
   const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE;
   const passphrase =
     options.passphrase ??
     (passphraseFile === undefined ? undefined : () => readPassphraseFile(passphraseFile));
-  return keyringFile(path, { passphrase, safeStorage, protection });
+  return keyringFile(path, { passphrase, safeStorage, protection, trustKeyFile });
 }
 
 /** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
-import { decodeKeys } from '../key-text.ts';
+import { decodeKeys, placeholderProblem } from '../key-text.ts';
 import { KEY_BYTES } from '../secret-key.ts';
 import type { KeyMaterial, KeySource } from './key-source.ts';
 
@@ -20,7 +20,11 @@ export function explicitKey(key: Uint8Array | string): KeySource {
     location: 'the option `key`',
     read() {
       if (typeof key === 'string') return decodeKeys(key, this.location);
-      if (key instanceof Uint8Array && key.length === KEY_BYTES) return Buffer.from(key);
+      if (key instanceof Uint8Array && key.length === KEY_BYTES) {
+        const problem = placeholderProblem(key);
+        if (problem === null) return Buffer.from(key);
+        throw new ProxyVaultError('KEY_INVALID', `The option \`key\` cannot be used: ${problem}.`);
+      }
       throw new ProxyVaultError(
         'KEY_INVALID',
         `The option \`key\` must be ${KEY_BYTES} bytes: generateKey() makes them.`,
