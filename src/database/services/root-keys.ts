@@ -11,9 +11,11 @@ export class RootKeys {
   #source: KeySource;
   #keys: Keys | null = null;
   #destroyed = false;
+  readonly #onCreated: ((source: KeySource) => void) | undefined;
 
-  constructor(source: KeySource) {
+  constructor(source: KeySource, onCreated?: (source: KeySource) => void) {
     this.#source = source;
+    this.#onCreated = onCreated;
   }
 
   get source(): KeySource {
@@ -42,8 +44,9 @@ export class RootKeys {
     if (keys !== null) return keys;
     if (!this.#source.create) throw this.missing();
     const created = this.#take(this.#atOnce(this.#source.create()));
-    if (created) return created;
-    throw this.missing();
+    if (!created) throw this.missing();
+    this.#onCreated?.(this.#source);
+    return created;
   }
 
   /** Waits for the source; says whether it has a key. */
@@ -70,6 +73,7 @@ export class RootKeys {
   async create(): Promise<void> {
     if (!this.#source.create) throw this.missing();
     this.#take(await this.#source.create());
+    this.#onCreated?.(this.#source);
   }
 
   /** Goes over to another source and its keys. */
