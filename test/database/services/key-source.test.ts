@@ -33,6 +33,23 @@ describe('the key file', () => {
     expect(first.source()).toEqual({ kind: 'key file', location: keyFile });
   });
 
+  it('is told about when it is made, to a program that asks for it', async () => {
+    const keyFile = join(temporaryFolder(), 'key');
+    const told: unknown[] = [];
+    const onKeyCreated = (source: unknown): void => void told.push(source);
+    const service = new EncryptionService({ keyFile, env, onKeyCreated });
+    expect(told).toEqual([]);
+    service.encrypt('x');
+    const made = { kind: 'key file', location: keyFile, protection: 'permissions' };
+    expect(told).toEqual([made]);
+    new EncryptionService({ keyFile, env, onKeyCreated }).encrypt('y');
+    await EncryptionService.open({ keyFile: `${keyFile}2`, env, onKeyCreated });
+    expect(told).toEqual([made, { ...made, location: `${keyFile}2` }]);
+    expect(thrownBy(() => new EncryptionService({ onKeyCreated: 'x' as never }))).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
   it('is never made by decrypting or asking', () => {
     const keyFile = join(temporaryFolder(), 'key');
     const encrypted = new EncryptionService({ key: randomBytes(32) }).encrypt('x');

@@ -107,6 +107,20 @@ describe.each(['tmpfs', 'bind'] as const)('a secret on a read-only mount (%s)', 
   });
 });
 
+it.runIf(process.getuid?.() === 0)('a key file that this user may not read is not an invalid key', () => {
+  const keyFile = join(temporaryFolder(), 'key');
+  writeFileSync(keyFile, text(), { mode: 0o600 });
+  chmodSync(join(keyFile, '..'), 0o755);
+  const script = `import { EncryptionService } from 'proxyvault'; try { new EncryptionService({ keyFile: process.argv[1], env: {} }).encrypt('x') } catch (error) { console.log(error.code, error.message) }`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script, keyFile], {
+    uid: NOBODY,
+    gid: NOBODY,
+    encoding: 'utf8',
+  });
+  expect(stdout).toMatch(/^CANNOT_OPEN .*EACCES.*permissions/);
+  expect(stdout).toContain(keyFile);
+});
+
 describe.runIf(POSIX)('a link that others can change', () => {
   it('is refused, unless an option or the environment says that it can be trusted', async () => {
     const keyFile = layOut(temporaryFolder());

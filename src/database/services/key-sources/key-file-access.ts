@@ -53,7 +53,7 @@ export function assertSize(path: string, bytes: number): void {
   if (bytes <= MOST_BYTES) return;
   throw invalid(
     path,
-    `would be, or is, larger than ${MOST_BYTES} bytes, so it is no key file, or it has too many older keys: use another file with --key-file`,
+    `would be, or is, larger than ${MOST_BYTES} bytes, so it is no key file, or it has too many older keys: use a new key file for this pool`,
   );
 }
 

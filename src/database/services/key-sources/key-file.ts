@@ -125,7 +125,7 @@ function assertReplaceable(path: string): void {
   if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   throw new ProxyVaultError(
     'READ_ONLY',
-    `The key file ${path} is a symbolic link, as mounted secrets are, and is not changed from here: change the secret where it is kept, or move the key to another file with --key-file.`,
+    `The key file ${path} is a symbolic link, as mounted secrets are, and is not changed from here: change the secret where it is kept (the new key first, the old one after it), or copy the key to a file of your own (mode 0600) and name that.`,
     { details: { path } },
   );
 }
