@@ -9,7 +9,7 @@ import { openBare } from './pools.js';
 
 const NOW = '2026-01-01 00:00:00.000';
 const [side, list, path] = process.argv.slice(2);
-const key = Buffer.alloc(32, 7);
+const key = Buffer.from(Array.from({ length: 32 }, (_, n) => n + 1));
 
 async function ours() {
   // As the command line does (src/cli/steady-memory.ts).

@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline/promises';
+
 /** Whether there is somebody to ask: the question goes to standard error, so that standard output stays for data. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
@@ -8,4 +10,14 @@ export async function ask(question: string): Promise<string> {
   // Loaded only when somebody is asked.
   const { default: password } = await import('@inquirer/password');
   return password({ message: question, mask: '*' }, { output: process.stderr });
+}
+
+/** Asks for a plain yes; anything else is no. */
+export async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(?:es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
 }

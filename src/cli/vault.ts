@@ -6,6 +6,7 @@ import envPaths from 'env-paths';
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
 import {
   chooseKeySource,
+  type EncryptionOptions,
   EncryptionService,
   type KeySource,
   type KeySourceOptions,
@@ -13,6 +14,7 @@ import {
   readPassphraseFile,
 } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
 
@@ -21,6 +23,7 @@ export interface VaultOptions {
   db?: string;
   keyFile?: string;
   passphraseFile?: string;
+  trustKeyFile?: boolean;
   json?: boolean;
 }
 
@@ -53,6 +56,12 @@ export function withVaultOptions(command: Command, example: string): Command {
       new Option(
         '--passphrase-file <file>',
         'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--trust-key-file',
+        'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
       ),
     )
     .addOption(new Option('--json', 'print JSON for a program'))
@@ -102,10 +111,12 @@ export async function withVault<T>(
   }
   const keySource = keySourceOf(options);
   // A key file that permissions protect is read, or made, when it is needed.
-  const encryption =
-    unlock && keySource.asynchronous?.()
-      ? await EncryptionService.open({ keySource, database: db, resumeRotation: false })
-      : new EncryptionService({ keySource, database: db });
+  const service = { keySource, database: db, onKeyCreated: sayWhereKeyIs(options) };
+  const isAsked = unlock && keySource.asynchronous?.() === true;
+  if (isAsked && keySource.protection?.() === null) warnIfWeak(passphraseFileOf(options));
+  const encryption = isAsked
+    ? await EncryptionService.open({ ...service, resumeRotation: false })
+    : new EncryptionService(service);
   try {
     return await work({ db, encryption });
   } finally {
@@ -113,21 +124,34 @@ export async function withVault<T>(
   }
 }
 
+/** The first credential makes a key file: whoever does not know of it cannot back it up. */
+function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'] {
+  return ({ kind, location, protection }) =>
+    process.stderr.write(
+      json
+        ? `${JSON.stringify({ keyCreated: { kind, location, protection } })}\n`
+        : `A new key was made: ${location} (protected by ${protection ?? kind}). Without it the stored usernames and passwords are lost.\nBack it up apart from the pool, and run: proxyvault key recovery-code --output FILE\n`,
+    );
+}
+
+/** The passphrase file that the options or the environment name. */
+export function passphraseFileOf({ passphraseFile }: VaultOptions): string | undefined {
+  return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;
+}
+
 /** The key that the options and the environment name; a passphrase is asked for only when the key file needs it. */
 export function keySourceOf(
   options: VaultOptions,
   choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
 ): KeySource {
-  const { keyFile, passphraseFile } = options;
+  const { keyFile, passphraseFile, trustKeyFile } = options;
   const passphrase = passphraseOf(passphraseFile);
   return choose({
     keyFile,
     passphrase,
+    trustKeyFile,
     // One that somebody could type is no wish to have one.
-    protection:
-      passphraseFile === undefined && process.env.PROXYVAULT_PASSPHRASE_FILE === undefined
-        ? 'permissions'
-        : 'passphrase',
+    protection: passphraseFileOf(options) === undefined ? 'permissions' : 'passphrase',
   });
 }
 

@@ -131,11 +131,15 @@ export function notFound(what: string, id: string): ProxyVaultError {
   return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
 }
 
-/** The same error, saying which of many it was. */
+/** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */
 export function atIndex(error: unknown, index: number): unknown {
   if (!(error instanceof ProxyVaultError)) return error;
-  return new ProxyVaultError(error.code, `Number ${index} (from 0): ${error.message} Nothing was stored.`, {
-    cause: error,
-    details: { ...error.details, index },
-  });
+  return new ProxyVaultError(
+    error.code,
+    `Item ${index + 1} of the list: ${error.message} Nothing was stored.`,
+    {
+      cause: error,
+      details: { ...error.details, index },
+    },
+  );
 }

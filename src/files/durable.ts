@@ -1,4 +1,13 @@
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 import { errnoOf } from './file-error.ts';
@@ -12,11 +21,22 @@ const POSIX = process.platform !== 'win32';
  * @throws the error of `node:fs`; see `fileError`.
  */
 export function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const first = madeFirst(folder);
   if (first === undefined) return;
   for (let made = folder; ; made = dirname(made)) {
     syncFolder(dirname(made));
     if (made === first || made === dirname(made)) return;
+  }
+}
+
+/** The topmost folder that had to be made; undefined if there is nothing to make. */
+function madeFirst(folder: string): string | undefined {
+  try {
+    return mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // A file is in the way: reading it as a folder says ENOTDIR, which is what the user can act on.
+    if (errnoOf(error) === 'EEXIST') readdirSync(folder);
+    throw error;
   }
 }
 

@@ -16,6 +16,7 @@ import {
   parseProxyList,
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
+import { LineNumbers } from './line-numbers.ts';
 import { Spool } from './spool.ts';
 
 /** A list with the name under which its refusals are reported. */
@@ -66,12 +67,13 @@ export async function importProxies(
 ): Promise<ImportResult> {
   assertImportOptions(options);
   const counter = new VerdictCounter(options.onRefused);
-  const store = new ListStore(db, options);
+  const lines = new LineNumbers();
+  const store = new ListStore(db, options, lines);
   const { batch = 0, dryRun = false } = options;
   const isBatched = batch > 0 && !dryRun;
   using spool = new Spool<ProxyInput>();
   let waiting: ProxyInput[] = [];
-  for await (const proxy of readLists(source, options, counter)) {
+  for await (const proxy of readLists(source, options, counter, lines)) {
     if (!isBatched) spool.push(proxy);
     else if (waiting.push(proxy) === batch) {
       store.add(waiting);
@@ -91,6 +93,7 @@ async function* readLists(
   source: ListSource | readonly NamedList[],
   options: ImportListOptions,
   counter: VerdictCounter,
+  lines: LineNumbers,
 ): AsyncGenerator<ProxyInput, void, undefined> {
   const { protocol, format, onProgress } = options;
   const lists = isNamed(source) ? source : [{ name: undefined, source }];
@@ -98,7 +101,9 @@ async function* readLists(
     for await (const verdict of parseProxyList(list.source, { protocol, format })) {
       counter.add(verdict, list.name);
       if (counter.lines % READ_STEP === 0) onProgress?.({ phase: 'reading', done: counter.lines });
-      if (verdict.kind === 'proxy') yield toInput(verdict.proxy);
+      if (verdict.kind !== 'proxy') continue;
+      lines.add(list.name, verdict.line);
+      yield toInput(verdict.proxy);
     }
   }
 }
@@ -109,9 +114,11 @@ class ListStore {
   readonly #options: ImportListOptions;
   readonly #proxies: ProxyRepository;
   readonly #importId = newId();
+  readonly #lines: LineNumbers;
   #done = 0;
 
-  constructor(db: DatabaseManager, options: ImportListOptions) {
+  constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers) {
+    this.#lines = lines;
     this.#options = options;
     this.#proxies = new ProxyRepository(
       db,
@@ -134,15 +141,26 @@ class ListStore {
   ): void {
     const { tag, onProgress } = this.#options;
     const before = this.#done;
-    const { removed, ...counts } = this.#proxies.importMany(proxies, {
-      tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
-      onProgress: (done) => {
-        this.#done = before + done;
-        onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
-      },
-    });
+    const { removed, ...counts } = this.#named(before, () =>
+      this.#proxies.importMany(proxies, {
+        tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
+        onProgress: (done) => {
+          this.#done = before + done;
+          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
+        },
+      }),
+    );
     for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
     if (removed !== undefined) this.summary.removed = removed;
+  }
+
+  /** An error that is about one proxy names its line. */
+  #named<T>(before: number, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#lines.locate(error, before);
+    }
   }
 }
 

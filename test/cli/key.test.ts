@@ -1,13 +1,25 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { initDatabase } from 'proxyvault/database';
-import type { KeyStatus } from 'proxyvault/database/services';
+import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
+import { EncryptionService, type KeyStatus } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
 
+const QUESTIONS = /passphrase:|again:|of the key:|y\/N\]/g;
 const PASSPHRASE = 'correct horse battery staple';
 
 /** A pool of so many proxies with logins, and a file that holds a passphrase. */
@@ -15,7 +27,7 @@ function withLogins(count = 2): ReturnType<typeof commandLine> & { passphraseFil
   const line = commandLine();
   const lines = Array.from({ length: count }, (_, n) => `h.example:${n + 1}:user${n}:canary-${n}`);
   writeFileSync(join(line.folder, 'list.txt'), lines.join('\n'));
-  expect(line.run(['import', 'list.txt']).status).toBe(0);
+  expect(line.run(count > 0 ? ['import', 'list.txt'] : ['init']).status).toBe(0);
   const passphraseFile = join(line.folder, 'passphrase.txt');
   writeFileSync(passphraseFile, `${PASSPHRASE}\n`);
   return { ...line, passphraseFile, keyFile: join(line.folder, 'key') };
@@ -49,9 +61,54 @@ describe('key status', () => {
 
   it('says what is wrong', () => {
     const { run, json, keyFile } = withLogins();
+    const key = readFileSync(keyFile);
     rmSync(keyFile);
-    expect(json<KeyStatus>('key', 'status').keys).toMatchObject([{ problem: 'KEY_MISSING' }]);
-    expect(run(['key', 'status']).stdout).toContain('KEY_MISSING');
+    const missing = run(['key', 'status', '--json']);
+    expect(missing.status).toBe(1);
+    expect(JSON.parse(missing.stdout)).toMatchObject({
+      problem: 'KEY_MISSING',
+      keys: [{ problem: 'KEY_MISSING' }],
+    });
+    const { status, stdout } = run(['key', 'status']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('KEY_MISSING');
+    expect(stdout).toContain('restore it from its backup');
+    // No code can be made now.
+    expect(stdout).not.toContain('recovery-code');
+    for (const [text, problem] of [
+      [randomBytes(32).toString('base64'), 'KEY_MISMATCH'],
+      ['malformed', 'KEY_MISSING'],
+    ] as const) {
+      writeFileSync(keyFile, text, { mode: 0o600 });
+      const other = run(['key', 'status', '--json']);
+      expect({ status: other.status, problem: JSON.parse(other.stdout).problem }).toEqual({
+        status: 1,
+        problem,
+      });
+    }
+    writeFileSync(keyFile, key);
+    expect(json<KeyStatus>('key', 'status').problem).toBeNull();
+    run(['key', 'recovery-code']);
+    rmSync(keyFile);
+    expect(run(['key', 'status']).stdout).toContain('proxyvault key recover');
+  });
+
+  it('is 0 without a key while nothing is encrypted, and 1 for what the key itself encrypted', async () => {
+    const { run, keyFile, db } = withLogins(0);
+    expect(run(['key', 'status']).status).toBe(0);
+    run(['add', 'http://a.example:1']);
+    expect(run(['key', 'status']).status).toBe(0);
+    const opened = initDatabase({ path: db });
+    const [proxy] = new ProxyRepository(opened).list().items;
+    const direct = new EncryptionService({ keyFile, env: {} }).encrypt('x');
+    new EncryptedCredentialsRepository(opened).save(proxy?.id ?? '', direct);
+    opened.close();
+    expect(run(['key', 'status']).status).toBe(0);
+    rmSync(keyFile);
+    expect(run(['key', 'status'])).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('The key is missing'),
+    });
   });
 });
 
@@ -204,15 +261,24 @@ describe('key passphrase', () => {
     expect(run(['key', 'verify', '--passphrase-file', 'nowhere.txt']).stderr).toContain('cannot be read');
     // Another passphrase, and back to the file alone.
     writeFileSync(join(folder, 'short.txt'), 'short');
-    const changed = run([
+    const change = [
       'key',
       'passphrase',
       '--passphrase-file',
       'short.txt',
       '--current-passphrase-file',
       passphraseFile,
-    ]);
-    expect(changed).toMatchObject({ status: 0, stderr: expect.stringContaining('short') });
+    ];
+    // Nobody can be asked whether it is meant.
+    const before = readFileSync(keyFile, 'utf8');
+    expect(run(change)).toMatchObject({ status: 1, stderr: expect.stringContaining('--allow-weak') });
+    writeFileSync(join(folder, 'repeated.txt'), 'ababababababababab');
+    expect(run(['key', 'passphrase', '--passphrase-file', 'repeated.txt']).stderr).toContain('is weak');
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+    expect(run([...change, '--allow-weak'])).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('short'),
+    });
     expect(run(['key', 'verify', ...given]).status).toBe(1);
     expect(run(['key', 'file', '--passphrase-file', 'short.txt']).status).toBe(0);
     expect(run(['key', 'verify']).status).toBe(0);
@@ -253,11 +319,11 @@ describe('key passphrase', () => {
         let asked = 0;
         child.stdout.on('data', (chunk: Buffer) => {
           output += chunk.toString();
-          const questions = output.match(/passphrase:|again:|of the key:/g)?.length ?? 0;
+          const questions = output.match(QUESTIONS)?.length ?? 0;
           if (questions > asked && answers.length > 0) {
             asked = Number.POSITIVE_INFINITY;
             setTimeout(() => {
-              asked = output.match(/passphrase:|again:|of the key:/g)?.length ?? 0;
+              asked = output.match(QUESTIONS)?.length ?? 0;
               child.stdin.write(`${answers.shift()}\r`);
             }, 300);
           }
@@ -266,6 +332,9 @@ describe('key passphrase', () => {
         return output;
       };
       expect(await onTerminal('key passphrase', [PASSPHRASE, 'another'])).toContain('differ');
+      // A weak one is warned about before it is stored, and another one is asked for.
+      const warned = await onTerminal('key passphrase', ['short', 'n', PASSPHRASE, 'another']);
+      expect(warned).toMatch(/is weak: it is short[\s\S]*Use it all the same[\s\S]*differ/);
       expect(readFileSync(keyFile, 'utf8')).toHaveLength(45);
       const made = await onTerminal('key passphrase', [PASSPHRASE, PASSPHRASE]);
       expect(made).toContain('protected by passphrase');
@@ -304,6 +373,7 @@ describe('key recovery-code and recover', () => {
       stdout: expect.stringContaining('2 of 2 credentials decrypt.'),
     });
     expect(recovered.stdout + recovered.stderr).not.toContain(stdout.trim());
+    expect(recovered.stdout).toContain('proxyvault key passphrase');
     expect(run(['list', '--reveal']).stdout).toContain('canary-1');
     writeFileSync(join(folder, 'code.txt'), stdout);
     writeFileSync(keyFile, 'broken');
@@ -317,13 +387,113 @@ describe('key recovery-code and recover', () => {
   });
 });
 
+describe('what others must not read', () => {
+  const POSIX = process.platform !== 'win32';
+  const modeOf = (file: string): number => statSync(file).mode & 0o777;
+
+  it('goes to a new file of this user alone with --output, which replaces nothing and follows no link', () => {
+    const { run, folder } = withLogins();
+    const at = (name: string): string => join(folder, name);
+    const written = run(['key', 'recovery-code', '--output', 'code.txt']);
+    expect(written).toMatchObject({ status: 0, stdout: `Written to ${at('code.txt')}.\n` });
+    const code = readFileSync(at('code.txt'), 'utf8');
+    expect(code).toMatch(/^(?:\w{4}-){8}\w{4}\n$/);
+    expect(written.stdout + written.stderr).not.toContain(code.trim());
+    expect(run(['export', '--reveal', '--output', 'pool.txt'])).toMatchObject({ status: 0, stdout: '' });
+    expect(readFileSync(at('pool.txt'), 'utf8')).toContain('canary-1');
+    expect(run(['export', '--format', 'json', '--output', 'masked.json']).status).toBe(0);
+    if (POSIX)
+      expect(['code.txt', 'pool.txt', 'masked.json'].map((name) => modeOf(at(name)))).toEqual([
+        0o600, 0o600, 0o600,
+      ]);
+    writeFileSync(at('mine.txt'), 'mine');
+    if (POSIX) symlinkSync('nowhere.txt', at('link.txt'));
+    for (const name of ['mine.txt', ...(POSIX ? ['link.txt'] : []), '.']) {
+      for (const args of [
+        ['key', 'recovery-code'],
+        ['export', '--reveal'],
+      ])
+        expect(run([...args, '--output', name])).toMatchObject({
+          status: 1,
+          stdout: '',
+          stderr: expect.stringContaining('CONFLICT'),
+        });
+    }
+    expect(readFileSync(at('mine.txt'), 'utf8')).toBe('mine');
+    expect(run(['key', 'recovery-code', '--output', 'no/folder.txt']).stderr).toContain('CANNOT_OPEN');
+    // None of these has made another code.
+    rmSync(at('key'));
+    expect(run(['key', 'recover', '--code-file', 'code.txt']).status).toBe(0);
+    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  }, 60_000);
+
+  it.runIf(POSIX)('is warned about if standard output is a file that others can read', () => {
+    const { folder, db, keyFile } = withLogins();
+    const env = { ...process.env, PROXYVAULT_DB: db, PROXYVAULT_KEY_FILE: keyFile };
+    const into = (mode: number, args: string[]): string => {
+      const file = join(folder, 'out.txt');
+      rmSync(file, { force: true });
+      const out = openSync(file, 'w', mode);
+      const { stderr } = spawnSync(process.execPath, [BIN, ...args], {
+        env,
+        stdio: ['ignore', out, 'pipe'],
+        encoding: 'utf8',
+      });
+      closeSync(out);
+      return stderr;
+    };
+    for (const args of [
+      ['key', 'recovery-code'],
+      ['export', '--reveal'],
+      ['list', '--reveal'],
+    ]) {
+      expect(into(0o644, args)).toContain('others can read (mode 0644)');
+      expect(into(0o600, args)).not.toContain('others can read');
+    }
+    expect(into(0o644, ['export'])).not.toContain('others can read');
+  });
+});
+
+describe('a key that is made', () => {
+  it('is told about, with where it is and what to do, once', () => {
+    const { run, folder } = commandLine();
+    const keyFile = join(folder, 'key');
+    expect(run(['add', 'http://a.example:1']).stderr).not.toContain('key');
+    const { stderr } = run(['add', 'http://u:p@b.example:1']);
+    expect(stderr).toContain(keyFile);
+    expect(stderr).toContain('key recovery-code --output');
+    expect(run(['add', 'http://u:p@c.example:1']).stderr).not.toContain(keyFile);
+    const other = run(['import', '-', '--json', '--key-file', 'other'], {
+      input: 'h.example:1:u:p',
+      env: { PROXYVAULT_DB: join(folder, 'other.db') },
+    });
+    expect(JSON.parse(other.stderr)).toEqual({
+      keyCreated: { kind: 'key file', location: join(folder, 'other'), protection: 'permissions' },
+    });
+  });
+
+  it('under a weak passphrase is warned about before', () => {
+    const { run, folder } = commandLine();
+    writeFileSync(join(folder, 'p'), 'short');
+    const { stderr } = run(['add', 'http://u:p@b.example:1', '--passphrase-file', 'p']);
+    expect(stderr).toMatch(/weak[\s\S]*A new key was made/);
+    expect(run(['list', '--reveal', '--passphrase-file', 'p']).stderr).not.toContain('weak');
+  });
+});
+
 describe('key environment and keychain', () => {
   it('go over to the key in PROXYVAULT_KEY, and back', () => {
-    const { run } = withLogins();
+    const { run, keyFile } = withLogins();
     const env = { PROXYVAULT_KEY: randomBytes(32).toString('base64') };
     expect(run(['key', 'verify'], { env }).status).toBe(1);
     expect(run(['key', 'status'], { env }).stdout).toContain('comes from: key file');
-    expect(run(['key', 'environment'], { env })).toMatchObject({ status: 0 });
+    // Nobody says that it is stored, and there is no recovery code.
+    expect(run(['key', 'environment'], { env })).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/recovery-code --output.*--i-have-stored-it/),
+    });
+    expect(run(['key', 'verify']).status).toBe(0);
+    expect(run(['key', 'environment', '--i-have-stored-it'], { env })).toMatchObject({ status: 0 });
     expect(run(['key', 'verify'], { env }).status).toBe(0);
     expect(run(['key', 'verify'])).toMatchObject({
       status: 1,
@@ -332,6 +502,12 @@ describe('key environment and keychain', () => {
     expect(run(['key', 'file'], { env }).status).toBe(0);
     expect(run(['key', 'verify']).status).toBe(0);
     expect(run(['key', 'environment']).stderr).toContain('KEY_MISSING');
+    // With a recovery code the key may be lost.
+    const code = run(['key', 'recovery-code']).stdout;
+    expect(run(['key', 'environment'], { env }).status).toBe(0);
+    rmSync(keyFile);
+    expect(run(['key', 'recover'], { input: code }).status).toBe(0);
+    expect(run(['key', 'verify']).status).toBe(0);
   });
 
   it.runIf(process.platform === 'linux')('say what to do where there is no keychain', () => {

@@ -104,6 +104,25 @@ describe('importProxies', () => {
     if (process.platform === 'linux') expect(openSpools()).toEqual([]);
   });
 
+  it('names the list and the line of the proxy that could not be stored, also in later batches', async () => {
+    const { db, add } = pool();
+    const encryption = new EncryptionService({ key: 'x', database: db });
+    const lists = [
+      { name: 'a.txt', source: 'h.example:1\n\nh.example:2\n' },
+      { name: 'b.txt', source: '# c\nh.example:3\nh.example:4:u:p\n' },
+    ];
+    await expect(importProxies(db, lists, { encryption })).rejects.toMatchObject({
+      code: 'KEY_INVALID',
+      message: expect.stringMatching(/^b\.txt, line 3: .* Nothing was stored\.$/),
+      details: { index: 3, line: 3 },
+    });
+    await expect(importProxies(db, lists, { encryption, batch: 1 })).rejects.toMatchObject({
+      message: expect.stringMatching(/^b\.txt, line 3: .* The 3 proxies of earlier batches stay stored\.$/),
+      details: { index: 3, line: 3 },
+    });
+    expect(await add('h.example:1\nh.example:2\nh.example:3\n')).toMatchObject({ unchanged: 3 });
+  });
+
   it('holds no lock while it waits for its source, and no credential in clear in a file', async () => {
     const { add, proxies } = pool();
     const contents: string[] = [];

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-
+import { PrivateFile } from '../../files/private-file.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import { exportProxies, type LeftOut } from '../../transfer/index.ts';
 import { EXIT } from '../fail.ts';
+import { warnIfOutputIsOpen } from '../private-output.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ExportOptions extends VaultOptions {
@@ -11,6 +12,7 @@ interface ExportOptions extends VaultOptions {
   layout?: string;
   tag?: string;
   reveal?: boolean;
+  output?: string;
 }
 
 const SHOWN_LEFT_OUT = 20;
@@ -24,13 +26,17 @@ export function exportCommand(): Command {
       .addOption(new Option('--format <format>', 'how it is written').choices(EXPORT_FORMATS).default('urls'))
       .option('--layout <layout>', 'of the format template, such as {host}:{port}@{username}:{password}')
       .option('--tag <tag>', 'only the proxies with this tag')
-      .option('--reveal', 'write usernames and passwords; without it they are masked'),
-    'proxyvault export --format json --reveal > pool.json',
+      .option('--reveal', 'write usernames and passwords; without it they are masked')
+      .option('--output <file>', 'write to a new file that only you can read, in place of standard output'),
+    'proxyvault export --format json --reveal --output pool.json',
   ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
 }
 
 async function run({ db, encryption }: Vault, options: ExportOptions): Promise<void> {
-  const { format, layout, tag, reveal } = options;
+  const { format, layout, tag, reveal, output } = options;
+  using file = output === undefined ? null : new PrivateFile(output);
+  if (file === null && reveal) warnIfOutputIsOpen('use --output FILE');
+  const write = file === null ? writeOut : (piece: string) => file.write(piece);
   const leftOut: LeftOut[] = [];
   let count = 0;
   const onLeftOut = (proxy: LeftOut): void => {
@@ -44,12 +50,13 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
     text = '';
   }
   await write(text);
+  file?.publish();
   if (count === 0) return;
   process.stderr.write(describeLeftOut(leftOut, count, options));
   process.exitCode = EXIT.failure;
 }
 
-async function write(text: string): Promise<void> {
+async function writeOut(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 

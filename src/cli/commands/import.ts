@@ -11,7 +11,7 @@ import { findLists, type ListFiles } from '../list-files.ts';
 import { print, table } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { keepMemorySteady } from '../steady-memory.ts';
-import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { keySourceOf, type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ImportOptions extends VaultOptions {
   format: ListFormat;
@@ -72,7 +72,10 @@ async function rehearse(
     if (!isAbsent) throw error;
     await using db = initDatabase({ path: ':memory:' });
     db.migrations.up();
-    return await work({ db, encryption: new EncryptionService({ keyFile: options.keyFile, database: db }) });
+    return await work({
+      db,
+      encryption: new EncryptionService({ keySource: keySourceOf(options), database: db }),
+    });
   }
 }
 

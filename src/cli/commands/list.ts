@@ -3,6 +3,7 @@ import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
 import { type ProxyListing, ProxyRepository } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print } from '../output.ts';
+import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
@@ -22,6 +23,7 @@ export function listCommand(): Command {
     withVault(
       options,
       (vault) => {
+        if (options.reveal) warnIfOutputIsOpen('run `chmod 600` on it');
         const { status, protocol, region, search, limit, after, reveal, json } = options;
         const filter = { status, protocol, region, search };
         const proxies = new ProxyRepository(vault.db);

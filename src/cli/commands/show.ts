@@ -6,6 +6,7 @@ import {
 } from '../../database/repositories/index.ts';
 import { notFound } from '../../database/validation.ts';
 import { print } from '../output.ts';
+import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
@@ -20,6 +21,7 @@ export function showCommand(): Command {
     withVault(
       options,
       (vault) => {
+        if (options.reveal) warnIfOutputIsOpen('run `chmod 600` on it');
         const proxy = new ProxyRepository(vault.db).findById(id);
         if (!proxy) throw notFound('proxy', id);
         const usage = new ProxyUsageStatsRepository(vault.db).totals({ proxyId: id });

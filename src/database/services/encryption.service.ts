@@ -25,6 +25,10 @@ export interface EncryptionOptions extends KeySourceOptions {
   keySource?: KeySource | undefined;
   /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
   database?: Session<'sync'> | undefined;
+  /** Called when a key was made because there was none: tell the user where it is, and that it must be backed up. */
+  onKeyCreated?:
+    | ((source: { kind: string; location: string; protection: string | null }) => void)
+    | undefined;
 }
 
 export interface OpenOptions extends EncryptionOptions {
@@ -46,8 +50,16 @@ export interface RecoveryOptions extends Omit<KeySourceOptions, 'key'> {
   replace?: boolean | undefined;
 }
 
-const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'env', 'database'] as const;
-const SOURCE_OPTIONS = ['key', 'keySource', ...FILE_OPTIONS] as const;
+const FILE_OPTIONS = [
+  'keyFile',
+  'passphrase',
+  'safeStorage',
+  'protection',
+  'trustKeyFile',
+  'env',
+  'database',
+] as const;
+const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
 
 /**
@@ -63,7 +75,11 @@ export class EncryptionService implements CredentialEncryption, Disposable {
 
   constructor(options: EncryptionOptions = {}) {
     assertOptions(options, SOURCE_OPTIONS, 'options of EncryptionService');
-    this.#roots = new RootKeys(options.keySource ?? chooseKeySource(options));
+    const { onKeyCreated } = options;
+    if (onKeyCreated !== undefined) assertFunction(onKeyCreated, 'onKeyCreated');
+    this.#roots = new RootKeys(options.keySource ?? chooseKeySource(options), (source) =>
+      onKeyCreated?.(describeSource(source)),
+    );
     this.#database = options.database ?? null;
     this.#direct = new DirectCipher(this.#roots);
   }
@@ -337,6 +353,10 @@ function isSync(session: Session<Mode>): session is Session<'sync'> {
 
 function isWritable(session: Session<'sync'>): boolean {
   return !('readonly' in session && session.readonly === true);
+}
+
+function describeSource(source: KeySource): { kind: string; location: string; protection: string | null } {
+  return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
 }
 
 function assertKeySource(source: KeySource): void {

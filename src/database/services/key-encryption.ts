@@ -98,7 +98,7 @@ export async function recoverTo(
   const keys = [...present, restored].filter(
     (key, index, all) => all.findIndex(({ id }) => id === key.id) === index,
   );
-  const commit = await target.prepare(bytesOf(keys), revisionOf(target));
+  const commit = await target.prepare(bytesOf(keys), revisionOf(target), replace);
   session.driver.transaction(function* (): Steps<'sync', void> {
     yield config.pin(databaseId, target.kind);
     commit();

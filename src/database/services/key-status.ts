@@ -25,6 +25,8 @@ export interface KeyStatus {
   pinned: string | null;
   /** The key must be waited for, and was not: whether the keys below can be used is not known. */
   locked: boolean;
+  /** Why stored credentials cannot be decrypted, such as KEY_MISSING; null if they can, if there are none, or if `locked`. */
+  problem: ErrorCode | null;
   /** Null before the first credential. */
   databaseId: string | null;
   keys: DataKeyStatus[];
@@ -65,6 +67,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
     source: { kind: source.kind, location: source.location, protection: source.protection?.() ?? null },
     pinned: config?.keySource ?? null,
     locked: keys.some(({ problem }) => problem === 'KEY_LOCKED'),
+    problem: keys.some(({ rows }) => rows > 0) || outside.size > 0 ? problemOf(keyset, keys) : null,
     databaseId: config?.databaseId ?? null,
     keys,
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
@@ -81,6 +84,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
     advice: [],
   };
   const advice = adviceOn(status);
+  const caution = source.caution?.() ?? null;
+  if (caution !== null) advice.push(caution);
   if (fingerprintProblem(keyset)?.code === 'KEY_INVALID')
     advice.push('The key of the usernames\u2019 fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };
@@ -90,10 +95,25 @@ function sumOf(counts: readonly CredentialCount[]): number {
   return counts.reduce((sum, { rows }) => sum + rows, 0);
 }
 
+/** What is wrong with the keys that encrypt something now. */
+function problemOf(keyset: Keyset, keys: readonly DataKeyStatus[]): ErrorCode | null {
+  const used = keys.find(({ rows, problem }) => rows > 0 && problem !== null && problem !== 'KEY_LOCKED');
+  if (used) return used.problem;
+  // The source's own key may be needed too.
+  const problem = keys.length === 0 ? attempt(() => keyset.assertOwn()) : null;
+  return problem === null || problem.code === 'KEY_LOCKED' ? null : problem.code;
+}
+
 function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
-  try {
+  return attempt(() => {
     const wrapped = keyset.secrets.find('fingerprint');
     if (wrapped) keyset.unwrap(wrapped, 'fingerprint');
+  });
+}
+
+function attempt(work: () => void): ProxyVaultError | null {
+  try {
+    work();
     return null;
   } catch (error) {
     if (error instanceof ProxyVaultError) return error;
@@ -101,16 +121,8 @@ function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
   }
 }
 
-function adviceOn({
-  source,
-  pinned,
-  keys,
-  direct,
-  unbound,
-  oldBinding,
-  rotation,
-  recoveryCode,
-}: KeyStatus): string[] {
+function adviceOn(status: KeyStatus): string[] {
+  const { source, pinned, keys, direct, unbound, oldBinding, rotation, recoveryCode, problem } = status;
   const advice: string[] = [];
   if (rotation)
     advice.push(
@@ -134,7 +146,18 @@ function adviceOn({
     advice.push(
       'Some credentials are bound to no proxy, or not under a key of the database: `proxyvault key rotate` fixes both.',
     );
-  if (keys.length > 0 && !recoveryCode)
-    advice.push('There is no recovery code: `proxyvault key recovery-code` makes one.');
+  if (problem === 'KEY_MISSING')
+    advice.push(
+      recoveryCode
+        ? `The key is missing (${source.location}): restore it from its backup, or run \`proxyvault key recover\` with the recovery code.`
+        : `The key is missing (${source.location}), and no recovery code was ever made: restore it from its backup.`,
+    );
+  // Without its key no code can be made.
+  const states = keys.map((key) => key.problem ?? 'sound');
+  const isOpen =
+    states.some((state) => ['sound', 'KEY_LOCKED'].includes(state)) &&
+    states.every((state) => ['sound', 'KEY_LOCKED', 'KEY_INVALID'].includes(state));
+  if (isOpen && !recoveryCode)
+    advice.push('There is no recovery code: make one with `proxyvault key recovery-code --output FILE`.');
   return advice;
 }

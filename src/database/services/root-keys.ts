@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { KeyMaterial, KeySource } from './key-sources/key-source.ts';
-import { SecretKey } from './secret-key.ts';
+import { placeholderProblem } from './key-text.ts';
+import { KEY_BYTES, SecretKey } from './secret-key.ts';
 
 /** The first is in use, the others only decrypt. */
 export type Keys = readonly [SecretKey, ...SecretKey[]];
@@ -10,9 +11,11 @@ export class RootKeys {
   #source: KeySource;
   #keys: Keys | null = null;
   #destroyed = false;
+  readonly #onCreated: ((source: KeySource) => void) | undefined;
 
-  constructor(source: KeySource) {
+  constructor(source: KeySource, onCreated?: (source: KeySource) => void) {
     this.#source = source;
+    this.#onCreated = onCreated;
   }
 
   get source(): KeySource {
@@ -41,8 +44,9 @@ export class RootKeys {
     if (keys !== null) return keys;
     if (!this.#source.create) throw this.missing();
     const created = this.#take(this.#atOnce(this.#source.create()));
-    if (created) return created;
-    throw this.missing();
+    if (!created) throw this.missing();
+    this.#onCreated?.(this.#source);
+    return created;
   }
 
   /** Waits for the source; says whether it has a key. */
@@ -69,6 +73,7 @@ export class RootKeys {
   async create(): Promise<void> {
     if (!this.#source.create) throw this.missing();
     this.#take(await this.#source.create());
+    this.#onCreated?.(this.#source);
   }
 
   /** Goes over to another source and its keys. */
@@ -134,6 +139,9 @@ export function secretKeysOf(material: KeyMaterial): Keys {
   const [first, ...older] = Array.isArray(material) ? material : [material];
   if (![first, ...older].every((bytes) => bytes instanceof Uint8Array))
     throw new ProxyVaultError('KEY_INVALID', 'A key source must give 32 bytes, or several times 32 bytes.');
+  // Zeros are left to SecretKey, which knows that a source may give a buffer again after it was overwritten.
+  const problem = first.length === KEY_BYTES && first[0] !== 0 ? placeholderProblem(first) : null;
+  if (problem !== null) throw new ProxyVaultError('KEY_INVALID', `The key cannot be used: ${problem}.`);
   const take = (bytes: Uint8Array): SecretKey =>
     SecretKey.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   return [take(first), ...older.map(take)];

@@ -173,6 +173,7 @@ describe('createMany', () => {
     const inputs = [INPUT, INPUT, { ...INPUT, port: 0 }];
     expect(thrownBy(() => proxies.createMany(inputs))).toMatchObject({
       code: 'INVALID_INPUT',
+      message: expect.stringMatching(/^Item 3 of the list: /),
       details: { index: 2 },
     });
     expect(proxies.count()).toBe(0);

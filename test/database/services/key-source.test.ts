@@ -33,6 +33,23 @@ describe('the key file', () => {
     expect(first.source()).toEqual({ kind: 'key file', location: keyFile });
   });
 
+  it('is told about when it is made, to a program that asks for it', async () => {
+    const keyFile = join(temporaryFolder(), 'key');
+    const told: unknown[] = [];
+    const onKeyCreated = (source: unknown): void => void told.push(source);
+    const service = new EncryptionService({ keyFile, env, onKeyCreated });
+    expect(told).toEqual([]);
+    service.encrypt('x');
+    const made = { kind: 'key file', location: keyFile, protection: 'permissions' };
+    expect(told).toEqual([made]);
+    new EncryptionService({ keyFile, env, onKeyCreated }).encrypt('y');
+    await EncryptionService.open({ keyFile: `${keyFile}2`, env, onKeyCreated });
+    expect(told).toEqual([made, { ...made, location: `${keyFile}2` }]);
+    expect(thrownBy(() => new EncryptionService({ onKeyCreated: 'x' as never }))).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+  });
+
   it('is never made by decrypting or asking', () => {
     const keyFile = join(temporaryFolder(), 'key');
     const encrypted = new EncryptionService({ key: randomBytes(32) }).encrypt('x');
@@ -153,5 +170,65 @@ describe('the order of sources', () => {
     expect(existsSync(join(config, 'proxyvault', 'key'))).toBe(true);
     expect(new EncryptionService().decrypt(encrypted)).toBe('x');
     vi.unstubAllEnvs();
+  });
+});
+
+describe('a key that cannot be used', () => {
+  const key = Buffer.from(Array.from({ length: 32 }, (_, n) => 255 - n));
+  const [base64, hex] = [key.toString('base64'), key.toString('hex')];
+
+  it.each([
+    ['', 'empty'],
+    [`"${base64}"`, 'quotation marks'],
+    [`'${hex}'`, 'quotation marks'],
+    [`\u201c${base64}\u201d`, 'quotation marks'],
+    [`PROXYVAULT_KEY=${base64}`, 'a name or a prefix'],
+    [`base64:${base64}`, 'a name or a prefix'],
+    [`0x${hex}`, '0x'],
+    [base64.slice(0, -1), 'ends? with one `=`, and has none'],
+    [`${base64}=`, 'badly padded'],
+    [`${base64.slice(0, -2)}B=`, 'damaged base64'],
+    [base64.replaceAll('/', '_').replaceAll('+', '-'), 'base64url'],
+    [`${base64.slice(0, 20)}\n${base64.slice(20)}`, 'line break'],
+    [`${hex.slice(0, 32)} ${hex.slice(32)}`, 'white space'],
+    [hex.slice(1), '63 hexadecimal digits, an odd number'],
+    [hex.slice(2), '31 bytes long and not 32'],
+    [`${hex}00`, '33 bytes long and not 32'],
+    [randomBytes(16).toString('base64'), '16 bytes long in base64'],
+    [randomBytes(64).toString('base64'), '64 bytes long in base64'],
+    [`${base64.slice(0, -2)}\u00e9=`, 'neither base64 nor hexadecimal'],
+    ['0'.repeat(64), 'all zeros'],
+    [Buffer.alloc(32).toString('base64'), 'all zeros'],
+    ['f'.repeat(64), 'the same byte 32 times'],
+    [Buffer.alloc(32, 7).toString('base64'), 'the same byte 32 times'],
+    [`${base64} ${hex.slice(1)}`, 'key 2 of 2 .*odd number'],
+  ])('%j is said to be so, wherever it comes from, and never shown', (text, problem) => {
+    const keyFile = join(temporaryFolder(), 'key');
+    writeFileSync(keyFile, text, { mode: 0o600 });
+    for (const [options, where] of [
+      [{ env: { PROXYVAULT_KEY: text } }, 'PROXYVAULT_KEY'],
+      [{ key: text }, 'option `key`'],
+      [{ keyFile }, keyFile],
+    ] as const) {
+      const error = thrownBy(() => new EncryptionService(options).encrypt('x'));
+      expect(error).toMatchObject({ code: 'KEY_INVALID', message: expect.stringContaining(where) });
+      expect(String(error)).toMatch(new RegExp(problem));
+      for (const part of [base64.slice(0, 12), hex.slice(8, 20)]) expect(String(error)).not.toContain(part);
+    }
+  });
+
+  it('as bytes is refused too if it is visibly no random one', () => {
+    for (const byte of [0, 1, 255]) {
+      for (const options of [
+        { key: Buffer.alloc(32, byte) },
+        { keySource: { kind: 'kms', location: 'x', read: () => Buffer.alloc(32, byte) } },
+      ])
+        expect(thrownBy(() => new EncryptionService(options).encrypt('x'))).toMatchObject({
+          code: 'KEY_INVALID',
+        });
+    }
+    // A pool that was encrypted with such a key can still be moved to a real one.
+    const text = `${base64},${Buffer.alloc(32, 7).toString('base64')}`;
+    expect(new EncryptionService({ key: text }).keyId()).toBe(new EncryptionService({ key }).keyId());
   });
 });

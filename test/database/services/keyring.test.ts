@@ -1,12 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -19,6 +21,7 @@ import { type DatabaseManager, initDatabase } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
+import { ownMark } from '../../../src/files/owner.ts';
 import { bytesOf, loginOf, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -256,7 +259,12 @@ describe('moving the key', () => {
   it('removes what a process that was killed left of an old key, and breaks its lock', async () => {
     const { keyFile, service } = openWithKeyFile();
     const left = join(dirname(keyFile), '.key.0123456789ab.tmp');
-    const long = new Date(Date.now() - 60_000);
+    const [place] = ownMark().split('-');
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const killed = join(dirname(keyFile), `.key.${place}-${pid}-1.0123456789ab.tmp`);
+    writeFileSync(killed, '', { mode: 0o600 });
+    // As version 0.1.0 and another container leave them: only the age tells.
+    const long = new Date(Date.now() - 11 * 60_000);
     for (const file of [left, `${keyFile}.lock`]) {
       writeFileSync(file, '999999999', { mode: 0o600 });
       utimesSync(file, long, long);
@@ -382,28 +390,116 @@ describe('the file', () => {
     });
   });
 
-  it('is written by one process at a time: who holds its lock is waited for, unless it has died', async () => {
+  it('is written by one process at a time: a living holder of its lock is waited for, a dead one is not', async () => {
     const { keyFile, service } = openWithKeyFile();
-    writeFileSync(`${keyFile}.lock`, String(process.pid));
-    const later = Date.now() + 60 * 60 * 1000;
-    utimesSync(`${keyFile}.lock`, new Date(later), new Date(later));
+    const before = readFileSync(keyFile, 'utf8');
+    const long = new Date(Date.now() - 24 * 60 * 60 * 1000);
+    const lockOf = (mark: string): void => {
+      writeFileSync(`${keyFile}.lock`, `${mark} 0`);
+      utimesSync(`${keyFile}.lock`, long, long);
+    };
+    lockOf(ownMark());
     // Each look at the clock is ten seconds later, so that the wait is over soon.
-    let now = Date.now();
-    const clock = vi.spyOn(Date, 'now').mockImplementation(() => {
+    let now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => {
       now += 10_000;
       return now;
     });
     const waited = service.protect(keyringFile(keyFile));
-    await expect(waited).rejects.toMatchObject({ code: 'BUSY', message: expect.stringContaining('.lock') });
+    await expect(waited).rejects.toMatchObject({
+      code: 'BUSY',
+      message: expect.stringMatching(`key\\.lock is held by process ${process.pid}:`),
+    });
     clock.mockRestore();
-    const second = new Date(Date.now() - 1000);
-    utimesSync(`${keyFile}.lock`, second, second);
-    const dead = spawnSync(process.execPath, ['-e', '']).pid;
-    writeFileSync(`${keyFile}.lock`, String(dead));
-    utimesSync(`${keyFile}.lock`, second, second);
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+    rmSync(`${keyFile}.lock`);
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const [place] = ownMark().split('-');
+    writeFileSync(`${keyFile}.lock`, `${place}-${pid}-1 0`);
     await service.protect(keyringFile(keyFile));
-    expect(existsSync(`${keyFile}.lock`)).toBe(false);
+    expect(readdirSync(dirname(keyFile)).sort()).toEqual(['key', 'key.bak']);
   });
+
+  it('keeps the key of a pool that another process adds while it is written', async () => {
+    const { keyFile, service, db, id } = openWithKeyFile();
+    const target = keyringFile(keyFile);
+    await target.read();
+    const key = new EncryptionService().generateKey();
+    // What a buggy or outdated caller would write: a text without the key that is there.
+    const commit = await target.prepare?.([key], target.revision?.() ?? null);
+    const before = readFileSync(keyFile, 'utf8');
+    expect(thrownBy(() => commit?.())).toMatchObject({ code: 'BUSY' });
+    expect(readFileSync(keyFile, 'utf8')).toBe(before);
+    expect(service.keyId()).toBeDefined();
+    // A file that was not there when it was read.
+    const made = keyringFile(`${keyFile}2`);
+    await made.read();
+    const late = await made.prepare?.([new EncryptionService().generateKey()], made.revision?.() ?? null);
+    const other = openWithKeyFile(`${keyFile}2`);
+    expect(thrownBy(() => late?.())).toMatchObject({ code: 'BUSY' });
+    expect(reveal(other.db, new EncryptionService({ keyFile: `${keyFile}2` }), other.id)).toEqual(loginOf(0));
+    expect(reveal(db, new EncryptionService({ keyFile }), id)).toEqual(loginOf(0));
+  });
+
+  it('keeps the keys of all pools that share it while two processes move them again and again', async () => {
+    const a = openWithKeyFile();
+    const b = openWithKeyFile(a.keyFile);
+    const moved = await Promise.all(
+      [a, b].map(async ({ db }) => {
+        const args = ['--no-warnings', fixture('move-key.mjs'), a.keyFile, db.path, '12'];
+        const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+        let output = '';
+        child.stdout.on('data', (chunk) => {
+          output += chunk;
+        });
+        await once(child, 'close');
+        return output;
+      }),
+    );
+    expect(moved).toEqual(['12 moves\n', '12 moves\n']);
+    rmSync(`${a.keyFile}.bak`);
+    for (const { db, id } of [a, b])
+      expect(reveal(db, new EncryptionService({ keyFile: a.keyFile, database: db }), id)).toEqual(loginOf(0));
+    // Every key there ever was is in the file, for older copies of both pools.
+    const keys = readFileSync(a.keyFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
+    expect(new Set(keys).size).toBe(25);
+    expect(readdirSync(dirname(a.keyFile))).toEqual(['key']);
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'that cannot be written because the disk is full says so, and nothing is changed',
+    async (context) => {
+      const folder = temporaryFolder();
+      if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]).status !== 0)
+        return context.skip('a small file system cannot be mounted here (needs root)');
+      try {
+        const { db, id, keyFile, service } = openWithKeyFile(join(folder, 'key'));
+        const before = readFileSync(keyFile, 'utf8');
+        writeFileSync(join(folder, 'fill'), '');
+        for (let left = true; left; ) {
+          try {
+            appendFileSync(join(folder, 'fill'), Buffer.alloc(4096));
+          } catch {
+            left = false;
+          }
+        }
+        await expect(service.protect(keyringFile(keyFile))).rejects.toMatchObject({
+          code: 'DISK_FULL',
+          message: expect.stringContaining(keyFile),
+        });
+        expect(
+          thrownBy(() => new EncryptionService({ keyFile: join(folder, 'other') }).encrypt('x')),
+        ).toMatchObject({ code: 'DISK_FULL' });
+        expect(readdirSync(folder).sort()).toEqual(['fill', 'key']);
+        expect(readFileSync(keyFile, 'utf8')).toBe(before);
+        expect(reveal(db, new EncryptionService({ keyFile }), id)).toEqual(loginOf(0));
+      } finally {
+        spawnSync('umount', [folder]);
+      }
+    },
+  );
 
   it('that would grow too large is not written', async () => {
     const { keyFile, service } = openWithKeyFile();
@@ -432,7 +528,7 @@ describe('the file', () => {
     const service = new EncryptionService({ keyFile: join(folder, 'file', 'key'), database: db });
     const input = { host: 'h.example', port: 1, protocol: 'http' as const, credentials: loginOf(0) };
     expect(thrownBy(() => new ProxyRepository(db, service).create(input))).toMatchObject({
-      code: 'KEY_INVALID',
+      code: 'CANNOT_OPEN',
     });
     expect(rowsOf(db, 'encryption_keys')).toEqual([]);
     expect(rowsOf(db, 'proxies')).toEqual([]);

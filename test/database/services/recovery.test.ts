@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import type { DatabaseManager } from 'proxyvault/database';
@@ -119,6 +119,33 @@ describe('a recovery code', () => {
       expect(reveal(db, recovered, id)).toEqual(loginOf(0));
       expect(readFileSync(`${keyFile}.bak`, 'utf8')).toBe(text);
     }
+  });
+
+  it('replaces two files in turn, and no key that was in either is lost', async () => {
+    const { db, keyFile, service } = openWithKeyFile();
+    const other = openWithKeyFile();
+    const code = service.createRecoveryCode();
+    // The key of another pool, under a passphrase that is not at hand at the moment.
+    await other.service.protect(keyringFile(other.keyFile, { passphrase: 'not at hand' }));
+    writeFileSync(keyFile, readFileSync(other.keyFile), { mode: 0o600 });
+    const recovered = await EncryptionService.recover({
+      database: db,
+      code,
+      keyFile,
+      replace: true,
+      env: {},
+    });
+    for (let move = 0; move < 2; move++) await recovered.protect(keyringFile(keyFile));
+    const kept = readdirSync(dirname(keyFile)).find((name) => name.startsWith('key.bak-'));
+    expect(readFileSync(join(dirname(keyFile), kept ?? ''), 'utf8')).toBe(
+      readFileSync(other.keyFile, 'utf8'),
+    );
+    const restored = await EncryptionService.open({
+      keyFile: join(dirname(keyFile), kept ?? ''),
+      passphrase: 'not at hand',
+      database: other.db,
+    });
+    expect(reveal(other.db, restored, other.id)).toEqual(loginOf(0));
   });
 
   it('leaves the keys of other databases where they are', async () => {

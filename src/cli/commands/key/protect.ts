@@ -4,17 +4,21 @@ import {
   EncryptionService,
   environmentKey,
   type KeySource,
-  readPassphraseFile,
+  type KeySourceOptions,
 } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
+import { newPassphrase } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
-import { ask, canAsk } from '../../prompt.ts';
+import { canAsk, confirm } from '../../prompt.ts';
 import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
-
-const SHORT = 12;
 
 interface PassphraseOptions extends VaultOptions {
   currentPassphraseFile?: string;
+  allowWeak?: boolean;
+}
+
+interface EnvironmentOptions extends VaultOptions {
+  iHaveStoredIt?: boolean;
 }
 
 export function passphraseCommand(): Command {
@@ -23,15 +27,14 @@ export function passphraseCommand(): Command {
       .description('protect the key by a passphrase: the one in --passphrase-file, or it is asked for')
       .addOption(
         new Option('--current-passphrase-file <file>', 'the passphrase that the key has now, if it has one'),
-      ),
+      )
+      .option('--allow-weak', 'accept a passphrase that is easy to guess'),
     'proxyvault key passphrase',
   ).action(async (options: PassphraseOptions) => {
-    const passphrase = await newPassphrase(options);
-    const { passphraseFile: _, currentPassphraseFile: current, ...rest } = options;
+    const { passphraseFile, currentPassphraseFile: current, allowWeak = false, ...rest } = options;
+    const passphrase = await newPassphrase(passphraseFile, allowWeak);
     const present = current === undefined ? rest : { ...rest, passphraseFile: current };
     await moveKey(present, chooseKeyFile({ ...fileOf(options), passphrase, protection: 'passphrase' }));
-    if (passphrase.length < SHORT)
-      process.stderr.write(`The passphrase is short: ${SHORT} characters or more are hard to guess.\n`);
   });
 }
 
@@ -55,12 +58,30 @@ export function fileCommand(): Command {
 
 export function environmentCommand(): Command {
   return withVaultOptions(
-    new Command('environment').description(
-      'go over to the key in PROXYVAULT_KEY, which must be kept: without it nothing opens',
-    ),
+    new Command('environment')
+      .description(
+        'switch to the key in PROXYVAULT_KEY: store that key first, it cannot be recovered from the pool',
+      )
+      .option('--i-have-stored-it', 'do without a recovery code, because the key is stored in a safe place'),
     'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
-  ).action((options: VaultOptions) =>
-    moveKey(options, environmentKey(), keySourceOf(options, chooseKeyFile)),
+  ).action((options: EnvironmentOptions) =>
+    moveKey(options, environmentKey(), keySourceOf(options, chooseKeyFile), (encryption) =>
+      assertStored(encryption, options),
+    ),
+  );
+}
+
+/** A key in the environment exists nowhere else, as far as can be seen from here. */
+async function assertStored(
+  encryption: EncryptionService,
+  { iHaveStoredIt }: EnvironmentOptions,
+): Promise<void> {
+  if (iHaveStoredIt || process.env.PROXYVAULT_KEY === undefined || encryption.status().recoveryCode) return;
+  const question = 'There is no recovery code. Is the key in PROXYVAULT_KEY stored in a safe place?';
+  if (canAsk() && (await confirm(question))) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    'If the key in PROXYVAULT_KEY is lost, so are the credentials, and there is no recovery code: make one with `proxyvault key recovery-code --output FILE`, or store the key in a safe place and repeat with --i-have-stored-it. Nothing was changed.',
   );
 }
 
@@ -69,6 +90,7 @@ async function moveKey(
   options: VaultOptions,
   target: KeySource,
   keySource = keySourceOf(options),
+  assertAllowed: (encryption: EncryptionService) => Promise<void> = async () => undefined,
 ): Promise<void> {
   await withVault(options, async ({ db }) => {
     const encryption = await EncryptionService.open({
@@ -77,36 +99,21 @@ async function moveKey(
       create: false,
       resumeRotation: false,
     });
+    await assertAllowed(encryption);
     await encryption.protect(target);
     const { source, recoveryCode } = encryption.status();
     print(options.json, { source }, () =>
       [
         `The key is now ${source.kind}: ${source.location}${source.protection === null ? '' : `, protected by ${source.protection}`}.`,
         'Copies of the old key still open older copies of the pool: remove them where you can.',
-        ...(recoveryCode ? [] : ['Next: proxyvault key recovery-code, for the day that this key is lost.']),
+        ...(recoveryCode
+          ? []
+          : ['Next: proxyvault key recovery-code --output FILE, in case this key is lost.']),
       ].join('\n'),
     );
   });
 }
 
-function fileOf({ keyFile }: VaultOptions): { keyFile?: string } {
-  return keyFile === undefined ? {} : { keyFile };
-}
-
-async function newPassphrase({ passphraseFile }: PassphraseOptions): Promise<string> {
-  if (passphraseFile !== undefined) return notEmpty(readPassphraseFile(passphraseFile));
-  if (!canAsk()) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'There is nobody to ask for the new passphrase: put it into a file, and name that with --passphrase-file.',
-    );
-  }
-  const passphrase = notEmpty(await ask('New passphrase:'));
-  if ((await ask('The same again:')) === passphrase) return passphrase;
-  throw new ProxyVaultError('INVALID_INPUT', 'The two passphrases differ: nothing was changed.');
-}
-
-function notEmpty(passphrase: string): string {
-  if (passphrase !== '') return passphrase;
-  throw new ProxyVaultError('INVALID_INPUT', 'The passphrase is empty: nothing was changed.');
+function fileOf({ keyFile, trustKeyFile }: VaultOptions): Pick<KeySourceOptions, 'keyFile' | 'trustKeyFile'> {
+  return { keyFile, trustKeyFile };
 }

@@ -3,31 +3,63 @@ import { text as readText } from 'node:stream/consumers';
 import { Command, Option } from 'commander';
 import { chooseKeyFile, EncryptionService } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
+import { PrivateFile } from '../../../files/private-file.ts';
+import { warnIfWeak } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
+import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
-import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
+import {
+  keySourceOf,
+  passphraseFileOf,
+  type VaultOptions,
+  withVault,
+  withVaultOptions,
+} from '../../vault.ts';
 
 export function recoveryCodeCommand(): Command {
   return withVaultOptions(
-    new Command('recovery-code').description(
-      'print, once, the code that restores the key if its file is lost; an earlier one is void',
-    ),
-    'proxyvault key recovery-code > code.txt',
-  ).action((options: VaultOptions) =>
+    new Command('recovery-code')
+      .description('show, once, the code that restores the key if its file is lost; an earlier one is void')
+      .option('--output <file>', 'write it to a new file that only you can read'),
+    'proxyvault key recovery-code --output code.txt',
+  ).action((options: VaultOptions & { output?: string }) =>
     withVault(
       options,
       ({ encryption }) => {
+        const { output, json } = options;
+        // Before a code is made, because that voids the earlier one.
+        using file = output === undefined ? null : new PrivateFile(output);
+        if (file === null) warnIfOutputIsOpen('use --output FILE');
         const code = encryption.createRecoveryCode();
-        print(options.json, { code }, () => code);
-        if (!options.json)
+        if (file !== null) keep(code, file);
+        print(json, file ? { path: file.path } : { code }, () => (file ? `Written to ${file.path}.` : code));
+        if (!json)
           process.stderr.write(
-            'This code and the pool open every credential. It is kept nowhere: write it down, apart from both.\n`proxyvault key recover` asks for it.\n',
+            'Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n`proxyvault key recover` asks for it.\n',
           );
       },
       { unlock: true },
     ),
   );
 }
+
+function keep(code: string, file: PrivateFile): void {
+  try {
+    file.write(`${code}\n`);
+    file.publish();
+  } catch (error) {
+    if (!(error instanceof ProxyVaultError)) throw error;
+    throw new ProxyVaultError(
+      error.code,
+      `${error.message} The new code is lost with it and an earlier code is void, so run this command again.`,
+      { cause: error, details: error.details },
+    );
+  }
+}
+
+const UNPROTECTED =
+  'Only the permissions of its file protect the key now. If a passphrase or the keychain protected it before, run `proxyvault key passphrase` or `proxyvault key keychain`.';
 
 interface RecoverOptions extends VaultOptions {
   codeFile?: string;
@@ -41,9 +73,10 @@ export function recoverCommand(): Command {
       .argument('[code]', 'better not here, where a list of processes shows it')
       .addOption(new Option('--code-file <file>', 'a file that holds the code'))
       .option('--force', 'replace a key file that cannot be opened; it is kept as .bak'),
-    'proxyvault key recover < code.txt',
+    'proxyvault key recover --code-file code.txt',
   ).action(async (given: string | undefined, options: RecoverOptions) => {
     const code = given ?? (await readCode(options));
+    warnIfWeak(passphraseFileOf(options));
     await withVault(options, async ({ db }) => {
       const encryption = await EncryptionService.recover({
         database: db,
@@ -53,11 +86,12 @@ export function recoverCommand(): Command {
       });
       const report = await encryption.verify();
       const { source } = encryption.status();
-      print(
-        options.json,
-        { source, checked: report.checked, failures: report.failures },
-        () =>
+      const advice = source.protection === 'permissions' ? [UNPROTECTED] : [];
+      print(options.json, { source, checked: report.checked, failures: report.failures, advice }, () =>
+        [
           `The key is restored: ${source.location}, protected by ${source.protection}. ${report.checked - report.failures.length} of ${report.checked} credentials decrypt.`,
+          ...advice,
+        ].join('\n'),
       );
     });
   });
@@ -65,11 +99,7 @@ export function recoverCommand(): Command {
 
 async function readCode({ codeFile }: RecoverOptions): Promise<string> {
   if (codeFile === undefined) return canAsk() ? ask('Recovery code:') : readText(process.stdin);
-  try {
-    return readFileSync(codeFile, 'utf8');
-  } catch (error) {
-    throw new ProxyVaultError('CANNOT_OPEN', `The file ${codeFile} cannot be read: check the path.`, {
-      cause: error,
-    });
-  }
+  return withFileErrors(`The file ${codeFile} cannot be read`, codeFile, () =>
+    readFileSync(codeFile, 'utf8'),
+  );
 }

@@ -1,18 +1,20 @@
 import { Command } from 'commander';
 import type { KeyStatus } from '../../../database/services/index.ts';
+import { EXIT } from '../../fail.ts';
 import { print, table } from '../../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 export function statusCommand(): Command {
   return withVaultOptions(
     new Command('status').description(
-      'where the key comes from, how it is protected, and what each key encrypts',
+      'where the key comes from, how it is protected, and what each key encrypts; exit 1 if it does not fit',
     ),
     'proxyvault key status',
   ).action((options: VaultOptions) =>
     withVault(options, ({ encryption }) => {
       const status = encryption.status();
       print(options.json, status, () => describe(status));
+      if (status.problem !== null) process.exitCode = EXIT.failure;
     }),
   );
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import envPaths from 'env-paths';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
 import type { KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
@@ -20,6 +21,11 @@ export interface KeySourceOptions {
   safeStorage?: SafeStorage | undefined;
   /** How a key file is protected that is made. Default: by the passphrase or safeStorage if given, else by permissions. */
   protection?: KeyringProtection | undefined;
+  /**
+   * Accept a key file that is a symbolic link, belongs to another user, or is open to others, as mounted secrets are.
+   * On a read-only file system such a file is accepted anyway. Default: whether PROXYVAULT_TRUST_KEY_FILE is `1`.
+   */
+  trustKeyFile?: boolean | undefined;
   /** Where the variables are looked up. Default `process.env`. */
   env?: Environment | undefined;
 }
@@ -54,22 +60,24 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
     );
   }
   const { env = process.env, safeStorage, protection } = options;
+  const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;
   const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE;
   const passphrase =
     options.passphrase ??
     (passphraseFile === undefined ? undefined : () => readPassphraseFile(passphraseFile));
-  return keyringFile(path, { passphrase, safeStorage, protection });
+  return keyringFile(path, { passphrase, safeStorage, protection, trustKeyFile });
 }
 
-/** The first line of a file. @throws KEY_MISSING if it cannot be read. */
+/** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO. */
 export function readPassphraseFile(path: string): string {
+  const what = `The passphrase file ${path} cannot be read`;
   try {
-    return readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '';
+    return withFileErrors(what, path, () => readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '');
   } catch (error) {
-    throw new ProxyVaultError(
-      'KEY_MISSING',
-      `The passphrase file ${path} cannot be read: check the path and its permissions.`,
-      { cause: error, details: { path } },
-    );
+    if (!(error instanceof ProxyVaultError && error.details.errno === 'ENOENT')) throw error;
+    throw new ProxyVaultError('KEY_MISSING', `${what}: it does not exist. Check the path.`, {
+      cause: error,
+      details: { path },
+    });
   }
 }

@@ -2,9 +2,10 @@ import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { decodeKeys } from '../key-text.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
+import { decodeKeys, placeholderProblem } from '../key-text.ts';
 import { KEY_BYTES } from '../secret-key.ts';
-import type { KeySource } from './key-source.ts';
+import type { KeyMaterial, KeySource } from './key-source.ts';
 
 /** The variables of a process, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -19,7 +20,11 @@ export function explicitKey(key: Uint8Array | string): KeySource {
     location: 'the option `key`',
     read() {
       if (typeof key === 'string') return decodeKeys(key, this.location);
-      if (key instanceof Uint8Array && key.length === KEY_BYTES) return Buffer.from(key);
+      if (key instanceof Uint8Array && key.length === KEY_BYTES) {
+        const problem = placeholderProblem(key);
+        if (problem === null) return Buffer.from(key);
+        throw new ProxyVaultError('KEY_INVALID', `The option \`key\` cannot be used: ${problem}.`);
+      }
       throw new ProxyVaultError(
         'KEY_INVALID',
         `The option \`key\` must be ${KEY_BYTES} bytes: generateKey() makes them.`,
@@ -50,19 +55,24 @@ export function systemdCredential(env: Environment = process.env): KeySource {
   return {
     kind: 'systemd credential',
     location: path ?? `${CREDENTIAL} in $CREDENTIALS_DIRECTORY`,
-    read() {
-      const stats = path === null ? undefined : lstatSync(path, { throwIfNoEntry: false });
-      if (path === null || stats === undefined) return null;
-      if (!stats.isFile())
-        throw new ProxyVaultError('KEY_INVALID', `The systemd credential ${path} is not a regular file.`);
-      const bytes = readFileSync(path);
-      try {
-        return bytes.length === KEY_BYTES
-          ? Buffer.from(bytes)
-          : decodeKeys(bytes.toString('utf8'), `The systemd credential ${path}`);
-      } finally {
-        bytes.fill(0);
-      }
-    },
+    read: () =>
+      path === null
+        ? null
+        : withFileErrors(`The systemd credential ${path} cannot be read`, path, () => readCredential(path)),
   };
+}
+
+function readCredential(path: string): KeyMaterial | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return null;
+  if (!stats.isFile())
+    throw new ProxyVaultError('KEY_INVALID', `The systemd credential ${path} is not a regular file.`);
+  const bytes = readFileSync(path);
+  try {
+    return bytes.length === KEY_BYTES
+      ? Buffer.from(bytes)
+      : decodeKeys(bytes.toString('utf8'), `The systemd credential ${path}`);
+  } finally {
+    bytes.fill(0);
+  }
 }

@@ -18,19 +18,21 @@ export interface KeySource {
   /** Whether `read` or `create` would answer with a promise now; where it is absent they are asked to find out. */
   asynchronous?(): boolean;
   /**
-   * Gets ready to store these keys, which it takes over, and gives what does it at one stroke: that replaces what was, of
-   * which a backup stays, and throws BUSY if the source is not in the state `revision` any more, since another process has
-   * written it. Absent where nothing can be stored.
+   * Prepares to store `keys` (ownership passes to the source) and returns a function that commits them in one step. The
+   * old content is kept as a backup. The commit throws BUSY if the source has changed since `revision`, or if it has
+   * keys that are not among `keys`, unless `dropOthers`. Absent where nothing can be stored.
    *
    * @throws UNSUPPORTED if they cannot be protected here.
    */
-  prepare?(keys: readonly Buffer[], revision: string | null): Promise<() => void>;
+  prepare?(keys: readonly Buffer[], revision: string | null, dropOthers?: boolean): Promise<() => void>;
   /** Names the state that the last `read` found: null if there was nothing. With `prepare`. */
   revision?(): string | null;
   /** Whether that is its state still, so that it need not be read again. */
   isCurrent?(): boolean;
   /** What protects the key there, such as `passphrase`; absent where the source does not know. */
   protection?(): string | null;
+  /** A sentence for a person if the source is less safe than it should be, such as a mounted file that others can read. */
+  caution?(): string | null;
   /** Called when the database does not need what was replaced: removes a backup that is less protected than the new one. */
   settle?(): void;
 }

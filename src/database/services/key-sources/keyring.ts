@@ -1,20 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { z } from 'zod';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { decodeKeys } from '../key-text.ts';
 import { KEY_BYTES, SecretKey, type WrappedKey } from '../secret-key.ts';
-import {
-  backupOf,
-  createKeyFile,
-  readKeyFile,
-  removeLeftovers,
-  replaceKeyFile,
-  revisionOf,
-} from './key-file.ts';
+import { createKeyFile, removeLeftovers, replaceKeyFile, revisionOf } from './key-file.ts';
+import { cautionOf, readKeyFile } from './key-file-access.ts';
 import type { KeySource } from './key-source.ts';
 import { keychainProtector } from './keychain.ts';
+import {
+  isSealed,
+  keyIdsOf,
+  malformedError,
+  parseKeyring,
+  plainText,
+  type SealedKeyring,
+  sealedText,
+} from './keyring-text.ts';
 import { type Passphrase, passphraseProtector } from './passphrase.ts';
 import type { Protector } from './protector.ts';
 import { type SafeStorage, safeStorageProtector } from './safe-storage.ts';
@@ -29,30 +31,9 @@ export interface KeyringOptions {
   safeStorage?: SafeStorage | undefined;
   /** How a keyring is protected that is made or written. Default: by the passphrase or safeStorage if given, else `permissions`. */
   protection?: KeyringProtection | undefined;
+  /** Accept a key file that is a symbolic link, another user's, or open to others, as a mounted secret may be. */
+  trustKeyFile?: boolean | undefined;
 }
-
-const wrappedSchema = z.strictObject({
-  keyId: z.string(),
-  kekId: z.string(),
-  wrappedKey: z.string(),
-  iv: z.string(),
-  tag: z.string(),
-  keyCheckValue: z.string(),
-}) satisfies z.ZodType<WrappedKey>;
-
-const keyringSchema = z.strictObject({
-  format: z.literal('proxyvault keyring'),
-  version: z.literal(1),
-  protection: z
-    .object({ kind: z.enum(['passphrase', 'keychain', 'safe-storage']) })
-    .catchall(z.union([z.string(), z.number()])),
-  /** The first is in use, the others only decrypt. */
-  keys: z.array(wrappedSchema).min(1),
-});
-
-const newerSchema = z.looseObject({ format: z.literal('proxyvault keyring'), version: z.int().min(2) });
-
-type SealedKeyring = z.infer<typeof keyringSchema>;
 
 /**
  * A file that holds the key: its text where permissions protect it, else JSON with the keys encrypted by what a
@@ -67,11 +48,14 @@ class KeyringFile implements KeySource {
   readonly location: string;
   readonly #protectors: readonly Protector[];
   readonly #protection: KeyringProtection;
-  /** What the last `read` found. */
+  readonly #trusted: boolean;
+  /** What the last `read` found, and whether it gave keys. */
   #text: string | null = null;
+  #isSound = false;
 
-  constructor(path: string, { passphrase, safeStorage, protection }: KeyringOptions) {
+  constructor(path: string, { passphrase, safeStorage, protection, trustKeyFile = false }: KeyringOptions) {
     this.location = path;
+    this.#trusted = trustKeyFile;
     this.#protectors = [
       keychainProtector(path),
       ...(passphrase === undefined ? [] : [passphraseProtector(passphrase, path)]),
@@ -83,27 +67,32 @@ class KeyringFile implements KeySource {
   }
 
   read(): Buffer[] | null | Promise<Buffer[]> {
-    const text = readKeyFile(this.location);
-    this.#text = text;
+    const text = this.#readFile();
+    this.#found(text, false);
     if (text === null) return null;
-    const sealed = this.#parse(text);
-    return sealed ? this.#unseal(sealed) : decodeKeys(text, `The key file ${this.location}`);
+    const sealed = parseKeyring(text, this.location);
+    if (sealed) return this.#unseal(sealed, text);
+    const keys = decodeKeys(text, `The key file ${this.location}`);
+    this.#found(text, true);
+    return keys;
   }
 
   create(): Buffer[] | Promise<Buffer[]> {
     const key = randomBytes(KEY_BYTES);
     if (this.#protection !== 'permissions') return this.#createSealed(key);
     createKeyFile(this.location, plainText([key]));
-    return this.#found(this.read());
+    return this.#notRemoved(this.read());
   }
 
   asynchronous(): boolean {
     return (this.protection() ?? this.#protection) !== 'permissions';
   }
 
-  async prepare(keys: readonly Buffer[], revision: string | null): Promise<() => void> {
+  async prepare(keys: readonly Buffer[], revision: string | null, dropOthers = false): Promise<() => void> {
+    const ids = keys.map((bytes) => SecretKey.from(Buffer.from(bytes)).id);
     const text = this.#protection === 'permissions' ? plainText(keys) : (await this.#seal(keys)).text;
-    return () => replaceKeyFile(this.location, text, revision);
+    const covers = (older: string): boolean => isCovered(older, ids);
+    return () => replaceKeyFile(this.location, { text, revision, covers, dropOthers });
   }
 
   revision(): string | null {
@@ -111,31 +100,50 @@ class KeyringFile implements KeySource {
   }
 
   isCurrent(): boolean {
-    return this.#text !== null && readKeyFile(this.location) === this.#text;
+    return this.#isSound && this.#readFile() === this.#text;
   }
 
-  protection(): string | null {
+  caution(): string | null {
     try {
-      const text = readKeyFile(this.location);
-      return text === null ? null : (this.#parse(text)?.protection.kind ?? 'permissions');
+      return cautionOf(this.location, this.#trusted);
     } catch {
       // Reading the key says what is wrong.
       return null;
     }
   }
 
-  /** A key that is encrypted now does not stay beside it in clear. */
+  protection(): string | null {
+    try {
+      const text = this.#readFile();
+      return text === null ? null : (parseKeyring(text, this.location)?.protection.kind ?? 'permissions');
+    } catch {
+      // Reading the key says what is wrong.
+      return null;
+    }
+  }
+
+  /** A key that is encrypted now does not stay beside it in clear; a backup with other keys stays. */
   settle(): void {
-    if (this.protection() === 'permissions') return;
-    removeLeftovers(this.location, (backup) => !isSealed(backup));
+    if ((this.protection() ?? 'permissions') === 'permissions') return;
+    const ids = keyIdsOf(this.#readFile() ?? '') ?? [];
+    removeLeftovers(this.location, (backup) => !isSealed(backup) && isCovered(backup, ids));
+  }
+
+  #readFile(): string | null {
+    return readKeyFile(this.location, this.#trusted);
+  }
+
+  #found(text: string | null, isSound: boolean): void {
+    this.#text = text;
+    this.#isSound = isSound;
   }
 
   async #createSealed(key: Buffer): Promise<Buffer[]> {
     const { text, discard } = await this.#seal([key]);
     createKeyFile(this.location, text);
     // Another process was first.
-    if (readKeyFile(this.location) !== text) await discard();
-    return this.#found(await this.read());
+    if (this.#readFile() !== text) await discard();
+    return this.#notRemoved(await this.read());
   }
 
   async #seal(keys: readonly Buffer[]): Promise<{ text: string; discard: () => Promise<void> }> {
@@ -149,12 +157,17 @@ class KeyringFile implements KeySource {
     };
   }
 
-  async #unseal({ protection: { kind, ...parameters }, keys }: SealedKeyring): Promise<Buffer[]> {
+  async #unseal(
+    { protection: { kind, ...parameters }, keys }: SealedKeyring,
+    text: string,
+  ): Promise<Buffer[]> {
     const { key, renewed } = await this.#protector(kind).unprotect(parameters);
     const protecting = SecretKey.from(key);
     if (keys.some(({ kekId }) => kekId !== protecting.id)) throw this.#otherKey(kind);
     const unwrapped = this.#unwrapAll(protecting, keys, kind);
-    if (renewed) this.#renew(sealedText({ kind, ...renewed }, keys));
+    // Together, because another read may have begun meanwhile.
+    this.#found(text, true);
+    if (renewed) this.#renew(sealedText({ kind, ...renewed }, keys), text);
     return unwrapped;
   }
 
@@ -162,14 +175,15 @@ class KeyringFile implements KeySource {
     try {
       return keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
     } catch (error) {
-      throw this.#malformed('is damaged', error);
+      throw malformedError(this.location, 'is damaged', error);
     }
   }
 
-  /** The keys are known: if they cannot be stored anew now, they will be at the next opening. */
-  #renew(text: string): void {
+  /** The keys are known: if they cannot be stored again now, they will be at the next opening. */
+  #renew(text: string, present: string): void {
+    const covers = (older: string): boolean => isCovered(older, keyIdsOf(text) ?? []);
     try {
-      replaceKeyFile(this.location, text, this.revision());
+      replaceKeyFile(this.location, { text, revision: revisionOf(present), covers, dropOthers: false });
     } catch (error) {
       if (!(error instanceof ProxyVaultError)) throw error;
     }
@@ -197,28 +211,7 @@ class KeyringFile implements KeySource {
     );
   }
 
-  /** Null for a plain key file. @throws KEY_INVALID. */
-  #parse(text: string): SealedKeyring | null {
-    if (!isSealed(text)) return null;
-    const content = jsonOf(text);
-    const parsed = keyringSchema.safeParse(content);
-    if (parsed.success) return parsed.data;
-    throw this.#malformed(
-      newerSchema.safeParse(content).success
-        ? 'was made by a newer version of this program, which must open it'
-        : 'is malformed',
-    );
-  }
-
-  #malformed(what: string, cause?: unknown): ProxyVaultError {
-    return new ProxyVaultError(
-      'KEY_INVALID',
-      `The keyring ${this.location} ${what}: restore it from its backup (${backupOf(this.location)}, if it is there). Nothing was generated in its place.`,
-      { cause, details: { path: this.location, malformed: true } },
-    );
-  }
-
-  #found<T>(keys: T | null): T {
+  #notRemoved<T>(keys: T | null): T {
     if (keys !== null) return keys;
     throw new ProxyVaultError(
       'KEY_MISSING',
@@ -227,25 +220,7 @@ class KeyringFile implements KeySource {
   }
 }
 
-function isSealed(text: string): boolean {
-  return text.trimStart().startsWith('{');
-}
-
-function plainText(keys: readonly Buffer[]): string {
-  const [key, ...older] = keys.map((bytes) => bytes.toString('base64'));
-  for (const bytes of keys) bytes.fill(0);
-  return older.length === 0 ? `${key}\n` : `${key}\n# Older keys, which only decrypt:\n${older.join('\n')}\n`;
-}
-
-function sealedText(protection: SealedKeyring['protection'], keys: WrappedKey[]): string {
-  const keyring: SealedKeyring = { format: 'proxyvault keyring', version: 1, protection, keys };
-  return `${JSON.stringify(keyring, null, 2)}\n`;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+/** Whether all keys of a text are among those with these ids. If that cannot be told, they are not. */
+function isCovered(text: string, ids: readonly string[]): boolean {
+  return keyIdsOf(text)?.every((id) => ids.includes(id)) ?? false;
 }

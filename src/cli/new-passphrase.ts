@@ -1,0 +1,66 @@
+import { readPassphraseFile } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { ask, canAsk, confirm } from './prompt.ts';
+
+const SHORT = 12;
+const FEW = 5;
+
+/**
+ * The passphrase that will protect the key, from a file or typed twice. A weak one is accepted only if somebody says so:
+ * on the terminal, or by `allowWeak`.
+ *
+ * @throws INVALID_INPUT; then nothing was changed.
+ */
+export async function newPassphrase(file: string | undefined, allowWeak: boolean): Promise<string> {
+  if (file !== undefined) {
+    const passphrase = notEmpty(readPassphraseFile(file));
+    if (await isAccepted(passphrase, allowWeak)) return passphrase;
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `The passphrase is weak: ${weaknessOf(passphrase)}. Choose another one, or repeat with --allow-weak. Nothing was changed.`,
+    );
+  }
+  if (!canAsk()) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'Cannot ask for a passphrase, because this is not a terminal: use --passphrase-file FILE.',
+    );
+  }
+  for (;;) {
+    const passphrase = notEmpty(await ask('New passphrase:'));
+    if (!(await isAccepted(passphrase, allowWeak))) continue;
+    if ((await ask('The same again:')) === passphrase) return passphrase;
+    throw new ProxyVaultError('INVALID_INPUT', 'The two passphrases differ: nothing was changed.');
+  }
+}
+
+/** Warns, before it is used for a key that will be made, that the passphrase in a file is weak. */
+export function warnIfWeak(file: string | undefined): void {
+  const weakness = file === undefined ? null : weaknessOf(readPassphraseFile(file));
+  if (weakness !== null)
+    process.stderr.write(
+      `The passphrase of the new key is weak: ${weakness}. Change it with \`proxyvault key passphrase\`.\n`,
+    );
+}
+
+async function isAccepted(passphrase: string, allowWeak: boolean): Promise<boolean> {
+  const weakness = weaknessOf(passphrase);
+  if (weakness === null) return true;
+  if (!allowWeak && !canAsk()) return false;
+  process.stderr.write(`The passphrase is weak: ${weakness}.\n`);
+  return allowWeak || confirm('Use it all the same?');
+}
+
+/** Why somebody who has the key file could guess a passphrase; null if nothing is obvious. */
+function weaknessOf(passphrase: string): string | null {
+  const characters = [...passphrase];
+  if (characters.length < SHORT)
+    return `it is short, and ${SHORT} characters or more, such as four random words, are hard to guess`;
+  if (new Set(characters).size < FEW) return 'it repeats a few characters';
+  return null;
+}
+
+function notEmpty(passphrase: string): string {
+  if (passphrase !== '') return passphrase;
+  throw new ProxyVaultError('INVALID_INPUT', 'The passphrase is empty: nothing was changed.');
+}

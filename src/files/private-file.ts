@@ -1,0 +1,83 @@
+import { closeSync, fsyncSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+import { ProxyVaultError } from '../errors.ts';
+import { syncFolder } from './durable.ts';
+import { errnoOf, withFileErrors } from './file-error.ts';
+import { removeAbandonedTemporaries, temporaryName } from './temporary.ts';
+
+/**
+ * A new file that only this user can read (0600). It gets its name when it is complete and on the disk, and never
+ * replaces another file or follows a link. Dispose of it in any case: unless it was published, nothing stays.
+ */
+export class PrivateFile implements Disposable {
+  readonly path: string;
+  readonly #temporary: string;
+  #descriptor: number | null = null;
+
+  /** @throws CONFLICT if there is something at `path`; CANNOT_OPEN, READ_ONLY, DISK_FULL. */
+  constructor(path: string) {
+    this.path = resolve(path);
+    this.#temporary = temporaryName(this.path);
+    this.#attempt(() => {
+      if (lstatSync(this.path, { throwIfNoEntry: false })) throw this.#taken();
+      removeAbandonedTemporaries(this.path);
+      this.#descriptor = openSync(this.#temporary, 'wx', 0o600);
+    });
+  }
+
+  write(text: string): void {
+    this.#attempt(() => {
+      const bytes = Buffer.from(text);
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor ?? -1, bytes, at);
+      bytes.fill(0);
+    });
+  }
+
+  /** Gives the complete file its name. @throws CONFLICT if another process has made one meanwhile. */
+  publish(): void {
+    this.#attempt(() => {
+      fsyncSync(this.#descriptor ?? -1);
+      giveName(this.#temporary, this.path);
+      this[Symbol.dispose]();
+      syncFolder(dirname(this.path));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor === null) return;
+    closeSync(this.#descriptor);
+    this.#descriptor = null;
+    rmSync(this.#temporary, { force: true });
+  }
+
+  #attempt(work: () => void): void {
+    withFileErrors(`The file ${this.path} cannot be written`, this.path, () => {
+      try {
+        work();
+      } catch (error) {
+        throw errnoOf(error) === 'EEXIST' ? this.#taken() : error;
+      }
+    });
+  }
+
+  #taken(): ProxyVaultError {
+    return new ProxyVaultError(
+      'CONFLICT',
+      `There is a file at ${this.path} already, and it is not overwritten: choose another name, or remove it first.`,
+      { details: { path: this.path } },
+    );
+  }
+}
+
+/** A link fails if there is a file, unlike a rename. @throws the error of `node:fs`, EEXIST among them. */
+function giveName(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') throw error;
+    // FAT and some network file systems have no links: claim the name first, and replace that empty file.
+    closeSync(openSync(path, 'wx', 0o600));
+    renameSync(temporary, path);
+  }
+}

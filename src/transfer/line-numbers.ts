@@ -1,0 +1,30 @@
+import { ProxyVaultError } from '../errors.ts';
+
+/** Remembers which line each proxy of an import was on, so that an error can name it as a person would look for it. */
+export class LineNumbers {
+  readonly #lines: number[] = [];
+  /** The lists' names, each with the index of its first proxy. */
+  readonly #lists: { name: string | undefined; first: number }[] = [];
+
+  add(name: string | undefined, line: number): void {
+    if (this.#lists.at(-1)?.name !== name || this.#lists.length === 0)
+      this.#lists.push({ name, first: this.#lines.length });
+    this.#lines.push(line);
+  }
+
+  /** The error of a batch's proxy, which the repository counts from the `before` that were stored earlier. */
+  locate(error: unknown, before: number): unknown {
+    if (!(error instanceof ProxyVaultError && error.cause instanceof ProxyVaultError)) return error;
+    const index = before + Number(error.details.index);
+    const line = this.#lines[index];
+    if (line === undefined) return error;
+    const name = this.#lists.findLast(({ first }) => first <= index)?.name;
+    const place = name === undefined ? `Line ${line}` : `${name}, line ${line}`;
+    const outcome =
+      before === 0 ? 'Nothing was stored.' : `The ${before} proxies of earlier batches stay stored.`;
+    return new ProxyVaultError(error.code, `${place}: ${error.cause.message} ${outcome}`, {
+      cause: error.cause,
+      details: { ...error.details, index, line },
+    });
+  }
+}

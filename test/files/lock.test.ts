@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { withLock } from '../../src/files/lock.ts';
+import { ownMark } from '../../src/files/owner.ts';
+import { temporaryFolder, thrownBy } from '../support/temporary.ts';
+
+const FIXTURE = fileURLToPath(new URL('../fixtures/hold-lock.mjs', import.meta.url));
+
+function start(...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, ['--no-warnings', FIXTURE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  return child;
+}
+
+/** A lock that another process holds. */
+async function heldByAnother(): Promise<{ lock: string; child: ChildProcess }> {
+  const lock = join(temporaryFolder(), 'a.lock');
+  const child = start(lock, 'hold');
+  if (child.stdout) await once(child.stdout, 'data');
+  return { lock, child };
+}
+
+function makeOld(path: string, minutes: number): void {
+  const then = new Date(Date.now() - minutes * 60_000);
+  utimesSync(path, then, then);
+}
+
+describe('a lock', () => {
+  it.runIf(process.platform !== 'win32')(
+    'is never broken while its holder lives, however old it is, and even if the holder is stopped',
+    async () => {
+      const { lock, child } = await heldByAnother();
+      child.kill('SIGSTOP');
+      makeOld(lock, 60 * 24);
+      const content = readFileSync(lock, 'utf8');
+      expect(thrownBy(() => withLock(lock, 30, () => 'entered'))).toMatchObject({
+        code: 'BUSY',
+        message: expect.stringContaining(`held by process ${child.pid}`),
+      });
+      expect(readFileSync(lock, 'utf8')).toBe(content);
+    },
+  );
+
+  it('is broken at once when its holder was killed', async () => {
+    const { lock, child } = await heldByAnother();
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    expect(existsSync(lock)).toBe(true);
+    expect(withLock(lock, 0, () => 'entered')).toBe('entered');
+    expect(readdirSync(join(lock, '..'))).toEqual([]);
+  });
+
+  it('of a process that cannot be seen from here is broken by its age alone', () => {
+    const lock = join(temporaryFolder(), 'a.lock');
+    // Another container, version 0.1.0, and a crash before the content was written.
+    for (const mark of ['0badcafe-1-1', '1', '']) {
+      writeFileSync(lock, mark);
+      makeOld(lock, 9);
+      expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'BUSY' });
+      makeOld(lock, 11);
+      expect(withLock(lock, 0, () => 'entered')).toBe('entered');
+    }
+  });
+
+  it('is held by one process at a time, although several find a dead process\u2019s lock again and again', async () => {
+    const folder = temporaryFolder();
+    const [lock, file] = [join(folder, 'a.lock'), join(folder, 'number')];
+    writeFileSync(file, '0');
+    const children = Array.from({ length: 4 }, () => start(lock, 'count', file, '60'));
+    const codes = await Promise.all(children.map(async (child) => (await once(child, 'close'))[0]));
+    expect(codes).toEqual([0, 0, 0, 0]);
+    expect(readFileSync(file, 'utf8')).toBe('240');
+    withLock(lock, 0, () => null);
+    expect(readdirSync(folder)).toEqual(['number']);
+  }, 60_000);
+
+  it('tells its holder when it was lost, and what another process holds now stays', () => {
+    const lock = join(temporaryFolder(), 'a.lock');
+    const seen = withLock(lock, 0, (isHeld) => {
+      const before = isHeld();
+      rmSync(lock);
+      const without = isHeld();
+      writeFileSync(lock, `${ownMark()} another`);
+      return [before, without, isHeld()];
+    });
+    expect(seen).toEqual([true, false, false]);
+    expect(readFileSync(lock, 'utf8')).toBe(`${ownMark()} another`);
+  });
+
+  it('goes when the work fails, and an unusable path is the error of the system', () => {
+    const lock = join(temporaryFolder(), 'a.lock');
+    const failing = (): never => {
+      throw new Error('failed');
+    };
+    expect(thrownBy(() => withLock(lock, 0, failing))).toMatchObject({ message: 'failed' });
+    expect(existsSync(lock)).toBe(false);
+    mkdirSync(lock);
+    expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'EISDIR' });
+  });
+});
