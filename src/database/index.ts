@@ -2,6 +2,7 @@
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
 export type { BackupOptions, BackupProgress } from './backup.ts';
 export type {
+  CheckpointResult,
   Clock,
   Driver,
   Mode,
@@ -15,7 +16,7 @@ export type {
 } from './drivers/driver.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { CheckOptions, CheckReport, DatabaseStats } from './inspection.ts';
-export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
+export { DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export * from './types.ts';

@@ -1,11 +1,12 @@
 import { ProxyVaultError } from '../errors.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
-import type { Clock, Params, Row, Session } from './drivers/driver.ts';
+import type { CheckpointResult, Clock, Params, Row, Session } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
 import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
 import { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { closedError } from './drivers/sqlite/errors.ts';
+import { settleLog } from './drivers/sqlite/write-ahead-log.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -20,17 +21,13 @@ import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 
+/** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
+const CLOSE_PATIENCE_MS = 1000;
+
 /** What goes before this time is removed. */
 export interface PruneOptions {
   eventsOlderThan?: Date | undefined;
   statsOlderThan?: Date | undefined;
-}
-
-/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if a reader held it up. */
-export interface CheckpointResult {
-  complete: boolean;
-  walPages: number;
-  movedPages: number;
 }
 
 /**
@@ -53,6 +50,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   readonly readonly: boolean;
   readonly #connection: ConnectionOptions;
   readonly #background: Background;
+  #ended: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
@@ -131,12 +129,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /** Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow. */
   checkpoint(): CheckpointResult {
-    const [row] = this.driver.all('PRAGMA wal_checkpoint(TRUNCATE)', {}, (result) => ({
-      complete: result.busy === 0,
-      walPages: Math.max(0, Number(result.log)),
-      movedPages: Math.max(0, Number(result.checkpointed)),
-    }));
-    return row ?? { complete: true, walPages: 0, movedPages: 0 };
+    return this.driver.checkpoint();
   }
 
   /** Removes old history and gives how many rows went. The newest event stays: rotation goes on from it. */
@@ -151,42 +144,38 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return this.driver.open;
   }
 
-  /** Updates the query planner's statistics and closes all connections. Calling it again does nothing. */
+  /**
+   * Updates the query planner's statistics, moves the log into the file and closes all connections. Calling it again does
+   * nothing. The file alone is then the whole pool, unless a background query is in the middle of a long step, which
+   * `close()` does not wait for: `await db[Symbol.asyncDispose]()` does, also after `close()`. See docs/durability.md.
+   */
   close(): void {
     if (!this.driver.open) return;
-    if (!this.readonly && !this.driver.inTransaction) this.#optimize();
+    if (!this.driver.inTransaction) this.#prepareToClose();
     this.driver.close();
-    void this.#background.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /**
-   * As `close()`, once the background threads have ended: the last connection to close removes the log, and theirs,
-   * which only read, cannot.
-   */
+  /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#background.close();
     this.close();
+    await this.#ended;
   }
 
   get #inMemory(): boolean {
     return this.path === ':memory:';
   }
 
-  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so a lock is no reason to fail. */
-  #optimize(): void {
-    try {
-      this.driver.pragma('busy_timeout = 0');
-      this.driver.pragma('optimize');
-    } catch (error) {
-      const harmless =
-        error instanceof ProxyVaultError &&
-        ['BUSY', 'DISK_FULL', 'READ_ONLY', 'CORRUPT', 'IO'].includes(error.code);
-      if (!harmless) throw error;
-    }
+  /** The last connection to close removes the log, and those of the threads cannot, since they only read. */
+  #prepareToClose(): void {
+    if (!this.readonly) this.driver.optimize();
+    const ended = this.#background.close();
+    const isLast = this.#background.waitUntilClosed(CLOSE_PATIENCE_MS);
+    this.#ended = isLast || this.readonly ? ended : ended.then(() => settleLog(this.#connection));
   }
 
   #backupBefore(first: Migration, keep: number): void {

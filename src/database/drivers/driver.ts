@@ -25,6 +25,13 @@ export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>
 /** Rows as they come: in sync mode an iterator, in async mode an async one. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
+/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if others held it up. */
+export interface CheckpointResult {
+  complete: boolean;
+  walPages: number;
+  movedPages: number;
+}
+
 /** Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. */
 export interface Driver<M extends Mode> {
   readonly mode: M;
@@ -48,6 +55,8 @@ export interface Driver<M extends Mode> {
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
   /** Streams rows from a read connection of its own, so that writes can go on meanwhile. */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T): Stream<M, T>;
+  /** Moves the engine's log into the database and empties it, so that nothing old is left in it. */
+  checkpoint(): Result<M, CheckpointResult>;
 }
 
 /** What a repository needs of the manager: a driver, and the time. */

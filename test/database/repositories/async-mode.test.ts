@@ -49,6 +49,7 @@ function asyncSession(db: DatabaseManager): Session<'async'> {
     async *iterate<T>(sql: string, params: Params, map: (row: Row) => T): AsyncGenerator<T> {
       for (const row of driver.iterate(sql, params, map)) yield await later(() => row);
     },
+    checkpoint: () => later(() => driver.checkpoint()),
     async transaction<T>(steps: () => Steps<'async', T>): Promise<T> {
       driver.exec('SAVEPOINT async_transaction');
       try {

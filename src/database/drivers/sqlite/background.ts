@@ -76,6 +76,15 @@ export class Background {
     return this.#closing;
   }
 
+  /**
+   * After `close()`: blocks until every thread has closed the file, but not for longer than this; says whether they have.
+   * A thread in the middle of a long step, such as a scan without a row, cannot be interrupted.
+   */
+  waitUntilClosed(timeoutMs: number): boolean {
+    const deadline = performance.now() + timeoutMs;
+    return this.#threads.every((thread) => thread.waitUntilClosed(deadline - performance.now()));
+  }
+
   async #close(): Promise<void> {
     for (const query of this.#queue.splice(0)) query.reject(closedError(this.#options.path));
     await Promise.all(this.#threads.map((thread) => thread.close()));
@@ -108,6 +117,7 @@ class Thread {
   readonly #path: string;
   readonly #ended: Promise<void>;
   readonly #onIdle: () => void;
+  readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #query: Query | null = null;
   #id = 0;
   #columns: string[] = [];
@@ -118,7 +128,7 @@ class Thread {
     this.#onIdle = onIdle;
     this.#worker = new Worker(source, {
       eval: true,
-      workerData: { path, busyTimeoutMs, engine: resolveEngine() },
+      workerData: { path, busyTimeoutMs, engine: resolveEngine(), ended: this.#closed.buffer },
     });
     // An idle worker does not keep the program running.
     this.#worker.unref();
@@ -160,6 +170,11 @@ class Thread {
     this.#worker.ref();
     this.#worker.postMessage({ type: 'close' });
     return this.#ended;
+  }
+
+  waitUntilClosed(timeoutMs: number): boolean {
+    Atomics.wait(this.#closed, 0, 0, Math.max(0, timeoutMs));
+    return Atomics.load(this.#closed, 0) === 1;
   }
 
   #abort(signal: AbortSignal): void {

@@ -10,6 +10,8 @@ const connection = new Database(workerData.path, {
   fileMustExist: true,
   timeout: workerData.busyTimeoutMs,
 });
+// Tells the main thread that the file is closed, even while that thread is blocked.
+const ended = new Int32Array(workerData.ended);
 let rows = null;
 // Of the query under way: an answer that crosses a cancellation is told from one to the next query.
 let id = 0;
@@ -27,6 +29,11 @@ function sendChunk() {
   }
   if (done) rows = null;
   parentPort.postMessage({ id, type: 'rows', rows: chunk, done });
+}
+
+function markEnded() {
+  Atomics.store(ended, 0, 1);
+  Atomics.notify(ended, 0);
 }
 
 function stop() {
@@ -57,9 +64,13 @@ const handlers = {
   close() {
     stop();
     connection.close();
+    markEnded();
     parentPort.close();
   },
 };
+
+// After an error too.
+process.on('exit', markEnded);
 
 parentPort.on('message', (message) => {
   try {

@@ -1,9 +1,11 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import type { Driver, Params, Row, Steps } from '../driver.ts';
+import type { CheckpointResult, Driver, Params, Row, Steps } from '../driver.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
-import { closedError, isFailedSync, translate } from './errors.ts';
+import { closedError, isFailedSync, sqliteCode, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
+import { isBusy, isHeldHere, type Patience, waitForLock } from './waiting.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
 type Statement = ReturnType<Connection['prepare']>;
 
@@ -20,6 +22,8 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #statements = new Map<string, Statement>();
   readonly #log: SqlLogger | null;
   readonly #path: string;
+  readonly #wal: WriteAheadLog | null;
+  readonly #patience: Patience;
   #depth = 0;
   #transactions = 0;
   #rollbacks = 0;
@@ -29,6 +33,8 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#log = options.log;
     this.#connection = openConnection(options);
     this.#readers = new ReaderPool(options);
+    this.#wal = options.path === ':memory:' ? null : new WriteAheadLog(this.#connection, options);
+    this.#patience = { path: options.path, timeoutMs: options.readonly ? 0 : options.busyTimeoutMs };
   }
 
   first<T>(sql: string, params: Params, map: (row: Row) => T): T | null {
@@ -48,8 +54,9 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       rows = statement.all(params) as Row[];
     } catch (error) {
-      throw this.#failed(error);
+      rows = this.#again(error, () => statement.all(params) as Row[]);
     }
+    if (!statement.readonly) this.#committed();
     const mapped = new Array<T>(rows.length);
     for (let i = 0; i < rows.length; i++) mapped[i] = map(rows[i] as Row);
     return finish === undefined ? mapped : finish(mapped);
@@ -63,8 +70,9 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       changed = statement.run(params).changes;
     } catch (error) {
-      throw this.#failed(error);
+      changed = this.#again(error, () => statement.run(params).changes);
     }
+    this.#committed();
     return map === undefined ? changed : map(changed);
   }
 
@@ -95,6 +103,7 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       const result = work();
       this.#control(nested ? `RELEASE ${savepoint}` : 'COMMIT');
+      this.#committed();
       return result;
     } catch (error) {
       this.#rollbacks++;
@@ -140,8 +149,27 @@ export class SqliteDriver implements Driver<'sync'> {
   exec(sql: string): void {
     this.#assertOpen();
     this.#log?.(sql);
+    const { path, timeoutMs } = this.#patience;
+    const isWaiting = timeoutMs > 0 && !this.#connection.inTransaction && !isHeldHere(path);
     try {
+      // Of several statements some may have happened, so that SQLite itself must wait for the lock.
+      if (isWaiting) this.#connection.pragma(`busy_timeout = ${timeoutMs}`);
       this.#connection.exec(sql);
+    } catch (error) {
+      throw this.#failed(error);
+    } finally {
+      if (isWaiting && this.#connection.open) this.#connection.pragma('busy_timeout = 0');
+    }
+  }
+
+  /** Moves the log into the file and cuts it to nothing, as far as others allow within the busy timeout. */
+  checkpoint(): CheckpointResult {
+    this.#assertOpen();
+    if (this.#wal === null) return { complete: true, walPages: 0, movedPages: 0 };
+    try {
+      // Waiting for this thread would never end.
+      const isInVain = this.#readers.isStreaming || isHeldHere(this.#path);
+      return this.#wal.empty(isInVain ? 0 : this.#patience.timeoutMs);
     } catch (error) {
       throw this.#failed(error);
     }
@@ -150,17 +178,21 @@ export class SqliteDriver implements Driver<'sync'> {
   /** A pragma's rows, or its one value. */
   pragma(source: string): unknown {
     this.#assertOpen();
+    let rows: unknown;
     try {
-      const rows: unknown = this.#connection.pragma(source);
-      const [row] = Array.isArray(rows) ? rows : [];
-      const values = Object.values(row ?? {});
-      return Array.isArray(rows) && rows.length === 1 && values.length === 1 ? values[0] : rows;
+      rows = this.#connection.pragma(source);
     } catch (error) {
-      throw this.#failed(error);
+      rows = this.#again(error, () => this.#connection.pragma(source));
     }
+    const [row] = Array.isArray(rows) ? rows : [];
+    const values = Object.values(row ?? {});
+    return Array.isArray(rows) && rows.length === 1 && values.length === 1 ? values[0] : rows;
   }
 
-  /** Closes every connection; a stream that is still read from gets CLOSED. */
+  /**
+   * Closes every connection, after the log was moved into the file as far as readers of other connections allow within a
+   * tenth of a second. A stream that is still read from gets CLOSED.
+   */
   close(): void {
     if (!this.#connection.open) return;
     if (this.#connection.inTransaction) {
@@ -171,16 +203,29 @@ export class SqliteDriver implements Driver<'sync'> {
     }
     this.#readers.close();
     this.#statements.clear();
+    this.#wal?.settle();
     this.#connection.close();
+  }
+
+  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so no error of it matters, and it never waits. */
+  optimize(): void {
+    try {
+      this.#connection.pragma('optimize');
+    } catch (error) {
+      if (sqliteCode(error) === null) throw error;
+    }
   }
 
   #get(sql: string, params: Params): Row | undefined {
     const statement = this.#statement(sql);
+    let row: Row | undefined;
     try {
-      return statement.get(params) as Row | undefined;
+      row = statement.get(params) as Row | undefined;
     } catch (error) {
-      throw this.#failed(error);
+      row = this.#again(error, () => statement.get(params) as Row | undefined);
     }
+    if (!statement.readonly) this.#committed();
+    return row;
   }
 
   #statement(sql: string): Statement {
@@ -205,7 +250,27 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       statement.run();
     } catch (error) {
-      throw this.#failed(error);
+      this.#again(error, () => statement.run());
+    }
+  }
+
+  /** Outside a transaction BUSY means that nothing happened yet, so the statement waits for its turn. */
+  #again<T>(error: unknown, work: () => T): T {
+    if (this.#connection.inTransaction || !isBusy(error)) throw this.#failed(error);
+    try {
+      return waitForLock(error, this.#patience, work);
+    } catch (last) {
+      throw this.#failed(last);
+    }
+  }
+
+  /** The commit counts whatever happens here; after a failed fsync the connection closes itself. */
+  #committed(): void {
+    if (this.#wal === null || this.#connection.inTransaction) return;
+    try {
+      this.#wal.afterCommit(this.#readers.isStreaming);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 

@@ -39,6 +39,11 @@ export class ReaderPool {
     }
   }
 
+  /** Whether a stream is being read from. */
+  get isStreaming(): boolean {
+    return this.#leases.size > 0;
+  }
+
   /** Ends every stream and closes every connection. */
   close(): void {
     this.#closed = true;
