@@ -1,10 +1,9 @@
 import { ProxyVaultError } from '../errors.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
-import type { CheckpointResult, Clock, Params, Row, Session } from './drivers/driver.ts';
+import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
-import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
-import { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { SqliteDriver, type SqliteDriverOptions } from './drivers/sqlite/driver.ts';
 import { closedError } from './drivers/sqlite/errors.ts';
 import { settleLog } from './drivers/sqlite/write-ahead-log.ts';
 import {
@@ -20,6 +19,7 @@ import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
+import { Turns } from './turns.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;
@@ -48,8 +48,9 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   /** The absolute path of the file, or `:memory:`. */
   readonly path: string;
   readonly readonly: boolean;
-  readonly #connection: ConnectionOptions;
+  readonly #connection: SqliteDriverOptions;
   readonly #background: Background;
+  readonly #jobs = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
@@ -89,6 +90,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
       if (isThenable(result)) throw asynchronous(work, 'returned a promise');
       return result;
     });
+  }
+
+  /**
+   * One long write transaction that lets the event loop have its turns, on a connection of its own, so that nothing else
+   * lands in it. It holds the write lock to its end: meanwhile a write of this process is BUSY at once, and those of others
+   * wait. In memory there is one connection only, and no turn.
+   *
+   * @throws what the steps throw; CLOSED if the database is closed meanwhile: then nothing was stored.
+   */
+  longTransaction<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
+    const job = this.#inMemory
+      ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
+      : this.#onOwnConnection(steps);
+    this.#jobs.add(job);
+    return job.finally(() => this.#jobs.delete(job));
   }
 
   /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
@@ -162,8 +178,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#background.close();
+    const jobs = [...this.#jobs];
     this.close();
-    await this.#ended;
+    await Promise.allSettled([...jobs, this.#ended]);
+    if (jobs.length > 0) settleLog(this.#connection);
   }
 
   get #inMemory(): boolean {
@@ -176,6 +194,24 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     const ended = this.#background.close();
     const isLast = this.#background.waitUntilClosed(CLOSE_PATIENCE_MS);
     this.#ended = isLast || this.readonly ? ended : ended.then(() => settleLog(this.#connection));
+  }
+
+  async #onOwnConnection<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
+    this.#assertOpen();
+    // Short, since waiting blocks the event loop; the transaction tries again between its turns.
+    const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
+    const turns = new Turns();
+    const pause = (): Promise<void> | null => {
+      this.#assertOpen();
+      return turns.next();
+    };
+    try {
+      return await driver.transactionInSlices(() => steps({ driver, clock: this.clock }), pause);
+    } finally {
+      // What cannot be moved now stays in the log, and is as safe there.
+      if (this.open) await this.#background.checkpoint().catch(() => {});
+      driver.close();
+    }
   }
 
   #backupBefore(first: Migration, keep: number): void {

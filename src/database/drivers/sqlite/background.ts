@@ -24,6 +24,7 @@ type Answer = { id: number } & (
 );
 
 interface Query {
+  type: 'query' | 'checkpoint';
   sql: string;
   params: Params;
   signal: AbortSignal | undefined;
@@ -33,7 +34,7 @@ interface Query {
 }
 
 /**
- * Read-only queries in worker threads, for what would block the event loop. A worker is asked to close
+ * Read-only queries and checkpoints in worker threads, for what would block the event loop. A worker is asked to close
  * and never terminated: ending a thread inside a query aborts the process.
  */
 export class Background {
@@ -55,19 +56,13 @@ export class Background {
     const rows: Row[] = [];
     options.signal?.throwIfAborted();
     this.#options.log?.(sql);
-    await new Promise<void>((resolve, reject) => {
-      if (this.#closing) throw closedError(this.#options.path);
-      this.#queue.push({
-        sql,
-        params,
-        signal: options.signal,
-        onRow: (row) => rows.push(row),
-        resolve,
-        reject,
-      });
-      this.#dispatch();
-    });
+    await this.#ask({ type: 'query', sql, params, signal: options.signal, onRow: (row) => rows.push(row) });
     return rows;
+  }
+
+  /** Moves a large write-ahead log into the file and empties it, as far as others allow. @throws CLOSED, DISK_FULL, IO. */
+  checkpoint(): Promise<void> {
+    return this.#ask({ type: 'checkpoint', sql: '', params: {}, signal: undefined, onRow: () => {} });
   }
 
   /** Refuses what waits, lets each worker finish its step, and resolves when all threads have ended. */
@@ -83,6 +78,14 @@ export class Background {
   waitUntilClosed(timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
     return this.#threads.every((thread) => thread.waitUntilClosed(deadline - performance.now()));
+  }
+
+  #ask(query: Omit<Query, 'resolve' | 'reject'>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      if (this.#closing) throw closedError(this.#options.path);
+      this.#queue.push({ ...query, resolve, reject });
+      this.#dispatch();
+    });
   }
 
   async #close(): Promise<void> {
@@ -157,7 +160,8 @@ class Thread {
       this.#removeAbortListener = () => signal.removeEventListener('abort', cancel);
     }
     try {
-      this.#worker.postMessage({ type: 'query', id: ++this.#id, sql: query.sql, params: query.params });
+      const { type, sql, params } = query;
+      this.#worker.postMessage({ type, id: ++this.#id, sql, params });
     } catch (error) {
       // A parameter that cannot be sent to a thread, such as a function.
       this.#settle(translate(error, { open: true, path: this.#path }));

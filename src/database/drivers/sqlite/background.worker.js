@@ -53,6 +53,16 @@ const handlers = {
     });
     sendChunk();
   },
+  checkpoint(message) {
+    id = message.id;
+    const writer = new Database(workerData.path, { fileMustExist: true, timeout: 100 });
+    try {
+      writer.pragma('wal_checkpoint(TRUNCATE)');
+    } finally {
+      writer.close();
+    }
+    parentPort.postMessage({ id, type: 'rows', rows: [], done: true });
+  },
   more(message) {
     if (message.id === id && rows !== null) sendChunk();
   },

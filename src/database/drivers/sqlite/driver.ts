@@ -1,10 +1,11 @@
 import { ProxyVaultError } from '../../../errors.ts';
+import { patiently } from '../../patience.ts';
 import type { CheckpointResult, Driver, Params, Row, Steps } from '../driver.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
 import { closedError, isFailedSync, sqliteCode, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
-import { isBusy, isHeldHere, type Patience, waitForLock } from './waiting.ts';
+import { holdHere, isBusy, isHeldHere, type Patience, waitForLock } from './waiting.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
 type Statement = ReturnType<Connection['prepare']>;
@@ -12,6 +13,8 @@ type Statement = ReturnType<Connection['prepare']>;
 export interface SqliteDriverOptions extends ConnectionOptions {
   maxReaders: number;
   log: SqlLogger | null;
+  /** Leave the write-ahead log to another connection: a checkpoint of a large one would block this thread. */
+  leavesLog?: boolean | undefined;
 }
 
 /** {@link Driver} over better-sqlite3: one connection that writes, and a bounded set that streams reads. */
@@ -33,7 +36,9 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#log = options.log;
     this.#connection = openConnection(options);
     this.#readers = new ReaderPool(options);
-    this.#wal = options.path === ':memory:' ? null : new WriteAheadLog(this.#connection, options);
+    if (options.leavesLog) this.#connection.pragma('wal_autocheckpoint = 0');
+    const hasLog = options.path !== ':memory:' && !options.leavesLog;
+    this.#wal = hasLog ? new WriteAheadLog(this.#connection, options) : null;
     this.#patience = { path: options.path, timeoutMs: options.readonly ? 0 : options.busyTimeoutMs };
   }
 
@@ -112,6 +117,34 @@ export class SqliteDriver implements Driver<'sync'> {
         if (nested) this.#control(`ROLLBACK TO ${savepoint}`);
         this.#control(nested ? `RELEASE ${savepoint}` : 'ROLLBACK');
       }
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /**
+   * As `transaction`, but between two steps it awaits what `pause` gives, so that the event loop has its turn. Every
+   * statement of this connection is the transaction's until it ends: it must have no other user.
+   */
+  async transactionInSlices<T>(steps: () => Steps<'sync', T>, pause: () => Promise<void> | null): Promise<T> {
+    await patiently(() => this.#control('BEGIN IMMEDIATE'));
+    using _ = holdHere(this.#path);
+    this.#transactions++;
+    this.#depth++;
+    try {
+      const generator = steps();
+      let step = generator.next();
+      while (!step.done) {
+        const turn = pause();
+        if (turn) await turn;
+        step = generator.next(step.value);
+      }
+      this.#control('COMMIT');
+      return step.value;
+    } catch (error) {
+      this.#rollbacks++;
+      if (this.#connection.open && this.#connection.inTransaction) this.#control('ROLLBACK');
       throw error;
     } finally {
       this.#depth--;

@@ -86,7 +86,7 @@ function heldHereError(path: string, cause: unknown): ProxyVaultError {
   return new ProxyVaultError(
     'BUSY',
     `An import of this process holds the write lock (${path}): await it first, or import with \`batch: 1000\`, which lets others write between two batches.`,
-    { cause, details: { sqlite: sqliteCode(cause), path, waitedMs: 0 } },
+    { cause, details: { sqlite: sqliteCode(cause), path, waitedMs: 0, isHeldHere: true } },
   );
 }
 
