@@ -5,8 +5,11 @@ import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
 import { closedError, isFailedSync, sqliteCode, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
-import { holdHere, isBusy, isHeldHere, type Patience, waitForLock } from './waiting.ts';
+import { holdHere, isBusy, isHeldHere, type Patience, pauseShortly, waitForLock } from './waiting.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
+
+/** For so long after a wait for the lock it counts as contended. */
+const CONTENTION_MS = 1000;
 
 type Statement = ReturnType<Connection['prepare']>;
 
@@ -27,6 +30,7 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #path: string;
   readonly #wal: WriteAheadLog | null;
   readonly #patience: Patience;
+  #contendedAt = Number.NEGATIVE_INFINITY;
   #depth = 0;
   #transactions = 0;
   #rollbacks = 0;
@@ -102,6 +106,8 @@ export class SqliteDriver implements Driver<'sync'> {
   atomically<T>(work: () => T): T {
     const nested = this.#connection.inTransaction;
     const savepoint = `proxyvault_${this.#depth}`;
+    // Others want the lock too: without a gap between two transactions of ours they would hardly get it.
+    if (!nested && performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
     this.#control(nested ? `SAVEPOINT ${savepoint}` : 'BEGIN IMMEDIATE');
     if (!nested) this.#transactions++;
     this.#depth++;
@@ -291,7 +297,9 @@ export class SqliteDriver implements Driver<'sync'> {
   #again<T>(error: unknown, work: () => T): T {
     if (this.#connection.inTransaction || !isBusy(error)) throw this.#failed(error);
     try {
-      return waitForLock(error, this.#patience, work);
+      const result = waitForLock(error, this.#patience, work);
+      this.#contendedAt = performance.now();
+      return result;
     } catch (last) {
       throw this.#failed(last);
     }

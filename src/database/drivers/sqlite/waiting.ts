@@ -66,6 +66,11 @@ export function pauseFor(milliseconds: number): void {
   Atomics.wait(pause, 0, 0, milliseconds);
 }
 
+/** As long as between two tries. */
+export function pauseShortly(): void {
+  pauseFor(lengthAfter(0));
+}
+
 function lengthAfter(waited: number): number {
   const growth = Math.min(MOST_GROWTH, Math.max(1, waited / YOUNG_MS));
   return growth * (SHORTEST_MS + Math.random() * (LONGEST_MS - SHORTEST_MS));
