@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initDatabase } from 'proxyvault';
+import { measureFairness } from './fairness.js';
 import { KEYS, measureKeys } from './keys.js';
 import { measureLists } from './lists.js';
 import { OPENING } from './opening.js';
@@ -27,6 +28,7 @@ for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...KEY
 const figures = [
   ...(wanted(['streaming']) ? measureStreaming() : []),
   ...(wanted(['rotation']) ? measureRotation() : []),
+  ...(wanted(['fairness']) ? await measureFairness() : []),
   ...(wanted(['keys']) ? await measureKeys() : []),
   ...(wanted(['lists']) ? await measureLists() : []),
 ];

@@ -1,6 +1,7 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
 export type {
+  CheckpointResult,
   Clock,
   Driver,
   Mode,
@@ -16,7 +17,7 @@ export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
-export { type CheckpointResult, DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
+export { DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';

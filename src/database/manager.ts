@@ -1,11 +1,11 @@
 import { ProxyVaultError } from '../errors.ts';
-import type { Clock, Params, Row, Session } from './drivers/driver.ts';
+import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
-import type { ConnectionOptions } from './drivers/sqlite/connection-options.ts';
-import { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { SqliteDriver, type SqliteDriverOptions } from './drivers/sqlite/driver.ts';
 import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
+import { settleLog } from './drivers/sqlite/write-ahead-log.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -20,18 +20,15 @@ import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
+import { Turns } from './turns.ts';
+
+/** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
+const CLOSE_PATIENCE_MS = 1000;
 
 /** What goes before this time is removed. */
 export interface PruneOptions {
   eventsOlderThan?: Date | undefined;
   statsOlderThan?: Date | undefined;
-}
-
-/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if a reader held it up. */
-export interface CheckpointResult {
-  complete: boolean;
-  walPages: number;
-  movedPages: number;
 }
 
 /**
@@ -54,8 +51,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   readonly path: string;
   readonly readonly: boolean;
   readonly onInvalidRow: (error: ProxyVaultError) => void;
-  readonly #connection: ConnectionOptions;
+  readonly #connection: SqliteDriverOptions;
   readonly #background: Background;
+  readonly #jobs = new Set<Promise<unknown>>();
+  #ended: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
@@ -64,12 +63,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.readonly = settings.readonly;
     this.clock = settings.clock;
     this.onInvalidRow = settings.onInvalidRow;
-    this.#connection = settings;
+    const explain = (error: ProxyVaultError): ProxyVaultError | null => this.migrations.pendingError(error);
+    this.#connection = { ...settings, explain };
     if (!this.#inMemory) {
       prepareFile(this.path, this.readonly);
       assertOwnLog(this.path);
     }
-    this.driver = new SqliteDriver({ ...settings, explain: (error) => this.migrations.pendingError(error) });
+    this.driver = new SqliteDriver(this.#connection);
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
     this.migrations = new MigrationRunner({
       driver: this.driver,
@@ -101,6 +101,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
       if (isThenable(result)) throw asynchronous(work, 'returned a promise');
       return result;
     });
+  }
+
+  /**
+   * One long write transaction that lets the event loop have its turns, on a connection of its own, so that nothing else
+   * lands in it. It holds the write lock to its end: meanwhile a write of this process is BUSY at once, and those of others
+   * wait. In memory there is one connection only, and no turn.
+   *
+   * @throws what the steps throw; CLOSED if the database is closed meanwhile: then nothing was stored.
+   */
+  longTransaction<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
+    const job = this.#inMemory
+      ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
+      : this.#onOwnConnection(steps);
+    this.#jobs.add(job);
+    return job.finally(() => this.#jobs.delete(job));
   }
 
   /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
@@ -152,12 +167,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /** Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow. */
   checkpoint(): CheckpointResult {
-    const [row] = this.driver.all('PRAGMA wal_checkpoint(TRUNCATE)', {}, (result) => ({
-      complete: result.busy === 0,
-      walPages: Math.max(0, Number(result.log)),
-      movedPages: Math.max(0, Number(result.checkpointed)),
-    }));
-    return row ?? { complete: true, walPages: 0, movedPages: 0 };
+    return this.driver.checkpoint();
   }
 
   /** Removes old history and gives how many rows went. The newest event stays: rotation goes on from it. */
@@ -172,9 +182,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return this.driver.open;
   }
 
-  /** Updates the query planner's statistics and closes all connections. Calling it again does nothing. */
+  /**
+   * Updates the query planner's statistics, moves the log into the file and closes all connections. Calling it again does
+   * nothing. The file alone is then the whole pool, unless a background query is in the middle of a long step, which
+   * `close()` does not wait for: `await db[Symbol.asyncDispose]()` does, also after `close()`. See docs/durability.md.
+   */
   close(): void {
-    if (!this.readonly && this.driver.open && !this.driver.inTransaction) this.#optimize();
+    if (this.driver.open && !this.driver.inTransaction) this.#prepareToClose();
     this.driver.close();
     // Also if the driver has closed itself after an I/O error.
     void this.#background.close();
@@ -184,29 +198,45 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.close();
   }
 
-  /**
-   * As `close()`, once the background threads have ended: the last connection to close removes the log, and theirs,
-   * which only read, cannot.
-   */
+  /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#background.close();
+    const jobs = [...this.#jobs];
     this.close();
+    await Promise.allSettled([...jobs, this.#ended]);
+    if (jobs.length > 0) settleLog(this.#connection);
   }
 
   get #inMemory(): boolean {
     return this.path === ':memory:';
   }
 
-  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so a lock is no reason to fail. */
-  #optimize(): void {
+  /** The last connection to close removes the log, and those of the threads cannot, since they only read. */
+  #prepareToClose(): void {
+    if (!this.readonly) this.driver.optimize();
+    const ended = this.#background.close();
+    const isLast = this.#background.waitUntilClosed(CLOSE_PATIENCE_MS);
+    this.#ended = isLast || this.readonly ? ended : ended.then(() => settleLog(this.#connection));
+  }
+
+  async #onOwnConnection<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
+    this.driver.assertOpen();
+    // Short, since waiting blocks the event loop; the transaction tries again between its turns.
+    const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
+    const turns = new Turns();
+    const pause = (): Promise<void> | null => {
+      this.driver.assertOpen();
+      return turns.next();
+    };
     try {
-      this.driver.pragma('busy_timeout = 0');
-      this.driver.pragma('optimize');
-    } catch (error) {
-      const harmless =
-        error instanceof ProxyVaultError &&
-        ['BUSY', 'DISK_FULL', 'READ_ONLY', 'CORRUPT', 'IO'].includes(error.code);
-      if (!harmless) throw error;
+      return await driver.transactionInSlices(
+        () => steps({ driver, clock: this.clock, onInvalidRow: this.onInvalidRow }),
+        pause,
+      );
+    } finally {
+      // What cannot be moved now stays in the log, and is as safe there.
+      if (this.open) await this.#background.checkpoint().catch(() => {});
+      driver.close();
     }
   }
 

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId } from '../database/ids.ts';
-import type { DatabaseManager, ProxyInput } from '../database/index.ts';
+import type { DatabaseManager, ProxyInput, Session, Steps } from '../database/index.ts';
+import { patiently } from '../database/patience.ts';
 import {
   EncryptedCredentialsRepository,
   type ImportSummary,
   ProxyRepository,
 } from '../database/repositories/index.ts';
 import { EncryptionService } from '../database/services/index.ts';
+import { Turns } from '../database/turns.ts';
 import { ProxyVaultError } from '../errors.ts';
 import {
   LIST_FORMATS,
@@ -53,12 +56,17 @@ export interface ImportListOptions extends ParseOptions {
 
 const READ_STEP = 10_000;
 
+/** What is stored in one go, since it takes no longer than a turn of the event loop may. */
+const SMALL_BATCH = 1000;
+
 /**
  * Reads a list, or several as one, and stores its proxies in one transaction: all of it or, on an error or a crash, nothing.
- * The list is read to its end before the lock is taken; meanwhile the proxies lie encrypted in a temporary file.
+ * The list is read to its end before the lock is taken; meanwhile the proxies lie encrypted in a temporary file. Other work of
+ * the event loop has its turn all the time. While proxies are stored, other writes wait, and those of this process are BUSY;
+ * with a `batch` of at most 1000 they have their turn between two batches.
  *
  * @throws INVALID_INPUT for options outside their range, or a sync with a list that is empty or incomplete; BUSY;
- *   KEY_MISSING, KEY_MISMATCH; what the source throws. With `batch`, what was committed before stays.
+ *   KEY_MISSING, KEY_MISMATCH; CLOSED; what the source throws. With `batch`, what was committed before stays.
  */
 export async function importProxies(
   db: DatabaseManager,
@@ -76,16 +84,14 @@ export async function importProxies(
   for await (const proxy of readLists(source, options, counter, lines)) {
     if (!isBatched) spool.push(proxy);
     else if (waiting.push(proxy) === batch) {
-      store.add(waiting);
+      await store.add(waiting);
       waiting = [];
     }
   }
   assertSyncable(counter, options);
-  const finish = (): ImportResult => {
-    store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
-    return counter.result(store.summary);
-  };
-  return dryRun ? { ...withoutChange(db, finish), dryRun } : finish();
+  await store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
+  const result = counter.result(store.summary);
+  return dryRun ? { ...result, dryRun } : result;
 }
 
 /** The proxies of all lists, one after the other; the counter is told of every line. */
@@ -97,86 +103,88 @@ async function* readLists(
 ): AsyncGenerator<ProxyInput, void, undefined> {
   const { protocol, format, onProgress } = options;
   const lists = isNamed(source) ? source : [{ name: undefined, source }];
+  const turns = new Turns();
   for (const list of lists) {
     for await (const verdict of parseProxyList(list.source, { protocol, format })) {
       counter.add(verdict, list.name);
       if (counter.lines % READ_STEP === 0) onProgress?.({ phase: 'reading', done: counter.lines });
-      if (verdict.kind !== 'proxy') continue;
-      lines.add(list.name, verdict.line);
-      yield toInput(verdict.proxy);
+      if (verdict.kind === 'proxy') {
+        lines.add(list.name, verdict.line);
+        yield toInput(verdict.proxy);
+      }
+      const turn = turns.next();
+      if (turn) await turn;
     }
   }
+}
+
+/** Ends the transaction of a dry run. */
+const UNDONE = new Error('rolled back');
+
+/** What one transaction of an import stores. */
+interface Batch {
+  proxies: Iterable<ProxyInput>;
+  count: number;
+  /** In a sync, take away what left the list. */
+  removeOthers: boolean;
 }
 
 /** Stores the proxies of one import. */
 class ListStore {
   readonly summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+  readonly #db: DatabaseManager;
   readonly #options: ImportListOptions;
-  readonly #proxies: ProxyRepository;
+  readonly #encryption: EncryptionService | undefined;
   readonly #importId = newId();
   readonly #lines: LineNumbers;
   #done = 0;
 
   constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers) {
+    this.#db = db;
     this.#lines = lines;
     this.#options = options;
-    this.#proxies = new ProxyRepository(
-      db,
-      options.dryRun ? keyForDryRun(db, options.encryption) : options.encryption,
-    );
+    this.#encryption = options.dryRun ? keyForDryRun(db, options.encryption) : options.encryption;
   }
 
-  add(proxies: Iterable<ProxyInput>): void {
-    this.#store(proxies, { removeOthers: false, total: 0 });
+  /** Stores a batch, and lets others have their turn before the next. */
+  async add(proxies: readonly ProxyInput[]): Promise<void> {
+    await this.#store({ proxies, count: proxies.length, removeOthers: false });
+    await nextTurn();
   }
 
   /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
-  addLast(proxies: Iterable<ProxyInput>, count: number): void {
-    this.#store(proxies, { removeOthers: this.#options.sync === true, total: this.#done + count });
+  addLast(proxies: Iterable<ProxyInput>, count: number): Promise<void> {
+    return this.#store({ proxies, count, removeOthers: this.#options.sync === true });
   }
 
-  #store(
-    proxies: Iterable<ProxyInput>,
-    { removeOthers, total }: { removeOthers: boolean; total: number },
-  ): void {
-    const { tag, onProgress } = this.#options;
+  async #store(batch: Batch): Promise<void> {
     const before = this.#done;
-    const { removed, ...counts } = this.#named(before, () =>
-      this.#proxies.importMany(proxies, {
+    const steps = (session: Session<'sync'>): Steps<'sync', void> => this.#steps(session, batch);
+    try {
+      if (batch.count > SMALL_BATCH || batch.removeOthers) await this.#db.longTransaction(steps);
+      else await patiently(() => this.#db.driver.transaction(() => steps(this.#db)));
+    } catch (error) {
+      // An error that is about one proxy names its line.
+      if (error !== UNDONE) throw this.#lines.locate(error, before);
+    }
+  }
+
+  *#steps(session: Session<'sync'>, { proxies, count, removeOthers }: Batch): Steps<'sync', void> {
+    const { tag, onProgress, dryRun } = this.#options;
+    const before = this.#done;
+    const { removed, ...counts } = yield* new ProxyRepository(session, this.#encryption).importSteps(
+      proxies,
+      {
         tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
         onProgress: (done) => {
           this.#done = before + done;
-          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
+          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(before + count, this.#done) });
         },
-      }),
+      },
     );
     for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
     if (removed !== undefined) this.summary.removed = removed;
-  }
-
-  /** An error that is about one proxy names its line. */
-  #named<T>(before: number, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw this.#lines.locate(error, before);
-    }
-  }
-}
-
-/** Runs `work` in a transaction that is rolled back, and gives what it gave. */
-function withoutChange<T>(db: DatabaseManager, work: () => T): T {
-  const undone = new Error('rolled back');
-  const results: T[] = [];
-  try {
-    return db.transaction((): T => {
-      results.push(work());
-      throw undone;
-    });
-  } catch (error) {
-    const [result] = results;
-    if (error !== undone || result === undefined) throw error;
-    return result;
+    if (dryRun) throw UNDONE;
   }
 }
 

@@ -1,4 +1,12 @@
-import type { DatabaseManager, Driver, Params, Row, Session, Steps } from 'proxyvault/database';
+import type {
+  CheckpointResult,
+  DatabaseManager,
+  Driver,
+  Params,
+  Row,
+  Session,
+  Steps,
+} from 'proxyvault/database';
 import { OpenTransaction } from '../../src/database/drivers/transaction.ts';
 import { ProxyVaultError } from '../../src/errors.ts';
 
@@ -69,6 +77,10 @@ class PromiseDriver implements Driver<'async'> {
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): AsyncGenerator<T> {
     const owner = this.#running;
     return this.#stream(() => this.#statement(sql, () => this.#engine.iterate(sql, params, map), owner));
+  }
+
+  checkpoint(): Promise<CheckpointResult> {
+    return this.#alone(() => later(() => this.#engine.checkpoint()));
   }
 
   transaction<T>(steps: () => Steps<'async', T>): Promise<T> {

@@ -27,6 +27,13 @@ export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>
 /** Rows as they come: in sync mode an iterator, in async mode an async one. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
+/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if others held it up. */
+export interface CheckpointResult {
+  complete: boolean;
+  walPages: number;
+  movedPages: number;
+}
+
 /**
  * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s.
  *
@@ -67,6 +74,8 @@ export interface Driver<M extends Mode> {
    * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
    */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
+  /** Moves the engine's log into the database and empties it, so that nothing old is left in it. */
+  checkpoint(): Result<M, CheckpointResult>;
 }
 
 /** What a repository needs of the manager: a driver, the time, and who hears of malformed rows. */

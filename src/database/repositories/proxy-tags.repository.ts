@@ -67,21 +67,43 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
    * were removed.
    */
   removeOthers(tag: string, importId: string): Result<M, number> {
-    return this.#db.transaction(() => this.#removeOthers(assertTag(tag), assertId(importId, 'importId')));
+    assertTag(tag);
+    assertId(importId, 'importId');
+    return this.#db.transaction(() => this.removeOthersSteps(tag, importId));
   }
 
-  *#removeOthers(tag: string, importId: string): Steps<M, number> {
-    const removed = yield this.#db.run(
-      `DELETE FROM proxies
-       WHERE id IN (SELECT proxy_id FROM proxy_tags WHERE tag = :tag AND import_id <> :import_id)
-         AND NOT EXISTS (SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = proxies.id AND other.tag <> :tag)`,
-      { tag, import_id: importId },
+  /** The steps of `removeOthers`, a few hundred proxies at a time, so that none of them takes long. */
+  *removeOthersSteps(tag: string, importId: string): Steps<M, number> {
+    let removed = 0;
+    for (let after = ''; ; ) {
+      const last = (yield this.#lastOfChunk(tag, importId, after)) as string | null;
+      if (last === null) return removed;
+      const chunk = { tag, import_id: importId, after, last };
+      removed += (yield this.#db.run(
+        `DELETE FROM proxies
+         WHERE id IN (
+             SELECT proxy_id FROM proxy_tags
+             WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after AND proxy_id <= :last)
+           AND NOT EXISTS (SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = proxies.id AND other.tag <> :tag)`,
+        chunk,
+      )) as number;
+      yield this.#db.run(
+        `DELETE FROM proxy_tags
+         WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after AND proxy_id <= :last`,
+        chunk,
+      );
+      after = last;
+    }
+  }
+
+  #lastOfChunk(tag: string, importId: string, after: string): Result<M, string | null> {
+    return this.#db.one(
+      `SELECT max(proxy_id) AS last FROM (
+         SELECT proxy_id FROM proxy_tags
+         WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after ORDER BY proxy_id LIMIT 500) AS chunk`,
+      { tag, import_id: importId, after },
+      (row) => (row?.last ?? null) as string | null,
     );
-    yield this.#db.run(`DELETE FROM proxy_tags WHERE tag = :tag AND import_id <> :import_id`, {
-      tag,
-      import_id: importId,
-    });
-    return Number(removed);
   }
 }
 

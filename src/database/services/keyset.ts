@@ -185,8 +185,7 @@ export class Keyset implements CredentialCipher {
 
   /** Moves the log into the file and empties it, so that nothing old is left in it; says whether that could be done. */
   truncateLog(): boolean {
-    // https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
-    return this.session.driver.one('PRAGMA wal_checkpoint(TRUNCATE)', {}, (row) => row?.busy === 0);
+    return this.session.driver.checkpoint().complete;
   }
 
   /** Puts a new data key in place of the primary, within the caller's transaction. */

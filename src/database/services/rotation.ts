@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Steps } from '../drivers/driver.ts';
+import { patiently } from '../patience.ts';
 import type { StoredCredential } from '../repositories/credential-record.ts';
 import type { RotationState } from '../repositories/encryption-config.repository.ts';
 import type { EncryptedData } from '../types.ts';
@@ -55,7 +56,7 @@ export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promi
   // A primary that is damaged is no reason to make none.
   if (keyset.records.length === 0) keyset.establish();
   const { driver } = keyset.session;
-  const begun = driver.transaction(() => begin(keyset));
+  const begun = await patiently(() => driver.transaction(() => begin(keyset)), options.signal);
   keyset.refresh();
   const report: KeyRotationReport = {
     keyId: begun.state.keyId,
@@ -74,7 +75,10 @@ export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promi
   report.failures = (await verifyCredentials(keyset, { onProgress })).failures;
   // The log first: it holds the old ciphertext for as long as the old key is there.
   keyset.truncateLog();
-  report.retired = driver.transaction(() => retire(keyset, report.keyId));
+  report.retired = await patiently(
+    () => driver.transaction(() => retire(keyset, report.keyId)),
+    options.signal,
+  );
   report.logTruncated = keyset.truncateLog();
   keyset.refresh();
   return report;
@@ -110,9 +114,12 @@ async function encryptAll(
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.proxyId;
-      if (!reserve(keyset, keyId, page.length)) return;
+      if (!(await patiently(() => reserve(keyset, keyId, page.length), signal))) return;
       const replacements = page.flatMap((row) => reencrypt(keyset, key, row));
-      const swapped = keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements));
+      const swapped = await patiently(
+        () => keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements)),
+        signal,
+      );
       if (swapped === null) return;
       report.rotated += swapped.length;
       report.bound += swapped.filter(({ encrypted }) => encrypted.address === undefined).length;

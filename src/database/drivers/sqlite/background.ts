@@ -24,6 +24,7 @@ type Answer = { id: number } & (
 );
 
 interface Query {
+  type: 'query' | 'checkpoint';
   sql: string;
   params: Params;
   signal: AbortSignal | undefined;
@@ -33,7 +34,7 @@ interface Query {
 }
 
 /**
- * Read-only queries in worker threads, for what would block the event loop. A worker is asked to close
+ * Read-only queries and checkpoints in worker threads, for what would block the event loop. A worker is asked to close
  * and never terminated: ending a thread inside a query aborts the process.
  */
 export class Background {
@@ -55,25 +56,36 @@ export class Background {
     const rows: Row[] = [];
     options.signal?.throwIfAborted();
     this.#options.log?.(sql);
-    await new Promise<void>((resolve, reject) => {
-      if (this.#closing) throw closedError(this.#options.path);
-      this.#queue.push({
-        sql,
-        params,
-        signal: options.signal,
-        onRow: (row) => rows.push(row),
-        resolve,
-        reject,
-      });
-      this.#dispatch();
-    });
+    await this.#ask({ type: 'query', sql, params, signal: options.signal, onRow: (row) => rows.push(row) });
     return rows;
+  }
+
+  /** Moves a large write-ahead log into the file and empties it, as far as others allow. @throws CLOSED, DISK_FULL, IO. */
+  checkpoint(): Promise<void> {
+    return this.#ask({ type: 'checkpoint', sql: '', params: {}, signal: undefined, onRow: () => {} });
   }
 
   /** Refuses what waits, lets each worker finish its step, and resolves when all threads have ended. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /**
+   * After `close()`: blocks until every thread has closed the file, but not for longer than this; says whether they have.
+   * A thread in the middle of a long step, such as a scan without a row, cannot be interrupted.
+   */
+  waitUntilClosed(timeoutMs: number): boolean {
+    const deadline = performance.now() + timeoutMs;
+    return this.#threads.every((thread) => thread.waitUntilClosed(deadline - performance.now()));
+  }
+
+  #ask(query: Omit<Query, 'resolve' | 'reject'>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      if (this.#closing) throw closedError(this.#options.path);
+      this.#queue.push({ ...query, resolve, reject });
+      this.#dispatch();
+    });
   }
 
   async #close(): Promise<void> {
@@ -116,6 +128,7 @@ class Thread {
   readonly #path: string;
   readonly #ended: Promise<void>;
   readonly #onIdle: () => void;
+  readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #query: Query | null = null;
   /** It has failed, as one that could not open its files, and ends. */
   #failed = false;
@@ -128,7 +141,7 @@ class Thread {
     this.#onIdle = onIdle;
     this.#worker = new Worker(source, {
       eval: true,
-      workerData: { path, busyTimeoutMs, engine: resolveEngine() },
+      workerData: { path, busyTimeoutMs, engine: resolveEngine(), ended: this.#closed.buffer },
     });
     // An idle worker does not keep the program running.
     this.#worker.unref();
@@ -162,7 +175,8 @@ class Thread {
       this.#removeAbortListener = () => signal.removeEventListener('abort', cancel);
     }
     try {
-      this.#worker.postMessage({ type: 'query', id: ++this.#id, sql: query.sql, params: query.params });
+      const { type, sql, params } = query;
+      this.#worker.postMessage({ type, id: ++this.#id, sql, params });
     } catch (error) {
       // A parameter that cannot be sent to a thread, such as a function.
       this.#settle(translate(error, { open: true, path: this.#path }));
@@ -175,6 +189,11 @@ class Thread {
     this.#worker.ref();
     this.#worker.postMessage({ type: 'close' });
     return this.#ended;
+  }
+
+  waitUntilClosed(timeoutMs: number): boolean {
+    Atomics.wait(this.#closed, 0, 0, Math.max(0, timeoutMs));
+    return Atomics.load(this.#closed, 0) === 1;
   }
 
   #abort(signal: AbortSignal): void {

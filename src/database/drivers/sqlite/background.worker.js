@@ -10,6 +10,8 @@ const connection = new Database(workerData.path, {
   fileMustExist: true,
   timeout: workerData.busyTimeoutMs,
 });
+// Tells the main thread that the file is closed, even while that thread is blocked.
+const ended = new Int32Array(workerData.ended);
 let rows = null;
 // Of the query under way: an answer that crosses a cancellation is told from one to the next query.
 let id = 0;
@@ -29,6 +31,11 @@ function sendChunk() {
   parentPort.postMessage({ id, type: 'rows', rows: chunk, done });
 }
 
+function markEnded() {
+  Atomics.store(ended, 0, 1);
+  Atomics.notify(ended, 0);
+}
+
 function stop() {
   if (rows !== null) rows.return();
   rows = null;
@@ -46,6 +53,16 @@ const handlers = {
     });
     sendChunk();
   },
+  checkpoint(message) {
+    id = message.id;
+    const writer = new Database(workerData.path, { fileMustExist: true, timeout: 100 });
+    try {
+      writer.pragma('wal_checkpoint(TRUNCATE)');
+    } finally {
+      writer.close();
+    }
+    parentPort.postMessage({ id, type: 'rows', rows: [], done: true });
+  },
   more(message) {
     if (message.id === id && rows !== null) sendChunk();
   },
@@ -57,9 +74,13 @@ const handlers = {
   close() {
     stop();
     connection.close();
+    markEnded();
     parentPort.close();
   },
 };
+
+// After an error too.
+process.on('exit', markEnded);
 
 parentPort.on('message', (message) => {
   try {

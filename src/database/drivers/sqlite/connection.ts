@@ -10,7 +10,8 @@ import { makeFolder, syncFolder } from '../../../files/durable.ts';
 import { errnoOf, fileError } from '../../../files/file-error.ts';
 import { identityOf } from '../../../files/same-file.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { sqliteCode, translate } from './errors.ts';
+import { translate } from './errors.ts';
+import { whileBusy } from './waiting.ts';
 
 export type Connection = Database.Database;
 
@@ -72,30 +73,39 @@ function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultErro
   return new ProxyVaultError('CANNOT_OPEN', `${path} ${what}.`, { cause, details: { path } });
 }
 
-/** Opens one connection with our pragmas, each set and read back. */
+/**
+ * Opens one connection with our pragmas, each set and read back. One that writes does not wait for locks by itself:
+ * its user does, see waiting.ts. One that only reads waits as SQLite does, since nobody competes for what it waits for.
+ */
 export function openConnection(options: ConnectionOptions): Connection {
-  const { path, readonly } = options;
+  const { path, readonly, busyTimeoutMs } = options;
   const before = identityOf(path);
-  let connection: Connection | null = null;
+  let opened: Connection | null = null;
   try {
-    connection = new Database(path, {
+    const connection = new Database(path, {
       readonly,
       fileMustExist: path !== ':memory:',
-      timeout: options.busyTimeoutMs,
+      timeout: busyTimeoutOf(options),
     });
-    configure(connection, options);
+    opened = connection;
+    // Waits while another process recovers the log or switches the journal too: the switch asks no busy handler.
+    whileBusy({ path, timeoutMs: busyTimeoutMs }, () => configure(connection, options));
     if (identityOf(path) === before) return connection;
   } catch (error) {
     // Before it closes: the cause may be that the process has too many open files.
     const translated = translate(error, { open: true, path });
     if (identityOf(path) === before) {
-      connection?.close();
+      opened?.close();
       throw translated;
     }
   }
   // A restore has replaced the file meanwhile, and what was opened is the old one.
-  connection?.close();
+  opened?.close();
   return openConnection(options);
+}
+
+function busyTimeoutOf({ readonly, busyTimeoutMs }: ConnectionOptions): number {
+  return readonly ? busyTimeoutMs : 0;
 }
 
 /** A read-only connection to a file that another connection of ours has set up. */
@@ -103,15 +113,13 @@ export function openReader(options: ConnectionOptions): Connection {
   return openConnection({ ...options, readonly: true });
 }
 
-function configure(
-  connection: Connection,
-  { path, readonly, durability, busyTimeoutMs }: ConnectionOptions,
-): void {
+function configure(connection: Connection, options: ConnectionOptions): void {
+  const { path, readonly, durability } = options;
   // Reads the header, so that a file which is no database is found out now.
   connection.pragma('schema_version');
-  if (path !== ':memory:' && !readonly) switchToWal(connection, busyTimeoutMs);
+  if (path !== ':memory:' && !readonly) switchToWal(connection);
   const wanted = {
-    busy_timeout: busyTimeoutMs,
+    busy_timeout: busyTimeoutOf(options),
     foreign_keys: 1,
     trusted_schema: 0,
     cell_size_check: 1,
@@ -154,24 +162,11 @@ function assertSqliteVersion(version: string): void {
   }
 }
 
-/** The switch takes an exclusive lock without asking the busy handler, so processes that start together retry. */
-function switchToWal(connection: Connection, busyTimeoutMs: number): void {
-  const deadline = Date.now() + busyTimeoutMs;
-  for (;;) {
-    try {
-      const mode = connection.pragma('journal_mode = WAL', { simple: true });
-      if (mode === 'wal') return;
-      throw new ProxyVaultError(
-        'UNSUPPORTED',
-        `SQLite kept journal_mode at ${String(mode)}: write-ahead logging needs a local disk.`,
-      );
-    } catch (error) {
-      if (!sqliteCode(error)?.startsWith('SQLITE_BUSY') || Date.now() >= deadline) throw error;
-      sleep(5 + Math.random() * 20);
-    }
-  }
-}
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+function switchToWal(connection: Connection): void {
+  const mode = connection.pragma('journal_mode = WAL', { simple: true });
+  if (mode === 'wal') return;
+  throw new ProxyVaultError(
+    'UNSUPPORTED',
+    `SQLite kept journal_mode at ${String(mode)}: write-ahead logging needs a local disk.`,
+  );
 }

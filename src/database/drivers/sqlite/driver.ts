@@ -1,11 +1,17 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import type { Driver, Params, Row, Steps } from '../driver.ts';
+import { patiently } from '../../patience.ts';
+import type { CheckpointResult, Driver, Params, Row, Steps } from '../driver.ts';
 import { endsTransaction, OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
-import { closedError, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
+import { closedError, inDoubt, isFailedSync, isInDoubt, sqliteCode, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
 import { type Statement, StatementCache } from './statements.ts';
+import { holdHere, isBusy, isHeldHere, type Patience, pauseShortly, waitForLock } from './waiting.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
+
+/** For this long after a wait for the lock, others are taken to want it too. */
+const CONTENTION_MS = 1000;
 
 /** More than the program has SQL texts, so that only a caller's own, made from values, push one out. */
 const STATEMENTS = 1000;
@@ -15,6 +21,8 @@ export interface SqliteDriverOptions extends ConnectionOptions {
   log: SqlLogger | null;
   /** What may be wrong where a statement cannot be prepared; null if nothing is known. */
   explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
+  /** Leave the write-ahead log to another connection: a checkpoint of a large one would block this thread. */
+  leavesLog?: boolean | undefined;
 }
 
 /** {@link Driver} over better-sqlite3: one connection that writes, and a bounded set that streams reads. */
@@ -28,6 +36,9 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #log: SqlLogger | null;
   readonly #path: string;
   readonly #explain: NonNullable<SqliteDriverOptions['explain']>;
+  readonly #wal: WriteAheadLog | null;
+  readonly #patience: Patience;
+  #contendedAt = Number.NEGATIVE_INFINITY;
   #transaction: OpenTransaction | null = null;
   #transactions = 0;
   #rollbacks = 0;
@@ -42,6 +53,10 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#statements = new StatementCache(this.#connection, STATEMENTS);
     this.#controls = new StatementCache(this.#connection, STATEMENTS);
     this.#readers = new ReaderPool(options);
+    if (options.leavesLog) this.#connection.pragma('wal_autocheckpoint = 0');
+    const hasLog = options.path !== ':memory:' && !options.leavesLog;
+    this.#wal = hasLog ? new WriteAheadLog(this.#connection, options) : null;
+    this.#patience = { path: options.path, timeoutMs: options.readonly ? 0 : options.busyTimeoutMs };
   }
 
   first<T>(sql: string, params: Params, map: (row: Row) => T): T | null {
@@ -66,8 +81,9 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       rows = statement.all(params) as Row[];
     } catch (error) {
-      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
+      rows = this.#again(error, () => statement.all(params) as Row[], this.#commits(sql, statement));
     }
+    if (!statement.readonly) this.#committed();
     const mapped = new Array<T>(rows.length);
     let kept = 0;
     for (let i = 0; i < rows.length; i++) {
@@ -86,8 +102,9 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       changed = statement.run(params).changes;
     } catch (error) {
-      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
+      changed = this.#again(error, () => statement.run(params).changes, this.#commits(sql, statement));
     }
+    this.#committed();
     return map === undefined ? changed : map(changed);
   }
 
@@ -120,12 +137,15 @@ export class SqliteDriver implements Driver<'sync'> {
     const [begin, commit, undo] = this.#connection.inTransaction
       ? controlsOf('proxyvault')
       : (['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']] as const);
+    // Others want the lock too: without a gap between two transactions of ours they would hardly get it.
+    if (performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
     this.#control(begin);
     const transaction = new OpenTransaction(++this.#transactions);
     this.#transaction = transaction;
     try {
       const result = work();
       this.#control(commit);
+      this.#committed();
       return result;
     } catch (error) {
       this.#undo(undo);
@@ -163,6 +183,33 @@ export class SqliteDriver implements Driver<'sync'> {
     }
   }
 
+  /**
+   * As `transaction`, but between two steps it awaits what `pause` gives, so that the event loop has its turn. Every
+   * statement of this connection is the transaction's until it ends: it must have no other user.
+   */
+  async transactionInSlices<T>(steps: () => Steps<'sync', T>, pause: () => Promise<void> | null): Promise<T> {
+    await patiently(() => this.#control('BEGIN IMMEDIATE'));
+    using _ = holdHere(this.#path);
+    const transaction = new OpenTransaction(++this.#transactions);
+    this.#transaction = transaction;
+    try {
+      const generator = steps();
+      let step = generator.next();
+      while (!step.done) {
+        const turn = pause();
+        if (turn) await turn;
+        step = generator.next(step.value);
+      }
+      this.#control('COMMIT');
+      return step.value;
+    } catch (error) {
+      this.#undo(['ROLLBACK']);
+      throw transaction.cause ?? error;
+    } finally {
+      this.#transaction = null;
+    }
+  }
+
   /** Runs `work`, in which every write is READ_ONLY. */
   readOnly<T>(work: () => T): T {
     this.pragma('query_only = ON');
@@ -196,27 +243,50 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#assertUsable();
     this.#transaction?.assertStaysOpen(sql);
     this.#log?.(sql);
+    const { path, timeoutMs } = this.#patience;
+    const isWaiting = timeoutMs > 0 && !this.inTransaction && !isHeldHere(path);
     try {
+      // Of several statements some may have happened, so that SQLite itself must wait for the lock.
+      if (isWaiting) this.#connection.pragma(`busy_timeout = ${timeoutMs}`);
       this.#connection.exec(sql);
     } catch (error) {
       throw this.#failed(error, this.#commits(sql));
+    } finally {
+      if (isWaiting && this.#connection.open) this.#connection.pragma('busy_timeout = 0');
+    }
+  }
+
+  /** Moves the log into the file and cuts it to nothing, as far as others allow within the busy timeout. */
+  checkpoint(): CheckpointResult {
+    this.#assertUsable();
+    if (this.#wal === null) return { complete: true, walPages: 0, movedPages: 0 };
+    try {
+      // Waiting for this thread would never end.
+      const isInVain = this.#readers.isStreaming || isHeldHere(this.#path);
+      return this.#wal.empty(isInVain ? 0 : this.#patience.timeoutMs);
+    } catch (error) {
+      throw this.#failed(error);
     }
   }
 
   /** A pragma's rows, or its one value. */
   pragma(source: string): unknown {
     this.#assertUsable();
+    let rows: unknown;
     try {
-      const rows: unknown = this.#connection.pragma(source);
-      const [row] = Array.isArray(rows) ? rows : [];
-      const values = Object.values(row ?? {});
-      return Array.isArray(rows) && rows.length === 1 && values.length === 1 ? values[0] : rows;
+      rows = this.#connection.pragma(source);
     } catch (error) {
-      throw this.#failed(error);
+      rows = this.#again(error, () => this.#connection.pragma(source));
     }
+    const [row] = Array.isArray(rows) ? rows : [];
+    const values = Object.values(row ?? {});
+    return Array.isArray(rows) && rows.length === 1 && values.length === 1 ? values[0] : rows;
   }
 
-  /** Closes every connection; a stream that is still read from gets CLOSED. */
+  /**
+   * Closes every connection, after the log was moved into the file as far as readers of other connections allow within a
+   * tenth of a second. A stream that is still read from gets CLOSED.
+   */
   close(): void {
     if (!this.#connection.open) return;
     if (this.inTransaction) {
@@ -225,7 +295,18 @@ export class SqliteDriver implements Driver<'sync'> {
         'A database cannot be closed inside its own transaction: return from it first.',
       );
     }
+    this.#readers.close(closedError(this.#path));
+    this.#wal?.settle();
     this.#closeAll();
+  }
+
+  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so no error of it matters, and it never waits. */
+  optimize(): void {
+    try {
+      this.#connection.pragma('optimize');
+    } catch (error) {
+      if (sqliteCode(error) === null) throw error;
+    }
   }
 
   /** @throws CLOSED, with the reason if it was not `close()`. */
@@ -242,11 +323,14 @@ export class SqliteDriver implements Driver<'sync'> {
 
   #get(sql: string, params: Params): Row | undefined {
     const statement = this.#statement(sql);
+    let row: Row | undefined;
     try {
-      return statement.get(params) as Row | undefined;
+      row = statement.get(params) as Row | undefined;
     } catch (error) {
-      throw this.#failed(error, statement.readonly ? null : this.#commits(sql));
+      row = this.#again(error, () => statement.get(params) as Row | undefined, this.#commits(sql, statement));
     }
+    if (!statement.readonly) this.#committed();
+    return row;
   }
 
   #statement(sql: string): Statement {
@@ -279,10 +363,37 @@ export class SqliteDriver implements Driver<'sync'> {
 
   #runControl(sql: string): void {
     this.#log?.(sql);
+    const run = (): unknown => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).run();
     try {
-      (this.#controls.find(sql) ?? this.#controls.prepare(sql)).run();
+      run();
     } catch (error) {
-      throw this.#failed(error, sql === 'COMMIT' ? sql : null);
+      this.#again(error, run, sql === 'COMMIT' ? sql : null);
+    }
+  }
+
+  /**
+   * Outside a transaction BUSY means that nothing happened yet, so the statement waits for its turn.
+   *
+   * @param committing as of `#failed`.
+   */
+  #again<T>(error: unknown, work: () => T, committing: string | null = null): T {
+    if (this.inTransaction || !isBusy(error)) throw this.#failed(error, committing);
+    try {
+      const result = waitForLock(error, this.#patience, work);
+      this.#contendedAt = performance.now();
+      return result;
+    } catch (last) {
+      throw this.#failed(last, committing);
+    }
+  }
+
+  /** The commit counts whatever happens here; after a failed fsync the connection closes itself. */
+  #committed(): void {
+    if (this.#wal === null || this.#connection.inTransaction) return;
+    try {
+      this.#wal.afterCommit(this.#readers.isStreaming);
+    } catch (error) {
+      this.#failed(error);
     }
   }
 
@@ -309,9 +420,10 @@ export class SqliteDriver implements Driver<'sync'> {
     return failure;
   }
 
-  /** A statement outside a transaction commits by itself. A failed checkpoint (a PRAGMA) loses nothing. */
-  #commits(sql: string): string | null {
-    return this.#transaction === null && !/^\s*PRAGMA\b/i.test(sql) ? sql : null;
+  /** The SQL text if it commits by itself, outside a transaction. A failed checkpoint (a PRAGMA) loses nothing. */
+  #commits(sql: string, statement?: Statement): string | null {
+    if (statement?.readonly || this.#transaction !== null) return null;
+    return /^\s*PRAGMA\b/i.test(sql) ? null : sql;
   }
 }
 

@@ -10,6 +10,7 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode, advice: string
   ['SQLITE_CONSTRAINT', 'CONSTRAINT', 'the database schema refuses this value'],
   ['SQLITE_BUSY', 'BUSY', 'another connection holds the lock: try again, or raise busyTimeoutMs'],
   ['SQLITE_LOCKED', 'BUSY', 'another statement holds the lock: try again'],
+  ['SQLITE_PROTOCOL', 'BUSY', 'too many connections start to read at once: try again'],
   ['SQLITE_CORRUPT', 'CORRUPT', 'the database file is damaged: restore a backup, or run `proxyvault check`'],
   [
     'SQLITE_NOTADB',
@@ -51,7 +52,10 @@ export function sqliteCode(error: unknown): string | null {
  * The typed error for what better-sqlite3 threw. Decides by result code, never by message text; the engine's
  * message is kept, since it names tables, columns and SQL, and never a bound value.
  */
-export function translate(error: unknown, context: { open: boolean; path: string }): ProxyVaultError {
+export function translate(
+  error: unknown,
+  context: { open: boolean; path: string; waitedMs?: number },
+): ProxyVaultError {
   if (error instanceof ProxyVaultError) return error;
   if (!context.open) return closedError(context.path);
   const { path } = context;
@@ -66,9 +70,11 @@ export function translate(error: unknown, context: { open: boolean; path: string
       cause: error,
       details: { sqlite: code },
     });
-  return new ProxyVaultError(known[1], `${message}: ${known[2]} (${path}).`, {
+  const { waitedMs } = context;
+  const waited = waitedMs === undefined ? '' : `, after ${waitedMs} ms`;
+  return new ProxyVaultError(known[1], `${message}${waited}: ${known[2]} (${path}).`, {
     cause: error,
-    details: { sqlite: code, path },
+    details: { sqlite: code, path, ...(waitedMs === undefined ? {} : { waitedMs }) },
   });
 }
 

@@ -77,6 +77,11 @@ export class ReaderPool {
     }
   }
 
+  /** Whether a stream is being read from. */
+  get isStreaming(): boolean {
+    return this.#leases.size > 0;
+  }
+
   #next({ held }: Lease): Row | null {
     if (this.#closed) throw this.#closed;
     try {
