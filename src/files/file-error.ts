@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type ErrorCode, ProxyVaultError } from '../errors.ts';
 
 /** What an error number of the operating system means here, and what to do: see errno(3). */
@@ -55,13 +56,13 @@ export function withFileErrors<T>(what: string, path: string, work: () => T): T 
   }
 }
 
-/** The error number's name, such as `ENOENT`; null for an error that is not the operating system's. */
+/**
+ * The error number's name, such as `ENOENT`; null for an error that is not the operating system's. By number, since Node has
+ * no name for some, such as EDQUOT ("Unknown system error -122"), and none for what its `rmSync` throws (UNKNOWN).
+ */
 export function errnoOf(error: unknown): string | null {
-  return error instanceof Error &&
-    'syscall' in error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    /^E[A-Z0-9]+$/.test(error.code)
-    ? error.code
-    : null;
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return null;
+  if (typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code)) return error.code;
+  const number = 'errno' in error ? -Number(error.errno) : 0;
+  return Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? 'UNKNOWN';
 }
