@@ -17,7 +17,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/build.setup.ts'],
+    globalSetup: ['test/build.setup.ts', 'test/faults/summary.setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
+import { fileError } from '../files/file-error.ts';
 
 /** What the process says to the one who called it. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
@@ -12,14 +13,24 @@ export function reportError(error: unknown, json: boolean): void {
   if (process.env.PROXYVAULT_DEBUG && error instanceof Error) console.error(error);
 }
 
+/** The code is of the closed set, or USAGE or INTERNAL, which only the command line says. */
 function describe(error: unknown): { code: string; message: string } {
-  if (error instanceof ProxyVaultError) return { code: error.code, message: error.message };
-  if (typeof error === 'object' && error !== null && 'code' in error && 'message' in error) {
-    return { code: String(error.code), message: String(error.message) };
-  }
+  if (isUsage(error)) return { code: 'USAGE', message: error.message };
+  const typed = fileError(error, whatFailed(error), '');
+  if (typed instanceof ProxyVaultError) return { code: typed.code, message: typed.message };
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'INTERNAL',
     message: `${message} This is a fault of proxyvault: set PROXYVAULT_DEBUG=1 to see where.`,
   };
+}
+
+function isUsage(error: unknown): error is { message: string } {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'USAGE';
+}
+
+/** The beginning of the sentence about an error of the operating system that nobody else has named. */
+function whatFailed(error: unknown): string {
+  const path = error instanceof Error && 'path' in error ? String(error.path) : 'A file';
+  return `${path} cannot be used`;
 }

@@ -2,6 +2,7 @@ import { createReadStream, readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
+import { fileError, withFileErrors } from '../files/file-error.ts';
 import type { ListSource } from '../lists/index.ts';
 import type { NamedList } from '../transfer/index.ts';
 
@@ -27,13 +28,14 @@ const EXTENSIONS = [
  * A file, standard input for `-`, or the lists directly in a folder, by name: those with a known extension or none, and not
  * hidden. `onBytes` is told how many bytes of all were read.
  *
- * @throws CANNOT_OPEN if there is none.
+ * @throws CANNOT_OPEN if there is none, or what `fileError` says.
  */
 export function findLists(path: string, onBytes: (done: number, total: number) => void): ListFiles {
   if (path === '-') return process.stdin;
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats) throw new ProxyVaultError('CANNOT_OPEN', `There is no file ${path}: check the path.`);
-  const files = stats.isDirectory() ? filesIn(path) : [{ name: path, path, stats }];
+  const files = withFileErrors(`The list ${path} cannot be read`, path, () => {
+    const stats = statSync(path);
+    return stats.isDirectory() ? filesIn(path) : [{ name: path, path, stats }];
+  });
   if (files.length === 0)
     throw new ProxyVaultError(
       'CANNOT_OPEN',
@@ -53,8 +55,11 @@ function filesIn(folder: string): { name: string; path: string; stats: Stats }[]
   return readdirSync(folder)
     .filter((name) => !name.startsWith('.') && EXTENSIONS.includes(extname(name).toLowerCase()))
     .sort()
-    .map((name) => ({ name, path: join(folder, name), stats: statSync(join(folder, name)) }))
-    .filter(({ stats }) => stats.isFile());
+    .flatMap((name) => {
+      // A link that leads nowhere, and a file that was removed meanwhile, are no lists.
+      const stats = statSync(join(folder, name), { throwIfNoEntry: false });
+      return stats?.isFile() ? [{ name, path: join(folder, name), stats }] : [];
+    });
 }
 
 /** Opens the file when it is read, so that a folder of thousands holds one open at a time. */
@@ -62,8 +67,12 @@ async function* readFile(
   path: string,
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Buffer, void, undefined> {
-  for await (const piece of createReadStream(path)) {
-    onBytes(piece.length);
-    yield piece;
+  try {
+    for await (const piece of createReadStream(path)) {
+      onBytes(piece.length);
+      yield piece;
+    }
+  } catch (error) {
+    throw fileError(error, `The list ${path} cannot be read`, path);
   }
 }

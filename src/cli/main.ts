@@ -12,8 +12,8 @@ export async function main(args: readonly string[]): Promise<number> {
     throw error;
   });
   const json = args.includes('--json');
-  const program = createProgram(json);
   try {
+    const program = createProgram(json);
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {

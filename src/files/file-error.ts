@@ -56,13 +56,13 @@ export function withFileErrors<T>(what: string, path: string, work: () => T): T 
   }
 }
 
-/** The error number's name, such as `ENOENT`; null for an error that is not the operating system's. */
+/**
+ * The error number's name, such as `ENOENT`; null for an error that is not the operating system's. By number, since Node has
+ * no name for some, such as EDQUOT ("Unknown system error -122"), and none for what its `rmSync` throws (UNKNOWN).
+ */
 export function errnoOf(error: unknown): string | null {
-  if (!(error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string'))
-    return null;
-  if (/^E[A-Z0-9]+$/.test(error.code)) return error.code;
-  // Node has no name of its own for some, such as a used-up quota (EDQUOT), and gives the negative number.
-  if (error.code !== 'UNKNOWN' || !('errno' in error)) return null;
-  const { errno } = error;
-  return Object.entries(constants.errno).find(([, number]) => number === -Number(errno))?.[0] ?? 'UNKNOWN';
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return null;
+  if (typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code)) return error.code;
+  const number = 'errno' in error ? -Number(error.errno) : 0;
+  return Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? 'UNKNOWN';
 }

@@ -3,6 +3,9 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { ProxyVaultError } from '../errors.ts';
+import { withFileErrors } from '../files/file-error.ts';
+
 const BATCH = 1000;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -46,20 +49,28 @@ export class Spool<T> implements Disposable {
     const cipher = createCipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG_BYTES });
     const ciphertext = Buffer.concat([cipher.update(JSON.stringify(this.#batch), 'utf8'), cipher.final()]);
     const sealed = Buffer.concat([iv, cipher.getAuthTag(), ciphertext]);
-    this.#file ??= openTemporary();
-    for (let written = 0; written < sealed.length; )
-      written += writeSync(this.#file.descriptor, sealed, written);
+    withFileErrors('The temporary file of the import cannot be written', tmpdir(), () => {
+      this.#file ??= openTemporary();
+      for (let written = 0; written < sealed.length; )
+        written += writeSync(this.#file.descriptor, sealed, written);
+    });
     this.#lengths.push(sealed.length);
     this.#batch = [];
   }
 
   #readBatch(position: number, length: number): T[] {
     const sealed = Buffer.alloc(length);
-    for (let read = 0; read < length; ) {
-      const count = readSync(this.#file?.descriptor ?? -1, sealed, read, length - read, position + read);
-      if (count === 0) throw new Error('The temporary file of the import was cut short.');
-      read += count;
-    }
+    withFileErrors('The temporary file of the import cannot be read', tmpdir(), () => {
+      for (let read = 0; read < length; ) {
+        const count = readSync(this.#file?.descriptor ?? -1, sealed, read, length - read, position + read);
+        if (count === 0)
+          throw new ProxyVaultError(
+            'IO',
+            'The temporary file of the import was cut short: check the disk, and import again.',
+          );
+        read += count;
+      }
+    });
     const iv = sealed.subarray(0, IV_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));

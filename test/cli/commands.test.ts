@@ -161,7 +161,7 @@ describe('import', () => {
     expect(run(['import', '-'], { input: '' }).status).toBe(0);
     expect(run(['import', 'missing.txt'])).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining('There is no file missing.txt'),
+      stderr: expect.stringContaining('The list missing.txt cannot be read'),
     });
     mkdirSync(join(folder, 'empty'));
     expect(run(['import', 'empty'])).toMatchObject({

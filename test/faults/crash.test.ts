@@ -3,7 +3,7 @@ import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { killDuring, rounds } from '../support/killing.ts';
+import { killDuring, rounds, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 
 /** Kills in the suite: 200. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
@@ -15,6 +15,8 @@ const number = (db: DatabaseManager, sql: string): number => Number(db.driver.fi
 async function assertSound(db: DatabaseManager): Promise<void> {
   expect(await db.check({ deep: true })).toMatchObject({ ok: true, integrity: [], foreignKeys: [] });
 }
+
+tallyKills();
 
 describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
+import { countKill, tallyKills } from '../support/killing.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 /** Kills in the suite: 12 for each way. `PROXYVAULT_KILLS=500` for a longer run. */
@@ -37,6 +38,7 @@ async function killDuring(
   await Promise.race([once(child.stderr, 'data'), closed]);
   await Promise.race([new Promise((resolve) => setTimeout(resolve, after)), closed]);
   child.kill('SIGKILL');
+  countKill();
   const [code] = await closed;
   return code === 0;
 }
@@ -47,6 +49,8 @@ function countOf(path: string): number {
   db.close();
   return count;
 }
+
+tallyKills();
 
 describe(`an import that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(

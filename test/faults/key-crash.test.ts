@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { killDuring, rounds } from '../support/killing.ts';
+import { killDuring, rounds, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 
 /** Kills in the suite: 100. `PROXYVAULT_KEY_KILLS=1000 npm test -- test/faults/key-crash` for a longer run. */
@@ -29,6 +29,8 @@ function fill(): { folder: string; path: string; keyFile: string; expected: Map<
   db.close();
   return { folder, path, keyFile, expected: new Map(created.map(({ id }, n) => [id, `canary-${n}`])) };
 }
+
+tallyKills();
 
 describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(

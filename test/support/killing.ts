@@ -2,9 +2,26 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
+import { afterAll, afterEach, expect } from 'vitest';
+import { tally } from '../faults/campaign.ts';
 
 const WRITER = fileURLToPath(new URL('../fixtures/writer.mjs', import.meta.url));
+
+let kills = 0;
+
+/** Counts a kill for the summary; see {@link tallyKills}. */
+export function countKill(): void {
+  kills++;
+}
+
+/** Has the kills of this test file in the summary of the fault campaign. */
+export function tallyKills(): void {
+  let failed = 0;
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') failed++;
+  });
+  afterAll(() => tally({ part: 'kills', tried: kills, failed }));
+}
 
 /** Starts a writer, kills it at a random moment of its work, and gives the lines that it had finished. */
 export async function killDuring(mode: string, folder: string, seed: number): Promise<string[]> {
@@ -23,6 +40,7 @@ export async function killDuring(mode: string, folder: string, seed: number): Pr
   if (seed % 4 !== 0) await Promise.race([once(child.stdout, 'data'), closed]);
   await new Promise((resolve) => setTimeout(resolve, Math.random() * (seed % 4 === 0 ? 150 : 60)));
   child.kill('SIGKILL');
+  countKill();
   await closed;
   expect(errors).toBe('');
   return output.split('\n').slice(0, -1);

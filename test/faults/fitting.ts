@@ -1,0 +1,81 @@
+/** Which errors fit what the operating system said. */
+import { inspect } from 'node:util';
+import { type ErrorCode, ProxyVaultError } from 'proxyvault';
+import type { Errno, Fault } from './shim/control.ts';
+
+const FITTING: Record<Errno, readonly ErrorCode[]> = {
+  EIO: ['IO'],
+  ENOSPC: ['DISK_FULL'],
+  EDQUOT: ['DISK_FULL'],
+  EFBIG: ['DISK_FULL'],
+  EMFILE: ['CANNOT_OPEN'],
+  EACCES: ['CANNOT_OPEN', 'READ_ONLY'],
+  EROFS: ['READ_ONLY', 'CANNOT_OPEN'],
+  EINTR: ['IO'],
+};
+
+/**
+ * The codes that fit a fault. SQLite tells less than the system: of what it opens only that it cannot, or cannot for
+ * writing; of the -shm file, of
+ * syncing, cutting and removing only that they failed, and an EIO while it reads is a damaged file to it.
+ */
+export function fittingCodes({
+  call,
+  errno,
+  path,
+}: Pick<Fault, 'call' | 'errno' | 'path'>): readonly ErrorCode[] {
+  const isIndex = path.endsWith('-shm');
+  if (call === 'open')
+    return [...FITTING[errno], 'CANNOT_OPEN', 'READ_ONLY', ...(isIndex ? ['IO' as const] : [])];
+  if (call === 'read') return [...FITTING[errno], 'CORRUPT'];
+  return (call === 'write' && !isIndex) || call === 'mkdir' ? FITTING[errno] : [...FITTING[errno], 'IO'];
+}
+
+/** What is wrong with an error, or null: an operation may succeed in spite of a fault, or say a code that fits it. */
+export function judge(thrown: unknown, fitting: readonly ErrorCode[]): string | null {
+  if (thrown === null) return null;
+  if (!(thrown instanceof ProxyVaultError)) return `it threw ${inspect(thrown).slice(0, 600)}`;
+  return fitting.includes(thrown.code)
+    ? null
+    : `it threw ${thrown.code}, not ${fitting.join(' or ')}: ${thrown.message}`;
+}
+
+/** Problems that are known, each with why it is not solved. */
+const KNOWN: readonly {
+  why: string;
+  is: (problem: string, fault: Pick<Fault, 'call' | 'errno' | 'path'> | null) => boolean;
+}[] = [
+  {
+    why: 'an error of the system while a key file is used says KEY_INVALID',
+    is: (problem) => /KEY_INVALID.*The key file .* cannot be (read|made|written) \(/.test(problem),
+  },
+  {
+    why: 'SQLite calls a full quota and the file-size limit an I/O error',
+    is: (problem, fault) => /^it threw IO/.test(problem) && /EDQUOT|EFBIG/.test(fault?.errno ?? ''),
+  },
+  {
+    why: 'an error of the system that the driver translates says INVALID_INPUT',
+    is: (problem) =>
+      /The statement was refused: (E[A-Z]+|Unknown system error|Worker init|, Unknown)/.test(problem),
+  },
+  {
+    why: 'backup and migrate throw what node:fs threw',
+    is: (problem) => /at (createPartial|backupTo|removePartial|prepareFile|removeOld)/.test(problem),
+  },
+  {
+    why: 'a row that is malformed is no typed error',
+    is: (problem) =>
+      /threw (TypeError|RangeError).*database\/(repositories|services|timestamps)/s.test(problem),
+  },
+  {
+    why: 'a background query whose thread cannot start never ends',
+    is: (problem) => /Detected unsettled top-level await/.test(problem),
+  },
+];
+
+export function knownProblem(
+  fault: Pick<Fault, 'call' | 'errno' | 'path'> | null,
+  problem: string,
+): string | undefined {
+  return KNOWN.find(({ is }) => is(problem, fault))?.why;
+}

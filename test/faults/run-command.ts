@@ -1,0 +1,48 @@
+/** Runs the built command line inside this process, as one of many operations that a fault is tried on. */
+import { ERROR_CODES, type ErrorCode, ProxyVaultError } from 'proxyvault';
+import type { Place } from './operations.ts';
+
+const { main }: { main: (args: readonly string[]) => Promise<number> } = await import(
+  new URL('../../dist/cli/main.js', import.meta.url).href
+);
+
+process.stdout.setMaxListeners(0);
+
+/**
+ * @throws the typed error that the command says, or an Error if it says anything else: a code that is not in the set, or no
+ *   error at all where it failed.
+ */
+export async function runCommand(
+  words: readonly string[],
+  { root, pool, keyFile, id }: Place,
+): Promise<void> {
+  Object.assign(process.env, { PROXYVAULT_DB: pool, PROXYVAULT_KEY_FILE: keyFile });
+  const args = words.map((word) => word.replace('{root}', root).replace('{id}', id));
+  const { status, stderr } = await captured(() => main([...args, '--json']));
+  if (status === 0) return;
+  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? '';
+  if (!isCode(code)) throw new Error(`exit ${status}, and said: ${stderr}`);
+  throw new ProxyVaultError(code, stderr);
+}
+
+function isCode(code: string): code is ErrorCode {
+  return code in ERROR_CODES;
+}
+
+/** What `work` prints is kept from this process's own output. */
+async function captured(work: () => Promise<number>): Promise<{ status: number; stderr: string }> {
+  const [out, err] = [process.stdout.write, process.stderr.write];
+  let stderr = '';
+  process.stdout.write = () => true;
+  process.stderr.write = (text: string | Uint8Array) => {
+    stderr += String(text);
+    return true;
+  };
+  try {
+    return { status: await work(), stderr };
+  } finally {
+    process.stdout.write = out;
+    process.stderr.write = err;
+    process.exitCode = 0;
+  }
+}

@@ -1,0 +1,51 @@
+/** Prints, once all test files have ended, how much the fault campaign has tried. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import type { Tally } from './campaign.ts';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The file that the parts of the campaign append their figures to, a line of JSON each. */
+    tally: string;
+    /** What all random choices of this run come from. */
+    seed: number;
+  }
+}
+
+export default function setup(project: TestProject): () => void {
+  const folder = mkdtempSync(join(tmpdir(), 'proxyvault-tally-'));
+  const file = join(folder, 'tally.jsonl');
+  project.provide('tally', file);
+  const seed = seedOf(process.env.PROXYVAULT_SEED);
+  project.provide('seed', seed);
+  return () => {
+    if (existsSync(file)) console.log(summarize(seed, readFileSync(file, 'utf8')));
+    rmSync(folder, { recursive: true, force: true });
+  };
+}
+
+function seedOf(text: string | undefined): number {
+  const seed = text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);
+  if (Number.isSafeInteger(seed)) return seed;
+  throw new Error(`PROXYVAULT_SEED must be a whole number, and is ${text}.`);
+}
+
+function summarize(seed: number, text: string): string {
+  const totals = new Map<string, { tried: number; failed: number; known: number }>();
+  for (const line of text.trim().split('\n')) {
+    const { part, tried, failed, known = 0 } = JSON.parse(line) as Tally;
+    const total = totals.get(part) ?? { tried: 0, failed: 0, known: 0 };
+    totals.set(part, {
+      tried: total.tried + tried,
+      failed: total.failed + failed,
+      known: total.known + known,
+    });
+  }
+  const lines = [...totals].map(
+    ([part, { tried, failed, known }]) =>
+      `  ${part.padEnd(18)} ${String(tried).padStart(9)} tried ${String(failed).padStart(6)} failed${known > 0 ? `, ${known} known` : ''}`,
+  );
+  return ['', `Fault campaign (PROXYVAULT_SEED=${seed}):`, ...lines, ''].join('\n');
+}
