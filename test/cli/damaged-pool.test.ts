@@ -1,0 +1,52 @@
+import { chmodSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { describe, expect, it } from 'vitest';
+import { commandLine } from '../support/command-line.ts';
+
+/** A pool of two proxies, changed by another program. */
+function poolWith(sql: string): ReturnType<typeof commandLine> & { ids: string[] } {
+  const cli = commandLine();
+  cli.run(['import', '-'], { input: 'a.example:8080\nb.example:8080\n' });
+  const ids = cli.json<{ items: { id: string }[] }>('list').items.map(({ id }) => id);
+  const db = new Database(cli.db);
+  db.exec(sql);
+  db.close();
+  return { ...cli, ids };
+}
+
+describe('a pool with a malformed row', () => {
+  it('is worked with: commands leave the row out and say so, check names it and fails', () => {
+    const { run, ids } = poolWith(`UPDATE proxies SET created_at = NULL WHERE host = 'a.example'`);
+    const skipped = `Skipped 1 malformed row:\n  proxies ${ids[0]}, column created_at\nRun \`proxyvault check\``;
+    for (const args of [['list'], ['next']]) {
+      const { status, stdout, stderr } = run(args);
+      expect({ args, status }).toEqual({ args, status: 0 });
+      expect(stdout).toContain('b.example');
+      expect(stderr).toContain(skipped);
+    }
+    const inJson = run(['list', '--json']);
+    expect(JSON.parse(inJson.stderr)).toMatchObject({
+      count: 1,
+      skippedRows: [{ table: 'proxies', id: ids[0] }],
+    });
+    const check = run(['check']);
+    expect(check.status).toBe(1);
+    expect(check.stdout).toContain(`proxies ${ids[0]}: created_at: it is not a time`);
+  }, 180_000);
+
+  it('of the configuration stops next, until config reset', () => {
+    const { run } = poolWith(`INSERT INTO rotation_config (id, strategy) VALUES (1, 'nonsense')`);
+    expect(run(['next'])).toMatchObject({ status: 1, stderr: expect.stringContaining('INVALID_ROW') });
+    expect(run(['config', 'reset']).status).toBe(0);
+    expect(run(['next']).status).toBe(0);
+  });
+});
+
+it.skipIf(process.platform === 'win32')(
+  'a pool that everybody may write is warned about on standard error',
+  () => {
+    const { run, db } = poolWith('SELECT 1');
+    chmodSync(db, 0o666);
+    expect(run(['list'])).toMatchObject({ status: 0, stderr: expect.stringContaining(`chmod 600 '${db}'`) });
+  },
+);
