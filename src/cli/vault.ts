@@ -14,6 +14,7 @@ import {
 } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { ask, canAsk } from './prompt.ts';
+import { visible, writeError } from './terminal.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
@@ -36,6 +37,8 @@ export interface OpenVaultOptions {
   anyVersion?: boolean;
   /** Ask for the passphrase, if the key file has one: what is done needs the key. */
   unlock?: boolean;
+  /** Do not say which pool it is. */
+  quiet?: boolean;
 }
 
 /** Adds --db, --key-file and --json, and an example to --help. */
@@ -73,7 +76,7 @@ function locatePool({ db }: VaultOptions): { path: string; from: string } {
 export async function withVault<T>(
   options: VaultOptions,
   work: (vault: Vault) => T | Promise<T>,
-  { create = false, anyVersion = false, unlock = false }: OpenVaultOptions = {},
+  { create = false, anyVersion = false, unlock = false, quiet = false }: OpenVaultOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -82,7 +85,7 @@ export async function withVault<T>(
       `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
     );
   }
-  if (!options.json) process.stderr.write(`Pool: ${path} (${from})\n`);
+  if (!options.json && !quiet) writeError(`Pool: ${visible(path)} (${from})\n`);
   // A person rather waits for a long import of another process than starts anew.
   await using db = initDatabase({ path, busyTimeoutMs: 30_000 });
   if (create) db.migrations.up();

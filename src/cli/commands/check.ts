@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { EXIT } from '../fail.ts';
+import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
+import { visible } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 /** A log this long says that a reader holds it up. */
@@ -30,8 +31,8 @@ export function checkCommand(): Command {
           notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
         print(options.json, { ...report, walBytes }, () =>
           report.ok
-            ? ['Sound.', ...notes].join('\n')
-            : `Not sound: restore a backup.\n${notes.map((note) => `- ${note}`).join('\n')}`,
+            ? ['Sound.', ...notes.map(visible)].join('\n')
+            : `Not sound: restore a backup.\n${notes.map((note) => `- ${visible(note)}`).join('\n')}`,
         );
         if (!report.ok) process.exitCode = EXIT.failure;
       },

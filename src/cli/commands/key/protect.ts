@@ -9,6 +9,7 @@ import {
 import { ProxyVaultError } from '../../../errors.ts';
 import { print } from '../../output.ts';
 import { ask, canAsk } from '../../prompt.ts';
+import { writeError } from '../../terminal.ts';
 import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 const SHORT = 12;
@@ -31,7 +32,7 @@ export function passphraseCommand(): Command {
     const present = current === undefined ? rest : { ...rest, passphraseFile: current };
     await moveKey(present, chooseKeyFile({ ...fileOf(options), passphrase, protection: 'passphrase' }));
     if (passphrase.length < SHORT)
-      process.stderr.write(`The passphrase is short: ${SHORT} characters or more are hard to guess.\n`);
+      writeError(`The passphrase is short: ${SHORT} characters or more are hard to guess.\n`);
   });
 }
 

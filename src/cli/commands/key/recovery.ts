@@ -5,6 +5,7 @@ import { chooseKeyFile, EncryptionService } from '../../../database/services/ind
 import { ProxyVaultError } from '../../../errors.ts';
 import { print } from '../../output.ts';
 import { ask, canAsk } from '../../prompt.ts';
+import { writeError } from '../../terminal.ts';
 import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 export function recoveryCodeCommand(): Command {
@@ -20,7 +21,7 @@ export function recoveryCodeCommand(): Command {
         const code = encryption.createRecoveryCode();
         print(options.json, { code }, () => code);
         if (!options.json)
-          process.stderr.write(
+          writeError(
             'This code and the pool open every credential. It is kept nowhere: write it down, apart from both.\n`proxyvault key recover` asks for it.\n',
           );
       },
