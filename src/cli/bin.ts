@@ -1,16 +1,24 @@
 #!/usr/bin/env node
-import module from 'node:module';
-
 import { nodeVersionProblem } from '../node-version.ts';
+import { failureCodes } from './exit-codes.ts';
+import { failClosed } from './no-proxy-url.ts';
 
+const args = process.argv.slice(2);
+failClosed(args);
 const problem = nodeVersionProblem();
 if (problem === null) {
-  // A command is short: a good part of it would be the compiling of its modules.
-  module.enableCompileCache();
-  // Only now: an older Node would end in a segmentation fault.
-  const { main } = await import('./main.ts');
-  process.exitCode = await main(process.argv.slice(2));
+  try {
+    // Only now: an older Node would end in a segmentation fault.
+    const { useCompileCache } = await import('./compile-cache.ts');
+    useCompileCache();
+    const { main } = await import('./main.ts');
+    process.exitCode = await main(args);
+  } catch (error) {
+    const { reportError } = await import('./fail.ts');
+    reportError(error, false);
+    process.exitCode = failureCodes(args).failure;
+  }
 } else {
   console.error(problem);
-  process.exitCode = 1;
+  process.exitCode = failureCodes(args).failure;
 }

@@ -1,16 +1,23 @@
+import { inspect } from 'node:util';
 import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
-
-/** What the process says to the one who called it. */
-export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
+import { toJson, visible, writeError } from './terminal.ts';
 
 /** One or two lines on standard error, or with --json an object there. Standard output stays for data. */
 export function reportError(error: unknown, json: boolean): void {
   const { code, message } = describe(error);
-  process.stderr.write(
-    json ? `${JSON.stringify({ error: { code, message } })}\n` : `proxyvault: ${message} (${code})\n`,
+  writeError(
+    json ? `${toJson({ error: { code, message } })}\n` : `proxyvault: ${visible(message)} (${code})\n`,
   );
-  if (process.env.PROXYVAULT_DEBUG && error instanceof Error) console.error(error);
+  // Indented, so that no line of it looks like a message of ours.
+  if (process.env.PROXYVAULT_DEBUG && error instanceof Error)
+    writeError(`  ${inspect(error).replaceAll('\n', '\n  ')}\n`);
+}
+
+/** Shows a warning of the library or of Node, which Node itself would print as it is. */
+export function reportWarning({ name, message }: Error): void {
+  if (name === 'DeprecationWarning' && process.noDeprecation) return;
+  writeError(`proxyvault: ${visible(message)} (${visible(name)})\n`);
 }
 
 /** The code is of the closed set, or USAGE or INTERNAL, which only the command line says. */

@@ -2,16 +2,26 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
 import { COMMANDS } from './commands/registry.ts';
-import { EXIT, reportError } from './fail.ts';
+import { EXIT, failureCodes } from './exit-codes.ts';
+import { reportError, reportWarning } from './fail.ts';
+import { visible, writeError, writeOut } from './terminal.ts';
 
-/** Runs the command line; gives the exit code: 0 done, 1 failed, 2 used wrongly. */
+/** Runs the command line; gives the exit code: 0 done, 1 failed, 2 used wrongly, or as `exec` documents. */
 export async function main(args: readonly string[]): Promise<number> {
   // A reader that has seen enough, such as `head`, is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;
   });
-  const json = args.includes('--json');
+  const json = ownPart(args).includes('--json');
+  const codes = failureCodes(args);
+  // Node would print these as they are, whatever is in them.
+  if (process.listenerCount('warning') > 0)
+    process.removeAllListeners('warning').on('warning', reportWarning);
+  process.once('uncaughtException', (error) => {
+    reportError(error, json);
+    process.exit(codes.failure);
+  });
   try {
     const program = createProgram(json);
     await program.parseAsync(args, { from: 'user' });
@@ -20,11 +30,17 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) {
       if (json && error.exitCode !== 0)
         reportError({ code: 'USAGE', message: error.message.replace(/^error: /, '') }, true);
-      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      return error.exitCode === 0 ? EXIT.ok : codes.usage;
     }
     reportError(error, json);
-    return EXIT.failure;
+    return codes.failure;
   }
+}
+
+/** The arguments that are ours: what follows `--` belongs to the command that `exec` runs. */
+function ownPart(args: readonly string[]): readonly string[] {
+  const end = args.indexOf('--');
+  return end === -1 ? args : args.slice(0, end);
 }
 
 function createProgram(json: boolean): Command {
@@ -32,7 +48,12 @@ function createProgram(json: boolean): Command {
     .description('The durable, encrypted proxy pool.')
     .version(readVersion())
     .showHelpAfterError(json ? false : '(add --help for what it takes)')
-    .configureOutput({ outputError: (text, write) => json || write(text) })
+    .enablePositionalOptions()
+    .configureOutput({
+      writeOut,
+      writeErr: writeError,
+      outputError: (text) => json || writeError(`${oneLine(text)}\n`),
+    })
     .addHelpText(
       'after',
       `
@@ -46,6 +67,11 @@ Example:
   for (const command of COMMANDS) program.addCommand(command());
   for (const command of allCommands(program)) command.exitOverride().copyInheritedSettings(program);
   return program;
+}
+
+/** A usage error holds what was typed, in which a line end could forge another message; only its suggestion has a line. */
+function oneLine(text: string): string {
+  return text.trimEnd().split('\n(Did you mean').map(visible).join('\n(Did you mean');
 }
 
 function allCommands(command: Command): Command[] {

@@ -1,6 +1,7 @@
 import { readPassphraseFile } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { ask, canAsk, confirm } from './prompt.ts';
+import { writeError } from './terminal.ts';
 
 const SHORT = 12;
 const FEW = 5;
@@ -38,7 +39,7 @@ export async function newPassphrase(file: string | undefined, allowWeak: boolean
 export function warnIfWeak(file: string | undefined): void {
   const weakness = file === undefined ? null : weaknessOf(readPassphraseFile(file));
   if (weakness !== null)
-    process.stderr.write(
+    writeError(
       `The passphrase of the new key is weak: ${weakness}. Change it with \`proxyvault key passphrase\`.\n`,
     );
 }
@@ -47,7 +48,7 @@ async function isAccepted(passphrase: string, allowWeak: boolean): Promise<boole
   const weakness = weaknessOf(passphrase);
   if (weakness === null) return true;
   if (!allowWeak && !canAsk()) return false;
-  process.stderr.write(`The passphrase is weak: ${weakness}.\n`);
+  writeError(`The passphrase is weak: ${weakness}.\n`);
   return allowWeak || confirm('Use it all the same?');
 }
 

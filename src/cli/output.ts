@@ -1,9 +1,10 @@
-import { styleText } from 'node:util';
 import Table from 'cli-table3';
+
+import { bold, toJson, visible, writeOut } from './terminal.ts';
 
 /** Prints data: as JSON for a program, else as `human` writes it. */
 export function print(json: boolean | undefined, data: unknown, human: () => string): void {
-  process.stdout.write(`${json ? JSON.stringify(data, null, 2) : human()}\n`);
+  writeOut(`${json ? toJson(data, 2) : human()}\n`);
 }
 
 /** A table without lines, that a person reads and `awk` cuts. */
@@ -12,7 +13,7 @@ export function table(
   rows: readonly (readonly (string | number | null)[])[],
 ): string {
   const view = new Table({
-    head: head.map(bold),
+    head: [...head],
     chars: {
       top: '',
       'top-mid': '',
@@ -32,13 +33,21 @@ export function table(
     },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
-  view.push(...rows.map((row) => row.map((cell) => (cell === null || cell === '' ? '-' : String(cell)))));
-  return view.toString().replace(/ +$/gm, '');
+  view.push(
+    ...rows.map((row) => row.map((cell) => (cell === null || cell === '' ? '-' : visible(String(cell))))),
+  );
+  const [first = '', ...rest] = view.toString().replace(/ +$/gm, '').split('\n');
+  return [bold(first), ...rest].join('\n');
 }
 
-/** Bold where standard output is a terminal and NO_COLOR is not set. */
-export function bold(text: string): string {
-  return styleText('bold', text, { stream: process.stdout });
+/** Names with their values, a line each. */
+export function details(entries: Iterable<readonly [string, unknown]>, width: number): string {
+  return [...entries].map(([name, value]) => `${name.padEnd(width)}${visible(textOf(value))}`).join('\n');
+}
+
+function textOf(value: unknown): string {
+  if (value === null || value === '') return '-';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** A number with at most so many decimals, or null. */

@@ -1,5 +1,7 @@
 import { fstatSync } from 'node:fs';
 
+import { writeError } from './terminal.ts';
+
 const STANDARD_OUTPUT = 1;
 
 /** Warns if the secrets that go to standard output end up in a file that others can read. */
@@ -8,7 +10,7 @@ export function warnIfOutputIsOpen(advice: string): void {
   const stats = fstatSync(STANDARD_OUTPUT);
   if (!stats.isFile() || (stats.mode & 0o077) === 0) return;
   const mode = (stats.mode & 0o777).toString(8).padStart(4, '0');
-  process.stderr.write(
+  writeError(
     `Warning: standard output is a file that others can read (mode ${mode}), and secrets are written to it: ${advice}.\n`,
   );
 }

@@ -1,4 +1,5 @@
 import type { ErrorDetails, ProxyVaultError } from '../errors.ts';
+import { toJson, visible, writeError } from './terminal.ts';
 
 const SHOWN = 20;
 
@@ -13,10 +14,8 @@ export class SkippedRows {
   report(json: boolean): void {
     if (this.#rows.size === 0) return;
     const rows = [...this.#rows.values()];
-    process.stderr.write(
-      json
-        ? `${JSON.stringify({ skippedRows: rows.slice(0, SHOWN), count: rows.length })}\n`
-        : describe(rows),
+    writeError(
+      json ? `${toJson({ skippedRows: rows.slice(0, SHOWN), count: rows.length })}\n` : describe(rows),
     );
   }
 }
@@ -24,7 +23,7 @@ export class SkippedRows {
 function describe(rows: readonly ErrorDetails[]): string {
   const lines = rows.slice(0, SHOWN).map(({ table, id, column }) => {
     const place = [table, id].filter((part) => part !== null).join(' ');
-    return column === undefined ? `  ${place}` : `  ${place}, column ${String(column)}`;
+    return `  ${visible(column === undefined ? place : `${place}, column ${String(column)}`)}`;
   });
   const more = rows.length - lines.length;
   return `Skipped ${rows.length} malformed ${rows.length === 1 ? 'row' : 'rows'}:\n${lines.join('\n')}\n${more > 0 ? `  ... and ${more} more\n` : ''}Run \`proxyvault check\` for what is wrong with them.\n`;

@@ -17,6 +17,7 @@ import { ProxyVaultError } from '../errors.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
+import { toJson, visible, writeError } from './terminal.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
@@ -40,6 +41,8 @@ export interface OpenVaultOptions {
   anyVersion?: boolean;
   /** Ask for the passphrase, if the key file has one: what is done needs the key. */
   unlock?: boolean;
+  /** Do not say which pool it is. */
+  quiet?: boolean;
 }
 
 /** Adds --db, --key-file and --json, and an example to --help. */
@@ -83,7 +86,7 @@ export function locatePool({ db }: VaultOptions): { path: string; from: string }
 export async function withVault<T>(
   options: VaultOptions,
   work: (vault: Vault) => T | Promise<T>,
-  { create = false, anyVersion = false, unlock = false }: OpenVaultOptions = {},
+  { create = false, anyVersion = false, unlock = false, quiet = false }: OpenVaultOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -92,7 +95,7 @@ export async function withVault<T>(
       `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
     );
   }
-  if (!options.json) process.stderr.write(`Pool: ${path} (${from})\n`);
+  if (!options.json && !quiet) writeError(`Pool: ${visible(path)} (${from})\n`);
   // A person rather waits for a long import of another process than starts anew.
   const skipped = new SkippedRows();
   await using db = initDatabase({
@@ -127,10 +130,10 @@ export async function withVault<T>(
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */
 function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'] {
   return ({ kind, location, protection }) =>
-    process.stderr.write(
+    writeError(
       json
-        ? `${JSON.stringify({ keyCreated: { kind, location, protection } })}\n`
-        : `A new key was made: ${location} (protected by ${protection ?? kind}). Without it the stored usernames and passwords are lost.\nBack it up apart from the pool, and run: proxyvault key recovery-code --output FILE\n`,
+        ? `${toJson({ keyCreated: { kind, location, protection } })}\n`
+        : `A new key was made: ${visible(location)} (protected by ${protection ?? kind}). Without it the stored usernames and passwords are lost.\nBack it up apart from the pool, and run: proxyvault key recovery-code --output FILE\n`,
     );
 }
 

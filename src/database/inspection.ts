@@ -135,13 +135,13 @@ export async function readStats(database: Inspected): Promise<DatabaseStats> {
   const tables = await database.background.all(
     `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`,
   );
-  const rows: Record<string, number> = {};
+  const rows: [table: string, count: number][] = [];
   for (const { name } of tables) {
     const table = String(name);
     const [count] = await database.background.all(
       `SELECT count(*) AS n FROM "${table.replaceAll('"', '""')}"`,
     );
-    rows[table] = Number(count?.n);
+    rows.push([table, Number(count?.n)]);
   }
   return {
     path,
@@ -152,7 +152,7 @@ export async function readStats(database: Inspected): Promise<DatabaseStats> {
     pageCount: Number(driver.pragma('page_count')),
     freePages: Number(driver.pragma('freelist_count')),
     schemaVersion: database.migrations.getCurrentVersion(),
-    rows,
+    rows: Object.fromEntries(rows),
   };
 }
 

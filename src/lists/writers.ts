@@ -1,3 +1,4 @@
+import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from './formulas.ts';
 import { parseProxyLine } from './line.ts';
 import { readRecord } from './record.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
@@ -39,7 +40,10 @@ const COLUMNS = [
   'timezone',
   'latency',
   'status',
+  ESCAPED_COLUMN,
 ] as const;
+
+type Row = Record<(typeof COLUMNS)[number], string | number | undefined>;
 
 /** The writer of a format. `layout` is a line for `template`, which without one writes URLs with the placeholders in clear. */
 export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
@@ -54,14 +58,21 @@ export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
         : lineWriter((proxy) => writeLayout(proxy, layout), endpointOf);
     case 'csv':
       return {
-        ...recordWriter((proxy) => COLUMNS.map((column) => quote(columnsOf(proxy)[column])).join(',')),
+        write: (proxy) => {
+          const row = rowOf(proxy);
+          return COLUMNS.map((column) => quote(row[column])).join(',');
+        },
+        readBack: (proxy) => readRecord(unescapedCells(Object.entries(rowOf(proxy))), {})[0],
+        carried: (proxy) => proxy,
         begin: `${COLUMNS.join(',')}\n`,
         between: '\n',
         end: '\n',
       };
     case 'json':
       return {
-        ...recordWriter((proxy) => JSON.stringify(proxy)),
+        write: (proxy) => JSON.stringify(proxy),
+        readBack: (proxy) => readRecord(Object.entries(columnsOf(proxy)), {})[0],
+        carried: (proxy) => proxy,
         begin: '[\n',
         between: ',\n',
         end: '\n]\n',
@@ -75,16 +86,6 @@ function lineWriter(
 ): ProxyWriter {
   const readBack = (proxy: ListedProxy): LineVerdict => parseProxyLine(write(proxy));
   return { begin: '', between: '\n', end: '\n', write, readBack, carried };
-}
-
-function recordWriter(
-  write: (proxy: ListedProxy) => string,
-): Pick<ProxyWriter, 'write' | 'readBack' | 'carried'> {
-  return {
-    write,
-    readBack: (proxy) => readRecord(Object.entries(columnsOf(proxy)), {})[0],
-    carried: (proxy) => proxy,
-  };
 }
 
 function endpointOf({ protocol, host, port, username, password }: ListedProxy): Partial<ListedProxy> {
@@ -121,7 +122,7 @@ function writeLayout(proxy: ListedProxy, layout: string): string {
     ...login,
   };
   return layout.replace(/\{(\w+)\}/g, (whole, name: string) =>
-    name in values ? values[name as 'host'] : whole,
+    Object.hasOwn(values, name) ? values[name as 'host'] : whole,
   );
 }
 
@@ -137,15 +138,23 @@ function openPlaceholders(url: string): string {
   return url.replace(/%7B(session|country|ttl)%7D/g, '{$1}');
 }
 
-function columnsOf({
-  geolocation,
-  ...proxy
-}: ListedProxy): Record<(typeof COLUMNS)[number], string | number | undefined> {
+/** The cells of a CSV. Numbers are never formulas. */
+function rowOf(proxy: ListedProxy): Row {
+  const columns = Object.entries(columnsOf(proxy));
+  if (!columns.some(([, value]) => typeof value === 'string' && isFormula(value))) return columnsOf(proxy);
+  const escaped = columns.map(([name, value]) => [
+    name,
+    typeof value === 'string' ? escapeFormula(value) : value,
+  ]);
+  return { ...Object.fromEntries(escaped), [ESCAPED_COLUMN]: ESCAPED };
+}
+
+function columnsOf({ geolocation, ...proxy }: ListedProxy): Row {
   const { protocol, host, port, username, password, name, region, latency, status } = proxy;
   const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation ?? {};
   return {
     ...{ protocol, host, port, username, password, name, region, latency, status },
-    ...{ country, city, geo_region, latitude, longitude, asn, timezone },
+    ...{ country, city, geo_region, latitude, longitude, asn, timezone, escaped: undefined },
   };
 }
 

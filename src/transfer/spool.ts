@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,8 +7,11 @@ import { ProxyVaultError } from '../errors.ts';
 import { withFileErrors } from '../files/file-error.ts';
 
 const BATCH = 1000;
+const NAME = 'spool';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
+/** Where the system lets it, the file is removed as soon as it is open, so that a crash leaves nothing. */
+const REMOVED_AT_ONCE = process.platform !== 'win32';
 
 /**
  * Holds values until they are asked for, in memory that does not grow with them: each full batch goes to a temporary file
@@ -40,7 +43,7 @@ export class Spool<T> implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#file) return;
     closeSync(this.#file.descriptor);
-    rmSync(this.#file.folder, { recursive: true, force: true });
+    if (!REMOVED_AT_ONCE) removeTemporary(this.#file.folder);
     this.#file = null;
   }
 
@@ -82,10 +85,16 @@ export class Spool<T> implements Disposable {
   }
 }
 
-/** Where the system lets it, the file is removed as soon as it is open, so that a crash leaves nothing. */
+/** A folder of a random name, 0700, and a file in it that must not exist yet: others can write the folder above them. */
 function openTemporary(): { folder: string; descriptor: number } {
   const folder = mkdtempSync(join(tmpdir(), 'proxyvault-import-'));
-  const descriptor = openSync(join(folder, 'spool'), 'wx+', 0o600);
-  if (process.platform !== 'win32') rmSync(folder, { recursive: true });
+  const descriptor = openSync(join(folder, NAME), 'wx+', 0o600);
+  if (REMOVED_AT_ONCE) removeTemporary(folder);
   return { folder, descriptor };
+}
+
+/** Removes what was made and nothing else: whoever owns the folder above could put another one in its place. */
+function removeTemporary(folder: string): void {
+  rmSync(join(folder, NAME), { force: true });
+  rmdirSync(folder);
 }

@@ -7,6 +7,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import { type ListedProxy, parseProxyLine } from '../../lists/index.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
+import { visible } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface AddOptions extends VaultOptions {
@@ -41,7 +42,11 @@ export function addCommand(): Command {
           region,
           credentials,
         });
-        print(options.json, proxyViewer(vault, {})(created), () => `Added ${created.name} as ${created.id}.`);
+        print(
+          options.json,
+          proxyViewer(vault, {})(created),
+          () => `Added ${visible(created.name)} as ${created.id}.`,
+        );
       },
       { create: true, unlock: credentials !== null },
     );

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import type { CheckReport, CredentialCheck } from '../../database/index.ts';
-import { EXIT } from '../fail.ts';
+import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
+import { visible } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 /** A log this long says that a reader holds it up. */
@@ -36,8 +37,8 @@ export function checkCommand(): Command {
           notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
         print(options.json, { ...report, walBytes }, () =>
           report.ok
-            ? ['Sound.', ...notes].join('\n')
-            : `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.\n${notes.map((note) => `- ${note}`).join('\n')}`,
+            ? ['Sound.', ...notes.map(visible)].join('\n')
+            : `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.\n${notes.map((note) => `- ${visible(note)}`).join('\n')}`,
         );
         if (!report.ok) process.exitCode = EXIT.failure;
       },

@@ -2,8 +2,26 @@ import { Command } from 'commander';
 import type { RotationConfig } from '../../database/index.ts';
 import { RotationConfigRepository } from '../../database/repositories/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
-import { print } from '../output.ts';
+import { details, print } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+
+const NAMES: readonly (keyof RotationConfig)[] = [
+  'strategy',
+  'intervalMs',
+  'maxRequestsPerProxy',
+  'failureThreshold',
+  'options',
+];
+const OPTIONS: readonly (keyof RotationConfig['options'])[] = [
+  'stickyTtlMs',
+  'stickyByDefault',
+  'weights',
+  'regions',
+  'schedule',
+  'custom',
+];
+/** What can be set: a name that is not here, such as `__proto__`, would be lost without a word. */
+const SETTINGS: readonly string[] = [...NAMES, ...OPTIONS.map((name) => `options.${name}`)];
 
 export function configCommand(): Command {
   const command = new Command('config').description('how proxies are chosen');
@@ -21,11 +39,14 @@ export function configCommand(): Command {
         )
         .argument('<setting...>', 'NAME=VALUE; a value is JSON or plain text, null empties'),
       'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=600000',
-    ).action((settings: string[], options: VaultOptions) =>
-      withVault(options, ({ db }) =>
+    ).action((settings: string[], options: VaultOptions, set: Command) => {
+      const unknown = settings.map(nameOf).find((name) => !SETTINGS.includes(name));
+      if (unknown !== undefined)
+        set.error(`error: there is no setting ${JSON.stringify(unknown)}; there are ${SETTINGS.join(', ')}`);
+      return withVault(options, ({ db }) =>
         show(options, new RotationConfigRepository(db).update(parseSettings(settings))),
-      ),
-    ),
+      );
+    }),
   );
   command.addCommand(
     withVaultOptions(
@@ -43,26 +64,23 @@ export function configCommand(): Command {
 }
 
 function show(options: VaultOptions, config: RotationConfig): void {
-  print(options.json, config, () =>
-    Object.entries(config)
-      .map(
-        ([name, value]) =>
-          `${name.padEnd(22)}${value === null ? '-' : typeof value === 'object' ? JSON.stringify(value) : value}`,
-      )
-      .join('\n'),
-  );
+  print(options.json, config, () => details(Object.entries(config), 22));
 }
 
-/** The repository checks names and values. */
+function nameOf(setting: string): string {
+  const split = setting.indexOf('=');
+  if (split < 1)
+    throw new ProxyVaultError('INVALID_INPUT', 'A setting is NAME=VALUE, such as strategy=random.');
+  return setting.slice(0, split);
+}
+
+/** The repository checks the values. */
 function parseSettings(settings: readonly string[]): Partial<RotationConfig> {
   const config: Record<string, unknown> = {};
   const strategyOptions: Record<string, unknown> = {};
   for (const setting of settings) {
-    const split = setting.indexOf('=');
-    if (split < 1)
-      throw new ProxyVaultError('INVALID_INPUT', 'A setting is NAME=VALUE, such as strategy=random.');
-    const name = setting.slice(0, split);
-    const value = parseValue(setting.slice(split + 1));
+    const name = nameOf(setting);
+    const value = parseValue(setting.slice(name.length + 1));
     if (name.startsWith('options.')) strategyOptions[name.slice('options.'.length)] = value;
     else config[name] = value;
   }

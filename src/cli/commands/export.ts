@@ -3,8 +3,9 @@ import { Command, Option } from 'commander';
 import { PrivateFile } from '../../files/private-file.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import { exportProxies, type LeftOut } from '../../transfer/index.ts';
-import { EXIT } from '../fail.ts';
+import { EXIT } from '../exit-codes.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
+import { toJson, writeData, writeError } from '../terminal.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ExportOptions extends VaultOptions {
@@ -52,12 +53,12 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   await write(text);
   file?.publish();
   if (count === 0) return;
-  process.stderr.write(describeLeftOut(leftOut, count, options));
+  writeError(describeLeftOut(leftOut, count, options));
   process.exitCode = EXIT.failure;
 }
 
 async function writeOut(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+  if (!writeData(text)) await once(process.stdout, 'drain');
 }
 
 function describeLeftOut(
@@ -65,7 +66,7 @@ function describeLeftOut(
   count: number,
   { json, format }: ExportOptions,
 ): string {
-  if (json) return `${JSON.stringify({ leftOut, count })}\n`;
+  if (json) return `${toJson({ leftOut, count })}\n`;
   const lines = leftOut.map(({ id, reason }) => `  ${id}: ${reason}`);
   const more = count - leftOut.length;
   return `${count} left out, which ${format} cannot carry (json and csv carry most):\n${lines.join('\n')}\n${more > 0 ? `  ... and ${more} more\n` : ''}`;

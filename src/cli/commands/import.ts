@@ -6,7 +6,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import { LIST_FORMATS, type ListedProtocol, type ListFormat } from '../../lists/index.ts';
 import { type ImportResult, importProxies, type Refusal } from '../../transfer/index.ts';
 import { wholeNumber } from '../arguments.ts';
-import { EXIT } from '../fail.ts';
+import { EXIT } from '../exit-codes.ts';
 import { findLists, type ListFiles } from '../list-files.ts';
 import { print, table } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';

@@ -4,6 +4,7 @@ import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
 import { eventsCommand } from './events.ts';
+import { execCommand } from './exec.ts';
 import { exportCommand } from './export.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
@@ -31,6 +32,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   showCommand,
   removeCommand,
   nextCommand,
+  execCommand,
   reportCommand,
   statsCommand,
   eventsCommand,

@@ -3,6 +3,7 @@ import { type RotationRuleInput, RotationRulesRepository } from '../../database/
 import { notFound } from '../../database/validation.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { print, table } from '../output.ts';
+import { visible, writeError } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function rulesCommand(): Command {
@@ -33,7 +34,7 @@ export function rulesCommand(): Command {
               ]),
             ),
         );
-        for (const error of options.json ? [] : invalid) process.stderr.write(`Left out: ${error.message}\n`);
+        for (const error of options.json ? [] : invalid) writeError(`Left out: ${visible(error.message)}\n`);
       }),
     ),
   );
@@ -44,7 +45,7 @@ export function rulesCommand(): Command {
     ).action((json: string, options: VaultOptions) =>
       withVault(options, ({ db }) => {
         const rule = new RotationRulesRepository(db).create(parseRule(json));
-        print(options.json, rule, () => `Added ${rule.name} as ${rule.id}.`);
+        print(options.json, rule, () => `Added ${visible(rule.name)} as ${rule.id}.`);
       }),
     ),
   );

@@ -5,7 +5,7 @@ import {
   StickySessionRepository,
 } from '../../database/repositories/index.ts';
 import { notFound } from '../../database/validation.ts';
-import { print } from '../output.ts';
+import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
@@ -28,13 +28,12 @@ export function showCommand(): Command {
         const domains = new StickySessionRepository(vault.db).findByProxy(id).map(({ domain }) => domain);
         const view = { ...proxyViewer(vault, options)(proxy), usage, domains };
         print(options.json, view, () =>
-          Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') })
-            .filter(([, value]) => value !== undefined)
-            .map(
-              ([name, value]) =>
-                `${name.padEnd(16)}${value === null || value === '' ? '-' : typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
-            )
-            .join('\n'),
+          details(
+            Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') }).filter(
+              ([, value]) => value !== undefined,
+            ),
+            16,
+          ),
         );
       },
       { unlock: options.reveal === true },

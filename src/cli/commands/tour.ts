@@ -15,8 +15,9 @@ import {
 import { EncryptionService } from '../../database/services/index.ts';
 import { Rotator } from '../../rotation/index.ts';
 import { importProxies } from '../../transfer/index.ts';
-import { bold, print } from '../output.ts';
+import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import { bold } from '../terminal.ts';
 import type { Vault } from '../vault.ts';
 import { eventTable } from './events.ts';
 import { describeImport } from './import.ts';

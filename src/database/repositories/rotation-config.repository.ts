@@ -9,8 +9,17 @@ import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
 const strategySchema = z.enum(ROTATION_STRATEGIES);
 const hourSchema = z.int().min(0).max(24);
 
+/** Zod leaves out an entry `__proto__` without a word. */
+const weightsSchema = z
+  .unknown()
+  .refine(
+    (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
+    'no proxy has the id "__proto__"',
+  )
+  .pipe(z.record(idSchema, z.number().positive()));
+
 const optionsSchema = z.strictObject({
-  weights: z.record(idSchema, z.number().positive()).optional(),
+  weights: weightsSchema.optional(),
   regions: z.array(text(128)).optional(),
   stickyTtlMs: z.int().positive().optional(),
   stickyByDefault: z.boolean().optional(),

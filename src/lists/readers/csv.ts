@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 
 import { readCells } from '../columns.ts';
+import { unescapedCells } from '../formulas.ts';
 import { acceptProxy, parseProxyLine } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
@@ -107,10 +108,7 @@ export class CsvReader implements ListReader {
 
   #readNamed(names: readonly string[], cells: readonly string[]): LineVerdict[] {
     if (cells.length <= names.length)
-      return readRecord(
-        names.map((name, index) => [name, cells[index]]),
-        this.#options,
-      );
+      return readRecord(unescapedCells(names.map((name, index) => [name, cells[index]])), this.#options);
     return [
       {
         kind: 'refused',

@@ -9,6 +9,7 @@ import { warnIfWeak } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
+import { writeError } from '../../terminal.ts';
 import {
   keySourceOf,
   passphraseFileOf,
@@ -35,7 +36,7 @@ export function recoveryCodeCommand(): Command {
         if (file !== null) keep(code, file);
         print(json, file ? { path: file.path } : { code }, () => (file ? `Written to ${file.path}.` : code));
         if (!json)
-          process.stderr.write(
+          writeError(
             'Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n`proxyvault key recover` asks for it.\n',
           );
       },

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { positiveNumber } from '../../arguments.ts';
-import { EXIT } from '../../fail.ts';
+import { EXIT } from '../../exit-codes.ts';
 import { print } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';

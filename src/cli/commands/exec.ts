@@ -1,0 +1,90 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+import { Rotator } from '../../rotation/index.ts';
+import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
+import { reportError } from '../fail.ts';
+import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
+import { clientUrl, proxyEnvironment } from '../proxy-environment.ts';
+import { runCommand } from '../run-command.ts';
+import { writeError } from '../terminal.ts';
+import { withVault, withVaultOptions } from '../vault.ts';
+
+interface ExecOptions extends HandOutOptions {
+  keepNoProxy?: boolean;
+  report: boolean;
+  okExit: number[];
+}
+
+const PLACEHOLDER = '{proxy}';
+
+export function execCommand(): Command {
+  return withVaultOptions(
+    withRequestOptions(
+      new Command('exec')
+        .description(
+          'run a command through a proxy, and report by its exit code how that went; never without a proxy',
+        )
+        .argument('<command>')
+        .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
+        .passThroughOptions(),
+    )
+      .option('--keep-no-proxy', 'keep NO_PROXY: what it names is connected directly')
+      .addOption(
+        new Option(
+          '--ok-exit <codes>',
+          'exit codes besides 0 that are not the fault of the proxy, such as 22,56',
+        )
+          .argParser(exitCodes)
+          .default([], 'none'),
+      )
+      .option('--no-report', 'do not report how it went'),
+    'proxyvault exec --domain example.com -- curl --fail https://example.com/',
+  )
+    .addHelpText(
+      'after',
+      `
+The command finds the proxy in http_proxy, https_proxy, ftp_proxy and all_proxy, in small and capital letters, and no
+NO_PROXY. A command that does not look at these variables connects directly: give it ${PLACEHOLDER} as it wants it.
+
+Exit codes: the command's own, or 128 and the number of the signal that ended it; 127 it was not found, 126 it could not
+be started, 125 there was no proxy, or proxyvault failed in another way: then the command was not run.`,
+    )
+    .action(run);
+}
+
+async function run(command: string, args: string[], options: ExecOptions): Promise<void> {
+  const { id, url, hasCredentials } = await withVault(
+    options,
+    (vault) => handOut(vault, { ...options, reveal: true }),
+    { unlock: true },
+  );
+  const proxy = clientUrl(url);
+  if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
+    writeError(`${PLACEHOLDER} shows the login to whoever can list processes: prefer the variables.\n`);
+  const ended = await runCommand(
+    command,
+    args.map((arg) => arg.replaceAll(PLACEHOLDER, () => proxy)),
+    proxyEnvironment(proxy, { keepNoProxy: options.keepNoProxy }),
+  );
+  process.exitCode = ended.code;
+  if ('error' in ended) reportError(ended.error, options.json === true);
+  else if (options.report) await report(id, ended.code, options);
+}
+
+/** The command has run and its exit code stands, whatever becomes of the report. */
+async function report(id: string, code: number, options: ExecOptions): Promise<void> {
+  const success = code === EXIT.ok || options.okExit.includes(code);
+  // A shell has these when it could not start something, or was interrupted: that says nothing of the proxy.
+  if (!success && code >= EXEC_EXIT.notExecutable) return;
+  try {
+    await withVault(options, ({ db }) => new Rotator(db).report(id, { success }), { quiet: true });
+  } catch (error) {
+    reportError(error, options.json === true);
+  }
+}
+
+function exitCodes(text: string): number[] {
+  const codes = text.split(',').map((part) => (/^\d{1,3}$/.test(part.trim()) ? Number(part) : Number.NaN));
+  if (codes.every((code) => code <= 255)) return codes;
+  throw new InvalidArgumentError('It must be numbers from 0 to 255, with commas between.');
+}

@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { clientUrl, proxyEnvironment } from '../../src/cli/proxy-environment.ts';
+import { BIN, commandLine } from '../support/command-line.ts';
+
+const NODE = process.execPath;
+
+function withProxy(list = 'socks5://user:p%40ss@gate.example:1080\n'): ReturnType<typeof commandLine> {
+  const cli = commandLine();
+  cli.run(['import', '-'], { input: list });
+  return cli;
+}
+
+const counts = ({ json }: ReturnType<typeof commandLine>): unknown => {
+  const { items } = json<{ items: { totalRequests: number; failureCount: number }[] }>('list');
+  return items.map(({ totalRequests, failureCount }) => [totalRequests, failureCount]);
+};
+
+describe('exec', () => {
+  it('gives the command the proxy in variables and in {proxy}, and no way around it', () => {
+    const cli = withProxy();
+    const env = { NO_PROXY: '*', no_proxy: 'example.com', HTTPS_PROXY: 'http://other.example:1' };
+    // No Node: it stops at its start if the proxy is SOCKS.
+    const command = ['sh', '-c', 'env; echo "arg=$1 $2"', 'sh', 'a{proxy}b', '--json'];
+    const { status, stdout, stderr } = cli.run(['exec', '--', ...command], { env });
+    const url = 'socks5h://user:p%40ss@gate.example:1080';
+    expect({ status, stderr }).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('list processes'),
+    });
+    for (const name of ['http_proxy', 'HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'])
+      expect(stdout).toContain(`\n${name}=${url}\n`);
+    expect(stdout).not.toMatch(/^no_proxy=/im);
+    expect(stdout).toContain(`arg=a${url}b --json\n`);
+    expect(counts(cli)).toEqual([[1, 0]]);
+    expect(
+      proxyEnvironment('http://h:1', { inherited: { NO_PROXY: 'x', Http_Proxy: 'y' }, keepNoProxy: true }),
+    ).toEqual({
+      NO_PROXY: 'x',
+      ...proxyEnvironment('http://h:1', { inherited: {} }),
+    });
+    expect(['socks4://h:1', 'https://socks5:1'].map(clientUrl)).toEqual([
+      'socks4a://h:1',
+      'https://socks5:1',
+    ]);
+  }, 120_000);
+
+  it('does not start without a proxy: 125, as for all that fails before', () => {
+    const { run, folder } = commandLine();
+    const command = ['--', 'sh', '-c', 'touch started'];
+    expect(run(['exec', ...command])).toMatchObject({ status: 125, stdout: '' });
+    run(['init']);
+    expect(run(['exec', ...command]).stderr).toContain('NO_PROXY');
+    expect(run(['exec', '--nonsense', ...command]).status).toBe(125);
+    expect(run(['exec', '--json']).status).toBe(125);
+    run(['import', '-'], { input: 'h.example:1:u:p\n' });
+    const lost = run(['exec', '--json', ...command], { env: { PROXYVAULT_KEY: 'ab'.repeat(32) } });
+    expect(lost.status).toBe(125);
+    expect(JSON.parse(lost.stderr)).toMatchObject({ error: { code: 'KEY_MISMATCH' } });
+    expect(run(['exec', '--', 'ls', folder]).stdout).not.toContain('started');
+  }, 120_000);
+
+  it('ends with the code of the command, and reports it', () => {
+    const cli = withProxy('h.example:1\n');
+    const codeOf = (...args: string[]): number | null => cli.run(['exec', ...args]).status;
+    expect(codeOf('--', 'sh', '-c', 'exit 3')).toBe(3);
+    expect(codeOf('--no-report', '--', 'sh', '-c', 'exit 3')).toBe(3);
+    expect(counts(cli)).toEqual([[1, 1]]);
+    expect(codeOf('--ok-exit', '22,56', '--', 'sh', '-c', 'exit 22')).toBe(22);
+    expect(codeOf('--ok-exit', 'x', '--', 'true')).toBe(125);
+    expect(codeOf('--', 'no-such-command')).toBe(127);
+    expect(codeOf('--', cli.folder)).toBe(126);
+    expect(codeOf('sh', '-c', 'kill -KILL $$')).toBe(128 + 9);
+    expect(counts(cli)).toEqual([[2, 0]]);
+  }, 120_000);
+
+  it('passes signals on, and says of an interruption nothing bad of the proxy', async () => {
+    const cli = withProxy('h.example:1\n');
+    const script =
+      'process.on("SIGTERM", () => process.exit(7)); console.log("ready"); setInterval(() => {}, 1000)';
+    const ended = async (signal: NodeJS.Signals, code: string): Promise<number | null> => {
+      const child = spawn(NODE, [BIN, 'exec', '--', NODE, '-e', code], {
+        env: cli.env,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      await once(child.stdout, 'data');
+      child.kill(signal);
+      const [exit] = await once(child, 'close');
+      return exit as number | null;
+    };
+    expect(await ended('SIGTERM', script)).toBe(7);
+    expect(await ended('SIGINT', script)).toBe(128 + 2);
+    expect(counts(cli)).toEqual([[1, 1]]);
+  }, 120_000);
+});

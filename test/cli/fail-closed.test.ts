@@ -1,0 +1,148 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands/registry.ts';
+import { BIN, commandLine } from '../support/command-line.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const NOWHERE = 'http://no-proxy-available.invalid:1\n';
+
+const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+
+describe('next without a proxy', () => {
+  it('prints a URL that never connects, whatever has failed', () => {
+    const { run, folder, db } = commandLine();
+    const fails = (status: number, ...args: string[]): void => {
+      const ran = run(args);
+      expect([args, ran.status, ran.stdout]).toEqual([args, status, NOWHERE]);
+      expect(ran.stderr).not.toBe('');
+    };
+    fails(1, 'next');
+    run(['init']);
+    fails(1, 'next', '--domain', 'example.com');
+    fails(2, 'next', '--nonsense');
+    fails(2, '--db', db, 'next');
+    // A domain comes from elsewhere: it must not switch to JSON.
+    fails(1, 'next', '--domain', '--json');
+    run(['import', '-'], { input: 'h.example:1:user:password\n' });
+    rmSync(join(folder, 'key'));
+    fails(1, 'next', '--reveal');
+    const rule = {
+      name: 'all',
+      conditions: [{ field: 'domain', operator: 'contains', value: '.' }],
+      actions: [{ type: 'block' }],
+    };
+    run(['rules', 'add', JSON.stringify(rule)]);
+    fails(1, 'next', '--domain', 'example.com');
+    expect(run(['next', '--domain', 'example.com', '--json'])).toMatchObject({ status: 1, stdout: '' });
+    writeFileSync(db, 'hello');
+    fails(1, 'next');
+  }, 120_000);
+
+  it('prints it also if the program itself is broken', () => {
+    const folder = temporaryFolder();
+    const entries = ['cli/bin.js', 'cli/exit-codes.js', 'cli/no-proxy-url.js', 'node-version.js'];
+    mkdirSync(join(folder, 'cli'));
+    for (const entry of entries) copyFileSync(join(dirname(BIN), '..', entry), join(folder, entry));
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const next = spawnSync(process.execPath, [join(folder, 'cli/bin.js'), 'next'], { encoding: 'utf8' });
+    expect(next).toMatchObject({ status: 1, stdout: NOWHERE });
+  });
+});
+
+describe.skipIf(process.platform === 'win32' || !has('curl'))(
+  'every example with a client (skipped where curl or a POSIX shell is missing)',
+  () => {
+    it('of the README, the documents and --help never asks the target directly if the pool is empty', async () => {
+      const [documents, help] = [examplesOfDocuments(), examplesOfHelp()];
+      expect([documents.length >= 4, help.length >= 2]).toEqual([true, true]);
+      const examples = new Set([...documents, ...help]);
+      const { env, run, folder } = commandLine();
+      run(['init']);
+      const target = await record();
+      const shim = join(folder, 'proxyvault');
+      writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+      chmodSync(shim, 0o755);
+      // Whatever name is asked for, it is here.
+      const settings = [
+        `connect-to = "::127.0.0.1:${target.port}"`,
+        'resolve = "no-proxy-available.invalid:1:127.0.0.1"',
+        'max-time = 20',
+      ];
+      writeFileSync(join(folder, '.curlrc'), settings.join('\n'));
+      const { http_proxy: _, https_proxy: __, all_proxy: ___, HTTPS_PROXY: ____, ...rest } = env;
+      const shell = async (line: string): Promise<number | null> => {
+        const child = spawn('sh', ['-c', line], {
+          cwd: folder,
+          stdio: 'ignore',
+          env: { ...rest, CURL_HOME: folder, PATH: `${folder}:${env.PATH ?? ''}` },
+        });
+        const [code] = await once(child, 'close');
+        return code as number | null;
+      };
+      await shell('curl https://example.com/');
+      expect(target.requests()).toBe(1);
+      for (const example of examples) {
+        expect([example, await shell(example)]).not.toEqual([example, 0]);
+        expect([example, target.requests()]).toEqual([example, 1]);
+      }
+      const proxy = await record();
+      run(['add', `http://127.0.0.1:${proxy.port}`]);
+      await shell('proxyvault exec -- curl https://example.com/');
+      expect([proxy.requests(), target.requests()]).toEqual([1, 1]);
+    }, 120_000);
+  },
+);
+
+/** Lines of the documents that use a proxy for a target. */
+function examplesOfDocuments(): string[] {
+  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => join('docs', name))];
+  return pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), 'utf8');
+    const blocks = [...text.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(([, block = '']) => block);
+    const spans = [...text.matchAll(/`([^`\n]+)`/g)].map(([, span = '']) => span);
+    return clients([...blocks.join('\n').split('\n'), ...spans]);
+  });
+}
+
+function examplesOfHelp(): string[] {
+  let text = '';
+  const help = (command: Command): void => {
+    command.configureOutput({ writeOut: (piece) => (text += piece) }).outputHelp();
+    command.commands.forEach(help);
+  };
+  for (const create of COMMANDS) help(create());
+  return clients(text.split('\n'));
+}
+
+function clients(lines: readonly string[]): string[] {
+  return lines
+    .map((line) => line.trim().replace(/^\$ /, ''))
+    .filter((line) => /\b(?:curl|wget|proxyvault (?:next|exec))\b.*https?:\/\/(?!no-proxy)/.test(line));
+}
+
+/** A server that counts who connects to it. */
+async function record(): Promise<{ port: number; requests: () => number }> {
+  let requests = 0;
+  const server = createServer((socket) => {
+    requests++;
+    socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  return { port: (server.address() as AddressInfo).port, requests: () => requests };
+}
