@@ -63,7 +63,11 @@ async function run(backup: string, options: RestoreCommandOptions): Promise<void
 async function restore(backup: string, path: string, options: RestoreCommandOptions): Promise<RestoreReport> {
   const { onProgress, stop } = startCopyProgress(options);
   try {
-    return await restoreDatabase(backup, path, { overwrite: options.force, onProgress });
+    return await restoreDatabase(backup, path, {
+      overwrite: options.force,
+      onProgress,
+      migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
+    });
   } finally {
     stop();
   }

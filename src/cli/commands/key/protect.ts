@@ -10,7 +10,6 @@ import { ProxyVaultError } from '../../../errors.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
-import { writeError } from '../../terminal.ts';
 import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 interface PassphraseOptions extends VaultOptions {
