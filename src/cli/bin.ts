@@ -11,7 +11,8 @@ if (problem === null) {
     // Only now: an older Node would end in a segmentation fault.
     const { useCompileCache } = await import('./compile-cache.ts');
     useCompileCache();
-    const { main } = await import('./main.ts');
+    const { main, watchProcess } = await import('./main.ts');
+    watchProcess(args);
     process.exitCode = await main(args);
   } catch (error) {
     const { reportError } = await import('./fail.ts');

@@ -8,20 +8,8 @@ import { visible, writeError, writeOut } from './terminal.ts';
 
 /** Runs the command line; gives the exit code: 0 done, 1 failed, 2 used wrongly, or as `exec` documents. */
 export async function main(args: readonly string[]): Promise<number> {
-  // A reader that has seen enough, such as `head`, is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.ok);
-    throw error;
-  });
-  const json = ownPart(args).includes('--json');
+  const json = isJson(args);
   const codes = failureCodes(args);
-  // Node would print these as they are, whatever is in them.
-  if (process.listenerCount('warning') > 0)
-    process.removeAllListeners('warning').on('warning', reportWarning);
-  process.once('uncaughtException', (error) => {
-    reportError(error, json);
-    process.exit(codes.failure);
-  });
   try {
     const program = createProgram(json);
     await program.parseAsync(args, { from: 'user' });
@@ -35,6 +23,26 @@ export async function main(args: readonly string[]): Promise<number> {
     reportError(error, json);
     return codes.failure;
   }
+}
+
+/** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
+export function watchProcess(args: readonly string[]): void {
+  // A reader that has seen enough, such as `head`, is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
+  // Node would print these as they are, whatever is in them.
+  if (process.listenerCount('warning') > 0)
+    process.removeAllListeners('warning').on('warning', reportWarning);
+  process.once('uncaughtException', (error) => {
+    reportError(error, isJson(args));
+    process.exit(failureCodes(args).failure);
+  });
+}
+
+function isJson(args: readonly string[]): boolean {
+  return ownPart(args).includes('--json');
 }
 
 /** The arguments that are ours: what follows `--` belongs to the command that `exec` runs. */

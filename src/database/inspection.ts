@@ -82,12 +82,11 @@ export async function checkDatabase(
           database.background.all(sql, params),
         )
       : { rows: [], total: 0 };
-  const applied = database.migrations.getApplied();
-  const schema = compareSchema(
-    database.driver,
-    database.migrations.table,
-    applied.length > 0 ? [BASE, ...applied] : [],
-  );
+  const schema = database.driver.snapshot(() => {
+    const applied = database.migrations.getApplied();
+    const expected = applied.length > 0 ? [BASE, ...applied] : [];
+    return compareSchema(database.driver, database.migrations.table, expected);
+  });
   const credentials = deep ? await checkCredentials(database, encryption) : null;
   const failures = credentials?.verified ? credentials.failures.length : 0;
   return {

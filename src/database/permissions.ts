@@ -46,12 +46,12 @@ function fixOf({ path, isFolder }: Exposure): string {
 }
 
 function hasCredentials(driver: SqliteDriver): boolean {
-  const hasTable = driver.first(
-    `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'encrypted_credentials'`,
-    {},
-    () => true,
-  );
-  return (
-    hasTable === true && driver.first(`SELECT 1 FROM encrypted_credentials LIMIT 1`, {}, () => true) === true
-  );
+  return driver.snapshot(() => {
+    const hasTable = driver.first(
+      `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'encrypted_credentials'`,
+      {},
+      () => true,
+    );
+    return hasTable !== null && driver.first(`SELECT 1 FROM encrypted_credentials`, {}, () => true) !== null;
+  });
 }

@@ -244,7 +244,7 @@ describe('next and report', () => {
     expect(run(['next', '--reveal']).stdout).toBe('http://canary-user:canary-password@gate.example:1080\n');
     expect(run(['next', '--protocol', 'socks4'])).toMatchObject({
       status: 1,
-      stdout: '',
+      stdout: 'http://no-proxy-available.invalid:1\n',
       stderr: expect.stringContaining('NO_PROXY'),
     });
     expect(json('report', String(ids[0]), '--ok', '--latency', '120')).toMatchObject({

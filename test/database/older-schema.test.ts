@@ -15,6 +15,8 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   create: [{ ...PROXY, credentials: LOGIN }],
   createMany: [[PROXY]],
   importMany: [[{ ...PROXY, credentials: LOGIN }]],
+  importSteps: [[{ ...PROXY, credentials: LOGIN }], {}],
+  rebind: ['id', null, PROXY],
   findByStatus: ['active'],
   findByProtocol: ['http'],
   findByRegion: ['DE'],

@@ -26,8 +26,6 @@ export interface Tally {
   part: Part;
   tried: number;
   failed: number;
-  /** What failed as is known, for a reason that the test names. */
-  known?: number;
 }
 
 /** Adds to the summary, which summary.setup.ts prints when all test files have ended. */

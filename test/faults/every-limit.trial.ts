@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type ErrorCode, initDatabase, migrationsFromFolder, readPassphraseFile } from 'proxyvault';
-import { fittingCodes, judge, knownProblem } from './fitting.ts';
+import { fittingCodes, judge } from './fitting.ts';
 import { COMMAND_LINE, LIBRARY, type Place, placeIn } from './operations.ts';
 import { runCommand } from './run-command.ts';
 import { arm, type Fault, lift, status } from './shim/control.ts';
@@ -85,7 +85,6 @@ async function calls(): Promise<void> {
         say({
           name,
           problem,
-          known: problem === null ? undefined : knownProblem({ ...limit, path }, problem),
         });
       });
     }
@@ -103,8 +102,7 @@ async function descriptors(): Promise<void> {
         taken.forEach(closeSync);
         const fault = { call: 'open', errno: 'EMFILE', path: '' } as const;
         const problem = judge(thrown, fittingCodes(fault));
-        const known = problem === null ? undefined : knownProblem(fault, problem);
-        say({ name: `${operation.name}; ${free} descriptors`, problem, known });
+        say({ name: `${operation.name}; ${free} descriptors`, problem });
       });
     }
   }
@@ -130,8 +128,7 @@ async function disk(): Promise<void> {
         rmSync(ballast);
         const fault = { call: 'write', errno: 'ENOSPC', path: '' } as const;
         const problem = judge(thrown, [...fittingCodes(fault), 'IO']);
-        const known = problem === null ? undefined : knownProblem(fault, problem);
-        say({ name: `${operation.name}; ${free} bytes free`, problem, known });
+        say({ name: `${operation.name}; ${free} bytes free`, problem });
       });
     }
   }
@@ -178,8 +175,7 @@ async function permissions(): Promise<void> {
         chmodSync(pathOf(place), 0o700);
         const fault = { call: 'open', errno: 'EACCES', path: '' } as const;
         const problem = judge(thrown, [...fittingCodes(fault), 'KEY_INVALID', 'KEY_MISSING']);
-        const known = problem === null ? undefined : knownProblem(fault, problem);
-        say({ name: `${operation.name}; no permission for ${what}`, problem, known });
+        say({ name: `${operation.name}; no permission for ${what}`, problem });
       });
     }
   }
@@ -218,8 +214,7 @@ async function paths(): Promise<void> {
         await onCopy(async ({ root, id }) => {
           const place = { ...placeIn(root, undefined, id), path: '', [which]: make(root) };
           const problem = judge(await thrownBy(operation, place), NO_PATH);
-          const known = problem === null ? undefined : knownProblem(null, problem);
-          say({ name: `${operation.name}; ${which} is ${what}`, problem, known });
+          say({ name: `${operation.name}; ${which} is ${what}`, problem });
         });
       }
     }

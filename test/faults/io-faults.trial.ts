@@ -1,7 +1,7 @@
 // Injects I/O faults (shim/file-calls.c must be loaded) into the public operations, one each time.
 // usage: io-faults.trial.ts SEED [NUMBER]; see trial.ts
 import { Expectation } from './facts.ts';
-import { fittingCodes, judge, knownProblem } from './fitting.ts';
+import { fittingCodes, judge } from './fitting.ts';
 import { COMMAND_LINE, LIBRARY, type Operation, placeIn } from './operations.ts';
 import type { Random } from './random.ts';
 import { arm, CALLS, type Call, countCalls, type Errno, type Fault, lift, status } from './shim/control.ts';
@@ -70,6 +70,6 @@ await serveTrials(async (random, tries): Promise<Verdict> => {
     const problem =
       judge(thrown, fired === 0 || fault.mode === 'short' ? [] : fittingCodes({ ...fault, path })) ??
       ((await verifyRoot(root, Expectation.afterFailures(lines), false)).slice(0, 3).join('; ') || null);
-    return { name, problem, known: problem === null ? undefined : knownProblem({ ...fault, path }, problem) };
+    return { name, problem };
   });
 });

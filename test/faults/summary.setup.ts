@@ -33,19 +33,18 @@ function seedOf(text: string | undefined): number {
 }
 
 function summarize(seed: number, text: string): string {
-  const totals = new Map<string, { tried: number; failed: number; known: number }>();
+  const totals = new Map<string, { tried: number; failed: number }>();
   for (const line of text.trim().split('\n')) {
-    const { part, tried, failed, known = 0 } = JSON.parse(line) as Tally;
-    const total = totals.get(part) ?? { tried: 0, failed: 0, known: 0 };
+    const { part, tried, failed } = JSON.parse(line) as Tally;
+    const total = totals.get(part) ?? { tried: 0, failed: 0 };
     totals.set(part, {
       tried: total.tried + tried,
       failed: total.failed + failed,
-      known: total.known + known,
     });
   }
   const lines = [...totals].map(
-    ([part, { tried, failed, known }]) =>
-      `  ${part.padEnd(18)} ${String(tried).padStart(9)} tried ${String(failed).padStart(6)} failed${known > 0 ? `, ${known} known` : ''}`,
+    ([part, { tried, failed }]) =>
+      `  ${part.padEnd(18)} ${String(tried).padStart(9)} tried ${String(failed).padStart(6)} failed`,
   );
   return ['', `Fault campaign (PROXYVAULT_SEED=${seed}):`, ...lines, ''].join('\n');
 }

@@ -11,8 +11,6 @@ export interface Verdict {
   name: string;
   /** What was wrong; null if nothing was. */
   problem: string | null;
-  /** The problem is one that is known, and why. */
-  known?: string | undefined;
 }
 
 export type Message = { begins: number } | { tries: string } | { ended: number; verdict: Verdict };

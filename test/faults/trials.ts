@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { SEED } from './campaign.ts';
-import { knownProblem } from './fitting.ts';
 import type { Message, Verdict } from './trial.ts';
 
 /** A trial that is silent for so long hangs. */
@@ -10,7 +9,6 @@ const SILENCE_MS = 60_000;
 export interface Outcome {
   tried: number;
   failed: number;
-  known: number;
   /** The first failures, with how to repeat each. */
   failures: string[];
 }
@@ -21,15 +19,12 @@ export async function runTrials(
   env: Record<string, string | undefined>,
   goOn: (tried: number) => boolean,
 ): Promise<Outcome> {
-  const outcome: Outcome = { tried: 0, failed: 0, known: 0, failures: [] };
-  const take = (number: number, { name, problem, known }: Verdict): void => {
+  const outcome: Outcome = { tried: 0, failed: 0, failures: [] };
+  const take = (number: number, { name, problem }: Verdict): void => {
     outcome.tried++;
     if (problem === null) return;
-    if (known !== undefined) outcome.known++;
-    else {
-      outcome.failed++;
-      if (outcome.failures.length < 30) outcome.failures.push(`${SEED} ${number}: ${name}: ${problem}`);
-    }
+    outcome.failed++;
+    if (outcome.failures.length < 30) outcome.failures.push(`${SEED} ${number}: ${name}: ${problem}`);
   };
   for (let from = 0; goOn(outcome.tried); )
     from = await serve(script, { ...process.env, ...env }, from, take, () => goOn(outcome.tried));
@@ -69,9 +64,6 @@ async function serve(
     }
   }
   clearTimeout(hang);
-  if (!isEnough) {
-    const problem = `crashed or hung: ${errors}`;
-    take(current, { name, problem, known: knownProblem(null, problem) });
-  }
+  if (!isEnough) take(current, { name, problem: `crashed or hung: ${errors}` });
   return current + 1;
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DatabaseManager,
@@ -36,7 +37,7 @@ async function writeDuring(db: DatabaseManager, job: Promise<unknown>): Promise<
 
 function pool(): { db: DatabaseManager; encryption: EncryptionService; proxies: ProxyRepository } {
   const db = openMigrated({ durability: 'normal' });
-  const encryption = new EncryptionService({ key: Buffer.alloc(32, 7), database: db });
+  const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   return { db, encryption, proxies: new ProxyRepository(db, encryption) };
 }
 

@@ -60,9 +60,14 @@ export class Ledger {
 
   /** All lines in the order of application; none before the table exists. @throws as `hasLedger`; INVALID_ROW. */
   read(): LedgerLine[] {
-    if (!hasLedger(this.#driver, this.name)) return [];
-    const table = ledgerTable(this.name);
-    return this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) => toLine(table, row));
+    // In one snapshot: another process may make the table between two of these statements.
+    return this.#driver.snapshot(() => {
+      if (!hasLedger(this.#driver, this.name)) return [];
+      const table = ledgerTable(this.name);
+      return this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) =>
+        toLine(table, row),
+      );
+    });
   }
 
   add({ namespace, version, name, checksum }: Migration): void {

@@ -165,8 +165,8 @@ export class MigrationRunner {
     return new ProxyVaultError(
       'MIGRATION_PENDING',
       isNew
-        ? 'The database has no tables yet: call `db.migrations.up()` after `initDatabase()`.'
-        : `The database is older than this program, and lacks ${names}: call \`db.migrations.up()\` after \`initDatabase()\` (\`proxyvault migrate up\`).`,
+        ? `The database has no tables yet: call \`db.migrations.up()\` after \`initDatabase()\`.${refused(cause)}`
+        : `The database is older than this program, and lacks ${names}: call \`db.migrations.up()\` after \`initDatabase()\` (\`proxyvault migrate up\`).${refused(cause)}`,
       { cause, details: { pending: names } },
     );
   }
@@ -307,6 +307,11 @@ export class MigrationRunner {
       );
     }
   }
+}
+
+/** The statement may be wrong for another reason, such as a slip in a caller's own SQL. */
+function refused(cause: unknown): string {
+  return cause instanceof ProxyVaultError ? ` (${cause.message})` : '';
 }
 
 function identity({ namespace, name }: { namespace: string; name: string }): string {

@@ -131,6 +131,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
+    parseTarget({ ...to, id });
     const row = yield this.#db.first(
       `${SELECT} WHERE c.proxy_id = :id AND c.binding IS DISTINCT FROM 'unbound'`,
       { id: assertId(id) },

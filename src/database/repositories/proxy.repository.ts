@@ -90,37 +90,14 @@ export class ProxyRepository<M extends Mode = 'sync'> {
    * @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
-    assertIterable(proxies, 'proxies');
-    assertObject(options, 'options');
     return this.#db.transaction(() => this.importSteps(proxies, options));
   }
 
-  /** The steps of `importMany`, for a transaction of the caller's. */
-  *importSteps(
-    proxies: Iterable<ProxyInput>,
-    { tag, onProgress, every = 1000 }: ImportOptions,
-  ): Steps<M, ImportSummary> {
-    if (tag) assertTag(tag.name);
-    const summary = { added: 0, updated: 0, unchanged: 0 };
-    let done = 0;
-    for (const proxy of proxies) {
-      try {
-        const input = parse(inputSchema, proxy, 'proxy');
-        const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
-        const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
-        const id = isNew ? String(params.id) : yield* this.#findKnown(params);
-        if (isNew && input.credentials) yield this.#credentials.store({ ...input, id }, input.credentials);
-        summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
-        if (tag) yield this.#tags.add(id, tag.name, tag.importId);
-      } catch (error) {
-        throw atIndex(error, done);
-      }
-      done++;
-      if (done % every === 0) onProgress?.(done);
-    }
-    onProgress?.(done);
-    if (!tag?.removeOthers) return summary;
-    return { ...summary, removed: yield* this.#tags.removeOthersSteps(tag.name, tag.importId) };
+  /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
+  importSteps(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Steps<M, ImportSummary> {
+    assertIterable(proxies, 'proxies');
+    assertObject(options, 'options');
+    return this.#importAll(proxies, options);
   }
 
   /** The proxy with this id, or null. */
@@ -255,6 +232,33 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       }
     }
     return created;
+  }
+
+  *#importAll(
+    proxies: Iterable<ProxyInput>,
+    { tag, onProgress, every = 1000 }: ImportOptions,
+  ): Steps<M, ImportSummary> {
+    if (tag) assertTag(tag.name);
+    const summary = { added: 0, updated: 0, unchanged: 0 };
+    let done = 0;
+    for (const proxy of proxies) {
+      try {
+        const input = parse(inputSchema, proxy, 'proxy');
+        const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
+        const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
+        const id = isNew ? String(params.id) : yield* this.#findKnown(params);
+        if (isNew && input.credentials) yield this.#credentials.store({ ...input, id }, input.credentials);
+        summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
+        if (tag) yield this.#tags.add(id, tag.name, tag.importId);
+      } catch (error) {
+        throw atIndex(error, done);
+      }
+      done++;
+      if (done % every === 0) onProgress?.(done);
+    }
+    onProgress?.(done);
+    if (!tag?.removeOthers) return summary;
+    return { ...summary, removed: yield* this.#tags.removeOthersSteps(tag.name, tag.importId) };
   }
 
   *#findKnown(params: Params): Steps<M, string> {

@@ -210,6 +210,17 @@ export class SqliteDriver implements Driver<'sync'> {
     }
   }
 
+  /** Runs `work`, whose reads all see the same state of the database, whatever others commit. It must not write. */
+  snapshot<T>(work: () => T): T {
+    if (this.inTransaction) return work();
+    this.#control('BEGIN');
+    try {
+      return work();
+    } finally {
+      if (this.#connection.open && this.#connection.inTransaction) this.#runControl('END');
+    }
+  }
+
   /** Runs `work`, in which every write is READ_ONLY. */
   readOnly<T>(work: () => T): T {
     this.pragma('query_only = ON');
