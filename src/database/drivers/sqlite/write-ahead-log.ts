@@ -76,7 +76,8 @@ export class WriteAheadLog {
       this.#failures = 0;
       return;
     }
-    if (performance.now() < this.#nextTry) return;
+    // Between two tries, the last of which has failed: a reader holds the log up.
+    if (performance.now() < this.#nextTry) return this.#warnIfAlarming(bytes);
     const wait = WAITS_MS[Math.min(this.#failures, WAITS_MS.length - 1)] ?? 0;
     if (this.#truncate(isStreaming ? 0 : Math.min(wait, this.#options.busyTimeoutMs)).complete) {
       this.#failures = Math.max(0, this.#failures - 1);
@@ -84,6 +85,10 @@ export class WriteAheadLog {
     }
     this.#nextTry = performance.now() + Math.min(10 * wait * 2 ** this.#failures, LONGEST_INTERVAL_MS);
     this.#failures = Math.min(this.#failures + 1, 20);
+    this.#warnIfAlarming(bytes);
+  }
+
+  #warnIfAlarming(bytes: number): void {
     if (bytes >= ALARMING_BYTES) warn(this.#options.path, bytes);
   }
 
