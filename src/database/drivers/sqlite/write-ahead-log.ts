@@ -77,7 +77,10 @@ export class WriteAheadLog {
       return;
     }
     // Between two tries, the last of which has failed: a reader holds the log up.
-    if (performance.now() < this.#nextTry) return this.#warnIfAlarming(bytes);
+    if (performance.now() < this.#nextTry) {
+      this.#warnIfAlarming(bytes);
+      return;
+    }
     const wait = WAITS_MS[Math.min(this.#failures, WAITS_MS.length - 1)] ?? 0;
     if (this.#truncate(isStreaming ? 0 : Math.min(wait, this.#options.busyTimeoutMs)).complete) {
       this.#failures = Math.max(0, this.#failures - 1);
