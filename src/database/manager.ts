@@ -17,7 +17,7 @@ import { MigrationRunner } from './migrations/runner.ts';
 import { loadMigrations } from './migrations/sources.ts';
 import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
-import { guardPermissions } from './permissions.ts';
+import { guardCompanions, guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 import { Turns } from './turns.ts';
@@ -67,6 +67,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.#connection = { ...settings, explain };
     if (!this.#inMemory) {
       prepareFile(this.path, this.readonly);
+      guardCompanions(this.path);
       assertOwnLog(this.path);
     }
     this.driver = new SqliteDriver(this.#connection);
@@ -224,14 +225,12 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     // Short, since waiting blocks the event loop; the transaction tries again between its turns.
     const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
     const turns = new Turns();
-    const pause = (): Promise<void> | null => {
-      this.driver.assertOpen();
-      return turns.next();
-    };
+    const pause = (): Promise<void> | null => turns.next();
+    const assertWanted = (): void => this.driver.assertOpen();
     try {
       return await driver.transactionInSlices(
         () => steps({ driver, clock: this.clock, onInvalidRow: this.onInvalidRow }),
-        pause,
+        { pause, assertWanted },
       );
     } finally {
       // What cannot be moved now stays in the log, and is as safe there.
@@ -271,7 +270,8 @@ function assertSynchronous(work: unknown): asserts work is () => unknown {
 }
 
 function isThenable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  return mayBe && 'then' in value && typeof value.then === 'function';
 }
 
 function asynchronous(work: { name: string }, what: string): ProxyVaultError {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 
 import { ProxyVaultError } from '../errors.ts';
 import { type Exposure, mayEverybodyWrite } from '../files/private.ts';
@@ -29,6 +29,28 @@ export function guardPermissions(
     `${message}, then open the pool again. If the file system cannot hold permissions, say allowOthersToWrite: true (PROXYVAULT_ALLOW_OTHERS_TO_WRITE=1). Nothing was changed.`,
     { details: { path: at } },
   );
+}
+
+/**
+ * Refuses a log or journal beside a pool that another user has made, before SQLite reads it: what is in it would replace
+ * the pool's own content. In a sticky folder such as /tmp any user can make one.
+ *
+ * @throws CANNOT_OPEN, with what to do. Nothing was read or changed.
+ */
+export function guardCompanions(path: string): void {
+  if (process.platform === 'win32') return;
+  const owners = [0, process.geteuid?.() ?? 0, statSync(path, { throwIfNoEntry: false })?.uid];
+  for (const suffix of ['-wal', '-shm', '-journal']) {
+    const file = `${path}${suffix}`;
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    if (found === undefined || (found.isFile() && owners.includes(found.uid))) continue;
+    const what = found.isFile() ? 'belongs to another user' : 'is not a regular file';
+    throw new ProxyVaultError(
+      'CANNOT_OPEN',
+      `${file} ${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed.`,
+      { details: { path: file } },
+    );
+  }
 }
 
 /** The log and its index hold pages of the pool, so they are looked at too. */

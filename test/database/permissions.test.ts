@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
-import { openDatabase, temporaryFolder, thrownBy } from '../support/temporary.ts';
+import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';
 
 const isWindows = process.platform === 'win32';
 
@@ -93,4 +93,29 @@ describe.skipIf(isWindows)('a pool that every user may write (POSIX permissions)
       expect(warningsOf(() => openDatabase({ path }))).toEqual([]);
     }
   });
+});
+
+it.skipIf(process.getuid?.() !== 0)(
+  'a log or journal that another user has put beside a pool is not read (needs root)',
+  () => {
+    for (const suffix of ['-wal', '-journal', '-shm']) {
+      const path = join(temporaryFolder(), 'pool.db');
+      openMigrated({ path }).close();
+      writeFileSync(`${path}${suffix}`, 'planted');
+      chownSync(`${path}${suffix}`, 65_534, 65_534);
+      expect(thrownBy(() => openDatabase({ path }))).toMatchObject({
+        code: 'CANNOT_OPEN',
+        message: expect.stringContaining('belongs to another user'),
+      });
+      expect(readFileSync(`${path}${suffix}`, 'utf8')).toBe('planted');
+    }
+  },
+);
+
+it('a file that is no database keeps the log beside it', () => {
+  const path = join(temporaryFolder(), 'notes.txt');
+  writeFileSync(path, 'notes\n');
+  writeFileSync(`${path}-wal`, 'precious');
+  expect(thrownBy(() => openDatabase({ path }))).toMatchObject({ code: 'NOT_A_DATABASE' });
+  expect(readFileSync(`${path}-wal`, 'utf8')).toBe('precious');
 });

@@ -16,8 +16,8 @@ const FITTING: Record<Errno, readonly ErrorCode[]> = {
 
 /**
  * The codes that fit a fault. SQLite tells less than the system: of what it opens only that it cannot, or cannot for
- * writing; of the -shm file, of
- * syncing, cutting and removing only that they failed, and an EIO while it reads is a damaged file to it.
+ * writing; of the -shm file, of syncing, cutting and removing only that they failed, and an EIO while it reads is a
+ * damaged file to it. After a failed `mkdir` of a path of several folders, Node says that the path does not exist.
  */
 export function fittingCodes({
   call,
@@ -28,7 +28,9 @@ export function fittingCodes({
   if (call === 'open')
     return [...FITTING[errno], 'CANNOT_OPEN', 'READ_ONLY', ...(isIndex ? ['IO' as const] : [])];
   if (call === 'read') return [...FITTING[errno], 'CORRUPT'];
-  return (call === 'write' && !isIndex) || call === 'mkdir' ? FITTING[errno] : [...FITTING[errno], 'IO'];
+  if (call === 'mkdir') return [...FITTING[errno], 'CANNOT_OPEN'];
+  // SQLite calls a used-up quota and the file-size limit an I/O error; a fault that is over cannot be looked for.
+  return call === 'write' && !isIndex && errno === 'ENOSPC' ? FITTING[errno] : [...FITTING[errno], 'IO'];
 }
 
 /** What is wrong with an error, or null: an operation may succeed in spite of a fault, or say a code that fits it. */

@@ -46,7 +46,7 @@ it.each(['', 'x', '0000000-1-1', 'ffffffff-1-1', '../../x', '12345678-1-1\n'])(
 
 it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', async () => {
   // The shell becomes `sleep`, which never asks for the exit code of the child that it has inherited.
-  const parent = spawn('/bin/sh', ['-c', 'true & echo $!; exec sleep 60'], {
+  const parent = spawn('/bin/sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [pid] = await once(parent.stdout, 'data');

@@ -14,7 +14,7 @@ import {
   notFound,
   parse,
 } from '../validation.ts';
-import { isSame, toAddress } from './credential-record.ts';
+import { isSame, movedError, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import {
   alreadyThere,
@@ -321,6 +321,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     if (existing !== null) throw alreadyThere(existing);
     const from = (yield this.#findAddress(params)) as ProxyAddress | null;
     const moved = (yield this.#update(params)) as ProxyConfig;
+    // The login goes where the caller says, from where it was: never to what somebody has made the statements read.
+    const isMeant =
+      moved.host === (host ?? from?.host ?? moved.host) &&
+      moved.port === (port ?? from?.port ?? moved.port) &&
+      moved.protocol === (protocol ?? from?.protocol ?? moved.protocol);
+    if (!isMeant) throw movedError(moved.id);
     if (from === null || !isSame(from, moved)) yield* this.#credentials.rebind(moved.id, from, moved);
     return moved;
   }

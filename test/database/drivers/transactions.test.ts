@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { asyncSession } from '../../support/promise-driver.ts';
-import { openDatabase, thrownBy } from '../../support/temporary.ts';
+import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
 import { describeTransactions } from './conformance.ts';
 
 describe('transactions of the SQLite driver', () => describeTransactions((db) => db.driver));
@@ -105,4 +105,24 @@ describe('what only the SQLite driver has', () => {
     expect(thrown).toMatchObject({ code: 'CONFLICT' });
     expect(db.open).toBe(true);
   });
+});
+
+it('RELEASE of a savepoint that the caller has begun by hand does not commit a transaction inside it', () => {
+  const db = openMigrated();
+  const add = (): number =>
+    db.driver.run(
+      `INSERT INTO rotation_events (reason, timestamp) VALUES ('manual', '2026-01-01 00:00:00.000')`,
+      {},
+    );
+  db.driver.exec('SAVEPOINT a');
+  const error = thrownBy(() =>
+    db.transaction(() => {
+      add();
+      db.driver.exec('RELEASE a');
+      add();
+    }),
+  );
+  expect(error).toMatchObject({ code: 'INVALID_INPUT' });
+  db.driver.exec('RELEASE a');
+  expect(db.driver.one('SELECT count(*) AS n FROM rotation_events', {}, (row) => row?.n)).toBe(0);
 });

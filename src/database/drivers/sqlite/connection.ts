@@ -7,7 +7,7 @@ import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { makeFolder, syncFolder } from '../../../files/durable.ts';
-import { errnoOf, fileError } from '../../../files/file-error.ts';
+import { errnoOf, fileError, withFileErrors } from '../../../files/file-error.ts';
 import { identityOf } from '../../../files/same-file.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { translate } from './errors.ts';
@@ -27,7 +27,9 @@ const MINIMUM_SQLITE = [3, 51, 3] as const;
  * @throws CANNOT_OPEN for a folder, a missing file in read-only mode, or missing permission.
  */
 export function prepareFile(path: string, readonly: boolean): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = withFileErrors(`${path} cannot be opened`, path, () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
   if (found?.isDirectory()) throw cannotOpen(path, 'is a folder: give the path of a file');
   if (found && !found.isFile()) throw cannotOpen(path, 'is not a regular file');
   if (found) {
@@ -39,15 +41,15 @@ export function prepareFile(path: string, readonly: boolean): void {
     makeFolder(dirname(path));
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.
     closeSync(openSync(path, 'wx', 0o600));
-    // SQLite itself does this for the log: https://www.sqlite.org/atomiccommit.html
-    syncFolder(dirname(path));
   } catch (error) {
     // Another process was first.
-    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return;
+    if (errnoOf(error) === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isFile()) return;
     if (errnoOf(error) === 'EEXIST')
       throw cannotOpen(path, 'cannot be created, since a part of its path is a file and not a folder', error);
     throw fileError(error, `${path} cannot be created`, path);
   }
+  // SQLite itself does this for the log: https://www.sqlite.org/atomiccommit.html
+  withFileErrors(`${path} cannot be created`, path, () => syncFolder(dirname(path)));
 }
 
 function assertAccess(path: string, readonly: boolean): void {

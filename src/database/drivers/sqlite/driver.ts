@@ -83,7 +83,7 @@ export class SqliteDriver implements Driver<'sync'> {
     } catch (error) {
       rows = this.#again(error, () => statement.all(params) as Row[], this.#commits(sql, statement));
     }
-    if (!statement.readonly) this.#committed();
+    if (!statement.readonly) this.#written();
     const mapped = new Array<T>(rows.length);
     let kept = 0;
     for (let i = 0; i < rows.length; i++) {
@@ -104,7 +104,7 @@ export class SqliteDriver implements Driver<'sync'> {
     } catch (error) {
       changed = this.#again(error, () => statement.run(params).changes, this.#commits(sql, statement));
     }
-    this.#committed();
+    this.#written();
     return map === undefined ? changed : map(changed);
   }
 
@@ -134,13 +134,14 @@ export class SqliteDriver implements Driver<'sync'> {
 
   #outermost<T>(work: () => T): T {
     // Somebody may have begun a transaction by hand, with exec(): it is not ours to end.
-    const [begin, commit, undo] = this.#connection.inTransaction
+    const isInside = this.#connection.inTransaction;
+    const [begin, commit, undo] = isInside
       ? controlsOf('proxyvault')
       : (['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']] as const);
     // Others want the lock too: without a gap between two transactions of ours they would hardly get it.
     if (performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
     this.#control(begin);
-    const transaction = new OpenTransaction(++this.#transactions);
+    const transaction = new OpenTransaction(++this.#transactions, isInside);
     this.#transaction = transaction;
     try {
       const result = work();
@@ -186,9 +187,17 @@ export class SqliteDriver implements Driver<'sync'> {
   /**
    * As `transaction`, but between two steps it awaits what `pause` gives, so that the event loop has its turn. Every
    * statement of this connection is the transaction's until it ends: it must have no other user.
+   *
+   * @param assertWanted throws if the transaction must not continue; asked after each pause, and before it commits.
    */
-  async transactionInSlices<T>(steps: () => Steps<'sync', T>, pause: () => Promise<void> | null): Promise<T> {
-    await patiently(() => this.#control('BEGIN IMMEDIATE'));
+  async transactionInSlices<T>(
+    steps: () => Steps<'sync', T>,
+    { pause, assertWanted }: { pause: () => Promise<void> | null; assertWanted: () => void },
+  ): Promise<T> {
+    await patiently(() => {
+      assertWanted();
+      this.#control('BEGIN IMMEDIATE');
+    });
     using _ = holdHere(this.#path);
     const transaction = new OpenTransaction(++this.#transactions);
     this.#transaction = transaction;
@@ -197,9 +206,13 @@ export class SqliteDriver implements Driver<'sync'> {
       let step = generator.next();
       while (!step.done) {
         const turn = pause();
-        if (turn) await turn;
+        if (turn) {
+          await turn;
+          assertWanted();
+        }
         step = generator.next(step.value);
       }
+      assertWanted();
       this.#control('COMMIT');
       return step.value;
     } catch (error) {
@@ -265,6 +278,7 @@ export class SqliteDriver implements Driver<'sync'> {
     } finally {
       if (isWaiting && this.#connection.open) this.#connection.pragma('busy_timeout = 0');
     }
+    this.#written();
   }
 
   /** Moves the log into the file and cuts it to nothing, as far as others allow within the busy timeout. */
@@ -334,13 +348,16 @@ export class SqliteDriver implements Driver<'sync'> {
 
   #get(sql: string, params: Params): Row | undefined {
     const statement = this.#statement(sql);
+    // get() steps once and ignores the error of the reset, in which a write commits: so a write is stepped to its end.
+    const read = (): Row | undefined =>
+      statement.readonly ? (statement.get(params) as Row | undefined) : (statement.all(params) as Row[])[0];
     let row: Row | undefined;
     try {
-      row = statement.get(params) as Row | undefined;
+      row = read();
     } catch (error) {
-      row = this.#again(error, () => statement.get(params) as Row | undefined, this.#commits(sql, statement));
+      row = this.#again(error, read, this.#commits(sql, statement));
     }
-    if (!statement.readonly) this.#committed();
+    if (!statement.readonly) this.#written();
     return row;
   }
 
@@ -365,9 +382,7 @@ export class SqliteDriver implements Driver<'sync'> {
   /** @throws also if the engine has left the transaction unnoticed: SAVEPOINT would then begin another. */
   #control(sql: string): void {
     if (this.#transaction !== null && this.#connection.open && !this.#connection.inTransaction)
-      this.#transaction.lose(
-        new ProxyVaultError('SQL', 'The transaction ended before its function returned.'),
-      );
+      this.#transaction.lose(endedError());
     this.#assertUsable();
     this.#runControl(sql);
   }
@@ -396,6 +411,15 @@ export class SqliteDriver implements Driver<'sync'> {
     } catch (last) {
       throw this.#failed(last, committing);
     }
+  }
+
+  /** @throws if the statement has ended the transaction that it was in: what follows would be stored by itself. */
+  #written(): void {
+    if (this.#transaction !== null && !this.#connection.inTransaction) {
+      this.#transaction.lose(endedError());
+      this.#transaction.assertAlive();
+    }
+    this.#committed();
   }
 
   /** The commit counts whatever happens here; after a failed fsync the connection closes itself. */
@@ -436,6 +460,10 @@ export class SqliteDriver implements Driver<'sync'> {
     if (statement?.readonly || this.#transaction !== null) return null;
     return /^\s*PRAGMA\b/i.test(sql) ? null : sql;
   }
+}
+
+function endedError(): ProxyVaultError {
+  return new ProxyVaultError('SQL', 'The transaction ended before its function returned.');
 }
 
 /** How a savepoint of this name begins, ends and is undone. */

@@ -12,11 +12,22 @@ const HEADER_BYTES = 100;
  * SQLite would apply the log to it. A backup of ours is always recognised. Another file is, if its page size, page count
  * or change counter does not lead to the log's. A log that does belong to the file is never refused.
  *
- * @throws CORRUPT if the log is not the file's own. Nothing was changed.
+ * A file that is no database is refused here too: SQLite would remove the log beside it.
+ *
+ * @throws CORRUPT if the log is not the file's own, NOT_A_DATABASE. Nothing was changed.
  */
 export function assertOwnLog(path: string): void {
   const wal = `${path}-wal`;
-  if (sizeOf(wal) === 0 || sizeOf(`${path}-journal`) > 0) return;
+  const hasJournal = sizeOf(`${path}-journal`) > 0;
+  if (sizeOf(wal) === 0 && !hasJournal) return;
+  if (sizeOf(path) > 0 && hasDatabaseHeader(path) === false) {
+    throw new ProxyVaultError(
+      'NOT_A_DATABASE',
+      `${path} is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with \`proxyvault restore BACKUP --force\`.`,
+      { details: { path } },
+    );
+  }
+  if (hasJournal) return;
   const log = summarizeLog(wal);
   const header = log && readHeader(path);
   if (!log || !header || isPlausible(header, log)) return;
