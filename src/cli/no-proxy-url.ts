@@ -4,7 +4,7 @@ import { writeSync } from 'node:fs';
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
 
 /** The options of `next` that take no value; after any other, `--json` is the value. */
-const FLAGS = ['--reveal', '--json'];
+export const FLAGS = ['--reveal', '--json', '--trust-key-file'];
 
 /**
  * Makes `next` print a URL that never connects if it fails, whatever the reason. Clients such as curl take an empty proxy

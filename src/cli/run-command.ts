@@ -8,7 +8,7 @@ import { EXEC_EXIT } from './exit-codes.ts';
 export type Ended = { code: number } | { code: number; error: unknown };
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
-/** A terminal sends these to every process in the foreground, the command included. */
+/** A terminal sends these to every process in the foreground, the command included, wherever their streams lead. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 /** What says of the system, and not of the command, that it cannot be started now. */
 const NO_ROOM = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'];
@@ -20,9 +20,10 @@ export async function runCommand(
   env: NodeJS.ProcessEnv,
 ): Promise<Ended> {
   let child: ChildProcess | null = null;
+  const isOnTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
   const handlers = FORWARDED.map((signal) => {
     const forward = (): void => {
-      if (!(process.stdin.isTTY && FROM_TERMINAL.includes(signal))) child?.kill(signal);
+      if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child?.kill(signal);
     };
     return [signal, forward] as const;
   });

@@ -2,6 +2,7 @@ import { ProxyVaultError } from '../errors.ts';
 import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
+import { assertName } from './drivers/sqlite/backup-target.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
 import { SqliteDriver, type SqliteDriverOptions } from './drivers/sqlite/driver.ts';
 import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
@@ -66,6 +67,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     const explain = (error: ProxyVaultError): ProxyVaultError | null => this.migrations.pendingError(error);
     this.#connection = { ...settings, explain };
     if (!this.#inMemory) {
+      assertName(this.path);
       prepareFile(this.path, this.readonly);
       guardCompanions(this.path);
       assertOwnLog(this.path);

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands/registry.ts';
+import { FLAGS } from '../../src/cli/no-proxy-url.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -24,6 +25,12 @@ const NOWHERE = 'http://no-proxy-available.invalid:1\n';
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 describe('next without a proxy', () => {
+  it('knows which of its options take no value', () => {
+    const next = COMMANDS.map((create) => create()).find((command) => command.name() === 'next');
+    const flags = next?.options.filter(({ required, optional }) => !required && !optional);
+    expect(new Set(FLAGS)).toEqual(new Set(flags?.map(({ long }) => long)));
+  });
+
   it('prints a URL that never connects, whatever has failed', () => {
     const { run, folder, db } = commandLine();
     const fails = (status: number, ...args: string[]): void => {

@@ -35,12 +35,14 @@ export function checkCommand(): Command {
         ];
         if (walBytes > WAL_ALARM)
           notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
+        // A scheduled check without its key must not stay green.
+        const isUnverified = report.credentials?.verified === false;
         print(options.json, { ...report, walBytes }, () =>
           report.ok
-            ? ['Sound.', ...notes.map(visible)].join('\n')
+            ? [isUnverified ? 'Not fully checked.' : 'Sound.', ...notes.map(visible)].join('\n')
             : `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.\n${notes.map((note) => `- ${visible(note)}`).join('\n')}`,
         );
-        if (!report.ok) process.exitCode = EXIT.failure;
+        if (!report.ok || isUnverified) process.exitCode = EXIT.failure;
       },
       { anyVersion: true },
     ),

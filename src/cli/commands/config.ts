@@ -78,6 +78,13 @@ function nameOf(setting: string): string {
 function parseSettings(settings: readonly string[]): Partial<RotationConfig> {
   const config: Record<string, unknown> = {};
   const strategyOptions: Record<string, unknown> = {};
+  const names = settings.map(nameOf);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined || (names.includes('options') && names.some((name) => name.startsWith('options.'))))
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `The setting ${JSON.stringify(twice ?? 'options')} is given twice: give each once. Nothing was changed.`,
+    );
   for (const setting of settings) {
     const name = nameOf(setting);
     const value = parseValue(setting.slice(name.length + 1));
