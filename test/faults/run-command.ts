@@ -6,8 +6,6 @@ const { main }: { main: (args: readonly string[]) => Promise<number> } = await i
   new URL('../../dist/cli/main.js', import.meta.url).href
 );
 
-process.stdout.setMaxListeners(0);
-
 /**
  * @throws the typed error that the command says, or an Error if it says anything else: a code that is not in the set, or no
  *   error at all where it failed.
@@ -18,9 +16,10 @@ export async function runCommand(
 ): Promise<void> {
   Object.assign(process.env, { PROXYVAULT_DB: pool, PROXYVAULT_KEY_FILE: keyFile });
   const args = words.map((word) => word.replace('{root}', root).replace('{id}', id));
-  const { status, stderr } = await captured(() => main([...args, '--json']));
+  const { status, stdout, stderr } = await captured(() => main([...args, '--json']));
   if (status === 0) return;
-  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? '';
+  // `key status` fails by what it reports.
+  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? /"problem": "([^"]+)"/.exec(stdout)?.[1] ?? '';
   if (!isCode(code)) throw new Error(`exit ${status}, and said: ${stderr}`);
   throw new ProxyVaultError(code, stderr);
 }
@@ -30,16 +29,23 @@ function isCode(code: string): code is ErrorCode {
 }
 
 /** What `work` prints is kept from this process's own output. */
-async function captured(work: () => Promise<number>): Promise<{ status: number; stderr: string }> {
+async function captured(
+  work: () => Promise<number>,
+): Promise<{ status: number; stdout: string; stderr: string }> {
   const [out, err] = [process.stdout.write, process.stderr.write];
+  let stdout = '';
   let stderr = '';
-  process.stdout.write = () => true;
+  process.stdout.write = (text: string | Uint8Array) => {
+    stdout += String(text);
+    return true;
+  };
   process.stderr.write = (text: string | Uint8Array) => {
     stderr += String(text);
     return true;
   };
   try {
-    return { status: await work(), stderr };
+    const status = await work();
+    return { status, stdout, stderr };
   } finally {
     process.stdout.write = out;
     process.stderr.write = err;

@@ -32,7 +32,7 @@ export function assertTarget(source: string, target: string, overwrite: boolean)
   }
   const found = statSync(target, { throwIfNoEntry: false });
   if (found && !found.isFile())
-    throw refused('INVALID_INPUT', target, 'is not a regular file: give the path of a file');
+    throw refused('CANNOT_OPEN', target, 'is not a regular file: give the path of a file');
   if (!found) {
     const stray = COMPANIONS.find((suffix) => statSync(`${target}${suffix}`, { throwIfNoEntry: false }));
     if (stray !== undefined)
@@ -98,7 +98,7 @@ function realPath(path: string): string {
 }
 
 function refused(
-  code: 'CONFLICT' | 'INVALID_INPUT',
+  code: 'CANNOT_OPEN' | 'CONFLICT' | 'INVALID_INPUT',
   path: string,
   what: string,
   cause?: unknown,
