@@ -1,11 +1,18 @@
 import type { Login, ProxyConfig } from '../database/index.ts';
+import { isUnreadable } from '../database/repositories/credential-record.ts';
 import { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
 import { rounded, table } from './output.ts';
+import { toJson, visible } from './terminal.ts';
 import type { Vault } from './vault.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
-export type ProxyView = ProxyConfig & { url: string; hasCredentials: boolean };
+export type ProxyView = ProxyConfig & {
+  url: string;
+  hasCredentials: boolean;
+  /** Why the login, which was to be revealed, is masked; absent if it is not. */
+  problem?: { code: string; message: string };
+};
 
 interface ViewOptions {
   reveal?: boolean | undefined;
@@ -30,6 +37,33 @@ export function proxyViewer(
   };
 }
 
+/** As `proxyViewer` with `reveal`, for many proxies: a login that cannot be read is masked, with its problem. */
+export function revealingViewer(vault: Vault): (proxy: ProxyConfig) => ProxyView {
+  const revealed = proxyViewer(vault, { reveal: true });
+  const masked = proxyViewer(vault, {});
+  return (proxy) => {
+    try {
+      return revealed(proxy);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      const { code, message } = error;
+      return { ...masked(proxy), problem: { code, message } };
+    }
+  };
+}
+
+/** Says which logins could not be read, on standard error. */
+export function describeUnreadable(
+  unreadable: readonly { id: string; code: string; message: string }[],
+  json: boolean | undefined,
+): string {
+  if (json) return `${toJson({ unreadable })}\n`;
+  return unreadable
+    .map(({ id, code, message }) => visible(`The login of ${id} cannot be read: ${message} (${code})`))
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
 function filled(login: Login | null, template: TemplateValues | undefined): Login | null {
   return login && template ? fillTemplate(login, template) : login;
 }
@@ -40,7 +74,7 @@ export function proxyTable(proxies: readonly ProxyView[]): string {
     ['ID', 'URL', 'STATUS', 'REGION', 'REQUESTS', 'SUCCESS %', 'LATENCY MS'],
     proxies.map((proxy) => [
       proxy.id,
-      proxy.url,
+      proxy.problem ? `${proxy.url} (${proxy.problem.code})` : proxy.url,
       proxy.status,
       proxy.region,
       proxy.totalRequests,

@@ -1,4 +1,5 @@
 import type { DatabaseManager, Login, ProxyConfig } from '../database/index.ts';
+import { isUnreadable } from '../database/repositories/credential-record.ts';
 import {
   EncryptedCredentialsRepository,
   ProxyRepository,
@@ -6,9 +7,9 @@ import {
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
-import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter } from '../lists/index.ts';
+import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter, MASK } from '../lists/index.ts';
 
-/** A proxy that the format cannot carry. */
+/** A proxy that the format cannot carry, or whose login cannot be read. */
 export interface LeftOut {
   id: string;
   /** For a person; holds no login. */
@@ -16,44 +17,64 @@ export interface LeftOut {
 }
 
 export interface ExportOptions extends FormatOptions {
-  /** Needed if the pool has credentials. */
+  /** Needed with `reveal`, if the pool has credentials. */
   encryption?: EncryptionService | undefined;
   /** Only the proxies with this tag. */
   tag?: string | undefined;
-  /** Called with each proxy that is left out, since an import would not read it back as it is. */
+  /** Called with each proxy that is left out: an import would not read it back as it is, or its login cannot be read. */
   onLeftOut?: ((proxy: LeftOut) => void) | undefined;
 }
 
 /**
  * The pool as a list, in pieces, in the order of ids: what `importProxies` reads back to the same proxies.
  *
- * @throws KEY_MISSING, KEY_MISMATCH, CREDENTIAL_CORRUPT, INVALID_INPUT.
+ * @throws INVALID_INPUT; with `reveal` also KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
  */
 export function* exportProxies(
   db: DatabaseManager,
   options: ExportOptions = {},
 ): Generator<string, void, undefined> {
-  const { encryption, tag, onLeftOut } = options;
-  const credentials = new EncryptedCredentialsRepository(db, encryption);
+  const { encryption, tag, reveal = false, onLeftOut } = options;
   const tags = new ProxyTagsRepository(db);
   const formatter = new ListFormatter(options);
   yield formatter.begin();
   const proxies = new ProxyRepository(db);
+  const stored = { proxies, credentials: new EncryptedCredentialsRepository(db, encryption), reveal };
   for (const streamed of proxies.iterate()) {
     if (tag !== undefined && !tags.has(streamed.id, tag)) continue;
-    const { proxy, login } = withLogin(streamed, { proxies, credentials });
-    const formatted = formatter.write(toListed(proxy, login));
+    const read = readLogin(streamed, stored);
+    const formatted = 'leftOut' in read ? read : formatter.write(toListed(read.proxy, read.login));
     if ('text' in formatted) yield formatted.text;
-    else onLeftOut?.({ id: proxy.id, reason: formatted.leftOut });
+    else onLeftOut?.({ id: streamed.id, reason: formatted.leftOut });
   }
   yield formatter.end();
 }
 
+interface Stored {
+  proxies: ProxyRepository;
+  credentials: EncryptedCredentialsRepository;
+  reveal: boolean;
+}
+
+type WithLogin = { proxy: ProxyConfig; login: Login | null };
+
+/** One credential that cannot be read leaves out its proxy, and takes no other with it. */
+function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: string } {
+  try {
+    return stored.reveal ? withLogin(proxy, stored) : { proxy, login: maskedLogin(proxy, stored) };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return { leftOut: `its login cannot be read: ${error.message} (${error.code})` };
+  }
+}
+
+/** A masked login shows only that there is one, so it is not decrypted. */
+function maskedLogin({ id }: ProxyConfig, { credentials }: Stored): Login | null {
+  return credentials.exists(id) ? { username: MASK, password: MASK } : null;
+}
+
 /** A proxy with the login that belongs to its address. The stream is older than the login, so the address may be too. */
-function withLogin(
-  proxy: ProxyConfig,
-  { proxies, credentials }: { proxies: ProxyRepository; credentials: EncryptedCredentialsRepository },
-): { proxy: ProxyConfig; login: Login | null } {
+function withLogin(proxy: ProxyConfig, { proxies, credentials }: Stored): WithLogin {
   try {
     return { proxy, login: credentials.reveal(proxy) };
   } catch (error) {

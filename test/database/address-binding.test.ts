@@ -20,18 +20,18 @@ describe('a proxy whose address was changed by SQL', () => {
     ['protocol', `protocol = 'https'`],
     ['port', 'port = 8081'],
     ['all three', `host = 'evil.example', protocol = 'socks5', port = 1080`],
-    // An export leaves out a malformed row, and says so.
-    ['the case of the host', `host = 'H.EXAMPLE'`, 'left out'],
-    ['a zero byte after the host', `host = 'h.example' || char(0) || '.evil.example'`, 'left out'],
-  ])('does not get its login: %s', async (_, assignment, exported = 'rejected') => {
+    ['the case of the host', `host = 'H.EXAMPLE'`],
+    ['a zero byte after the host', `host = 'h.example' || char(0) || '.evil.example'`],
+  ])('does not get its login: %s', async (_, assignment) => {
     const { db, encryption, credentials, ids } = openPool(2);
     const [id = '', other = ''] = ids;
     attack(db, `UPDATE proxies SET ${assignment} WHERE id = :id`, { id });
     expect(thrownBy(() => credentials.reveal(id))).toMatchObject({ ...CORRUPT, details: { proxyId: id } });
     expect(thrownBy(() => encryption.decrypt(credentials.findByProxyId(id)))).toMatchObject(CORRUPT);
-    const exportAll = (): string => [...exportProxies(db, { encryption, reveal: true })].join('');
-    if (exported === 'rejected') expect(thrownBy(exportAll)).toMatchObject(CORRUPT);
-    else expect(exportAll()).not.toContain(loginOf(0).password);
+    // An export leaves the proxy out, and takes the others with it.
+    const exported = [...exportProxies(db, { encryption, reveal: true })].join('');
+    expect(exported).not.toContain(loginOf(0).password);
+    expect(exported).toContain(loginOf(1).password);
     expect(await encryption.verify()).toMatchObject({
       ok: false,
       checked: 2,

@@ -2,9 +2,11 @@ import { Command, Option } from 'commander';
 import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
 import { type ProxyListing, ProxyRepository } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
+import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import { describeUnreadable, proxyTable, proxyViewer, revealingViewer } from '../proxy-view.ts';
+import { writeError } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function listCommand(): Command {
@@ -28,11 +30,15 @@ export function listCommand(): Command {
         const filter = { status, protocol, region, search };
         const proxies = new ProxyRepository(vault.db);
         const page = proxies.list({ ...filter, limit, after });
-        const items = page.items.map(proxyViewer(vault, { reveal }));
+        const items = page.items.map(reveal ? revealingViewer(vault) : proxyViewer(vault, {}));
         print(json, { items, next: page.next }, () => {
           const shown = `${items.length} of ${proxies.count(filter)}.`;
           return `${proxyTable(items)}\n${shown}${page.next === null ? '' : ` More: --after ${page.next}`}`;
         });
+        const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
+        if (unreadable.length === 0) return;
+        writeError(describeUnreadable(unreadable, json));
+        process.exitCode = EXIT.failure;
       },
       { unlock: options.reveal === true },
     ),

@@ -120,6 +120,15 @@ export function notFoundThere(proxyId: string): ProxyVaultError {
   );
 }
 
+/** Whether an error is about one stored credential, which cannot be read, and not about the key of all of them. */
+export function isUnreadable(error: unknown): error is ProxyVaultError {
+  if (!(error instanceof ProxyVaultError)) return false;
+  return (
+    error.code === 'CREDENTIAL_CORRUPT' ||
+    (error.code === 'INVALID_ROW' && error.details.table === 'encrypted_credentials')
+  );
+}
+
 export function toLogin(proxyId: string, text: string): Login {
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
   const parsed = loginSchema.safeParse(jsonOf(text));
@@ -127,7 +136,7 @@ export function toLogin(proxyId: string, text: string): Login {
   throw new ProxyVaultError(
     'INVALID_ROW',
     `The credentials of proxy ${proxyId} have a form that this version does not know.`,
-    { details: { proxyId } },
+    { details: { table: 'encrypted_credentials', id: proxyId, proxyId } },
   );
 }
 

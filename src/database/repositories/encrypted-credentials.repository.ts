@@ -125,7 +125,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /**
    * Encrypts the credential of a proxy again: `ProxyRepository.update` calls it in the transaction that changed the address. A
-   * credential that is not bound (`save`) stays as it is.
+   * credential that is not bound (`save`) stays as it is. Whether it is bound is found out by opening it: the row may lie.
+   * Without an EncryptionService what the row says is all that is known.
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
@@ -133,15 +134,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
     const row = yield this.#db.first(
-      `${SELECT} WHERE c.proxy_id = :id AND c.binding IS DISTINCT FROM 'unbound'`,
-      { id: assertId(id) },
+      `${SELECT} WHERE c.proxy_id = :id AND (:has_key = 1 OR c.binding IS DISTINCT FROM 'unbound')`,
+      { id: assertId(id), has_key: this.#encryption ? 1 : 0 },
       toEncrypted,
     );
     if (row === null) return;
     const old = row as EncryptedData;
     const cipher = this.#cipher('Changing the protocol, host or port of a proxy encrypts its login again.');
     const opened = this.#openMoved(cipher, id, { from, to }, old);
-    if (opened === null) return;
+    if (opened === null || opened.binding === 'none') return;
     const { content, text } = opened;
     if (!(yield this.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
   }

@@ -14,7 +14,7 @@ import {
   notFound,
   parse,
 } from '../validation.ts';
-import { isSame, movedError, toAddress } from './credential-record.ts';
+import { isSame, isUnreadable, movedError, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import {
   alreadyThere,
@@ -85,7 +85,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /**
    * Adds the proxies that are new by identity and gives known ones what the list has of password, name, region and
-   * geolocation, in one transaction: repeating an import changes nothing. What was measured stays.
+   * geolocation, in one transaction: repeating an import changes nothing. What was measured stays. A stored login that is
+   * damaged is replaced by that of the list.
    *
    * @throws as `createMany`; then nothing was changed.
    */
@@ -283,13 +284,24 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     }
     // Lists that hide passwords have empty ones.
     if (credentials && credentials.password !== '') {
-      const stored = (yield this.#credentials.reveal(id)) as Login | null;
-      if (stored?.password !== credentials.password) {
+      if ((yield* this.#passwordOf(id)) !== credentials.password) {
         yield this.#credentials.store({ ...input, id }, credentials);
         changed++;
       }
     }
     return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** The stored password. Null if none can be read, so that an import repairs a damaged row and is not stopped by it. */
+  *#passwordOf(id: string): Steps<M, string | null> {
+    try {
+      const stored = (yield this.#credentials.reveal(id)) as Login | null;
+      return stored?.password ?? null;
+    } catch (error) {
+      // A row that names no key may be sound, and the key a wrong one.
+      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
+      return null;
+    }
   }
 
   /** Sets what is not null, if that is a change. */

@@ -41,15 +41,17 @@ export function openBound(key: SecretKey, place: Place, stored: EncryptedData): 
 
 /** What does not decrypt with any key that it may be of. */
 export function corruptError(stored: EncryptedData): ProxyVaultError {
-  return new ProxyVaultError('CREDENTIAL_CORRUPT', corruptMessage(stored));
+  return new ProxyVaultError('CREDENTIAL_CORRUPT', corruptMessage(stored), {
+    details: { keyNamed: stored.keyId !== undefined },
+  });
 }
 
 function corruptMessage({ keyId, boundTo, address }: EncryptedData): string {
   if (boundTo !== undefined && address !== undefined)
-    return 'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then set the right address with `update`, restore a backup, or remove the proxy and add it again.';
+    return 'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then restore a backup, or remove the proxy and add it again (`proxyvault remove`, then `proxyvault add`); a program may also set the right address with `ProxyRepository.update`.';
   if (keyId === undefined)
-    return 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store it again.';
-  return 'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store it again.';
+    return 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
+  return 'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
 }
 
 /** A way in which a credential may have been encrypted. */
