@@ -1,11 +1,11 @@
-import { realpathSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { makeFolder } from '../files/durable.ts';
 import { fileError } from '../files/file-error.ts';
-import { createPartial, removeAbandonedPartials, removePartial } from '../files/partial.ts';
 import { isSameFile } from '../files/same-file.ts';
+import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
 import { assertName } from './drivers/sqlite/backup-target.ts';
 import { type BackupProgress, copyTo, sealCopy } from './drivers/sqlite/copy.ts';
 import { translate } from './drivers/sqlite/errors.ts';
@@ -15,7 +15,7 @@ import { keptName, removeOldReplaced } from './drivers/sqlite/kept.ts';
 import { isAbsent, replaceDatabase } from './drivers/sqlite/replace.ts';
 import { DatabaseManager } from './manager.ts';
 import type { MigrationSource } from './migrations/types.ts';
-import { resolveOptions } from './options.ts';
+import { type DatabaseSettings, resolveOptions } from './options.ts';
 import { assertFunction, assertOptions } from './validation.ts';
 
 export interface RestoreOptions {
@@ -29,6 +29,8 @@ export interface RestoreOptions {
   migrations?: readonly MigrationSource[] | undefined;
   /** The name of the table of applied migrations, as `initDatabase` takes it. */
   migrationsTable?: string | undefined;
+  /** As `initDatabase` takes it: restore credentials to a folder that every user may write. Default false. */
+  allowOthersToWrite?: boolean | undefined;
 }
 
 export interface RestoreReport {
@@ -38,6 +40,8 @@ export interface RestoreReport {
   replaced: string | null;
   /** The schema version of the backup. `migrations.up()` brings it up to date. */
   schemaVersion: number;
+  /** What a person should know of the restored pool, in sentences: malformed rows, and objects that no migration makes. */
+  notes: string[];
 }
 
 /** So many replaced pools are kept. */
@@ -64,7 +68,7 @@ export async function restoreDatabase(
     ...schema
   } = assertOptions(
     options,
-    ['overwrite', 'onProgress', 'busyTimeoutMs', 'migrations', 'migrationsTable'],
+    ['overwrite', 'onProgress', 'busyTimeoutMs', 'migrations', 'migrationsTable', 'allowOthersToWrite'],
     'options of restoreDatabase',
   );
   if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
@@ -75,21 +79,23 @@ export async function restoreDatabase(
     const real = statSync(target.path, { throwIfNoEntry: false }) ? realpathSync(target.path) : target.path;
     assertRestorable(source.path, real, overwrite);
     makeFolder(dirname(real));
-    removeAbandonedPartials(dirname(real));
-    const copy = createPartial(real);
+    removeAbandonedTemporaries(real);
+    const copy = createTemporary(real, 'partial');
     try {
-      const schemaVersion = await checked(source.path, async () => {
+      const checkedCopy = await checked(source.path, async () => {
         assertOwnLog(source.path);
-        await copyTo(source, copy, onProgress);
+        await copyBackup(source, copy, onProgress);
         sealCopy(copy);
         return verify(copy, schema);
       });
       const kept = keptName(real, new Date());
+      const hasStrayLog = !existsSync(real) && existsSync(`${real}-wal`);
       const isKept = await replaceDatabase({ copy, path: real, kept, waitMs: busyTimeoutMs });
-      removeOldReplaced(real, KEPT);
-      return { path: target.path, replaced: isKept ? kept : null, schemaVersion };
+      removeOldReplaced(real, KEPT, source.path);
+      if (hasStrayLog) checkedCopy.notes.push(`There was a log without its pool: it is now ${kept}-wal.`);
+      return { path: target.path, replaced: isKept ? kept : null, ...checkedCopy };
     } finally {
-      removePartial(copy);
+      removeTemporary(copy);
     }
   } catch (error) {
     throw translate(fileError(error, `The pool ${target.path} cannot be restored`, target.path), {
@@ -124,7 +130,7 @@ function assertRestorable(backup: string, path: string, overwrite: boolean): voi
         details: { path: name },
       });
   }
-  if (!overwrite && !isAbsent(path)) {
+  if (!overwrite && to !== undefined && !isAbsent(path)) {
     throw new ProxyVaultError(
       'CONFLICT',
       `There is a pool at ${path}: say that it may be replaced (\`--force\`; it is kept under another name), or give another path.`,
@@ -152,17 +158,50 @@ async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
 /** Reads the whole copy, so that what is put in place is what was checked. */
 async function verify(
   copy: string,
-  options: Pick<RestoreOptions, 'migrations' | 'migrationsTable'>,
-): Promise<number> {
+  options: Pick<RestoreOptions, 'migrations' | 'migrationsTable' | 'allowOthersToWrite'>,
+): Promise<Pick<RestoreReport, 'schemaVersion' | 'notes'>> {
   await using db = new DatabaseManager({ path: copy, readonly: true, ...options });
   if (db.migrations.getApplied().length === 0)
     throw new ProxyVaultError('NOT_A_DATABASE', 'It is an SQLite database, and not a pool of proxyvault.');
-  const { integrity, foreignKeys, schema } = await db.check({ deep: true });
+  const { integrity, foreignKeys, schema, rows, rowsTotal } = await db.check({ deep: true });
   const [problem] = [
     ...integrity,
     ...foreignKeys.map(({ table, parent }) => `a row of ${table} refers to a missing row of ${parent}`),
     ...schema.missing.map((name) => `${name} is missing`),
   ];
   if (problem !== undefined) throw new ProxyVaultError('CORRUPT', `It is damaged: ${problem}.`);
-  return db.migrations.getCurrentVersion();
+  const [row] = rows;
+  const notes = [
+    ...(row === undefined
+      ? []
+      : [
+          `${rowsTotal} columns hold what they should not, the first in ${row.table}: run \`proxyvault check\`.`,
+        ]),
+    ...[...schema.changed, ...schema.extra].map(
+      (name) =>
+        `${name} is not as the migrations make it: make sure that it is yours, since a trigger or a view can change what is stored or shown.`,
+    ),
+  ];
+  return { schemaVersion: db.migrations.getCurrentVersion(), notes };
+}
+
+/**
+ * Copies the backup. SQLite cannot open one in WAL mode where it may not write, such as on a read-only disk: nobody can
+ * have that open to write, so that its bytes are copied if it has no log.
+ */
+async function copyBackup(
+  source: DatabaseSettings,
+  copy: string,
+  onProgress: RestoreOptions['onProgress'],
+): Promise<void> {
+  try {
+    await copyTo(source, copy, onProgress);
+  } catch (error) {
+    const { code } = translate(error, { open: true, path: source.path });
+    const hasLog = COMPANIONS.some((suffix) =>
+      statSync(`${source.path}${suffix}`, { throwIfNoEntry: false }),
+    );
+    if (!['CANNOT_OPEN', 'READ_ONLY'].includes(code) || hasLog) throw error;
+    copyFileSync(source.path, copy);
+  }
 }

@@ -1,8 +1,8 @@
-import { closeSync, fsyncSync, linkSync, lstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { closeSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
-import { syncFolder } from './durable.ts';
+import { publishNew } from './durable.ts';
 import { errnoOf, withFileErrors } from './file-error.ts';
 import { removeAbandonedTemporaries, temporaryName } from './temporary.ts';
 
@@ -37,18 +37,19 @@ export class PrivateFile implements Disposable {
   /** Gives the complete file its name. @throws CONFLICT if another process has made one meanwhile. */
   publish(): void {
     this.#attempt(() => {
-      fsyncSync(this.#descriptor ?? -1);
-      giveName(this.#temporary, this.path);
-      this[Symbol.dispose]();
-      syncFolder(dirname(this.path));
+      this.#close();
+      publishNew(this.#temporary, this.path);
     });
   }
 
   [Symbol.dispose](): void {
-    if (this.#descriptor === null) return;
-    closeSync(this.#descriptor);
-    this.#descriptor = null;
+    this.#close();
     rmSync(this.#temporary, { force: true });
+  }
+
+  #close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
   }
 
   #attempt(work: () => void): void {
@@ -67,17 +68,5 @@ export class PrivateFile implements Disposable {
       `There is a file at ${this.path} already, and it is not overwritten: choose another name, or remove it first.`,
       { details: { path: this.path } },
     );
-  }
-}
-
-/** A link fails if there is a file, unlike a rename. @throws the error of `node:fs`, EEXIST among them. */
-function giveName(temporary: string, path: string): void {
-  try {
-    linkSync(temporary, path);
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw error;
-    // FAT and some network file systems have no links: claim the name first, and replace that empty file.
-    closeSync(openSync(path, 'wx', 0o600));
-    renameSync(temporary, path);
   }
 }

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandLine } from '../support/command-line.ts';
+import { openDatabase } from '../support/temporary.ts';
 
 describe('proxyvault backup and restore', () => {
   it('bring a pool back, keep the replaced one, and say whether the key fits', () => {
@@ -16,7 +17,8 @@ describe('proxyvault backup and restore', () => {
     expect(json('restore', 'copy.db', '--force')).toEqual({
       path: db,
       replaced: expect.stringMatching(/\.before-restore\.backup$/),
-      schemaVersion: 4,
+      schemaVersion: 5,
+      notes: [],
       key: 'fits',
       advice: null,
       pending: false,
@@ -30,6 +32,49 @@ describe('proxyvault backup and restore', () => {
       key: 'does not fit',
       advice: expect.any(String),
     });
+  }, 120_000);
+
+  it('say of the key only what the keys say: also of an older pool, and if the credentials are damaged', async () => {
+    const { run, json, db } = commandLine();
+    const input = 'gate.example:1080:canary-user:canary-password\n';
+    const restored = (...args: string[]): unknown =>
+      json('restore', 'copy.db', '--db', 'new.db', '--force', ...args);
+    run(['import', '-'], { input });
+    run(['import', '-', '--db', 'another.db', '--key-file', 'other-key'], { input });
+    const pool = openDatabase({ path: db });
+    pool.driver.exec(`UPDATE proxies SET host = 'moved.example'`);
+    await pool[Symbol.asyncDispose]();
+    run(['backup', 'copy.db']);
+    expect(restored()).toMatchObject({ key: 'fits', advice: expect.stringContaining('1 of 1') });
+    run(['migrate', 'down']);
+    run(['backup', 'copy.db', '--force']);
+    expect(restored()).toMatchObject({ pending: true, schemaVersion: 4, key: 'fits', advice: null });
+    expect(restored('--key-file', 'other-key')).toMatchObject({ key: 'does not fit' });
+    expect(restored('--key-file', 'missing')).toMatchObject({ key: 'not found' });
+    writeFileSync(join(db, '..', 'passphrase'), 'correct horse battery staple');
+    run(['import', '-', '--db', 'sealed.db', '--key-file', 'sealed', '--passphrase-file', 'passphrase'], {
+      input,
+    });
+    expect(restored('--key-file', 'sealed')).toMatchObject({
+      key: 'locked',
+      advice: expect.stringContaining('--passphrase-file'),
+    });
+    expect(run(['backup', 'copy2.db', '--db', 'sealed.db', '--key-file', 'sealed']).status).toBe(0);
+    expect(json('restore', 'copy2.db', '--db', 'new2.db', '--key-file', 'sealed')).toMatchObject({
+      key: 'locked',
+    });
+    expect(
+      json(
+        'restore',
+        'copy2.db',
+        '--db',
+        'new3.db',
+        '--key-file',
+        'sealed',
+        '--passphrase-file',
+        'passphrase',
+      ),
+    ).toMatchObject({ key: 'fits' });
   }, 120_000);
 
   it('never write in the place of the key, of its lock, or of the log', () => {

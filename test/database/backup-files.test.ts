@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  copyFileSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -63,7 +64,7 @@ describe('a backup never overwrites', () => {
       message: expect.stringContaining('never overwritten'),
     });
     expect(readFileSync(key, 'utf8')).toBe('precious');
-    await expect(db.backup(folder, { overwrite: true })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(db.backup(folder, { overwrite: true })).rejects.toMatchObject({ code: 'CANNOT_OPEN' });
     await expect(db.backup(join(folder, 'new-wal'))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     const foreign = openDatabase();
     foreign.driver.exec('CREATE TABLE accounts (name)');
@@ -71,12 +72,29 @@ describe('a backup never overwrites', () => {
     await expect(db.backup(foreign.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
     if (process.platform !== 'win32')
       await expect(db.backup('/dev/null', { overwrite: true })).rejects.toMatchObject({
-        code: 'INVALID_INPUT',
+        code: 'CANNOT_OPEN',
       });
     // The log of a database that is gone would be applied to the backup.
     writeFileSync(join(folder, 'gone.db-wal'), 'left');
     await expect(db.backup(join(folder, 'gone.db'))).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(readdirSync(folder).sort()).toEqual(['gone.db-wal', 'key']);
+  });
+
+  it('another pool, idle or with a log, although it has the tables of a backup', async () => {
+    const db = openMigrated();
+    const other = openMigrated();
+    fill(other, 3);
+    const copied = join(temporaryFolder(), 'copied.db');
+    for (const suffix of ['', '-wal']) copyFileSync(`${other.path}${suffix}`, `${copied}${suffix}`);
+    await other[Symbol.asyncDispose]();
+    for (const path of [other.path, copied])
+      await expect(db.backup(path, { overwrite: true })).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('is a pool'),
+      });
+    expect(existsSync(`${copied}-wal`)).toBe(true);
+    const again = openDatabase({ path: other.path });
+    expect((await again.stats()).rows.proxies).toBe(3);
   });
 
   it('another backup that is made at the same time', async () => {

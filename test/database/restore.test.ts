@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   linkSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -72,7 +75,7 @@ describe('restoreDatabase', () => {
     const report = await restoreDatabase(backup, path, {
       onProgress: ({ remainingPages }) => progress.push(remainingPages),
     });
-    expect(report).toEqual({ path, replaced: null, schemaVersion: 5 });
+    expect(report).toEqual({ path, replaced: null, schemaVersion: 5, notes: [] });
     expect(progress.at(-1)).toBe(0);
     expect(readdirSync(dirname(path))).toEqual(['pool.db']);
     if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -197,6 +200,81 @@ describe('restoreDatabase', () => {
       expect(hostsOf(path)).toEqual(['new']);
     }
   });
+
+  it('keeps the backup, even if that is the oldest pool that earlier restores have replaced', async () => {
+    const { backup, folder, path } = await poolAndBackup();
+    const { replaced } = await restoreDatabase(backup, path, { overwrite: true });
+    for (let n = 0; n < 3; n++) {
+      await restoreDatabase(String(replaced), path, { overwrite: true });
+      expect(hostsOf(path)).toEqual(['old']);
+    }
+    expect(existsSync(String(replaced))).toBe(true);
+    // One that cannot be removed: that matters less than the restore.
+    const stuck = `${path}.20000101T000000000Z.before-restore.backup`;
+    mkdirSync(stuck);
+    const warned = once(process, 'warning');
+    await restoreDatabase(backup, path, { overwrite: true });
+    expect(await warned).toMatchObject([{ code: 'PROXYVAULT_OLD_COPY' }]);
+    expect(replacedIn(folder)).toContain(basename(stuck));
+  });
+
+  it('goes to where only a log was left, which is kept', async () => {
+    const { backup, folder, path } = await poolAndBackup();
+    rmSync(path);
+    writeFileSync(`${path}-wal`, 'left');
+    expect(await restoreDatabase(backup, path)).toMatchObject({
+      replaced: null,
+      notes: [expect.stringContaining('log without its pool')],
+    });
+    expect(hostsOf(path)).toEqual(['new']);
+    const [kept = ''] = readdirSync(folder).filter((name) => name.endsWith('.before-restore.backup-wal'));
+    expect(readFileSync(join(folder, kept), 'utf8')).toBe('left');
+  });
+
+  it('names malformed rows and objects that are not ours, and never widens permissions', async () => {
+    const { backup, path } = await poolAndBackup();
+    const db = openDatabase({ path: backup });
+    db.driver.exec(`CREATE TRIGGER redirect AFTER UPDATE ON proxies BEGIN SELECT 1; END;
+      PRAGMA ignore_check_constraints = ON; UPDATE proxies SET port = 'x'`);
+    await db[Symbol.asyncDispose]();
+    for (const [mode, expected] of [
+      [0o666, 0o600],
+      [0o664, 0o600],
+      [0o660, 0o660],
+    ] as const) {
+      chmodSync(path, mode);
+      const { notes } = await restoreDatabase(backup, path, { overwrite: true });
+      expect(notes).toEqual([expect.stringContaining('proxies'), expect.stringContaining('redirect')]);
+      if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(expected);
+    }
+  });
+
+  it('takes a backup in WAL mode from where SQLite can write no log', async () => {
+    const { backup, path } = await poolAndBackup();
+    hostsOf(backup);
+    // As on a read-only disk, which a test cannot make everywhere: the log cannot be opened.
+    symlinkSync(join(dirname(backup), 'missing', 'log'), `${backup}-wal`);
+    await restoreDatabase(backup, path, { overwrite: true });
+    expect(hostsOf(path)).toEqual(['new']);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'puts credentials into a folder that everybody may write only if told to',
+    async () => {
+      const { backup } = await poolAndBackup();
+      const db = openDatabase({ path: backup });
+      db.driver.exec(`INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag)
+        SELECT id, 'AA==', 'AA==', 'AA==' FROM proxies`);
+      await db[Symbol.asyncDispose]();
+      const folder = temporaryFolder();
+      chmodSync(folder, 0o777);
+      const path = join(folder, 'pool.db');
+      await expect(restoreDatabase(backup, path)).rejects.toMatchObject({ code: 'CANNOT_OPEN' });
+      expect(readdirSync(folder)).toEqual([]);
+      await restoreDatabase(backup, path, { allowOthersToWrite: true });
+      expect(existsSync(path)).toBe(true);
+    },
+  );
 
   it('follows a symbolic link to the pool', async () => {
     const { backup, folder, path } = await poolAndBackup();

@@ -191,6 +191,16 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     return this.#roots.read()[0].id;
   }
 
+  /**
+   * Whether the source has the key with this id, such as a `kek_id` of the database; waits for the source.
+   *
+   * @throws KEY_MISSING, KEY_INVALID, KEY_MISMATCH for another passphrase.
+   */
+  async hasKey(keyId: string): Promise<boolean> {
+    if (!(await this.#roots.load())) throw this.#roots.missing();
+    return this.#roots.read().some(({ id }) => id === keyId);
+  }
+
   /** Where the key comes from, for a person. Never the key. */
   source(): { kind: string; location: string } {
     const { kind, location } = this.#roots.source;

@@ -12,11 +12,15 @@ import { isKept } from './kept.ts';
 /** Long enough for a command that only reads the old backup. */
 const LOCK_WAIT_MS = 500;
 
+const POOL =
+  'is a pool, or a backup that was opened since it was made, and is never overwritten: give another path, or remove it first';
+
 /**
  * Decides whether a backup of the database at `source` may be written to `target`.
  *
  * @returns the real path of an older file that will be replaced if {@link lockTarget} agrees; null if there is none.
- * @throws INVALID_INPUT for the database itself, its companions and its kept copies; CONFLICT if the target exists.
+ * @throws INVALID_INPUT for the database itself, its companions and its kept copies; CONFLICT if the target exists;
+ *   CANNOT_OPEN if it is no regular file.
  */
 export function assertTarget(source: string, target: string, overwrite: boolean): string | null {
   assertName(target);
@@ -50,8 +54,13 @@ export function assertTarget(source: string, target: string, overwrite: boolean)
  * @throws CONFLICT if the file is not a backup of ours, or is open somewhere. It was not changed.
  */
 export async function lockTarget(target: string): Promise<Connection | null> {
+  // Before it is opened, because that would move a log into the file.
+  if (COMPANIONS.some((suffix) => statSync(`${target}${suffix}`, { throwIfNoEntry: false })))
+    throw refused('CONFLICT', target, POOL);
   if (statSync(target).size === 0) return null;
-  if (!isOurs(target)) {
+  const kind = kindOf(target);
+  if (kind === 'pool') throw refused('CONFLICT', target, POOL);
+  if (kind === 'other') {
     throw refused(
       'CONFLICT',
       target,
@@ -70,7 +79,8 @@ export function assertName(path: string): void {
     throw refused('INVALID_INPUT', path, 'has a name that SQLite uses beside a database: give another path');
 }
 
-function isOurs(path: string): boolean {
+/** A pool is in WAL mode, and a backup is not until somebody opens it to write. */
+function kindOf(path: string): 'backup' | 'pool' | 'other' {
   let connection: Connection | null = null;
   try {
     connection = new Database(path, { fileMustExist: true });
@@ -79,10 +89,11 @@ function isOurs(path: string): boolean {
         `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name IN ('proxies', 'rotation_events', 'sticky_sessions')`,
       )
       .all();
-    return tables.length === 3;
+    if (tables.length < 3) return 'other';
+    return connection.pragma('journal_mode', { simple: true }) === 'wal' ? 'pool' : 'backup';
   } catch (error) {
     const code = sqliteCode(error) ?? '';
-    if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return false;
+    if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return 'other';
     throw translate(error, { open: true, path });
   } finally {
     connection?.close();

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { ProxyVaultError } from '../../../errors.ts';
 import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
 import { fileError } from '../../../files/file-error.ts';
-import { createPartial, removeAbandonedPartials, removePartial } from '../../../files/partial.ts';
+import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
 import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
 import { type Connection, openReader } from './connection.ts';
@@ -34,10 +34,9 @@ export async function backupTo(
     const old = assertTarget(source.path, path, options.overwrite ?? false);
     // Before the work of copying, so that a refusal comes at once.
     if (old !== null) (await lockTarget(old))?.close();
-    const folder = dirname(old ?? path);
-    makeFolder(folder);
-    removeAbandonedPartials(folder);
-    const partial = createPartial(old ?? path);
+    makeFolder(dirname(old ?? path));
+    removeAbandonedTemporaries(old ?? path);
+    const partial = createTemporary(old ?? path, 'partial');
     try {
       await copyTo(source, partial, options.onProgress);
       sealCopy(partial);
@@ -45,7 +44,7 @@ export async function backupTo(
       if (old === null) publishNew(partial, path);
       else await replaceBackup(partial, old);
     } finally {
-      removePartial(partial);
+      removeTemporary(partial);
     }
     return path;
   } catch (error) {
@@ -75,8 +74,8 @@ export function backupBeforeMigration(
   let partial: string | null = null;
   let connection: Connection | null = null;
   try {
-    removeAbandonedPartials(dirname(path));
-    partial = createPartial(path);
+    removeAbandonedTemporaries(path);
+    partial = createTemporary(path, 'partial');
     connection = openReader(source);
     // Pre-created empty, which VACUUM INTO allows, so that the copy is 0600: https://www.sqlite.org/lang_vacuum.html
     connection.pragma('query_only = OFF');
@@ -90,7 +89,7 @@ export function backupBeforeMigration(
     throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
   } finally {
     connection?.close();
-    if (partial !== null) removePartial(partial);
+    if (partial !== null) removeTemporary(partial);
   }
 }
 

@@ -1,6 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+import { errnoOf } from '../../../files/file-error.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import { COMPANIONS } from './exclusive.ts';
 
@@ -25,9 +26,12 @@ export function removeOldMigrationBackups(path: string, keep: number): void {
   );
 }
 
-/** Removes all but the newest pools that restores have replaced, and a second name that a killed restore gave to this one. */
-export function removeOldReplaced(path: string, keep: number): void {
-  const replaced = listKept(path).filter(isReplaced);
+/**
+ * Removes all but the newest pools that restores have replaced, and a second name that a killed restore gave to this one.
+ * The file at `except`, which was restored from, stays.
+ */
+export function removeOldReplaced(path: string, keep: number, except: string): void {
+  const replaced = listKept(path).filter((name) => isReplaced(name) && !isSameFile(name, except));
   const left = replaced.filter((name) => isSameFile(name, path));
   removeOldest(left, 0);
   removeOldest(
@@ -48,7 +52,16 @@ function isReplaced(name: string): boolean {
   return name.endsWith(`.before-${RESTORE}.backup`);
 }
 
+/** What they were made for is done, so that one that cannot be removed is no reason to fail. */
 function removeOldest(names: readonly string[], keep: number): void {
-  for (const name of names.slice(0, Math.max(0, names.length - keep)))
-    for (const suffix of ['', ...COMPANIONS]) rmSync(`${name}${suffix}`, { force: true });
+  for (const name of names.slice(0, Math.max(0, names.length - keep))) {
+    try {
+      for (const suffix of ['', ...COMPANIONS]) rmSync(`${name}${suffix}`, { force: true });
+    } catch (error) {
+      process.emitWarning(
+        `The old copy ${name} cannot be removed (${errnoOf(error) ?? String(error)}): remove it by hand.`,
+        { type: 'ProxyVaultWarning', code: 'PROXYVAULT_OLD_COPY' },
+      );
+    }
+  }
 }

@@ -21,13 +21,14 @@ export interface Replacement {
 
 /**
  * Puts a copy in the place of a database that no connection has open. The replaced file keeps a second name, and if it
- * is damaged, so does its log. At any moment, also if the process is killed or the power fails, `path` is the whole old
+ * is damaged or missing, so does its log. At any moment, also if the process is killed or the power fails, `path` is the whole old
  * database or the whole new one: the old log is off the disk before the name changes, and the name changes at once.
  *
  * @returns whether an old file was kept.
  * @throws BUSY if a connection has the old database open.
  */
 export async function replaceDatabase({ copy, path, kept, waitMs }: Replacement): Promise<boolean> {
+  if (!statSync(path, { throwIfNoEntry: false })) moveLog(path, kept);
   // There is always a file to lock, so that a process that creates the pool meanwhile has to wait too.
   const created = isAbsent(path) && createEmpty(path);
   const isOld = !isAbsent(path);
@@ -126,7 +127,8 @@ function takeOwner(path: string, copy: string): void {
   const { uid: ownUid, gid: ownGid } = statSync(copy);
   try {
     if (uid !== ownUid || gid !== ownGid) chownSync(copy, uid, gid);
-    chmodSync(copy, 0o600 | (mode & 0o060));
+    // What everybody may do was hardly meant, so that nothing is taken from such a mode.
+    chmodSync(copy, (mode & 0o007) === 0 ? 0o600 | (mode & 0o060) : 0o600);
   } catch (error) {
     if (errnoOf(error) !== 'EPERM') throw error;
   }

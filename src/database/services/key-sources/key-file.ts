@@ -4,7 +4,6 @@ import {
   constants,
   copyFileSync,
   fsyncSync,
-  linkSync,
   lstatSync,
   openSync,
   renameSync,
@@ -14,7 +13,7 @@ import {
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { makeFolder, syncFile, syncFolder } from '../../../files/durable.ts';
+import { makeFolder, publishNew, syncFile, syncFolder } from '../../../files/durable.ts';
 import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
 import { withLock } from '../../../files/lock.ts';
 import { removeAbandonedTemporaries, temporaryName } from '../../../files/temporary.ts';
@@ -42,7 +41,7 @@ export function createKeyFile(path: string, text: string): void {
   withFileErrors(`The key file ${path} cannot be made`, path, () => {
     makeFolder(dirname(path));
     removeAbandonedTemporaries(path);
-    publishNew(writeTemporary(path, text), path);
+    tryToPublish(writeTemporary(path, text), path);
   });
 }
 
@@ -68,7 +67,7 @@ export function replaceKeyFile(path: string, replacement: Replacement): void {
         if (!isHeld()) throw changedError(path);
         if (present !== null) renameSync(temporary, path);
         // A link, because a rename would replace a file that another process makes at this moment.
-        else if (!publishNew(temporary, path)) throw changedError(path);
+        else if (!tryToPublish(temporary, path)) throw changedError(path);
       } finally {
         rmSync(temporary, { force: true });
       }
@@ -158,16 +157,17 @@ function isCovered(backup: string, covers: (older: string) => boolean): boolean 
 }
 
 /** Gives a finished file its name unless there is a file already; says whether it did. The temporary name goes. */
-function publishNew(temporary: string, path: string): boolean {
+function tryToPublish(temporary: string, path: string): boolean {
   try {
-    linkSync(temporary, path);
+    publishNew(temporary, path);
     return true;
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    // The key of the other process must be on the disk before it is used.
+    syncFolder(dirname(path));
+    return false;
   } finally {
     rmSync(temporary, { force: true });
-    syncFolder(dirname(path));
   }
 }
 
