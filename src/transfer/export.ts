@@ -7,7 +7,7 @@ import {
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
-import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter, MASK } from '../lists/index.ts';
+import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter } from '../lists/index.ts';
 
 /** A proxy that the format cannot carry, or whose login cannot be read. */
 export interface LeftOut {
@@ -68,9 +68,9 @@ function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: s
   }
 }
 
-/** A masked login shows only that there is one, so it is not decrypted. */
+/** Stands for a login that the formatter masks: what it shows is only that there is one, so it is not decrypted. */
 function maskedLogin({ id }: ProxyConfig, { credentials }: Stored): Login | null {
-  return credentials.exists(id) ? { username: MASK, password: MASK } : null;
+  return credentials.exists(id) ? { username: 'x', password: 'x' } : null;
 }
 
 /** A proxy with the login that belongs to its address. The stream is older than the login, so the address may be too. */

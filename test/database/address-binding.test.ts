@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { exportProxies, Rotator } from 'proxyvault';
+import { exportProxies, importProxies, Rotator } from 'proxyvault';
 import type { DatabaseManager, Params } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
@@ -329,4 +329,35 @@ it('an export takes proxies as they are that were moved after it was begun', () 
   }
   expect(lines.join('')).toContain('moved.example');
   expect(lines.join('')).toContain('canary-pass-2');
+});
+
+describe('a login that cannot be read', () => {
+  it('harms only its own proxy: exports leave it out, and an import of its list stores it again', async () => {
+    const { db, encryption, credentials, ids } = openPool(3);
+    attack(db, `UPDATE encrypted_credentials SET iv = x'00' WHERE proxy_id = :id`, { id: ids[0] ?? '' });
+    attack(
+      db,
+      `UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA==' WHERE proxy_id = :id`,
+      { id: ids[1] ?? '' },
+    );
+    const leftOut: string[] = [];
+    const onLeftOut = ({ id, reason }: { id: string; reason: string }): void =>
+      void leftOut.push(`${id} ${reason}`);
+    const list = [...exportProxies(db, { encryption, reveal: true, onLeftOut })].join('');
+    expect(list).toContain(loginOf(2).password);
+    expect(leftOut).toEqual([
+      expect.stringMatching(`^${ids[0]} .*INVALID_ROW`),
+      expect.stringMatching(`^${ids[1]} .*CREDENTIAL_CORRUPT`),
+    ]);
+    expect([...exportProxies(db)].join('').trim().split('\n')).toHaveLength(3);
+
+    const lines = ids.map(
+      (_, n) => `http://${loginOf(n).username}:${loginOf(n).password}@h.example:${n + 1}`,
+    );
+    const { added, updated, unchanged } = await importProxies(db, lines.join('\n'), { encryption });
+    expect({ added, updated, unchanged }).toEqual({ added: 0, updated: 2, unchanged: 1 });
+    ids.forEach((id, n) => {
+      expect(credentials.reveal(id)).toEqual(loginOf(n));
+    });
+  });
 });
