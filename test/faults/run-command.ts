@@ -18,10 +18,20 @@ export async function runCommand(
   const args = words.map((word) => word.replace('{root}', root).replace('{id}', id));
   const { status, stdout, stderr } = await captured(() => main([...args, '--json']));
   if (status === 0) return;
-  // `key status` fails by what it reports.
-  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? /"problem": "([^"]+)"/.exec(stdout)?.[1] ?? '';
+  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? reportedCode(stdout);
   if (!isCode(code)) throw new Error(`exit ${status}, and said: ${stderr}`);
   throw new ProxyVaultError(code, stderr);
+}
+
+/** `key status` and `check` fail by what they report. */
+function reportedCode(stdout: string): string {
+  if (!stdout.startsWith('{')) return '';
+  const { problem, credentials, ok } = JSON.parse(stdout) as {
+    problem?: string | null;
+    credentials?: { code?: string } | null;
+    ok?: boolean;
+  };
+  return problem ?? credentials?.code ?? (ok === false ? 'CORRUPT' : '');
 }
 
 function isCode(code: string): code is ErrorCode {
