@@ -25,9 +25,12 @@ export function createTemporary(path: string, suffix: Suffix): string {
   return temporary;
 }
 
-/** Removes a temporary file and whatever SQLite has put beside it. */
+/**
+ * Removes a temporary file and whatever SQLite has put beside it. One that cannot be removed stays until the next job in
+ * the folder, and hides no error of this one.
+ */
 export function removeTemporary(temporary: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${temporary}${suffix}`, { force: true });
+  for (const suffix of ['', '-wal', '-shm', '-journal']) tryToRemove(`${temporary}${suffix}`);
 }
 
 /**

@@ -14,6 +14,8 @@ declare module 'vitest' {
   }
 }
 
+const SUITE_SEED = 1216541214;
+
 export default function setup(project: TestProject): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'proxyvault-tally-'));
   const file = join(folder, 'tally.jsonl');
@@ -27,7 +29,9 @@ export default function setup(project: TestProject): () => void {
 }
 
 function seedOf(text: string | undefined): number {
-  const seed = text === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(text);
+  // The suite is the same each time; a campaign of its own is another one each time.
+  const isLong = process.env.PROXYVAULT_FAULTS !== undefined;
+  const seed = text !== undefined ? Number(text) : isLong ? Math.floor(Math.random() * 2 ** 31) : SUITE_SEED;
   if (Number.isSafeInteger(seed)) return seed;
   throw new Error(`PROXYVAULT_SEED must be a whole number, and is ${text}.`);
 }
