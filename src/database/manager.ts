@@ -1,4 +1,7 @@
+import { realpathSync } from 'node:fs';
+
 import { ProxyVaultError } from '../errors.ts';
+import { withFileErrors } from '../files/file-error.ts';
 import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
@@ -69,8 +72,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     if (!this.#inMemory) {
       assertName(this.path);
       prepareFile(this.path, this.readonly);
-      guardCompanions(this.path);
-      assertOwnLog(this.path);
+      guardLogs(this.path);
     }
     this.driver = new SqliteDriver(this.#connection);
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
@@ -245,6 +247,14 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     if (keep === 0 || this.#inMemory || !hasRows(this.driver, this.migrations.table)) return;
     backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
   }
+}
+
+/** SQLite follows a symbolic link to the database, and looks for its log and journal beside the real file. */
+function guardLogs(path: string): void {
+  const real = withFileErrors(`${path} cannot be opened`, path, () => realpathSync(path));
+  assertName(real);
+  guardCompanions(real);
+  assertOwnLog(real);
 }
 
 function hasRows(driver: SqliteDriver, ledger: string): boolean {

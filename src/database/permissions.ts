@@ -1,8 +1,12 @@
-import { existsSync, lstatSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { type Exposure, mayEverybodyWrite } from '../files/private.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
+
+const GROUP_WRITES = 0o020;
+const EVERYBODY_WRITES = 0o002;
 
 /**
  * Looks at who may change a pool. Whoever can write it can have credentials sent to a host of their own, so one that
@@ -33,18 +37,31 @@ export function guardPermissions(
 
 /**
  * Refuses a log or journal beside a pool that another user has made, before SQLite reads it: what is in it would replace
- * the pool's own content. In a sticky folder such as /tmp any user can make one.
+ * the pool's own content. In a sticky folder such as /tmp any user can make one. A pool that a group shares has logs of
+ * each member, and only its members can make one in its folder.
  *
+ * @param path the real path of the pool, since SQLite follows links.
  * @throws CANNOT_OPEN, with what to do. Nothing was read or changed.
  */
 export function guardCompanions(path: string): void {
   if (process.platform === 'win32') return;
-  const owners = [0, process.geteuid?.() ?? 0, statSync(path, { throwIfNoEntry: false })?.uid];
+  const pool = statSync(path);
+  const isShared = isWritable(pool, GROUP_WRITES) && !isWritable(statSync(dirname(path)), EVERYBODY_WRITES);
+  const owners = [0, process.geteuid?.() ?? 0, pool.uid];
   for (const suffix of ['-wal', '-shm', '-journal']) {
     const file = `${path}${suffix}`;
     const found = lstatSync(file, { throwIfNoEntry: false });
-    if (found === undefined || (found.isFile() && owners.includes(found.uid))) continue;
-    const what = found.isFile() ? 'belongs to another user' : 'is not a regular file';
+    if (found === undefined) continue;
+    // A pool that every user may write is warned about or refused by itself.
+    const isOpen = isWritable(found, EVERYBODY_WRITES) && !isWritable(pool, EVERYBODY_WRITES);
+    const what = !found.isFile()
+      ? 'is not a regular file'
+      : !isShared && !owners.includes(found.uid)
+        ? 'belongs to another user'
+        : isOpen
+          ? 'can be written by every user of this machine'
+          : null;
+    if (what === null) continue;
     throw new ProxyVaultError(
       'CANNOT_OPEN',
       `${file} ${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed.`,
@@ -53,10 +70,14 @@ export function guardCompanions(path: string): void {
   }
 }
 
+function isWritable({ mode }: Stats, who: number): boolean {
+  return (mode & who) !== 0;
+}
+
 /** The log and its index hold pages of the pool, so they are looked at too. */
 function exposureOf(path: string): Exposure | null {
-  for (const suffix of ['', '-wal', '-shm']) {
-    const file = `${path}${suffix}`;
+  const real = realpathSync(path);
+  for (const file of [path, `${real}-wal`, `${real}-shm`]) {
     const exposure = existsSync(file) ? mayEverybodyWrite(file) : null;
     if (exposure !== null) return exposure;
   }

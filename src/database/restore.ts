@@ -83,7 +83,7 @@ export async function restoreDatabase(
     const copy = createTemporary(real, 'partial');
     try {
       const checkedCopy = await checked(source.path, async () => {
-        assertOwnLog(source.path);
+        assertOwnLog(realpathSync(source.path));
         await copyBackup(source, copy, onProgress);
         sealCopy(copy);
         return verify(copy, schema);

@@ -32,7 +32,7 @@ export interface ProxyAddress {
   port: number;
 }
 
-/** A proxy as it stands in the pool. Its credentials are elsewhere, encrypted. */
+/** A proxy as it is stored in the pool. Its credentials are elsewhere, encrypted. */
 export interface ProxyConfig extends ProxyAddress {
   id: string;
   name: string;

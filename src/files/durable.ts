@@ -7,6 +7,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -21,21 +22,24 @@ const POSIX = process.platform !== 'win32';
  * @throws the error of `node:fs`; see `fileError`.
  */
 export function makeFolder(folder: string): void {
-  const first = madeFirst(folder);
-  if (first === undefined) return;
-  for (let made = folder; ; made = dirname(made)) {
-    syncFolder(dirname(made));
-    if (made === first || made === dirname(made)) return;
-  }
+  if (!tryToMake(folder)) return;
+  syncFolder(dirname(folder));
 }
 
-/** The topmost folder that had to be made; undefined if there is nothing to make. */
-function madeFirst(folder: string): string | undefined {
+/** One folder after the other: Node's recursive `mkdirSync` says ENOENT for some other errors, such as EDQUOT. */
+function tryToMake(folder: string): boolean {
   try {
-    return mkdirSync(folder, { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { mode: 0o700 });
+    return true;
   } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' && folder !== dirname(folder)) {
+      makeFolder(dirname(folder));
+      return tryToMake(folder);
+    }
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
     // A file is in the way: reading it as a folder says ENOTDIR, which is what the user can act on.
-    if (errnoOf(error) === 'EEXIST') readdirSync(folder);
+    if (errno === 'EEXIST') readdirSync(folder);
     throw error;
   }
 }
@@ -59,12 +63,17 @@ export function publishNew(temporary: string, path: string): void {
     linkSync(temporary, path);
     rmSync(temporary);
   } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '')) throw error;
-    // The file system has no hard links, as FAT. The empty file reserves the name.
+    if (!hasNoLinks(error)) throw error;
+    // The empty file reserves the name.
     closeSync(openSync(path, 'wx', 0o600));
     renameSync(temporary, path);
   }
   syncFolder(dirname(path));
+}
+
+/** Whether a link failed because the file system has no hard links, as FAT, or allows none to this file. */
+export function hasNoLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '');
 }
 
 /** Waits until the content of a file is on the disk. */

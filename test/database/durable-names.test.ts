@@ -61,7 +61,7 @@ describe('a new name is on the disk before anything relies on it', () => {
     const folder = temporaryFolder();
     const path = join(folder, 'a', 'b', 'pool.db');
     await using _ = initDatabase({ path });
-    expectOrder(`mkdir ${dirname(path)}`, `sync ${join(folder, 'a')}`, `sync ${folder}`, `create ${path}`);
+    expectOrder(`sync ${folder}`, `mkdir ${dirname(path)}`, `sync ${join(folder, 'a')}`, `create ${path}`);
     expectOrder(`create ${path}`, `sync ${dirname(path)}`);
   });
 
@@ -71,7 +71,7 @@ describe('a new name is on the disk before anything relies on it', () => {
     const target = join(folder, 'c', 'd', 'copy.db');
     calls.length = 0;
     await db.backup(target);
-    expectOrder(`sync ${join(folder, 'c')}`, `sync ${folder}`, `name ${target}`, `sync ${dirname(target)}`);
+    expectOrder(`sync ${folder}`, `sync ${join(folder, 'c')}`, `name ${target}`, `sync ${dirname(target)}`);
     expect(calls[calls.indexOf(`name ${target}`) - 1]).toMatch(/^sync .*\.partial$/);
   });
 });

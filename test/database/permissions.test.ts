@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
@@ -95,27 +95,64 @@ describe.skipIf(isWindows)('a pool that every user may write (POSIX permissions)
   });
 });
 
-it.skipIf(process.getuid?.() !== 0)(
-  'a log or journal that another user has put beside a pool is not read (needs root)',
-  () => {
-    for (const suffix of ['-wal', '-journal', '-shm']) {
-      const path = join(temporaryFolder(), 'pool.db');
-      openMigrated({ path }).close();
-      writeFileSync(`${path}${suffix}`, 'planted');
-      chownSync(`${path}${suffix}`, 65_534, 65_534);
-      expect(thrownBy(() => openDatabase({ path }))).toMatchObject({
-        code: 'CANNOT_OPEN',
-        message: expect.stringContaining('belongs to another user'),
-      });
-      expect(readFileSync(`${path}${suffix}`, 'utf8')).toBe('planted');
-    }
-  },
-);
+describe('what lies beside a pool', () => {
+  /** The pool's own path, and a symbolic link to it in another folder: SQLite looks beside the pool for both. */
+  function paths(name = 'pool.db'): [real: string, link: string] {
+    const [real, link] = [join(temporaryFolder(), name), join(temporaryFolder(), 'link.db')];
+    symlinkSync(real, link);
+    return [real, link];
+  }
 
-it('a file that is no database keeps the log beside it', () => {
-  const path = join(temporaryFolder(), 'notes.txt');
-  writeFileSync(path, 'notes\n');
-  writeFileSync(`${path}-wal`, 'precious');
-  expect(thrownBy(() => openDatabase({ path }))).toMatchObject({ code: 'NOT_A_DATABASE' });
-  expect(readFileSync(`${path}-wal`, 'utf8')).toBe('precious');
+  it.skipIf(process.getuid?.() !== 0).each(['-wal', '-journal', '-shm'])(
+    'is not read if another user has put it there: %s (needs root)',
+    (suffix) => {
+      const [real, link] = paths();
+      openMigrated({ path: real }).close();
+      writeFileSync(`${real}${suffix}`, 'planted');
+      chownSync(`${real}${suffix}`, 65_534, 65_534);
+      for (const path of [real, link]) {
+        expect(thrownBy(() => openDatabase({ path }))).toMatchObject({
+          code: 'CANNOT_OPEN',
+          message: expect.stringContaining('belongs to another user'),
+        });
+      }
+      expect(readFileSync(`${real}${suffix}`, 'utf8')).toBe('planted');
+    },
+  );
+
+  it.skipIf(isWindows)('is not read if every user may write it, and the pool not', () => {
+    const [real] = paths();
+    openMigrated({ path: real }).close();
+    writeFileSync(`${real}-journal`, 'planted');
+    chmodSync(`${real}-journal`, 0o666);
+    expect(thrownBy(() => openDatabase({ path: real }))).toMatchObject({
+      code: 'CANNOT_OPEN',
+      message: expect.stringContaining('every user'),
+    });
+  });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'may be another member\u2019s if a group shares the pool (needs root)',
+    () => {
+      const [real] = paths();
+      openMigrated({ path: real }).close();
+      chmodSync(real, 0o660);
+      chmodSync(dirname(real), 0o770);
+      for (const suffix of ['-wal', '-shm']) {
+        writeFileSync(`${real}${suffix}`, '', { mode: 0o660 });
+        chownSync(`${real}${suffix}`, 65_534, 0);
+      }
+      const db = openDatabase({ path: real });
+      expect(db.migrations.getPending()).toEqual([]);
+    },
+  );
+
+  it('stays if the file is no database, also through a link', () => {
+    const [real, link] = paths('notes.txt');
+    writeFileSync(real, 'notes\n');
+    writeFileSync(`${real}-wal`, 'precious');
+    for (const path of isWindows ? [real] : [real, link])
+      expect(thrownBy(() => openDatabase({ path }))).toMatchObject({ code: 'NOT_A_DATABASE' });
+    expect(readFileSync(`${real}-wal`, 'utf8')).toBe('precious');
+  });
 });

@@ -15,6 +15,8 @@ export type Fact =
   | { kind: 'version'; version: number }
   /** A copy with at least so many proxies. */
   | { kind: 'backup'; path: string; proxies: number }
+  /** The pool is again as it was when these proxies had just been created; `gone` is of one that came later. */
+  | { kind: 'restored'; ports: readonly number[]; gone: number }
   /** Of the keys; whatever happens, every login can be read. */
   | { kind: 'rotated' | 'moved' };
 
@@ -37,6 +39,8 @@ export class Expectation {
   readonly lists: { from: number; to: number }[] = [];
   /** Whether a copy must be there; if not, it may. */
   readonly backups = new Map<string, { proxies: number; isDone: boolean }>();
+  /** It is under way: all of the old pool is there, or all of the new one. */
+  restore: { ports: readonly number[]; gone: number } | null = null;
   versions = new Set<number>();
   /** Something was acknowledged, so that there must be a pool. */
   isBegun = false;
@@ -79,6 +83,12 @@ export class Expectation {
         if (outcome !== 'done') this.lists.push(fact);
         for (let port = fact.from; port < fact.to; port++)
           this.#may(this.passwords, port, `p${port}`, outcome, [null]);
+        break;
+      case 'restored':
+        for (const port of fact.ports) this.#may(this.passwords, port, `first-${port}`, outcome, []);
+        this.#may(this.passwords, fact.gone, null, outcome, []);
+        if (outcome === 'doing') this.restore = fact;
+        else this.restore = null;
         break;
       case 'version':
         this.versions = versionsAfter(this.versions, fact.version, outcome);

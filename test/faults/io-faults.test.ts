@@ -20,11 +20,7 @@ it(
   `an I/O fault is a typed error that fits, and loses nothing (seed ${SEED})`,
   async (context) => {
     if (shim.problem) return context.skip(shim.problem);
-    const { failures, ...figures } = await runTrials(
-      TRIAL,
-      { LD_PRELOAD: shim.library },
-      untilBudget(FAULTS),
-    );
+    const { failures, ...figures } = await runTrials(TRIAL, { LD_PRELOAD: shim.path }, untilBudget(FAULTS));
     tally({ part: 'I/O faults', ...figures });
     expect(failures).toEqual([]);
   },

@@ -20,6 +20,7 @@ import {
   RotationConfigRepository,
   RotationEventsRepository,
   Rotator,
+  restoreDatabase,
   StickySessionRepository,
 } from 'proxyvault';
 import { type Fact, KEY, type Line, POOL } from './facts.ts';
@@ -191,6 +192,12 @@ export const LIBRARY: readonly Operation[] = [
     await act(place, { kind: 'version', version: newest - 1 }, () => migrations.down(1));
     await act(place, { kind: 'version', version: newest }, () => migrations.up());
   }),
+  {
+    name: 'restore',
+    run: async ({ root, pool }) => {
+      await restoreDatabase(join(root, 'copy.db'), pool, { overwrite: true, busyTimeoutMs: 200 });
+    },
+  },
   onPool('check', ({ db }) => db.check({ deep: true })),
   onPool('stats', ({ db }) => db.stats()),
   onPool('background', ({ db }) => db.background.all('SELECT * FROM proxies')),
@@ -233,7 +240,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['stats'],
   ['check', '--deep'],
   ['export', '--format', 'json', '--reveal'],
+  ['export', '--reveal', '--output', '{root}/list-out.txt'],
   ['backup', '{root}/copies/cli/pool.db'],
+  ['restore', '{root}/copy.db', '--force'],
   ['migrate', 'status'],
   ['migrate', 'down'],
   ['key', 'status'],

@@ -21,7 +21,7 @@ import { SCRATCH } from './scratch.ts';
 import { compileShim } from './shim/compile.ts';
 import { verifyRoot } from './verify.ts';
 
-const STORIES = ['writes', 'keys', 'backups', 'migrations', 'imports'] as const;
+const STORIES = ['writes', 'keys', 'backups', 'migrations', 'imports', 'restores'] as const;
 const CHILD = fileURLToPath(new URL('power-loss/stories.ts', import.meta.url));
 const IMAGES = 60;
 /** Of one recording; then a new one is made, with another seed. */
@@ -38,7 +38,7 @@ function record(story: string, seed: number): Recorded[] {
   const { status, stderr } = spawnSync(process.execPath, [CHILD, story, root, String(seed)], {
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, LD_PRELOAD: shim.library, FILE_CALLS_LOG: log, FILE_CALLS_ROOT: root },
+    env: { ...process.env, LD_PRELOAD: shim.path, FILE_CALLS_LOG: log, FILE_CALLS_ROOT: root },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return readRecording(log);

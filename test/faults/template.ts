@@ -1,7 +1,7 @@
 /** A pool that is made once in a process, and copied for each operation that something is tried on. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Line } from './facts.ts';
+import { type Line, POOL } from './facts.ts';
 import { placeIn, prepare } from './operations.ts';
 import { SCRATCH } from './scratch.ts';
 
@@ -19,6 +19,8 @@ const template = join(base, 'template');
 mkdirSync(template);
 const lines: Line[] = [];
 const id = prepare(placeIn(template, (line) => lines.push(line)));
+// What is restored.
+copyFileSync(join(template, POOL), join(template, 'copy.db'));
 let made = 0;
 
 /** Runs `work` on a copy, with the folder for temporary files in it too. */

@@ -79,6 +79,12 @@ function verifyRows(
         `proxy ${port} has ${password ?? 'no password, or is missing'} in place of ${[...allowed].join(' or ')}`,
       );
   }
+  if (expected.restore) {
+    const { ports, gone } = expected.restore;
+    const isNew = !found.has(gone);
+    if (ports.some((port) => (found.get(port)?.password === `first-${port}`) !== isNew))
+      problems.push('a restore has put a part of the copy in place');
+  }
   for (const [port, allowed] of expected.requests) {
     const requests = found.get(port)?.proxy.totalRequests;
     if (requests !== undefined && !allowed.has(requests))

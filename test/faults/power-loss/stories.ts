@@ -13,6 +13,7 @@ import {
   ProxyRepository,
   ProxyUsageStatsRepository,
   RotationEventsRepository,
+  restoreDatabase,
   StickySessionRepository,
 } from 'proxyvault';
 import { type Fact, KEY, type Line, POOL } from '../facts.ts';
@@ -162,6 +163,32 @@ async function imports(): Promise<void> {
   pool.db.close();
 }
 
-const STORIES: Record<string, () => Promise<void>> = { writes, keys, backups, migrations, imports };
+/** A copy is put in the place of the pool, again and again: what came after it is gone, or all of it is there. */
+async function restores(): Promise<void> {
+  const pool = open();
+  const ids = Array.from({ length: 6 }, (_, n) => create(pool, n + 1));
+  const copy = await pool.db.backup(join(root, 'copies/pool.db'));
+  pool.db.close();
+  for (let round = 0; round < 3; round++) {
+    const later = open();
+    create(later, 100 + round);
+    for (const [n, id] of ids.entries()) store(later, id, n + 1, `later-${round}`);
+    later.db.close();
+    // A restore is one step: either none of these changes is left, or all are.
+    const ports = ids.map((_, n) => n + 1);
+    await wait({ kind: 'restored', ports, gone: 100 + round }, () =>
+      restoreDatabase(copy, join(root, POOL), { overwrite: true }),
+    );
+  }
+}
+
+const STORIES: Record<string, () => Promise<void>> = {
+  writes,
+  keys,
+  backups,
+  migrations,
+  imports,
+  restores,
+};
 
 await STORIES[story]?.();

@@ -12,15 +12,17 @@ const HEADER_BYTES = 100;
  * SQLite would apply the log to it. A backup of ours is always recognised. Another file is, if its page size, page count
  * or change counter does not lead to the log's. A log that does belong to the file is never refused.
  *
- * A file that is no database is refused here too: SQLite would remove the log beside it.
+ * A file that is no database is refused here too: SQLite would remove the log beside it. A rollback journal may repair
+ * the beginning of the file, so SQLite decides then.
  *
+ * @param path the real path, since SQLite follows links.
  * @throws CORRUPT if the log is not the file's own, NOT_A_DATABASE. Nothing was changed.
  */
 export function assertOwnLog(path: string): void {
   const wal = `${path}-wal`;
   const hasJournal = sizeOf(`${path}-journal`) > 0;
   if (sizeOf(wal) === 0 && !hasJournal) return;
-  if (sizeOf(path) > 0 && hasDatabaseHeader(path) === false) {
+  if (sizeOf(path) > 0 && !isJournal(`${path}-journal`) && hasDatabaseHeader(path) === false) {
     throw new ProxyVaultError(
       'NOT_A_DATABASE',
       `${path} is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with \`proxyvault restore BACKUP --force\`.`,
@@ -40,6 +42,11 @@ export function assertOwnLog(path: string): void {
       `Restore with \`proxyvault restore BACKUP --force\`, or, to use ${path} as it is, move the log to another folder.`,
     { details: { path, log: wal } },
   );
+}
+
+/** Whether a file begins as a rollback journal does: https://www.sqlite.org/fileformat2.html#the_rollback_journal */
+function isJournal(path: string): boolean {
+  return readBeginning(path)?.toString('hex', 0, 8) === 'd9d505f920a163d7';
 }
 
 function isPlausible(header: Buffer, log: LogSummary): boolean {

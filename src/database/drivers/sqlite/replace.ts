@@ -2,7 +2,7 @@ import { chmodSync, chownSync, closeSync, linkSync, openSync, renameSync, rmSync
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { publish, syncFolder } from '../../../files/durable.ts';
+import { hasNoLinks, publish, syncFolder } from '../../../files/durable.ts';
 import { errnoOf } from '../../../files/file-error.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
@@ -101,7 +101,7 @@ function keep(path: string, kept: string): void {
   try {
     linkSync(path, kept);
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw error;
+    if (!hasNoLinks(error)) throw error;
     throw new ProxyVaultError(
       'UNSUPPORTED',
       `The replaced pool cannot be kept, because ${dirname(path)} allows no hard link to it: move ${path} away, and repeat.`,
