@@ -57,7 +57,7 @@ const count = (db: DatabaseManager): unknown =>
     (row) => ({ ...row }),
   );
 
-it('every public method answers nonsense with a typed error, or with nothing found', () => {
+it('every public method answers nonsense with a typed error, or with nothing found', async () => {
   const db = openMigrated({ path: ':memory:' });
   const encryption = new EncryptionService({ key: randomBytes(32) });
   const proxies = new ProxyRepository(db, encryption);
@@ -84,10 +84,10 @@ it('every public method answers nonsense with a typed error, or with nothing fou
   const before = count(db);
   for (const [name, call] of methods) {
     if (/deriveKey|toJSON/.test(name)) continue;
-    fc.assert(
-      fc.property(fc.array(anything, { minLength: 1, maxLength: 3 }), (args) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 3 }), async (args) => {
         try {
-          const result = call(...args);
+          const result = await call(...args);
           if (name.endsWith('.iterate')) for (const _ of result as Iterable<unknown>) break;
         } catch (error) {
           if (!(error instanceof ProxyVaultError))
