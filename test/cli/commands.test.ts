@@ -115,11 +115,11 @@ describe('a pool that is not there', () => {
   });
 
   it('is looked for where --db, then PROXYVAULT_DB, then the platform says, and it says which', () => {
-    const { run, folder, db } = commandLine();
+    const { run, runProcess, folder, db } = commandLine();
     expect(run(['init']).stderr).toBe(`Pool: ${db} (PROXYVAULT_DB)\n`);
     const other = join(folder, 'other.db');
     expect(run(['init', '--db', 'other.db']).stderr).toBe(`Pool: ${other} (--db)\n`);
-    const byDefault = run(['init'], { env: { PROXYVAULT_DB: '' } });
+    const byDefault = runProcess(['init'], { env: { PROXYVAULT_DB: '' } });
     expect(byDefault.stderr).toContain('(the default)');
     if (process.platform === 'linux')
       expect(existsSync(join(folder, 'share', 'proxyvault', 'proxyvault.db'))).toBe(true);
@@ -233,7 +233,7 @@ describe('add, show, list and remove', () => {
 
 describe('next and report', () => {
   it('hand out in turn, mask the login, and count', () => {
-    const { run, json, ids } = withPool();
+    const { run, runProcess, json, ids } = withPool();
     expect(run(['next']).stdout).toBe('http://h.example:8080\n');
     const masked = run(['next']);
     expect(masked.stdout).toBe('http://***:***@gate.example:1080\n');
@@ -242,7 +242,7 @@ describe('next and report', () => {
       'http://h.example:8080\n',
     );
     expect(run(['next', '--reveal']).stdout).toBe('http://canary-user:canary-password@gate.example:1080\n');
-    expect(run(['next', '--protocol', 'socks4'])).toMatchObject({
+    expect(runProcess(['next', '--protocol', 'socks4'])).toMatchObject({
       status: 1,
       stdout: 'http://no-proxy-available.invalid:1\n',
       stderr: expect.stringContaining('NO_PROXY'),

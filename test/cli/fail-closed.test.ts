@@ -32,9 +32,9 @@ describe('next without a proxy', () => {
   });
 
   it('prints a URL that never connects, whatever has failed', () => {
-    const { run, folder, db } = commandLine();
+    const { run, runProcess, folder, db } = commandLine();
     const fails = (status: number, ...args: string[]): void => {
-      const ran = run(args);
+      const ran = runProcess(args);
       expect([args, ran.status, ran.stdout]).toEqual([args, status, NOWHERE]);
       expect(ran.stderr).not.toBe('');
     };
@@ -55,7 +55,10 @@ describe('next without a proxy', () => {
     };
     run(['rules', 'add', JSON.stringify(rule)]);
     fails(1, 'next', '--domain', 'example.com');
-    expect(run(['next', '--domain', 'example.com', '--json'])).toMatchObject({ status: 1, stdout: '' });
+    expect(runProcess(['next', '--domain', 'example.com', '--json'])).toMatchObject({
+      status: 1,
+      stdout: '',
+    });
     writeFileSync(db, 'hello');
     fails(1, 'next');
   }, 120_000);
