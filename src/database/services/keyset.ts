@@ -161,7 +161,11 @@ export class Keyset implements CredentialCipher {
     const foreign = this.credentials
       .keyIds()
       .find((id) => id !== null && !roots.some((root) => root.id === id));
-    if (foreign) throw this.#mismatch(foreign);
+    if (!foreign) return;
+    // Another process may have made the first data key since, and encrypted with it.
+    this.refresh();
+    if (this.records.length === 0) throw this.#mismatch(foreign);
+    this.assertOwn();
   }
 
   /**
@@ -221,8 +225,9 @@ export class Keyset implements CredentialCipher {
 
   #load(): Loaded {
     assertMigrated(this.session);
-    const config = this.config.get();
+    // The keys first: another process may make the first one now, and the configuration is stored with it and stays.
     const records = this.keys.findAll();
+    const config = this.config.get();
     const unusable = config ? this.#pinProblem(config.keySource) : lostConfig();
     const keys = new Map(
       records.map((record) => [

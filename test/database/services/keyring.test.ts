@@ -533,35 +533,6 @@ describe('the file', () => {
     expect(rowsOf(db, 'encryption_keys')).toEqual([]);
     expect(rowsOf(db, 'proxies')).toEqual([]);
   });
-
-  it.each([[undefined], [PASSPHRASE]])(
-    'and the data key are one, whichever of eight processes that start at once made them (passphrase: %s)',
-    async (passphrase) => {
-      const rounds = passphrase === undefined ? 20 : 1;
-      for (let round = 0; round < rounds; round++) {
-        const folder = temporaryFolder();
-        const args = [fixture('first-key.mjs'), join(folder, 'config', 'key'), join(folder, 'pool.db')];
-        if (passphrase !== undefined) args.push(passphrase);
-        const said = await Promise.all(
-          Array.from({ length: 8 }, async () => {
-            const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-            let output = '';
-            for (const stream of [child.stdout, child.stderr]) {
-              stream.on('data', (chunk) => {
-                output += chunk;
-              });
-            }
-            await once(child, 'close');
-            return output.trim();
-          }),
-        );
-        expect(said[0]).toMatch(/^([\da-f]{16}) [\da-f]{16}<\1$/);
-        expect(new Set(said).size).toBe(1);
-        expect(readdirSync(join(folder, 'config'))).toEqual(['key']);
-      }
-    },
-    180_000,
-  );
 });
 
 describe('the keychain', () => {
