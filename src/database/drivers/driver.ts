@@ -78,12 +78,14 @@ export interface Driver<M extends Mode> {
   checkpoint(): Result<M, CheckpointResult>;
 }
 
-/** What a repository needs of the manager: a driver, the time, and who hears of malformed rows. */
+/** What a repository needs of the manager: a driver, the time, who hears of malformed rows, and whether it may hold logins. */
 export interface Session<M extends Mode> {
   readonly driver: Driver<M>;
   readonly clock: Clock;
   /** Called with INVALID_ROW for each row that is left out of a list; a process warning unless given. */
   readonly onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;
+  /** Called before a key is made or credentials are stored: throws if others could change where they are sent. */
+  readonly assertMayHoldCredentials?: (() => void) | undefined;
 }
 
 /** The current time in milliseconds since the Unix epoch. Tests inject one. */

@@ -67,11 +67,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    * Stores what `EncryptionService.encrypt` gave, in place of what the proxy had. It is not bound to the proxy: `store` is.
    *
    * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key, or the key
-   *   was retired; INVALID_INPUT, also for what is bound to another proxy.
+   *   was retired; CANNOT_OPEN if every user of this machine may write the pool; INVALID_INPUT, also for what is bound to
+   *   another proxy.
    */
   save(proxyId: string, encrypted: EncryptedData): Result<M, void> {
     assertId(proxyId, 'proxyId');
     const data = parse(encryptedSchema, encrypted, 'encrypted data');
+    this.#session.assertMayHoldCredentials?.();
     if (data.boundTo !== undefined && data.boundTo !== proxyId) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
@@ -95,12 +97,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    * no other host, port or protocol. An id means the address that the proxy has now; give the proxy as you read it to be
    * sure which address that is.
    *
-   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; KEY_MISSING, KEY_MISMATCH,
-   *   KEY_INVALID, KEY_EXHAUSTED.
+   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; CANNOT_OPEN if every user of
+   *   this machine may write the pool; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
     const target = parseTarget(proxy);
     const { username, password } = parse(loginSchema, login, 'login');
+    this.#session.assertMayHoldCredentials?.();
     const text = JSON.stringify({ username, password });
     const cipher = this.#cipher();
     return this.#db.transaction(() => this.#sealAndPut(cipher, target, text));

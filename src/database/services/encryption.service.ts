@@ -88,7 +88,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * A service whose key is there: waits for the source, makes a key if that is safe, refuses a key that is not the
    * database's, and finishes a rotation that was interrupted.
    *
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT.
+   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT; CANNOT_OPEN if it would
+   *   make a key for a pool that every user of this machine may write.
    */
   static async open(options: OpenOptions = {}): Promise<EncryptionService> {
     assertOptions(
@@ -306,7 +307,10 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       if (isWritable(keyset.session)) rewrapOld(keyset);
       if (keyset.records.length > 0) await this.#roots.source.settle?.();
     } else if (needed) throw this.#roots.missing();
-    else if (create) await this.#roots.create();
+    else if (create) {
+      keyset?.session.assertMayHoldCredentials?.();
+      await this.#roots.create();
+    }
   }
 
   /** Whether a rotation is to be finished, and can be. */

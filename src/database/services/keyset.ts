@@ -253,6 +253,7 @@ export class Keyset implements CredentialCipher {
 
   /** Makes the first data key, under the write lock, unless there is ciphertext whose key this is not. */
   *#establish(proxyId: string): Steps<'sync', SecretKey> {
+    this.session.assertMayHoldCredentials?.();
     this.assertUsable();
     this.refresh();
     const { primary, keys, config } = this.#current();
