@@ -202,6 +202,15 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     return this.#roots.read().some(({ id }) => id === keyId);
   }
 
+  /**
+   * Waits for the key source, where the service was made by `new` and the source cannot answer at once. Makes no key.
+   *
+   * @returns whether the source has a key that could be had; if not, `status` says why.
+   */
+  unlock(): Promise<boolean> {
+    return this.#roots.tryToLoad();
+  }
+
   /** Where the key comes from, for a person. Never the key. */
   source(): { kind: string; location: string } {
     const { kind, location } = this.#roots.source;
