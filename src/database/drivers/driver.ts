@@ -70,6 +70,11 @@ export interface Driver<M extends Mode> {
   /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
   /**
+   * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open.
+   * It is run once, however often it is given. A typed error of it is ignored: what the transaction ended with counts.
+   */
+  afterTransaction(work: () => void): void;
+  /**
    * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
    * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
    */
