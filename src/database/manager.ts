@@ -55,6 +55,8 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   readonly path: string;
   readonly readonly: boolean;
   readonly onInvalidRow: (error: ProxyVaultError) => void;
+  /** @throws CANNOT_OPEN if every user of this machine may write the file, unless `allowOthersToWrite`. */
+  readonly assertMayHoldCredentials: () => void;
   readonly #connection: SqliteDriverOptions;
   readonly #background: Background;
   readonly #jobs = new Set<Promise<unknown>>();
@@ -85,7 +87,9 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     });
     try {
       this.migrations.verify();
-      if (!this.#inMemory) guardPermissions(this.path, this.driver, settings);
+      this.assertMayHoldCredentials = this.#inMemory
+        ? () => undefined
+        : guardPermissions(this.path, this.driver, settings);
     } catch (error) {
       this.driver.close();
       throw error;
@@ -228,14 +232,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.driver.assertOpen();
     // Short, since waiting blocks the event loop; the transaction tries again between its turns.
     const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
+    const { clock, onInvalidRow, assertMayHoldCredentials } = this;
+    const session = { driver, clock, onInvalidRow, assertMayHoldCredentials };
     const turns = new Turns();
     const pause = (): Promise<void> | null => turns.next();
     const assertWanted = (): void => this.driver.assertOpen();
     try {
-      return await driver.transactionInSlices(
-        () => steps({ driver, clock: this.clock, onInvalidRow: this.onInvalidRow }),
-        { pause, assertWanted },
-      );
+      return await driver.transactionInSlices(() => steps(session), { pause, assertWanted });
     } finally {
       // What cannot be moved now stays in the log, and is as safe there.
       if (this.open) await this.#background.checkpoint().catch(() => {});

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
+import { withFileErrors } from '../files/file-error.ts';
 import { type Exposure, mayEverybodyWrite } from '../files/private.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 
@@ -9,30 +10,34 @@ const GROUP_WRITES = 0o020;
 const EVERYBODY_WRITES = 0o002;
 
 /**
- * Looks at who may change a pool. Whoever can write it can have credentials sent to a host of their own, so one that
- * every user may write is refused if it holds any, and warned about otherwise. Group permissions are a choice: a service
+ * Looks at who may change a pool. Whoever can write it can have credentials sent to a host of their own, so a pool that
+ * every user may write is rejected if it holds any, and warned about otherwise. Group permissions are a choice: a service
  * may share its pool with a group.
  *
+ * @returns what to call before credentials are stored: it throws while the pool is as open as it was found here.
  * @throws CANNOT_OPEN, with the command that fixes it.
  */
 export function guardPermissions(
   path: string,
   driver: SqliteDriver,
   { allowOthersToWrite }: { allowOthersToWrite: boolean },
-): void {
-  const exposure = exposureOf(path);
-  if (exposure === null) return;
-  const { path: at, problem } = exposure;
-  const message = `${at} ${problem}, who could replace proxies and credentials. Run ${fixOf(exposure)}`;
-  if (allowOthersToWrite || !hasCredentials(driver)) {
-    process.emitWarning(`${message}.`, { type: 'ProxyVaultWarning', code: 'PROXYVAULT_OTHERS_MAY_WRITE' });
-    return;
-  }
-  throw new ProxyVaultError(
-    'CANNOT_OPEN',
-    `${message}, then open the pool again. If the file system cannot hold permissions, say allowOthersToWrite: true (PROXYVAULT_ALLOW_OTHERS_TO_WRITE=1). Nothing was changed.`,
-    { details: { path: at } },
-  );
+): () => void {
+  const [found] = exposuresOf(path);
+  if (found === undefined) return () => undefined;
+  const isAccepted = allowOthersToWrite || !hasCredentials(driver);
+  if (!isAccepted) throw exposedError([found], 'then open the pool again');
+  process.emitWarning(`${problemOf(found)} Run ${fixOf([found])}.`, {
+    type: 'ProxyVaultWarning',
+    code: 'PROXYVAULT_OTHERS_MAY_WRITE',
+  });
+  let mayHold = allowOthersToWrite;
+  return () => {
+    if (mayHold) return;
+    // The permissions may have been corrected meanwhile. The log, which is open now, has those that the pool had.
+    const [left, ...more] = exposuresOf(path);
+    if (left !== undefined) throw exposedError([left, ...more], 'then store the credentials again');
+    mayHold = true;
+  };
 }
 
 /**
@@ -75,17 +80,35 @@ function isWritable({ mode }: Stats, who: number): boolean {
 }
 
 /** The log and its index hold pages of the pool, so they are looked at too. */
-function exposureOf(path: string): Exposure | null {
-  const real = realpathSync(path);
-  for (const file of [path, `${real}-wal`, `${real}-shm`]) {
-    const exposure = existsSync(file) ? mayEverybodyWrite(file) : null;
-    if (exposure !== null) return exposure;
-  }
-  return null;
+function exposuresOf(path: string): Exposure[] {
+  const found = withFileErrors(`The permissions of ${path} cannot be read`, path, () => {
+    const real = realpathSync(path);
+    return [path, `${real}-wal`, `${real}-shm`]
+      .filter((file) => existsSync(file))
+      .flatMap((file) => mayEverybodyWrite(file) ?? []);
+  });
+  // Each of them may be in the same folder.
+  return found.filter((each, index) => found.findIndex(({ path: at }) => at === each.path) === index);
 }
 
-function fixOf({ path, isFolder }: Exposure): string {
-  return `\`chmod ${isFolder ? 'o-w' : '600'} '${path.replaceAll("'", `'\\''`)}'\``;
+function exposedError(exposures: readonly [Exposure, ...Exposure[]], next: string): ProxyVaultError {
+  const [first] = exposures;
+  return new ProxyVaultError(
+    'CANNOT_OPEN',
+    `${problemOf(first)} Such a pool may not hold credentials. Run ${fixOf(exposures)}, ${next}. If the file system cannot hold permissions, say allowOthersToWrite: true (PROXYVAULT_ALLOW_OTHERS_TO_WRITE=1). Nothing was changed.`,
+    { details: { path: first.path } },
+  );
+}
+
+function problemOf({ path, problem }: Exposure): string {
+  return `${path} ${problem}, who could replace proxies and credentials.`;
+}
+
+function fixOf(exposures: readonly Exposure[]): string {
+  const commands = exposures.map(
+    ({ path, isFolder }) => `chmod ${isFolder ? 'o-w' : '600'} '${path.replaceAll("'", `'\\''`)}'`,
+  );
+  return `\`${commands.join(' && ')}\``;
 }
 
 function hasCredentials(driver: SqliteDriver): boolean {

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -72,7 +73,7 @@ describe('key status', () => {
     const { status, stdout } = run(['key', 'status']);
     expect(status).toBe(1);
     expect(stdout).toContain('KEY_MISSING');
-    expect(stdout).toContain('restore it from its backup');
+    expect(stdout).toContain('only a backup of the key helps');
     // No code can be made now.
     expect(stdout).not.toContain('recovery-code');
     for (const [text, problem] of [
@@ -107,8 +108,100 @@ describe('key status', () => {
     rmSync(keyFile);
     expect(run(['key', 'status'])).toMatchObject({
       status: 1,
-      stdout: expect.stringContaining('The key is missing'),
+      stdout: expect.stringContaining('There is no encryption key'),
     });
+  });
+
+  it.runIf(process.platform !== 'win32')(
+    'of a key file that is rejected says why, and nothing of damage or trust',
+    () => {
+      const { run, keyFile, folder } = withLogins();
+      run(['key', 'recovery-code']);
+      renameSync(keyFile, join(folder, 'real-key'));
+      for (const [prepare, reason] of [
+        [() => symlinkSync('real-key', keyFile), /is a symbolic link.*--trust-key-file/],
+        [
+          () => writeFileSync(keyFile, readFileSync(join(folder, 'real-key')), { mode: 0o644 }),
+          /`chmod 600 /,
+        ],
+      ] as const) {
+        rmSync(keyFile, { force: true });
+        prepare();
+        const { status, stdout } = run(['key', 'status']);
+        expect(status).toBe(1);
+        expect(stdout).toMatch(reason);
+        expect(stdout).toContain('not checked');
+        expect(stdout).not.toMatch(/[Dd]amaged|[Bb]ackup|accepted because/);
+        const shown = JSON.parse(run(['key', 'status', '--json']).stdout) as KeyStatus;
+        expect(shown).toMatchObject({
+          problem: 'KEY_INVALID',
+          sourceProblem: 'KEY_INVALID',
+          keys: [{ rows: 2 }],
+          advice: [expect.stringMatching(reason)],
+        });
+        const trusted = run(['key', 'status', '--trust-key-file']);
+        expect(trusted).toMatchObject({ status: 0, stdout: expect.stringContaining('accepted because') });
+        expect(trusted.stdout).not.toContain('not checked');
+      }
+      // Also before there is a credential: none could be stored.
+      expect(run(['init', '--db', 'empty.db']).status).toBe(0);
+      expect(run(['key', 'status', '--db', 'empty.db'])).toMatchObject({
+        status: 1,
+        stdout: expect.stringContaining('chmod 600'),
+      });
+    },
+  );
+
+  it('of a key in the environment that is malformed says what is wrong with it', () => {
+    const { run } = withLogins(0);
+    const key = randomBytes(32).toString('base64');
+    expect(run(['add', 'http://u:p@a.example:1'], { env: { PROXYVAULT_KEY: key } }).status).toBe(0);
+    for (const [text, reason] of [
+      [`"${key}"`, 'quotation marks'],
+      [Buffer.alloc(32).toString('base64'), 'all zeros'],
+    ] as const) {
+      const { status, stdout } = run(['key', 'status'], { env: { PROXYVAULT_KEY: text } });
+      expect({ status, stdout }).toMatchObject({ status: 1, stdout: expect.stringContaining(reason) });
+      expect(stdout).not.toMatch(/[Dd]amaged/);
+      expect(stdout).not.toContain(key);
+    }
+  });
+
+  it('tries a passphrase that is given, and asks for none', () => {
+    const { run, json, folder, passphraseFile } = withLogins();
+    expect(run(['key', 'passphrase', '--passphrase-file', passphraseFile]).status).toBe(0);
+    writeFileSync(join(folder, 'wrong.txt'), 'wrong');
+    expect(run(['key', 'status'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/locked[\s\S]*was not tried.*--passphrase-file/),
+    });
+    expect(json('key', 'status', '--passphrase-file', passphraseFile)).toMatchObject({
+      locked: false,
+      problem: null,
+      sourceProblem: null,
+      keys: [{ problem: null }],
+    });
+    const wrong = [
+      run(['key', 'status', '--passphrase-file', 'wrong.txt']),
+      run(['key', 'status'], { env: { PROXYVAULT_PASSPHRASE_FILE: 'wrong.txt' } }),
+    ];
+    for (const each of wrong)
+      expect(each).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/KEY_MISMATCH[\s\S]*The passphrase does not open/),
+      });
+    const shown = run(['key', 'status', '--json', '--passphrase-file', 'wrong.txt']);
+    expect({ ...shown, stdout: JSON.parse(shown.stdout) }).toMatchObject({
+      status: 1,
+      stdout: { locked: false, problem: 'KEY_MISMATCH', sourceProblem: 'KEY_MISMATCH' },
+    });
+    const none = run(['key', 'status', '--passphrase-file', 'nowhere.txt']);
+    expect(none).toMatchObject({ status: 1, stdout: expect.stringContaining('does not exist') });
+    // It makes no key.
+    expect(run(['init', '--db', 'empty.db']).status).toBe(0);
+    const empty = ['--db', 'empty.db', '--key-file', 'new-key', '--passphrase-file', passphraseFile];
+    expect(run(['key', 'status', ...empty]).status).toBe(0);
+    expect(existsSync(join(folder, 'new-key'))).toBe(false);
   });
 });
 

@@ -12,6 +12,8 @@ const CORRUPT = { code: 'CREDENTIAL_CORRUPT', message: expect.stringContaining('
 /** Plain SQL, as someone runs it who can write the file and has no key. */
 const attack = (db: DatabaseManager, sql: string, params: Params = {}): number => db.driver.run(sql, params);
 
+const TABLES = ['encrypted_credentials', 'encryption_keys', 'encryption_secrets', 'encryption_config'];
+
 const BECOMES_EVIL = `UPDATE proxies SET host = 'evil.example', protocol = 'http', port = 8081 WHERE id = :id`;
 
 describe('a proxy whose address was changed by SQL', () => {
@@ -217,11 +219,16 @@ describe('changing the address of a proxy', () => {
     expect(credentials.reveal(id)).toEqual(loginOf(0));
   });
 
-  it('moves what plain encrypt gave without a key, since it is bound to nothing', async () => {
+  it('leaves what plain encrypt gave as it is, since it is bound to nothing; only the key can tell', async () => {
     const { db, encryption, credentials, ids } = openPool(1);
     const [id = ''] = ids;
     credentials.save(id, encryption.encrypt('my-password'));
-    new ProxyRepository(db).update(id, { port: 9000 });
+    const before = rowsOf(db, 'encrypted_credentials');
+    expect(thrownBy(() => new ProxyRepository(db).update(id, { port: 9000 }))).toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    new ProxyRepository(db, encryption).update(id, { port: 9000 });
+    expect(rowsOf(db, 'encrypted_credentials')).toEqual(before);
     expect(encryption.decrypt(credentials.findByProxyId(id))).toBe('my-password');
     await encryption.rotate();
     expect(thrownBy(() => new ProxyRepository(db).update(id, { port: 9001 }))).toMatchObject({
@@ -229,6 +236,56 @@ describe('changing the address of a proxy', () => {
     });
     new ProxyRepository(db, encryption).update(id, { port: 9001 });
     expect(encryption.decrypt(credentials.findByProxyId(id))).toBe('my-password');
+  });
+
+  it.each(['by a service of the database', 'by a service of no database'])(
+    'leaves what a program has bound by associated data of its own as it is: %s',
+    (by) => {
+      const { db, key, encryption, credentials, ids } = openPool(2);
+      const [id = '', other = ''] = ids;
+      const data = Buffer.from('a program\u2019s own');
+      const service = by === 'by a service of the database' ? encryption : new EncryptionService({ key });
+      // A direct one is refused beside data keys.
+      if (service !== encryption) for (const table of TABLES) attack(db, `DELETE FROM ${table}`);
+      credentials.save(id, service.encrypt('my-password', data));
+      const before = rowsOf(db, 'encrypted_credentials');
+      const proxies = new ProxyRepository(db, encryption);
+      for (const changes of MOVES) proxies.update(id, changes);
+      expect(rowsOf(db, 'encrypted_credentials')).toEqual(before);
+      expect(service.decrypt(credentials.findByProxyId(id), data)).toBe('my-password');
+      expect(thrownBy(() => new ProxyRepository(db).update(id, { port: 7 }))).toMatchObject({
+        code: 'INVALID_INPUT',
+      });
+      // Moving another proxy is not affected.
+      if (service === encryption) expect(proxies.update(other, { port: 99 })).toMatchObject({ port: 99 });
+    },
+  );
+
+  it('encrypts a login again whose row was made to say that it is not bound', () => {
+    const { db, encryption, credentials, ids } = openPool(1);
+    const [id = ''] = ids;
+    const proxies = new ProxyRepository(db, encryption);
+    for (const [n, binding] of [`'unbound'`, 'NULL'].entries()) {
+      attack(db, `UPDATE encrypted_credentials SET binding = ${binding}, binding_version = NULL`);
+      const before = [rowsOf(db, 'proxies'), rowsOf(db, 'encrypted_credentials')];
+      expect(thrownBy(() => new ProxyRepository(db).update(id, { port: 7 }))).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('EncryptionService'),
+      });
+      expect([rowsOf(db, 'proxies'), rowsOf(db, 'encrypted_credentials')]).toEqual(before);
+      proxies.update(id, { host: `moved-${n}.example` });
+      expect(credentials.reveal(id)).toEqual(loginOf(0));
+      expect(rowsOf(db, 'encrypted_credentials')).toMatchObject([{ binding: 'login', binding_version: 3 }]);
+    }
+    // Nor does it go along from an address that SQL has set: it opens at its own only.
+    attack(db, BECOMES_EVIL, { id });
+    attack(db, `UPDATE encrypted_credentials SET binding = 'unbound', binding_version = NULL`);
+    const [bound] = rowsOf(db, 'encrypted_credentials');
+    proxies.update(id, { port: 9000 });
+    expect(rowsOf(db, 'encrypted_credentials')).toEqual([bound]);
+    expect(thrownBy(() => credentials.reveal(id))).toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+    proxies.update(id, { host: 'moved-1.example', port: 1 });
+    expect(credentials.reveal(id)).toEqual(loginOf(0));
   });
 
   it('takes no login along that was sent elsewhere by SQL, and puts a wrong address right', () => {

@@ -88,6 +88,11 @@ class PromiseDriver implements Driver<'async'> {
     return outer ? this.#nested(outer, steps) : this.#alone(() => this.#outermost(steps));
   }
 
+  afterTransaction(work: () => void): void {
+    if (this.#running === null) work();
+    else this.#running.followUpWith(work);
+  }
+
   async *#stream<T>(open: () => Promise<Iterable<T>>): AsyncGenerator<T> {
     yield* await open();
   }
@@ -120,6 +125,8 @@ class PromiseDriver implements Driver<'async'> {
       this.#rollbacks++;
       if (this.#engine.inTransaction) this.#engine.exec('ROLLBACK');
       throw transaction.cause ?? error;
+    } finally {
+      for (const work of transaction.followUps) work();
     }
   }
 

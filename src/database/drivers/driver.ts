@@ -70,6 +70,11 @@ export interface Driver<M extends Mode> {
   /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
   /**
+   * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open.
+   * It is run once, however often it is given. A typed error of it is ignored: what the transaction ended with counts.
+   */
+  afterTransaction(work: () => void): void;
+  /**
    * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
    * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
    */
@@ -78,12 +83,14 @@ export interface Driver<M extends Mode> {
   checkpoint(): Result<M, CheckpointResult>;
 }
 
-/** What a repository needs of the manager: a driver, the time, and who hears of malformed rows. */
+/** What a repository needs of the manager: a driver, the time, who hears of malformed rows, and whether it may hold logins. */
 export interface Session<M extends Mode> {
   readonly driver: Driver<M>;
   readonly clock: Clock;
   /** Called with INVALID_ROW for each row that is left out of a list; a process warning unless given. */
   readonly onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;
+  /** Called before a key is made or credentials are stored: throws if others could change where they are sent. */
+  readonly assertMayHoldCredentials?: (() => void) | undefined;
 }
 
 /** The current time in milliseconds since the Unix epoch. Tests inject one. */

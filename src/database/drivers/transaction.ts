@@ -13,6 +13,7 @@ export class OpenTransaction {
   /** How many savepoints are open inside it. */
   savepoints = 0;
   readonly #isInside: boolean;
+  readonly #followUps = new Set<() => void>();
   #cause: ProxyVaultError | null = null;
 
   /** @param isInside whether the caller has begun one by hand, of which this is only a savepoint: RELEASE could end it. */
@@ -24,6 +25,16 @@ export class OpenTransaction {
   /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
   get cause(): ProxyVaultError | null {
     return this.#cause;
+  }
+
+  /** Has `work` run after this transaction, once however often it is given. */
+  followUpWith(work: () => void): void {
+    this.#followUps.add(work);
+  }
+
+  /** For the driver, when the transaction has ended: what is to be done then, each of which may throw. */
+  get followUps(): Iterable<() => void> {
+    return this.#followUps;
   }
 
   /** Nothing of this transaction is stored any more. The first cause counts. */

@@ -67,11 +67,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    * Stores what `EncryptionService.encrypt` gave, in place of what the proxy had. It is not bound to the proxy: `store` is.
    *
    * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key, or the key
-   *   was retired; INVALID_INPUT, also for what is bound to another proxy.
+   *   was retired; CANNOT_OPEN if every user of this machine may write the pool; INVALID_INPUT, also for what is bound to
+   *   another proxy.
    */
   save(proxyId: string, encrypted: EncryptedData): Result<M, void> {
     assertId(proxyId, 'proxyId');
     const data = parse(encryptedSchema, encrypted, 'encrypted data');
+    this.#session.assertMayHoldCredentials?.();
     if (data.boundTo !== undefined && data.boundTo !== proxyId) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
@@ -95,12 +97,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    * no other host, port or protocol. An id means the address that the proxy has now; give the proxy as you read it to be
    * sure which address that is.
    *
-   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; KEY_MISSING, KEY_MISMATCH,
-   *   KEY_INVALID, KEY_EXHAUSTED.
+   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; CANNOT_OPEN if every user of
+   *   this machine may write the pool; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
     const target = parseTarget(proxy);
     const { username, password } = parse(loginSchema, login, 'login');
+    this.#session.assertMayHoldCredentials?.();
     const text = JSON.stringify({ username, password });
     const cipher = this.#cipher();
     return this.#db.transaction(() => this.#sealAndPut(cipher, target, text));
@@ -125,8 +128,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /**
    * Encrypts the credential of a proxy again: `ProxyRepository.update` calls it in the transaction that changed the address. A
-   * credential that is not bound (`save`) stays as it is. Whether it is bound is found out by opening it: the row may lie.
-   * Without an EncryptionService what the row says is all that is known.
+   * credential that is not bound to an address by `store` stays as it is. Whether it is bound is found out by opening it,
+   * since the row may lie, so it needs the key in any case.
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
@@ -134,15 +137,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
     const row = yield this.#db.first(
-      `${SELECT} WHERE c.proxy_id = :id AND (:has_key = 1 OR c.binding IS DISTINCT FROM 'unbound')`,
-      { id: assertId(id), has_key: this.#encryption ? 1 : 0 },
+      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
+      { id: assertId(id) },
       toEncrypted,
     );
     if (row === null) return;
     const old = row as EncryptedData;
     const cipher = this.#cipher('Changing the protocol, host or port of a proxy encrypts its login again.');
     const opened = this.#openMoved(cipher, id, { from, to }, old);
-    if (opened === null || opened.binding === 'none') return;
+    if (opened === null) return;
     const { content, text } = opened;
     if (!(yield this.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
   }
@@ -321,7 +324,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
   }
 
-  /** Null if it is bound to the new address already: a wrong address, set by SQL, is being put right. */
+  /** What is to be encrypted for the new address; null for a credential that stays as it is. */
   #openMoved(
     cipher: CredentialCipher,
     proxyId: string,
@@ -329,12 +332,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     encrypted: EncryptedData,
   ): OpenedCredential | null {
     try {
-      return this.#open(cipher, proxyId, from, encrypted);
+      const opened = this.#open(cipher, proxyId, from, encrypted);
+      return opened.binding === 'none' ? null : opened;
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
-      const opened = this.#open(cipher, proxyId, to, encrypted);
-      if (opened.binding === 'address') return null;
-      throw error;
+      // A program has bound it by data of its own. If the row lies, it still opens at the address that it is bound to only.
+      if (encrypted.boundTo === undefined) return null;
+      // Throws unless it is bound to the new address already: a wrong address, set by SQL, is being put right.
+      this.#open(cipher, proxyId, to, encrypted);
+      return null;
     }
   }
 

@@ -88,7 +88,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * A service whose key is there: waits for the source, makes a key if that is safe, refuses a key that is not the
    * database's, and finishes a rotation that was interrupted.
    *
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT.
+   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT; CANNOT_OPEN if it would
+   *   make a key for a pool that every user of this machine may write.
    */
   static async open(options: OpenOptions = {}): Promise<EncryptionService> {
     assertOptions(
@@ -201,6 +202,15 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     return this.#roots.read().some(({ id }) => id === keyId);
   }
 
+  /**
+   * Waits for the key source, where the service was made by `new` and the source cannot answer at once. Makes no key.
+   *
+   * @returns whether the source has a key that could be had; if not, `status` says why.
+   */
+  unlock(): Promise<boolean> {
+    return this.#roots.tryToLoad();
+  }
+
   /** Where the key comes from, for a person. Never the key. */
   source(): { kind: string; location: string } {
     const { kind, location } = this.#roots.source;
@@ -306,7 +316,10 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       if (isWritable(keyset.session)) rewrapOld(keyset);
       if (keyset.records.length > 0) await this.#roots.source.settle?.();
     } else if (needed) throw this.#roots.missing();
-    else if (create) await this.#roots.create();
+    else if (create) {
+      keyset?.session.assertMayHoldCredentials?.();
+      await this.#roots.create();
+    }
   }
 
   /** Whether a rotation is to be finished, and can be. */

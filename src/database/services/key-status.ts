@@ -14,7 +14,10 @@ export interface DataKeyStatus {
   messageCount: number;
   /** Credentials that it encrypts now. */
   rows: number;
-  /** Why it cannot be used, such as KEY_MISSING; null if it can. */
+  /**
+   * Why it cannot be used, such as KEY_MISSING; null if it can. That of the source, if that gave no key (`sourceProblem`):
+   * whether this key is sound is not known then.
+   */
   problem: ErrorCode | null;
 }
 
@@ -23,9 +26,14 @@ export interface KeyStatus {
   source: { kind: string; location: string; protection: string | null };
   /** The kind of source that the database asks for; null before the first credential. */
   pinned: string | null;
-  /** The key must be waited for, and was not: whether the keys below can be used is not known. */
+  /** The key must be waited for, and was not (see `unlock`): whether the keys below can be used is not known. */
   locked: boolean;
-  /** Why stored credentials cannot be decrypted, such as KEY_MISSING; null if they can, if there are none, or if `locked`. */
+  /** Why the source gave no key, such as KEY_INVALID for a file that others can read; null if it gave one. */
+  sourceProblem: ErrorCode | null;
+  /**
+   * Why credentials cannot be encrypted or decrypted, such as KEY_MISSING; null if they can, if `locked`, or if there is no
+   * key yet and nothing that needs one.
+   */
   problem: ErrorCode | null;
   /** Null before the first credential. */
   databaseId: string | null;
@@ -50,6 +58,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
   const records = keyset.records;
   const config = keyset.config.get();
   const counts = keyset.credentials.countByKey();
+  const sourceError = sourceErrorOf(keyset, counts.length > 0);
   const rowsOf = (keyId: string | null): number => sumOf(counts.filter((count) => count.keyId === keyId));
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
     keyId,
@@ -67,7 +76,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
     source: { kind: source.kind, location: source.location, protection: source.protection?.() ?? null },
     pinned: config?.keySource ?? null,
     locked: keys.some(({ problem }) => problem === 'KEY_LOCKED'),
-    problem: keys.some(({ rows }) => rows > 0) || outside.size > 0 ? problemOf(keyset, keys) : null,
+    sourceProblem: sourceError?.code ?? null,
+    problem: problemOf(keyset, keys, sourceError),
     databaseId: config?.databaseId ?? null,
     keys,
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
@@ -83,25 +93,45 @@ export function statusOf(keyset: Keyset): KeyStatus {
     recoveryCode: keyset.secrets.find('escrow') !== null,
     advice: [],
   };
-  const advice = adviceOn(status);
-  const caution = source.caution?.() ?? null;
-  if (caution !== null) advice.push(caution);
-  if (fingerprintProblem(keyset)?.code === 'KEY_INVALID')
+  const advice = [...adviceOnSource(status, sourceError), ...adviceOn(status)];
+  const isAccepted = sourceError === null || (status.locked && status.source.protection !== null);
+  const caution = isAccepted ? source.caution?.() : null;
+  if (caution) advice.push(caution);
+  if (sourceError === null && fingerprintProblem(keyset)?.code === 'KEY_INVALID')
     advice.push('The key of the usernames\u2019 fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };
+}
+
+/** Why the source gives no key; null if it does, or has none yet and need not. */
+function sourceErrorOf(keyset: Keyset, isNeeded: boolean): ProxyVaultError | null {
+  const { roots } = keyset;
+  const error = keyset.sourceProblem ?? attempt(() => (isNeeded ? roots.readNeeded() : roots.read()));
+  return error?.code === 'KEY_MISSING' && !isNeeded && keyset.records.length === 0 ? null : error;
 }
 
 function sumOf(counts: readonly CredentialCount[]): number {
   return counts.reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** What is wrong with the keys that encrypt something now. */
-function problemOf(keyset: Keyset, keys: readonly DataKeyStatus[]): ErrorCode | null {
+/** What is wrong with the source, or with the keys that encrypt something now. */
+function problemOf(
+  keyset: Keyset,
+  keys: readonly DataKeyStatus[],
+  sourceError: ProxyVaultError | null,
+): ErrorCode | null {
   const used = keys.find(({ rows, problem }) => rows > 0 && problem !== null && problem !== 'KEY_LOCKED');
   if (used) return used.problem;
+  const isEncrypted = keyset.credentials.count() > 0;
+  // A new key can be made if nothing needs the one that is missing.
+  if (sourceError?.code === 'KEY_LOCKED' || (!isEncrypted && sourceError && isLost(sourceError))) return null;
+  if (sourceError) return sourceError.code;
   // The source's own key may be needed too.
-  const problem = keys.length === 0 ? attempt(() => keyset.assertOwn()) : null;
-  return problem === null || problem.code === 'KEY_LOCKED' ? null : problem.code;
+  return isEncrypted && keys.length === 0 ? (attempt(() => keyset.assertOwn())?.code ?? null) : null;
+}
+
+/** Whether the key is not where it should be, or is no key any more, and not only out of reach. */
+function isLost({ code, details }: ProxyVaultError): boolean {
+  return code === 'KEY_MISSING' && (details.kind !== undefined || details.malformed === true);
 }
 
 function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
@@ -111,7 +141,7 @@ function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
   });
 }
 
-function attempt(work: () => void): ProxyVaultError | null {
+function attempt(work: () => unknown): ProxyVaultError | null {
   try {
     work();
     return null;
@@ -121,14 +151,33 @@ function attempt(work: () => void): ProxyVaultError | null {
   }
 }
 
+/** What to do about a source that gave no key. */
+function adviceOnSource(
+  { source, locked, problem, recoveryCode }: KeyStatus,
+  error: ProxyVaultError | null,
+): string[] {
+  if (locked)
+    return [
+      `The key is protected by ${source.protection ?? source.kind}, and was not tried, so whether it fits is not known. For a passphrase give --passphrase-file or PROXYVAULT_PASSPHRASE_FILE.`,
+    ];
+  if (error === null || error.code === 'KEY_LOCKED' || problem === null) return [];
+  if (!isLost(error)) return [error.message];
+  return [
+    error.message,
+    recoveryCode
+      ? 'The recovery code restores the key too: `proxyvault key recover`.'
+      : 'No recovery code was ever made for this pool, so only a backup of the key helps.',
+  ];
+}
+
 function adviceOn(status: KeyStatus): string[] {
-  const { source, pinned, keys, direct, unbound, oldBinding, rotation, recoveryCode, problem } = status;
+  const { source, pinned, sourceProblem, keys, direct, unbound, oldBinding, rotation, recoveryCode } = status;
   const advice: string[] = [];
   if (rotation)
     advice.push(
       `A rotation was not finished: \`proxyvault key rotate\` goes on with the ${rotation.left} left.`,
     );
-  const damaged = keys.filter(({ problem }) => problem === 'KEY_INVALID');
+  const damaged = sourceProblem === null ? keys.filter(({ problem }) => problem === 'KEY_INVALID') : [];
   if (damaged.length > 0)
     advice.push(
       `Damaged keys: ${damaged.map(({ keyId }) => keyId).join(', ')}. Restore a backup of the database.`,
@@ -136,7 +185,8 @@ function adviceOn(status: KeyStatus): string[] {
   if (keys.some(({ problem }) => problem === 'INVALID_ROW')) advice.push(lostConfig().message);
   if (keys.some(({ messageCount }) => messageCount >= MANY_MESSAGES))
     advice.push('A key has encrypted over 2^30 messages: run `proxyvault key rotate`.');
-  if (pinned !== null && keys.some(({ problem }) => problem === 'KEY_MISMATCH'))
+  const isOther = keys.some(({ problem }) => problem === 'KEY_MISMATCH');
+  if (isOther && pinned !== null && (sourceProblem === null || pinned !== source.kind))
     advice.push(`The key given (${source.kind}) is not this database\u2019s, which comes from: ${pinned}.`);
   if (!rotation && oldBinding > 0)
     advice.push(
@@ -145,12 +195,6 @@ function adviceOn(status: KeyStatus): string[] {
   if (!rotation && unbound + direct.length > 0)
     advice.push(
       'Some credentials are bound to no proxy, or not under a key of the database: `proxyvault key rotate` fixes both.',
-    );
-  if (problem === 'KEY_MISSING')
-    advice.push(
-      recoveryCode
-        ? `The key is missing (${source.location}): restore it from its backup, or run \`proxyvault key recover\` with the recovery code.`
-        : `The key is missing (${source.location}), and no recovery code was ever made: restore it from its backup.`,
     );
   // Without its key no code can be made.
   const states = keys.map((key) => key.problem ?? 'sound');

@@ -28,10 +28,24 @@ export function decodeKeys(text: string, where: string): Buffer[] {
 
 /** What is wrong with bytes that are to be the key in use, if they are visibly no random ones; else null. */
 export function placeholderProblem(bytes: Uint8Array): string | null {
+  const what = repetitionIn(bytes);
+  return what === null ? null : `it ${what}: ${HOW_TO_MAKE}`;
+}
+
+function repetitionIn(bytes: Uint8Array): string | null {
   if (bytes.some((byte) => byte !== bytes[0])) return null;
-  return bytes[0] === 0
-    ? `it is all zeros, which is a placeholder: ${HOW_TO_MAKE}`
-    : `it is the same byte ${bytes.length} times, which is a placeholder: ${HOW_TO_MAKE}`;
+  const what = bytes[0] === 0 ? 'all zeros' : `the same byte ${bytes.length} times`;
+  return `is ${what}, which is a placeholder`;
+}
+
+/** The key in use must be random; of an older one, zeros never encrypted anything, and what another byte did must be read. */
+function placeholderAmong(keys: readonly Buffer[]): string | null {
+  const at = keys.findIndex((key, index) => (index === 0 || key[0] === 0) && repetitionIn(key) !== null);
+  const key = keys[at];
+  if (key === undefined) return null;
+  if (keys.length === 1) return placeholderProblem(key);
+  const advice = at === 0 ? HOW_TO_MAKE : 'put the older key there, or remove it';
+  return `key ${at + 1} of ${keys.length} ${repetitionIn(key)}: ${advice}`;
 }
 
 function decodeKey(text: string): Buffer | null {
@@ -43,10 +57,9 @@ function decodeKey(text: string): Buffer | null {
 }
 
 function problemOf(words: readonly string[], keys: readonly (Buffer | null)[]): string | null {
-  const [first] = keys;
   if (words.length === 0) return 'it is empty';
   const at = keys.indexOf(null);
-  if (at === -1) return first ? placeholderProblem(first) : null;
+  if (at === -1) return placeholderAmong(keys.filter((key) => key !== null));
   const joined = words.length > 1 ? decodeKey(words.join('')) : null;
   if (joined !== null) {
     joined.fill(0);

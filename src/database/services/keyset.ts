@@ -22,6 +22,8 @@ import { SecretKey, type WrappedKey } from './secret-key.ts';
 interface Loaded {
   config: EncryptionConfig | null;
   records: readonly DataKeyRecord[];
+  /** Why the source gave no key to unwrap them with; null if it did, or was not asked. */
+  sourceProblem: ProxyVaultError | null;
   /** By id; an error where a key cannot be unwrapped, which harms only what it encrypted. */
   keys: ReadonlyMap<string, SecretKey | ProxyVaultError>;
   primary: SecretKey | null;
@@ -133,6 +135,11 @@ export class Keyset implements CredentialCipher {
     if (present) this.assertOwn();
   }
 
+  /** Why the source gave no key, so that no data key could be unwrapped; null if it did, or was not asked. */
+  get sourceProblem(): ProxyVaultError | null {
+    return this.#current().sourceProblem;
+  }
+
   /** What is wrong with a data key, if anything. */
   problemOf(keyId: string): ProxyVaultError | null {
     const key = this.#current().keys.get(keyId);
@@ -229,14 +236,19 @@ export class Keyset implements CredentialCipher {
     const records = this.keys.findAll();
     const config = this.config.get();
     const unusable = config ? this.#pinProblem(config.keySource) : lostConfig();
+    const isAsked = unusable === null && records.length > 0;
+    const roots = isAsked ? attempt(() => this.roots.readNeeded()) : null;
+    const sourceProblem = roots instanceof ProxyVaultError ? roots : null;
     const keys = new Map(
       records.map((record) => [
         record.keyId,
-        unusable ?? attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId ?? '')),
+        unusable ??
+          sourceProblem ??
+          attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId ?? '')),
       ]),
     );
     const primary = keys.get(records.find(({ state }) => state === 'primary')?.keyId ?? '');
-    return { config, records, keys, primary: primary instanceof SecretKey ? primary : null };
+    return { config, records, sourceProblem, keys, primary: primary instanceof SecretKey ? primary : null };
   }
 
   /** The key that encrypts, as the table has it now: another process may have rotated, or a rollback undone it. */
@@ -258,6 +270,7 @@ export class Keyset implements CredentialCipher {
 
   /** Makes the first data key, under the write lock, unless there is ciphertext whose key this is not. */
   *#establish(proxyId: string): Steps<'sync', SecretKey> {
+    this.session.assertMayHoldCredentials?.();
     this.assertUsable();
     this.refresh();
     const { primary, keys, config } = this.#current();

@@ -11,7 +11,8 @@ const LARGEST_BLOCK = 4096;
 
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
- * while they are used up, and again where the transaction of a block was rolled back.
+ * while they are used up. What a transaction has counted and rolled back is counted again as soon as it has ended, since
+ * those messages were encrypted all the same.
  */
 export class MessageBudget {
   readonly #driver: Driver<'sync'>;
@@ -39,10 +40,15 @@ export class MessageBudget {
       return;
     }
     const reserved = this.#reserve(keyId, [this.#block, 1]);
-    if (this.#driver.transactionNumber !== 0) this.#uncertain += reserved;
     this.#left = reserved - 1;
     this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
   }
+
+  /** Nothing to do for a key that has gone with its transaction. If the lock cannot be had now, the next message pays. */
+  readonly #repay = (): void => {
+    this.#settle(this.#keyId);
+    if (this.#owed > 0 && this.#keys.reserve(this.#keyId, this.#owed, MOST_MESSAGES) !== null) this.#owed = 0;
+  };
 
   /** What became of the messages counted so far. */
   #settle(keyId: string): void {
@@ -63,9 +69,14 @@ export class MessageBudget {
   /** Reserves the first of these numbers of messages that there is room for, with those owed; gives it. */
   #reserve(keyId: string, wanted: readonly number[]): number {
     for (const messages of wanted) {
-      const count = this.#keys.reserve(keyId, messages + this.#owed, MOST_MESSAGES);
+      const counted = messages + this.#owed;
+      const count = this.#keys.reserve(keyId, counted, MOST_MESSAGES);
       if (count === null) continue;
       this.#owed = 0;
+      if (this.#driver.transactionNumber !== 0) {
+        this.#uncertain += counted;
+        this.#driver.afterTransaction(this.#repay);
+      }
       if (count >= MANY_MESSAGES) this.#warn(keyId, count);
       return messages;
     }

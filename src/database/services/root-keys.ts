@@ -10,6 +10,8 @@ export type Keys = readonly [SecretKey, ...SecretKey[]];
 export class RootKeys {
   #source: KeySource;
   #keys: Keys | null = null;
+  /** What waiting for the source has failed with. */
+  #failure: ProxyVaultError | null = null;
   #destroyed = false;
   readonly #onCreated: ((source: KeySource) => void) | undefined;
 
@@ -61,6 +63,19 @@ export class RootKeys {
     return this.#take(await this.#source.read()) !== null;
   }
 
+  /** As `load`, but what it fails with is kept, and thrown where the key is needed. */
+  async tryToLoad(): Promise<boolean> {
+    try {
+      const isPresent = await this.load();
+      this.#failure = isPresent ? null : this.missing();
+      return isPresent;
+    } catch (error) {
+      if (!(error instanceof ProxyVaultError)) throw error;
+      this.#failure = error;
+      return false;
+    }
+  }
+
   /** The key with this id; the source is read again where it is not known yet, if it answers at once. */
   find(id: string): SecretKey | undefined {
     const known = this.read().find((key) => key.id === id);
@@ -99,7 +114,7 @@ export class RootKeys {
   #readNow(): Keys | null {
     this.assertAlive();
     // Before it is asked: it would ask for a passphrase.
-    if (this.#source.asynchronous?.()) throw this.#locked();
+    if (this.#source.asynchronous?.()) throw this.#failure ?? this.#locked();
     return this.#take(this.#atOnce(this.#source.read()));
   }
 

@@ -176,4 +176,25 @@ export function describeTransactions<M extends Mode>(open: (db: DatabaseManager)
     });
     expect(test.stored()).toEqual([0, 2]);
   });
+
+  it('what follows a transaction runs once after it, committed or not, and outside of it', async () => {
+    const test = fixture();
+    for (const isUndone of [false, true]) {
+      const seen: number[] = [];
+      const followUp = (): void => void seen.push(test.driver.transactionNumber);
+      await outcomeOf(() =>
+        test.driver.transaction(function* (): Steps<M, void> {
+          test.driver.afterTransaction(followUp);
+          yield test.driver.transaction(function* (): Steps<M, void> {
+            test.driver.afterTransaction(followUp);
+            yield test.add(isUndone ? 1 : 2);
+          });
+          expect(seen).toEqual([]);
+          if (isUndone) throw new Error('undone');
+        }),
+      );
+      expect(seen).toEqual([0]);
+    }
+    expect(test.stored()).toEqual([0, 2]);
+  });
 }

@@ -86,6 +86,37 @@ describe('several keys', () => {
   });
 });
 
+describe('an older key that cannot be one', () => {
+  const key = randomBytes(32).toString('base64');
+  const older = randomBytes(32).toString('base64');
+  it.each([
+    ['all zeros', Buffer.alloc(32).toString('base64'), 'is all zeros'],
+    ['all zeros in hexadecimal', '0'.repeat(64), 'is all zeros'],
+    ['quoted', `"${older}"`, 'is in quotation marks'],
+    ['badly padded', older.replace('=', ''), 'is badly padded'],
+    ['cut short', older.slice(0, 20), 'is 15 bytes long'],
+  ])('is named by its place and told what is wrong: %s', (_, text, problem) => {
+    const message = expect.stringMatching(
+      new RegExp(
+        `^(?:The environment variable PROXYVAULT_KEY|the option .key.) does not hold a key: key 2 of 3 ${problem}`,
+      ),
+    );
+    for (const options of [
+      { env: { PROXYVAULT_KEY: `${key},${text},${older}` } },
+      { key: `${key}\n${text}\n${older}` },
+    ]) {
+      const error = thrownBy(() => new EncryptionService(options).encrypt('x'));
+      expect(error).toMatchObject({ code: 'KEY_INVALID', message });
+      for (const secret of [key, older, text]) expect(inspect(error)).not.toContain(secret);
+    }
+  });
+
+  it('may be 32 equal bytes, since what it encrypted must be read', () => {
+    const options = { key: `${key},${Buffer.alloc(32, 7).toString('base64')}` };
+    expect(new EncryptionService(options).encrypt('x')).toMatchObject({ keyId: expect.any(String) });
+  });
+});
+
 describe('a source of the user\u2019s own', () => {
   const of = (read: KeySource['read'], create?: KeySource['create']): KeySource => ({
     kind: 'kms',

@@ -89,6 +89,21 @@ describe('a keyring protected by a passphrase', () => {
     });
   });
 
+  it('is there after unlock() for a service that was made by new; else its methods say what is wrong', async () => {
+    const keyFile = newKeyFile();
+    await EncryptionService.open({ keyFile, passphrase: PASSPHRASE });
+    const right = new EncryptionService({ keyFile, passphrase: PASSPHRASE });
+    expect(await right.unlock()).toBe(true);
+    expect(right.decrypt(right.encrypt('x'))).toBe('x');
+    const wrong = new EncryptionService({ keyFile, passphrase: 'another one' });
+    expect(await wrong.unlock()).toBe(false);
+    expect(thrownBy(() => wrong.encrypt('x'))).toMatchObject({ code: 'KEY_MISMATCH' });
+    const absent = new EncryptionService({ keyFile: newKeyFile(), passphrase: PASSPHRASE });
+    expect(await absent.unlock()).toBe(false);
+    expect(thrownBy(() => absent.encrypt('x'))).toMatchObject({ code: 'KEY_MISSING' });
+    expect(existsSync(absent.source().location)).toBe(false);
+  });
+
   it('does not do what a file asks for that is unsafe, or costs too much', async () => {
     const keyFile = newKeyFile();
     await EncryptionService.open({ keyFile, passphrase: PASSPHRASE });

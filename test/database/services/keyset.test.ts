@@ -2,11 +2,12 @@ import { createCipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { inspect } from 'node:util';
+import { importProxies } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
-import { bytesOf, loginOf, openPool, rowsOf } from '../../support/pool.ts';
+import { bytesOf, loginOf, openPool, type Pool, rowsOf } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const set = (db: DatabaseManager, sql: string): number => db.driver.run(sql, {});
@@ -251,6 +252,14 @@ describe('a damaged key', () => {
   });
 });
 
+const MANY = 3000;
+const LIST = Array.from({ length: MANY }, (_, n) => `h${n}.example:80:user${n}:pass-${n}\n`).join('');
+
+function undoneAfter(store: (n: number) => void): never {
+  for (let n = 0; n < MANY; n++) store(n);
+  throw new Error('undone');
+}
+
 describe('messages', () => {
   it('are counted before they are encrypted: never too few, across processes and rollbacks', () => {
     const { db, encryption, credentials, ids } = openPool(3);
@@ -268,6 +277,55 @@ describe('messages', () => {
     );
     for (let n = 0; n < 300; n++) credentials.store(ids[0] ?? '', loginOf(0));
     expect(counted()).toBeGreaterThanOrEqual(before + 1000);
+  });
+
+  it.each<[string, (pool: Pool, login: (n: number) => void) => unknown]>([
+    ['a transaction', ({ db }, store) => db.transaction(() => undoneAfter(store))],
+    [
+      'a savepoint of a transaction that commits',
+      ({ db }, store) => db.transaction(() => void thrownBy(() => db.transaction(() => undoneAfter(store)))),
+    ],
+    [
+      'a transaction after a savepoint',
+      ({ db }, store) =>
+        db.transaction(() => {
+          thrownBy(() => db.transaction(() => undoneAfter(store)));
+          store(0);
+          throw new Error('undone');
+        }),
+    ],
+    [
+      'an import in a long transaction',
+      ({ db, encryption }) =>
+        importProxies(db, LIST, {
+          encryption,
+          onProgress: ({ phase, done }) => {
+            if (phase === 'storing' && done === MANY) throw new Error('undone');
+          },
+        }),
+    ],
+    [
+      'an import whose database is closed meanwhile',
+      ({ db, encryption }) =>
+        importProxies(db, LIST, {
+          encryption,
+          onProgress: ({ phase, done }) => void (phase === 'storing' && done === MANY && db.close()),
+        }),
+    ],
+    ['a dry run', ({ db, encryption }) => importProxies(db, LIST, { encryption, dryRun: true })],
+  ])('stay counted after they were rolled back: %s', async (_, work) => {
+    const pool = openPool(3);
+    const { db, key, credentials, ids } = pool;
+    await (async () => work(pool, (n) => credentials.store(ids[0] ?? '', loginOf(n))))().catch(
+      () => undefined,
+    );
+    await db[Symbol.asyncDispose]();
+    // Another process sees it too.
+    const again = openDatabase({ path: db.path });
+    const status = new EncryptionService({ key, database: again }).status();
+    expect(status.keys[0]?.messageCount).toBeGreaterThanOrEqual(3 + MANY);
+    expect(status.keys[0]?.messageCount).toBeLessThan(MANY + 10_000);
+    expect(new ProxyRepository(again).count()).toBe(3);
   });
 
   it('warn once at 2^30, and are refused past 2^32 with what to do', async () => {

@@ -167,4 +167,30 @@ describe.runIf(POSIX)('a link that others can change', () => {
     });
     expect(run(['list', '--reveal'], { env: { PROXYVAULT_TRUST_KEY_FILE: '1' } }).stdout).toContain('u:p');
   });
+
+  it('or a file that others can read is trusted as it is, and changed only after the chmod that the error names', () => {
+    const { run, folder } = commandLine();
+    const keyFile = join(folder, 'key');
+    run(['import', '-'], { input: 'h.example:1:user:canary\n' });
+    run(['key', 'recovery-code', '--output', 'code']);
+    writeFileSync(join(folder, 'p'), 'correct horse battery staple');
+    const before = readFileSync(keyFile, 'utf8');
+    chmodSync(keyFile, 0o644);
+    for (const args of [
+      ['key', 'passphrase', '--passphrase-file', 'p'],
+      ['key', 'file'],
+      ['key', 'recover', '--code-file', 'code'],
+    ]) {
+      const { status, stderr } = run([...args, '--trust-key-file']);
+      expect({ status, stderr }).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/mode 0644\), so it is not changed: run `chmod 600 .*mounted secret/),
+      });
+      expect(stderr).not.toContain('--trust-key-file');
+      expect(readFileSync(keyFile, 'utf8')).toBe(before);
+      expect(run(['key', 'verify', '--trust-key-file']).status).toBe(0);
+    }
+    chmodSync(keyFile, 0o600);
+    expect(run(['key', 'passphrase', '--passphrase-file', 'p', '--trust-key-file']).status).toBe(0);
+  });
 });

@@ -2,7 +2,13 @@ import { Command } from 'commander';
 import type { KeyStatus } from '../../../database/services/index.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { print, table } from '../../output.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
+import {
+  keySourceOf,
+  passphraseFileOf,
+  type VaultOptions,
+  withVault,
+  withVaultOptions,
+} from '../../vault.ts';
 
 export function statusCommand(): Command {
   return withVaultOptions(
@@ -11,7 +17,8 @@ export function statusCommand(): Command {
     ),
     'proxyvault key status',
   ).action((options: VaultOptions) =>
-    withVault(options, ({ encryption }) => {
+    withVault(options, async ({ encryption }) => {
+      if (!isLockedToUs(options)) await encryption.unlock();
       const status = encryption.status();
       print(options.json, status, () => describe(status));
       if (status.problem !== null) process.exitCode = EXIT.failure;
@@ -19,9 +26,18 @@ export function statusCommand(): Command {
   );
 }
 
+/** Whether somebody would have to be asked, or only another program can open the key. */
+function isLockedToUs(options: VaultOptions): boolean {
+  const protection = keySourceOf(options).protection?.();
+  if (protection === 'passphrase') return passphraseFileOf(options) === undefined;
+  return protection === 'safe-storage';
+}
+
 function describe({
   source,
   locked,
+  sourceProblem,
+  problem,
   databaseId,
   keys,
   direct,
@@ -34,6 +50,7 @@ function describe({
   const facts = [
     ['Source', `${source.kind}: ${source.location}`],
     ['Protected by', source.protection ?? '-'],
+    ['Problem', problem ?? (locked ? 'locked, not tried' : 'none')],
     ['Database', databaseId ?? 'no credential yet'],
     ['Recovery code', recoveryCode ? 'made' : 'none'],
     ['Unbound rows', String(unbound)],
@@ -47,7 +64,7 @@ function describe({
       messageCount,
       rows,
       createdAt,
-      problem && (locked ? 'locked' : problem),
+      problem && (locked ? 'locked' : problem === sourceProblem ? 'not checked' : problem),
     ]),
     ...direct.map(({ keyId, rows }) => [keyId ?? 'not named', 'source’s own', null, rows, null, null]),
   ];

@@ -25,6 +25,14 @@ export interface SqliteDriverOptions extends ConnectionOptions {
   leavesLog?: boolean | undefined;
 }
 
+/** How a long transaction lets the event loop have its turns. */
+interface Slicing {
+  /** A promise to wait for, or null to go on at once. */
+  pause: () => Promise<void> | null;
+  /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
+  assertWanted: () => void;
+}
+
 /** {@link Driver} over better-sqlite3: one connection that writes, and a bounded set that streams reads. */
 export class SqliteDriver implements Driver<'sync'> {
   readonly mode = 'sync';
@@ -153,6 +161,7 @@ export class SqliteDriver implements Driver<'sync'> {
       throw transaction.cause ?? error;
     } finally {
       this.#transaction = null;
+      for (const work of transaction.followUps) runQuietly(work);
     }
   }
 
@@ -187,19 +196,26 @@ export class SqliteDriver implements Driver<'sync'> {
   /**
    * As `transaction`, but between two steps it awaits what `pause` gives, so that the event loop has its turn. Every
    * statement of this connection is the transaction's until it ends: it must have no other user.
-   *
-   * @param assertWanted throws if the transaction must not continue; asked after each pause, and before it commits.
    */
-  async transactionInSlices<T>(
-    steps: () => Steps<'sync', T>,
-    { pause, assertWanted }: { pause: () => Promise<void> | null; assertWanted: () => void },
-  ): Promise<T> {
+  async transactionInSlices<T>(steps: () => Steps<'sync', T>, slicing: Slicing): Promise<T> {
     await patiently(() => {
-      assertWanted();
+      slicing.assertWanted();
       this.#control('BEGIN IMMEDIATE');
     });
-    using _ = holdHere(this.#path);
     const transaction = new OpenTransaction(++this.#transactions);
+    try {
+      return await this.#inSlices(transaction, steps, slicing);
+    } finally {
+      for (const work of transaction.followUps) await patiently(work).catch(ignoreTyped);
+    }
+  }
+
+  async #inSlices<T>(
+    transaction: OpenTransaction,
+    steps: () => Steps<'sync', T>,
+    { pause, assertWanted }: Slicing,
+  ): Promise<T> {
+    using _ = holdHere(this.#path);
     this.#transaction = transaction;
     try {
       const generator = steps();
@@ -221,6 +237,11 @@ export class SqliteDriver implements Driver<'sync'> {
     } finally {
       this.#transaction = null;
     }
+  }
+
+  afterTransaction(work: () => void): void {
+    if (this.#transaction === null) work();
+    else this.#transaction.followUpWith(work);
   }
 
   /** Runs `work`, whose reads all see the same state of the database, whatever others commit. It must not write. */
@@ -460,6 +481,18 @@ export class SqliteDriver implements Driver<'sync'> {
     if (statement?.readonly || this.#transaction !== null) return null;
     return /^\s*PRAGMA\b/i.test(sql) ? null : sql;
   }
+}
+
+function runQuietly(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    ignoreTyped(error);
+  }
+}
+
+function ignoreTyped(error: unknown): void {
+  if (!(error instanceof ProxyVaultError)) throw error;
 }
 
 function endedError(): ProxyVaultError {

@@ -48,6 +48,34 @@ export function cautionOf(path: string, trusted: boolean): string | null {
   return `The key file ${path} ${facts.join(' and ')}; it is accepted because ${why}. Whoever can read it and the pool has every credential: mount the secret for this user only (Kubernetes \`defaultMode: 0400\`, Docker \`mode: 0400\` with \`uid\`). To change the key, change the secret where it is kept.`;
 }
 
+/**
+ * Whether a key file, if there is one, may be replaced. What is trusted to be read as it is, such as a mounted secret, is
+ * not: a rename would put a file in place of a link, and the secret's real place would keep the old key.
+ *
+ * @throws READ_ONLY for a link; KEY_INVALID, with the command that fixes it, for a file that is open to others.
+ */
+export function assertReplaceable(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (found.isSymbolicLink()) {
+    throw new ProxyVaultError(
+      'READ_ONLY',
+      `The key file ${path} is a symbolic link, as mounted secrets are, and is not changed from here: ${ELSEWHERE}.`,
+      { details: { path } },
+    );
+  }
+  const problem = problemOf(found);
+  if (problem === null || isReadOnlyMount(path)) return;
+  const command = problem.fix(quoted(path));
+  throw invalid(
+    path,
+    `${problem.what}, so it is not changed: run \`${command}\` and repeat this. If it is a mounted secret, ${ELSEWHERE}`,
+  );
+}
+
+const ELSEWHERE =
+  'change the secret where it is kept (the new key first, the old one after it), or copy the key to a file of your own (mode 0600) and name that';
+
 /** @throws KEY_INVALID. */
 export function assertSize(path: string, bytes: number): void {
   if (bytes <= MOST_BYTES) return;

@@ -17,7 +17,7 @@ import { makeFolder, publishNew, syncFile, syncFolder } from '../../../files/dur
 import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
 import { withLock } from '../../../files/lock.ts';
 import { removeAbandonedTemporaries, temporaryName } from '../../../files/temporary.ts';
-import { assertSize, readKeyFile } from './key-file-access.ts';
+import { assertReplaceable, assertSize, readKeyFile } from './key-file-access.ts';
 
 /** Writing takes some milliseconds, so a lock that is held for longer belongs to a process that is stopped. */
 const WAIT_MS = 5000;
@@ -49,7 +49,8 @@ export function createKeyFile(path: string, text: string): void {
  * Replaces a key file in one step; the old text is kept beside it as `.bak`. A pool that shares the file never loses
  * its key: the new text must have every key of the present one, and a backup that has other keys is put aside.
  *
- * @throws BUSY if another process has changed the file since `revision`; READ_ONLY, DISK_FULL. Nothing was changed then.
+ * @throws BUSY if another process has changed the file since `revision`; KEY_INVALID if others can read it; READ_ONLY,
+ *   DISK_FULL. Nothing was changed then.
  */
 export function replaceKeyFile(path: string, replacement: Replacement): void {
   const { text, covers } = replacement;
@@ -115,16 +116,6 @@ function changedError(path: string): ProxyVaultError {
   return new ProxyVaultError(
     'BUSY',
     `Another process has changed the key file ${path} in the meantime: try again. Nothing was changed.`,
-    { details: { path } },
-  );
-}
-
-/** A rename would replace the link by a file, and the secret's real place would keep the old key. */
-function assertReplaceable(path: string): void {
-  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
-  throw new ProxyVaultError(
-    'READ_ONLY',
-    `The key file ${path} is a symbolic link, as mounted secrets are, and is not changed from here: change the secret where it is kept (the new key first, the old one after it), or copy the key to a file of your own (mode 0600) and name that.`,
     { details: { path } },
   );
 }
