@@ -1,10 +1,9 @@
 import { writeSync } from 'node:fs';
 
+import { wantsJson } from './json-flag.ts';
+
 /** Never connects: no name ends in `.invalid` (RFC 6761, section 6.4). */
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
-
-/** The options of `next` that take no value; after any other, `--json` is the value. */
-export const FLAGS = ['--reveal', '--json', '--trust-key-file'];
 
 /**
  * Makes `next` print a URL that never connects if it fails, whatever the reason. Clients such as curl take an empty proxy
@@ -25,12 +24,4 @@ export function failClosed(args: readonly string[]): void {
 function isNext(args: readonly string[]): boolean {
   const [first = ''] = args;
   return first === 'next' || (first.startsWith('-') && args.includes('next'));
-}
-
-function wantsJson(args: readonly string[]): boolean {
-  return args.some((arg, index) => arg === '--json' && !takesValue(args[index - 1] ?? ''));
-}
-
-function takesValue(option: string): boolean {
-  return option.startsWith('--') && !option.includes('=') && !FLAGS.includes(option);
 }

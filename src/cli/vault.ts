@@ -17,7 +17,8 @@ import { ProxyVaultError } from '../errors.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
-import { toJson, visible, writeError } from './terminal.ts';
+import { text, writeError } from './terminal.ts';
+import { warn } from './warn.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
@@ -95,7 +96,7 @@ export async function withVault<T>(
       `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
     );
   }
-  if (!options.json && !quiet) writeError(`Pool: ${visible(path)} (${from})\n`);
+  if (!options.json && !quiet) writeError(text`Pool: ${path} (${from})\n`);
   // A person rather waits for a long import of another process than starts anew.
   const skipped = new SkippedRows();
   await using db = initDatabase({
@@ -116,7 +117,7 @@ export async function withVault<T>(
   // A key file that permissions protect is read, or made, when it is needed.
   const service = { keySource, database: db, onKeyCreated: sayWhereKeyIs(options) };
   const isAsked = unlock && keySource.asynchronous?.() === true;
-  if (isAsked && keySource.protection?.() === null) warnIfWeak(passphraseFileOf(options));
+  if (isAsked && keySource.protection?.() === null) warnIfWeak(options.json, passphraseFileOf(options));
   const encryption = isAsked
     ? await EncryptionService.open({ ...service, resumeRotation: false })
     : new EncryptionService(service);
@@ -130,10 +131,15 @@ export async function withVault<T>(
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */
 function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'] {
   return ({ kind, location, protection }) =>
-    writeError(
-      json
-        ? `${toJson({ keyCreated: { kind, location, protection } })}\n`
-        : `A new key was made: ${visible(location)} (protected by ${protection ?? kind}). Without it the stored usernames and passwords are lost.\nBack it up apart from the pool, and run: proxyvault key recovery-code --output FILE\n`,
+    warn(
+      json,
+      'KEY_CREATED',
+      'A new key was made. Without it the stored usernames and passwords are lost: back it up apart from the pool, and run `proxyvault key recovery-code --output FILE`.',
+      {
+        name: 'keys',
+        items: [{ kind, location, protection }],
+        describe: () => `${location} (protected by ${protection ?? kind})`,
+      },
     );
 }
 

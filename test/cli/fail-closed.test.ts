@@ -12,10 +12,10 @@ import {
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands/registry.ts';
-import { FLAGS } from '../../src/cli/no-proxy-url.ts';
+import { FLAGS } from '../../src/cli/json-flag.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -25,10 +25,13 @@ const NOWHERE = 'http://no-proxy-available.invalid:1\n';
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 describe('next without a proxy', () => {
-  it('knows which of its options take no value', () => {
-    const next = COMMANDS.map((create) => create()).find((command) => command.name() === 'next');
-    const flags = next?.options.filter(({ required, optional }) => !required && !optional);
-    expect(new Set(FLAGS)).toEqual(new Set(flags?.map(({ long }) => long)));
+  it('knows which options take no value', () => {
+    const optionsOf = ({ options, commands }: Command): readonly Option[] => [
+      ...options,
+      ...commands.flatMap(optionsOf),
+    ];
+    const flags = COMMANDS.flatMap((create) => optionsOf(create())).filter((option) => option.isBoolean());
+    expect(new Set(FLAGS)).toEqual(new Set(flags.map(({ long }) => long)));
   });
 
   it('prints a URL that never connects, whatever has failed', () => {
@@ -62,7 +65,13 @@ describe('next without a proxy', () => {
 
   it('prints it also if the program itself is broken', () => {
     const folder = temporaryFolder();
-    const entries = ['cli/bin.js', 'cli/exit-codes.js', 'cli/no-proxy-url.js', 'node-version.js'];
+    const entries = [
+      'cli/bin.js',
+      'cli/exit-codes.js',
+      'cli/json-flag.js',
+      'cli/no-proxy-url.js',
+      'node-version.js',
+    ];
     mkdirSync(join(folder, 'cli'));
     for (const entry of entries) copyFileSync(join(dirname(BIN), '..', entry), join(folder, entry));
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');

@@ -6,8 +6,8 @@ import { reportError } from '../fail.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { clientUrl, proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
-import { writeError } from '../terminal.ts';
 import { withVault, withVaultOptions } from '../vault.ts';
+import { warn } from '../warn.ts';
 
 interface ExecOptions extends HandOutOptions {
   keepNoProxy?: boolean;
@@ -60,7 +60,11 @@ async function run(command: string, args: string[], options: ExecOptions): Promi
   );
   const proxy = clientUrl(url);
   if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
-    writeError(`${PLACEHOLDER} shows the login to whoever can list processes: prefer the variables.\n`);
+    warn(
+      options.json,
+      'LOGIN_VISIBLE',
+      `${PLACEHOLDER} shows the login to whoever can list processes: prefer the variables.`,
+    );
   const ended = await runCommand(
     command,
     args.map((arg) => arg.replaceAll(PLACEHOLDER, () => proxy)),

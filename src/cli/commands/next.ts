@@ -2,7 +2,7 @@ import { Command } from 'commander';
 
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { print } from '../output.ts';
-import { writeError } from '../terminal.ts';
+import { text, writeError } from '../terminal.ts';
 import { withVault, withVaultOptions } from '../vault.ts';
 
 export function nextCommand(): Command {
@@ -18,8 +18,8 @@ export function nextCommand(): Command {
     const view = await withVault(options, (vault) => handOut(vault, options), {
       unlock: options.reveal === true,
     });
-    print(options.json, view, () => view.url);
+    print(options.json, view, () => text`${view.url}`);
     if (view.hasCredentials && !options.reveal && !options.json)
-      writeError('The login is masked: add --reveal for a URL that works.\n');
+      writeError(text`The login is masked: add --reveal for a URL that works.\n`);
   });
 }
