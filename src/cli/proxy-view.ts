@@ -60,11 +60,16 @@ export function warnOfUnreadable(
 ): void {
   if (items.length === 0) return;
   const logins = items.length === 1 ? 'login' : 'logins';
-  warn(json, 'UNREADABLE_LOGINS', `${items.length} ${logins} cannot be read.`, {
-    name: 'proxies',
-    items,
-    describe: ({ id, code, message }) => `${id}: ${message} (${code})`,
-  });
+  warn(
+    json,
+    'UNREADABLE_LOGINS',
+    `${items.length} ${logins} cannot be read: run \`proxyvault key verify\` for all of them.`,
+    {
+      name: 'proxies',
+      items,
+      describe: ({ id, code, message }) => `${id}: ${message} (${code})`,
+    },
+  );
 }
 
 function filled(login: Login | null, template: TemplateValues | undefined): Login | null {

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
+import { patiently } from '../database/patience.ts';
 import {
   chooseKeySource,
   type EncryptionOptions,
@@ -44,6 +45,8 @@ export interface OpenVaultOptions {
   unlock?: boolean;
   /** Do not say which pool it is. */
   quiet?: boolean;
+  /** How long one write may wait for a lock, and block the process; `work` tries again where that is too short. */
+  busyTimeoutMs?: number;
 }
 
 /** Adds --db, --key-file and --json, and an example to --help. */
@@ -87,7 +90,14 @@ export function locatePool({ db }: VaultOptions): { path: string; from: string }
 export async function withVault<T>(
   options: VaultOptions,
   work: (vault: Vault) => T | Promise<T>,
-  { create = false, anyVersion = false, unlock = false, quiet = false }: OpenVaultOptions = {},
+  {
+    create = false,
+    anyVersion = false,
+    unlock = false,
+    quiet = false,
+    // A person rather waits for a long import of another process than starts again.
+    busyTimeoutMs = 30_000,
+  }: OpenVaultOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -97,15 +107,16 @@ export async function withVault<T>(
     );
   }
   if (!options.json && !quiet) writeError(text`Pool: ${path} (${from})\n`);
-  // A person rather waits for a long import of another process than starts anew.
   const skipped = new SkippedRows();
-  await using db = initDatabase({
-    path,
-    busyTimeoutMs: 30_000,
-    migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
-    onInvalidRow: (error) => skipped.add(error),
-    allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
-  });
+  await using db = await patiently(() =>
+    initDatabase({
+      path,
+      busyTimeoutMs,
+      migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
+      onInvalidRow: (error) => skipped.add(error),
+      allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
+    }),
+  );
   if (create) db.migrations.up();
   if (!anyVersion && db.migrations.plan().length > 0) {
     throw new ProxyVaultError(

@@ -53,11 +53,7 @@ be started, 125 there was no proxy, or proxyvault failed in another way: then th
 }
 
 async function run(command: string, args: string[], options: ExecOptions): Promise<void> {
-  const { id, url, hasCredentials } = await withVault(
-    options,
-    (vault) => handOut(vault, { ...options, reveal: true }),
-    { unlock: true },
-  );
+  const { id, url, hasCredentials } = await handOut({ ...options, reveal: true });
   const proxy = clientUrl(url);
   if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
     warn(
