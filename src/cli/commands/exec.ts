@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { Rotator } from '../../rotation/index.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
@@ -24,7 +24,7 @@ export function execCommand(): Command {
         .description(
           'run a command through a proxy, and report by its exit code how that went; never without a proxy',
         )
-        .argument('<command>')
+        .addArgument(new Argument('<command>').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
         .passThroughOptions(),
     )
@@ -81,6 +81,12 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   } catch (error) {
     reportError(error, options.json === true);
   }
+}
+
+/** An unset variable gives an empty argument. */
+function commandName(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('The command to run is missing.');
 }
 
 function exitCodes(text: string): number[] {
