@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { nodeVersionProblem } from '../node-version.ts';
 import { failureCodes } from './exit-codes.ts';
+import { wantsJson } from './json-flag.ts';
 import { failClosed } from './no-proxy-url.ts';
 
 const args = process.argv.slice(2);
@@ -16,10 +17,12 @@ if (problem === null) {
     process.exitCode = await main(args);
   } catch (error) {
     const { reportError } = await import('./fail.ts');
-    reportError(error, false);
+    reportError(error, wantsJson(args));
     process.exitCode = failureCodes(args).failure;
   }
 } else {
-  console.error(problem);
+  console.error(
+    wantsJson(args) ? JSON.stringify({ error: { code: 'UNSUPPORTED', message: problem } }) : problem,
+  );
   process.exitCode = failureCodes(args).failure;
 }

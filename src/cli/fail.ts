@@ -1,23 +1,19 @@
 import { inspect } from 'node:util';
 import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
-import { toJson, visible, writeError } from './terminal.ts';
+import { lines, Text, text, toJson, writeError } from './terminal.ts';
 
-/** One or two lines on standard error, or with --json an object there. Standard output stays for data. */
+/** A line on standard error, or with --json an object there. Standard output stays for data. */
 export function reportError(error: unknown, json: boolean): void {
   const { code, message } = describe(error);
-  writeError(
-    json ? `${toJson({ error: { code, message } })}\n` : `proxyvault: ${visible(message)} (${code})\n`,
-  );
+  const origin = process.env.PROXYVAULT_DEBUG && error instanceof Error ? inspect(error) : undefined;
+  if (json) {
+    writeError(Text.ours(`${toJson({ error: { code, message, origin } })}\n`));
+    return;
+  }
+  writeError(text`proxyvault: ${message} (${code})\n`);
   // Indented, so that no line of it looks like a message of ours.
-  if (process.env.PROXYVAULT_DEBUG && error instanceof Error)
-    writeError(`  ${inspect(error).replaceAll('\n', '\n  ')}\n`);
-}
-
-/** Shows a warning of the library or of Node, which Node itself would print as it is. */
-export function reportWarning({ name, message }: Error): void {
-  if (name === 'DeprecationWarning' && process.noDeprecation) return;
-  writeError(`proxyvault: ${visible(message)} (${visible(name)})\n`);
+  if (origin !== undefined) writeError(text`${lines(origin.split('\n').map((line) => text`  ${line}`))}\n`);
 }
 
 /** The code is of the closed set, or USAGE or INTERNAL, which only the command line says. */

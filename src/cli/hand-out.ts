@@ -2,13 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
 
 import { PROXY_PROTOCOLS, type ProxyConfig } from '../database/index.ts';
+import { patiently } from '../database/patience.ts';
+import { isUnreadable } from '../database/repositories/credential-record.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import { type ProxyRequest, Rotator } from '../rotation/index.ts';
-import { type ProxyView, proxyViewer } from './proxy-view.ts';
-import type { Vault, VaultOptions } from './vault.ts';
+import { type ProxyView, proxyViewer, warnOfUnreadable } from './proxy-view.ts';
+import { type Vault, type VaultOptions, withVault } from './vault.ts';
+
+/** One wait for a lock, which blocks the process; many of them make up its patience. */
+const SHORT_MS = 50;
 
 /** What `next` and `exec` can be asked for. */
-export interface HandOutOptions extends VaultOptions, ProxyRequest, Omit<TemplateValues, 'ttl'> {
+export interface HandOutOptions
+  extends VaultOptions,
+    Omit<ProxyRequest, 'exclude'>,
+    Omit<TemplateValues, 'ttl'> {
   ttl?: string;
   reveal?: boolean;
 }
@@ -24,11 +32,46 @@ export function withRequestOptions(command: Command): Command {
     .option('--ttl <time>', 'for a login with {ttl}, in the unit of the provider');
 }
 
-/** Hands out a proxy. @throws NO_PROXY, and with `reveal` also what is wrong with the key. */
-export function handOut(vault: Vault, options: HandOutOptions): ProxyView {
-  const { domain, protocol, region, reveal } = options;
-  const proxy = new Rotator(vault.db).next({ domain, protocol, region });
-  return proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
+/**
+ * Opens the pool and hands out a proxy. With `reveal`, one whose login cannot be read is passed over, with a warning. Waits
+ * for locks between turns of the event loop, so that signals are noticed.
+ *
+ * @throws NO_PROXY, and with `reveal` also what is wrong with the key.
+ */
+export function handOut(options: HandOutOptions): Promise<ProxyView> {
+  return withVault(options, (vault) => choose(vault, options), {
+    unlock: options.reveal === true,
+    busyTimeoutMs: SHORT_MS,
+  });
+}
+
+async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView> {
+  const { domain, protocol, region, reveal, json } = options;
+  const rotator = new Rotator(vault.db);
+  const unreadable = new Map<string, { id: string; code: string; message: string }>();
+  const attempt = (): ProxyView | null => {
+    let id = '';
+    try {
+      // In one transaction: a hand-out whose login cannot be read moves no turn and no sticky domain.
+      return vault.db.transaction(() => {
+        const proxy = rotator.next({ domain, protocol, region, exclude: unreadable.keys() });
+        id = proxy.id;
+        return proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
+      });
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      unreadable.set(id, { id, code: error.code, message: error.message });
+      return null;
+    }
+  };
+  try {
+    for (;;) {
+      const view = await patiently(attempt);
+      if (view !== null) return view;
+    }
+  } finally {
+    warnOfUnreadable(json, [...unreadable.values()]);
+  }
 }
 
 function templateValues(

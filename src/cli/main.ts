@@ -3,12 +3,14 @@ import { Command, CommanderError } from 'commander';
 
 import { COMMANDS } from './commands/registry.ts';
 import { EXIT, failureCodes } from './exit-codes.ts';
-import { reportError, reportWarning } from './fail.ts';
-import { visible, writeError, writeOut } from './terminal.ts';
+import { reportError } from './fail.ts';
+import { wantsJson } from './json-flag.ts';
+import { lines, Text, text, writeError, writeOut } from './terminal.ts';
+import { warningListener } from './warn.ts';
 
 /** Runs the command line; gives the exit code: 0 done, 1 failed, 2 used wrongly, or as `exec` documents. */
 export async function main(args: readonly string[]): Promise<number> {
-  const json = isJson(args);
+  const json = wantsJson(args);
   const codes = failureCodes(args);
   try {
     const program = createProgram(json);
@@ -27,6 +29,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
 export function watchProcess(args: readonly string[]): void {
+  const json = wantsJson(args);
   // A reader that has seen enough, such as `head`, is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
@@ -34,21 +37,11 @@ export function watchProcess(args: readonly string[]): void {
   });
   // Node would print these as they are, whatever is in them.
   if (process.listenerCount('warning') > 0)
-    process.removeAllListeners('warning').on('warning', reportWarning);
+    process.removeAllListeners('warning').on('warning', warningListener(json));
   process.once('uncaughtException', (error) => {
-    reportError(error, isJson(args));
+    reportError(error, json);
     process.exit(failureCodes(args).failure);
   });
-}
-
-function isJson(args: readonly string[]): boolean {
-  return ownPart(args).includes('--json');
-}
-
-/** The arguments that are ours: what follows `--` belongs to the command that `exec` runs. */
-function ownPart(args: readonly string[]): readonly string[] {
-  const end = args.indexOf('--');
-  return end === -1 ? args : args.slice(0, end);
 }
 
 function createProgram(json: boolean): Command {
@@ -58,9 +51,9 @@ function createProgram(json: boolean): Command {
     .showHelpAfterError(json ? false : '(add --help for what it takes)')
     .enablePositionalOptions()
     .configureOutput({
-      writeOut,
-      writeErr: writeError,
-      outputError: (text) => json || writeError(`${oneLine(text)}\n`),
+      writeOut: (help) => writeOut(Text.ours(help)),
+      writeErr: (help) => writeError(Text.ours(help)),
+      outputError: (error) => json || writeError(text`${oneLine(error)}\n`),
     })
     .addHelpText(
       'after',
@@ -78,8 +71,8 @@ Example:
 }
 
 /** A usage error holds what was typed, in which a line end could forge another message; only its suggestion has a line. */
-function oneLine(text: string): string {
-  return text.trimEnd().split('\n(Did you mean').map(visible).join('\n(Did you mean');
+function oneLine(error: string): Text {
+  return lines(error.trimEnd().split('\n(Did you mean'), '\n(Did you mean');
 }
 
 function allCommands(command: Command): Command[] {

@@ -1,7 +1,7 @@
 import { readPassphraseFile } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { ask, canAsk, confirm } from './prompt.ts';
-import { writeError } from './terminal.ts';
+import { warn } from './warn.ts';
 
 const SHORT = 12;
 const FEW = 5;
@@ -12,10 +12,13 @@ const FEW = 5;
  *
  * @throws INVALID_INPUT; then nothing was changed.
  */
-export async function newPassphrase(file: string | undefined, allowWeak: boolean): Promise<string> {
+export async function newPassphrase(
+  file: string | undefined,
+  { allowWeak = false, json }: { allowWeak?: boolean | undefined; json?: boolean | undefined },
+): Promise<string> {
   if (file !== undefined) {
     const passphrase = notEmpty(readPassphraseFile(file));
-    if (await isAccepted(passphrase, allowWeak)) return passphrase;
+    if (await isAccepted(passphrase, allowWeak, json)) return passphrase;
     throw new ProxyVaultError(
       'INVALID_INPUT',
       `The passphrase is weak: ${weaknessOf(passphrase)}. Choose another one, or repeat with --allow-weak. Nothing was changed.`,
@@ -29,26 +32,32 @@ export async function newPassphrase(file: string | undefined, allowWeak: boolean
   }
   for (;;) {
     const passphrase = notEmpty(await ask('New passphrase:'));
-    if (!(await isAccepted(passphrase, allowWeak))) continue;
+    if (!(await isAccepted(passphrase, allowWeak, json))) continue;
     if ((await ask('The same again:')) === passphrase) return passphrase;
     throw new ProxyVaultError('INVALID_INPUT', 'The two passphrases differ: nothing was changed.');
   }
 }
 
 /** Warns, before it is used for a key that will be made, that the passphrase in a file is weak. */
-export function warnIfWeak(file: string | undefined): void {
+export function warnIfWeak(json: boolean | undefined, file: string | undefined): void {
   const weakness = file === undefined ? null : weaknessOf(readPassphraseFile(file));
   if (weakness !== null)
-    writeError(
-      `The passphrase of the new key is weak: ${weakness}. Change it with \`proxyvault key passphrase\`.\n`,
+    warn(
+      json,
+      'WEAK_PASSPHRASE',
+      `The passphrase of the new key is weak: ${weakness}. Change it with \`proxyvault key passphrase\`.`,
     );
 }
 
-async function isAccepted(passphrase: string, allowWeak: boolean): Promise<boolean> {
+async function isAccepted(
+  passphrase: string,
+  allowWeak: boolean,
+  json: boolean | undefined,
+): Promise<boolean> {
   const weakness = weaknessOf(passphrase);
   if (weakness === null) return true;
   if (!allowWeak && !canAsk()) return false;
-  writeError(`The passphrase is weak: ${weakness}.\n`);
+  warn(json, 'WEAK_PASSPHRASE', `The passphrase is weak: ${weakness}.`);
   return allowWeak || confirm('Use it all the same?');
 }
 

@@ -1,17 +1,27 @@
 import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
+
+import { EXEC_EXIT } from './exit-codes.ts';
+import { wantsJson } from './json-flag.ts';
 
 /** Never connects: no name ends in `.invalid` (RFC 6761, section 6.4). */
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
 
-/** The options of `next` that take no value; after any other, `--json` is the value. */
-export const FLAGS = ['--reveal', '--json', '--trust-key-file'];
+/** What ends a process that waits, as timeout(1), a closed terminal or Ctrl-C does. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
 
 /**
- * Makes `next` print a URL that never connects if it fails, whatever the reason. Clients such as curl take an empty proxy
+ * Makes `next` print a URL that never connects if it fails or is ended by a signal. Clients such as curl take an empty proxy
  * for "no proxy" and would connect directly. A program that asks for JSON gets an error instead.
  */
 export function failClosed(args: readonly string[]): void {
   if (!isNext(args) || wantsJson(args)) return;
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      // Once there is an exit code the URL of a proxy may be printed: no second one must follow it.
+      if (process.exitCode === undefined) process.exit(EXEC_EXIT.signal + constants.signals[signal]);
+    });
+  }
   process.on('exit', (code) => {
     if (code === 0) return;
     try {
@@ -25,12 +35,4 @@ export function failClosed(args: readonly string[]): void {
 function isNext(args: readonly string[]): boolean {
   const [first = ''] = args;
   return first === 'next' || (first.startsWith('-') && args.includes('next'));
-}
-
-function wantsJson(args: readonly string[]): boolean {
-  return args.some((arg, index) => arg === '--json' && !takesValue(args[index - 1] ?? ''));
-}
-
-function takesValue(option: string): boolean {
-  return option.startsWith('--') && !option.includes('=') && !FLAGS.includes(option);
 }

@@ -1,17 +1,14 @@
 import Table from 'cli-table3';
 
-import { bold, toJson, visible, writeOut } from './terminal.ts';
+import { bold, lines, Text, text, toJson, visible, writeOut } from './terminal.ts';
 
 /** Prints data: as JSON for a program, else as `human` writes it. */
-export function print(json: boolean | undefined, data: unknown, human: () => string): void {
-  writeOut(`${json ? toJson(data, 2) : human()}\n`);
+export function print(json: boolean | undefined, data: unknown, human: () => Text): void {
+  writeOut(text`${json ? Text.ours(toJson(data, 2)) : human()}\n`);
 }
 
 /** A table without lines, that a person reads and `awk` cuts. */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly (string | number | null)[])[],
-): string {
+export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): Text {
   const view = new Table({
     head: [...head],
     chars: {
@@ -37,12 +34,12 @@ export function table(
     ...rows.map((row) => row.map((cell) => (cell === null || cell === '' ? '-' : visible(String(cell))))),
   );
   const [first = '', ...rest] = view.toString().replace(/ +$/gm, '').split('\n');
-  return [bold(first), ...rest].join('\n');
+  return lines([bold(Text.ours(first)), ...rest.map(Text.ours)]);
 }
 
 /** Names with their values, a line each. */
-export function details(entries: Iterable<readonly [string, unknown]>, width: number): string {
-  return [...entries].map(([name, value]) => `${name.padEnd(width)}${visible(textOf(value))}`).join('\n');
+export function details(entries: Iterable<readonly [string, unknown]>, width: number): Text {
+  return lines([...entries].map(([name, value]) => `${name.padEnd(width)}${textOf(value)}`));
 }
 
 function textOf(value: unknown): string {

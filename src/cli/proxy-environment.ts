@@ -1,15 +1,15 @@
 /** The variables that curl, wget, git, pip, npm, Go, Python and others read, in either case. */
 const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy'];
-/** Variables of some programs that would go before these. */
-const MORE_VARIABLES = ['ws_proxy', 'wss_proxy'];
-/** What names hosts that are connected directly, also npm's own forms of it. */
-const NO_PROXY_VARIABLES = ['no_proxy', 'npm_config_noproxy', 'npm_config_no_proxy'];
-/** The key of all credentials is no business of the command's. */
-const SECRET_VARIABLES = ['proxyvault_key'];
+/** Where other programs look first, such as `npm_config_https_proxy` and `GLOBAL_AGENT_HTTP_PROXY`. */
+const OTHER_PROXY = /(?:^|_)(?:(?:https?|ftp|all|wss?)[_-]?proxy|(?:npm_config|yarn|pip)_proxy)$/;
+/** What names hosts that are connected directly, in every form: `no_proxy`, `npm_config_noproxy`, `GLOBAL_AGENT_NO_PROXY`. */
+const NO_PROXY = /(?:^|_)no[_-]?proxy$/;
+/** Our own variables that say where the pool is. The others are about its key, which is no business of the command's. */
+const KEPT = ['db', 'migrations_table', 'allow_others_to_write', 'debug'].map((name) => `proxyvault_${name}`);
 
 /**
  * The environment of a command that is to use this proxy and nothing else. `no_proxy` is left out, unless it is to be kept,
- * since what it names would be connected directly. So is the key in `PROXYVAULT_KEY`.
+ * since what it names would be connected directly. So is what leads to the key of the credentials.
  */
 export function proxyEnvironment(
   url: string,
@@ -18,19 +18,22 @@ export function proxyEnvironment(
     keepNoProxy = false,
   }: { inherited?: NodeJS.ProcessEnv; keepNoProxy?: boolean | undefined } = {},
 ): NodeJS.ProcessEnv {
-  const replaced = [
-    ...PROXY_VARIABLES,
-    ...MORE_VARIABLES,
-    ...SECRET_VARIABLES,
-    ...(keepNoProxy ? [] : NO_PROXY_VARIABLES),
-  ];
-  const kept = Object.entries(inherited).filter(([name]) => !replaced.includes(name.toLowerCase()));
+  const isKept = ([name]: [string, unknown]): boolean => {
+    const lower = name.toLowerCase();
+    if (NO_PROXY.test(lower)) return keepNoProxy;
+    if (lower.startsWith('proxyvault_')) return KEPT.includes(lower);
+    return !OTHER_PROXY.test(lower);
+  };
   const set = PROXY_VARIABLES.flatMap((name) => [
     [name, url],
     [name.toUpperCase(), url],
   ]);
   // Node's own fetch and http look at the variables only with this.
-  return Object.fromEntries([...kept, ...set, ['NODE_USE_ENV_PROXY', '1']]);
+  return Object.fromEntries([
+    ...Object.entries(inherited).filter(isKept),
+    ...set,
+    ['NODE_USE_ENV_PROXY', '1'],
+  ]);
 }
 
 /** The URL for a client: with plain `socks5` and `socks4`, curl and others would look up names themselves, in the open. */

@@ -3,8 +3,9 @@ import { isUnreadable } from '../database/repositories/credential-record.ts';
 import { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
 import { rounded, table } from './output.ts';
-import { toJson, visible } from './terminal.ts';
+import type { Text } from './terminal.ts';
 import type { Vault } from './vault.ts';
+import { warn } from './warn.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
 export type ProxyView = ProxyConfig & {
@@ -52,16 +53,23 @@ export function revealingViewer(vault: Vault): (proxy: ProxyConfig) => ProxyView
   };
 }
 
-/** Says which logins could not be read, on standard error. */
-export function describeUnreadable(
-  unreadable: readonly { id: string; code: string; message: string }[],
+/** Warns of logins that cannot be read. */
+export function warnOfUnreadable(
   json: boolean | undefined,
-): string {
-  if (json) return `${toJson({ unreadable })}\n`;
-  return unreadable
-    .map(({ id, code, message }) => visible(`The login of ${id} cannot be read: ${message} (${code})`))
-    .map((line) => `${line}\n`)
-    .join('');
+  items: readonly { id: string; code: string; message: string }[],
+): void {
+  if (items.length === 0) return;
+  const logins = items.length === 1 ? 'login' : 'logins';
+  warn(
+    json,
+    'UNREADABLE_LOGINS',
+    `${items.length} ${logins} cannot be read: run \`proxyvault key verify\` for all of them.`,
+    {
+      name: 'proxies',
+      items,
+      describe: ({ id, code, message }) => `${id}: ${message} (${code})`,
+    },
+  );
 }
 
 function filled(login: Login | null, template: TemplateValues | undefined): Login | null {
@@ -69,7 +77,7 @@ function filled(login: Login | null, template: TemplateValues | undefined): Logi
 }
 
 /** The pool as a person wants to see it. */
-export function proxyTable(proxies: readonly ProxyView[]): string {
+export function proxyTable(proxies: readonly ProxyView[]): Text {
   return table(
     ['ID', 'URL', 'STATUS', 'REGION', 'REQUESTS', 'SUCCESS %', 'LATENCY MS'],
     proxies.map((proxy) => [

@@ -1,9 +1,7 @@
 import type { ErrorDetails, ProxyVaultError } from '../errors.ts';
-import { toJson, visible, writeError } from './terminal.ts';
+import { warn } from './warn.ts';
 
-const SHOWN = 20;
-
-/** Collects the malformed rows that a command left out, and says so at its end on standard error. */
+/** Collects the malformed rows that a command left out, and warns of them at its end. */
 export class SkippedRows {
   readonly #rows = new Map<string, ErrorDetails>();
 
@@ -12,19 +10,14 @@ export class SkippedRows {
   }
 
   report(json: boolean): void {
-    if (this.#rows.size === 0) return;
-    const rows = [...this.#rows.values()];
-    writeError(
-      json ? `${toJson({ skippedRows: rows.slice(0, SHOWN), count: rows.length })}\n` : describe(rows),
-    );
+    const items = [...this.#rows.values()];
+    if (items.length === 0) return;
+    const message = `Skipped ${items.length} malformed ${items.length === 1 ? 'row' : 'rows'}: run \`proxyvault check\` for what is wrong.`;
+    warn(json, 'SKIPPED_ROWS', message, { name: 'rows', items, describe });
   }
 }
 
-function describe(rows: readonly ErrorDetails[]): string {
-  const lines = rows.slice(0, SHOWN).map(({ table, id, column }) => {
-    const place = [table, id].filter((part) => part !== null).join(' ');
-    return `  ${visible(column === undefined ? place : `${place}, column ${String(column)}`)}`;
-  });
-  const more = rows.length - lines.length;
-  return `Skipped ${rows.length} malformed ${rows.length === 1 ? 'row' : 'rows'}:\n${lines.join('\n')}\n${more > 0 ? `  ... and ${more} more\n` : ''}Run \`proxyvault check\` for what is wrong with them.\n`;
+function describe({ table, id, column }: ErrorDetails): string {
+  const place = [table, id].filter((part) => part !== null).join(' ');
+  return column === undefined ? place : `${place}, column ${String(column)}`;
 }

@@ -12,14 +12,48 @@ const UNSAFE_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ign
 const MARK = randomUUID();
 const BOLD = new RegExp(`${MARK}<(.*?)>${MARK}`, 'gs');
 
+/**
+ * What may be printed. Only the functions below make it, and printing takes nothing else, so that a name or a path of
+ * others cannot begin a line or command the terminal.
+ */
+export class Text {
+  readonly #content: string;
+
+  private constructor(content: string) {
+    this.#content = content;
+  }
+
+  /** Takes a text as it is, line ends included: for texts of our own, and what was made visible already. */
+  static ours(content: string): Text {
+    return new Text(content);
+  }
+
+  toString(): string {
+    return this.#content;
+  }
+}
+
+/** What a text is made of. Anything but a `Text` is made visible. */
+export type Printable = Text | string | number | boolean | null | undefined;
+
+/** A template whose values are visible: its own line ends are the only ones. */
+export function text(template: TemplateStringsArray, ...values: readonly Printable[]): Text {
+  return Text.ours(String.raw({ raw: template }, ...values.map(contentOf)));
+}
+
+/** Several texts, one below the other. */
+export function lines(items: readonly Printable[], separator = '\n'): Text {
+  return Text.ours(items.map(contentOf).join(separator));
+}
+
 /** A text of one line that a terminal shows as it is: an escape character becomes `\u{1b}`, a line end `\u{a}`. */
 export function visible(text: string): string {
   return text.replace(UNSAFE, escapeCodePoint);
 }
 
 /** The same text, bold where standard output is a terminal and NO_COLOR is not set. */
-export function bold(text: string): string {
-  return `${MARK}<${text}>${MARK}`;
+export function bold(text: Printable): Text {
+  return Text.ours(`${MARK}<${contentOf(text)}>${MARK}`);
 }
 
 /** JSON of the same value, in which nothing is unsafe for a terminal. */
@@ -32,12 +66,12 @@ export function toJson(value: unknown, indent?: number): string {
 }
 
 /** Writes text for a person to standard output. Nothing else in the command line writes there, but for {@link writeData}. */
-export function writeOut(text: string): void {
+export function writeOut(text: Text): void {
   process.stdout.write(render(text, process.stdout));
 }
 
 /** Writes text for a person to standard error. */
-export function writeError(text: string): void {
+export function writeError(text: Text): void {
   process.stderr.write(render(text, process.stderr));
 }
 
@@ -46,8 +80,14 @@ export function writeData(text: string): boolean {
   return process.stdout.write(process.stdout.isTTY ? visibleLines(text) : text);
 }
 
-function render(text: string, stream: NodeJS.WriteStream): string {
-  return visibleLines(text).replace(BOLD, (_, marked: string) => styleText('bold', marked, { stream }));
+function contentOf(value: Printable): string {
+  return value instanceof Text ? value.toString() : visible(String(value));
+}
+
+function render(text: Text, stream: NodeJS.WriteStream): string {
+  return visibleLines(text.toString()).replace(BOLD, (_, marked: string) =>
+    styleText('bold', marked, { stream }),
+  );
 }
 
 function visibleLines(text: string): string {

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
+import { patiently } from '../database/patience.ts';
 import {
   chooseKeySource,
   type EncryptionOptions,
@@ -17,7 +18,8 @@ import { ProxyVaultError } from '../errors.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
-import { toJson, visible, writeError } from './terminal.ts';
+import { text, writeError } from './terminal.ts';
+import { warn } from './warn.ts';
 
 /** What every command takes. */
 export interface VaultOptions {
@@ -43,6 +45,8 @@ export interface OpenVaultOptions {
   unlock?: boolean;
   /** Do not say which pool it is. */
   quiet?: boolean;
+  /** How long one write may wait for a lock, and block the process; `work` tries again where that is too short. */
+  busyTimeoutMs?: number;
 }
 
 /** Adds --db, --key-file and --json, and an example to --help. */
@@ -86,7 +90,14 @@ export function locatePool({ db }: VaultOptions): { path: string; from: string }
 export async function withVault<T>(
   options: VaultOptions,
   work: (vault: Vault) => T | Promise<T>,
-  { create = false, anyVersion = false, unlock = false, quiet = false }: OpenVaultOptions = {},
+  {
+    create = false,
+    anyVersion = false,
+    unlock = false,
+    quiet = false,
+    // A person rather waits for a long import of another process than starts again.
+    busyTimeoutMs = 30_000,
+  }: OpenVaultOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -95,16 +106,17 @@ export async function withVault<T>(
       `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
     );
   }
-  if (!options.json && !quiet) writeError(`Pool: ${visible(path)} (${from})\n`);
-  // A person rather waits for a long import of another process than starts anew.
+  if (!options.json && !quiet) writeError(text`Pool: ${path} (${from})\n`);
   const skipped = new SkippedRows();
-  await using db = initDatabase({
-    path,
-    busyTimeoutMs: 30_000,
-    migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
-    onInvalidRow: (error) => skipped.add(error),
-    allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
-  });
+  await using db = await patiently(() =>
+    initDatabase({
+      path,
+      busyTimeoutMs,
+      migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
+      onInvalidRow: (error) => skipped.add(error),
+      allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
+    }),
+  );
   if (create) db.migrations.up();
   if (!anyVersion && db.migrations.plan().length > 0) {
     throw new ProxyVaultError(
@@ -116,7 +128,7 @@ export async function withVault<T>(
   // A key file that permissions protect is read, or made, when it is needed.
   const service = { keySource, database: db, onKeyCreated: sayWhereKeyIs(options) };
   const isAsked = unlock && keySource.asynchronous?.() === true;
-  if (isAsked && keySource.protection?.() === null) warnIfWeak(passphraseFileOf(options));
+  if (isAsked && keySource.protection?.() === null) warnIfWeak(options.json, passphraseFileOf(options));
   const encryption = isAsked
     ? await EncryptionService.open({ ...service, resumeRotation: false })
     : new EncryptionService(service);
@@ -130,10 +142,15 @@ export async function withVault<T>(
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */
 function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'] {
   return ({ kind, location, protection }) =>
-    writeError(
-      json
-        ? `${toJson({ keyCreated: { kind, location, protection } })}\n`
-        : `A new key was made: ${visible(location)} (protected by ${protection ?? kind}). Without it the stored usernames and passwords are lost.\nBack it up apart from the pool, and run: proxyvault key recovery-code --output FILE\n`,
+    warn(
+      json,
+      'KEY_CREATED',
+      'A new key was made. Without it the stored usernames and passwords are lost: back it up apart from the pool, and run `proxyvault key recovery-code --output FILE`.',
+      {
+        name: 'keys',
+        items: [{ kind, location, protection }],
+        describe: () => `${location} (protected by ${protection ?? kind})`,
+      },
     );
 }
 

@@ -15,7 +15,7 @@ import type {
   RotationReason,
   RotationStrategy,
 } from '../database/types.ts';
-import { assertOptions } from '../database/validation.ts';
+import { assertId, assertIterable, assertOptions } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
@@ -28,6 +28,8 @@ export interface ProxyRequest {
   url?: string | undefined;
   protocol?: ProxyProtocol | undefined;
   region?: string | undefined;
+  /** Ids of proxies that are not to be handed out now, such as one that has just failed. Unknown ones change nothing. */
+  exclude?: Iterable<string> | undefined;
 }
 
 /** What came of using a proxy. */
@@ -36,8 +38,12 @@ export interface ProxyReport {
   latencyMs?: number | undefined;
 }
 
+/** What a request says of the proxy that is wanted. */
+type Wanted = Omit<ProxyRequest, 'exclude'>;
+
 /** What the rules and the request leave to choose from. */
 interface Choice {
+  exclude: ReadonlySet<string>;
   proxyId?: string | undefined;
   protocol?: ProxyProtocol | undefined;
   region?: string | undefined;
@@ -71,16 +77,18 @@ export class Rotator {
 
   /**
    * The proxy to use now: what a rule says, else what the domain sticks to, else what the configured strategy chooses among
-   * the active ones.
+   * the active ones. A domain that sticks to a proxy which is out or excluded then sticks to the new one.
    *
    * @throws NO_PROXY if none is eligible or a rule blocks the request: do not connect without one. UNSUPPORTED for a
-   *   strategy that this version cannot choose by. INVALID_INPUT for an invalid domain or URL. INVALID_ROW for a
+   *   strategy that this version cannot choose by. INVALID_INPUT for an invalid domain, URL or id. INVALID_ROW for a
    *   malformed enabled rule, which might be the one that blocks, or a malformed configuration. Other malformed rows are
    *   left out and told to the database's `onInvalidRow`.
    */
   next(request: ProxyRequest = {}): ProxyConfig {
-    assertOptions(request, ['domain', 'url', 'protocol', 'region'], 'fields of a request');
-    return this.#db.transaction(() => this.#active.markUsed(this.#choose(request).id));
+    const fields = ['domain', 'url', 'protocol', 'region', 'exclude'] as const;
+    const { exclude, ...wanted } = assertOptions(request, fields, 'fields of a request');
+    const excluded = idsOf(exclude);
+    return this.#db.transaction(() => this.#active.markUsed(this.#choose(wanted, excluded).id));
   }
 
   /**
@@ -103,12 +111,12 @@ export class Rotator {
     });
   }
 
-  #choose(request: ProxyRequest): ProxyConfig {
+  #choose(request: Wanted, exclude: ReadonlySet<string>): ProxyConfig {
     const domain = request.domain ?? hostOf(request.url);
     const config = this.#config.get();
     const last = this.#events.last();
-    const choice = this.#applyRules({ ...request, domain }, config, last);
-    if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, last);
+    const choice = this.#applyRules({ ...request, domain }, { exclude, config, last });
+    if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, exclude, last);
 
     const mapping = domain === undefined ? null : this.#readable(() => this.#sticky.use(domain));
     const stuck = mapping && this.#readable(() => this.#proxies.findById(mapping.proxyId));
@@ -122,8 +130,16 @@ export class Rotator {
     return chosen;
   }
 
-  #applyRules(request: ProxyRequest, config: RotationConfig, last: RotationEvent | null): Choice {
-    const choice: Choice = { protocol: request.protocol, region: request.region, strategy: config.strategy };
+  #applyRules(
+    request: Wanted,
+    {
+      exclude,
+      config,
+      last,
+    }: { exclude: ReadonlySet<string>; config: RotationConfig; last: RotationEvent | null },
+  ): Choice {
+    const { protocol, region } = request;
+    const choice: Choice = { exclude, protocol, region, strategy: config.strategy };
     const rules = this.#rules.findEnabled({ onInvalid: refuse });
     if (rules.length === 0) return choice;
     for (const { rule, actions } of matchRules(rules, this.#facts(request, last))) {
@@ -144,7 +160,7 @@ export class Rotator {
     return choice;
   }
 
-  #facts({ domain, url, protocol, region }: ProxyRequest, last: RotationEvent | null): Facts {
+  #facts({ domain, url, protocol, region }: Wanted, last: RotationEvent | null): Facts {
     const now = new Date(this.#db.clock());
     const previousId = last?.newProxyId;
     const previous = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
@@ -161,12 +177,13 @@ export class Rotator {
     };
   }
 
-  #byRule(id: string, last: RotationEvent | null): ProxyConfig {
+  #byRule(id: string, exclude: ReadonlySet<string>, last: RotationEvent | null): ProxyConfig {
     const proxy = this.#proxies.findById(id);
-    if (proxy?.status !== 'active') {
+    if (proxy?.status !== 'active' || exclude.has(id)) {
+      const state = exclude.has(id) ? 'excluded' : (proxy?.status ?? 'gone');
       throw new ProxyVaultError(
         'NO_PROXY',
-        `A rule asks for the proxy ${id}, which is ${proxy?.status ?? 'gone'}: change the rule or the proxy.`,
+        `A rule asks for the proxy ${id}, which is ${state}: change the rule or the proxy. Do not connect without.`,
       );
     }
     this.#remember(proxy, last, 'scheduled');
@@ -199,19 +216,17 @@ export class Rotator {
     const wanted = [choice.protocol, choice.region].filter((part) => part !== undefined).join(' in ');
     throw new ProxyVaultError(
       'NO_PROXY',
-      `There is no active ${wanted === '' ? '' : `${wanted} `}proxy: add one, or set the status of one to active. Do not connect without.`,
+      `There is no active ${wanted === '' ? '' : `${wanted} `}proxy${choice.exclude.size > 0 ? ' that is not excluded' : ''}: add one, or set the status of one to active. Do not connect without.`,
     );
   }
 
-  #poolOf({ protocol, region }: Choice): Pool {
-    if (region !== undefined) {
-      return listPool(
-        this.#proxies
-          .findByRegion(region)
-          .filter((proxy) => protocol === undefined || proxy.protocol === protocol),
-      );
-    }
-    return protocol === undefined ? this.#active : listPool(this.#proxies.findByProtocol(protocol));
+  #poolOf(choice: Choice): Pool {
+    const { protocol, region, exclude } = choice;
+    const listed = (some: readonly ProxyConfig[]): Pool =>
+      listPool(some.filter((proxy) => isEligible(proxy, choice)));
+    if (region !== undefined) return listed(this.#proxies.findByRegion(region));
+    if (protocol !== undefined) return listed(this.#proxies.findByProtocol(protocol));
+    return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#db, { exclude });
   }
 
   #remember(proxy: ProxyConfig, last: RotationEvent | null, reason: RotationReason): void {
@@ -246,11 +261,15 @@ export class Rotator {
   }
 }
 
-function isEligible(proxy: ProxyConfig, { protocol, region }: Choice): boolean {
+function isEligible(proxy: ProxyConfig, { protocol, region, exclude }: Choice): boolean {
   const fits =
     (protocol === undefined || proxy.protocol === protocol) &&
     (region === undefined || proxy.region === region);
-  return proxy.status === 'active' && fits;
+  return proxy.status === 'active' && fits && !exclude.has(proxy.id);
+}
+
+function idsOf(exclude: Iterable<string> = []): ReadonlySet<string> {
+  return new Set([...assertIterable(exclude, 'excluded ids')].map((id) => assertId(id, 'an excluded id')));
 }
 
 /** A malformed rule might be the one that blocks: better no proxy than the wrong one. */

@@ -298,7 +298,25 @@ describe('sticky, rules and config', () => {
     });
     expect(run(['config', 'show']).stdout).toMatch(/^strategy +least-used$/m);
     expect(run(['config', 'set', 'strategy=x']).stderr).toContain('round-robin');
-    expect(run(['config', 'set', 'nonsense']).status).toBe(1);
+    const wrong = [
+      [['nonsense'], 'there is no setting "nonsense"'],
+      [['strategy'], 'the setting "strategy" has no value'],
+      [['=random'], 'there is no setting ""'],
+      [['strategy=random', 'strategy=fastest'], 'the setting "strategy" is given twice'],
+      [['options={}', 'options.stickyTtlMs=5'], 'options and options.stickyTtlMs are both given'],
+    ] as const;
+    for (const [settings, message] of wrong) {
+      const { status, stderr } = run(['config', 'set', ...settings]);
+      expect([settings, status, stderr.includes(message)]).toEqual([settings, 2, true]);
+    }
+    expect(json('config', 'set', 'options={"custom":"x"}')).toMatchObject({
+      options: { stickyTtlMs: 5, custom: 'x' },
+    });
+    expect(json('config', 'set', 'options.custom=null', 'failureThreshold=null')).toMatchObject({
+      failureThreshold: null,
+      options: { stickyTtlMs: 5 },
+    });
+    expect(json('config', 'show')).not.toHaveProperty('options.custom');
     for (const name of ['__proto__', 'toString', 'updatedAt', 'options.__proto__', 'options.constructor'])
       expect([name, run(['config', 'set', `${name}=1`]).status]).toEqual([name, 2]);
     expect(run(['config', 'set', 'options.weights={"__proto__":1}'])).toMatchObject({

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { clientUrl, proxyEnvironment } from '../../src/cli/proxy-environment.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
@@ -46,6 +47,49 @@ describe('exec', () => {
     ]);
   }, 120_000);
 
+  it('keeps from the command what leads to the key, and every way around the proxy in any case', () => {
+    const { run, folder } = commandLine();
+    const key = { PROXYVAULT_KEY: '0123456789abcdef'.repeat(4) };
+    run(['import', '-'], { input: 'http://user:pass@gate.example:1080\n', env: key });
+    const secrets = {
+      ...key,
+      PROXYVAULT_PASSPHRASE_FILE: join(folder, 'secret'),
+      PROXYVAULT_TRUST_KEY_FILE: '1',
+      PROXYVAULT_SOMETHING_NEW: 'secret',
+    };
+    const direct = [
+      'NO_PROXY',
+      'No_Proxy',
+      'npm_config_noproxy',
+      'NPM_CONFIG_NOPROXY',
+      'npm_config_no_proxy',
+      'npm_config_no-proxy',
+      'GLOBAL_AGENT_NO_PROXY',
+    ];
+    const others = [
+      'npm_config_proxy',
+      'NPM_CONFIG_HTTPS_PROXY',
+      'YARN_HTTP_PROXY',
+      'PIP_PROXY',
+      'WSS_PROXY',
+    ];
+    const all = Object.fromEntries([...direct, ...others].map((name) => [name, 'x']));
+    const kept = { PATH_TO_PROXY: 'x', REVERSEPROXY: 'x', CASINO_PROXYVAULT: 'x' };
+    const printed = (...options: string[]): string[] =>
+      run(['exec', ...options, '--', 'env'], { env: { ...secrets, ...all, ...kept } })
+        .stdout.split('\n')
+        .map((line) => line.slice(0, line.indexOf('=')));
+    const names = printed();
+    expect(names).toEqual(expect.arrayContaining(['PROXYVAULT_DB', ...Object.keys(kept)]));
+    const gone = ['PROXYVAULT_KEY_FILE', ...Object.keys(secrets), ...Object.keys(all)];
+    expect(gone.filter((name) => names.includes(name))).toEqual([]);
+    expect(
+      printed('--keep-no-proxy')
+        .filter((name) => gone.includes(name))
+        .sort(),
+    ).toEqual(direct.sort());
+  }, 60_000);
+
   it('does not start without a proxy: 125, as for all that fails before', () => {
     const { run, folder } = commandLine();
     const command = ['--', 'sh', '-c', 'touch started'];
@@ -54,6 +98,11 @@ describe('exec', () => {
     expect(run(['exec', ...command]).stderr).toContain('NO_PROXY');
     expect(run(['exec', '--nonsense', ...command]).status).toBe(125);
     expect(run(['exec', '--json']).status).toBe(125);
+    const empty = run(['exec', '--json', '--', '', 'x']);
+    expect(empty.status).toBe(125);
+    expect(JSON.parse(empty.stderr)).toMatchObject({
+      error: { code: 'USAGE', message: expect.stringContaining('The command to run is missing') },
+    });
     run(['import', '-'], { input: 'h.example:1:u:p\n' });
     const lost = run(['exec', '--json', ...command], { env: { PROXYVAULT_KEY: 'ab'.repeat(32) } });
     expect(lost.status).toBe(125);

@@ -12,10 +12,11 @@ import {
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
+import Database from 'better-sqlite3';
+import type { Command, Option } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands/registry.ts';
-import { FLAGS } from '../../src/cli/no-proxy-url.ts';
+import { FLAGS } from '../../src/cli/json-flag.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -25,10 +26,15 @@ const NOWHERE = 'http://no-proxy-available.invalid:1\n';
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 describe('next without a proxy', () => {
-  it('knows which of its options take no value', () => {
-    const next = COMMANDS.map((create) => create()).find((command) => command.name() === 'next');
-    const flags = next?.options.filter(({ required, optional }) => !required && !optional);
-    expect(new Set(FLAGS)).toEqual(new Set(flags?.map(({ long }) => long)));
+  it('knows which options take no value', () => {
+    const optionsOf = ({ options, commands }: Command): readonly Option[] => [
+      ...options,
+      ...commands.flatMap(optionsOf),
+    ];
+    const flags = COMMANDS.flatMap((create) => optionsOf(create())).filter(
+      ({ required, optional }) => !required && !optional,
+    );
+    expect(new Set(FLAGS)).toEqual(new Set(flags.map(({ long }) => long)));
   });
 
   it('prints a URL that never connects, whatever has failed', () => {
@@ -63,9 +69,40 @@ describe('next without a proxy', () => {
     fails(1, 'next');
   }, 120_000);
 
+  it.skipIf(process.platform === 'win32')(
+    'prints it also if a signal ends it while it waits for a lock, with 128 and the number of the signal',
+    async () => {
+      const { run, env, db } = commandLine();
+      run(['import', '-'], { input: 'h.example:1\n' });
+      using _ = lock(db);
+      const killed = async (signal: NodeJS.Signals, ...args: string[]): Promise<unknown> => {
+        const child = spawn(process.execPath, [BIN, 'next', ...args], {
+          env,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
+        let stdout = '';
+        child.stdout.on('data', (piece) => (stdout += piece));
+        await once(child.stderr, 'data');
+        child.kill(signal);
+        // The lock is held to the end: only the signal can end it.
+        return [...((await once(child, 'close')) as unknown[]), stdout];
+      };
+      expect(await killed('SIGTERM')).toEqual([143, null, NOWHERE]);
+      expect(await killed('SIGINT', '--domain', 'example.com')).toEqual([130, null, NOWHERE]);
+      expect(await killed('SIGHUP', '--reveal')).toEqual([129, null, NOWHERE]);
+    },
+    60_000,
+  );
+
   it('prints it also if the program itself is broken', () => {
     const folder = temporaryFolder();
-    const entries = ['cli/bin.js', 'cli/exit-codes.js', 'cli/no-proxy-url.js', 'node-version.js'];
+    const entries = [
+      'cli/bin.js',
+      'cli/exit-codes.js',
+      'cli/json-flag.js',
+      'cli/no-proxy-url.js',
+      'node-version.js',
+    ];
     mkdirSync(join(folder, 'cli'));
     for (const entry of entries) copyFileSync(join(dirname(BIN), '..', entry), join(folder, entry));
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
@@ -77,15 +114,17 @@ describe('next without a proxy', () => {
 describe.skipIf(process.platform === 'win32' || !has('curl'))(
   'every example with a client (skipped where curl or a POSIX shell is missing)',
   () => {
-    it('of the README, the documents and --help never asks the target directly if the pool is empty', async () => {
+    it('of the README, the documents and --help never asks the target directly if the pool is empty, or proxyvault is killed', async () => {
       const [documents, help] = [examplesOfDocuments(), examplesOfHelp()];
       expect([documents.length >= 4, help.length >= 2]).toEqual([true, true]);
-      const examples = new Set([...documents, ...help]);
-      const { env, run, folder } = commandLine();
+      const unsafe = 'curl --proxy "$(proxyvault next)" https://example.com/';
+      const examples = new Set([...documents, ...help, unsafe]);
+      const { env, run, folder, db } = commandLine();
       run(['init']);
       const target = await record();
       const shim = join(folder, 'proxyvault');
-      writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`);
+      const pid = join(folder, 'pid');
+      writeFileSync(shim, `#!/bin/sh\necho $$ >'${pid}'\nexec "${process.execPath}" "${BIN}" "$@"\n`);
       chmodSync(shim, 0o755);
       // Whatever name is asked for, it is here.
       const settings = [
@@ -95,12 +134,15 @@ describe.skipIf(process.platform === 'win32' || !has('curl'))(
       ];
       writeFileSync(join(folder, '.curlrc'), settings.join('\n'));
       const { http_proxy: _, https_proxy: __, all_proxy: ___, HTTPS_PROXY: ____, ...rest } = env;
-      const shell = async (line: string): Promise<number | null> => {
+      const shell = async (line: string, { kill = false } = {}): Promise<number | null> => {
         const child = spawn('sh', ['-c', line], {
           cwd: folder,
-          stdio: 'ignore',
+          stdio: ['ignore', 'ignore', 'pipe'],
           env: { ...rest, CURL_HOME: folder, PATH: `${folder}:${env.PATH ?? ''}` },
         });
+        // Then it is about to wait for the lock.
+        if (kill) child.stderr.once('data', () => process.kill(Number(readFileSync(pid, 'utf8')), 'SIGTERM'));
+        child.stderr.resume();
         const [code] = await once(child, 'close');
         return code as number | null;
       };
@@ -112,11 +154,24 @@ describe.skipIf(process.platform === 'win32' || !has('curl'))(
       }
       const proxy = await record();
       run(['add', `http://127.0.0.1:${proxy.port}`]);
+      const held = lock(db);
+      for (const example of [...examples].filter((line) => line.includes('proxyvault'))) {
+        expect([example, await shell(example, { kill: true })]).not.toEqual([example, 0]);
+        expect([example, target.requests(), proxy.requests()]).toEqual([example, 1, 0]);
+      }
+      held[Symbol.dispose]();
       await shell('proxyvault exec -- curl https://example.com/');
       expect([proxy.requests(), target.requests()]).toEqual([1, 1]);
     }, 120_000);
   },
 );
+
+/** Holds the write lock of a pool until it is disposed. */
+function lock(path: string): Disposable {
+  const db = new Database(path);
+  db.exec('BEGIN IMMEDIATE');
+  return { [Symbol.dispose]: () => void db.close() };
+}
 
 /** Lines of the documents that use a proxy for a target. */
 function examplesOfDocuments(): string[] {

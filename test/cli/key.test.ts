@@ -560,9 +560,8 @@ describe('a key that is made', () => {
       input: 'h.example:1:u:p',
       env: { PROXYVAULT_DB: join(folder, 'other.db') },
     });
-    expect(JSON.parse(other.stderr)).toEqual({
-      keyCreated: { kind: 'key file', location: join(folder, 'other'), protection: 'permissions' },
-    });
+    const made = { kind: 'key file', location: join(folder, 'other'), protection: 'permissions' };
+    expect(JSON.parse(other.stderr)).toMatchObject({ warning: { code: 'KEY_CREATED', keys: [made] } });
   });
 
   it('under a weak passphrase is warned about before', () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { table } from '../../src/cli/output.ts';
-import { bold, toJson, visible, writeError, writeOut } from '../../src/cli/terminal.ts';
+import { bold, Text, text, toJson, visible, writeError, writeOut } from '../../src/cli/terminal.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 
 /** What a terminal obeys or does not show: controls, bidirectional controls, invisible characters, halves of pairs. */
@@ -30,15 +30,19 @@ function printed(write: () => void, stream: NodeJS.WriteStream = process.stdout)
 describe('whatever is printed', () => {
   it('has nothing that a terminal obeys or hides, and no bold but ours', () => {
     fc.assert(
-      fc.property(nasty, (text) => {
-        expect(visible(text)).not.toMatch(UNSAFE);
-        expect(visible(text)).not.toMatch(/[\n\t]/);
-        const cell = table(['HEAD'], [[text]]);
-        expect(cell.split('\n')).toHaveLength(2);
+      fc.property(nasty, (value) => {
+        expect(visible(value)).not.toMatch(UNSAFE);
+        expect(visible(value)).not.toMatch(/[\n\t]/);
+        const cell = table(['HEAD'], [[value]]);
+        expect(cell.toString().split('\n')).toHaveLength(2);
+        const line = printed(() => writeOut(text`${value}, ${bold(value)}, ${text`(${value})`}`));
+        expect(line).not.toMatch(/[\n\t]/);
         const all = [
-          printed(() => writeOut(`${text}\n${bold(text)}\n${cell}`)),
-          printed(() => writeError(text), process.stderr),
-          toJson({ [text]: text }, 2),
+          line,
+          printed(() => writeOut(cell)),
+          // What is taken as it is may have lines, and still commands nothing.
+          printed(() => writeError(Text.ours(value)), process.stderr),
+          toJson({ [value]: value }, 2),
         ];
         // Here standard output is no terminal, so nothing is bold.
         for (const output of all) expect(output).not.toMatch(UNSAFE);

@@ -213,6 +213,63 @@ describe('the other strategies', () => {
   });
 });
 
+describe('excluded proxies', () => {
+  it('are passed over by every strategy, in any pool', () => {
+    for (const strategy of ['round-robin', 'random', 'least-used', 'fastest', 'sticky-session'] as const) {
+      for (const request of [{}, { region: 'EU' }, { protocol: 'http' as const }]) {
+        const { rotator, config, ids } = open(5, { region: 'EU' });
+        config.update({ strategy });
+        const [first, second, , fourth, fifth] = ids as [string, string, string, string, string];
+        const left = new Set([first, second]);
+        const exclude = new Set(ids.filter((id) => !left.has(id)));
+        const given = Array.from({ length: 40 }, () => rotator.next({ ...request, exclude }).id);
+        if (['round-robin', 'random'].includes(strategy)) expect(new Set(given)).toEqual(left);
+        else expect(given.every((id) => left.has(id))).toBe(true);
+        // The wish is that of one request; ids that there are not change nothing.
+        const others = [first, second, fourth, fifth, 'unknown'];
+        expect(rotator.next({ ...request, exclude: others }).id).toBe(ids[2]);
+      }
+    }
+  });
+
+  it('are not handed out for a rule, an interval or a domain that sticks, which then sticks to the new one', () => {
+    const { rotator, config, sticky, rules, ids } = open(2);
+    const [first = '', second = ''] = ids;
+    sticky.create({ domain: 'a.example', proxyId: first });
+    expect(rotator.next({ domain: 'a.example', exclude: [first] }).id).toBe(second);
+    expect(rotator.next({ domain: 'a.example' }).id).toBe(second);
+    config.update({ intervalMs: 60_000 });
+    const { id } = rotator.next();
+    expect(rotator.next().id).toBe(id);
+    expect(rotator.next({ exclude: [id] }).id).not.toBe(id);
+    rules.create({
+      name: 'one',
+      conditions: [{ field: 'domain', operator: 'equals', value: 'b.example' }],
+      actions: [{ type: 'use-proxy', proxyId: first }],
+    });
+    expect(thrownBy(() => rotator.next({ domain: 'b.example', exclude: [first] }))).toMatchObject({
+      code: 'NO_PROXY',
+      message: expect.stringContaining('excluded'),
+    });
+  });
+
+  it('leave NO_PROXY if there are no others, and change nothing', () => {
+    const { rotator, events, ids } = open();
+    for (const request of [{}, { protocol: 'http' as const }])
+      expect(thrownBy(() => rotator.next({ ...request, exclude: ids }))).toMatchObject({
+        code: 'NO_PROXY',
+        message: expect.stringContaining('that is not excluded'),
+      });
+    expect(events.count()).toBe(0);
+  });
+
+  it('are ids: anything else is INVALID_INPUT', () => {
+    const { rotator, ids } = open();
+    for (const exclude of [ids[0], 1, {}, null, [1], [undefined], [[ids[0]]]])
+      expect(thrownBy(() => rotator.next({ exclude } as never))).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+});
+
 describe('sticky domains', () => {
   it('keep their proxy and do not move the turn', () => {
     const { rotator, sticky, ids, events } = open();

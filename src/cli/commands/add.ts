@@ -7,7 +7,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import { type ListedProxy, parseProxyLine } from '../../lists/index.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
-import { visible } from '../terminal.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface AddOptions extends VaultOptions {
@@ -29,8 +29,8 @@ export function addCommand(): Command {
       .option('--username <username>')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
-  ).action(async (text: string, options: AddOptions) => {
-    const { username = '', password = '', ...proxy } = await withPassword(read(text, options), options);
+  ).action(async (given: string, options: AddOptions) => {
+    const { username = '', password = '', ...proxy } = await withPassword(read(given, options), options);
     const credentials = username === '' && password === '' ? null : { username, password };
     await withVault(
       options,
@@ -45,7 +45,7 @@ export function addCommand(): Command {
         print(
           options.json,
           proxyViewer(vault, {})(created),
-          () => `Added ${visible(created.name)} as ${created.id}.`,
+          () => text`Added ${created.name} as ${created.id}.`,
         );
       },
       { create: true, unlock: credentials !== null },
@@ -53,8 +53,8 @@ export function addCommand(): Command {
   });
 }
 
-function read(text: string, { protocol }: AddOptions): ListedProxy {
-  const verdict = parseProxyLine(text, { protocol });
+function read(given: string, { protocol }: AddOptions): ListedProxy {
+  const verdict = parseProxyLine(given, { protocol });
   if (verdict.kind === 'proxy') return verdict.proxy;
   throw new ProxyVaultError(
     'INVALID_INPUT',

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { assertNotKeyFile } from '../key-guard.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function backupCommand(): Command {
@@ -23,7 +24,7 @@ export function backupCommand(): Command {
           print(
             options.json,
             { path },
-            () => `Copied to ${path}.\nKeep the key in another place: ${encryption.source().location}`,
+            () => text`Copied to ${path}.\nKeep the key in another place: ${encryption.source().location}`,
           );
         } finally {
           progress.stop();

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { CheckReport, CredentialCheck } from '../../database/index.ts';
 import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
-import { visible } from '../terminal.ts';
+import { lines } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 /** A log this long says that a reader holds it up. */
@@ -39,8 +39,11 @@ export function checkCommand(): Command {
         const isUnverified = report.credentials?.verified === false;
         print(options.json, { ...report, walBytes }, () =>
           report.ok
-            ? [isUnverified ? 'Not fully checked.' : 'Sound.', ...notes.map(visible)].join('\n')
-            : `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.\n${notes.map((note) => `- ${visible(note)}`).join('\n')}`,
+            ? lines([isUnverified ? 'Not fully checked.' : 'Sound.', ...notes])
+            : lines([
+                `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.`,
+                ...notes.map((note) => `- ${note}`),
+              ]),
         );
         if (!report.ok || isUnverified) process.exitCode = EXIT.failure;
       },

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import type { RotationConfig } from '../../database/index.ts';
 import { RotationConfigRepository } from '../../database/repositories/index.ts';
-import { ProxyVaultError } from '../../errors.ts';
 import { details, print } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
@@ -22,6 +21,7 @@ const OPTIONS: readonly (keyof RotationConfig['options'])[] = [
 ];
 /** What can be set: a name that is not here, such as `__proto__`, would be lost without a word. */
 const SETTINGS: readonly string[] = [...NAMES, ...OPTIONS.map((name) => `options.${name}`)];
+const OPTION = 'options.';
 
 export function configCommand(): Command {
   const command = new Command('config').description('how proxies are chosen');
@@ -40,9 +40,8 @@ export function configCommand(): Command {
         .argument('<setting...>', 'NAME=VALUE; a value is JSON or plain text, null empties'),
       'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=600000',
     ).action((settings: string[], options: VaultOptions, set: Command) => {
-      const unknown = settings.map(nameOf).find((name) => !SETTINGS.includes(name));
-      if (unknown !== undefined)
-        set.error(`error: there is no setting ${JSON.stringify(unknown)}; there are ${SETTINGS.join(', ')}`);
+      const problem = problemOf(settings);
+      if (problem !== null) set.error(`error: ${problem}`);
       return withVault(options, ({ db }) =>
         show(options, new RotationConfigRepository(db).update(parseSettings(settings))),
       );
@@ -67,31 +66,40 @@ function show(options: VaultOptions, config: RotationConfig): void {
   print(options.json, config, () => details(Object.entries(config), 22));
 }
 
+/** Why these settings cannot be set, whatever their values; null if they can. */
+function problemOf(settings: readonly string[]): string | null {
+  const names = settings.map(nameOf);
+  const unknown = names.find((name) => !SETTINGS.includes(name));
+  if (unknown !== undefined)
+    return `there is no setting ${JSON.stringify(unknown)}; there are ${SETTINGS.join(', ')}`;
+  const malformed = settings.find((setting) => !setting.includes('='));
+  if (malformed !== undefined)
+    return `the setting ${JSON.stringify(malformed)} has no value: write NAME=VALUE, such as strategy=random`;
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) return `the setting ${JSON.stringify(twice)} is given twice: give it once`;
+  const option = names.find((name) => name.startsWith(OPTION));
+  if (option !== undefined && names.includes('options'))
+    return `options and ${option} are both given, and both set options: write ${option} into the JSON of options, or leave options out`;
+  return null;
+}
+
 function nameOf(setting: string): string {
-  const split = setting.indexOf('=');
-  if (split < 1)
-    throw new ProxyVaultError('INVALID_INPUT', 'A setting is NAME=VALUE, such as strategy=random.');
-  return setting.slice(0, split);
+  const [name = ''] = setting.split('=', 1);
+  return name;
 }
 
 /** The repository checks the values. */
 function parseSettings(settings: readonly string[]): Partial<RotationConfig> {
   const config: Record<string, unknown> = {};
-  const strategyOptions: Record<string, unknown> = {};
-  const names = settings.map(nameOf);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined || (names.includes('options') && names.some((name) => name.startsWith('options.'))))
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The setting ${JSON.stringify(twice ?? 'options')} is given twice: give each once. Nothing was changed.`,
-    );
+  const options: Record<string, unknown> = {};
   for (const setting of settings) {
     const name = nameOf(setting);
     const value = parseValue(setting.slice(name.length + 1));
-    if (name.startsWith('options.')) strategyOptions[name.slice('options.'.length)] = value;
+    // An option that is not set is absent, where a field is null.
+    if (name.startsWith(OPTION)) options[name.slice(OPTION.length)] = value ?? undefined;
     else config[name] = value;
   }
-  return Object.keys(strategyOptions).length === 0 ? config : { ...config, options: strategyOptions };
+  return Object.keys(options).length === 0 ? config : { ...config, options };
 }
 
 function parseValue(text: string): unknown {

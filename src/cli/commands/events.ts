@@ -3,6 +3,7 @@ import type { RotationEvent } from '../../database/index.ts';
 import { RotationEventsRepository } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
+import { type Text, text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function eventsCommand(): Command {
@@ -20,7 +21,7 @@ export function eventsCommand(): Command {
         options.json,
         { events, counts },
         () =>
-          `${eventTable(events)}\n${Object.entries(counts)
+          text`${eventTable(events)}\n${Object.entries(counts)
             .map(([reason, n]) => `${n} ${reason}`)
             .join(', ')}.`,
       );
@@ -28,7 +29,7 @@ export function eventsCommand(): Command {
   );
 }
 
-export function eventTable(events: readonly RotationEvent[]): string {
+export function eventTable(events: readonly RotationEvent[]): Text {
   return table(
     ['TIME', 'REASON', 'FROM', 'TO'],
     events.map(({ timestamp, reason, previousProxyId, newProxyId }) => [

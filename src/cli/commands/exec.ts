@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { Rotator } from '../../rotation/index.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
@@ -6,8 +6,8 @@ import { reportError } from '../fail.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { clientUrl, proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
-import { writeError } from '../terminal.ts';
 import { withVault, withVaultOptions } from '../vault.ts';
+import { warn } from '../warn.ts';
 
 interface ExecOptions extends HandOutOptions {
   keepNoProxy?: boolean;
@@ -24,7 +24,7 @@ export function execCommand(): Command {
         .description(
           'run a command through a proxy, and report by its exit code how that went; never without a proxy',
         )
-        .argument('<command>')
+        .addArgument(new Argument('<command>').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
         .passThroughOptions(),
     )
@@ -53,14 +53,14 @@ be started, 125 there was no proxy, or proxyvault failed in another way: then th
 }
 
 async function run(command: string, args: string[], options: ExecOptions): Promise<void> {
-  const { id, url, hasCredentials } = await withVault(
-    options,
-    (vault) => handOut(vault, { ...options, reveal: true }),
-    { unlock: true },
-  );
+  const { id, url, hasCredentials } = await handOut({ ...options, reveal: true });
   const proxy = clientUrl(url);
   if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
-    writeError(`${PLACEHOLDER} shows the login to whoever can list processes: prefer the variables.\n`);
+    warn(
+      options.json,
+      'LOGIN_VISIBLE',
+      `${PLACEHOLDER} shows the login to whoever can list processes: prefer the variables.`,
+    );
   const ended = await runCommand(
     command,
     args.map((arg) => arg.replaceAll(PLACEHOLDER, () => proxy)),
@@ -81,6 +81,12 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   } catch (error) {
     reportError(error, options.json === true);
   }
+}
+
+/** An unset variable gives an empty argument. */
+function commandName(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('The command to run is missing.');
 }
 
 function exitCodes(text: string): number[] {

@@ -5,8 +5,9 @@ import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import { exportProxies, type LeftOut } from '../../transfer/index.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { toJson, writeData, writeError } from '../terminal.ts';
+import { writeData } from '../terminal.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { warn } from '../warn.ts';
 
 interface ExportOptions extends VaultOptions {
   format: ExportFormat;
@@ -16,7 +17,8 @@ interface ExportOptions extends VaultOptions {
   output?: string;
 }
 
-const SHOWN_LEFT_OUT = 20;
+/** So many are remembered, since a large pool may have as many. */
+const KEPT_LEFT_OUT = 20;
 /** Pieces are put together to so many characters before they are written. */
 const WRITE_SIZE = 65_536;
 
@@ -34,14 +36,14 @@ export function exportCommand(): Command {
 }
 
 async function run({ db, encryption }: Vault, options: ExportOptions): Promise<void> {
-  const { format, layout, tag, reveal, output } = options;
+  const { format, layout, tag, reveal, output, json } = options;
   using file = output === undefined ? null : new PrivateFile(output);
-  if (file === null && reveal) warnIfOutputIsOpen('use --output FILE');
+  if (file === null && reveal) warnIfOutputIsOpen(json, 'use --output FILE');
   const write = file === null ? writeOut : (piece: string) => file.write(piece);
-  const leftOut: LeftOut[] = [];
+  const items: LeftOut[] = [];
   let count = 0;
   const onLeftOut = (proxy: LeftOut): void => {
-    if (++count <= SHOWN_LEFT_OUT) leftOut.push(proxy);
+    if (++count <= KEPT_LEFT_OUT) items.push(proxy);
   };
   let text = '';
   for (const piece of exportProxies(db, { encryption, format, layout, tag, reveal, onLeftOut })) {
@@ -53,21 +55,15 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   await write(text);
   file?.publish();
   if (count === 0) return;
-  writeError(describeLeftOut(leftOut, count, options));
+  warn(json, 'LEFT_OUT', `${count} left out, which ${format} cannot carry (json and csv carry most).`, {
+    name: 'proxies',
+    items,
+    count,
+    describe: ({ id, reason }) => `${id}: ${reason}`,
+  });
   process.exitCode = EXIT.failure;
 }
 
 async function writeOut(text: string): Promise<void> {
   if (!writeData(text)) await once(process.stdout, 'drain');
-}
-
-function describeLeftOut(
-  leftOut: readonly LeftOut[],
-  count: number,
-  { json, format }: ExportOptions,
-): string {
-  if (json) return `${toJson({ leftOut, count })}\n`;
-  const lines = leftOut.map(({ id, reason }) => `  ${id}: ${reason}`);
-  const more = count - leftOut.length;
-  return `${count} left out, which ${format} cannot carry (json and csv carry most):\n${lines.join('\n')}\n${more > 0 ? `  ... and ${more} more\n` : ''}`;
 }

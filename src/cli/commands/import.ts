@@ -11,6 +11,7 @@ import { findLists, type ListFiles } from '../list-files.ts';
 import { print, table } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { keepMemorySteady } from '../steady-memory.ts';
+import { lines, type Text, text } from '../terminal.ts';
 import { keySourceOf, type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ImportOptions extends VaultOptions {
@@ -101,19 +102,18 @@ async function run(
   }
 }
 
-export function describeImport(result: ImportResult): string {
-  const { lines, added, updated, unchanged, comments, blank, refused, removed, notes = {}, dryRun } = result;
+export function describeImport(result: ImportResult): Text {
+  const { added, updated, unchanged, comments, blank, refused, removed, notes = {}, dryRun } = result;
   const refusals = refused.length + (result.refusedMore ?? 0);
   const gone = removed === undefined ? '' : ` ${removed} removed,`;
-  const counts = `${lines} lines: ${added} added, ${updated} updated, ${unchanged} unchanged,${gone} ${refusals} refused, ${comments} comments, ${blank} blank.`;
+  const counts = `${result.lines} lines: ${added} added, ${updated} updated, ${unchanged} unchanged,${gone} ${refusals} refused, ${comments} comments, ${blank} blank.`;
   const noted = Object.entries(notes).map(([note, count]) => `Note on ${count}: ${note}.`);
   const dry = dryRun ? ['This was a dry run: nothing was changed.'] : [];
-  const paragraphs = [[counts, ...noted, ...dry].join('\n')];
-  if (refusals > 0) paragraphs.push(refusalTable(refused, refusals));
-  return paragraphs.join('\n\n');
+  const summary = lines([counts, ...noted, ...dry]);
+  return refusals > 0 ? text`${summary}\n\n${refusalTable(refused, refusals)}` : summary;
 }
 
-function refusalTable(refused: readonly Refusal[], count: number): string {
+function refusalTable(refused: readonly Refusal[], count: number): Text {
   const shown = refused.slice(0, SHOWN_REFUSALS);
   const hasFiles = refused.some(({ file }) => file !== undefined);
   const rows = shown.map(({ file = '', line, column, reason, text }) => [
@@ -122,5 +122,6 @@ function refusalTable(refused: readonly Refusal[], count: number): string {
   ]);
   const head = [...(hasFiles ? ['FILE'] : []), 'LINE', 'COLUMN', 'REFUSED BECAUSE', 'TEXT (MASKED)'];
   const rest = count - shown.length;
-  return `${table(head, rows)}${rest > 0 ? `\n... and ${rest} more; --json lists them.` : ''}`;
+  const more = rest > 0 ? [`... and ${rest} more; --json lists them.`] : [];
+  return lines([table(head, rows), ...more]);
 }

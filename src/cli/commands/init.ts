@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { print } from '../output.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function initCommand(): Command {
@@ -19,7 +20,7 @@ export function initCommand(): Command {
           options.json,
           result,
           () =>
-            `Ready: ${result.path}, schema version ${result.schemaVersion}.\nKey: ${result.key.location} (made with the first credential).\nNext: proxyvault import FILE`,
+            text`Ready: ${result.path}, schema version ${result.schemaVersion}.\nKey: ${result.key.location} (made with the first credential).\nNext: proxyvault import FILE`,
         );
       },
       { create: true },

@@ -5,8 +5,8 @@ import { wholeNumber } from '../arguments.ts';
 import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { describeUnreadable, proxyTable, proxyViewer, revealingViewer } from '../proxy-view.ts';
-import { writeError } from '../terminal.ts';
+import { proxyTable, proxyViewer, revealingViewer, warnOfUnreadable } from '../proxy-view.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function listCommand(): Command {
@@ -25,20 +25,19 @@ export function listCommand(): Command {
     withVault(
       options,
       (vault) => {
-        if (options.reveal) warnIfOutputIsOpen('run `chmod 600` on it');
+        if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
         const { status, protocol, region, search, limit, after, reveal, json } = options;
         const filter = { status, protocol, region, search };
         const proxies = new ProxyRepository(vault.db);
         const page = proxies.list({ ...filter, limit, after });
         const items = page.items.map(reveal ? revealingViewer(vault) : proxyViewer(vault, {}));
         print(json, { items, next: page.next }, () => {
-          const shown = `${items.length} of ${proxies.count(filter)}.`;
-          return `${proxyTable(items)}\n${shown}${page.next === null ? '' : ` More: --after ${page.next}`}`;
+          const more = page.next === null ? '' : ` More: --after ${page.next}`;
+          return text`${proxyTable(items)}\n${items.length} of ${proxies.count(filter)}.${more}`;
         });
         const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
-        if (unreadable.length === 0) return;
-        writeError(describeUnreadable(unreadable, json));
-        process.exitCode = EXIT.failure;
+        warnOfUnreadable(json, unreadable);
+        if (unreadable.length > 0) process.exitCode = EXIT.failure;
       },
       { unlock: options.reveal === true },
     ),

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
+import { lines, Text, text } from '../terminal.ts';
 import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function migrateCommand(): Command {
@@ -50,8 +51,12 @@ export function migrateCommand(): Command {
           const plan = db.migrations.plan();
           print(options.json, plan, () =>
             plan.length === 0
-              ? 'Nothing is pending.'
-              : plan.map(({ namespace, name, sql }) => `-- ${namespace}/${name}\n${sql.trim()}\n`).join('\n'),
+              ? text`Nothing is pending.`
+              : lines(
+                  plan.map(
+                    ({ namespace, name, sql }) => text`-- ${namespace}/${name}\n${Text.ours(sql.trim())}\n`,
+                  ),
+                ),
           );
         },
         { anyVersion: true },

@@ -2,8 +2,8 @@ import { Command } from 'commander';
 
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { print } from '../output.ts';
-import { writeError } from '../terminal.ts';
-import { withVault, withVaultOptions } from '../vault.ts';
+import { text, writeError } from '../terminal.ts';
+import { withVaultOptions } from '../vault.ts';
 
 export function nextCommand(): Command {
   return withVaultOptions(
@@ -13,13 +13,18 @@ export function nextCommand(): Command {
       ),
     ).option('--reveal', 'print username and password too, as a client needs them'),
     'proxy=$(proxyvault next --domain example.com --reveal) && curl --proxy "$proxy" https://example.com/',
-  ).action(async (options: HandOutOptions) => {
-    // Printed only after the pool is closed, so that a failure leaves no second URL.
-    const view = await withVault(options, (vault) => handOut(vault, options), {
-      unlock: options.reveal === true,
+  )
+    .addHelpText(
+      'after',
+      `
+Keep the &&: without it a client gets an empty proxy if this command is mistyped or killed, and connects directly.
+\`proxyvault exec\` needs no such care.`,
+    )
+    .action(async (options: HandOutOptions) => {
+      // Printed only after the pool is closed, so that a failure leaves no second URL.
+      const view = await handOut(options);
+      print(options.json, view, () => text`${view.url}`);
+      if (view.hasCredentials && !options.reveal && !options.json)
+        writeError(text`The login is masked: add --reveal for a URL that works.\n`);
     });
-    print(options.json, view, () => view.url);
-    if (view.hasCredentials && !options.reveal && !options.json)
-      writeError('The login is masked: add --reveal for a URL that works.\n');
-  });
 }

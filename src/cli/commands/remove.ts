@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { ProxyRepository } from '../../database/repositories/index.ts';
 import { notFound } from '../../database/validation.ts';
 import { print } from '../output.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function removeCommand(): Command {
@@ -16,7 +17,7 @@ export function removeCommand(): Command {
       db.transaction(() => {
         for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);
       });
-      print(options.json, { removed: ids }, () => `Removed ${ids.length}.`);
+      print(options.json, { removed: ids }, () => text`Removed ${ids.length}.`);
     }),
   );
 }

@@ -3,7 +3,7 @@ import { ProxyRepository } from '../../database/repositories/index.ts';
 import { Rotator } from '../../rotation/index.ts';
 import { milliseconds } from '../arguments.ts';
 import { print, rounded } from '../output.ts';
-import { visible } from '../terminal.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 interface ReportOptions extends VaultOptions {
@@ -30,7 +30,7 @@ export function reportCommand(): Command {
         options.json,
         proxy,
         () =>
-          `${visible(proxy?.name ?? id)}: ${proxy?.status}, ${proxy?.totalRequests} requests, ${rounded(proxy?.successRate ?? null)} % success, ${proxy?.failureCount} failures in a row.`,
+          text`${proxy?.name ?? id}: ${proxy?.status}, ${proxy?.totalRequests} requests, ${rounded(proxy?.successRate ?? null)} % success, ${proxy?.failureCount} failures in a row.`,
       );
     });
   });

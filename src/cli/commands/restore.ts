@@ -5,6 +5,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
+import { lines } from '../terminal.ts';
 import {
   keySourceOf,
   locatePool,
@@ -47,14 +48,14 @@ async function run(backup: string, options: RestoreCommandOptions): Promise<void
       const { key, advice } = await fitKey(vault);
       const isPending = vault.db.migrations.plan().length > 0;
       print(options.json, { ...report, key, advice, pending: isPending }, () =>
-        [
+        lines([
           `Restored ${report.path}, schema version ${report.schemaVersion}.`,
           ...(report.replaced === null ? [] : [`The pool that was there is now ${report.replaced}.`]),
           ...(isPending ? ['It is older than this program: run `proxyvault migrate up`.'] : []),
           `Key: ${key}${key === 'none needed' ? '' : ` (${vault.encryption.source().location})`}.`,
           ...(advice === null ? [] : [advice]),
           ...report.notes.map((note) => `Note: ${note}`),
-        ].join('\n'),
+        ]),
       );
     },
     { anyVersion: true },

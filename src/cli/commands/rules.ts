@@ -3,7 +3,7 @@ import { type RotationRuleInput, RotationRulesRepository } from '../../database/
 import { notFound } from '../../database/validation.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { print, table } from '../output.ts';
-import { visible, writeError } from '../terminal.ts';
+import { text, writeError } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function rulesCommand(): Command {
@@ -34,7 +34,7 @@ export function rulesCommand(): Command {
               ]),
             ),
         );
-        for (const error of options.json ? [] : invalid) writeError(`Left out: ${visible(error.message)}\n`);
+        for (const error of options.json ? [] : invalid) writeError(text`Left out: ${error.message}\n`);
       }),
     ),
   );
@@ -45,7 +45,7 @@ export function rulesCommand(): Command {
     ).action((json: string, options: VaultOptions) =>
       withVault(options, ({ db }) => {
         const rule = new RotationRulesRepository(db).create(parseRule(json));
-        print(options.json, rule, () => `Added ${visible(rule.name)} as ${rule.id}.`);
+        print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
       }),
     ),
   );
@@ -60,7 +60,7 @@ export function rulesCommand(): Command {
       ).action((id: string, options: VaultOptions) =>
         withVault(options, ({ db }) => {
           new RotationRulesRepository(db).setEnabled(id, enabled);
-          print(options.json, { id, enabled }, () => `${id} is ${enabled ? 'on' : 'off'}.`);
+          print(options.json, { id, enabled }, () => text`${id} is ${enabled ? 'on' : 'off'}.`);
         }),
       ),
     );
@@ -72,7 +72,7 @@ export function rulesCommand(): Command {
     ).action((id: string, options: VaultOptions) =>
       withVault(options, ({ db }) => {
         if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);
-        print(options.json, { removed: id }, () => `Removed ${id}.`);
+        print(options.json, { removed: id }, () => text`Removed ${id}.`);
       }),
     ),
   );

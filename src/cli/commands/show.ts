@@ -21,7 +21,7 @@ export function showCommand(): Command {
     withVault(
       options,
       (vault) => {
-        if (options.reveal) warnIfOutputIsOpen('run `chmod 600` on it');
+        if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
         const proxy = new ProxyRepository(vault.db).findById(id);
         if (!proxy) throw notFound('proxy', id);
         const usage = new ProxyUsageStatsRepository(vault.db).totals({ proxyId: id });

@@ -5,6 +5,7 @@ import {
   type UsageTotals,
 } from '../../database/repositories/index.ts';
 import { print, rounded, table } from '../output.ts';
+import { type Text, text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function statsCommand(): Command {
@@ -24,13 +25,13 @@ export function statsCommand(): Command {
         options.json,
         { days, totals, database },
         () =>
-          `${usageTable(days, totals)}\n\n${database.rows.proxies ?? 0} proxies, ${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
+          text`${usageTable(days, totals)}\n\n${database.rows.proxies ?? 0} proxies, ${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
       );
     }),
   );
 }
 
-export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): string {
+export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Text {
   const row = (
     name: string,
     { requestCount, successRate, failureCount, meanLatencyMs }: UsageTotals,

@@ -3,6 +3,7 @@ import { StickySessionRepository } from '../../database/repositories/index.ts';
 import { notFound } from '../../database/validation.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
+import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
 export function stickyCommand(): Command {
@@ -39,7 +40,7 @@ export function stickyCommand(): Command {
       withVault(options, ({ db }) => {
         const sticky = new StickySessionRepository(db);
         sticky.create({ domain, proxyId, ttl: options.ttl });
-        print(options.json, sticky.findByDomain(domain), () => `${domain} sticks to ${proxyId}.`);
+        print(options.json, sticky.findByDomain(domain), () => text`${domain} sticks to ${proxyId}.`);
       }),
     ),
   );
@@ -50,7 +51,7 @@ export function stickyCommand(): Command {
     ).action((domain: string, options: VaultOptions) =>
       withVault(options, ({ db }) => {
         if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);
-        print(options.json, { removed: domain }, () => `Removed ${domain}.`);
+        print(options.json, { removed: domain }, () => text`Removed ${domain}.`);
       }),
     ),
   );

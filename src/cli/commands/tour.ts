@@ -17,7 +17,7 @@ import { Rotator } from '../../rotation/index.ts';
 import { importProxies } from '../../transfer/index.ts';
 import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
-import { bold } from '../terminal.ts';
+import { bold, lines, type Printable, text } from '../terminal.ts';
 import type { Vault } from '../vault.ts';
 import { eventTable } from './events.ts';
 import { describeImport } from './import.ts';
@@ -51,12 +51,12 @@ async function tour(): Promise<void> {
     `${secrets.length} passwords of the list were looked for in the ${bytes.length} bytes of the file: ${leaked} found.`,
   );
   say('Where it is');
-  line(`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
+  line(text`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
   say('Try next');
   const file = join(relative('.', path));
   const options = `--db ${file} --key-file ${relative('.', keyFile)}`;
   line(
-    `npm start -- next --domain example.com ${options} --reveal\nnpm start -- list ${options}\nnpm start -- --help`,
+    text`npm start -- next --domain example.com ${options} --reveal\nnpm start -- list ${options}\nnpm start -- --help`,
   );
 }
 
@@ -73,12 +73,7 @@ async function fill({
   db.migrations.up();
   const vault: Vault = { db, encryption: new EncryptionService({ keyFile, database: db }) };
   say('A new pool');
-  line(
-    db.migrations
-      .getApplied()
-      .map(({ name, description }) => `${name}: ${description}`)
-      .join('\n'),
-  );
+  line(lines(db.migrations.getApplied().map(({ name, description }) => `${name}: ${description}`)));
 
   say(`Importing ${relative('.', LIST)}`);
   line(describeImport(await importProxies(db, createReadStream(LIST), { encryption: vault.encryption })));
@@ -88,7 +83,7 @@ async function fill({
   say('The pool, best first');
   const items = proxies.getTopPerformers(SHOWN_PROXIES);
   line(
-    `${proxyTable(items.map(proxyViewer(vault, {})))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
+    text`${proxyTable(items.map(proxyViewer(vault, {})))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
   );
 
   say('Usage by day (UTC)');
@@ -98,7 +93,7 @@ async function fill({
   say('Rotation events, newest first');
   const events = new RotationEventsRepository(db);
   line(
-    `${eventTable(events.recent(SHOWN_EVENTS))}\n${Object.entries(events.countByReason())
+    text`${eventTable(events.recent(SHOWN_EVENTS))}\n${Object.entries(events.countByReason())
       .map(([reason, n]) => `${n} ${reason}`)
       .join(', ')}.`,
   );
@@ -157,9 +152,9 @@ function randomNumbers(seed: number): () => number {
 }
 
 function say(title: string): void {
-  print(false, null, () => `\n${bold(title)}`);
+  print(false, null, () => text`\n${bold(title)}`);
 }
 
-function line(text: string): void {
-  print(false, null, () => text);
+function line(printed: Printable): void {
+  print(false, null, () => text`${printed}`);
 }

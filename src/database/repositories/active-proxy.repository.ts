@@ -1,4 +1,4 @@
-import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 import type { ProxyConfig } from '../types.ts';
 import { assertFunction, assertId, notFound } from '../validation.ts';
@@ -8,14 +8,19 @@ import { firstReadable, skipMalformed } from './skipped-rows.ts';
 /** If one proxy in ten is active, about one sample in 30 falls back to counting. */
 const DRAWS = 32;
 
-/** What rotation asks of the active proxies. No question costs more in a larger pool. Malformed rows are left out. */
+/**
+ * What rotation asks of the active proxies, but for those that are excluded by their ids. No question costs more in a larger
+ * pool. Malformed rows are left out.
+ */
 export class ActiveProxyRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
+  readonly #read: (row: Row) => ProxyConfig | undefined;
 
-  constructor(session: Session<M>) {
+  constructor(session: Session<M>, { exclude = new Set() }: { exclude?: ReadonlySet<string> } = {}) {
     this.#db = session.driver;
     this.#session = session;
+    this.#read = (row) => (exclude.has(String(row.id)) ? undefined : toProxy(row));
   }
 
   /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
@@ -27,7 +32,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
         `SELECT * FROM proxies WHERE status = 'active' AND id <= :id ORDER BY id LIMIT :limit OFFSET :skip`,
       ],
       { id: assertId(id) },
-      toProxy,
+      this.#read,
     );
   }
 
@@ -48,7 +53,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
         `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT :limit OFFSET :skip`,
       ],
       {},
-      toProxy,
+      this.#read,
     );
   }
 
@@ -60,7 +65,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
         `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
       ],
       {},
-      toProxy,
+      this.#read,
     );
   }
 
@@ -84,7 +89,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
       const drawn = (yield this.#db.all(
         `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
         { position: 1 + Math.floor(random() * last) },
-        skipMalformed(this.#session, toProxy),
+        skipMalformed(this.#session, this.#read),
         ([proxy = null]) => proxy,
       )) as ProxyConfig | null;
       if (drawn !== null) return drawn;
@@ -96,6 +101,6 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
     );
     const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
     const offset = Math.floor(random() * active);
-    return (yield firstReadable(this.#session, [byId, byId], {}, toProxy, offset)) as ProxyConfig | null;
+    return (yield firstReadable(this.#session, [byId, byId], {}, this.#read, offset)) as ProxyConfig | null;
   }
 }

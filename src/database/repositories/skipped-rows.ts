@@ -10,7 +10,10 @@ type Listener = Pick<Session<Mode>, 'onInvalidRow'>;
 const MOST_WARNINGS = 100;
 
 /** Reads a row of many: a malformed one is reported and left out, since it must not take the others with it. */
-export function skipMalformed<T>(session: Listener, map: (row: Row) => T): (row: Row) => T | undefined {
+export function skipMalformed<T>(
+  session: Listener,
+  map: (row: Row) => T | undefined,
+): (row: Row) => T | undefined {
   return (row) => {
     try {
       return map(row);
@@ -28,13 +31,14 @@ const STEP = 64;
  * The first row that is not malformed, mapped, or null. Reads one row, and the following ones only if that is malformed.
  *
  * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`.
+ * @param map gives undefined for a row that is to be passed too.
  * @param skip how many rows of the first query to pass.
  */
 export function firstReadable<M extends Mode, T>(
   session: Session<M>,
   queries: readonly string[],
   params: Params,
-  map: (row: Row) => T,
+  map: (row: Row) => T | undefined,
   skip = 0,
 ): Result<M, T | null> {
   const [query = '', ...others] = queries;
@@ -60,7 +64,7 @@ function pageOf<M extends Mode, T, U>(
   session: Session<M>,
   query: string,
   params: Params & { limit: number; skip: number },
-  map: (row: Row) => T,
+  map: (row: Row) => T | undefined,
   finish: (page: T[]) => U,
 ): Result<M, U> {
   const read = skipMalformed(session, map);

@@ -10,6 +10,7 @@ import { ProxyVaultError } from '../../../errors.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
+import { lines } from '../../terminal.ts';
 import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 interface PassphraseOptions extends VaultOptions {
@@ -31,8 +32,8 @@ export function passphraseCommand(): Command {
       .option('--allow-weak', 'accept a passphrase that is easy to guess'),
     'proxyvault key passphrase',
   ).action(async (options: PassphraseOptions) => {
-    const { passphraseFile, currentPassphraseFile: current, allowWeak = false, ...rest } = options;
-    const passphrase = await newPassphrase(passphraseFile, allowWeak);
+    const { passphraseFile, currentPassphraseFile: current, allowWeak, ...rest } = options;
+    const passphrase = await newPassphrase(passphraseFile, { allowWeak, json: rest.json });
     const present = current === undefined ? rest : { ...rest, passphraseFile: current };
     await moveKey(present, chooseKeyFile({ ...fileOf(options), passphrase, protection: 'passphrase' }));
   });
@@ -103,13 +104,13 @@ async function moveKey(
     await encryption.protect(target);
     const { source, recoveryCode } = encryption.status();
     print(options.json, { source }, () =>
-      [
+      lines([
         `The key is now ${source.kind}: ${source.location}${source.protection === null ? '' : `, protected by ${source.protection}`}.`,
         'Copies of the old key still open older copies of the pool: remove them where you can.',
         ...(recoveryCode
           ? []
           : ['Next: proxyvault key recovery-code --output FILE, in case this key is lost.']),
-      ].join('\n'),
+      ]),
     );
   });
 }

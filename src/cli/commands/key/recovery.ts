@@ -9,7 +9,7 @@ import { warnIfWeak } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
-import { writeError } from '../../terminal.ts';
+import { lines, text, writeError } from '../../terminal.ts';
 import {
   keySourceOf,
   passphraseFileOf,
@@ -31,13 +31,15 @@ export function recoveryCodeCommand(): Command {
         const { output, json } = options;
         // Before a code is made, because that voids the earlier one.
         using file = output === undefined ? null : new PrivateFile(output);
-        if (file === null) warnIfOutputIsOpen('use --output FILE');
+        if (file === null) warnIfOutputIsOpen(json, 'use --output FILE');
         const code = encryption.createRecoveryCode();
         if (file !== null) keep(code, file);
-        print(json, file ? { path: file.path } : { code }, () => (file ? `Written to ${file.path}.` : code));
+        print(json, file ? { path: file.path } : { code }, () =>
+          file ? text`Written to ${file.path}.` : text`${code}`,
+        );
         if (!json)
           writeError(
-            'Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n`proxyvault key recover` asks for it.\n',
+            text`Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n\`proxyvault key recover\` asks for it.\n`,
           );
       },
       { unlock: true },
@@ -77,7 +79,7 @@ export function recoverCommand(): Command {
     'proxyvault key recover --code-file code.txt',
   ).action(async (given: string | undefined, options: RecoverOptions) => {
     const code = given ?? (await readCode(options));
-    warnIfWeak(passphraseFileOf(options));
+    warnIfWeak(options.json, passphraseFileOf(options));
     await withVault(options, async ({ db }) => {
       const encryption = await EncryptionService.recover({
         database: db,
@@ -89,10 +91,10 @@ export function recoverCommand(): Command {
       const { source } = encryption.status();
       const advice = source.protection === 'permissions' ? [UNPROTECTED] : [];
       print(options.json, { source, checked: report.checked, failures: report.failures, advice }, () =>
-        [
+        lines([
           `The key is restored: ${source.location}, protected by ${source.protection}. ${report.checked - report.failures.length} of ${report.checked} credentials decrypt.`,
           ...advice,
-        ].join('\n'),
+        ]),
       );
     });
   });

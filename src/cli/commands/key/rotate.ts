@@ -3,6 +3,7 @@ import { positiveNumber } from '../../arguments.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { print } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
+import { lines } from '../../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 import { failureTable } from './verify.ts';
 
@@ -31,7 +32,7 @@ export function rotateCommand(): Command {
           encrypting.stop();
           verifying.stop();
           print(options.json, report, () =>
-            [
+            lines([
               `${report.resumed ? 'Went on with a rotation that was interrupted. ' : ''}${report.rotated} credentials are now under key ${report.keyId}.`,
               `Retired: ${report.retired.join(', ') || 'no key'}.`,
               ...(report.logTruncated
@@ -40,7 +41,7 @@ export function rotateCommand(): Command {
                     'A reader holds up the write-ahead log, which still has old ciphertext: run this again later.',
                   ]),
               ...(report.failures.length > 0 ? [failureTable(report.failures)] : []),
-            ].join('\n'),
+            ]),
           );
           if (report.failures.length > 0) process.exitCode = EXIT.failure;
         } finally {

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { KeyStatus } from '../../../database/services/index.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { print, table } from '../../output.ts';
+import { lines, type Text } from '../../terminal.ts';
 import {
   keySourceOf,
   passphraseFileOf,
@@ -46,7 +47,7 @@ function describe({
   rotation,
   recoveryCode,
   advice,
-}: KeyStatus): string {
+}: KeyStatus): Text {
   const facts = [
     ['Source', `${source.kind}: ${source.location}`],
     ['Protected by', source.protection ?? '-'],
@@ -69,6 +70,6 @@ function describe({
     ...direct.map(({ keyId, rows }) => [keyId ?? 'not named', 'source’s own', null, rows, null, null]),
   ];
   const list =
-    rows.length === 0 ? '' : `\n\n${table(['KEY', 'STATE', 'MESSAGES', 'ROWS', 'CREATED', 'PROBLEM'], rows)}`;
-  return `${facts.join('\n')}${list}${advice.map((sentence) => `\n\n${sentence}`).join('')}`;
+    rows.length === 0 ? [] : [table(['KEY', 'STATE', 'MESSAGES', 'ROWS', 'CREATED', 'PROBLEM'], rows)];
+  return lines([lines(facts), ...list, ...advice], '\n\n');
 }

@@ -3,6 +3,7 @@ import type { CredentialFailure, VerificationReport } from '../../../database/se
 import { EXIT } from '../../exit-codes.ts';
 import { print, table } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
+import { type Text, text } from '../../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
 export function verifyCommand(): Command {
@@ -21,8 +22,8 @@ export function verifyCommand(): Command {
           progress.stop();
           print(options.json, report, () =>
             report.ok
-              ? `All ${report.checked} credentials decrypt.${oldBindingNote(report)}`
-              : `${report.failures.length} of ${report.checked} credentials do not decrypt.\n\n${failureTable(report.failures)}`,
+              ? text`All ${report.checked} credentials decrypt.${oldBindingNote(report)}`
+              : text`${report.failures.length} of ${report.checked} credentials do not decrypt.\n\n${failureTable(report.failures)}`,
           );
           if (!report.ok) process.exitCode = EXIT.failure;
         } finally {
@@ -40,7 +41,7 @@ function oldBindingNote({ oldBinding }: VerificationReport): string {
 }
 
 /** Which credentials are lost, and why. */
-export function failureTable(failures: readonly CredentialFailure[]): string {
+export function failureTable(failures: readonly CredentialFailure[]): Text {
   return table(
     ['PROXY', 'CODE', 'WHAT TO DO'],
     failures.map(({ proxyId, code, message }) => [proxyId, code, message]),

@@ -1,0 +1,121 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, closeSync, openSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { describe, expect, it } from 'vitest';
+import { BIN, commandLine } from '../support/command-line.ts';
+import type { Ran } from '../support/command-server.ts';
+
+type CommandLine = ReturnType<typeof commandLine>;
+
+/** The codes of the warnings on standard error, which must be JSON and nothing else. */
+function codesOf({ stderr }: Pick<Ran, 'stderr'>): string[] {
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const { warning } = JSON.parse(line) as { warning: { code: string; message: string } };
+    expect(warning).toEqual(expect.objectContaining({ message: expect.stringMatching(/.\.$/) }));
+    return warning.code;
+  });
+}
+
+/** Runs with --json, and without, where each code is in a line for a person. */
+function warningsOf({ run }: CommandLine, [name = '', ...args]: readonly string[]): string[] {
+  const codes = codesOf(run([name, '--json', ...args]));
+  const { stderr } = run([name, ...args]);
+  for (const code of codes) expect(stderr).toMatch(new RegExp(`^Warning: .*\\. \\(${code}\\)$`, 'm'));
+  return codes;
+}
+
+function withLogins(): CommandLine {
+  const cli = commandLine();
+  cli.run(['import', '-'], { input: 'http://us%3Aer:p@a.example:1\nb.example:1:user:password\n' });
+  return cli;
+}
+
+function change({ db }: CommandLine, sql: string): void {
+  const opened = new Database(db);
+  opened.exec(sql);
+  opened.close();
+}
+
+describe('a warning is a line for a person, and an object with --json', () => {
+  it('of a key that is made, and of its weak passphrase', () => {
+    const cli = commandLine();
+    writeFileSync(join(cli.folder, 'p'), 'short');
+    const add = (name: string, ...more: string[]): Ran =>
+      cli.run(
+        ['add', `http://u:p@${name}.example:1`, '--passphrase-file', 'p', '--key-file', name, ...more],
+        {
+          env: { PROXYVAULT_DB: join(cli.folder, `${name}.db`) },
+        },
+      );
+    expect(codesOf(add('a', '--json'))).toEqual(['WEAK_PASSPHRASE', 'KEY_CREATED']);
+    expect(add('b').stderr).toMatch(
+      /^Warning: .*\(WEAK_PASSPHRASE\)\nWarning: .*\(KEY_CREATED\)\n {2}.*b \(/m,
+    );
+    const weak = ['key', 'passphrase', '--allow-weak', '--passphrase-file', 'p', '--key-file', 'c', '--json'];
+    expect(codesOf(cli.run(['init', '--json']))).toEqual([]);
+    expect(codesOf(cli.run(weak))).toEqual(['WEAK_PASSPHRASE']);
+  }, 120_000);
+
+  it('of a login that a list of processes shows', () => {
+    expect(warningsOf(withLogins(), ['exec', '--', 'true', '{proxy}'])).toEqual(['LOGIN_VISIBLE']);
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'of secrets in a file that others can read, and of Node',
+    () => {
+      const { run, folder, env } = withLogins();
+      const preload = join(folder, 'warn.cjs');
+      writeFileSync(
+        preload,
+        `process.once('beforeExit', () => process.emitWarning('Odd\\nproxyvault: x.', 'Odd'));`,
+      );
+      const warned = (...more: string[]): string => {
+        const output = openSync(join(folder, 'output'), 'w', 0o644);
+        const { stderr } = spawnSync(
+          process.execPath,
+          ['--require', preload, BIN, 'list', '--reveal', ...more],
+          {
+            env,
+            stdio: ['ignore', output, 'pipe'],
+            encoding: 'utf8',
+          },
+        );
+        closeSync(output);
+        return stderr;
+      };
+      expect(codesOf({ stderr: warned('--json') })).toEqual(['OPEN_OUTPUT', 'Odd']);
+      expect(warned()).toMatch(/^Warning: .*\(OPEN_OUTPUT\)\nWarning: Odd\\u\{a\}proxyvault: x\. \(Odd\)$/m);
+      expect(run(['list', '--reveal']).stderr).not.toContain('OPEN_OUTPUT');
+    },
+    60_000,
+  );
+
+  it('of what is left out of an export', () => {
+    expect(warningsOf(withLogins(), ['export', '--reveal', '--format', 'colon'])).toEqual(['LEFT_OUT']);
+  });
+
+  it('of logins and rows that cannot be read', () => {
+    const cli = withLogins();
+    change(cli, `UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`);
+    expect(warningsOf(cli, ['list', '--reveal'])).toEqual(['UNREADABLE_LOGINS']);
+    change(cli, `UPDATE proxies SET created_at = NULL WHERE host = 'a.example'`);
+    expect(warningsOf(cli, ['list'])).toEqual(['SKIPPED_ROWS']);
+  }, 60_000);
+
+  it.skipIf(process.platform === 'win32')('of a pool that everybody may write', () => {
+    const cli = commandLine();
+    cli.run(['init']);
+    chmodSync(cli.db, 0o666);
+    expect(warningsOf(cli, ['list'])).toEqual(['PROXYVAULT_OTHERS_MAY_WRITE']);
+  });
+});
+
+it('an error with --json is an object too, also with where it came from', () => {
+  const { run } = commandLine();
+  const { stderr } = run(['list', '--json'], { env: { PROXYVAULT_DEBUG: '1' } });
+  expect(JSON.parse(stderr)).toMatchObject({
+    error: { code: 'CANNOT_OPEN', origin: expect.stringMatching(/\n\s+at /) },
+  });
+});
