@@ -46,14 +46,22 @@ interface Pool {
   encryption: EncryptionService;
   ids: string[];
   heard: ProxyVaultError[];
+  /** Every SQL text that ran. */
+  statements: string[];
 }
 
 /** Three proxies; the rows about the first are the ones that are damaged. */
 function openPool(): Pool {
   const path = join(temporaryFolder(), 'pool.db');
   const heard: ProxyVaultError[] = [];
+  const statements: string[] = [];
   const open = (): DatabaseManager =>
-    initDatabase({ path, durability: 'normal', onInvalidRow: (error) => heard.push(error) });
+    initDatabase({
+      path,
+      durability: 'normal',
+      onInvalidRow: (error) => heard.push(error),
+      verbose: (sql) => statements.push(sql),
+    });
   const first = open();
   first.migrations.up();
   first.close();
@@ -94,7 +102,7 @@ function openPool(): Pool {
     new RotationEventsRepository(db).append({ previousProxyId: null, newProxyId: proxyId, reason: 'manual' });
   }
   new RotationConfigRepository(db).update({ strategy: 'round-robin', failureThreshold: 3, options: {} });
-  return { db, raw, encryption, ids, heard };
+  return { db, raw, encryption, ids, heard, statements };
 }
 
 /** What reads many rows: one that is malformed must not take the others with it. */
@@ -336,6 +344,35 @@ describe('a malformed proxy', () => {
     expect(ids).toContain(active.leastUsed()?.id);
     expect(ids).toContain(active.sample(() => 0)?.id);
   });
+
+  it('tens of thousands of them are passed in a few reads, each heard of once', () => {
+    const { db, raw, ids, heard, statements } = openPool();
+    const insert = raw.prepare(
+      `INSERT INTO proxies (id, name, host, port, protocol) VALUES (CAST(? AS TEXT), 'n', 'h', 1, 'http')`,
+    );
+    raw.exec('BEGIN');
+    for (let n = 0; n < 20_000; n++) insert.run(Buffer.from([0x21, 0xff, n & 0xff, n >> 8]));
+    raw.exec('COMMIT');
+    heard.length = 0;
+    statements.length = 0;
+    expect(new ActiveProxyRepository(db).after('')?.id).toBe(ids[0]);
+    expect(heard).toHaveLength(20_000);
+    expect(statements.length).toBeLessThan(15);
+  });
+});
+
+it('a page of credentials after malformed ones has no more rows than were asked for, and none is left out', () => {
+  const { db, raw, ids } = openPool();
+  raw.exec(`
+    WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+    INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag)
+    SELECT CAST(x'21ff' || char(65 + i / 26, 65 + i % 26) AS TEXT), '', '', '' FROM n`);
+  const credentials = new EncryptedCredentialsRepository(db);
+  const first = credentials.page('', 2);
+  expect(first.map(({ proxyId }) => proxyId)).toEqual(ids.slice(0, 2));
+  const second = credentials.page(String(ids[1]), 2);
+  expect(second.map(({ proxyId }) => proxyId)).toEqual(ids.slice(2));
+  expect(credentials.page(String(ids[2]), 2)).toEqual([]);
 });
 
 it('a malformed rule that may be on stops rotation, also if it does not say whether it is on', () => {

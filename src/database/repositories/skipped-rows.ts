@@ -24,8 +24,9 @@ export function skipMalformed<T>(
   };
 }
 
-/** The fewest rows that are read at once while malformed ones are passed. */
-const STEP = 64;
+/** So many rows are read at once at first, and at most, while malformed ones are passed. */
+const FIRST_STEP = 64;
+const LARGEST_STEP = 65_536;
 
 /**
  * The first row that is not malformed, mapped, or null. Reads one row, and the following ones only if that is malformed.
@@ -47,7 +48,7 @@ export function firstReadable<M extends Mode, T>(
     // In async mode this is a promise, which the driver awaits with its own.
     return others.length === 0 ? null : (firstReadable(session, others, params, map) as T | null);
   };
-  return pageOf(session, query, { ...params, limit: 1, skip }, map, finish);
+  return pageOf(session, query, { params, limit: 1, step: 1, skip }, map, finish);
 }
 
 /** A page of rows without the malformed ones: empty only if no readable row is left, so that a loop over pages may end. */
@@ -57,26 +58,45 @@ export function readablePage<M extends Mode, T>(
   params: Params & { limit: number },
   map: (row: Row) => T,
 ): Result<M, T[]> {
-  return pageOf(session, query, { ...params, skip: 0 }, map, (page) => page);
+  const { limit } = params;
+  return pageOf(session, query, { params, limit, step: limit, skip: 0 }, map, (page) => page);
 }
 
+interface PageRead {
+  params: Params;
+  /** So many readable rows are wanted, at most. */
+  limit: number;
+  /** How many rows this read looks at, after those that it skips. */
+  step: number;
+  skip: number;
+}
+
+/**
+ * Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
+ * reads together take about as long as one.
+ */
 function pageOf<M extends Mode, T, U>(
   session: Session<M>,
   query: string,
-  params: Params & { limit: number; skip: number },
+  { params, limit, step, skip }: PageRead,
   map: (row: Row) => T | undefined,
   finish: (page: T[]) => U,
 ): Result<M, U> {
   const read = skipMalformed(session, map);
   let rows = 0;
-  const count = (row: Row): T | undefined => {
+  let found = 0;
+  const readSome = (row: Row): T | undefined => {
     rows++;
-    return read(row);
+    // The next page begins here, and reports what is malformed from here on.
+    if (found === limit) return undefined;
+    const value = read(row);
+    if (value !== undefined) found++;
+    return value;
   };
-  return session.driver.all(query, params, count, (page: T[]): U => {
-    if (page.length > 0 || rows < params.limit) return finish(page);
-    const next = { ...params, skip: params.skip + params.limit, limit: Math.max(params.limit, STEP) };
-    return pageOf(session, query, next, map, finish) as U;
+  return session.driver.all(query, { ...params, limit: step, skip }, readSome, (page: T[]): U => {
+    if (page.length > 0 || rows < step) return finish(page);
+    const next = Math.max(step, Math.min(Math.max(2 * step, FIRST_STEP), LARGEST_STEP));
+    return pageOf(session, query, { params, limit, step: next, skip: skip + step }, map, finish) as U;
   });
 }
 
