@@ -5,6 +5,7 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { killDuring, rounds, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+import { SCRATCH } from './scratch.ts';
 
 /** Kills in the suite: 200. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
 const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 200);
@@ -22,7 +23,7 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'while it writes has lost nothing that it had acknowledged, and no transaction is half there',
     async () => {
-      const folder = temporaryFolder();
+      const folder = temporaryFolder(SCRATCH);
       const acknowledged: string[] = [];
       await rounds(Math.ceil(KILLS * 0.4), async (seed) => {
         acknowledged.push(...(await killDuring('write', folder, seed)));
@@ -60,7 +61,7 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'while it migrates leaves one version or the other, whole, with all rows',
     async () => {
-      const folder = temporaryFolder();
+      const folder = temporaryFolder(SCRATCH);
       const path = join(folder, 'pool.db');
       const before = openMigrated({ path });
       new ProxyRepository(before).createMany(
@@ -93,7 +94,7 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'while it imports leaves each list whole or absent, and a repeat counts nothing twice',
     async () => {
-      const folder = temporaryFolder();
+      const folder = temporaryFolder(SCRATCH);
       const lists: string[] = [];
       await rounds(Math.ceil(KILLS * 0.3), async (seed) => {
         lists.push(...(await killDuring('importLists', folder, seed)));

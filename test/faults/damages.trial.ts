@@ -30,7 +30,7 @@ import { serveTrials, type Verdict } from './trial.ts';
 
 const PAGE = 4096;
 const PROXIES = 40;
-const base = mkdtempSync(join(SCRATCH, 'proxyvault-damages-'));
+const base = mkdtempSync(join(process.env.PROXYVAULT_TEST_DISK ?? SCRATCH, 'proxyvault-damages-'));
 process.on('exit', () => rmSync(base, { recursive: true, force: true }));
 
 /** A pool whose log still holds a part of it, as a killed process leaves it; and its logins by id. */

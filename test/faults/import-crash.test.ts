@@ -56,17 +56,16 @@ describe(`an import that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'has happened or not, and a repeat does all of it',
     async () => {
-      const { db, folder, list, json } = prepared();
-      const counts = new Set<number>();
+      let pool = prepared();
       for (let kill = 0; kill < KILLS; kill++) {
+        const { db, folder, list } = pool;
         const ended = await killDuring([list], db, folder, Math.random() * 700);
         const count = countOf(db);
-        counts.add(count);
         expect([0, LINES]).toContain(count);
         if (ended) expect(count).toBe(LINES);
-        if (count === LINES) break;
+        if (count === LINES) pool = prepared();
       }
-      expect(counts.size).toBeGreaterThan(0);
+      const { db, list, json } = pool;
       const { added, unchanged } = json<{ added: number; unchanged: number }>('import', list);
       expect(added + unchanged).toBe(LINES);
       expect(json('check', '--deep')).toMatchObject({ ok: true });
@@ -78,15 +77,21 @@ describe(`an import that is killed (SIGKILL), ${KILLS} times,`, () => {
   it(
     'with --batch has stored whole batches, and a repeat completes it',
     async () => {
-      const { db, folder, list, json } = prepared();
+      let pool = prepared();
       let before = 0;
-      for (let kill = 0; kill < KILLS && before < LINES; kill++) {
+      for (let kill = 0; kill < KILLS; kill++) {
+        if (before === LINES) {
+          pool = prepared();
+          before = 0;
+        }
+        const { db, folder, list } = pool;
         await killDuring([list, '--batch', '500'], db, folder, Math.random() * 400);
         const count = countOf(db);
         expect(count % 500).toBe(0);
         expect(count).toBeGreaterThanOrEqual(before);
         before = count;
       }
+      const { json, list } = pool;
       expect(json('import', list, '--batch', '500')).toMatchObject({
         added: LINES - before,
         unchanged: before,

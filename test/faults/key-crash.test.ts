@@ -5,6 +5,7 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { killDuring, rounds, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+import { SCRATCH } from './scratch.ts';
 
 /** Kills in the suite: 100. `PROXYVAULT_KEY_KILLS=1000 npm test -- test/faults/key-crash` for a longer run. */
 const KILLS = Number(process.env.PROXYVAULT_KEY_KILLS ?? 100);
@@ -13,7 +14,7 @@ const PROXIES = 200;
 
 /** A pool of proxies with a login each. */
 function fill(): { folder: string; path: string; keyFile: string; expected: Map<string, string> } {
-  const folder = temporaryFolder();
+  const folder = temporaryFolder(SCRATCH);
   const path = join(folder, 'pool.db');
   const keyFile = join(folder, 'key');
   const db = openMigrated({ path });

@@ -231,6 +231,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['list', '--reveal'],
   ['show', '{id}'],
   ['next', '--domain', 'target.example', '--reveal'],
+  ['exec', '--', 'true'],
   ['report', '{id}', '--ok'],
   ['remove', '{id}'],
   ['rules', 'list'],

@@ -31,7 +31,7 @@ const DEEP = 10;
 const shim = compileShim();
 
 function record(story: string, seed: number): Recorded[] {
-  const folder = temporaryFolder();
+  const folder = temporaryFolder(SCRATCH);
   const root = join(folder, 'root');
   const log = join(folder, 'log');
   mkdirSync(root);

@@ -16,9 +16,14 @@ export async function runCommand(
 ): Promise<void> {
   Object.assign(process.env, { PROXYVAULT_DB: pool, PROXYVAULT_KEY_FILE: keyFile });
   const args = words.map((word) => word.replace('{root}', root).replace('{id}', id));
-  const { status, stdout, stderr } = await captured(() => main([...args, '--json']));
-  if (status === 0) return;
-  const code = /"code":"([^"]+)"/.exec(stderr)?.[1] ?? reportedCode(stdout);
+  // After `--` it would be an argument of the command that `exec` runs.
+  const end = args.indexOf('--');
+  args.splice(end === -1 ? args.length : end, 0, '--json');
+  const { status, stdout, stderr } = await captured(() => main(args));
+  const said = /"code":"([^"]+)"/.exec(stderr)?.[1];
+  // What `exec` could not report is an error too, and leaves the exit code to its command.
+  if (status === 0 && said === undefined) return;
+  const code = said ?? reportedCode(stdout);
   if (!isCode(code)) throw new Error(`exit ${status}, and said: ${stderr}`);
   throw new ProxyVaultError(code, stderr);
 }

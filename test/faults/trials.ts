@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SEED } from './campaign.ts';
+import { SCRATCH } from './scratch.ts';
 import type { Message, Verdict } from './trial.ts';
 
 /** A trial that is silent for so long hangs. */
@@ -26,9 +29,16 @@ export async function runTrials(
     outcome.failed++;
     if (outcome.failures.length < 30) outcome.failures.push(`${SEED} ${number}: ${name}: ${problem}`);
   };
-  for (let from = 0; goOn(outcome.tried); )
-    from = await serve(script, { ...process.env, ...env }, from, take, () => goOn(outcome.tried));
-  return outcome;
+  // A child that is killed cannot remove its files.
+  const disk = mkdtempSync(join(SCRATCH, 'proxyvault-trials-'));
+  const childEnv = { ...process.env, PROXYVAULT_TEST_DISK: disk, ...env };
+  try {
+    for (let from = 0; goOn(outcome.tried); )
+      from = await serve(script, childEnv, from, take, () => goOn(outcome.tried));
+    return outcome;
+  } finally {
+    rmSync(disk, { recursive: true, force: true, maxRetries: 3 });
+  }
 }
 
 /** Until the child ends; gives the number of the trial to go on from. */

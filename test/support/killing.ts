@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, expect } from 'vitest';
 import { tally } from '../faults/campaign.ts';
 
-const WRITER = fileURLToPath(new URL('../fixtures/writer.mjs', import.meta.url));
+/** What build.setup.ts makes of fixtures/writer.mjs. */
+const WRITER = fileURLToPath(
+  new URL('../../node_modules/.cache/proxyvault-tests/writer.mjs', import.meta.url),
+);
 
 let kills = 0;
 
@@ -26,7 +29,10 @@ export function tallyKills(): void {
 /** Starts a writer, kills it at a random moment of its work, and gives the lines that it had finished. */
 export async function killDuring(mode: string, folder: string, seed: number): Promise<string[]> {
   const args = [WRITER, mode, join(folder, 'pool.db'), join(folder, 'key'), String(seed)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_COMPILE_CACHE: dirname(WRITER) },
+  });
   let output = '';
   let errors = '';
   child.stdout.on('data', (chunk) => {
@@ -38,7 +44,7 @@ export async function killDuring(mode: string, folder: string, seed: number): Pr
   const closed = once(child, 'close');
   // One in four dies while it starts, opens or migrates; the others some time after their first commit.
   if (seed % 4 !== 0) await Promise.race([once(child.stdout, 'data'), closed]);
-  await new Promise((resolve) => setTimeout(resolve, Math.random() * (seed % 4 === 0 ? 150 : 60)));
+  await new Promise((resolve) => setTimeout(resolve, Math.random() * (seed % 4 === 0 ? 100 : 60)));
   child.kill('SIGKILL');
   countKill();
   await closed;

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { type DatabaseManager, type DatabaseOptions, initDatabase } from 'proxyvault/database';
 import { onTestFinished } from 'vitest';
 
-/** A folder that goes when the test ends. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'proxyvault-test-'));
+/** A folder that goes when the test ends, on the disk or where `base` says. */
+export function temporaryFolder(base = tmpdir()): string {
+  const folder = mkdtempSync(join(base, 'proxyvault-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
 }
