@@ -117,7 +117,8 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * lands in it. It holds the write lock to its end: meanwhile a write of this process is BUSY at once, and those of others
    * wait. In memory there is one connection only, and no turn.
    *
-   * @throws what the steps throw; CLOSED if the database is closed meanwhile: then nothing was stored.
+   * @throws what the steps throw; CLOSED if the database is closed meanwhile, also while it waits for the lock: then nothing
+   *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
    */
   longTransaction<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
     const job = this.#inMemory
@@ -239,9 +240,12 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     const assertWanted = (): void => this.driver.assertOpen();
     try {
       return await driver.transactionInSlices(() => steps(session), { pause, assertWanted });
+    } catch (error) {
+      this.driver.closeIfUnsafe(error);
+      throw error;
     } finally {
       // What cannot be moved now stays in the log, and is as safe there.
-      if (this.open) await this.#background.checkpoint().catch(() => {});
+      if (this.open) await this.#background.checkpoint().catch((error) => this.driver.closeIfUnsafe(error));
       driver.close();
     }
   }

@@ -66,7 +66,8 @@ const SMALL_BATCH = 1000;
  * with a `batch` of at most 1000 they have their turn between two batches.
  *
  * @throws INVALID_INPUT for options outside their range, or a sync with a list that is empty or incomplete; BUSY;
- *   KEY_MISSING, KEY_MISMATCH; CLOSED; what the source throws. With `batch`, what was committed before stays.
+ *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
+ *   source throws. With `batch`, what was committed before stays.
  */
 export async function importProxies(
   db: DatabaseManager,
@@ -78,7 +79,8 @@ export async function importProxies(
   const lines = new LineNumbers();
   const store = new ListStore(db, options, lines);
   const { batch = 0, dryRun = false } = options;
-  const isBatched = batch > 0 && !dryRun;
+  // Batches would stay stored if a later one has a login that the pool may not hold: then all is read first.
+  const isBatched = batch > 0 && !dryRun && mayHoldCredentials(db);
   using spool = new Spool<ProxyInput>();
   let waiting: ProxyInput[] = [];
   for await (const proxy of readLists(source, options, counter, lines)) {
@@ -185,6 +187,16 @@ class ListStore {
     for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
     if (removed !== undefined) this.summary.removed = removed;
     if (dryRun) throw UNDONE;
+  }
+}
+
+function mayHoldCredentials(db: DatabaseManager): boolean {
+  try {
+    db.assertMayHoldCredentials();
+    return true;
+  } catch (error) {
+    if (!(error instanceof ProxyVaultError)) throw error;
+    return false;
   }
 }
 

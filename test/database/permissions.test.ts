@@ -149,6 +149,11 @@ describe.skipIf(isWindows)(
       ],
       ['an import', (db, encryption) => importProxies(db, `a.example:1\n${listOf(10)}`, { encryption })],
       [
+        'an import in batches, of which the last has a login',
+        (db, encryption) =>
+          importProxies(db, `a.example:1\na.example:2\na.example:3\n${listOf(1)}`, { encryption, batch: 2 }),
+      ],
+      [
         'an import in a long transaction',
         (db, encryption) => importProxies(db, `a.example:1\n${listOf(1500)}`, { encryption }),
       ],

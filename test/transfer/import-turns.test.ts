@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DatabaseManager,
@@ -9,6 +11,7 @@ import {
   ProxyVaultError,
 } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
+import { rowsOf } from '../support/pool.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 const listOf = (count: number, name = 'h'): string =>
@@ -39,6 +42,26 @@ function pool(): { db: DatabaseManager; encryption: EncryptionService; proxies: 
   const db = openMigrated({ durability: 'normal' });
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   return { db, encryption, proxies: new ProxyRepository(db, encryption) };
+}
+
+/** Another process that holds the write lock until it is told to let it go. */
+async function holdLock(path: string): Promise<AsyncDisposable & { letGo: () => Promise<void> }> {
+  const script = `
+    const { initDatabase } = await import('proxyvault/database');
+    const db = initDatabase({ path: ${JSON.stringify(path)} });
+    db.driver.exec('BEGIN IMMEDIATE');
+    console.log('held');
+    process.stdin.once('data', () => { db.driver.exec('ROLLBACK'); db.close(); process.exit(); });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const closed = once(child, 'close');
+  await once(child.stdout, 'data');
+  const letGo = async (): Promise<void> => {
+    if (child.exitCode === null) child.stdin.end('let go');
+    await closed;
+  };
+  return { letGo, [Symbol.asyncDispose]: letGo };
 }
 
 describe('an import lets the event loop have its turns', () => {
@@ -73,6 +96,29 @@ describe('an import lets the event loop have its turns', () => {
     await db[Symbol.asyncDispose]();
     using again = initDatabase({ path: db.path });
     expect(new ProxyRepository(again).count()).toBe(0);
+  });
+
+  it.each([
+    ['in a long transaction', {}],
+    ['in short ones', { batch: 500 }],
+  ])('and is CLOSED while it waits for another process, with nothing stored, %s', async (_, options) => {
+    // One try to get the lock stops the event loop for so long.
+    const db = openMigrated({ durability: 'normal', busyTimeoutMs: 50 });
+    const encryption = new EncryptionService({ key: randomBytes(32), database: db });
+    await using holder = await holdLock(db.path);
+    await using importing = db;
+    const job = importProxies(importing, listOf(3000), { encryption, ...options });
+    const ended = expect(job).rejects.toMatchObject({ code: 'CLOSED' });
+    // It has read its list when it has found the lock taken.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    importing.close();
+    // The other process still holds the lock: the import does not wait for it.
+    await ended;
+    await importing[Symbol.asyncDispose]();
+    await holder.letGo();
+    using again = initDatabase({ path: db.path });
+    expect(new ProxyRepository(again).count()).toBe(0);
+    expect(rowsOf(again, 'encryption_keys')).toEqual([]);
   });
 
   it('and so do two at once, a rotation of the key, and one after the other removes what left its list', async () => {

@@ -153,21 +153,23 @@ function attempt(work: () => unknown): ProxyVaultError | null {
 
 /** What to do about a source that gave no key. */
 function adviceOnSource(
-  { source, locked, problem, recoveryCode }: KeyStatus,
+  { source, pinned, locked, problem, recoveryCode }: KeyStatus,
   error: ProxyVaultError | null,
 ): string[] {
   if (locked)
     return [
-      `The key is protected by ${source.protection ?? source.kind}, and was not tried, so whether it fits is not known. For a passphrase give --passphrase-file or PROXYVAULT_PASSPHRASE_FILE.`,
+      `The key is locked (${source.protection ?? source.kind}) and was not tried, so whether it fits is not known. For a passphrase give --passphrase-file or PROXYVAULT_PASSPHRASE_FILE.`,
     ];
   if (error === null || error.code === 'KEY_LOCKED' || problem === null) return [];
-  if (!isLost(error)) return [error.message];
-  return [
-    error.message,
-    recoveryCode
-      ? 'The recovery code restores the key too: `proxyvault key recover`.'
-      : 'No recovery code was ever made for this pool, so only a backup of the key helps.',
-  ];
+  const advice = [error.message];
+  // The key of another kind of source is not lost.
+  const isOther = pinned !== null && pinned !== source.kind;
+  if (isOther || !isLost(error)) return advice;
+  if (recoveryCode) advice.push('The recovery code restores the key too: `proxyvault key recover`.');
+  // Malformed text may be corrected.
+  else if (error.details.malformed !== true)
+    advice.push('No recovery code was ever made for this pool, so only a backup of the key helps.');
+  return advice;
 }
 
 function adviceOn(status: KeyStatus): string[] {

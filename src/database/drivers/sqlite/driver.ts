@@ -360,6 +360,17 @@ export class SqliteDriver implements Driver<'sync'> {
     if (!this.#connection.open) throw closedError(this.#path, this.#failure);
   }
 
+  /**
+   * Closes this connection too if `error`, of another connection to the same file, says that the disk may not have what was
+   * written: then nothing must be written any more, and every later use says why.
+   */
+  closeIfUnsafe(error: unknown): void {
+    if (!(error instanceof ProxyVaultError) || !this.#connection.open) return;
+    if (error.details.inDoubt !== true && !isFailedSync(error.cause)) return;
+    this.#failure = error;
+    this.#closeAll();
+  }
+
   #closeAll(): void {
     this.#readers.close(closedError(this.#path, this.#failure));
     this.#statements.clear();
