@@ -37,6 +37,11 @@ describe('the Node version check', () => {
       expect(cli).toMatchObject({ status: 1, signal: null, stdout: '' });
       expect(cli.stderr).toMatch(/^proxyvault needs Node 22\.14, 23\.6 or newer[^\n]*\n$/);
 
+      const json = spawnSync(String(old), [`${root}/dist/cli/bin.js`, 'list', '--json'], {
+        encoding: 'utf8',
+      });
+      expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: 'UNSUPPORTED' } });
+
       for (const entry of ['index.js', 'database/index.js']) {
         const library = spawnSync(String(old), [`${root}/dist/${entry}`], { encoding: 'utf8' });
         expect(library).toMatchObject({ status: 1, signal: null });

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../errors.ts';
+import { translate } from './drivers/sqlite/errors.ts';
 
 /** How long one transaction of a long job waits for the write lock, however short the busy timeout is. */
 const PATIENCE_MS = 30_000;
@@ -12,12 +13,15 @@ const PATIENCE_MS = 30_000;
  * @throws BUSY after half a minute, but never because of an import of this process, which ends; what `work` throws.
  */
 export async function patiently<T>(work: () => T, signal?: AbortSignal): Promise<T> {
-  const deadline = performance.now() + PATIENCE_MS;
+  const begun = performance.now();
   for (;;) {
     try {
       return work();
     } catch (error) {
-      if (!isWorthWaiting(error, performance.now() >= deadline)) throw error;
+      if (!isLocked(error)) throw error;
+      const waitedMs = performance.now() - begun;
+      // An import of this process ends.
+      if (error.details.isHeldHere !== true && waitedMs >= PATIENCE_MS) throw afterWaiting(error, waitedMs);
     }
     signal?.throwIfAborted();
     await setTimeout(1);
@@ -25,8 +29,13 @@ export async function patiently<T>(work: () => T, signal?: AbortSignal): Promise
 }
 
 /** Only for the lock of the database: a key file is BUSY too, and says what to do. */
-function isWorthWaiting(error: unknown, isLate: boolean): boolean {
+function isLocked(error: unknown): error is ProxyVaultError {
   if (!(error instanceof ProxyVaultError) || error.code !== 'BUSY') return false;
-  const { sqlite, isHeldHere } = error.details;
-  return String(sqlite).startsWith('SQLITE_BUSY') && (isHeldHere === true || !isLate);
+  return String(error.details.sqlite).startsWith('SQLITE_BUSY');
+}
+
+/** The last try waited only for the end of all the waiting. */
+function afterWaiting(error: ProxyVaultError, waitedMs: number): ProxyVaultError {
+  const path = String(error.details.path);
+  return translate(error.cause, { open: true, path, waitedMs: Math.round(waitedMs) });
 }

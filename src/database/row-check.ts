@@ -1,5 +1,6 @@
 import type { Params, Row } from './drivers/driver.ts';
 import { ledgerTable } from './migrations/ledger.ts';
+import { OWN_NAMESPACE } from './migrations/types.ts';
 import type { Table } from './repositories/columns.ts';
 import { ENCRYPTED_CREDENTIALS } from './repositories/credential-record.ts';
 import { ENCRYPTION_CONFIG } from './repositories/encryption-config.repository.ts';
@@ -71,6 +72,14 @@ export async function findMalformedRows(
       problem: 'the row is missing, and keys are bound to it',
     });
   }
+  if (present.has(ledger) && present.has(PROXIES.name) && (await isBaseLost(query, ledger))) {
+    add({
+      table: ledger,
+      id: 'NULL',
+      column: 'namespace',
+      problem: 'the row of the base schema is missing, and its tables are there',
+    });
+  }
   return { rows, total };
 }
 
@@ -93,6 +102,15 @@ async function checkTable(query: Query, table: Checked, add: (row: MalformedRow)
 async function isConfigLost(query: Query): Promise<boolean> {
   const [row] = await query(
     `SELECT EXISTS (SELECT 1 FROM encryption_keys) AND NOT EXISTS (SELECT 1 FROM encryption_config WHERE id = 1) AS lost`,
+  );
+  return row?.lost === 1;
+}
+
+/** A line of another namespace may have been ours: what it says cannot be told from a line of another program. */
+async function isBaseLost(query: Query, ledger: string): Promise<boolean> {
+  const [row] = await query(
+    `SELECT NOT EXISTS (SELECT 1 FROM ${ledger} WHERE namespace = :namespace AND version = 0) AS lost`,
+    { namespace: OWN_NAMESPACE },
   );
   return row?.lost === 1;
 }

@@ -41,6 +41,40 @@ describe('a pool with a malformed row', () => {
   });
 });
 
+describe('a damaged record of migrations', () => {
+  it('is INVALID_ROW for every command, check included, and nothing is made a second time', () => {
+    const damages = [
+      `UPDATE schema_migrations SET namespace = 'x' WHERE version = 0`,
+      `DELETE FROM schema_migrations WHERE version = 0`,
+      `UPDATE schema_migrations SET version = 99 WHERE version = 0`,
+      `UPDATE schema_migrations SET name = 'x' WHERE version = 0`,
+      `UPDATE schema_migrations SET version = 7 WHERE version = 3`,
+      `UPDATE schema_migrations SET namespace = '' WHERE version = 3`,
+    ];
+    for (const damage of damages) {
+      const { run } = poolWith(damage);
+      for (const args of [['check'], ['list'], ['init'], ['add', 'c.example:1'], ['migrate', 'down']]) {
+        const { status, stderr } = run([...args, '--json']);
+        expect([damage, args, status]).toEqual([damage, args, 1]);
+        expect(JSON.parse(stderr)).toMatchObject({
+          error: { code: 'INVALID_ROW', message: expect.stringContaining('schema_migrations') },
+        });
+      }
+    }
+  }, 180_000);
+
+  it('is found by check if nothing of it is left', () => {
+    for (const damage of [`DELETE FROM schema_migrations`, `UPDATE schema_migrations SET namespace = 'x'`]) {
+      const { run } = poolWith(damage);
+      expect(run(['check'])).toMatchObject({
+        status: 1,
+        stdout: expect.stringContaining('the row of the base schema is missing'),
+      });
+      expect(run(['init', '--json']).stderr).toContain('"CONFLICT"');
+    }
+  }, 60_000);
+});
+
 it.skipIf(process.platform === 'win32')(
   'a pool that everybody may write is warned about on standard error',
   () => {

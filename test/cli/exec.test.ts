@@ -98,6 +98,9 @@ describe('exec', () => {
     expect(run(['exec', ...command]).stderr).toContain('NO_PROXY');
     expect(run(['exec', '--nonsense', ...command]).status).toBe(125);
     expect(run(['exec', '--json']).status).toBe(125);
+    // This --json is the command's own, whatever stands before it.
+    for (const own of [[], ['--domain', 'example.com'], ['--reveal'], ['--']])
+      expect(run(['exec', ...own, 'curl', '--json', '{}']).stderr).toMatch(/^proxyvault: |^error: /m);
     const empty = run(['exec', '--json', '--', '', 'x']);
     expect(empty.status).toBe(125);
     expect(JSON.parse(empty.stderr)).toMatchObject({

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type DatabaseManager, initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { patiently } from '../../src/database/patience.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
 
 /** Another process that holds the write lock for so many milliseconds each time it is told to; resolves once it does. */
@@ -27,6 +28,26 @@ function startHolder({ path }: DatabaseManager): (milliseconds: number) => Promi
     await once(child.stdout, 'data');
   };
 }
+
+it('a patient job says at its end how long it waited in all', async () => {
+  const db = openMigrated();
+  const other = openMigrated({ path: db.path, busyTimeoutMs: 1 });
+  const now = performance.now.bind(performance);
+  let elapsed = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + elapsed);
+  onTestFinished(() => clock.mockRestore());
+  let tries = 0;
+  const job = (): void => {
+    if (++tries === 3) elapsed = 40_000;
+    other.transaction(() => undefined);
+  };
+  db.driver.exec('BEGIN IMMEDIATE');
+  const error: unknown = await patiently(job).catch((reason: unknown) => reason);
+  db.driver.exec('ROLLBACK');
+  expect(error).toMatchObject({ code: 'BUSY', message: expect.stringMatching(/after 4\d{4} ms/) });
+  expect(tries).toBe(3);
+  await patiently(job);
+});
 
 describe('a write while another process holds the lock', () => {
   it('waits its turn: a statement, one that returns rows, a transaction, several statements, opening', async () => {

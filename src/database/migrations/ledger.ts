@@ -1,3 +1,4 @@
+import { ProxyVaultError } from '../../errors.ts';
 import type { Clock, Row } from '../drivers/driver.ts';
 import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
 import { NAME, Table, TIME, whole } from '../repositories/columns.ts';
@@ -64,9 +65,11 @@ export class Ledger {
     return this.#driver.snapshot(() => {
       if (!hasLedger(this.#driver, this.name)) return [];
       const table = ledgerTable(this.name);
-      return this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) =>
+      const lines = this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) =>
         toLine(table, row),
       );
+      if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);
+      return lines;
     });
   }
 
@@ -91,10 +94,23 @@ export function isBase(line: { namespace: string; version: number }): boolean {
   return line.namespace === OWN_NAMESPACE && line.version === 0;
 }
 
+function isOurs({ namespace }: { namespace: string }): boolean {
+  return namespace === OWN_NAMESPACE;
+}
+
+/** INVALID_ROW: without the line of the base schema its tables would be made a second time. */
+function lostBase(table: string): ProxyVaultError {
+  return new ProxyVaultError(
+    'INVALID_ROW',
+    `The row of the base schema (${OWN_NAMESPACE}, version 0) is missing from ${table} or was changed, and rows of later migrations are there: restore a backup of the database. Nothing was changed.`,
+    { details: { table, id: null, column: 'namespace' } },
+  );
+}
+
 /** @throws INVALID_ROW: what was applied must be known before anything is done. */
 function toLine(table: ReturnType<typeof ledgerTable>, row: Row): LedgerLine {
   const is = table.columns;
-  return {
+  const line = {
     position: Number(row.position),
     namespace: is.namespace.is(row.namespace) ? row.namespace : table.refuse(row, 'namespace'),
     version: is.version.is(row.version) ? row.version : table.refuse(row, 'version'),
@@ -103,4 +119,10 @@ function toLine(table: ReturnType<typeof ledgerTable>, row: Row): LedgerLine {
     // Only shown.
     appliedAt: String(row.applied_at),
   };
+  if (Number(/^\d+/.exec(line.name)?.[0]) === line.version) return line;
+  return table.refuse(
+    row,
+    'version',
+    `it is not the number that the name ${JSON.stringify(line.name)} begins with`,
+  );
 }
