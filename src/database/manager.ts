@@ -18,7 +18,6 @@ import {
   readStats,
 } from './inspection.ts';
 import { MigrationRunner } from './migrations/runner.ts';
-import { loadMigrations } from './migrations/sources.ts';
 import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { guardCompanions, guardPermissions } from './permissions.ts';
@@ -62,7 +61,6 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
-    const migrations = loadMigrations(settings.migrations);
     this.path = settings.path;
     this.readonly = settings.readonly;
     this.clock = settings.clock;
@@ -79,7 +77,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.migrations = new MigrationRunner({
       driver: this.driver,
       clock: this.clock,
-      migrations,
+      migrations: settings.migrations,
       beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
       table: settings.migrationsTable,
     });
@@ -259,7 +257,7 @@ function guardLogs(path: string): void {
 
 function hasRows(driver: SqliteDriver, ledger: string): boolean {
   const tables = driver.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
     { ledger },
     (row) => String(row.name),
   );

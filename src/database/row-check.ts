@@ -76,7 +76,7 @@ export async function findMalformedRows(
 
 async function checkTable(query: Query, table: Checked, add: (row: MalformedRow) => void): Promise<void> {
   // Rowids as texts: JavaScript's numbers cannot hold all of them.
-  const sql = `SELECT CAST(rowid AS TEXT) AS row_id, * FROM ${table.name} WHERE rowid >= CAST(:from AS INTEGER) ORDER BY rowid LIMIT ${PAGE}`;
+  const sql = `SELECT CAST(rowid AS TEXT) AS row_id, * FROM "${table.name}" WHERE rowid >= CAST(:from AS INTEGER) ORDER BY rowid LIMIT ${PAGE}`;
   for (let from = FIRST_ROWID; ; ) {
     const page = await query(sql, { from });
     for (const row of page) {
