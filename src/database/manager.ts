@@ -121,13 +121,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return job.finally(() => this.#jobs.delete(job));
   }
 
-  /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
+  /**
+   * Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. They fail as
+   * others do, so with MIGRATION_PENDING if the tables are not there yet.
+   */
   get background(): Pick<Background, 'all'> {
     if (!this.#inMemory) {
       return {
         all: async (sql, params, options) => {
           this.driver.assertOpen();
-          return this.#background.all(sql, params, options);
+          try {
+            return await this.#background.all(sql, params, options);
+          } catch (error) {
+            if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.open)) throw error;
+            throw this.migrations.pendingError(error) ?? error;
+          }
         },
       };
     }
@@ -173,7 +181,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return this.driver.checkpoint();
   }
 
-  /** Removes old history and gives how many rows went. The newest event stays: rotation goes on from it. */
+  /**
+   * Removes old history in one transaction and gives how many rows went. The newest event stays: rotation goes on from it. It
+   * blocks the event loop until all is removed: prune regularly, or long histories in several steps, the oldest time first.
+   */
   prune({ eventsOlderThan, statsOlderThan }: PruneOptions): { events: number; stats: number } {
     return this.transaction(() => ({
       events: eventsOlderThan ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan) : 0,
