@@ -83,6 +83,21 @@ describe('restoreDatabase', () => {
     expect(hostsOf(backup)).toEqual(['new']);
   });
 
+  it('makes a pool, which no backup takes the place of, even if nobody has opened it yet', async () => {
+    const { backup, path } = await poolAndBackup();
+    await restoreDatabase(backup, path, { overwrite: true });
+    const before = readFileSync(path);
+    const other = openMigrated();
+    await expect(other.backup(path, { overwrite: true })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('is a pool'),
+    });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    await other.backup(backup, { overwrite: true });
+    expect(hostsOf(path)).toEqual(['new']);
+  });
+
   it('replaces a pool only if told to, and keeps it with what was in its log', async () => {
     const { backup, folder, path } = await poolAndBackup();
     const db = openDatabase({ path });
