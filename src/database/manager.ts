@@ -32,6 +32,8 @@ const CLOSE_PATIENCE_MS = 1000;
 export interface PruneOptions {
   eventsOlderThan?: Date | undefined;
   statsOlderThan?: Date | undefined;
+  /** Remove at most so many rows of each. Default: all. */
+  limit?: number | undefined;
 }
 
 /**
@@ -183,12 +185,16 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /**
    * Removes old history in one transaction and gives how many rows went. The newest event stays: rotation goes on from it. It
-   * blocks the event loop until all is removed: prune regularly, or long histories in several steps, the oldest time first.
+   * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
+   *
+   * @throws INVALID_INPUT.
    */
-  prune({ eventsOlderThan, statsOlderThan }: PruneOptions): { events: number; stats: number } {
+  prune({ eventsOlderThan, statsOlderThan, limit }: PruneOptions): { events: number; stats: number } {
     return this.transaction(() => ({
-      events: eventsOlderThan ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan) : 0,
-      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan) : 0,
+      events: eventsOlderThan
+        ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan, limit)
+        : 0,
+      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan, limit) : 0,
     }));
   }
 
