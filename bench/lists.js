@@ -69,7 +69,7 @@ async function split(list) {
   return proxies;
 }
 
-function writeList(lines) {
+export function writeList(lines) {
   const path = `${newFile()}.txt`;
   const file = openSync(path, 'w', 0o600);
   for (let from = 0; from < lines; from += 10_000) {

@@ -18,7 +18,6 @@ import {
   readStats,
 } from './inspection.ts';
 import { MigrationRunner } from './migrations/runner.ts';
-import { loadMigrations } from './migrations/sources.ts';
 import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { guardCompanions, guardPermissions } from './permissions.ts';
@@ -33,6 +32,8 @@ const CLOSE_PATIENCE_MS = 1000;
 export interface PruneOptions {
   eventsOlderThan?: Date | undefined;
   statsOlderThan?: Date | undefined;
+  /** Remove at most so many rows of each. Default: all. */
+  limit?: number | undefined;
 }
 
 /**
@@ -64,7 +65,6 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
-    const migrations = loadMigrations(settings.migrations);
     this.path = settings.path;
     this.readonly = settings.readonly;
     this.clock = settings.clock;
@@ -81,7 +81,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.migrations = new MigrationRunner({
       driver: this.driver,
       clock: this.clock,
-      migrations,
+      migrations: settings.migrations,
       beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
       table: settings.migrationsTable,
     });
@@ -128,13 +128,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return job.finally(() => this.#jobs.delete(job));
   }
 
-  /** Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. */
+  /**
+   * Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. They fail as
+   * others do, so with MIGRATION_PENDING if the tables are not there yet.
+   */
   get background(): Pick<Background, 'all'> {
     if (!this.#inMemory) {
       return {
         all: async (sql, params, options) => {
           this.driver.assertOpen();
-          return this.#background.all(sql, params, options);
+          try {
+            return await this.#background.all(sql, params, options);
+          } catch (error) {
+            if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.open)) throw error;
+            throw this.migrations.pendingError(error) ?? error;
+          }
         },
       };
     }
@@ -180,11 +188,18 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     return this.driver.checkpoint();
   }
 
-  /** Removes old history and gives how many rows went. The newest event stays: rotation goes on from it. */
-  prune({ eventsOlderThan, statsOlderThan }: PruneOptions): { events: number; stats: number } {
+  /**
+   * Removes old history in one transaction and gives how many rows went. The newest event stays: rotation goes on from it. It
+   * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
+   *
+   * @throws INVALID_INPUT.
+   */
+  prune({ eventsOlderThan, statsOlderThan, limit }: PruneOptions): { events: number; stats: number } {
     return this.transaction(() => ({
-      events: eventsOlderThan ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan) : 0,
-      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan) : 0,
+      events: eventsOlderThan
+        ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan, limit)
+        : 0,
+      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan, limit) : 0,
     }));
   }
 
@@ -266,7 +281,7 @@ function guardLogs(path: string): void {
 
 function hasRows(driver: SqliteDriver, ledger: string): boolean {
   const tables = driver.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
+    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
     { ledger },
     (row) => String(row.name),
   );

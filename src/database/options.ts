@@ -4,7 +4,9 @@ import { resolve } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
-import type { MigrationSource } from './migrations/types.ts';
+import { assertLedgerName } from './migrations/ledger-name.ts';
+import { BASE, loadMigrations } from './migrations/sources.ts';
+import type { Migration, MigrationSource } from './migrations/types.ts';
 import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
 import { assertBoolean, assertFunction, assertIterable, assertOptions } from './validation.ts';
 
@@ -34,7 +36,10 @@ export interface DatabaseOptions {
   migrationBackups?: number | undefined;
   /** Open a pool with credentials although every user of the machine may write it; warn only. Default false. */
   allowOthersToWrite?: boolean | undefined;
-  /** The name of the table that records the migrations. Default `schema_migrations`. */
+  /**
+   * The name of the table that records the migrations: 1 to 63 letters, digits and _, no name that SQLite reserves, and none
+   * that a migration makes. Default `schema_migrations`.
+   */
   migrationsTable?: string | undefined;
   /**
    * Hears of each malformed row that a list, a stream or rotation leaves out: an INVALID_ROW error whose `details` name
@@ -69,14 +74,14 @@ export interface DatabaseSettings {
   clock: Clock;
   maxReaders: number;
   backgroundWorkers: number;
-  migrations: readonly MigrationSource[];
+  migrations: readonly Migration[];
   migrationBackups: number;
   allowOthersToWrite: boolean;
   migrationsTable: string;
   onInvalidRow: OnInvalidRow;
 }
 
-/** @throws INVALID_INPUT for an option outside its range. */
+/** @throws INVALID_INPUT for an option outside its range; MIGRATION_INVALID. */
 export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   assertOptions(options, OPTION_NAMES, 'options of initDatabase');
   const {
@@ -106,15 +111,11 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
       'A database in memory begins empty, so it cannot be read-only.',
     );
   }
-  if (typeof migrationsTable !== 'string' || !/^(?!sqlite_)[a-z_][a-z\d_]{0,62}$/i.test(migrationsTable)) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'migrationsTable must be 1 to 63 letters, digits and _, not begin with a digit, and not with sqlite_.',
-    );
-  }
   assertFunction(clock, 'clock');
   assertFunction(onInvalidRow, 'onInvalidRow');
   assertIterable(migrations, 'migrations');
+  const known = loadMigrations(migrations);
+  assertLedgerName(migrationsTable, [BASE, ...known]);
   const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
   for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {
@@ -133,7 +134,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
     readonly,
     durability,
     clock,
-    migrations,
+    migrations: known,
     allowOthersToWrite: assertBoolean(options.allowOthersToWrite ?? false, 'allowOthersToWrite'),
     migrationsTable,
     onInvalidRow,

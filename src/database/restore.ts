@@ -7,7 +7,7 @@ import { fileError } from '../files/file-error.ts';
 import { isSameFile } from '../files/same-file.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
 import { assertName } from './drivers/sqlite/backup-target.ts';
-import { type BackupProgress, copyTo, sealCopy } from './drivers/sqlite/copy.ts';
+import { type BackupProgress, copyTo, makePool, sealCopy } from './drivers/sqlite/copy.ts';
 import { translate } from './drivers/sqlite/errors.ts';
 import { COMPANIONS } from './drivers/sqlite/exclusive.ts';
 import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
@@ -88,6 +88,7 @@ export async function restoreDatabase(
         sealCopy(copy);
         return verify(copy, schema);
       });
+      makePool(copy);
       const kept = keptName(real, new Date());
       const hasStrayLog = !existsSync(real) && existsSync(`${real}-wal`);
       const isKept = await replaceDatabase({ copy, path: real, kept, waitMs: busyTimeoutMs });

@@ -85,7 +85,7 @@ export async function findMalformedRows(
 
 async function checkTable(query: Query, table: Checked, add: (row: MalformedRow) => void): Promise<void> {
   // Rowids as texts: JavaScript's numbers cannot hold all of them.
-  const sql = `SELECT CAST(rowid AS TEXT) AS row_id, * FROM ${table.name} WHERE rowid >= CAST(:from AS INTEGER) ORDER BY rowid LIMIT ${PAGE}`;
+  const sql = `SELECT CAST(rowid AS TEXT) AS row_id, * FROM "${table.name}" WHERE rowid >= CAST(:from AS INTEGER) ORDER BY rowid LIMIT ${PAGE}`;
   for (let from = FIRST_ROWID; ; ) {
     const page = await query(sql, { from });
     for (const row of page) {
@@ -109,7 +109,7 @@ async function isConfigLost(query: Query): Promise<boolean> {
 /** A line of another namespace may have been ours: what it says cannot be told from a line of another program. */
 async function isBaseLost(query: Query, ledger: string): Promise<boolean> {
   const [row] = await query(
-    `SELECT NOT EXISTS (SELECT 1 FROM ${ledger} WHERE namespace = :namespace AND version = 0) AS lost`,
+    `SELECT NOT EXISTS (SELECT 1 FROM "${ledger}" WHERE namespace = :namespace AND version = 0) AS lost`,
     { namespace: OWN_NAMESPACE },
   );
   return row?.lost === 1;

@@ -14,7 +14,7 @@ import { basename, dirname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { errnoOf } from './file-error.ts';
-import { isAbandoned, isAlive, ownMark } from './owner.ts';
+import { isAbandoned, isAlive, ownMark, processOf } from './owner.ts';
 import { removeAbandonedTemporaries, temporaryName } from './temporary.ts';
 
 const RETRY_MS = 10;
@@ -122,7 +122,7 @@ function removeLeftovers(path: string): void {
 
 function heldError(path: string): ProxyVaultError {
   const mark = holderOf(path)?.mark ?? '';
-  const who = isAlive(mark) ? `process ${mark.split('-')[1]}` : 'a process that cannot be seen from here';
+  const who = isAlive(mark) ? `process ${processOf(mark)}` : 'a process that cannot be seen from here';
   return new ProxyVaultError(
     'BUSY',
     `The lock ${path} is held by ${who}: try again when it has finished. Nothing was changed.`,

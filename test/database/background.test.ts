@@ -75,6 +75,18 @@ describe('iterate', () => {
 });
 
 describe('background.all', () => {
+  it('says MIGRATION_PENDING before up(), and SQL for what is wrong by itself after it', async () => {
+    const db = openDatabase();
+    const query = (): Promise<unknown> => db.background.all('SELECT count(*) FROM proxies');
+    await expect(query()).rejects.toMatchObject({
+      code: 'MIGRATION_PENDING',
+      message: expect.stringContaining('db.migrations.up()'),
+    });
+    db.migrations.up();
+    await expect(query()).resolves.toHaveLength(1);
+    await expect(db.background.all('SELECT * FROM no_such_table')).rejects.toMatchObject({ code: 'SQL' });
+  });
+
   it('gives the rows that a query on the main thread gives, of every type', async () => {
     const db = openNumbers(1200);
     const sql =
@@ -97,6 +109,7 @@ describe('background.all', () => {
 
   it('types its errors, refuses to write, and goes on', async () => {
     const db = openNumbers(1);
+    db.migrations.up();
     await expect(db.background.all('SELECT * FROM nowhere')).rejects.toMatchObject({ code: 'SQL' });
     await expect(db.background.all('DELETE FROM numbers RETURNING n')).rejects.toMatchObject({
       code: 'READ_ONLY',

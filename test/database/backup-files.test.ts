@@ -120,9 +120,7 @@ describe('the partial copy of a process that was killed (SIGKILL)', () => {
     expect(signal).toBe('SIGKILL');
     const [left = ''] = partialsIn(folder);
     expect(left).toMatch(/^\.daily\.db\./);
-    const living = left.replace(/[\da-f]{8}-\d+-\d+/, (mark) =>
-      mark.replace(/-\d+-\d+$/, `-${process.ppid}-0`),
-    );
+    const living = left.replace(/-\d+-\d+(?=\.)/, `-${process.ppid}-0`);
     const [old, recent] = ['.daily.db.0123456789ab.partial', '.daily.db.ba9876543210.partial'];
     for (const name of [living, old, recent, `${left}-journal`]) writeFileSync(join(folder, name), '');
     // It cannot be removed as a file is, and does not matter.

@@ -69,6 +69,7 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
   'RotationEventsRepository.recordMany': [[{ previousProxyId: null, newProxyId: null, reason: 'manual' }]],
   'ProxyUsageStatsRepository.recordMany': [[{ proxyId: 'id', success: true }]],
   'ProxyTagsRepository.count': ['tag'],
+  'EncryptedCredentialsRepository.add': [{ ...PROXY, id: 'id' }, LOGIN],
 };
 
 function operationsOf(db: DatabaseManager): Record<string, () => unknown> {

@@ -83,6 +83,21 @@ describe('restoreDatabase', () => {
     expect(hostsOf(backup)).toEqual(['new']);
   });
 
+  it('makes a pool, which no backup takes the place of, even if nobody has opened it yet', async () => {
+    const { backup, path } = await poolAndBackup();
+    await restoreDatabase(backup, path, { overwrite: true });
+    const before = readFileSync(path);
+    const other = openMigrated();
+    await expect(other.backup(path, { overwrite: true })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('is a pool'),
+    });
+    expect(readFileSync(path).equals(before)).toBe(true);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    await other.backup(backup, { overwrite: true });
+    expect(hostsOf(path)).toEqual(['new']);
+  });
+
   it('replaces a pool only if told to, and keeps it with what was in its log', async () => {
     const { backup, folder, path } = await poolAndBackup();
     const db = openDatabase({ path });
@@ -312,6 +327,48 @@ describe('a log that belongs to another file', () => {
     const { replaced } = await restoreDatabase(backup, path, { overwrite: true });
     expect(existsSync(`${replaced}-wal`)).toBe(true);
     expect(hostsOf(path)).toEqual(['new']);
+  });
+
+  it.each(['empty', 'missing'])(
+    'is kept if the file beside it is %s, and restore puts it right',
+    async (state) => {
+      const { backup } = await poolAndBackup();
+      const db = openMigrated();
+      add(db, 'old', 5);
+      const path = join(temporaryFolder(), 'pool.db');
+      crashTo(db, path);
+      if (state === 'empty') writeFileSync(path, '');
+      else rmSync(path);
+      const log = readFileSync(`${path}-wal`);
+      expect(thrownBy(() => initDatabase({ path }))).toMatchObject({
+        code: 'NOT_A_DATABASE',
+        message: expect.stringContaining('proxyvault restore'),
+        details: { log: `${path}-wal` },
+      });
+      expect(existsSync(path)).toBe(state === 'empty');
+      expect(readFileSync(`${path}-wal`).equals(log)).toBe(true);
+      const { replaced, notes } = await restoreDatabase(backup, path, { overwrite: true });
+      const kept = replaced ?? String(notes.join()).replace(/.*it is now (.*)-wal\.$/, '$1');
+      expect(readFileSync(`${kept}-wal`).equals(log)).toBe(true);
+      expect(hostsOf(path)).toEqual(['new']);
+    },
+  );
+
+  it('is read if the pool is new, and all that it has is in the log', () => {
+    const db = openDatabase();
+    const path = join(temporaryFolder(), 'pool.db');
+    // Only the first page is in the file: SQLite writes it before the log is there.
+    db.migrations.up();
+    add(db, 'new');
+    crashTo(db, path);
+    expect(statSync(path).size).toBe(4096);
+    expect(hostsOf(path)).toEqual(['new']);
+    // Killed before SQLite wrote anything.
+    const empty = join(temporaryFolder(), 'empty.db');
+    writeFileSync(empty, '');
+    writeFileSync(`${empty}-wal`, '');
+    initDatabase({ path: empty }).close();
+    expect(statSync(empty).size).toBeGreaterThan(0);
   });
 
   it('is noticed when the closed file of another pool was copied there, or an old copy of this one', async () => {

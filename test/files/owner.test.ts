@@ -23,7 +23,7 @@ it('a mark of this process is alive, and its old file is not abandoned', () => {
 
 it('a mark of a process that has ended is dead, and its new file is abandoned', async () => {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
-  const [place, , start] = ownMark().split('-');
+  const [, place, , start] = ownMark().split('-');
   const mark = `${place}-${child.pid}-0`;
   expect(isAlive(mark)).toBe(true);
   // Another process has had this id before: the start time differs.
@@ -32,6 +32,20 @@ it('a mark of a process that has ended is dead, and its new file is abandoned', 
   await once(child, 'exit');
   expect(isAlive(mark)).toBe(false);
   expect(isAbandoned(fileOf(0), mark)).toBe(true);
+});
+
+it('a mark of an older boot of this machine is dead, whatever its age; of another machine or a container age decides', () => {
+  const [machine = '', place = ''] = ownMark().split('-');
+  const older = place === 'ffffffff' ? 'eeeeeeee' : 'ffffffff';
+  const isKnown = machine !== '00000000';
+  expect(isAlive(`${machine}-${older}-1-1`)).toBe(isKnown ? false : null);
+  expect(isAbandoned(fileOf(0), `${machine}-${older}-1-1`)).toBe(isKnown);
+  const elsewhere = machine === 'ffffffff' ? 'eeeeeeee' : 'ffffffff';
+  for (const other of [elsewhere, '00000000']) {
+    expect(isAlive(`${other}-${older}-1-1`)).toBeNull();
+    expect(isAbandoned(fileOf(0), `${other}-${older}-1-1`)).toBe(false);
+    expect(isAbandoned(fileOf(11), `${other}-${older}-1-1`)).toBe(true);
+  }
 });
 
 it.each(['', 'x', '0000000-1-1', 'ffffffff-1-1', '../../x', '12345678-1-1\n'])(
@@ -50,7 +64,7 @@ it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', asyn
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [pid] = await once(parent.stdout, 'data');
-  const [place] = ownMark().split('-');
+  const [, place] = ownMark().split('-');
   const mark = `${place}-${Number(String(pid))}-0`;
   await expect.poll(() => isAlive(mark)).toBe(false);
   expect(() => process.kill(Number(String(pid)), 0)).not.toThrow();

@@ -35,7 +35,7 @@ export interface LedgerLine {
  * transaction.
  */
 export class Ledger {
-  /** A plain SQL identifier. */
+  /** As `assertLedgerName` takes it; SQL has it between quotes, since it may be a word of SQL. */
   readonly name: string;
   readonly #driver: SqliteDriver;
   readonly #clock: Clock;
@@ -48,7 +48,7 @@ export class Ledger {
 
   create(): void {
     this.#driver.exec(`
-      CREATE TABLE IF NOT EXISTS ${this.name} (
+      CREATE TABLE IF NOT EXISTS "${this.name}" (
         position INTEGER PRIMARY KEY,
         namespace TEXT NOT NULL,
         version INTEGER NOT NULL,
@@ -65,7 +65,7 @@ export class Ledger {
     return this.#driver.snapshot(() => {
       if (!hasLedger(this.#driver, this.name)) return [];
       const table = ledgerTable(this.name);
-      const lines = this.#driver.all(`SELECT * FROM ${this.name} ORDER BY position`, {}, (row) =>
+      const lines = this.#driver.all(`SELECT * FROM "${this.name}" ORDER BY position`, {}, (row) =>
         toLine(table, row),
       );
       if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);
@@ -75,14 +75,14 @@ export class Ledger {
 
   add({ namespace, version, name, checksum }: Migration): void {
     this.#driver.run(
-      `INSERT INTO ${this.name} (position, namespace, version, name, checksum, applied_at)
-       VALUES ((SELECT coalesce(max(position), 0) + 1 FROM ${this.name}), :namespace, :version, :name, :checksum, :at)`,
+      `INSERT INTO "${this.name}" (position, namespace, version, name, checksum, applied_at)
+       VALUES ((SELECT coalesce(max(position), 0) + 1 FROM "${this.name}"), :namespace, :version, :name, :checksum, :at)`,
       { namespace, version, name, checksum, at: new Date(this.#clock()).toISOString() },
     );
   }
 
   remove({ namespace, name }: Migration): void {
-    this.#driver.run(`DELETE FROM ${this.name} WHERE namespace = :namespace AND name = :name`, {
+    this.#driver.run(`DELETE FROM "${this.name}" WHERE namespace = :namespace AND name = :name`, {
       namespace,
       name,
     });

@@ -2,7 +2,14 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Params, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import type { ProxyUsage } from '../types.ts';
-import { assertBoolean, assertId, assertIterable, assertObject, notFound } from '../validation.ts';
+import {
+  assertBoolean,
+  assertId,
+  assertIterable,
+  assertObject,
+  assertWhole,
+  notFound,
+} from '../validation.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
@@ -183,11 +190,16 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
     return toTotals(row);
   }
 
-  /** Removes the days that ended before a time; gives how many rows went. */
-  deleteOlderThan(time: Date | string): Result<M, number> {
-    return this.#db.run(`DELETE FROM proxy_usage_stats WHERE date < :day`, {
-      day: storedFrom(time, 'time').slice(0, 10),
-    });
+  /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
+  deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
+    return this.#db.run(
+      `DELETE FROM proxy_usage_stats WHERE (proxy_id, date) IN (
+         SELECT proxy_id, date FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
+      {
+        day: storedFrom(time, 'time').slice(0, 10),
+        limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER),
+      },
+    );
   }
 }
 

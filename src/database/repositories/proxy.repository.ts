@@ -218,7 +218,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     const params = this.#insertParams(input, fingerprint);
     const created = (yield this.#db.first(`${INSERT} RETURNING *`, params, toProxy)) as ProxyConfig | null;
     if (created === null) throw alreadyThere(yield this.#findConflict(params));
-    if (input.credentials) yield this.#credentials.store(created, input.credentials);
+    if (input.credentials) yield this.#credentials.add(created, input.credentials);
     return created;
   }
 
@@ -248,7 +248,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
         const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
         const id = isNew ? String(params.id) : yield* this.#findKnown(params);
-        if (isNew && input.credentials) yield this.#credentials.store({ ...input, id }, input.credentials);
+        if (isNew && input.credentials) yield this.#credentials.add({ ...input, id }, input.credentials);
         summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
         if (tag) yield this.#tags.add(id, tag.name, tag.importId);
       } catch (error) {

@@ -123,11 +123,13 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
     return this.#db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, this.#listed);
   }
 
-  /** Removes what is older, but never the newest event; gives how many. */
-  deleteOlderThan(time: Date | string): Result<M, number> {
+  /** Removes what is older, at most `limit` events, but never the newest event; gives how many. */
+  deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.#db.run(
-      `DELETE FROM rotation_events WHERE timestamp < :time AND id < (SELECT max(id) FROM rotation_events)`,
-      { time: storedFrom(time, 'time') },
+      `DELETE FROM rotation_events WHERE id IN (
+         SELECT id FROM rotation_events
+         WHERE timestamp < :time AND id < (SELECT max(id) FROM rotation_events) LIMIT :limit)`,
+      { time: storedFrom(time, 'time'), limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER) },
     );
   }
 

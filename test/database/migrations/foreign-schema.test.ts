@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
@@ -125,10 +125,57 @@ describe('a migration table of another program', () => {
     });
   });
 
-  it('has a name that is a plain identifier', () => {
-    for (const migrationsTable of ['', 'a b', 'a"b', '1a', 'sqlite_x', 'x;--', 7 as never])
-      expect(thrownBy(() => initDatabase({ path: ':memory:', migrationsTable }))).toMatchObject({
+  it('has a plain name, not one that SQLite reserves or a migration makes; a bad one creates no file', () => {
+    const path = join(temporaryFolder(), 'new', 'pool.db');
+    const plain = ['', 'a b', 'a"b', '1a', 'x;--', 7 as never];
+    const reserved = [
+      'sqlite_x',
+      'SQLITE_sequence',
+      'pragma_table_info',
+      'json_each',
+      'jsonb_tree',
+      'dbstat',
+    ];
+    const made = ['proxies', 'Proxy_Tags', 'idx_proxies_status', 'orders', 'ORDERS_OPEN'];
+    const migrations = [
+      {
+        namespace: 'shop',
+        files: [
+          {
+            name: '001_orders',
+            sql: '-- Migration: 001_orders\n-- Description: Orders\n\n-- Up\nCREATE TABLE "orders" (id);\nCREATE VIEW IF NOT EXISTS orders_open AS SELECT id FROM orders;\n\n-- Down\nDROP TABLE orders;',
+          },
+        ],
+      },
+    ];
+    for (const migrationsTable of [...plain, ...reserved, ...made])
+      expect(
+        thrownBy(() => initDatabase({ path, migrationsTable, migrations })),
+        migrationsTable,
+      ).toMatchObject({
         code: 'INVALID_INPUT',
+        message: expect.stringContaining('migrationsTable'),
       });
+    expect(existsSync(dirname(path))).toBe(false);
   });
+
+  it.each(['select', 'group', 'ORDER', 'table', 'values'])(
+    'may be called %s, a word of SQL',
+    async (name) => {
+      const path = join(temporaryFolder(), 'pool.db');
+      const db = openDatabase({ path, migrationsTable: name });
+      db.migrations.up();
+      new ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
+      expect(await db.check({ deep: true })).toMatchObject({ ok: true, schema: { extra: [] } });
+      db.migrations.down();
+      db.migrations.up();
+      db.close();
+      const again = openDatabase({ path, migrationsTable: name });
+      expect(again.migrations.getPending()).toEqual([]);
+      expect(thrownBy(() => initDatabase({ path }))).toMatchObject({
+        code: 'INVALID_INPUT',
+        details: { found: name },
+      });
+    },
+  );
 });

@@ -402,4 +402,26 @@ describe('ProxyUsageStatsRepository', () => {
     expect(db.prune({ statsOlderThan: new Date('2025-12-31T18:00:00Z') })).toEqual({ events: 0, stats: 1 });
     expect(usage.range().map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
   });
+
+  it('prunes in pieces, as long as any row goes, and rejects what is no number of rows', () => {
+    const { usage, db, a } = openUsage();
+    const events = new RotationEventsRepository(db);
+    for (let day = 10; day < 15; day++) {
+      usage.record(a, { success: true, date: `2025-12-${day}` });
+      events.append({ previousProxyId: null, newProxyId: a, reason: 'manual', timestamp: `2025-12-${day}` });
+    }
+    const time = new Date('2025-12-31');
+    const prune = (): unknown => db.prune({ eventsOlderThan: time, statsOlderThan: time, limit: 2 });
+    const pieces = Array.from({ length: 4 }, prune);
+    expect(pieces).toEqual([
+      { events: 2, stats: 2 },
+      { events: 2, stats: 2 },
+      { events: 0, stats: 1 },
+      { events: 0, stats: 0 },
+    ]);
+    for (const limit of [0, -1, 1.5, Number.NaN, '1' as never])
+      expect(thrownBy(() => db.prune({ eventsOlderThan: time, limit }))).toMatchObject({
+        code: 'INVALID_INPUT',
+      });
+  });
 });

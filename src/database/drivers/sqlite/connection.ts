@@ -11,6 +11,7 @@ import { errnoOf, fileError, withFileErrors } from '../../../files/file-error.ts
 import { identityOf } from '../../../files/same-file.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { translate } from './errors.ts';
+import { assertOwnLog } from './foreign-log.ts';
 import { whileBusy } from './waiting.ts';
 
 export type Connection = Database.Database;
@@ -24,7 +25,8 @@ const MINIMUM_SQLITE = [3, 51, 3] as const;
 /**
  * Makes sure that a database can be at `path`: creates missing folders (0700) and the file (0600).
  *
- * @throws CANNOT_OPEN for a folder, a missing file in read-only mode, or missing permission.
+ * @throws CANNOT_OPEN for a folder, a missing file in read-only mode, or missing permission; NOT_A_DATABASE if only its log is
+ *   there.
  */
 export function prepareFile(path: string, readonly: boolean): void {
   const found = withFileErrors(`${path} cannot be opened`, path, () =>
@@ -37,6 +39,7 @@ export function prepareFile(path: string, readonly: boolean): void {
     return;
   }
   if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
+  assertOwnLog(path);
   try {
     makeFolder(dirname(path));
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.

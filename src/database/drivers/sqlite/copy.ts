@@ -41,6 +41,11 @@ export function sealCopy(copy: string): void {
   }
 }
 
+/** Puts a sealed copy in WAL mode, as every pool is and no backup, so that no backup takes its place. It has no log yet. */
+export function makePool(copy: string): void {
+  openConnection(optionsOf(copy)).close();
+}
+
 /** How a copy that nobody else knows of is opened. */
 export function optionsOf(copy: string): ConnectionOptions {
   return { path: copy, readonly: false, durability: 'full', busyTimeoutMs: 0 };

@@ -154,7 +154,7 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       const result = work();
       this.#control(commit);
-      this.#committed();
+      if (!isInside) this.#committed();
       return result;
     } catch (error) {
       this.#undo(undo);
@@ -447,7 +447,9 @@ export class SqliteDriver implements Driver<'sync'> {
 
   /** @throws if the statement has ended the transaction that it was in: what follows would be stored by itself. */
   #written(): void {
-    if (this.#transaction !== null && !this.#connection.inTransaction) {
+    // The engine is asked once, since this runs after every statement that writes.
+    if (this.#connection.inTransaction) return;
+    if (this.#transaction !== null) {
       this.#transaction.lose(endedError());
       this.#transaction.assertAlive();
     }
@@ -456,9 +458,8 @@ export class SqliteDriver implements Driver<'sync'> {
 
   /** The commit counts whatever happens here; after a failed fsync the connection closes itself. */
   #committed(): void {
-    if (this.#wal === null || this.#connection.inTransaction) return;
     try {
-      this.#wal.afterCommit(this.#readers.isStreaming);
+      this.#wal?.afterCommit(this.#readers.isStreaming);
     } catch (error) {
       this.#failed(error);
     }

@@ -12,8 +12,9 @@ const HEADER_BYTES = 100;
  * SQLite would apply the log to it. A backup of ours is always recognised. Another file is, if its page size, page count
  * or change counter does not lead to the log's. A log that does belong to the file is never refused.
  *
- * A file that is no database is refused here too: SQLite would remove the log beside it. A rollback journal may repair
- * the beginning of the file, so SQLite decides then.
+ * A file that is no database, is empty or missing is refused here too: SQLite would remove the log beside it. A new pool is
+ * never like that, since SQLite writes its first page, and syncs it, before it creates the log. A rollback journal may repair the
+ * beginning of the file, so SQLite decides then.
  *
  * @param path the real path, since SQLite follows links.
  * @throws CORRUPT if the log is not the file's own, NOT_A_DATABASE. Nothing was changed.
@@ -22,6 +23,13 @@ export function assertOwnLog(path: string): void {
   const wal = `${path}-wal`;
   const hasJournal = sizeOf(`${path}-journal`) > 0;
   if (sizeOf(wal) === 0 && !hasJournal) return;
+  if (sizeOf(path) === 0 && !hasJournal) {
+    throw new ProxyVaultError(
+      'NOT_A_DATABASE',
+      `${path} is missing or empty, but the log ${wal} beside it is not: SQLite would remove the log, which may hold the last changes of a pool. Nothing was touched. Restore a backup with \`proxyvault restore BACKUP --force\`, which keeps the log, or move the log to another folder.`,
+      { details: { path, log: wal } },
+    );
+  }
   if (sizeOf(path) > 0 && !isJournal(`${path}-journal`) && hasDatabaseHeader(path) === false) {
     throw new ProxyVaultError(
       'NOT_A_DATABASE',
