@@ -1,11 +1,12 @@
 import { inspect } from 'node:util';
 import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
+import { firstThrown } from '../first-thrown.ts';
 import { lines, Text, text, toJson, writeError } from './terminal.ts';
 
 /** A line on standard error, or with --json an object there. Standard output stays for data. */
 export function reportError(error: unknown, json: boolean): void {
-  const { code, message } = describe(error);
+  const { code, message } = describe(firstThrown(error));
   const origin = process.env.PROXYVAULT_DEBUG && error instanceof Error ? inspect(error) : undefined;
   if (json) {
     writeError(Text.ours(`${toJson({ error: { code, message, origin } })}\n`));

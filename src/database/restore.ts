@@ -6,6 +6,7 @@ import { makeFolder } from '../files/durable.ts';
 import { fileError } from '../files/file-error.ts';
 import { isSameFile } from '../files/same-file.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
+import { firstThrown } from '../first-thrown.ts';
 import { assertName } from './drivers/sqlite/backup-target.ts';
 import { type BackupProgress, copyTo, makePool, sealCopy } from './drivers/sqlite/copy.ts';
 import { translate } from './drivers/sqlite/errors.ts';
@@ -144,7 +145,8 @@ function assertRestorable(backup: string, path: string, overwrite: boolean): voi
 async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstThrown(thrown);
     const known = translate(error, { open: true, path: backup });
     if (!['NOT_A_DATABASE', 'CORRUPT', 'DATABASE_NEWER', 'MIGRATION_CHANGED'].includes(known.code))
       throw error;

@@ -6,12 +6,12 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { errnoOf } from './file-error.ts';
+import { removeTemporary } from './temporary.ts';
 
 const POSIX = process.platform !== 'win32';
 
@@ -61,7 +61,7 @@ export function publishNew(temporary: string, path: string): void {
   try {
     // Unlike a rename, a link fails if the name exists.
     linkSync(temporary, path);
-    rmSync(temporary);
+    removeTemporary(temporary);
   } catch (error) {
     if (!hasNoLinks(error)) throw error;
     // The empty file reserves the name.

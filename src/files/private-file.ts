@@ -1,10 +1,10 @@
-import { closeSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { publishNew } from './durable.ts';
 import { errnoOf, withFileErrors } from './file-error.ts';
-import { removeAbandonedTemporaries, temporaryName } from './temporary.ts';
+import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
 /**
  * A new file that only this user can read (0600). It gets its name when it is complete and on the disk, and never
@@ -44,7 +44,7 @@ export class PrivateFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.#close();
-    rmSync(this.#temporary, { force: true });
+    removeTemporary(this.#temporary);
   }
 
   #close(): void {

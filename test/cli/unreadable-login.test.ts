@@ -68,7 +68,7 @@ describe('a login that cannot be read', () => {
       ['next', '--reveal'],
       ['exec', '--', 'sh', '-c', 'touch started'],
     ]) {
-      const { status, stdout, stderr } = cli.run(args);
+      const { status, stdout, stderr } = cli.runProcess(args);
       expect({ status, stdout }).toEqual(
         args[0] === 'next'
           ? { status: 1, stdout: 'http://no-proxy-available.invalid:1\n' }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,6 +11,17 @@ const ENDLESS = `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c 
 
 const add = (db: DatabaseManager, port: number): unknown =>
   new ProxyRepository(db).create({ host: 'h.example', port, protocol: 'http' });
+
+/** One background query fails, and the database is closed while another is under way. */
+const FAILING = `
+  import { initDatabase } from 'proxyvault/database';
+  const db = initDatabase({ path: process.argv[1] });
+  await db.background.all('SELECT 1 AS x');
+  const long = db.background.all(${JSON.stringify(ENDLESS)}, { most: 2_000_000 });
+  await Promise.all([db.background.all('SELECT nonsense'), long]).catch(() => {});
+  await db[Symbol.asyncDispose]();
+  console.log('closed');
+`;
 
 /** How many proxies a copy of the file alone has. */
 function countInCopy({ path }: DatabaseManager): number {
@@ -47,6 +58,14 @@ describe('after close() the file alone is the whole pool', () => {
     await refused;
     await db[Symbol.asyncDispose]();
     expect(readdirSync(dirname(db.path))).toEqual(['pool.db']);
+  });
+
+  it('and a program does not end before that, as when another query has failed meanwhile', () => {
+    const { path } = openMigrated();
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', FAILING, path], {
+      encoding: 'utf8',
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'closed\n' });
   });
 
   it('at the latest after asyncDispose, if a background query has a long step', async () => {

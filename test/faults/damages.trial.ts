@@ -146,7 +146,7 @@ async function readAll(root: string, threads: boolean, problems: string[]): Prom
 
 let made = 0;
 
-await serveTrials(async (random, tries): Promise<Verdict> => {
+await serveTrials(async (_, random, tries): Promise<Verdict> => {
   const root = join(base, `copy-${made++}`);
   cpSync(template, root, { recursive: true });
   const pool = join(root, POOL);

@@ -54,12 +54,17 @@ export class Expectation {
     }
   }
 
-  /** The same for a program that has not been interrupted: what it says has failed is as it was before. */
+  /**
+   * The same for a program that has not been interrupted: what it says has failed is as it was before. What it has begun and
+   * says no more of is in doubt.
+   */
   static afterFailures(lines: readonly Line[]): Expectation {
     const expectation = new Expectation([]);
-    for (const line of lines) {
+    for (const [index, line] of lines.entries()) {
+      const next = lines[index + 1];
       if ('done' in line) expectation.#take(line.done, 'done');
       else if ('failed' in line) expectation.#take(line.failed, 'failed');
+      else if (next === undefined || 'doing' in next) expectation.#take(line.doing, 'doing');
     }
     return expectation;
   }

@@ -16,17 +16,24 @@ const FITTING: Record<Errno, readonly ErrorCode[]> = {
 
 /**
  * The codes that fit a fault. SQLite tells less than the system: of what it opens only that it cannot, or cannot for
- * writing; of the -shm file, of syncing, cutting and removing only that they failed, and an EIO while it reads is a
- * damaged file to it. After a failed `mkdir` of a path of several folders, Node says that the path does not exist.
+ * writing, or while it takes a lock only that it failed; of the -shm file, of syncing, cutting and removing only that they
+ * failed, and an EIO while it reads is a damaged file to it. The library looks for the cause, and finds one that lasts. After
+ * a failed `mkdir` of a path of several folders, Node says that the path does not exist.
  */
 export function fittingCodes({
   call,
   errno,
   path,
-}: Pick<Fault, 'call' | 'errno' | 'path'>): readonly ErrorCode[] {
+  mode,
+}: Pick<Fault, 'call' | 'errno' | 'path'> & Partial<Pick<Fault, 'mode'>>): readonly ErrorCode[] {
   const isIndex = path.endsWith('-shm');
   if (call === 'open')
-    return [...FITTING[errno], 'CANNOT_OPEN', 'READ_ONLY', ...(isIndex ? ['IO' as const] : [])];
+    return [
+      ...FITTING[errno],
+      'CANNOT_OPEN',
+      'READ_ONLY',
+      ...(isIndex || mode === 'once' ? ['IO' as const] : []),
+    ];
   if (call === 'read') return [...FITTING[errno], 'CORRUPT'];
   if (call === 'mkdir') return [...FITTING[errno], 'CANNOT_OPEN'];
   // SQLite calls a used-up quota and the file-size limit an I/O error; a fault that is over cannot be looked for.

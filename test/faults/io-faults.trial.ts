@@ -23,6 +23,22 @@ const ERRORS: Record<Call, readonly [Errno, ...Errno[]]> = {
 };
 
 const operations = [...LIBRARY, ...COMMAND_LINE] as [Operation, ...Operation[]];
+/** Faults that have found defects: they are tried first, each time. */
+const FOUND: readonly [operation: string, Omit<Fault, 'path'>][] = [
+  // A program ended in the middle of its last `await`, since a thread that was being closed no longer kept it running.
+  ['check', { call: 'open', nth: 4, errno: 'EMFILE', mode: 'once' }],
+  ['check', { call: 'open', nth: 4, errno: 'EMFILE', mode: 'once' }],
+  ['check', { call: 'read', nth: 19, errno: 'EIO', mode: 'once' }],
+  // The error that a user saw was that of tidying up.
+  [
+    'proxyvault export --reveal --output {root}/list-out.txt',
+    { call: 'unlink', nth: 1, errno: 'EROFS', mode: 'always' },
+  ],
+  ['backup', { call: 'open', nth: 12, errno: 'EDQUOT', mode: 'once' }],
+  // In doubt: stored all the same.
+  ['write', { call: 'sync', nth: 5, errno: 'ENOSPC', mode: 'always' }],
+];
+
 /** How many calls of each kind an operation makes. */
 const counts = new Map<Operation, Map<Call, number>>();
 
@@ -51,9 +67,15 @@ function chooseFault(found: ReadonlyMap<Call, number>, random: Random): Omit<Fau
   };
 }
 
-await serveTrials(async (random, tries): Promise<Verdict> => {
+async function choose(number: number, random: Random): Promise<[Operation, Omit<Fault, 'path'>]> {
+  const [name, found] = FOUND[number] ?? [];
+  if (found) return [operations.find((operation) => operation.name === name) ?? operations[0], found];
   const operation = random.pick(operations);
-  const fault = chooseFault(await countsOf(operation), random);
+  return [operation, chooseFault(await countsOf(operation), random)];
+}
+
+await serveTrials(async (number, random, tries): Promise<Verdict> => {
+  const [operation, fault] = await choose(number, random);
   const what = `${operation.name}; ${fault.call} ${fault.nth} ${fault.mode} ${fault.errno}`;
   tries(what);
   return onCopy(async ({ root, id, lines: templateLines }) => {

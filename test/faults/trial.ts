@@ -17,14 +17,13 @@ export type Message = { begins: number } | { tries: string } | { ended: number; 
 
 /** Makes trials from number `from` on, without end; or only that of `only`. Each says what it tries before it does. */
 export async function serveTrials(
-  trial: (random: Random, tries: (name: string) => void) => Promise<Verdict>,
+  trial: (number: number, random: Random, tries: (name: string) => void) => Promise<Verdict>,
 ): Promise<void> {
   const [seed = '1', only, from = only ?? '0'] = process.argv.slice(2);
   for (let number = Number(from === '-' ? 0 : from); ; number++) {
     say({ begins: number });
-    const verdict = await trial(new Random(Number(seed) ^ Math.imul(number + 1, 0x9e3779b1)), (name) =>
-      say({ tries: name }),
-    );
+    const random = new Random(Number(seed) ^ Math.imul(number + 1, 0x9e3779b1));
+    const verdict = await trial(number, random, (name) => say({ tries: name }));
     say({ ended: number, verdict });
     if (only !== undefined && only !== '-') return;
   }

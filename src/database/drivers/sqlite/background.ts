@@ -130,8 +130,8 @@ class Thread {
   readonly #onIdle: () => void;
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #query: Query | null = null;
-  /** It has failed, as one that could not open its files, and ends. */
-  #failed = false;
+  /** It was closed, or has failed, as one that could not open its files: somebody waits for its end. */
+  #ending = false;
   #id = 0;
   #columns: string[] = [];
   #removeAbortListener: (() => void) | null = null;
@@ -141,16 +141,17 @@ class Thread {
     this.#onIdle = onIdle;
     this.#worker = new Worker(source, {
       eval: true,
+      // Options of the program, such as --input-type=module, would change what the source text is taken for.
+      execArgv: [],
       workerData: { path, busyTimeoutMs, engine: resolveEngine(), ended: this.#closed.buffer },
     });
     // An idle worker does not keep the program running.
     this.#worker.unref();
     this.#worker.on('message', (answer: Answer) => this.#receive(answer));
     this.#worker.on('error', (error) => {
-      this.#failed = true;
+      // By itself, and queries may wait for its place.
+      this.#end();
       this.#settle(translate(error, { open: true, path }));
-      // It ends by itself, and queries may wait for its place.
-      this.#worker.ref();
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
@@ -162,7 +163,7 @@ class Thread {
   }
 
   get idle(): boolean {
-    return this.#query === null && !this.#failed;
+    return this.#query === null && !this.#ending;
   }
 
   run(query: Query): void {
@@ -185,10 +186,15 @@ class Thread {
 
   close(): Promise<void> {
     this.#query?.reject(closedError(this.#path));
-    // Stays referenced until it has ended: the program must not exit in the middle of its query.
-    this.#worker.ref();
+    this.#end();
     this.#worker.postMessage({ type: 'close' });
     return this.#ended;
+  }
+
+  /** The program must not exit before the thread has ended, though an answer may still come from it. */
+  #end(): void {
+    this.#ending = true;
+    this.#worker.ref();
   }
 
   waitUntilClosed(timeoutMs: number): boolean {
@@ -226,7 +232,7 @@ class Thread {
     this.#query = null;
     this.#removeAbortListener?.();
     this.#removeAbortListener = null;
-    this.#worker.unref();
+    if (!this.#ending) this.#worker.unref();
     if (error) query.reject(error);
     else query.resolve();
     this.#onIdle();

@@ -19,7 +19,7 @@ const BLOCK = Buffer.alloc(64 * 1024);
 export function systemCause(code: string, path: string): Error | null {
   if (path === ':memory:') return null;
   if (code.startsWith('SQLITE_CANTOPEN')) return tooManyFiles() ?? noSpace(path);
-  return /^SQLITE_IOERR_(?:WRITE|TRUNCATE|SHMSIZE|SHMOPEN)$/.test(code) ? noSpace(path) : null;
+  return /^SQLITE_IOERR_(?:WRITE|TRUNCATE|LOCK|SHMSIZE|SHMOPEN)$/.test(code) ? noSpace(path) : null;
 }
 
 /** The error if this process, or the system, has too few file descriptors left to open a database. */

@@ -16,7 +16,7 @@ import { ProxyVaultError } from '../../../errors.ts';
 import { makeFolder, publishNew, syncFile, syncFolder } from '../../../files/durable.ts';
 import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
 import { withLock } from '../../../files/lock.ts';
-import { removeAbandonedTemporaries, temporaryName } from '../../../files/temporary.ts';
+import { removeAbandonedTemporaries, removeTemporary, temporaryName } from '../../../files/temporary.ts';
 import { assertReplaceable, assertSize, readKeyFile } from './key-file-access.ts';
 
 /** Writing takes some milliseconds, so a lock that is held for longer belongs to a process that is stopped. */
@@ -70,7 +70,7 @@ export function replaceKeyFile(path: string, replacement: Replacement): void {
         // A link, because a rename would replace a file that another process makes at this moment.
         else if (!tryToPublish(temporary, path)) throw changedError(path);
       } finally {
-        rmSync(temporary, { force: true });
+        removeTemporary(temporary);
       }
       syncFolder(dirname(path));
     });
@@ -133,7 +133,7 @@ function keepBackup(path: string, covers: (older: string) => boolean): void {
     syncFile(temporary);
     renameSync(temporary, backup);
   } finally {
-    rmSync(temporary, { force: true });
+    removeTemporary(temporary);
   }
 }
 
@@ -158,7 +158,7 @@ function tryToPublish(temporary: string, path: string): boolean {
     syncFolder(dirname(path));
     return false;
   } finally {
-    rmSync(temporary, { force: true });
+    removeTemporary(temporary);
   }
 }
 
@@ -171,7 +171,7 @@ function writeTemporary(path: string, text: string): string {
     fsyncSync(descriptor);
     return temporary;
   } catch (error) {
-    rmSync(temporary, { force: true });
+    removeTemporary(temporary);
     throw error;
   } finally {
     bytes.fill(0);
