@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
-import { assertLedgerName } from './migrations/ledger-name.ts';
+import { assertLedgerName, DEFAULT_LEDGER } from './migrations/ledger-name.ts';
 import { BASE, loadMigrations } from './migrations/sources.ts';
 import type { Migration, MigrationSource } from './migrations/types.ts';
 import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
@@ -93,7 +93,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
     clock = Date.now,
   } = options;
   const { maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
-  const { migrationsTable = 'schema_migrations', onInvalidRow = invalidRowWarnings() } = options;
+  const { migrationsTable = DEFAULT_LEDGER, onInvalidRow = invalidRowWarnings() } = options;
   const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
   // better-sqlite3 trims what it is given, and would open another file.
   if (typeof path !== 'string' || path.trim() === '' || path !== path.trimEnd() || path.includes('\0')) {

@@ -1,10 +1,15 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
 
 /** SQLite's own names, and those of its table functions: https://www.sqlite.org/vtab.html#eponymous_virtual_tables */
 const RESERVED = /^(?:sqlite_|pragma_|jsonb?_|dbstat$)/i;
-const CREATED =
-  /\b(?:CREATE\s+(?:UNIQUE\s+|VIRTUAL\s+)?(?:TABLE|INDEX|TRIGGER|VIEW)(?:\s+IF\s+NOT\s+EXISTS)?|RENAME\s+TO)\s+["'`[]?(\w+)/gi;
+/** Also of a schema that is named: a temporary table would hide ours. */
+const MADE =
+  /^(?:CREATE\s+(?:TEMP\s+|TEMPORARY\s+)?(?:UNIQUE\s+|VIRTUAL\s+)?(?:TABLE|INDEX|TRIGGER|VIEW)(?:\s+IF\s+NOT\s+EXISTS)?|ALTER\s+TABLE\s.*\sRENAME\s+TO)\s+(?:\w+\s*\.\s*)?["'`[]?(\w+)/is;
+
+/** The name that the table had in every version, so that no migration makes it for the first time. */
+export const DEFAULT_LEDGER = 'schema_migrations';
 
 /**
  * Checks another name for the table of migrations, which is written between quotes in SQL: so words of SQL are no problem.
@@ -16,11 +21,17 @@ export function assertLedgerName(name: unknown, migrations: readonly Migration[]
   if (typeof name !== 'string' || !/^[a-z_][a-z\d_]{0,62}$/i.test(name))
     throw invalid('must be 1 to 63 letters, digits and _, and not begin with a digit');
   if (RESERVED.test(name)) throw invalid(`cannot be ${name}, since SQLite reserves that name`);
-  const owner = migrations.find(({ up }) =>
-    [...up.matchAll(CREATED)].some(([, made]) => made?.toLowerCase() === name.toLowerCase()),
-  );
+  // A pool that has it is opened whatever its migrations say.
+  if (name === DEFAULT_LEDGER) return;
+  const owner = migrations.find((migration) => makes(migration, name.toLowerCase()));
   if (owner)
     throw invalid(`cannot be ${name}, since the migration ${owner.name} makes something of that name`);
+}
+
+function makes(migration: Migration, name: string): boolean {
+  // Most do not have the word at all, and need not be split.
+  if (!migration.up.toLowerCase().includes(name)) return false;
+  return sectionStatements(migration, 'up').some(({ sql }) => MADE.exec(sql)?.[1]?.toLowerCase() === name);
 }
 
 function invalid(problem: string): ProxyVaultError {

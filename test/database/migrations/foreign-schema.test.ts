@@ -136,14 +136,23 @@ describe('a migration table of another program', () => {
       'jsonb_tree',
       'dbstat',
     ];
-    const made = ['proxies', 'Proxy_Tags', 'idx_proxies_status', 'orders', 'ORDERS_OPEN'];
+    const made = [
+      'proxies',
+      'Proxy_Tags',
+      'idx_proxies_status',
+      'orders',
+      'ORDERS_OPEN',
+      'drafts',
+      'bills',
+      'invoices',
+    ];
     const migrations = [
       {
         namespace: 'shop',
         files: [
           {
             name: '001_orders',
-            sql: '-- Migration: 001_orders\n-- Description: Orders\n\n-- Up\nCREATE TABLE "orders" (id);\nCREATE VIEW IF NOT EXISTS orders_open AS SELECT id FROM orders;\n\n-- Down\nDROP TABLE orders;',
+            sql: '-- Migration: 001_orders\n-- Description: Orders\n\n-- Up\nCREATE TABLE "orders" (id);\nCREATE VIEW IF NOT EXISTS orders_open AS SELECT id FROM orders;\nCREATE TABLE main.bills (id);\nCREATE TEMP TABLE drafts (id);\nALTER TABLE bills\nRENAME TO invoices;\n\n-- Down\nDROP TABLE orders;',
           },
         ],
       },
@@ -157,6 +166,22 @@ describe('a migration table of another program', () => {
         message: expect.stringContaining('migrationsTable'),
       });
     expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  it('may be a name that a migration only mentions, or the default one if a migration makes it where it is missing', () => {
+    const sql = [
+      '-- Migration: 001_notes\n-- Description: Notes\n\n-- Up',
+      '-- Unlike CREATE TABLE vault_migrations, this can be undone.',
+      "CREATE TABLE notes (text DEFAULT 'create table vault_migrations');",
+      'CREATE TABLE IF NOT EXISTS schema_migrations (version);',
+      '-- Down\nDROP TABLE notes;',
+    ].join('\n');
+    const migrations = [{ namespace: 'shop', files: [{ name: '001_notes', sql }] }];
+    for (const migrationsTable of ['vault_migrations', undefined]) {
+      const db = openDatabase({ migrationsTable, migrations });
+      db.migrations.up();
+      expect(db.migrations.getPending()).toEqual([]);
+    }
   });
 
   it.each(['select', 'group', 'ORDER', 'table', 'values'])(
