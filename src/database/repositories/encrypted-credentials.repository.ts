@@ -116,15 +116,22 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /**
    * As `store`, for a proxy that the caller's transaction has just added with this address. It needs no savepoint and no
-   * look at the proxy, which makes an import a seventh faster.
+   * look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login that is added with another
+   * address than the proxy's does not open.
    *
-   * @throws as `store`; CONSTRAINT if there is no such proxy.
+   * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
   add(proxy: AddressedProxy, login: Login): Result<M, void> {
     const { id, address } = parseTarget(proxy);
     const text = textOf(login);
     if (address === null)
       throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
+    // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
+    if (this.#db.transactionNumber === 0)
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'add is for the transaction that adds the proxy: use store.',
+      );
     this.#session.assertMayHoldCredentials?.();
     const sealed = this.#cipher().seal(id, address, 'login', text);
     const params = { ...toParams(id, sealed), now: toStored(this.#session.clock()) };

@@ -54,6 +54,27 @@ describe('save and findByProxyId', () => {
     expect(credentials.count()).toBe(0);
   });
 
+  it('add stores the login of a proxy in the transaction that adds it, and nothing outside of one', () => {
+    const { db, encryption, credentials } = open();
+    const login = { username: 'u', password: 'p' };
+    const input = { host: 'new.example', port: 1, protocol: 'http' } as const;
+    const proxies = new ProxyRepository(db, encryption);
+    const bound = new EncryptedCredentialsRepository(db, encryption);
+    const first = db.transaction(() => {
+      const created = proxies.create(input);
+      bound.add(created, login);
+      return created;
+    });
+    expect(bound.reveal(first)).toEqual(login);
+    const second = proxies.create({ ...input, port: 2 });
+    for (const add of [
+      () => bound.add(second, login),
+      () => db.transaction(() => bound.add(second.id as never, login)),
+    ])
+      expect(thrownBy(add)).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(credentials.count()).toBe(1);
+  });
+
   it('take data that says no key', () => {
     const { credentials, encryption, a } = open();
     const { ciphertext, iv, authTag } = encryption.encrypt('plain');
