@@ -273,10 +273,12 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
 /** SQLite follows a symbolic link to the database, and looks for its log and journal beside the real file. */
 function guardLogs(path: string): void {
-  const real = withFileErrors(`${path} cannot be opened`, path, () => realpathSync(path));
-  assertName(real);
-  guardCompanions(real);
-  assertOwnLog(real);
+  withFileErrors(`${path} cannot be opened`, path, () => {
+    const real = realpathSync(path);
+    assertName(real);
+    guardCompanions(real);
+    assertOwnLog(real);
+  });
 }
 
 function hasRows(driver: SqliteDriver, ledger: string): boolean {

@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+
 import { join } from 'node:path';
 import { initDatabase } from 'proxyvault/database';
 import { describe, expect, it, vi } from 'vitest';
@@ -71,6 +80,21 @@ describe('initDatabase refuses', () => {
     expect(thrownBy(() => initDatabase({ path, readonly: true }))).toMatchObject({ code: 'CANNOT_OPEN' });
     expect(existsSync(join(path, '..'))).toBe(false);
   });
+
+  it.skipIf(!POSIX)(
+    'a name with which those of the log and the journal would be too long, and creates nothing',
+    () => {
+      const folder = temporaryFolder();
+      for (const length of [248, 251, 255]) {
+        const path = join(folder, 'p'.repeat(length));
+        expect(thrownBy(() => initDatabase({ path }))).toMatchObject({
+          code: 'CANNOT_OPEN',
+          details: { errno: 'ENAMETOOLONG' },
+        });
+      }
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 
   it('a path below a file', () => {
     const file = join(temporaryFolder(), 'file');

@@ -39,7 +39,8 @@ export function prepareFile(path: string, readonly: boolean): void {
     return;
   }
   if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
-  assertOwnLog(path);
+  // Its names are longer, so that this may fail where the file itself could be made.
+  withFileErrors(`${path} cannot be created`, path, () => assertOwnLog(path));
   try {
     makeFolder(dirname(path));
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.
