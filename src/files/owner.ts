@@ -5,9 +5,9 @@ import { hostname } from 'node:os';
 /**
  * A mark names the process that owns a temporary file or a lock. It can be a part of a file name: the machine, the place (a
  * boot and its process-id namespace, as a container has one of its own), the process id, and when the process started, because
- * ids are used again. Version 0.1.0 wrote marks without the machine.
+ * ids are used again.
  */
-const MARK = /^(?:([\da-f]{8})-)?([\da-f]{8})-(\d+)-(\d+)$/;
+const MARK = /^([\da-f]{8})-([\da-f]{8})-(\d+)-(\d+)$/;
 
 /** Of a machine that cannot be told from others for certain. */
 const UNKNOWN_MACHINE = '00000000';

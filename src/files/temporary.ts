@@ -7,8 +7,7 @@ import { isAbandoned, ownMark } from './owner.ts';
 /** `tmp` is a small file, such as a key; `partial` is the copy of a database, which SQLite may keep other files beside. */
 type Suffix = 'tmp' | 'partial';
 
-const TEMPORARY =
-  /^\..+\.((?:[\da-f]{8}-){1,2}\d+-\d+)\.[\da-f]{12}\.(?:tmp|partial)(?:-wal|-shm|-journal)?$/;
+const TEMPORARY = /^\..+\.((?:[\da-f]{8}-){2}\d+-\d+)\.[\da-f]{12}\.(?:tmp|partial)(?:-wal|-shm|-journal)?$/;
 /** Names of version 0.1.0 have no owner's mark, so that only their age tells whether they are abandoned. */
 const OLD_PARTIAL = /^\..+\.[\da-f]{12}\.partial(?:-wal|-shm|-journal)?$/;
 const OLD_REST = /^[\da-f]{12}\.tmp$/;

@@ -59,7 +59,7 @@ describe('a lock', () => {
   it('of a process that cannot be seen from here is broken by its age alone', () => {
     const lock = join(temporaryFolder(), 'a.lock');
     // Another container, version 0.1.0, and a crash before the content was written.
-    for (const mark of ['0badcafe-1-1', '1', '']) {
+    for (const mark of ['0badcafe-0badcafe-1-1', '1', '']) {
       writeFileSync(lock, mark);
       makeOld(lock, 9);
       expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'BUSY' });

@@ -23,11 +23,11 @@ it('a mark of this process is alive, and its old file is not abandoned', () => {
 
 it('a mark of a process that has ended is dead, and its new file is abandoned', async () => {
   const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
-  const [, place, , start] = ownMark().split('-');
-  const mark = `${place}-${child.pid}-0`;
+  const [machine, place, , start] = ownMark().split('-');
+  const mark = `${machine}-${place}-${child.pid}-0`;
   expect(isAlive(mark)).toBe(true);
   // Another process has had this id before: the start time differs.
-  if (linux) expect(isAlive(`${place}-${child.pid}-${Number(start) - 1}`)).toBe(false);
+  if (linux) expect(isAlive(`${machine}-${place}-${child.pid}-${Number(start) - 1}`)).toBe(false);
   child.kill('SIGKILL');
   await once(child, 'exit');
   expect(isAlive(mark)).toBe(false);
@@ -48,7 +48,7 @@ it('a mark of an older boot of this machine is dead, whatever its age; of anothe
   }
 });
 
-it.each(['', 'x', '0000000-1-1', 'ffffffff-1-1', '../../x', '12345678-1-1\n'])(
+it.each(['', 'x', '0000000-ffffffff-1-1', 'ffffffff-1-1', '../../x', '12345678-12345678-1-1\n'])(
   'a mark %j of another place or of no form is decided by age alone',
   (mark) => {
     expect(isAlive(mark)).toBeNull();
@@ -64,8 +64,8 @@ it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', asyn
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [pid] = await once(parent.stdout, 'data');
-  const [, place] = ownMark().split('-');
-  const mark = `${place}-${Number(String(pid))}-0`;
+  const [machine, place] = ownMark().split('-');
+  const mark = `${machine}-${place}-${Number(String(pid))}-0`;
   await expect.poll(() => isAlive(mark)).toBe(false);
   expect(() => process.kill(Number(String(pid)), 0)).not.toThrow();
   parent.kill('SIGKILL');

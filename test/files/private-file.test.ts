@@ -9,7 +9,7 @@ import { temporaryFolder, thrownBy } from '../support/temporary.ts';
 it('a private file removes what killed processes have left of others, which may hold passwords', () => {
   const folder = temporaryFolder();
   const { pid } = spawnSync(process.execPath, ['-e', '']);
-  const [, place] = ownMark().split('-');
+  const place = ownMark().split('-', 2).join('-');
   const living = `.living.${ownMark()}.0123456789ab.tmp`;
   const foreign = '.foreign.0123456789ab.tmp';
   for (const name of [living, foreign, `.other.json.${place}-${pid}-1.0123456789ab.tmp`])

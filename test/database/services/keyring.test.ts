@@ -274,7 +274,7 @@ describe('moving the key', () => {
   it('removes what a process that was killed left of an old key, and breaks its lock', async () => {
     const { keyFile, service } = openWithKeyFile();
     const left = join(dirname(keyFile), '.key.0123456789ab.tmp');
-    const [, place] = ownMark().split('-');
+    const place = ownMark().split('-', 2).join('-');
     const { pid } = spawnSync(process.execPath, ['-e', '']);
     const killed = join(dirname(keyFile), `.key.${place}-${pid}-1.0123456789ab.tmp`);
     writeFileSync(killed, '', { mode: 0o600 });
@@ -429,7 +429,7 @@ describe('the file', () => {
     expect(readFileSync(keyFile, 'utf8')).toBe(before);
     rmSync(`${keyFile}.lock`);
     const { pid } = spawnSync(process.execPath, ['-e', '']);
-    const [, place] = ownMark().split('-');
+    const place = ownMark().split('-', 2).join('-');
     writeFileSync(`${keyFile}.lock`, `${place}-${pid}-1 0`);
     await service.protect(keyringFile(keyFile));
     expect(readdirSync(dirname(keyFile)).sort()).toEqual(['key', 'key.bak']);
