@@ -24,6 +24,7 @@ import { guardCompanions, guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 import { Turns } from './turns.ts';
+import { assertOptions } from './validation.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;
@@ -194,7 +195,12 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *
    * @throws INVALID_INPUT.
    */
-  prune({ eventsOlderThan, statsOlderThan, limit }: PruneOptions): { events: number; stats: number } {
+  prune(options: PruneOptions): { events: number; stats: number } {
+    const { eventsOlderThan, statsOlderThan, limit } = assertOptions(
+      options,
+      ['eventsOlderThan', 'statsOlderThan', 'limit'],
+      'options of prune',
+    );
     return this.transaction(() => ({
       events: eventsOlderThan
         ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan, limit)

@@ -403,6 +403,17 @@ describe('ProxyUsageStatsRepository', () => {
     expect(usage.range().map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
   });
 
+  it('prunes nothing for options that there are not, such as a misspelt one', () => {
+    const { db } = open();
+    for (const options of [
+      undefined,
+      null,
+      { olderThan: new Date() },
+      { statsOlderThan: new Date(), limits: 1 },
+    ])
+      expect(thrownBy(() => db.prune(options as never))).toMatchObject({ code: 'INVALID_INPUT' });
+  });
+
   it('prunes in pieces, as long as any row goes, and rejects what is no number of rows', () => {
     const { usage, db, a } = openUsage();
     const events = new RotationEventsRepository(db);
