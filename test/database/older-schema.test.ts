@@ -91,8 +91,10 @@ function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
     }
   }
   const rotator = new Rotator(db);
+  const { 'EncryptedCredentialsRepository.add': add = () => null } = operations;
   return {
     ...operations,
+    'EncryptedCredentialsRepository.add': () => db.transaction(add),
     next: () => rotator.next({ domain: 'a.example' }),
     report: () => rotator.report('id', { success: true }),
     import: () => importProxies(db, ['http://u:p@h.example:1'], { encryption }),
