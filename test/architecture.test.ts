@@ -8,11 +8,12 @@ const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
 /** Which rooms a room may import from, besides itself. The files at the top of src/ are rooms of one file. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'errors.ts': [],
+  'first-thrown.ts': [],
   'node-version.ts': [],
   files: ['errors.ts'],
   network: ['errors.ts'],
   lists: ['network', 'errors.ts'],
-  database: ['files', 'network', 'errors.ts', 'node-version.ts'],
+  database: ['files', 'network', 'errors.ts', 'first-thrown.ts', 'node-version.ts'],
   transfer: ['lists', 'database', 'files', 'errors.ts'],
   rotation: ['database', 'network', 'errors.ts'],
   gateway: ['rotation', 'database', 'network', 'errors.ts'],
@@ -25,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'files',
     'network',
     'errors.ts',
+    'first-thrown.ts',
     'node-version.ts',
   ],
   'index.ts': ['gateway', 'rotation', 'transfer', 'database', 'lists', 'errors.ts'],
