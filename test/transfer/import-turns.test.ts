@@ -121,6 +121,21 @@ describe('an import lets the event loop have its turns', () => {
     expect(rowsOf(again, 'encryption_keys')).toEqual([]);
   });
 
+  it('and what follows its transaction does not hold up close() either', async () => {
+    const { db } = pool();
+    let tries = 0;
+    const job = db.longTransaction(function* ({ driver }) {
+      driver.afterTransaction(() => {
+        tries++;
+        throw new ProxyVaultError('BUSY', 'locked', { details: { sqlite: 'SQLITE_BUSY' } });
+      });
+      yield driver.run(`UPDATE rotation_config SET strategy = 'random'`, {});
+      db.close();
+    });
+    await expect(job).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(tries).toBe(1);
+  });
+
   it('and so do two at once, a rotation of the key, and one after the other removes what left its list', async () => {
     const { db, encryption, proxies } = pool();
     await importProxies(db, listOf(1500, 'old'), { encryption, tag: 'a', sync: true });

@@ -193,8 +193,8 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
   /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.#db.run(
-      `DELETE FROM proxy_usage_stats WHERE (proxy_id, date) IN (
-         SELECT proxy_id, date FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
+      `DELETE FROM proxy_usage_stats WHERE rowid IN (
+         SELECT rowid FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
       {
         day: storedFrom(time, 'time').slice(0, 10),
         limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER),

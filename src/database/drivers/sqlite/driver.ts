@@ -206,7 +206,18 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       return await this.#inSlices(transaction, steps, slicing);
     } finally {
-      for (const work of transaction.followUps) await patiently(work).catch(ignoreTyped);
+      // They wait for the lock too; once the transaction is not wanted any more, each is tried once.
+      for (const work of transaction.followUps) {
+        const attempt = (): void => {
+          try {
+            work();
+          } catch (error) {
+            slicing.assertWanted();
+            throw error;
+          }
+        };
+        await patiently(attempt).catch(ignoreTyped);
+      }
     }
   }
 
