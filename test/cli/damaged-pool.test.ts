@@ -33,6 +33,16 @@ describe('a pool with a malformed row', () => {
     expect(check.stdout).toContain(`proxies ${ids[0]}: created_at: it is not a time`);
   }, 180_000);
 
+  it('or with a trigger of somebody else: check names it', () => {
+    const { run } = poolWith(
+      `CREATE TRIGGER planted AFTER UPDATE ON proxies BEGIN SELECT RAISE(ROLLBACK, 'no'); END`,
+    );
+    expect(run(['check'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('planted is not part of the schema of proxyvault'),
+    });
+  }, 60_000);
+
   it('of the configuration stops next, until config reset', () => {
     const { run } = poolWith(`INSERT INTO rotation_config (id, strategy) VALUES (1, 'nonsense')`);
     expect(run(['next'])).toMatchObject({ status: 1, stderr: expect.stringContaining('INVALID_ROW') });

@@ -105,3 +105,25 @@ it.runIf(SHELL)('too many open files is CANNOT_OPEN with the advice, wherever a 
   }
   expect(rows[0]?.all.slice(0, 6).map(({ code }) => code)).toEqual(new Array(6).fill('CANNOT_OPEN'));
 });
+
+it.runIf(SHELL)(
+  'the limit on the size of a file is DISK_FULL for a backup too, whose copy is written page by page',
+  () => {
+    const folder = temporaryFolder();
+    const script = (work: string) => `const db = initDatabase({ path }); ${work} db.close();`;
+    under(
+      '-f 20000',
+      script(`db.driver.exec('CREATE TABLE blobs (data BLOB)');
+    db.driver.run('INSERT INTO blobs VALUES (zeroblob(500000))', {}); say(1);`),
+      folder,
+    );
+    const target = JSON.stringify(join(folder, 'copy.db'));
+    // 64 KiB are 128 blocks of 512 bytes.
+    const [error] = under('-f 128', script(`say(await outcome(() => db.backup(${target})));`), folder);
+    expect(error).toMatchObject({
+      code: 'DISK_FULL',
+      errno: 'EFBIG',
+      message: expect.stringContaining('ulimit -f'),
+    });
+  },
+);

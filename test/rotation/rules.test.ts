@@ -38,6 +38,31 @@ describe('conditions', () => {
       expect([condition, holds(condition, facts)]).toEqual([condition, expected]);
   });
 
+  it('take a domain for the same whatever way it is written', () => {
+    const written = ['shop.de', 'SHOP.DE.', 'shop。de', 'shop.ｄｅ', 'shop.de。'];
+    for (const domain of written) {
+      expect([domain, holds({ field: 'domain', operator: 'ends-with', value: '.de' }, { domain })]).toEqual([
+        domain,
+        true,
+      ]);
+      expect(holds({ field: 'domain', operator: 'not-in', value: ['Shop.de.'] }, { domain })).toBe(false);
+      expect(holds({ field: 'domain', operator: 'starts-with', value: 'shop.' }, { domain })).toBe(true);
+    }
+    for (const domain of ['bücher.example', 'xn--bcher-kva.example', 'BÜCHER.example.'])
+      for (const value of ['bücher.example', 'xn--bcher-kva.example'])
+        expect([domain, value, holds({ field: 'domain', operator: 'equals', value }, { domain })]).toEqual([
+          domain,
+          value,
+          true,
+        ]);
+    expect(holds({ field: 'domain', operator: 'contains', value: '10' }, { domain: 'a10.example' })).toBe(
+      true,
+    );
+    expect(
+      holds({ field: 'domain', operator: 'ends-with', value: '.de' }, { domain: 'shop.de.evil.example' }),
+    ).toBe(false);
+  });
+
   it('do not hold on a fact that is absent, not even a denial', () => {
     for (const operator of ['not-equals', 'equals'] as const) {
       expect(holds({ field: 'region', operator, value: 'EU' }, {})).toBe(false);

@@ -31,6 +31,7 @@ export function checkCommand(): Command {
             : []),
           ...report.schema.missing.map((name) => `${name} is missing`),
           ...report.schema.changed.map((name) => `${name} differs from its migration`),
+          ...report.schema.extra.map((name) => `${name} is not part of the schema of proxyvault`),
           ...credentialNotes(report.credentials),
         ];
         if (walBytes > WAL_ALARM)

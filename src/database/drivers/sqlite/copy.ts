@@ -1,5 +1,6 @@
 import { openConnection, openReader } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
+import { translate } from './errors.ts';
 
 export interface BackupProgress {
   totalPages: number;
@@ -26,6 +27,8 @@ export async function copyTo(
       },
     });
     onProgress?.({ totalPages, remainingPages: 0 });
+  } catch (error) {
+    throw translate(error, { open: true, path: copy, source: source.path });
   } finally {
     connection.close();
   }

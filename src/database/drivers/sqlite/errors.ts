@@ -54,7 +54,7 @@ export function sqliteCode(error: unknown): string | null {
  */
 export function translate(
   error: unknown,
-  context: { open: boolean; path: string; waitedMs?: number },
+  context: { open: boolean; path: string; source?: string; waitedMs?: number },
 ): ProxyVaultError {
   if (error instanceof ProxyVaultError) return error;
   if (!context.open) return closedError(context.path);
@@ -62,7 +62,7 @@ export function translate(
   const message = error instanceof Error ? error.message : String(error);
   const code = sqliteCode(error);
   if (code === null) return withoutCode(error, message, path);
-  const cause = systemCause(code, path);
+  const cause = systemCause(code, path, context.source);
   if (cause !== null) return ofSystem(cause, error, { sqlite: code, path });
   const known = CODES.find(([prefix]) => code.startsWith(prefix));
   if (known === undefined)

@@ -14,12 +14,16 @@ const BLOCK = Buffer.alloc(64 * 1024);
  * Why the operating system has refused something to SQLite, which says only that it did: a write error may be a used-up
  * quota, and a file that cannot be opened one descriptor too many. So the same is tried again here.
  *
+ * @param source The database whose copy the file at `path` becomes; the copy may be empty again when its error comes.
  * @returns an error of `node:fs`, or null if the cause is not found.
  */
-export function systemCause(code: string, path: string): Error | null {
+export function systemCause(code: string, path: string, source = path): Error | null {
   if (path === ':memory:') return null;
-  if (code.startsWith('SQLITE_CANTOPEN')) return tooManyFiles() ?? noSpace(path);
-  return /^SQLITE_IOERR_(?:WRITE|TRUNCATE|LOCK|SHMSIZE|SHMOPEN)$/.test(code) ? noSpace(path) : null;
+  if (code.startsWith('SQLITE_CANTOPEN')) return tooManyFiles() ?? noSpace(path, source);
+  // The backup API names only the kind of its error.
+  return /^SQLITE_IOERR(?:_(?:WRITE|TRUNCATE|LOCK|SHMSIZE|SHMOPEN))?$/.test(code)
+    ? noSpace(path, source)
+    : null;
 }
 
 /** The error if this process, or the system, has too few file descriptors left to open a database. */
@@ -32,11 +36,13 @@ export function tooManyFiles(): Error | null {
   return error !== null && /^E[MN]FILE$/.test(errnoOf(error) ?? '') ? error : null;
 }
 
-/** The error if a new file beside the database cannot grow as large as the database, its log or its index would. */
-function noSpace(path: string): Error | null {
+/** The error if a new file beside the database cannot grow as large as the database, its source, a log or an index would. */
+function noSpace(path: string, source: string): Error | null {
   // A name, never the files themselves: closing a descriptor of them drops SQLite's locks.
   const probe = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.probe`);
-  const end = Math.max(...['', '-wal', '-shm'].map((suffix) => sizeOf(path + suffix)));
+  const end = Math.max(
+    ...['', '-wal', '-shm'].flatMap((suffix) => [sizeOf(path + suffix), sizeOf(source + suffix)]),
+  );
   const error = errorOf(() => {
     const descriptor = openSync(probe, 'wx', 0o600);
     try {
