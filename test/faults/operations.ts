@@ -189,6 +189,7 @@ export const LIBRARY: readonly Operation[] = [
   ),
   onPool('migrations', async ({ db: { migrations } }, place) => {
     const newest = migrations.getCurrentVersion();
+    place.say({ done: { kind: 'version', version: newest } });
     await act(place, { kind: 'version', version: newest - 1 }, () => migrations.down(1));
     await act(place, { kind: 'version', version: newest }, () => migrations.up());
   }),

@@ -36,6 +36,9 @@ const SELECT = `
   SELECT c.*, p.protocol, p.host, p.port
   FROM encrypted_credentials AS c LEFT JOIN proxies AS p ON p.id = c.proxy_id`;
 
+const NOT_UNDER = `(c.key_id IS DISTINCT FROM :key_id OR coalesce(c.binding, 'unbound') = 'unbound'
+    OR c.binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS})`;
+
 const INSERT = `
   INSERT INTO encrypted_credentials
     (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
@@ -234,21 +237,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
     assertId(after, 'after');
     assertWhole(limit, 'limit', 1, 10_000);
-    if (notUnder === undefined) {
-      return readablePage(
-        this.#session,
-        `${SELECT} WHERE c.proxy_id > :after ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
-        { after, limit },
-        toStoredCredential,
-      );
-    }
+    const isWanted = notUnder === undefined ? '' : `AND ${NOT_UNDER}`;
     return readablePage(
       this.#session,
-      `${SELECT}
-       WHERE c.proxy_id > :after AND (c.key_id IS DISTINCT FROM :key_id OR coalesce(c.binding, 'unbound') = 'unbound'
-         OR c.binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS})
-       ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
-      { after, limit, key_id: assertId(notUnder, 'notUnder') },
+      {
+        table: 'encrypted_credentials',
+        query: `${SELECT} WHERE c.proxy_id > :after ${isWanted} ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
+        keyOf: (row) => row.proxyId,
+      },
+      { after, limit, ...(notUnder === undefined ? {} : { key_id: assertId(notUnder, 'notUnder') }) },
       toStoredCredential,
     );
   }
@@ -256,9 +253,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   /** How many rows `page` gives that are not bound to their address under a key. */
   countNotUnder(keyId: string): Result<M, number> {
     return this.#db.one(
-      `SELECT count(*) AS n FROM encrypted_credentials
-       WHERE key_id IS DISTINCT FROM :key_id OR coalesce(binding, 'unbound') = 'unbound'
-         OR binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS}`,
+      `SELECT count(*) AS n FROM encrypted_credentials AS c WHERE ${NOT_UNDER}`,
       { key_id: assertId(keyId, 'keyId') },
       (row) => Number(row?.n),
     );

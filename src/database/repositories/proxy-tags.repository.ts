@@ -1,6 +1,7 @@
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { assertId, parse, text } from '../validation.ts';
 import { ID, Table, TEXT } from './columns.ts';
+import { assertBehind } from './key-order.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 const tagSchema = text(128);
@@ -78,6 +79,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
     for (let after = ''; ; ) {
       const last = (yield this.#lastOfChunk(tag, importId, after)) as string | null;
       if (last === null) return removed;
+      assertBehind('proxy_tags', after, last);
       const chunk = { tag, import_id: importId, after, last };
       removed += (yield this.#db.run(
         `DELETE FROM proxies

@@ -16,6 +16,7 @@ import {
 } from '../validation.ts';
 import { isSame, isUnreadable, movedError, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+import { assertBehind } from './key-order.ts';
 import {
   alreadyThere,
   filterSchema,
@@ -151,6 +152,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         const page = found.slice(0, limit);
         // Malformed rows count, or a page of them would seem the last. What sorts after an id that is no text is one too.
         const last = found.length > limit ? page.at(-1)?.id : null;
+        if (typeof last === 'string') assertBehind('proxies', after, last);
         const items = page.flatMap(({ proxy }) => proxy ?? []);
         return { items, next: typeof last === 'string' ? last : null };
       },

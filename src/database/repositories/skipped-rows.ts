@@ -1,5 +1,6 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { Mode, Params, Result, Row, Session } from '../drivers/driver.ts';
+import { assertBehind } from './key-order.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
 export type OnInvalidRow = (error: ProxyVaultError) => void;
@@ -51,15 +52,24 @@ export function firstReadable<M extends Mode, T>(
   return pageOf(session, query, { params, limit: 1, step: 1, skip }, map, finish);
 }
 
-/** A page of rows without the malformed ones: empty only if no readable row is left, so that a loop over pages may end. */
+/**
+ * A page of rows without the malformed ones, behind the row with the key `after`: empty only if no readable row is left, so
+ * that a loop over pages may end.
+ *
+ * @throws CORRUPT if the rows are not in order.
+ */
 export function readablePage<M extends Mode, T>(
   session: Session<M>,
-  query: string,
-  params: Params & { limit: number },
+  { table, query, keyOf }: { table: string; query: string; keyOf: (item: T) => string },
+  params: Params & { limit: number; after: string },
   map: (row: Row) => T,
 ): Result<M, T[]> {
-  const { limit } = params;
-  return pageOf(session, query, { params, limit, step: limit, skip: 0 }, map, (page) => page);
+  const { limit, after } = params;
+  return pageOf(session, query, { params, limit, step: limit, skip: 0 }, map, (page) => {
+    const last = page.at(-1);
+    if (last !== undefined) assertBehind(table, after, keyOf(last));
+    return page;
+  });
 }
 
 interface PageRead {

@@ -1,0 +1,17 @@
+import { ProxyVaultError } from '../../errors.ts';
+
+/**
+ * For reading page after page, each behind the last row of the one before. In a damaged table or index a page may not lie
+ * behind that row, and reading on from it would never end.
+ *
+ * @throws CORRUPT
+ */
+export function assertBehind(table: string, after: string, last: string): void {
+  // SQLite compares texts by their bytes.
+  if (Buffer.compare(Buffer.from(last), Buffer.from(after)) > 0) return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The rows of ${table} are not in the order of their keys: the database file is damaged. Restore a backup, or run \`proxyvault check\`.`,
+    { details: { table } },
+  );
+}
