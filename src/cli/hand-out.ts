@@ -12,6 +12,11 @@ import { type Vault, type VaultOptions, withVault } from './vault.ts';
 /** One wait for a lock, which blocks the process; many of them make up its patience. */
 const SHORT_MS = 50;
 
+/** So many unreadable logins are met one by one, each after a look at all those before it; then all are looked for at once. */
+const MOST_SINGLY = 32;
+/** What is wrong with one login; any other failure is about its key, and stops the hand-out when it is met. */
+const ROW_FAULTS = ['CREDENTIAL_CORRUPT', 'INVALID_ROW'];
+
 /** What `next` and `exec` can be asked for. */
 export interface HandOutOptions
   extends VaultOptions,
@@ -68,6 +73,10 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
     for (;;) {
       const view = await patiently(attempt);
       if (view !== null) return view;
+      if (unreadable.size !== MOST_SINGLY) continue;
+      const { failures } = await vault.encryption.verify();
+      for (const { proxyId: id, code, message } of failures)
+        if (ROW_FAULTS.includes(code)) unreadable.set(id, { id, code, message });
     }
   } finally {
     warnOfUnreadable(json, [...unreadable.values()]);

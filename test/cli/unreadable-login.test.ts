@@ -83,6 +83,22 @@ describe('a login that cannot be read', () => {
     expect(cli.run(['next']).status).toBe(0);
   });
 
+  it('is passed over among thousands like it, by every strategy, before a command counts as hanging', () => {
+    const many = 12_000;
+    const list = Array.from({ length: many }, (_, index) => `p${index}.example:1:user:pass\n`).join('');
+    const { run } = damaged(
+      `UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA==' WHERE proxy_id <> (SELECT max(id) FROM proxies)`,
+      list,
+    );
+    for (const strategy of ['round-robin', 'random', 'least-used', 'fastest']) {
+      run(['config', 'set', `strategy=${strategy}`]);
+      const { status, stdout, stderr } = run(['next', '--reveal', '--json']);
+      expect({ strategy, status, stderr: stderr.slice(0, 200) }).toMatchObject({ strategy, status: 0 });
+      expect(JSON.parse(stdout)).toMatchObject({ host: `p${many - 1}.example` });
+      expect(JSON.parse(stderr)).toMatchObject({ warning: { code: 'UNREADABLE_LOGINS', count: many - 1 } });
+    }
+  }, 120_000);
+
   it('for want of the key stops at once', () => {
     const cli = damaged('SELECT 1', 'a.example:1:user:pass\nfree.example:1\n');
     const other = cli.run(['next', '--reveal'], { env: { PROXYVAULT_KEY: 'ab'.repeat(32) } });

@@ -53,7 +53,8 @@ export class MessageBudget {
   /** What became of the messages counted so far. */
   #settle(keyId: string): void {
     if (this.#driver.rollbacks !== this.#rollbacks && this.#uncertain > 0) {
-      this.#owed += this.#uncertain;
+      // What is left of the last block has encrypted nothing, and goes with its reservation.
+      this.#owed += this.#uncertain - this.#left;
       this.#left = 0;
     }
     if (this.#driver.rollbacks !== this.#rollbacks || this.#driver.transactionNumber === 0)

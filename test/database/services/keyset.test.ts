@@ -328,6 +328,23 @@ describe('messages', () => {
     expect(new ProxyRepository(again).count()).toBe(3);
   });
 
+  it('are not used up by transactions that fail: only what was encrypted is counted after each', () => {
+    const { db, credentials, encryption, ids } = openPool(1);
+    const failures = 200;
+    for (let n = 0; n < failures; n++) {
+      const failed = thrownBy(() =>
+        db.transaction(() => {
+          credentials.store(ids[0] ?? '', loginOf(n));
+          throw new Error('undo');
+        }),
+      );
+      expect(failed).toMatchObject({ message: 'undo' });
+    }
+    const [key] = encryption.status().keys;
+    expect(key?.messageCount).toBeGreaterThanOrEqual(failures + 1);
+    expect(key?.messageCount).toBeLessThan(failures + 5_000);
+  });
+
   it('warn once at 2^30, and are refused past 2^32 with what to do', async () => {
     const { db, key: firstKey, credentials, ids } = openPool(1);
     const encryption = new EncryptionService({ key: firstKey, database: db });
