@@ -18,13 +18,17 @@ export async function main(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (json && error.exitCode !== 0)
-        reportError({ code: 'USAGE', message: error.message.replace(/^error: /, '') }, true);
+      if (json && error.exitCode !== 0) reportError({ code: 'USAGE', message: usageMessage(error) }, true);
       return error.exitCode === 0 ? EXIT.ok : codes.usage;
     }
     reportError(error, json);
     return codes.failure;
   }
+}
+
+function usageMessage({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'A command is missing: --help lists them.';
+  return message.replace(/^error: /, '');
 }
 
 /** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
@@ -52,7 +56,8 @@ function createProgram(json: boolean): Command {
     .enablePositionalOptions()
     .configureOutput({
       writeOut: (help) => writeOut(Text.ours(help)),
-      writeErr: (help) => writeError(Text.ours(help)),
+      // The help in place of a command that is missing; with --json the error says it.
+      writeErr: (help) => json || writeError(Text.ours(help)),
       outputError: (error) => json || writeError(text`${oneLine(error)}\n`),
     })
     .addHelpText(

@@ -190,7 +190,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   /**
-   * Removes old history in one transaction and gives how many rows went. The newest event stays: rotation goes on from it. It
+   * Removes old history in one transaction and gives how many rows went. The newest event stays, since rotation continues from it. It
    * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
    *
    * @throws INVALID_INPUT.

@@ -12,7 +12,7 @@ const HOSTILE = `x\n${FORGED}\u001b]0;owned\u0007\u001b[31m\u202e`;
 const RAW = /(?![\n])[\p{Cc}\u202e]/u;
 
 it.skipIf(process.platform === 'win32')(
-  'no command prints a line or an escape sequence that stands in a path or a value (skipped on Windows, whose names have none)',
+  'no command prints a line end or an escape sequence of a path or a value (skipped on Windows, whose names have none)',
   () => {
     const { folder: outer, run: runIn, env: own } = commandLine();
     const folder = join(outer, HOSTILE);

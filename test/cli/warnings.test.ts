@@ -120,3 +120,18 @@ it('an error with --json is an object too, also with where it came from', () => 
     error: { code: 'CANNOT_OPEN', origin: expect.stringMatching(/\n\s+at /) },
   });
 });
+
+it('a command that is missing is an object too, and nothing else is printed', () => {
+  const { run } = commandLine();
+  const messageOf = (...args: string[]): string => {
+    const { status, stdout, stderr } = run(args);
+    expect({ args, status, stdout }).toEqual({ args, status: 2, stdout: '' });
+    const { error } = JSON.parse(stderr) as { error: { code: string; message: string } };
+    expect(error.code).toBe('USAGE');
+    return error.message;
+  };
+  expect(messageOf('help', '--json')).toContain('A command is missing');
+  expect(messageOf('--json')).toContain('--json');
+  expect(messageOf('key', '--json')).toContain('--json');
+  expect(run([])).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('Usage:') });
+});
