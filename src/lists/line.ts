@@ -27,6 +27,11 @@ export function parseProxyLine(line: string, options: ParseOptions = {}): LineVe
   return verdictOf(() => readLine({ text, at: line.indexOf(text) }, options));
 }
 
+/** The verdicts on one line: several if it has several proxies, or one that speaks several protocols. */
+export function readProxyLine(line: string, options: ParseOptions = {}): LineVerdict[] {
+  return [parseProxyLine(line, options)];
+}
+
 /** The verdict on a proxy that was read: what is worth a note, or a refusal of its login. */
 export function acceptProxy(proxy: ListedProxy, notes: readonly (string | undefined)[]): LineVerdict {
   assertCredentials(proxy);
@@ -48,8 +53,8 @@ function readLine(line: Piece, { protocol, format }: ParseOptions): LineVerdict 
   const rest = { text: line.text.slice(prefix.length), at: line.at + prefix.length };
   const { note, ...read } = readRest(rest, url !== undefined, formOf(format));
   const { scheme: column, ...proxy } = read;
-  const { protocol: named, note: schemeNote } = scheme ?? schemeOfColumn(column, protocol);
-  return acceptProxy({ protocol: named, ...proxy }, [schemeNote, note]);
+  const { note: schemeNote, ...named } = scheme ?? schemeOfColumn(column, protocol);
+  return acceptProxy({ ...named, ...proxy }, [schemeNote, note]);
 }
 
 type Rest = Omit<ListedProxy, 'protocol'> & { note?: string; scheme?: string };

@@ -1,6 +1,6 @@
 import { decodeList, type ListSource } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
-import { parseProxyLine } from './line.ts';
+import { readProxyLine } from './line.ts';
 import { JsonReader, readJsonLines } from './readers/json.ts';
 import { readProxychains } from './readers/proxychains.ts';
 import { LineReader, type ListReader } from './readers/reader.ts';
@@ -34,7 +34,7 @@ export async function* parseProxyList(
 async function openReader(detected: Detected, options: ParseOptions): Promise<ListReader> {
   switch (detected.format) {
     case 'text':
-      return new LineReader((line) => [parseProxyLine(line, options)]);
+      return new LineReader((line) => readProxyLine(line, options));
     case 'json':
       return new JsonReader(detected.before, options);
     case 'json-lines':

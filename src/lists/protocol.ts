@@ -1,22 +1,62 @@
 import { Refused } from './refused.ts';
-import type { ListedProtocol } from './types.ts';
+import type { ListedProtocol, ParseOptions } from './types.ts';
 
 export interface Scheme {
   protocol: ListedProtocol;
+  /** The name says that the proxy resolves host names: `socks5h`, `socks4a`. */
+  remoteDns?: true;
   note?: string;
 }
 
-/** What the schemes stand for. Where names are resolved (the `a` and the `h`) is for the one who connects. */
+const HTTP: Scheme = { protocol: 'http' };
+const SOCKS4: Scheme = { protocol: 'socks4' };
+const SOCKS5: Scheme = { protocol: 'socks5' };
+
+/** What URL schemes stand for. */
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
-  ['http', { protocol: 'http' }],
+  ['http', HTTP],
   ['https', { protocol: 'https' }],
-  ['socks4', { protocol: 'socks4' }],
-  ['socks4a', { protocol: 'socks4', note: 'socks4a is kept as socks4' }],
-  ['socks5', { protocol: 'socks5' }],
-  ['socks5h', { protocol: 'socks5', note: 'socks5h is kept as socks5' }],
+  ['socks4', SOCKS4],
+  ['socks4a', { protocol: 'socks4', remoteDns: true }],
+  ['socks5', SOCKS5],
+  ['socks5h', { protocol: 'socks5', remoteDns: true }],
 ]);
 
-/** Proxies of another kind, which are refused by name. */
+/** Providers mean an HTTP proxy that also tunnels HTTPS (CONNECT), not TLS to the proxy. */
+const TUNNELS: Scheme = { protocol: 'http', note: 'HTTP/HTTPS was read as http, which tunnels HTTPS too' };
+
+/** What is written in place of a scheme, in lower case without blanks, `-` and `_`. */
+const WORDS: ReadonlyMap<string, readonly Scheme[]> = new Map<string, readonly Scheme[]>([
+  ...[...SCHEMES].map(([name, scheme]) => [name, [scheme]] as const),
+  ...[
+    'http(s)',
+    'http/https',
+    'https/http',
+    'http/s',
+    'http+https',
+    'http&https',
+    'http|https',
+    'http,https',
+  ].map((name) => [name, [TUNNELS]] as const),
+  ['socksv4', [SOCKS4]],
+  ['socksv5', [SOCKS5]],
+  ['sock4', [SOCKS4]],
+  ['sock5', [SOCKS5]],
+  ...[
+    'socks4/5',
+    'socks4/socks5',
+    'socks5/socks4',
+    'socks4+socks5',
+    'socks4,socks5',
+    'socks4|socks5',
+    'socks4&5',
+  ].map((name) => [name, [SOCKS4, SOCKS5]] as const),
+]);
+
+/** The longest word of `WORDS` with blanks and an ending such as ` proxy`. */
+const MAX_WORD = 32;
+
+/** Proxies of another kind, which are rejected by name. */
 const FOREIGN = new Set([
   'ss',
   'ssr',
@@ -35,16 +75,49 @@ const FOREIGN = new Set([
   'raw',
 ]);
 
-/** The protocol that a scheme or type names, in any case; null if it names none. */
+/** The protocol that a URL scheme names, in any case; null if it names none. */
 export function schemeOf(name: string): Scheme | null {
   return SCHEMES.get(name.toLowerCase()) ?? null;
 }
 
-/** As `schemeOf`. Names that are known and not supported are named in the refusal; others may be anything, a password too. */
+/**
+ * The protocols that a word of a list names, in any case: a scheme, with or without `://`, or `SOCKS v5`, `HTTP(S)`,
+ * `socks4/5`, `HTTPS proxy`. Null if it names none.
+ */
+export function schemesNamed(word: string): readonly Scheme[] | null {
+  if (word.length > MAX_WORD) return null;
+  const plain = word
+    .toLowerCase()
+    .replace(/[\s_-]/g, '')
+    .replace(/(?::\/\/|(?:prox(?:y|ies)))$/, '');
+  return WORDS.get(plain) ?? null;
+}
+
+/** As `schemeOf`. Unsupported kinds are named in the error; other words are not, since one may be a password. */
 export function requireScheme(name: string, at = 0): Scheme {
   const scheme = schemeOf(name);
   if (scheme) return scheme;
+  throw unknownScheme(name, at);
+}
+
+/** The protocols that a word names. @throws Refused as `requireScheme`. */
+export function requireSchemes(word: string, at = 0): readonly Scheme[] {
+  const schemes = schemesNamed(word);
+  if (schemes) return schemes;
+  throw unknownScheme(word, at);
+}
+
+/** The protocol of what names none. @throws Refused with `strictProtocol`. */
+export function unnamedScheme({ protocol = 'http', strictProtocol = false }: ParseOptions): Scheme {
+  if (!strictProtocol) return { protocol };
+  throw new Refused('unknown-scheme', 'no protocol is named, and none is assumed');
+}
+
+function unknownScheme(name: string, at: number): Refused {
   const known = [...SCHEMES.keys()].join(', ');
-  const foreign = FOREIGN.has(name.toLowerCase()) ? `${name.toLowerCase()} is not supported: ` : '';
-  throw new Refused('unknown-scheme', `${foreign}the scheme is none of ${known}`, at);
+  const plain = name.trim().toLowerCase();
+  if (/^socks$/.test(plain))
+    return new Refused('unknown-scheme', 'SOCKS has two versions: write socks4 or socks5', at);
+  const foreign = FOREIGN.has(plain) ? `${plain} is not supported: ` : '';
+  return new Refused('unknown-scheme', `${foreign}the protocol is none of ${known}`, at);
 }

@@ -28,6 +28,10 @@ export interface ListedProxy {
   latency?: number | undefined;
   /** The only status that a list sets. */
   status?: 'disabled' | undefined;
+  /** A URL at the provider that gives the proxy a new exit address when it is requested. As secret as the login. */
+  rotateUrl?: string | undefined;
+  /** SOCKS only: whether the proxy resolves host names (`socks5h`, `socks4a`). Absent if the list does not say. */
+  remoteDns?: boolean | undefined;
 }
 
 /** Why a line or record is refused. The set is closed. */
@@ -93,8 +97,10 @@ export const LIST_FORMATS = [
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
 export interface ParseOptions {
-  /** Of lines that name no scheme. Default `http`. */
+  /** The protocol of lines and records that name none. Default `http`. */
   protocol?: ListedProtocol | undefined;
+  /** Reject lines and records that name no protocol. Default false. */
+  strictProtocol?: boolean | undefined;
   /** Default `auto`. A form of a line settles what reads two ways. */
   format?: ListFormat | undefined;
 }

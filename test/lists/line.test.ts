@@ -105,7 +105,9 @@ describe('parseProxyLine reads', () => {
   });
 
   it('says what it kept as something else', () => {
-    expect(parseProxyLine('socks5h://h.example:1')).toMatchObject({ notes: ['socks5h is kept as socks5'] });
+    expect(parseProxyLine('socks5h://h.example:1')).toMatchObject({
+      proxy: { protocol: 'socks5', remoteDns: true },
+    });
   });
 
   it('takes the form that is given for what reads two ways', () => {
