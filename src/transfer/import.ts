@@ -7,6 +7,7 @@ import {
   EncryptedCredentialsRepository,
   type ImportSummary,
   ProxyRepository,
+  ProxyTagsRepository,
 } from '../database/repositories/index.ts';
 import { EncryptionService } from '../database/services/index.ts';
 import { Turns } from '../database/turns.ts';
@@ -20,6 +21,7 @@ import {
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
+import { assertMaxRemove, findRemoval, type MaxRemove, type Removal, stoppedError } from './removal.ts';
 import { Spool } from './spool.ts';
 
 /** A list with the name under which its refusals are reported. */
@@ -43,13 +45,21 @@ export interface ImportListOptions extends ParseOptions {
    * have no other tag. Statistics of what stays are kept. Needs `tag`.
    */
   sync?: boolean | undefined;
-  /** Sync also with a list that has no readable proxy, is no list, or ends in its middle. */
+  /**
+   * The most proxies that a sync may take the tag from: a number, or a share such as `'80%'` of those that had the tag before.
+   * A sync that would take it from more is stopped before it changes anything. Default: half of them, but fewer than 10 are
+   * always allowed.
+   */
+  maxRemove?: MaxRemove | undefined;
+  /** Sync in any case: also with a list that is empty, is no list, or ends in its middle, and without the limit of `maxRemove`. */
   force?: boolean | undefined;
   /** Say what would be done and change nothing. */
   dryRun?: boolean | undefined;
   /** Commit after each so many proxies, in place of all at once: what was stored survives, and a repeat completes it. */
   batch?: number | undefined;
   onProgress?: ((progress: ImportProgress) => void) | undefined;
+  /** Called before a sync is stopped, with what it would remove. */
+  onStopped?: ((removal: Removal) => void) | undefined;
   /** Called with each refusal. */
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
@@ -63,9 +73,11 @@ const SMALL_BATCH = 1000;
  * Reads a list, or several as one, and stores its proxies in one transaction: all of it or, on an error or a crash, nothing.
  * The list is read to its end before the lock is taken; meanwhile the proxies lie encrypted in a temporary file. Other work of
  * the event loop has its turn all the time. While proxies are stored, other writes wait, and those of this process are BUSY;
- * with a `batch` of at most 1000 they have their turn between two batches.
+ * with a `batch` of at most 1000 they have their turn between two batches. A sync in batches that has a limit is first tried as a
+ * whole, in a transaction that is rolled back, so that it can be stopped before it changes anything.
  *
- * @throws INVALID_INPUT for options outside their range, or a sync with a list that is empty or incomplete; BUSY;
+ * @throws INVALID_INPUT for options outside their range; a list that is empty or has only comments; a sync with a list that is
+ *   incomplete, or that would remove more than `maxRemove` (with `details.tag`, `of`, `leaving` and `removed`). BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
  *   source throws. With `batch`, what was committed before stays.
  */
@@ -81,18 +93,26 @@ export async function importProxies(
   const { batch = 0, dryRun = false } = options;
   // Batches would stay stored if a later one has a login that the pool may not hold: then all is read first.
   const isBatched = batch > 0 && !dryRun && mayHoldCredentials(db);
+  const isRehearsed = isBatched && limitOf(options) !== null;
   using spool = new Spool<ProxyInput>();
   let waiting: ProxyInput[] = [];
+  const addInBatches = async (proxy: ProxyInput): Promise<void> => {
+    if (waiting.push(proxy) < batch) return;
+    await store.add(waiting);
+    waiting = [];
+  };
   for await (const proxy of readLists(source, options, counter, lines)) {
-    if (!isBatched) spool.push(proxy);
-    else if (waiting.push(proxy) === batch) {
-      await store.add(waiting);
-      waiting = [];
-    }
+    if (isBatched && !isRehearsed) await addInBatches(proxy);
+    else spool.push(proxy);
   }
+  if (!(options.sync && options.force)) counter.assertNotEmpty();
   assertSyncable(counter, options);
+  if (isRehearsed) {
+    await new ListStore(db, { ...options, onProgress: undefined }, lines).rehearse(spool.read(), spool.count);
+    for (const proxy of spool.read()) await addInBatches(proxy);
+  }
   await store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
-  const result = counter.result(store.summary);
+  const result = counter.result(store.summary, store.removal);
   return dryRun ? { ...result, dryRun } : result;
 }
 
@@ -117,7 +137,13 @@ async function* readLists(
       const turn = turns.next();
       if (turn) await turn;
     }
+    counter.endList(list.name);
   }
+}
+
+/** The limit of what a sync may remove, undefined being the default one; null if there is none. */
+function limitOf({ sync, force, maxRemove }: ImportListOptions): { most: MaxRemove | undefined } | null {
+  return sync && !force ? { most: maxRemove } : null;
 }
 
 /** Ends the transaction of a dry run. */
@@ -128,18 +154,24 @@ interface Batch {
   proxies: Iterable<ProxyInput>;
   count: number;
   /** In a sync, take away what left the list. */
-  removeOthers: boolean;
+  isLast: boolean;
+  /** Roll it back. */
+  undo: boolean;
 }
 
 /** Stores the proxies of one import. */
 class ListStore {
-  readonly summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+  readonly summary: ImportSummary & { removed?: number } = { added: 0, updated: 0, unchanged: 0 };
+  /** What a sync removed. */
+  removal: Removal | undefined;
   readonly #db: DatabaseManager;
   readonly #options: ImportListOptions;
   readonly #encryption: EncryptionService | undefined;
   readonly #importId = newId();
   readonly #lines: LineNumbers;
   #done = 0;
+  /** In a sync, how many proxies had the tag before the first batch. */
+  #tagged: number | undefined;
 
   constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers) {
     this.#db = db;
@@ -150,20 +182,26 @@ class ListStore {
 
   /** Stores a batch, and lets others have their turn before the next. */
   async add(proxies: readonly ProxyInput[]): Promise<void> {
-    await this.#store({ proxies, count: proxies.length, removeOthers: false });
+    await this.#store({ proxies, count: proxies.length, isLast: false, undo: false });
     await nextTurn();
   }
 
   /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
   addLast(proxies: Iterable<ProxyInput>, count: number): Promise<void> {
-    return this.#store({ proxies, count, removeOthers: this.#options.sync === true });
+    return this.#store({ proxies, count, isLast: true, undo: this.#options.dryRun === true });
+  }
+
+  /** As `addLast`, and rolls it back. @throws what a real import would. */
+  rehearse(proxies: Iterable<ProxyInput>, count: number): Promise<void> {
+    return this.#store({ proxies, count, isLast: true, undo: true });
   }
 
   async #store(batch: Batch): Promise<void> {
     const before = this.#done;
     const steps = (session: Session<'sync'>): Steps<'sync', void> => this.#steps(session, batch);
     try {
-      if (batch.count > SMALL_BATCH || batch.removeOthers) await this.#db.longTransaction(steps);
+      if (batch.count > SMALL_BATCH || (batch.isLast && this.#options.sync))
+        await this.#db.longTransaction(steps);
       else await patiently(() => this.#db.driver.transaction(() => steps(this.#db)));
     } catch (error) {
       // An error that is about one proxy names its line.
@@ -171,22 +209,43 @@ class ListStore {
     }
   }
 
-  *#steps(session: Session<'sync'>, { proxies, count, removeOthers }: Batch): Steps<'sync', void> {
-    const { tag, onProgress, dryRun } = this.#options;
+  *#steps(session: Session<'sync'>, { proxies, count, isLast, undo }: Batch): Steps<'sync', void> {
+    const { tag: name, sync, onProgress } = this.#options;
     const before = this.#done;
-    const { removed, ...counts } = yield* new ProxyRepository(session, this.#encryption).importSteps(
-      proxies,
-      {
-        tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
-        onProgress: (done) => {
-          this.#done = before + done;
-          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(before + count, this.#done) });
-        },
+    const tag = name === undefined ? undefined : { name, importId: this.#importId };
+    const tags = new ProxyTagsRepository(session);
+    if (sync && tag) this.#tagged ??= (yield tags.count(tag.name)) as number;
+    const counts = yield* new ProxyRepository(session, this.#encryption).importSteps(proxies, {
+      tag,
+      onProgress: (done) => {
+        this.#done = before + done;
+        onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(before + count, this.#done) });
       },
-    );
-    for (const name of ['added', 'updated', 'unchanged'] as const) this.summary[name] += counts[name];
-    if (removed !== undefined) this.summary.removed = removed;
-    if (dryRun) throw UNDONE;
+    });
+    for (const each of ['added', 'updated', 'unchanged'] as const) this.summary[each] += counts[each];
+    if (sync && tag && isLast) yield* this.#removeOthers(tags, tag, before);
+    if (undo) throw UNDONE;
+  }
+
+  /** @throws INVALID_INPUT if the limit does not allow it; a dry run says so in its result. */
+  *#removeOthers(
+    tags: ProxyTagsRepository,
+    tag: { name: string; importId: string },
+    before: number,
+  ): Steps<'sync', void> {
+    const limit = limitOf(this.#options);
+    const most = limit ? limit.most : '100%';
+    const removal = yield* findRemoval(tags, tag, { of: this.#tagged ?? 0, limit: most });
+    if (removal.stopped && !this.#options.dryRun) {
+      this.#options.onStopped?.(removal);
+      const outcome =
+        before === 0
+          ? 'Nothing was changed.'
+          : `Nothing was removed; the ${before} proxies of earlier batches stay stored.`;
+      throw stoppedError(removal, { tag: tag.name, limit: most, outcome });
+    }
+    this.removal = removal;
+    this.summary.removed = yield* tags.removeOthersSteps(tag.name, tag.importId);
   }
 }
 
@@ -215,7 +274,9 @@ function keyForDryRun(
   }
 }
 
-function assertImportOptions({ tag, sync, batch = 1, format = 'auto' }: ImportListOptions): void {
+function assertImportOptions(options: ImportListOptions): void {
+  const { tag, sync, batch = 1, format = 'auto', maxRemove } = options;
+  assertMaxRemove(maxRemove);
   if (sync && tag === undefined)
     throw new ProxyVaultError(
       'INVALID_INPUT',
@@ -232,7 +293,7 @@ function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force
   const what = proxies === 0 ? 'has no readable proxy' : 'is incomplete, or a part of it is no list';
   throw new ProxyVaultError(
     'INVALID_INPUT',
-    `The list ${what}, so a sync would remove what it should keep: mend the list, or force it. Nothing was removed.`,
+    `The list ${what}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
   );
 }
 

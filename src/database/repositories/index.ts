@@ -4,7 +4,7 @@ export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
 export type { ImportOptions, ImportSummary, ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
-export { ProxyTagsRepository } from './proxy-tags.repository.ts';
+export { type LeavingCount, type LeavingProxy, ProxyTagsRepository } from './proxy-tags.repository.ts';
 export {
   type DailyUsage,
   type DayRange,

@@ -43,16 +43,14 @@ export interface ImportSummary {
   /** Known ones that got another password, name, region or geolocation. */
   updated: number;
   unchanged: number;
-  /** Those that left the list of the tag and had no other; absent unless it was a sync. */
-  removed?: number;
 }
 
 export interface ImportOptions {
   /**
-   * A tag for each of them. `importId` tells those that this import found from those that an earlier one left;
-   * `removeOthers` takes the tag from the latter, and removes those that have no other.
+   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
+   * `ProxyTagsRepository.removeOthers` removes.
    */
-  tag?: { name: string; importId: string; removeOthers?: boolean } | undefined;
+  tag?: { name: string; importId: string } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;

@@ -260,8 +260,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
       if (done % every === 0) onProgress?.(done);
     }
     onProgress?.(done);
-    if (!tag?.removeOthers) return summary;
-    return { ...summary, removed: yield* this.#tags.removeOthersSteps(tag.name, tag.importId) };
+    return summary;
   }
 
   *#findKnown(params: Params): Steps<M, string> {
