@@ -113,6 +113,33 @@ export function unnamedScheme({ protocol = 'http', strictProtocol = false }: Par
   throw new Refused('unknown-scheme', 'no protocol is named, and none is assumed');
 }
 
+/**
+ * The protocols of a line, of which each word may name some; null if none does. What was named first, `explicit`, counts.
+ *
+ * @throws Refused (ambiguous) if the others disagree with it.
+ */
+export function schemesOfLine(
+  explicit: readonly Scheme[] | null,
+  others: readonly Scheme[],
+): readonly Scheme[] | null {
+  if (explicit === null || explicit.length === 0) return others.length === 0 ? null : distinct(others);
+  const differ = others.some(({ protocol }) => !explicit.some((scheme) => scheme.protocol === protocol));
+  if (differ) throw new Refused('ambiguous', 'the line names two protocols that disagree');
+  return distinct([...explicit, ...others]);
+}
+
+function distinct(schemes: readonly Scheme[]): readonly Scheme[] {
+  const byProtocol = new Map<ListedProtocol, Scheme>();
+  for (const scheme of schemes)
+    byProtocol.set(scheme.protocol, { ...scheme, ...byProtocol.get(scheme.protocol), ...remote(scheme) });
+  const isTunnel = byProtocol.size === 2 && byProtocol.has('http') && byProtocol.has('https');
+  return isTunnel ? [TUNNELS] : [...byProtocol.values()];
+}
+
+function remote({ remoteDns }: Scheme): Pick<Scheme, 'remoteDns'> {
+  return remoteDns ? { remoteDns } : {};
+}
+
 function unknownScheme(name: string, at: number): Refused {
   const known = [...SCHEMES.keys()].join(', ');
   const plain = name.trim().toLowerCase();
