@@ -123,11 +123,11 @@ async function* readLists(
   counter: VerdictCounter,
   lines: LineNumbers,
 ): AsyncGenerator<ProxyInput, void, undefined> {
-  const { protocol, format, onProgress } = options;
+  const { protocol, strictProtocol, format, onProgress } = options;
   const lists = isNamed(source) ? source : [{ name: undefined, source }];
   const turns = new Turns();
   for (const list of lists) {
-    for await (const verdict of parseProxyList(list.source, { protocol, format })) {
+    for await (const verdict of parseProxyList(list.source, { protocol, strictProtocol, format })) {
       counter.add(verdict, list.name);
       if (counter.lines % READ_STEP === 0) onProgress?.({ phase: 'reading', done: counter.lines });
       if (verdict.kind === 'proxy') {

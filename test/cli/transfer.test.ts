@@ -55,6 +55,42 @@ describe('import', () => {
   });
 });
 
+describe('--strict-protocol', () => {
+  const list = 'h.example:1\nsocks5://h.example:2\nh.example:3:u:p\n';
+
+  it('rejects lines that name no protocol, unless --protocol names it', () => {
+    const { run } = commandLine();
+    const import_ = (...more: string[]): Record<string, unknown> =>
+      JSON.parse(run(['import', '-', '--dry-run', '--json', ...more], { input: list }).stdout);
+    expect(import_()).toMatchObject({ added: 3, refused: [] });
+    expect(import_('--strict-protocol')).toMatchObject({
+      added: 1,
+      refused: [
+        { line: 1, code: 'unknown-scheme' },
+        { line: 3, code: 'unknown-scheme' },
+      ],
+    });
+    for (const protocol of ['http', 'socks5'])
+      expect(import_('--strict-protocol', '--protocol', protocol)).toMatchObject({ added: 3, refused: [] });
+    expect(run(['import', '-', '--strict-protocol'], { input: 'h.example:1\n' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('no protocol is named'),
+    });
+  });
+
+  it('is also an option of add', () => {
+    const { run, json } = commandLine();
+    expect(run(['add', 'h.example:1', '--strict-protocol'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/no protocol is named.*\(INVALID_INPUT\)/),
+    });
+    expect(json('add', 'h.example:1', '--strict-protocol', '--protocol', 'http')).toMatchObject({
+      protocol: 'http',
+    });
+    expect(json('add', 'https://h.example:2', '--strict-protocol')).toMatchObject({ protocol: 'https' });
+  });
+});
+
 describe('a sync from the command line', () => {
   const hosts = (count: number): string =>
     Array.from({ length: count }, (_, n) => `h${n + 1}.example:80:canary-u:canary-p\n`).join('');

@@ -14,6 +14,7 @@ interface AddOptions extends VaultOptions {
   name?: string;
   region?: string;
   protocol?: ProxyProtocol;
+  strictProtocol?: boolean;
   username?: string;
   passwordStdin?: boolean;
 }
@@ -25,7 +26,12 @@ export function addCommand(): Command {
       .argument('<proxy>', 'a URL, or any form that a list may have')
       .option('--name <name>')
       .option('--region <region>')
-      .addOption(new Option('--protocol <protocol>', 'where the proxy names none').choices(PROXY_PROTOCOLS))
+      .addOption(
+        new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
+          PROXY_PROTOCOLS,
+        ),
+      )
+      .option('--strict-protocol', 'reject a proxy that names no protocol, unless --protocol names it')
       .option('--username <username>')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
@@ -53,8 +59,11 @@ export function addCommand(): Command {
   });
 }
 
-function read(given: string, { protocol }: AddOptions): ListedProxy {
-  const verdict = parseProxyLine(given, { protocol });
+function read(given: string, { protocol, strictProtocol }: AddOptions): ListedProxy {
+  const verdict = parseProxyLine(given, {
+    protocol,
+    strictProtocol: strictProtocol && protocol === undefined,
+  });
   if (verdict.kind === 'proxy') return verdict.proxy;
   throw new ProxyVaultError(
     'INVALID_INPUT',

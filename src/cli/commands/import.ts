@@ -17,7 +17,8 @@ import { keySourceOf, type Vault, type VaultOptions, withVault, withVaultOptions
 
 interface ImportOptions extends VaultOptions {
   format: ListFormat;
-  protocol: ListedProtocol;
+  protocol?: ListedProtocol;
+  strictProtocol?: boolean;
   tag?: string;
   sync?: boolean;
   maxRemove?: MaxRemove;
@@ -35,10 +36,11 @@ export function importCommand(): Command {
         new Option('--format <format>', 'what it is written in').choices(LIST_FORMATS).default('auto'),
       )
       .addOption(
-        new Option('--protocol <protocol>', 'of lines that name none')
-          .choices(PROXY_PROTOCOLS)
-          .default('http'),
+        new Option('--protocol <protocol>', 'of lines that name none (default: http)').choices(
+          PROXY_PROTOCOLS,
+        ),
       )
+      .option('--strict-protocol', 'reject lines that name no protocol, unless --protocol names it')
       .option('--tag <tag>', 'a tag for each proxy of the list')
       .option('--sync', 'make the pool equal to the list for this tag: remove what left it')
       .option(
@@ -104,13 +106,24 @@ async function rehearse(
 async function run(
   { db, encryption }: Vault,
   lists: ListFiles,
-  { format, protocol, tag, sync, maxRemove, force, dryRun, batch, json }: ImportOptions,
+  { format, protocol, strictProtocol, tag, sync, maxRemove, force, dryRun, batch, json }: ImportOptions,
   reading: Progress,
 ): Promise<ImportResult> {
   const storing = startProgress('Importing', { json });
   try {
     return await importProxies(db, lists, {
-      ...{ encryption, format, protocol, tag, sync, maxRemove, force, dryRun, batch },
+      ...{
+        encryption,
+        format,
+        protocol,
+        strictProtocol: strictProtocol && protocol === undefined,
+        tag,
+        sync,
+        maxRemove,
+        force,
+        dryRun,
+        batch,
+      },
       onStopped: (removal) => warnOfStop(json, removal),
       onProgress: (progress) => {
         if (progress.phase === 'reading') return;
