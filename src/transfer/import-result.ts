@@ -3,14 +3,14 @@ import { ProxyVaultError } from '../errors.ts';
 import type { ListVerdict, RefusalCode } from '../lists/index.ts';
 import type { Removal } from './removal.ts';
 
-/** So many refusals are kept; `onRefused` gets all. */
+/** So many rejections are kept; `onRefused` gets all. */
 const MOST_REFUSALS = 10_000;
 
 /** So many notes are kept, and lines of each. */
 const MOST_NOTES = 300;
 const MOST_NOTE_LINES = 10;
 
-/** A line or record that was refused, its credentials masked. */
+/** A line or record that was rejected. */
 export interface Refusal {
   /** The name of the list, where there are several. */
   file?: string;
@@ -19,6 +19,7 @@ export interface Refusal {
   code: RefusalCode;
   /** For a person; never holds the line's text. */
   reason: string;
+  /** The line or record, in full or with `***` in place of all that may be a login. */
   text: string;
 }
 
@@ -39,9 +40,9 @@ export interface ImportResult extends ImportSummary {
   removed?: number;
   /** What left the list; absent if nothing did, or it was no sync. In a dry run `stopped` says that a real run would fail. */
   removal?: Removal;
-  /** The first 10,000 refusals. */
+  /** The first 10,000 rejections. */
   refused: Refusal[];
-  /** How many more refusals there were; absent if none. */
+  /** How many more rejections there were; absent if none. */
   refusedMore?: number;
   /** What is worth knowing of proxies that were taken, and of how many: the first 300 notes. Absent if there is none. */
   notes?: Record<string, number>;
@@ -59,7 +60,7 @@ export class VerdictCounter {
   comments = 0;
   blank = 0;
   proxies = 0;
-  /** Whether a list is none, or ends in its middle. */
+  /** Whether something is not a list, is empty, or is cut off. */
   isIncomplete = false;
   readonly refused: Refusal[] = [];
   /** How many lists have neither a proxy nor a rejected line. */
@@ -135,20 +136,13 @@ export class VerdictCounter {
 
   #addProxy({ notes, line }: Extract<ListVerdict, { kind: 'proxy' }>, file: string | undefined): void {
     this.proxies++;
-    for (const note of notes) this.#addNote(note, file === undefined ? { line } : { file, line });
-  }
-
-  #addNote(note: string, place: NotePlace): void {
-    const known = this.#notes.get(note);
-    if (known === undefined && this.#notes.size >= MOST_NOTES) {
-      this.#notesMore++;
-      return;
+    for (const note of notes) {
+      const known = this.#notes.get(note);
+      if (known) known.count++;
+      else if (this.#notes.size < MOST_NOTES) this.#notes.set(note, { count: 1, places: [] });
+      else this.#notesMore++;
+      addPlace(this.#notes.get(note)?.places, line, file);
     }
-    const { count, places } = known ?? { count: 0, places: [] };
-    const last = places.at(-1);
-    const isAnother = last?.line !== place.line || last.file !== place.file;
-    if (isAnother && places.length < MOST_NOTE_LINES) places.push(place);
-    this.#notes.set(note, { count: count + 1, places });
   }
 
   #addRefusal(verdict: Extract<ListVerdict, { kind: 'refused' }>, file: string | undefined): void {
@@ -159,6 +153,14 @@ export class VerdictCounter {
     if (this.refused.length < MOST_REFUSALS) this.refused.push(refusal);
     else this.#more++;
   }
+}
+
+/** A line is named once, whatever number of its proxies have the note. */
+function addPlace(places: NotePlace[] | undefined, line: number, file: string | undefined): void {
+  if (places === undefined || places.length === MOST_NOTE_LINES) return;
+  const last = places.at(-1);
+  if (last?.line === line && last.file === file) return;
+  places.push(file === undefined ? { line } : { file, line });
 }
 
 function emptiness(lines: number): string {

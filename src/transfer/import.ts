@@ -24,13 +24,13 @@ import { LineNumbers } from './line-numbers.ts';
 import { assertMaxRemove, findRemoval, type MaxRemove, type Removal, stoppedError } from './removal.ts';
 import { Spool } from './spool.ts';
 
-/** A list with the name under which its refusals are reported. */
+/** A list with the name that its rejections and notes have. */
 export interface NamedList {
   name: string;
   source: ListSource;
 }
 
-/** How far an import is: first it reads lines, then it stores proxies, of which there are `total` by then. */
+/** How far an import is: first it reads lines, then it stores `total` proxies. */
 export type ImportProgress =
   | { phase: 'reading'; done: number }
   | { phase: 'storing'; done: number; total: number };
@@ -55,12 +55,12 @@ export interface ImportListOptions extends ParseOptions {
   force?: boolean | undefined;
   /** Say what would be done and change nothing. */
   dryRun?: boolean | undefined;
-  /** Commit after each so many proxies, in place of all at once: what was stored survives, and a repeat completes it. */
+  /** Commit after every so many proxies, and not once for all: what was stored survives, and a repeat completes it. */
   batch?: number | undefined;
   onProgress?: ((progress: ImportProgress) => void) | undefined;
   /** Called before a sync is stopped, with what it would remove. */
   onStopped?: ((removal: Removal) => void) | undefined;
-  /** Called with each refusal. */
+  /** Called with each rejected line or record; the result has only the first 10,000. */
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 

@@ -17,20 +17,23 @@ interface ExportOptions extends VaultOptions {
   output?: string;
 }
 
-/** So many are remembered, since a large pool may have as many. */
+/** Only so many are kept in memory: a large pool may leave out thousands. */
 const KEPT_LEFT_OUT = 20;
-/** Pieces are put together to so many characters before they are written. */
+/** Pieces are joined until they have so many characters, and then written. */
 const WRITE_SIZE = 65_536;
 
 export function exportCommand(): Command {
   return withVaultOptions(
     new Command('export')
-      .description('write the pool as a list that import reads back to an identical pool')
+      .description('write the pool as a list, from which import makes an identical pool')
       .addOption(new Option('--format <format>', 'how it is written').choices(EXPORT_FORMATS).default('urls'))
-      .option('--layout <layout>', 'of the format template, such as {host}:{port}@{username}:{password}')
+      .option(
+        '--layout <layout>',
+        'how the format template writes a line, such as {host}:{port}@{username}:{password}',
+      )
       .option('--tag <tag>', 'only the proxies with this tag')
       .option('--reveal', 'write usernames and passwords; without it they are masked')
-      .option('--output <file>', 'write to a new file that only you can read, in place of standard output'),
+      .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
     'proxyvault export --format json --reveal --output pool.json',
   ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
 }
@@ -55,12 +58,17 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   await write(text);
   file?.publish();
   if (count === 0) return;
-  warn(json, 'LEFT_OUT', `${count} left out, which ${format} cannot carry (json and csv carry most).`, {
-    name: 'proxies',
-    items,
-    count,
-    describe: ({ id, reason }) => `${id}: ${reason}`,
-  });
+  warn(
+    json,
+    'LEFT_OUT',
+    `${count} left out: the format ${format} cannot carry them (json and csv carry most), or their login cannot be read.`,
+    {
+      name: 'proxies',
+      items,
+      count,
+      describe: ({ id, reason }) => `${id}: ${reason}`,
+    },
+  );
   process.exitCode = EXIT.failure;
 }
 

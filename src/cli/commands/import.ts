@@ -31,9 +31,9 @@ export function importCommand(): Command {
   return withVaultOptions(
     new Command('import')
       .description('add the proxies of a list in any format of docs/formats.md')
-      .argument('<file>', 'the list; - reads standard input, a folder all lists in it')
+      .argument('<file>', 'the list: a file, a folder with lists, or - for standard input')
       .addOption(
-        new Option('--format <format>', 'what it is written in').choices(LIST_FORMATS).default('auto'),
+        new Option('--format <format>', 'the format of the list').choices(LIST_FORMATS).default('auto'),
       )
       .addOption(
         new Option('--protocol <protocol>', 'of lines that name none (default: http)').choices(
@@ -42,7 +42,7 @@ export function importCommand(): Command {
       )
       .option('--strict-protocol', 'reject lines that name no protocol, unless --protocol names it')
       .option('--tag <tag>', 'a tag for each proxy of the list')
-      .option('--sync', 'make the pool equal to the list for this tag: remove what left it')
+      .option('--sync', 'make the pool equal to the list for this tag: remove what left the list')
       .option(
         '--max-remove <n>',
         'stop a sync that would remove more than this share (80%) or number of proxies (default: 50%, or 9 proxies if that is more)',
@@ -52,7 +52,7 @@ export function importCommand(): Command {
         '--force',
         'sync in any case: with a list that is empty or incomplete, and without --max-remove',
       )
-      .option('--dry-run', 'say what would be done, and change nothing')
+      .option('--dry-run', 'say what the import would do, and change nothing')
       .option('--batch <n>', 'commit after every n proxies, and not once for all', positiveNumber),
     'proxyvault import proxies.txt --tag provider-a --sync',
   ).action(async (path: string, options: ImportOptions) => {
@@ -82,7 +82,7 @@ function assertFound({ refused, added, updated, unchanged }: ImportResult): void
   );
 }
 
-/** A dry run makes no pool: where there is none, it is run on an empty one in memory. */
+/** A dry run creates no pool: if there is none, it runs on an empty one in memory. */
 async function rehearse(
   work: (vault: Vault) => Promise<ImportResult>,
   options: ImportOptions,
@@ -90,7 +90,7 @@ async function rehearse(
   try {
     return await withVault(options, work, { unlock: true });
   } catch (error) {
-    // That of a pool which is there and cannot be opened has a cause.
+    // If the pool exists and cannot be opened, the error has a cause.
     const isAbsent =
       error instanceof ProxyVaultError && error.code === 'CANNOT_OPEN' && error.cause === undefined;
     if (!isAbsent) throw error;
