@@ -52,13 +52,18 @@ export function findLists(path: string, onBytes: (done: number, total: number) =
   return lists.length === 1 && lists[0] ? lists[0].source : lists;
 }
 
-/** The text is not repeated in the error: it may hold a login or a token. @throws INVALID_INPUT. */
+/** No error repeats the text, if it may hold a login or a token. @throws INVALID_INPUT, CANNOT_OPEN. */
 function assertPath(text: string): void {
   const isUrl = /^[a-z][a-z\d+.-]+:\/\//i.test(text);
   if (parseProxyLine(text).kind === 'proxy' && !/^https?:\/\/[^/]*[/?]./i.test(text))
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'This is a proxy, and `import` reads a file: add one proxy with `proxyvault add`. To download a list, run `curl --fail URL | proxyvault import -`.',
+    );
+  if (!isUrl && /@|:\d/.test(text))
+    throw new ProxyVaultError(
+      'CANNOT_OPEN',
+      'There is no file with this name, which may hold a login and is not repeated: check the path, or add a proxy with `proxyvault add`.',
     );
   if (!isUrl) return;
   throw new ProxyVaultError(

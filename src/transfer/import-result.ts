@@ -84,7 +84,7 @@ export class VerdictCounter {
     else this.#addRefusal(verdict, file);
   }
 
-  /** Ends a list. One of several that is empty is rejected by name; of a single one `isEmpty` tells. */
+  /** Ends a list. If it is one of several and empty, it is rejected by name; else see `assertNotEmpty`. */
   endList(file?: string): void {
     const found = this.proxies + this.#rejected;
     if (found === this.#listFrom.found) {

@@ -173,12 +173,14 @@ describe('what import is given', () => {
     ['file:///lists/list.txt', /give the path of a file/],
     ['socks5://user:canary@h.example:1080', /add one proxy with `proxyvault add`/],
     ['h.example:80:user:canary', /add one proxy with `proxyvault add`/],
+    ['h.example:99999:user:canary', /no file with this name/],
+    ['user:canary@h.example', /no file with this name/],
   ])('may not be %s, and says what to write', (argument, message) => {
     const { run, db } = commandLine();
     const { status, stdout, stderr } = run(['import', argument]);
     expect([status, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(message);
-    expect(stderr).toContain('(INVALID_INPUT)');
+    expect(stderr).toMatch(/\((?:INVALID_INPUT|CANNOT_OPEN)\)$/m);
     expect(stderr).not.toContain('canary');
     expect(existsSync(db)).toBe(false);
   });
