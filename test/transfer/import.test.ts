@@ -444,6 +444,24 @@ describe('a sync', () => {
     expect([proxies.count(), new ProxyTagsRepository(db).count('a')]).toEqual([16, 1]);
   });
 
+  it('in batches is tried as a whole first, which leaves nothing behind', async () => {
+    const { add, db, encryption } = pool();
+    const logins = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `h.example:${n + 1}:user${n}:pass${n}\n`).join('');
+    const sync = { tag: 'a', sync: true, batch: 7 };
+    const phases: string[] = [];
+    expect(
+      await add(logins(30), { ...sync, onProgress: ({ phase, done }) => phases.push(`${phase} ${done}`) }),
+    ).toMatchObject({ lines: 30, added: 30, removed: 0 });
+    expect(phases).toEqual([7, 14, 21, 28, 30].map((done) => `storing ${done}`));
+    expect(await add(logins(30), sync)).toMatchObject({ added: 0, unchanged: 30, removed: 0 });
+    expect(await add(logins(20), sync)).toMatchObject({ unchanged: 20, removed: 10 });
+    expect(new ProxyTagsRepository(db).count('a')).toBe(20);
+    expect(await encryption.verify()).toMatchObject({ ok: true });
+    expect(await db.check()).toMatchObject({ ok: true });
+    if (process.platform === 'linux') expect(openSpools()).toEqual([]);
+  });
+
   it('names at most 1,000 of what leaves, and never a login', async () => {
     const { add } = pool();
     const many = Array.from({ length: 1005 }, (_, n) => `h.example:${n + 1}:canary-u:canary-p`).join('\n');
