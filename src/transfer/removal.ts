@@ -55,10 +55,12 @@ export function* findRemoval(
   return { of, ...count, proxies, stopped: exceeds(count.leaving, of, limit) };
 }
 
-/** What a proxy leaves counts, also if it has another tag: a wrong list takes all of them out of the tag. */
+/** A proxy that leaves counts even if it has another tag: a wrong list takes the tag from all of them. */
 function exceeds(leaving: number, of: number, limit: MaxRemove | undefined): boolean {
+  if (typeof limit === 'number') return leaving > limit;
   if (limit === undefined) return leaving >= LEAST_STOPPED && leaving * 100 > of * DEFAULT_PERCENT;
-  return typeof limit === 'number' ? leaving > limit : leaving * 100 > of * percentOf(limit);
+  // All of them is no limit, also if others tag proxies between two batches.
+  return percentOf(limit) < 100 && leaving * 100 > of * percentOf(limit);
 }
 
 function percentOf(limit: string): number {
