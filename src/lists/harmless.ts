@@ -4,7 +4,7 @@ import { isIPv6 } from 'node:net';
 const MAX_LENGTH = 300;
 
 const SCHEME =
-  /^(?:https?|socks(?:[45][ah]?)?|ftp|ssh|tcp|udp|ss|ssr|vmess|vless|trojan|tuic|hysteria2?):\/\//i;
+  /^(?:https?|socks(?:\d[ah]?)?|s?ftp|ssh|tcp|udp|wss?|tls|quic|ss|ssr|vmess|vless|trojan|tuic|hysteria2?|hy2|snell|anytls|wireguard):\/\//i;
 const IP = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 const NAME = /^((?:[\p{L}\d_-]{1,63}\.){1,8}([a-z]{2,13}))(:\d{1,5})?$/iu;
 
@@ -29,25 +29,32 @@ const ANNOTATION =
 const TAGS =
   /^(?:<!doctype html>|<\/?(?:html|head|body|title|meta|div|span|p|br|hr|table|thead|tbody|tr|td|th|ul|ol|li|pre|code|b|i|a|h[1-6]|center|font|script|style)\s*\/?>|\s)+$/i;
 
-/** Lines that only separate: `-----`, `{`, `],`. */
-const RULE = /^(?:([-=_*~+.])\1*|[{}[\](),;]{1,3})$/;
+/** Lines that only separate, such as `-----`, `{`, `],`, or that name the columns. */
+const RULE = /^(?:([-=_*~+.])\1*|[{}[\](),;]{1,3}|(?:ip|host):port)$/i;
+/** A heading with a date or a count. */
+const UPDATED = /^(?:last )?(?:updated?|generated|checked|total)(?: at| on)?:? (?=\S*\d)(.*)$/i;
 
 const HTTP_ERROR =
   /^(?:error:? )?(?:[45]\d\d:? )?(?:bad request|unauthorized|payment required|forbidden|access denied|not found|too many requests|internal server error|bad gateway|service unavailable|gateway timeout)[.!]?$/i;
 
 /** The words of banners, headings and errors. None of them is a common username or password by itself. */
 const WORDS = new Set(
-  `a about access active add added address addresses after again all allowed also an and anonymity any api are as at available be
-   because been before below by can checked city cookies country countries country-code daily data date day days denied did do
-   does donate donations download downloaded empty enabled error every exceeded expired expires failed fast fetched few file for
-   format found free fresh from generated get google has have high hour hourly hours http https if in inactive info information
-   internet invalid ip ips is it its key know last later latency limit list lists live location made many me message min
-   minute minutes missing month monthly more most ms new next no none not note notice now number of ok on one only online
-   open or other our out over page paid per please port ports protocol proxies proxy rate reached region remaining renew request
-   requests required result results same second seconds see service site socks source speed ssl status subscription support
-   supported temporarily than thank thanks that the their there these this time times timeout to today too total txt try type
-   until up update updated updates use used using utc valid version visit warning was we web website week weekly were which
-   will with working yesterday you your
+  `a about above access active add added address addresses after again alive all allowed also an and anonymity
+   anonymous any api are as at authentication authorized available balance bandwidth be because been before being
+   below by can cannot checked city click commercial contact cookies copy could countries country country-code
+   daily data date day days dead denied did do does donate donations download downloaded each elite empty enabled
+   entries entry error every exceeded expired expires failed fast fetched few file for forbidden format found free
+   fresh from generated get google has have here high hour hourly hours http https if in inactive info information
+   internet invalid ip ips is it its key know last latency later limit line lines list lists live location low made
+   maintenance many me message min minute minutes missing month monthly more most ms new next no non-commercial
+   none not note nothing notice now number of ok on one online only open or other our out over page paid payment
+   per plan please port ports protocol proxies proxy proxy-list quota rate reached region remaining renew request
+   requests required result results same second seconds see sent service should site sites socks sorry sorted
+   source speed ssl status subject subscription support supported temporarily terms tested than thank thanks that
+   the their there these this time timeout times to today token too top total traffic transparent try txt type
+   unauthorized under unknown until up update updated updates use used using utc valid verified version visit wait
+   warning was we web website week weekly were which while whitelist whitelisted will with working would yesterday
+   you your
    jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september october november december
    mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday am pm gmt`.split(
     /\s+/,
@@ -71,6 +78,7 @@ export function isHarmless(line: string): boolean {
     isAnnotated(line) ||
     isGlobalIPv6(line) ||
     isProse(line) ||
+    isHeading(line) ||
     [RULE, TAGS, HTTP_ERROR].some((pattern) => pattern.test(line))
   );
 }
@@ -109,17 +117,27 @@ export function isGlobalIPv6(line: string): boolean {
   return /^[23][\da-f]{3}:/i.test(text) && isIPv6(text);
 }
 
+function isHeading(line: string): boolean {
+  const [, rest] = UPDATED.exec(line) ?? [];
+  return rest !== undefined && wordsOf(rest) !== null;
+}
+
 function isProse(line: string): boolean {
-  const tokens = line.split(/[ /()]+/).filter((token) => /[\p{L}\d]/u.test(token));
+  return (wordsOf(line)?.size ?? 0) >= LEAST_WORDS;
+}
+
+/** The different words of a text; null if one is not common, or the punctuation is not that of prose. */
+function wordsOf(text: string): ReadonlySet<string> | null {
   const words = new Set<string>();
+  const tokens = text.split(/[ /()]+/);
   for (const [index, token] of tokens.entries()) {
+    if (/^[-–—|&*•=>.!]{0,3}$/u.test(token)) continue;
     const [, word = '', colon] = /^["'[*>]*(.*?)(:?)[.,!?"'\]…]*$/su.exec(token) ?? [];
-    if (colon && index < tokens.length - 1 && !LABELS.test(word)) return false;
+    if (colon && index < tokens.length - 1 && !LABELS.test(word)) return null;
     if (isCommon(word)) words.add(word.toLowerCase());
-    else if (!NUMBER.test(word)) return false;
+    else if (!NUMBER.test(word)) return null;
   }
-  const others = line.split(/[ /()]+/).filter((token) => !/[\p{L}\d]/u.test(token));
-  return words.size >= LEAST_WORDS && others.every((token) => /^[-–—|&*•=>.!]{0,3}$/u.test(token));
+  return words;
 }
 
 /** A known word as people write it, and not as a generator of passwords does. */

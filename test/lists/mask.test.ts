@@ -47,6 +47,12 @@ describe('a rejected line that has nothing secret', () => {
     'Error: your subscription has expired',
     'Your IP address is not allowed.',
     '403 Forbidden',
+    'socks6://192.0.2.1:1080',
+    'ip:port',
+    'Updated: 2026-01-01 12:00 UTC',
+    'Total: 400 proxies',
+    'this is not a proxy',
+    'Sorry, there are no proxies today.',
     'Access denied',
   ])('is shown in full: %s', async (line) => {
     expect(await rejections(`h.example:1\n${line}`, { format: 'text' })).toMatchObject([
@@ -73,6 +79,10 @@ describe('a line that may have a login', () => {
     ['free,proxy,list', '***'],
     ['free\tproxy\tlist', '***'],
     ['free free free', '***'],
+    ['Total: hunter2', '***'],
+    ['Total: 12345678', '***'],
+    ['Updated: free hunter2', '***'],
+    ['info: proxy', '***'],
     ['fReE proXy lIst', '***'],
     ['Free proxy list 12345678', '***'],
     ['<p>hunter2</p>', '***'],
