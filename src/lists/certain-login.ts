@@ -17,7 +17,7 @@ export interface RawLogin {
 
 /** An address inside a login: another proxy, whose login it may be. */
 const ADDRESS =
-  /(?<![\p{L}\d.-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f:.]*:[\da-f:.]*\])/iu;
+  /(?<![\p{L}\d._-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f.]*:[\da-f:.]*\])/iu;
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
 /** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`. */

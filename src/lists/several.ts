@@ -1,7 +1,7 @@
 import type { LineVerdict, ParseOptions } from './types.ts';
 
 /** What stands between the proxies of a line. */
-const SEPARATORS = [/\s*,\s*/, /\s*;\s*/, /\s*\|\s*/, /\s+/, /[\s,;|]+/];
+const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
 /**
  * The proxies of a line that is nothing but proxies, each of which reads by itself with an address that is surely one;
@@ -14,7 +14,10 @@ export function readSeveral(
 ): LineVerdict[] | null {
   if (!hasTwoPorts(text)) return null;
   for (const separator of SEPARATORS) {
-    const pieces = text.split(separator).filter((piece) => piece !== '');
+    const pieces = text
+      .split(separator)
+      .map((piece) => piece.trim())
+      .filter((piece) => piece !== '');
     if (pieces.length < 2) continue;
     const verdicts = readAll(pieces, options, read);
     if (verdicts) return verdicts;

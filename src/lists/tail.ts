@@ -92,7 +92,7 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
   const url = close !== '' && rest.endsWith(close) ? rest.slice(0, -1) : rest.replace(/[,;]$/, '');
   if (rest === '' || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
-  return { ...readWords({ text: words.replace(/[|,;:\s]+$/, ''), at }, after), rotateUrl: url };
+  return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
 function readWords({ text, at }: Piece, after: After): Tail {
