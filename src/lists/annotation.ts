@@ -5,7 +5,7 @@ import type { ListedGeolocation } from './types.ts';
 /** What the words after a proxy say. */
 export interface Annotation {
   schemes: readonly Scheme[];
-  geolocation?: ListedGeolocation;
+  geolocation?: Readonly<ListedGeolocation>;
   /** Whole milliseconds. */
   latency?: number;
   /** Whether there are words that the pool has no place for. */
@@ -13,6 +13,10 @@ export interface Annotation {
 }
 
 const MAX_LENGTH = 256;
+const KNOWN = new Map<string, Annotation>();
+const MOST_KNOWN = 1000;
+/** Of the name of a country. */
+const MOST_WORDS = 5;
 
 /** A protocol as lists write it, several in one word included. */
 export const PROTOCOL =
@@ -20,8 +24,8 @@ export const PROTOCOL =
   String.raw`(?:[\s_-]prox(?:y|ies))?`;
 const PROTOCOLS = new RegExp(String.raw`(?<![\p{L}\d])${PROTOCOL}(?![\p{L}\d])`, 'giu');
 
-/** Marks of spys.me and its kin (anonymity, SSL, Google), and the symbols that lists are decorated with. */
-const MARK = /^(?:[NAHS]!?|[+-]|(?:\p{So}|\uFE0F)+)!?$/u;
+/** Marks of spys.me and its kin (anonymity, SSL, Google), and the emoji that lists are decorated with. */
+const MARK = /^(?:[NAHS]!?|[+-]|(?:\p{Extended_Pictographic}|\uFE0F)+)!?$/u;
 const WORD =
   /^(?:noa|anm|hia|elite|anonymous|transparent|distorting|high|low|proxy|ssl|yes|no|ok|success|successful|alive|working|active|online|live|valid|good|fast|slow|residential|datacenter|mobile|isp|rotating|static|google|true|false|\d+(?:\.\d+)?%?|\d{4}-\d\d-\d\d|\d\d?:\d\d(?::\d\d)?)$/i;
 const TIME = /^(\d{1,6}(?:\.\d{1,6})?)(ms|s|sec)$/i;
@@ -57,6 +61,26 @@ export function isPlaceOrKind(text: string): boolean {
  */
 export function readAnnotation(text: string): Annotation | null {
   if (text.length > MAX_LENGTH) return null;
+  const known = KNOWN.get(text);
+  if (known) return known;
+  const annotation = readParts(text);
+  if (annotation) remember(text, annotation);
+  return annotation;
+}
+
+/** An annotation that the caller may change. */
+export function copyOf(annotation: Annotation): Annotation {
+  const { geolocation } = annotation;
+  return geolocation ? { ...annotation, geolocation: { ...geolocation } } : annotation;
+}
+
+/** Lists repeat the same few annotations. Only such are kept, since other text may be a login. */
+function remember(text: string, annotation: Annotation): void {
+  if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
+  KNOWN.set(text, annotation);
+}
+
+function readParts(text: string): Annotation | null {
   const schemes: Scheme[] = [];
   const rest = text
     .replace(PROTOCOLS, (word) => {
@@ -65,11 +89,30 @@ export function readAnnotation(text: string): Annotation | null {
     })
     .replace(/(\d)\s+(?=(?:ms|sec|s)(?![\p{L}\d]))/giu, '$1');
   const said: Omit<Annotation, 'schemes'> = { isPartly: false };
+  // After other words, NO is the opposite of YES.
+  if (/^[\s|([]*NO(?![\p{L}\d])/u.test(rest)) said.geolocation = { country: 'NO' };
   for (const part of rest.split(/[|,;=>()[\]/]+/)) {
-    const words = readCountryName(part, said) ? [] : part.split(/\s+|(?<=[A-Z!])-/u);
-    if (!words.every((word) => word === '' || readWord(word, said))) return null;
+    const words = part.split(/\s+|(?<=[A-Z!])-/u).filter((word) => word !== '');
+    for (let at = 0; at < words.length; ) {
+      const named = readCountryName(words, at, said);
+      if (named === 0 && !readWord(words[at] ?? '', said)) return null;
+      at += Math.max(named, 1);
+    }
   }
   return { schemes, ...said };
+}
+
+/** How many of the words, from one of them on, are the name of a country. */
+function readCountryName(words: readonly string[], at: number, said: Omit<Annotation, 'schemes'>): number {
+  if (!/^\p{L}{2}/u.test(words[at] ?? '')) return 0;
+  for (let count = Math.min(MOST_WORDS, words.length - at); count > 0; count--) {
+    const country = countryNamed(words.slice(at, at + count).join(' '));
+    if (country !== undefined) {
+      said.geolocation = { country, ...said.geolocation };
+      return count;
+    }
+  }
+  return 0;
 }
 
 function requireVersion(word: string): readonly Scheme[] {
@@ -95,17 +138,11 @@ function readWord(word: string, said: Omit<Annotation, 'schemes'>): boolean {
     return true;
   }
   const code = flag ?? word.replace(/!$/, '');
-  if (!/^[A-Z]{2}$/.test(code)) return readCountryName(word, said);
+  if (!/^[A-Z]{2}$/.test(code)) return false;
   const country = countryOf(code);
   if (country === undefined) said.isPartly = true;
   else said.geolocation = { country, ...said.geolocation };
   return true;
-}
-
-function readCountryName(text: string, said: Omit<Annotation, 'schemes'>): boolean {
-  const country = text.length < 4 ? undefined : countryNamed(text.trim());
-  if (country !== undefined) said.geolocation = { country, ...said.geolocation };
-  return country !== undefined;
 }
 
 /** The country of two letters in upper case; an old code (UK, SU) becomes that of today. */

@@ -23,6 +23,8 @@ const LABEL = new RegExp(
 );
 const CURL =
   /^\$?\s*curl\s+(?:-[sSkLvIgf46]+\s+|--(?:silent|show-error|insecure|location|verbose|fail)\s+)*(-x\s*|--proxy[\s=]+|--(socks4a?|socks5)(?:-hostname)?[\s=]+)(\S+)(?:\s+(["']?)https?:\/\/[^\s"']+\4)?$/i;
+/** A scheme or an IPv4 address, as most lines begin: then there is no word before it. */
+const BEGINS = /^(?:\d{1,3}\.\d{1,3}\.\d|[a-z][a-z\d+.-]{1,15}:\/\/)/i;
 const QUOTES: ReadonlyMap<string, string> = new Map([...'"\'`'].map((quote) => [quote, quote])).set('<', '>');
 /** Of words before words; more of them are no list. */
 const MOST_WORDS = 4;
@@ -43,6 +45,7 @@ export function withoutInvisible(text: string): string {
  * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.
  */
 export function unwrap(line: Piece): Unwrapped {
+  if (BEGINS.test(line.text)) return { rest: line, schemes: [] };
   let rest = unquote(line);
   const schemes: Scheme[] = [];
   for (let words = 0; words < MOST_WORDS; words++) {

@@ -1,3 +1,4 @@
+import { readAddress } from './address.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
 import { schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
@@ -10,11 +11,13 @@ export interface RawLogin {
   password: string;
   /** After a scheme, where the username begins for sure. */
   isUrl: boolean;
+  /** What the line has after the proxy. */
+  tail: string;
 }
 
 /** An address inside a login: another proxy, whose login it may be. */
 const ADDRESS =
-  /(?<![\p{L}\d.-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f:.]*:[\da-f:.]*\])/iu;
+  /(?<![\p{L}\d._-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f.]*:[\da-f:.]*\])/iu;
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
 /** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`. */
@@ -26,22 +29,25 @@ const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|])/u;
  *
  * @throws Refused (ambiguous), which says what is in the login.
  */
-export function assertCertain({ form, username, password, isUrl }: RawLogin, at: number): void {
+export function assertCertain(login: RawLogin, at: number): void {
+  const { form, username, password, isUrl } = login;
   const both = `${username}:${password}`;
   if (/\s/.test(both)) throw doubtful('a blank is in the login', at);
   if (INVISIBLE.test(both)) throw doubtful('an invisible character is in the login', at);
-  if (!isUrl && (QUOTE.test(username) || QUOTE.test(password)))
+  const isEncoded = isUrl && form === 'user:pass@host:port';
+  if (!isEncoded && (QUOTE.test(username) || QUOTE.test(password)))
     throw doubtful('a quote is at the edge of the username or password', at);
-  if (ADDRESS.test(isUrl ? password : both)) throw doubtful('another address is in the login', at);
-  if (!isUrl && schemesNamed(username)) throw doubtful('the username may be a protocol', at);
-  if (isUrl && form === 'user:pass@host:port') return;
+  if (ADDRESS.test(both) && !(isEncoded && readAddress(both)))
+    throw doubtful('another address is in the login', at);
+  if (!isEncoded && schemesNamed(username)) throw doubtful('the username may be a protocol', at);
+  if (isEncoded) return;
   if (/\/\//.test(username))
     throw doubtful('a scheme that is not written scheme:// may be in the username', at);
   if (schemesNamed(password)) throw doubtful('the password may be a protocol', at);
   if (isMislaid(form, username, password))
     throw doubtful('the login may be an annotation, such as a country', at);
   if (form === 'user:pass@host:port' || form === 'user:pass:host:port') assertBegins(username, at);
-  else assertEnds(username, password, isUrl, at);
+  else assertEnds(login, at);
 }
 
 /** Whether the login reads as columns of a country or anonymity; before an @ only a word alone does. */
@@ -55,14 +61,18 @@ function isMislaid(form: LineForm, username: string, password: string): boolean 
 function assertBegins(username: string, at: number): void {
   const [, ...options] = username.split(';');
   // `name;country=US` is a username of some providers.
-  const isBehindWord = WORD_BEFORE.test(username) || !options.every((option) => /[=-]/.test(option));
+  const isBehindWord =
+    WORD_BEFORE.test(username) ||
+    /[()<>[\]]/.test(username) ||
+    !options.every((option) => /[=-]/.test(option));
   if (isBehindWord) throw doubtful('the username may begin after a word that is not a part of it', at);
 }
 
 /** The line ends with the password, so that a word after it would be a part of it. */
-function assertEnds(username: string, password: string, isUrl: boolean, at: number): void {
+function assertEnds({ username, password, isUrl, tail }: RawLogin, at: number): void {
   if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
-  if (/[/\])>]$/.test(password)) throw doubtful('the password may end before its last character', at);
+  if (/[/\])>]$/.test(password) || /^[,;|]+\s*$/.test(tail) || (tail !== '' && password.endsWith(':')))
+    throw doubtful('the password may end before its last character', at);
   if (isUrl && password.includes('#')) throw doubtful('the password may end where a #name begins', at);
   const last = /[:/@#_]([^:/@#_]+)$/u.exec(password)?.[1] ?? '';
   if (/^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last))

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 
 import { parsePort } from '../network/host.ts';
 import { type Piece, readAddress, toAddress } from './address.ts';
-import { countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
+import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
 import { type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
@@ -75,7 +75,7 @@ function readAfter(
 ): Columns {
   const annotation = readAnnotation(cells.map((cell) => cell.trim()).join(' | '));
   if (annotation && (cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell)))) {
-    const { isPartly, ...said } = annotation;
+    const { isPartly, ...said } = copyOf(annotation);
     return {
       ...endpoint,
       ...said,

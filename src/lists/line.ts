@@ -21,6 +21,9 @@ import {
 } from './types.ts';
 import { decodePercent } from './url.ts';
 
+/** An address without a login, as most lines of free lists have it. */
+const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
+
 /**
  * Reads one line: a proxy in any of the forms of docs/formats.md, a comment or nothing. Nothing is guessed: an ambiguous
  * line is rejected, and so is one with several proxies, which only `parseProxyList` reads. Cost is linear in the length.
@@ -43,8 +46,7 @@ export function readProxyLine(line: string, options: ParseOptions = {}): LineVer
   const read = (one: string, asked: ParseOptions): LineVerdict[] => readOne({ text: one, at: 0 }, asked);
   const verdicts = readOne({ text, at: line.indexOf(text[0] ?? '') }, options);
   const several = formOf(options.format) === undefined ? readSeveral(text, options, read) : null;
-  const isRead = verdicts.every(({ kind }) => kind === 'proxy');
-  if (several && isRead)
+  if (several && verdicts.some(isSeparated))
     return [refusalOf(new Refused('ambiguous', 'this reads as one proxy, and as several'))];
   const found = several ?? verdicts;
   // An invisible character inside a login may be a part of it.
@@ -91,6 +93,7 @@ function readRest(rest: Piece, isUrl: boolean, form: LineForm | undefined): Colu
   assertBracketed(rest);
   const blank = form === undefined ? rest.text.search(/\s/) : -1;
   const head = blank === -1 ? rest : { ...rest, text: rest.text.slice(0, blank) };
+  if (ENDPOINT.test(head.text)) return finish(readPlain(head), rest, isUrl, form);
   const reading = readForms(head, { isUrl, form });
   if (reading === null) {
     const separator = separatorOf(rest.text);
@@ -107,13 +110,14 @@ function finish(
 ): Columns {
   const { username, password, loginAt, end } = read;
   const tail = { text: rest.text.slice(end), at: rest.at + end };
-  if (read.form === 'host:port') return { host, port, schemes: [], ...readTail(tail, false) };
+  if (read.form === 'host:port') return { host, port, schemes: [], ...readTail(tail, 'address') };
   const at = rest.at + loginAt;
   if (username === '' && password === '')
     throw new Refused('bad-credentials', 'there is neither a username nor a password', at);
   if (`${username}:${password}`.includes('://')) throw new Refused('ambiguous', 'a URL is in the login', at);
-  const said = readTail(tail, true);
-  if (form === undefined) assertCertain({ form: read.form, username, password, isUrl }, at);
+  const isFirst = read.form.startsWith('user');
+  const said = readTail(tail, isFirst ? 'login' : 'password');
+  if (form === undefined) assertCertain({ form: read.form, username, password, isUrl, tail: tail.text }, at);
   const decode =
     isUrl && read.form === 'user:pass@host:port' ? decodePercent : (text: string): string => text;
   return { host, port, username: decode(username), password: decode(password), schemes: [], ...said };
@@ -127,6 +131,11 @@ function formOf(format: ListFormat | undefined): LineForm | undefined {
 
 function hasLogin(verdict: LineVerdict): boolean {
   return verdict.kind === 'proxy' && verdict.proxy.username !== undefined;
+}
+
+/** Whether a separator of proxies is in the login. */
+function isSeparated(verdict: LineVerdict): boolean {
+  return verdict.kind === 'proxy' && /[\s,;|]/.test(`${verdict.proxy.username}${verdict.proxy.password}`);
 }
 
 function loginNote({ username, password }: ListedProxy): string | undefined {

@@ -85,7 +85,7 @@ export function schemeOf(name: string): Scheme | null {
  * `socks4/5`, `HTTPS proxy`. Null if it names none.
  */
 export function schemesNamed(word: string): readonly Scheme[] | null {
-  if (word.length > MAX_WORD) return null;
+  if (word.length > MAX_WORD || !/^\s*[hs]/i.test(word)) return null;
   const plain = word
     .toLowerCase()
     .replace(/[\s_-]/g, '')

@@ -1,7 +1,7 @@
 import type { LineVerdict, ParseOptions } from './types.ts';
 
 /** What stands between the proxies of a line. */
-const SEPARATORS = [/\s*,\s*/, /\s*;\s*/, /\s*\|\s*/, /\s+/, /[\s,;|]+/];
+const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
 /**
  * The proxies of a line that is nothing but proxies, each of which reads by itself with an address that is surely one;
@@ -12,15 +12,24 @@ export function readSeveral(
   options: ParseOptions,
   read: (text: string, options: ParseOptions) => LineVerdict[],
 ): LineVerdict[] | null {
-  // A port each; the second search is not made of most lines.
-  if (!/:\d.*[\s,;|].*:\d/s.test(text)) return null;
+  if (!hasTwoPorts(text)) return null;
   for (const separator of SEPARATORS) {
-    const pieces = text.split(separator).filter((piece) => piece !== '');
+    const pieces = text
+      .split(separator)
+      .map((piece) => piece.trim())
+      .filter((piece) => piece !== '');
     if (pieces.length < 2) continue;
     const verdicts = readAll(pieces, options, read);
     if (verdicts) return verdicts;
   }
   return null;
+}
+
+/** Whether a separator stands between two ports. */
+function hasTwoPorts(text: string): boolean {
+  const first = text.search(/:\d/);
+  const separator = first === -1 ? -1 : text.slice(first).search(/[\s,;|]/);
+  return separator !== -1 && /:\d/.test(text.slice(first + separator));
 }
 
 function readAll(
@@ -39,6 +48,9 @@ function readAll(
   return named.length === 0 || named.length === pieces.length ? all : null;
 }
 
+/** A colon at the end of a password may be one more separator. */
 function isSure(verdict: LineVerdict): boolean {
-  return verdict.kind === 'proxy' && /[.:]|^localhost$/.test(verdict.proxy.host);
+  if (verdict.kind !== 'proxy') return false;
+  const { host, password = '' } = verdict.proxy;
+  return /[.:]|^localhost$/.test(host) && !password.endsWith(':');
 }

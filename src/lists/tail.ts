@@ -1,5 +1,5 @@
 import { type Piece, readAddress } from './address.ts';
-import { PROTOCOL, readAnnotation } from './annotation.ts';
+import { copyOf, PROTOCOL, readAnnotation } from './annotation.ts';
 import { type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { isRotateUrl } from './rotate-url.ts';
@@ -12,6 +12,9 @@ export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latenc
   note?: string;
 }
 
+/** What stands before the tail: an address without a login, an address after its login, or a password. */
+export type After = 'address' | 'login' | 'password';
+
 const MAX_NAME = 256;
 const COMMENT = /^(?:#|;|\/\/)/;
 /** Two words around a colon, a semicolon or a bar may be a login. A time and a URL are none. */
@@ -23,18 +26,18 @@ const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S))[^\s:;|]+[:;|](?!\/\/)[^\s:;
  *
  * @throws Refused (trailing-text, ambiguous, bad-credentials) for anything else: it may be a login, or part of one.
  */
-export function readTail(tail: Piece, hasLogin: boolean): Tail {
+export function readTail(tail: Piece, after: After): Tail {
   const { text, at } = tail;
   if (text === '' || text === '/') return {};
   const fragment = /^\/?#(.*)$/su.exec(text)?.[1];
   if (fragment !== undefined)
-    return readName({ text: fragment, at: at + text.length - fragment.length }, hasLogin);
+    return readName({ text: fragment, at: at + text.length - fragment.length }, after);
   if (/^[/?]\S/.test(text)) throw new Refused('trailing-text', 'a path or query follows the port', at);
-  if (/^:[^:]/.test(text)) return readWord(tail, hasLogin);
+  if (/^:[^:]/.test(text)) return readWord(tail, after);
   const trimmed = text.replace(/^\//, '').trim();
-  if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, hasLogin);
-  if (trimmed.includes('://')) return readRotateUrl({ text: trimmed, at }, hasLogin);
-  return readWords({ text: trimmed, at }, hasLogin);
+  if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, after);
+  if (trimmed.includes('://')) return readRotateUrl({ text: trimmed, at }, after);
+  return readWords({ text: trimmed, at }, after);
 }
 
 /** Whether a text, behind a colon or in brackets, is nothing but a protocol. */
@@ -42,11 +45,11 @@ export function isProtocol(word: string): boolean {
   return new RegExp(`^${PROTOCOL}$`, 'i').test(word);
 }
 
-function readName({ text, at }: Piece, hasLogin: boolean): Tail {
+function readName({ text, at }: Piece, after: After): Tail {
   const raw = text.trim();
-  const schemes = hasLogin ? null : schemesNamed(raw);
+  const schemes = after === 'address' ? schemesNamed(raw) : null;
   if (schemes) return { schemes };
-  if (!hasLogin && /^[^\s:;|@]+[:;|@][^\s]+$/u.test(raw) && !readAddress(raw)?.isSure) {
+  if (after === 'address' && /^[^\s:;|@]+[:;|@][^\s]+$/u.test(raw) && !readAddress(raw)?.isSure) {
     const reason =
       'this reads as a name, and as a login: write user:pass@host:port, or a name without : ; | and @';
     throw new Refused('ambiguous', reason, at);
@@ -58,23 +61,23 @@ function readName({ text, at }: Piece, hasLogin: boolean): Tail {
 }
 
 /** `:socks5`, or after a login the name that antidetect browsers write. */
-function readWord({ text, at }: Piece, hasLogin: boolean): Tail {
+function readWord({ text, at }: Piece, after: After): Tail {
   const word = text.slice(1).trim();
   const schemes = schemesNamed(word);
   if (schemes) return { schemes };
-  if (!hasLogin)
+  if (after === 'address')
     throw new Refused(
       'bad-credentials',
       'a username stands without a password: write host:port:user:pass',
       at + 1,
     );
-  if (/^https?:\/\//i.test(word)) return readRotateUrl({ text: word, at: at + 1 }, hasLogin);
+  if (/^https?:\/\//i.test(word)) return readRotateUrl({ text: word, at: at + 1 }, after);
   if (/^(?=.*\p{L})[\p{L}\d][\p{L}\d _.-]{0,63}$/u.test(word)) return { name: word };
-  throw unknownTail(at, hasLogin);
+  throw unknownTail(at, after);
 }
 
-function readComment({ text, at }: Piece, hasLogin: boolean): Tail {
-  if (!hasLogin && LOGIN.test(text.trim().replace(COMMENT, '')))
+function readComment({ text, at }: Piece, after: After): Tail {
+  if (after === 'address' && LOGIN.test(text.trim().replace(COMMENT, '')))
     throw new Refused(
       'ambiguous',
       'the comment after the proxy may be its login: write user:pass@host:port',
@@ -84,26 +87,27 @@ function readComment({ text, at }: Piece, hasLogin: boolean): Tail {
 }
 
 /** The URL may stand in brackets, and after known words. */
-function readRotateUrl({ text, at }: Piece, hasLogin: boolean): Tail {
+function readRotateUrl({ text, at }: Piece, after: After): Tail {
   const [, words = '', open, rest = ''] = /^(.*?)([[(<]?)(https?:\/\/\S+)$/isu.exec(text) ?? [];
   const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
   const url = close !== '' && rest.endsWith(close) ? rest.slice(0, -1) : rest.replace(/[,;]$/, '');
-  if (rest === '' || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open))
-    throw unknownTail(at, hasLogin);
-  return { ...readWords({ text: words.replace(/[|,;:\s]+$/, ''), at }, hasLogin), rotateUrl: url };
+  if (rest === '' || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
+  return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
-function readWords({ text, at }: Piece, hasLogin: boolean): Tail {
+function readWords({ text, at }: Piece, after: After): Tail {
   const annotation = readAnnotation(text.replace(/^@/, ''));
   // Only a protocol follows an @.
-  if (annotation === null || (text.startsWith('@') && annotation.schemes.length === 0))
-    throw unknownTail(at, hasLogin);
-  const { isPartly, ...said } = annotation;
+  const isLone = text.startsWith('@') && annotation?.schemes.length === 0;
+  // A mark after a password may be a part of it.
+  if (annotation === null || isLone || (after === 'password' && text !== '' && !/\p{L}{2}/u.test(text)))
+    throw unknownTail(at, after);
+  const { isPartly, ...said } = copyOf(annotation);
   return isPartly ? { ...said, note: 'a part of the annotation after the proxy was ignored' } : said;
 }
 
-function unknownTail(at: number, hasLogin: boolean): Refused {
-  return hasLogin
+function unknownTail(at: number, after: After): Refused {
+  return after !== 'address'
     ? new Refused(
         'ambiguous',
         'the login may end here, or go on: name the form with --format, or write a URL with percent escapes',

@@ -15,6 +15,8 @@ const OTHERS = [
   '[ProxyList]\nsocks5 192.0.2.1 1080 u p\n',
   'SOCKS4,HTTP\n192.0.2.1:1,192.0.2.2:2\n',
   '{"ip":"192.0.2.1","port":"80"}\n{"ip":"192.0.2.2","port":"81"}\n',
+  'HTTP_PROXY=http://u:p@192.0.2.1:80\n- socks5 u:p@192.0.2.1:80\ncurl -x 192.0.2.1:80 https://h.example/\n',
+  '192.0.2.1:80:u:p[https://h.example/?k]\nh.example:80:u:p,h.example:81:u:p\n192.0.2.1:80 (SOCKS5) US 5ms # x\n',
 ];
 const PIECES = [
   ...'[]{}"\'\\@:,;|#/%\n\r\t \0\uFEFF\uFFFD\u{1F600}-*&!<>=~`',
@@ -96,6 +98,18 @@ it('a hostile list of 256 KB costs about as much for each byte as one of 32 KB',
     '[ProxyList] ',
     '\n"',
     ';"',
+    '\t',
+    'curl -s ',
+    'proxy=',
+    '[https://',
+    '192.0.2.1:80:u:p ',
+    '192.0.2.1:80,',
+    'u:p@h.example:1;',
+    '192.0.2.1:80:u:[::',
+    'a_',
+    'United ',
+    '\u200b',
+    '192.0.2.1:80 # a:b ',
   ];
   const cost = async (unit: string, length: number): Promise<number> => {
     const text = unit.repeat(length / unit.length);
