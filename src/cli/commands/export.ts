@@ -58,17 +58,12 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   await write(text);
   file?.publish();
   if (count === 0) return;
-  warn(
-    json,
-    'LEFT_OUT',
-    `${count} left out: the format ${format} cannot carry them (json and csv carry most), or their login cannot be read.`,
-    {
-      name: 'proxies',
-      items,
-      count,
-      describe: ({ id, reason }) => `${id}: ${reason}`,
-    },
-  );
+  warn(json, 'LEFT_OUT', `${count} left out, which ${format} cannot carry (json and csv carry most).`, {
+    name: 'proxies',
+    items,
+    count,
+    describe: ({ id, reason }) => `${id}: ${reason}`,
+  });
   process.exitCode = EXIT.failure;
 }
 
