@@ -193,10 +193,10 @@ describe('add, show, list and remove', () => {
       stdout: expect.stringMatching(/^Added gate\.example:1080 as [\da-f-]{36}\.\n$/),
     });
     const [proxy] = json<{ items: Proxy[] }>('list', '--region', 'EU').items;
-    expect(proxy?.url).toBe('socks5://***:***@gate.example:1080');
+    expect(proxy?.url).toBe('socks5h://***:***@gate.example:1080');
     const shown = json<Record<string, unknown>>('show', String(proxy?.id), '--reveal');
     expect(shown).toMatchObject({
-      url: 'socks5://canary-user:canary-p%40ss@gate.example:1080',
+      url: 'socks5h://canary-user:canary-p%40ss@gate.example:1080',
       usage: { requestCount: 0 },
       domains: [],
     });
@@ -336,7 +336,7 @@ describe('migrate', () => {
       status: 1,
       stderr: expect.stringContaining('proxyvault migrate up'),
     });
-    expect(run(['migrate', 'plan']).stdout).toContain('CREATE TABLE proxy_tags');
+    expect(run(['migrate', 'plan']).stdout).toContain('ADD COLUMN binding_version');
     expect(json('migrate', 'up')).toMatchObject({ version: status.version, pending: [] });
     expect(run(['migrate', 'plan']).stdout).toBe('Nothing is pending.\n');
     expect(run(['migrate', 'down', '--steps', '0']).status).toBe(1);

@@ -16,6 +16,7 @@ interface AddOptions extends VaultOptions {
   protocol?: ProxyProtocol;
   username?: string;
   passwordStdin?: boolean;
+  localDns?: boolean;
 }
 
 export function addCommand(): Command {
@@ -27,19 +28,23 @@ export function addCommand(): Command {
       .option('--region <region>')
       .addOption(new Option('--protocol <protocol>', 'where the proxy names none').choices(PROXY_PROTOCOLS))
       .option('--username <username>')
-      .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
+      .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
+      .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   ).action(async (given: string, options: AddOptions) => {
-    const { username = '', password = '', ...proxy } = await withPassword(read(given, options), options);
-    const credentials = username === '' && password === '' ? null : { username, password };
+    const listed = await withPassword(read(given, options), options);
+    const { username = '', password = '', rotateUrl, ...proxy } = listed;
+    const isOpen = username === '' && password === '' && rotateUrl === undefined;
+    const credentials = isOpen ? null : { username, password, rotateUrl };
     await withVault(
       options,
       (vault) => {
-        const { name, region } = options;
+        const { name, region, localDns } = options;
         const created = new ProxyRepository(vault.db, vault.encryption).create({
           ...proxy,
           name,
           region,
+          remoteDns: localDns ? false : proxy.remoteDns,
           credentials,
         });
         print(
@@ -53,9 +58,15 @@ export function addCommand(): Command {
   });
 }
 
-function read(given: string, { protocol }: AddOptions): ListedProxy {
+function read(given: string, { protocol, localDns }: AddOptions): ListedProxy {
   const verdict = parseProxyLine(given, { protocol });
-  if (verdict.kind === 'proxy') return verdict.proxy;
+  if (verdict.kind === 'proxy') {
+    if (!localDns || !verdict.proxy.remoteDns) return verdict.proxy;
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'socks5h and socks4a say that the proxy resolves names, and --local-dns that it does not: leave one of them out.',
+    );
+  }
   throw new ProxyVaultError(
     'INVALID_INPUT',
     `The proxy cannot be read: ${verdict.kind === 'refused' ? verdict.reason : 'it is empty or a comment'}.`,

@@ -22,6 +22,7 @@ interface ImportOptions extends VaultOptions {
   force?: boolean;
   dryRun?: boolean;
   batch?: number;
+  localDns?: boolean;
 }
 
 const SHOWN_REFUSALS = 20;
@@ -38,6 +39,10 @@ export function importCommand(): Command {
         new Option('--protocol <protocol>', 'of lines that name none')
           .choices(PROXY_PROTOCOLS)
           .default('http'),
+      )
+      .option(
+        '--local-dns',
+        'of SOCKS proxies: clients resolve names, in the open, unless the list says socks5h',
       )
       .option('--tag <tag>', 'a tag for each proxy of the list')
       .option('--sync', 'make the pool equal to the list for this tag: remove what left it')
@@ -83,13 +88,14 @@ async function rehearse(
 async function run(
   { db, encryption }: Vault,
   lists: ListFiles,
-  { format, protocol, tag, sync, force, dryRun, batch, json }: ImportOptions,
+  { format, protocol, localDns, tag, sync, force, dryRun, batch, json }: ImportOptions,
   reading: Progress,
 ): Promise<ImportResult> {
   const storing = startProgress('Importing', { json });
   try {
     return await importProxies(db, lists, {
       ...{ encryption, format, protocol, tag, sync, force, dryRun, batch },
+      remoteDns: localDns ? false : undefined,
       onProgress: (progress) => {
         if (progress.phase === 'reading') return;
         reading.stop();
