@@ -29,7 +29,7 @@ export interface HandOutOptions
 /** Adds the options of a request. */
 export function withRequestOptions(command: Command): Command {
   return command
-    .option('--domain <domain>', 'the target: sticky sessions and rules look at it')
+    .option('--domain <domain>', 'the target, or its URL: sticky sessions and rules look at its host')
     .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
     .option('--region <region>')
     .option('--session <name>', 'for a login with {session}; without it a new one each time')
