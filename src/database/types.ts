@@ -122,7 +122,7 @@ export interface RotationConfig {
 
 /** Which proxy a domain sticks to. */
 export interface DomainProxyMapping {
-  /** An ASCII DNS name or IP address, or `*.` and a name for every depth below it. */
+  /** An ASCII DNS name or IP address, or `*.` and a name for every depth below it; given as a URL, its host is taken. */
   domain: string;
   proxyId: string;
   /** Milliseconds from the last use; null or absent for no end. */

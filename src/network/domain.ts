@@ -32,7 +32,7 @@ export function normalizeDomainPattern(
 
 /** The host of a domain, `user:pass@host:port` or URL, as it stands there; null if the text is none of them. */
 function hostIn(text: string): string | null {
-  if (isIPv6(text)) return text;
+  if (!/[:/?#@\\]/.test(text) || isIPv6(text)) return text;
   // Browsers and curl read different hosts from `https://a.example\\@b.example`.
   if (text.includes('\\')) return null;
   const [scheme = ''] = /^[a-z][a-z\d+.-]*:\/\//i.exec(text) ?? [];

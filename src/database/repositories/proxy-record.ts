@@ -40,7 +40,7 @@ export interface ProxyPage {
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password, name, region or geolocation. */
+  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
   updated: number;
   unchanged: number;
   /** Those that left the list of the tag and had no other; absent unless it was a sync. */
