@@ -2,19 +2,22 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { MASK } from './mask.ts';
 import type { ListedProxy } from './types.ts';
-import { type ExportFormat, type ProxyWriter, writerOf } from './writers.ts';
+import { type ExportFormat, type LostPart, type ProxyWriter, writerOf } from './writers.ts';
 
 export interface FormatOptions {
   /** Default `urls`. */
   format?: ExportFormat | undefined;
   /** Of the format `template`: a line with `{protocol}`, `{host}`, `{port}`, `{username}` and `{password}`. */
   layout?: string | undefined;
-  /** Write usernames and passwords; else they are masked. */
+  /** Write usernames, passwords and change-IP URLs; else they are masked. */
   reveal?: boolean | undefined;
 }
 
-/** A proxy as text, or why the format cannot carry it. */
-export type Formatted = { text: string } | { leftOut: string };
+/**
+ * A proxy as text, or why the format cannot carry it. `lost` has what the format leaves out of the proxy: its change-IP URL,
+ * or that its client resolves names, after which an import has the proxy resolve them.
+ */
+export type Formatted = { text: string; lost: readonly LostPart[] } | { leftOut: string };
 
 /** Writes proxies as a list that an import reads back to the same proxies. */
 export class ListFormatter {
@@ -38,12 +41,22 @@ export class ListFormatter {
     if (problem !== null) return { leftOut: problem };
     const separator = this.#isFirst ? '' : this.#writer.between;
     this.#isFirst = false;
-    return { text: separator + this.#writer.write(this.#reveal ? proxy : masked(proxy)) };
+    const text = separator + this.#writer.write(this.#reveal ? proxy : masked(proxy));
+    return { text, lost: this.#lostOf(proxy) };
   }
 
-  /** What stands behind all proxies. */
+  /** What stands after all proxies. */
   end(): string {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
+  }
+
+  #lostOf(proxy: ListedProxy): LostPart[] {
+    const carried = this.#writer.carried(proxy);
+    const lost: LostPart[] = [];
+    // What is masked is not written anyway.
+    if (this.#reveal && proxy.rotateUrl !== carried.rotateUrl) lost.push('rotateUrl');
+    if (proxy.remoteDns === false && carried.remoteDns !== false) lost.push('remoteDns');
+    return lost;
   }
 
   #problemOf(proxy: ListedProxy): string | null {
@@ -57,8 +70,9 @@ export class ListFormatter {
 }
 
 function masked(proxy: ListedProxy): ListedProxy {
-  const hasLogin = (proxy.username ?? '') !== '' || (proxy.password ?? '') !== '';
-  return hasLogin ? { ...proxy, username: MASK, password: MASK } : proxy;
+  const { username = '', password = '', rotateUrl } = proxy;
+  const login = username === '' && password === '' ? {} : { username: MASK, password: MASK };
+  return { ...proxy, ...login, ...(rotateUrl === undefined ? {} : { rotateUrl: MASK }) };
 }
 
 /** Without what is absent or empty. */

@@ -17,4 +17,4 @@ export {
   type RefusalCode,
 } from './types.ts';
 export { formatAddress, formatProxyUrl } from './url.ts';
-export { EXPORT_FORMATS, type ExportFormat } from './writers.ts';
+export { EXPORT_FORMATS, type ExportFormat, type LostPart } from './writers.ts';

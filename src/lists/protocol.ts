@@ -1,5 +1,5 @@
 import { Refused } from './refused.ts';
-import type { ListedProtocol, ParseOptions } from './types.ts';
+import type { ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
 
 export interface Scheme {
   protocol: ListedProtocol;
@@ -91,6 +91,15 @@ export function schemesNamed(word: string): readonly Scheme[] | null {
     .replace(/[\s_-]/g, '')
     .replace(/(?::\/\/|(?:prox(?:y|ies)))$/, '');
   return WORDS.get(plain) ?? null;
+}
+
+/** The scheme that names a protocol, and with it who resolves the names of targets: the proxy, unless it says otherwise. */
+export function schemeNameOf({
+  protocol,
+  remoteDns = true,
+}: Pick<ListedProxy, 'protocol' | 'remoteDns'>): string {
+  if (!remoteDns) return protocol;
+  return protocol === 'socks5' ? 'socks5h' : protocol === 'socks4' ? 'socks4a' : protocol;
 }
 
 /** As `schemeOf`. Unsupported kinds are named in the error; other words are not, since one may be a password. */

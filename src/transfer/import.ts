@@ -38,6 +38,11 @@ export type ImportProgress =
 export interface ImportListOptions extends ParseOptions {
   /** Needed if the list has credentials. */
   encryption?: EncryptionService | undefined;
+  /**
+   * Who resolves the names of targets, for SOCKS proxies of which the list does not say it. Unless given, new proxies do, and
+   * known ones stay as they are; false leaves it to their clients.
+   */
+  remoteDns?: boolean | undefined;
   /** A tag for each proxy of the list. */
   tag?: string | undefined;
   /**
@@ -132,7 +137,7 @@ async function* readLists(
       if (counter.lines % READ_STEP === 0) onProgress?.({ phase: 'reading', done: counter.lines });
       if (verdict.kind === 'proxy') {
         lines.add(list.name, verdict.line);
-        yield toInput(verdict.proxy);
+        yield toInput(verdict.proxy, options);
       }
       const turn = turns.next();
       if (turn) await turn;
@@ -297,8 +302,14 @@ function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force
   );
 }
 
-function toInput({ username = '', password = '', ...proxy }: ListedProxy): ProxyInput {
-  return username === '' && password === '' ? proxy : { ...proxy, credentials: { username, password } };
+function toInput(
+  { username = '', password = '', rotateUrl, ...listed }: ListedProxy,
+  options: ImportListOptions,
+): ProxyInput {
+  const remoteDns = listed.remoteDns ?? (listed.protocol.startsWith('socks') ? options.remoteDns : undefined);
+  const proxy = { ...listed, remoteDns };
+  const isEmpty = username === '' && password === '' && rotateUrl === undefined;
+  return isEmpty ? proxy : { ...proxy, credentials: { username, password, rotateUrl } };
 }
 
 function isNamed(source: ListSource | readonly NamedList[]): source is readonly NamedList[] {

@@ -236,9 +236,9 @@ describe('export', () => {
   it('writes what import reads, masked unless revealed, and says what it left out', () => {
     const { run } = commandLine();
     run(['import', '-'], { input: 'http://canary%3Au:p@h.example:1\nsocks5://h.example:2:u:p\n' });
-    expect(run(['export']).stdout).toBe('http://***:***@h.example:1\nsocks5://***:***@h.example:2\n');
+    expect(run(['export']).stdout).toBe('http://***:***@h.example:1\nsocks5h://***:***@h.example:2\n');
     const urls = run(['export', '--reveal']).stdout;
-    expect(urls).toBe('http://canary%3Au:p@h.example:1\nsocks5://u:p@h.example:2\n');
+    expect(urls).toBe('http://canary%3Au:p@h.example:1\nsocks5h://u:p@h.example:2\n');
     const other = commandLine();
     expect(
       other.run(['import', '-', '--json'], { input: run(['export', '--format', 'csv', '--reveal']).stdout })
@@ -246,7 +246,7 @@ describe('export', () => {
     ).toContain('"added": 2');
     expect(other.run(['export', '--reveal']).stdout).toBe(urls);
     const colon = run(['export', '--format', 'colon', '--reveal']);
-    expect(colon).toMatchObject({ status: 1, stdout: 'socks5://h.example:2:u:p\n' });
+    expect(colon).toMatchObject({ status: 1, stdout: 'socks5h://h.example:2:u:p\n' });
     expect(colon.stderr).toMatch(/1 left out(?:.|\n)*: an import would read another proxy/);
     expect(colon.stderr).not.toContain('canary');
   });

@@ -262,7 +262,7 @@ proxy-groups:
   it('a Rota export: addresses under proxies', async () => {
     const text =
       '{"proxies":[{"id":1,"address":"192.0.2.1:80","protocol":"socks4a","status":"idle","requests":0}],"pagination":{"page":1}}';
-    expect(proxiesOf(await collect(text))).toEqual([{ ...PROXY, protocol: 'socks4' }]);
+    expect(proxiesOf(await collect(text))).toEqual([{ ...PROXY, protocol: 'socks4', remoteDns: true }]);
   });
 
   it('a Scrapoxy list: colons behind the scheme', async () => {

@@ -181,7 +181,6 @@ describe('importProxies', () => {
       },
     );
     expect(result.notes).toEqual({
-      'socks5h is kept as socks5': 1,
       'the address is private or of this machine': 1,
     });
     expect(refused).toEqual(['a missing-port', 'b not-a-list']);

@@ -17,6 +17,7 @@ interface AddOptions extends VaultOptions {
   strictProtocol?: boolean;
   username?: string;
   passwordStdin?: boolean;
+  localDns?: boolean;
 }
 
 export function addCommand(): Command {
@@ -33,19 +34,23 @@ export function addCommand(): Command {
       )
       .option('--strict-protocol', 'reject a proxy that names no protocol, unless --protocol names it')
       .option('--username <username>')
-      .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
+      .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
+      .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   ).action(async (given: string, options: AddOptions) => {
-    const { username = '', password = '', ...proxy } = await withPassword(read(given, options), options);
-    const credentials = username === '' && password === '' ? null : { username, password };
+    const listed = await withPassword(read(given, options), options);
+    const { username = '', password = '', rotateUrl, ...proxy } = listed;
+    const isOpen = username === '' && password === '' && rotateUrl === undefined;
+    const credentials = isOpen ? null : { username, password, rotateUrl };
     await withVault(
       options,
       (vault) => {
-        const { name, region } = options;
+        const { name, region, localDns } = options;
         const created = new ProxyRepository(vault.db, vault.encryption).create({
           ...proxy,
           name,
           region,
+          remoteDns: localDns ? false : proxy.remoteDns,
           credentials,
         });
         print(
@@ -59,12 +64,18 @@ export function addCommand(): Command {
   });
 }
 
-function read(given: string, { protocol, strictProtocol }: AddOptions): ListedProxy {
+function read(given: string, { protocol, strictProtocol, localDns }: AddOptions): ListedProxy {
   const verdict = parseProxyLine(given, {
     protocol,
     strictProtocol: strictProtocol && protocol === undefined,
   });
-  if (verdict.kind === 'proxy') return verdict.proxy;
+  if (verdict.kind === 'proxy') {
+    if (!localDns || !verdict.proxy.remoteDns) return verdict.proxy;
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'socks5h and socks4a say that the proxy resolves names, and --local-dns that it does not: leave one of them out.',
+    );
+  }
   throw new ProxyVaultError(
     'INVALID_INPUT',
     `The proxy cannot be read: ${verdict.kind === 'refused' ? verdict.reason : 'it is empty or a comment'}.`,

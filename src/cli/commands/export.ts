@@ -43,11 +43,9 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   using file = output === undefined ? null : new PrivateFile(output);
   if (file === null && reveal) warnIfOutputIsOpen(json, 'use --output FILE');
   const write = file === null ? writeOut : (piece: string) => file.write(piece);
-  const items: LeftOut[] = [];
-  let count = 0;
-  const onLeftOut = (proxy: LeftOut): void => {
-    if (++count <= KEPT_LEFT_OUT) items.push(proxy);
-  };
+  const proxies = new FirstOf();
+  const parts = new FirstOf();
+  const onLeftOut = (left: LeftOut): void => (left.part === undefined ? proxies : parts).add(left);
   let text = '';
   for (const piece of exportProxies(db, { encryption, format, layout, tag, reveal, onLeftOut })) {
     text += piece;
@@ -57,14 +55,27 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   }
   await write(text);
   file?.publish();
-  if (count === 0) return;
-  warn(json, 'LEFT_OUT', `${count} left out, which ${format} cannot carry (json and csv carry most).`, {
-    name: 'proxies',
-    items,
-    count,
-    describe: ({ id, reason }) => `${id}: ${reason}`,
-  });
+  if (parts.count > 0)
+    warn(json, 'PARTS_LEFT_OUT', `${format} cannot carry all of ${parts.count} (json and csv can).`, parts);
+  if (proxies.count === 0) return;
+  const message = `${proxies.count} left out, which ${format} cannot carry (json and csv carry most).`;
+  warn(json, 'LEFT_OUT', message, proxies);
   process.exitCode = EXIT.failure;
+}
+
+/** How many were left out, and the first of them. */
+class FirstOf {
+  readonly name = 'proxies';
+  readonly items: LeftOut[] = [];
+  count = 0;
+
+  add(left: LeftOut): void {
+    if (++this.count <= KEPT_LEFT_OUT) this.items.push(left);
+  }
+
+  describe({ id, reason }: LeftOut): string {
+    return `${id}: ${reason}`;
+  }
 }
 
 async function writeOut(text: string): Promise<void> {

@@ -25,6 +25,7 @@ interface ImportOptions extends VaultOptions {
   force?: boolean;
   dryRun?: boolean;
   batch?: number;
+  localDns?: boolean;
 }
 
 export function importCommand(): Command {
@@ -41,6 +42,10 @@ export function importCommand(): Command {
         ),
       )
       .option('--strict-protocol', 'reject lines that name no protocol, unless --protocol names it')
+      .option(
+        '--local-dns',
+        'of SOCKS proxies: clients resolve names, in the open, unless the list says socks5h',
+      )
       .option('--tag <tag>', 'a tag for each proxy of the list')
       .option('--sync', 'make the pool equal to the list for this tag: remove what left the list')
       .option(
@@ -106,24 +111,27 @@ async function rehearse(
 async function run(
   { db, encryption }: Vault,
   lists: ListFiles,
-  { format, protocol, strictProtocol, tag, sync, maxRemove, force, dryRun, batch, json }: ImportOptions,
+  {
+    format,
+    protocol,
+    strictProtocol,
+    localDns,
+    tag,
+    sync,
+    maxRemove,
+    force,
+    dryRun,
+    batch,
+    json,
+  }: ImportOptions,
   reading: Progress,
 ): Promise<ImportResult> {
   const storing = startProgress('Importing', { json });
   try {
     return await importProxies(db, lists, {
-      ...{
-        encryption,
-        format,
-        protocol,
-        strictProtocol: strictProtocol && protocol === undefined,
-        tag,
-        sync,
-        maxRemove,
-        force,
-        dryRun,
-        batch,
-      },
+      ...{ encryption, format, protocol, tag, sync, maxRemove, force, dryRun, batch },
+      strictProtocol: strictProtocol && protocol === undefined,
+      remoteDns: localDns ? false : undefined,
       onStopped: (removal) => warnOfStop(json, removal),
       onProgress: (progress) => {
         if (progress.phase === 'reading') return;

@@ -395,6 +395,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 }
 
 function textOf(login: Login): string {
-  const { username, password } = parse(loginSchema, login, 'login');
-  return JSON.stringify({ username, password });
+  const { username, password, rotateUrl } = parse(loginSchema, login, 'login');
+  return JSON.stringify({ username, password, rotateUrl });
 }

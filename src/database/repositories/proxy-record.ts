@@ -12,7 +12,7 @@ import {
   type ProxyStatus,
 } from '../types.ts';
 import { hostSchema, idSchema, parse, text } from '../validation.ts';
-import { HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { loginSchema } from './credential-record.ts';
 
 /** Which proxies are meant; an absent field leaves it open. */
@@ -40,7 +40,7 @@ export interface ProxyPage {
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password, name, region or geolocation. */
+  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
   updated: number;
   unchanged: number;
 }
@@ -69,6 +69,10 @@ const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
   timezone: text(64).optional(),
 });
 
+/** An HTTP or HTTPS proxy gets the names of its targets, so no client resolves them. */
+export const ONLY_SOCKS =
+  'false is for socks4 and socks5 alone: http and https proxies always resolve the names of targets';
+
 const fields = {
   name: text(256),
   host: hostSchema,
@@ -79,20 +83,27 @@ const fields = {
   latency: z.int().nonnegative().nullable(),
   region: text(128).nullable(),
   geolocation: geolocationSchema.nullable(),
+  remoteDns: z.boolean(),
 };
 
-export const inputSchema = z.strictObject({
-  host: fields.host,
-  port: fields.port,
-  protocol: fields.protocol,
-  name: fields.name.optional(),
-  id: idSchema.optional(),
-  status: fields.status.optional(),
-  latency: fields.latency.optional(),
-  region: fields.region.optional(),
-  geolocation: fields.geolocation.optional(),
-  credentials: loginSchema.nullable().optional(),
-});
+export const inputSchema = z
+  .strictObject({
+    host: fields.host,
+    port: fields.port,
+    protocol: fields.protocol,
+    name: fields.name.optional(),
+    id: idSchema.optional(),
+    status: fields.status.optional(),
+    latency: fields.latency.optional(),
+    region: fields.region.optional(),
+    geolocation: fields.geolocation.optional(),
+    remoteDns: fields.remoteDns.optional(),
+    credentials: loginSchema.nullable().optional(),
+  })
+  .refine(({ remoteDns, protocol }) => remoteDns !== false || protocol.startsWith('socks'), {
+    path: ['remoteDns'],
+    message: ONLY_SOCKS,
+  });
 
 export type ValidProxy = z.infer<typeof inputSchema>;
 
@@ -135,6 +146,7 @@ export function whereOf(filter: ProxyFilter): { where: string; params: Params } 
 /** The parameters of an insert. */
 export function toParams(input: ValidProxy, id: string, fingerprint: string | null, now: string): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
+  const { remoteDns = true } = input;
   return {
     id,
     name: name ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -145,6 +157,7 @@ export function toParams(input: ValidProxy, id: string, fingerprint: string | nu
     latency,
     region,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
+    remote_dns: remoteDns ? 1 : 0,
     fingerprint,
     now,
   };
@@ -169,8 +182,14 @@ export function toUpdateParams(id: string, changes: z.infer<typeof updateSchema>
     region: region ?? null,
     set_geolocation: geolocation === undefined ? 0 : 1,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
+    remote_dns: flagOf(changes.remoteDns),
     now,
   };
+}
+
+/** The parameter of a flag: null if it is not given. */
+export function flagOf(value: boolean | undefined): number | null {
+  return value === undefined ? null : value ? 1 : 0;
 }
 
 export const PROXIES = new Table('proxies', ['id'], {
@@ -192,6 +211,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   latency_ewma: nullable(number(0, Number.MAX_VALUE)),
   last_used_at: nullable(TIME),
   position: whole(1),
+  remote_dns: FLAG,
 });
 
 /** @throws INVALID_ROW for a row that holds no valid proxy. */
@@ -222,6 +242,7 @@ export function toProxy(row: Row): ProxyConfig {
       lastUsed === null
         ? null
         : fromStored(TIME.is(lastUsed) ? lastUsed : PROXIES.refuse(row, 'last_used_at')),
+    remoteDns: (is.remote_dns.is(row.remote_dns) ? row.remote_dns : PROXIES.refuse(row, 'remote_dns')) === 1,
     createdAt: fromStored(TIME.is(created) ? created : PROXIES.refuse(row, 'created_at')),
     updatedAt: fromStored(TIME.is(updated) ? updated : PROXIES.refuse(row, 'updated_at')),
   };

@@ -20,9 +20,11 @@ import { assertBehind } from './key-order.ts';
 import {
   alreadyThere,
   filterSchema,
+  flagOf,
   type ImportOptions,
   type ImportSummary,
   inputSchema,
+  ONLY_SOCKS,
   type ProxyFilter,
   type ProxyListing,
   type ProxyPage,
@@ -40,10 +42,10 @@ import { skipMalformed } from './skipped-rows.ts';
 const INSERT = `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, username_fingerprint, position, created_at, updated_at
+    region, geolocation_json, remote_dns, username_fingerprint, position, created_at, updated_at
   ) VALUES (
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :fingerprint, (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now
+    :region, :geolocation, :remote_dns, :fingerprint, (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now
   ) ON CONFLICT DO NOTHING`;
 
 /** The pool. */
@@ -85,8 +87,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Adds the proxies that are new by identity and gives known ones what the list has of password, name, region and
-   * geolocation, in one transaction: repeating an import changes nothing. What was measured stays. A stored login that is
+   * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name,
+   * region, geolocation and `remoteDns`, in one transaction: repeating an import changes nothing. What was measured stays. A stored login that is
    * damaged is replaced by that of the list.
    *
    * @throws as `createMany`; then nothing was changed.
@@ -171,10 +173,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A login is bound to the address of its
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves
+   * the names of targets from then on. A login is bound to the address of its
    * proxy, so another protocol, host or port encrypts it again, in the same transaction, and needs the key.
    *
-   * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login; CONFLICT,
+   * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
+   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT,
    *   with `details.existingId`, if another proxy has the new identity; CREDENTIAL_CORRUPT if the login does not open at the
    *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
    */
@@ -185,7 +189,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     }
     const params = toUpdateParams(assertId(id), changes, this.#now());
     const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
-    return moves ? this.#db.transaction(() => this.#move(params)) : this.#update(params);
+    // Whether local resolution fits is known from the row that the update gives: then it is undone.
+    if (moves || changes.remoteDns === false) return this.#db.transaction(() => this.#move(params));
+    return this.#update(params);
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
@@ -271,37 +277,46 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
   *#updateKnown(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
-    const { name = null, region = null, geolocation, credentials } = input;
+    const { name = null, region = null, geolocation, remoteDns, credentials } = input;
     let changed = 0;
-    if (name !== null || region !== null || geolocation) {
+    if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
       const location = geolocation ? JSON.stringify(geolocation) : null;
       changed = (yield this.#describe({
         id,
         name,
         region,
         geolocation: location,
+        remote_dns: flagOf(remoteDns),
         now: this.#now(),
       })) as number;
     }
-    // Lists that hide passwords have empty ones.
-    if (credentials && credentials.password !== '') {
-      if ((yield* this.#passwordOf(id)) !== credentials.password) {
-        yield this.#credentials.store({ ...input, id }, credentials);
-        changed++;
-      }
+    const login = credentials ? yield* this.#changedLogin(id, credentials) : null;
+    if (login) {
+      yield this.#credentials.store({ ...input, id }, login);
+      changed++;
     }
     return changed > 0 ? 'updated' : 'unchanged';
   }
 
-  /** The stored password. Null if none can be read, so that an import repairs a damaged row and is not stopped by it. */
-  *#passwordOf(id: string): Steps<M, string | null> {
+  /** The login of a known proxy with what a list has of it; null if that is no change. Lists that hide passwords have empty ones. */
+  *#changedLogin(id: string, given: Login): Steps<M, Login | null> {
+    if (given.password === '' && given.rotateUrl === undefined) return null;
+    const stored = yield* this.#loginOf(id);
+    if (stored === 'unreadable') return given.password === '' ? null : given;
+    const password = given.password || (stored?.password ?? '');
+    const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
+    const isKnown = stored?.password === password && stored.rotateUrl === rotateUrl;
+    return isKnown ? null : { username: given.username, password, rotateUrl };
+  }
+
+  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
+  *#loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
     try {
-      const stored = (yield this.#credentials.reveal(id)) as Login | null;
-      return stored?.password ?? null;
+      return (yield this.#credentials.reveal(id)) as Login | null;
     } catch (error) {
       // A row that names no key may be sound, and the key a wrong one.
       if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
-      return null;
+      return 'unreadable';
     }
   }
 
@@ -312,8 +327,10 @@ export class ProxyRepository<M extends Mode = 'sync'> {
          name = coalesce(:name, name),
          region = coalesce(:region, region),
          geolocation_json = coalesce(:geolocation, geolocation_json),
+         remote_dns = coalesce(:remote_dns, remote_dns),
          updated_at = :now
        WHERE id = :id AND (
+         remote_dns <> coalesce(:remote_dns, remote_dns) OR
          name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
          OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
@@ -384,12 +401,17 @@ export class ProxyRepository<M extends Mode = 'sync'> {
          success_rate = coalesce(:success_rate, success_rate),
          region = CASE WHEN :set_region = 1 THEN :region ELSE region END,
          geolocation_json = CASE WHEN :set_geolocation = 1 THEN :geolocation ELSE geolocation_json END,
+         remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
+           THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
          updated_at = :now
        WHERE id = :id RETURNING *`,
       params,
       (row) => {
         if (row === undefined) throw notFound('proxy', String(params.id));
-        return toProxy(row);
+        const proxy = toProxy(row);
+        if (params.remote_dns === 0 && proxy.remoteDns)
+          throw new ProxyVaultError('INVALID_INPUT', `The proxy is not valid: remoteDns: ${ONLY_SOCKS}.`);
+        return proxy;
       },
     );
   }
