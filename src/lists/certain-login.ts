@@ -69,11 +69,10 @@ function assertBegins(username: string, at: number): void {
 }
 
 /** The line ends with the password, so that a word after it would be a part of it. */
-function assertEnds({ username, password, isUrl, tail }: RawLogin, at: number): void {
+function assertEnds({ username, password, tail }: RawLogin, at: number): void {
   if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
   if (/[/\])>]$/.test(password) || /^[,;|]+\s*$/.test(tail) || (tail !== '' && password.endsWith(':')))
     throw doubtful('the password may end before its last character', at);
-  if (isUrl && password.includes('#')) throw doubtful('the password may end where a #name begins', at);
   const last = /[:/@#_]([^:/@#_]+)$/u.exec(password)?.[1] ?? '';
   if (/^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last))
     throw doubtful('the password may end before an annotation', at);

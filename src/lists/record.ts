@@ -54,12 +54,7 @@ function readOne(fields: Fields, { protocol, note, remoteDns }: Scheme, options:
     ...present('remoteDns', readRemoteDns(fields, { remoteDns, ...endpoint })),
     ...present('rotateUrl', textOf(fields.get('rotateUrl'))),
   };
-  const isWithoutPassword = proxy.username !== undefined && proxy.password === '';
-  return acceptProxy(proxy, [
-    ...[note, ...notes],
-    typeof latency === 'string' ? latency : undefined,
-    isWithoutPassword ? 'a username stands without a password' : undefined,
-  ]);
+  return acceptProxy(proxy, [...[note, ...notes], typeof latency === 'string' ? latency : undefined]);
 }
 
 /** Host and port, from two members or one. */

@@ -77,6 +77,8 @@ function readWord({ text, at }: Piece, after: After): Tail {
 }
 
 function readComment({ text, at }: Piece, after: After): Tail {
+  // What begins with the mark may go on with a password.
+  if (after === 'password' && !/^\s+(?:#+|;|\/\/)\s/.test(text)) throw unknownTail(at, after);
   if (after === 'address' && LOGIN.test(text.trim().replace(COMMENT, '')))
     throw new Refused(
       'ambiguous',

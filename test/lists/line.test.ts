@@ -251,6 +251,8 @@ describe('any proxy', () => {
         const expected = { host: 'h.example', port: number, username, password };
         fc.pre(!/^[\s#;]|^\/\/|^[a-z][a-z\d+.-]*:\/\//i.test(`${username}:`) && username === username.trim());
         fc.pre(!/^(?:https?|socks[45][ah]?):\/\//i.test(`${username}:${password}`));
+        // A comment after a blank is no part of the password.
+        fc.pre(!/\s(?:#+|;|\/\/)\s/.test(password));
         for (const line of [
           `h.example:${number}:${username}:${password}`,
           `${username}:${password}@h.example:${number}`,
