@@ -1,6 +1,6 @@
 import { readAddress } from './address.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
-import { schemesNamed } from './protocol.ts';
+import { namesProtocol, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import type { LineForm } from './types.ts';
 
@@ -20,8 +20,15 @@ const ADDRESS =
   /(?<![\p{L}\d._-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f.]*:[\da-f:.]*\])/iu;
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
-/** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`. */
-const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|])/u;
+/** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `1.user`. */
+const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*]|\d{1,4}\.\p{L})/u;
+/** A label before a colon: `proxy:user:pass@host:port`, `1:user:pass@host:port`. */
+const LABEL_BEFORE = /^(?:prox(?:y|ies)|ip|host|server|login|auth)[\s_#-]?\d*$|^\d{1,4}$/i;
+/** Marks of lists and of prose that stand on few keyboards: bullets, dashes, arrows, full-width commas, emoji. */
+const MARK = /[\u00AB\u00BB]|(?=[^\0-\u00FF])(?!\p{Sc})[\p{P}\p{S}]/u;
+const PORT_INSIDE = /\d{1,3}(?:\.\d{1,3}){3}:\d/;
+/** A URL without a scheme: `change.example/?key=1`. */
+const LINK = /^[\w-]+(?:\.[\w-]+)+[/?]/;
 
 /**
  * Rejects a login that may have swallowed what is none: a blank, a URL, another proxy, a protocol, a quote, a list's own
@@ -39,15 +46,29 @@ export function assertCertain(login: RawLogin, at: number): void {
     throw doubtful('a quote is at the edge of the username or password', at);
   if (ADDRESS.test(both) && !(isEncoded && readAddress(both)))
     throw doubtful('another address is in the login', at);
-  if (!isEncoded && schemesNamed(username)) throw doubtful('the username may be a protocol', at);
+  assertWhole(login, at);
+  if (namesProtocol(username) && !(isEncoded && !password.includes(':')))
+    throw doubtful('the username may be a protocol', at);
   if (isEncoded) return;
+  if (MARK.test(both)) throw doubtful('a mark that may be no part of the login is in it', at);
+  if (/^\*{3,}$/.test(password)) throw new Refused('bad-credentials', 'the password is masked', at);
+  if (namesProtocol(/^[\p{L}\d]+(?=[^\p{L}\d_-])/u.exec(username)?.[0] ?? ''))
+    throw doubtful('the username may begin after a protocol', at);
   if (/\/\//.test(username))
     throw doubtful('a scheme that is not written scheme:// may be in the username', at);
-  if (schemesNamed(password)) throw doubtful('the password may be a protocol', at);
+  if (namesProtocol(password)) throw doubtful('the password may be a protocol', at);
   if (isMislaid(form, username, password))
     throw doubtful('the login may be an annotation, such as a country', at);
-  if (form === 'user:pass@host:port' || form === 'user:pass:host:port') assertBegins(username, at);
+  if (form === 'user:pass@host:port' || form === 'user:pass:host:port') assertBegins(login, at);
   else assertEnds(login, at);
+}
+
+/** One word alone is the username, and the other is not somewhere else. */
+function assertWhole({ username, password, tail }: RawLogin, at: number): void {
+  const isElsewhere = tail.startsWith(':') && !namesProtocol(tail.slice(1));
+  if (password === '' && (/[@/\\|,;=]/.test(username) || isElsewhere))
+    throw doubtful('the password may be in the username, or after the port', at);
+  if (username === '' && password.includes(':')) throw doubtful('the username may be in the password', at);
 }
 
 /** Whether the login reads as columns of a country or anonymity; before an @ only a word alone does. */
@@ -58,12 +79,13 @@ function isMislaid(form: LineForm, username: string, password: string): boolean 
 }
 
 /** The line begins with the username, so that a word before it would be a part of it. */
-function assertBegins(username: string, at: number): void {
+function assertBegins({ username, password }: RawLogin, at: number): void {
   const [, ...options] = username.split(';');
   // `name;country=US` is a username of some providers.
   const isBehindWord =
     WORD_BEFORE.test(username) ||
     /[()<>[\]]/.test(username) ||
+    (password.includes(':') && (LABEL_BEFORE.test(username) || isAnnotation(username))) ||
     !options.every((option) => /[=-]/.test(option));
   if (isBehindWord) throw doubtful('the username may begin after a word that is not a part of it', at);
 }
@@ -71,11 +93,25 @@ function assertBegins(username: string, at: number): void {
 /** The line ends with the password, so that a word after it would be a part of it. */
 function assertEnds({ username, password, tail }: RawLogin, at: number): void {
   if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
-  if (/[/\])>]$/.test(password) || /^[,;|]+\s*$/.test(tail) || (tail !== '' && password.endsWith(':')))
+  if (
+    /[/\])>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/.test(password) ||
+    /^[,;|]+\s*$/.test(tail)
+  )
     throw doubtful('the password may end before its last character', at);
-  const last = /[:/@#_]([^:/@#_]+)$/u.exec(password)?.[1] ?? '';
-  if (/^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last))
+  if (PORT_INSIDE.test(password)) throw doubtful('another address is in the login', at);
+  const [, ...more] = password.split(':');
+  // What follows the password shows that words follow it.
+  if (more.length > 0 && tail !== '') throw doubtful('the password may end at its colon', at);
+  const last = /(?:[:/@#_]|[-=]>)([^:/@#_>]+)$/u.exec(password)?.[1] ?? '';
+  const protocol = /[^\p{L}\d]([\p{L}\d]+)[}\])]?$/u.exec(password)?.[1] ?? '';
+  const isAnnotated = /^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last);
+  if (isAnnotated || schemesNamed(protocol) || more.some(isKnown))
     throw doubtful('the password may end before an annotation', at);
+}
+
+/** Whether what stands after a colon reads as something else than a password. */
+function isKnown(part: string): boolean {
+  return /^\d+$/.test(part) || namesProtocol(part) || LINK.test(part) || isAnnotation(part);
 }
 
 /** At the end of what is in the way both readings are named. */

@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net';
 import { parsePort } from '../network/host.ts';
 import { toAddress } from './address.ts';
 import { isPlaceOrKind } from './annotation.ts';
-import { schemeOf, schemesNamed } from './protocol.ts';
+import { namesProtocol, schemeOf } from './protocol.ts';
 import { LINE_FORMS, type ListedProxy, type ParseOptions } from './types.ts';
 
 /** An IPv4 address with its port, and perhaps a scheme: what most lines of free lists are. */
@@ -15,7 +15,7 @@ const MAX_PLAIN = 31;
 const WITH_LOGIN =
   /^(?:(https?|socks[45][ah]?):\/\/)?(?:([\w-]{1,64}):([\w-]{1,64})@)?((?:[a-z\d-]{1,63}\.){1,8}[a-z\d-]{1,63}):([1-9]\d{0,4})(?::([\w-]{1,64}):([\w-]{1,64}))?$/;
 /** A password may end before a word that follows such a character. */
-const LAST_WORD = /_[a-z]+$/i;
+const LAST_WORD = /_[a-z]+$|[_-](?:http|socks?)[a-z\d]*$/i;
 const NAMED_FORMS: ReadonlySet<string> = new Set(['colon', ...LINE_FORMS]);
 
 /**
@@ -47,8 +47,8 @@ function readWithLogin(line: string, options: ParseOptions): ListedProxy | null 
 
 /** What only all the other rules together can judge. */
 function isDoubtful(username: string, password: string, isBefore: boolean): boolean {
-  if (schemesNamed(username) || schemesNamed(password) || username === 'localhost') return true;
-  if (isBefore) return false;
+  if (namesProtocol(username) || namesProtocol(password) || username === 'localhost') return true;
+  if (isBefore) return username.startsWith('-');
   const isWord = isPlaceOrKind(username) || isPlaceOrKind(password);
   return isWord || LAST_WORD.test(password);
 }

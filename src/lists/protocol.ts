@@ -93,6 +93,17 @@ export function schemesNamed(word: string): readonly Scheme[] | null {
   return WORDS.get(plain) ?? null;
 }
 
+/** Whether a word names a protocol, one that is not supported and SOCKS without its version included. */
+export function namesProtocol(word: string): boolean {
+  return schemesNamed(word) !== null || isUnsupported(word);
+}
+
+/** Whether a word names a protocol that is not supported, or SOCKS without its version. */
+export function isUnsupported(word: string): boolean {
+  const plain = word.trim().toLowerCase();
+  return plain === 'socks' || FOREIGN.has(plain);
+}
+
 /** The scheme that names a protocol, and with it who resolves the names of targets: the proxy, unless it says otherwise. */
 export function schemeNameOf({
   protocol,

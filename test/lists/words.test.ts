@@ -129,6 +129,73 @@ describe('what follows a proxy is no part of it', () => {
   });
 });
 
+describe('a login is rejected if it may not be all of it, or more than it:', () => {
+  it.each([
+    // What stands after a colon.
+    '192.0.2.1:8080:user:pass:120ms',
+    '192.0.2.1:8080:user:pass:2026-01-31',
+    '192.0.2.1:8080:user:pass:8081',
+    '192.0.2.1:8080:user:pass:US:Berlin',
+    '192.0.2.1:8080:user:pass:ssh',
+    '192.0.2.1:8080:user:pass:change.example/?key=1',
+    '192.0.2.1:8080:user:pass:My Proxy',
+    '192.0.2.1:8080:user:pass:gw:8081',
+    // A word before a colon.
+    'proxy:user:pass@192.0.2.1:8080',
+    'Proxy 1:user:pass@192.0.2.1:8080',
+    '1:user:pass@192.0.2.1:8080',
+    'US:user:pass@192.0.2.1:8080',
+    '1:user:pass:192.0.2.1:8080',
+    // A mark without a blank.
+    '1.user:pass@192.0.2.1:8080',
+    '-user:pass@192.0.2.1:8080',
+    '*user:pass@192.0.2.1:8080',
+    '\u2022user:pass@192.0.2.1:8080',
+    '\u2013user:pass@192.0.2.1:8080',
+    '\u2705user:pass@192.0.2.1:8080',
+    'user\uFF1Apass@192.0.2.1:8080',
+    '192.0.2.1:8080:user:pass\uFF0C',
+    '192.0.2.1:8080:user:pass\u3002',
+    '192.0.2.1:8080:user:pass\u2014US',
+    '192.0.2.1:8080:user:pass\u2705',
+    '192.0.2.1:8080:user:pass\u{1F1FA}\u{1F1F8}',
+    '192.0.2.1:8080:\u00ABuser\u00BB:\u00ABpass\u00BB',
+    '192.0.2.1:8080:user:pass=>OK',
+    '192.0.2.1:8080:user:pass->live',
+    '192.0.2.1:8080:user:pass{US}',
+    '192.0.2.1:8080:user:pass\\n',
+    '192.0.2.1:8080:user:pass\\n192.0.2.2:8080:user:pass',
+    '192.0.2.1:8080:user:pass_192.0.2.2:8080:user:pass',
+    // One word alone.
+    'user@pass@192.0.2.1:8080',
+    'user/pass@192.0.2.1:8080',
+    'user@192.0.2.1:8080:pass',
+    '192.0.2.1:8080::user:pass',
+    '192.0.2.1:8080:user:********',
+  ])('%s', (line) => {
+    expect(read(line)).toBe('refused');
+  });
+
+  it('a protocol that we may not speak is no part of it', () => {
+    for (const line of [
+      'socks5@user:pass@192.0.2.1:8080',
+      'socks5/user:pass@192.0.2.1:8080',
+      'socks5#user:pass@192.0.2.1:8080',
+      'http://socks5:user:pass@192.0.2.1:8080',
+      '192.0.2.1:8080:user:pass_socks5',
+      '192.0.2.1:8080:user:pass-socks5',
+      '192.0.2.1:8080:user:pass#socks5',
+      '192.0.2.1:8080:user:pass{socks5}',
+      'ssh:user:pass@192.0.2.1:22',
+      'ssh@192.0.2.1:22',
+      'vmess:pass@192.0.2.1:443',
+      '192.0.2.1:22:ssh:pass',
+      '192.0.2.1:22:user:ssh',
+    ])
+      expect([line, read(line)]).toEqual([line, 'refused']);
+  });
+});
+
 describe('a protocol that is named anywhere', () => {
   const socks5 = { ...HTTP, protocol: 'socks5' };
   it.each([
@@ -288,6 +355,7 @@ it('a line that is read by one expression reads the same by all rules', () => {
   const part = fc.oneof(
     fc.stringMatching(/^[\w-]{1,12}$/),
     fc.constantFrom('http', 'socks5', 'US', 'elite', 'a_DE', 'localhost', '80', 'x_elite', 'Germany'),
+    fc.constantFrom('ssh', 'socks', 'p-socks5', 'p_http', '-user', 'p_socks4a', 'raw', '1'),
   );
   const host = fc.oneof(
     fc.ipV4(),
