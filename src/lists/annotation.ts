@@ -45,6 +45,11 @@ export function isAnnotation(text: string): boolean {
   }
 }
 
+/** Whether a protocol is named in a text, outside of a URL. */
+export function hasProtocol(text: string): boolean {
+  return text.replace(/https?:\/\/\S*/gi, ' ').search(PROTOCOLS) !== -1;
+}
+
 /** Whether a text is a country (two upper-case letters or a name that begins with one) or an anonymity. */
 export function isPlaceOrKind(text: string): boolean {
   if (/^[A-Z]{2}$/.test(text)) return countryOf(text) !== undefined;

@@ -110,13 +110,13 @@ function finish(
 ): Columns {
   const { username, password, loginAt, end } = read;
   const tail = { text: rest.text.slice(end), at: rest.at + end };
-  if (read.form === 'host:port') return { host, port, schemes: [], ...readTail(tail, 'address') };
+  if (read.form === 'host:port') return { host, port, schemes: [], ...readTail(tail, 'address', isUrl) };
   const at = rest.at + loginAt;
   if (username === '' && password === '')
     throw new Refused('bad-credentials', 'there is neither a username nor a password', at);
   if (`${username}:${password}`.includes('://')) throw new Refused('ambiguous', 'a URL is in the login', at);
   const isFirst = read.form.startsWith('user');
-  const said = readTail(tail, isFirst ? 'login' : 'password');
+  const said = readTail(tail, isFirst ? 'login' : 'password', isUrl);
   if (form === undefined) assertCertain({ form: read.form, username, password, isUrl, tail: tail.text }, at);
   const decode =
     isUrl && read.form === 'user:pass@host:port' ? decodePercent : (text: string): string => text;

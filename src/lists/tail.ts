@@ -1,6 +1,6 @@
 import { type Piece, readAddress } from './address.ts';
-import { copyOf, PROTOCOL, readAnnotation } from './annotation.ts';
-import { type Scheme, schemesNamed } from './protocol.ts';
+import { copyOf, hasProtocol, PROTOCOL, readAnnotation } from './annotation.ts';
+import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { isRotateUrl } from './rotate-url.ts';
 import type { ListedProxy } from './types.ts';
@@ -16,26 +16,33 @@ export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latenc
 export type After = 'address' | 'login' | 'password';
 
 const MAX_NAME = 256;
-const COMMENT = /^(?:#|;|\/\/)/;
-/** Two words around a colon, a semicolon or a bar may be a login. A time and a URL are none. */
-const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S))[^\s:;|]+[:;|](?!\/\/)[^\s:;|]+/u;
+const COMMENT = /^(?:#+|;|\/\/)\s*/;
+/** Two words around a colon, a semicolon, a bar, an @ or a = may be a login. A time and a URL are none. */
+const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S)|https?:\/\/)[^\s:;|@=]+[:;|@=](?!\/\/)[^\s:;|@=]+/iu;
+/** `user alice`, `pass: x`. */
+const LOGIN_WORD =
+  /(?<![\p{L}\d])(?:user(?:name)?|login|pass(?:word|wd)?|pwd|auth|логин|пароль|密码|用户名)(?![\p{L}\d])[\s:=-]*[^\s:=-]/iu;
+/** A password as generators make it, with letters around a digit. */
+const GENERATED = /^(?=.*\p{L}\d)(?=.*\d\p{L})\S{6,}$/u;
 
 /**
  * Reads what follows a proxy: nothing, a `/`, a `#name` as URLs have, a comment, an annotation of known words such as
  * `US-H! +`, `(SOCKS5)` or `=> success`, the provider's URL that changes the exit address, or, after a login, `:name`.
  *
+ * After a scheme, `isUrl`, a name or comment may name another protocol in passing.
+ *
  * @throws Refused (trailing-text, ambiguous, bad-credentials) for anything else: it may be a login, or part of one.
  */
-export function readTail(tail: Piece, after: After): Tail {
+export function readTail(tail: Piece, after: After, isUrl: boolean): Tail {
   const { text, at } = tail;
   if (text === '' || text === '/') return {};
   const fragment = /^\/?#(.*)$/su.exec(text)?.[1];
   if (fragment !== undefined)
-    return readName({ text: fragment, at: at + text.length - fragment.length }, after);
+    return readName({ text: fragment, at: at + text.length - fragment.length }, after, isUrl);
   if (/^[/?]\S/.test(text)) throw new Refused('trailing-text', 'a path or query follows the port', at);
   if (/^:[^:]/.test(text)) return readWord(tail, after);
   const trimmed = text.replace(/^\//, '').trim();
-  if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, after);
+  if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, after, isUrl);
   if (trimmed.includes('://')) return readRotateUrl({ text: trimmed, at }, after);
   return readWords({ text: trimmed, at }, after);
 }
@@ -45,11 +52,14 @@ export function isProtocol(word: string): boolean {
   return new RegExp(`^${PROTOCOL}$`, 'i').test(word);
 }
 
-function readName({ text, at }: Piece, after: After): Tail {
+function readName({ text, at }: Piece, after: After, isUrl: boolean): Tail {
   const raw = text.trim();
-  const schemes = after === 'address' ? schemesNamed(raw) : null;
-  if (schemes) return { schemes };
-  if (after === 'address' && /^[^\s:;|@]+[:;|@][^\s]+$/u.test(raw) && !readAddress(raw)?.isSure) {
+  const schemes = schemesNamed(raw);
+  if (schemes) return isUrl ? { schemes, name: raw } : { schemes };
+  if (isRotateUrl(raw)) return { rotateUrl: raw };
+  if (!isUrl) assertNoProtocol(raw, at);
+  const isLogin = after === 'address' && (isPair(raw) || (/\s/.test(raw) && mayBeLogin(raw)));
+  if (isLogin || raw.includes('://')) {
     const reason =
       'this reads as a name, and as a login: write user:pass@host:port, or a name without : ; | and @';
     throw new Refused('ambiguous', reason, at);
@@ -63,7 +73,7 @@ function readName({ text, at }: Piece, after: After): Tail {
 /** `:socks5`, or after a login the name that antidetect browsers write. */
 function readWord({ text, at }: Piece, after: After): Tail {
   const word = text.slice(1).trim();
-  const schemes = schemesNamed(word);
+  const schemes = schemesNamed(word) ?? (isUnsupported(word) ? requireSchemes(word, at + 1) : null);
   if (schemes) return { schemes };
   if (after === 'address')
     throw new Refused(
@@ -76,16 +86,48 @@ function readWord({ text, at }: Piece, after: After): Tail {
   throw unknownTail(at, after);
 }
 
-function readComment({ text, at }: Piece, after: After): Tail {
+function readComment({ text, at }: Piece, after: After, isUrl: boolean): Tail {
   // What begins with the mark may go on with a password.
   if (after === 'password' && !/^\s+(?:#+|;|\/\/)\s/.test(text)) throw unknownTail(at, after);
-  if (after === 'address' && LOGIN.test(text.trim().replace(COMMENT, '')))
+  const said = text.trim().replace(COMMENT, '');
+  if (said !== '' && !(isUrl && hasProtocol(said)) && readAnnotation(said) !== null)
+    return readWords({ text: said, at }, 'address');
+  const schemes = schemesNamed(said);
+  if (schemes) return { schemes };
+  if (!isUrl) assertNoProtocol(said, at);
+  if (after === 'address' && mayBeLogin(said))
     throw new Refused(
       'ambiguous',
       'the comment after the proxy may be its login: write user:pass@host:port',
       at,
     );
   return { note: 'a comment after the proxy was ignored' };
+}
+
+/** A protocol in a name or comment of a proxy without a scheme may be the proxy's. */
+function assertNoProtocol(text: string, at: number): void {
+  if (isUnsupported(text)) requireSchemes(text, at);
+  if (hasProtocol(text))
+    throw new Refused(
+      'ambiguous',
+      'what follows the proxy names a protocol: write it before the proxy, as in socks5://',
+      at,
+    );
+}
+
+/** Whether a text is two words around a separator, and no address. */
+function isPair(text: string): boolean {
+  return /^[^\s:;|@]+[:;|@][^\s]+$/u.test(text) && !readAddress(text)?.isSure;
+}
+
+/** Whether a comment reads as a username and a password, also between blanks or after words such as `user`. */
+function mayBeLogin(text: string): boolean {
+  const words = text.split(/[\s:;|,/-]+/).filter((word) => word !== '');
+  return (
+    LOGIN.test(text) ||
+    LOGIN_WORD.test(text) ||
+    (words.length === 2 && words.some((word) => GENERATED.test(word)))
+  );
 }
 
 /** The URL may stand in brackets, and after known words. */

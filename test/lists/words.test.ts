@@ -116,6 +116,22 @@ describe('what follows a proxy is no part of it', () => {
     ['http://192.0.2.1:8080#192.0.2.1:8080', { ...HTTP, name: '192.0.2.1:8080' }],
     ['192.0.2.1:8080 # alice:S3cretPw9', 'refused'],
     ['192.0.2.1:8080 ; alice;S3cretPw9', 'refused'],
+    ['192.0.2.1:8080 # alice S3cretPw9', 'refused'],
+    ['192.0.2.1:8080 // alice - S3cretPw9', 'refused'],
+    ['192.0.2.1:8080 # alice / S3cretPw9', 'refused'],
+    ['192.0.2.1:8080 # alice@S3cretPw9', 'refused'],
+    ['192.0.2.1:8080 # login=alice password=S3cret', 'refused'],
+    ['192.0.2.1:8080 # user: alice pass: S3cret', 'refused'],
+    ['192.0.2.1:8080 # user alice pass S3cret', 'refused'],
+    ['192.0.2.1:8080 # \u043B\u043E\u0433\u0438\u043D alice', 'refused'],
+    ['192.0.2.1:8080 # my office, floor 2', HTTP],
+    ['192.0.2.1:8080 # no auth', HTTP],
+    ['192.0.2.1:8080 # US', { ...HTTP, geolocation: { country: 'US' } }],
+    ['192.0.2.1:8080#user: alice pass: S3cret', 'refused'],
+    ['192.0.2.1:8080# alice S3cretPw9', 'refused'],
+    ['192.0.2.1:8080#alice S3cret:Pw9', 'refused'],
+    [`user:pass@192.0.2.1:8080#${rotateUrl}`, { ...HTTP, ...LOGIN, rotateUrl }],
+    ['user:pass@192.0.2.1:8080#ftp://a.example/b', 'refused'],
     ['192.0.2.1:8080;alice;S3cretPw9', 'refused'],
     ['192.0.2.1:8080;alice:S3cretPw9', 'refused'],
     ['192.0.2.1:8080@alice@S3cretPw9', 'refused'],
@@ -239,6 +255,30 @@ describe('a protocol that is named anywhere', () => {
       'SOCKS4_PROXY=socks5://192.0.2.1:8080 socks4',
     ])
       expect(read(line)).toBe('refused');
+  });
+
+  it('is used after a # or in a comment, or the line is rejected', () => {
+    for (const tail of ['#socks5', ' # socks5', ' // SOCKS v5', ' # SOCKS5 Germany', ' #socks5', ' ; socks5'])
+      for (const proxy of ['192.0.2.1:8080', 'user:pass@192.0.2.1:8080'])
+        expect([tail, read(proxy + tail)]).toMatchObject([tail, socks5]);
+    expect(read('192.0.2.1:8080:user:pass # socks5')).toEqual({ ...socks5, ...LOGIN });
+    for (const tail of [
+      '#SOCKS5 Berlin',
+      '#socks',
+      '#vmess',
+      ' # socks5 proxy from 12:30',
+      ' # works with https',
+      ' # vmess',
+      ' # my socks proxy',
+    ])
+      expect([tail, read(`user:pass@192.0.2.1:8080${tail}`)]).toEqual([tail, 'refused']);
+    expect(read('user:pass@192.0.2.1:8080:socks')).toBe('refused');
+    expect(read('user:pass@192.0.2.1:8080:ssh')).toBe('refused');
+    expect(read('http://user:pass@192.0.2.1:8080#socks5')).toBe('refused');
+    expect(read('socks5://user:pass@192.0.2.1:8080#socks5')).toEqual({ ...socks5, ...LOGIN, name: 'socks5' });
+    expect(read('http://192.0.2.1:8080#SOCKS5 Berlin')).toEqual({ ...HTTP, name: 'SOCKS5 Berlin' });
+    expect(read('http://192.0.2.1:8080 # not socks5')).toEqual(HTTP);
+    expect(read('192.0.2.1:8080 # https://list.example/free')).toEqual(HTTP);
   });
 
   it('is required with strictProtocol', () => {
