@@ -65,7 +65,8 @@ export function isPlaceOrKind(text: string): boolean {
  * @throws Refused (unknown-scheme) if they name SOCKS without its version.
  */
 export function readAnnotation(text: string): Annotation | null {
-  if (text.length > MAX_LENGTH) return null;
+  // Numbers alone may be other ports, or a login.
+  if (text.length > MAX_LENGTH || /^[\s,;|/]*\d[\d\s,;|/]*$/.test(text)) return null;
   const known = KNOWN.get(text);
   if (known) return known;
   const annotation = readParts(text);

@@ -3,7 +3,8 @@ import { isIPv6 } from 'node:net';
 import { parsePort } from '../network/host.ts';
 import { type Piece, readAddress, toAddress } from './address.ts';
 import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
-import { type Scheme, schemesNamed } from './protocol.ts';
+import { assertCertain, doubtful } from './certain-login.ts';
+import { namesProtocol, type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
 
@@ -23,11 +24,16 @@ export function separatorOf(text: string): string | null {
 
 /** Reads `host port` with what may follow an address, or columns between commas, semicolons, bars or tabs. */
 export function readSeparated({ text, at }: Piece, separator: string): Columns {
-  if (separator !== ' ')
-    return readCells(
-      text.split(separator).map((cell) => cell.trim()),
-      at,
-    );
+  if (separator !== ' ') {
+    const cells = text.split(separator).map((cell) => cell.trim());
+    const read = readCells(cells, at);
+    const { username, password = '' } = read;
+    // Cells of a text are cut without regard to quotes, comments and other separators.
+    if (username !== undefined)
+      assertCertain({ form: 'host:port:user:pass', username, password, isUrl: false, tail: '' }, at);
+    if (/[,;|]/.test(password)) throw doubtful('a separator is in the password', at);
+    return read;
+  }
   const [, host = '', port = '', tail = ''] = /^(\S+) +(\d+)(?![\d.])\s*(.*)$/su.exec(text) ?? [];
   const address = toAddress(host, parsePort(port) ?? 0);
   // A word and a number are prose.
@@ -74,7 +80,8 @@ function readAfter(
   mayBeLogin = true,
 ): Columns {
   const annotation = readAnnotation(cells.map((cell) => cell.trim()).join(' | '));
-  if (annotation && (cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell)))) {
+  const isCertain = cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell));
+  if (annotation && isCertain && !isWordAndNumber(cells)) {
     const { isPartly, ...said } = copyOf(annotation);
     return {
       ...endpoint,
@@ -93,15 +100,30 @@ function readAfter(
   return { ...endpoint, username, password, schemes: schemes.flatMap((named) => named ?? []) };
 }
 
-/** A country, a city or an anonymity is no login. */
+/** A country, a city, an anonymity, a protocol, a URL or another address is no login. */
 function isLogin(username: string, password: string): boolean {
   if (username === '' || password === '') return false;
+  if (namesProtocol(username) || namesProtocol(password) || `${username}:${password}`.includes('://'))
+    return false;
+  const isAddress = toAddress(username, 1)?.isSure && parsePort(password) !== null;
+  if (isAddress || readAddress(username)?.isSure || readAddress(password)?.isSure) return false;
   const isNone = (cell: string): boolean =>
     (isAnnotation(cell) && !isNumber(cell)) ||
     isAnnotation(cell.toUpperCase()) ||
     countryNamed(cell) !== undefined;
   const isPlace = PLACE.test(username) && (PLACE.test(password) || isNumber(password));
   return !isPlace && !(isNone(username) && !isNumber(username)) && !(isNone(password) && !isNumber(password));
+}
+
+/** `Jordan,12345` may be a login, or a country and a time; `US,120` is none. */
+function isWordAndNumber([word = '', number = '', ...more]: readonly string[]): boolean {
+  return (
+    more.length === 0 &&
+    /^\s*\d+\s*$/.test(number) &&
+    /\p{L}{2}/u.test(word) &&
+    !/^[A-Z]{2}$/.test(word) &&
+    !schemesNamed(word)
+  );
 }
 
 function isNumber(cell: string): boolean {
