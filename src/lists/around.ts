@@ -1,6 +1,6 @@
 import type { Piece } from './address.ts';
 import { PROTOCOL } from './annotation.ts';
-import { requireSchemes, type Scheme } from './protocol.ts';
+import { isUnsupported, requireSchemes, type Scheme } from './protocol.ts';
 import { Refused } from './refused.ts';
 
 /** A proxy without the words that stood before it, and the protocols that they named. */
@@ -21,6 +21,9 @@ const LABEL = new RegExp(
   String.raw`^["']?([([<]?)(${PROTOCOL})([)\]>]?)["']?(?:\s*[:|,;=-]\s+|\s+|(?<=[)\]>]))(?!$)`,
   'i',
 );
+/** The name of a proxy, and not of the hosts that need none, or of a part of its login. */
+const PROXY_NAME =
+  /^(?!.*(?:^|[_.-])non?[_-]?prox)(?!.*(?:bypass|exclu|except|ignor|skip|overrid|user|pass|pwd|auth|login)).*prox(?:y|ies)/i;
 const CURL =
   /^\$?\s*curl\s+(?:-[sSkLvIgf46]+\s+|--(?:silent|show-error|insecure|location|verbose|fail)\s+)*(-x\s*|--proxy[\s=]+|--(socks4a?|socks5)(?:-hostname)?[\s=]+)(\S+)(?:\s+(["']?)https?:\/\/[^\s"']+\4)?$/i;
 /** A scheme or an IPv4 address, as most lines begin: then there is no word before it. */
@@ -76,7 +79,7 @@ function unwrapOnce({ text, at }: Piece, schemes: Scheme[]): Piece | null {
     return { text: proxy, at: at + begin };
   }
   const [assignment, name = ''] = ASSIGNMENT.exec(text) ?? [];
-  if (assignment === undefined || !/prox(?:y|ies)/i.test(name)) return null;
+  if (assignment === undefined || !PROXY_NAME.test(name)) return null;
   const rest = after(assignment.length);
   readName(name, rest, schemes);
   return rest;
@@ -84,8 +87,11 @@ function unwrapOnce({ text, at }: Piece, schemes: Scheme[]): Piece | null {
 
 /** `SOCKS5_PROXY` names the protocol, `HTTPS_PROXY` the traffic. */
 function readName(name: string, rest: Piece, schemes: Scheme[]): void {
-  const [word] = /socks\w?\d?[ah]?/i.exec(name) ?? [];
-  if (rest.text.includes('://')) return;
+  const [, kind = ''] = /^([a-z\d]+?)[_.-]?prox/i.exec(name) ?? [];
+  const [word = isUnsupported(kind) ? kind : undefined] = /socks_?(?:v?[45][ah]?)?/i.exec(name) ?? [];
+  const isUrl = /^["'\s]*[a-z][a-z\d+.-]*:\/\//i.test(rest.text);
+  // A URL says the version.
+  if (isUrl && (word === undefined || /^socks_?$/i.test(word))) return;
   if (word !== undefined) schemes.push(...requireSchemes(word.replace('_', ''), rest.at));
   else if (/https/i.test(name))
     throw new Refused(

@@ -22,6 +22,27 @@ describe('what stands around a proxy is no part of it', () => {
     ['$env:HTTP_PROXY = "http://user:pass@192.0.2.1:8080"', { ...HTTP, ...LOGIN }],
     ['SOCKS5_PROXY=192.0.2.1:8080', { ...HTTP, protocol: 'socks5' }],
     ['HTTPS_PROXY=192.0.2.1:8080', 'refused'],
+    [`HTTPS_PROXY=192.0.2.1:8080:user:pass[${rotateUrl}]`, 'refused'],
+    [
+      `SOCKS5_PROXY=192.0.2.1:8080:user:pass[${rotateUrl}]`,
+      { ...HTTP, ...LOGIN, protocol: 'socks5', rotateUrl },
+    ],
+    ['SOCKS5_PROXY=http://192.0.2.1:8080', 'refused'],
+    ['SOCKS5_PROXY="socks5://192.0.2.1:8080"', { ...HTTP, protocol: 'socks5' }],
+    ['SOCKS_PROXY=socks4://192.0.2.1:8080', { ...HTTP, protocol: 'socks4' }],
+    ['socksProxy=192.0.2.1:8080', 'refused'],
+    ['sshProxy=192.0.2.1:22', 'refused'],
+    ['vmess_proxy: 192.0.2.1:443', 'refused'],
+    ['NO_PROXY=192.0.2.1:8080', 'refused'],
+    ['"noProxy": "192.0.2.1:8080"', 'refused'],
+    ['nonProxyHosts=192.0.2.1:8080', 'refused'],
+    ['proxy_bypass = user:pass@192.0.2.1:8080', 'refused'],
+    ['proxy_user=alice:pw@192.0.2.1:8080', 'refused'],
+    ['\u2705h.example:8080', 'refused'],
+    ['\u00BBh.example:8080', 'refused'],
+    ['\u2022h.example:8080:user:pass', 'refused'],
+    ['\u3010US\u3011h.example:8080', 'refused'],
+    ['paral\u00B7lel.example:80', { protocol: 'http', host: 'xn--parallel-koa.example', port: 80 }],
     ['--proxy-server=socks5://192.0.2.1:8080', { ...HTTP, protocol: 'socks5' }],
     ['"proxy": "user:pass@192.0.2.1:8080",', { ...HTTP, ...LOGIN }],
     ['proxy = user:pass@192.0.2.1:8080', { ...HTTP, ...LOGIN }],
@@ -289,6 +310,37 @@ describe('a protocol that is named anywhere', () => {
     expect(['http://192.0.2.1:8080', '192.0.2.1:8080 socks5', 'socks4,192.0.2.1,8080'].map(strict)).toEqual(
       Array(3).fill('proxy'),
     );
+  });
+});
+
+describe('columns', () => {
+  it.each([
+    '192.0.2.1,8080,"user","pass"',
+    '192.0.2.1,8080,user,pass # note',
+    '192.0.2.1,8080,user,pass // note',
+    '192.0.2.1;8080;user;pass socks5',
+    '192.0.2.1,8080,user,pass:socks5',
+    '192.0.2.1,8080,user,pass|https://change.example/?key=1',
+    '192.0.2.1,8080,user,https://change.example/?key=1',
+    '192.0.2.1,8080,192.0.2.2,8081',
+    '192.0.2.1|8080|h.example|8081',
+    '192.0.2.1,8080,192.0.2.2:8081,x',
+    '192.0.2.1,8080,(user),(pass)',
+    '192.0.2.1,8080,user,pass;',
+    '192.0.2.1,8080,vmess,user',
+    '192.0.2.1,8080,user,ssh',
+    '192.0.2.1,8080,user,***',
+    '192.0.2.1,8080,Jordan,12345',
+    '192.0.2.1:8080,8081',
+    '192.0.2.1 8080 8081',
+    '192.0.2.1:8080 12345 67890',
+    '192.0.2.1:8080;12345;67890',
+  ])('that are no address and login alone are rejected: %s', (line) => {
+    expect(read(line)).toBe('refused');
+  });
+
+  it('of numbers may be a login', () => {
+    expect(read('192.0.2.1,8080,12345,67890')).toEqual({ ...HTTP, username: '12345', password: '67890' });
   });
 });
 
