@@ -50,6 +50,8 @@ export function withoutInvisible(text: string): string {
 export function unwrap(line: Piece): Unwrapped {
   if (BEGINS.test(line.text)) return { rest: line, schemes: [] };
   let rest = unquote(line);
+  // Two numbers may be a login.
+  if (/^\d+\s+\d+\s+\S*:/.test(rest.text)) return { rest, schemes: [] };
   const schemes: Scheme[] = [];
   for (let words = 0; words < MOST_WORDS; words++) {
     const next = unwrapOnce(rest, schemes);

@@ -20,12 +20,12 @@ const ADDRESS =
   /(?<![\p{L}\d._-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f.]*:[\da-f:.]*\])/iu;
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
-/** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `1.user`. */
-const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*]|\d{1,4}\.\p{L})/u;
+/** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `{user`, `1.user`. */
+const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*}]|\{(?!\w+\})|\d{1,4}\.\p{L})/u;
 /** A label before a colon: `proxy:user:pass@host:port`, `1:user:pass@host:port`. */
 const LABEL_BEFORE = /^(?:prox(?:y|ies)|ip|host|server|login|auth)[\s_#-]?\d*$|^\d{1,4}$/i;
 /** Marks of lists and of prose that stand on few keyboards: bullets, dashes, arrows, full-width commas, emoji. */
-const MARK = /[\u00AB\u00BB]|(?=[^\0-\u00FF])(?!\p{Sc})[\p{P}\p{S}]/u;
+const MARK = /[\u00AB\u00B7\u00BB]|(?=[^\0-\u00FF])(?!\p{Sc})[\p{P}\p{S}]/u;
 const PORT_INSIDE = /\d{1,3}(?:\.\d{1,3}){3}:\d/;
 /** A URL without a scheme: `change.example/?key=1`. */
 const LINK = /^[\w-]+(?:\.[\w-]+)+[/?]/;
@@ -47,6 +47,9 @@ export function assertCertain(login: RawLogin, at: number): void {
   if (ADDRESS.test(both) && !(isEncoded && readAddress(both)))
     throw doubtful('another address is in the login', at);
   assertWhole(login, at);
+  // A slash ends what may hold a login in a URL, and a link may stand before one elsewhere.
+  if (isEncoded ? /[/?]/.test(username) : LINK.test(username))
+    throw doubtful('a URL may be in the username', at);
   if (namesProtocol(username) && !(isEncoded && !password.includes(':')))
     throw doubtful('the username may be a protocol', at);
   if (isEncoded) return;
@@ -94,10 +97,12 @@ function assertBegins({ username, password }: RawLogin, at: number): void {
 function assertEnds({ username, password, tail }: RawLogin, at: number): void {
   if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
   if (
-    /[/\])>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/.test(password) ||
+    /[/\\[\](){<>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/.test(password) ||
     /^[,;|]+\s*$/.test(tail)
   )
     throw doubtful('the password may end before its last character', at);
+  if (/^(?:user(?:name)?|login|usr)(?:=|$)/i.test(username) && /(?:^|:)(?:pass|pwd)\w*[:=]/i.test(password))
+    throw doubtful('the names of the username and password are in the login', at);
   if (PORT_INSIDE.test(password)) throw doubtful('another address is in the login', at);
   const [, ...more] = password.split(':');
   // What follows the password shows that words follow it.

@@ -21,6 +21,8 @@ import {
 } from './types.ts';
 import { decodePercent } from './url.ts';
 
+/** What begins a comment; the number of a proxy, as in `#1 192.0.2.1:80`, does not. */
+const COMMENT = /^(?:#(?!\d{1,5}[.):]?\s+\S+[:.]\d)|;|\/\/)/;
 /** An address without a login, as most lines of free lists have it. */
 const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
 
@@ -42,7 +44,7 @@ export function readProxyLine(line: string, options: ParseOptions = {}): LineVer
   const visible = withoutInvisible(line);
   const text = visible.trim();
   if (text === '') return [{ kind: 'blank' }];
-  if (/^(?:#|;|\/\/)/.test(text)) return [{ kind: 'comment' }];
+  if (COMMENT.test(text)) return [{ kind: 'comment' }];
   const read = (one: string, asked: ParseOptions): LineVerdict[] => readOne({ text: one, at: 0 }, asked);
   const verdicts = readOne({ text, at: line.indexOf(text[0] ?? '') }, options);
   const several = formOf(options.format) === undefined ? readSeveral(text, options, read) : null;

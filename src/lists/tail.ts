@@ -135,7 +135,9 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   const [, words = '', open, rest = ''] = /^(.*?)([[(<]?)(https?:\/\/\S+)$/isu.exec(text) ?? [];
   const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
   const url = close !== '' && rest.endsWith(close) ? rest.slice(0, -1) : rest.replace(/[,;]$/, '');
-  if (rest === '' || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
+  // Another word may follow it without a blank.
+  const isWhole = !/[^!-~]|[[\]()<>,;]/.test(url);
+  if (!isWhole || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
   return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
