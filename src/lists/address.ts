@@ -1,7 +1,10 @@
 import { isIPv6 } from 'node:net';
 
-import { parseHost, parsePort } from '../network/host.ts';
+import { type Host, parseHost, parsePort, type Refusal } from '../network/host.ts';
 import { Refused } from './refused.ts';
+
+/** Symbols, and punctuation but for the dots of IDNA and the dot of Catalan, beyond ASCII. */
+const MARK = /(?=[^\0-\x7F])(?:\p{S}|(?![\u3002\uFF0E\uFF61]|(?<=l)\u00B7(?=l))\p{P})/iu;
 
 /** A piece of the line, and where it begins (from 0). */
 export interface Piece {
@@ -25,10 +28,15 @@ export function readAddress(text: string): Address | null {
 }
 
 export function toAddress(host: string, port: number): Address | null {
-  const parsed = parseHost(host);
+  const parsed = hostOf(host);
   if ('error' in parsed) return null;
   const isSure = parsed.kind !== 'name' || parsed.host.includes('.') || parsed.host === 'localhost';
   return { host: parsed.host, port, isSure };
+}
+
+/** A bullet or emoji before a host would be a part of its name. */
+function hostOf(text: string): Host | Refusal {
+  return MARK.test(text) ? { error: 'the host has a character that no host name has' } : parseHost(text);
 }
 
 /** As `readAddress`. @throws Refused, with what is wrong and where. */
@@ -38,7 +46,7 @@ export function requireAddress(address: Piece): Address {
   const { text, at } = address;
   if (text === '') throw new Refused('not-a-proxy', 'there is no host', at);
   const end = endOfHost(address);
-  const parsed = parseHost(text.slice(0, end));
+  const parsed = hostOf(text.slice(0, end));
   if ('error' in parsed) {
     if (end === text.length) throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
     throw new Refused('bad-host', parsed.error, at);

@@ -52,8 +52,8 @@ function parseIPv6(text: string): Host | Refusal {
 
 function parseName(text: string): Host | Refusal {
   if (PLAIN_NAME.test(text)) return { host: text, kind: 'name' };
-  // The conversion would decode percent signs, drop some of these, and keep marks of lists and emoji. IDNA has its own dots.
-  if (/[\p{C}\p{S}\s]|(?![-._\u3002\uFF0E\uFF61]|(?<=l)\u00B7(?=l))\p{P}/iu.test(text))
+  // The conversion would decode percent signs and drop some of these.
+  if (/[\p{C}\s%/\\?#@<>^|[\]]/u.test(text))
     return { error: 'the host has a character that no host name has' };
   const ascii = domainToASCII(text).replace(/\.$/, '');
   const labels = ascii.split('.');
