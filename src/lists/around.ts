@@ -28,6 +28,9 @@ const CURL =
   /^\$?\s*curl\s+(?:-[sSkLvIgf46]+\s+|--(?:silent|show-error|insecure|location|verbose|fail)\s+)*(-x\s*|--proxy[\s=]+|--(socks4a?|socks5)(?:-hostname)?[\s=]+)(\S+)(?:\s+(["']?)https?:\/\/[^\s"']+\4)?$/i;
 /** A scheme or an IPv4 address, as most lines begin: then there is no word before it. */
 const BEGINS = /^(?:\d{1,3}\.\d{1,3}\.\d|[a-z][a-z\d+.-]{1,15}:\/\/)/i;
+/** The name of a variable, such as `https_proxy`. */
+const VARIABLE = /[_-]prox/i;
+const URL_BEGIN = /^["'\s]*[a-z][a-z\d+.-]*:\/\//i;
 const QUOTES: ReadonlyMap<string, string> = new Map([...'"\'`'].map((quote) => [quote, quote])).set('<', '>');
 /** Of words before words; more of them are no list. */
 const MOST_WORDS = 4;
@@ -68,9 +71,12 @@ function unwrapOnce({ text, at }: Piece, schemes: Scheme[]): Piece | null {
   const [label, open = '', protocol = '', close = ''] = LABEL.exec(text) ?? [];
   const isLabel = label !== undefined && (open === '') === (close === '');
   // Prose begins so too.
-  if (isLabel && /\d/.test(text.slice(label.length))) {
-    schemes.push(...requireSchemes(protocol, at));
-    return after(label.length);
+  if (isLabel && /\d/.test(text.slice(label.length)) && !VARIABLE.test(protocol)) {
+    const rest = after(label.length);
+    // `"https": "http://…"` names the traffic, as a variable does.
+    const isTraffic = /^https?$/i.test(protocol) && /[:=]\s+$/.test(label) && URL_BEGIN.test(rest.text);
+    if (!isTraffic) schemes.push(...requireSchemes(protocol, at));
+    return rest;
   }
   const [parenthesised, word = ''] = /^\(([a-z][a-z\d+.-]{1,15})\)\s*(?=\S*\d)/i.exec(text) ?? [];
   if (parenthesised !== undefined) requireSchemes(word, at);
@@ -91,7 +97,7 @@ function unwrapOnce({ text, at }: Piece, schemes: Scheme[]): Piece | null {
 function readName(name: string, rest: Piece, schemes: Scheme[]): void {
   const [, kind = ''] = /^([a-z\d]+?)[_.-]?prox/i.exec(name) ?? [];
   const [word = isUnsupported(kind) ? kind : undefined] = /socks_?(?:v?[45][ah]?)?/i.exec(name) ?? [];
-  const isUrl = /^["'\s]*[a-z][a-z\d+.-]*:\/\//i.test(rest.text);
+  const isUrl = URL_BEGIN.test(rest.text);
   // A URL says the version.
   if (isUrl && (word === undefined || /^socks_?$/i.test(word))) return;
   if (word !== undefined) schemes.push(...requireSchemes(word.replace('_', ''), rest.at));
