@@ -3,8 +3,8 @@ import { isIPv6 } from 'node:net';
 import { type Host, parseHost, parsePort, type Refusal } from '../network/host.ts';
 import { Refused } from './refused.ts';
 
-/** Symbols, and punctuation but for the dots of IDNA and the dot of Catalan, beyond ASCII. */
-const MARK = /(?=[^\0-\x7F])(?:\p{S}|(?![\u3002\uFF0E\uFF61]|(?<=l)\u00B7(?=l))\p{P})/iu;
+/** Symbols, and punctuation but for the dot of Catalan, beyond ASCII. */
+const MARK = /(?=[^\0-\x7F])(?:\p{S}|(?!(?<=l)\u00B7(?=l))\p{P})/iu;
 
 /** A piece of the line, and where it begins (from 0). */
 export interface Piece {

@@ -21,7 +21,7 @@ const ADDRESS =
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
 /** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `{user`, `1.user`. */
-const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*}]|\{(?!\w+\})|\d{1,4}\.\p{L})/u;
+const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*#}]|\{(?!\w+\})|\d{1,4}\.\p{L})/u;
 /** A label before a colon: `proxy:user:pass@host:port`, `1:user:pass@host:port`. */
 const LABEL_BEFORE = /^(?:prox(?:y|ies)|ip|host|server|login|auth)[\s_#-]?\d*$|^\d{1,4}$/i;
 /** Marks of lists and of prose that stand on few keyboards: bullets, dashes, arrows, full-width commas, emoji. */
@@ -29,6 +29,8 @@ const MARK = /[\u00AB\u00B7\u00BB]|(?=[^\0-\u00FF])(?!\p{Sc})[\p{P}\p{S}]/u;
 const PORT_INSIDE = /\d{1,3}(?:\.\d{1,3}){3}:\d/;
 /** A URL without a scheme: `change.example/?key=1`. */
 const LINK = /^[\w-]+(?:\.[\w-]+)+[/?]/;
+/** What begins another part after a password: an arrow, or a bracket before such a link. */
+const PART_BEGIN = /[-=]>|[[(<{](?:[\w-]+\.)+[\w-]+[/?]/;
 
 /**
  * Rejects a login that may have swallowed what is none: a blank, a URL, another proxy, a protocol, a quote, a list's own
@@ -106,8 +108,10 @@ function assertEnds({ username, password, tail }: RawLogin, at: number): void {
   if (PORT_INSIDE.test(password)) throw doubtful('another address is in the login', at);
   const [, ...more] = password.split(':');
   // What follows the password shows that words follow it.
-  if (more.length > 0 && tail !== '') throw doubtful('the password may end at its colon', at);
-  const last = /(?:[:/@#_]|[-=]>)([^:/@#_>]+)$/u.exec(password)?.[1] ?? '';
+  const isMarked = more.length > 0 || /[#=~-]$/.test(password);
+  if (PART_BEGIN.test(password) || (isMarked && tail !== ''))
+    throw doubtful('the password may end before a word that is not a part of it', at);
+  const last = /[:/@#_]([^:/@#_]+)$/u.exec(password)?.[1] ?? '';
   const protocol = /[^\p{L}\d]([\p{L}\d]+)[}\])]?$/u.exec(password)?.[1] ?? '';
   const isAnnotated = /^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last);
   if (isAnnotated || schemesNamed(protocol) || more.some(isKnown))

@@ -56,7 +56,7 @@ function readName({ text, at }: Piece, after: After, isUrl: boolean): Tail {
   const raw = text.trim();
   const schemes = schemesNamed(raw);
   if (schemes) return isUrl ? { schemes, name: raw } : { schemes };
-  if (isRotateUrl(raw)) return { rotateUrl: raw };
+  if (isWholeUrl(raw)) return { rotateUrl: raw };
   if (!isUrl) assertNoProtocol(raw, at);
   const isLogin = after === 'address' && (isPair(raw) || (/\s/.test(raw) && mayBeLogin(raw)));
   if (isLogin || raw.includes('://')) {
@@ -135,10 +135,13 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   const [, words = '', open, rest = ''] = /^(.*?)([[(<]?)(https?:\/\/\S+)$/isu.exec(text) ?? [];
   const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
   const url = close !== '' && rest.endsWith(close) ? rest.slice(0, -1) : rest.replace(/[,;]$/, '');
-  // Another word may follow it without a blank.
-  const isWhole = !/[^!-~]|[[\]()<>,;]/.test(url);
-  if (!isWhole || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
+  if (!isWholeUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
   return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
+}
+
+/** Whether a text is a change-IP URL without characters after which another word may follow. */
+function isWholeUrl(url: string): boolean {
+  return !/[^!-~]|[[\]()<>,;]/.test(url) && isRotateUrl(url);
 }
 
 function readWords({ text, at }: Piece, after: After): Tail {
