@@ -474,6 +474,36 @@ describe('random words', () => {
   });
 });
 
+it('random words at other gaps change neither login nor host, and hide no protocol', () => {
+  const gaps = fc.constantFrom(
+    ...[' # ', ' // ', ' #', '# ', ' -> ', '->', '=>', ' / ', ' + ', ' {', ' <', '> ', '\t', '\u3000'],
+    ...['\uFF0C', '\uFF1A', '\u3001', '\u3002', '\u2014', '\u2022', '\u2192', '\u00AB', '\u201C', '\u2705'],
+  );
+  const any = fc.constantFrom('alpha', 'Germany', 'socks5', 'SOCKS4', 'ssh', '8081', '120ms', 'S3cretPw9');
+  const proxies = fc.constantFrom(
+    ...['192.0.2.1:8080:user:pass', 'user:pass@192.0.2.1:8080', '192.0.2.1:8080@user:pass'],
+    ...['user:pass:192.0.2.1:8080', '192.0.2.1,8080,user,pass', 'user:pass@h.example:8080'],
+  );
+  const around = fc.array(fc.tuple(any, gaps), { maxLength: 2 });
+  fc.assert(
+    fc.property(around, proxies, around, (before, proxy, after) => {
+      const line = [
+        ...before.map(([text, between]) => text + between),
+        proxy,
+        ...after.map(([text, between]) => between + text),
+      ].join('');
+      for (const verdict of readProxyLine(line)) {
+        if (verdict.kind !== 'proxy') continue;
+        const { username, password, host, protocol } = verdict.proxy;
+        expect([line, username, password]).toEqual([line, 'user', 'pass']);
+        expect(['192.0.2.1', 'h.example']).toContain(host);
+        if (/socks/i.test(line)) expect([line, protocol]).toEqual([line, expect.stringMatching(/^socks/)]);
+      }
+    }),
+    { numRuns: 5000 },
+  );
+});
+
 it('a line that is read by one expression reads the same by all rules', () => {
   const part = fc.oneof(
     fc.stringMatching(/^[\w-]{1,12}$/),
