@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId } from '../database/ids.ts';
 import type { DatabaseManager, ProxyInput, Session, Steps } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
+import { ImportMemory } from '../database/repositories/import-memory.ts';
 import {
   EncryptedCredentialsRepository,
   type ImportSummary,
@@ -11,6 +12,7 @@ import {
 import { EncryptionService } from '../database/services/index.ts';
 import { Turns } from '../database/turns.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { Spool } from '../files/spool.ts';
 import {
   LIST_FORMATS,
   type ListedProxy,
@@ -20,7 +22,6 @@ import {
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
-import { Spool } from './spool.ts';
 
 /** A list with the name under which its refusals are reported. */
 export interface NamedList {
@@ -77,7 +78,8 @@ export async function importProxies(
   assertImportOptions(options);
   const counter = new VerdictCounter(options.onRefused);
   const lines = new LineNumbers();
-  const store = new ListStore(db, options, lines);
+  using memory = new ImportMemory();
+  const store = new ListStore(db, options, lines, memory);
   const { batch = 0, dryRun = false } = options;
   // Batches would stay stored if a later one has a login that the pool may not hold: then all is read first.
   const isBatched = batch > 0 && !dryRun && mayHoldCredentials(db);
@@ -127,8 +129,8 @@ const UNDONE = new Error('rolled back');
 interface Batch {
   proxies: Iterable<ProxyInput>;
   count: number;
-  /** In a sync, take away what left the list. */
-  removeOthers: boolean;
+  /** In a sync, the last one takes away what left the list. */
+  isLast: boolean;
 }
 
 /** Stores the proxies of one import. */
@@ -139,31 +141,38 @@ class ListStore {
   readonly #encryption: EncryptionService | undefined;
   readonly #importId = newId();
   readonly #lines: LineNumbers;
+  readonly #memory: ImportMemory;
   #done = 0;
 
-  constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers) {
+  constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers, memory: ImportMemory) {
     this.#db = db;
     this.#lines = lines;
+    this.#memory = memory;
     this.#options = options;
     this.#encryption = options.dryRun ? keyForDryRun(db, options.encryption) : options.encryption;
   }
 
   /** Stores a batch, and lets others have their turn before the next. */
   async add(proxies: readonly ProxyInput[]): Promise<void> {
-    await this.#store({ proxies, count: proxies.length, removeOthers: false });
+    await this.#store({ proxies, count: proxies.length, isLast: false });
     await nextTurn();
   }
 
-  /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
+  /**
+   * Adds the last ones, of which there are `count`, and what had to wait for the end of the list; in a sync removes what
+   * left the list, all in one transaction.
+   */
   addLast(proxies: Iterable<ProxyInput>, count: number): Promise<void> {
-    return this.#store({ proxies, count, removeOthers: this.#options.sync === true });
+    return this.#store({ proxies, count, isLast: true });
   }
 
   async #store(batch: Batch): Promise<void> {
-    const before = this.#done;
+    const before = this.#memory.read;
+    const waiting = batch.isLast ? this.#memory.undecided : 0;
+    const isLong = batch.count + waiting > SMALL_BATCH || (batch.isLast && this.#options.sync === true);
     const steps = (session: Session<'sync'>): Steps<'sync', void> => this.#steps(session, batch);
     try {
-      if (batch.count > SMALL_BATCH || batch.removeOthers) await this.#db.longTransaction(steps);
+      if (isLong) await this.#db.longTransaction(steps);
       else await patiently(() => this.#db.driver.transaction(() => steps(this.#db)));
     } catch (error) {
       // An error that is about one proxy names its line.
@@ -171,16 +180,22 @@ class ListStore {
     }
   }
 
-  *#steps(session: Session<'sync'>, { proxies, count, removeOthers }: Batch): Steps<'sync', void> {
+  *#steps(session: Session<'sync'>, { proxies, count, isLast }: Batch): Steps<'sync', void> {
     const { tag, onProgress, dryRun } = this.#options;
     const before = this.#done;
+    const total = before + this.#memory.undecided + count;
     const { removed, ...counts } = yield* new ProxyRepository(session, this.#encryption).importSteps(
       proxies,
       {
-        tag: tag === undefined ? undefined : { name: tag, importId: this.#importId, removeOthers },
+        tag:
+          tag === undefined
+            ? undefined
+            : { name: tag, importId: this.#importId, removeOthers: isLast && this.#options.sync === true },
+        memory: this.#memory,
+        isLast,
         onProgress: (done) => {
           this.#done = before + done;
-          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(before + count, this.#done) });
+          onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
         },
       },
     );

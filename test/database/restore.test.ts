@@ -29,7 +29,8 @@ const IDLE_READER = `
 
 function add(db: DatabaseManager, host: string, count = 1): void {
   const proxies = new ProxyRepository(db);
-  for (let n = 0; n < count; n++) proxies.create({ host, port: 1 + n + proxies.count(), protocol: 'http' });
+  const before = proxies.count();
+  for (let n = 0; n < count; n++) proxies.create({ host, port: 1 + n + before, protocol: 'http' });
 }
 
 /** The hosts of a pool that is closed. */
@@ -75,7 +76,7 @@ describe('restoreDatabase', () => {
     const report = await restoreDatabase(backup, path, {
       onProgress: ({ remainingPages }) => progress.push(remainingPages),
     });
-    expect(report).toEqual({ path, replaced: null, schemaVersion: 5, notes: [] });
+    expect(report).toEqual({ path, replaced: null, schemaVersion: 7, notes: [] });
     expect(progress.at(-1)).toBe(0);
     expect(readdirSync(dirname(path))).toEqual(['pool.db']);
     if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);

@@ -7,6 +7,7 @@ import {
   type Geolocation,
   PROXY_PROTOCOLS,
   PROXY_STATUSES,
+  type ProxyAddress,
   type ProxyConfig,
   type ProxyProtocol,
   type ProxyStatus,
@@ -37,26 +38,17 @@ export interface ProxyPage {
   next: string | null;
 }
 
-/** What an import did, by proxies. */
-export interface ImportSummary {
-  added: number;
-  /** Known ones that got another password, name, region or geolocation. */
-  updated: number;
-  unchanged: number;
-  /** Those that left the list of the tag and had no other; absent unless it was a sync. */
-  removed?: number;
+/**
+ * The login in the identity of a proxy, as the pool stores it: '' for an empty username or password, else a keyed
+ * fingerprint. In a row, NULL means that it is not known yet.
+ */
+export interface LoginFingerprints {
+  username_fingerprint: string;
+  password_fingerprint: string;
 }
 
-export interface ImportOptions {
-  /**
-   * A tag for each of them. `importId` tells those that this import found from those that an earlier one left;
-   * `removeOthers` takes the tag from the latter, and removes those that have no other.
-   */
-  tag?: { name: string; importId: string; removeOthers?: boolean } | undefined;
-  /** Called with the number of entries done, about every `every` of them. */
-  onProgress?: ((done: number) => void) | undefined;
-  every?: number | undefined;
-}
+/** What tells a proxy from all others: two are the same if all of it is equal. */
+export interface ProxyIdentity extends ProxyAddress, LoginFingerprints {}
 
 const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
   country: z
@@ -134,8 +126,27 @@ export function whereOf(filter: ProxyFilter): { where: string; params: Params } 
   return { where: pieces.length === 0 ? '' : `WHERE ${pieces.join(' AND ')}`, params };
 }
 
+const INSERT = `
+  INSERT INTO proxies (
+    id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
+    region, geolocation_json, username_fingerprint, password_fingerprint, position, created_at, updated_at
+  ) SELECT
+    :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
+    :region, :geolocation, :username_fingerprint, :password_fingerprint,
+    (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now`;
+
+/** Adds a proxy, if its id and identity are free. */
+export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
+
+/** As `INSERT_PROXY`, if no proxy has its address and username. */
+export const INSERT_FIRST_PROXY = `
+  ${INSERT} WHERE NOT EXISTS (
+    SELECT 1 FROM proxies
+    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint
+  ) ON CONFLICT DO NOTHING`;
+
 /** The parameters of an insert. */
-export function toParams(input: ValidProxy, id: string, fingerprint: string | null, now: string): Params {
+export function toParams(input: ValidProxy, id: string, identity: ProxyIdentity, now: string): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
   return {
     id,
@@ -147,7 +158,8 @@ export function toParams(input: ValidProxy, id: string, fingerprint: string | nu
     latency,
     region,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
-    fingerprint,
+    username_fingerprint: identity.username_fingerprint,
+    password_fingerprint: identity.password_fingerprint,
     now,
   };
 }
@@ -191,6 +203,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   created_at: TIME,
   updated_at: TIME,
   username_fingerprint: nullable(TEXT),
+  password_fingerprint: nullable(TEXT),
   latency_ewma: nullable(number(0, Number.MAX_VALUE)),
   last_used_at: nullable(TIME),
   position: whole(1),

@@ -1,0 +1,214 @@
+import type { Driver, Mode, Params, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import { newId } from '../ids.ts';
+import { toStored } from '../timestamps.ts';
+import type { Login, ProxyInput } from '../types.ts';
+import { atIndex, parse } from '../validation.ts';
+import { isUnreadable } from './credential-record.ts';
+import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+import { ImportMatcher, type Match } from './import-matcher.ts';
+import type { ImportMemory, Undecided } from './import-memory.ts';
+import type { ProxyIdentities } from './proxy-identities.ts';
+import {
+  alreadyThere,
+  INSERT_FIRST_PROXY,
+  INSERT_PROXY,
+  inputSchema,
+  type ProxyIdentity,
+  toParams,
+  type ValidProxy,
+} from './proxy-record.ts';
+import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
+
+/** What an import did, by proxies. */
+export interface ImportSummary {
+  added: number;
+  /** Known ones that got another password, name, region or geolocation. */
+  updated: number;
+  unchanged: number;
+  /** Those that left the list of the tag and had no other; absent unless it was a sync. */
+  removed?: number;
+}
+
+export interface ImportOptions {
+  /**
+   * A tag for each of them. `importId` tells those that this import found from those that an earlier one left;
+   * `removeOthers` takes the tag from the latter, and removes those that have no other.
+   */
+  tag?: { name: string; importId: string; removeOthers?: boolean } | undefined;
+  /** Called with the number of entries done, about every `every` of them. */
+  onProgress?: ((done: number) => void) | undefined;
+  every?: number | undefined;
+  /**
+   * For a list that is stored in several transactions: the same memory in each. All but the last have `isLast: false`; the
+   * last stores the entries that had to wait for the end of the list too.
+   */
+  memory?: ImportMemory | undefined;
+  isLast?: boolean | undefined;
+}
+
+type Outcome = 'added' | 'updated' | 'unchanged';
+
+/** What an import works with. */
+interface Tools<M extends Mode> {
+  credentials: EncryptedCredentialsRepository<M>;
+  identities: ProxyIdentities<M>;
+  tags: ProxyTagsRepository<M>;
+}
+
+/** Stores a list, or a part of one, within a transaction of the caller's. */
+export class ProxyImport<M extends Mode> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+  readonly #tools: Tools<M>;
+  readonly #memory: ImportMemory;
+  readonly #matcher: ImportMatcher<M>;
+  readonly #options: ImportOptions;
+
+  constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
+    this.#db = session.driver;
+    this.#session = session;
+    this.#tools = tools;
+    this.#memory = memory;
+    this.#matcher = new ImportMatcher(session, tools.identities, memory);
+    this.#options = options;
+  }
+
+  *run(proxies: Iterable<ProxyInput>): Steps<M, ImportSummary> {
+    const { tag, onProgress, every = 1000, isLast = true } = this.#options;
+    if (tag) assertTag(tag.name);
+    yield* this.#matcher.begin();
+    const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+    const before = this.#memory.read;
+    let done = 0;
+    const count = (outcome: Outcome): void => {
+      summary[outcome]++;
+      if (++done % every === 0) onProgress?.(done);
+    };
+    for (const proxy of proxies) {
+      const index = this.#memory.read++;
+      try {
+        const outcome = yield* this.#store(parse(inputSchema, proxy, 'proxy'), index);
+        if (outcome !== null) count(outcome);
+      } catch (error) {
+        throw atIndex(error, index - before);
+      }
+    }
+    for (const entry of isLast ? this.#memory.entries() : []) {
+      try {
+        count(yield* this.#storePutOff(entry));
+      } catch (error) {
+        throw atIndex(error, entry.index - before);
+      }
+    }
+    onProgress?.(done);
+    if (!tag?.removeOthers) return summary;
+    return { ...summary, removed: yield* this.#tools.tags.removeOthersSteps(tag.name, tag.importId) };
+  }
+
+  /** Null if the entry must wait for the end of the list. */
+  *#store(input: ValidProxy, index: number): Steps<M, Outcome | null> {
+    const identity = this.#tools.identities.of(input, input.credentials);
+    yield* this.#matcher.prepare(identity);
+    if (yield* this.#add(INSERT_FIRST_PROXY, input, identity)) return 'added';
+    const match = yield* this.#matcher.match(identity);
+    if (match.is !== 'open') return yield* this.#storeMatched(input, identity, match);
+    this.#memory.putOff({ index, input, only: match.only }, identity.password_fingerprint);
+    return null;
+  }
+
+  *#storePutOff({ input, only }: Undecided): Steps<M, Outcome> {
+    const identity = this.#tools.identities.of(input, input.credentials);
+    return yield* this.#storeMatched(input, identity, yield* this.#matcher.decide(identity, only));
+  }
+
+  *#storeMatched(
+    input: ValidProxy,
+    identity: ProxyIdentity,
+    match: Exclude<Match, { is: 'open' }>,
+  ): Steps<M, Outcome> {
+    if (match.is === 'new') {
+      if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
+      throw alreadyThere(yield this.#tools.identities.findConflict(input.id ?? '', identity));
+    }
+    for (const id of match.ids) yield* this.#tag(id);
+    const [id, another] = match.ids;
+    // If a hidden password may be that of several proxies, nothing is known of any of them.
+    if (id === undefined || another !== undefined) return 'unchanged';
+    return yield* this.#update(id, input);
+  }
+
+  /** Says whether the statement has added it. */
+  *#add(sql: string, input: ValidProxy, identity: ProxyIdentity): Steps<M, boolean> {
+    const id = input.id ?? newId();
+    const params = toParams(input, id, identity, this.#now());
+    const position = (yield this.#db.first(`${sql} RETURNING position`, params, (row) => row.position)) as
+      | SqlValue
+      | undefined;
+    if (position === null || position === undefined) return false;
+    this.#memory.find(position);
+    if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
+    yield* this.#tag(id);
+    return true;
+  }
+
+  *#tag(id: string): Steps<M, void> {
+    const { tag } = this.#options;
+    if (tag) yield this.#tools.tags.add(id, tag.name, tag.importId);
+  }
+
+  /** Gives a known proxy what the list has; what the list does not say stays. */
+  *#update(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
+    const { name = null, region = null, geolocation, credentials } = input;
+    let changed = 0;
+    if (name !== null || region !== null || geolocation) {
+      const location = geolocation ? JSON.stringify(geolocation) : null;
+      changed = (yield this.#describe({
+        id,
+        name,
+        region,
+        geolocation: location,
+        now: this.#now(),
+      })) as number;
+    }
+    // Lists that hide passwords have empty ones.
+    if (credentials && credentials.password !== '') {
+      if ((yield* this.#passwordOf(id)) !== credentials.password) {
+        yield this.#tools.credentials.store({ ...input, id }, credentials);
+        changed++;
+      }
+    }
+    return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** The stored password. Null if none can be read, so that an import repairs a damaged row and is not stopped by it. */
+  *#passwordOf(id: string): Steps<M, string | null> {
+    try {
+      const stored = (yield this.#tools.credentials.reveal(id)) as Login | null;
+      return stored?.password ?? null;
+    } catch (error) {
+      // A row that names no key may be sound, and the key a wrong one.
+      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
+      return null;
+    }
+  }
+
+  /** Sets what is not null, if that is a change. */
+  #describe(params: Params): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET
+         name = coalesce(:name, name),
+         region = coalesce(:region, region),
+         geolocation_json = coalesce(:geolocation, geolocation_json),
+         updated_at = :now
+       WHERE id = :id AND (
+         name <> coalesce(:name, name)
+         OR coalesce(region, '') <> coalesce(:region, region, '')
+         OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
+      params,
+    );
+  }
+
+  #now(): string {
+    return toStored(this.#session.clock());
+  }
+}
