@@ -8,8 +8,9 @@ import {
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter } from '../lists/index.ts';
+import { Repeats } from './repeats.ts';
 
-/** A proxy that the format cannot carry, or whose login cannot be read. */
+/** A proxy that the format cannot carry, that repeats another one, or whose login cannot be read. */
 export interface LeftOut {
   id: string;
   /** For a person; holds no login. */
@@ -40,9 +41,10 @@ export function* exportProxies(
   yield formatter.begin();
   const proxies = new ProxyRepository(db);
   const stored = { proxies, credentials: new EncryptedCredentialsRepository(db, encryption), reveal };
+  const repeats = new Repeats(proxies);
   for (const streamed of proxies.iterate()) {
     if (tag !== undefined && !tags.has(streamed.id, tag)) continue;
-    const read = readLogin(streamed, stored);
+    const read = notRepeated(readLogin(streamed, stored), stored, repeats);
     const formatted = 'leftOut' in read ? read : formatter.write(toListed(read.proxy, read.login));
     if ('text' in formatted) yield formatted.text;
     else onLeftOut?.({ id: streamed.id, reason: formatted.leftOut });
@@ -66,6 +68,17 @@ function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: s
     if (!isUnreadable(error)) throw error;
     return { leftOut: `its login cannot be read: ${error.message} (${error.code})` };
   }
+}
+
+/** An export reads back to as many proxies as it has. A masked login tells nothing, and is not read back. */
+function notRepeated(
+  read: WithLogin | { leftOut: string },
+  { reveal }: Stored,
+  repeats: Repeats,
+): WithLogin | { leftOut: string } {
+  if ('leftOut' in read || (read.login !== null && !reveal)) return read;
+  const twin = repeats.find(read.proxy, read.login);
+  return twin === null ? read : { leftOut: `it has the address and login of ${twin}: remove one of them` };
 }
 
 /** Stands for a login that the formatter masks: what it shows is only that there is one, so it is not decrypted. */

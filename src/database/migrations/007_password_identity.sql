@@ -23,8 +23,7 @@ UPDATE proxies SET username_fingerprint = '', password_fingerprint = ''
       SELECT 1 FROM proxies AS known
       WHERE known.host = bare.host AND known.port = bare.port AND known.protocol = bare.protocol
         AND known.username_fingerprint = '' AND known.password_fingerprint = ''));
-CREATE UNIQUE INDEX idx_proxies_identity
-  ON proxies(host, port, protocol, username_fingerprint, password_fingerprint);
+CREATE UNIQUE INDEX idx_proxies_identity ON proxies(host, port, protocol, username_fingerprint, password_fingerprint);
 -- Tells an import at once whether there is any proxy whose login it has to look at.
 CREATE INDEX idx_proxies_unidentified ON proxies(host, port, protocol) WHERE username_fingerprint IS NULL;
 
@@ -41,5 +40,4 @@ UPDATE proxies SET username_fingerprint = NULL
     ) AS numbered
     WHERE n > 1);
 ALTER TABLE proxies DROP COLUMN password_fingerprint;
-CREATE UNIQUE INDEX idx_proxies_identity
-  ON proxies(host, port, protocol, username_fingerprint) WHERE username_fingerprint IS NOT NULL;
+CREATE UNIQUE INDEX idx_proxies_identity ON proxies(host, port, protocol, username_fingerprint) WHERE username_fingerprint IS NOT NULL;

@@ -38,11 +38,7 @@ export class ImportMatcher<M extends Mode> {
 
   /** To be called first in each transaction. */
   *begin(): Steps<M, void> {
-    this.#hasUnnamed = (yield this.#db.one(
-      `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
-      {},
-      (row) => row?.found === 1,
-    )) as boolean;
+    this.#hasUnnamed = (yield this.#identities.hasUnnamed()) as boolean;
   }
 
   /** Makes sure that the pool knows the identities of its proxies at an address. */

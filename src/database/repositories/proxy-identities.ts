@@ -68,6 +68,24 @@ export class ProxyIdentities<M extends Mode> {
     );
   }
 
+  /** Whether there are proxies, at an address or at all, of which not even the username is known. */
+  hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
+    const isThere = (row: Row | undefined): boolean => row?.found === 1;
+    if (at === null)
+      return this.#db.one(
+        `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
+        {},
+        isThere,
+      );
+    const { host, port, protocol } = at;
+    return this.#db.one(
+      `SELECT EXISTS (SELECT 1 FROM proxies
+         WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL) AS found`,
+      { host, port, protocol },
+      isThere,
+    );
+  }
+
   /**
    * Makes this the identity of a proxy.
    *

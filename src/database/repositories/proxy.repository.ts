@@ -14,7 +14,7 @@ import {
   notFound,
   parse,
 } from '../validation.ts';
-import { isSame, movedError, toAddress } from './credential-record.ts';
+import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { ImportMemory } from './import-memory.ts';
 import { assertBehind } from './key-order.ts';
@@ -100,6 +100,11 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** The proxy with this id, or null. */
   findById(id: string): Result<M, ProxyConfig | null> {
     return this.#db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
+  }
+
+  /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
+  hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
+    return this.#identities.hasUnnamed(at === undefined ? null : parseAddress(at));
   }
 
   exists(id: string): Result<M, boolean> {
