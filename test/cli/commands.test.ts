@@ -203,7 +203,7 @@ describe('add, show, list and remove', () => {
     expect(run(['show', String(proxy?.id)]).stdout).toMatch(/^region +EU$/m);
     expect(
       run(['add', 'socks5://gate.example:1080', '--username', 'canary-user', '--password-stdin'], {
-        input: 'x',
+        input: 'canary-p@ss',
       }),
     ).toMatchObject({
       status: 1,
@@ -331,7 +331,7 @@ describe('migrate', () => {
     const { run, json } = withPool();
     const status = json<{ version: number; pending: object[] }>('migrate', 'status');
     expect(status.pending).toEqual([]);
-    expect(run(['migrate', 'down', '--steps', '2']).stdout).toContain('pending');
+    expect(run(['migrate', 'down', '--steps', String(status.version - 3)]).stdout).toContain('pending');
     expect(run(['list'])).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('proxyvault migrate up'),

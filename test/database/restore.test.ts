@@ -76,7 +76,8 @@ describe('restoreDatabase', () => {
     const report = await restoreDatabase(backup, path, {
       onProgress: ({ remainingPages }) => progress.push(remainingPages),
     });
-    expect(report).toEqual({ path, replaced: null, schemaVersion: 7, notes: [] });
+    const schemaVersion = openMigrated().migrations.getCurrentVersion();
+    expect(report).toEqual({ path, replaced: null, schemaVersion, notes: [] });
     expect(progress.at(-1)).toBe(0);
     expect(readdirSync(dirname(path))).toEqual(['pool.db']);
     if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);

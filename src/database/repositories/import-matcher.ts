@@ -1,10 +1,14 @@
-import type { Driver, Mode, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import type { Login, ProxyAddress } from '../types.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import type { ProxyIdentity } from './proxy-record.ts';
 
 /** What an entry of a list is to the pool: another proxy, one (or, with a hidden password, several) it has, or open yet. */
-export type Match = { is: 'new' } | { is: 'known'; ids: readonly string[] } | Open;
+export type Match = Decided | Open;
+
+/** `login` is the stored login of the proxy, if it had to be read. */
+export type Decided = { is: 'new' } | { is: 'known'; ids: readonly string[]; login?: Login };
 
 interface Open {
   is: 'open';
@@ -14,6 +18,7 @@ interface Open {
 interface Found {
   id: string;
   position: SqlValue;
+  password_fingerprint: SqlValue;
 }
 
 /**
@@ -41,41 +46,55 @@ export class ImportMatcher<M extends Mode> {
     this.#hasUnnamed = (yield this.#identities.hasUnnamed()) as boolean;
   }
 
-  /** Makes sure that the pool knows the identities of its proxies at an address. */
-  *prepare(identity: ProxyIdentity): Steps<M, void> {
+  /** Makes sure that the pool knows the usernames of its proxies at an address. */
+  *prepare({ protocol, host, port }: ProxyAddress, withLogin: boolean): Steps<M, void> {
     if (!this.#hasUnnamed) return;
-    const { protocol, host, port, username_fingerprint } = identity;
-    const place = `${protocol} ${host} ${port} ${username_fingerprint === '' ? 'bare' : 'login'}`;
+    const place = `${protocol} ${host} ${port} ${withLogin ? 'login' : 'none'}`;
     if (this.#memory.lookedAt.has(place)) return;
-    if (yield* this.#identities.identifyUnnamed(identity)) this.#memory.lookedAt.add(place);
+    const wereThere = yield* this.#identities.identifyUnnamed({ protocol, host, port }, withLogin);
+    if (wereThere) this.#memory.lookedAt.add(place);
   }
 
   /** For an entry with an address and username that the pool has. */
-  *match(identity: ProxyIdentity): Steps<M, Match> {
-    const known = yield* this.#findExact(identity);
-    if (known !== null) return known;
+  *match(identity: ProxyIdentity, password: string): Steps<M, Match> {
     const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
     if (first === undefined) return { is: 'new' };
     const isHidden = identity.password_fingerprint === '';
-    if (second === undefined ? this.#memory.isFound(first.position) : !isHidden) return { is: 'new' };
-    const only = second === undefined ? { id: first.id, position: Number(first.position) } : null;
-    return { is: 'open', only };
+    if (second === undefined) {
+      const known = yield* this.#sameAs(first, identity, password);
+      if (known !== null) return known;
+      if (this.#memory.isFound(first.position)) return { is: 'new' };
+      return { is: 'open', only: { id: first.id, position: Number(first.position) } };
+    }
+    const known = yield* this.#findExact(identity);
+    if (known !== null) return known;
+    return isHidden ? { is: 'open', only: null } : { is: 'new' };
   }
 
   /** For an entry that `match` left open, once the whole list is known. */
-  *decide(identity: ProxyIdentity, only: Undecided['only']): Steps<M, Exclude<Match, Open>> {
+  *decide(identity: ProxyIdentity, only: Undecided['only']): Steps<M, Decided> {
+    if (only !== null && this.#memory.isReplaced(only)) {
+      // Between two transactions of an import somebody may have removed it, or added another one.
+      const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
+      if (second === undefined && first?.id === only.id) return { is: 'known', ids: [only.id] };
+    }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
-    if (only === null) return yield* this.#decideHidden(identity);
-    if (!this.#memory.isReplaced(only)) return { is: 'new' };
-    // Between two transactions of an import somebody may have removed it, or added another one.
-    const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
-    const isStill = second === undefined && first?.id === only.id;
-    return isStill ? { is: 'known', ids: [only.id] } : { is: 'new' };
+    return only === null ? yield* this.#decideHidden(identity) : { is: 'new' };
+  }
+
+  /** The only proxy with a username, if it is that of the entry. Without a fingerprint the passwords are compared. */
+  *#sameAs(only: Found, identity: ProxyIdentity, password: string): Steps<M, Decided | null> {
+    const { id, password_fingerprint: known } = only;
+    if (known !== null) return known === identity.password_fingerprint ? this.#found(only) : null;
+    if (password === '') return null;
+    const login = yield* this.#identities.loginOf(id);
+    if (login === null || login === 'unreadable' || login.password !== password) return null;
+    return this.#found(only, login);
   }
 
   /** Several proxies have the username, and the list hides which one it means: all of them, unless it has one by its password. */
-  *#decideHidden(identity: ProxyIdentity): Steps<M, Exclude<Match, Open>> {
+  *#decideHidden(identity: ProxyIdentity): Steps<M, Decided> {
     const { protocol, host, port, username_fingerprint } = identity;
     const name = `${protocol} ${host} ${port} ${username_fingerprint}`;
     let ids = this.#hidden.get(name);
@@ -88,18 +107,21 @@ export class ImportMatcher<M extends Mode> {
     return { is: 'known', ids };
   }
 
-  *#findExact(identity: ProxyIdentity): Steps<M, Exclude<Match, Open> | null> {
+  *#findExact(identity: ProxyIdentity): Steps<M, Decided | null> {
     let known = (yield this.#exact(identity)) as Found | null;
     if (known === null && (yield* this.#identities.identifyNamed(identity)))
       known = (yield this.#exact(identity)) as Found | null;
-    if (known === null) return null;
-    this.#memory.find(known.position);
-    return { is: 'known', ids: [known.id] };
+    return known && this.#found(known);
+  }
+
+  #found({ id, position }: Found, login?: Login): Decided {
+    this.#memory.find(position);
+    return { is: 'known', ids: [id], ...(login && { login }) };
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
     return this.#db.first(
-      `SELECT id, position FROM proxies
+      `SELECT id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },
@@ -112,7 +134,7 @@ export class ImportMatcher<M extends Mode> {
     limit: number,
   ): Result<M, Found[]> {
     return this.#db.all(
-      `SELECT id, position FROM proxies
+      `SELECT id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint
        LIMIT :limit`,
       { protocol, host, port, username_fingerprint, limit },
@@ -121,6 +143,6 @@ export class ImportMatcher<M extends Mode> {
   }
 }
 
-function toFound(row: { [column: string]: SqlValue }): Found {
-  return { id: String(row.id), position: row.position ?? null };
+function toFound({ id, position = null, password_fingerprint = null }: Row): Found {
+  return { id: String(id), position, password_fingerprint };
 }

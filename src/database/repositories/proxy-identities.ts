@@ -1,9 +1,9 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import type { CredentialEncryption } from '../services/credential-cipher.ts';
+import type { CredentialCipher, CredentialEncryption } from '../services/credential-cipher.ts';
 import type { Login, ProxyAddress } from '../types.ts';
 import { isUnreadable } from './credential-record.ts';
-import { alreadyThere, type LoginFingerprints, type ProxyIdentity } from './proxy-record.ts';
+import { alreadyThere, type LoginFingerprints, type ProxyIdentity, type ProxyUser } from './proxy-record.ts';
 
 /** A proxy as the pool knows its login. */
 interface Stored {
@@ -42,6 +42,11 @@ export class ProxyIdentities<M extends Mode> {
   /** @throws INVALID_INPUT for a login without an EncryptionService; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   of({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyIdentity {
     return { protocol, host, port, ...this.#fingerprintsOf(login ?? NO_LOGIN) };
+  }
+
+  /** The part of `of` that an import needs of every proxy. @throws as `of`. */
+  userOf({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyUser {
+    return { protocol, host, port, username_fingerprint: this.#usernameOf(login ?? NO_LOGIN) };
   }
 
   /** The id of the proxy that is known to have this identity, or null. */
@@ -127,25 +132,28 @@ export class ProxyIdentities<M extends Mode> {
    * stores their fingerprints. A login that cannot be read stays unknown.
    */
   *identify(identity: ProxyIdentity, except = ''): Steps<M, void> {
-    yield* this.identifyUnnamed(identity, except);
+    yield* this.identifyUnnamed(identity, isLogin(identity), except);
     yield* this.identifyNamed(identity, except);
   }
 
-  /** As `identify`, for the proxies of which not even the username is known; says whether there were any. */
-  *identifyUnnamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
-    const { host, port, protocol } = identity;
+  /**
+   * As `identify`, for the proxies at an address of which not even the username is known, with or without a login; says
+   * whether there were any.
+   */
+  *identifyUnnamed(at: ProxyAddress, withLogin: boolean, except = ''): Steps<M, boolean> {
+    const { host, port, protocol } = at;
     const stored = (yield this.#db.all(
       `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
        ORDER BY created_at, id`,
       { host, port, protocol },
       toStored,
     )) as Stored[];
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin === isLogin(identity));
+    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin === withLogin);
     yield* this.#identifyAll(wanted);
     return wanted.length > 0;
   }
 
-  /** As `identifyUnnamed`, for the proxies that are known to have the username. */
+  /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
   *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
     const { host, port, protocol, username_fingerprint } = identity;
     const stored = (yield this.#db.all(
@@ -158,6 +166,17 @@ export class ProxyIdentities<M extends Mode> {
     const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin && isLogin(identity));
     yield* this.#identifyAll(wanted);
     return wanted.length > 0;
+  }
+
+  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
+  *loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
+    try {
+      return (yield this.#reveal(id)) as Login | null;
+    } catch (error) {
+      // A row that names no key may be sound, and the key a wrong one.
+      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
+      return 'unreadable';
+    }
   }
 
   *#identifyAll(proxies: readonly Stored[]): Steps<M, void> {
@@ -197,18 +216,24 @@ export class ProxyIdentities<M extends Mode> {
     );
   }
 
-  #fingerprintsOf({ username, password }: Login): LoginFingerprints {
-    if (username === '' && password === '') return { username_fingerprint: '', password_fingerprint: '' };
+  #fingerprintsOf(login: Login): LoginFingerprints {
+    return {
+      username_fingerprint: this.#usernameOf(login),
+      password_fingerprint: login.password === '' ? '' : this.#cipher().passwordFingerprint(login),
+    };
+  }
+
+  #usernameOf({ username }: Login): string {
+    return username === '' ? '' : this.#cipher().fingerprint(username);
+  }
+
+  #cipher(): CredentialCipher {
     if (this.#encryption === null)
       throw new ProxyVaultError(
         'INVALID_INPUT',
         'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
       );
-    const cipher = this.#encryption.cipherOf(this.#session);
-    return {
-      username_fingerprint: username === '' ? '' : cipher.fingerprint(username),
-      password_fingerprint: password === '' ? '' : cipher.passwordFingerprint({ username, password }),
-    };
+    return this.#encryption.cipherOf(this.#session);
   }
 }
 

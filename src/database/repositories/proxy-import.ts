@@ -1,11 +1,10 @@
-import type { Driver, Mode, Params, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyInput } from '../types.ts';
 import { atIndex, parse } from '../validation.ts';
-import { isUnreadable } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { ImportMatcher, type Match } from './import-matcher.ts';
+import { type Decided, ImportMatcher } from './import-matcher.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
@@ -63,6 +62,8 @@ export class ProxyImport<M extends Mode> {
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
   readonly #options: ImportOptions;
+  /** That of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
+  #position = 1;
 
   constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
     this.#db = session.driver;
@@ -77,6 +78,7 @@ export class ProxyImport<M extends Mode> {
     const { tag, onProgress, every = 1000, isLast = true } = this.#options;
     if (tag) assertTag(tag.name);
     yield* this.#matcher.begin();
+    yield this.#countPositions();
     const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
     const before = this.#memory.read;
     let done = 0;
@@ -107,10 +109,14 @@ export class ProxyImport<M extends Mode> {
 
   /** Null if the entry must wait for the end of the list. */
   *#store(input: ValidProxy, index: number): Steps<M, Outcome | null> {
-    const identity = this.#tools.identities.of(input, input.credentials);
-    yield* this.#matcher.prepare(identity);
-    if (yield* this.#add(INSERT_FIRST_PROXY, input, identity)) return 'added';
-    const match = yield* this.#matcher.match(identity);
+    const { credentials } = input;
+    const { identities } = this.#tools;
+    const user = identities.userOf(input, credentials);
+    yield* this.#matcher.prepare(user, Boolean(credentials));
+    const password_fingerprint = credentials && credentials.password !== '' ? null : '';
+    if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
+    const identity = identities.of(input, credentials);
+    const match = yield* this.#matcher.match(identity, credentials?.password ?? '');
     if (match.is !== 'open') return yield* this.#storeMatched(input, identity, match);
     this.#memory.putOff({ index, input, only: match.only }, identity.password_fingerprint);
     return null;
@@ -121,12 +127,10 @@ export class ProxyImport<M extends Mode> {
     return yield* this.#storeMatched(input, identity, yield* this.#matcher.decide(identity, only));
   }
 
-  *#storeMatched(
-    input: ValidProxy,
-    identity: ProxyIdentity,
-    match: Exclude<Match, { is: 'open' }>,
-  ): Steps<M, Outcome> {
+  *#storeMatched(input: ValidProxy, identity: ProxyIdentity, match: Decided): Steps<M, Outcome> {
     if (match.is === 'new') {
+      if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
+      yield this.#countPositions();
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       throw alreadyThere(yield this.#tools.identities.findConflict(input.id ?? '', identity));
     }
@@ -134,21 +138,24 @@ export class ProxyImport<M extends Mode> {
     const [id, another] = match.ids;
     // If a hidden password may be that of several proxies, nothing is known of any of them.
     if (id === undefined || another !== undefined) return 'unchanged';
-    return yield* this.#update(id, input);
+    return yield* this.#update(id, input, match.login);
   }
 
   /** Says whether the statement has added it. */
-  *#add(sql: string, input: ValidProxy, identity: ProxyIdentity): Steps<M, boolean> {
+  *#add(sql: string, input: ValidProxy, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
-    const params = toParams(input, id, identity, this.#now());
-    const position = (yield this.#db.first(`${sql} RETURNING position`, params, (row) => row.position)) as
-      | SqlValue
-      | undefined;
-    if (position === null || position === undefined) return false;
-    this.#memory.find(position);
+    const params = { ...toParams(input, id, identity, this.#now()), position: this.#position };
+    if (((yield this.#db.run(sql, params)) as number) === 0) return false;
+    this.#memory.find(this.#position++);
     if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
     return true;
+  }
+
+  #countPositions(): Result<M, void> {
+    return this.#db.one(`SELECT coalesce(max(position), 0) + 1 AS next FROM proxies`, {}, (row) => {
+      this.#position = Number(row?.next);
+    });
   }
 
   *#tag(id: string): Steps<M, void> {
@@ -157,7 +164,7 @@ export class ProxyImport<M extends Mode> {
   }
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
-  *#update(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
+  *#update(id: string, input: ValidProxy, login?: Login): Steps<M, 'updated' | 'unchanged'> {
     const { name = null, region = null, geolocation, credentials } = input;
     let changed = 0;
     if (name !== null || region !== null || geolocation) {
@@ -172,24 +179,13 @@ export class ProxyImport<M extends Mode> {
     }
     // Lists that hide passwords have empty ones.
     if (credentials && credentials.password !== '') {
-      if ((yield* this.#passwordOf(id)) !== credentials.password) {
+      const stored = login ?? (yield* this.#tools.identities.loginOf(id));
+      if (stored === null || stored === 'unreadable' || stored.password !== credentials.password) {
         yield this.#tools.credentials.store({ ...input, id }, credentials);
         changed++;
       }
     }
     return changed > 0 ? 'updated' : 'unchanged';
-  }
-
-  /** The stored password. Null if none can be read, so that an import repairs a damaged row and is not stopped by it. */
-  *#passwordOf(id: string): Steps<M, string | null> {
-    try {
-      const stored = (yield this.#tools.credentials.reveal(id)) as Login | null;
-      return stored?.password ?? null;
-    } catch (error) {
-      // A row that names no key may be sound, and the key a wrong one.
-      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
-      return null;
-    }
   }
 
   /** Sets what is not null, if that is a change. */

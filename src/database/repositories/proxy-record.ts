@@ -38,17 +38,21 @@ export interface ProxyPage {
   next: string | null;
 }
 
-/**
- * The login in the identity of a proxy, as the pool stores it: '' for an empty username or password, else a keyed
- * fingerprint. In a row, NULL means that it is not known yet.
- */
-export interface LoginFingerprints {
+/** An address and the user there: '' for none, else a keyed fingerprint. In a row, NULL means that it is not known yet. */
+export interface ProxyUser extends ProxyAddress {
   username_fingerprint: string;
+}
+
+/**
+ * What tells a proxy from all others: two are the same if all of it is equal. The password is '' or a keyed fingerprint too.
+ * In a row, NULL means that nobody needed it yet: it is computed once there is another proxy with the username.
+ */
+export interface ProxyIdentity extends ProxyUser {
   password_fingerprint: string;
 }
 
-/** What tells a proxy from all others: two are the same if all of it is equal. */
-export interface ProxyIdentity extends ProxyAddress, LoginFingerprints {}
+/** The login in an identity. */
+export type LoginFingerprints = Pick<ProxyIdentity, 'username_fingerprint' | 'password_fingerprint'>;
 
 const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
   country: z
@@ -133,9 +137,9 @@ const INSERT = `
   ) SELECT
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
     :region, :geolocation, :username_fingerprint, :password_fingerprint,
-    (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now`;
+    coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
 
-/** Adds a proxy, if its id and identity are free. */
+/** Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. */
 export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
 
 /** As `INSERT_PROXY`, if no proxy has its address and username. */
@@ -146,7 +150,12 @@ export const INSERT_FIRST_PROXY = `
   ) ON CONFLICT DO NOTHING`;
 
 /** The parameters of an insert. */
-export function toParams(input: ValidProxy, id: string, identity: ProxyIdentity, now: string): Params {
+export function toParams(
+  input: ValidProxy,
+  id: string,
+  identity: ProxyUser & { password_fingerprint: string | null },
+  now: string,
+): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
   return {
     id,
@@ -160,6 +169,7 @@ export function toParams(input: ValidProxy, id: string, identity: ProxyIdentity,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
     username_fingerprint: identity.username_fingerprint,
     password_fingerprint: identity.password_fingerprint,
+    position: null,
     now,
   };
 }

@@ -64,6 +64,16 @@ function poolOf(...logins: string[]): Pool {
   return pool;
 }
 
+/** The same, from a list. */
+function importedPoolOf(...logins: string[]): Pool {
+  const pool = open();
+  pool.proxies.importMany(logins.map(entry));
+  pool.proxies.findAll().forEach(({ id }, index) => {
+    for (let n = 0; n <= index; n++) pool.proxies.updateStats(id, true);
+  });
+  return pool;
+}
+
 function inBatches(pool: Pool, list: readonly string[], batch: number): ImportSummary {
   using memory = new ImportMemory();
   const sum = { added: 0, updated: 0, unchanged: 0 };
@@ -134,7 +144,7 @@ describe('a list with passwords that the pool does not have', () => {
     (pool, list, result) => {
       for (const order of ordersOf(list)) {
         for (const batch of [1, 2, list.length]) {
-          const filled = poolOf(...pool);
+          const filled = (batch === 1 ? importedPoolOf : poolOf)(...pool);
           const before = filled.proxies.count();
           const { added, updated, unchanged } = inBatches(filled, order, batch);
           expect(contents(filled)).toEqual(result);
@@ -259,6 +269,16 @@ describe('any sequence of imports, adds, deletes and uses', () => {
   function hash(text: string, seed: number): number {
     return [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1009, seed % 1009);
   }
+});
+
+it('10,000 sessions in passwords are 10,000 proxies, whatever the order', () => {
+  const list = Array.from({ length: 10_000 }, (_, n) => entry(`u:session-${n}`));
+  const pool = open();
+  expect(pool.proxies.importMany(list)).toEqual({ added: 10_000, updated: 0, unchanged: 0 });
+  const rows = (): unknown[] => pool.db.driver.all('SELECT * FROM proxies ORDER BY id', {}, (row) => row);
+  const before = rows();
+  expect(pool.proxies.importMany(list.toReversed())).toEqual({ added: 0, updated: 0, unchanged: 10_000 });
+  expect(rows()).toEqual(before);
 });
 
 describe('the specification\u2019s create and store', () => {
