@@ -121,7 +121,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * As `store`, for a proxy that the caller's transaction has just added with this address and the login's identity. It
+   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity. It
    * needs no savepoint and no look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login
    * that is added with another address than the proxy's does not open.
    *

@@ -2,16 +2,19 @@ import type { Driver, Mode, Result, Row, Session, SqlValue, Steps } from '../dri
 import type { Login, ProxyAddress } from '../types.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
-import type { ProxyIdentity } from './proxy-record.ts';
+import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
 
 /** What an entry of a list is to the pool: another proxy, one (or, with a hidden password, several) it has, or open yet. */
 export type Match = Decided | Open;
 
 /** `login` is the stored login of the proxy, if it had to be read. */
-export type Decided = { is: 'new' } | { is: 'known'; ids: readonly string[]; login?: Login };
+export type Decided =
+  | { is: 'new'; identity: ProxyIdentity }
+  | { is: 'known'; ids: readonly string[]; login?: Login };
 
 interface Open {
   is: 'open';
+  identity: ProxyIdentity;
   only: Undecided['only'];
 }
 
@@ -56,23 +59,27 @@ export class ImportMatcher<M extends Mode> {
   }
 
   /** For an entry with an address and username that the pool has. */
-  *match(identity: ProxyIdentity, password: string): Steps<M, Match> {
-    const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
-    if (first === undefined) return { is: 'new' };
+  *match(user: ProxyUser, login: Login | null | undefined): Steps<M, Match> {
+    const [first, second] = (yield this.#withUsername(user, 2)) as Found[];
+    if (first !== undefined && second === undefined) {
+      const stored = yield* this.#sameLogin(first, login);
+      if (stored !== null) return this.#found(first, stored);
+    }
+    const identity = this.#identities.complete(user, login);
+    if (first === undefined) return { is: 'new', identity };
     const isHidden = identity.password_fingerprint === '';
     if (second === undefined) {
-      const known = yield* this.#sameAs(first, identity, password);
-      if (known !== null) return known;
-      if (this.#memory.isFound(first.position)) return { is: 'new' };
-      return { is: 'open', only: { id: first.id, position: Number(first.position) } };
+      if (first.password_fingerprint === identity.password_fingerprint) return this.#found(first);
+      if (this.#memory.isFound(first.position)) return { is: 'new', identity };
+      return { is: 'open', identity, only: { id: first.id, position: Number(first.position) } };
     }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
-    return isHidden ? { is: 'open', only: null } : { is: 'new' };
+    return isHidden ? { is: 'open', identity, only: null } : { is: 'new', identity };
   }
 
   /** For an entry that `match` left open, once the whole list is known. */
-  *decide(identity: ProxyIdentity, only: Undecided['only']): Steps<M, Decided> {
+  *decide({ identity, only }: Undecided): Steps<M, Decided> {
     if (only !== null && this.#memory.isReplaced(only)) {
       // Between two transactions of an import somebody may have removed it, or added another one.
       const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
@@ -80,17 +87,14 @@ export class ImportMatcher<M extends Mode> {
     }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
-    return only === null ? yield* this.#decideHidden(identity) : { is: 'new' };
+    return only === null ? yield* this.#decideHidden(identity) : { is: 'new', identity };
   }
 
-  /** The only proxy with a username, if it is that of the entry. Without a fingerprint the passwords are compared. */
-  *#sameAs(only: Found, identity: ProxyIdentity, password: string): Steps<M, Decided | null> {
-    const { id, password_fingerprint: known } = only;
-    if (known !== null) return known === identity.password_fingerprint ? this.#found(only) : null;
-    if (password === '') return null;
-    const login = yield* this.#identities.loginOf(id);
-    if (login === null || login === 'unreadable' || login.password !== password) return null;
-    return this.#found(only, login);
+  /** The stored login of the only proxy with a username, if it is the entry's. Nobody needed a fingerprint of it yet. */
+  *#sameLogin(only: Found, login: Login | null | undefined): Steps<M, Login | null> {
+    if (only.password_fingerprint !== null || !login || login.password === '') return null;
+    const stored = yield* this.#identities.loginOf(only.id);
+    return stored !== 'unreadable' && stored?.password === login.password ? stored : null;
   }
 
   /** Several proxies have the username, and the list hides which one it means: all of them, unless it has one by its password. */
@@ -100,7 +104,7 @@ export class ImportMatcher<M extends Mode> {
     let ids = this.#hidden.get(name);
     if (ids === undefined) {
       const found = (yield this.#withUsername(identity, Number.MAX_SAFE_INTEGER)) as Found[];
-      if (found.some(({ position }) => this.#memory.isFound(position))) return { is: 'new' };
+      if (found.some(({ position }) => this.#memory.isFound(position))) return { is: 'new', identity };
       ids = found.map(({ id }) => id);
       this.#hidden.set(name, ids);
     }
@@ -130,7 +134,7 @@ export class ImportMatcher<M extends Mode> {
   }
 
   #withUsername(
-    { protocol, host, port, username_fingerprint }: ProxyIdentity,
+    { protocol, host, port, username_fingerprint }: ProxyUser,
     limit: number,
   ): Result<M, Found[]> {
     return this.#db.all(

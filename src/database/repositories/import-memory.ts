@@ -1,6 +1,6 @@
 import { Spool } from '../../files/spool.ts';
 import type { SqlValue } from '../drivers/driver.ts';
-import type { ValidProxy } from './proxy-record.ts';
+import type { ProxyIdentity, ValidProxy } from './proxy-record.ts';
 
 /** The positions of proxies, a bit each. */
 class Positions {
@@ -28,6 +28,7 @@ export interface Undecided {
   /** Its place in the list, from 0. */
   index: number;
   input: ValidProxy;
+  identity: ProxyIdentity;
   /** The one proxy that the pool has with its address and username; null if there are several. */
   only: { id: string; position: number } | null;
 }
@@ -62,13 +63,14 @@ export class ImportMemory implements Disposable {
   }
 
   /** Puts an entry off to the end of the list. */
-  putOff(entry: Undecided, passwordFingerprint: string): void {
+  putOff(entry: Undecided): void {
     this.#undecided.push(entry);
     if (entry.only === null) return;
     const { position } = entry.only;
+    const { password_fingerprint: password } = entry.identity;
     const other = this.#replacements.get(position);
-    if (other === undefined) this.#replacements.set(position, passwordFingerprint);
-    else if (other !== passwordFingerprint) this.#replacements.set(position, null);
+    if (other === undefined) this.#replacements.set(position, password);
+    else if (other !== password) this.#replacements.set(position, null);
   }
 
   /** Whether the whole list has one password for this proxy, and not the one that is stored. */

@@ -49,6 +49,11 @@ export class ProxyIdentities<M extends Mode> {
     return { protocol, host, port, username_fingerprint: this.#usernameOf(login ?? NO_LOGIN) };
   }
 
+  /** The rest of `of`. */
+  complete(user: ProxyUser, login: Login | null | undefined): ProxyIdentity {
+    return { ...user, password_fingerprint: this.#passwordOf(login ?? NO_LOGIN) };
+  }
+
   /** The id of the proxy that is known to have this identity, or null. */
   find(identity: ProxyIdentity): Result<M, string | null> {
     return this.#db.first(
@@ -110,6 +115,15 @@ export class ProxyIdentities<M extends Mode> {
     }
     // What cannot be read cannot be compared.
     if (stored?.fingerprints) yield* this.#assertFree({ ...address, ...stored.fingerprints }, id);
+  }
+
+  /** The proxy has another password, and is known not to become the same as another proxy by it. */
+  replacePassword(id: string, { password_fingerprint }: ProxyIdentity): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET password_fingerprint = :password_fingerprint
+       WHERE id = :id AND password_fingerprint IS NOT NULL AND password_fingerprint <> :password_fingerprint`,
+      { id, password_fingerprint },
+    );
   }
 
   /** The proxy has no login any more. If another one at its address has none either, its identity is unknown. */
@@ -219,12 +233,16 @@ export class ProxyIdentities<M extends Mode> {
   #fingerprintsOf(login: Login): LoginFingerprints {
     return {
       username_fingerprint: this.#usernameOf(login),
-      password_fingerprint: login.password === '' ? '' : this.#cipher().passwordFingerprint(login),
+      password_fingerprint: this.#passwordOf(login),
     };
   }
 
   #usernameOf({ username }: Login): string {
     return username === '' ? '' : this.#cipher().fingerprint(username);
+  }
+
+  #passwordOf(login: Login): string {
+    return login.password === '' ? '' : this.#cipher().passwordFingerprint(login);
   }
 
   #cipher(): CredentialCipher {

@@ -3,16 +3,16 @@ import { newId } from '../ids.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyInput } from '../types.ts';
 import { atIndex, parse } from '../validation.ts';
+import type { AddressedProxy } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, ImportMatcher } from './import-matcher.ts';
-import type { ImportMemory, Undecided } from './import-memory.ts';
+import type { ImportMemory } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
   alreadyThere,
   INSERT_FIRST_PROXY,
   INSERT_PROXY,
   inputSchema,
-  type ProxyIdentity,
   toParams,
   type ValidProxy,
 } from './proxy-record.ts';
@@ -97,7 +97,7 @@ export class ProxyImport<M extends Mode> {
     }
     for (const entry of isLast ? this.#memory.entries() : []) {
       try {
-        count(yield* this.#storePutOff(entry));
+        count(yield* this.#storeDecided(entry.input, yield* this.#matcher.decide(entry)));
       } catch (error) {
         throw atIndex(error, entry.index - before);
       }
@@ -115,20 +115,15 @@ export class ProxyImport<M extends Mode> {
     yield* this.#matcher.prepare(user, Boolean(credentials));
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
     if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
-    const identity = identities.of(input, credentials);
-    const match = yield* this.#matcher.match(identity, credentials?.password ?? '');
-    if (match.is !== 'open') return yield* this.#storeMatched(input, identity, match);
-    this.#memory.putOff({ index, input, only: match.only }, identity.password_fingerprint);
+    const match = yield* this.#matcher.match(user, credentials);
+    if (match.is !== 'open') return yield* this.#storeDecided(input, match);
+    this.#memory.putOff({ index, input, identity: match.identity, only: match.only });
     return null;
   }
 
-  *#storePutOff({ input, only }: Undecided): Steps<M, Outcome> {
-    const identity = this.#tools.identities.of(input, input.credentials);
-    return yield* this.#storeMatched(input, identity, yield* this.#matcher.decide(identity, only));
-  }
-
-  *#storeMatched(input: ValidProxy, identity: ProxyIdentity, match: Decided): Steps<M, Outcome> {
+  *#storeDecided(input: ValidProxy, match: Decided): Steps<M, Outcome> {
     if (match.is === 'new') {
+      const { identity } = match;
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       yield this.#countPositions();
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
@@ -181,11 +176,17 @@ export class ProxyImport<M extends Mode> {
     if (credentials && credentials.password !== '') {
       const stored = login ?? (yield* this.#tools.identities.loginOf(id));
       if (stored === null || stored === 'unreadable' || stored.password !== credentials.password) {
-        yield this.#tools.credentials.store({ ...input, id }, credentials);
+        yield* this.#replaceLogin({ ...input, id }, credentials);
         changed++;
       }
     }
     return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** For a proxy that is known to have the address and username. */
+  *#replaceLogin(proxy: AddressedProxy, login: Login): Steps<M, void> {
+    yield this.#tools.credentials.add(proxy, login);
+    yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */
