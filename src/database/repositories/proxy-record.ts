@@ -142,12 +142,19 @@ const INSERT = `
 /** Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. */
 export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
 
-/** As `INSERT_PROXY`, if no proxy has its address and username. */
-export const INSERT_FIRST_PROXY = `
-  ${INSERT} WHERE NOT EXISTS (
+const NO_SUCH_USER = `NOT EXISTS (
     SELECT 1 FROM proxies
-    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint
-  ) ON CONFLICT DO NOTHING`;
+    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint)`;
+
+/** As `INSERT_PROXY`, if no proxy has its address and username. */
+export const INSERT_FIRST_PROXY = `${INSERT} WHERE ${NO_SUCH_USER} ON CONFLICT DO NOTHING`;
+
+/** As `INSERT_FIRST_PROXY`, if besides no proxy at its address has a username that is not known. */
+export const INSERT_OTHER_PROXY = `
+  ${INSERT} WHERE ${NO_SUCH_USER} AND NOT EXISTS (
+    SELECT 1 FROM proxies
+    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL)
+  ON CONFLICT DO NOTHING`;
 
 /** The parameters of an insert. */
 export function toParams(

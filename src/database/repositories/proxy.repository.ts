@@ -23,6 +23,7 @@ import { type ImportOptions, type ImportSummary, ProxyImport } from './proxy-imp
 import {
   alreadyThere,
   filterSchema,
+  INSERT_OTHER_PROXY,
   INSERT_PROXY,
   inputSchema,
   type ProxyFilter,
@@ -218,14 +219,15 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   *#create(input: ValidProxy): Steps<M, ProxyConfig> {
     const identity = this.#identities.of(input, input.credentials);
-    yield* this.#identities.identify(identity);
     const id = input.id ?? newId();
     const params = toParams(input, id, identity, this.#now());
-    const created = (yield this.#db.first(
-      `${INSERT_PROXY} RETURNING *`,
-      params,
-      toProxy,
-    )) as ProxyConfig | null;
+    const insert = (sql: string): Result<M, ProxyConfig | null> =>
+      this.#db.first(`${sql} RETURNING *`, params, toProxy);
+    let created = (yield insert(INSERT_OTHER_PROXY)) as ProxyConfig | null;
+    if (created === null) {
+      yield* this.#identities.identify(identity);
+      created = (yield insert(INSERT_PROXY)) as ProxyConfig | null;
+    }
     if (created === null) throw alreadyThere(yield this.#identities.findConflict(id, identity));
     if (input.credentials) yield this.#credentials.add(created, input.credentials);
     return created;
