@@ -153,7 +153,9 @@ describe('who resolves names', () => {
       { host: 'h.example', port: 5, protocol: 'http', remoteDns: true },
       { host: 'h.example', port: 6, protocol: 'socks5', remoteDns: 'false' },
     ]);
-    expect(run(['import', '-'], { input }).stdout).toContain('2 added, 0 updated, 0 unchanged, 4 refused');
+    const result = JSON.parse(run(['import', '-', '--json'], { input }).stdout) as { refused: object[] };
+    expect(result).toMatchObject({ added: 2, updated: 0, unchanged: 0 });
+    expect(result.refused).toHaveLength(4);
     expect(run(['export']).stdout).toBe('http://h.example:5\nsocks5://h.example:6\n');
   });
 });
