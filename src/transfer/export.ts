@@ -19,7 +19,7 @@ import {
 export interface LeftOut {
   id: string;
   /**
-   * What of the proxy is left out, while the rest is written: its change-IP URL, or that its client resolves names. Absent if
+   * What of the proxy is left out, while the rest is written: its change-IP URL, or who resolves names. Absent if
    * the whole proxy is left out.
    */
   part?: LostPart | undefined;
@@ -61,15 +61,16 @@ export function* exportProxies(
     if ('text' in formatted) yield formatted.text;
     else onLeftOut?.({ id: streamed.id, reason: formatted.leftOut });
     for (const part of 'lost' in formatted ? formatted.lost : [])
-      onLeftOut?.({ id: streamed.id, part, reason: LOST[part] });
+      onLeftOut?.({ id: streamed.id, part, reason: reasonOf(part, streamed) });
   }
   yield formatter.end();
 }
 
-const LOST: Record<LostPart, string> = {
-  rotateUrl: 'it has a change-IP URL',
-  remoteDns: 'its client resolves names, and an import of this list has the proxy resolve them',
-};
+function reasonOf(part: LostPart, { remoteDns }: ProxyConfig): string {
+  if (part === 'rotateUrl') return 'it has a change-IP URL';
+  const who = remoteDns ? 'the proxy resolves' : 'its clients resolve';
+  return `the list does not say that ${who} names`;
+}
 
 interface Stored {
   proxies: ProxyRepository;
