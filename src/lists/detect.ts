@@ -1,5 +1,6 @@
 import { fieldOf } from './fields.ts';
 import { looksLike } from './looks-like.ts';
+import { isClash } from './readers/clash-keys.ts';
 import { headerOf } from './readers/header.ts';
 import type { ListFormat } from './types.ts';
 
@@ -24,9 +25,9 @@ export function detectFormat(head: string, asked: ListFormat): Detected {
   if (asked === 'json') return detectJson(head);
   if (asked === 'csv' || asked === 'clash' || asked === 'proxychains') return { format: asked };
   if (asked !== 'auto') return { format: 'text' };
+  if (isClash(head)) return { format: 'clash' };
   // An IPv6 address in brackets begins a text.
   if (text.startsWith('{') || /^\[\s*(?:[{["\]]|$)/.test(text)) return detectJson(head);
-  if (/^proxies:/m.test(text)) return { format: 'clash' };
   if (/^\[ProxyList\]/im.test(text)) return { format: 'proxychains' };
   return { format: isCsv(text) ? 'csv' : 'text' };
 }

@@ -227,7 +227,7 @@ proxy-groups:
         code: 'unknown-scheme',
         line: 9,
         reason: expect.stringContaining('ss is not supported'),
-        text: '***',
+        text: '192.0.2.1:1',
       },
       { code: 'bad-record', line: 10 },
     ]);
