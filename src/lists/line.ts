@@ -2,6 +2,7 @@ import { isPrivateHost } from '../network/private.ts';
 import { assertBracketed, type Piece } from './address.ts';
 import { readSeparated, separatorOf } from './columns.ts';
 import { assertCredentials } from './credentials.ts';
+import { readLink } from './links.ts';
 import { requireScheme, type Scheme } from './protocol.ts';
 import { readForms, readPlain } from './readings.ts';
 import { verdictOf } from './refused.ts';
@@ -46,6 +47,11 @@ function formOf(format: ListFormat | undefined): LineForm | undefined {
 }
 
 function readLine(line: Piece, { protocol, format }: ParseOptions): LineVerdict {
+  const link = readLink(line);
+  if (link !== null) {
+    const { note, ...proxy } = link;
+    return acceptProxy(proxy, [note]);
+  }
   const [prefix = '', url, parenthesised] =
     /^(?:([a-z][a-z\d+.-]*):\/\/|\(([a-z\d]+)\)\s*)/i.exec(line.text) ?? [];
   const name = url ?? parenthesised;

@@ -2,7 +2,7 @@ import { decodeList, type ListSource } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
 import { readProxyLine } from './line.ts';
 import { JsonReader, readJsonLines } from './readers/json.ts';
-import { readProxychains } from './readers/proxychains.ts';
+import { ProxychainsReader } from './readers/proxychains.ts';
 import { LineReader, type ListReader } from './readers/reader.ts';
 import type { ListVerdict, ParseOptions } from './types.ts';
 
@@ -40,11 +40,13 @@ async function openReader(detected: Detected, options: ParseOptions): Promise<Li
     case 'json-lines':
       return readJsonLines(options);
     case 'proxychains':
-      return readProxychains();
+      return new ProxychainsReader();
     case 'csv':
       return new (await import('./readers/csv.ts')).CsvReader(options);
     case 'clash':
       return new (await import('./readers/clash.ts')).ClashReader(options);
+    case 'proxifier':
+      return new (await import('./readers/proxifier.ts')).ProxifierReader(options);
     case 'none':
       return readNothing(detected.reason);
   }
