@@ -20,13 +20,8 @@ import {
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
+import { type List, listsOf, type NamedList } from './named-lists.ts';
 import { Spool } from './spool.ts';
-
-/** A list with the name under which its refusals are reported. */
-export interface NamedList {
-  name: string;
-  source: ListSource;
-}
 
 /** How far an import is: first it reads lines, then it stores proxies, of which there are `total` by then. */
 export type ImportProgress =
@@ -65,7 +60,7 @@ const SMALL_BATCH = 1000;
  * the event loop has its turn all the time. While proxies are stored, other writes wait, and those of this process are BUSY;
  * with a `batch` of at most 1000 they have their turn between two batches.
  *
- * @throws INVALID_INPUT for options outside their range, or a sync with a list that is empty or incomplete; BUSY;
+ * @throws INVALID_INPUT for options outside their range, a source that is none or a path (write `{ file: path }`), or a sync with a list that is empty or incomplete; BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
  *   source throws. With `batch`, what was committed before stays.
  */
@@ -75,6 +70,7 @@ export async function importProxies(
   options: ImportListOptions = {},
 ): Promise<ImportResult> {
   assertImportOptions(options);
+  const lists = listsOf(source);
   const counter = new VerdictCounter(options.onRefused);
   const lines = new LineNumbers();
   const store = new ListStore(db, options, lines);
@@ -83,7 +79,7 @@ export async function importProxies(
   const isBatched = batch > 0 && !dryRun && mayHoldCredentials(db);
   using spool = new Spool<ProxyInput>();
   let waiting: ProxyInput[] = [];
-  for await (const proxy of readLists(source, options, counter, lines)) {
+  for await (const proxy of readLists(lists, options, counter, lines)) {
     if (!isBatched) spool.push(proxy);
     else if (waiting.push(proxy) === batch) {
       await store.add(waiting);
@@ -98,13 +94,12 @@ export async function importProxies(
 
 /** The proxies of all lists, one after the other; the counter is told of every line. */
 async function* readLists(
-  source: ListSource | readonly NamedList[],
+  lists: readonly List[],
   options: ImportListOptions,
   counter: VerdictCounter,
   lines: LineNumbers,
 ): AsyncGenerator<ProxyInput, void, undefined> {
   const { protocol, format, onProgress } = options;
-  const lists = isNamed(source) ? source : [{ name: undefined, source }];
   const turns = new Turns();
   for (const list of lists) {
     for await (const verdict of parseProxyList(list.source, { protocol, format })) {
@@ -238,11 +233,4 @@ function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force
 
 function toInput({ username = '', password = '', ...proxy }: ListedProxy): ProxyInput {
   return username === '' && password === '' ? proxy : { ...proxy, credentials: { username, password } };
-}
-
-function isNamed(source: ListSource | readonly NamedList[]): source is readonly NamedList[] {
-  return (
-    Array.isArray(source) &&
-    source.every((each: unknown) => typeof each === 'object' && each !== null && 'name' in each)
-  );
 }
