@@ -182,6 +182,11 @@ describe('YAML that is not read', () => {
       [[4, 'bad-record']],
     ],
     [
+      'a proxy beside a key',
+      'mixed-port: 1\nallow-lan: true\nproxy: http://192.0.2.1:80\n',
+      [[3, 'bad-record']],
+    ],
+    [
       'a URL in no list',
       'mixed-port: 1\nallow-lan: true\nupstream: "http://u:p@192.0.2.1:1"\n',
       [[3, 'bad-record']],

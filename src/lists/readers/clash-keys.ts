@@ -35,7 +35,7 @@ export function isWithoutProxies(key: string): boolean {
 /** Whether a value that is no list may hold proxies all the same, so that it must not be passed over. */
 export function isUnread(key: string, value: string): boolean {
   if (value === '' || /^(?:~|null)$/i.test(value)) return false;
-  if (/^(?:proxies|server)$/i.test(key)) return true;
+  if (/^(?:proxies|server)$/i.test(key) || (namesProxies(key) && /[.:]/.test(value))) return true;
   return /^["']?(?:socks[45][ah]?:\/\/|https?:\/\/[^\s/]*@)/i.test(value);
 }
 
