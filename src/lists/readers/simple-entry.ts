@@ -5,8 +5,10 @@ export type Members = (readonly [name: string, value: string | null])[];
 const NULLS: ReadonlySet<string> = new Set(['~', 'null', 'Null', 'NULL']);
 
 const KEY = String.raw`([A-Za-z][\w-]{0,63})`;
-/** Quoted texts without escapes, in one line. */
-const DOUBLE = String.raw`"([^"\\\p{Cc}\p{Zl}\p{Zp}\uFEFF]*)"`;
+/** Quoted texts in one line, with the escapes of JSON that stand for one character, and YAML's `\U`. */
+const ESCAPE = String.raw`\\(?:["\\/]|u[\da-fA-F]{4}|U000[\da-fA-F]{5})`;
+const RAW = String.raw`[^"\\\p{Cc}\p{Zl}\p{Zp}\uFEFF]*`;
+const DOUBLE = `"(${RAW}(?:${ESCAPE}${RAW})*)"`;
 const SINGLE = String.raw`'([^'\p{Cc}\p{Zl}\p{Zp}\uFEFF]*)'`;
 /** Characters that have no meaning inside a text without quotes. */
 const INNER = String.raw`[^\s,\[\]{}#:"'\p{Cc}\uFEFF]`;
@@ -16,12 +18,13 @@ const PLAIN = `(${FIRST}${INNER}*(?:(?::(?=${INNER})|#| +(?=${INNER}))${INNER}*)
 const SCALAR = `(?:${DOUBLE}|${SINGLE}|${PLAIN})`;
 
 const FLOW_START = /^ *- +\{/;
-const FLOW_MEMBER = new RegExp(` *${KEY}: +${SCALAR} *([,}])`, 'uy');
+/** After a name in quotes, as in JSON, the colon needs no blank. */
+const FLOW_MEMBER = new RegExp(` *(?:${KEY}: +|"${KEY}" *: *)${SCALAR} *([,}])`, 'uy');
 const BLOCK_MEMBER = new RegExp(`( *(?:- +)?)${KEY}: +${SCALAR} *(?:\n|$)`, 'uy');
 
 /**
  * The members of an entry of a YAML list, `- {name: a, type: http}` or a block, if all of it is in the simplest notation:
- * members of one line, without anchors, tags, escapes or comments. Then the result is that of the YAML library, many times
+ * members of one line, without anchors, tags or comments. Then the result is that of the YAML library, many times
  * faster. Null for anything else, which the library must read. Cost is linear.
  */
 export function readSimpleEntry(text: string): Members | null {
@@ -36,9 +39,11 @@ export function readSimpleMapping(text: string, at = 0): Members | null {
   FLOW_MEMBER.lastIndex = at + 1;
   for (;;) {
     const match = FLOW_MEMBER.exec(text);
-    if (!match || !add(members, match[1] ?? '', match[2] ?? match[3], match[4])) return null;
-    if (match[5] === '}') break;
-    FLOW_MEMBER.lastIndex = at = match.index + match[0].length;
+    if (!match) return null;
+    const [all, name, quotedName, double, single, plain, end] = match;
+    if (!add(members, name ?? quotedName ?? '', unescaped(double) ?? single, plain)) return null;
+    if (end === '}') break;
+    FLOW_MEMBER.lastIndex = match.index + all.length;
   }
   return isBlankFrom(text, FLOW_MEMBER.lastIndex) ? members : null;
 }
@@ -54,7 +59,7 @@ function readBlock(text: string): Members | null {
     // The dash stands before the first member and no other, and all begin in one column.
     if (before.includes('-') !== (indent === -1) || (indent !== -1 && before.length !== indent)) return null;
     indent = before.length;
-    if (!add(members, name, double ?? single, plain)) return null;
+    if (!add(members, name, unescaped(double) ?? single, plain)) return null;
   } while (BLOCK_MEMBER.lastIndex < text.length);
   return members;
 }
@@ -65,6 +70,17 @@ function add(members: Members, name: string, quoted: string | undefined, plain: 
   const value = quoted ?? plain ?? '';
   members.push([name, quoted === undefined && NULLS.has(value) ? null : value]);
   return true;
+}
+
+function unescaped(text: string | undefined): string | undefined {
+  if (!text?.includes('\\')) return text;
+  return text.replace(
+    /\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|(.))/g,
+    (_, short?: string, long?: string, itself = '') => {
+      const code = short ?? long;
+      return code === undefined ? itself : String.fromCodePoint(Number.parseInt(code, 16));
+    },
+  );
 }
 
 function isBlankFrom(text: string, at: number): boolean {
