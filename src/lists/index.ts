@@ -1,4 +1,4 @@
-/** Proxy lists in and out. Pure: knows no database. */
+/** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
 export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line.ts';
 export { parseProxyList } from './list.ts';

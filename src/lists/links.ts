@@ -21,7 +21,7 @@ export function readLink({ text, at }: Piece): (ListedProxy & { note?: string })
   if (/[\s#]/.test(query))
     throw new Refused(
       'trailing-text',
-      'after the link stands more, or its password is not percent-encoded',
+      'there is text after the link, or its password is not percent-encoded',
       at,
     );
   const values = valuesOf(query, at);

@@ -44,7 +44,11 @@ describe('links of Telegram', () => {
     ['tg://socks?server=h.example&port=1&login=canary', 'trailing-text', 'more than'],
     ['tg://socks?server=h.example&port=1&user=u&pass=a&pass=canary', 'ambiguous', 'two values'],
     ['tg://socks?server=h.example&port=1&user=u&pass=canary #x', 'trailing-text', 'percent-encoded'],
-    ['tg://socks?server=a.example&port=1 tg://socks?server=b.example&port=2', 'trailing-text', 'stands more'],
+    [
+      'tg://socks?server=a.example&port=1 tg://socks?server=b.example&port=2',
+      'trailing-text',
+      'after the link',
+    ],
   ])('%s is rejected', async (link, code, reason) => {
     const verdicts = await collect(link);
     expect(verdicts).toMatchObject([{ code, reason: expect.stringContaining(reason) }]);

@@ -182,6 +182,14 @@ describe('YAML that is not read', () => {
       [[4, 'bad-record']],
     ],
     [
+      'a dash without a blank',
+      'mixed-port: 1\nproxies:\n-{name: a, type: http, server: h.example, port: 1}\n- {type: ss}\n',
+      [
+        [3, 'bad-record'],
+        [4, 'unknown-scheme'],
+      ],
+    ],
+    [
       'a proxy beside a key',
       'mixed-port: 1\nallow-lan: true\nproxy: http://192.0.2.1:80\n',
       [[3, 'bad-record']],

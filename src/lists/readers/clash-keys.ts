@@ -45,7 +45,7 @@ export function settingOf(text: string): Setting | null {
   const end = quoted ? quoted[0].length - 1 : text.search(/:(?:\s|$)/);
   if (end === -1) return null;
   const key = quoted?.[2] ?? text.slice(0, end).trimEnd();
-  if (key === '' || (!quoted && /^(?:[-?](?:\s|$)|["'[\]{}#&*!|>%@`,])/.test(key))) return null;
+  if (key === '' || (!quoted && /^[-?"'[\]{}#&*!|>%@`,]/.test(key))) return null;
   const value = text
     .slice(end + 1)
     .trim()

@@ -1,6 +1,6 @@
 import { MASK } from '../mask.ts';
 import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
-import { isUnread, isWithoutProxies, namesProxies, settingOf } from './clash-keys.ts';
+import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
 import { FlowSplitter } from './flow-elements.ts';
 import type { Element } from './json-elements.ts';
 import { type ListReader, placed, tooLong } from './reader.ts';
@@ -214,7 +214,11 @@ export class ClashReader implements ListReader {
       this.#readListed(line);
     } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
     else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
-    else this.#readKey(text, indent, end);
+    else {
+      const setting = settingOf(text);
+      if (setting) this.#readKey(setting, indent, end);
+      else this.#readStray(text, indent, last);
+    }
   }
 
   /** Below the key of a list, in place of a dash. */
@@ -223,15 +227,15 @@ export class ClashReader implements ListReader {
     else this.#rejectValue(key);
   }
 
-  #readKey(text: string, indent: number, end: string): void {
-    const setting = settingOf(text);
-    if (!setting) {
-      // A text of several lines goes on deeper than its key.
-      if ((this.#setting !== null && indent > this.#setting) || text.startsWith('%')) this.#comment();
-      else this.#reject('bad-record', 'this line is not part of a YAML list', this.#line);
-      return;
-    }
-    const { key, value } = setting;
+  /** Reads a line that is no setting. A list goes on after it. */
+  #readStray(text: string, indent: number, last: Block | null): void {
+    // A text of several lines goes on deeper than its key.
+    if ((this.#setting !== null && indent > this.#setting) || text.startsWith('%')) this.#comment();
+    else this.#reject('bad-record', 'this line is not part of a YAML list', this.#line);
+    this.#block = last;
+  }
+
+  #readKey({ key, value }: Setting, indent: number, end: string): void {
     this.#setting = indent;
     this.#hasProviders ||= key === 'proxy-providers';
     const holds = namesProxies(key) ? 'proxies' : isWithoutProxies(key) ? 'nothing' : 'anything';
@@ -271,7 +275,7 @@ export class ClashReader implements ListReader {
     this.#flow = null;
     const rest = text.slice(end).trim();
     if (rest !== '' && !rest.startsWith('#'))
-      this.#reject('bad-record', 'after the list comes more than a comment', this.#line);
+      this.#reject('bad-record', 'there is text after the list', this.#line);
   }
 
   #comment(): void {
@@ -286,9 +290,7 @@ export class ClashReader implements ListReader {
   #whyNothing(): string {
     if (this.#hasProviders && !this.#hasList)
       return 'the proxies are in the lists that proxy-providers: names: import those lists';
-    return this.#hasList
-      ? 'proxies: has no entry'
-      : 'this YAML has no proxies:, or nothing that is a list of proxies';
+    return this.#hasList ? 'proxies: has no entry' : 'this YAML has no proxies: and no other list of proxies';
   }
 }
 

@@ -56,8 +56,8 @@ function readEntry(text: string): LineVerdict {
   const endpoint = { ...scheme, host: address.host, port: number };
   if (username === '' || username.startsWith('#')) return acceptProxy(endpoint, [note]);
   if (password === '' || password.startsWith('#'))
-    throw new Refused('ambiguous', 'after the port stands a username without a password, or a note');
+    throw new Refused('ambiguous', 'a username stands without a password');
   if (more.length > 0 && !more[0]?.startsWith('#'))
-    throw new Refused('trailing-text', 'there is more than type, host, port, user and password');
+    throw new Refused('trailing-text', 'there is text after the password');
   return acceptProxy({ ...endpoint, username, password }, [note]);
 }

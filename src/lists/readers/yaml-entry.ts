@@ -78,7 +78,7 @@ function readMembers(entries: readonly (readonly [string, unknown])[], options: 
 
 function whyMalformed(text: string): string {
   return /^ *\t/m.test(text)
-    ? 'YAML is indented with blanks, and here stand tabs'
+    ? 'YAML is indented with spaces, not with tabs'
     : 'the entry is not YAML that stands for itself';
 }
 
