@@ -23,13 +23,8 @@ import {
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
+import { type List, listsOf, type NamedList } from './named-lists.ts';
 import { assertMaxRemove, findRemoval, type MaxRemove, type Removal, stoppedError } from './removal.ts';
-
-/** A list with the name that its rejections and notes have. */
-export interface NamedList {
-  name: string;
-  source: ListSource;
-}
 
 /** How far an import is: first it reads lines, then it stores `total` proxies. */
 export type ImportProgress =
@@ -82,8 +77,9 @@ const SMALL_BATCH = 1000;
  * with a `batch` of at most 1000 they have their turn between two batches. A sync in batches that has a limit is first tried as a
  * whole, in a transaction that is rolled back, so that it can be stopped before it changes anything.
  *
- * @throws INVALID_INPUT for options outside their range; a list that is empty or has only comments; a sync with a list that is
- *   incomplete, or that would remove more than `maxRemove` (with `details.tag`, `of`, `leaving` and `removed`). BUSY;
+ * @throws INVALID_INPUT for options outside their range; a source that is none, or a path (write `{ file: path }`); a list that is
+ *   empty or has only comments; a sync with a list that is incomplete, or that would remove more than `maxRemove` (with
+ *   `details.tag`, `of`, `leaving` and `removed`). BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
  *   source throws. With `batch`, what was committed before stays.
  */
@@ -93,6 +89,7 @@ export async function importProxies(
   options: ImportListOptions = {},
 ): Promise<ImportResult> {
   assertImportOptions(options);
+  const lists = listsOf(source);
   const counter = new VerdictCounter(options.onRefused);
   const lines = new LineNumbers();
   using memory = new ImportMemory();
@@ -108,7 +105,7 @@ export async function importProxies(
     await store.add(waiting);
     waiting = [];
   };
-  for await (const proxy of readLists(source, options, counter, lines)) {
+  for await (const proxy of readLists(lists, options, counter, lines)) {
     if (isBatched && !isRehearsed) await addInBatches(proxy);
     else spool.push(proxy);
   }
@@ -127,13 +124,12 @@ export async function importProxies(
 
 /** The proxies of all lists, one after the other; the counter is told of every line. */
 async function* readLists(
-  source: ListSource | readonly NamedList[],
+  lists: readonly List[],
   options: ImportListOptions,
   counter: VerdictCounter,
   lines: LineNumbers,
 ): AsyncGenerator<ProxyInput, void, undefined> {
   const { protocol, strictProtocol, format, onProgress } = options;
-  const lists = isNamed(source) ? source : [{ name: undefined, source }];
   const turns = new Turns();
   for (const list of lists) {
     for await (const verdict of parseProxyList(list.source, { protocol, strictProtocol, format })) {
@@ -323,11 +319,4 @@ function toInput(
   const proxy = { ...listed, remoteDns };
   const isEmpty = username === '' && password === '' && rotateUrl === undefined;
   return isEmpty ? proxy : { ...proxy, credentials: { username, password, rotateUrl } };
-}
-
-function isNamed(source: ListSource | readonly NamedList[]): source is readonly NamedList[] {
-  return (
-    Array.isArray(source) &&
-    source.every((each: unknown) => typeof each === 'object' && each !== null && 'name' in each)
-  );
 }
