@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
 
-import { PROXY_PROTOCOLS, type ProxyConfig } from '../database/index.ts';
+import { type Login, PROXY_PROTOCOLS, type ProxyConfig } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
-import type { TemplateValues } from '../lists/index.ts';
+import { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
 import { type ProxyRequest, Rotator } from '../rotation/index.ts';
 import { type ProxyView, proxyViewer, warnOfUnreadable } from './proxy-view.ts';
 import { type Vault, type VaultOptions, withVault } from './vault.ts';
+import { warn } from './warn.ts';
 
 /** One wait for a lock, which blocks the process; many of them make up its patience. */
 const SHORT_MS = 50;
@@ -16,6 +19,8 @@ const SHORT_MS = 50;
 const MOST_SINGLY = 32;
 /** What is wrong with one login; any other failure is about its key, and stops the hand-out when it is met. */
 const ROW_FAULTS = ['CREDENTIAL_CORRUPT', 'INVALID_ROW'];
+
+const TEMPLATE_OPTIONS = ['session', 'country', 'ttl'] as const;
 
 /** What `next` and `exec` can be asked for. */
 export interface HandOutOptions
@@ -29,7 +34,7 @@ export interface HandOutOptions
 /** Adds the options of a request. */
 export function withRequestOptions(command: Command): Command {
   return command
-    .option('--domain <domain>', 'the target: sticky sessions and rules look at it')
+    .option('--domain <domain>', 'the target, or its URL: sticky sessions and rules look at its host')
     .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
     .option('--region <region>')
     .option('--session <name>', 'for a login with {session}; without it a new one each time')
@@ -44,10 +49,12 @@ export function withRequestOptions(command: Command): Command {
  * @throws NO_PROXY, and with `reveal` also what is wrong with the key.
  */
 export function handOut(options: HandOutOptions): Promise<ProxyView> {
-  return withVault(options, (vault) => choose(vault, options), {
-    unlock: options.reveal === true,
-    busyTimeoutMs: SHORT_MS,
-  });
+  const work = async (vault: Vault): Promise<ProxyView> => {
+    const view = await choose(vault, options);
+    warnOfUnused(vault, view, options);
+    return view;
+  };
+  return withVault(options, work, { unlock: options.reveal === true, busyTimeoutMs: SHORT_MS });
 }
 
 async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView> {
@@ -80,6 +87,30 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
     }
   } finally {
     warnOfUnreadable(json, [...unreadable.values()]);
+  }
+}
+
+/** Whoever gives a session believes to have one: a login without `{session}` goes out by any exit. */
+function warnOfUnused({ db, encryption }: Vault, { id }: ProxyView, options: HandOutOptions): void {
+  const given = TEMPLATE_OPTIONS.filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  const login = readableLogin(new EncryptedCredentialsRepository(db, encryption), id);
+  if (login === 'unreadable') return;
+  const placeholders = login ? placeholdersOf(login) : [];
+  const unused = given.filter((name) => !placeholders.includes(name));
+  if (unused.length === 0) return;
+  const names = unused.map((name) => `--${name}`).join(', ');
+  const missing = unused.map((name) => `{${name}}`).join(', ');
+  warn(options.json, 'NO_TEMPLATE', `${names} changed nothing: proxy ${id} has no login with ${missing}.`);
+}
+
+/** Without `reveal` the key may be locked or missing; then nobody can know whether the login is a template. */
+function readableLogin(credentials: EncryptedCredentialsRepository, id: string): Login | null | 'unreadable' {
+  try {
+    return credentials.reveal(id);
+  } catch (error) {
+    if (error instanceof ProxyVaultError) return 'unreadable';
+    throw error;
   }
 }
 

@@ -8,6 +8,7 @@ export const FLAGS: readonly string[] = [
   '--i-have-stored-it',
   '--json',
   '--keep-no-proxy',
+  '--local-dns',
   '--no-report',
   '--ok',
   '--password-stdin',

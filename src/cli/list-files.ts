@@ -1,9 +1,9 @@
-import { createReadStream, readdirSync, type Stats, statSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, type Stats, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { fileError, withFileErrors } from '../files/file-error.ts';
-import type { ListSource } from '../lists/index.ts';
+import { type ListSource, parseProxyLine } from '../lists/index.ts';
 import type { NamedList } from '../transfer/index.ts';
 
 /** What an argument names: a list, or several by name. */
@@ -28,10 +28,11 @@ const EXTENSIONS = [
  * A file, standard input for `-`, or the lists directly in a folder, by name: those with a known extension or none, and not
  * hidden. `onBytes` is told how many bytes of all were read.
  *
- * @throws CANNOT_OPEN if there is none, or what `fileError` says.
+ * @throws INVALID_INPUT for a URL or a proxy in place of a path; CANNOT_OPEN if there is no list, or what `fileError` says.
  */
 export function findLists(path: string, onBytes: (done: number, total: number) => void): ListFiles {
   if (path === '-') return process.stdin;
+  if (!existsSync(path)) assertPath(path);
   const files = withFileErrors(`The list ${path} cannot be read`, path, () => {
     const stats = statSync(path);
     return stats.isDirectory() ? filesIn(path) : [{ name: path, path, stats }];
@@ -39,7 +40,7 @@ export function findLists(path: string, onBytes: (done: number, total: number) =
   if (files.length === 0)
     throw new ProxyVaultError(
       'CANNOT_OPEN',
-      `The folder ${path} has no list (${EXTENSIONS.join(' ').trim()}).`,
+      `The folder ${path} has no list: a list in it ends in ${EXTENSIONS.join(' ').trim()}, or has no extension. Folders inside it are not read.`,
     );
   const total = files.reduce((sum, { stats }) => sum + stats.size, 0);
   let done = 0;
@@ -49,6 +50,26 @@ export function findLists(path: string, onBytes: (done: number, total: number) =
   };
   const lists = files.map((file) => ({ name: file.name, source: readFile(file.path, count) }));
   return lists.length === 1 && lists[0] ? lists[0].source : lists;
+}
+
+/** No error repeats the text, if it may hold a login or a token. @throws INVALID_INPUT, CANNOT_OPEN. */
+function assertPath(text: string): void {
+  const isUrl = /^[a-z][a-z\d+.-]+:\/\//i.test(text);
+  if (parseProxyLine(text).kind === 'proxy' && !/^https?:\/\/[^/]*[/?]./i.test(text))
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'This is a proxy, and `import` reads a file: add one proxy with `proxyvault add`. To download a list, run `curl --fail URL | proxyvault import -`.',
+    );
+  if (!isUrl && /@|:\d/.test(text))
+    throw new ProxyVaultError(
+      'CANNOT_OPEN',
+      'There is no file with this name, which may hold a login and is not repeated: check the path, or add a proxy with `proxyvault add`.',
+    );
+  if (!isUrl) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    'This is a URL, and `import` downloads nothing: run `curl --fail --location URL | proxyvault import -`, or give the path of a file.',
+  );
 }
 
 function filesIn(folder: string): { name: string; path: string; stats: Stats }[] {

@@ -35,8 +35,3 @@ export function proxyEnvironment(
     ['NODE_USE_ENV_PROXY', '1'],
   ]);
 }
-
-/** The URL for a client: with plain `socks5` and `socks4`, curl and others would look up names themselves, in the open. */
-export function clientUrl(url: string): string {
-  return url.replace(/^socks5:/, 'socks5h:').replace(/^socks4:/, 'socks4a:');
-}

@@ -11,6 +11,8 @@ import { warn } from './warn.ts';
 export type ProxyView = ProxyConfig & {
   url: string;
   hasCredentials: boolean;
+  /** The change-IP URL, if there is one and secrets are to be revealed. */
+  rotateUrl?: string | undefined;
   /** Why the login, which was to be revealed, is masked; absent if it is not. */
   problem?: { code: string; message: string };
 };
@@ -29,12 +31,13 @@ export function proxyViewer(
   const credentials = new EncryptedCredentialsRepository(db, encryption);
   return (proxy) => {
     const hasCredentials = credentials.exists(proxy.id);
-    const login = hasCredentials
-      ? reveal
-        ? filled(credentials.reveal(proxy), template)
-        : { username: MASK, password: MASK }
-      : null;
-    return { ...proxy, url: formatProxyUrl({ ...proxy, ...login }, { reveal }), hasCredentials };
+    if (!hasCredentials || !reveal) {
+      const login = hasCredentials ? { username: MASK, password: MASK } : {};
+      return { ...proxy, url: formatProxyUrl({ ...proxy, ...login }), hasCredentials };
+    }
+    const { rotateUrl, ...login } = filled(credentials.reveal(proxy), template);
+    const view = { ...proxy, url: formatProxyUrl({ ...proxy, ...login }, { reveal }), hasCredentials };
+    return rotateUrl === undefined ? view : { ...view, rotateUrl };
   };
 }
 
@@ -72,8 +75,8 @@ export function warnOfUnreadable(
   );
 }
 
-function filled(login: Login | null, template: TemplateValues | undefined): Login | null {
-  return login && template ? fillTemplate(login, template) : login;
+function filled(login: Login | null, template: TemplateValues | undefined): Partial<Login> {
+  return login && template ? { ...login, ...fillTemplate(login, template) } : (login ?? {});
 }
 
 /** The pool as a person wants to see it. */

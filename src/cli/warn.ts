@@ -9,6 +9,8 @@ interface Concerned<T> {
   items: readonly T[];
   /** How many there are, if `items` are not all. */
   count?: number;
+  /** JSON has so many of them; default 20, which a person is shown. */
+  most?: number;
   /** One of them for a person. */
   describe: (item: T) => string;
 }
@@ -23,10 +25,16 @@ export function warn<T>(
   message: string,
   concerned?: Concerned<T>,
 ): void {
-  const { name = '', items = [], count = items.length, describe = String } = concerned ?? {};
+  const {
+    name = '',
+    items = [],
+    count = items.length,
+    most = MOST_SHOWN,
+    describe = String,
+  } = concerned ?? {};
   const shown = items.slice(0, MOST_SHOWN);
   if (json) {
-    const facts = concerned ? { count, [name]: shown } : {};
+    const facts = concerned ? { count, [name]: items.slice(0, most) } : {};
     writeError(Text.ours(`${toJson({ warning: { code, message, ...facts } })}\n`));
     return;
   }

@@ -18,10 +18,12 @@ export interface Geolocation {
   timezone?: string | undefined;
 }
 
-/** What logs a user in at a proxy. Either may be empty, not both. */
+/** What is secret of a proxy: what logs a user in, and its change-IP URL. Any part may be empty or absent, not all. */
 export interface Login {
   username: string;
   password: string;
+  /** An http or https URL that gives the proxy a new exit address when it is requested; at most 2048 characters. */
+  rotateUrl?: string | undefined;
 }
 
 /** Where a proxy is, and so where its login is sent. */
@@ -48,6 +50,11 @@ export interface ProxyConfig extends ProxyAddress {
   geolocation: Geolocation | null;
   /** When it was last handed out; null before the first time. */
   lastUsedAt: string | null;
+  /**
+   * Whether the proxy resolves the names of targets (`socks5h`, `socks4a`). False only for a SOCKS proxy whose user has asked
+   * for local resolution; true for every HTTP and HTTPS proxy.
+   */
+  remoteDns: boolean;
   createdAt: string;
   updatedAt: string;
 }
@@ -63,6 +70,8 @@ export interface ProxyInput {
   latency?: number | null | undefined;
   region?: string | null | undefined;
   geolocation?: Geolocation | null | undefined;
+  /** False: the client resolves the names of targets, in the open. Only for SOCKS. Default true. */
+  remoteDns?: boolean | undefined;
   /** Stored encrypted, in the same transaction; needs an EncryptionService. Sets the proxy's identity. */
   credentials?: Login | null | undefined;
 }
@@ -113,7 +122,7 @@ export interface RotationConfig {
 
 /** Which proxy a domain sticks to. */
 export interface DomainProxyMapping {
-  /** An ASCII DNS name or IP address, or `*.` and a name for every depth below it. */
+  /** An ASCII DNS name or IP address, or `*.` and a name for every depth below it; given as a URL, its host is taken. */
   domain: string;
   proxyId: string;
   /** Milliseconds from the last use; null or absent for no end. */

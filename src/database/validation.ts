@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ProxyVaultError } from '../errors.ts';
 import { type DomainPattern, normalizeDomainPattern } from '../network/domain.ts';
 import { parseHost } from '../network/host.ts';
+import { issueText } from './issue-text.ts';
 
 /** A text of at most so many characters, without control characters. */
 export function text(most: number): z.ZodString {
@@ -30,13 +31,21 @@ export const domainSchema = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
+/** One domain: no wildcard. */
+export const hostDomainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value, { wildcards: false });
+  if (!('error' in parsed)) return parsed.pattern;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
 /**
  * The parsed value.
  *
- * @throws INVALID_INPUT, which names each wrong field and never its value.
+ * @throws INVALID_INPUT, which names each wrong field and what is allowed, and never its value.
  */
 export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: issueText });
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ path, message }) =>
     [path.join('.'), message].filter(Boolean).join(': '),
@@ -44,9 +53,10 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
   throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
 }
 
-/** A domain or wildcard, normalised. @throws INVALID_INPUT. */
-export function parseDomain(text: string): DomainPattern {
-  const parsed = typeof text === 'string' ? normalizeDomainPattern(text) : { error: 'it must be a string' };
+/** A domain, or a wildcard if those are allowed, normalised; of a URL its host. @throws INVALID_INPUT, without the text. */
+export function parseDomain(text: string, options: { wildcards?: boolean } = {}): DomainPattern {
+  const parsed =
+    typeof text === 'string' ? normalizeDomainPattern(text, options) : { error: 'it must be a string' };
   if ('error' in parsed)
     throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
   return parsed;

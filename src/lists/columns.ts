@@ -1,69 +1,111 @@
 import { isIPv6 } from 'node:net';
 
 import { parsePort } from '../network/host.ts';
-import { type Piece, toAddress } from './address.ts';
-import { schemeOf } from './protocol.ts';
+import { type Piece, readAddress, toAddress } from './address.ts';
+import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
+import { type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
-import { readTail } from './tail.ts';
 import type { ListedProxy } from './types.ts';
 
-/** A line of columns; without `protocol` if no column names one. */
-export type Columns = Omit<ListedProxy, 'protocol'> & { scheme?: string; note?: string };
+/** A proxy without its protocol, and the protocols that are named beside it. */
+export type Columns = Omit<ListedProxy, 'protocol'> & { schemes: readonly Scheme[]; note?: string };
 
-const ANONYMITY = /^(?:elite|anonymous|transparent|high|noa|anm|hia)\b/i;
+/** A name of a place, as a column of cities has it. */
+const PLACE = /^\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)*$/u;
 
 /** What separates the columns of a line, or null: columns begin with a host, whose port stands in a column of its own. */
 export function separatorOf(text: string): string | null {
-  const separator = /[,;\t ]/.exec(text);
-  if (separator === null) return null;
-  const first = text.slice(0, separator.index);
-  const isHost = !first.includes(':') || first.endsWith(']') || isIPv6(first) || schemeOf(first) !== null;
-  return isHost ? separator[0] : null;
+  const [, first = '', separator] = /^([^\s,;|]+)(\s*[,;|\t]|\s)/.exec(text) ?? [];
+  if (separator === undefined) return null;
+  const isHost = !first.includes(':') || first.endsWith(']') || isIPv6(first);
+  return isHost ? separator.trim() || (separator.includes('\t') ? '\t' : ' ') : null;
 }
 
-/** Reads `host port` with what may follow an address, or columns between commas, semicolons or tabs. */
+/** Reads `host port` with what may follow an address, or columns between commas, semicolons, bars or tabs. */
 export function readSeparated({ text, at }: Piece, separator: string): Columns {
-  if (separator !== ' ') {
-    const cells = text.split(separator);
-    const isPadded = /^\s/.test(cells[1] ?? '');
-    return readCells(isPadded ? cells.map((cell) => cell.trim()) : cells, at);
-  }
-  const match = /^(\S+) +(\d+)(.*)$/su.exec(text);
-  const address = match ? toAddress(match[1] ?? '', parsePort(match[2] ?? '') ?? 0) : null;
+  if (separator !== ' ')
+    return readCells(
+      text.split(separator).map((cell) => cell.trim()),
+      at,
+    );
+  const [, host = '', port = '', tail = ''] = /^(\S+) +(\d+)(?![\d.])\s*(.*)$/su.exec(text) ?? [];
+  const address = toAddress(host, parsePort(port) ?? 0);
   // A word and a number are prose.
-  if (!match || !address?.isSure) throw proseOrHost(text, at);
-  assertPort(match[2] ?? '', at);
-  const tail = match[3] ?? '';
-  const { host, port } = address;
-  return { host, port, ...readTail({ text: tail, at: at + text.length - tail.length }) };
+  if (!address?.isSure) throw proseOrHost(text, at);
+  assertPort(port, at);
+  return readAfter({ host: address.host, port: address.port }, tail === '' ? [] : [tail], at);
 }
 
 /**
- * Reads the cells of one proxy without a header: host, port, then a login, and a protocol before, between or behind.
+ * Reads the cells of one proxy without a header: a protocol, then host and port, then either a login or what is known to be
+ * none, such as a protocol, a country, an anonymity and a latency.
  *
- * @throws Refused: ambiguous if there are more cells, since nobody says what they are.
+ * @throws Refused: ambiguous if the cells may be something else, since nobody says what they are.
  */
-export function readCells(cells: readonly string[], at = 0): Columns {
-  const schemes = [0, 2, cells.length - 1].filter((index) => schemeOf((cells[index] ?? '').trim()) !== null);
-  const [schemeAt] = schemes;
-  const scheme = schemeAt === undefined ? undefined : cells[schemeAt]?.trim();
-  const [host = '', port = '', username = '', password = '', ...more] = cells.filter(
-    (_, index) => index !== schemeAt,
-  );
-  const hostText = host.trim();
-  const address = toAddress(hostText, 1);
-  const isProse = username === '' && address?.isSure === false;
-  if (!address || isProse || parsePort(port.trim()) === null) throw wrongCells(hostText, port, at);
-  const isLoneColumn = username.trim() !== '' && password.trim() === '';
-  if (isLoneColumn || more.some((cell) => cell.trim() !== '') || ANONYMITY.test(password)) {
+export function readCells(given: readonly string[], at = 0): Columns {
+  const filled = given.slice(0, given.findLastIndex((cell) => cell.trim() !== '') + 1);
+  const first = schemesNamed((filled[0] ?? '').trim());
+  const cells = first ? filled.slice(1) : filled;
+  const [hostCell = '', portCell = '', ...rest] = cells;
+  const host = hostCell.trim();
+  const whole = readAddress(host);
+  const { schemes, ...proxy } = whole?.isSure
+    ? readAfter({ host: whole.host, port: whole.port }, cells.slice(1), at, false)
+    : readAfter(requireEndpoint(host, portCell.trim(), rest.length > 0, at), rest, at);
+  return { ...proxy, schemes: [...(first ?? []), ...schemes] };
+}
+
+function requireEndpoint(
+  host: string,
+  port: string,
+  hasMore: boolean,
+  at: number,
+): { host: string; port: number } {
+  const address = toAddress(host, 1);
+  const isProse = !hasMore && address?.isSure === false;
+  if (!address || isProse || parsePort(port) === null) throw wrongCells(host, port, at);
+  return { host: address.host, port: assertPort(port, at) };
+}
+
+function readAfter(
+  endpoint: { host: string; port: number },
+  cells: readonly string[],
+  at: number,
+  mayBeLogin = true,
+): Columns {
+  const annotation = readAnnotation(cells.map((cell) => cell.trim()).join(' | '));
+  if (annotation && (cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell)))) {
+    const { isPartly, ...said } = copyOf(annotation);
+    return {
+      ...endpoint,
+      ...said,
+      ...(isPartly ? { note: 'a part of the annotation after the proxy was ignored' } : {}),
+    };
+  }
+  const schemes = cells.map((cell) => schemesNamed(cell.trim()));
+  const [username = '', password = '', ...more] = cells.filter((_, index) => schemes[index] === null);
+  if (!mayBeLogin || more.length > 0 || !isLogin(username, password))
     throw new Refused(
       'ambiguous',
-      'the columns are not just host, port, user and password: a header must name them',
+      'the columns are not just host, port, user and password: a header must name them, or --format the form',
       at,
     );
-  }
-  const login = username === '' && password === '' ? {} : { username, password };
-  return { host: address.host, port: assertPort(port.trim(), at), ...login, ...(scheme ? { scheme } : {}) };
+  return { ...endpoint, username, password, schemes: schemes.flatMap((named) => named ?? []) };
+}
+
+/** A country, a city or an anonymity is no login. */
+function isLogin(username: string, password: string): boolean {
+  if (username === '' || password === '') return false;
+  const isNone = (cell: string): boolean =>
+    (isAnnotation(cell) && !isNumber(cell)) ||
+    isAnnotation(cell.toUpperCase()) ||
+    countryNamed(cell) !== undefined;
+  const isPlace = PLACE.test(username) && (PLACE.test(password) || isNumber(password));
+  return !isPlace && !(isNone(username) && !isNumber(username)) && !(isNone(password) && !isNumber(password));
+}
+
+function isNumber(cell: string): boolean {
+  return /^\s*\d+(?:\.\d+)?\s*$/.test(cell);
 }
 
 function assertPort(text: string, at: number): number {
@@ -73,9 +115,9 @@ function assertPort(text: string, at: number): number {
 }
 
 function wrongCells(host: string, port: string, at: number): Refused {
-  if (toAddress(host, 1) && /^\s*\d+\s*$/.test(port))
+  if (toAddress(host, 1) && /^\d+$/.test(port))
     return new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
-  if (/^\s*\d+\s*$/.test(port)) return new Refused('bad-host', 'the host is none', at);
+  if (/^\d+$/.test(port)) return new Refused('bad-host', 'the host is neither an IP address nor a name', at);
   return new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
 }
 

@@ -1,3 +1,4 @@
+import { webUrlProblem } from '../network/web-url.ts';
 import { MASK } from './mask.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
@@ -7,12 +8,19 @@ const MAX_LENGTH = 1024;
 const MAX_SOCKS5_BYTES = 255;
 
 /** @throws Refused (bad-credentials, bad-encoding) for a login that the pool cannot hold or the proxy cannot take. */
-export function assertCredentials({ protocol, username = '', password = '' }: ListedProxy): void {
+export function assertCredentials({ protocol, username = '', password = '', rotateUrl }: ListedProxy): void {
+  if (rotateUrl !== undefined) assertRotateUrl(rotateUrl);
   if (username === '' && password === '') return;
   if (username === MASK && password === MASK)
     throw new Refused('bad-credentials', 'the login is masked: export with --reveal');
   assertPart('username', username, protocol);
   assertPart('password', password, protocol);
+}
+
+function assertRotateUrl(url: string): void {
+  if (url === MASK) throw new Refused('bad-credentials', 'the change-IP URL is masked: export with --reveal');
+  const problem = webUrlProblem(url);
+  if (problem !== null) throw new Refused('bad-credentials', `the change-IP URL is not valid: ${problem}`);
 }
 
 function assertPart(name: string, text: string, protocol: string): void {

@@ -1,6 +1,8 @@
 import { fieldOf } from './fields.ts';
 import { looksLike } from './looks-like.ts';
+import { isClash } from './readers/clash-keys.ts';
 import { headerOf } from './readers/header.ts';
+import { isProxychains } from './readers/proxychains.ts';
 import type { ListFormat } from './types.ts';
 
 /** So much of a list is looked at, in UTF-16 units. */
@@ -8,7 +10,7 @@ export const HEAD_LENGTH = 65_536;
 
 /** What a list is written in; `before` is what stands before the first value of a JSON list. */
 export type Detected =
-  | { format: 'text' | 'csv' | 'clash' | 'proxychains' | 'json-lines' }
+  | { format: 'text' | 'csv' | 'clash' | 'proxychains' | 'proxifier' | 'json-lines' }
   | { format: 'json'; before: string }
   | { format: 'none'; reason: string };
 
@@ -16,18 +18,22 @@ export type Detected =
 const LIST_MEMBERS =
   /"(?:data|results?|proxies|proxy_?list|list|items|records|rows|entries|nodes)"\s*:\s*\[/i;
 
+/** How a profile of Proxifier begins. */
+const PROXIFIER = /^(?:<\?xml\s[^>]*>\s*)?<ProxifierProfile[\s>]/;
+
 /** What a list is written in, from its beginning and what was asked for. */
 export function detectFormat(head: string, asked: ListFormat): Detected {
   const text = head.trimStart();
+  if (PROXIFIER.test(text)) return { format: 'proxifier' };
   const reason = looksLike(text);
   if (reason !== null) return { format: 'none', reason };
   if (asked === 'json') return detectJson(head);
   if (asked === 'csv' || asked === 'clash' || asked === 'proxychains') return { format: asked };
   if (asked !== 'auto') return { format: 'text' };
+  if (isClash(head)) return { format: 'clash' };
   // An IPv6 address in brackets begins a text.
   if (text.startsWith('{') || /^\[\s*(?:[{["\]]|$)/.test(text)) return detectJson(head);
-  if (/^proxies:/m.test(text)) return { format: 'clash' };
-  if (/^\[ProxyList\]/im.test(text)) return { format: 'proxychains' };
+  if (isProxychains(text)) return { format: 'proxychains' };
   return { format: isCsv(text) ? 'csv' : 'text' };
 }
 

@@ -19,6 +19,8 @@ export type Field =
   | 'latency'
   | 'timeout'
   | 'tls'
+  | 'remoteDns'
+  | 'rotateUrl'
   | 'nested';
 
 /** The names that lists and providers use, without case, spaces and punctuation; the best first. */
@@ -54,6 +56,8 @@ const NAMES: Record<Field, readonly string[]> = {
   latency: ['latency', 'latencyms', 'responsetime', 'responsetimems', 'avgresponsetime', 'ping'],
   timeout: ['timeout'],
   tls: ['tls'],
+  remoteDns: ['remotedns'],
+  rotateUrl: ['rotateurl'],
   nested: ['geolocation', 'geo', 'geoip', 'ipdata', 'location'],
 };
 

@@ -1,20 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { MASK } from './mask.ts';
-import type { ListedProxy } from './types.ts';
-import { type ExportFormat, type ProxyWriter, writerOf } from './writers.ts';
+import type { LineVerdict, ListedProxy } from './types.ts';
+import { type ExportFormat, type LostPart, type ProxyWriter, writerOf } from './writers.ts';
 
 export interface FormatOptions {
   /** Default `urls`. */
   format?: ExportFormat | undefined;
   /** Of the format `template`: a line with `{protocol}`, `{host}`, `{port}`, `{username}` and `{password}`. */
   layout?: string | undefined;
-  /** Write usernames and passwords; else they are masked. */
+  /** Write usernames, passwords and change-IP URLs; else they are masked. */
   reveal?: boolean | undefined;
 }
 
-/** A proxy as text, or why the format cannot carry it. */
-export type Formatted = { text: string } | { leftOut: string };
+/**
+ * A proxy as text, or why the format cannot carry it. `lost` has what the text leaves out of the proxy: its change-IP URL,
+ * or whether it resolves names.
+ */
+export type Formatted = { text: string; lost: readonly LostPart[] } | { leftOut: string };
 
 /** Writes proxies as a list that an import reads back to the same proxies. */
 export class ListFormatter {
@@ -34,31 +37,46 @@ export class ListFormatter {
 
   /** A proxy and what separates it from the one before. Each is read back first, so that none comes back as another. */
   write(proxy: ListedProxy): Formatted {
-    const problem = this.#problemOf(proxy);
-    if (problem !== null) return { leftOut: problem };
+    const verdict = this.#writer.readBack(proxy);
+    const back = verdict?.kind === 'proxy' ? verdict.proxy : null;
+    if (back === null || !this.#isSame(back, proxy)) return { leftOut: problemOf(verdict) };
     const separator = this.#isFirst ? '' : this.#writer.between;
     this.#isFirst = false;
-    return { text: separator + this.#writer.write(this.#reveal ? proxy : masked(proxy)) };
+    const text = separator + this.#writer.write(this.#reveal ? proxy : masked(proxy));
+    return { text, lost: this.#lostOf(proxy, back) };
   }
 
-  /** What stands behind all proxies. */
+  /** What stands after all proxies. */
   end(): string {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
   }
 
-  #problemOf(proxy: ListedProxy): string | null {
-    const verdict = this.#writer.readBack(proxy);
-    if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
-    if (verdict?.kind !== 'proxy') return 'an import would take it for a comment';
+  #isSame(back: ListedProxy, proxy: ListedProxy): boolean {
     const { carried } = this.#writer;
-    const isSame = isDeepStrictEqual(known(carried(verdict.proxy)), known(carried(proxy)));
-    return isSame ? null : 'an import would read another proxy';
+    return isDeepStrictEqual(known(carried(back)), known(carried(proxy)));
+  }
+
+  #lostOf(proxy: ListedProxy, back: ListedProxy): LostPart[] {
+    const lost: LostPart[] = [];
+    // What is masked is not written anyway.
+    if (this.#reveal && proxy.rotateUrl !== back.rotateUrl) lost.push('rotateUrl');
+    // A layout with a scheme of its own may leave out that the proxy resolves names.
+    if (proxy.remoteDns !== undefined && proxy.remoteDns !== back.remoteDns) lost.push('remoteDns');
+    return lost;
   }
 }
 
+function problemOf(verdict: LineVerdict | undefined): string {
+  if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
+  return verdict?.kind === 'proxy'
+    ? 'an import would read another proxy'
+    : 'an import would take it for a comment';
+}
+
 function masked(proxy: ListedProxy): ListedProxy {
-  const hasLogin = (proxy.username ?? '') !== '' || (proxy.password ?? '') !== '';
-  return hasLogin ? { ...proxy, username: MASK, password: MASK } : proxy;
+  const { username = '', password = '', rotateUrl } = proxy;
+  const login = username === '' && password === '' ? {} : { username: MASK, password: MASK };
+  return { ...proxy, ...login, ...(rotateUrl === undefined ? {} : { rotateUrl: MASK }) };
 }
 
 /** Without what is absent or empty. */

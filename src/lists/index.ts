@@ -1,9 +1,9 @@
-/** Proxy lists in and out. Pure: knows no database. */
-export type { ListSource } from './decode.ts';
+/** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
 export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line.ts';
 export { parseProxyList } from './list.ts';
 export { MASK } from './mask.ts';
+export type { ListSource } from './source.ts';
 export { fillTemplate, placeholdersOf, type TemplateValues } from './template.ts';
 export {
   LIST_FORMATS,
@@ -17,4 +17,4 @@ export {
   type RefusalCode,
 } from './types.ts';
 export { formatAddress, formatProxyUrl } from './url.ts';
-export { EXPORT_FORMATS, type ExportFormat } from './writers.ts';
+export { EXPORT_FORMATS, type ExportFormat, type LostPart } from './writers.ts';

@@ -1,5 +1,5 @@
 import { Refused } from './refused.ts';
-import type { ListedProtocol, ParseOptions } from './types.ts';
+import type { ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
 
 export interface Scheme {
   protocol: ListedProtocol;
@@ -85,12 +85,21 @@ export function schemeOf(name: string): Scheme | null {
  * `socks4/5`, `HTTPS proxy`. Null if it names none.
  */
 export function schemesNamed(word: string): readonly Scheme[] | null {
-  if (word.length > MAX_WORD) return null;
+  if (word.length > MAX_WORD || !/^\s*[hs]/i.test(word)) return null;
   const plain = word
     .toLowerCase()
     .replace(/[\s_-]/g, '')
     .replace(/(?::\/\/|(?:prox(?:y|ies)))$/, '');
   return WORDS.get(plain) ?? null;
+}
+
+/** The scheme that names a protocol, and with it who resolves the names of targets: the proxy, unless it says otherwise. */
+export function schemeNameOf({
+  protocol,
+  remoteDns = true,
+}: Pick<ListedProxy, 'protocol' | 'remoteDns'>): string {
+  if (!remoteDns) return protocol;
+  return protocol === 'socks5' ? 'socks5h' : protocol === 'socks4' ? 'socks4a' : protocol;
 }
 
 /** As `schemeOf`. Unsupported kinds are named in the error; other words are not, since one may be a password. */
@@ -111,6 +120,33 @@ export function requireSchemes(word: string, at = 0): readonly Scheme[] {
 export function unnamedScheme({ protocol = 'http', strictProtocol = false }: ParseOptions): Scheme {
   if (!strictProtocol) return { protocol };
   throw new Refused('unknown-scheme', 'no protocol is named, and none is assumed');
+}
+
+/**
+ * The protocols of a line, of which each word may name some; null if none does. What was named first, `explicit`, counts.
+ *
+ * @throws Refused (ambiguous) if the others disagree with it.
+ */
+export function schemesOfLine(
+  explicit: readonly Scheme[] | null,
+  others: readonly Scheme[],
+): readonly Scheme[] | null {
+  if (explicit === null || explicit.length === 0) return others.length === 0 ? null : distinct(others);
+  const differ = others.some(({ protocol }) => !explicit.some((scheme) => scheme.protocol === protocol));
+  if (differ) throw new Refused('ambiguous', 'the line names two protocols that disagree');
+  return distinct([...explicit, ...others]);
+}
+
+function distinct(schemes: readonly Scheme[]): readonly Scheme[] {
+  const byProtocol = new Map<ListedProtocol, Scheme>();
+  for (const scheme of schemes)
+    byProtocol.set(scheme.protocol, { ...scheme, ...byProtocol.get(scheme.protocol), ...remote(scheme) });
+  const isTunnel = byProtocol.size === 2 && byProtocol.has('http') && byProtocol.has('https');
+  return isTunnel ? [TUNNELS] : [...byProtocol.values()];
+}
+
+function remote({ remoteDns }: Scheme): Pick<Scheme, 'remoteDns'> {
+  return remoteDns ? { remoteDns } : {};
 }
 
 function unknownScheme(name: string, at: number): Refused {

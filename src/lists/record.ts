@@ -4,7 +4,7 @@ import { type Field, fieldsOf } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { acceptProxy, parseProxyLine } from './line.ts';
 import { maskLine } from './mask.ts';
-import { requireScheme, type Scheme, schemeOf } from './protocol.ts';
+import { requireScheme, type Scheme, schemeNameOf, schemeOf } from './protocol.ts';
 import { Refused, refusalOf, verdictOf } from './refused.ts';
 import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
 import { readNumber, readText } from './values.ts';
@@ -39,7 +39,7 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
   return maskLine(port === undefined ? host : `${host}:${String(port)}`, code);
 }
 
-function readOne(fields: Fields, { protocol, note }: Scheme, options: ParseOptions): LineVerdict {
+function readOne(fields: Fields, { protocol, note, remoteDns }: Scheme, options: ParseOptions): LineVerdict {
   const endpoint = readEndpoint(fields, protocol, options);
   const { geolocation, notes } = readGeolocation(fields);
   const latency = readLatency(fields);
@@ -51,13 +51,10 @@ function readOne(fields: Fields, { protocol, note }: Scheme, options: ParseOptio
     ...present('geolocation', geolocation),
     ...(typeof latency === 'number' ? { latency } : {}),
     ...(fields.get('status') === 'disabled' ? { status: 'disabled' } : {}),
+    ...present('remoteDns', readRemoteDns(fields, { remoteDns, ...endpoint })),
+    ...present('rotateUrl', textOf(fields.get('rotateUrl'))),
   };
-  const isWithoutPassword = proxy.username !== undefined && proxy.password === '';
-  return acceptProxy(proxy, [
-    ...[note, ...notes],
-    typeof latency === 'string' ? latency : undefined,
-    isWithoutPassword ? 'a username stands without a password' : undefined,
-  ]);
+  return acceptProxy(proxy, [...[note, ...notes], typeof latency === 'string' ? latency : undefined]);
 }
 
 /** Host and port, from two members or one. */
@@ -117,6 +114,19 @@ function credentialOf(value: unknown, name: string): string | undefined {
   if (value === undefined || typeof value === 'string') return value;
   if (Number.isSafeInteger(value)) return String(value);
   throw new Refused('bad-credentials', `the ${name} is not a text`);
+}
+
+/** Who resolves the names of targets, if a SOCKS proxy's protocol or record says it. */
+function readRemoteDns(fields: Fields, { protocol, remoteDns }: ListedProxy): boolean | undefined {
+  const value = fields.get('remoteDns');
+  if (value === undefined) return remoteDns;
+  const isRemote = String(value) === 'true';
+  if (!isRemote && String(value) !== 'false')
+    throw new Refused('bad-record', 'remoteDns is neither true nor false');
+  const isSocks = protocol.startsWith('socks');
+  if (isRemote) return isSocks ? true : undefined;
+  if (isSocks && remoteDns === undefined) return false;
+  throw new Refused('bad-record', `remoteDns is false, and the protocol is ${schemeNameOf({ protocol })}`);
 }
 
 /** Milliseconds, or why there are none. */

@@ -21,6 +21,15 @@ export function verdictOf(read: () => LineVerdict): LineVerdict {
   }
 }
 
+/** The verdicts of `read`, or the one that its refusal is. */
+export function verdictsOf(read: () => LineVerdict[]): LineVerdict[] {
+  try {
+    return read();
+  } catch (error) {
+    return [refusalOf(error)];
+  }
+}
+
 /** The verdict that a refusal is. Any other error is a fault of ours and goes on. */
 export function refusalOf(error: unknown): LineVerdict {
   if (!(error instanceof Refused)) throw error;

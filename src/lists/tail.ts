@@ -1,59 +1,123 @@
-import type { Piece } from './address.ts';
+import { type Piece, readAddress } from './address.ts';
+import { copyOf, PROTOCOL, readAnnotation } from './annotation.ts';
+import { type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
-import type { ListedGeolocation } from './types.ts';
+import { isRotateUrl } from './rotate-url.ts';
+import type { ListedProxy } from './types.ts';
 import { decodePercent } from './url.ts';
 
-/** What stands behind `host:port`. */
-export interface Tail {
-  name?: string;
-  geolocation?: ListedGeolocation;
+/** What stands after a proxy. */
+export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latency' | 'rotateUrl'> {
+  schemes?: readonly Scheme[];
   note?: string;
 }
 
-const MAX_ANNOTATION = 256;
-const MAX_NAME = 256;
+/** What stands before the tail: an address without a login, an address after its login, or a password. */
+export type After = 'address' | 'login' | 'password';
 
-/** A country (ISO 3166-1), and the marks of spys.me and its kin: anonymity, SSL, Google. */
-const MARKS = /^(?:[A-Z]{2}|[NAHS]!?|[+-])!?$/;
-const WORDS =
-  /^(?:noa|anm|hia|elite|anonymous|transparent|high|low|proxy|https?|socks[45]?[ah]?|ssl|yes|no|ok|success|successful|alive|working|active|online|live|valid|good|fast|slow|\d+(?:\.\d+)?(?:ms|s|sec|%)?)$/i;
+const MAX_NAME = 256;
+const COMMENT = /^(?:#|;|\/\/)/;
+/** Two words around a colon, a semicolon or a bar may be a login. A time and a URL are none. */
+const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S))[^\s:;|]+[:;|](?!\/\/)[^\s:;|]+/u;
 
 /**
- * Reads what follows an address: nothing, a `/`, a `#name` as URLs have, a comment, or an annotation of known words such
- * as `US-H! +` or `=> success`, of which a country is kept.
+ * Reads what follows a proxy: nothing, a `/`, a `#name` as URLs have, a comment, an annotation of known words such as
+ * `US-H! +`, `(SOCKS5)` or `=> success`, the provider's URL that changes the exit address, or, after a login, `:name`.
  *
- * @throws Refused (trailing-text) for anything else: it may be a login.
+ * @throws Refused (trailing-text, ambiguous, bad-credentials) for anything else: it may be a login, or part of one.
  */
-export function readTail(tail: Piece): Tail {
-  if (tail.text === '' || tail.text === '/') return {};
-  const fragment = /^\/?#(.*)$/su.exec(tail.text)?.[1];
-  if (fragment !== undefined) return readName(fragment);
-  if (/^[/?]/.test(tail.text))
-    throw new Refused('trailing-text', 'there is a path or query behind the port', tail.at);
-  const text = tail.text.trim();
-  if (/^(?:#|;|\/\/)/.test(text)) return { note: 'a comment behind the proxy was passed over' };
-  if (text.length <= MAX_ANNOTATION && isAnnotation(text)) return readCountry(text);
-  throw new Refused(
-    'trailing-text',
-    'behind the port stands text that is no known annotation: a login is written host:port:user:pass',
-    tail.at,
-  );
+export function readTail(tail: Piece, after: After): Tail {
+  const { text, at } = tail;
+  if (text === '' || text === '/') return {};
+  const fragment = /^\/?#(.*)$/su.exec(text)?.[1];
+  if (fragment !== undefined)
+    return readName({ text: fragment, at: at + text.length - fragment.length }, after);
+  if (/^[/?]\S/.test(text)) throw new Refused('trailing-text', 'a path or query follows the port', at);
+  if (/^:[^:]/.test(text)) return readWord(tail, after);
+  const trimmed = text.replace(/^\//, '').trim();
+  if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, after);
+  if (trimmed.includes('://')) return readRotateUrl({ text: trimmed, at }, after);
+  return readWords({ text: trimmed, at }, after);
 }
 
-function readName(fragment: string): Tail {
-  const name = decodePercent(fragment.trim());
+/** Whether a text, behind a colon or in brackets, is nothing but a protocol. */
+export function isProtocol(word: string): boolean {
+  return new RegExp(`^${PROTOCOL}$`, 'i').test(word);
+}
+
+function readName({ text, at }: Piece, after: After): Tail {
+  const raw = text.trim();
+  const schemes = after === 'address' ? schemesNamed(raw) : null;
+  if (schemes) return { schemes };
+  if (after === 'address' && /^[^\s:;|@]+[:;|@][^\s]+$/u.test(raw) && !readAddress(raw)?.isSure) {
+    const reason =
+      'this reads as a name, and as a login: write user:pass@host:port, or a name without : ; | and @';
+    throw new Refused('ambiguous', reason, at);
+  }
+  const name = decodePercent(raw);
   const fits = name !== '' && name.length <= MAX_NAME && !/\p{Cc}/u.test(name) && name.isWellFormed();
   if (fits) return { name };
-  return name === '' ? {} : { note: 'a name that is too long or not printable was passed over' };
+  return name === '' ? {} : { note: 'a name that is too long or not printable was ignored' };
 }
 
-function isAnnotation(text: string): boolean {
-  const words = text.split(/[\s|,=>()[\]]+|(?<=[A-Z!])-/u).filter((word) => word !== '');
-  return words.every((word) => WORDS.test(word) || MARKS.test(word));
+/** `:socks5`, or after a login the name that antidetect browsers write. */
+function readWord({ text, at }: Piece, after: After): Tail {
+  const word = text.slice(1).trim();
+  const schemes = schemesNamed(word);
+  if (schemes) return { schemes };
+  if (after === 'address')
+    throw new Refused(
+      'bad-credentials',
+      'a username stands without a password: write host:port:user:pass',
+      at + 1,
+    );
+  if (/^https?:\/\//i.test(word)) return readRotateUrl({ text: word, at: at + 1 }, after);
+  if (/^(?=.*\p{L})[\p{L}\d][\p{L}\d _.-]{0,63}$/u.test(word)) return { name: word };
+  throw unknownTail(at, after);
 }
 
-function readCountry(text: string): Tail {
-  const country = /^[([|]?\s?([A-Z]{2})(?![\p{L}\d])/u.exec(text)?.[1];
-  const note = 'an annotation behind the proxy was passed over';
-  return country === undefined || country === 'ZZ' ? { note } : { note, geolocation: { country } };
+function readComment({ text, at }: Piece, after: After): Tail {
+  // What begins with the mark may go on with a password.
+  if (after === 'password' && !/^\s+(?:#+|;|\/\/)\s/.test(text)) throw unknownTail(at, after);
+  if (after === 'address' && LOGIN.test(text.trim().replace(COMMENT, '')))
+    throw new Refused(
+      'ambiguous',
+      'the comment after the proxy may be its login: write user:pass@host:port',
+      at,
+    );
+  return { note: 'a comment after the proxy was ignored' };
+}
+
+/** The URL may stand in brackets, and after known words. */
+function readRotateUrl({ text, at }: Piece, after: After): Tail {
+  const [, words = '', open, rest = ''] = /^(.*?)([[(<]?)(https?:\/\/\S+)$/isu.exec(text) ?? [];
+  const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
+  const url = close !== '' && rest.endsWith(close) ? rest.slice(0, -1) : rest.replace(/[,;]$/, '');
+  if (rest === '' || !isRotateUrl(url) || !/^$|[\s[(<|,;:]$/.test(words + open)) throw unknownTail(at, after);
+  return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
+}
+
+function readWords({ text, at }: Piece, after: After): Tail {
+  const annotation = readAnnotation(text.replace(/^@/, ''));
+  // Only a protocol follows an @.
+  const isLone = text.startsWith('@') && annotation?.schemes.length === 0;
+  // A mark after a password may be a part of it.
+  if (annotation === null || isLone || (after === 'password' && text !== '' && !/\p{L}{2}/u.test(text)))
+    throw unknownTail(at, after);
+  const { isPartly, ...said } = copyOf(annotation);
+  return isPartly ? { ...said, note: 'a part of the annotation after the proxy was ignored' } : said;
+}
+
+function unknownTail(at: number, after: After): Refused {
+  return after !== 'address'
+    ? new Refused(
+        'ambiguous',
+        'the login may end here, or go on: name the form with --format, or write a URL with percent escapes',
+        at,
+      )
+    : new Refused(
+        'trailing-text',
+        'the text after the port is no known annotation: write a login as host:port:user:pass, or name the form with --format',
+        at,
+      );
 }

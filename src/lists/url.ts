@@ -1,23 +1,26 @@
 import { MASK } from './mask.ts';
+import { schemeNameOf } from './protocol.ts';
 import type { ListedProxy } from './types.ts';
 
 /** What a URL tells of a proxy. */
-type ProxyEndpoint = Pick<ListedProxy, 'protocol' | 'host' | 'port' | 'username' | 'password'>;
+type ProxyEndpoint = Pick<ListedProxy, 'protocol' | 'host' | 'port' | 'username' | 'password' | 'remoteDns'>;
 
 /**
- * A proxy URL: `scheme://user:pass@host:port`, IPv6 in brackets, the port always there. Username and password are
+ * A proxy URL: `scheme://user:pass@host:port`, IPv6 in brackets, the port always there. The scheme is `socks5h` or `socks4a`,
+ * with which clients leave the names of targets to the proxy, unless `remoteDns` is false. Username and password are
  * percent-encoded (RFC 3986, section 3.2.1) with `reveal`, and masked without.
  */
 export function formatProxyUrl(
-  { protocol, host, port, username = '', password = '' }: ProxyEndpoint,
+  { host, port, username = '', password = '', ...rest }: ProxyEndpoint,
   { reveal = false }: { reveal?: boolean | undefined } = {},
 ): string {
+  const scheme = schemeNameOf(rest);
   const address = formatAddress({ host, port });
-  if (username === '' && password === '') return `${protocol}://${address}`;
+  if (username === '' && password === '') return `${scheme}://${address}`;
   const login = reveal
     ? `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
     : `${MASK}:${MASK}`;
-  return `${protocol}://${login}@${address}`;
+  return `${scheme}://${login}@${address}`;
 }
 
 /** `host:port`, IPv6 in brackets. */

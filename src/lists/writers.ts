@@ -1,5 +1,6 @@
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from './formulas.ts';
 import { parseProxyLine } from './line.ts';
+import { schemeNameOf } from './protocol.ts';
 import { readRecord } from './record.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
 import { formatAddress, formatProxyUrl } from './url.ts';
@@ -9,7 +10,7 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** Writes proxies in one format, and reads one back to see whether the format could carry it. */
 export interface ProxyWriter {
-  /** What stands before the first, between two, and behind the last. */
+  /** What stands before the first, between two, and after the last. */
   begin: string;
   between: string;
   end: string;
@@ -19,6 +20,9 @@ export interface ProxyWriter {
   /** What of a proxy the format carries, for every proxy that it can. */
   carried(proxy: ListedProxy): Partial<ListedProxy>;
 }
+
+/** What only records carry, and what a program that reads the list must not miss without a word. */
+export type LostPart = 'rotateUrl' | 'remoteDns';
 
 /** What a layout may have in braces. */
 const LAYOUT_FIELDS = ['protocol', 'host', 'port', 'username', 'password'] as const;
@@ -40,6 +44,8 @@ const COLUMNS = [
   'timezone',
   'latency',
   'status',
+  'remote_dns',
+  'rotate_url',
   ESCAPED_COLUMN,
 ] as const;
 
@@ -104,19 +110,19 @@ function writeUrl(proxy: ListedProxy): string {
 /** The scheme stands before it unless it is HTTP, which is what an import takes where none is named. */
 function writeColons(proxy: ListedProxy): string {
   const { protocol, username = '', password = '' } = proxy;
-  const scheme = protocol === 'http' ? '' : `${protocol}://`;
+  const scheme = protocol === 'http' ? '' : `${schemeNameOf(proxy)}://`;
   const login = username === '' && password === '' ? '' : `:${username}:${password}`;
   return `${scheme}${formatAddress(proxy)}${login}`;
 }
 
 /** In a URL, username and password are percent-encoded but for the placeholders of a template. */
 function writeLayout(proxy: ListedProxy, layout: string): string {
-  const { protocol, username = '', password = '' } = proxy;
+  const { username = '', password = '' } = proxy;
   const isUrl = /^(?:\{protocol\}|[a-z\d]+):\/\//.test(layout);
   const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
   const login = isUrl ? { username: encode(username), password: encode(password) } : { username, password };
   const values: Record<(typeof LAYOUT_FIELDS)[number], string> = {
-    protocol,
+    protocol: schemeNameOf(proxy),
     host,
     port: String(proxy.port),
     ...login,
@@ -151,9 +157,11 @@ function rowOf(proxy: ListedProxy): Row {
 
 function columnsOf({ geolocation, ...proxy }: ListedProxy): Row {
   const { protocol, host, port, username, password, name, region, latency, status } = proxy;
+  const { remoteDns, rotateUrl: rotate_url } = proxy;
+  const remote_dns = remoteDns === undefined ? undefined : String(remoteDns);
   const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation ?? {};
   return {
-    ...{ protocol, host, port, username, password, name, region, latency, status },
+    ...{ protocol, host, port, username, password, name, region, latency, status, remote_dns, rotate_url },
     ...{ country, city, geo_region, latitude, longitude, asn, timezone, escaped: undefined },
   };
 }

@@ -1,4 +1,6 @@
-import { parseHost, type Refusal } from './host.ts';
+import { isIPv6 } from 'node:net';
+
+import { parseHost, parsePort, type Refusal } from './host.ts';
 
 /** A domain to stick to: an exact host, or `*.` and a name for every depth below it. */
 export interface DomainPattern {
@@ -6,17 +8,42 @@ export interface DomainPattern {
   isWildcard: boolean;
 }
 
+const ADVICE = 'Write a domain such as shop.example, or a URL';
+
 /**
  * Normalises a domain or wildcard: lower case, no trailing dot, ASCII (UTS 46). `*.example.com` matches
- * `a.example.com` and `a.b.example.com`, and not `example.com`.
+ * `a.example.com` and `a.b.example.com`, and not `example.com`. Of a URL or `host:port` it takes the host, and drops the login.
+ * An error says what to write, and never holds the text.
  */
-export function normalizeDomainPattern(text: string): DomainPattern | Refusal {
-  const isWildcard = text.startsWith('*.');
-  const parsed = parseHost(isWildcard ? text.slice(2) : text);
-  if ('error' in parsed) return { error: parsed.error.replace('the host', 'the domain') };
+export function normalizeDomainPattern(
+  text: string,
+  { wildcards = true }: { wildcards?: boolean } = {},
+): DomainPattern | Refusal {
+  const host = hostIn(text.trim());
+  if (host === null) return { error: `it is neither a domain nor a URL. ${ADVICE}` };
+  const isWildcard = host.startsWith('*.');
+  if (isWildcard && !wildcards) return { error: `a wildcard is not one domain. ${ADVICE}` };
+  const parsed = parseHost(isWildcard ? host.slice(2) : host);
+  if ('error' in parsed) return { error: `${parsed.error.replace('the host', 'the domain')}. ${ADVICE}` };
   if (isWildcard && parsed.kind !== 'name')
     return { error: 'a wildcard stands before a name, not an address' };
   return { pattern: isWildcard ? `*.${parsed.host}` : parsed.host, isWildcard };
+}
+
+/** The host of a domain, `user:pass@host:port` or URL, as it stands there; null if the text is none of them. */
+function hostIn(text: string): string | null {
+  if (!/[:/?#@\\]/.test(text) || isIPv6(text)) return text;
+  // Browsers and curl read different hosts from `https://a.example\\@b.example`.
+  if (text.includes('\\')) return null;
+  const [scheme = ''] = /^[a-z][a-z\d+.-]*:\/\//i.exec(text) ?? [];
+  const rest = text.slice(scheme.length);
+  const [authority = ''] = rest.split(/[/?#]/, 1);
+  const address = authority.slice(authority.lastIndexOf('@') + 1);
+  const [, host, port = ''] = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(address) ?? [];
+  if (host === undefined || (port !== '' && parsePort(port) === null)) return null;
+  // One word before a slash may be anything.
+  const isWord = scheme === '' && authority !== rest && !/[.:]/.test(address);
+  return isWord ? null : host;
 }
 
 /** The patterns that match a normalised host, the most specific first: itself, then each `*.` of its parents. */

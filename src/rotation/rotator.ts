@@ -15,7 +15,7 @@ import type {
   RotationReason,
   RotationStrategy,
 } from '../database/types.ts';
-import { assertId, assertIterable, assertOptions } from '../database/validation.ts';
+import { assertId, assertIterable, assertOptions, parseDomain } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
@@ -23,7 +23,7 @@ import { strategyNamed } from './strategies/registry.ts';
 
 /** What a proxy is wanted for. */
 export interface ProxyRequest {
-  /** The host that will be asked; sticky sessions and rules look at it. Taken from `url` unless given. */
+  /** The host that will be asked, also as `host:port` or a URL; sticky sessions and rules look at it. Taken from `url` unless given. */
   domain?: string | undefined;
   url?: string | undefined;
   protocol?: ProxyProtocol | undefined;
@@ -112,7 +112,7 @@ export class Rotator {
   }
 
   #choose(request: Wanted, exclude: ReadonlySet<string>): ProxyConfig {
-    const domain = request.domain ?? hostOf(request.url);
+    const domain = domainOf(request);
     const config = this.#config.get();
     const last = this.#events.last();
     const choice = this.#applyRules({ ...request, domain }, { exclude, config, last });
@@ -275,6 +275,12 @@ function idsOf(exclude: Iterable<string> = []): ReadonlySet<string> {
 /** A malformed rule might be the one that blocks: better no proxy than the wrong one. */
 function refuse(error: ProxyVaultError): never {
   throw error;
+}
+
+/** The one domain that is asked for, normalised. */
+function domainOf({ domain, url }: Wanted): string | undefined {
+  const text = domain ?? hostOf(url);
+  return text === undefined ? undefined : parseDomain(text, { wildcards: false }).pattern;
 }
 
 function hostOf(url: string | undefined): string | undefined {

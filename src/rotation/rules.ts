@@ -1,6 +1,7 @@
 import { domainToUnicode } from 'node:url';
 
-import type { RotationRule, RuleAction, RuleCondition, RuleField } from '../database/types.ts';
+import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../database/types.ts';
+import { normalizeDomainPattern } from '../network/domain.ts';
 
 /** What a rule can ask about. A condition on a fact that is absent does not hold. */
 export type Facts = Partial<Record<RuleField, string | number | null | undefined>>;
@@ -34,12 +35,9 @@ function conditionHolds(
   fact: string | number | null | undefined,
 ): boolean {
   if (fact === null || fact === undefined) return false;
-  const form = field === 'domain' ? domainForm : normalize;
-  const actual = withoutRoot(form(fact), field);
-  const values = (Array.isArray(value) ? value : [value]).map((item) => form(item as string | number));
-  // A beginning or a part of a name may end in a dot.
-  const isPart = operator === 'starts-with' || operator === 'contains';
-  const wanted = isPart ? values : values.map((item) => withoutRoot(item, field));
+  const form = formsOf(field, operator);
+  const actual = form.fact(fact);
+  const wanted = (Array.isArray(value) ? value : [value]).map((item) => form.value(item as string | number));
   const [first = '', second = ''] = wanted;
   switch (operator) {
     case 'equals':
@@ -65,19 +63,36 @@ function conditionHolds(
   }
 }
 
+type Form = (value: string | number) => string | number;
+
+/** The forms in which a fact and the values of a condition are compared. */
+function formsOf(field: RuleField, operator: RuleOperator): { fact: Form; value: Form } {
+  if (field !== 'domain') return { fact: normalize, value: normalize };
+  if (!['contains', 'starts-with', 'ends-with'].includes(operator))
+    return { fact: wholeDomain, value: wholeDomain };
+  const fact = (value: string | number): string => domainPart(wholeDomain(value));
+  // A beginning or a part of a name may end in a dot.
+  return { fact, value: operator === 'ends-with' ? (value) => withoutRoot(domainPart(value)) : domainPart };
+}
+
 function normalize(value: string | number): string | number {
   return typeof value === 'string' ? value.toLowerCase() : value;
 }
 
-/** A domain, or a part of one, in small letters and Unicode: otherwise `a。de` or an `xn--` name would pass by a rule that blocks. */
-function domainForm(value: string | number): string | number {
-  const text = normalize(value);
+/** A domain, or the host of a URL, in the one form in which it is stored: no other spelling passes by a rule that blocks. */
+function wholeDomain(value: string | number): string {
+  const parsed = normalizeDomainPattern(String(value));
+  return 'error' in parsed ? withoutRoot(domainPart(value)) : parsed.pattern;
+}
+
+/** A part of a domain in small letters and Unicode: otherwise `a。de` or an `xn--` name would pass by a rule that blocks. */
+function domainPart(value: string | number): string {
+  const text = String(value).toLowerCase();
   // Only what needs it is converted: a plain number would become an IPv4 address.
-  if (typeof text === 'number' || !/[^\0-\x7f]|xn--/.test(text)) return text;
-  return domainToUnicode(text) || text;
+  return /[^\0-\x7f]|xn--/.test(text) ? domainToUnicode(text) || text : text;
 }
 
 /** `a.de.` is the same domain as `a.de`. */
-function withoutRoot(value: string | number, field: RuleField): string | number {
-  return field === 'domain' && typeof value === 'string' ? value.replace(/\.$/, '') : value;
+function withoutRoot(domain: string): string {
+  return domain.replace(/\.$/, '');
 }

@@ -7,12 +7,23 @@ import {
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
-import { type FormatOptions, formatAddress, type ListedProxy, ListFormatter } from '../lists/index.ts';
+import {
+  type FormatOptions,
+  formatAddress,
+  type ListedProxy,
+  ListFormatter,
+  type LostPart,
+} from '../lists/index.ts';
 import { Repeats } from './repeats.ts';
 
-/** A proxy that the format cannot carry, that repeats another one, or whose login cannot be read. */
+/** A proxy that the format cannot carry, wholly or in part, that repeats another one, or whose login cannot be read. */
 export interface LeftOut {
   id: string;
+  /**
+   * What of the proxy is left out, while the rest is written: its change-IP URL, or who resolves names. Absent if
+   * the whole proxy is left out.
+   */
+  part?: LostPart | undefined;
   /** For a person; holds no login. */
   reason: string;
 }
@@ -22,7 +33,10 @@ export interface ExportOptions extends FormatOptions {
   encryption?: EncryptionService | undefined;
   /** Only the proxies with this tag. */
   tag?: string | undefined;
-  /** Called with each proxy that is left out: an import would not read it back as it is, or its login cannot be read. */
+  /**
+   * Called with each proxy that is left out, since an import would not read it back as it is or its login cannot be read, and
+   * with each part that is.
+   */
   onLeftOut?: ((proxy: LeftOut) => void) | undefined;
 }
 
@@ -48,8 +62,16 @@ export function* exportProxies(
     const formatted = 'leftOut' in read ? read : formatter.write(toListed(read.proxy, read.login));
     if ('text' in formatted) yield formatted.text;
     else onLeftOut?.({ id: streamed.id, reason: formatted.leftOut });
+    for (const part of 'lost' in formatted ? formatted.lost : [])
+      onLeftOut?.({ id: streamed.id, part, reason: reasonOf(part, streamed) });
   }
   yield formatter.end();
+}
+
+function reasonOf(part: LostPart, { remoteDns }: ProxyConfig): string {
+  if (part === 'rotateUrl') return 'it has a change-IP URL';
+  const who = remoteDns ? 'the proxy resolves' : 'its clients resolve';
+  return `the list does not say that ${who} names`;
 }
 
 interface Stored {
@@ -81,9 +103,11 @@ function notRepeated(
   return twin === null ? read : { leftOut: `it has the address and login of ${twin}: remove one of them` };
 }
 
-/** Stands for a login that the formatter masks: what it shows is only that there is one, so it is not decrypted. */
+/** Stands for what the formatter masks: it shows only that something secret is stored, so nothing is decrypted. */
 function maskedLogin({ id }: ProxyConfig, { credentials }: Stored): Login | null {
-  return credentials.exists(id) ? { username: 'x', password: 'x' } : null;
+  return credentials.exists(id)
+    ? { username: 'x', password: 'x', rotateUrl: 'https://masked.invalid/' }
+    : null;
 }
 
 /** A proxy with the login that belongs to its address. The stream is older than the login, so the address may be too. */
@@ -100,7 +124,7 @@ function withLogin(proxy: ProxyConfig, { proxies, credentials }: Stored): WithLo
 
 /** What a list tells of a proxy; the name only if it is not the address. */
 function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
-  const { protocol, host, port, name, region, geolocation, latency, status } = proxy;
+  const { protocol, host, port, name, region, geolocation, latency, status, remoteDns } = proxy;
   return {
     protocol,
     host,
@@ -111,5 +135,6 @@ function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
     ...(geolocation === null ? {} : { geolocation }),
     ...(latency === null ? {} : { latency }),
     ...(status === 'disabled' ? { status } : {}),
+    ...(protocol.startsWith('socks') ? { remoteDns } : {}),
   };
 }

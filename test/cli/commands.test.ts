@@ -140,7 +140,7 @@ describe('import', () => {
     const first = run(['import', 'list.txt']);
     expect(first.status).toBe(0);
     expect(first.stdout).toContain(
-      '4 lines: 2 added, 0 updated, 0 unchanged, 1 refused, 1 comments, 0 blank.',
+      '4 lines: 2 added, 0 updated, 0 unchanged, 1 rejected, 1 comment, 0 blank.',
     );
     expect(first.stdout).toMatch(/4 +1 +.*\*\*\*/);
     expect(json('import', 'list.txt')).toEqual({
@@ -159,8 +159,18 @@ describe('import', () => {
     expect(run(['import', '-', '--protocol', 'socks5'], { input: 'h.example:1\n' }).stdout).toContain(
       '1 added',
     );
-    expect(run(['import', '-'], { input: 'nonsense\n' }).status).toBe(1);
-    expect(run(['import', '-'], { input: '' }).status).toBe(0);
+    expect(run(['import', '-'], { input: 'nonsense\n' })).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining(
+        '1 line: 0 added, 0 updated, 0 unchanged, 1 rejected, 0 comments, 0 blank.',
+      ),
+      stderr: expect.stringContaining('No proxy was found in the list'),
+    });
+    expect(run(['import', '-'], { input: '' })).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('The list is empty'),
+    });
     expect(run(['import', 'missing.txt'])).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('The list missing.txt cannot be read'),
@@ -193,10 +203,10 @@ describe('add, show, list and remove', () => {
       stdout: expect.stringMatching(/^Added gate\.example:1080 as [\da-f-]{36}\.\n$/),
     });
     const [proxy] = json<{ items: Proxy[] }>('list', '--region', 'EU').items;
-    expect(proxy?.url).toBe('socks5://***:***@gate.example:1080');
+    expect(proxy?.url).toBe('socks5h://***:***@gate.example:1080');
     const shown = json<Record<string, unknown>>('show', String(proxy?.id), '--reveal');
     expect(shown).toMatchObject({
-      url: 'socks5://canary-user:canary-p%40ss@gate.example:1080',
+      url: 'socks5h://canary-user:canary-p%40ss@gate.example:1080',
       usage: { requestCount: 0 },
       domains: [],
     });
@@ -461,7 +471,7 @@ describe('the tour', () => {
       const { status, stdout, stderr } = run(['tour']);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain(
-        '373 lines: 333 added, 0 updated, 4 unchanged, 14 refused, 12 comments, 10 blank.',
+        '373 lines: 333 added, 0 updated, 4 unchanged, 14 rejected, 12 comments, 10 blank.',
       );
       expect(stdout).toContain('www.shop.example got 192.0.2.1:8080 30 times of 30.');
       expect(stdout).toMatch(/^total +- +750/m);

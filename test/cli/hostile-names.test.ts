@@ -64,7 +64,7 @@ it.skipIf(process.platform === 'win32')(
     run('sticky remove', [HOSTILE], 1);
     const rule = {
       name: 'a\u202eb',
-      conditions: [{ field: 'domain', operator: 'equals', value: 'a\u202eb' }],
+      conditions: [{ field: 'domain', operator: 'contains', value: 'a\u202eb' }],
       actions: [{ type: 'use-region', region: 'DE' }],
     };
     const added = JSON.parse(run('rules add', [JSON.stringify(rule), '--json'])) as { id: string };

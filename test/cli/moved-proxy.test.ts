@@ -26,7 +26,7 @@ function withLogin(): CommandLine & { id: string } {
 it('a password is not printed for a proxy whose address was changed by SQL, and every check finds it', () => {
   const cli = withLogin();
   const { run, id } = cli;
-  expect(run(['next', '--reveal']).stdout).toBe('socks5://canary-user:canary-password@gate.example:1080\n');
+  expect(run(['next', '--reveal']).stdout).toBe('socks5h://canary-user:canary-password@gate.example:1080\n');
   expect(run(['check', '--deep'])).toMatchObject({ status: 0, stdout: 'Sound.\n' });
   attack(cli, `UPDATE proxies SET host = 'evil.example', protocol = 'http', port = 8080`);
   for (const args of [
@@ -56,7 +56,7 @@ it('a password is not printed for a proxy whose address was changed by SQL, and 
   // What needs no key works, and sends nobody a password.
   expect(run(['check'])).toMatchObject({ status: 0, stdout: 'Sound.\n' });
   attack(cli, `UPDATE proxies SET host = 'gate.example', protocol = 'socks5', port = 1080`);
-  expect(run(['next', '--reveal']).stdout).toBe('socks5://canary-user:canary-password@gate.example:1080\n');
+  expect(run(['next', '--reveal']).stdout).toBe('socks5h://canary-user:canary-password@gate.example:1080\n');
 }, 120_000);
 
 it('check --deep says that credentials were not verified if the key is not at hand', () => {

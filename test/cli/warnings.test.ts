@@ -39,6 +39,31 @@ function change({ db }: CommandLine, sql: string): void {
 }
 
 describe('a warning is a line for a person, and an object with --json', () => {
+  it('of a session, country or ttl that the login of the proxy has no place for', () => {
+    const cli = commandLine();
+    const handOut = (name: string, ...options: string[]): string[] =>
+      warningsOf(cli, [name, ...options, ...(name === 'exec' ? ['--', 'true'] : [])]);
+    for (const [line, options, unused] of [
+      ['h.example:1', ['--session', 'canary'], '--session'],
+      ['http://u:p@h.example:2', ['--session', 'canary', '--country', 'de'], '--session, --country'],
+      ['http://u-{session}:p@h.example:3', ['--session', 'canary'], ''],
+      ['http://u-{session}:p@h.example:4', ['--session', 'canary', '--ttl', '5'], '--ttl'],
+      ['http://u:p@h.example:5', [], ''],
+    ] as const) {
+      cli.run(['import', '-', '--tag', 'one', '--sync'], { input: `${line}\n` });
+      const expected = unused === '' ? [] : ['NO_TEMPLATE'];
+      for (const name of ['next', 'exec'])
+        expect([line, handOut(name, ...options)]).toEqual([line, expected]);
+      expect([line, handOut('next', '--reveal', ...options)]).toEqual([line, expected]);
+      const { stderr } = cli.run(['next', ...options]);
+      if (unused !== '') expect(stderr).toContain(`Warning: ${unused} changed nothing: proxy `);
+      expect(stderr).not.toContain('canary');
+    }
+    // Without the key nobody knows; then next without --reveal works as before.
+    const env = { PROXYVAULT_KEY: 'ab'.repeat(32) };
+    expect(cli.run(['next', '--json', '--session', 's'], { env })).toMatchObject({ status: 0, stderr: '' });
+  }, 120_000);
+
   it('of a key that is made, and of its weak passphrase', () => {
     const cli = commandLine();
     writeFileSync(join(cli.folder, 'p'), 'short');

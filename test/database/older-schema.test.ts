@@ -31,6 +31,8 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   add: ['id', 'tag', 'import'],
   has: ['id', 'tag'],
   removeOthers: ['tag', 'import'],
+  countOthers: ['tag', 'import'],
+  findOthers: ['tag', 'import', 10],
   record: ['id', { success: true }],
   recordMany: [[]],
   findByDate: ['2026-01-01'],

@@ -129,8 +129,13 @@ describe('JSON', () => {
     const text = '[{"host":"h.example","port":1,"name":"a\\"]}"},{"host":"[::1]","port":2}]';
     const whole = await collect(text);
     expect(whole).toHaveLength(2);
-    for (let at = 1; at < text.length; at++)
-      expect(await collect([text.slice(0, at), text.slice(at)])).toEqual(whole);
+    for (let at = 1; at < text.length; at++) {
+      function* pieces(): Generator<string> {
+        yield text.slice(0, at);
+        yield text.slice(at);
+      }
+      expect(await collect(pieces())).toEqual(whole);
+    }
     expect(kindsOf(await collect('['.repeat(200_000), 'json'))).toEqual(['truncated']);
     expect(kindsOf(await collect(`[${'['.repeat(60_000)}${']'.repeat(60_000)}]`))).toEqual(['line-too-long']);
   });
@@ -227,7 +232,7 @@ proxy-groups:
         code: 'unknown-scheme',
         line: 9,
         reason: expect.stringContaining('ss is not supported'),
-        text: '***',
+        text: '192.0.2.1:1',
       },
       { code: 'bad-record', line: 10 },
     ]);
@@ -262,7 +267,7 @@ proxy-groups:
   it('a Rota export: addresses under proxies', async () => {
     const text =
       '{"proxies":[{"id":1,"address":"192.0.2.1:80","protocol":"socks4a","status":"idle","requests":0}],"pagination":{"page":1}}';
-    expect(proxiesOf(await collect(text))).toEqual([{ ...PROXY, protocol: 'socks4' }]);
+    expect(proxiesOf(await collect(text))).toEqual([{ ...PROXY, protocol: 'socks4', remoteDns: true }]);
   });
 
   it('a Scrapoxy list: colons behind the scheme', async () => {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatProxyUrl, type LineVerdict, type ListedProxy, parseProxyLine } from '../../src/lists/index.ts';
-import { maskLine } from '../../src/lists/mask.ts';
 
+const at80: ListedProxy = { protocol: 'http', host: '192.0.2.1', port: 80 };
 const login = (username: string, password: string): Partial<ListedProxy> => ({ username, password });
 
 describe('parseProxyLine reads', () => {
@@ -88,7 +88,10 @@ describe('parseProxyLine reads', () => {
       '192.0.2.1:80 | US | elite | 120ms',
       { protocol: 'http', host: '192.0.2.1', port: 80, geolocation: { country: 'US' } },
     ],
-    ['192.0.2.1:80 # mine: u:p', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    ['192.0.2.1:80 # mine, from 12:30', { protocol: 'http', host: '192.0.2.1', port: 80 }],
+    ['192.0.2.1,80,US,elite', { ...at80, geolocation: { country: 'US' } }],
+    ['192.0.2.1,80,http,US', { ...at80, geolocation: { country: 'US' } }],
+    ['192.0.2.1,80,US,socks5', { ...at80, protocol: 'socks5', geolocation: { country: 'US' } }],
     ['bücher.example:80', { protocol: 'http', host: 'xn--bcher-kva.example', port: 80 }],
   ];
   it.each(cases)('%s', (line, proxy) => {
@@ -175,10 +178,9 @@ describe('parseProxyLine refuses', () => {
     ['h.example:99999:g.example:8080', 'bad-port', 11],
     ['192.0.2.1:80 user pass', 'trailing-text', 13],
     ['192.0.2.1:80|user|pass', 'trailing-text', 13],
-    ['192.0.2.1,80,US,elite', 'ambiguous', 1],
+    ['192.0.2.1:80 # mine: u:p', 'ambiguous', 13],
+    ['192.0.2.1,80,Berlin,Mitte', 'ambiguous', 1],
     ['192.0.2.1,80,u,p,x', 'ambiguous', 1],
-    ['192.0.2.1,80,http,US', 'ambiguous', 1],
-    ['192.0.2.1,80,US,socks5', 'ambiguous', 1],
     ['192.0.2.1,80,user', 'ambiguous', 1],
     ['192.0.2.1,99999', 'bad-port', 1],
     ['page 80', 'not-a-proxy', 1],
@@ -238,7 +240,8 @@ describe('any proxy', () => {
     );
   });
 
-  it('comes back from the colon and the @ form, whatever the password', () => {
+  it('comes back from the colon and the @ form, or is rejected, whatever the password', () => {
+    let read = 0;
     fc.assert(
       fc.property(port, printable, printable, (number, username, password) => {
         // What stands at the end of a line cannot end in space, and a colon ends a username.
@@ -246,54 +249,23 @@ describe('any proxy', () => {
           !username.includes(':') && password === password.trim() && !/\s$/.test(`${username}:${password}`),
         );
         const expected = { host: 'h.example', port: number, username, password };
-        if (!`${username}${password}`.includes('@')) {
-          const colon = parseProxyLine(`h.example:${number}:${username}:${password}`);
-          if (colon.kind === 'refused') expect(colon.code).toBe('ambiguous');
-          else expect(colon).toMatchObject({ kind: 'proxy', proxy: expected });
-        }
         fc.pre(!/^[\s#;]|^\/\/|^[a-z][a-z\d+.-]*:\/\//i.test(`${username}:`) && username === username.trim());
-        const at = parseProxyLine(`${username}:${password}@h.example:${number}`);
-        if (at.kind === 'comment' || (at.kind === 'refused' && at.code === 'unknown-scheme')) return;
-        if (/^(?:https?|socks[45][ah]?):\/\//i.test(`${username}:${password}`)) return;
-        expect(at).toMatchObject({ kind: 'proxy', proxy: expected });
+        fc.pre(!/^(?:https?|socks[45][ah]?):\/\//i.test(`${username}:${password}`));
+        // A comment after a blank is no part of the password.
+        fc.pre(!/\s(?:#+|;|\/\/)\s/.test(password));
+        for (const line of [
+          `h.example:${number}:${username}:${password}`,
+          `${username}:${password}@h.example:${number}`,
+        ]) {
+          const verdict = parseProxyLine(line);
+          if (verdict.kind === 'proxy') read++;
+          if (verdict.kind !== 'comment' && verdict.kind !== 'refused')
+            expect(verdict).toMatchObject({ kind: 'proxy', proxy: expected });
+        }
       }),
       { numRuns: 500 },
     );
-  });
-});
-
-describe('a masked line', () => {
-  it('never shows a password or username', () => {
-    const secret = fc.stringMatching(/^canary[a-z0-9@:%#/.-]{0,12}$/);
-    const shapes: ((u: string, p: string) => string)[] = [
-      (u, p) => `h.example:80:${u}:${p}`,
-      (u, p) => `${u}:${p}@h.example:80`,
-      (u, p) => `http://${u}:${p}@192.0.2.1:80`,
-      (u, p) => `${u}:${p}:192.0.2.1:80`,
-      (u, p) => `192.0.2.1:80 ${u} ${p}`,
-      (u, p) => `192.0.2.1:99999:${u}:${p}`,
-      (u, p) => `ftp://${u}:${p}@x`,
-      (u, p) => `${u},${p}`,
-      (_, p) => p,
-    ];
-    fc.assert(
-      fc.property(secret, secret, fc.nat({ max: shapes.length - 1 }), (u, p, shape) => {
-        const line = shapes[shape]?.(u, p) ?? '';
-        // "canary.x:80" alone is an address to everyone.
-        fc.pre(parseProxyLine(line).kind !== 'proxy' || /[@]|:.*:/.test(line));
-        const masked = maskLine(line);
-        if (/^canary[a-z\d-]*(?:\.[a-z\d-]+)+:\d{1,5}\/?$/.test(line.slice(line.lastIndexOf('@') + 1)))
-          return;
-        expect(masked).not.toContain('canary');
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it('shows addresses', () => {
-    expect(maskLine('192.0.2.1:80')).toBe('192.0.2.1:80');
-    expect(maskLine('http://u:p@h.example:99999')).toBe('http://***@h.example:99999');
-    expect(maskLine('[2001:db8::1]:80:u:p')).toBe('[2001:db8::1]:80***');
+    expect(read).toBeGreaterThan(50);
   });
 });
 

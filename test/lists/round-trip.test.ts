@@ -39,8 +39,17 @@ const proxy: fc.Arbitrary<ListedProxy> = fc
     region: fc.option(printable(10), { nil: undefined }),
     geolocation: fc.option(location, { nil: undefined }),
     latency: fc.option(fc.nat(), { nil: undefined }),
+    remoteDns: fc.constantFrom(undefined, true, false),
+    rotateUrl: fc.constantFrom(
+      undefined,
+      'https://rotate.example/?key=a,b;"c"&x=%20#d',
+      'http://192.0.2.1:8/-',
+    ),
   })
-  .map(({ login, ...rest }) => JSON.parse(JSON.stringify({ ...rest, ...login })) as ListedProxy);
+  .map(({ login, remoteDns, ...rest }) => {
+    const dns = rest.protocol.startsWith('socks') ? { remoteDns } : {};
+    return JSON.parse(JSON.stringify({ ...rest, ...dns, ...login })) as ListedProxy;
+  });
 
 /** Writes proxies, with the number of those left out, and reads them back. */
 async function roundTrip(proxies: readonly ListedProxy[], format: ExportFormat) {
@@ -145,6 +154,17 @@ describe('any proxy, with any printable username and password,', () => {
     );
   });
 
+  it.each(EXPORT_FORMATS)('says what %s leaves out of it', (format) => {
+    const formatter = new ListFormatter({ format, reveal: true });
+    const lostOf = (proxy: Partial<ListedProxy>): unknown =>
+      formatter.write({ protocol: 'socks5', host: 'h.example', port: 1, ...proxy });
+    const isRecord = format === 'csv' || format === 'json';
+    const rotateUrl = 'https://rotate.example/';
+    expect(lostOf({ remoteDns: true })).toMatchObject({ lost: [] });
+    expect(lostOf({ remoteDns: false })).toMatchObject({ lost: isRecord ? [] : ['remoteDns'] });
+    expect(lostOf({ rotateUrl })).toMatchObject({ lost: isRecord ? [] : ['rotateUrl'] });
+  });
+
   it('is left out of colons where they would read as another, with a reason', async () => {
     const login = (username: string, password: string): ListedProxy => ({
       protocol: 'http',
@@ -174,6 +194,7 @@ describe('any proxy, with any printable username and password,', () => {
         port: 1,
         username: 'canary-u',
         password: 'canary-p',
+        rotateUrl: 'https://canary.example/',
       });
       const text = formatter.begin() + ('text' in formatted ? formatted.text : '') + formatter.end();
       expect(text).toContain('***');

@@ -119,6 +119,82 @@ describe('domain patterns', () => {
     expect(matchingPatterns('2001:db8::1')).toEqual(['2001:db8::1']);
   });
 
+  it.each([
+    ['https://shop.example/cart?x=1', 'shop.example'],
+    ['HTTPS://Shop.Example.:443/', 'shop.example'],
+    ['shop.example:443', 'shop.example'],
+    ['shop.example:', 'shop.example'],
+    ['shop.example/cart?next=https://evil.example/@x', 'shop.example'],
+    ['shop.example#me@evil.example', 'shop.example'],
+    ['shop.example?q=me@evil.example', 'shop.example'],
+    ['user:pass@shop.example', 'shop.example'],
+    ['https://us%40er:p@ss@shop.example:8443/', 'shop.example'],
+    ['[2001:DB8::1]:443', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['http://[2001:db8::1]/x', '2001:db8::1'],
+    ['192.0.2.1:80', '192.0.2.1'],
+    ['localhost:3000/x', 'localhost'],
+    ['https://bücher.example/ü', 'xn--bcher-kva.example'],
+    ['wss://*.shop.example/', '*.shop.example'],
+    ['*.shop.example:443', '*.shop.example'],
+    [' shop.example ', 'shop.example'],
+  ])('of %s are those of its host', (text, pattern) => {
+    expect(normalizeDomainPattern(text)).toEqual({ pattern, isWildcard: pattern.startsWith('*.') });
+  });
+
+  it.each([
+    '',
+    ' ',
+    'https://',
+    'https:///cart',
+    '/cart',
+    'word/path',
+    'canary:pa/ss@shop.example',
+    'https://good.example\\@evil.example/',
+    'https://good.example\\.evil.example/',
+    'shop.example:99999',
+    'shop.example:http',
+    'shop.example:443:8',
+    '2001:db8::1:443:zz',
+    'https://canary@/',
+    'two words',
+    'a@b@',
+    'https://shop%2eexample/',
+  ])('of %j are none, and the error says what to write and not what was written', (text) => {
+    const parsed = normalizeDomainPattern(text);
+    expect(parsed).toMatchObject({ error: expect.stringContaining('Write a domain such as shop.example') });
+    expect(JSON.stringify(parsed)).not.toContain('canary');
+  });
+
+  it('may leave out wildcards', () => {
+    for (const text of ['*.shop.example', 'https://*.shop.example/'])
+      expect(normalizeDomainPattern(text, { wildcards: false })).toMatchObject({
+        error: expect.stringContaining('wildcard'),
+      });
+    expect(normalizeDomainPattern('shop.example:1', { wildcards: false })).toMatchObject({
+      pattern: 'shop.example',
+    });
+  });
+
+  it('of any login, port and path before and after a domain are those of the domain', () => {
+    const word = fc.stringMatching(/^[\w.~:@-]{0,20}$/);
+    fc.assert(
+      fc.property(
+        fc.domain(),
+        word,
+        fc.integer({ min: 1, max: 65_535 }),
+        fc.webPath(),
+        (host, login, port, path) => {
+          const expected = normalizeDomainPattern(host);
+          if ('error' in expected) return;
+          for (const scheme of ['', 'https://', 'socks5h://'])
+            expect(normalizeDomainPattern(`${scheme}${login}@${host}:${port}${path}`)).toEqual(expected);
+        },
+      ),
+    );
+  });
+
   it('are normalised, again to themselves', () => {
     expect(normalizeDomainPattern('*.EXAMPLE.com.')).toEqual({ pattern: '*.example.com', isWildcard: true });
     fc.assert(

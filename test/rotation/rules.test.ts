@@ -38,6 +38,20 @@ describe('conditions', () => {
       expect([condition, holds(condition, facts)]).toEqual([condition, expected]);
   });
 
+  it('of an older version, with a URL or brackets for a domain, hold for its host', () => {
+    for (const [value, domain] of [
+      ['https://shop.example/cart', 'shop.example'],
+      ['[2001:db8::1]', '2001:db8::1'],
+      ['shop.example:443', 'https://u:p@shop.example/'],
+    ] as const) {
+      expect([value, holds({ field: 'domain', operator: 'equals', value }, { domain })]).toEqual([
+        value,
+        true,
+      ]);
+      expect(holds({ field: 'domain', operator: 'not-in', value: [value] }, { domain })).toBe(false);
+    }
+  });
+
   it('take a domain for the same whatever way it is written', () => {
     const written = ['shop.de', 'SHOP.DE.', 'shop。de', 'shop.ｄｅ', 'shop.de。'];
     for (const domain of written) {

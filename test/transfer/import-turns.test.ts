@@ -140,7 +140,7 @@ describe('an import lets the event loop have its turns', () => {
     const { db, encryption, proxies } = pool();
     await importProxies(db, listOf(1500, 'old'), { encryption, tag: 'a', sync: true });
     await Promise.all([
-      importProxies(db, listOf(1500, 'a'), { encryption, tag: 'a', sync: true }),
+      importProxies(db, listOf(1500, 'a'), { encryption, tag: 'a', sync: true, maxRemove: '100%' }),
       importProxies(db, listOf(1500, 'b'), { encryption, tag: 'b' }),
       encryption.rotate({ batchSize: 500 }),
     ]);

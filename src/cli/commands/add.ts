@@ -14,8 +14,10 @@ interface AddOptions extends VaultOptions {
   name?: string;
   region?: string;
   protocol?: ProxyProtocol;
+  strictProtocol?: boolean;
   username?: string;
   passwordStdin?: boolean;
+  localDns?: boolean;
 }
 
 export function addCommand(): Command {
@@ -25,21 +27,30 @@ export function addCommand(): Command {
       .argument('<proxy>', 'a URL, or any form that a list may have')
       .option('--name <name>')
       .option('--region <region>')
-      .addOption(new Option('--protocol <protocol>', 'where the proxy names none').choices(PROXY_PROTOCOLS))
+      .addOption(
+        new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
+          PROXY_PROTOCOLS,
+        ),
+      )
+      .option('--strict-protocol', 'reject a proxy that names no protocol, unless --protocol names it')
       .option('--username <username>')
-      .option('--password-stdin', 'read the password from standard input, so that no process list shows it'),
+      .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
+      .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   ).action(async (given: string, options: AddOptions) => {
-    const { username = '', password = '', ...proxy } = await withPassword(read(given, options), options);
-    const credentials = username === '' && password === '' ? null : { username, password };
+    const listed = await withPassword(read(given, options), options);
+    const { username = '', password = '', rotateUrl, ...proxy } = listed;
+    const isOpen = username === '' && password === '' && rotateUrl === undefined;
+    const credentials = isOpen ? null : { username, password, rotateUrl };
     await withVault(
       options,
       (vault) => {
-        const { name, region } = options;
+        const { name, region, localDns } = options;
         const created = new ProxyRepository(vault.db, vault.encryption).create({
           ...proxy,
           name,
           region,
+          remoteDns: localDns ? false : proxy.remoteDns,
           credentials,
         });
         print(
@@ -53,9 +64,18 @@ export function addCommand(): Command {
   });
 }
 
-function read(given: string, { protocol }: AddOptions): ListedProxy {
-  const verdict = parseProxyLine(given, { protocol });
-  if (verdict.kind === 'proxy') return verdict.proxy;
+function read(given: string, { protocol, strictProtocol, localDns }: AddOptions): ListedProxy {
+  const verdict = parseProxyLine(given, {
+    protocol,
+    strictProtocol: strictProtocol && protocol === undefined,
+  });
+  if (verdict.kind === 'proxy') {
+    if (!localDns || !verdict.proxy.remoteDns) return verdict.proxy;
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'socks5h and socks4a say that the proxy resolves names, and --local-dns that it does not: leave one of them out.',
+    );
+  }
   throw new ProxyVaultError(
     'INVALID_INPUT',
     `The proxy cannot be read: ${verdict.kind === 'refused' ? verdict.reason : 'it is empty or a comment'}.`,

@@ -4,7 +4,7 @@ import { Rotator } from '../../rotation/index.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
 import { reportError } from '../fail.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
-import { clientUrl, proxyEnvironment } from '../proxy-environment.ts';
+import { proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
 import { withVault, withVaultOptions } from '../vault.ts';
 import { warn } from '../warn.ts';
@@ -54,7 +54,6 @@ be started, 125 there was no proxy, or proxyvault failed in another way: then th
 
 async function run(command: string, args: string[], options: ExecOptions): Promise<void> {
   const { id, url, hasCredentials } = await handOut({ ...options, reveal: true });
-  const proxy = clientUrl(url);
   if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
     warn(
       options.json,
@@ -63,8 +62,8 @@ async function run(command: string, args: string[], options: ExecOptions): Promi
     );
   const ended = await runCommand(
     command,
-    args.map((arg) => arg.replaceAll(PLACEHOLDER, () => proxy)),
-    proxyEnvironment(proxy, { keepNoProxy: options.keepNoProxy }),
+    args.map((arg) => arg.replaceAll(PLACEHOLDER, () => url)),
+    proxyEnvironment(url, { keepNoProxy: options.keepNoProxy }),
   );
   process.exitCode = ended.code;
   if ('error' in ended) reportError(ended.error, options.json === true);

@@ -17,20 +17,23 @@ interface ExportOptions extends VaultOptions {
   output?: string;
 }
 
-/** So many are remembered, since a large pool may have as many. */
+/** Only so many are kept in memory: a large pool may leave out thousands. */
 const KEPT_LEFT_OUT = 20;
-/** Pieces are put together to so many characters before they are written. */
+/** Pieces are joined until they have so many characters, and then written. */
 const WRITE_SIZE = 65_536;
 
 export function exportCommand(): Command {
   return withVaultOptions(
     new Command('export')
-      .description('write the pool as a list that import reads back to an identical pool')
+      .description('write the pool as a list, from which import makes an identical pool')
       .addOption(new Option('--format <format>', 'how it is written').choices(EXPORT_FORMATS).default('urls'))
-      .option('--layout <layout>', 'of the format template, such as {host}:{port}@{username}:{password}')
+      .option(
+        '--layout <layout>',
+        'how the format template writes a line, such as {host}:{port}@{username}:{password}',
+      )
       .option('--tag <tag>', 'only the proxies with this tag')
       .option('--reveal', 'write usernames and passwords; without it they are masked')
-      .option('--output <file>', 'write to a new file that only you can read, in place of standard output'),
+      .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
     'proxyvault export --format json --reveal --output pool.json',
   ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
 }
@@ -40,11 +43,9 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   using file = output === undefined ? null : new PrivateFile(output);
   if (file === null && reveal) warnIfOutputIsOpen(json, 'use --output FILE');
   const write = file === null ? writeOut : (piece: string) => file.write(piece);
-  const items: LeftOut[] = [];
-  let count = 0;
-  const onLeftOut = (proxy: LeftOut): void => {
-    if (++count <= KEPT_LEFT_OUT) items.push(proxy);
-  };
+  const proxies = new FirstOf();
+  const parts = new FirstOf();
+  const onLeftOut = (left: LeftOut): void => (left.part === undefined ? proxies : parts).add(left);
   let text = '';
   for (const piece of exportProxies(db, { encryption, format, layout, tag, reveal, onLeftOut })) {
     text += piece;
@@ -54,14 +55,27 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   }
   await write(text);
   file?.publish();
-  if (count === 0) return;
-  warn(json, 'LEFT_OUT', `${count} left out, which ${format} cannot carry (json and csv carry most).`, {
-    name: 'proxies',
-    items,
-    count,
-    describe: ({ id, reason }) => `${id}: ${reason}`,
-  });
+  if (parts.count > 0)
+    warn(json, 'PARTS_LEFT_OUT', `${format} cannot carry all of ${parts.count} (json and csv can).`, parts);
+  if (proxies.count === 0) return;
+  const message = `${proxies.count} left out, which ${format} cannot carry (json and csv carry most).`;
+  warn(json, 'LEFT_OUT', message, proxies);
   process.exitCode = EXIT.failure;
+}
+
+/** How many were left out, and the first of them. */
+class FirstOf {
+  readonly name = 'proxies';
+  readonly items: LeftOut[] = [];
+  count = 0;
+
+  add(left: LeftOut): void {
+    if (++this.count <= KEPT_LEFT_OUT) this.items.push(left);
+  }
+
+  describe({ id, reason }: LeftOut): string {
+    return `${id}: ${reason}`;
+  }
 }
 
 async function writeOut(text: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { StickySessionRepository } from '../../database/repositories/index.ts';
-import { notFound } from '../../database/validation.ts';
+import { notFound, parseDomain } from '../../database/validation.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
@@ -32,12 +32,13 @@ export function stickyCommand(): Command {
     withVaultOptions(
       new Command('set')
         .description('map a domain, or *.domain, to a proxy')
-        .argument('<domain>')
+        .argument('<domain>', 'or a URL, of which the host counts')
         .argument('<id>')
         .option('--ttl <ms>', 'milliseconds from the last use', wholeNumber),
       "proxyvault sticky set '*.example.com' 0199c0de-0000-7000-8000-000000000001 --ttl 3600000",
-    ).action((domain: string, proxyId: string, options: VaultOptions & { ttl?: number }) =>
+    ).action((given: string, proxyId: string, options: VaultOptions & { ttl?: number }) =>
       withVault(options, ({ db }) => {
+        const { pattern: domain } = parseDomain(given);
         const sticky = new StickySessionRepository(db);
         sticky.create({ domain, proxyId, ttl: options.ttl });
         print(options.json, sticky.findByDomain(domain), () => text`${domain} sticks to ${proxyId}.`);
@@ -46,10 +47,13 @@ export function stickyCommand(): Command {
   );
   command.addCommand(
     withVaultOptions(
-      new Command('remove').description('let a domain go').argument('<domain>'),
+      new Command('remove')
+        .description('let a domain go')
+        .argument('<domain>', 'or a URL, of which the host counts'),
       'proxyvault sticky remove example.com',
-    ).action((domain: string, options: VaultOptions) =>
+    ).action((given: string, options: VaultOptions) =>
       withVault(options, ({ db }) => {
+        const { pattern: domain } = parseDomain(given);
         if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);
         print(options.json, { removed: domain }, () => text`Removed ${domain}.`);
       }),

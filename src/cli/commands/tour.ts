@@ -15,12 +15,12 @@ import {
 import { EncryptionService } from '../../database/services/index.ts';
 import { Rotator } from '../../rotation/index.ts';
 import { importProxies } from '../../transfer/index.ts';
+import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import type { Vault } from '../vault.ts';
 import { eventTable } from './events.ts';
-import { describeImport } from './import.ts';
 import { usageTable } from './stats.ts';
 
 const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));

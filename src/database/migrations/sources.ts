@@ -8,6 +8,7 @@ import identity from './002_identity_expiry_and_indexes.sql';
 import encryptionKeys from './003_encryption_keys.sql';
 import proxyTags from './004_proxy_tags.sql';
 import addressBinding from './005_address_binding.sql';
+import remoteDns from './006_remote_dns.sql';
 import passwordIdentity from './007_password_identity.sql';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts';
@@ -19,6 +20,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '003_encryption_keys', sql: encryptionKeys },
   { name: '004_proxy_tags', sql: proxyTags },
   { name: '005_address_binding', sql: addressBinding },
+  { name: '006_remote_dns', sql: remoteDns },
   { name: '007_password_identity', sql: passwordIdentity },
 ];
 

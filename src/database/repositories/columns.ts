@@ -2,6 +2,7 @@ import type { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { Row, SqlValue } from '../drivers/driver.ts';
+import { issueText } from '../issue-text.ts';
 import { isStoredDay, isStoredTime } from '../timestamps.ts';
 
 /**
@@ -166,7 +167,7 @@ function parseJson<T>(value: SqlValue | undefined, schema: z.ZodType<T>): { valu
   } catch {
     return { problem: 'it is not JSON' };
   }
-  const result = schema.safeParse(parsed);
+  const result = schema.safeParse(parsed, { error: issueText });
   if (result.success) return { value: result.data };
   const issues = result.error.issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);
   return { problem: issues.join('; ') };

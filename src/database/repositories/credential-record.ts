@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { webUrlProblem } from '../../network/web-url.ts';
 import type { Row } from '../drivers/driver.ts';
 import type { OpenedCredential } from '../services/credential-cipher.ts';
 import { type EncryptedData, type Login, PROXY_PROTOCOLS, type ProxyAddress } from '../types.ts';
@@ -14,11 +15,18 @@ const part = z
   .regex(/^\P{Cc}*$/u, 'has a control character')
   .refine((text) => text.isWellFormed(), 'is not well-formed');
 
-/** What logs in at a proxy: not both may be empty. */
+const rotateUrl = z.string().transform((value, context) => {
+  const problem = webUrlProblem(value);
+  if (problem === null) return value;
+  context.addIssue(problem);
+  return z.NEVER;
+});
+
+/** What is secret of a proxy: not all of it may be empty. */
 export const loginSchema = z
-  .strictObject({ username: part, password: part })
+  .strictObject({ username: part, password: part, rotateUrl: rotateUrl.optional() })
   .refine(
-    ({ username, password }) => username !== '' || password !== '',
+    ({ username, password, rotateUrl }) => username !== '' || password !== '' || rotateUrl !== undefined,
     'username and password are both empty',
   );
 

@@ -408,6 +408,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 }
 
-function textOf({ username, password }: Login): string {
-  return JSON.stringify({ username, password });
+function textOf({ username, password, rotateUrl }: Login): string {
+  return JSON.stringify({ username, password, rotateUrl });
 }

@@ -5,7 +5,7 @@ export { EncryptedCredentialsRepository } from './encrypted-credentials.reposito
 export { ProxyRepository } from './proxy.repository.ts';
 export type { ImportOptions, ImportSummary } from './proxy-import.ts';
 export type { ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
-export { ProxyTagsRepository } from './proxy-tags.repository.ts';
+export { type LeavingCount, type LeavingProxy, ProxyTagsRepository } from './proxy-tags.repository.ts';
 export {
   type DailyUsage,
   type DayRange,

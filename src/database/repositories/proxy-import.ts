@@ -10,6 +10,7 @@ import type { ImportMemory } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
   alreadyThere,
+  flagOf,
   INSERT_FIRST_PROXY,
   INSERT_PROXY,
   inputSchema,
@@ -21,19 +22,17 @@ import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts'
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password, name, region or geolocation. */
+  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
   updated: number;
   unchanged: number;
-  /** Those that left the list of the tag and had no other; absent unless it was a sync. */
-  removed?: number;
 }
 
 export interface ImportOptions {
   /**
-   * A tag for each of them. `importId` tells those that this import found from those that an earlier one left;
-   * `removeOthers` takes the tag from the latter, and removes those that have no other.
+   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
+   * `ProxyTagsRepository.removeOthers` removes.
    */
-  tag?: { name: string; importId: string; removeOthers?: boolean } | undefined;
+  tag?: { name: string; importId: string } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;
@@ -103,8 +102,7 @@ export class ProxyImport<M extends Mode> {
       }
     }
     onProgress?.(done);
-    if (!tag?.removeOthers) return summary;
-    return { ...summary, removed: yield* this.#tools.tags.removeOthersSteps(tag.name, tag.importId) };
+    return summary;
   }
 
   /** Null if the entry must wait for the end of the list. */
@@ -160,27 +158,36 @@ export class ProxyImport<M extends Mode> {
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
   *#update(id: string, input: ValidProxy, login?: Login): Steps<M, 'updated' | 'unchanged'> {
-    const { name = null, region = null, geolocation, credentials } = input;
+    const { name = null, region = null, geolocation, remoteDns, credentials } = input;
     let changed = 0;
-    if (name !== null || region !== null || geolocation) {
+    if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
       const location = geolocation ? JSON.stringify(geolocation) : null;
       changed = (yield this.#describe({
         id,
         name,
         region,
         geolocation: location,
+        remote_dns: flagOf(remoteDns),
         now: this.#now(),
       })) as number;
     }
-    // Lists that hide passwords have empty ones.
-    if (credentials && credentials.password !== '') {
-      const stored = login ?? (yield* this.#tools.identities.loginOf(id));
-      if (stored === null || stored === 'unreadable' || stored.password !== credentials.password) {
-        yield* this.#replaceLogin({ ...input, id }, credentials);
-        changed++;
-      }
+    const replacement = credentials ? yield* this.#changedLogin(id, credentials, login) : null;
+    if (replacement) {
+      yield* this.#replaceLogin({ ...input, id }, replacement);
+      changed++;
     }
     return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
+  *#changedLogin(id: string, given: Login, known: Login | undefined): Steps<M, Login | null> {
+    if (given.password === '' && given.rotateUrl === undefined) return null;
+    const stored = known ?? (yield* this.#tools.identities.loginOf(id));
+    if (stored === 'unreadable') return given.password === '' ? null : given;
+    const password = given.password || (stored?.password ?? '');
+    const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
+    const isSame = stored?.password === password && stored.rotateUrl === rotateUrl;
+    return isSame ? null : { username: given.username, password, rotateUrl };
   }
 
   /** For a proxy that is known to have the address and username. */
@@ -196,9 +203,11 @@ export class ProxyImport<M extends Mode> {
          name = coalesce(:name, name),
          region = coalesce(:region, region),
          geolocation_json = coalesce(:geolocation, geolocation_json),
+         remote_dns = coalesce(:remote_dns, remote_dns),
          updated_at = :now
        WHERE id = :id AND (
-         name <> coalesce(:name, name)
+         remote_dns <> coalesce(:remote_dns, remote_dns)
+         OR name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
          OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
       params,

@@ -13,7 +13,7 @@ import {
   type ProxyStatus,
 } from '../types.ts';
 import { hostSchema, idSchema, parse, text } from '../validation.ts';
-import { HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { loginSchema } from './credential-record.ts';
 
 /** Which proxies are meant; an absent field leaves it open. */
@@ -67,6 +67,10 @@ const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
   timezone: text(64).optional(),
 });
 
+/** An HTTP or HTTPS proxy gets the names of its targets, so no client resolves them. */
+export const ONLY_SOCKS =
+  'false is for socks4 and socks5 alone: http and https proxies always resolve the names of targets';
+
 const fields = {
   name: text(256),
   host: hostSchema,
@@ -77,20 +81,27 @@ const fields = {
   latency: z.int().nonnegative().nullable(),
   region: text(128).nullable(),
   geolocation: geolocationSchema.nullable(),
+  remoteDns: z.boolean(),
 };
 
-export const inputSchema = z.strictObject({
-  host: fields.host,
-  port: fields.port,
-  protocol: fields.protocol,
-  name: fields.name.optional(),
-  id: idSchema.optional(),
-  status: fields.status.optional(),
-  latency: fields.latency.optional(),
-  region: fields.region.optional(),
-  geolocation: fields.geolocation.optional(),
-  credentials: loginSchema.nullable().optional(),
-});
+export const inputSchema = z
+  .strictObject({
+    host: fields.host,
+    port: fields.port,
+    protocol: fields.protocol,
+    name: fields.name.optional(),
+    id: idSchema.optional(),
+    status: fields.status.optional(),
+    latency: fields.latency.optional(),
+    region: fields.region.optional(),
+    geolocation: fields.geolocation.optional(),
+    remoteDns: fields.remoteDns.optional(),
+    credentials: loginSchema.nullable().optional(),
+  })
+  .refine(({ remoteDns, protocol }) => remoteDns !== false || protocol.startsWith('socks'), {
+    path: ['remoteDns'],
+    message: ONLY_SOCKS,
+  });
 
 export type ValidProxy = z.infer<typeof inputSchema>;
 
@@ -133,10 +144,10 @@ export function whereOf(filter: ProxyFilter): { where: string; params: Params } 
 const INSERT = `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, username_fingerprint, password_fingerprint, position, created_at, updated_at
+    region, geolocation_json, remote_dns, username_fingerprint, password_fingerprint, position, created_at, updated_at
   ) SELECT
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :username_fingerprint, :password_fingerprint,
+    :region, :geolocation, :remote_dns, :username_fingerprint, :password_fingerprint,
     coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
 
 /** Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. */
@@ -164,6 +175,7 @@ export function toParams(
   now: string,
 ): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
+  const { remoteDns = true } = input;
   return {
     id,
     name: name ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
@@ -174,6 +186,7 @@ export function toParams(
     latency,
     region,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
+    remote_dns: remoteDns ? 1 : 0,
     username_fingerprint: identity.username_fingerprint,
     password_fingerprint: identity.password_fingerprint,
     position: null,
@@ -200,8 +213,14 @@ export function toUpdateParams(id: string, changes: z.infer<typeof updateSchema>
     region: region ?? null,
     set_geolocation: geolocation === undefined ? 0 : 1,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
+    remote_dns: flagOf(changes.remoteDns),
     now,
   };
+}
+
+/** The parameter of a flag: null if it is not given. */
+export function flagOf(value: boolean | undefined): number | null {
+  return value === undefined ? null : value ? 1 : 0;
 }
 
 export const PROXIES = new Table('proxies', ['id'], {
@@ -224,6 +243,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   latency_ewma: nullable(number(0, Number.MAX_VALUE)),
   last_used_at: nullable(TIME),
   position: whole(1),
+  remote_dns: FLAG,
 });
 
 /** @throws INVALID_ROW for a row that holds no valid proxy. */
@@ -254,6 +274,7 @@ export function toProxy(row: Row): ProxyConfig {
       lastUsed === null
         ? null
         : fromStored(TIME.is(lastUsed) ? lastUsed : PROXIES.refuse(row, 'last_used_at')),
+    remoteDns: (is.remote_dns.is(row.remote_dns) ? row.remote_dns : PROXIES.refuse(row, 'remote_dns')) === 1,
     createdAt: fromStored(TIME.is(created) ? created : PROXIES.refuse(row, 'created_at')),
     updatedAt: fromStored(TIME.is(updated) ? updated : PROXIES.refuse(row, 'updated_at')),
   };

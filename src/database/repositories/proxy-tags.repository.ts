@@ -1,6 +1,8 @@
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { assertId, parse, text } from '../validation.ts';
+import type { ProxyAddress } from '../types.ts';
+import { assertId, assertWhole, parse, text } from '../validation.ts';
 import { ID, Table, TEXT } from './columns.ts';
+import { toAddress } from './credential-record.ts';
 import { assertBehind } from './key-order.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
@@ -11,6 +13,19 @@ export const PROXY_TAGS = new Table('proxy_tags', ['proxy_id', 'tag'], {
   tag: ID,
   import_id: TEXT,
 });
+
+/** A proxy that left the list of a tag. */
+export interface LeavingProxy extends ProxyAddress {
+  id: string;
+  /** It has another tag, so it loses this one and stays in the pool. */
+  stays: boolean;
+}
+
+/** How many proxies left the list of a tag, and how many of them have no other tag, so that they would be removed. */
+export interface LeavingCount {
+  leaving: number;
+  removed: number;
+}
 
 /** Which proxies belong to which list. A proxy may have any number of tags. */
 export class ProxyTagsRepository<M extends Mode = 'sync'> {
@@ -63,6 +78,35 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
     );
   }
 
+  /** Counts the proxies with a tag that this import did not find. */
+  countOthers(tag: string, importId: string): Result<M, LeavingCount> {
+    return this.#db.one(
+      `SELECT count(*) AS leaving, coalesce(sum(CASE WHEN EXISTS (
+           SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = mine.proxy_id AND other.tag <> mine.tag)
+         THEN 0 ELSE 1 END), 0) AS removed
+       FROM proxy_tags AS mine WHERE mine.tag = :tag AND mine.import_id <> :import_id`,
+      { tag: assertTag(tag), import_id: assertId(importId, 'importId') },
+      (row) => ({ leaving: Number(row?.leaving), removed: Number(row?.removed) }),
+    );
+  }
+
+  /** The first `limit` proxies with a tag that this import did not find, by id. Malformed rows are left out. */
+  findOthers(tag: string, importId: string, limit: number): Result<M, LeavingProxy[]> {
+    return this.#db.all(
+      `SELECT proxies.id, proxies.protocol, proxies.host, proxies.port, CASE WHEN EXISTS (
+           SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = mine.proxy_id AND other.tag <> mine.tag)
+         THEN 1 ELSE 0 END AS stays
+       FROM proxy_tags AS mine JOIN proxies ON proxies.id = mine.proxy_id
+       WHERE mine.tag = :tag AND mine.import_id <> :import_id ORDER BY mine.proxy_id LIMIT :limit`,
+      {
+        tag: assertTag(tag),
+        import_id: assertId(importId, 'importId'),
+        limit: assertWhole(limit, 'limit', 1, 10_000),
+      },
+      toLeaving,
+    );
+  }
+
   /**
    * Takes a tag from all proxies that this import did not find, and removes those that have no other tag; gives how many
    * were removed.
@@ -107,6 +151,11 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
       (row) => (row?.last ?? null) as string | null,
     );
   }
+}
+
+function toLeaving(row: Row): LeavingProxy | undefined {
+  const address = toAddress(row);
+  return address && ID.is(row.id) ? { id: row.id, ...address, stays: Number(row.stays) === 1 } : undefined;
 }
 
 function toTag(row: Row): string {

@@ -26,6 +26,7 @@ import {
   INSERT_OTHER_PROXY,
   INSERT_PROXY,
   inputSchema,
+  ONLY_SOCKS,
   type ProxyFilter,
   type ProxyListing,
   type ProxyPage,
@@ -80,8 +81,8 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Adds the proxies that are new by identity and gives known ones what the list has of password, name, region and
-   * geolocation, in one transaction: repeating an import changes nothing, and the order of the list does not matter. What
+   * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
+   * geolocation and `remoteDns`, in one transaction: repeating an import changes nothing, and the order of the list does not matter. What
    * was measured stays. A new password for a username that the list has once, and the pool once, is that proxy's. A stored
    * login that is damaged is replaced by that of the list.
    *
@@ -172,10 +173,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A login is bound to the address of its
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves
+   * the names of targets from then on. A login is bound to the address of its
    * proxy, so another protocol, host or port encrypts it again, in the same transaction, and needs the key.
    *
-   * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login; CONFLICT,
+   * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
+   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT,
    *   with `details.existingId`, if another proxy has the new identity; CREDENTIAL_CORRUPT if the login does not open at the
    *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
    */
@@ -186,7 +189,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     }
     const params = toUpdateParams(assertId(id), changes, this.#now());
     const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
-    return moves ? this.#db.transaction(() => this.#move(params)) : this.#update(params);
+    // Whether local resolution fits is known from the row that the update gives: then it is undone.
+    if (moves || changes.remoteDns === false) return this.#db.transaction(() => this.#move(params));
+    return this.#update(params);
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
@@ -313,12 +318,17 @@ export class ProxyRepository<M extends Mode = 'sync'> {
          success_rate = coalesce(:success_rate, success_rate),
          region = CASE WHEN :set_region = 1 THEN :region ELSE region END,
          geolocation_json = CASE WHEN :set_geolocation = 1 THEN :geolocation ELSE geolocation_json END,
+         remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
+           THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
          updated_at = :now
        WHERE id = :id RETURNING *`,
       params,
       (row) => {
         if (row === undefined) throw notFound('proxy', String(params.id));
-        return toProxy(row);
+        const proxy = toProxy(row);
+        if (params.remote_dns === 0 && proxy.remoteDns)
+          throw new ProxyVaultError('INVALID_INPUT', `The proxy is not valid: remoteDns: ${ONLY_SOCKS}.`);
+        return proxy;
       },
     );
   }

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { normalizeDomainPattern } from '../../network/domain.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
 import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
@@ -10,6 +11,7 @@ import {
   assertFunction,
   assertId,
   assertObject,
+  hostDomainSchema,
   idSchema,
   notFound,
   parse,
@@ -32,33 +34,56 @@ export interface ReadRulesOptions {
   onInvalid?: ((error: ProxyVaultError) => void) | undefined;
 }
 
-const textField = z.enum(['domain', 'url', 'protocol', 'region']);
+const textField = z.enum(['url', 'protocol', 'region']);
 const numberField = z.enum(['hour', 'weekday', 'failureCount', 'latency', 'successRate']);
-const pair = z.tuple([z.number(), z.number()]);
+const pair = z.tuple([z.number(), z.number()], { error: 'must be two numbers, the first and the last' });
 
-const conditionSchema = z.union([
-  z.strictObject({
-    field: textField,
-    operator: z.enum(['equals', 'not-equals', 'contains', 'starts-with', 'ends-with']),
-    value: text(1024),
-  }),
-  z.strictObject({
-    field: textField,
-    operator: z.enum(['in', 'not-in']),
-    value: z.array(text(1024)).min(1).max(1000),
-  }),
-  z.strictObject({
-    field: numberField,
-    operator: z.enum(['equals', 'not-equals', 'greater-than', 'less-than']),
-    value: z.number(),
-  }),
-  z.strictObject({
-    field: numberField,
-    operator: z.enum(['in', 'not-in']),
-    value: z.array(z.number()).min(1).max(1000),
-  }),
-  z.strictObject({ field: numberField, operator: z.literal('between'), value: pair }),
-]);
+/** Of a URL or `host:port` the host; any other text as it stands, since a part of a domain is no domain. */
+const domainPart = text(1024).transform((value, context) => {
+  const isWhole = /[/@?#]|\.[^:]*:\d*$/.test(value);
+  const parsed = isWhole ? normalizeDomainPattern(value, { wildcards: false }) : { pattern: value };
+  if ('pattern' in parsed && !/\s/.test(parsed.pattern)) return parsed.pattern;
+  context.addIssue('must be a part of a domain, such as .example');
+  return z.NEVER;
+});
+
+/** What a text may be compared with as a whole, and what it may begin with, end with or contain. */
+interface Operands {
+  whole: z.ZodType<string>;
+  part: z.ZodType<string>;
+}
+
+const ANY_TEXT: Operands = { whole: text(1024), part: text(1024) };
+
+function textCondition<F extends string>(field: z.ZodType<F, F>, { whole, part }: Operands) {
+  return z.discriminatedUnion('operator', [
+    z.strictObject({ field, operator: z.enum(['equals', 'not-equals']), value: whole }),
+    z.strictObject({ field, operator: z.enum(['contains', 'starts-with', 'ends-with']), value: part }),
+    z.strictObject({ field, operator: z.enum(['in', 'not-in']), value: z.array(whole).min(1).max(1000) }),
+  ]);
+}
+
+/** Conditions, in which a domain may be compared with `domain`. */
+function conditionsOf(domain: Operands) {
+  const condition = z.discriminatedUnion('field', [
+    textCondition(z.literal('domain'), domain),
+    textCondition(textField, ANY_TEXT),
+    z.discriminatedUnion('operator', [
+      z.strictObject({
+        field: numberField,
+        operator: z.enum(['equals', 'not-equals', 'greater-than', 'less-than']),
+        value: z.number(),
+      }),
+      z.strictObject({
+        field: numberField,
+        operator: z.enum(['in', 'not-in']),
+        value: z.array(z.number()).min(1).max(1000),
+      }),
+      z.strictObject({ field: numberField, operator: z.literal('between'), value: pair }),
+    ]),
+  ]);
+  return z.array(condition).min(1).max(100);
+}
 
 const actionSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('use-proxy'), proxyId: idSchema }),
@@ -68,13 +93,14 @@ const actionSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('block') }),
 ]);
 
-const conditionsSchema = z.array(conditionSchema).min(1).max(100);
+/** What is stored. An older version stored domains as they were written. */
+const conditionsSchema = conditionsOf(ANY_TEXT);
 const actionsSchema = z.array(actionSchema).min(1).max(100);
 
 const fields = {
   name: text(256),
   priority: z.int().min(-1_000_000_000).max(1_000_000_000),
-  conditions: conditionsSchema,
+  conditions: conditionsOf({ whole: hostDomainSchema, part: domainPart }),
   conditionLogic: z.enum(['AND', 'OR']),
   actions: actionsSchema,
   stopOnMatch: z.boolean(),

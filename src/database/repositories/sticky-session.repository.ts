@@ -52,7 +52,8 @@ const BEST = `
   ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
 
 /**
- * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46).
+ * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and
+ * of a URL or `host:port` its host.
  * `ttl` counts from the last use, and an expired mapping is never given.
  */
 export class StickySessionRepository<M extends Mode = 'sync'> {

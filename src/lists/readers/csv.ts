@@ -1,13 +1,11 @@
 import { parse } from 'csv-parse/sync';
 
-import { readCells } from '../columns.ts';
 import { unescapedCells } from '../formulas.ts';
-import { acceptProxy, parseProxyLine } from '../line.ts';
+import { parseProxyLine, readProxyLine, readUnnamedCells } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
-import { requireScheme, schemeOf } from '../protocol.ts';
+import { schemeOf } from '../protocol.ts';
 import { readRecord } from '../record.ts';
-import { verdictOf } from '../refused.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
 import { type CsvHeader, delimiterOf, headerOf } from './header.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
@@ -91,7 +89,7 @@ export class CsvReader implements ListReader {
       return [{ kind: 'refused', code: 'bad-record', reason: 'a quote is not closed', column: 1 }];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
     if (this.#header) return this.#readNamed(this.#header.names, cells);
-    return [this.#readUnnamed(cells)];
+    return this.#readUnnamed(cells);
   }
 
   #readProtocols(names: readonly string[], cells: readonly string[]): LineVerdict[] {
@@ -119,14 +117,11 @@ export class CsvReader implements ListReader {
     ];
   }
 
-  #readUnnamed(cells: readonly string[]): LineVerdict {
-    if (cells.length === 1) return parseProxyLine(cells[0] ?? '', this.#options);
-    return verdictOf(() => {
-      const { scheme, note: _, ...proxy } = readCells(cells);
-      const named = scheme === undefined ? null : requireScheme(scheme);
-      const protocol = named?.protocol ?? this.#options.protocol ?? 'http';
-      return acceptProxy({ protocol, ...proxy }, [named?.note]);
-    });
+  #readUnnamed(cells: readonly string[]): LineVerdict[] {
+    const filled = cells.filter((cell) => cell.trim() !== '');
+    return filled.length === 1
+      ? readProxyLine(filled[0] ?? '', this.#options)
+      : readUnnamedCells(cells, this.#options);
   }
 }
 

@@ -173,8 +173,8 @@ describe('a list with passwords that the pool does not have', () => {
       const pool = poolOf('u:p', 'u:q', 'w:x');
       const tags = new ProxyTagsRepository(pool.db);
       for (const { id } of pool.proxies.findAll()) tags.add(id, 't', 'earlier');
-      const tag = { name: 't', importId: 'now', removeOthers: true };
-      pool.proxies.importMany(list.map(entry), { tag });
+      pool.proxies.importMany(list.map(entry), { tag: { name: 't', importId: 'now' } });
+      tags.removeOthers('t', 'now');
       expect(contents(pool)).toEqual(result);
     }
   });

@@ -134,6 +134,7 @@ describe('create', () => {
       region: null,
       geolocation: null,
       lastUsedAt: null,
+      remoteDns: true,
       createdAt: '2026-05-01T12:00:00.000Z',
       updatedAt: '2026-05-01T12:00:00.000Z',
     });

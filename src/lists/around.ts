@@ -1,0 +1,107 @@
+import type { Piece } from './address.ts';
+import { PROTOCOL } from './annotation.ts';
+import { requireSchemes, type Scheme } from './protocol.ts';
+import { Refused } from './refused.ts';
+
+/** A proxy without the words that stood before it, and the protocols that they named. */
+export interface Unwrapped {
+  rest: Piece;
+  schemes: readonly Scheme[];
+}
+
+/** Soft hyphen, zero-width characters, marks of direction, byte order mark. */
+const INVISIBLE = /[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/g;
+/** `- `, `* `, `12. `, `12) `, `12 `, `> `, `| `. */
+const BULLET = /^(?:[-*+\u00B7\u2022\u2023>|]+|[([]?\d{1,7}[.):\]]*)\s+/u;
+/** `export HTTP_PROXY=`, `$env:https_proxy = `, `--proxy-server=`, `"proxy": `, `Proxy 1: `, `Proxy #2 - `. */
+const ASSIGNMENT =
+  /^(?:(?:export|set|setx|env|ENV)\s+|\$env:|--?)?["']?([\w.-]{1,48})["']?(?:\s?#?\d{1,7})?(?:\s*(?:=>|:=|=)\s*|\s*:\s+|\s+-\s+|\s+(?=["']))/;
+/** `socks5 `, `(SOCKS5) `, `[http]`, `socks5: `, `SOCKS5 | `. */
+const LABEL = new RegExp(
+  String.raw`^["']?([([<]?)(${PROTOCOL})([)\]>]?)["']?(?:\s*[:|,;=-]\s+|\s+|(?<=[)\]>]))(?!$)`,
+  'i',
+);
+const CURL =
+  /^\$?\s*curl\s+(?:-[sSkLvIgf46]+\s+|--(?:silent|show-error|insecure|location|verbose|fail)\s+)*(-x\s*|--proxy[\s=]+|--(socks4a?|socks5)(?:-hostname)?[\s=]+)(\S+)(?:\s+(["']?)https?:\/\/[^\s"']+\4)?$/i;
+/** A scheme or an IPv4 address, as most lines begin: then there is no word before it. */
+const BEGINS = /^(?:\d{1,3}\.\d{1,3}\.\d|[a-z][a-z\d+.-]{1,15}:\/\/)/i;
+const QUOTES: ReadonlyMap<string, string> = new Map([...'"\'`'].map((quote) => [quote, quote])).set('<', '>');
+/** Of words before words; more of them are no list. */
+const MOST_WORDS = 4;
+
+/** Takes away characters that nobody sees, except from a `#name`, where they join letters and emoji. */
+export function withoutInvisible(text: string): string {
+  if (!/[^\x20-\x7E]/.test(text)) return text;
+  const hash = text.indexOf('#');
+  return hash === -1
+    ? text.replace(INVISIBLE, '')
+    : text.slice(0, hash).replace(INVISIBLE, '') + text.slice(hash);
+}
+
+/**
+ * Takes away what stands around a proxy and is certainly no part of it: quotes, the mark of a list item, an assignment to a
+ * proxy variable, `curl -x`, a protocol before a blank.
+ *
+ * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.
+ */
+export function unwrap(line: Piece): Unwrapped {
+  if (BEGINS.test(line.text)) return { rest: line, schemes: [] };
+  let rest = unquote(line);
+  const schemes: Scheme[] = [];
+  for (let words = 0; words < MOST_WORDS; words++) {
+    const next = unwrapOnce(rest, schemes);
+    if (next === null) break;
+    rest = unquote(next);
+  }
+  return { rest, schemes };
+}
+
+function unwrapOnce({ text, at }: Piece, schemes: Scheme[]): Piece | null {
+  const after = (length: number): Piece => ({ text: text.slice(length), at: at + length });
+  const bullet = BULLET.exec(text)?.[0];
+  if (bullet !== undefined) return after(bullet.length);
+  const [label, open = '', protocol = '', close = ''] = LABEL.exec(text) ?? [];
+  const isLabel = label !== undefined && (open === '') === (close === '');
+  // Prose begins so too.
+  if (isLabel && /\d/.test(text.slice(label.length))) {
+    schemes.push(...requireSchemes(protocol, at));
+    return after(label.length);
+  }
+  const [parenthesised, word = ''] = /^\(([a-z][a-z\d+.-]{1,15})\)\s*(?=\S*\d)/i.exec(text) ?? [];
+  if (parenthesised !== undefined) requireSchemes(word, at);
+  const [curl, option = '', version, proxy = ''] = CURL.exec(text) ?? [];
+  if (curl !== undefined) {
+    if (version !== undefined) schemes.push(...requireSchemes(version, at));
+    const begin = text.indexOf(option) + option.length;
+    return { text: proxy, at: at + begin };
+  }
+  const [assignment, name = ''] = ASSIGNMENT.exec(text) ?? [];
+  if (assignment === undefined || !/prox(?:y|ies)/i.test(name)) return null;
+  const rest = after(assignment.length);
+  readName(name, rest, schemes);
+  return rest;
+}
+
+/** `SOCKS5_PROXY` names the protocol, `HTTPS_PROXY` the traffic. */
+function readName(name: string, rest: Piece, schemes: Scheme[]): void {
+  const [word] = /socks\w?\d?[ah]?/i.exec(name) ?? [];
+  if (rest.text.includes('://')) return;
+  if (word !== undefined) schemes.push(...requireSchemes(word.replace('_', ''), rest.at));
+  else if (/https/i.test(name))
+    throw new Refused(
+      'ambiguous',
+      `${name.toUpperCase()} names the traffic and not the protocol of the proxy: write a URL`,
+      rest.at,
+    );
+}
+
+/** Without quotes or angle brackets around all of it, and without blanks. */
+export function unquote({ text, at }: Piece): Piece {
+  const trimmed = text.trim();
+  const begin = text.indexOf(trimmed);
+  const close = QUOTES.get(trimmed[0] ?? '') ?? '\n';
+  const end = /["'`>]\s*[,;]?$/.exec(trimmed);
+  const inner = trimmed.slice(1, end?.index ?? 0);
+  const isQuoted = end !== null && end.index > 0 && trimmed[end.index] === close && !inner.includes(close);
+  return isQuoted ? unquote({ text: inner, at: at + begin + 1 }) : { text: trimmed, at: at + begin };
+}

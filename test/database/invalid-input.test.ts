@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto';
+import {
+  EncryptionService,
+  ProxyRepository,
+  ProxyVaultError,
+  RotationConfigRepository,
+  RotationRulesRepository,
+  StickySessionRepository,
+} from 'proxyvault';
+import { describe, expect, it } from 'vitest';
+import { commandLine } from '../support/command-line.ts';
+import { openMigrated, thrownBy } from '../support/temporary.ts';
+
+const CANARY = 'canary-secret';
+
+/** The message of INVALID_INPUT, which never holds what was given. */
+function problemOf(work: () => unknown): string {
+  const error = thrownBy(work);
+  if (!(error instanceof ProxyVaultError)) throw error;
+  expect(error.code).toBe('INVALID_INPUT');
+  expect(error.message).not.toContain(CANARY);
+  return error.message.replace(/^The .*? is not valid: /, '');
+}
+
+const TEXT_OPERATORS = 'equals, not-equals, contains, starts-with, ends-with, in, not-in';
+const NUMBER_OPERATORS = 'equals, not-equals, greater-than, less-than, in, not-in, between';
+const STRATEGIES =
+  'round-robin, random, least-used, fastest, failure-aware, weighted, geographic, sticky-session, time-based, custom';
+
+describe('a rule that is not valid', () => {
+  const domain = { field: 'domain', operator: 'equals', value: 'a.example' };
+  const block = { type: 'block' };
+  const problem = (change: object): string => {
+    const rules = new RotationRulesRepository(openMigrated());
+    const rule = { name: 'n', conditions: [domain], actions: [block], ...change };
+    const message = problemOf(() => rules.create(rule as never));
+    const { id } = rules.create({ name: 'n', conditions: [domain], actions: [block] } as never);
+    expect(problemOf(() => rules.update(id, change as never))).toBe(message);
+    return message;
+  };
+  const condition = (change: object): string => problem({ conditions: [{ ...domain, ...change }] });
+  const action = (given: unknown): string => problem({ actions: [given] });
+
+  it.each([
+    [{ operator: CANARY }, `conditions.0.operator: must be one of ${TEXT_OPERATORS}.`],
+    [{ operator: undefined }, `conditions.0.operator: must be one of ${TEXT_OPERATORS}.`],
+    [{ operator: 'between' }, `conditions.0.operator: must be one of ${TEXT_OPERATORS}.`],
+    [{ field: 'hour', operator: 'contains' }, `conditions.0.operator: must be one of ${NUMBER_OPERATORS}.`],
+    [
+      { field: CANARY },
+      'conditions.0.field: must be one of domain, url, protocol, region, hour, weekday, failureCount, latency, successRate.',
+    ],
+    [{ value: undefined }, 'conditions.0.value: is missing: it must be a text.'],
+    [{ value: 7 }, 'conditions.0.value: must be a text.'],
+    [{ field: 'url', value: '' }, 'conditions.0.value: must not be empty.'],
+    [{ field: 'url', operator: 'in', value: CANARY }, 'conditions.0.value: must be an array.'],
+    [{ field: 'url', operator: 'in', value: [] }, 'conditions.0.value: must not be empty.'],
+    [{ field: 'url', operator: 'in', value: [1] }, 'conditions.0.value.0: must be a text.'],
+    [{ field: 'hour', value: CANARY }, 'conditions.0.value: must be a number.'],
+    [
+      { field: 'hour', operator: 'between', value: [CANARY] },
+      'conditions.0.value: must be two numbers, the first and the last.',
+    ],
+    [{ field: 'hour', operator: 'between', value: [1, CANARY] }, 'conditions.0.value.1: must be a number.'],
+    [{ extra: CANARY }, 'conditions.0: has no "extra"; there are field, operator, value.'],
+    [
+      { value: `${CANARY} x` },
+      'conditions.0.value: the domain has a character that no host name has. Write a domain such as shop.example, or a URL.',
+    ],
+    [
+      { value: '*.shop.example' },
+      'conditions.0.value: a wildcard is not one domain. Write a domain such as shop.example, or a URL.',
+    ],
+    [
+      { operator: 'contains', value: `${CANARY} x` },
+      'conditions.0.value: must be a part of a domain, such as .example.',
+    ],
+    [
+      { operator: 'ends-with', value: `https://${CANARY}@/` },
+      'conditions.0.value: must be a part of a domain, such as .example.',
+    ],
+    [{ operator: 'contains', value: 7 }, 'conditions.0.value: must be a text.'],
+  ])('in the condition %j', (change, message) => {
+    expect(condition(change)).toBe(message);
+  });
+
+  it.each([
+    [
+      { type: CANARY },
+      'actions.0.type: must be one of use-proxy, use-region, use-protocol, use-strategy, block.',
+    ],
+    [{}, 'actions.0.type: must be one of use-proxy, use-region, use-protocol, use-strategy, block.'],
+    [{ type: 'use-strategy', strategy: CANARY }, `actions.0.strategy: must be one of ${STRATEGIES}.`],
+    [
+      { type: 'use-protocol', protocol: CANARY },
+      'actions.0.protocol: must be one of http, https, socks4, socks5.',
+    ],
+    [{ type: 'use-region' }, 'actions.0.region: is missing: it must be a text.'],
+    [{ type: 'block', region: CANARY }, 'actions.0: has no "region"; there are type.'],
+    [CANARY, 'actions.0: must be an object.'],
+  ])('in the action %j', (given, message) => {
+    expect(action(given)).toBe(message);
+  });
+
+  it.each([
+    [{ conditionLogic: CANARY }, 'conditionLogic: must be one of AND, OR.'],
+    [{ conditions: [] }, 'conditions: must not be empty.'],
+    [{ conditions: domain }, 'conditions: must be an array.'],
+    [{ priority: 1.5 }, 'priority: must be a whole number.'],
+    [{ priority: 1e10 }, 'priority: must be at most 1000000000.'],
+    [{ enabled: CANARY }, 'enabled: must be true or false.'],
+    [{ name: 7 }, 'name: must be a text.'],
+  ])('in %j', (change, message) => {
+    expect(problem(change)).toBe(message);
+  });
+
+  it('says it on the command line', () => {
+    const { run } = commandLine();
+    run(['init']);
+    const rule = { name: 'n', conditions: [{ ...domain, operator: 'is' }], actions: [block] };
+    expect(run(['rules', 'add', JSON.stringify(rule)])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`conditions.0.operator: must be one of ${TEXT_OPERATORS}.`),
+    });
+  });
+});
+
+it('every other input that is not valid names the field and what is allowed', () => {
+  const db = openMigrated();
+  const proxies = new ProxyRepository(db, new EncryptionService({ key: randomBytes(32), database: db }));
+  const config = new RotationConfigRepository(db);
+  const sticky = new StickySessionRepository(db);
+  const proxy = { host: 'h.example', port: 1, protocol: 'http' };
+  const create = (change: object) => (): unknown => proxies.create({ ...proxy, ...change } as never);
+  const update = (change: object) => (): unknown => config.update(change as never);
+  const cases: [() => unknown, string][] = [
+    [create({ protocol: CANARY }), 'protocol: must be one of http, https, socks4, socks5.'],
+    [create({ status: CANARY }), 'status: must be one of active, failed, checking, disabled.'],
+    [create({ port: 0 }), 'port: must be at least 1.'],
+    [create({ port: 65_536 }), 'port: must be at most 65535.'],
+    [create({ port: CANARY }), 'port: must be a number.'],
+    [create({ host: undefined }), 'host: is missing: it must be a text.'],
+    [create({ name: '' }), 'name: must not be empty.'],
+    [create({ name: 'x'.repeat(257) }), 'name: must have at most 256 characters.'],
+    [create({ geolocation: { country: CANARY } }), 'geolocation.country: is not ISO 3166-1 alpha-2.'],
+    [create({ geolocation: { latitude: 91 } }), 'geolocation.latitude: must be at most 90.'],
+    [create({ credentials: { username: 'u' } }), 'credentials.password: is missing: it must be a text.'],
+    [create({ credentials: CANARY }), 'credentials: must be an object.'],
+    [
+      create({ credentials: { username: 'u', password: CANARY, user: CANARY } }),
+      'credentials: has no "user"; there are username, password, rotateUrl.',
+    ],
+    [update({ strategy: CANARY }), `strategy: must be one of ${STRATEGIES}.`],
+    [() => config.setStrategy(CANARY as never), `must be one of ${STRATEGIES}.`],
+    [update({ intervalMs: 0 }), 'intervalMs: must be more than 0.'],
+    [
+      update({ options: { schedule: [{ from: 25, to: 1 }] } }),
+      'options.schedule.0.from: must be at most 24.',
+    ],
+    [update({ options: { weights: { a: CANARY } } }), 'options.weights.a: must be a number.'],
+    [update({ options: { regions: CANARY } }), 'options.regions: must be an array.'],
+    [update({ options: { stickyByDefault: 'true' } }), 'options.stickyByDefault: must be true or false.'],
+    [
+      () => proxies.findByStatus(CANARY as never),
+      'status: must be one of active, failed, checking, disabled.',
+    ],
+    [
+      () => proxies.count({ protocol: CANARY as never }),
+      'protocol: must be one of http, https, socks4, socks5.',
+    ],
+    [
+      () => proxies.count({ state: CANARY } as never),
+      'has no "state"; there are status, protocol, region, search.',
+    ],
+    [
+      () => sticky.create({ domain: 'https://', proxyId: 'x' }),
+      'domain: the domain is missing. Write a domain such as shop.example, or a URL.',
+    ],
+    [() => sticky.create({ domain: 'a.example' } as never), 'proxyId: is missing: it must be a text.'],
+  ];
+  for (const [work, message] of cases) expect(problemOf(work)).toBe(message);
+});
