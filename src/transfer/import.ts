@@ -207,7 +207,7 @@ class ListStore {
   }
 
   async #store(batch: Batch): Promise<void> {
-    const before = this.#memory.read;
+    const before = { read: this.#memory.read, stored: this.#done };
     const waiting = batch.isLast ? this.#memory.undecided : 0;
     const isLong = batch.count + waiting > SMALL_BATCH || (batch.isLast && this.#options.sync === true);
     const steps = (session: Session<'sync'>): Steps<'sync', void> => this.#steps(session, batch);
