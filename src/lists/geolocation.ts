@@ -1,4 +1,4 @@
-import { type Field, fieldsOf } from './fields.ts';
+import { Fields } from './fields.ts';
 import type { ListedGeolocation } from './types.ts';
 import { readKnown, readNumber } from './values.ts';
 
@@ -11,11 +11,11 @@ interface Located {
  * Where the exit is, from members of the record itself or of one inside it, as `geolocation.country.iso_code` is. What is
  * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code.
  */
-export function readGeolocation(fields: ReadonlyMap<Field, unknown>): Located {
+export function readGeolocation(fields: Fields): Located {
   const inside = entriesOf(fields.get('nested'));
   // The coordinates may be one further in, under `location`.
   const levels = [fields, inside, entriesOf(inside.get('nested'))];
-  const find = <T>(read: (fields: ReadonlyMap<Field, unknown>) => T | undefined): T | undefined => {
+  const find = <T>(read: (fields: Fields) => T | undefined): T | undefined => {
     for (const level of levels) {
       const value = read(level);
       if (value !== undefined) return value;
@@ -41,7 +41,7 @@ export function readGeolocation(fields: ReadonlyMap<Field, unknown>): Located {
     geolocation: known.length === 0 ? undefined : Object.fromEntries(known),
     notes:
       country !== undefined && code === undefined
-        ? ['the country was left out: it is no two-letter code']
+        ? ['the country was left out: it is not a two-letter code']
         : [],
   };
 }
@@ -63,6 +63,6 @@ function namedIn(value: unknown): unknown {
   return iso_code ?? code ?? name ?? english;
 }
 
-function entriesOf(value: unknown): ReadonlyMap<Field, unknown> {
-  return typeof value === 'object' && value !== null ? fieldsOf(Object.entries(value)) : new Map();
+function entriesOf(value: unknown): Fields {
+  return new Fields(typeof value === 'object' && value !== null ? Object.entries(value) : []);
 }

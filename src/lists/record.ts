@@ -1,31 +1,58 @@
 import { parsePort } from '../network/host.ts';
 import { toAddress } from './address.ts';
-import { type Field, fieldsOf } from './fields.ts';
+import { Fields, type Member } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
-import { acceptProxy, parseProxyLine } from './line.ts';
+import { acceptProxy, readProxyLine } from './line.ts';
 import { maskLine } from './mask.ts';
-import { requireScheme, type Scheme, schemeOf } from './protocol.ts';
+import { namesProtocol, readNamedLine } from './named-line.ts';
+import { type Scheme, unnamedScheme } from './protocol.ts';
+import { agreed, assertNoOtherLogin, type Login, recordLogin } from './record-login.ts';
+import { recordSchemes, withTls } from './record-protocol.ts';
 import { Refused, refusalOf, verdictOf } from './refused.ts';
-import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
-import { readNumber, readText } from './values.ts';
+import { readResponseTime } from './response-time.ts';
+import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
+import { quotedName, UnreadNames } from './unread.ts';
+import { isKnown, readFlag, readText } from './values.ts';
 
-type Fields = ReadonlyMap<Field, unknown>;
+/** A name that has a URL with a login in it, or a line of a list. */
+const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}:[^:\s]+:\S/;
+const MOST_URL = 2048;
+/** Members that may be an object with the proxy in it. */
+const INNER = ['inner', 'url', 'host'] as const;
+/** Members of which a second one says nothing new. */
+const REPEATED = new Set([
+  'country',
+  'city',
+  'area',
+  'latitude',
+  'longitude',
+  'asn',
+  'timezone',
+  'time',
+  'nested',
+]);
 
-/** What anonymity `type` stands for in some lists; then it is no protocol. */
-const ANONYMITY = /^(?:elite|anonymous|transparent|high|datacenter|residential|isp|mobile)\b/i;
-/** Below it a `timeout` can only be seconds, from the other on only milliseconds. */
-const MOST_SECONDS = 10;
-const LEAST_MILLISECONDS = 100;
-
-/** The verdicts on a record with named members: one for each protocol that it names. */
+/**
+ * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
+ * not read; a member that is not read and may hold a login rejects its record.
+ */
 export function readRecord(
   entries: Iterable<readonly [string, unknown]>,
   options: ParseOptions,
+  names = new UnreadNames('member'),
 ): LineVerdict[] {
-  const fields = fieldsOf(entries);
   try {
-    const schemes = readSchemes(fields, options.protocol);
-    return schemes.map((scheme) => verdictOf(() => readOne(fields, scheme, options)));
+    const fields = fieldsOf(entries);
+    const schemes = recordSchemes(fields);
+    const login = recordLogin(fields);
+    const endpoints = readEndpoints(fields, schemes, options);
+    const details = readDetails(fields);
+    const other = otherMembers(fields);
+    assertNoOtherLogin(other);
+    const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
+    return endpoints.map((endpoint) =>
+      endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
+    );
   } catch (error) {
     return [refusalOf(error)];
   }
@@ -39,101 +66,237 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
   return maskLine(port === undefined ? host : `${host}:${String(port)}`, code);
 }
 
-function readOne(fields: Fields, { protocol, note }: Scheme, options: ParseOptions): LineVerdict {
-  const endpoint = readEndpoint(fields, protocol, options);
-  const { geolocation, notes } = readGeolocation(fields);
-  const latency = readLatency(fields);
-  const proxy: ListedProxy = {
-    ...endpoint,
-    ...readLogin(fields, endpoint),
-    ...present('name', readText(fields.get('name'), 256)),
-    ...present('region', readText(fields.get('region'), 128)),
-    ...present('geolocation', geolocation),
-    ...(typeof latency === 'number' ? { latency } : {}),
-    ...(fields.get('status') === 'disabled' ? { status: 'disabled' } : {}),
-  };
-  const isWithoutPassword = proxy.username !== undefined && proxy.password === '';
-  return acceptProxy(proxy, [
-    ...[note, ...notes],
-    typeof latency === 'string' ? latency : undefined,
-    isWithoutPassword ? 'a username stands without a password' : undefined,
-  ]);
+/** Whether members say where a proxy is. */
+export function hasAddress(entries: Iterable<readonly [string, unknown]>): boolean {
+  const fields = fieldsOf(entries);
+  return [fields.get('host'), fields.get('url')].some((value) => textOf(value) !== undefined);
 }
 
-/** Host and port, from two members or one. */
-function readEndpoint(fields: Fields, protocol: ListedProtocol, options: ParseOptions): ListedProxy {
-  const host = textOf(fields.get('host')) ?? textOf(fields.get('url'));
-  if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
+/** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
+function fieldsOf(entries: Iterable<readonly [string, unknown]>): Fields {
+  const fields = new Fields(entries);
+  const inner = INNER.map((field) => fields.member(field)).find((member) => isObject(member?.value));
+  if (inner === undefined) return fields;
+  const outer = [...entries].filter(([name]) => name !== inner.name);
+  return new Fields([...Object.entries(inner.value as object), ...outer]);
+}
+
+type Endpoint = Extract<LineVerdict, { kind: 'proxy' }>;
+
+function complete(
+  { proxy, notes }: Endpoint,
+  login: Login,
+  { remoteDns, ...details }: Partial<ListedProxy>,
+  others: readonly string[],
+): LineVerdict {
+  const isSocks = proxy.protocol.startsWith('socks');
+  if (isSocks && remoteDns !== undefined && proxy.remoteDns === !remoteDns)
+    throw new Refused('ambiguous', 'the protocol and the member remoteDns disagree on who resolves names');
+  const { username: _, password: __, ...endpoint } = proxy;
+  const both = agreed(proxy, login);
+  const whole: ListedProxy = { ...endpoint, ...details, ...pairOf(both) };
+  if (isSocks && remoteDns !== undefined) whole.remoteDns = remoteDns;
+  const all = [...notes, ...others, loneNote(both)];
+  return acceptProxy(whole, notes.length === 0 ? all : [...new Set(all)]);
+}
+
+/** The proxies of a record without what other members say: from a URL or line, or from host and port. */
+function readEndpoints(fields: Fields, schemes: readonly Scheme[], options: ParseOptions): LineVerdict[] {
+  const url = fields.member('url');
+  const host = textOf(fields.get('host'));
   const port = fields.get('port');
-  if (port === undefined || host.includes('://')) return readWhole(host, protocol, fields, options);
+  if (url !== undefined) {
+    const verdicts = typeof url.value === 'string' ? readUrl(url.value, fields, schemes, options) : [];
+    if (verdicts.length > 0) return verdicts;
+    setAside(url, fields);
+  }
+  if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
+  if (port === undefined || host.includes('://'))
+    return readWhole(withPort(host, port), fields, schemes, options);
   const number = parsePort(String(port).trim());
   if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535');
   const address = toAddress(host.trim(), number);
-  if (!address) throw new Refused('bad-host', 'the host is neither an IP address nor a name');
-  return { protocol, host: address.host, port: number };
+  if (address) return withSchemes(fields, schemes, options, { host: address.host, port: number });
+  if (/:\d+$/.test(host.trim()))
+    return agreeing(readWhole(host, fields, schemes, options), undefined, number);
+  throw new Refused('bad-host', 'the host is neither an IP address nor a name');
 }
 
-/** A member that holds all of it, as a line does. */
+/** The proxies of a URL member; none if it is something else and the record has host and port beside it. */
+function readUrl(
+  text: string,
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+): LineVerdict[] {
+  const host = textOf(fields.get('host'));
+  const port = fields.get('port');
+  const verdicts = readWhole(host === undefined ? withPort(text, port) : text, fields, schemes, options);
+  if (verdicts.every(({ kind }) => kind === 'proxy')) {
+    const isWhole = host !== undefined && port !== undefined;
+    return agreeing(verdicts, isWhole ? host : undefined, port === undefined ? undefined : Number(port));
+  }
+  const isElsewhere = host !== undefined && port !== undefined && !text.includes('@');
+  return isElsewhere ? [] : verdicts;
+}
+
+/** Reads a member that holds all of it, as a line does. */
 function readWhole(
   text: string,
-  protocol: ListedProtocol,
   fields: Fields,
+  schemes: readonly Scheme[],
   options: ParseOptions,
-): ListedProxy {
-  const verdict = parseProxyLine(text, { ...options, protocol });
-  if (verdict.kind === 'refused') throw new Refused(verdict.code, verdict.reason);
-  if (verdict.kind !== 'proxy') throw new Refused('not-a-proxy', 'the record has no host');
-  const hasProtocol = fields.has('protocol') && !text.includes('://');
-  return hasProtocol ? { ...verdict.proxy, protocol } : verdict.proxy;
-}
-
-function readSchemes(fields: Fields, fallback: ListedProtocol = 'http'): Scheme[] {
-  const value = fields.get('protocol');
-  const names = (Array.isArray(value) ? value : [value]).flatMap((name) => textOf(name)?.trim() ?? []);
-  const whole = textOf(fields.get('url')) ?? textOf(fields.get('host')) ?? '';
-  if (names.length === 0 || whole.includes('://') || names.every((name) => ANONYMITY.test(name)))
-    return [{ protocol: fallback }];
-  const schemes = names.slice(0, 8).map((name) => requireScheme(name.replace(/:\/\/$/, '')));
-  if (fields.get('tls') === true || fields.get('tls') === 'true') return schemes.map(withTls);
-  return schemes.filter(
-    (scheme, index) => schemes.findIndex((other) => other.protocol === scheme.protocol) === index,
+): LineVerdict[] {
+  const isTls = readFlag(fields.get('tls')) === true;
+  const named =
+    schemes.length > 0 || !isTls || namesProtocol(text, options)
+      ? schemes
+      : [withTls(unnamedScheme(options))];
+  const verdicts = named.length > 0 ? readNamedLine(text, named, options) : readProxyLine(text, options);
+  return verdicts.map((verdict) =>
+    verdict.kind === 'proxy' || verdict.kind === 'refused'
+      ? verdict
+      : refusalOf(new Refused('not-a-proxy', 'the record has no host')),
   );
 }
 
-/** Clash and Mihomo write an HTTPS proxy as `type: http` with `tls: true`. */
-function withTls(scheme: Scheme): Scheme {
-  if (scheme.protocol === 'http') return schemeOf('https') ?? scheme;
-  throw new Refused('unknown-scheme', `${scheme.protocol} inside TLS is not supported`);
+function withSchemes(
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+  address: { host: string; port: number },
+): LineVerdict[] {
+  const isTls = readFlag(fields.get('tls')) === true;
+  const unnamed = (): Scheme => (isTls ? withTls(unnamedScheme(options)) : unnamedScheme(options));
+  return (schemes.length > 0 ? schemes : [unnamed()]).map(({ note, ...scheme }) => ({
+    kind: 'proxy',
+    proxy: { ...scheme, ...address },
+    notes: note === undefined ? [] : [note],
+  }));
 }
 
-function readLogin(fields: Fields, endpoint: ListedProxy): Pick<ListedProxy, 'username' | 'password'> {
-  if (!fields.has('username') && !fields.has('password')) return {};
-  const username = credentialOf(fields.get('username'), 'username') ?? endpoint.username ?? '';
-  const password = credentialOf(fields.get('password'), 'password') ?? endpoint.password ?? '';
+/** Verdicts on a URL, rejected if host or port beside it are not its own. */
+function agreeing(
+  verdicts: readonly LineVerdict[],
+  host: string | undefined,
+  port: number | undefined,
+): LineVerdict[] {
+  const address = host === undefined ? null : toAddress(host.trim(), 1);
+  return verdicts.map((verdict) => {
+    if (verdict.kind !== 'proxy') return verdict;
+    const isOther =
+      (address !== null && address.host !== verdict.proxy.host) ||
+      (port !== undefined && port !== verdict.proxy.port);
+    return isOther
+      ? refusalOf(new Refused('ambiguous', 'the URL and the members beside it name different addresses'))
+      : verdict;
+  });
+}
+
+/** A URL that is not the proxy's is a link to a page, or, in AdsPower, what changes the exit address. */
+function setAside(member: Member, fields: Fields): void {
+  const isAdsPower = fields.unread.some(({ name }) => name === 'proxy_soft');
+  if (isAdsPower && member.name === 'proxy_url') fields.set('rotateUrl', member);
+  else fields.unread.push(member);
+}
+
+function withPort(text: string, port: unknown): string {
+  const plain = text.trim();
+  return port === undefined || /:\d+\/?$/.test(plain)
+    ? plain
+    : `${plain.replace(/\/$/, '')}:${String(port).trim()}`;
+}
+
+/** What a record says beside address, protocol and login. */
+function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: string[] } {
+  const { geolocation, notes } = readGeolocation(fields);
+  const latency = readResponseTime(fields);
+  const name = readName(fields.get('name'));
+  const proxy: Partial<ListedProxy> = {};
+  if ('text' in name) proxy.name = name.text;
+  const region = readText(fields.get('region'), 128);
+  if (region !== undefined) proxy.region = region;
+  if (geolocation !== undefined) proxy.geolocation = geolocation;
+  if (typeof latency === 'number') proxy.latency = latency;
+  const status = fields.member('status');
+  if (status?.value === 'disabled') proxy.status = 'disabled';
+  else if (status && isKnown(status.value)) fields.unread.push(status);
+  const rotateUrl = readRotateUrl(fields);
+  if (rotateUrl !== undefined) proxy.rotateUrl = rotateUrl;
+  const remoteDns = readRemoteDns(fields, notes);
+  if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
+  if ('leftOut' in name) notes.push(name.leftOut);
+  if (typeof latency === 'object') notes.push(latency.leftOut);
+  return { proxy, notes };
+}
+
+function readName(value: unknown): { text: string } | { leftOut: string } | Record<never, never> {
+  if (value === undefined) return {};
+  const text = readText(value, 256);
+  if (text === undefined)
+    return { leftOut: 'the name was left out: it is not a printable text of up to 256 characters' };
+  return NAME_WITH_LOGIN.test(text)
+    ? { leftOut: 'the name was left out: it looks as if it held a login' }
+    : { text };
+}
+
+function readRotateUrl(fields: Fields): string | undefined {
+  const member = fields.member('rotateUrl');
+  if (member === undefined || !isKnown(member.value)) return undefined;
+  const { name, value } = member;
+  if (
+    typeof value === 'string' &&
+    value.length <= MOST_URL &&
+    !/\p{Cc}|\s/u.test(value) &&
+    /^https?:\/\//i.test(value)
+  )
+    if (URL.canParse(value)) return value;
+  throw new Refused('bad-record', `${quotedName(name)} is not a URL of http or https`);
+}
+
+function readRemoteDns(fields: Fields, notes: string[]): boolean | undefined {
+  const proxyDns = fields.member('proxyDns');
+  if (proxyDns) {
+    if (readFlag(proxyDns.value) === false)
+      notes.push('proxyDNS is false, but who resolves names was not read');
+    else if (readFlag(proxyDns.value) === undefined) fields.unread.push(proxyDns);
+  }
+  const member = fields.member('remoteDns');
+  if (member === undefined) return readFlag(proxyDns?.value) === true ? true : undefined;
+  const flag = readFlag(member.value);
+  if (flag === undefined)
+    throw new Refused('bad-record', `${quotedName(member.name)} is neither true nor false`);
+  return flag;
+}
+
+/** The members that have a value and were not read. @throws Refused for two addresses. */
+function otherMembers(fields: Fields): Member[] {
+  if (fields.others.length === 0) return fields.unread;
+  const others = fields.others.filter(({ name, value, meaning }) => {
+    const field = meaning.field ?? 'host';
+    const best = fields.member(field);
+    const isSame = best === undefined || String(best.value).trim() === String(value).trim();
+    if (isSame || REPEATED.has(field)) return false;
+    if (field === 'port' || (field === 'host' && name === best.name))
+      throw new Refused('ambiguous', `the record has two different ${field}s`);
+    return !['username', 'password', 'login', 'protocol'].includes(field);
+  });
+  return [...fields.unread, ...others];
+}
+
+function pairOf({ username = '', password = '' }: Login): Login {
   return username === '' && password === '' ? {} : { username, password };
 }
 
-function credentialOf(value: unknown, name: string): string | undefined {
-  if (value === undefined || typeof value === 'string') return value;
-  if (Number.isSafeInteger(value)) return String(value);
-  throw new Refused('bad-credentials', `the ${name} is not a text`);
+function loneNote({ username = '', password = '' }: Login): string | undefined {
+  if (username === '' && password !== '') return 'the password has no username';
+  return username !== '' && password === '' ? 'the username has no password' : undefined;
 }
 
-/** Milliseconds, or why there are none. */
-function readLatency(fields: Fields): number | string | undefined {
-  const latency = readNumber(fields.get('latency'), 0, 1e15);
-  if (latency !== undefined) return Math.round(latency);
-  const timeout = readNumber(fields.get('timeout'), 0, 3_600_000);
-  if (timeout === undefined) return undefined;
-  if (timeout < MOST_SECONDS) return Math.round(timeout * 1000);
-  if (timeout >= LEAST_MILLISECONDS) return Math.round(timeout);
-  return 'the timeout was left out: it may be seconds or milliseconds';
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function present<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
 }

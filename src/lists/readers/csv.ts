@@ -1,23 +1,30 @@
 import { parse } from 'csv-parse/sync';
 
-import { readCells } from '../columns.ts';
 import { unescapedCells } from '../formulas.ts';
-import { acceptProxy, parseProxyLine } from '../line.ts';
+import { parseProxyLine, readProxyLine } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
-import { requireScheme, schemeOf } from '../protocol.ts';
+import { readNamedLine } from '../named-line.ts';
+import { schemesNamed } from '../protocol.ts';
 import { readRecord } from '../record.ts';
-import { verdictOf } from '../refused.ts';
+import { readRow } from '../row.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { type CsvHeader, delimiterOf, headerOf } from './header.ts';
+import { UnreadNames } from '../unread.ts';
+import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
+
+const MOST_WAITING = 1000;
 
 /** Reads CSV with or without a header. A record is a line: no field of a proxy has a line end in it. */
 export class CsvReader implements ListReader {
   readonly #options: ParseOptions;
   readonly #lines = new LineSplitter(MAX_LINE);
+  readonly #names = new UnreadNames('column');
   #begun = false;
+  /** Comments and blank lines before the first row. */
+  #waiting: readonly Line[] = [];
   #header: CsvHeader | null = null;
+  #headerLine = '';
   #delimiter = ',';
   #count = 0;
 
@@ -30,25 +37,44 @@ export class CsvReader implements ListReader {
   }
 
   finish(): Iterable<ListVerdict> {
-    return this.#readLines([...this.#lines.finish()]);
+    return this.#readLines([...this.#lines.finish()], true);
   }
 
-  *#readLines(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
-    const first = lines.findIndex((line) => line !== null && !isPassedOver(line));
-    if (!this.#begun && first !== -1) {
-      this.#begin(lines[first] ?? '');
-      yield* this.#readRecords(lines.slice(0, first));
-      if (this.#header) yield { kind: 'comment', line: ++this.#count };
-      yield* this.#readRecords(lines.slice(this.#header ? first + 1 : first));
-    } else {
-      yield* this.#readRecords(lines);
+  *#readLines(pushed: readonly Line[], isEnd = false): Generator<ListVerdict, void, undefined> {
+    if (this.#begun) {
+      yield* this.#readRecords(pushed);
+      return;
     }
+    // A comment may be the header, if a row follows it.
+    const lines = [...this.#waiting, ...pushed];
+    const hasRow = lines.some((line) => line !== null && !isPassedOver(line));
+    this.#waiting = hasRow || isEnd || lines.length > MOST_WAITING ? [] : lines;
+    if (this.#waiting.length > 0) return;
+    this.#begun = true;
+    const found = findHeader(lines.map((line) => line ?? ''));
+    yield* this.#readBanner(lines.slice(0, found?.index ?? 0));
+    if (found) {
+      this.#header = found.header;
+      this.#headerLine = lines[found.index] ?? '';
+      yield { kind: 'comment', line: ++this.#count };
+    }
+    const rows = lines.slice(found ? found.index + 1 : 0);
+    const first = rows.find((line) => line !== null && !isPassedOver(line));
+    this.#delimiter =
+      found?.header.delimiter ?? (separatorOf(first ?? '') || delimiterOf(first ?? '')) ?? ',';
+    yield* this.#readRecords(rows);
   }
 
-  #begin(line: string): void {
-    this.#begun = true;
-    this.#header = headerOf(line.replace(/^\uFEFF/, ''));
-    this.#delimiter = this.#header?.delimiter ?? delimiterOf(line) ?? ',';
+  /** What comes before the header: comments, and lines of which each says what it is. */
+  *#readBanner(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
+    for (const line of lines) {
+      const number = ++this.#count;
+      if (line === null) yield tooLong(number, MAX_LINE);
+      else if (separatorOf(line) !== null) yield { kind: 'comment', line: number };
+      else
+        for (const verdict of readProxyLine(line, this.#options))
+          yield placed(verdict, number, (code) => maskLine(line, code));
+    }
   }
 
   *#readRecords(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
@@ -74,7 +100,7 @@ export class CsvReader implements ListReader {
     try {
       return parse(text, {
         delimiter: this.#delimiter,
-        ltrim: this.#header?.isPadded ?? false,
+        trim: true,
         record_delimiter: '\n',
         relax_column_count: true,
         relax_quotes: true,
@@ -87,47 +113,40 @@ export class CsvReader implements ListReader {
 
   #verdicts(line: string, cells: readonly string[] | null): LineVerdict[] {
     if (isPassedOver(line)) return [parseProxyLine(line)];
-    if (cells === null)
-      return [{ kind: 'refused', code: 'bad-record', reason: 'a quote is not closed', column: 1 }];
+    // A spreadsheet's `sep=;`, and the headers of files that were put together.
+    if (line === this.#headerLine || separatorOf(line) !== null) return [{ kind: 'comment' }];
+    if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
-    if (this.#header) return this.#readNamed(this.#header.names, cells);
-    return [this.#readUnnamed(cells)];
+    if (this.#header) return this.#readNamed(this.#header, cells);
+    return cells.length === 1
+      ? readProxyLine(cells[0] ?? '', this.#options)
+      : [readRow(cells, this.#options)];
   }
 
   #readProtocols(names: readonly string[], cells: readonly string[]): LineVerdict[] {
     const verdicts = cells.flatMap((cell, index): LineVerdict[] => {
       if (cell.trim() === '') return [];
-      const protocol = schemeOf(names[index] ?? '')?.protocol;
-      if (protocol) return [parseProxyLine(cell, { ...this.#options, protocol })];
-      return [
-        { kind: 'refused', code: 'bad-record', reason: 'there are more cells than protocols', column: 1 },
-      ];
+      const schemes = schemesNamed(names[index] ?? '');
+      if (schemes) return readNamedLine(cell, schemes, this.#options, { ofTargets: true });
+      return [badRecord('there are more cells than protocols')];
     });
     return verdicts.length === 0 ? [{ kind: 'blank' }] : verdicts;
   }
 
-  #readNamed(names: readonly string[], cells: readonly string[]): LineVerdict[] {
-    if (cells.length <= names.length)
-      return readRecord(unescapedCells(names.map((name, index) => [name, cells[index]])), this.#options);
-    return [
-      {
-        kind: 'refused',
-        code: 'bad-record',
-        reason: 'there are more cells than the header names',
-        column: 1,
-      },
-    ];
+  #readNamed({ names, hasHost }: CsvHeader, cells: readonly string[]): LineVerdict[] {
+    if (!hasHost) return [badRecord('no column of the header is known as the host: name it host')];
+    if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
+      return [badRecord('there are more cells than the header names')];
+    return readRecord(
+      unescapedCells(names.map((name, index) => [name, cells[index]])),
+      this.#options,
+      this.#names,
+    );
   }
+}
 
-  #readUnnamed(cells: readonly string[]): LineVerdict {
-    if (cells.length === 1) return parseProxyLine(cells[0] ?? '', this.#options);
-    return verdictOf(() => {
-      const { scheme, note: _, ...proxy } = readCells(cells);
-      const named = scheme === undefined ? null : requireScheme(scheme);
-      const protocol = named?.protocol ?? this.#options.protocol ?? 'http';
-      return acceptProxy({ protocol, ...proxy }, [named?.note]);
-    });
-  }
+function badRecord(reason: string): LineVerdict {
+  return { kind: 'refused', code: 'bad-record', reason, column: 1 };
 }
 
 function isPassedOver(line: string): boolean {

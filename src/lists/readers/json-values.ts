@@ -1,0 +1,254 @@
+import { isIP } from 'node:net';
+
+import { toAddress } from '../address.ts';
+import { fieldOf } from '../fields.ts';
+import { readProxyLine } from '../line.ts';
+import { MASK, maskLine } from '../mask.ts';
+import { readNamedLine } from '../named-line.ts';
+import { type Scheme, schemesNamed } from '../protocol.ts';
+import { hasAddress, maskRecord, readRecord } from '../record.ts';
+import { readRow } from '../row.ts';
+import type { LineVerdict, ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import { UnreadNames } from '../unread.ts';
+import { isKnown } from '../values.ts';
+import { type Element, ElementSplitter } from './json-elements.ts';
+import { isRecordLike, readExport } from './json-exports.ts';
+import { placed, tooLong } from './reader.ts';
+
+/** Members under which a list may be a text, a proxy a line. */
+const LIST_NAME = /^(?:data|results?|prox(?:y|ies)|prox(?:y|ies)_?list|list|items|content|body|text)$/i;
+/** Lists that never hold proxies. */
+const OTHER_LIST = /^(?:errors?|messages?|warnings?)$/i;
+/** Lists of the names of columns. */
+const COLUMNS = /^(?:columns|headers?|fields)$/i;
+const MOST_COLUMNS = 64;
+const MOST_NAMES = 32;
+/** So many lists and objects may lie inside each other. */
+const MOST_DEPTH = 8;
+/** What remains of a list's name without these is a protocol: `socks4_proxies`, `http-list`. */
+const LIST_WORDS = /prox(?:y|ies)|list|servers?|[\s_-]/gi;
+
+type Entries = readonly (readonly [string, unknown])[];
+
+/** Reads the values of a JSON document: records, texts, rows, lists by protocol, and the exports of other tools. */
+export class JsonValues {
+  /** Whether there was a list in an object that was one value. */
+  hasList = false;
+  /** Whether a list of errors was passed over. */
+  hasErrors = false;
+  /** The names of the members of the document itself. */
+  readonly topNames = new Set<string>();
+  readonly #options: ParseOptions;
+  readonly #most: number;
+  readonly #names = new UnreadNames('member');
+  /** The names of the cells of rows. */
+  #columns: string[] = [];
+  /** The protocols that are named beside lists, by the path of their object. */
+  readonly #beside = new Map<string, readonly Scheme[]>();
+  #path: readonly string[] | null = null;
+  #schemes: readonly Scheme[] = [];
+
+  constructor(options: ParseOptions, mostLength: number) {
+    this.#options = options;
+    this.#most = mostLength;
+  }
+
+  /** The verdicts on a value; none on a setting beside lists. */
+  *read(element: Element, depth = 0): Generator<ListVerdict, void, undefined> {
+    const { text, line, path, kind } = element;
+    if (path[0] !== undefined) this.#addTopName(path[0]);
+    if (text === null) yield tooLong(line, this.#most, 'record');
+    else {
+      const value = parse(text);
+      if (isObject(value)) yield* this.#readObject(value, element, depth);
+      else if (value === undefined && text.startsWith('{') && kind !== 'element')
+        yield* this.#readMembers(element, depth);
+      else if (kind === 'member') yield* this.#readMember(value, element);
+      else yield* this.#readElement(value, element);
+    }
+  }
+
+  *#readObject(value: object, element: Element, depth: number): Generator<ListVerdict, void, undefined> {
+    const entries = Object.entries(value);
+    if (element.kind === 'top') for (const [name] of entries) this.#addTopName(name);
+    const exported = readExport(value);
+    if (exported !== null) {
+      if ('settings' in exported) yield { kind: 'comment', line: element.line };
+      else if ('other' in exported) yield this.#refused(element, `this is ${exported.other}`);
+      else for (const record of exported.records) yield* this.#readEntries(record, element);
+      return;
+    }
+    const key = element.kind === 'member' ? element.path.at(-1) : undefined;
+    if (hasAddress(entries)) yield* this.#readEntries(entries, element);
+    else if (key !== undefined && isAddress(key))
+      yield* this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
+    else if (isRecordLike(value)) yield* this.#readEntries(entries, element);
+    else if (entries.some(([, each]) => typeof each === 'object' && each !== null)) {
+      if (depth < MOST_DEPTH) yield* this.#readMembers(element, depth);
+      else yield this.#refused(element, 'the lists and objects lie too deep inside each other');
+    } else if (element.kind === 'element') yield* this.#readEntries(entries, element);
+  }
+
+  *#readMembers(element: Element, depth: number): Generator<ListVerdict, void, undefined> {
+    const splitter = new ElementSplitter(this.#most, element);
+    for (const member of splitter.push((element.text ?? '').slice(1))) yield* this.read(member, depth + 1);
+    this.hasList ||= splitter.hasList;
+    if (splitter.isCutOff) yield this.#refused({ ...element, ...splitter.place }, 'this is not JSON');
+  }
+
+  /** A member that is no object, beside lists: a text with a list, an address with something of it, or a setting. */
+  *#readMember(value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+    const name = element.path.at(-1) ?? '';
+    const schemes = this.#schemesOf(element.path);
+    const field = fieldOf(name);
+    if (typeof value === 'string' && value !== '' && (schemes.length > 0 || LIST_NAME.test(name)))
+      yield* this.#readText(value, schemes, element);
+    else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
+    else if (field === 'protocol' && typeof value === 'string')
+      this.#beside.set(element.path.slice(0, -1).join('\0'), schemesNamed(value) ?? []);
+    else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
+      yield this.#refused(element, 'a login beside a list was not read: each record needs its own');
+  }
+
+  /** An address as a name, with a protocol, or nothing that is known, as its value. */
+  *#readKeyed(address: string, value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+    const schemes = typeof value === 'string' ? schemesNamed(value) : null;
+    if (schemes) yield* this.#readText(address, schemes, element);
+    else if (typeof value === 'string' && isKnown(value))
+      yield this.#refused(element, 'the value of an address is not a protocol');
+    else yield* this.#readText(address, this.#schemesOf(element.path.slice(0, -1)), element);
+  }
+
+  /** An element of a list, or a value that stands alone. */
+  *#readElement(value: unknown, element: Element, depth = 0): Generator<ListVerdict, void, undefined> {
+    const name = element.path.at(-1) ?? '';
+    if (OTHER_LIST.test(name)) {
+      this.hasErrors = true;
+      return;
+    }
+    if (typeof value === 'string') {
+      if (!COLUMNS.test(name)) yield* this.#readText(value, this.#schemesOf(element.path), element);
+      else if (this.#columns.length < MOST_COLUMNS) this.#columns.push(value);
+    } else if (Array.isArray(value) && depth < MOST_DEPTH) {
+      yield* this.#readArray(value, element, depth);
+    } else if (isObject(value)) {
+      yield* this.#readEntries(Object.entries(value), element);
+    } else {
+      yield this.#refused(
+        element,
+        value === undefined ? 'this is not JSON' : 'this is neither a record nor a text',
+      );
+    }
+  }
+
+  /** A row, such as `["192.0.2.1", 80]`, or a list inside a list. */
+  *#readArray(
+    cells: readonly unknown[],
+    element: Element,
+    depth: number,
+  ): Generator<ListVerdict, void, undefined> {
+    const texts = cells.map((cell) => (typeof cell === 'number' ? String(cell) : cell));
+    const isRow = texts.every((cell) => typeof cell === 'string' || cell === null);
+    const [first] = texts;
+    if (isRow && this.#isHeader(texts)) {
+      this.#columns = texts.map(String).slice(0, MOST_COLUMNS);
+      yield { kind: 'comment', line: element.line };
+    } else if (isRow && this.#columns.length >= texts.length) {
+      yield* this.#readEntries(
+        texts.map((cell, index) => [this.#columns[index] ?? '', cell]),
+        element,
+      );
+    } else if (isRow && typeof first === 'string' && texts.length > 1 && toAddress(first.trim(), 1)) {
+      const row = texts.map((cell) => cell ?? '') as string[];
+      yield placed(at(readRow(row, this.#options), element), element.line, () => MASK);
+    } else if (cells.length === 0) {
+      yield this.#refused(element, 'the list is empty');
+    } else {
+      for (const cell of cells) yield* this.#readElement(cell, element, depth + 1);
+    }
+  }
+
+  #isHeader(cells: readonly unknown[]): boolean {
+    const fields = new Set(cells.map((cell) => (typeof cell === 'string' ? fieldOf(cell) : null)));
+    fields.delete(null);
+    return fields.size > 1 && (fields.has('host') || fields.has('url')) && fields.size >= cells.length - 2;
+  }
+
+  *#readEntries(entries: Entries, element: Element): Generator<ListVerdict, void, undefined> {
+    const schemes = this.#schemesOf(element.kind === 'member' ? element.path.slice(0, -1) : element.path);
+    const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
+    const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
+    for (const verdict of readRecord(all, this.#options, this.#names))
+      yield placed(at(verdict, element), element.line, (code) => maskRecord(entries, code));
+  }
+
+  *#readText(
+    text: string,
+    schemes: readonly Scheme[],
+    element: Element,
+  ): Generator<ListVerdict, void, undefined> {
+    for (const line of text.split(/\r\n?|\n/)) {
+      const verdicts =
+        schemes.length > 0
+          ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
+          : readProxyLine(line, this.#options);
+      const mask = (code: RefusalCode): string => maskLine(line, code);
+      for (const verdict of verdicts) yield placed(at(verdict, element), element.line, mask);
+    }
+  }
+
+  /** The protocols that the names around a list, or a member beside it, give it. */
+  #schemesOf(path: readonly string[]): readonly Scheme[] {
+    if (path === this.#path) return this.#schemes;
+    this.#path = path;
+    this.#schemes = this.#findSchemes(path);
+    return this.#schemes;
+  }
+
+  #findSchemes(path: readonly string[]): readonly Scheme[] {
+    for (let length = path.length; length > 0; length--) {
+      const name = path[length - 1] ?? '';
+      const named = name.length > 64 ? null : schemesNamed(name.replace(LIST_WORDS, ''));
+      const schemes = named ?? this.#beside.get(path.slice(0, length - 1).join('\0'));
+      if (schemes && schemes.length > 0) return schemes;
+    }
+    return [];
+  }
+
+  #addTopName(name: string): void {
+    if (this.topNames.size < MOST_NAMES) this.topNames.add(name.slice(0, MOST_COLUMNS));
+  }
+
+  #refused({ line, column }: Element, reason: string): ListVerdict {
+    return { kind: 'refused', code: 'bad-record', reason, column, line, text: MASK };
+  }
+}
+
+/** A verdict at the place of its element. */
+function at(verdict: LineVerdict, { column }: Element): LineVerdict {
+  return verdict.kind === 'refused' ? { ...verdict, column } : verdict;
+}
+
+/** Whether the name of a member is the address of a proxy. */
+function isAddress(name: string): boolean {
+  if (isIP(name) !== 0) return true;
+  return name.length < 300 && /[.\]:][^.\]]*:\d{1,5}$/.test(name) && readProxyLine(name)[0]?.kind === 'proxy';
+}
+
+function nameOf({ protocol, remoteDns }: Scheme): string {
+  if (!remoteDns) return protocol;
+  return protocol === 'socks5' ? 'socks5h' : 'socks4a';
+}
+
+/** The value of a JSON text; undefined if it is not JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
