@@ -61,71 +61,48 @@ export function fieldOf(name: string): Field | null {
 
 /** The members of a record by what they stand for. What has no value is absent. */
 export class Fields {
+  /** The members whose names are known. */
+  readonly known: Member[] = [];
   /** What has a value and was not read. */
   readonly unread: Member[] = [];
   /** Whether the record says that there is no password. */
   hasEmptyPassword = false;
-  readonly #best = new Map<Field, Member>();
-  /** The members that have the field of another one. */
-  readonly #others: Member[] = [];
 
   constructor(entries: Iterable<readonly [string, unknown]>) {
     for (const [name, value] of entries) {
       if (value === null || value === undefined) continue;
       const meaning = meaningOf(name);
-      if (value === '') {
-        this.hasEmptyPassword ||= meaning.field === 'password';
-        continue;
-      }
-      if (meaning.field === null) this.unread.push({ name, value, meaning });
-      else this.#add(meaning.field, { name, value, meaning });
+      if (value === '') this.hasEmptyPassword ||= meaning.field === 'password';
+      else (meaning.field === null ? this.unread : this.known).push({ name, value, meaning });
     }
   }
 
   /** The value under the best of the names that the record has for a field. */
   get(field: Field): unknown {
-    return this.#best.get(field)?.value;
+    return this.member(field)?.value;
   }
 
   member(field: Field): Member | undefined {
-    return this.#best.get(field);
+    let best: Member | undefined;
+    for (const member of this.known) {
+      const { meaning } = member;
+      if (meaning.field === field && (best === undefined || meaning.rank < best.meaning.rank)) best = member;
+    }
+    return best;
   }
 
   has(field: Field): boolean {
-    return this.#best.has(field);
+    return this.member(field) !== undefined;
   }
 
-  /** Gives a member the meaning of a field that the record does not have. */
-  set(field: Field, member: Member): void {
-    this.#best.set(field, member);
-  }
-
-  /** All members of a field, the best first. */
+  /** All members of a field, in their order. */
   all(field: Field): Member[] {
-    const best = this.#best.get(field);
-    if (best === undefined) return [];
-    return this.#others.length === 0
-      ? [best]
-      : [best, ...this.#others.filter(({ meaning }) => meaning.field === field)];
-  }
-
-  /** The members that are not the best of their field. */
-  get others(): readonly Member[] {
-    return this.#others;
-  }
-
-  #add(field: Field, member: Member): void {
-    const best = this.#best.get(field);
-    if (best === undefined) {
-      this.#best.set(field, member);
-    } else if (member.meaning.rank < best.meaning.rank) {
-      this.#best.set(field, member);
-      this.#others.push(best);
-    } else {
-      this.#others.push(member);
-    }
+    return this.known.filter(({ meaning }) => meaning.field === field);
   }
 }
+
+/** A record without members. */
+export const NO_FIELDS = new Fields([]);
 
 function findMeaning(name: string): Meaning {
   const plain = name.length > MAX_NAME ? '' : plainName(name);

@@ -20,9 +20,12 @@ const MOST_DEPTH = 4;
  */
 export function recordLogin(fields: Fields, depth = 0): Login {
   let login: Login = {};
-  for (const member of fields.all('username')) login = agreed(login, readUsername(member, fields, depth));
-  for (const member of fields.all('password')) login = agreed(login, readPart(member, 'password', depth));
-  for (const member of fields.all('login')) login = agreed(login, readBoth(member, fields, depth));
+  for (const member of fields.known) {
+    const { field } = member.meaning;
+    if (field === 'username') login = agreed(login, readUsername(member, fields, depth));
+    else if (field === 'password') login = agreed(login, readPart(member, 'password', depth));
+    else if (field === 'login') login = agreed(login, readBoth(member, fields, depth));
+  }
   const { username = '', password = '' } = login;
   if (NOTHING.test(username) && NOTHING.test(password))
     throw new Refused(
@@ -35,8 +38,8 @@ export function recordLogin(fields: Fields, depth = 0): Login {
 /** One login of two that are given for the same proxy. @throws Refused (ambiguous) if they disagree. */
 export function agreed(one: Login, other: Login): Login {
   return {
-    ...agreedPart('username', one.username, other.username),
-    ...agreedPart('password', one.password, other.password),
+    username: agreedPart('username', one.username, other.username),
+    password: agreedPart('password', one.password, other.password),
   };
 }
 
@@ -51,11 +54,10 @@ export function assertNoOtherLogin(unread: readonly Member[]): void {
   }
 }
 
-function agreedPart(name: 'username' | 'password', one = '', other = ''): Login {
+function agreedPart(name: 'username' | 'password', one = '', other = ''): string | undefined {
   if (one !== '' && other !== '' && one !== other)
     throw new Refused('ambiguous', `the record has two different ${name}s`);
-  const text = one === '' ? other : one;
-  return text === '' ? {} : { [name]: text };
+  return one || other || undefined;
 }
 
 function readUsername(member: Member, fields: Fields, depth: number): Login {

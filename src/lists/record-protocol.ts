@@ -35,7 +35,8 @@ export function withTls(scheme: Scheme): Scheme {
 function namedSchemes(fields: Fields): Scheme[] {
   let found: Scheme[] | undefined;
   let unknown: { member: Member; error: unknown } | undefined;
-  for (const member of fields.all('protocol')) {
+  for (const member of fields.known) {
+    if (member.meaning.field !== 'protocol') continue;
     try {
       const schemes = schemesIn(member.value);
       if (schemes.length === 0) fields.unread.push(member);

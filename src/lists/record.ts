@@ -1,6 +1,6 @@
 import { parsePort } from '../network/host.ts';
 import { toAddress } from './address.ts';
-import { Fields, type Member } from './fields.ts';
+import { type Field, Fields, fieldOf, type Member } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { acceptProxy, readProxyLine } from './line.ts';
 import { maskLine } from './mask.ts';
@@ -17,8 +17,9 @@ import { isKnown, readFlag, readText } from './values.ts';
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}:[^:\s]+:\S/;
 const MOST_URL = 2048;
+const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
 /** Members that may be an object with the proxy in it. */
-const INNER = ['inner', 'url', 'host'] as const;
+const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);
 /** Members of which a second one says nothing new. */
 const REPEATED = new Set([
   'country',
@@ -68,14 +69,28 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
 
 /** Whether members say where a proxy is. */
 export function hasAddress(entries: Iterable<readonly [string, unknown]>): boolean {
-  const fields = fieldsOf(entries);
-  return [fields.get('host'), fields.get('url')].some((value) => textOf(value) !== undefined);
+  for (const [name, value] of entries) {
+    const field = fieldOf(name);
+    if (field !== 'host' && field !== 'url' && field !== 'inner') continue;
+    if (field !== 'inner' && textOf(value) !== undefined) return true;
+    if (
+      isObject(value) &&
+      Object.entries(value).some(([inner, each]) => textOf(each) !== undefined && isHost(inner))
+    )
+      return true;
+  }
+  return false;
+}
+
+function isHost(name: string): boolean {
+  const field = fieldOf(name);
+  return field === 'host' || field === 'url';
 }
 
 /** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
 function fieldsOf(entries: Iterable<readonly [string, unknown]>): Fields {
   const fields = new Fields(entries);
-  const inner = INNER.map((field) => fields.member(field)).find((member) => isObject(member?.value));
+  const inner = fields.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
   if (inner === undefined) return fields;
   const outer = [...entries].filter(([name]) => name !== inner.name);
   return new Fields([...Object.entries(inner.value as object), ...outer]);
@@ -92,9 +107,12 @@ function complete(
   const isSocks = proxy.protocol.startsWith('socks');
   if (isSocks && remoteDns !== undefined && proxy.remoteDns === !remoteDns)
     throw new Refused('ambiguous', 'the protocol and the member remoteDns disagree on who resolves names');
-  const { username: _, password: __, ...endpoint } = proxy;
   const both = agreed(proxy, login);
-  const whole: ListedProxy = { ...endpoint, ...details, ...pairOf(both) };
+  const whole: ListedProxy = { ...proxy, ...details };
+  if (both.username !== undefined || both.password !== undefined) {
+    whole.username = both.username ?? '';
+    whole.password = both.password ?? '';
+  }
   if (isSocks && remoteDns !== undefined) whole.remoteDns = remoteDns;
   const all = [...notes, ...others, loneNote(both)];
   return acceptProxy(whole, notes.length === 0 ? all : [...new Set(all)]);
@@ -196,7 +214,7 @@ function agreeing(
 /** A URL that is not the proxy's is a link to a page, or, in AdsPower, what changes the exit address. */
 function setAside(member: Member, fields: Fields): void {
   const isAdsPower = fields.unread.some(({ name }) => name === 'proxy_soft');
-  if (isAdsPower && member.name === 'proxy_url') fields.set('rotateUrl', member);
+  if (isAdsPower && member.name === 'proxy_url') fields.known.push({ ...member, meaning: ROTATE_URL });
   else fields.unread.push(member);
 }
 
@@ -209,7 +227,8 @@ function withPort(text: string, port: unknown): string {
 
 /** What a record says beside address, protocol and login. */
 function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: string[] } {
-  const { geolocation, notes } = readGeolocation(fields);
+  const { geolocation, notes: placeNotes } = readGeolocation(fields);
+  const notes = [...placeNotes];
   const latency = readResponseTime(fields);
   const name = readName(fields.get('name'));
   const proxy: Partial<ListedProxy> = {};
@@ -271,21 +290,17 @@ function readRemoteDns(fields: Fields, notes: string[]): boolean | undefined {
 
 /** The members that have a value and were not read. @throws Refused for two addresses. */
 function otherMembers(fields: Fields): Member[] {
-  if (fields.others.length === 0) return fields.unread;
-  const others = fields.others.filter(({ name, value, meaning }) => {
+  const others = fields.known.filter((member) => {
+    const { name, value, meaning } = member;
     const field = meaning.field ?? 'host';
     const best = fields.member(field);
-    const isSame = best === undefined || String(best.value).trim() === String(value).trim();
-    if (isSame || REPEATED.has(field)) return false;
+    if (best === undefined || best === member || REPEATED.has(field)) return false;
+    if (String(best.value).trim() === String(value).trim()) return false;
     if (field === 'port' || (field === 'host' && name === best.name))
       throw new Refused('ambiguous', `the record has two different ${field}s`);
     return !['username', 'password', 'login', 'protocol'].includes(field);
   });
-  return [...fields.unread, ...others];
-}
-
-function pairOf({ username = '', password = '' }: Login): Login {
-  return username === '' && password === '' ? {} : { username, password };
+  return others.length === 0 ? fields.unread : [...fields.unread, ...others];
 }
 
 function loneNote({ username = '', password = '' }: Login): string | undefined {

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 
 import { unescapedCells } from '../formulas.ts';
-import { parseProxyLine, readProxyLine } from '../line.ts';
+import { readProxyLine } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
 import { readNamedLine } from '../named-line.ts';
@@ -89,9 +89,12 @@ export class CsvReader implements ListReader {
     }
   }
 
-  /** A record a line; null for a line that is none. All lines at once, unless one of them does not stand for itself. */
+  /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */
   #parse(lines: readonly string[]): (string[] | null)[] {
-    const records = this.#parseText(lines.join('\n'));
+    const text = lines.join('\n');
+    if (!text.includes('"'))
+      return lines.map((line) => line.split(this.#delimiter).map((cell) => cell.trim()));
+    const records = this.#parseText(text);
     if (records?.length === lines.length) return records;
     return lines.length === 1 ? [null] : lines.map((line) => this.#parse([line])[0] ?? null);
   }
@@ -112,7 +115,8 @@ export class CsvReader implements ListReader {
   }
 
   #verdicts(line: string, cells: readonly string[] | null): LineVerdict[] {
-    if (isPassedOver(line)) return [parseProxyLine(line)];
+    if (isPassedOver(line, this.#header?.delimiter))
+      return [{ kind: line.trim() === '' ? 'blank' : 'comment' }];
     // A spreadsheet's `sep=;`, and the headers of files that were put together.
     if (line === this.#headerLine || separatorOf(line) !== null) return [{ kind: 'comment' }];
     if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
@@ -149,7 +153,7 @@ function badRecord(reason: string): LineVerdict {
   return { kind: 'refused', code: 'bad-record', reason, column: 1 };
 }
 
-function isPassedOver(line: string): boolean {
-  const { kind } = parseProxyLine(line.trimStart().slice(0, 2));
-  return kind === 'blank' || kind === 'comment';
+/** Whether a line is blank or a comment. A semicolon begins a comment where it does not separate cells. */
+function isPassedOver(line: string, delimiter?: string): boolean {
+  return delimiter === ';' ? /^\s*(?:#|\/\/|$)/.test(line) : /^\s*(?:[#;]|\/\/|$)/.test(line);
 }

@@ -67,8 +67,10 @@ function headerOf(line: string, separator: string | null, isAfterOthers: boolean
   return isHeader ? { kind: 'named', delimiter, names, hasHost } : null;
 }
 
-/** A header that a comment hides from other programs, if each of its names is known. */
+/** A header that begins as a comment does: with a first column `#` or without a name, or one that other programs pass over. */
 function commentedHeader(line: string): CsvHeader | null {
-  const header = headerOf(line.replace(/^\s*(?:#+|\/\/)\s*/, ''), null, true);
-  return header?.hasHost && header.names.every((name) => fieldOf(name) !== null) ? header : null;
+  const header = headerOf(line, null, true);
+  if (header?.hasHost && /^#?$/.test(header.names[0] ?? '')) return header;
+  const hidden = headerOf(line.replace(/^\s*(?:#+|\/\/)\s*/, ''), null, true);
+  return hidden?.hasHost && hidden.names.every((name) => fieldOf(name) !== null) ? hidden : null;
 }

@@ -54,39 +54,38 @@ export class JsonValues {
   }
 
   /** The verdicts on a value; none on a setting beside lists. */
-  *read(element: Element, depth = 0): Generator<ListVerdict, void, undefined> {
+  read(element: Element, depth = 0): Iterable<ListVerdict> {
     const { text, line, path, kind } = element;
     if (path[0] !== undefined) this.#addTopName(path[0]);
-    if (text === null) yield tooLong(line, this.#most, 'record');
-    else {
-      const value = parse(text);
-      if (isObject(value)) yield* this.#readObject(value, element, depth);
-      else if (value === undefined && text.startsWith('{') && kind !== 'element')
-        yield* this.#readMembers(element, depth);
-      else if (kind === 'member') yield* this.#readMember(value, element);
-      else yield* this.#readElement(value, element);
-    }
+    if (text === null) return [tooLong(line, this.#most, 'record')];
+    const value = parse(text);
+    if (isObject(value)) return this.#readObject(value, element, depth);
+    // A part of an object that is malformed spoils no other.
+    if (value === undefined && text.startsWith('{') && kind !== 'element')
+      return this.#readMembers(element, depth);
+    return kind === 'member' ? this.#readMember(value, element) : this.#readElement(value, element);
   }
 
-  *#readObject(value: object, element: Element, depth: number): Generator<ListVerdict, void, undefined> {
+  #readObject(value: object, element: Element, depth: number): Iterable<ListVerdict> {
+    const { kind, path, line } = element;
     const entries = Object.entries(value);
-    if (element.kind === 'top') for (const [name] of entries) this.#addTopName(name);
+    if (kind === 'top') for (const [name] of entries) this.#addTopName(name);
     const exported = readExport(value);
     if (exported !== null) {
-      if ('settings' in exported) yield { kind: 'comment', line: element.line };
-      else if ('other' in exported) yield this.#refused(element, `this is ${exported.other}`);
-      else for (const record of exported.records) yield* this.#readEntries(record, element);
-      return;
+      if ('settings' in exported) return [{ kind: 'comment', line }];
+      if ('other' in exported) return [this.#refused(element, `this is ${exported.other}`)];
+      return exported.records.flatMap((record) => this.#readEntries(record, element));
     }
-    const key = element.kind === 'member' ? element.path.at(-1) : undefined;
-    if (hasAddress(entries)) yield* this.#readEntries(entries, element);
-    else if (key !== undefined && isAddress(key))
-      yield* this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
-    else if (isRecordLike(value)) yield* this.#readEntries(entries, element);
-    else if (entries.some(([, each]) => typeof each === 'object' && each !== null)) {
-      if (depth < MOST_DEPTH) yield* this.#readMembers(element, depth);
-      else yield this.#refused(element, 'the lists and objects lie too deep inside each other');
-    } else if (element.kind === 'element') yield* this.#readEntries(entries, element);
+    if (hasAddress(entries)) return this.#readEntries(entries, element);
+    const key = kind === 'member' ? path.at(-1) : undefined;
+    if (key !== undefined && isAddress(key))
+      return this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
+    const isContainer =
+      !isRecordLike(value) && entries.some(([, each]) => typeof each === 'object' && each !== null);
+    if (isContainer && depth >= MOST_DEPTH)
+      return [this.#refused(element, 'the lists and objects lie too deep inside each other')];
+    if (isContainer) return this.#readMembers(element, depth);
+    return kind === 'element' || isRecordLike(value) ? this.#readEntries(entries, element) : [];
   }
 
   *#readMembers(element: Element, depth: number): Generator<ListVerdict, void, undefined> {
@@ -174,12 +173,13 @@ export class JsonValues {
     return fields.size > 1 && (fields.has('host') || fields.has('url')) && fields.size >= cells.length - 2;
   }
 
-  *#readEntries(entries: Entries, element: Element): Generator<ListVerdict, void, undefined> {
+  #readEntries(entries: Entries, element: Element): ListVerdict[] {
     const schemes = this.#schemesOf(element.kind === 'member' ? element.path.slice(0, -1) : element.path);
     const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
     const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
-    for (const verdict of readRecord(all, this.#options, this.#names))
-      yield placed(at(verdict, element), element.line, (code) => maskRecord(entries, code));
+    return readRecord(all, this.#options, this.#names).map((verdict) =>
+      placed(at(verdict, element), element.line, (code) => maskRecord(entries, code)),
+    );
   }
 
   *#readText(
