@@ -124,12 +124,18 @@ export const SHORT_SECONDS = /[\s_.([-]s[)\]]?$/i;
 const LOGIN_WORDS = `user usr pass pwd login logon signin auth cred secret token key account acct
   benutz nutzer anmeld kennwort zugang losung utilis identifiant mdp usuari contras clave nombre senha nome utente utiliz
   parola gebruik wachtwoord uzytkown użytkown hasł haslo kullan sifre логин парол польз имя учет ключ токен
+  anvandar losenord brugernavn brukernavn adgangskode kayttaja salasana uzivatel heslo felhasznal jelszo користувач χρηστη
+  κωδικ tendangnhap matkhau taikhoan katasandi pengguna codedacces codeacces geheim المستخدم المرور משתמש סיסמה
   用户 用戶 密码 密碼 账 帐 帳 口令 令牌 密钥 密鑰 使用者 ユーザ パスワード 사용자 비밀 암호 아이디`;
 export const LOGIN_LIKE = new RegExp(LOGIN_WORDS.trim().split(/\s+/).map(plainName).join('|'), 'u');
 
 /** Names that hold no login, though a part of them looks like it. */
 export const NO_LOGIN =
   /useragent|usertype|users?count|bypass|pass(?:ed|es|ing|rate|count|ratio|through)|author(?!i[sz])|keyword|keyboard|keepalive|requiresauth|needsauth|authrequired|isauth|hasauth|authtype|authmethod|passiv/;
+
+/** Names of what lists often have, and which is no part of a login. */
+export const HARMLESS =
+  /^(?:id|no|nr|num|number|index|isp|org|organi[sz]ation|provider|source|anonym.*|google|speed|score|alive|active|valid|working|hosting|mobile|proxy|proxysoft|continent.*|district|zip|postal.*|color|notes?|comments?|tags?|groups?|os|last.*|first.*|created.*|updated.*|expir.*|.*(?:date|time|at|checked|seen|count|rate|percent|up))$/;
 
 /** A name as it is compared: without case, accents, blanks and punctuation, in any script. */
 export function plainName(name: string): string {

@@ -7,6 +7,7 @@ interface Located {
   notes: readonly string[];
 }
 
+const CODE = /^[a-z]{2}$/i;
 const NO_CODE = 'the country was left out: it is not a two-letter code';
 
 type Reader = (level: Fields, isRecord: boolean) => string | number | undefined;
@@ -36,8 +37,8 @@ const PLACES: ReadonlySet<Field | null> = new Set<Field>([
 export function readGeolocation(fields: Fields): Located {
   if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field))) return NOWHERE;
   const levels = levelsOf(fields);
-  const country = first(levels, (level) => readKnown(namedIn(level.get('country')), 64));
-  const code = country !== undefined && /^[a-z]{2}$/i.test(country) ? country.toUpperCase() : undefined;
+  const country = first(levels, readCountry);
+  const code = country !== undefined && CODE.test(country) ? country.toUpperCase() : undefined;
   const geolocation: ListedGeolocation = {};
   if (code !== undefined) geolocation.country = code;
   let isKnown = code !== undefined;
@@ -51,6 +52,14 @@ export function readGeolocation(fields: Fields): Located {
     geolocation: isKnown ? geolocation : undefined,
     notes: country !== undefined && code === undefined ? [NO_CODE] : [],
   };
+}
+
+/** The country code of a record that may have the name of the country too; the name if there is no code. */
+function readCountry(level: Fields): string | undefined {
+  const best = readKnown(namedIn(level.get('country')), 64);
+  if (best === undefined || CODE.test(best)) return best;
+  const all = level.all('country').map(({ value }) => readKnown(namedIn(value), 64));
+  return all.find((each) => each !== undefined && CODE.test(each)) ?? best;
 }
 
 /** The record, the object in it that says where it is, and the `location` in that one, which may have the coordinates. */

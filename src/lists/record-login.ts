@@ -1,3 +1,4 @@
+import { HARMLESS, plainName } from './field-names.ts';
 import { Fields, type Member, meaningOf } from './fields.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
@@ -44,8 +45,13 @@ export function agreed(one: Login, other: Login): Login {
 }
 
 /** @throws Refused, with its name, for a member that is not read and may hold a login. */
-export function assertNoOtherLogin(unread: readonly Member[]): void {
+export function assertNoOtherLogin(unread: readonly Member[], { username, password }: Login): void {
+  const isHalf = (username === undefined) !== (password === undefined);
   for (const { name, value, meaning } of unread) {
+    // Beside a username, `user_id` is the number of an account.
+    if (username !== undefined && /id\s*$/i.test(name) && typeof value !== 'object') continue;
+    if (isHalf && typeof value !== 'object' && holdsLogin(value) && !HARMLESS.test(plainName(name)))
+      throw otherLogin(name);
     const isNameless = name.trim() === '';
     if (isNameless && !/^\s*\d*\s*$/.test(String(value)))
       throw new Refused('bad-record', 'a column without a name has a value: the header must name it');
@@ -106,10 +112,14 @@ function readInside(value: object, name: string, depth: number): Login {
   if (depth > MOST_DEPTH) throw otherLogin(name);
   const inside = new Fields(Object.entries(value));
   const login = recordLogin(inside, depth + 1);
-  const isWhole = inside.unread.every(
-    (member) => !holdsLogin(member.value) || /^(?:type|method|scheme)$/i.test(member.name),
-  );
-  if (!isWhole) throw otherLogin(name);
+  for (const member of [...inside.known, ...inside.unread]) {
+    const { field } = member.meaning;
+    const isRead = field === 'username' || field === 'password' || field === 'login';
+    if (field === 'name' && login.username === undefined && typeof member.value === 'string')
+      login.username = member.value;
+    else if (!isRead && holdsLogin(member.value) && !/^(?:type|method|scheme)$/i.test(member.name))
+      throw otherLogin(name);
+  }
   return login;
 }
 

@@ -77,7 +77,8 @@ function schemesInItem(item: unknown): Scheme[] {
   if (typeof item !== 'object' || item === null) throw notAWord();
   const fields = new Fields(Object.entries(item));
   const name = fields.get('protocol') ?? fields.get('name');
-  return schemesInWord(typeof name === 'string' ? name : '');
+  if (typeof name !== 'string') throw notAWord();
+  return schemesInWord(name);
 }
 
 function schemesInWord(text: string): Scheme[] {

@@ -5,7 +5,7 @@ import { readGeolocation } from './geolocation.ts';
 import { acceptProxy, readProxyLine } from './line.ts';
 import { maskLine } from './mask.ts';
 import { namesProtocol, readNamedLine } from './named-line.ts';
-import { type Scheme, unnamedScheme } from './protocol.ts';
+import { type Scheme, schemesNamed, unnamedScheme } from './protocol.ts';
 import { agreed, assertNoOtherLogin, type Login, recordLogin } from './record-login.ts';
 import { recordSchemes, withTls } from './record-protocol.ts';
 import { Refused, refusalOf, verdictOf } from './refused.ts';
@@ -49,7 +49,8 @@ export function readRecord(
     const endpoints = readEndpoints(fields, schemes, options);
     const details = readDetails(fields);
     const other = otherMembers(fields);
-    assertNoOtherLogin(other);
+    assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
+    if (schemes.length === 0) assertNoOtherProtocol(other, endpoints);
     const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
     return endpoints.map((endpoint) =>
       endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
@@ -98,6 +99,12 @@ function fieldsOf(entries: Iterable<readonly [string, unknown]>): Fields {
 
 type Endpoint = Extract<LineVerdict, { kind: 'proxy' }>;
 
+/** The login of the members and of the URL; a password that is said to be empty is one. */
+function wholeLogin([first]: readonly LineVerdict[], login: Login, { hasEmptyPassword }: Fields): Login {
+  const whole = first?.kind === 'proxy' ? agreed(first.proxy, login) : login;
+  return hasEmptyPassword ? { password: '', ...whole } : whole;
+}
+
 function complete(
   { proxy, notes }: Endpoint,
   login: Login,
@@ -130,7 +137,7 @@ function readEndpoints(fields: Fields, schemes: readonly Scheme[], options: Pars
   }
   if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
   if (port === undefined || host.includes('://'))
-    return readWhole(withPort(host, port), fields, schemes, options);
+    return agreeing(readWhole(withPort(host, port), fields, schemes, options), undefined, portOf(port));
   const number = parsePort(String(port).trim());
   if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535');
   const address = toAddress(host.trim(), number);
@@ -152,7 +159,7 @@ function readUrl(
   const verdicts = readWhole(host === undefined ? withPort(text, port) : text, fields, schemes, options);
   if (verdicts.every(({ kind }) => kind === 'proxy')) {
     const isWhole = host !== undefined && port !== undefined;
-    return agreeing(verdicts, isWhole ? host : undefined, port === undefined ? undefined : Number(port));
+    return agreeing(verdicts, isWhole ? host : undefined, portOf(port));
   }
   const isElsewhere = host !== undefined && port !== undefined && !text.includes('@');
   return isElsewhere ? [] : verdicts;
@@ -218,6 +225,10 @@ function setAside(member: Member, fields: Fields): void {
   else fields.unread.push(member);
 }
 
+function portOf(value: unknown): number | undefined {
+  return value === undefined ? undefined : Number(value);
+}
+
 function withPort(text: string, port: unknown): string {
   const plain = text.trim();
   return port === undefined || /:\d+\/?$/.test(plain)
@@ -238,6 +249,8 @@ function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: stri
   if (geolocation !== undefined) proxy.geolocation = geolocation;
   if (typeof latency === 'number') proxy.latency = latency;
   const status = fields.member('status');
+  const place = fields.member('nested');
+  if (place && typeof place.value !== 'object') fields.unread.push(place);
   if (status?.value === 'disabled') proxy.status = 'disabled';
   else if (status && isKnown(status.value)) fields.unread.push(status);
   const rotateUrl = readRotateUrl(fields);
@@ -277,7 +290,7 @@ function readRemoteDns(fields: Fields, notes: string[]): boolean | undefined {
   const proxyDns = fields.member('proxyDns');
   if (proxyDns) {
     if (readFlag(proxyDns.value) === false)
-      notes.push('proxyDNS is false, but who resolves names was not read');
+      notes.push('proxyDNS is false, and was not read: a list does not make names be resolved locally');
     else if (readFlag(proxyDns.value) === undefined) fields.unread.push(proxyDns);
   }
   const member = fields.member('remoteDns');
@@ -286,6 +299,24 @@ function readRemoteDns(fields: Fields, notes: string[]): boolean | undefined {
   if (flag === undefined)
     throw new Refused('bad-record', `${quotedName(member.name)} is neither true nor false`);
   return flag;
+}
+
+/** @throws Refused if a member that is not read names another protocol than the one that was assumed. */
+function assertNoOtherProtocol(unread: readonly Member[], endpoints: readonly LineVerdict[]): void {
+  for (const { name, value } of unread) {
+    const words = Array.isArray(value) ? value : [value];
+    const named = words.flatMap((word) => (typeof word === 'string' ? (schemesNamed(word) ?? []) : []));
+    const isFlag = /socks/i.test(name) && isKnown(value) && readFlag(value) !== false;
+    const isOther = endpoints.some(
+      (endpoint) =>
+        endpoint.kind === 'proxy' &&
+        (isFlag
+          ? !endpoint.proxy.protocol.startsWith('socks')
+          : named.length > 0 && !named.some(({ protocol }) => protocol === endpoint.proxy.protocol)),
+    );
+    if (isOther)
+      throw new Refused('unknown-scheme', `${quotedName(name)} may name the protocol: call it protocol`);
+  }
 }
 
 /** The members that have a value and were not read. @throws Refused for two addresses. */

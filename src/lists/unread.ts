@@ -1,7 +1,7 @@
 /** Most lists have fewer; a hostile one may have a new name in every record. */
 const MOST_NAMES = 64;
 /** What a name may look like in a message: one with other characters may be a login or an address. */
-const NAME = /^[\p{L}\p{N}_#][\p{L}\p{M}\p{N}_#%() .-]{0,39}$/u;
+const NAME = /^[\p{L}\p{N}_#][\p{L}\p{M}\p{N}_#%()' .-]{0,39}$/u;
 
 /** A name in quotes, or nothing if it does not look like a name. */
 export function quotedName(name: string): string {

@@ -83,12 +83,9 @@ export class ElementSplitter {
     this.#lineStart -= text.length;
   }
 
-  /** A word at the top, which only the end of the document ends, and what is whole of an object that is cut off. */
+  /** What is whole of an object that is cut off. */
   *finish(): Generator<Element, void, undefined> {
     while (this.#open && this.#canDescend(this.#open.text ?? '')) yield* this.#descend('');
-    const isWord = this.#open && this.#frames.length === 0 && this.#depth === 0 && !this.#inString;
-    const element = isWord ? this.#end() : null;
-    if (element) yield element;
   }
 
   /** Whether the document ends in a list, an object or a value. */
@@ -114,6 +111,8 @@ export class ElementSplitter {
       return null;
     }
     if (frame === undefined || frame.isList) {
+      if (frame === undefined && code !== OPEN_OBJECT && code !== OPEN_LIST && code !== QUOTE)
+        return this.#break(at);
       if (frame === undefined && code === OPEN_LIST) this.#openList([]);
       else this.#begin(at, frame?.path ?? [], frame ? 'element' : 'top');
       return null;

@@ -27,6 +27,7 @@ const MOST_NAMES = 32;
 const MOST_DEPTH = 8;
 /** What remains of a list's name without these is a protocol: `socks4_proxies`, `http-list`. */
 const LIST_WORDS = /prox(?:y|ies)|list|servers?|[\s_-]/gi;
+const BESIDE = 'a login or port beside a list was not read: each record needs its own';
 
 type Entries = readonly (readonly [string, unknown])[];
 
@@ -45,6 +46,8 @@ export class JsonValues {
   #columns: string[] = [];
   /** The protocols that are named beside lists, by the path of their object. */
   readonly #beside = new Map<string, readonly Scheme[]>();
+  /** The paths of objects in which a list was read that no protocol was known of. */
+  readonly #unnamed = new Set<string>();
   #path: readonly string[] | null = null;
   #schemes: readonly Scheme[] = [];
 
@@ -80,12 +83,15 @@ export class JsonValues {
     const key = kind === 'member' ? path.at(-1) : undefined;
     if (key !== undefined && isAddress(key))
       return this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
-    const isContainer =
-      !isRecordLike(value) && entries.some(([, each]) => typeof each === 'object' && each !== null);
-    if (isContainer && depth >= MOST_DEPTH)
+    if (isRecordLike(value)) {
+      const hasList = entries.some(([, each]) => Array.isArray(each) && each.length > 0);
+      return hasList ? [this.#refused(element, BESIDE)] : this.#readEntries(entries, element);
+    }
+    if (kind === 'element' && !entries.some(isContent)) return this.#readEntries(entries, element);
+    if (depth >= MOST_DEPTH)
       return [this.#refused(element, 'the lists and objects lie too deep inside each other')];
-    if (isContainer) return this.#readMembers(element, depth);
-    return kind === 'element' || isRecordLike(value) ? this.#readEntries(entries, element) : [];
+    for (const [name, each] of entries) this.#setBeside(path, name, each);
+    return this.#readMembers(element, depth);
   }
 
   *#readMembers(element: Element, depth: number): Generator<ListVerdict, void, undefined> {
@@ -100,13 +106,22 @@ export class JsonValues {
     const name = element.path.at(-1) ?? '';
     const schemes = this.#schemesOf(element.path);
     const field = fieldOf(name);
-    if (typeof value === 'string' && value !== '' && (schemes.length > 0 || LIST_NAME.test(name)))
-      yield* this.#readText(value, schemes, element);
+    const isText = typeof value === 'string' && (schemesInName(name).length > 0 || LIST_NAME.test(name));
+    if (isText && hasProxy(value)) yield* this.#readText(value, schemes, element);
     else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
-    else if (field === 'protocol' && typeof value === 'string')
-      this.#beside.set(element.path.slice(0, -1).join('\0'), schemesNamed(value) ?? []);
     else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
-      yield this.#refused(element, 'a login beside a list was not read: each record needs its own');
+      yield this.#refused(element, BESIDE);
+    else if (!this.#setBeside(element.path.slice(0, -1), name, value))
+      yield this.#refused(element, 'the protocol comes after the list that it is meant for');
+  }
+
+  /** Remembers a protocol beside lists. False if a list was read already without it. */
+  #setBeside(path: readonly string[], name: string, value: unknown): boolean {
+    const schemes = fieldOf(name) === 'protocol' && typeof value === 'string' ? schemesNamed(value) : null;
+    const place = path.join('\0');
+    if (schemes === null || this.#beside.has(place) || this.#beside.size >= MOST_NAMES) return true;
+    this.#beside.set(place, schemes);
+    return !this.#unnamed.has(place);
   }
 
   /** An address as a name, with a protocol, or nothing that is known, as its value. */
@@ -174,7 +189,7 @@ export class JsonValues {
   }
 
   #readEntries(entries: Entries, element: Element): ListVerdict[] {
-    const schemes = this.#schemesOf(element.kind === 'member' ? element.path.slice(0, -1) : element.path);
+    const schemes = this.#schemesOf(element.path);
     const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
     const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
@@ -207,10 +222,12 @@ export class JsonValues {
 
   #findSchemes(path: readonly string[]): readonly Scheme[] {
     for (let length = path.length; length > 0; length--) {
-      const name = path[length - 1] ?? '';
-      const named = name.length > 64 ? null : schemesNamed(name.replace(LIST_WORDS, ''));
-      const schemes = named ?? this.#beside.get(path.slice(0, length - 1).join('\0'));
-      if (schemes && schemes.length > 0) return schemes;
+      const named = schemesInName(path[length - 1] ?? '');
+      if (named.length > 0) return named;
+      const place = path.slice(0, length - 1).join('\0');
+      const beside = this.#beside.get(place);
+      if (beside) return beside;
+      if (this.#unnamed.size < MOST_NAMES) this.#unnamed.add(place);
     }
     return [];
   }
@@ -227,6 +244,30 @@ export class JsonValues {
 /** A verdict at the place of its element. */
 function at(verdict: LineVerdict, { column }: Element): LineVerdict {
   return verdict.kind === 'refused' ? { ...verdict, column } : verdict;
+}
+
+/** Whether a member of an object is a list, an object, or a proxy by its protocol, as `"http": "http://192.0.2.1:80"`. */
+function isContent([name, value]: readonly [string, unknown]): boolean {
+  if (typeof value === 'string') return schemesInName(name).length > 0 && hasProxy(value);
+  return typeof value === 'object' && value !== null;
+}
+
+/** The protocols in the name of a list: `socks5`, `http_proxies`, `eliteSocks4`. */
+function schemesInName(name: string): readonly Scheme[] {
+  if (name.length > MOST_COLUMNS) return [];
+  const whole = schemesNamed(name.replace(LIST_WORDS, ''));
+  if (whole) return whole;
+  const words = name
+    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
+    .replace(/socks[\s_-]*v?[\s_-]*([45])/gi, ' socks$1')
+    .split(/[^a-z\d]+/i);
+  const found = words.flatMap((word) => schemesNamed(word) ?? []);
+  return found.length === 1 ? found : [];
+}
+
+/** Whether one of the first lines of a text is a proxy. */
+function hasProxy(text: string): boolean {
+  return text.split(/\r\n?|\n/, 20).some((line) => readProxyLine(line)[0]?.kind === 'proxy');
 }
 
 /** Whether the name of a member is the address of a proxy. */
