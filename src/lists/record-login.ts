@@ -156,7 +156,7 @@ function otherLogin(name: string): Refused {
   return new Refused(
     'bad-credentials',
     quoted === ''
-      ? 'a member that is not read may hold a login'
-      : `${quoted} is not read and may hold a login: name its parts username and password`,
+      ? 'a member that is not read may hold a login: name it username or password'
+      : `${quoted} may hold a login and is not read: name it username or password`,
   );
 }
