@@ -18,8 +18,8 @@ export function detectFormat(head: string, asked: ListFormat): Detected {
   if (asked === 'json') return detectJson(head);
   if (asked === 'csv' || asked === 'clash' || asked === 'proxychains') return { format: asked };
   if (asked !== 'auto') return { format: 'text' };
-  // An IPv6 address in brackets begins a text.
-  if (text.startsWith('{') || /^\[\s*(?:[{["\]]|$)/.test(text)) return detectJson(head);
+  // An IPv6 address in brackets begins a text. What Python prints is JSON to be corrected, not lines with quotes in them.
+  if (text.startsWith('{') || /^\[\s*(?:[{["'(\]]|$)/.test(text)) return detectJson(head);
   if (/^proxies:/m.test(text)) return { format: 'clash' };
   if (/^\[ProxyList\]/im.test(text)) return { format: 'proxychains' };
   return { format: isCsv(text) ? 'csv' : 'text' };

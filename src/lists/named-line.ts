@@ -3,6 +3,8 @@ import type { Scheme } from './protocol.ts';
 import { Refused, refusalOf } from './refused.ts';
 import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
 
+/** An address and nothing else, as most lines are. */
+const ADDRESS = /^[\w.-]+:\d{1,5}$/;
 const URL = /^\s*[a-z][a-z\d+.-]*:\/\//i;
 
 /**
@@ -37,6 +39,7 @@ export function readNamedLine(
 /** Whether a line names its protocol itself, before, beside or after the address. */
 export function namesProtocol(line: string, options: ParseOptions): boolean {
   if (URL.test(line)) return true;
+  if (ADDRESS.test(line)) return false;
   const protocolWith = (protocol: ListedProtocol): ListedProtocol | null => {
     const [verdict] = readProxyLine(line, { ...options, protocol, strictProtocol: false });
     return verdict?.kind === 'proxy' ? verdict.proxy.protocol : null;

@@ -5,7 +5,7 @@ import { isKnown, readFlag } from './values.ts';
 
 /** What `type` stands for in some lists: how anonymous a proxy is, or whose address it has. */
 const KIND =
-  /\b(?:elite|anonymous|anon|transparent|distorting|high|medium|low|noa|anm|hia|datacenter|data center|dc|residential|resi|isp|mobile|static|rotating|dynamic|dedicated|shared|private|public|premium|free|ipv[46]|lte|[345]g)\b/gi;
+  /\b(?:elite|anonymous|anon|transparent|distorting|high|medium|low|noa|anm|hia|datacenter|data center|dc|residential|resi|isp|mobile|cellular|hosting|business|sticky|backconnect|gateway|static|rotating|dynamic|dedicated|shared|private|public|premium|free|ipv[46]|lte|[345]g)\b/gi;
 const SEVERAL = /[,;|/&+\s]+/;
 /** So many protocols a record can have. */
 const MOST = 8;

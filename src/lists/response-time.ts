@@ -49,7 +49,8 @@ function toMilliseconds({ name, value, meaning }: Member): ResponseTime {
   if (!isKnown(value)) return undefined;
   const [, digits = '', letters = ''] = TIME.exec(String(value)) ?? [];
   const number = typeof value === 'number' ? value : Number(digits.replace(',', '.'));
-  if (!(number >= 0) || (typeof value !== 'number' && digits === '')) return leftOut('it is not a number');
+  if (!(number >= 0) || (typeof value !== 'number' && digits === ''))
+    return leftOut('it is not a number from 0');
   const unit = letters === '' ? meaning.unit : UNITS[letters.toLowerCase()];
   if (letters !== '' && unit === undefined) return leftOut('its unit is unknown');
   if (/,\d{3}$/.test(digits)) return leftOut('its comma may separate decimals or thousands');

@@ -43,8 +43,13 @@ function readOmegaProfile({ name, auth, ...members }: Record<string, unknown>, t
 
 /** Whether an object says something of a proxy, though it may not say where it is. */
 export function isRecordLike(value: object): boolean {
+  return new Fields(Object.entries(value)).has('port') || hasLogin(value);
+}
+
+/** Whether an object has a username, a password or both in one. */
+export function hasLogin(value: object): boolean {
   const fields = new Fields(Object.entries(value));
-  return (['port', 'username', 'password', 'login'] as const).some(
+  return (['username', 'password', 'login'] as const).some(
     (field) => fields.has(field) && typeof fields.get(field) !== 'boolean',
   );
 }

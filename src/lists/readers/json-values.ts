@@ -12,7 +12,8 @@ import type { LineVerdict, ListVerdict, ParseOptions, RefusalCode } from '../typ
 import { UnreadNames } from '../unread.ts';
 import { isKnown } from '../values.ts';
 import { type Element, ElementSplitter } from './json-elements.ts';
-import { isRecordLike, readExport } from './json-exports.ts';
+import { hasLogin, isRecordLike, readExport } from './json-exports.ts';
+import { ListProtocols, schemesInName } from './json-protocols.ts';
 import { placed, tooLong } from './reader.ts';
 
 /** Members under which a list may be a text, a proxy a line. */
@@ -25,9 +26,8 @@ const MOST_COLUMNS = 64;
 const MOST_NAMES = 32;
 /** So many lists and objects may lie inside each other. */
 const MOST_DEPTH = 8;
-/** What remains of a list's name without these is a protocol: `socks4_proxies`, `http-list`. */
-const LIST_WORDS = /prox(?:y|ies)|list|servers?|[\s_-]/gi;
-const BESIDE = 'a login or port beside a list was not read: each record needs its own';
+const SEVERAL = 'the name of the list has several protocols';
+const BESIDE = 'a login beside a list was not read: each record needs its own';
 
 type Entries = readonly (readonly [string, unknown])[];
 
@@ -44,12 +44,7 @@ export class JsonValues {
   readonly #names = new UnreadNames('member');
   /** The names of the cells of rows. */
   #columns: string[] = [];
-  /** The protocols that are named beside lists, by the path of their object. */
-  readonly #beside = new Map<string, readonly Scheme[]>();
-  /** The paths of objects in which a list was read that no protocol was known of. */
-  readonly #unnamed = new Set<string>();
-  #path: readonly string[] | null = null;
-  #schemes: readonly Scheme[] = [];
+  readonly #protocols = new ListProtocols();
 
   constructor(options: ParseOptions, mostLength: number) {
     this.#options = options;
@@ -83,18 +78,22 @@ export class JsonValues {
     const key = kind === 'member' ? path.at(-1) : undefined;
     if (key !== undefined && isAddress(key))
       return this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
-    if (isRecordLike(value)) {
-      const hasList = entries.some(([, each]) => Array.isArray(each) && each.length > 0);
-      return hasList ? [this.#refused(element, BESIDE)] : this.#readEntries(entries, element);
-    }
+    const hasList = entries.some(([, each]) => Array.isArray(each) && each.length > 0);
+    if (hasList && hasLogin(value)) return [this.#refused(element, BESIDE)];
+    if (!hasList && isRecordLike(value)) return this.#readEntries(entries, element);
     if (kind === 'element' && !entries.some(isContent)) return this.#readEntries(entries, element);
     if (depth >= MOST_DEPTH)
       return [this.#refused(element, 'the lists and objects lie too deep inside each other')];
-    for (const [name, each] of entries) this.#setBeside(path, name, each);
-    return this.#readMembers(element, depth);
+    return this.#readMembers(element, depth, entries);
   }
 
-  *#readMembers(element: Element, depth: number): Generator<ListVerdict, void, undefined> {
+  *#readMembers(
+    element: Element,
+    depth: number,
+    entries: Entries = [],
+  ): Generator<ListVerdict, void, undefined> {
+    this.#protocols.enter(element.path);
+    for (const [name, value] of entries) this.#protocols.add(element.path, name, value);
     const splitter = new ElementSplitter(this.#most, element);
     for (const member of splitter.push((element.text ?? '').slice(1))) yield* this.read(member, depth + 1);
     this.hasList ||= splitter.hasList;
@@ -104,24 +103,14 @@ export class JsonValues {
   /** A member that is no object, beside lists: a text with a list, an address with something of it, or a setting. */
   *#readMember(value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
     const name = element.path.at(-1) ?? '';
-    const schemes = this.#schemesOf(element.path);
     const field = fieldOf(name);
-    const isText = typeof value === 'string' && (schemesInName(name).length > 0 || LIST_NAME.test(name));
-    if (isText && hasProxy(value)) yield* this.#readText(value, schemes, element);
+    const isList = typeof value === 'string' && (namesProtocol(name) || LIST_NAME.test(name));
+    if (isList && hasProxy(value)) yield* this.#readText(value, this.#protocols.of(element.path), element);
     else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
     else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
       yield this.#refused(element, BESIDE);
-    else if (!this.#setBeside(element.path.slice(0, -1), name, value))
+    else if (!this.#protocols.add(element.path.slice(0, -1), name, value))
       yield this.#refused(element, 'the protocol comes after the list that it is meant for');
-  }
-
-  /** Remembers a protocol beside lists. False if a list was read already without it. */
-  #setBeside(path: readonly string[], name: string, value: unknown): boolean {
-    const schemes = fieldOf(name) === 'protocol' && typeof value === 'string' ? schemesNamed(value) : null;
-    const place = path.join('\0');
-    if (schemes === null || this.#beside.has(place) || this.#beside.size >= MOST_NAMES) return true;
-    this.#beside.set(place, schemes);
-    return !this.#unnamed.has(place);
   }
 
   /** An address as a name, with a protocol, or nothing that is known, as its value. */
@@ -130,7 +119,7 @@ export class JsonValues {
     if (schemes) yield* this.#readText(address, schemes, element);
     else if (typeof value === 'string' && isKnown(value))
       yield this.#refused(element, 'the value of an address is not a protocol');
-    else yield* this.#readText(address, this.#schemesOf(element.path.slice(0, -1)), element);
+    else yield* this.#readText(address, this.#protocols.of(element.path.slice(0, -1)), element);
   }
 
   /** An element of a list, or a value that stands alone. */
@@ -141,7 +130,7 @@ export class JsonValues {
       return;
     }
     if (typeof value === 'string') {
-      if (!COLUMNS.test(name)) yield* this.#readText(value, this.#schemesOf(element.path), element);
+      if (!COLUMNS.test(name)) yield* this.#readText(value, this.#protocols.of(element.path), element);
       else if (this.#columns.length < MOST_COLUMNS) this.#columns.push(value);
     } else if (Array.isArray(value) && depth < MOST_DEPTH) {
       yield* this.#readArray(value, element, depth);
@@ -189,7 +178,8 @@ export class JsonValues {
   }
 
   #readEntries(entries: Entries, element: Element): ListVerdict[] {
-    const schemes = this.#schemesOf(element.path);
+    const schemes = this.#protocols.of(element.path);
+    if (schemes === null) return [this.#refused(element, SEVERAL)];
     const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
     const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
@@ -199,9 +189,13 @@ export class JsonValues {
 
   *#readText(
     text: string,
-    schemes: readonly Scheme[],
+    schemes: readonly Scheme[] | null,
     element: Element,
   ): Generator<ListVerdict, void, undefined> {
+    if (schemes === null) {
+      yield this.#refused(element, SEVERAL);
+      return;
+    }
     for (const line of text.split(/\r\n?|\n/)) {
       const verdicts =
         schemes.length > 0
@@ -210,26 +204,6 @@ export class JsonValues {
       const mask = (code: RefusalCode): string => maskLine(line, code);
       for (const verdict of verdicts) yield placed(at(verdict, element), element.line, mask);
     }
-  }
-
-  /** The protocols that the names around a list, or a member beside it, give it. */
-  #schemesOf(path: readonly string[]): readonly Scheme[] {
-    if (path === this.#path) return this.#schemes;
-    this.#path = path;
-    this.#schemes = this.#findSchemes(path);
-    return this.#schemes;
-  }
-
-  #findSchemes(path: readonly string[]): readonly Scheme[] {
-    for (let length = path.length; length > 0; length--) {
-      const named = schemesInName(path[length - 1] ?? '');
-      if (named.length > 0) return named;
-      const place = path.slice(0, length - 1).join('\0');
-      const beside = this.#beside.get(place);
-      if (beside) return beside;
-      if (this.#unnamed.size < MOST_NAMES) this.#unnamed.add(place);
-    }
-    return [];
   }
 
   #addTopName(name: string): void {
@@ -248,21 +222,12 @@ function at(verdict: LineVerdict, { column }: Element): LineVerdict {
 
 /** Whether a member of an object is a list, an object, or a proxy by its protocol, as `"http": "http://192.0.2.1:80"`. */
 function isContent([name, value]: readonly [string, unknown]): boolean {
-  if (typeof value === 'string') return schemesInName(name).length > 0 && hasProxy(value);
+  if (typeof value === 'string') return namesProtocol(name) && hasProxy(value);
   return typeof value === 'object' && value !== null;
 }
 
-/** The protocols in the name of a list: `socks5`, `http_proxies`, `eliteSocks4`. */
-function schemesInName(name: string): readonly Scheme[] {
-  if (name.length > MOST_COLUMNS) return [];
-  const whole = schemesNamed(name.replace(LIST_WORDS, ''));
-  if (whole) return whole;
-  const words = name
-    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
-    .replace(/socks[\s_-]*v?[\s_-]*([45])/gi, ' socks$1')
-    .split(/[^a-z\d]+/i);
-  const found = words.flatMap((word) => schemesNamed(word) ?? []);
-  return found.length === 1 ? found : [];
+function namesProtocol(name: string): boolean {
+  return schemesInName(name)?.length !== 0;
 }
 
 /** Whether one of the first lines of a text is a proxy. */
