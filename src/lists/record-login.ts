@@ -2,8 +2,8 @@ import { HARMLESS, plainName } from './field-names.ts';
 import { Fields, type Member, meaningOf } from './fields.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
-import { quotedName } from './unread.ts';
-import { isKnown, readFlag } from './values.ts';
+import { nameOrMember } from './unread.ts';
+import { isKnown, plainText, readFlag } from './values.ts';
 
 /** A username and a password; what a record does not have is absent. */
 export type Login = Pick<ListedProxy, 'username' | 'password'>;
@@ -53,7 +53,7 @@ export function assertNoOtherLogin(unread: readonly Member[], { username, passwo
     if (isHalf && typeof value !== 'object' && holdsLogin(value) && !HARMLESS.test(plainName(name)))
       throw otherLogin(name);
     const isNameless = name.trim() === '';
-    if (isNameless && !/^\s*\d*\s*$/.test(String(value)))
+    if (isNameless && !/^\s*\d+\s*$/.test(plainText(value)))
       throw new Refused('bad-record', 'a column without a name has a value: the header must name it');
     if (meaning.isLoginLike && holdsLogin(value)) throw otherLogin(name);
     if (typeof value === 'object' && value !== null) assertNoLoginIn(value, name);
@@ -95,7 +95,7 @@ function readBoth(member: Member, fields: Fields, depth: number): Login {
     return {};
   }
   if (typeof value !== 'string' || !value.includes(':') || value.includes('://'))
-    throw new Refused('bad-credentials', `the member ${quotedName(name)} is not user:password`);
+    throw new Refused('bad-credentials', `${nameOrMember(name)} is not user:password`);
   return split(value);
 }
 
@@ -105,7 +105,7 @@ function readPair(pair: readonly unknown[], name: string): Login {
   const [username, password] = pair;
   if (pair.length === 2 && typeof username === 'string' && typeof password === 'string')
     return { username, password };
-  throw new Refused('bad-credentials', `the member ${quotedName(name)} is not a username and a password`);
+  throw new Refused('bad-credentials', `${nameOrMember(name)} is not a username and a password`);
 }
 
 function readInside(value: object, name: string, depth: number): Login {
@@ -152,11 +152,8 @@ function assertNoLoginIn(root: object, name: string): void {
 const NO_MEANING = { field: null, isLoginLike: false } as const;
 
 function otherLogin(name: string): Refused {
-  const quoted = quotedName(name);
   return new Refused(
     'bad-credentials',
-    quoted === ''
-      ? 'a member that is not read may hold a login: name it username or password'
-      : `${quoted} may hold a login and is not read: name it username or password`,
+    `${nameOrMember(name)} may hold a login and is not read: name it username or password`,
   );
 }

@@ -1,7 +1,7 @@
 import { Fields, type Member } from './fields.ts';
 import { requireSchemes, type Scheme, schemeOf, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
-import { isKnown, readFlag } from './values.ts';
+import { isKnown, plainText, readFlag } from './values.ts';
 
 /** What `type` stands for in some lists: how anonymous a proxy is, or whose address it has. */
 const KIND =
@@ -130,7 +130,7 @@ function isSet(fields: Fields, name: 'http' | 'https' | 'socks4' | 'socks5'): bo
 function socksOf(version: unknown): readonly Scheme[] {
   if (readFlag(version) === false) return [];
   return requireSchemes(
-    `socks${readFlag(version) === true ? '' : String(version).replace(/^v/i, '')}`.slice(0, 16),
+    `socks${readFlag(version) === true ? '' : plainText(version).replace(/^v/i, '')}`.slice(0, 16),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Fields, Member } from './fields.ts';
-import { isKnown } from './values.ts';
+import { isKnown, plainText } from './values.ts';
 
 /** Milliseconds, or why there are none. */
 export type ResponseTime = number | { leftOut: string } | undefined;
@@ -47,7 +47,7 @@ function inOrder(fields: Fields): Member[] {
 
 function toMilliseconds({ name, value, meaning }: Member): ResponseTime {
   if (!isKnown(value)) return undefined;
-  const [, digits = '', letters = ''] = TIME.exec(String(value)) ?? [];
+  const [, digits = '', letters = ''] = TIME.exec(plainText(value)) ?? [];
   const number = typeof value === 'number' ? value : Number(digits.replace(',', '.'));
   if (!(number >= 0) || (typeof value !== 'number' && digits === ''))
     return leftOut('it is not a number from 0');

@@ -4,9 +4,14 @@ const MOST_NAMES = 64;
 const NAME = /^[\p{L}\p{N}_#][\p{L}\p{M}\p{N}_#%()' .-]{0,39}$/u;
 
 /** A name in quotes, or nothing if it does not look like a name. */
-export function quotedName(name: string): string {
+function quotedName(name: string): string {
   const text = name.trim();
   return NAME.test(text) ? `"${text}"` : '';
+}
+
+/** A name in quotes to begin a message with. */
+export function nameOrMember(name: string): string {
+  return quotedName(name) || 'a member';
 }
 
 /** Notes that name what was not read of the records of one list: each name once, and not without end. */

@@ -35,3 +35,13 @@ export function readNumber(value: unknown, least: number, most: number): number 
   const number = isNumeric ? Number(value) : Number.NaN;
   return number >= least && number <= most ? number : undefined;
 }
+
+/** A text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** A text, number or flag as a text. Lists and objects are none: deep ones would exhaust the stack. */
+export function plainText(value: unknown): string {
+  return typeof value === 'object' || typeof value === 'function' ? '' : String(value);
+}

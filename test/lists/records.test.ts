@@ -466,6 +466,37 @@ describe('JSON documents', () => {
   });
 });
 
+it('a record that is nested without end is rejected or read, and exhausts nothing', async () => {
+  const deep = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
+  const deepObject = `${'{"auth":'.repeat(5000)}1${'}'.repeat(5000)}`;
+  const names = [
+    ...['host', 'ip', 'port', 'url', 'protocol', 'types', 'username', 'password', 'auth', 'account', 'name'],
+    ...[
+      'country',
+      'geo',
+      'asn',
+      'latency',
+      'timeout',
+      'tls',
+      'socks',
+      'http',
+      'remoteDns',
+      'rotateUrl',
+      'proxyDNS',
+    ],
+    ...['x', 'secret', '', 'proxy', 'status', 'fallbackProxy', 'profileType'],
+  ];
+  for (const name of names)
+    for (const value of [deep, deepObject, `{"a":${deep}}`])
+      for (const rest of [
+        '"host":"h.example","port":1',
+        '"profileType":"FixedProfile","fallbackProxy":{"host":"h.example"}',
+      ]) {
+        const verdicts = await collect(`[{${rest},"${name}":${value}}]`);
+        expect([name, verdicts.length > 0]).toEqual([name, true]);
+      }
+});
+
 describe('exports of other tools', () => {
   const proxy = { ...PROXY, ...LOGIN, protocol: 'socks5', name: 'N' };
   const patterns = { whitePatterns: [{ title: 'all', pattern: '*', type: 1 }], blackPatterns: [] };

@@ -1,4 +1,5 @@
 import { Fields } from '../fields.ts';
+import { plainText } from '../values.ts';
 
 /** A record in the names of another tool, as its members; or what it is, if it holds no proxy that can be read. */
 export type Exported = { records: [string, unknown][][] } | { other: string } | { settings: true };
@@ -23,22 +24,30 @@ export function readExport(value: object): Exported | null {
 
 function readFoxyProxy(members: Record<string, unknown>): Exported {
   if (members.type === FOXYPROXY_DIRECT) return { settings: true };
-  const type = FOXYPROXY_TYPES[Number(members.type)];
+  const type = FOXYPROXY_TYPES[members.type as number];
   if (type === undefined) return { other: 'a FoxyProxy setting that is not HTTP or SOCKS' };
   return { records: [Object.entries({ ...members, type })] };
 }
 
 function readOmegaProfile({ name, auth, ...members }: Record<string, unknown>, type: string): Exported {
   if (OMEGA_SETTINGS.test(type)) return { settings: true };
-  if (type !== 'FixedProfile') return { other: 'a profile of SwitchyOmega without fixed proxies' };
+  if (type !== 'FixedProfile') return { other: 'a profile of SwitchyOmega that is not a fixed proxy' };
   const logins = isObject(auth) ? auth : {};
-  const records = OMEGA_PROXIES.flatMap((role) => {
+  // A profile often has the same proxy for each kind of URL.
+  const records = new Map<string, [string, unknown][]>();
+  for (const role of OMEGA_PROXIES) {
     const proxy = members[role];
-    if (!isObject(proxy)) return [];
-    return [Object.entries({ ...proxy, name, auth: logins[role] ?? logins.all })];
-  });
-  const texts = records.map((record) => JSON.stringify(record));
-  return { records: records.filter((_, index) => texts.indexOf(texts[index] ?? '') === index) };
+    if (!isObject(proxy)) continue;
+    const login = logins[role] ?? logins.all;
+    const { username, password } = isObject(login) ? login : {};
+    const key = [proxy.scheme, proxy.host, proxy.port, username, password].map(plainText).join('\0');
+    records.set(key, Object.entries({ ...proxy, name, auth: login }));
+  }
+  const isUnused = Object.keys(logins).some((role) => role !== 'all' && !isObject(members[role]));
+  if (isUnused) return { other: 'a profile of SwitchyOmega with a login for a proxy that it does not have' };
+  return records.size > 0
+    ? { records: [...records.values()] }
+    : { other: 'a profile of SwitchyOmega without a proxy' };
 }
 
 /** Whether an object says something of a proxy, though it may not say where it is. */

@@ -61,6 +61,9 @@ export class JsonValues {
     // A part of an object that is malformed spoils no other.
     if (value === undefined && text.startsWith('{') && kind !== 'element')
       return this.#readMembers(element, depth);
+    // Python writes texts so.
+    const quoted = value === undefined ? /^'([^'"\\]*)'$/.exec(text)?.[1] : undefined;
+    if (quoted !== undefined && kind === 'element') return this.#readElement(quoted, element);
     return kind === 'member' ? this.#readMember(value, element) : this.#readElement(value, element);
   }
 
