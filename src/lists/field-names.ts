@@ -125,7 +125,7 @@ const LOGIN_WORDS = `user usr pass pwd login logon signin auth cred secret token
   benutz nutzer anmeld kennwort zugang losung utilis identifiant mdp usuari contras clave nombre senha nome utente utiliz
   parola gebruik wachtwoord uzytkown użytkown hasł haslo kullan sifre логин парол польз имя учет ключ токен
   anvandar losenord brugernavn brukernavn adgangskode kayttaja salasana uzivatel heslo felhasznal jelszo користувач χρηστη
-  κωδικ tendangnhap matkhau taikhoan katasandi pengguna codedacces codeacces geheim المستخدم المرور משתמש סיסמה
+  κωδικ tendangnhap matkhau taikhoan katasandi pengguna codedacces codeacces accesscode zugriff geheim المستخدم المرور משתמש סיסמה
   用户 用戶 密码 密碼 账 帐 帳 口令 令牌 密钥 密鑰 使用者 ユーザ パスワード 사용자 비밀 암호 아이디`;
 export const LOGIN_LIKE = new RegExp(LOGIN_WORDS.trim().split(/\s+/).map(plainName).join('|'), 'u');
 

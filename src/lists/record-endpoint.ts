@@ -51,7 +51,8 @@ function readUrl(
     const isWhole = host !== undefined && port !== undefined;
     return agreeing(verdicts, isWhole ? host : undefined, portOf(port));
   }
-  const isElsewhere = host !== undefined && port !== undefined && !text.includes('@');
+  const mayHoldLogin = text.includes('@') || (text.includes(':') && !text.includes('://'));
+  const isElsewhere = host !== undefined && port !== undefined && !mayHoldLogin;
   return isElsewhere ? [] : verdicts;
 }
 

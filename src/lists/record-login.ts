@@ -52,7 +52,7 @@ export function assertNoOtherLogin(unread: readonly Member[], { username, passwo
     if (username !== undefined && /id\s*$/i.test(name) && typeof value !== 'object') continue;
     if (isHalf && typeof value !== 'object' && holdsLogin(value) && !HARMLESS.test(plainName(name)))
       throw otherLogin(name);
-    const isNameless = name.trim() === '';
+    const isNameless = !/[\p{L}\p{N}]/u.test(name);
     if (isNameless && !/^\s*\d+\s*$/.test(plainText(value)))
       throw new Refused('bad-record', 'a column without a name has a value: the header must name it');
     if (meaning.isLoginLike && holdsLogin(value)) throw otherLogin(name);

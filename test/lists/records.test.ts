@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
 
@@ -128,6 +129,67 @@ describe('a login in a record', () => {
     const verdicts = await collect(JSON.stringify({ ...LOGIN, proxies: ['192.0.2.1:80'] }));
     expect(verdicts).toMatchObject([{ kind: 'refused', text: '***' }]);
   });
+});
+
+it('a login under any names, in any order and letters, is nowhere but in the login', async () => {
+  const loginNames = [
+    ...[
+      'username',
+      'user',
+      'login',
+      'account',
+      'password',
+      'passwd',
+      'pwd',
+      'secret',
+      'api_key',
+      'token',
+      'auth',
+    ],
+    ...['credentials', 'proxy_user', 'Passwort', 'clave', 'senha', 'пароль', 'логин', '密码', 'access code'],
+  ];
+  const value = fc.constantFrom<unknown>('canary', 'canary:canary', ['canary', 'canary'], {
+    user: 'canary',
+    pass: 'canary',
+  });
+  const spelled = fc
+    .tuple(fc.constantFrom(...loginNames), fc.constantFrom('', ' ', '_x', '-', 'proxy_', 'my'))
+    .map(([name, more]) => (more.endsWith('_') || more === 'my' ? more + name : name + more));
+  const others = fc.constantFrom<[string, unknown]>(
+    ['isp', 'x'],
+    ['type', 'socks5'],
+    ['https', 'yes'],
+    ['latency', 4],
+    ['name', 'N'],
+    ['proxy', 'http://canary:canary@192.0.2.1:80'],
+  );
+  const nameless = fc.constantFrom('', ' ', '-', '??');
+  const members = fc.array(
+    fc.oneof(fc.tuple(fc.oneof({ weight: 9, arbitrary: spelled }, nameless), value), others),
+    { maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(members, fc.boolean(), async (each, isCsv) => {
+      const entries: [string, unknown][] = [['ip', '192.0.2.1'], ['port', 80], ...each];
+      const cells = entries.map(([, cell]) =>
+        JSON.stringify(typeof cell === 'object' ? 'canary' : String(cell)),
+      );
+      const text = isCsv
+        ? csv(entries.map(([name]) => `"${name}"`).join(','), cells.join(','))
+        : json(Object.fromEntries(entries));
+      for (const verdict of await collect(text)) {
+        if (verdict.kind !== 'proxy') expect(JSON.stringify(verdict)).not.toContain('canary');
+        else {
+          const { username = '', password = '', ...rest } = verdict.proxy;
+          expect(JSON.stringify([rest, verdict.notes])).not.toContain('canary');
+          // Whatever was in the record is in the login, or the record is rejected.
+          if (text.includes('canary')) expect(`${username}${password}`).toContain('canary');
+          expect(`${username}${password}`).not.toMatch(/:\/\/|@/);
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 describe('what was not read of a record', () => {
