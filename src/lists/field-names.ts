@@ -37,7 +37,7 @@ export type Field =
  */
 export const NAMES: Record<Field, string> = {
   host: `host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
-    serverhost proxyserver ipv4 ipaddr
+    serverhost proxyserver ipv4 ipaddr iphost iphostname hostnameip
     ipadresse adresse rechner rechnername hostadresse
     hote serveur adresseip nomhote
     direccion direccionip servidor anfitrion
@@ -48,8 +48,9 @@ export const NAMES: Record<Field, string> = {
     adres ipadres serwer sunucu ホスト サーバー アドレス ipアドレス 호스트 주소 서버`,
   port: `port proxyport serverport portnumber portnr
     puerto porta порт 端口 端口号 代理端口 連接埠 埠 poort ポート ポート番号 포트`,
-  url: `proxy proxyurl url uri proxyuri proxystring connectionstring ipport hostport addressport proxyipport serverurl
-    endpoint`,
+  url: `proxy proxyurl url uri proxyuri proxystring connectionstring ipport hostport addressport proxyipport serverurl endpoint ipportuserpass
+    hostportuserpass ipportusernamepassword hostportusernamepassword ipportloginpassword ipportloginpass
+    userpassipport userpasshostport fullproxy proxyfull`,
   protocol: `protocol protocols proto protos proxyprotocol proxyprotocols scheme schemes proxytype proxytypes type types
     typ protokoll protokolle proxytyp
     protocole typedeproxy typeproxy

@@ -376,6 +376,8 @@ describe('the header of a CSV', () => {
     [csv('host\tport\tuser\tpass', '192.0.2.1\t80\tu\tcanary')],
     [csv('IP,Port,Benutzername,Passwort', '192.0.2.1,80,u,canary', 'IP,Port,Benutzername,Passwort')],
     [csv('IP:Port,Login:Password', '192.0.2.1:80,u:canary')],
+    [csv('| Pass | User | Port | IP |', '|---|:---:|---|---|', '| canary | u | 80 | 192.0.2.1 |')],
+    [csv('PASS    USER  IP         PORT', 'canary  u     192.0.2.1  80')],
   ])('of %j is found', async (text) => {
     expect(await read(text)).toEqual([{ ...PROXY, ...LOGIN }]);
   });
@@ -415,6 +417,12 @@ describe('the header of a CSV', () => {
       { ...PROXY, username: 'u', password: ' p ' },
       { ...PROXY, username: 'u', password: 'p' },
     ]);
+  });
+
+  it('between blanks rejects rows with an empty column', async () => {
+    const verdicts = await collect(csv('IP PORT USER PASS COUNTRY', '192.0.2.1 80 canary DE'));
+    expect(verdicts.map(({ kind }) => kind)).toEqual(['comment', 'refused']);
+    expect(JSON.stringify(verdicts)).not.toContain('canary');
   });
 
   it('that has no name for a column of logins rejects the row', async () => {

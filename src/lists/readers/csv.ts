@@ -91,6 +91,7 @@ export class CsvReader implements ListReader {
 
   /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */
   #parse(lines: readonly string[]): (string[] | null)[] {
+    if (this.#delimiter === ' ') return lines.map((line) => line.trim().split(/[ \t]+/));
     const text = lines.join('\n');
     if (!text.includes('"'))
       return lines.map((line) => line.split(this.#delimiter).map((cell) => cell.trim()));
@@ -117,8 +118,9 @@ export class CsvReader implements ListReader {
   #verdicts(line: string, cells: readonly string[] | null): LineVerdict[] {
     if (isPassedOver(line, this.#header?.delimiter))
       return [{ kind: line.trim() === '' ? 'blank' : 'comment' }];
-    // A spreadsheet's `sep=;`, and the headers of files that were put together.
-    if (line === this.#headerLine || separatorOf(line) !== null) return [{ kind: 'comment' }];
+    // The line below the header of a Markdown table, a spreadsheet's `sep=;`, and the headers of files that were put together.
+    if (/^[\s|:]*-{3}[\s|:-]*$/.test(line) || line === this.#headerLine || separatorOf(line) !== null)
+      return [{ kind: 'comment' }];
     if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
     if (this.#header) return this.#readNamed(this.#header, cells);
@@ -137,8 +139,11 @@ export class CsvReader implements ListReader {
     return verdicts.length === 0 ? [{ kind: 'blank' }] : verdicts;
   }
 
-  #readNamed({ names, hasHost }: CsvHeader, cells: readonly string[]): LineVerdict[] {
+  #readNamed({ names, hasHost, delimiter }: CsvHeader, cells: readonly string[]): LineVerdict[] {
     if (!hasHost) return [badRecord('no column of the header is known as the host: name it host')];
+    // Nobody can tell which of columns between blanks is empty.
+    if (delimiter === ' ' && cells.length !== names.length)
+      return [badRecord('there are more or fewer words than columns: separate them by commas or tabs')];
     if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
       return [badRecord('there are more cells than the header names')];
     return readRecord(

@@ -46,7 +46,7 @@ export function delimiterOf(line: string): string | null {
 /** The header that a line is: after a banner, or without a host, only with two names that are known. */
 function headerOf(line: string, separator: string | null, isAfterOthers: boolean): CsvHeader | null {
   const delimiter = separator ?? delimiterOf(line);
-  if (delimiter === null) return null;
+  if (delimiter === null) return alignedHeader(line);
   const names = line
     .replace(/^\uFEFF/, '')
     .split(delimiter)
@@ -65,6 +65,15 @@ function headerOf(line: string, separator: string | null, isAfterOthers: boolean
   const hasHost = fields.has('url') || fields.has('host');
   const isHeader = fields.size > 1 || (hasHost && !isAfterOthers);
   return isHeader ? { kind: 'named', delimiter, names, hasHost } : null;
+}
+
+/** A header of words above columns that blanks separate, if each of them is known. */
+function alignedHeader(line: string): CsvHeader | null {
+  const names = line.trim().split(/ +/);
+  const fields = names.map(fieldOf);
+  const isHeader =
+    names.length > 1 && (fields.includes('host') || fields.includes('url')) && !fields.includes(null);
+  return isHeader ? { kind: 'named', delimiter: ' ', names, hasHost: true } : null;
 }
 
 /** A header that begins as a comment does: with a first column `#` or without a name, or one that other programs pass over. */
