@@ -69,8 +69,8 @@ function agreedPart(name: 'username' | 'password', one = '', other = ''): string
 function readUsername(member: Member, fields: Fields, depth: number): Login {
   const login = readPart(member, 'username', depth);
   const { username = '' } = login;
-  const isAlone = !fields.has('password') && !fields.hasEmptyPassword && !fields.has('login');
-  if (!isAlone || login.password !== undefined || !username.includes(':')) return login;
+  const mayBeBoth = username.includes(':') && login.password === undefined;
+  if (!mayBeBoth || fields.hasEmptyPassword || fields.has('password') || fields.has('login')) return login;
   if (/^(?:proxy)?[_-]?login$/i.test(member.name.trim())) return split(username);
   throw new Refused('ambiguous', 'the username has a colon and there is no password: it may hold both');
 }

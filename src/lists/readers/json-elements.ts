@@ -47,7 +47,9 @@ export class ElementSplitter {
   #depth = 0;
   #inString = false;
   #escaped = false;
-  #open: (Element & { isName: boolean }) | null = null;
+  #open: Element | null = null;
+  /** Whether the open value is the name of a member. */
+  #isName = false;
   #isBroken = false;
 
   /** `opened` is an object that was kept as one value: the text that follows is what stands in it. */
@@ -143,7 +145,8 @@ export class ElementSplitter {
   }
 
   #begin(at: number, path: readonly string[], kind: Element['kind'], isName = false): void {
-    this.#open = { text: '', line: this.#line, column: at - this.#lineStart + 1, path, kind, isName };
+    this.#open = { text: '', line: this.#line, column: at - this.#lineStart + 1, path, kind };
+    this.#isName = isName;
   }
 
   /** The document is not JSON from here on, so that nothing more is read of it. */
@@ -218,9 +221,9 @@ export class ElementSplitter {
 
   /** The value that has ended; null if it is the name of a member. */
   #end(): Element | null {
-    const { isName, ...element } = this.#open as Element & { isName: boolean };
+    const element = this.#open as Element;
     this.#open = null;
-    if (!isName) return element;
+    if (!this.#isName) return element;
     const frame = this.#frames.at(-1);
     if (frame) frame.name = nameIn(element.text);
     return null;

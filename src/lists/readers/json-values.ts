@@ -8,7 +8,7 @@ import { readNamedLine } from '../named-line.ts';
 import { type Scheme, schemesNamed } from '../protocol.ts';
 import { hasAddress, maskRecord, readRecord } from '../record.ts';
 import { readRow } from '../row.ts';
-import type { LineVerdict, ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
 import { UnreadNames } from '../unread.ts';
 import { isKnown } from '../values.ts';
 import { type Element, ElementSplitter } from './json-elements.ts';
@@ -126,25 +126,24 @@ export class JsonValues {
   }
 
   /** An element of a list, or a value that stands alone. */
-  *#readElement(value: unknown, element: Element, depth = 0): Generator<ListVerdict, void, undefined> {
-    const name = element.path.at(-1) ?? '';
-    if (OTHER_LIST.test(name)) {
+  #readElement(value: unknown, element: Element, depth = 0): Iterable<ListVerdict> {
+    if (element.path.length > 0 && OTHER_LIST.test(element.path.at(-1) ?? '')) {
       this.hasErrors = true;
-      return;
+      return [];
     }
-    if (typeof value === 'string') {
-      if (!COLUMNS.test(name)) yield* this.#readText(value, this.#protocols.of(element.path), element);
-      else if (this.#columns.length < MOST_COLUMNS) this.#columns.push(value);
-    } else if (Array.isArray(value) && depth < MOST_DEPTH) {
-      yield* this.#readArray(value, element, depth);
-    } else if (isObject(value)) {
-      yield* this.#readEntries(Object.entries(value), element);
-    } else {
-      yield this.#refused(
-        element,
-        value === undefined ? 'this is not JSON' : 'this is neither a record nor a text',
-      );
+    if (typeof value === 'string') return this.#readListedText(value, element);
+    if (Array.isArray(value) && depth < MOST_DEPTH) return this.#readArray(value, element, depth);
+    if (isObject(value)) return this.#readEntries(Object.entries(value), element);
+    const what = value === undefined ? 'this is not JSON' : 'this is neither a record nor a text';
+    return [this.#refused(element, what)];
+  }
+
+  #readListedText(text: string, element: Element): ListVerdict[] {
+    if (element.path.length > 0 && COLUMNS.test(element.path.at(-1) ?? '')) {
+      if (this.#columns.length < MOST_COLUMNS) this.#columns.push(text);
+      return [];
     }
+    return this.#readText(text, this.#protocols.of(element.path), element);
   }
 
   /** A row, such as `["192.0.2.1", 80]`, or a list inside a list. */
@@ -190,23 +189,21 @@ export class JsonValues {
     );
   }
 
-  *#readText(
-    text: string,
-    schemes: readonly Scheme[] | null,
-    element: Element,
-  ): Generator<ListVerdict, void, undefined> {
-    if (schemes === null) {
-      yield this.#refused(element, SEVERAL);
-      return;
-    }
-    for (const line of text.split(/\r\n?|\n/)) {
-      const verdicts =
-        schemes.length > 0
-          ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
-          : readProxyLine(line, this.#options);
-      const mask = (code: RefusalCode): string => maskLine(line, code);
-      for (const verdict of verdicts) yield placed(at(verdict, element), element.line, mask);
-    }
+  /** A proxy, or a list of them in lines. */
+  #readText(text: string, schemes: readonly Scheme[] | null, element: Element): ListVerdict[] {
+    if (schemes === null) return [this.#refused(element, SEVERAL)];
+    if (!text.includes('\n') && !text.includes('\r')) return this.#readLine(text, schemes, element);
+    return text.split(/\r\n?|\n/).flatMap((line) => this.#readLine(line, schemes, element));
+  }
+
+  #readLine(line: string, schemes: readonly Scheme[], element: Element): ListVerdict[] {
+    const verdicts =
+      schemes.length > 0
+        ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
+        : readProxyLine(line, this.#options);
+    return verdicts.map((verdict) =>
+      placed(at(verdict, element), element.line, (code) => maskLine(line, code)),
+    );
   }
 
   #addTopName(name: string): void {
