@@ -15,6 +15,9 @@ export type Detected =
 /** How a profile of Proxifier begins. */
 const PROXIFIER = /^(?:<\?xml\s[^>]*>\s*)?<ProxifierProfile[\s>]/;
 
+/** A mapping or list in brackets that begins with a word without quotes, which no JSON does. */
+const YAML_IN_BRACKETS = /^(?:\{|\[\s*\{)[\s[{]*[\p{L}_][\w -]*:\s/u;
+
 /** What a list is written in, from its beginning and what was asked for. */
 export function detectFormat(head: string, asked: ListFormat): Detected {
   const text = head.trimStart();
@@ -24,9 +27,11 @@ export function detectFormat(head: string, asked: ListFormat): Detected {
   if (asked === 'json') return detectJson(head);
   if (asked === 'csv' || asked === 'clash' || asked === 'proxychains') return { format: asked };
   if (asked !== 'auto') return { format: 'text' };
-  if (isClash(head)) return { format: 'clash' };
+  const isYamlInBrackets = YAML_IN_BRACKETS.test(text);
   // An IPv6 address in brackets begins a text. What Python prints is JSON to be corrected, not lines with quotes in them.
-  if (text.startsWith('{') || /^\[\s*(?:[{["'(\]]|$)/.test(text)) return detectJson(head);
+  if (!isYamlInBrackets && (text.startsWith('{') || /^\[\s*(?:[{["'(\]]|$)/.test(text)))
+    return detectJson(head);
+  if (isClash(head)) return { format: 'clash' };
   if (isProxychains(text)) return { format: 'proxychains' };
   return { format: isCsv(text) ? 'csv' : 'text' };
 }

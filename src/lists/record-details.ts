@@ -8,7 +8,6 @@ import { isKnown, readFlag, readText } from './values.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}:[^:\s]+:\S/;
-const MOST_URL = 2048;
 
 /** What a record says beside address, protocol and login. */
 export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: string[] } {
@@ -50,13 +49,8 @@ function readRotateUrl(fields: Fields): string | undefined {
   const member = fields.member('rotateUrl');
   if (member === undefined || !isKnown(member.value)) return undefined;
   const { name, value } = member;
-  if (
-    typeof value === 'string' &&
-    value.length <= MOST_URL &&
-    !/\p{Cc}|\s/u.test(value) &&
-    /^https?:\/\//i.test(value)
-  )
-    if (URL.canParse(value)) return value;
+  // What else it must be is judged with the login.
+  if (typeof value === 'string') return value;
   throw new Refused('bad-record', `${nameOrMember(name)} is not a URL of http or https`);
 }
 

@@ -120,7 +120,7 @@ function complete(
     whole.password = both.password ?? '';
   }
   if (isSocks && remoteDns !== undefined) whole.remoteDns = remoteDns;
-  const all = [...notes, ...others, loneNote(both)];
+  const all = [...notes, ...others];
   return acceptProxy(whole, notes.length === 0 ? all : [...new Set(all)]);
 }
 
@@ -166,11 +166,6 @@ function isOther({ name, value, meaning: { field } }: Member, best: Member | und
   if (field === 'port' || (field === 'host' && name === best.name))
     throw new Refused('ambiguous', `the record has two different ${field}s`);
   return true;
-}
-
-function loneNote({ username = '', password = '' }: Login): string | undefined {
-  if (username === '' && password !== '') return 'the password has no username';
-  return username !== '' && password === '' ? 'the username has no password' : undefined;
 }
 
 function isObject(value: unknown): value is object {

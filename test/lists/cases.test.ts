@@ -30,20 +30,6 @@ const cases: Case[] = JSON.parse(
   readFileSync(new URL('../fixtures/lists.json', import.meta.url), 'utf8'),
 ) as Case[];
 
-/** Cases that are not right yet. */
-const NOT_YET = new Set([
-  'semicolon-login',
-  'words-before-a-proxy',
-  'several-on-a-line',
-  'behind-the-password',
-  'protocol-behind-the-address',
-  'two-at-signs',
-  'login-behind-a-hash',
-  'country-columns',
-  'yaml-null-login',
-  'indented-yaml',
-]);
-
 async function collect(input: string): Promise<ListVerdict[]> {
   const verdicts: ListVerdict[] = [];
   for await (const verdict of parseProxyList(input)) verdicts.push(verdict);
@@ -92,16 +78,8 @@ function isRight(expected: readonly Expected[], verdicts: readonly ListVerdict[]
 }
 
 describe('lists as people have them', () => {
-  it.each(cases.filter(({ name }) => !NOT_YET.has(name)))(
-    '$name: $why',
-    async ({ input, expect: expected }) => {
-      const verdicts = await collect(input);
-      expect({ isRight: isRight(expected, verdicts), verdicts }).toEqual({ isRight: true, verdicts });
-    },
-  );
-
-  it('names as not yet right only cases that are not', async () => {
-    for (const { name, input, expect: expected } of cases.filter((each) => NOT_YET.has(each.name)))
-      expect([name, isRight(expected, await collect(input))]).toEqual([name, false]);
+  it.each(cases)('$name: $why', async ({ input, expect: expected }) => {
+    const verdicts = await collect(input);
+    expect({ isRight: isRight(expected, verdicts), verdicts }).toEqual({ isRight: true, verdicts });
   });
 });

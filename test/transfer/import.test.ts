@@ -79,7 +79,7 @@ describe('importProxies', () => {
     // A list that hides passwords takes none away.
     expect(await add('[{"host":"h.example","port":2,"username":"u"}]')).toMatchObject({
       unchanged: 1,
-      notes: { 'the username has no password': 1 },
+      notes: { 'a username stands without a password': 1 },
     });
     const [, second] = new ProxyRepository(db).findAll();
     expect(second).toMatchObject({ name: 'N', region: 'R', geolocation: { country: 'DE' } });

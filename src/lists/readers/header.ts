@@ -59,7 +59,8 @@ function headerOf(line: string, separator: string | null, isAfterOthers: boolean
     );
   if (names.length > 1 && names.every((name) => schemesNamed(name) !== null))
     return { kind: 'protocols', delimiter, names, hasHost: true };
-  if (names.some((name) => /\d:\d|^\d+$/.test(name))) return null;
+  // An address, a port or a URL stands in a row.
+  if (names.some((name) => /:\d|:\/\/|\d\.\d|^\d+$/.test(name))) return null;
   const fields = new Set<Field | null>(names.map(fieldOf));
   fields.delete(null);
   const hasHost = fields.has('url') || fields.has('host');
