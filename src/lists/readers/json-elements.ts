@@ -50,7 +50,8 @@ export class ElementSplitter {
   #open: Element | null = null;
   /** Whether the open value is the name of a member. */
   #isName = false;
-  #isBroken = false;
+  /** Where the document is not JSON any more. */
+  #broken: { line: number; column: number } | null = null;
 
   /** `opened` is an object that was kept as one value: the text that follows is what stands in it. */
   constructor(most: number, opened?: Element) {
@@ -62,10 +63,9 @@ export class ElementSplitter {
 
   *push(text: string): Generator<Element, void, undefined> {
     let at = 0;
-    while (at < text.length && !this.#isBroken) {
+    while (at < text.length && !this.#broken) {
       if (!this.#open) {
-        const broken = this.#readStructure(text, at);
-        if (broken) yield broken;
+        this.#readStructure(text, at);
         if (!this.#open) {
           at++;
           continue;
@@ -90,45 +90,42 @@ export class ElementSplitter {
     while (this.#open && this.#canDescend(this.#open.text ?? '')) yield* this.#descend('');
   }
 
-  /** Whether the document ends in a list, an object or a value. */
-  get isCutOff(): boolean {
-    return !this.#isBroken && (this.#open !== null || this.#frames.length > 0);
-  }
-
-  /** Where the text goes on, or, if it ends, where the value that it cuts off begins. */
-  get place(): { line: number; column: number } {
+  /** Why the document was not read to its end, and where; null if it was. */
+  get problem(): { reason: string; line: number; column: number } | null {
+    if (this.#broken) return { reason: 'this is not JSON, and nothing after it is read', ...this.#broken };
+    if (this.#open === null && this.#frames.length === 0) return null;
     const { line, column } = this.#open ?? { line: this.#line, column: 1 - this.#lineStart };
-    return { line, column };
+    return { reason: 'the JSON ends before its list does: the file is cut off', line, column };
   }
 
   /** Reads one character between values: opens or closes a list or object, or begins a value or name. */
-  #readStructure(text: string, at: number): Element | null {
+  #readStructure(text: string, at: number): void {
     const code = text.charCodeAt(at);
     if (code === LF) this.#nextLine(at);
-    if (code === COMMA || isSpace(code)) return null;
+    if (code === COMMA || isSpace(code)) return;
     const frame = this.#frames.at(-1);
     if (code === CLOSE_LIST || code === CLOSE_OBJECT) {
-      if (frame === undefined || frame.name !== undefined) return this.#break(at);
-      this.#frames.pop();
-      return null;
+      if (frame === undefined || frame.name !== undefined) this.#break(at);
+      else this.#frames.pop();
+      return;
     }
     if (frame === undefined || frame.isList) {
       if (frame === undefined && code !== OPEN_OBJECT && code !== OPEN_LIST && code !== QUOTE)
-        return this.#break(at);
-      if (frame === undefined && code === OPEN_LIST) this.#openList([]);
+        this.#break(at);
+      else if (frame === undefined && code === OPEN_LIST) this.#openList([]);
       else this.#begin(at, frame?.path ?? [], frame ? 'element' : 'top');
-      return null;
+      return;
     }
-    return this.#readInObject(frame, code, at);
+    this.#readInObject(frame, code, at);
   }
 
-  #readInObject(frame: Frame, code: number, at: number): Element | null {
+  #readInObject(frame: Frame, code: number, at: number): void {
     if (frame.name === undefined) {
-      if (code !== QUOTE) return this.#break(at);
-      this.#begin(at, frame.path, 'member', true);
+      if (code !== QUOTE) this.#break(at);
+      else this.#begin(at, frame.path, 'member', true);
     } else if (!frame.hasColon) {
-      if (code !== COLON) return this.#break(at);
-      frame.hasColon = true;
+      if (code !== COLON) this.#break(at);
+      else frame.hasColon = true;
     } else {
       const path = [...frame.path, frame.name];
       frame.name = undefined;
@@ -136,7 +133,6 @@ export class ElementSplitter {
       if (code === OPEN_LIST) this.#openList(path);
       else this.#begin(at, path, 'member');
     }
-    return null;
   }
 
   #openList(path: readonly string[]): void {
@@ -150,9 +146,8 @@ export class ElementSplitter {
   }
 
   /** The document is not JSON from here on, so that nothing more is read of it. */
-  #break(at: number): Element {
-    this.#isBroken = true;
-    return { text: '', line: this.#line, column: at - this.#lineStart + 1, path: [], kind: 'element' };
+  #break(at: number): void {
+    this.#broken = { line: this.#line, column: at - this.#lineStart + 1 };
   }
 
   /** Where the open value ends; -1 if it goes on. */

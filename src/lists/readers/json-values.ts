@@ -100,7 +100,8 @@ export class JsonValues {
     const splitter = new ElementSplitter(this.#most, element);
     for (const member of splitter.push((element.text ?? '').slice(1))) yield* this.read(member, depth + 1);
     this.hasList ||= splitter.hasList;
-    if (splitter.isCutOff) yield this.#refused({ ...element, ...splitter.place }, 'this is not JSON');
+    const { problem } = splitter;
+    if (problem) yield { kind: 'refused', code: 'truncated', ...problem, text: '' };
   }
 
   /** A member that is no object, beside lists: a text with a list, an address with something of it, or a setting. */

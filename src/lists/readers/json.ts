@@ -55,7 +55,8 @@ export class JsonReader implements ListReader {
 
   *finish(): Generator<ListVerdict, void, undefined> {
     for (const element of this.#elements.finish()) yield* this.#verdicts(element);
-    if (this.#elements.isCutOff) yield truncated(this.#elements.place);
+    const { problem } = this.#elements;
+    if (problem) yield { kind: 'refused', code: 'truncated', ...problem, text: '' };
     else if (this.#isEmpty && !this.#hasList) yield notAList(this.#values.topNames);
   }
 
@@ -69,11 +70,6 @@ export class JsonReader implements ListReader {
       yield verdict;
     }
   }
-}
-
-function truncated(place: { line: number; column: number }): ListVerdict {
-  const reason = 'the JSON ends before its list does: the file is cut off';
-  return { kind: 'refused', code: 'truncated', reason, ...place, text: '' };
 }
 
 function notAList(names: ReadonlySet<string>): ListVerdict {
