@@ -1,7 +1,7 @@
 import { decodeList } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
 import { readProxyLine } from './line.ts';
-import { JsonReader, readJsonLines } from './readers/json.ts';
+import { JsonLinesReader, JsonReader } from './readers/json.ts';
 import { ProxychainsReader } from './readers/proxychains.ts';
 import { LineReader, type ListReader } from './readers/reader.ts';
 import type { ListSource } from './source.ts';
@@ -41,9 +41,9 @@ async function openReader(detected: Detected, options: ParseOptions): Promise<Li
     case 'text':
       return new LineReader((line) => readProxyLine(line, options));
     case 'json':
-      return new JsonReader(detected.before, options);
+      return new JsonReader(options);
     case 'json-lines':
-      return readJsonLines(options);
+      return new JsonLinesReader(options);
     case 'proxychains':
       return new ProxychainsReader();
     case 'csv':

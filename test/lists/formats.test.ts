@@ -24,7 +24,7 @@ describe('JSON', () => {
     ['host and port', { host: '192.0.2.1', port: 80 }, PROXY],
     ['a port that is a text', { ip: '192.0.2.1', port: '80', type: 'HTTP' }, PROXY],
     ['host and port in one', { addr: '192.0.2.1:80', protocol: 'socks5' }, { ...PROXY, protocol: 'socks5' }],
-    ['a URL', { proxy: 'socks4://192.0.2.1:80', protocol: 'http' }, { ...PROXY, protocol: 'socks4' }],
+    ['a URL', { proxy: 'socks4://192.0.2.1:80', protocol: 'SOCKS4' }, { ...PROXY, protocol: 'socks4' }],
     [
       'a URL in server',
       { server: 'http://u:p%40@192.0.2.1:80' },
@@ -87,7 +87,7 @@ describe('JSON', () => {
     [{ host: '192.0.2.1', port: 80, type: 'socks' }, 'unknown-scheme'],
     [{ host: '192.0.2.1', port: 80, username: 'u', password: { a: 1 } }, 'bad-credentials'],
     [17, 'bad-record'],
-    [['192.0.2.1', 80], 'bad-record'],
+    [['192.0.2.1'], 'missing-port'],
     [{ host: `${'x'.repeat(70_000)}`, port: 80 }, 'line-too-long'],
   ];
   it.each(refused)('refuses %j', async (record, code) => {

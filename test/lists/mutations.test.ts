@@ -20,6 +20,11 @@ const OTHERS = [
   '{"ip":"192.0.2.1","port":"80"}\n{"ip":"192.0.2.2","port":"81"}\n',
   'HTTP_PROXY=http://u:p@192.0.2.1:80\n- socks5 u:p@192.0.2.1:80\ncurl -x 192.0.2.1:80 https://h.example/\n',
   '192.0.2.1:80:u:p[https://h.example/?k]\nh.example:80:u:p,h.example:81:u:p\n192.0.2.1:80 (SOCKS5) US 5ms # x\n',
+  'Banner\nsep=;\n"ip";port;Benutzername;Passwort;response time (s)\n192.0.2.1;80;u; "p;q";1,2\n',
+  '{"http":["192.0.2.1:80"],"x":{"socks5":[["192.0.2.1",80,"u","p"]]},"192.0.2.1:80":{"type":"http"}}',
+  '{"mode":"patterns","k1":{"type":3,"address":"192.0.2.1","port":80,"proxyDNS":true,"whitePatterns":[]}}',
+  '{"+a":{"profileType":"FixedProfile","fallbackProxy":{"scheme":"http","host":"h.example","port":1},"auth":{"fallbackProxy":{"username":"u","password":"p"}}}}',
+  '[{"proxy":"http://u:p@192.0.2.1:80","auth":{"username":"u","password":["p"]},"types":[{"type":"HTTP/HTTPS"}],"timeout":"1.2 s"}]',
 ];
 const PIECES = [
   ...'[]{}"\'\\@:,;|#/%\n\r\t \0\uFEFF\uFFFD\u{1F600}-*&!<>=~`',

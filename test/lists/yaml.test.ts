@@ -114,8 +114,8 @@ describe('null in YAML', () => {
       plain,
       plain,
     ]);
-    const quoted = flow.replaceAll(`: ${word},`, `: "${word}",`).replace(`: ${word}}`, `: '${word}'}`);
-    const texts = word === '' ? plain : { ...plain, name: word, username: word, password: word };
+    const quoted = `{name: "${word}", type: http, server: h.example, port: 1, username: u, password: '${word}'}`;
+    const texts = { ...plain, ...(word === '' ? {} : { name: word }), username: 'u', password: word };
     expect(proxiesOf(await collect(`proxies:\n  - ${quoted}\n`))).toEqual([texts]);
   });
 

@@ -1,8 +1,8 @@
 import { MASK } from '../mask.ts';
 import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import { UnreadNames } from '../unread.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
-import { FlowSplitter } from './flow-elements.ts';
-import type { Element } from './json-elements.ts';
+import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { type ListReader, placed, tooLong } from './reader.ts';
 import { type EntryVerdicts, readEntry, readProxiesInside } from './yaml-entry.ts';
 
@@ -28,6 +28,7 @@ interface Block {
  */
 export class ClashReader implements ListReader {
   readonly #options: ParseOptions;
+  readonly #names = new UnreadNames('member');
   #out: ListVerdict[] = [];
   #line = 0;
   #isNewLine = true;
@@ -179,13 +180,14 @@ export class ClashReader implements ListReader {
     if (entry) this.#readElement(entry, this.#block?.holds ?? 'anything', false);
   }
 
-  #readElement({ text, line }: Pick<Element, 'text' | 'line'>, holds: Holds, isFlow: boolean): void {
+  #readElement({ text, line }: Pick<FlowElement, 'text' | 'line'>, holds: Holds, isFlow: boolean): void {
     if (holds === 'nothing') return;
     if (text === null) {
       this.#hasRead = true;
       this.#out.push(tooLong(line, MAX_ENTRY, 'entry'));
-    } else if (holds === 'proxies') this.#place(readEntry(text, isFlow, this.#options), line);
-    else for (const read of readProxiesInside(text, isFlow, this.#options)) this.#place(read, line);
+    } else if (holds === 'proxies') this.#place(readEntry(text, isFlow, this.#options, this.#names), line);
+    else
+      for (const read of readProxiesInside(text, isFlow, this.#options, this.#names)) this.#place(read, line);
   }
 
   #place({ verdicts, mask }: EntryVerdicts, line: number): void {
@@ -268,7 +270,7 @@ export class ClashReader implements ListReader {
   #pushFlow(text: string): void {
     if (!this.#flow) return;
     const { splitter, holds } = this.#flow;
-    const elements: Element[] = [];
+    const elements: FlowElement[] = [];
     const end = splitter.push(text, elements);
     for (const element of elements) this.#readElement(element, holds, true);
     if (!splitter.closed) return;

@@ -1,5 +1,3 @@
-import type { Element } from './json-elements.ts';
-
 const TAB = 9;
 const LF = 10;
 const SPACE = 32;
@@ -16,6 +14,14 @@ const CLOSE_LIST = 93;
 const OPEN_MAP = 123;
 const CLOSE_MAP = 125;
 
+/** A value of a list in brackets as it stands; `text` is null if it is too long to be kept. */
+export interface FlowElement {
+  text: string | null;
+  /** Where it begins, both from 1. */
+  line: number;
+  column: number;
+}
+
 /**
  * Cuts a YAML list in brackets into its elements, in time linear in the text. It looks inside them only for what may hide a
  * bracket: quotes and comments. A mapping in braces is one element. A quote inside a word, as in `it's`, opens no text.
@@ -27,7 +33,7 @@ export class FlowSplitter {
   #line: number;
   #depth = 0;
   #isList = false;
-  #open: Element | null = null;
+  #open: FlowElement | null = null;
   #quote = 0;
   #escaped = false;
   /** After a text in quotes or brackets: the colon of a key needs no blank there. */
@@ -46,7 +52,7 @@ export class FlowSplitter {
   }
 
   /** Where the list ends, or the text if it does not; the elements that this completes go to `elements`. */
-  push(text: string, elements: Element[]): number {
+  push(text: string, elements: FlowElement[]): number {
     let start = 0;
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at);
@@ -106,7 +112,7 @@ export class FlowSplitter {
     this.#open.text = fits ? this.#open.text + piece : null;
   }
 
-  #end(piece: string, elements: Element[]): void {
+  #end(piece: string, elements: FlowElement[]): void {
     if (!this.#open) return;
     this.#keep(piece);
     elements.push(this.#open);

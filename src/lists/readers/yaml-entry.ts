@@ -1,10 +1,11 @@
 import { parseDocument } from 'yaml';
 
-import { type Field, fieldsOf } from '../fields.ts';
+import { Fields } from '../fields.ts';
 import { readProxyLine } from '../line.ts';
 import { MASK, maskLine } from '../mask.ts';
 import { maskRecord, readRecord } from '../record.ts';
 import type { LineVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import type { UnreadNames } from '../unread.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
 
 /** The verdicts on an entry, and how it is shown if it is rejected. */
@@ -18,24 +19,36 @@ export interface EntryVerdicts {
  *
  * @param text the entry with its dash, or, in a list in brackets, the entry itself.
  */
-export function readEntry(text: string, isFlow: boolean, options: ParseOptions): EntryVerdicts {
+export function readEntry(
+  text: string,
+  isFlow: boolean,
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts {
   const members = isFlow ? readSimpleMapping(text) : readSimpleEntry(text);
-  if (members) return readMembers(members, options);
+  if (members) return readMembers(members, options, names);
   const value = parseEntry(text, isFlow);
   if (value === undefined) return rejected(whyMalformed(text));
   if (typeof value === 'string')
     return { verdicts: readProxyLine(value, options), mask: (code) => maskLine(value, code) };
   if (value === null) return { verdicts: [{ kind: 'blank' }], mask: () => MASK };
-  return isRecord(value) ? readMembers(Object.entries(value), options) : rejected('the entry has no members');
+  return isRecord(value)
+    ? readMembers(Object.entries(value), options, names)
+    : rejected('the entry has no members');
 }
 
 /**
  * Reads the proxies inside an entry of a list that is not said to hold proxies, however deep they stand: records with a host
  * and more, and elements of lists that are URLs.
  */
-export function readProxiesInside(text: string, isFlow: boolean, options: ParseOptions): EntryVerdicts[] {
+export function readProxiesInside(
+  text: string,
+  isFlow: boolean,
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts[] {
   const value = parseEntry(text, isFlow);
-  if (value !== undefined) return [...proxiesInside(value, options)];
+  if (value !== undefined) return [...proxiesInside(value, options, names)];
   return [rejected(whyMalformed(text))];
 }
 
@@ -56,24 +69,34 @@ export function parseEntry(text: string, isFlow = false): unknown {
   }
 }
 
-function* proxiesInside(value: unknown, options: ParseOptions): Generator<EntryVerdicts, void, undefined> {
+function* proxiesInside(
+  value: unknown,
+  options: ParseOptions,
+  names: UnreadNames,
+): Generator<EntryVerdicts, void, undefined> {
   if (typeof value === 'string') {
     if (/^(?:https?|socks[45][ah]?):\/\//i.test(value))
       yield { verdicts: readProxyLine(value, options), mask: (code) => maskLine(value, code) };
   } else if (Array.isArray(value)) {
-    for (const each of value) yield* proxiesInside(each, options);
+    for (const each of value) yield* proxiesInside(each, options, names);
   } else if (isRecord(value)) {
     const entries = Object.entries(value);
-    const fields = fieldsOf(entries);
+    const fields = new Fields(entries);
     const isProxy =
-      fields.has('host') && ['port', 'protocol', 'username'].some((name) => fields.has(name as Field));
-    if (isProxy) yield readMembers(entries, options);
-    else for (const [, each] of entries) if (typeof each === 'object') yield* proxiesInside(each, options);
+      fields.has('host') && (fields.has('port') || fields.has('protocol') || fields.has('username'));
+    if (isProxy) yield readMembers(entries, options, names);
+    else
+      for (const [, each] of entries)
+        if (typeof each === 'object') yield* proxiesInside(each, options, names);
   }
 }
 
-function readMembers(entries: readonly (readonly [string, unknown])[], options: ParseOptions): EntryVerdicts {
-  return { verdicts: readRecord(entries, options), mask: (code) => maskRecord(entries, code) };
+function readMembers(
+  entries: readonly (readonly [string, unknown])[],
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts {
+  return { verdicts: readRecord(entries, options, names), mask: (code) => maskRecord(entries, code) };
 }
 
 function whyMalformed(text: string): string {
