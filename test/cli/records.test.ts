@@ -15,7 +15,7 @@ it('import names what it did not read of records with the number of rows, and lo
     notes: { 'the column "ISP" was not read': 2 },
   });
   expect(run(['list']).stdout).toContain('socks5');
-  expect(run(['export', '--reveal']).stdout).toContain('socks5://u:canary@192.0.2.1:80');
+  expect(run(['export', '--reveal']).stdout).toContain('socks5h://u:canary@192.0.2.1:80');
   expect(readFileSync(db).includes('canary')).toBe(false);
   list('half.json', '[{"ip":"192.0.2.3","port":80,"access_key":"canary"},{"ip":"192.0.2.4","port":80}]');
   const half = run(['import', 'half.json']);
