@@ -16,14 +16,23 @@ import { openBoth } from './pools.js';
 const NOW = '2026-01-01 00:00:00.000';
 const INPUT = { name: 'US Proxy 1', host: '192.168.1.100', port: 8080, protocol: 'http' };
 
+let made = 0;
+/** A proxy at an address of its own: there is only one at each. */
+const nextInput = () => {
+  const n = made++;
+  return { ...INPUT, host: `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}` };
+};
+
 const rowParams = () => ({
   id: uuidv7(),
-  ...INPUT,
+  ...nextInput(),
   status: 'active',
   latency: null,
   region: null,
   geolocation: null,
-  fingerprint: null,
+  username_fingerprint: '',
+  password_fingerprint: '',
+  position: null,
   now: NOW,
 });
 
@@ -43,12 +52,11 @@ export const OPERATIONS = {
     const proxies = new ProxyRepository(db);
     const [begin, insert, commit] = prepare(
       bare,
-      statementsOf((listened) => new ProxyRepository(listened).createMany([INPUT])),
+      statementsOf((listened) => new ProxyRepository(listened).createMany([nextInput()])),
     );
-    const inputs = Array.from({ length: 1000 }, () => INPUT);
     return compare(
       'createMany of 1000',
-      () => proxies.createMany(inputs),
+      () => proxies.createMany(Array.from({ length: 1000 }, nextInput)),
       () => {
         begin.run();
         const rows = [];
@@ -204,11 +212,11 @@ function create(name, durability) {
   const proxies = new ProxyRepository(db);
   const [begin, insert, commit] = prepare(
     bare,
-    statementsOf((listened) => new ProxyRepository(listened).create(INPUT)),
+    statementsOf((listened) => new ProxyRepository(listened).create(nextInput())),
   );
   return compare(
     name,
-    () => proxies.create(INPUT),
+    () => proxies.create(nextInput()),
     () => {
       begin.run();
       const row = insert.get(rowParams());

@@ -12,7 +12,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'node-version.ts': [],
   files: ['errors.ts'],
   network: ['errors.ts'],
-  lists: ['network', 'errors.ts'],
+  lists: ['files', 'network', 'errors.ts'],
   database: ['files', 'network', 'errors.ts', 'first-thrown.ts', 'node-version.ts'],
   transfer: ['lists', 'database', 'files', 'errors.ts'],
   rotation: ['database', 'network', 'errors.ts'],
@@ -39,7 +39,7 @@ const ONLY_IN: Record<string, string> = {
   'cli-table3': 'cli/',
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
-  yaml: 'lists/readers/clash.ts',
+  yaml: 'lists/readers/yaml-entry.ts',
 };
 
 interface Import {

@@ -13,6 +13,7 @@ export const FLAGS: readonly string[] = [
   '--ok',
   '--password-stdin',
   '--reveal',
+  '--strict-protocol',
   '--sync',
   '--trust-key-file',
 ];

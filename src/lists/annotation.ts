@@ -152,7 +152,7 @@ function readWord(word: string, said: Omit<Annotation, 'schemes'>): boolean {
 }
 
 /** The country of two letters in upper case; an old code (UK, SU) becomes that of today. */
-export function countryOf(code: string): string | undefined {
+function countryOf(code: string): string | undefined {
   names ??= new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
   return code === 'ZZ' || names.of(code) === undefined ? undefined : new Intl.Locale(`und-${code}`).region;
 }

@@ -1,5 +1,7 @@
-/** A list: a text, or its pieces as text or bytes. */
-export type ListSource = string | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>;
+import { types } from 'node:util';
+
+import { ProxyVaultError } from '../errors.ts';
+import { kindOf, type ListSource, piecesOf } from './source.ts';
 
 const REPLACEMENT = '\uFFFD';
 /** The bytes of U+FFFD in UTF-8, as Latin-1 reads them. */
@@ -8,15 +10,24 @@ const UNREADABLE = '\uDFFF';
 /** No piece is longer, so that what is made of one stays small. */
 const MAX_PIECE = 65_536;
 
-/** The text of a list, in short pieces. Bytes are UTF-8, or UTF-16 with a byte order mark. */
+/**
+ * The text of a list, in short pieces. Bytes are UTF-8, or UTF-16 with a byte order mark.
+ *
+ * @throws INVALID_INPUT for a source, or a piece of one, that is none; what the source throws.
+ */
 export async function* decodeList(source: ListSource): AsyncGenerator<string, void, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | null = null;
   let begun: Uint8Array = new Uint8Array();
-  for await (const piece of typeof source === 'string' ? [source] : source) {
+  for await (const piece of piecesOf(source)) {
     if (typeof piece === 'string') {
       yield* cut(piece);
       continue;
     }
+    if (!types.isUint8Array(piece))
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `A piece of a list is a text or bytes; this is ${kindOf(piece)}.`,
+      );
     if (decoder) {
       yield* cut(decodePiece(decoder, piece));
       continue;

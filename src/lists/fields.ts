@@ -1,91 +1,122 @@
-/** What a column or member of a record may stand for. */
-export type Field =
-  | 'host'
-  | 'port'
-  | 'url'
-  | 'protocol'
-  | 'username'
-  | 'password'
-  | 'name'
-  | 'region'
-  | 'status'
-  | 'country'
-  | 'city'
-  | 'area'
-  | 'latitude'
-  | 'longitude'
-  | 'asn'
-  | 'timezone'
-  | 'latency'
-  | 'timeout'
-  | 'tls'
-  | 'remoteDns'
-  | 'rotateUrl'
-  | 'nested';
+import {
+  type Field,
+  LOGIN_LIKE,
+  NAMES,
+  NO_LOGIN,
+  plainName,
+  ROTATE_URL,
+  SHORT_SECONDS,
+  UNIT,
+} from './field-names.ts';
 
-/** The names that lists and providers use, without case, spaces and punctuation; the best first. */
-const NAMES: Record<Field, readonly string[]> = {
-  host: [
-    'host',
-    'hostname',
-    'ip',
-    'ipaddress',
-    'address',
-    'addr',
-    'proxyaddress',
-    'proxyhost',
-    'proxyip',
-    'server',
-    'hostip',
-  ],
-  port: ['port', 'proxyport', 'serverport'],
-  url: ['proxy', 'url', 'proxyurl', 'uri'],
-  protocol: ['protocol', 'protocols', 'scheme', 'proxytype', 'type'],
-  username: ['username', 'user', 'login', 'proxyusername', 'proxyuser'],
-  password: ['password', 'pass', 'proxypassword', 'proxypass', 'pwd'],
-  name: ['name', 'title', 'label', 'remarks'],
-  region: ['region'],
-  status: ['status'],
-  country: ['countrycode', 'countryisocode', 'isocode', 'country', 'code', 'cc'],
-  city: ['city', 'cityname'],
-  area: ['regionname', 'state', 'georegion'],
-  latitude: ['latitude', 'lat'],
-  longitude: ['longitude', 'lon', 'lng'],
-  asn: ['asn', 'autonomoussystemnumber', 'as'],
-  timezone: ['timezone'],
-  latency: ['latency', 'latencyms', 'responsetime', 'responsetimems', 'avgresponsetime', 'ping'],
-  timeout: ['timeout'],
-  tls: ['tls'],
-  remoteDns: ['remotedns'],
-  rotateUrl: ['rotateurl'],
-  nested: ['geolocation', 'geo', 'geoip', 'ipdata', 'location'],
-};
+export type { Field } from './field-names.ts';
 
-const FIELDS: ReadonlyMap<string, { field: Field; rank: number }> = new Map(
+/** What a name stands for. */
+export interface Meaning {
+  field: Field | null;
+  /** Of several names of one field, the lowest counts. */
+  rank: number;
+  /** The unit that the name gives a response time. */
+  unit?: 'ms' | 's';
+  /** Unknown, and it looks as if it held a login. */
+  isLoginLike: boolean;
+}
+
+/** A member of a record or a cell of a row, with its name. */
+export interface Member {
+  name: string;
+  value: unknown;
+  meaning: Meaning;
+}
+
+const FIELDS: ReadonlyMap<string, Meaning> = new Map(
   Object.entries(NAMES).flatMap(([field, names]) =>
-    names.map((name, rank) => [name, { field: field as Field, rank }] as const),
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name, rank) => [plainName(name), { field: field as Field, rank, isLoginLike: false }] as const),
   ),
 );
 
-/** What a name stands for, or null. */
+/** No known name is longer. */
+const MAX_NAME = 64;
+/** Names repeat in every record, so that their meanings are kept; a hostile list has ever new ones. */
+const MAX_KEPT = 2048;
+const kept = new Map<string, Meaning>();
+
+/** What a name stands for, in any case, script and punctuation. */
+export function meaningOf(name: string): Meaning {
+  const known = kept.get(name);
+  if (known) return known;
+  const meaning = findMeaning(name);
+  if (name.length > MAX_NAME) return meaning;
+  if (kept.size >= MAX_KEPT) kept.clear();
+  kept.set(name, meaning);
+  return meaning;
+}
+
 export function fieldOf(name: string): Field | null {
-  return find(name)?.field ?? null;
+  return meaningOf(name).field;
 }
 
-/** The values of a record by what they stand for. Of two names of one field the better one counts, if it has a value. */
-export function fieldsOf(entries: Iterable<readonly [string, unknown]>): Map<Field, unknown> {
-  const values = new Map<Field, unknown>();
-  const ranks = new Map<Field, number>();
-  for (const [name, value] of entries) {
-    const found = find(name);
-    if (!found || value === null || value === undefined || value === '') continue;
-    if (found.rank >= (ranks.get(found.field) ?? Number.POSITIVE_INFINITY)) continue;
-    values.set(found.field, value);
-    ranks.set(found.field, found.rank);
+/** The members of a record by what they stand for. What has no value is absent. */
+export class Fields {
+  /** The members whose names are known. */
+  readonly known: Member[] = [];
+  /** What has a value and was not read. */
+  readonly unread: Member[] = [];
+  /** Whether the record says that there is no password. */
+  hasEmptyPassword = false;
+
+  constructor(entries: Iterable<readonly [string, unknown]>) {
+    for (const [name, value] of entries) {
+      if (value === null || value === undefined) continue;
+      const meaning = meaningOf(name);
+      if (value === '') this.hasEmptyPassword ||= meaning.field === 'password';
+      else (meaning.field === null ? this.unread : this.known).push({ name, value, meaning });
+    }
   }
-  return values;
+
+  /** The value under the best of the names that the record has for a field. */
+  get(field: Field): unknown {
+    return this.member(field)?.value;
+  }
+
+  member(field: Field): Member | undefined {
+    let best: Member | undefined;
+    for (const member of this.known) {
+      const { meaning } = member;
+      if (meaning.field === field && (best === undefined || meaning.rank < best.meaning.rank)) best = member;
+    }
+    return best;
+  }
+
+  has(field: Field): boolean {
+    return this.member(field) !== undefined;
+  }
+
+  /** All members of a field, in their order. */
+  all(field: Field): Member[] {
+    return this.known.filter(({ meaning }) => meaning.field === field);
+  }
 }
 
-function find(name: string): { field: Field; rank: number } | undefined {
-  return FIELDS.get(name.length > 40 ? '' : name.toLowerCase().replace(/[^a-z\d]/g, ''));
+/** A record without members. */
+export const NO_FIELDS = new Fields([]);
+
+function findMeaning(name: string): Meaning {
+  const plain = name.length > MAX_NAME ? '' : plainName(name);
+  const known = FIELDS.get(plain);
+  if (known) return known;
+  if (ROTATE_URL.test(plain)) return { field: 'rotateUrl', rank: 1, isLoginLike: false };
+  const [, base = '', unit = ''] = UNIT.exec(plain) ?? [];
+  const time = FIELDS.get(base);
+  // Before the same name without a unit.
+  if (time?.field === 'time')
+    return { ...time, rank: time.rank - 0.5, unit: /^m|^мс|^毫/.test(unit) ? 'ms' : 's' };
+  const short = SHORT_SECONDS.test(name) ? FIELDS.get(plain.slice(0, -1)) : undefined;
+  if (short?.field === 'time') return { ...short, rank: short.rank - 0.5, unit: 's' };
+  // A longer name is not looked through: it may hold anything.
+  const isLoginLike = name.length > MAX_NAME || (LOGIN_LIKE.test(plain) && !NO_LOGIN.test(plain));
+  return { field: null, rank: 0, isLoginLike };
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { MASK } from './mask.ts';
-import type { ListedProxy } from './types.ts';
+import type { LineVerdict, ListedProxy } from './types.ts';
 import { type ExportFormat, type LostPart, type ProxyWriter, writerOf } from './writers.ts';
 
 export interface FormatOptions {
@@ -14,8 +14,8 @@ export interface FormatOptions {
 }
 
 /**
- * A proxy as text, or why the format cannot carry it. `lost` has what the format leaves out of the proxy: its change-IP URL,
- * or that its client resolves names, after which an import has the proxy resolve them.
+ * A proxy as text, or why the format cannot carry it. `lost` has what the text leaves out of the proxy: its change-IP URL,
+ * or whether it resolves names.
  */
 export type Formatted = { text: string; lost: readonly LostPart[] } | { leftOut: string };
 
@@ -37,12 +37,13 @@ export class ListFormatter {
 
   /** A proxy and what separates it from the one before. Each is read back first, so that none comes back as another. */
   write(proxy: ListedProxy): Formatted {
-    const problem = this.#problemOf(proxy);
-    if (problem !== null) return { leftOut: problem };
+    const verdict = this.#writer.readBack(proxy);
+    const back = verdict?.kind === 'proxy' ? verdict.proxy : null;
+    if (back === null || !this.#isSame(back, proxy)) return { leftOut: problemOf(verdict) };
     const separator = this.#isFirst ? '' : this.#writer.between;
     this.#isFirst = false;
     const text = separator + this.#writer.write(this.#reveal ? proxy : masked(proxy));
-    return { text, lost: this.#lostOf(proxy) };
+    return { text, lost: this.#lostOf(proxy, back) };
   }
 
   /** What stands after all proxies. */
@@ -50,23 +51,26 @@ export class ListFormatter {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
   }
 
-  #lostOf(proxy: ListedProxy): LostPart[] {
-    const carried = this.#writer.carried(proxy);
-    const lost: LostPart[] = [];
-    // What is masked is not written anyway.
-    if (this.#reveal && proxy.rotateUrl !== carried.rotateUrl) lost.push('rotateUrl');
-    if (proxy.remoteDns === false && carried.remoteDns !== false) lost.push('remoteDns');
-    return lost;
+  #isSame(back: ListedProxy, proxy: ListedProxy): boolean {
+    const { carried } = this.#writer;
+    return isDeepStrictEqual(known(carried(back)), known(carried(proxy)));
   }
 
-  #problemOf(proxy: ListedProxy): string | null {
-    const verdict = this.#writer.readBack(proxy);
-    if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
-    if (verdict?.kind !== 'proxy') return 'an import would take it for a comment';
-    const { carried } = this.#writer;
-    const isSame = isDeepStrictEqual(known(carried(verdict.proxy)), known(carried(proxy)));
-    return isSame ? null : 'an import would read another proxy';
+  #lostOf(proxy: ListedProxy, back: ListedProxy): LostPart[] {
+    const lost: LostPart[] = [];
+    // What is masked is not written anyway.
+    if (this.#reveal && proxy.rotateUrl !== back.rotateUrl) lost.push('rotateUrl');
+    // A layout with a scheme of its own may leave out that the proxy resolves names.
+    if (proxy.remoteDns !== undefined && proxy.remoteDns !== back.remoteDns) lost.push('remoteDns');
+    return lost;
   }
+}
+
+function problemOf(verdict: LineVerdict | undefined): string {
+  if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
+  return verdict?.kind === 'proxy'
+    ? 'an import would read another proxy'
+    : 'an import would take it for a comment';
 }
 
 function masked(proxy: ListedProxy): ListedProxy {

@@ -1,9 +1,9 @@
-/** Proxy lists in and out. Pure: knows no database. */
-export type { ListSource } from './decode.ts';
+/** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
 export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line.ts';
 export { parseProxyList } from './list.ts';
 export { MASK } from './mask.ts';
+export type { ListSource } from './source.ts';
 export { fillTemplate, placeholdersOf, type TemplateValues } from './template.ts';
 export {
   LIST_FORMATS,

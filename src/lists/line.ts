@@ -4,6 +4,7 @@ import { unquote, unwrap, withoutInvisible } from './around.ts';
 import { assertCertain } from './certain-login.ts';
 import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';
 import { assertCredentials } from './credentials.ts';
+import { readLink } from './links.ts';
 import { readPlainLine } from './plain-line.ts';
 import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from './protocol.ts';
 import { type Reading, readForms, readPlain } from './readings.ts';
@@ -70,6 +71,8 @@ export function acceptProxy(proxy: ListedProxy, notes: readonly (string | undefi
 
 function readOne(line: Piece, options: ParseOptions): LineVerdict[] {
   return verdictsOf(() => {
+    const link = readLink(line);
+    if (link !== null) return [acceptProxy(link, [])];
     const form = formOf(options.format);
     const { rest, schemes } = form === undefined ? unwrap(line) : { rest: unquote(line), schemes: [] };
     const [prefix = '', name] = /^(?:([a-z][a-z\d+.-]*):\/\/)/i.exec(rest.text) ?? [];

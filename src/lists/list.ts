@@ -1,15 +1,20 @@
-import { decodeList, type ListSource } from './decode.ts';
+import { decodeList } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
 import { readProxyLine } from './line.ts';
-import { JsonReader, readJsonLines } from './readers/json.ts';
-import { readProxychains } from './readers/proxychains.ts';
+import { JsonLinesReader, JsonReader } from './readers/json.ts';
+import { ProxychainsReader } from './readers/proxychains.ts';
 import { LineReader, type ListReader } from './readers/reader.ts';
+import type { ListSource } from './source.ts';
 import type { ListVerdict, ParseOptions } from './types.ts';
 
 /**
  * Reads a list in any format of docs/formats.md, with a verdict for each line or record, in memory that does not grow with
- * it. Takes a text, or its pieces as text or bytes (UTF-8, or UTF-16 with a byte order mark). Lines end in LF, CRLF or CR.
- * What is no list is one verdict, `not-a-list`, that says what it looks like. Throws only what the source throws.
+ * it. Takes a text, bytes (UTF-8, or UTF-16 with a byte order mark), an array of lines or proxy URLs, `{ file: path }`, or the
+ * pieces of one text as a stream or another iterable that is no array. Lines end in LF, CRLF or CR. What is no list is one
+ * verdict, `not-a-list`, that says what it looks like.
+ *
+ * @throws INVALID_INPUT, when it is iterated, for a source of another shape; CANNOT_OPEN and what else `{ file }` runs into;
+ *   what the source throws.
  */
 export async function* parseProxyList(
   source: ListSource,
@@ -36,15 +41,17 @@ async function openReader(detected: Detected, options: ParseOptions): Promise<Li
     case 'text':
       return new LineReader((line) => readProxyLine(line, options));
     case 'json':
-      return new JsonReader(detected.before, options);
+      return new JsonReader(options);
     case 'json-lines':
-      return readJsonLines(options);
+      return new JsonLinesReader(options);
     case 'proxychains':
-      return readProxychains();
+      return new ProxychainsReader();
     case 'csv':
       return new (await import('./readers/csv.ts')).CsvReader(options);
     case 'clash':
       return new (await import('./readers/clash.ts')).ClashReader(options);
+    case 'proxifier':
+      return new (await import('./readers/proxifier.ts')).ProxifierReader(options);
     case 'none':
       return readNothing(detected.reason);
   }

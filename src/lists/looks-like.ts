@@ -7,7 +7,19 @@ const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
   [/^.{0,4}(?:PNG|GIF8|JFIF)/s, 'an image'],
   [/^<(?:!doctype html|html|head|body|script)\b/i, 'an HTML page, as a provider sends it in place of a list'],
   [/^<[?!a-z]/i, 'an XML document'],
-  [/^(?:\/\*[^*]*\*\/\s*)?function\s+FindProxyForURL\b/, 'a proxy auto-configuration (PAC) script'],
+  [/^\{\\rtf/, 'a document of a word processor: save it as plain text'],
+  [
+    /^(?:(?![[{]).*[\n;}])?[ \t]*(?:function\s+FindProxyForURL\b|(?:(?:var|let|const)\s+)?FindProxyForURL\s*=)/s,
+    'a proxy auto-configuration (PAC) script',
+  ],
+  [
+    /^(?:Windows Registry Editor|REGEDIT4)|^"Proxy(?:Server|Enable|Override)"=/im,
+    'an export of the Windows registry, whose proxy settings are not read: write the proxy of "ProxyServer" as a line',
+  ],
+  [
+    /^user_pref\("/m,
+    'preferences of Firefox, which are not read: write network.proxy.http and its port as a line',
+  ],
   [
     /^\[(?:Proxy|General|server_local|server_remote)\]/im,
     'a configuration of Surge, Loon or Quantumult X, which is not supported',
@@ -25,7 +37,7 @@ export function looksLike(text: string): string | null {
   for (const [pattern, what] of BEGINNINGS) if (pattern.test(head)) return what;
   if (head[0] === '\0' || head[1] === '\0') return 'UTF-16 without a byte order mark: save it as UTF-8';
   if (isBinary(head)) return 'binary data';
-  return isBase64(head) ? 'base64, as subscriptions are sent: decode it first' : null;
+  return describeBase64(head);
 }
 
 function isBinary(head: string): boolean {
@@ -34,8 +46,12 @@ function isBinary(head: string): boolean {
   return strange.length * 10 > head.length;
 }
 
-/** One long word in which, decoded, URLs stand. */
-function isBase64(head: string): boolean {
+/** What one long word of Base64 holds, if it is URLs or JSON. */
+function describeBase64(head: string): string | null {
   const [word = ''] = /^[a-z\d+/_-]+/i.exec(head) ?? [];
-  return word.length >= LEAST_BASE64 && Buffer.from(word, 'base64').toString('latin1').includes('://');
+  if (word.length < LEAST_BASE64) return null;
+  const decoded = Buffer.from(word, 'base64').toString('latin1');
+  if (/^\s*\{\s*"/.test(decoded))
+    return 'Base64 of JSON, such as a backup of Proxy SwitchySharp, which is not supported: export its proxies as a list';
+  return decoded.includes('://') ? 'base64, as subscriptions are sent: decode it first' : null;
 }

@@ -1,31 +1,57 @@
-import { parsePort } from '../network/host.ts';
-import { toAddress } from './address.ts';
-import { type Field, fieldsOf } from './fields.ts';
-import { readGeolocation } from './geolocation.ts';
-import { acceptProxy, parseProxyLine } from './line.ts';
+import { type Field, Fields, fieldOf, type Member } from './fields.ts';
+import { acceptProxy } from './line.ts';
 import { maskLine } from './mask.ts';
-import { requireScheme, type Scheme, schemeNameOf, schemeOf } from './protocol.ts';
+import { schemesNamed } from './protocol.ts';
+import { readDetails } from './record-details.ts';
+import { readEndpoints } from './record-endpoint.ts';
+import { agreed, assertNoOtherLogin, type Login, recordLogin } from './record-login.ts';
+import { recordSchemes } from './record-protocol.ts';
 import { Refused, refusalOf, verdictOf } from './refused.ts';
-import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
-import { readNumber, readText } from './values.ts';
+import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
+import { nameOrMember, UnreadNames } from './unread.ts';
+import { isKnown, plainText, readFlag, textOf } from './values.ts';
 
-type Fields = ReadonlyMap<Field, unknown>;
+/** Members that may be an object with the proxy in it. */
+const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);
+/** Fields of which a second member says nothing new, or was compared. */
+const REPEATED: ReadonlySet<Field> = new Set<Field>([
+  'country',
+  'city',
+  'area',
+  'latitude',
+  'longitude',
+  'asn',
+  'timezone',
+  'time',
+  'nested',
+  'username',
+  'password',
+  'login',
+  'protocol',
+]);
 
-/** What anonymity `type` stands for in some lists; then it is no protocol. */
-const ANONYMITY = /^(?:elite|anonymous|transparent|high|datacenter|residential|isp|mobile)\b/i;
-/** Below it a `timeout` can only be seconds, from the other on only milliseconds. */
-const MOST_SECONDS = 10;
-const LEAST_MILLISECONDS = 100;
-
-/** The verdicts on a record with named members: one for each protocol that it names. */
+/**
+ * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
+ * not read; a member that is not read and may hold a login rejects its record.
+ */
 export function readRecord(
   entries: Iterable<readonly [string, unknown]>,
   options: ParseOptions,
+  names = new UnreadNames('member'),
 ): LineVerdict[] {
-  const fields = fieldsOf(entries);
   try {
-    const schemes = readSchemes(fields, options.protocol);
-    return schemes.map((scheme) => verdictOf(() => readOne(fields, scheme, options)));
+    const fields = fieldsOf(entries);
+    const schemes = recordSchemes(fields);
+    const login = recordLogin(fields);
+    const endpoints = readEndpoints(fields, schemes, options);
+    const details = readDetails(fields);
+    const other = otherMembers(fields);
+    assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
+    if (schemes.length === 0) assertNoOtherProtocol(other, endpoints);
+    const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
+    return endpoints.map((endpoint) =>
+      endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
+    );
   } catch (error) {
     return [refusalOf(error)];
   }
@@ -36,114 +62,112 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
   const fields = fieldsOf(entries);
   const host = textOf(fields.get('host')) ?? textOf(fields.get('url')) ?? '';
   const port = fields.get('port');
-  return maskLine(port === undefined ? host : `${host}:${String(port)}`, code);
+  return maskLine(port === undefined ? host : `${host}:${plainText(port)}`, code);
 }
 
-function readOne(fields: Fields, { protocol, note, remoteDns }: Scheme, options: ParseOptions): LineVerdict {
-  const endpoint = readEndpoint(fields, protocol, options);
-  const { geolocation, notes } = readGeolocation(fields);
-  const latency = readLatency(fields);
-  const proxy: ListedProxy = {
-    ...endpoint,
-    ...readLogin(fields, endpoint),
-    ...present('name', readText(fields.get('name'), 256)),
-    ...present('region', readText(fields.get('region'), 128)),
-    ...present('geolocation', geolocation),
-    ...(typeof latency === 'number' ? { latency } : {}),
-    ...(fields.get('status') === 'disabled' ? { status: 'disabled' } : {}),
-    ...present('remoteDns', readRemoteDns(fields, { remoteDns, ...endpoint })),
-    ...present('rotateUrl', textOf(fields.get('rotateUrl'))),
-  };
-  return acceptProxy(proxy, [...[note, ...notes], typeof latency === 'string' ? latency : undefined]);
+/** Whether members say where a proxy is. */
+export function hasAddress(entries: Iterable<readonly [string, unknown]>): boolean {
+  for (const [name, value] of entries) {
+    const field = fieldOf(name);
+    if (field !== 'host' && field !== 'url' && field !== 'inner') continue;
+    if (field !== 'inner' && textOf(value) !== undefined) return true;
+    if (
+      isObject(value) &&
+      Object.entries(value).some(([inner, each]) => textOf(each) !== undefined && isHost(inner))
+    )
+      return true;
+  }
+  return false;
 }
 
-/** Host and port, from two members or one. */
-function readEndpoint(fields: Fields, protocol: ListedProtocol, options: ParseOptions): ListedProxy {
-  const host = textOf(fields.get('host')) ?? textOf(fields.get('url'));
-  if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
-  const port = fields.get('port');
-  if (port === undefined || host.includes('://')) return readWhole(host, protocol, fields, options);
-  const number = parsePort(String(port).trim());
-  if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535');
-  const address = toAddress(host.trim(), number);
-  if (!address) throw new Refused('bad-host', 'the host is neither an IP address nor a name');
-  return { protocol, host: address.host, port: number };
+function isHost(name: string): boolean {
+  const field = fieldOf(name);
+  return field === 'host' || field === 'url';
 }
 
-/** A member that holds all of it, as a line does. */
-function readWhole(
-  text: string,
-  protocol: ListedProtocol,
-  fields: Fields,
-  options: ParseOptions,
-): ListedProxy {
-  const verdict = parseProxyLine(text, { ...options, protocol });
-  if (verdict.kind === 'refused') throw new Refused(verdict.code, verdict.reason);
-  if (verdict.kind !== 'proxy') throw new Refused('not-a-proxy', 'the record has no host');
-  const hasProtocol = fields.has('protocol') && !text.includes('://');
-  return hasProtocol ? { ...verdict.proxy, protocol } : verdict.proxy;
+/** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
+function fieldsOf(entries: Iterable<readonly [string, unknown]>): Fields {
+  const fields = new Fields(entries);
+  const inner = fields.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
+  if (inner === undefined) return fields;
+  const outer = [...entries].filter(([name]) => name !== inner.name);
+  return new Fields([...Object.entries(inner.value as object), ...outer]);
 }
 
-function readSchemes(fields: Fields, fallback: ListedProtocol = 'http'): Scheme[] {
-  const value = fields.get('protocol');
-  const names = (Array.isArray(value) ? value : [value]).flatMap((name) => textOf(name)?.trim() ?? []);
-  const whole = textOf(fields.get('url')) ?? textOf(fields.get('host')) ?? '';
-  if (names.length === 0 || whole.includes('://') || names.every((name) => ANONYMITY.test(name)))
-    return [{ protocol: fallback }];
-  const schemes = names.slice(0, 8).map((name) => requireScheme(name.replace(/:\/\/$/, '')));
-  if (fields.get('tls') === true || fields.get('tls') === 'true') return schemes.map(withTls);
-  return schemes.filter(
-    (scheme, index) => schemes.findIndex((other) => other.protocol === scheme.protocol) === index,
-  );
+type Endpoint = Extract<LineVerdict, { kind: 'proxy' }>;
+
+/** The login of the members and of the URL; a password that is said to be empty is one. */
+function wholeLogin([first]: readonly LineVerdict[], login: Login, { hasEmptyPassword }: Fields): Login {
+  const whole = first?.kind === 'proxy' ? agreed(first.proxy, login) : login;
+  return hasEmptyPassword ? { password: '', ...whole } : whole;
 }
 
-/** Clash and Mihomo write an HTTPS proxy as `type: http` with `tls: true`. */
-function withTls(scheme: Scheme): Scheme {
-  if (scheme.protocol === 'http') return schemeOf('https') ?? scheme;
-  throw new Refused('unknown-scheme', `${scheme.protocol} inside TLS is not supported`);
+function complete(
+  { proxy, notes }: Endpoint,
+  login: Login,
+  { remoteDns, ...details }: Partial<ListedProxy>,
+  others: readonly string[],
+): LineVerdict {
+  const isSocks = proxy.protocol.startsWith('socks');
+  if (isSocks && remoteDns !== undefined && proxy.remoteDns === !remoteDns)
+    throw new Refused('ambiguous', 'the protocol and the member remoteDns disagree on who resolves names');
+  if (!isSocks && remoteDns === false)
+    throw new Refused('bad-record', `remoteDns is false, and the protocol is ${proxy.protocol}`);
+  const both = agreed(proxy, login);
+  const whole: ListedProxy = { ...proxy, ...details };
+  if (both.username !== undefined || both.password !== undefined) {
+    whole.username = both.username ?? '';
+    whole.password = both.password ?? '';
+  }
+  if (isSocks && remoteDns !== undefined) whole.remoteDns = remoteDns;
+  const all = [...notes, ...others];
+  return acceptProxy(whole, notes.length === 0 ? all : [...new Set(all)]);
 }
 
-function readLogin(fields: Fields, endpoint: ListedProxy): Pick<ListedProxy, 'username' | 'password'> {
-  if (!fields.has('username') && !fields.has('password')) return {};
-  const username = credentialOf(fields.get('username'), 'username') ?? endpoint.username ?? '';
-  const password = credentialOf(fields.get('password'), 'password') ?? endpoint.password ?? '';
-  return username === '' && password === '' ? {} : { username, password };
+/** @throws Refused if a member that is not read names another protocol than the one that was assumed. */
+function assertNoOtherProtocol(unread: readonly Member[], endpoints: readonly LineVerdict[]): void {
+  for (const { name, value } of unread) {
+    const words = Array.isArray(value) ? value : [value];
+    const named = words.flatMap((word) => (typeof word === 'string' ? (schemesNamed(word) ?? []) : []));
+    const isFlag = /socks/i.test(name) && isKnown(value) && readFlag(value) !== false;
+    const isOther = endpoints.some(
+      (endpoint) =>
+        endpoint.kind === 'proxy' &&
+        (isFlag
+          ? !endpoint.proxy.protocol.startsWith('socks')
+          : named.length > 0 && !named.some(({ protocol }) => protocol === endpoint.proxy.protocol)),
+    );
+    if (isOther)
+      throw new Refused('unknown-scheme', `${nameOrMember(name)} may name the protocol: call it protocol`);
+  }
 }
 
-function credentialOf(value: unknown, name: string): string | undefined {
-  if (value === undefined || typeof value === 'string') return value;
-  if (Number.isSafeInteger(value)) return String(value);
-  throw new Refused('bad-credentials', `the ${name} is not a text`);
+/** The members that have a value and were not read. @throws Refused for two addresses. */
+function otherMembers(fields: Fields): Member[] {
+  const best = new Map<Field | null, Member>();
+  const others: Member[] = [];
+  for (const member of fields.known) {
+    const { field, rank } = member.meaning;
+    const known = best.get(field);
+    if (known === undefined) best.set(field, member);
+    else if (rank < known.meaning.rank) {
+      best.set(field, member);
+      others.push(known);
+    } else others.push(member);
+  }
+  if (others.length === 0) return fields.unread;
+  return [...fields.unread, ...others.filter((member) => isOther(member, best.get(member.meaning.field)))];
 }
 
-/** Who resolves the names of targets, if a SOCKS proxy's protocol or record says it. */
-function readRemoteDns(fields: Fields, { protocol, remoteDns }: ListedProxy): boolean | undefined {
-  const value = fields.get('remoteDns');
-  if (value === undefined) return remoteDns;
-  const isRemote = String(value) === 'true';
-  if (!isRemote && String(value) !== 'false')
-    throw new Refused('bad-record', 'remoteDns is neither true nor false');
-  const isSocks = protocol.startsWith('socks');
-  if (isRemote) return isSocks ? true : undefined;
-  if (isSocks && remoteDns === undefined) return false;
-  throw new Refused('bad-record', `remoteDns is false, and the protocol is ${schemeNameOf({ protocol })}`);
+/** Whether a member says something else than the best of its field. */
+function isOther({ name, value, meaning: { field } }: Member, best: Member | undefined): boolean {
+  if (best === undefined || field === null || REPEATED.has(field)) return false;
+  if (plainText(best.value).trim() === plainText(value).trim()) return false;
+  if (field === 'port' || (field === 'host' && name === best.name))
+    throw new Refused('ambiguous', `the record has two different ${field}s`);
+  return true;
 }
 
-/** Milliseconds, or why there are none. */
-function readLatency(fields: Fields): number | string | undefined {
-  const latency = readNumber(fields.get('latency'), 0, 1e15);
-  if (latency !== undefined) return Math.round(latency);
-  const timeout = readNumber(fields.get('timeout'), 0, 3_600_000);
-  if (timeout === undefined) return undefined;
-  if (timeout < MOST_SECONDS) return Math.round(timeout * 1000);
-  if (timeout >= LEAST_MILLISECONDS) return Math.round(timeout);
-  return 'the timeout was left out: it may be seconds or milliseconds';
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function present<Name extends string, T>(name: Name, value: T | undefined): Partial<Record<Name, T>> {
-  return value === undefined ? {} : ({ [name]: value } as Partial<Record<Name, T>>);
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,11 @@
-const MAX_LENGTH = 2048;
+import { webUrlProblem } from '../network/web-url.ts';
 
 /**
- * Whether a text is a URL at a provider that changes a proxy's exit address when it is requested: HTTP or HTTPS, printable,
- * at most 2048 characters, with a path or query, since a bare address may be another proxy.
+ * Whether a text after a proxy is a URL at its provider that changes the exit address when it is requested. It has a path or
+ * query, since a bare address may be another proxy.
  */
 export function isRotateUrl(text: string): boolean {
-  if (text.length > MAX_LENGTH || /[\p{C}\s"<>\\^`{|}]/u.test(text) || !URL.canParse(text)) return false;
-  const { protocol, pathname, search, hostname } = new URL(text);
-  return /^https?:$/.test(protocol) && hostname !== '' && (pathname !== '/' || search !== '');
+  if (webUrlProblem(text) !== null || /["<>\\^`{|}]/.test(text)) return false;
+  const { pathname, search } = new URL(text);
+  return pathname !== '/' || search !== '';
 }

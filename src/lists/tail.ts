@@ -1,5 +1,5 @@
 import { type Piece, readAddress } from './address.ts';
-import { copyOf, hasProtocol, PROTOCOL, readAnnotation } from './annotation.ts';
+import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
 import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from './protocol.ts';
 import { Refused } from './refused.ts';
 import { isRotateUrl } from './rotate-url.ts';
@@ -45,11 +45,6 @@ export function readTail(tail: Piece, after: After, isUrl: boolean): Tail {
   if (COMMENT.test(trimmed) && /^[\s/]/.test(text)) return readComment(tail, after, isUrl);
   if (trimmed.includes('://')) return readRotateUrl({ text: trimmed, at }, after);
   return readWords({ text: trimmed, at }, after);
-}
-
-/** Whether a text, behind a colon or in brackets, is nothing but a protocol. */
-export function isProtocol(word: string): boolean {
-  return new RegExp(`^${PROTOCOL}$`, 'i').test(word);
 }
 
 function readName({ text, at }: Piece, after: After, isUrl: boolean): Tail {

@@ -14,12 +14,13 @@ import {
   ListFormatter,
   type LostPart,
 } from '../lists/index.ts';
+import { Repeats } from './repeats.ts';
 
-/** A proxy that the format cannot carry, wholly or in part, or whose login cannot be read. */
+/** A proxy that the format cannot carry, wholly or in part, that repeats another one, or whose login cannot be read. */
 export interface LeftOut {
   id: string;
   /**
-   * What of the proxy is left out, while the rest is written: its change-IP URL, or that its client resolves names. Absent if
+   * What of the proxy is left out, while the rest is written: its change-IP URL, or who resolves names. Absent if
    * the whole proxy is left out.
    */
   part?: LostPart | undefined;
@@ -54,22 +55,24 @@ export function* exportProxies(
   yield formatter.begin();
   const proxies = new ProxyRepository(db);
   const stored = { proxies, credentials: new EncryptedCredentialsRepository(db, encryption), reveal };
+  const repeats = new Repeats(proxies);
   for (const streamed of proxies.iterate()) {
     if (tag !== undefined && !tags.has(streamed.id, tag)) continue;
-    const read = readLogin(streamed, stored);
+    const read = notRepeated(readLogin(streamed, stored), stored, repeats);
     const formatted = 'leftOut' in read ? read : formatter.write(toListed(read.proxy, read.login));
     if ('text' in formatted) yield formatted.text;
     else onLeftOut?.({ id: streamed.id, reason: formatted.leftOut });
     for (const part of 'lost' in formatted ? formatted.lost : [])
-      onLeftOut?.({ id: streamed.id, part, reason: LOST[part] });
+      onLeftOut?.({ id: streamed.id, part, reason: reasonOf(part, streamed) });
   }
   yield formatter.end();
 }
 
-const LOST: Record<LostPart, string> = {
-  rotateUrl: 'it has a change-IP URL',
-  remoteDns: 'its client resolves names, and an import of this list has the proxy resolve them',
-};
+function reasonOf(part: LostPart, { remoteDns }: ProxyConfig): string {
+  if (part === 'rotateUrl') return 'it has a change-IP URL';
+  const who = remoteDns ? 'the proxy resolves' : 'its clients resolve';
+  return `the list does not say that ${who} names`;
+}
 
 interface Stored {
   proxies: ProxyRepository;
@@ -87,6 +90,17 @@ function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: s
     if (!isUnreadable(error)) throw error;
     return { leftOut: `its login cannot be read: ${error.message} (${error.code})` };
   }
+}
+
+/** An export reads back to as many proxies as it has. A masked login tells nothing, and is not read back. */
+function notRepeated(
+  read: WithLogin | { leftOut: string },
+  { reveal }: Stored,
+  repeats: Repeats,
+): WithLogin | { leftOut: string } {
+  if ('leftOut' in read || (read.login !== null && !reveal)) return read;
+  const twin = repeats.find(read.proxy, read.login);
+  return twin === null ? read : { leftOut: `it has the address and login of ${twin}: remove one of them` };
 }
 
 /** Stands for what the formatter masks: it shows only that something secret is stored, so nothing is decrypted. */

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { newId } from '../database/ids.ts';
 import type { DatabaseManager, ProxyInput, Session, Steps } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
+import { ImportMemory } from '../database/repositories/import-memory.ts';
 import {
   EncryptedCredentialsRepository,
   type ImportSummary,
@@ -12,6 +13,7 @@ import {
 import { EncryptionService } from '../database/services/index.ts';
 import { Turns } from '../database/turns.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { Spool } from '../files/spool.ts';
 import {
   LIST_FORMATS,
   type ListedProxy,
@@ -21,14 +23,8 @@ import {
 } from '../lists/index.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
+import { type List, listsOf, type NamedList } from './named-lists.ts';
 import { assertMaxRemove, findRemoval, type MaxRemove, type Removal, stoppedError } from './removal.ts';
-import { Spool } from './spool.ts';
-
-/** A list with the name that its rejections and notes have. */
-export interface NamedList {
-  name: string;
-  source: ListSource;
-}
 
 /** How far an import is: first it reads lines, then it stores `total` proxies. */
 export type ImportProgress =
@@ -81,8 +77,9 @@ const SMALL_BATCH = 1000;
  * with a `batch` of at most 1000 they have their turn between two batches. A sync in batches that has a limit is first tried as a
  * whole, in a transaction that is rolled back, so that it can be stopped before it changes anything.
  *
- * @throws INVALID_INPUT for options outside their range; a list that is empty or has only comments; a sync with a list that is
- *   incomplete, or that would remove more than `maxRemove` (with `details.tag`, `of`, `leaving` and `removed`). BUSY;
+ * @throws INVALID_INPUT for options outside their range; a source that is none, or a path (write `{ file: path }`); a list that is
+ *   empty or has only comments; a sync with a list that is incomplete, or that would remove more than `maxRemove` (with
+ *   `details.tag`, `of`, `leaving` and `removed`). BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
  *   source throws. With `batch`, what was committed before stays.
  */
@@ -92,9 +89,11 @@ export async function importProxies(
   options: ImportListOptions = {},
 ): Promise<ImportResult> {
   assertImportOptions(options);
+  const lists = listsOf(source);
   const counter = new VerdictCounter(options.onRefused);
   const lines = new LineNumbers();
-  const store = new ListStore(db, options, lines);
+  using memory = new ImportMemory();
+  const store = new ListStore(db, options, lines, memory);
   const { batch = 0, dryRun = false } = options;
   // Batches would stay stored if a later one has a login that the pool may not hold: then all is read first.
   const isBatched = batch > 0 && !dryRun && mayHoldCredentials(db);
@@ -106,14 +105,16 @@ export async function importProxies(
     await store.add(waiting);
     waiting = [];
   };
-  for await (const proxy of readLists(source, options, counter, lines)) {
+  for await (const proxy of readLists(lists, options, counter, lines)) {
     if (isBatched && !isRehearsed) await addInBatches(proxy);
     else spool.push(proxy);
   }
   if (!(options.sync && options.force)) counter.assertNotEmpty();
   assertSyncable(counter, options);
   if (isRehearsed) {
-    await new ListStore(db, { ...options, onProgress: undefined }, lines).rehearse(spool.read(), spool.count);
+    using trial = new ImportMemory();
+    const rehearsal = new ListStore(db, { ...options, onProgress: undefined }, lines, trial);
+    await rehearsal.rehearse(spool.read(), spool.count);
     for (const proxy of spool.read()) await addInBatches(proxy);
   }
   await store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
@@ -123,13 +124,12 @@ export async function importProxies(
 
 /** The proxies of all lists, one after the other; the counter is told of every line. */
 async function* readLists(
-  source: ListSource | readonly NamedList[],
+  lists: readonly List[],
   options: ImportListOptions,
   counter: VerdictCounter,
   lines: LineNumbers,
 ): AsyncGenerator<ProxyInput, void, undefined> {
   const { protocol, strictProtocol, format, onProgress } = options;
-  const lists = isNamed(source) ? source : [{ name: undefined, source }];
   const turns = new Turns();
   for (const list of lists) {
     for await (const verdict of parseProxyList(list.source, { protocol, strictProtocol, format })) {
@@ -158,7 +158,7 @@ const UNDONE = new Error('rolled back');
 interface Batch {
   proxies: Iterable<ProxyInput>;
   count: number;
-  /** In a sync, take away what left the list. */
+  /** The last one also stores what had to wait for the end of the list, and in a sync takes away what left the list. */
   isLast: boolean;
   /** Roll it back. */
   undo: boolean;
@@ -174,13 +174,15 @@ class ListStore {
   readonly #encryption: EncryptionService | undefined;
   readonly #importId = newId();
   readonly #lines: LineNumbers;
+  readonly #memory: ImportMemory;
   #done = 0;
   /** In a sync, how many proxies had the tag before the first batch. */
   #tagged: number | undefined;
 
-  constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers) {
+  constructor(db: DatabaseManager, options: ImportListOptions, lines: LineNumbers, memory: ImportMemory) {
     this.#db = db;
     this.#lines = lines;
+    this.#memory = memory;
     this.#options = options;
     this.#encryption = options.dryRun ? keyForDryRun(db, options.encryption) : options.encryption;
   }
@@ -191,7 +193,10 @@ class ListStore {
     await nextTurn();
   }
 
-  /** Adds the last ones, of which there are `count`, and in a sync removes what left the list in the same transaction. */
+  /**
+   * Adds the last ones, of which there are `count`, and what had to wait for the end of the list; in a sync removes what
+   * left the list, all in one transaction.
+   */
   addLast(proxies: Iterable<ProxyInput>, count: number): Promise<void> {
     return this.#store({ proxies, count, isLast: true, undo: this.#options.dryRun === true });
   }
@@ -202,11 +207,12 @@ class ListStore {
   }
 
   async #store(batch: Batch): Promise<void> {
-    const before = this.#done;
+    const before = { read: this.#memory.read, stored: this.#done };
+    const waiting = batch.isLast ? this.#memory.undecided : 0;
+    const isLong = batch.count + waiting > SMALL_BATCH || (batch.isLast && this.#options.sync === true);
     const steps = (session: Session<'sync'>): Steps<'sync', void> => this.#steps(session, batch);
     try {
-      if (batch.count > SMALL_BATCH || (batch.isLast && this.#options.sync))
-        await this.#db.longTransaction(steps);
+      if (isLong) await this.#db.longTransaction(steps);
       else await patiently(() => this.#db.driver.transaction(() => steps(this.#db)));
     } catch (error) {
       // An error that is about one proxy names its line.
@@ -217,14 +223,17 @@ class ListStore {
   *#steps(session: Session<'sync'>, { proxies, count, isLast, undo }: Batch): Steps<'sync', void> {
     const { tag: name, sync, onProgress } = this.#options;
     const before = this.#done;
+    const total = before + this.#memory.undecided + count;
     const tag = name === undefined ? undefined : { name, importId: this.#importId };
     const tags = new ProxyTagsRepository(session);
     if (sync && tag) this.#tagged ??= (yield tags.count(tag.name)) as number;
     const counts = yield* new ProxyRepository(session, this.#encryption).importSteps(proxies, {
       tag,
+      memory: this.#memory,
+      isLast,
       onProgress: (done) => {
         this.#done = before + done;
-        onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(before + count, this.#done) });
+        onProgress?.({ phase: 'storing', done: this.#done, total: Math.max(total, this.#done) });
       },
     });
     for (const each of ['added', 'updated', 'unchanged'] as const) this.summary[each] += counts[each];
@@ -310,11 +319,4 @@ function toInput(
   const proxy = { ...listed, remoteDns };
   const isEmpty = username === '' && password === '' && rotateUrl === undefined;
   return isEmpty ? proxy : { ...proxy, credentials: { username, password, rotateUrl } };
-}
-
-function isNamed(source: ListSource | readonly NamedList[]): source is readonly NamedList[] {
-  return (
-    Array.isArray(source) &&
-    source.every((each: unknown) => typeof each === 'object' && each !== null && 'name' in each)
-  );
 }

@@ -12,16 +12,18 @@ export class LineNumbers {
     this.#lines.push(line);
   }
 
-  /** The error of a batch's proxy, which the repository counts from the `before` that were stored earlier. */
-  locate(error: unknown, before: number): unknown {
+  /** The error of a batch's proxy, which the repository counts from those that earlier batches have read. */
+  locate(error: unknown, before: { read: number; stored: number }): unknown {
     if (!(error instanceof ProxyVaultError && error.cause instanceof ProxyVaultError)) return error;
-    const index = before + Number(error.details.index);
+    const index = before.read + Number(error.details.index);
     const line = this.#lines[index];
     if (line === undefined) return error;
     const name = this.#lists.findLast(({ first }) => first <= index)?.name;
     const place = name === undefined ? `Line ${line}` : `${name}, line ${line}`;
     const outcome =
-      before === 0 ? 'Nothing was stored.' : `The ${before} proxies of earlier batches stay stored.`;
+      before.stored === 0
+        ? 'Nothing was stored.'
+        : `The ${before.stored} proxies of earlier batches stay stored.`;
     return new ProxyVaultError(error.code, `${place}: ${error.cause.message} ${outcome}`, {
       cause: error.cause,
       details: { ...error.details, index, line },

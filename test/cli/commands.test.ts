@@ -213,7 +213,7 @@ describe('add, show, list and remove', () => {
     expect(run(['show', String(proxy?.id)]).stdout).toMatch(/^region +EU$/m);
     expect(
       run(['add', 'socks5://gate.example:1080', '--username', 'canary-user', '--password-stdin'], {
-        input: 'x',
+        input: 'canary-p@ss',
       }),
     ).toMatchObject({
       status: 1,

@@ -17,6 +17,7 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   importMany: [[{ ...PROXY, credentials: LOGIN }]],
   importSteps: [[{ ...PROXY, credentials: LOGIN }], {}],
   rebind: ['id', null, PROXY],
+  hasUnidentified: [],
   findByStatus: ['active'],
   findByProtocol: ['http'],
   findByRegion: ['DE'],

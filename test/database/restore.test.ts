@@ -29,7 +29,8 @@ const IDLE_READER = `
 
 function add(db: DatabaseManager, host: string, count = 1): void {
   const proxies = new ProxyRepository(db);
-  for (let n = 0; n < count; n++) proxies.create({ host, port: 1 + n + proxies.count(), protocol: 'http' });
+  const before = proxies.count();
+  for (let n = 0; n < count; n++) proxies.create({ host, port: 1 + n + before, protocol: 'http' });
 }
 
 /** The hosts of a pool that is closed. */

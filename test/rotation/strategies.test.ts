@@ -23,8 +23,9 @@ it('every strategy but random chooses alike from a list and from the database', 
         const db = openMigrated({ path: ':memory:', clock: () => now++ });
         const proxies = new ProxyRepository(db);
         const active = new ActiveProxyRepository(db);
-        for (const { status, latency, totalRequests, used } of parts) {
-          const { id } = proxies.create({ host: 'h.example', port: 1, protocol: 'http', status, latency });
+        for (const [index, { status, latency, totalRequests, used }] of parts.entries()) {
+          const address = { host: 'h.example', port: index + 1 };
+          const { id } = proxies.create({ ...address, protocol: 'http', status, latency });
           proxies.update(id, { totalRequests });
           if (used) active.markUsed(id);
         }

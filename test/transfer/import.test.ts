@@ -218,7 +218,6 @@ describe('an import of nothing', () => {
     ['# no proxies today\n\n; none\n// none\n', 'only blank lines, comments and headings'],
     ['[]', 'The list is empty'],
     ['ip,port\n', 'only blank lines, comments and headings'],
-    ['proxies:\n', 'only blank lines, comments and headings'],
   ])('is an error that says so: %j', async (list, message) => {
     const { add, proxies } = pool();
     for (const options of [{}, { dryRun: true }, { batch: 1 }, { tag: 'a', sync: true }])

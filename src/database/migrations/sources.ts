@@ -9,6 +9,7 @@ import encryptionKeys from './003_encryption_keys.sql';
 import proxyTags from './004_proxy_tags.sql';
 import addressBinding from './005_address_binding.sql';
 import remoteDns from './006_remote_dns.sql';
+import passwordIdentity from './007_password_identity.sql';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import { type Migration, type MigrationSource, OWN_NAMESPACE } from './types.ts';
 
@@ -20,6 +21,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '004_proxy_tags', sql: proxyTags },
   { name: '005_address_binding', sql: addressBinding },
   { name: '006_remote_dns', sql: remoteDns },
+  { name: '007_password_identity', sql: passwordIdentity },
 ];
 
 /** They are constant, so they are parsed once a process. */

@@ -85,8 +85,14 @@ export interface Target {
 export function parseTarget(proxy: string | AddressedProxy): Target {
   if (typeof proxy === 'string') return { id: proxy, address: null };
   const id = assertId(assertObject(proxy, 'proxy').id, 'proxyId');
-  const address = toAddress({ protocol: proxy.protocol, host: proxy.host, port: proxy.port });
-  if (address) return { id, address };
+  return { id, address: parseAddress(proxy) };
+}
+
+/** @throws INVALID_INPUT. */
+export function parseAddress(proxy: ProxyAddress): ProxyAddress {
+  const { protocol, host, port } = assertObject(proxy, 'proxy');
+  const address = toAddress({ protocol, host, port });
+  if (address) return address;
   throw new ProxyVaultError(
     'INVALID_INPUT',
     'Give the id of a proxy, or the proxy with protocol, host and port.',

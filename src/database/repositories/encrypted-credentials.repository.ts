@@ -29,6 +29,7 @@ import {
   toParams,
   toStoredCredential,
 } from './credential-record.ts';
+import { ProxyIdentities } from './proxy-identities.ts';
 import { readablePage } from './skipped-rows.ts';
 
 /** A credential and the address of its proxy come from one statement: nothing can change one of them between two reads. */
@@ -65,15 +66,18 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
   readonly #encryption: CredentialEncryption | null;
+  readonly #identities: ProxyIdentities<M>;
 
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
     this.#session = session;
     this.#encryption = encryption ?? null;
+    this.#identities = new ProxyIdentities(session, this.#encryption, (id) => this.reveal(id));
   }
 
   /**
    * Stores what `EncryptionService.encrypt` gave, in place of what the proxy had. It is not bound to the proxy: `store` is.
+   * The identity of the proxy is unknown then, until an import or `create` at its address reads the login.
    *
    * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key, or the key
    *   was retired; CANNOT_OPEN if every user of this machine may write the pool; INVALID_INPUT, also for what is bound to
@@ -89,9 +93,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
         `The credential is bound to proxy ${data.boundTo}, and decrypts for no other: reveal it there, and store it here.`,
       );
     }
-    const { keyId } = data;
-    if (keyId === undefined) return this.#put(proxyId, data);
-    return this.#db.transaction(() => this.#checkAndPut(proxyId, data, keyId));
+    return this.#db.transaction(() => this.#checkAndPut(proxyId, data));
   }
 
   /** What `EncryptionService.decrypt` takes, or null. */
@@ -104,29 +106,30 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   /**
    * Encrypts a login and stores it, in place of what the proxy had. It is bound to the proxy and its address: it opens for
    * no other host, port or protocol. An id means the address that the proxy has now; give the proxy as you read it to be
-   * sure which address that is.
+   * sure which address that is. The login becomes part of the proxy's identity.
    *
-   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; CANNOT_OPEN if every user of
-   *   this machine may write the pool; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; CONFLICT, with
+   *   `details.existingId`, if another proxy at the address has this login; CANNOT_OPEN if every user of this machine may
+   *   write the pool; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
     const target = parseTarget(proxy);
-    const text = textOf(login);
+    const valid = parse(loginSchema, login, 'login');
     this.#session.assertMayHoldCredentials?.();
     const cipher = this.#cipher();
-    return this.#db.transaction(() => this.#sealAndPut(cipher, target, text));
+    return this.#db.transaction(() => this.#sealAndPut(cipher, target, valid));
   }
 
   /**
-   * As `store`, for a proxy that the caller's transaction has just added with this address. It needs no savepoint and no
-   * look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login that is added with another
-   * address than the proxy's does not open.
+   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity. It
+   * needs no savepoint and no look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login
+   * that is added with another address than the proxy's does not open.
    *
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
   add(proxy: AddressedProxy, login: Login): Result<M, void> {
     const { id, address } = parseTarget(proxy);
-    const text = textOf(login);
+    const text = textOf(parse(loginSchema, login, 'login'));
     if (address === null)
       throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
     // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
@@ -195,13 +198,10 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     return this.#db.one(`SELECT count(*) AS n FROM encrypted_credentials`, {}, (row) => Number(row?.n));
   }
 
-  /** Removes a proxy's credentials; says whether there were any. */
+  /** Removes a proxy's credentials; says whether there were any. Its identity is then that of a proxy without a login. */
   delete(proxyId: string): Result<M, boolean> {
-    return this.#db.run(
-      `DELETE FROM encrypted_credentials WHERE proxy_id = :id`,
-      { id: assertId(proxyId, 'proxyId') },
-      (changed) => changed > 0,
-    );
+    const id = assertId(proxyId, 'proxyId');
+    return this.#db.transaction(() => this.#remove(id));
   }
 
   /** The ids of the keys that wrote the credentials (null: one that does not say), but that of one proxy. */
@@ -285,9 +285,18 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
-  *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, text: string): Steps<M, void> {
+  *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? ((yield this.#addressOf(id)) as ProxyAddress);
-    yield this.#put(id, cipher.seal(id, target, 'login', text));
+    yield this.#put(id, cipher.seal(id, target, 'login', textOf(login)));
+    yield* this.#identities.claim(id, this.#identities.of(target, login));
+  }
+
+  *#remove(id: string): Steps<M, boolean> {
+    const removed = (yield this.#db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, {
+      id,
+    })) as number;
+    if (removed > 0) yield* this.#identities.clear(id);
+    return removed > 0;
   }
 
   #addressOf(id: string): Result<M, ProxyAddress> {
@@ -298,7 +307,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     });
   }
 
-  *#checkAndPut(proxyId: string, data: EncryptedData, keyId: string): Steps<M, void> {
+  *#checkAndPut(proxyId: string, data: EncryptedData): Steps<M, void> {
+    if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);
+    yield this.#put(proxyId, data);
+    yield this.#identities.forget(proxyId);
+  }
+
+  *#assertUsable(proxyId: string, keyId: string): Steps<M, void> {
     const keys = yield this.#db.one(
       `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
               EXISTS (SELECT 1 FROM encryption_keys) AS some`,
@@ -307,7 +322,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     );
     const { known, some } = keys as { known: boolean; some: boolean };
     if (!known) yield* this.#assertOnlyKey(proxyId, keyId, some);
-    yield this.#put(proxyId, data);
   }
 
   *#assertOnlyKey(proxyId: string, keyId: string, hasKeys: boolean): Steps<M, void> {
@@ -394,7 +408,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 }
 
-function textOf(login: Login): string {
-  const { username, password, rotateUrl } = parse(loginSchema, login, 'login');
+function textOf({ username, password, rotateUrl }: Login): string {
   return JSON.stringify({ username, password, rotateUrl });
 }

@@ -3,7 +3,8 @@ export { ActiveProxyRepository } from './active-proxy.repository.ts';
 export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
-export type { ImportOptions, ImportSummary, ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
+export type { ImportOptions, ImportSummary } from './proxy-import.ts';
+export type { ProxyFilter, ProxyListing, ProxyPage } from './proxy-record.ts';
 export { type LeavingCount, type LeavingProxy, ProxyTagsRepository } from './proxy-tags.repository.ts';
 export {
   type DailyUsage,

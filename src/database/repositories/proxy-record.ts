@@ -7,6 +7,7 @@ import {
   type Geolocation,
   PROXY_PROTOCOLS,
   PROXY_STATUSES,
+  type ProxyAddress,
   type ProxyConfig,
   type ProxyProtocol,
   type ProxyStatus,
@@ -37,24 +38,21 @@ export interface ProxyPage {
   next: string | null;
 }
 
-/** What an import did, by proxies. */
-export interface ImportSummary {
-  added: number;
-  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
-  updated: number;
-  unchanged: number;
+/** An address and the user there: '' for none, else a keyed fingerprint. In a row, NULL means that it is not known yet. */
+export interface ProxyUser extends ProxyAddress {
+  username_fingerprint: string;
 }
 
-export interface ImportOptions {
-  /**
-   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
-   * `ProxyTagsRepository.removeOthers` removes.
-   */
-  tag?: { name: string; importId: string } | undefined;
-  /** Called with the number of entries done, about every `every` of them. */
-  onProgress?: ((done: number) => void) | undefined;
-  every?: number | undefined;
+/**
+ * What tells a proxy from all others: two are the same if all of it is equal. The password is '' or a keyed fingerprint too.
+ * In a row, NULL means that nobody needed it yet: it is computed once there is another proxy with the username.
+ */
+export interface ProxyIdentity extends ProxyUser {
+  password_fingerprint: string;
 }
+
+/** The login in an identity. */
+export type LoginFingerprints = Pick<ProxyIdentity, 'username_fingerprint' | 'password_fingerprint'>;
 
 const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
   country: z
@@ -143,8 +141,39 @@ export function whereOf(filter: ProxyFilter): { where: string; params: Params } 
   return { where: pieces.length === 0 ? '' : `WHERE ${pieces.join(' AND ')}`, params };
 }
 
+const INSERT = `
+  INSERT INTO proxies (
+    id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
+    region, geolocation_json, remote_dns, username_fingerprint, password_fingerprint, position, created_at, updated_at
+  ) SELECT
+    :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
+    :region, :geolocation, :remote_dns, :username_fingerprint, :password_fingerprint,
+    coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
+
+/** Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. */
+export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
+
+const NO_SUCH_USER = `NOT EXISTS (
+    SELECT 1 FROM proxies
+    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint)`;
+
+/** As `INSERT_PROXY`, if no proxy has its address and username. */
+export const INSERT_FIRST_PROXY = `${INSERT} WHERE ${NO_SUCH_USER} ON CONFLICT DO NOTHING`;
+
+/** As `INSERT_FIRST_PROXY`, if besides no proxy at its address has a username that is not known. */
+export const INSERT_OTHER_PROXY = `
+  ${INSERT} WHERE ${NO_SUCH_USER} AND NOT EXISTS (
+    SELECT 1 FROM proxies
+    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL)
+  ON CONFLICT DO NOTHING`;
+
 /** The parameters of an insert. */
-export function toParams(input: ValidProxy, id: string, fingerprint: string | null, now: string): Params {
+export function toParams(
+  input: ValidProxy,
+  id: string,
+  identity: ProxyUser & { password_fingerprint: string | null },
+  now: string,
+): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
   const { remoteDns = true } = input;
   return {
@@ -158,7 +187,9 @@ export function toParams(input: ValidProxy, id: string, fingerprint: string | nu
     region,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
     remote_dns: remoteDns ? 1 : 0,
-    fingerprint,
+    username_fingerprint: identity.username_fingerprint,
+    password_fingerprint: identity.password_fingerprint,
+    position: null,
     now,
   };
 }
@@ -208,6 +239,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   created_at: TIME,
   updated_at: TIME,
   username_fingerprint: nullable(TEXT),
+  password_fingerprint: nullable(TEXT),
   latency_ewma: nullable(number(0, Number.MAX_VALUE)),
   last_used_at: nullable(TIME),
   position: whole(1),

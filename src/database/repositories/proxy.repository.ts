@@ -3,7 +3,7 @@ import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '
 import { newId } from '../ids.ts';
 import type { CredentialEncryption } from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
-import type { Login, ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
+import type { ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
 import {
   assertBoolean,
   assertId,
@@ -14,15 +14,17 @@ import {
   notFound,
   parse,
 } from '../validation.ts';
-import { isSame, isUnreadable, movedError, toAddress } from './credential-record.ts';
+import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+import { ImportMemory } from './import-memory.ts';
 import { assertBehind } from './key-order.ts';
+import { ProxyIdentities } from './proxy-identities.ts';
+import { type ImportOptions, type ImportSummary, ProxyImport } from './proxy-import.ts';
 import {
   alreadyThere,
   filterSchema,
-  flagOf,
-  type ImportOptions,
-  type ImportSummary,
+  INSERT_OTHER_PROXY,
+  INSERT_PROXY,
   inputSchema,
   ONLY_SOCKS,
   type ProxyFilter,
@@ -35,25 +37,16 @@ import {
   type ValidProxy,
   whereOf,
 } from './proxy-record.ts';
-import { assertTag, ProxyTagsRepository } from './proxy-tags.repository.ts';
+import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
-
-const INSERT = `
-  INSERT INTO proxies (
-    id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, remote_dns, username_fingerprint, position, created_at, updated_at
-  ) VALUES (
-    :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :remote_dns, :fingerprint, (SELECT coalesce(max(position), 0) + 1 FROM proxies), :now, :now
-  ) ON CONFLICT DO NOTHING`;
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> {
   readonly #db: Driver<M>;
   readonly #session: Session<M>;
-  readonly #encryption: CredentialEncryption | null;
   readonly #credentials: EncryptedCredentialsRepository<M>;
+  readonly #identities: ProxyIdentities<M>;
   readonly #tags: ProxyTagsRepository<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
   /** Reads a row of a list, from which a malformed one is left out. */
@@ -63,21 +56,22 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     this.#db = session.driver;
     this.#session = session;
-    this.#encryption = encryption ?? null;
     this.#credentials = new EncryptedCredentialsRepository(session, encryption);
+    this.#identities = new ProxyIdentities(session, encryption ?? null, (id) => this.#credentials.reveal(id));
     this.#tags = new ProxyTagsRepository(session);
     this.#usage = new ProxyUsageStatsRepository(session);
     this.#listed = skipMalformed(session, toProxy);
   }
 
   /**
-   * Adds a proxy; with `credentials` it gets its identity (protocol, host, port, username), and they are stored encrypted.
+   * Adds a proxy; `credentials` are stored encrypted. Its identity is protocol, host, port, username and password; without
+   * credentials the last two are empty.
    *
    * @throws INVALID_INPUT; CONFLICT, with `details.existingId`, if the id or the identity is taken; KEY_MISSING, KEY_MISMATCH.
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
     const input = parse(inputSchema, proxy, 'proxy');
-    return this.#db.transaction(() => this.#create(input, this.#fingerprintOf(input.credentials)));
+    return this.#db.transaction(() => this.#create(input));
   }
 
   /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
@@ -87,9 +81,10 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   /**
-   * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name,
-   * region, geolocation and `remoteDns`, in one transaction: repeating an import changes nothing. What was measured stays. A stored login that is
-   * damaged is replaced by that of the list.
+   * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
+   * geolocation and `remoteDns`, in one transaction: repeating an import changes nothing, and the order of the list does not matter. What
+   * was measured stays. A new password for a username that the list has once, and the pool once, is that proxy's. A stored
+   * login that is damaged is replaced by that of the list.
    *
    * @throws as `createMany`; then nothing was changed.
    */
@@ -107,6 +102,11 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** The proxy with this id, or null. */
   findById(id: string): Result<M, ProxyConfig | null> {
     return this.#db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
+  }
+
+  /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
+  hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
+    return this.#identities.hasUnnamed(at === undefined ? null : parseAddress(at));
   }
 
   exists(id: string): Result<M, boolean> {
@@ -222,10 +222,18 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     );
   }
 
-  *#create(input: ValidProxy, fingerprint: string | null): Steps<M, ProxyConfig> {
-    const params = this.#insertParams(input, fingerprint);
-    const created = (yield this.#db.first(`${INSERT} RETURNING *`, params, toProxy)) as ProxyConfig | null;
-    if (created === null) throw alreadyThere(yield this.#findConflict(params));
+  *#create(input: ValidProxy): Steps<M, ProxyConfig> {
+    const identity = this.#identities.of(input, input.credentials);
+    const id = input.id ?? newId();
+    const params = toParams(input, id, identity, this.#now());
+    const insert = (sql: string): Result<M, ProxyConfig | null> =>
+      this.#db.first(`${sql} RETURNING *`, params, toProxy);
+    let created = (yield insert(INSERT_OTHER_PROXY)) as ProxyConfig | null;
+    if (created === null) {
+      yield* this.#identities.identify(identity);
+      created = (yield insert(INSERT_PROXY)) as ProxyConfig | null;
+    }
+    if (created === null) throw alreadyThere(yield this.#identities.findConflict(id, identity));
     if (input.credentials) yield this.#credentials.add(created, input.credentials);
     return created;
   }
@@ -234,8 +242,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     const created: ProxyConfig[] = [];
     for (const proxy of proxies) {
       try {
-        const input = parse(inputSchema, proxy, 'proxy');
-        created.push(yield* this.#create(input, this.#fingerprintOf(input.credentials)));
+        created.push(yield* this.#create(parse(inputSchema, proxy, 'proxy')));
       } catch (error) {
         throw atIndex(error, created.length);
       }
@@ -243,113 +250,23 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     return created;
   }
 
-  *#importAll(
-    proxies: Iterable<ProxyInput>,
-    { tag, onProgress, every = 1000 }: ImportOptions,
-  ): Steps<M, ImportSummary> {
-    if (tag) assertTag(tag.name);
-    const summary = { added: 0, updated: 0, unchanged: 0 };
-    let done = 0;
-    for (const proxy of proxies) {
-      try {
-        const input = parse(inputSchema, proxy, 'proxy');
-        const params = this.#insertParams(input, this.#fingerprintOf(input.credentials) ?? '');
-        const isNew = ((yield this.#db.run(INSERT, params)) as number) > 0;
-        const id = isNew ? String(params.id) : yield* this.#findKnown(params);
-        if (isNew && input.credentials) yield this.#credentials.add({ ...input, id }, input.credentials);
-        summary[isNew ? 'added' : yield* this.#updateKnown(id, input)]++;
-        if (tag) yield this.#tags.add(id, tag.name, tag.importId);
-      } catch (error) {
-        throw atIndex(error, done);
-      }
-      done++;
-      if (done % every === 0) onProgress?.(done);
-    }
-    onProgress?.(done);
-    return summary;
-  }
-
-  *#findKnown(params: Params): Steps<M, string> {
-    const known = (yield this.#findByIdentity(params)) as string | null;
-    if (known === null) throw alreadyThere(yield this.#findConflict(params));
-    return known;
-  }
-
-  /** Gives a known proxy what the list has; what the list does not say stays. */
-  *#updateKnown(id: string, input: ValidProxy): Steps<M, 'updated' | 'unchanged'> {
-    const { name = null, region = null, geolocation, remoteDns, credentials } = input;
-    let changed = 0;
-    if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
-      const location = geolocation ? JSON.stringify(geolocation) : null;
-      changed = (yield this.#describe({
-        id,
-        name,
-        region,
-        geolocation: location,
-        remote_dns: flagOf(remoteDns),
-        now: this.#now(),
-      })) as number;
-    }
-    const login = credentials ? yield* this.#changedLogin(id, credentials) : null;
-    if (login) {
-      yield this.#credentials.store({ ...input, id }, login);
-      changed++;
-    }
-    return changed > 0 ? 'updated' : 'unchanged';
-  }
-
-  /** The login of a known proxy with what a list has of it; null if that is no change. Lists that hide passwords have empty ones. */
-  *#changedLogin(id: string, given: Login): Steps<M, Login | null> {
-    if (given.password === '' && given.rotateUrl === undefined) return null;
-    const stored = yield* this.#loginOf(id);
-    if (stored === 'unreadable') return given.password === '' ? null : given;
-    const password = given.password || (stored?.password ?? '');
-    const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
-    const isKnown = stored?.password === password && stored.rotateUrl === rotateUrl;
-    return isKnown ? null : { username: given.username, password, rotateUrl };
-  }
-
-  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
-  *#loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
-    try {
-      return (yield this.#credentials.reveal(id)) as Login | null;
-    } catch (error) {
-      // A row that names no key may be sound, and the key a wrong one.
-      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
-      return 'unreadable';
-    }
-  }
-
-  /** Sets what is not null, if that is a change. */
-  #describe(params: Params): Result<M, number> {
-    return this.#db.run(
-      `UPDATE proxies SET
-         name = coalesce(:name, name),
-         region = coalesce(:region, region),
-         geolocation_json = coalesce(:geolocation, geolocation_json),
-         remote_dns = coalesce(:remote_dns, remote_dns),
-         updated_at = :now
-       WHERE id = :id AND (
-         remote_dns <> coalesce(:remote_dns, remote_dns) OR
-         name <> coalesce(:name, name)
-         OR coalesce(region, '') <> coalesce(:region, region, '')
-         OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
-      params,
-    );
+  *#importAll(proxies: Iterable<ProxyInput>, options: ImportOptions): Steps<M, ImportSummary> {
+    const tools = { credentials: this.#credentials, identities: this.#identities, tags: this.#tags };
+    if (options.memory)
+      return yield* new ProxyImport(this.#session, tools, options.memory, options).run(proxies);
+    using memory = new ImportMemory();
+    return yield* new ProxyImport(this.#session, tools, memory, options).run(proxies);
   }
 
   *#move(params: Params): Steps<M, ProxyConfig> {
-    const { id, host, port, protocol } = params;
-    const existing = yield this.#db.first(
-      `SELECT other.id FROM proxies AS mine JOIN proxies AS other
-         ON other.host = coalesce(:host, mine.host) AND other.port = coalesce(:port, mine.port)
-         AND other.protocol = coalesce(:protocol, mine.protocol) AND other.username_fingerprint = mine.username_fingerprint
-       WHERE mine.id = :id AND other.id <> :id`,
-      { id, host, port, protocol } as Params,
-      (row) => String(row.id),
-    );
-    if (existing !== null) throw alreadyThere(existing);
+    const { host, port, protocol } = params;
     const from = (yield this.#findAddress(params)) as ProxyAddress | null;
+    const to = toAddress({
+      host: host ?? from?.host ?? null,
+      port: port ?? from?.port ?? null,
+      protocol: protocol ?? from?.protocol ?? null,
+    });
+    if (to) yield* this.#identities.assertFreeAt(to, String(params.id));
     const moved = (yield this.#update(params)) as ProxyConfig;
     // The login goes where the caller says, from where it was: never to what somebody has made the statements read.
     const isMeant =
@@ -414,54 +331,6 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         return proxy;
       },
     );
-  }
-
-  #findConflict(params: Params): Result<M, string | null> {
-    return this.#db.first(
-      `SELECT id FROM proxies WHERE id = :id
-       UNION ALL
-       SELECT id FROM proxies
-       WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :fingerprint`,
-      {
-        id: params.id,
-        host: params.host,
-        port: params.port,
-        protocol: params.protocol,
-        fingerprint: params.fingerprint,
-      } as Params,
-      (row) => String(row.id),
-    );
-  }
-
-  #findByIdentity(params: Params): Result<M, string | null> {
-    return this.#db.first(
-      `SELECT id FROM proxies
-       WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :fingerprint`,
-      {
-        host: params.host,
-        port: params.port,
-        protocol: params.protocol,
-        fingerprint: params.fingerprint,
-      } as Params,
-      (row) => String(row.id),
-    );
-  }
-
-  /** The part of the identity that must not stand in clear; null where the proxy gets no identity. */
-  #fingerprintOf(login: Login | null | undefined): string | null {
-    if (!login) return null;
-    if (this.#encryption)
-      return login.username === ''
-        ? ''
-        : this.#encryption.cipherOf(this.#session).fingerprint(login.username);
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
-    );
-  }
-
-  #insertParams(input: ValidProxy, fingerprint: string | null): Params {
-    return toParams(input, input.id ?? newId(), fingerprint, this.#now());
   }
 
   #now(): string {

@@ -1,5 +1,5 @@
 import type { Mode, Session } from '../drivers/driver.ts';
-import type { EncryptedData, ProxyAddress } from '../types.ts';
+import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
 
 /** What a stored credential holds: a login, or a text as the specification's plain `encrypt` took it. */
 export type CredentialContent = 'login' | 'text';
@@ -28,6 +28,8 @@ export interface CredentialCipher {
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential;
   /** A keyed fingerprint of a username: 128 bits in base64url. */
   fingerprint(username: string): string;
+  /** A keyed fingerprint of a password, bound to its username: 128 bits in base64url. */
+  passwordFingerprint(login: Login): string;
 }
 
 /** What the repositories need of the encryption service. */

@@ -1,13 +1,14 @@
-import type { EncryptedData, ProxyAddress } from '../types.ts';
+import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
 import { corruptError, openBound, sealBound } from './binding.ts';
 import type { CredentialCipher, CredentialContent, OpenedCredential } from './credential-cipher.ts';
+import { FingerprintKey } from './fingerprint-key.ts';
 import { fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import type { SecretKey } from './secret-key.ts';
 
 /** Encrypts with the key source's key itself, for an engine that has no data keys of its own (one over a network). */
 export class DirectCipher implements CredentialCipher {
   readonly #roots: RootKeys;
-  #fingerprintKey: SecretKey | null = null;
+  #fingerprintKey: FingerprintKey | null = null;
 
   constructor(roots: RootKeys) {
     this.#roots = roots;
@@ -27,8 +28,16 @@ export class DirectCipher implements CredentialCipher {
   }
 
   fingerprint(username: string): string {
-    this.#fingerprintKey ??= fingerprintKeyOf(this.#roots.readOrCreate()[0]);
-    return this.#fingerprintKey.fingerprint(username);
+    return this.#fingerprinting().username(username);
+  }
+
+  passwordFingerprint(login: Login): string {
+    return this.#fingerprinting().password(login);
+  }
+
+  #fingerprinting(): FingerprintKey {
+    this.#fingerprintKey ??= new FingerprintKey(fingerprintKeyOf(this.#roots.readOrCreate()[0]));
+    return this.#fingerprintKey;
   }
 }
 

@@ -98,7 +98,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
   const caution = isAccepted ? source.caution?.() : null;
   if (caution) advice.push(caution);
   if (sourceError === null && fingerprintProblem(keyset)?.code === 'KEY_INVALID')
-    advice.push('The key of the usernames\u2019 fingerprints is damaged: restore a backup of the database.');
+    advice.push('The key of the fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };
 }
 

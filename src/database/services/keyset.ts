@@ -10,10 +10,11 @@ import {
 } from '../repositories/encryption-config.repository.ts';
 import { type DataKeyRecord, EncryptionKeysRepository } from '../repositories/encryption-keys.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
-import type { EncryptedData, ProxyAddress } from '../types.ts';
+import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
 import { seal } from './aes-gcm.ts';
 import { corruptError, openBound, sealBound } from './binding.ts';
 import type { CredentialCipher, CredentialContent, OpenedCredential } from './credential-cipher.ts';
+import { FingerprintKey } from './fingerprint-key.ts';
 import { MessageBudget } from './message-budget.ts';
 import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
 import { SecretKey, type WrappedKey } from './secret-key.ts';
@@ -45,7 +46,7 @@ export class Keyset implements CredentialCipher {
   readonly roots: RootKeys;
   readonly #budget: MessageBudget;
   #loaded: Loaded | null = null;
-  #fingerprintKey: SecretKey | null = null;
+  #fingerprintKey: FingerprintKey | null = null;
   /** When the primary was last looked up, and after how many rollbacks. */
   #looked = { at: Number.NEGATIVE_INFINITY, rollbacks: 0 };
 
@@ -81,7 +82,11 @@ export class Keyset implements CredentialCipher {
   }
 
   fingerprint(username: string): string {
-    return this.#fingerprinting().fingerprint(username);
+    return this.#fingerprinting().username(username);
+  }
+
+  passwordFingerprint(login: Login): string {
+    return this.#fingerprinting().password(login);
   }
 
   /** Reads the tables again. */
@@ -300,17 +305,17 @@ export class Keyset implements CredentialCipher {
     return made;
   }
 
-  #fingerprinting(): SecretKey {
+  #fingerprinting(): FingerprintKey {
     this.#writingKey('');
     if (this.#fingerprintKey) return this.#fingerprintKey;
     const wrapped = this.secrets.find('fingerprint');
     if (!wrapped) {
       throw new ProxyVaultError(
         'KEY_INVALID',
-        'The stored key of the usernames\u2019 fingerprints is missing: restore a backup of the database.',
+        'The stored key of the fingerprints is missing: restore a backup of the database.',
       );
     }
-    this.#fingerprintKey = this.unwrap(wrapped, 'fingerprint');
+    this.#fingerprintKey = new FingerprintKey(this.unwrap(wrapped, 'fingerprint'));
     return this.#fingerprintKey;
   }
 

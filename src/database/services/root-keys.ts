@@ -162,7 +162,7 @@ export function secretKeysOf(material: KeyMaterial): Keys {
   return [take(first), ...older.map(take)];
 }
 
-/** The key of the usernames' fingerprints, as every database that begins with this root takes it. */
+/** The key of the logins' fingerprints, as every database that begins with this root takes it. */
 export function fingerprintKeyOf(root: SecretKey): SecretKey {
   return root.derive('proxyvault username fingerprint v1');
 }

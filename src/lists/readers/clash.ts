@@ -1,109 +1,301 @@
-import { parse } from 'yaml';
-
-import { type Line, LineSplitter } from '../lines.ts';
 import { MASK } from '../mask.ts';
-import { readRecord } from '../record.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
+import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import { UnreadNames } from '../unread.ts';
+import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
+import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { type ListReader, placed, tooLong } from './reader.ts';
+import { type EntryVerdicts, readEntry, readProxiesInside } from './yaml-entry.ts';
 
-/** No entry is longer; a longer one is refused without being kept. */
+/** No entry is longer; a longer one is rejected without being kept. */
 const MAX_ENTRY = 16_384;
 
+/** Whether what is read holds proxies: under `proxies:`, perhaps, or surely not. */
+type Holds = 'proxies' | 'anything' | 'nothing';
+
+/** A list whose entries begin with a dash. */
+interface Block {
+  holds: Holds;
+  /** The indentation of its key; 0 without one. */
+  key: number;
+  /** Where the dashes stand; undefined before the first. */
+  indent: number | undefined;
+}
+
 /**
- * Reads the entries under `proxies:` of a Clash or Mihomo configuration. It cuts them apart by their indentation and gives
- * each to the YAML parser, so that memory does not grow with the file and a broken one spoils no other.
+ * Reads the proxies of a Clash or Mihomo configuration, or of any YAML that lists them. It cuts entries apart by their
+ * indentation or their brackets and reads each by itself, so that memory does not grow with the file and a broken entry
+ * spoils no other. What may hold proxies and is not understood is rejected.
  */
 export class ClashReader implements ListReader {
   readonly #options: ParseOptions;
-  readonly #lines = new LineSplitter(MAX_ENTRY);
-  /** Where the dashes of the entries stand; null outside of `proxies:`, undefined before the first. */
-  #indent: number | null | undefined = null;
-  #entry: { line: number; text: string } | null = null;
+  readonly #names = new UnreadNames('member');
+  #out: ListVerdict[] = [];
+  #line = 0;
+  #isNewLine = true;
+  /** What has come of the line that is not complete; null if it is too long. */
+  #open: string | null = '';
+  #afterCarriageReturn = false;
+  #block: Block | null = null;
+  #entry: { line: number; text: string | null; blanks: number } | null = null;
+  #flow: { splitter: FlowSplitter; holds: Holds; line: number } | null = null;
+  /** The indentation of the setting that holds no proxies, while its lines last. */
+  #skipped: number | null = null;
+  #setting: number | null = null;
+  #hasRead = false;
+  #hasList = false;
+  #hasProviders = false;
 
   constructor(options: ParseOptions) {
     this.#options = options;
   }
 
-  *push(text: string): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.push(text)) yield* this.#readLine(line);
-  }
-
-  *finish(): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.finish()) yield* this.#readLine(line);
-    yield* this.#endEntry();
-  }
-
-  *#readLine(line: Line): Generator<ListVerdict, void, undefined> {
-    const number = this.#lines.count;
-    if (line === null) {
-      yield* this.#endEntry();
-      yield tooLong(number, MAX_ENTRY);
-    } else if (line.trim() === '' || line.trimStart().startsWith('#')) {
-      yield { kind: line.trim() === '' ? 'blank' : 'comment', line: number };
-    } else if (this.#isInList(line)) {
-      yield* this.#readListed(line, number);
-    } else {
-      yield* this.#endEntry();
-      yield* this.#readSetting(line, number);
+  push(text: string): ListVerdict[] {
+    if (text === '') return [];
+    const end = /\r\n?|\n/g;
+    // The LF of a CRLF that was cut in two.
+    let start = this.#afterCarriageReturn && text.startsWith('\n') ? 1 : 0;
+    this.#afterCarriageReturn = text.endsWith('\r');
+    end.lastIndex = start;
+    for (let match = end.exec(text); match !== null; match = end.exec(text)) {
+      this.#take(text.slice(start, match.index), true);
+      start = end.lastIndex;
     }
+    this.#take(text.slice(start), false);
+    return this.#verdicts();
+  }
+
+  finish(): ListVerdict[] {
+    if (this.#open !== '' && !this.#flow) this.#take('', true);
+    this.#endEntry();
+    if (this.#flow)
+      this.#reject('truncated', 'the file ends before its list does: it is cut off', this.#flow.line);
+    else if (!this.#hasRead) this.#reject('not-a-list', this.#whyNothing(), 1);
+    return this.#verdicts();
+  }
+
+  #verdicts(): ListVerdict[] {
+    const out = this.#out;
+    this.#out = [];
+    return out;
+  }
+
+  /** Takes a piece of a line, perhaps its last. */
+  #take(piece: string, isLast: boolean): void {
+    if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
+    this.#isNewLine = isLast || (this.#isNewLine && piece === '');
+    const end = isLast ? '\n' : '';
+    if (this.#flow) {
+      this.#pushFlow(piece + end);
+      return;
+    }
+    const line = this.#open === null ? null : this.#open + piece;
+    const isLong = line === null || line.length > MAX_ENTRY;
+    // A list in brackets may be longer than a line.
+    if (line !== null && isLong && this.#isFlowStart(line)) {
+      this.#open = '';
+      this.#readLine(line, end);
+    } else if (isLast) {
+      this.#open = '';
+      if (isLong) this.#rejectLine();
+      else this.#readLine(line);
+    } else this.#open = isLong ? null : line;
+  }
+
+  #rejectLine(): void {
+    this.#endEntry();
+    this.#out.push(tooLong(this.#line, MAX_ENTRY));
+    this.#hasRead = true;
+  }
+
+  #isFlowStart(line: string): boolean {
+    const text = line.trimStart();
+    const value = this.#isInBlock(line) ? '' : (settingOf(text)?.value ?? text);
+    return /^[[{]/.test(value);
+  }
+
+  /** @param end what ends the line: nothing if only its beginning is there. */
+  #readLine(line: string, end = '\n'): void {
+    const text = line.trim();
+    const isComment = text.startsWith('#');
+    if (text === '' || isComment) {
+      this.#out.push({ kind: isComment ? 'comment' : 'blank', line: this.#line });
+      this.#readBetween(line, isComment);
+    } else if (/^(?:---|\.\.\.)(?:\s|$)/.test(line)) {
+      this.#endDocument();
+      if (/^\S+\s+[^#\s]/.test(line)) this.#readLine(`   ${line.slice(3)}`, end);
+      else this.#comment();
+    } else if (this.#isInBlock(line)) {
+      this.#readListed(line);
+    } else {
+      this.#endEntry();
+      this.#readSetting(line, text, end);
+    }
+  }
+
+  /** A blank line or comment may be part of a text of several lines. */
+  #readBetween(line: string, isComment: boolean): void {
+    if (!this.#entry) return;
+    if (!isComment) this.#entry.blanks++;
+    else if (indentOf(line) > (this.#block?.indent ?? 0)) this.#append(line);
+  }
+
+  #endDocument(): void {
+    this.#endEntry();
+    this.#block = null;
+    this.#skipped = null;
+    this.#setting = null;
   }
 
   /** An entry begins with a dash at the indentation of the first, and goes on where it is deeper. */
-  #isInList(line: string): boolean {
-    if (this.#indent === null) return false;
-    const indent = indentOf(line);
-    if (this.#indent === undefined) return line[indent] === '-';
-    return indent > this.#indent || (indent === this.#indent && line[indent] === '-');
+  #isInBlock(line: string): boolean {
+    if (this.#block === null) return false;
+    const { indent, key } = this.#block;
+    const at = indentOf(line);
+    const isDash = /^-(?:\s|$)/.test(line.slice(at, at + 2));
+    if (indent === undefined) return isDash && at >= key;
+    return at > indent || (at === indent && isDash);
   }
 
-  *#readListed(line: string, number: number): Generator<ListVerdict, void, undefined> {
-    this.#indent ??= indentOf(line);
-    if (indentOf(line) === this.#indent) {
-      yield* this.#endEntry();
-      this.#entry = { line: number, text: line };
-    } else if (this.#entry) {
-      this.#entry.text += `\n${line}`;
-      if (this.#entry.text.length > MAX_ENTRY) {
-        yield tooLong(this.#entry.line, MAX_ENTRY, 'entry');
-        this.#entry = null;
-      }
+  #readListed(line: string): void {
+    const block = this.#block as Block;
+    const indent = indentOf(line);
+    block.indent ??= indent;
+    if (indent === block.indent) {
+      this.#endEntry();
+      this.#entry = { line: this.#line, text: line, blanks: 0 };
+    } else if (this.#entry) this.#append(line);
+  }
+
+  #append(line: string): void {
+    const entry = this.#entry;
+    if (!entry || entry.text === null) return;
+    const text = `${entry.text}${'\n'.repeat(Math.min(entry.blanks, MAX_ENTRY))}\n${line}`;
+    entry.text = text.length <= MAX_ENTRY ? text : null;
+    entry.blanks = 0;
+  }
+
+  #endEntry(): void {
+    const entry = this.#entry;
+    this.#entry = null;
+    if (entry) this.#readElement(entry, this.#block?.holds ?? 'anything', false);
+  }
+
+  #readElement({ text, line }: Pick<FlowElement, 'text' | 'line'>, holds: Holds, isFlow: boolean): void {
+    if (holds === 'nothing') return;
+    if (text === null) {
+      this.#hasRead = true;
+      this.#out.push(tooLong(line, MAX_ENTRY, 'entry'));
+    } else if (holds === 'proxies') this.#place(readEntry(text, isFlow, this.#options, this.#names), line);
+    else
+      for (const read of readProxiesInside(text, isFlow, this.#options, this.#names)) this.#place(read, line);
+  }
+
+  #place({ verdicts, mask }: EntryVerdicts, line: number): void {
+    for (const verdict of verdicts) {
+      this.#hasRead ||= verdict.kind === 'proxy' || verdict.kind === 'refused';
+      this.#out.push(placed(verdict, line, mask));
     }
   }
 
-  *#readSetting(line: string, number: number): Generator<ListVerdict, void, undefined> {
-    const list = /^proxies:\s*(\S?)/.exec(line);
-    this.#indent = list ? undefined : null;
-    const isInline = list !== null && list[1] !== '' && list[1] !== '#';
-    if (isInline)
-      yield placed(refused('the entries must stand one a line below proxies:'), number, () => MASK);
-    else yield { kind: 'comment', line: number };
+  #readSetting(line: string, text: string, end: string): void {
+    const indent = indentOf(line);
+    const isDash = /^-(?:\s|$)/.test(text);
+    const last = this.#block;
+    this.#block = null;
+    if (this.#skipped !== null && (indent > this.#skipped || (indent === this.#skipped && isDash))) {
+      this.#comment();
+      return;
+    }
+    this.#skipped = null;
+    // A list without any key above it can only be the list of proxies.
+    const holds = this.#setting === null ? 'proxies' : 'anything';
+    if (isDash) {
+      // Entries that are indented by less than the first still belong to the list.
+      const goesOn = last !== null && indent >= last.key;
+      this.#block = goesOn ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
+      this.#readListed(line);
+    } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
+    else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
+    else {
+      const setting = settingOf(text);
+      if (setting) this.#readKey(setting, indent, end);
+      else this.#readStray(text, indent, last);
+    }
   }
 
-  *#endEntry(): Generator<ListVerdict, void, undefined> {
-    const entry = this.#entry;
-    this.#entry = null;
-    if (entry)
-      for (const verdict of readEntry(entry.text, this.#options))
-        yield placed(verdict, entry.line, () => MASK);
+  /** Below the key of a list, in place of a dash. */
+  #readBelow(text: string, { key, holds }: Block, end: string): void {
+    if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
+    else this.#rejectValue(key);
   }
-}
 
-function readEntry(text: string, options: ParseOptions): LineVerdict[] {
-  try {
-    // All scalars are texts, so that a password of digits keeps its zeros. No anchors: an entry stands for itself.
-    const [entry]: unknown[] = parse(text, { schema: 'failsafe', maxAliasCount: 0, logLevel: 'error' });
-    if (typeof entry === 'object' && entry !== null && !Array.isArray(entry))
-      return readRecord(Object.entries(entry), options);
-    return [refused('the entry has no members')];
-  } catch {
-    return [refused('the entry is not YAML that stands for itself')];
+  /** Reads a line that is no setting. A list goes on after it. */
+  #readStray(text: string, indent: number, last: Block | null): void {
+    // A text of several lines goes on deeper than its key.
+    if ((this.#setting !== null && indent > this.#setting) || text.startsWith('%')) this.#comment();
+    else this.#reject('bad-record', 'this line is not part of a YAML list', this.#line);
+    this.#block = last;
   }
-}
 
-function refused(reason: string): LineVerdict {
-  return { kind: 'refused', code: 'bad-record', reason, column: 1 };
+  #readKey({ key, value }: Setting, indent: number, end: string): void {
+    this.#setting = indent;
+    this.#hasProviders ||= key === 'proxy-providers';
+    const holds = namesProxies(key) ? 'proxies' : isWithoutProxies(key) ? 'nothing' : 'anything';
+    if (holds === 'nothing') this.#skipped = indent;
+    this.#hasList ||= holds === 'proxies';
+    if (/^[[{]/.test(value)) this.#startFlow(value + end, holds);
+    else if (holds !== 'nothing' && isUnread(key, value)) this.#rejectValue(indent);
+    else {
+      if (holds === 'proxies' && value === '') this.#block = { holds, key: indent, indent: undefined };
+      this.#comment();
+    }
+  }
+
+  #rejectValue(indent: number): void {
+    this.#reject(
+      'bad-record',
+      'only lists of proxies are read: write one entry a line below proxies:',
+      this.#line,
+    );
+    this.#skipped = indent;
+  }
+
+  #startFlow(text: string, holds: Holds): void {
+    // A mapping in braces is no list: the proxies are further in.
+    const inside = text.startsWith('{') && holds === 'proxies' ? 'anything' : holds;
+    this.#flow = { splitter: new FlowSplitter(MAX_ENTRY, this.#line), holds: inside, line: this.#line };
+    this.#pushFlow(text);
+  }
+
+  #pushFlow(text: string): void {
+    if (!this.#flow) return;
+    const { splitter, holds } = this.#flow;
+    const elements: FlowElement[] = [];
+    const end = splitter.push(text, elements);
+    for (const element of elements) this.#readElement(element, holds, true);
+    if (!splitter.closed) return;
+    this.#flow = null;
+    const rest = text.slice(end).trim();
+    if (rest !== '' && !rest.startsWith('#'))
+      this.#reject('bad-record', 'there is text after the list', this.#line);
+  }
+
+  #comment(): void {
+    this.#out.push({ kind: 'comment', line: this.#line });
+  }
+
+  #reject(code: RefusalCode, reason: string, line: number): void {
+    this.#hasRead = true;
+    this.#out.push(placed({ kind: 'refused', code, reason, column: 1 }, line, () => MASK));
+  }
+
+  #whyNothing(): string {
+    if (this.#hasProviders && !this.#hasList)
+      return 'the proxies are in the lists that proxy-providers: names: import those lists';
+    return this.#hasList ? 'proxies: has no entry' : 'this YAML has no proxies: and no other list of proxies';
+  }
 }
 
 function indentOf(line: string): number {
-  return line.length - line.trimStart().length;
+  return /^[ \t]*/.exec(line)?.[0].length ?? 0;
 }

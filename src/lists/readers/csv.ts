@@ -1,21 +1,29 @@
 import { parse } from 'csv-parse/sync';
 
 import { unescapedCells } from '../formulas.ts';
-import { parseProxyLine, readProxyLine, readUnnamedCells } from '../line.ts';
+import { readProxyLine, readUnnamedCells } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
-import { schemeOf } from '../protocol.ts';
+import { readNamedLine } from '../named-line.ts';
+import { schemesNamed } from '../protocol.ts';
 import { readRecord } from '../record.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { type CsvHeader, delimiterOf, headerOf } from './header.ts';
+import { UnreadNames } from '../unread.ts';
+import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
+
+const MOST_WAITING = 1000;
 
 /** Reads CSV with or without a header. A record is a line: no field of a proxy has a line end in it. */
 export class CsvReader implements ListReader {
   readonly #options: ParseOptions;
   readonly #lines = new LineSplitter(MAX_LINE);
+  readonly #names = new UnreadNames('column');
   #begun = false;
+  /** Comments and blank lines before the first row. */
+  #waiting: readonly Line[] = [];
   #header: CsvHeader | null = null;
+  #headerLine = '';
   #delimiter = ',';
   #count = 0;
 
@@ -28,25 +36,44 @@ export class CsvReader implements ListReader {
   }
 
   finish(): Iterable<ListVerdict> {
-    return this.#readLines([...this.#lines.finish()]);
+    return this.#readLines([...this.#lines.finish()], true);
   }
 
-  *#readLines(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
-    const first = lines.findIndex((line) => line !== null && !isPassedOver(line));
-    if (!this.#begun && first !== -1) {
-      this.#begin(lines[first] ?? '');
-      yield* this.#readRecords(lines.slice(0, first));
-      if (this.#header) yield { kind: 'comment', line: ++this.#count };
-      yield* this.#readRecords(lines.slice(this.#header ? first + 1 : first));
-    } else {
-      yield* this.#readRecords(lines);
+  *#readLines(pushed: readonly Line[], isEnd = false): Generator<ListVerdict, void, undefined> {
+    if (this.#begun) {
+      yield* this.#readRecords(pushed);
+      return;
     }
+    // A comment may be the header, if a row follows it.
+    const lines = [...this.#waiting, ...pushed];
+    const hasRow = lines.some((line) => line !== null && !isPassedOver(line));
+    this.#waiting = hasRow || isEnd || lines.length > MOST_WAITING ? [] : lines;
+    if (this.#waiting.length > 0) return;
+    this.#begun = true;
+    const found = findHeader(lines.map((line) => line ?? ''));
+    yield* this.#readBanner(lines.slice(0, found?.index ?? 0));
+    if (found) {
+      this.#header = found.header;
+      this.#headerLine = lines[found.index] ?? '';
+      yield { kind: 'comment', line: ++this.#count };
+    }
+    const rows = lines.slice(found ? found.index + 1 : 0);
+    const first = rows.find((line) => line !== null && !isPassedOver(line));
+    this.#delimiter =
+      found?.header.delimiter ?? (separatorOf(first ?? '') || delimiterOf(first ?? '')) ?? ',';
+    yield* this.#readRecords(rows);
   }
 
-  #begin(line: string): void {
-    this.#begun = true;
-    this.#header = headerOf(line.replace(/^\uFEFF/, ''));
-    this.#delimiter = this.#header?.delimiter ?? delimiterOf(line) ?? ',';
+  /** What comes before the header: comments, and lines of which each says what it is. */
+  *#readBanner(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
+    for (const line of lines) {
+      const number = ++this.#count;
+      if (line === null) yield tooLong(number, MAX_LINE);
+      else if (separatorOf(line) !== null) yield { kind: 'comment', line: number };
+      else
+        for (const verdict of readProxyLine(line, this.#options))
+          yield placed(verdict, number, (code) => maskLine(line, code));
+    }
   }
 
   *#readRecords(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
@@ -61,9 +88,13 @@ export class CsvReader implements ListReader {
     }
   }
 
-  /** A record a line; null for a line that is none. All lines at once, unless one of them does not stand for itself. */
+  /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */
   #parse(lines: readonly string[]): (string[] | null)[] {
-    const records = this.#parseText(lines.join('\n'));
+    if (this.#delimiter === ' ') return lines.map((line) => line.trim().split(/[ \t]+/));
+    const text = lines.join('\n');
+    if (!text.includes('"'))
+      return lines.map((line) => line.split(this.#delimiter).map((cell) => cell.trim()));
+    const records = this.#parseText(text);
     if (records?.length === lines.length) return records;
     return lines.length === 1 ? [null] : lines.map((line) => this.#parse([line])[0] ?? null);
   }
@@ -72,7 +103,7 @@ export class CsvReader implements ListReader {
     try {
       return parse(text, {
         delimiter: this.#delimiter,
-        ltrim: this.#header?.isPadded ?? false,
+        trim: true,
         record_delimiter: '\n',
         relax_column_count: true,
         relax_quotes: true,
@@ -84,48 +115,49 @@ export class CsvReader implements ListReader {
   }
 
   #verdicts(line: string, cells: readonly string[] | null): LineVerdict[] {
-    if (isPassedOver(line)) return [parseProxyLine(line)];
-    if (cells === null)
-      return [{ kind: 'refused', code: 'bad-record', reason: 'a quote is not closed', column: 1 }];
+    if (isPassedOver(line, this.#header?.delimiter))
+      return [{ kind: line.trim() === '' ? 'blank' : 'comment' }];
+    // The line below the header of a Markdown table, a spreadsheet's `sep=;`, and the headers of files that were put together.
+    if (/^[\s|:]*-{3}[\s|:-]*$/.test(line) || line === this.#headerLine || separatorOf(line) !== null)
+      return [{ kind: 'comment' }];
+    if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
-    if (this.#header) return this.#readNamed(this.#header.names, cells);
-    return this.#readUnnamed(cells);
+    if (this.#header) return this.#readNamed(this.#header, cells);
+    return cells.length === 1
+      ? readProxyLine(cells[0] ?? '', this.#options)
+      : readUnnamedCells(cells, this.#options);
   }
 
   #readProtocols(names: readonly string[], cells: readonly string[]): LineVerdict[] {
     const verdicts = cells.flatMap((cell, index): LineVerdict[] => {
       if (cell.trim() === '') return [];
-      const protocol = schemeOf(names[index] ?? '')?.protocol;
-      if (protocol) return [parseProxyLine(cell, { ...this.#options, protocol })];
-      return [
-        { kind: 'refused', code: 'bad-record', reason: 'there are more cells than protocols', column: 1 },
-      ];
+      const schemes = schemesNamed(names[index] ?? '');
+      if (schemes) return readNamedLine(cell, schemes, this.#options, { ofTargets: true });
+      return [badRecord('there are more cells than protocols')];
     });
     return verdicts.length === 0 ? [{ kind: 'blank' }] : verdicts;
   }
 
-  #readNamed(names: readonly string[], cells: readonly string[]): LineVerdict[] {
-    if (cells.length <= names.length)
-      return readRecord(unescapedCells(names.map((name, index) => [name, cells[index]])), this.#options);
-    return [
-      {
-        kind: 'refused',
-        code: 'bad-record',
-        reason: 'there are more cells than the header names',
-        column: 1,
-      },
-    ];
-  }
-
-  #readUnnamed(cells: readonly string[]): LineVerdict[] {
-    const filled = cells.filter((cell) => cell.trim() !== '');
-    return filled.length === 1
-      ? readProxyLine(filled[0] ?? '', this.#options)
-      : readUnnamedCells(cells, this.#options);
+  #readNamed({ names, hasHost, delimiter }: CsvHeader, cells: readonly string[]): LineVerdict[] {
+    if (!hasHost) return [badRecord('no column of the header is known as the host: name it host')];
+    // Nobody can tell which of columns between blanks is empty.
+    if (delimiter === ' ' && cells.length !== names.length)
+      return [badRecord('there are more or fewer words than columns: separate them by commas or tabs')];
+    if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
+      return [badRecord('there are more cells than the header names')];
+    return readRecord(
+      unescapedCells(names.map((name, index) => [name, cells[index]])),
+      this.#options,
+      this.#names,
+    );
   }
 }
 
-function isPassedOver(line: string): boolean {
-  const { kind } = parseProxyLine(line.trimStart().slice(0, 2));
-  return kind === 'blank' || kind === 'comment';
+function badRecord(reason: string): LineVerdict {
+  return { kind: 'refused', code: 'bad-record', reason, column: 1 };
+}
+
+/** Whether a line is blank or a comment. A semicolon begins a comment where it does not separate cells. */
+function isPassedOver(line: string, delimiter?: string): boolean {
+  return delimiter === ';' ? /^\s*(?:#|\/\/|$)/.test(line) : /^\s*(?:[#;]|\/\/|$)/.test(line);
 }

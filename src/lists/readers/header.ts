@@ -1,31 +1,39 @@
-import { fieldOf } from '../fields.ts';
-import { schemeOf } from '../protocol.ts';
+import { type Field, fieldOf } from '../fields.ts';
+import { readProxyLine } from '../line.ts';
+import { schemesNamed } from '../protocol.ts';
 
-/** How the first line of a CSV says that its columns are meant. */
-export type CsvHeader =
-  | { kind: 'named'; delimiter: string; names: string[]; isPadded: boolean }
-  /** A column a protocol, and in its cells addresses. */
-  | { kind: 'protocols'; delimiter: string; names: string[]; isPadded: boolean };
+/** How the header of a CSV says that its columns are meant. */
+export interface CsvHeader {
+  /** `protocols`: a column for each protocol, with addresses in its cells. */
+  kind: 'named' | 'protocols';
+  delimiter: string;
+  names: string[];
+  hasHost: boolean;
+}
 
 const DELIMITERS = [',', ';', '\t', '|'];
+/** So many lines of a banner may come before a header. */
+const MOST_BANNER = 20;
+const COMMENT = /^\s*(?:#|;|\/\/)/;
 
-/** The header that a line is, or null. */
-export function headerOf(line: string): CsvHeader | null {
-  const delimiter = delimiterOf(line);
-  if (delimiter === null) return null;
-  const cells = line.split(delimiter);
-  const names = cells.map((cell) =>
-    cell
-      .trim()
-      .replace(/^"(.*)"$/s, '$1')
-      .trim(),
-  );
-  const isPadded = cells.some((cell, index) => index > 0 && cell.startsWith(' '));
-  const shape = { delimiter, names, isPadded };
-  if (names.every((name) => schemeOf(name) !== null)) return { kind: 'protocols', ...shape };
-  const fields = names.map(fieldOf);
-  const hasProxy = fields.includes('url') || fields.includes('host');
-  return hasProxy && !names.some((name) => /\d:\d|^\d+$/.test(name)) ? { kind: 'named', ...shape } : null;
+/** The header among the first lines of a list, after blank lines, comments, `sep=;` and a banner; null if there is none. */
+export function findHeader(lines: readonly string[]): { index: number; header: CsvHeader } | null {
+  let delimiter: string | null = null;
+  let passed = 0;
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === '') continue;
+    const header = COMMENT.test(line) ? commentedHeader(line) : headerOf(line, delimiter, passed > 0);
+    if (header) return { index, header };
+    if (COMMENT.test(line)) continue;
+    delimiter = separatorOf(line) ?? delimiter;
+    if (++passed > MOST_BANNER || readProxyLine(line)[0]?.kind === 'proxy') return null;
+  }
+  return null;
+}
+
+/** The delimiter that a line `sep=;` sets for a spreadsheet, or null. */
+export function separatorOf(line: string): string | null {
+  return /^\uFEFF?\s*"?sep=(.)"?\s*$/i.exec(line)?.[1] ?? null;
 }
 
 /** Which of the delimiters occurs most; null if none does. */
@@ -33,4 +41,46 @@ export function delimiterOf(line: string): string | null {
   const counted = DELIMITERS.map((delimiter) => ({ delimiter, count: line.split(delimiter).length - 1 }));
   const most = counted.reduce((best, each) => (each.count > best.count ? each : best));
   return most.count === 0 ? null : most.delimiter;
+}
+
+/** The header that a line is: after a banner, or without a host, only with two names that are known. */
+function headerOf(line: string, separator: string | null, isAfterOthers: boolean): CsvHeader | null {
+  const delimiter = separator ?? delimiterOf(line);
+  if (delimiter === null) return alignedHeader(line);
+  const names = line
+    .replace(/^\uFEFF/, '')
+    .split(delimiter)
+    .map((cell) =>
+      cell
+        .trim()
+        .replace(/^"(.*)"$/s, '$1')
+        .replaceAll('""', '"')
+        .trim(),
+    );
+  if (names.length > 1 && names.every((name) => schemesNamed(name) !== null))
+    return { kind: 'protocols', delimiter, names, hasHost: true };
+  // An address, a port or a URL stands in a row.
+  if (names.some((name) => /:\d|:\/\/|\d\.\d|^\d+$/.test(name))) return null;
+  const fields = new Set<Field | null>(names.map(fieldOf));
+  fields.delete(null);
+  const hasHost = fields.has('url') || fields.has('host');
+  const isHeader = fields.size > 1 || (hasHost && !isAfterOthers);
+  return isHeader ? { kind: 'named', delimiter, names, hasHost } : null;
+}
+
+/** A header of words above columns that blanks separate, if each of them is known. */
+function alignedHeader(line: string): CsvHeader | null {
+  const names = line.trim().split(/ +/);
+  const fields = names.map(fieldOf);
+  const isHeader =
+    names.length > 1 && (fields.includes('host') || fields.includes('url')) && !fields.includes(null);
+  return isHeader ? { kind: 'named', delimiter: ' ', names, hasHost: true } : null;
+}
+
+/** A header that begins as a comment does: with a first column `#` or without a name, or one that other programs pass over. */
+function commentedHeader(line: string): CsvHeader | null {
+  const header = headerOf(line, null, true);
+  if (header?.hasHost && /^#?$/.test(header.names[0] ?? '')) return header;
+  const hidden = headerOf(line.replace(/^\s*(?:#+|\/\/)\s*/, ''), null, true);
+  return hidden?.hasHost && hidden.names.every((name) => fieldOf(name) !== null) ? hidden : null;
 }

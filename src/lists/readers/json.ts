@@ -1,83 +1,84 @@
-import { parseProxyLine } from '../line.ts';
-import { MASK, maskLine } from '../mask.ts';
-import { maskRecord, readRecord } from '../record.ts';
-import type { LineVerdict, ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
+import { type Line, LineSplitter } from '../lines.ts';
+import type { ListVerdict, ParseOptions } from '../types.ts';
 import { type Element, ElementSplitter } from './json-elements.ts';
-import { LineReader, type ListReader, placed, tooLong } from './reader.ts';
+import { JsonValues } from './json-values.ts';
+import { type ListReader, tooLong } from './reader.ts';
 
 /** No record is longer; a longer one is refused without being kept. */
 const MAX_RECORD = 65_536;
 
 /** A reader of JSON lines: a record, or a proxy as a text, in each. */
-export function readJsonLines(options: ParseOptions): ListReader {
-  return new LineReader((line) => {
-    const text = line.trim();
-    return text === '' ? [{ kind: 'blank' }] : readValue(text, options).verdicts;
-  }, MAX_RECORD);
-}
+export class JsonLinesReader implements ListReader {
+  readonly #lines = new LineSplitter(MAX_RECORD);
+  readonly #values: JsonValues;
 
-/** A reader of a JSON list that stands behind `before`, its `[` included, with which the text begins. */
-export class JsonReader implements ListReader {
-  readonly #options: ParseOptions;
-  readonly #elements: ElementSplitter;
-  #skip: number;
-
-  constructor(before: string, options: ParseOptions) {
-    const lines = before.split('\n');
-    const place = { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
-    this.#skip = before.length;
-    this.#elements = new ElementSplitter(MAX_RECORD, place);
-    this.#options = options;
+  constructor(options: ParseOptions) {
+    this.#values = new JsonValues(options, MAX_RECORD);
   }
 
   *push(text: string): Generator<ListVerdict, void, undefined> {
-    const rest = text.slice(this.#skip);
-    this.#skip -= text.length - rest.length;
-    for (const element of this.#elements.push(rest)) yield* this.#verdicts(element);
+    for (const line of this.#lines.push(text)) yield* this.#verdicts(line);
   }
 
   *finish(): Generator<ListVerdict, void, undefined> {
-    if (!this.#elements.closed) yield truncated(this.#elements.place);
+    for (const line of this.#lines.finish()) yield* this.#verdicts(line);
   }
 
-  *#verdicts({ text, line, column }: Element): Generator<ListVerdict, void, undefined> {
-    if (text === null) {
-      yield tooLong(line, MAX_RECORD, 'record');
-      return;
+  *#verdicts(text: Line): Generator<ListVerdict, void, undefined> {
+    const line = this.#lines.count;
+    if (text === null) yield tooLong(line, MAX_RECORD);
+    else if (text.trim() === '') yield { kind: 'blank', line };
+    else
+      yield* this.#values.read({
+        text: text.trim(),
+        line,
+        column: text.length - text.trimStart().length + 1,
+        path: [],
+        kind: 'element',
+      });
+  }
+}
+
+/** A reader of a JSON document: every list and record in it is looked at. */
+export class JsonReader implements ListReader {
+  readonly #elements = new ElementSplitter(MAX_RECORD);
+  readonly #values: JsonValues;
+  #isEmpty = true;
+
+  constructor(options: ParseOptions) {
+    this.#values = new JsonValues(options, MAX_RECORD);
+  }
+
+  *push(text: string): Generator<ListVerdict, void, undefined> {
+    for (const element of this.#elements.push(text)) yield* this.#verdicts(element);
+  }
+
+  *finish(): Generator<ListVerdict, void, undefined> {
+    for (const element of this.#elements.finish()) yield* this.#verdicts(element);
+    const { problem } = this.#elements;
+    if (problem) yield { kind: 'refused', code: 'truncated', ...problem, text: '' };
+    else if (this.#isEmpty && !this.#hasList) yield notAList(this.#values.topNames);
+  }
+
+  get #hasList(): boolean {
+    return (this.#elements.hasList || this.#values.hasList) && !this.#values.hasErrors;
+  }
+
+  *#verdicts(element: Element): Generator<ListVerdict, void, undefined> {
+    for (const verdict of this.#values.read(element)) {
+      this.#isEmpty &&= verdict.kind === 'comment';
+      yield verdict;
     }
-    const { verdicts, mask } = readValue(text, this.#options);
-    for (const verdict of verdicts)
-      yield placed(verdict.kind === 'refused' ? { ...verdict, column } : verdict, line, mask);
   }
 }
 
-/** The verdicts on a value, and how it is shown where it is refused. */
-interface Value {
-  verdicts: LineVerdict[];
-  mask: (code: RefusalCode) => string;
-}
-
-/** Reads a record, or a proxy as a text. */
-function readValue(text: string, options: ParseOptions): Value {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return malformed('this is not JSON');
-  }
-  if (typeof value === 'string')
-    return { verdicts: [parseProxyLine(value, options)], mask: (code) => maskLine(value, code) };
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return malformed('this is neither a record nor a text');
-  const entries = Object.entries(value);
-  return { verdicts: readRecord(entries, options), mask: (code) => maskRecord(entries, code) };
-}
-
-function malformed(reason: string): Value {
-  return { verdicts: [{ kind: 'refused', code: 'bad-record', reason, column: 1 }], mask: () => MASK };
-}
-
-function truncated(place: { line: number; column: number }): ListVerdict {
-  const reason = 'the JSON ends before its list does: the file is cut off';
-  return { kind: 'refused', code: 'truncated', reason, ...place, text: '' };
+function notAList(names: ReadonlySet<string>): ListVerdict {
+  const isError = [...names].some((name) =>
+    /^(?:errors?|detail|message|msg|code|status|success)$/i.test(name),
+  );
+  const what = isError
+    ? 'an error message in JSON, as a provider sends it'
+    : 'JSON that holds no list of proxies';
+  const reason = `this is no list of proxies: it looks like ${what}`;
+  return { kind: 'refused', code: 'not-a-list', reason, column: 1, line: 1, text: '' };
 }

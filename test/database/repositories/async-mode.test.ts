@@ -84,8 +84,8 @@ describe('the same repositories over an engine that answers with promises', () =
     });
     expect(
       await proxies.importMany([
-        input,
         { ...input, port: 2 },
+        { ...input, credentials: { ...login, password: 'q' } },
         { ...input, credentials: { ...login, password: 'q' } },
       ]),
     ).toEqual({

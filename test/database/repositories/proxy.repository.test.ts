@@ -105,13 +105,14 @@ describe('create refuses', () => {
     const { proxies } = open();
     const login = { username: 'u', password: 'one' };
     const { id } = proxies.create({ ...INPUT, credentials: login });
-    const again = { ...INPUT, credentials: { ...login, password: 'two' } };
-    expect(thrownBy(() => proxies.create(again))).toMatchObject({
+    expect(thrownBy(() => proxies.create({ ...INPUT, credentials: login }))).toMatchObject({
       code: 'CONFLICT',
       details: { existingId: id },
     });
     proxies.create({ ...INPUT, credentials: { username: 'v', password: 'one' } });
-    expect(proxies.count()).toBe(2);
+    // A session in the password makes another proxy of it.
+    proxies.create({ ...INPUT, credentials: { ...login, password: 'two' } });
+    expect(proxies.count()).toBe(3);
   });
 });
 
@@ -140,9 +141,16 @@ describe('create', () => {
     expect(proxies.findById(proxy.id)).toEqual(proxy);
   });
 
-  it('allows the same proxy twice without credentials, as the schema does', () => {
+  it('takes no address twice without a login, and takes it beside a login', () => {
     const { proxies } = open();
-    expect(proxies.create(INPUT).id).not.toBe(proxies.create(INPUT).id);
+    const { id } = proxies.create(INPUT);
+    expect(thrownBy(() => proxies.create(INPUT))).toMatchObject({
+      code: 'CONFLICT',
+      details: { existingId: id },
+    });
+    proxies.create({ ...INPUT, credentials: { username: '', password: 'p' } });
+    proxies.create({ ...INPUT, protocol: 'https' });
+    expect(proxies.count()).toBe(3);
   });
 
   it('normalises hosts', () => {
@@ -171,14 +179,18 @@ describe('create', () => {
 describe('createMany', () => {
   it('stores all or none, and says which was wrong', () => {
     const { proxies } = open();
-    const inputs = [INPUT, INPUT, { ...INPUT, port: 0 }];
+    const inputs = [INPUT, { ...INPUT, port: 1 }, { ...INPUT, port: 0 }];
     expect(thrownBy(() => proxies.createMany(inputs))).toMatchObject({
       code: 'INVALID_INPUT',
       message: expect.stringMatching(/^Item 3 of the list: /),
       details: { index: 2 },
     });
     expect(proxies.count()).toBe(0);
-    expect(proxies.createMany([INPUT, INPUT]).map(({ id }) => id)).toEqual(
+    expect(thrownBy(() => proxies.createMany([INPUT, INPUT]))).toMatchObject({
+      code: 'CONFLICT',
+      details: { index: 1 },
+    });
+    expect(proxies.createMany([INPUT, { ...INPUT, port: 1 }]).map(({ id }) => id)).toEqual(
       proxies.findAll().map(({ id }) => id),
     );
   });
@@ -466,7 +478,7 @@ describe('the choosing queries', () => {
       latency: number | null,
       status: 'active' | 'failed' = 'active',
     ): void => {
-      const { id } = proxies.create({ ...INPUT, name, latency, status });
+      const { id } = proxies.create({ ...INPUT, host: `${name}.example`, name, latency, status });
       proxies.update(id, { successRate });
     };
     make('slow', 90, 500);
@@ -491,7 +503,7 @@ describe('the choosing queries', () => {
     active.leastUsed();
     active.after('');
     listening.findByStatus('active');
-    proxies.createMany(Array.from({ length: 100 }, () => INPUT));
+    proxies.createMany(Array.from({ length: 100 }, (_, n) => ({ ...INPUT, port: n + 1 })));
     expect(heard).toHaveLength(6);
     for (const sql of heard) {
       const params = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name]) => [String(name), 1]));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
-import { withFileErrors } from '../files/file-error.ts';
+import { withFileErrors } from './file-error.ts';
 
 const BATCH = 1000;
 const NAME = 'spool';

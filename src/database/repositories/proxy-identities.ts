@@ -1,0 +1,269 @@
+import { ProxyVaultError } from '../../errors.ts';
+import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { CredentialCipher, CredentialEncryption } from '../services/credential-cipher.ts';
+import type { Login, ProxyAddress } from '../types.ts';
+import { isUnreadable } from './credential-record.ts';
+import { alreadyThere, type LoginFingerprints, type ProxyIdentity, type ProxyUser } from './proxy-record.ts';
+
+/** A proxy as the pool knows its login. */
+interface Stored {
+  id: string;
+  hasLogin: boolean;
+  /** Null if the pool does not know all of it yet. */
+  fingerprints: LoginFingerprints | null;
+}
+
+const NO_LOGIN: Login = { username: '', password: '' };
+
+const SELECT = `
+  SELECT id, username_fingerprint, password_fingerprint,
+    EXISTS (SELECT 1 FROM encrypted_credentials WHERE proxy_id = id) AS has_login
+  FROM proxies`;
+
+/** Which proxies are the same: keeps the fingerprints of logins as the stored logins are, and finds proxies by them. */
+export class ProxyIdentities<M extends Mode> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+  readonly #encryption: CredentialEncryption | null;
+  readonly #reveal: (proxyId: string) => Result<M, Login | null>;
+
+  /** `reveal` reads the stored login of a proxy. */
+  constructor(
+    session: Session<M>,
+    encryption: CredentialEncryption | null,
+    reveal: (proxyId: string) => Result<M, Login | null>,
+  ) {
+    this.#db = session.driver;
+    this.#session = session;
+    this.#encryption = encryption;
+    this.#reveal = reveal;
+  }
+
+  /** @throws INVALID_INPUT for a login without an EncryptionService; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
+  of({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyIdentity {
+    return { protocol, host, port, ...this.#fingerprintsOf(login ?? NO_LOGIN) };
+  }
+
+  /** The part of `of` that an import needs of every proxy. @throws as `of`. */
+  userOf({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyUser {
+    return { protocol, host, port, username_fingerprint: this.#usernameOf(login ?? NO_LOGIN) };
+  }
+
+  /** The rest of `of`. */
+  complete(user: ProxyUser, login: Login | null | undefined): ProxyIdentity {
+    return { ...user, password_fingerprint: this.#passwordOf(login ?? NO_LOGIN) };
+  }
+
+  /** The id of the proxy that is known to have this identity, or null. */
+  find(identity: ProxyIdentity): Result<M, string | null> {
+    return this.#db.first(
+      `SELECT id FROM proxies
+       WHERE host = :host AND port = :port AND protocol = :protocol
+         AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
+      { ...identity },
+      (row) => String(row.id),
+    );
+  }
+
+  /** The id of the proxy that has this id or identity, or null. */
+  findConflict(id: string, identity: ProxyIdentity): Result<M, string | null> {
+    return this.#db.first(
+      `SELECT id FROM proxies WHERE id = :id
+       UNION ALL
+       SELECT id FROM proxies
+       WHERE host = :host AND port = :port AND protocol = :protocol
+         AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
+      { ...identity, id },
+      (row) => String(row.id),
+    );
+  }
+
+  /** Whether there are proxies, at an address or at all, of which not even the username is known. */
+  hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
+    const isThere = (row: Row | undefined): boolean => row?.found === 1;
+    if (at === null)
+      return this.#db.one(
+        `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
+        {},
+        isThere,
+      );
+    const { host, port, protocol } = at;
+    return this.#db.one(
+      `SELECT EXISTS (SELECT 1 FROM proxies
+         WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL) AS found`,
+      { host, port, protocol },
+      isThere,
+    );
+  }
+
+  /**
+   * Makes this the identity of a proxy.
+   *
+   * @throws CONFLICT, with `details.existingId`, if another proxy has it.
+   */
+  *claim(id: string, identity: ProxyIdentity): Steps<M, void> {
+    yield* this.#assertFree(identity, id);
+    yield this.#setIfFree(id, identity);
+  }
+
+  /** @throws CONFLICT, with `details.existingId`, if a proxy at this address has the same login as this one. */
+  *assertFreeAt(address: ProxyAddress, id: string): Steps<M, void> {
+    let stored = (yield this.#findStored(id)) as Stored | null;
+    if (stored?.fingerprints === null) {
+      yield* this.#identifyAll([stored]);
+      stored = (yield this.#findStored(id)) as Stored | null;
+    }
+    // What cannot be read cannot be compared.
+    if (stored?.fingerprints) yield* this.#assertFree({ ...address, ...stored.fingerprints }, id);
+  }
+
+  /** The proxy has another password, and is known not to become the same as another proxy by it. */
+  replacePassword(id: string, { password_fingerprint }: ProxyIdentity): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET password_fingerprint = :password_fingerprint
+       WHERE id = :id AND password_fingerprint IS NOT NULL AND password_fingerprint <> :password_fingerprint`,
+      { id, password_fingerprint },
+    );
+  }
+
+  /** The proxy has no login any more. If another one at its address has none either, its identity is unknown. */
+  *clear(id: string): Steps<M, void> {
+    yield this.forget(id);
+    yield this.#setIfFree(id, this.#fingerprintsOf(NO_LOGIN));
+  }
+
+  /** The login of the proxy was stored as ciphertext: its identity is unknown. */
+  forget(id: string): Result<M, void> {
+    return this.#db.run(
+      `UPDATE proxies SET username_fingerprint = NULL, password_fingerprint = NULL WHERE id = :id`,
+      { id },
+      () => undefined,
+    );
+  }
+
+  /**
+   * Reads the stored logins of the proxies (but `except`) that may have this identity without the pool knowing it, and
+   * stores their fingerprints. A login that cannot be read stays unknown.
+   */
+  *identify(identity: ProxyIdentity, except = ''): Steps<M, void> {
+    yield* this.identifyUnnamed(identity, isLogin(identity), except);
+    yield* this.identifyNamed(identity, except);
+  }
+
+  /**
+   * As `identify`, for the proxies at an address of which not even the username is known, with or without a login; says
+   * whether there were any.
+   */
+  *identifyUnnamed(at: ProxyAddress, withLogin: boolean, except = ''): Steps<M, boolean> {
+    const { host, port, protocol } = at;
+    const stored = (yield this.#db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
+       ORDER BY created_at, id`,
+      { host, port, protocol },
+      toStored,
+    )) as Stored[];
+    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin === withLogin);
+    yield* this.#identifyAll(wanted);
+    return wanted.length > 0;
+  }
+
+  /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
+  *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
+    const { host, port, protocol, username_fingerprint } = identity;
+    const stored = (yield this.#db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
+         AND username_fingerprint = :username_fingerprint AND password_fingerprint IS NULL`,
+      { host, port, protocol, username_fingerprint },
+      toStored,
+    )) as Stored[];
+    // One that has lost its login keeps the username, so that an import brings the login back.
+    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin && isLogin(identity));
+    yield* this.#identifyAll(wanted);
+    return wanted.length > 0;
+  }
+
+  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
+  *loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
+    try {
+      return (yield this.#reveal(id)) as Login | null;
+    } catch (error) {
+      // A row that names no key may be sound, and the key a wrong one.
+      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
+      return 'unreadable';
+    }
+  }
+
+  *#identifyAll(proxies: readonly Stored[]): Steps<M, void> {
+    for (const { id, hasLogin } of proxies) {
+      if (hasLogin && this.#encryption === null) continue;
+      try {
+        const login = (yield this.#reveal(id)) as Login | null;
+        yield this.#setIfFree(id, this.#fingerprintsOf(login ?? NO_LOGIN));
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+      }
+    }
+  }
+
+  *#assertFree(identity: ProxyIdentity, id: string): Steps<M, void> {
+    yield* this.identify(identity, id);
+    const existing = (yield this.find(identity)) as string | null;
+    if (existing !== null && existing !== id) throw alreadyThere(existing);
+  }
+
+  #findStored(id: string): Result<M, Stored | null> {
+    return this.#db.first(`${SELECT} WHERE id = :id`, { id }, toStored);
+  }
+
+  #setIfFree(
+    id: string,
+    { username_fingerprint, password_fingerprint }: LoginFingerprints,
+  ): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET username_fingerprint = :username_fingerprint, password_fingerprint = :password_fingerprint
+       WHERE id = :id AND NOT EXISTS (
+         SELECT 1 FROM proxies AS other
+         WHERE other.host = proxies.host AND other.port = proxies.port AND other.protocol = proxies.protocol
+           AND other.username_fingerprint = :username_fingerprint
+           AND other.password_fingerprint = :password_fingerprint AND other.id <> proxies.id)`,
+      { id, username_fingerprint, password_fingerprint },
+    );
+  }
+
+  #fingerprintsOf(login: Login): LoginFingerprints {
+    return {
+      username_fingerprint: this.#usernameOf(login),
+      password_fingerprint: this.#passwordOf(login),
+    };
+  }
+
+  #usernameOf({ username }: Login): string {
+    return username === '' ? '' : this.#cipher().fingerprint(username);
+  }
+
+  #passwordOf(login: Login): string {
+    return login.password === '' ? '' : this.#cipher().passwordFingerprint(login);
+  }
+
+  #cipher(): CredentialCipher {
+    if (this.#encryption === null)
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
+      );
+    return this.#encryption.cipherOf(this.#session);
+  }
+}
+
+function isLogin({ username_fingerprint, password_fingerprint }: LoginFingerprints): boolean {
+  return username_fingerprint !== '' || password_fingerprint !== '';
+}
+
+function toStored({ id, has_login, username_fingerprint, password_fingerprint }: Row): Stored {
+  const isKnown = typeof username_fingerprint === 'string' && typeof password_fingerprint === 'string';
+  return {
+    id: String(id),
+    hasLogin: has_login === 1,
+    fingerprints: isKnown ? { username_fingerprint, password_fingerprint } : null,
+  };
+}

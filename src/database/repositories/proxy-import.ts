@@ -1,0 +1,220 @@
+import type { Driver, Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
+import { newId } from '../ids.ts';
+import { toStored } from '../timestamps.ts';
+import type { Login, ProxyInput } from '../types.ts';
+import { atIndex, parse } from '../validation.ts';
+import type { AddressedProxy } from './credential-record.ts';
+import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
+import { type Decided, ImportMatcher } from './import-matcher.ts';
+import type { ImportMemory } from './import-memory.ts';
+import type { ProxyIdentities } from './proxy-identities.ts';
+import {
+  alreadyThere,
+  flagOf,
+  INSERT_FIRST_PROXY,
+  INSERT_PROXY,
+  inputSchema,
+  toParams,
+  type ValidProxy,
+} from './proxy-record.ts';
+import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
+
+/** What an import did, by proxies. */
+export interface ImportSummary {
+  added: number;
+  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
+  updated: number;
+  unchanged: number;
+}
+
+export interface ImportOptions {
+  /**
+   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
+   * `ProxyTagsRepository.removeOthers` removes.
+   */
+  tag?: { name: string; importId: string } | undefined;
+  /** Called with the number of entries done, about every `every` of them. */
+  onProgress?: ((done: number) => void) | undefined;
+  every?: number | undefined;
+  /**
+   * For a list that is stored in several transactions: the same memory in each. All but the last have `isLast: false`; the
+   * last stores the entries that had to wait for the end of the list too.
+   */
+  memory?: ImportMemory | undefined;
+  isLast?: boolean | undefined;
+}
+
+type Outcome = 'added' | 'updated' | 'unchanged';
+
+/** What an import works with. */
+interface Tools<M extends Mode> {
+  credentials: EncryptedCredentialsRepository<M>;
+  identities: ProxyIdentities<M>;
+  tags: ProxyTagsRepository<M>;
+}
+
+/** Stores a list, or a part of one, within a transaction of the caller's. */
+export class ProxyImport<M extends Mode> {
+  readonly #db: Driver<M>;
+  readonly #session: Session<M>;
+  readonly #tools: Tools<M>;
+  readonly #memory: ImportMemory;
+  readonly #matcher: ImportMatcher<M>;
+  readonly #options: ImportOptions;
+  /** That of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
+  #position = 1;
+
+  constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
+    this.#db = session.driver;
+    this.#session = session;
+    this.#tools = tools;
+    this.#memory = memory;
+    this.#matcher = new ImportMatcher(session, tools.identities, memory);
+    this.#options = options;
+  }
+
+  *run(proxies: Iterable<ProxyInput>): Steps<M, ImportSummary> {
+    const { tag, onProgress, every = 1000, isLast = true } = this.#options;
+    if (tag) assertTag(tag.name);
+    yield* this.#matcher.begin();
+    yield this.#countPositions();
+    const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
+    const before = this.#memory.read;
+    let done = 0;
+    const count = (outcome: Outcome): void => {
+      summary[outcome]++;
+      if (++done % every === 0) onProgress?.(done);
+    };
+    for (const proxy of proxies) {
+      const index = this.#memory.read++;
+      try {
+        const outcome = yield* this.#store(parse(inputSchema, proxy, 'proxy'), index);
+        if (outcome !== null) count(outcome);
+      } catch (error) {
+        throw atIndex(error, index - before);
+      }
+    }
+    for (const entry of isLast ? this.#memory.entries() : []) {
+      try {
+        count(yield* this.#storeDecided(entry.input, yield* this.#matcher.decide(entry)));
+      } catch (error) {
+        throw atIndex(error, entry.index - before);
+      }
+    }
+    onProgress?.(done);
+    return summary;
+  }
+
+  /** Null if the entry must wait for the end of the list. */
+  *#store(input: ValidProxy, index: number): Steps<M, Outcome | null> {
+    const { credentials } = input;
+    const { identities } = this.#tools;
+    const user = identities.userOf(input, credentials);
+    yield* this.#matcher.prepare(user, Boolean(credentials));
+    const password_fingerprint = credentials && credentials.password !== '' ? null : '';
+    if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
+    const match = yield* this.#matcher.match(user, credentials);
+    if (match.is !== 'open') return yield* this.#storeDecided(input, match);
+    this.#memory.putOff({ index, input, identity: match.identity, only: match.only });
+    return null;
+  }
+
+  *#storeDecided(input: ValidProxy, match: Decided): Steps<M, Outcome> {
+    if (match.is === 'new') {
+      const { identity } = match;
+      if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
+      yield this.#countPositions();
+      if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
+      throw alreadyThere(yield this.#tools.identities.findConflict(input.id ?? '', identity));
+    }
+    for (const id of match.ids) yield* this.#tag(id);
+    const [id, another] = match.ids;
+    // If a hidden password may be that of several proxies, nothing is known of any of them.
+    if (id === undefined || another !== undefined) return 'unchanged';
+    return yield* this.#update(id, input, match.login);
+  }
+
+  /** Says whether the statement has added it. */
+  *#add(sql: string, input: ValidProxy, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
+    const id = input.id ?? newId();
+    const params = { ...toParams(input, id, identity, this.#now()), position: this.#position };
+    if (((yield this.#db.run(sql, params)) as number) === 0) return false;
+    this.#memory.find(this.#position++);
+    if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
+    yield* this.#tag(id);
+    return true;
+  }
+
+  #countPositions(): Result<M, void> {
+    return this.#db.one(`SELECT coalesce(max(position), 0) + 1 AS next FROM proxies`, {}, (row) => {
+      this.#position = Number(row?.next);
+    });
+  }
+
+  *#tag(id: string): Steps<M, void> {
+    const { tag } = this.#options;
+    if (tag) yield this.#tools.tags.add(id, tag.name, tag.importId);
+  }
+
+  /** Gives a known proxy what the list has; what the list does not say stays. */
+  *#update(id: string, input: ValidProxy, login?: Login): Steps<M, 'updated' | 'unchanged'> {
+    const { name = null, region = null, geolocation, remoteDns, credentials } = input;
+    let changed = 0;
+    if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
+      const location = geolocation ? JSON.stringify(geolocation) : null;
+      changed = (yield this.#describe({
+        id,
+        name,
+        region,
+        geolocation: location,
+        remote_dns: flagOf(remoteDns),
+        now: this.#now(),
+      })) as number;
+    }
+    const replacement = credentials ? yield* this.#changedLogin(id, credentials, login) : null;
+    if (replacement) {
+      yield* this.#replaceLogin({ ...input, id }, replacement);
+      changed++;
+    }
+    return changed > 0 ? 'updated' : 'unchanged';
+  }
+
+  /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
+  *#changedLogin(id: string, given: Login, known: Login | undefined): Steps<M, Login | null> {
+    if (given.password === '' && given.rotateUrl === undefined) return null;
+    const stored = known ?? (yield* this.#tools.identities.loginOf(id));
+    if (stored === 'unreadable') return given.password === '' ? null : given;
+    const password = given.password || (stored?.password ?? '');
+    const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
+    const isSame = stored?.password === password && stored.rotateUrl === rotateUrl;
+    return isSame ? null : { username: given.username, password, rotateUrl };
+  }
+
+  /** For a proxy that is known to have the address and username. */
+  *#replaceLogin(proxy: AddressedProxy, login: Login): Steps<M, void> {
+    yield this.#tools.credentials.add(proxy, login);
+    yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
+  }
+
+  /** Sets what is not null, if that is a change. */
+  #describe(params: Params): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET
+         name = coalesce(:name, name),
+         region = coalesce(:region, region),
+         geolocation_json = coalesce(:geolocation, geolocation_json),
+         remote_dns = coalesce(:remote_dns, remote_dns),
+         updated_at = :now
+       WHERE id = :id AND (
+         remote_dns <> coalesce(:remote_dns, remote_dns)
+         OR name <> coalesce(:name, name)
+         OR coalesce(region, '') <> coalesce(:region, region, '')
+         OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
+      params,
+    );
+  }
+
+  #now(): string {
+    return toStored(this.#session.clock());
+  }
+}

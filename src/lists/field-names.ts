@@ -1,0 +1,148 @@
+/** What a column or member of a record may stand for. */
+export type Field =
+  | 'host'
+  | 'port'
+  | 'url'
+  | 'protocol'
+  | 'username'
+  | 'password'
+  | 'login'
+  | 'name'
+  | 'region'
+  | 'status'
+  | 'country'
+  | 'city'
+  | 'area'
+  | 'latitude'
+  | 'longitude'
+  | 'asn'
+  | 'timezone'
+  | 'time'
+  | 'tls'
+  | 'http'
+  | 'https'
+  | 'socks'
+  | 'socks4'
+  | 'socks5'
+  | 'remoteDns'
+  | 'proxyDns'
+  | 'rotateUrl'
+  | 'nested'
+  | 'inner'
+  | 'escaped';
+
+/**
+ * The names that lists, providers and tools use, the best first, as {@link plainName} writes them: words of one row are of
+ * one language. A name that could mean something else in a list with a login, such as `nombre`, is left out.
+ */
+export const NAMES: Record<Field, string> = {
+  host: `host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
+    serverhost proxyserver ipv4 ipaddr iphost iphostname hostnameip
+    ipadresse adresse rechner rechnername hostadresse
+    hote serveur adresseip nomhote
+    direccion direccionip servidor anfitrion
+    endereco enderecoip
+    indirizzo indirizzoip
+    хост адрес ipадрес айпи сервер прокси
+    主机 主机名 地址 ip地址 代理地址 代理ip 服务器 服务器地址 主機 伺服器 位址
+    adres ipadres serwer sunucu ホスト サーバー アドレス ipアドレス 호스트 주소 서버`,
+  port: `port proxyport serverport portnumber portnr
+    puerto porta порт 端口 端口号 代理端口 連接埠 埠 poort ポート ポート番号 포트`,
+  url: `proxy proxyurl url uri proxyuri proxystring connectionstring ipport hostport addressport proxyipport serverurl endpoint ipportuserpass
+    hostportuserpass ipportusernamepassword hostportusernamepassword ipportloginpassword ipportloginpass
+    userpassipport userpasshostport fullproxy proxyfull`,
+  protocol: `protocol protocols proto protos proxyprotocol proxyprotocols scheme schemes proxytype proxytypes type types
+    typ protokoll protokolle proxytyp
+    protocole typedeproxy typeproxy
+    protocolo protocolos tipo tipodeproxy
+    protocollo
+    протокол тип типпрокси
+    协议 类型 代理类型 代理协议 協議 類型
+    protokol protokoł プロトコル 種類 프로토콜 유형 mode`,
+  username: `username user login proxyusername proxyuser usr uname usernm proxylogin proxyusr authusername authuser
+    authlogin credentialsusername credentialsuser loginname loginuser account accountname acct accountusername
+    benutzername benutzer nutzername nutzer anmeldename
+    utilisateur nomutilisateur nomdutilisateur identifiant
+    usuario nombredeusuario nombreusuario
+    nomedeusuario nomeusuario utilizador nomedeutilizador
+    utente nomeutente
+    логин имяпользователя пользователь
+    用户名 用户 账号 账户 帐号 帐户 登录名 用戶名 帳號 使用者名稱
+    gebruiker gebruikersnaam uzytkownik użytkownik nazwauzytkownika kullanici kullaniciadi kullanıcı kullanıcıadı
+    ユーザー名 ユーザー 사용자이름 사용자명 아이디`,
+  password: `password pass passwd pwd pw proxypassword proxypass proxypasswd proxypwd authpassword authpass authpwd
+    credentialspassword credentialspass accountpassword
+    passwort kennwort
+    motdepasse mdp
+    contrasena contrasenia clave
+    senha palavrapasse
+    parolachiave
+    пароль
+    密码 密碼 口令
+    wachtwoord haslo hasło sifre parola パスワード 비밀번호 암호`,
+  login: `auth authentication authorization authinfo authdata credentials credential creds cred proxyauth
+    proxyauthentication proxyauthorization proxycredentials logindata logininfo basicauth
+    userpass usernamepassword userpwd userpassword loginpass loginpassword loginpwd
+    zugangsdaten anmeldedaten identifiants credenciales credenciais credenziali учетныеданные 用户名密码 账号密码`,
+  name: 'name title label remarks remark alias nickname proxyname bezeichnung название 备注 名称',
+  region: 'region',
+  status: 'status',
+  country: `countrycode countryisocode isocode country code cc countryname countryiso iso2
+    land landercode pays pais paese страна 国家 國家 kraj ulke 국가`,
+  city: 'city cityname stadt ville ciudad cidade citta город 城市',
+  area: 'regionname state statename georegion province',
+  latitude: 'latitude lat',
+  longitude: 'longitude lon lng',
+  asn: 'asn autonomoussystemnumber asnumber asnnumber as',
+  timezone: 'timezone',
+  time: `latency ping responsetime resptime avgresponsetime avgresptime averageresponsetime avglatency averagelatency
+    averagetimeout avgtimeout timeout delay avgdelay averagedelay rtt duration connecttime connectiontime
+    antwortzeit latenz verzogerung latence delai latencia tempoderesposta tiempoderespuesta
+    задержка времяотклика 延迟 响应时间 延遲`,
+  tls: 'tls',
+  http: 'http ishttp supportshttp supporthttp',
+  https: 'https ishttps supportshttps supporthttps ssl isssl supportsssl supportssl',
+  socks: 'socks issocks supportssocks socksversion socksver',
+  socks4: 'socks4 issocks4 supportssocks4 supportsocks4',
+  socks5: 'socks5 issocks5 supportssocks5 supportsocks5',
+  remoteDns: 'remotedns',
+  proxyDns: 'proxydns',
+  rotateUrl: 'rotateurl',
+  nested: 'geolocation geo geoip ipdata ipinfo geodata location',
+  inner: 'userproxyconfig proxyconfig proxyconfiguration proxysettings proxysetting proxyinfo proxydata',
+  escaped: 'escaped',
+};
+
+/** The change-IP links of mobile proxies: `changeIpLink`, `reset_url`, `proxy_change_ip_url`. */
+export const ROTATE_URL =
+  /^(?:proxy)?(?:ip)?(?:rotat(?:e|ion|ing)|change|reset|refresh|reboot|restart|renew|reconnect)(?:my)?(?:ip|proxy)?(?:address)?(?:url|link|uri|href)$/;
+
+/** The unit at the end of a name; `s` alone only after a separator, since `timeouts` is a number of timeouts. */
+export const UNIT = /^(.*?)(?:in)?(ms|msec|msecs|millis|milliseconds?|sec|secs|seconds?|мс|сек|毫秒|秒)$/u;
+export const SHORT_SECONDS = /[\s_.([-]s[)\]]?$/i;
+
+/** Parts of names under which a login may be, in many languages. */
+const LOGIN_WORDS = `user usr pass pwd login logon signin auth cred secret token key account acct
+  benutz nutzer anmeld kennwort zugang losung utilis identifiant mdp usuari contras clave nombre senha nome utente utiliz
+  parola gebruik wachtwoord uzytkown użytkown hasł haslo kullan sifre логин парол польз имя учет ключ токен
+  anvandar losenord brugernavn brukernavn adgangskode kayttaja salasana uzivatel heslo felhasznal jelszo користувач χρηστη
+  κωδικ tendangnhap matkhau taikhoan katasandi pengguna codedacces codeacces accesscode zugriff geheim المستخدم المرور משתמש סיסמה
+  用户 用戶 密码 密碼 账 帐 帳 口令 令牌 密钥 密鑰 使用者 ユーザ パスワード 사용자 비밀 암호 아이디`;
+export const LOGIN_LIKE = new RegExp(LOGIN_WORDS.trim().split(/\s+/).map(plainName).join('|'), 'u');
+
+/** Names that hold no login, though a part of them looks like it. */
+export const NO_LOGIN =
+  /useragent|usertype|users?count|bypass|pass(?:ed|es|ing|rate|count|ratio|through)|author(?!i[sz])|keyword|keyboard|keepalive|requiresauth|needsauth|authrequired|isauth|hasauth|authtype|authmethod|passiv/;
+
+/** Names of what lists often have, and which is no part of a login. */
+export const HARMLESS =
+  /^(?:id|no|nr|num|number|index|isp|org|organi[sz]ation|provider|source|anonym.*|google|speed|score|alive|active|valid|working|hosting|mobile|proxy|proxysoft|continent.*|district|zip|postal.*|color|notes?|comments?|tags?|groups?|os|last.*|first.*|created.*|updated.*|expir.*|.*(?:date|time|at|checked|seen|count|rate|percent|up))$/;
+
+/** A name as it is compared: without case, accents, blanks and punctuation, in any script. */
+export function plainName(name: string): string {
+  return name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '')
+    .normalize('NFC');
+}

@@ -1,0 +1,57 @@
+import { parsePort } from '../network/host.ts';
+import { type Piece, toAddress } from './address.ts';
+import { Refused } from './refused.ts';
+import type { ListedProxy } from './types.ts';
+import { decodePercent } from './url.ts';
+
+/** `tg://socks?…`, `https://t.me/socks?…`, and the same of `proxy`. */
+const LINK =
+  /^(?:tg:(?:\/\/)?|(?:https?:\/\/)?(?:www\.)?(?:t\.me|telegram\.(?:me|dog))\/)(socks|proxy)\/?\?(.*)$/is;
+
+const NAMES: ReadonlySet<string> = new Set(['server', 'port', 'user', 'pass']);
+
+/**
+ * Reads a link with which Telegram shares a proxy. Null for a text that is no such link.
+ *
+ * @throws Refused for a link that is not all understood, and for an MTProto proxy, by name.
+ */
+export function readLink({ text, at }: Piece): ListedProxy | null {
+  const [, kind, query] = LINK.exec(text) ?? [];
+  if (kind === undefined || query === undefined) return null;
+  if (/[\s#]/.test(query))
+    throw new Refused(
+      'trailing-text',
+      'there is text after the link, or its password is not percent-encoded',
+      at,
+    );
+  const values = valuesOf(query, at);
+  if (kind.toLowerCase() === 'proxy' || values.has('secret'))
+    throw new Refused('unknown-scheme', 'this is an MTProto proxy of Telegram, which is not supported', at);
+  if ([...values.keys()].some((name) => !NAMES.has(name)))
+    throw new Refused('trailing-text', 'the link has more than server, port, user and pass', at);
+  const { server = '', port = '', user = '', pass = '' } = Object.fromEntries(values);
+  if (server === '') throw new Refused('not-a-proxy', 'the link has no server', at);
+  if (port === '') throw new Refused('missing-port', 'there is no port, and none is assumed', at);
+  const number = parsePort(port);
+  if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
+  const address = toAddress(server, number);
+  if (!address) throw new Refused('bad-host', 'the server is neither an IP address nor a name', at);
+  return {
+    protocol: 'socks5',
+    host: address.host,
+    port: number,
+    ...(user === '' && pass === '' ? {} : { username: user, password: pass }),
+  };
+}
+
+function valuesOf(query: string, at: number): Map<string, string> {
+  const values = new Map<string, string>();
+  for (const pair of query.split('&')) {
+    const [name = '', ...value] = pair.split('=');
+    if (name === '' && value.length === 0) continue;
+    if (values.has(name)) throw new Refused('ambiguous', 'the link has two values of one name', at);
+    // A plus sign stands for itself: these are links, no forms.
+    values.set(name, decodePercent(value.join('=')));
+  }
+  return values;
+}

@@ -1,0 +1,61 @@
+import { readProxyLine } from './line.ts';
+import type { Scheme } from './protocol.ts';
+import { Refused, refusalOf } from './refused.ts';
+import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
+
+/** An address and nothing else, as most lines are. */
+const ADDRESS = /^[\w.-]+:\d{1,5}$/;
+const URL = /^\s*[a-z][a-z\d+.-]*:\/\//i;
+
+/**
+ * Reads a line for which a list names protocols outside of it, in a column or member: each of them is a proxy. A protocol
+ * that the line itself names must be one of them. With `ofTargets`, `http` and `https` may be what is asked for through the
+ * proxy, as in `{"https": "http://192.0.2.1:80"}`, and the line decides.
+ */
+export function readNamedLine(
+  line: string,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+  { ofTargets = false } = {},
+): LineVerdict[] {
+  if (!namesProtocol(line, options))
+    return schemes.flatMap((scheme) => withScheme(readProxyLine(line, namedBy(scheme, options)), scheme));
+  return readProxyLine(line, options).map((verdict) => {
+    if (verdict.kind !== 'proxy') return verdict;
+    const { protocol } = verdict.proxy;
+    const scheme = schemes.find((each) => each.protocol === protocol);
+    if (scheme) return withScheme([verdict], scheme)[0] ?? verdict;
+    if (
+      ofTargets &&
+      [...schemes.map((each) => each.protocol), protocol].every((each) => each.startsWith('http'))
+    )
+      return verdict;
+    return refusalOf(
+      new Refused('ambiguous', 'the protocol beside the address is not the one that it names itself'),
+    );
+  });
+}
+
+/** Whether a line names its protocol itself, before, beside or after the address. */
+export function namesProtocol(line: string, options: ParseOptions): boolean {
+  if (URL.test(line)) return true;
+  if (ADDRESS.test(line)) return false;
+  const protocolWith = (protocol: ListedProtocol): ListedProtocol | null => {
+    const [verdict] = readProxyLine(line, { ...options, protocol, strictProtocol: false });
+    return verdict?.kind === 'proxy' ? verdict.proxy.protocol : null;
+  };
+  return protocolWith('http') !== 'http' || protocolWith('https') !== 'https';
+}
+
+function namedBy({ protocol }: Scheme, options: ParseOptions): ParseOptions {
+  return { ...options, protocol, strictProtocol: false };
+}
+
+function withScheme(verdicts: readonly LineVerdict[], { remoteDns, note }: Scheme): LineVerdict[] {
+  if (!remoteDns && note === undefined) return [...verdicts];
+  return verdicts.map((verdict) => {
+    if (verdict.kind !== 'proxy') return verdict;
+    const proxy: ListedProxy = remoteDns ? { ...verdict.proxy, remoteDns } : verdict.proxy;
+    return { ...verdict, proxy, notes: note === undefined ? verdict.notes : [note, ...verdict.notes] };
+  });
+}

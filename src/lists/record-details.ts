@@ -1,0 +1,70 @@
+import type { Fields } from './fields.ts';
+import { readGeolocation } from './geolocation.ts';
+import { Refused } from './refused.ts';
+import { readResponseTime } from './response-time.ts';
+import type { ListedProxy } from './types.ts';
+import { nameOrMember } from './unread.ts';
+import { isKnown, readFlag, readText } from './values.ts';
+
+/** A name that has a URL with a login in it, or a line of a list. */
+const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}:[^:\s]+:\S/;
+
+/** What a record says beside address, protocol and login. */
+export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: string[] } {
+  const { geolocation, notes: placeNotes } = readGeolocation(fields);
+  const notes = [...placeNotes];
+  const latency = readResponseTime(fields);
+  const name = readName(fields.get('name'));
+  const proxy: Partial<ListedProxy> = {};
+  if ('text' in name) proxy.name = name.text;
+  const region = readText(fields.get('region'), 128);
+  if (region !== undefined) proxy.region = region;
+  if (geolocation !== undefined) proxy.geolocation = geolocation;
+  if (typeof latency === 'number') proxy.latency = latency;
+  const status = fields.member('status');
+  const place = fields.member('nested');
+  if (place && typeof place.value !== 'object') fields.unread.push(place);
+  if (status?.value === 'disabled') proxy.status = 'disabled';
+  else if (status && isKnown(status.value)) fields.unread.push(status);
+  const rotateUrl = readRotateUrl(fields);
+  if (rotateUrl !== undefined) proxy.rotateUrl = rotateUrl;
+  const remoteDns = readRemoteDns(fields, notes);
+  if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
+  if ('leftOut' in name) notes.push(name.leftOut);
+  if (typeof latency === 'object') notes.push(latency.leftOut);
+  return { proxy, notes };
+}
+
+function readName(value: unknown): { text: string } | { leftOut: string } | Record<never, never> {
+  if (value === undefined) return {};
+  const text = readText(value, 256);
+  if (text === undefined)
+    return { leftOut: 'the name was left out: it is not a printable text of up to 256 characters' };
+  return NAME_WITH_LOGIN.test(text)
+    ? { leftOut: 'the name was left out: it looks as if it held a login' }
+    : { text };
+}
+
+function readRotateUrl(fields: Fields): string | undefined {
+  const member = fields.member('rotateUrl');
+  if (member === undefined || !isKnown(member.value)) return undefined;
+  const { name, value } = member;
+  // What else it must be is judged with the login.
+  if (typeof value === 'string') return value;
+  throw new Refused('bad-record', `${nameOrMember(name)} is not a URL of http or https`);
+}
+
+function readRemoteDns(fields: Fields, notes: string[]): boolean | undefined {
+  const proxyDns = fields.member('proxyDns');
+  if (proxyDns) {
+    if (readFlag(proxyDns.value) === false)
+      notes.push('proxyDNS is false, and was not read: a list does not make names be resolved locally');
+    else if (readFlag(proxyDns.value) === undefined) fields.unread.push(proxyDns);
+  }
+  const member = fields.member('remoteDns');
+  if (member === undefined) return readFlag(proxyDns?.value) === true ? true : undefined;
+  const flag = readFlag(member.value);
+  if (flag === undefined)
+    throw new Refused('bad-record', `${nameOrMember(member.name)} is neither true nor false`);
+  return flag;
+}

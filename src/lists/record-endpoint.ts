@@ -1,0 +1,128 @@
+import { parsePort } from '../network/host.ts';
+import { toAddress } from './address.ts';
+import type { Fields, Member } from './fields.ts';
+import { readProxyLine } from './line.ts';
+import { namesProtocol, readNamedLine } from './named-line.ts';
+import { type Scheme, unnamedScheme } from './protocol.ts';
+import { withTls } from './record-protocol.ts';
+import { Refused, refusalOf } from './refused.ts';
+import type { LineVerdict, ParseOptions } from './types.ts';
+import { plainText, readFlag, textOf } from './values.ts';
+
+const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
+
+/** The proxies of a record without what other members say: from a URL or line, or from host and port. */
+export function readEndpoints(
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+): LineVerdict[] {
+  const url = fields.member('url');
+  const host = textOf(fields.get('host'));
+  const port = fields.get('port');
+  if (url !== undefined) {
+    const verdicts = typeof url.value === 'string' ? readUrl(url.value, fields, schemes, options) : [];
+    if (verdicts.length > 0) return verdicts;
+    setAside(url, fields);
+  }
+  if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
+  if (port === undefined || host.includes('://'))
+    return agreeing(readWhole(withPort(host, port), fields, schemes, options), undefined, portOf(port));
+  const number = parsePort(plainText(port).trim());
+  if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535');
+  const address = toAddress(host.trim(), number);
+  if (address) return withSchemes(fields, schemes, options, { host: address.host, port: number });
+  if (/:\d+$/.test(host.trim()))
+    return agreeing(readWhole(host, fields, schemes, options), undefined, number);
+  throw new Refused('bad-host', 'the host is neither an IP address nor a name');
+}
+
+/** The proxies of a URL member; none if it is something else and the record has host and port beside it. */
+function readUrl(
+  text: string,
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+): LineVerdict[] {
+  const host = textOf(fields.get('host'));
+  const port = fields.get('port');
+  const verdicts = readWhole(host === undefined ? withPort(text, port) : text, fields, schemes, options);
+  if (verdicts.every(({ kind }) => kind === 'proxy')) {
+    const isWhole = host !== undefined && port !== undefined;
+    return agreeing(verdicts, isWhole ? host : undefined, portOf(port));
+  }
+  const mayHoldLogin = text.includes('@') || (text.includes(':') && !text.includes('://'));
+  const isElsewhere = host !== undefined && port !== undefined && !mayHoldLogin;
+  return isElsewhere ? [] : verdicts;
+}
+
+/** Reads a member that holds all of it, as a line does. */
+function readWhole(
+  text: string,
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+): LineVerdict[] {
+  const isTls = readFlag(fields.get('tls')) === true;
+  const named =
+    schemes.length > 0 || !isTls || namesProtocol(text, options)
+      ? schemes
+      : [withTls(unnamedScheme(options))];
+  const verdicts = named.length > 0 ? readNamedLine(text, named, options) : readProxyLine(text, options);
+  return verdicts.map((verdict) =>
+    verdict.kind === 'proxy' || verdict.kind === 'refused'
+      ? verdict
+      : refusalOf(new Refused('not-a-proxy', 'the record has no host')),
+  );
+}
+
+function withSchemes(
+  fields: Fields,
+  schemes: readonly Scheme[],
+  options: ParseOptions,
+  address: { host: string; port: number },
+): LineVerdict[] {
+  const isTls = readFlag(fields.get('tls')) === true;
+  const unnamed = (): Scheme => (isTls ? withTls(unnamedScheme(options)) : unnamedScheme(options));
+  return (schemes.length > 0 ? schemes : [unnamed()]).map(({ note, ...scheme }) => ({
+    kind: 'proxy',
+    proxy: { ...scheme, ...address },
+    notes: note === undefined ? [] : [note],
+  }));
+}
+
+/** Verdicts on a URL, rejected if host or port beside it are not its own. */
+function agreeing(
+  verdicts: readonly LineVerdict[],
+  host: string | undefined,
+  port: number | undefined,
+): LineVerdict[] {
+  const address = host === undefined ? null : toAddress(host.trim(), 1);
+  return verdicts.map((verdict) => {
+    if (verdict.kind !== 'proxy') return verdict;
+    const isOther =
+      (address !== null && address.host !== verdict.proxy.host) ||
+      (port !== undefined && port !== verdict.proxy.port);
+    return isOther
+      ? refusalOf(new Refused('ambiguous', 'the URL and the members beside it name different addresses'))
+      : verdict;
+  });
+}
+
+/** A URL that is not the proxy's is a link to a page, or, in AdsPower, what changes the exit address. */
+function setAside(member: Member, fields: Fields): void {
+  const isAdsPower = fields.unread.some(({ name }) => name === 'proxy_soft');
+  if (isAdsPower && member.name === 'proxy_url') fields.known.push({ ...member, meaning: ROTATE_URL });
+  else fields.unread.push(member);
+}
+
+function portOf(value: unknown): number | undefined {
+  return value === undefined ? undefined : Number(plainText(value));
+}
+
+function withPort(text: string, port: unknown): string {
+  const plain = text.trim();
+  return port === undefined || /:\d+\/?$/.test(plain)
+    ? plain
+    : `${plain.replace(/\/$/, '')}:${plainText(port).trim()}`;
+}

@@ -1,0 +1,78 @@
+import type { Fields, Member } from './fields.ts';
+import { isKnown, plainText } from './values.ts';
+
+/** Milliseconds, or why there are none. */
+export type ResponseTime = number | { leftOut: string } | undefined;
+
+/** Without a unit, a fraction below it can only be seconds, and what is from `LEAST_MILLISECONDS` on only milliseconds. */
+const MOST_SECONDS = 10;
+const LEAST_MILLISECONDS = 100;
+const MOST_MILLISECONDS = 3_600_000;
+const MOST_LATENCY = 1e15;
+
+const UNITS: Readonly<Record<string, 'ms' | 's'>> = {
+  ...{
+    ms: 'ms',
+    msec: 'ms',
+    msecs: 'ms',
+    millis: 'ms',
+    millisecond: 'ms',
+    milliseconds: 'ms',
+    мс: 'ms',
+    毫秒: 'ms',
+  },
+  ...{ s: 's', sec: 's', secs: 's', second: 's', seconds: 's', с: 's', сек: 's', 秒: 's' },
+};
+const TIME = /^\s*(\d{1,15}(?:[.,]\d{1,15})?)\s*(\p{L}{0,12})\.?\s*$/u;
+
+/**
+ * The response time of a record. The unit of the value or the name decides. Without one, from 100 on it is milliseconds, and
+ * a fraction below 10 is seconds. Whole numbers of `latency` (as proxyvault writes it) and `ping` are milliseconds; their
+ * fractions below 100 may be either. What is not certain is left out.
+ */
+export function readResponseTime(fields: Fields): ResponseTime {
+  let leftOut: ResponseTime;
+  for (const member of inOrder(fields)) {
+    const time = toMilliseconds(member);
+    if (typeof time === 'number') return time;
+    leftOut ??= time;
+  }
+  return leftOut;
+}
+
+function inOrder(fields: Fields): Member[] {
+  const members = fields.all('time');
+  return members.length < 2 ? members : members.sort((one, other) => one.meaning.rank - other.meaning.rank);
+}
+
+function toMilliseconds({ name, value, meaning }: Member): ResponseTime {
+  if (!isKnown(value)) return undefined;
+  const [, digits = '', letters = ''] = TIME.exec(plainText(value)) ?? [];
+  const number = typeof value === 'number' ? value : Number(digits.replace(',', '.'));
+  if (!(number >= 0) || (typeof value !== 'number' && digits === ''))
+    return leftOut('it is not a number from 0');
+  const unit = letters === '' ? meaning.unit : UNITS[letters.toLowerCase()];
+  if (letters !== '' && unit === undefined) return leftOut('its unit is unknown');
+  if (/,\d{3}$/.test(digits)) return leftOut('its comma may separate decimals or thousands');
+  const isLatency = /^(?:latency|ping)$/i.test(name.trim());
+  // Lists write 0 for what was not measured.
+  if (number === 0 && !isLatency) return undefined;
+  const most = isLatency || unit === 'ms' ? MOST_LATENCY : MOST_MILLISECONDS;
+  const milliseconds = inMilliseconds(number, unit, isLatency);
+  if (milliseconds === undefined) return leftOut('it may be seconds or milliseconds');
+  return milliseconds <= most ? Math.round(milliseconds) : leftOut('it is longer than an hour');
+}
+
+function inMilliseconds(
+  number: number,
+  unit: 'ms' | 's' | undefined,
+  isLatency: boolean,
+): number | undefined {
+  if (unit !== undefined) return unit === 's' ? number * 1000 : number;
+  if (number >= LEAST_MILLISECONDS || (isLatency && Number.isInteger(number))) return number;
+  return number < MOST_SECONDS && !Number.isInteger(number) && !isLatency ? number * 1000 : undefined;
+}
+
+function leftOut(why: string): ResponseTime {
+  return { leftOut: `the response time was left out: ${why}` };
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import {
+  type DatabaseManager,
+  EncryptionService,
+  exportProxies,
+  type ImportListOptions,
+  type ImportResult,
+  importProxies,
+  ProxyRepository,
+} from 'proxyvault';
+import { describe, expect, it } from 'vitest';
+import { openMigrated, temporaryFolder } from '../support/temporary.ts';
+
+interface Pool {
+  db: DatabaseManager;
+  proxies: ProxyRepository;
+  add: (list: string, options?: ImportListOptions) => Promise<ImportResult>;
+  revealed: () => string[];
+}
+
+function pool(): Pool {
+  const folder = temporaryFolder();
+  const db = openMigrated({ path: join(folder, 'pool.db') });
+  const encryption = new EncryptionService({ keyFile: join(folder, 'key'), database: db });
+  return {
+    db,
+    proxies: new ProxyRepository(db, encryption),
+    add: (list, options) => importProxies(db, list, { encryption, ...options }),
+    revealed: () => [...exportProxies(db, { encryption, reveal: true })].join('').trim().split('\n').sort(),
+  };
+}
+
+const sessions = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `gate.example:7000:user:pass_country-de_session-${n}`);
+
+describe('a list with sessions in its passwords', () => {
+  it.each([{}, { batch: 700 }, { tag: 't' }, { tag: 't', sync: true }] as ImportListOptions[])(
+    'is that many proxies with %j, and changes nothing again, nor does its export, in any order',
+    async (options) => {
+      const { add, proxies, revealed } = pool();
+      const list = sessions(2000);
+      expect(await add(list.join('\n'), { ...options, dryRun: true })).toMatchObject({ added: 2000 });
+      expect(await add(list.join('\n'), options)).toMatchObject({ added: 2000, updated: 0, unchanged: 0 });
+      const before = proxies.findAll();
+      const exported = revealed();
+      expect(new Set(exported).size).toBe(2000);
+      for (const again of [list, list.toReversed(), exported, exported.toReversed()]) {
+        for (const each of [options, { ...options, dryRun: true }, { ...options, batch: 3000 }])
+          expect(await add(again.join('\n'), each)).toMatchObject({
+            added: 0,
+            updated: 0,
+            unchanged: 2000,
+            ...(options.sync && { removed: 0 }),
+          });
+      }
+      expect(proxies.findAll()).toEqual(before);
+      const other = pool();
+      expect(await other.add(exported.toReversed().join('\n'), options)).toMatchObject({ added: 2000 });
+      expect(other.revealed()).toEqual(exported);
+    },
+    120_000,
+  );
+
+  it('loses the sessions that left it in a sync, and keeps the statistics of the others', async () => {
+    const { add, proxies, revealed } = pool();
+    const sync = { tag: 't', sync: true };
+    await add(sessions(20).join('\n'), sync);
+    for (const { id } of proxies.findAll()) proxies.updateStats(id, true);
+    const next = [...sessions(30).slice(10)].toReversed();
+    expect(await add(next.join('\n'), { ...sync, batch: 3 })).toMatchObject({
+      added: 10,
+      updated: 0,
+      unchanged: 10,
+      removed: 10,
+    });
+    expect(revealed()).toHaveLength(20);
+    expect(proxies.findAll().filter(({ totalRequests }) => totalRequests === 1)).toHaveLength(10);
+  });
+});
+
+describe('a new password for many users', () => {
+  it('updates each proxy, also in batches and with progress to the end, in one transaction at the end', async () => {
+    const users = (password: string): string =>
+      Array.from({ length: 2500 }, (_, n) => `h.example:${n + 1}:user${n}:${password}`).join('\n');
+    const { add, proxies } = pool();
+    await add(users('old'));
+    const ids = proxies.findAll().map(({ id }) => id);
+    const done: number[] = [];
+    const totals: number[] = [];
+    expect(
+      await add(users('new'), {
+        batch: 100,
+        onProgress: (progress) => {
+          if (progress.phase !== 'storing') return;
+          done.push(progress.done);
+          totals.push(progress.total);
+        },
+      }),
+    ).toMatchObject({ added: 0, updated: 2500, unchanged: 0 });
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+    expect([done.at(-1), totals.at(-1)]).toEqual([2500, 2500]);
+    expect(proxies.findAll().map(({ id }) => id)).toEqual(ids);
+    expect(await add(users('new'))).toMatchObject({ added: 0, updated: 0, unchanged: 2500 });
+  });
+
+  it('that cannot be stored is an error that names its line, also in batches', async () => {
+    const { add, db, revealed } = pool();
+    await add('gate.example:1:u:p\ngate.example:2:u:p');
+    const before = revealed();
+    db.driver.exec(
+      `CREATE TRIGGER full BEFORE UPDATE ON encrypted_credentials BEGIN SELECT RAISE(ABORT, 'full'); END`,
+    );
+    for (const [options, outcome] of [
+      [{}, 'Nothing was stored.'],
+      [{ batch: 1 }, 'The 1 proxies of earlier batches stay stored.'],
+      [{ batch: 2 }, 'The 1 proxies of earlier batches stay stored.'],
+    ] as const) {
+      await expect(add('gate.example:2:u:p\n# comment\ngate.example:1:u:q\n', options)).rejects.toMatchObject(
+        {
+          code: 'CONSTRAINT',
+          message: expect.stringMatching(new RegExp(`^Line 3: .* ${outcome}$`)),
+        },
+      );
+      expect(revealed()).toEqual(before);
+    }
+  });
+});
+
+describe('add, import and export agree on duplicates', () => {
+  it('of an address without a login', async () => {
+    const { add, proxies, revealed } = pool();
+    const { id } = proxies.create({ host: 'h.example', port: 1, protocol: 'http' });
+    expect(() => proxies.create({ host: 'H.example', port: 1, protocol: 'http' })).toThrow(id);
+    expect(await add('h.example:1\nhttp://h.example:1\nsocks5://h.example:1')).toMatchObject({
+      added: 1,
+      unchanged: 2,
+    });
+    const other = pool();
+    expect(await other.add(revealed().join('\n'))).toMatchObject({ added: proxies.count() });
+  });
+});
