@@ -36,7 +36,11 @@ export function toAddress(host: string, port: number): Address | null {
 
 /** A bullet or emoji before a host would be a part of its name. */
 function hostOf(text: string): Host | Refusal {
-  return MARK.test(text) ? { error: 'the host has a character that no host name has' } : parseHost(text);
+  const parsed = parseHost(text);
+  const isConverted = 'host' in parsed && parsed.host !== text;
+  return isConverted && MARK.test(text)
+    ? { error: 'the host has a character that no host name has' }
+    : parsed;
 }
 
 /** As `readAddress`. @throws Refused, with what is wrong and where. */

@@ -80,6 +80,8 @@ export function schemeOf(name: string): Scheme | null {
   return SCHEMES.get(name.toLowerCase()) ?? null;
 }
 
+const UNSUPPORTED = new RegExp(String.raw`^\s*(?:socks|${[...FOREIGN].join('|')})\s*$`, 'i');
+
 /**
  * The protocols that a word of a list names, in any case: a scheme, with or without `://`, or `SOCKS v5`, `HTTP(S)`,
  * `socks4/5`, `HTTPS proxy`. Null if it names none.
@@ -100,8 +102,7 @@ export function namesProtocol(word: string): boolean {
 
 /** Whether a word names a protocol that is not supported, or SOCKS without its version. */
 export function isUnsupported(word: string): boolean {
-  const plain = word.trim().toLowerCase();
-  return plain === 'socks' || FOREIGN.has(plain);
+  return UNSUPPORTED.test(word);
 }
 
 /** The scheme that names a protocol, and with it who resolves the names of targets: the proxy, unless it says otherwise. */
