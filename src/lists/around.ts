@@ -104,7 +104,7 @@ function readName(name: string, rest: Piece, schemes: Scheme[]): void {
   else if (/https/i.test(name))
     throw new Refused(
       'ambiguous',
-      `${name.toUpperCase()} names the traffic and not the protocol of the proxy: write a URL`,
+      'a variable such as HTTPS_PROXY names the traffic and not the protocol of the proxy: write a URL',
       rest.at,
     );
 }
