@@ -24,6 +24,10 @@ const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
     /^\[(?:Proxy|General|server_local|server_remote)\]/im,
     'a configuration of Surge, Loon or Quantumult X, which is not supported',
   ],
+  [
+    /^proxy_?type[ \t]*=[ \t]*\w/im,
+    'settings in blocks, as AdsPower reads them: write each proxy as a line, such as socks5://user:pass@host:port',
+  ],
   [/^\[Interface\]/im, 'a WireGuard configuration'],
   [/^-----BEGIN /, 'a key or certificate'],
 ];

@@ -129,7 +129,7 @@ function split(text: string): Login {
 }
 
 /** Whether a value may be a login or a part of one: not if it says yes, no or that it is unknown. */
-function holdsLogin(value: unknown, depth = 0): boolean {
+export function holdsLogin(value: unknown, depth = 0): boolean {
   if (typeof value === 'object' && value !== null)
     return depth > MOST_DEPTH || Object.values(value).some((each) => holdsLogin(each, depth + 1));
   return value !== '' && isKnown(value) && readFlag(value) === undefined;

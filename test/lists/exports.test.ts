@@ -193,6 +193,7 @@ describe('what other programs write and is no list', () => {
     ['Firefox', '// Mozilla User Preferences\nuser_pref("network.proxy.http", "192.0.2.1");\n'],
     ['word processor', '{\\rtf1\\ansi 192.0.2.1:80}'],
     ['XML', '<proxies><proxy>192.0.2.1:80</proxy></proxies>'],
+    ['AdsPower', 'name=N\nproxytype=socks5\nproxy=192.0.2.1:1080:u:canary\n\nname=M\nproxytype=http\n'],
     ['Surge', '#!MANAGED-CONFIG https://x.example\n[General]\nx = y\n[Proxy]\na = http, 192.0.2.1, 80'],
   ])('%s is named', async (what, content) => {
     function* bytes(): Generator<Uint8Array> {

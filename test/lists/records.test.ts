@@ -337,6 +337,26 @@ describe('a response time', () => {
 });
 
 describe('where a record says that the proxy is', () => {
+  it('in an object without a login, a login beside it may be that of an account', async () => {
+    for (const login of [
+      { login: 'me@mail.example', password: 'canary' },
+      { auth: LOGIN },
+      { password: 7 },
+    ]) {
+      const reasons = await read(json({ ...login, proxy: ADDRESS }));
+      expect(reasons).toEqual([expect.stringContaining('stands beside the proxy')]);
+    }
+    expect(await read(json({ username: '', password: null, auth: false, proxy: ADDRESS }))).toEqual([PROXY]);
+    expect(await read(json({ ...LOGIN, address: ADDRESS }))).toEqual([{ ...PROXY, ...LOGIN }]);
+    expect(await read(json({ ...LOGIN, proxy: { ...ADDRESS, ...LOGIN } }))).toEqual([{ ...PROXY, ...LOGIN }]);
+  });
+
+  it('beside the exit address is the entry point', async () => {
+    const dc = { ...PROXY, host: 'dc.example', port: 8001 };
+    expect(await read(json({ ip: '192.0.2.1', port: '8001', entryPoint: 'dc.example' }))).toEqual([dc]);
+    expect(await read(csv('Port,Assigned IP,Entry point', '8001,192.0.2.1,dc.example:8001'))).toEqual([dc]);
+  });
+
   it.each<[record: object, proxy: object]>([
     [
       { proxy: { host: '192.0.2.1', port: 80, username: 'u', password: 'canary' }, name: 'N' },
@@ -648,6 +668,15 @@ describe('exports of other tools', () => {
     };
     expect(await read(json({ name: 'N', user_id: 'x', user_proxy_config: config }))).toEqual([
       { ...proxy, rotateUrl: proxy_url },
+    ]);
+    // The login of a profile is that of a website.
+    const profile = { username: 'canary-site', password: 'canary-site', remark: 'R' };
+    expect(await read(json({ name: 'N', ...profile, user_proxy_config: config }))).toEqual([
+      { ...proxy, rotateUrl: proxy_url },
+    ]);
+    const open = { ...config, proxy_user: '', proxy_password: '' };
+    expect(await read(json({ ...profile, user_proxy_config: open }))).toEqual([
+      { ...PROXY, protocol: 'socks5', name: 'R', rotateUrl: proxy_url },
     ]);
     const goLogin = {
       name: 'N',
