@@ -197,6 +197,19 @@ describe('CSV', () => {
     expect(proxiesOf(await collect(text))[0]).toEqual({ ...PROXY, username: 'u', password: 'p,x' });
   });
 
+  it('reads one line without an end, whatever separates its cells', async () => {
+    expect(proxiesOf(await collect('"192.0.2.1";"80";"u";"p"'))).toEqual([
+      { ...PROXY, username: 'u', password: 'p' },
+    ]);
+    expect(kindsOf(await collect('ip,port,user'))).toEqual(['comment']);
+  });
+
+  it('reads lines in quotes with a comma after them, as an array has them, as text', async () => {
+    const text = '"http://u:p@192.0.2.1:80",\n"192.0.2.1:80:u:p" ,\n"192.0.2.1:80:u:p"\n';
+    const proxy = { ...PROXY, username: 'u', password: 'p' };
+    expect(proxiesOf(await collect(text))).toEqual([proxy, proxy, proxy]);
+  });
+
   it('refuses a line with an open quote or too many cells, and no other', async () => {
     const text = 'ip,port,user\n192.0.2.1,80,"canary\n192.0.2.1,80,u,canary\n192.0.2.1,81,u\n';
     const verdicts = await collect(text);

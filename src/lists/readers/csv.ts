@@ -47,8 +47,9 @@ export class CsvReader implements ListReader {
     // A comment may be the header, if a row follows it.
     const lines = [...this.#waiting, ...pushed];
     const hasRow = lines.some((line) => line !== null && !isPassedOver(line));
-    this.#waiting = hasRow || isEnd || lines.length > MOST_WAITING ? [] : lines;
-    if (this.#waiting.length > 0) return;
+    const isWaiting = !hasRow && !isEnd && lines.length <= MOST_WAITING;
+    this.#waiting = isWaiting ? lines : [];
+    if (isWaiting) return;
     this.#begun = true;
     const found = findHeader(lines.map((line) => line ?? ''));
     yield* this.#readBanner(lines.slice(0, found?.index ?? 0));
