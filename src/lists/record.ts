@@ -197,7 +197,7 @@ function otherMembers(fields: Fields): Member[] {
 function isOther({ name, value, meaning: { field } }: Member, best: Member | undefined): boolean {
   if (best === undefined || field === null || REPEATED.has(field)) return false;
   if (plainText(best.value).trim() === plainText(value).trim()) return false;
-  if (field === 'port' || (field === 'host' && name === best.name))
+  if (field === 'port' || ((field === 'host' || field === 'url') && name === best.name))
     throw new Refused('ambiguous', `the record has two different ${field}s`);
   return true;
 }

@@ -30,6 +30,17 @@ async function notesOf(source: string): Promise<readonly string[]> {
 }
 
 describe('a login in a record', () => {
+  it.each(['-', '--', 'N/A', 'none', 'undefined', 'NULL'])('is not the word %s', async (word) => {
+    for (const login of [{ username: word }, { username: word, password: word }, { user: word, pass: '' }])
+      expect(await read(json({ ...ADDRESS, ...login }))).toEqual([expect.stringContaining('is the word')]);
+    expect(await read(csv('ip,port,user,pass', `192.0.2.1,80,${word},${word}`))).toEqual([
+      expect.stringContaining('is the word'),
+    ]);
+    expect(await read(json({ ...ADDRESS, username: word, password: 'p' }))).toEqual([
+      { ...PROXY, username: word, password: 'p' },
+    ]);
+  });
+
   it.each<object>([
     { auth: LOGIN },
     { auth: 'u:canary' },
@@ -336,6 +347,28 @@ describe('a response time', () => {
   });
 });
 
+describe('a text in a JSON document', () => {
+  it('that may be a proxy, under a name that is no list, is rejected by its name', async () => {
+    const backup = 'http://u:canary@192.0.2.2:80';
+    const verdicts = await collect(
+      JSON.stringify({ proxies: ['192.0.2.1:80'], backup, a: { spare: '192.0.2.3:80' } }),
+    );
+    expect(verdicts).toMatchObject([
+      { kind: 'proxy' },
+      { kind: 'refused', reason: expect.stringContaining('"backup"') },
+      { kind: 'refused', reason: expect.stringContaining('"spare"') },
+    ]);
+    expect(JSON.stringify(verdicts)).not.toContain('canary');
+    const page = {
+      proxies: ['192.0.2.1:80'],
+      next: 'https://api.example/?page=2',
+      updated: '12:30',
+      total: '1',
+    };
+    expect(await read(JSON.stringify(page))).toEqual([PROXY]);
+  });
+});
+
 describe('where a record says that the proxy is', () => {
   it('in an object without a login, a login beside it may be that of an account', async () => {
     for (const login of [
@@ -349,6 +382,18 @@ describe('where a record says that the proxy is', () => {
     expect(await read(json({ username: '', password: null, auth: false, proxy: ADDRESS }))).toEqual([PROXY]);
     expect(await read(json({ ...LOGIN, address: ADDRESS }))).toEqual([{ ...PROXY, ...LOGIN }]);
     expect(await read(json({ ...LOGIN, proxy: { ...ADDRESS, ...LOGIN } }))).toEqual([{ ...PROXY, ...LOGIN }]);
+  });
+
+  it('twice, in names or columns, is rejected', async () => {
+    const twice = '"host":"192.0.2.1","port":80,"password":"a","password":"canary"';
+    expect(await read(`[{${twice}}]`)).toEqual([expect.stringContaining('twice')]);
+    expect(await read(`{"a":1}\n{${twice}}\n`)).toContainEqual(expect.stringContaining('twice'));
+    expect(await read(`[{"proxy":{${twice}}}]`)).toEqual([expect.stringContaining('twice')]);
+    const name = 'a":"b": {"c" :';
+    expect(await read(json({ ...ADDRESS, name }))).toEqual([{ ...PROXY, name }]);
+    expect(await read(csv('proxy,proxy', '192.0.2.1:80,192.0.2.2:80'))).toEqual([
+      expect.stringContaining('two different urls'),
+    ]);
   });
 
   it('beside the exit address is the entry point', async () => {
