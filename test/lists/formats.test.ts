@@ -197,6 +197,12 @@ describe('CSV', () => {
     expect(proxiesOf(await collect(text))[0]).toEqual({ ...PROXY, username: 'u', password: 'p,x' });
   });
 
+  it('passes over rows of empty cells, with which spreadsheets end', async () => {
+    const kinds = ['comment', 'proxy', 'blank', 'blank'];
+    expect(kindsOf(await collect('ip,port,user\n192.0.2.1,80,u\n,,\n , ,\n'))).toEqual(kinds);
+    expect(kindsOf(await collect('ip;port;user\n192.0.2.1;80;"u"\n;;\n"";"";\n'))).toEqual(kinds);
+  });
+
   it('reads one line without an end, whatever separates its cells', async () => {
     expect(proxiesOf(await collect('"192.0.2.1";"80";"u";"p"'))).toEqual([
       { ...PROXY, username: 'u', password: 'p' },
