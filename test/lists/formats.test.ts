@@ -333,6 +333,13 @@ describe('encodings', () => {
     }
   });
 
+  it('a password that ends within a character is refused too', async () => {
+    for (const end of ['\xc3', '\xe2\x82', '\xf0\x9f\x98'])
+      expect(kindsOf(await collect(Buffer.from(`192.0.2.1:80:u:p${end}`, 'latin1')))).toEqual([
+        'bad-encoding',
+      ]);
+  });
+
   it('a password that is not UTF-8 is refused, not mangled', async () => {
     expect(kindsOf(await collect([Buffer.from('h.example:1:u:p\u00e4\nh.example:2', 'latin1')]))).toEqual([
       'bad-encoding',
