@@ -130,13 +130,20 @@ describe('a login in a record', () => {
 
   it('never becomes a name', async () => {
     const names = ['http://u:canary@h.example:1', '192.0.2.1:80:u:canary', 'u:canary@h.example:80'];
-    const verdicts = await collect(json(...names.map((name) => ({ ...ADDRESS, name }))));
-    expect(verdicts).toHaveLength(3);
-    for (const verdict of verdicts)
-      expect(verdict).toMatchObject({
-        proxy: PROXY,
-        notes: [expect.stringContaining('the name was left out')],
-      });
+    for (const mark of ['#', '@', '|', ';', ',']) names.push(`192.0.2.1:80${mark}u:canary`);
+    for (const member of ['name', 'region']) {
+      const verdicts = await collect(json(...names.map((name) => ({ ...ADDRESS, [member]: name }))));
+      expect(verdicts).toHaveLength(names.length);
+      for (const verdict of verdicts)
+        expect(verdict).toMatchObject({
+          proxy: PROXY,
+          notes: [expect.stringContaining(`the ${member} was left out`)],
+        });
+      expect(JSON.stringify(verdicts)).not.toContain('canary');
+    }
+    const name = 'h.example:80#1, DE: Berlin';
+    const verdicts = await collect(json({ ...ADDRESS, name }));
+    expect(verdicts).toMatchObject([{ proxy: { name }, notes: [] }]);
     expect(JSON.stringify(verdicts)).not.toContain('canary');
   });
 
