@@ -6,7 +6,8 @@ const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
   [/^%PDF-/, 'a PDF document'],
   [/^.{0,4}(?:PNG|GIF8|JFIF)/s, 'an image'],
   [/^<(?:!doctype html|html|head|body|script)\b/i, 'an HTML page, as a provider sends it in place of a list'],
-  [/^<[?!a-z]/i, 'an XML document'],
+  // Not a URL or an address in angle brackets.
+  [/^<(?:[?!]|[a-z][\w.:-]{0,99}(?<!:\d{1,5})(?:\s|\/?>))/i, 'an XML document'],
   [/^\{\\rtf/, 'a document of a word processor: save it as plain text'],
   [
     /^(?:(?![[{]).*[\n;}])?[ \t]*(?:function\s+FindProxyForURL\b|(?:(?:var|let|const)\s+)?FindProxyForURL\s*=)/s,

@@ -204,6 +204,13 @@ describe('what other programs write and is no list', () => {
     expect(JSON.stringify(verdicts)).not.toContain('canary');
   });
 
+  it('is not a list of addresses in angle brackets', async () => {
+    for (const line of ['<http://192.0.2.1:80>', '<u:p@192.0.2.1:80>', '<h.example:80>'])
+      expect(proxiesOf(await collect(`${line}\n${line}\n`))).toHaveLength(2);
+    for (const page of ['<proxies/>', '<a:b c="d">', '<?xml version="1.0"?>', '<Proxy>', '<!-- x -->'])
+      expect(kindsOf(await collect(page))).toEqual(['not-a-list']);
+  });
+
   it('is not every list that mentions one', async () => {
     expect(proxiesOf(await collect('# for FindProxyForURL(u, h)\nhttp://192.0.2.1:80\n'))).toHaveLength(1);
   });
