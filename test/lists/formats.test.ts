@@ -347,3 +347,50 @@ describe('encodings', () => {
     ]);
   });
 });
+
+describe('a protocol above lines', () => {
+  it.each([
+    ...[
+      'SOCKS5',
+      '[socks5]',
+      '# SOCKS5',
+      '=== SOCKS5 ===',
+      'socks5:',
+      'SOCKS5 proxies:',
+      'SOCKS v5 proxy list',
+    ],
+    ...['socks5://', 'Type: SOCKS5', 'Protocol=socks5', '; socks5', '// Socks5 Proxies', '**SOCKS5**'],
+  ])('alone in a line, as %s, is theirs', async (heading) => {
+    const text = `${heading}\n\nh.example:1080\n- h.example:1080\nhttp://h.example:80\nHTTP\nh.example:80\n`;
+    const socks5 = { protocol: 'socks5', host: 'h.example', port: 1080 };
+    const http = { protocol: 'http', host: 'h.example', port: 80 };
+    expect(proxiesOf(await collect(text))).toEqual([socks5, socks5, http, http]);
+  });
+
+  it.each(['SOCKS', 'Socks proxy list', 'SOCKS4/5', 'socks5h'])(
+    'as %s must be named in each',
+    async (heading) => {
+      const text = `${heading}\nh.example:1080\nsocks4://h.example:1080\n`;
+      expect(kindsOf(await collect(text)).slice(1)).toEqual(['unknown-scheme', 'proxy']);
+    },
+  );
+
+  it('in YAML must be named in each entry', async () => {
+    const text = 'type: "socks5"\nproxies:\n  - h.example:1080\n  - socks4://h.example:1080\n';
+    expect(kindsOf(await collect(text)).slice(2)).toEqual(['unknown-scheme', 'proxy']);
+  });
+
+  it('with other words is none', async () => {
+    for (const text of [
+      'HTTP proxies are best',
+      'socks5 h.example:1080',
+      'http-proxy.example:80',
+      'socks:80',
+    ])
+      expect(proxiesOf(await collect(`${text}\nh.example:1\n`)).at(-1)).toEqual({
+        protocol: 'http',
+        host: 'h.example',
+        port: 1,
+      });
+  });
+});
