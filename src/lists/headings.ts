@@ -5,7 +5,7 @@ import type { LineVerdict, ParseOptions } from './types.ts';
 const LONGEST = 40;
 /** A protocol alone, as `SOCKS5`, `[socks5]`, `# HTTP proxies:`, `Type: SOCKS4`, `=== SOCKS4 list ===` or a YAML key. */
 const HEADING =
-  /^[\s#;/*=\-[(<"']*(?:(?:proxy[ _-]?)?(?:type|protocol) ?[:=] ?)?((?:https?|socks?)[\w\s()/+&-]{0,20}?)(?:\s+list)?[\s*=\-\])>"':./]*$/i;
+  /^[\s#;/*=\-[(<"']*(?:(?:proxy[ _-]?)?(?:type|protocol) ?[:=] ?)?((?:https?|socks?)[\w\s()/+&-]{0,20}?)(?:\s+list)?(?:\s*\(\d+\))?[\s*=\-\])>"':./]*$/i;
 /** Nobody knows which version. */
 const SOCKS = /^socks?(?:\s*prox(?:y|ies))?$/i;
 

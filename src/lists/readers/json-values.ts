@@ -24,6 +24,7 @@ const OTHER_LIST = /^(?:errors?|messages?|warnings?)$/i;
 const COLUMNS = /^(?:columns|headers?|fields)$/i;
 const MOST_COLUMNS = 64;
 const MOST_NAMES = 32;
+const SPACE = 32;
 /** So many lists and objects may lie inside each other. */
 const MOST_DEPTH = 8;
 const SEVERAL = 'the name of the list has several protocols';
@@ -243,7 +244,9 @@ function namesProtocol(name: string): boolean {
 
 /** Whether an object of JSON has a name twice, of which only the last is in its value. */
 function repeatsName(text: string, value: object): boolean {
-  const written = text.match(/"\s*:/g)?.length ?? 0;
+  let written = 0;
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1))
+    if (text[at - 1] === '"' || text.charCodeAt(at - 1) <= SPACE) written++;
   let read = 0;
   const stack: object[] = [value];
   for (let each = stack.pop(); each !== undefined; each = stack.pop()) {
