@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
 
@@ -123,6 +124,19 @@ describe('a list in YAML', () => {
       { line: 10, reason: expect.stringContaining('below proxies:') },
     ]);
   });
+});
+
+describe('a list in brackets', () => {
+  it.each(['', ' ', ' # c d', ' canary x'])(
+    'and %j after it read the same however they are cut',
+    async (rest) => {
+      const text = `proxies: [http://192.0.2.1:80]${rest}\nport: 1\n`;
+      const whole = await collect(text);
+      expect(await collect(Readable.from([...text]))).toEqual(whole);
+      expect(whole.filter(({ kind }) => kind === 'refused')).toHaveLength(rest.includes('canary') ? 1 : 0);
+      expect(JSON.stringify(whole)).not.toContain('canary');
+    },
+  );
 });
 
 describe('null in YAML', () => {
