@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
 
@@ -103,6 +104,39 @@ describe('a YAML list', () => {
     expect(refusedOf(verdicts)).toEqual([[4, 'missing-port']]);
     expect(proxiesOf(await collect("['http://192.0.2.1:80', 'socks5://192.0.2.2:81']"))).toHaveLength(2);
   });
+});
+
+describe('a list in YAML', () => {
+  it('of another name than proxies is read where it surely holds proxies', async () => {
+    const config = [
+      'proxies:\n  - http://192.0.2.9:80\nupstreams:',
+      '  - address: 192.0.2.1:80\n    auth: {user: u, pass: p}',
+      '  - url: http://u:p@192.0.2.1:80',
+      '  - proxy: 192.0.2.1:80:u:p',
+      '  - 192.0.2.1:80:u:p',
+      '  - {type: url-test, url: http://www.example/generate_204}',
+      '  - 192.0.2.1:80',
+    ];
+    const proxy = { protocol: 'http', host: '192.0.2.1', port: 80, username: 'u', password: 'p' };
+    const verdicts = await collect(config.join('\n'));
+    expect(proxiesOf(verdicts).slice(1)).toEqual([proxy, proxy, proxy, proxy]);
+    expect(verdicts.filter(({ kind }) => kind === 'refused')).toMatchObject([
+      { line: 10, reason: expect.stringContaining('below proxies:') },
+    ]);
+  });
+});
+
+describe('a list in brackets', () => {
+  it.each(['', ' ', ' # c d', ' canary x'])(
+    'and %j after it read the same however they are cut',
+    async (rest) => {
+      const text = `proxies: [http://192.0.2.1:80]${rest}\nport: 1\n`;
+      const whole = await collect(text);
+      expect(await collect(Readable.from([...text]))).toEqual(whole);
+      expect(whole.filter(({ kind }) => kind === 'refused')).toHaveLength(rest.includes('canary') ? 1 : 0);
+      expect(JSON.stringify(whole)).not.toContain('canary');
+    },
+  );
 });
 
 describe('null in YAML', () => {

@@ -1,4 +1,6 @@
+import { fieldOf } from '../fields.ts';
 import { MASK } from '../mask.ts';
+import { schemesNamed } from '../protocol.ts';
 import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
 import { UnreadNames } from '../unread.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
@@ -27,7 +29,7 @@ interface Block {
  * spoils no other. What may hold proxies and is not understood is rejected.
  */
 export class ClashReader implements ListReader {
-  readonly #options: ParseOptions;
+  #options: ParseOptions;
   readonly #names = new UnreadNames('member');
   #out: ListVerdict[] = [];
   #line = 0;
@@ -38,6 +40,8 @@ export class ClashReader implements ListReader {
   #block: Block | null = null;
   #entry: { line: number; text: string | null; blanks: number } | null = null;
   #flow: { splitter: FlowSplitter; holds: Holds; line: number } | null = null;
+  /** What has come of the line after a list in brackets; null if there is no such line. */
+  #rest: 'blank' | 'text' | null = null;
   /** The indentation of the setting that holds no proxies, while its lines last. */
   #skipped: number | null = null;
   #setting: number | null = null;
@@ -84,6 +88,10 @@ export class ClashReader implements ListReader {
     if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
     this.#isNewLine = isLast || (this.#isNewLine && piece === '');
     const end = isLast ? '\n' : '';
+    if (this.#rest !== null) {
+      this.#readRest(piece, isLast);
+      return;
+    }
     if (this.#flow) {
       this.#pushFlow(piece + end);
       return;
@@ -240,6 +248,9 @@ export class ClashReader implements ListReader {
   #readKey({ key, value }: Setting, indent: number, end: string): void {
     this.#setting = indent;
     this.#hasProviders ||= key === 'proxy-providers';
+    // It is not known which lists are meant, so that their entries must name it themselves.
+    if (fieldOf(key) === 'protocol' && schemesNamed(value.replace(/^["']|["']$/g, '')))
+      this.#options = { ...this.#options, strictProtocol: true };
     const holds = namesProxies(key) ? 'proxies' : isWithoutProxies(key) ? 'nothing' : 'anything';
     if (holds === 'nothing') this.#skipped = indent;
     this.#hasList ||= holds === 'proxies';
@@ -275,9 +286,18 @@ export class ClashReader implements ListReader {
     for (const element of elements) this.#readElement(element, holds, true);
     if (!splitter.closed) return;
     this.#flow = null;
-    const rest = text.slice(end).trim();
-    if (rest !== '' && !rest.startsWith('#'))
-      this.#reject('bad-record', 'there is text after the list', this.#line);
+    this.#rest = 'blank';
+    this.#readRest(text.slice(end), text.endsWith('\n'));
+  }
+
+  /** Reads a piece of the line after a list in brackets. */
+  #readRest(piece: string, isLast: boolean): void {
+    const text = piece.trim();
+    if (this.#rest === 'blank' && text !== '') {
+      this.#rest = 'text';
+      if (!text.startsWith('#')) this.#reject('bad-record', 'there is text after the list', this.#line);
+    }
+    if (isLast) this.#rest = null;
   }
 
   #comment(): void {

@@ -1,0 +1,29 @@
+import { readProxyLine } from './line.ts';
+import { schemesNamed } from './protocol.ts';
+import type { LineVerdict, ParseOptions } from './types.ts';
+
+const LONGEST = 40;
+/** A protocol alone, as `SOCKS5`, `[socks5]`, `# HTTP proxies:`, `Type: SOCKS4`, `=== SOCKS4 list ===` or a YAML key. */
+const HEADING =
+  /^[\s#;/*=\-[(<"']*(?:(?:proxy[ _-]?)?(?:type|protocol) ?[:=] ?)?((?:https?|socks?)[\w\s()/+&-]{0,20}?)(?:\s+list)?(?:\s*\(\d+\))?[\s*=\-\])>"':./]*$/i;
+/** Nobody knows which version. */
+const SOCKS = /^socks?(?:\s*prox(?:y|ies))?$/i;
+
+/**
+ * Reads the lines of a text, in which a line that is only a protocol is the heading of those below it: they are of that
+ * protocol unless they name another. Below `SOCKS`, or a heading with several such as `SOCKS4/5`, a line must name its own.
+ */
+export function readHeadedLines(options: ParseOptions): (line: string) => readonly LineVerdict[] {
+  let below = options;
+  return (line) => {
+    const heading = line.length > LONGEST ? undefined : HEADING.exec(line)?.[1];
+    if (heading === undefined) return readProxyLine(line, below);
+    if (SOCKS.test(heading)) below = { ...options, strictProtocol: true };
+    const schemes = schemesNamed(heading);
+    if (schemes === null) return readProxyLine(line, below);
+    const [scheme, ...others] = schemes;
+    const isOne = others.length === 0 && scheme?.remoteDns === undefined;
+    below = { ...options, protocol: scheme?.protocol, strictProtocol: !isOne };
+    return [{ kind: 'comment' }];
+  };
+}
