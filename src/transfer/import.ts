@@ -296,12 +296,19 @@ function assertImportOptions(options: ImportListOptions): void {
     throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
 }
 
-function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force }: ImportListOptions): void {
-  if (!sync || force || (proxies > 0 && !isIncomplete)) return;
+function assertSyncable(
+  { proxies, broken, refused }: VerdictCounter,
+  { sync, force }: ImportListOptions,
+): void {
+  if (!sync || force || (proxies > 0 && broken === undefined)) return;
   const what = proxies === 0 ? 'has no readable proxy' : 'is incomplete, or a part of it is no list';
+  const first = broken ?? refused[0];
+  const where = first
+    ? ` (${first.file === undefined ? '' : `${first.file}, `}line ${first.line}: ${first.reason})`
+    : '';
   throw new ProxyVaultError(
     'INVALID_INPUT',
-    `The list ${what}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
+    `The list ${what}${where}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
   );
 }
 
