@@ -140,6 +140,19 @@ describe('a sync from the command line', () => {
   });
 });
 
+it('an import that is used wrongly ends with exit code 2, and makes no pool', () => {
+  const { run, db } = commandLine();
+  for (const [args, problem] of [
+    [['-', '--max-remove', '3'], '--max-remove is for a sync'],
+    [[''], 'the path of the list is empty'],
+  ] as const)
+    expect(run(['import', ...args], { input: 'a.example:1\n' })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(problem),
+    });
+  expect(existsSync(db)).toBe(false);
+});
+
 it('a sync with a list that is broken says where', () => {
   const { run, folder } = commandLine();
   const list = join(folder, 'lists');
