@@ -42,7 +42,7 @@ export function parseProxyLine(line: string, options: ParseOptions = {}): LineVe
   assertParseOptions(options);
   const [verdict, ...others] = readProxyLine(line, options);
   if (verdict && others.length === 0) return verdict;
-  const reason = 'the line has several proxies: read it with parseProxyList, or give each a line';
+  const reason = 'the line has several proxies: import it as a list, or give each a line';
   return { kind: 'refused', code: 'ambiguous', reason, column: 1 };
 }
 
@@ -151,7 +151,8 @@ function isSeparated(verdict: LineVerdict): boolean {
   return verdict.kind === 'proxy' && /[\s,;|]/.test(`${verdict.proxy.username}${verdict.proxy.password}`);
 }
 
-function loginNote({ username, password }: ListedProxy): string | undefined {
+/** What is worth knowing of a login of which one half is missing. */
+export function loginNote({ username, password }: ListedProxy): string | undefined {
   if (username === '' && password !== '') return 'a password stands without a username';
   return username !== undefined && password === '' ? 'a username stands without a password' : undefined;
 }

@@ -32,7 +32,7 @@ export function exportCommand(): Command {
         'how the format template writes a line, such as {host}:{port}@{username}:{password}',
       )
       .option('--tag <tag>', 'only the proxies with this tag')
-      .option('--reveal', 'write usernames and passwords; without it they are masked')
+      .option('--reveal', 'write usernames, passwords and change-IP URLs; without it they are masked')
       .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
     'proxyvault export --format json --reveal --output pool.json',
   ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
