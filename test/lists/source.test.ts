@@ -255,3 +255,8 @@ it('an option outside its range is INVALID_INPUT, whatever the list has', async 
     'format must be one of urls, colon, csv, json, template.',
   );
 });
+
+it('an import of a login without a key says where to give it', async () => {
+  const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
+  await expect(importProxies(db, 'a.example:1:u:p')).rejects.toThrow('or as the option `encryption`');
+});
