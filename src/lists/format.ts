@@ -67,7 +67,7 @@ export class ListFormatter {
 }
 
 function problemOf(verdict: LineVerdict | undefined): string {
-  if (verdict?.kind === 'refused') return `an import would reject it: ${verdict.reason}`;
+  if (verdict?.kind === 'refused') return `an import would refuse it: ${verdict.reason}`;
   return verdict?.kind === 'proxy'
     ? 'an import would read another proxy'
     : 'an import would take it for a comment';
