@@ -25,7 +25,7 @@ export function lineReaderWithHeadings(options: ParseOptions): (line: string) =>
 }
 
 /** The options for the lines below a heading; null if the line is none. */
-function optionsBelow(line: string, options: ParseOptions): ParseOptions | null {
+export function optionsBelow(line: string, options: ParseOptions): ParseOptions | null {
   const word = line.length > 80 ? undefined : HEADING.exec(line)?.[1];
   if (word === undefined) return null;
   const schemes = schemesNamed(word);

@@ -170,6 +170,18 @@ it('a heading gives its protocol to the lines after it that name none', async ()
     'comment',
     'socks4',
   ]);
+  for (const rows of ['ip,port\na.example,1', 'ip port\na.example 1', '"a.example","1","u","p"'])
+    expect([rows, (await protocolsOf(`# SOCKS5\n${rows}\n`)).at(-1)]).toEqual([rows, 'socks5']);
+  const table = 'HTTP\nip,port\na.example,1\n[SOCKS4]\nb.example,2\nSOCKS5:\nc.example,3\n';
+  expect(await protocolsOf(table)).toEqual([
+    'comment',
+    'comment',
+    'http',
+    'comment',
+    'socks4',
+    'comment',
+    'socks5',
+  ]);
   for (const heading of ['# SOCKS', 'SOCKS4/5', '## vmess'])
     expect(await protocolsOf(`${heading}\na.example:1\nsocks5://b.example:2\n`)).toEqual([
       'comment',
