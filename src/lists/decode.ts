@@ -37,7 +37,9 @@ export async function* decodeList(source: ListSource): AsyncGenerator<string, vo
     decoder = new TextDecoder(encodingOf(begun));
     yield* cut(decodePiece(decoder, begun));
   }
-  yield (decoder ?? new TextDecoder()).decode(decoder ? undefined : begun);
+  // What comes at the end without being whole is not genuine.
+  const rest = (decoder ?? new TextDecoder()).decode(decoder ? undefined : begun);
+  yield rest.replaceAll(REPLACEMENT, UNREADABLE);
 }
 
 /** https://encoding.spec.whatwg.org/#bom-sniff */

@@ -59,5 +59,5 @@ function isJsonLines(text: string): boolean {
 function isCsv(text: string): boolean {
   const lines = text.split(/\r\n?|\n/);
   const line = lines.find((each) => each.trim() !== '' && !/^\s*(?:#|;|\/\/)/.test(each)) ?? '';
-  return separatorOf(line) !== null || /^\s*"[^"]*"\s*[,;\t|]/.test(line) || findHeader(lines) !== null;
+  return separatorOf(line) !== null || /^\s*"[^"]*"\s*[,;\t|]\s*\S/.test(line) || findHeader(lines) !== null;
 }

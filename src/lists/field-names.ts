@@ -36,7 +36,7 @@ export type Field =
  * one language. A name that could mean something else in a list with a login, such as `nombre`, is left out.
  */
 export const NAMES: Record<Field, string> = {
-  host: `host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
+  host: `entrypoint host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
     serverhost proxyserver ipv4 ipaddr iphost iphostname hostnameip
     ipadresse adresse rechner rechnername hostadresse
     hote serveur adresseip nomhote

@@ -1,34 +1,36 @@
 import { readProxyLine } from './line.ts';
-import { isUnsupported, schemesNamed } from './protocol.ts';
+import { schemesNamed } from './protocol.ts';
 import type { LineVerdict, ParseOptions } from './types.ts';
 
-/** Marks around a heading, and words after its protocol. */
+const LONGEST = 40;
+/** A protocol alone, as `SOCKS5`, `[socks5]`, `# HTTP proxies:`, `Type: SOCKS4`, `=== SOCKS4 list ===` or a YAML key. */
 const HEADING =
-  /^[\s#;/*=_~[({<|-]*([a-z][\w /,+&|()-]{2,30}?)(?:\s+(?:prox(?:y|ies)|lists?))*[\s#;/*=_~\])}>|:-]*$/i;
+  /^[\s#;/*=\-[(<"']*(?:(?:proxy[ _-]?)?(?:type|protocol) ?[:=] ?)?((?:https?|socks?)[\w\s()/+&-]{0,20}?)(?:\s+list)?(?:\s*\(\d+\))?[\s*=\-\])>"':./]*$/i;
+/** Nobody knows which version. */
+const SOCKS = /^socks?(?:\s*prox(?:y|ies))?$/i;
 
 /**
- * Reads the lines of a text. A line with nothing but a protocol, such as `# SOCKS5` or `[HTTP]`, is a heading: its protocol holds for
- * the lines after it that name none. If it names several, one that is not supported, or
- * `SOCKS` without a version, these lines are rejected.
+ * Reads the lines of a text, in which a line that is only a protocol is the heading of those below it: they are of that
+ * protocol unless they name another. Below `SOCKS`, or a heading with several such as `SOCKS4/5`, a line must name its own.
  */
-export function lineReaderWithHeadings(options: ParseOptions): (line: string) => LineVerdict[] {
+export function readHeadedLines(options: ParseOptions): (line: string) => readonly LineVerdict[] {
   let asked = options;
   return (line) => {
-    const verdicts = readProxyLine(line, asked);
-    const kind = verdicts[0]?.kind;
-    if (kind === 'proxy' || kind === 'blank') return verdicts;
     const below = optionsBelow(line, options);
-    if (below === null) return verdicts;
+    if (below === null) return readProxyLine(line, asked);
     asked = below;
     return [{ kind: 'comment' }];
   };
 }
 
-/** The options for the lines below a heading; null if the line is none. */
+/** The options for what stands below a heading; null if the line is none. */
 export function optionsBelow(line: string, options: ParseOptions): ParseOptions | null {
-  const word = line.length > 80 ? undefined : HEADING.exec(line)?.[1];
-  if (word === undefined) return null;
-  const schemes = schemesNamed(word);
-  if (schemes?.length === 1) return { ...options, protocol: schemes[0]?.protocol, strictProtocol: false };
-  return schemes || isUnsupported(word) ? { ...options, strictProtocol: true } : null;
+  const heading = line.length > LONGEST ? undefined : HEADING.exec(line)?.[1];
+  if (heading === undefined) return null;
+  if (SOCKS.test(heading)) return { ...options, strictProtocol: true };
+  const schemes = schemesNamed(heading);
+  if (schemes === null) return null;
+  const [scheme, ...others] = schemes;
+  const isOne = others.length === 0 && scheme?.remoteDns === undefined;
+  return { ...options, protocol: scheme?.protocol, strictProtocol: !isOne };
 }

@@ -1,6 +1,6 @@
 import { decodeList } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
-import { lineReaderWithHeadings } from './headings.ts';
+import { readHeadedLines } from './headings.ts';
 import { assertParseOptions } from './parse-options.ts';
 import { JsonLinesReader, JsonReader } from './readers/json.ts';
 import { ProxychainsReader } from './readers/proxychains.ts';
@@ -41,7 +41,7 @@ export async function* parseProxyList(
 async function openReader(detected: Detected, options: ParseOptions): Promise<ListReader> {
   switch (detected.format) {
     case 'text':
-      return new LineReader(lineReaderWithHeadings(options));
+      return new LineReader(readHeadedLines(options));
     case 'json':
       return new JsonReader(options);
     case 'json-lines':

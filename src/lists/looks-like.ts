@@ -6,7 +6,8 @@ const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
   [/^%PDF-/, 'a PDF document'],
   [/^.{0,4}(?:PNG|GIF8|JFIF)/s, 'an image'],
   [/^<(?:!doctype html|html|head|body|script)\b/i, 'an HTML page, as a provider sends it in place of a list'],
-  [/^<[?!a-z]/i, 'an XML document'],
+  // Not a URL or an address in angle brackets.
+  [/^<(?:[?!]|[a-z][\w.:-]{0,99}(?<!:\d{1,5})(?:\s|\/?>))/i, 'an XML document'],
   [/^\{\\rtf/, 'a document of a word processor: save it as plain text'],
   [
     /^(?:(?![[{]).*[\n;}])?[ \t]*(?:function\s+FindProxyForURL\b|(?:(?:var|let|const)\s+)?FindProxyForURL\s*=)/s,
@@ -23,6 +24,10 @@ const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
   [
     /^\[(?:Proxy|General|server_local|server_remote)\]/im,
     'a configuration of Surge, Loon or Quantumult X, which is not supported',
+  ],
+  [
+    /^proxy_?type[ \t]*=[ \t]*\w/im,
+    'settings in blocks, as AdsPower reads them: write each proxy as a line, such as socks5://user:pass@host:port',
   ],
   [/^\[Interface\]/im, 'a WireGuard configuration'],
   [/^-----BEGIN /, 'a key or certificate'],

@@ -7,7 +7,7 @@ import { nameOrMember } from './unread.ts';
 import { isKnown, readFlag, readText } from './values.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
-const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}:[^:\s]+:\S/;
+const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}[:;,#@|]\S*[:;,@|]\S/;
 
 /** What a record says beside address, protocol and login. */
 export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; notes: string[] } {
@@ -18,7 +18,9 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const proxy: Partial<ListedProxy> = {};
   if ('text' in name) proxy.name = name.text;
   const region = readText(fields.get('region'), 128);
-  if (region !== undefined) proxy.region = region;
+  if (region !== undefined && NAME_WITH_LOGIN.test(region))
+    notes.push('the region was left out: it looks as if it held a login');
+  else if (region !== undefined) proxy.region = region;
   if (geolocation !== undefined) proxy.geolocation = geolocation;
   if (typeof latency === 'number') proxy.latency = latency;
   const status = fields.member('status');

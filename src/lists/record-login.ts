@@ -8,8 +8,8 @@ import { isKnown, plainText, readFlag } from './values.ts';
 /** A username and a password; what a record does not have is absent. */
 export type Login = Pick<ListedProxy, 'username' | 'password'>;
 
-/** What programs write in place of nothing. */
-const NOTHING = /^(?:null|none|undefined|nan)$/i;
+/** What programs and people write in place of nothing. */
+const NOTHING = /^(?:null|none|undefined|nan|nil|n\/a|[-–—]+)$/i;
 /** A login that lies deeper is not looked for. */
 const MOST_DEPTH = 4;
 
@@ -28,10 +28,11 @@ export function recordLogin(fields: Fields, depth = 0): Login {
     else if (field === 'login') login = agreed(login, readBoth(member, fields, depth));
   }
   const { username = '', password = '' } = login;
-  if (NOTHING.test(username) && NOTHING.test(password))
+  const [first, ...others] = [username, password].filter((part) => part !== '');
+  if (first !== undefined && [first, ...others].every((part) => NOTHING.test(part)))
     throw new Refused(
       'bad-credentials',
-      `the login is the word "${username}": leave it out if there is no login`,
+      `the login is the word "${first}": leave it out if there is no login`,
     );
   return login;
 }
@@ -129,7 +130,7 @@ function split(text: string): Login {
 }
 
 /** Whether a value may be a login or a part of one: not if it says yes, no or that it is unknown. */
-function holdsLogin(value: unknown, depth = 0): boolean {
+export function holdsLogin(value: unknown, depth = 0): boolean {
   if (typeof value === 'object' && value !== null)
     return depth > MOST_DEPTH || Object.values(value).some((each) => holdsLogin(each, depth + 1));
   return value !== '' && isKnown(value) && readFlag(value) === undefined;

@@ -1,10 +1,11 @@
+import { plainName } from './field-names.ts';
 import { type Field, Fields, fieldOf, type Member } from './fields.ts';
 import { acceptProxy } from './line.ts';
 import { maskLine } from './mask.ts';
 import { schemesNamed } from './protocol.ts';
 import { readDetails } from './record-details.ts';
 import { readEndpoints } from './record-endpoint.ts';
-import { agreed, assertNoOtherLogin, type Login, recordLogin } from './record-login.ts';
+import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './record-login.ts';
 import { recordSchemes } from './record-protocol.ts';
 import { Refused, refusalOf, verdictOf } from './refused.ts';
 import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
@@ -13,6 +14,9 @@ import { isKnown, plainText, readFlag, textOf } from './values.ts';
 
 /** Members that may be an object with the proxy in it. */
 const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);
+/** The proxy in a profile of AdsPower, whose own username and password are those of a website. */
+const ADSPOWER_PROXY = 'userproxyconfig';
+const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
 const REPEATED: ReadonlySet<Field> = new Set<Field>([
   'country',
@@ -40,9 +44,10 @@ export function readRecord(
   names = new UnreadNames('member'),
 ): LineVerdict[] {
   try {
-    const fields = fieldsOf(entries);
+    const { fields, beside } = fieldsOf(entries);
     const schemes = recordSchemes(fields);
     const login = recordLogin(fields);
+    assertLoginInside(beside);
     const endpoints = readEndpoints(fields, schemes, options);
     const details = readDetails(fields);
     const other = otherMembers(fields);
@@ -59,7 +64,7 @@ export function readRecord(
 
 /** The address of a record that is refused, as a line is masked. */
 export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: RefusalCode): string {
-  const fields = fieldsOf(entries);
+  const { fields } = fieldsOf(entries);
   const host = textOf(fields.get('host')) ?? textOf(fields.get('url')) ?? '';
   const port = fields.get('port');
   return maskLine(port === undefined ? host : `${host}:${plainText(port)}`, code);
@@ -85,13 +90,42 @@ function isHost(name: string): boolean {
   return field === 'host' || field === 'url';
 }
 
+interface Parts {
+  fields: Fields;
+  /** The members with a login beside an object that is the proxy and has none. */
+  beside: readonly Member[];
+}
+
 /** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
-function fieldsOf(entries: Iterable<readonly [string, unknown]>): Fields {
-  const fields = new Fields(entries);
-  const inner = fields.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
-  if (inner === undefined) return fields;
-  const outer = [...entries].filter(([name]) => name !== inner.name);
-  return new Fields([...Object.entries(inner.value as object), ...outer]);
+function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
+  const record = new Fields(entries);
+  const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
+  if (inner === undefined) return { fields: record, beside: [] };
+  const own = Object.entries(inner.value as object);
+  // Beside `address: { host, port }` stands its login.
+  const logins = inner.meaning.field === 'host' ? [] : record.known.filter(isLogin);
+  const isProfile = plainName(inner.name) === ADSPOWER_PROXY;
+  const outer = [...entries].filter(
+    ([name]) => name !== inner.name && !(isProfile && logins.some((login) => login.name === name)),
+  );
+  const fields = new Fields([...own, ...outer]);
+  if (!isProfile) return { fields, beside: new Fields(own).known.some(isLogin) ? [] : logins };
+  fields.unread.push(...logins.map((member) => ({ ...member, meaning: NOT_READ })));
+  return { fields, beside: [] };
+}
+
+function isLogin({ meaning: { field } }: Member): boolean {
+  return field === 'username' || field === 'password' || field === 'login';
+}
+
+/** @throws Refused for a login beside the proxy: it may be that of an account. */
+function assertLoginInside(beside: readonly Member[]): void {
+  const login = beside.find(({ value }) => holdsLogin(value));
+  if (login === undefined) return;
+  throw new Refused(
+    'ambiguous',
+    `${nameOrMember(login.name)} stands beside the proxy and may be the login of an account: move it into the proxy`,
+  );
 }
 
 type Endpoint = Extract<LineVerdict, { kind: 'proxy' }>;
@@ -163,7 +197,7 @@ function otherMembers(fields: Fields): Member[] {
 function isOther({ name, value, meaning: { field } }: Member, best: Member | undefined): boolean {
   if (best === undefined || field === null || REPEATED.has(field)) return false;
   if (plainText(best.value).trim() === plainText(value).trim()) return false;
-  if (field === 'port' || (field === 'host' && name === best.name))
+  if (field === 'port' || ((field === 'host' || field === 'url') && name === best.name))
     throw new Refused('ambiguous', `the record has two different ${field}s`);
   return true;
 }

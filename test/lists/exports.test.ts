@@ -193,6 +193,7 @@ describe('what other programs write and is no list', () => {
     ['Firefox', '// Mozilla User Preferences\nuser_pref("network.proxy.http", "192.0.2.1");\n'],
     ['word processor', '{\\rtf1\\ansi 192.0.2.1:80}'],
     ['XML', '<proxies><proxy>192.0.2.1:80</proxy></proxies>'],
+    ['AdsPower', 'name=N\nproxytype=socks5\nproxy=192.0.2.1:1080:u:canary\n\nname=M\nproxytype=http\n'],
     ['Surge', '#!MANAGED-CONFIG https://x.example\n[General]\nx = y\n[Proxy]\na = http, 192.0.2.1, 80'],
   ])('%s is named', async (what, content) => {
     function* bytes(): Generator<Uint8Array> {
@@ -201,6 +202,13 @@ describe('what other programs write and is no list', () => {
     const verdicts = await collect(bytes());
     expect(verdicts).toMatchObject([{ code: 'not-a-list', reason: expect.stringContaining(what) }]);
     expect(JSON.stringify(verdicts)).not.toContain('canary');
+  });
+
+  it('is not a list of addresses in angle brackets', async () => {
+    for (const line of ['<http://192.0.2.1:80>', '<u:p@192.0.2.1:80>', '<h.example:80>'])
+      expect(proxiesOf(await collect(`${line}\n${line}\n`))).toHaveLength(2);
+    for (const page of ['<proxies/>', '<a:b c="d">', '<?xml version="1.0"?>', '<Proxy>', '<!-- x -->'])
+      expect(kindsOf(await collect(page))).toEqual(['not-a-list']);
   });
 
   it('is not every list that mentions one', async () => {

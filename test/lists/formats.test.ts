@@ -197,6 +197,25 @@ describe('CSV', () => {
     expect(proxiesOf(await collect(text))[0]).toEqual({ ...PROXY, username: 'u', password: 'p,x' });
   });
 
+  it('passes over rows of empty cells, with which spreadsheets end', async () => {
+    const kinds = ['comment', 'proxy', 'blank', 'blank'];
+    expect(kindsOf(await collect('ip,port,user\n192.0.2.1,80,u\n,,\n , ,\n'))).toEqual(kinds);
+    expect(kindsOf(await collect('ip;port;user\n192.0.2.1;80;"u"\n;;\n"";"";\n'))).toEqual(kinds);
+  });
+
+  it('reads one line without an end, whatever separates its cells', async () => {
+    expect(proxiesOf(await collect('"192.0.2.1";"80";"u";"p"'))).toEqual([
+      { ...PROXY, username: 'u', password: 'p' },
+    ]);
+    expect(kindsOf(await collect('ip,port,user'))).toEqual(['comment']);
+  });
+
+  it('reads lines in quotes with a comma after them, as an array has them, as text', async () => {
+    const text = '"http://u:p@192.0.2.1:80",\n"192.0.2.1:80:u:p" ,\n"192.0.2.1:80:u:p"\n';
+    const proxy = { ...PROXY, username: 'u', password: 'p' };
+    expect(proxiesOf(await collect(text))).toEqual([proxy, proxy, proxy]);
+  });
+
   it('refuses a line with an open quote or too many cells, and no other', async () => {
     const text = 'ip,port,user\n192.0.2.1,80,"canary\n192.0.2.1,80,u,canary\n192.0.2.1,81,u\n';
     const verdicts = await collect(text);
@@ -314,10 +333,64 @@ describe('encodings', () => {
     }
   });
 
+  it('a password that ends within a character is refused too', async () => {
+    for (const end of ['\xc3', '\xe2\x82', '\xf0\x9f\x98'])
+      expect(kindsOf(await collect(Buffer.from(`192.0.2.1:80:u:p${end}`, 'latin1')))).toEqual([
+        'bad-encoding',
+      ]);
+  });
+
   it('a password that is not UTF-8 is refused, not mangled', async () => {
     expect(kindsOf(await collect([Buffer.from('h.example:1:u:p\u00e4\nh.example:2', 'latin1')]))).toEqual([
       'bad-encoding',
       'proxy',
     ]);
+  });
+});
+
+describe('a protocol above lines', () => {
+  it.each([
+    ...[
+      'SOCKS5',
+      '[socks5]',
+      '# SOCKS5',
+      '=== SOCKS5 ===',
+      'socks5:',
+      'SOCKS5 proxies:',
+      'SOCKS v5 proxy list',
+    ],
+    ...['socks5://', 'Type: SOCKS5', 'Protocol=socks5', '; socks5', '// Socks5 Proxies', '**SOCKS5**'],
+  ])('alone in a line, as %s, is theirs', async (heading) => {
+    const text = `${heading}\n\nh.example:1080\n- h.example:1080\nhttp://h.example:80\nHTTP\nh.example:80\n`;
+    const socks5 = { protocol: 'socks5', host: 'h.example', port: 1080 };
+    const http = { protocol: 'http', host: 'h.example', port: 80 };
+    expect(proxiesOf(await collect(text))).toEqual([socks5, socks5, http, http]);
+  });
+
+  it.each(['SOCKS', 'Socks proxy list', 'SOCKS4/5', 'socks5h'])(
+    'as %s must be named in each',
+    async (heading) => {
+      const text = `${heading}\nh.example:1080\nsocks4://h.example:1080\n`;
+      expect(kindsOf(await collect(text)).slice(1)).toEqual(['unknown-scheme', 'proxy']);
+    },
+  );
+
+  it('in YAML must be named in each entry', async () => {
+    const text = 'type: "socks5"\nproxies:\n  - h.example:1080\n  - socks4://h.example:1080\n';
+    expect(kindsOf(await collect(text)).slice(2)).toEqual(['unknown-scheme', 'proxy']);
+  });
+
+  it('with other words is none', async () => {
+    for (const text of [
+      'HTTP proxies are best',
+      'socks5 h.example:1080',
+      'http-proxy.example:80',
+      'socks:80',
+    ])
+      expect(proxiesOf(await collect(`${text}\nh.example:1\n`)).at(-1)).toEqual({
+        protocol: 'http',
+        host: 'h.example',
+        port: 1,
+      });
   });
 });

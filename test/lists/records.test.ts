@@ -30,6 +30,17 @@ async function notesOf(source: string): Promise<readonly string[]> {
 }
 
 describe('a login in a record', () => {
+  it.each(['-', '--', 'N/A', 'none', 'undefined', 'NULL'])('is not the word %s', async (word) => {
+    for (const login of [{ username: word }, { username: word, password: word }, { user: word, pass: '' }])
+      expect(await read(json({ ...ADDRESS, ...login }))).toEqual([expect.stringContaining('is the word')]);
+    expect(await read(csv('ip,port,user,pass', `192.0.2.1,80,${word},${word}`))).toEqual([
+      expect.stringContaining('is the word'),
+    ]);
+    expect(await read(json({ ...ADDRESS, username: word, password: 'p' }))).toEqual([
+      { ...PROXY, username: word, password: 'p' },
+    ]);
+  });
+
   it.each<object>([
     { auth: LOGIN },
     { auth: 'u:canary' },
@@ -119,13 +130,20 @@ describe('a login in a record', () => {
 
   it('never becomes a name', async () => {
     const names = ['http://u:canary@h.example:1', '192.0.2.1:80:u:canary', 'u:canary@h.example:80'];
-    const verdicts = await collect(json(...names.map((name) => ({ ...ADDRESS, name }))));
-    expect(verdicts).toHaveLength(3);
-    for (const verdict of verdicts)
-      expect(verdict).toMatchObject({
-        proxy: PROXY,
-        notes: [expect.stringContaining('the name was left out')],
-      });
+    for (const mark of ['#', '@', '|', ';', ',']) names.push(`192.0.2.1:80${mark}u:canary`);
+    for (const member of ['name', 'region']) {
+      const verdicts = await collect(json(...names.map((name) => ({ ...ADDRESS, [member]: name }))));
+      expect(verdicts).toHaveLength(names.length);
+      for (const verdict of verdicts)
+        expect(verdict).toMatchObject({
+          proxy: PROXY,
+          notes: [expect.stringContaining(`the ${member} was left out`)],
+        });
+      expect(JSON.stringify(verdicts)).not.toContain('canary');
+    }
+    const name = 'h.example:80#1, DE: Berlin';
+    const verdicts = await collect(json({ ...ADDRESS, name }));
+    expect(verdicts).toMatchObject([{ proxy: { name }, notes: [] }]);
     expect(JSON.stringify(verdicts)).not.toContain('canary');
   });
 
@@ -336,7 +354,61 @@ describe('a response time', () => {
   });
 });
 
+describe('a text in a JSON document', () => {
+  it('that may be a proxy, under a name that is no list, is rejected by its name', async () => {
+    const backup = 'http://u:canary@192.0.2.2:80';
+    const verdicts = await collect(
+      JSON.stringify({ proxies: ['192.0.2.1:80'], backup, a: { spare: '192.0.2.3:80' } }),
+    );
+    expect(verdicts).toMatchObject([
+      { kind: 'proxy' },
+      { kind: 'refused', reason: expect.stringContaining('"backup"') },
+      { kind: 'refused', reason: expect.stringContaining('"spare"') },
+    ]);
+    expect(JSON.stringify(verdicts)).not.toContain('canary');
+    const page = {
+      proxies: ['192.0.2.1:80'],
+      next: 'https://api.example/?page=2',
+      updated: '12:30',
+      total: '1',
+    };
+    expect(await read(JSON.stringify(page))).toEqual([PROXY]);
+  });
+});
+
 describe('where a record says that the proxy is', () => {
+  it('in an object without a login, a login beside it may be that of an account', async () => {
+    for (const login of [
+      { login: 'me@mail.example', password: 'canary' },
+      { auth: LOGIN },
+      { password: 7 },
+    ]) {
+      const reasons = await read(json({ ...login, proxy: ADDRESS }));
+      expect(reasons).toEqual([expect.stringContaining('stands beside the proxy')]);
+    }
+    expect(await read(json({ username: '', password: null, auth: false, proxy: ADDRESS }))).toEqual([PROXY]);
+    expect(await read(json({ ...LOGIN, address: ADDRESS }))).toEqual([{ ...PROXY, ...LOGIN }]);
+    expect(await read(json({ ...LOGIN, proxy: { ...ADDRESS, ...LOGIN } }))).toEqual([{ ...PROXY, ...LOGIN }]);
+  });
+
+  it('twice, in names or columns, is rejected', async () => {
+    const twice = '"host":"192.0.2.1","port":80,"password":"a","password":"canary"';
+    expect(await read(`[{${twice}}]`)).toEqual([expect.stringContaining('twice')]);
+    expect(await read(`{"a":1}\n{${twice}}\n`)).toContainEqual(expect.stringContaining('twice'));
+    expect(await read(`[{"proxy":{${twice}}}]`)).toEqual([expect.stringContaining('twice')]);
+    const name = 'a":"b": {"c" :';
+    expect(await read(json({ ...ADDRESS, name }))).toEqual([{ ...PROXY, name }]);
+    expect(await read(csv('proxy,proxy', '192.0.2.1:80,192.0.2.2:80'))).toEqual([
+      expect.stringContaining('two different urls'),
+    ]);
+  });
+
+  it('beside the exit address is the entry point', async () => {
+    const dc = { ...PROXY, host: 'dc.example', port: 8001 };
+    expect(await read(json({ ip: '192.0.2.1', port: '8001', entryPoint: 'dc.example' }))).toEqual([dc]);
+    expect(await read(csv('Port,Assigned IP,Entry point', '8001,192.0.2.1,dc.example:8001'))).toEqual([dc]);
+  });
+
   it.each<[record: object, proxy: object]>([
     [
       { proxy: { host: '192.0.2.1', port: 80, username: 'u', password: 'canary' }, name: 'N' },
@@ -648,6 +720,15 @@ describe('exports of other tools', () => {
     };
     expect(await read(json({ name: 'N', user_id: 'x', user_proxy_config: config }))).toEqual([
       { ...proxy, rotateUrl: proxy_url },
+    ]);
+    // The login of a profile is that of a website.
+    const profile = { username: 'canary-site', password: 'canary-site', remark: 'R' };
+    expect(await read(json({ name: 'N', ...profile, user_proxy_config: config }))).toEqual([
+      { ...proxy, rotateUrl: proxy_url },
+    ]);
+    const open = { ...config, proxy_user: '', proxy_password: '' };
+    expect(await read(json({ ...profile, user_proxy_config: open }))).toEqual([
+      { ...PROXY, protocol: 'socks5', name: 'R', rotateUrl: proxy_url },
     ]);
     const goLogin = {
       name: 'N',

@@ -105,6 +105,26 @@ describe('a YAML list', () => {
   });
 });
 
+describe('a list in YAML', () => {
+  it('of another name than proxies is read where it surely holds proxies', async () => {
+    const config = [
+      'proxies:\n  - http://192.0.2.9:80\nupstreams:',
+      '  - address: 192.0.2.1:80\n    auth: {user: u, pass: p}',
+      '  - url: http://u:p@192.0.2.1:80',
+      '  - proxy: 192.0.2.1:80:u:p',
+      '  - 192.0.2.1:80:u:p',
+      '  - {type: url-test, url: http://www.example/generate_204}',
+      '  - 192.0.2.1:80',
+    ];
+    const proxy = { protocol: 'http', host: '192.0.2.1', port: 80, username: 'u', password: 'p' };
+    const verdicts = await collect(config.join('\n'));
+    expect(proxiesOf(verdicts).slice(1)).toEqual([proxy, proxy, proxy, proxy]);
+    expect(verdicts.filter(({ kind }) => kind === 'refused')).toMatchObject([
+      { line: 10, reason: expect.stringContaining('below proxies:') },
+    ]);
+  });
+});
+
 describe('null in YAML', () => {
   it.each(['~', 'null', 'Null', 'NULL', ''])('%j is absent, and text in quotes', async (word) => {
     const flow = `{name: ${word}, type: http, server: h.example, port: 1, username: ${word}, password: ${word}}`;

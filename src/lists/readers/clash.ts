@@ -1,4 +1,6 @@
+import { fieldOf } from '../fields.ts';
 import { MASK } from '../mask.ts';
+import { schemesNamed } from '../protocol.ts';
 import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
 import { UnreadNames } from '../unread.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
@@ -27,7 +29,7 @@ interface Block {
  * spoils no other. What may hold proxies and is not understood is rejected.
  */
 export class ClashReader implements ListReader {
-  readonly #options: ParseOptions;
+  #options: ParseOptions;
   readonly #names = new UnreadNames('member');
   #out: ListVerdict[] = [];
   #line = 0;
@@ -240,6 +242,9 @@ export class ClashReader implements ListReader {
   #readKey({ key, value }: Setting, indent: number, end: string): void {
     this.#setting = indent;
     this.#hasProviders ||= key === 'proxy-providers';
+    // It is not known which lists are meant, so that their entries must name it themselves.
+    if (fieldOf(key) === 'protocol' && schemesNamed(value.replace(/^["']|["']$/g, '')))
+      this.#options = { ...this.#options, strictProtocol: true };
     const holds = namesProxies(key) ? 'proxies' : isWithoutProxies(key) ? 'nothing' : 'anything';
     if (holds === 'nothing') this.#skipped = indent;
     this.#hasList ||= holds === 'proxies';

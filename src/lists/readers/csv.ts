@@ -51,8 +51,9 @@ export class CsvReader implements ListReader {
     // A comment may be the header, if a row follows it.
     const lines = [...this.#waiting, ...pushed];
     const hasRow = lines.some((line) => line !== null && !isPassedOver(line));
-    this.#waiting = hasRow || isEnd || lines.length > MOST_WAITING ? [] : lines;
-    if (this.#waiting.length > 0) return;
+    const isWaiting = !hasRow && !isEnd && lines.length <= MOST_WAITING;
+    this.#waiting = isWaiting ? lines : [];
+    if (isWaiting) return;
     this.#begun = true;
     const found = findHeader(lines.map((line) => line ?? ''));
     yield* this.#readBanner(lines.slice(0, found?.index ?? 0));
@@ -125,6 +126,8 @@ export class CsvReader implements ListReader {
     // The line below the header of a Markdown table, a spreadsheet's `sep=;`, and the headers of files that were put together.
     if (/^[\s|:]*-{3}[\s|:-]*$/.test(line) || line === this.#headerLine || separatorOf(line) !== null)
       return [{ kind: 'comment' }];
+    // Spreadsheets end with rows of empty cells.
+    if (cells?.every((cell) => cell === '')) return [{ kind: 'blank' }];
     if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
     if (this.#header) return this.#readNamed(this.#header, cells);

@@ -9,7 +9,7 @@ import { type Scheme, schemesNamed } from '../protocol.ts';
 import { hasAddress, maskRecord, readRecord } from '../record.ts';
 
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { UnreadNames } from '../unread.ts';
+import { nameOrMember, UnreadNames } from '../unread.ts';
 import { isKnown } from '../values.ts';
 import { type Element, ElementSplitter } from './json-elements.ts';
 import { hasLogin, isRecordLike, readExport } from './json-exports.ts';
@@ -24,9 +24,11 @@ const OTHER_LIST = /^(?:errors?|messages?|warnings?)$/i;
 const COLUMNS = /^(?:columns|headers?|fields)$/i;
 const MOST_COLUMNS = 64;
 const MOST_NAMES = 32;
+const SPACE = 32;
 /** So many lists and objects may lie inside each other. */
 const MOST_DEPTH = 8;
 const SEVERAL = 'the name of the list has several protocols';
+const REPEATED = 'a name stands twice in the record';
 const BESIDE = 'a login beside a list was not read: each record needs its own';
 
 type Entries = readonly (readonly [string, unknown])[];
@@ -77,7 +79,10 @@ export class JsonValues {
       if ('other' in exported) return [this.#refused(element, `this is ${exported.other}`)];
       return exported.records.flatMap((record) => this.#readEntries(record, element));
     }
-    if (hasAddress(entries)) return this.#readEntries(entries, element);
+    if (hasAddress(entries))
+      return repeatsName(element.text ?? '', value)
+        ? [this.#refused(element, REPEATED)]
+        : this.#readEntries(entries, element);
     const key = kind === 'member' ? path.at(-1) : undefined;
     if (key !== undefined && isAddress(key))
       return this.#readEntries([...entries, [isIP(key) === 0 ? 'url' : 'host', key]], element);
@@ -115,6 +120,11 @@ export class JsonValues {
       yield this.#refused(element, BESIDE);
     else if (!this.#protocols.add(element.path.slice(0, -1), name, value))
       yield this.#refused(element, 'the protocol comes after the list that it is meant for');
+    else if (typeof value === 'string' && hasProxy(value))
+      yield this.#refused(
+        element,
+        `${nameOrMember(name)} may be a proxy, and is not read: put it into a list`,
+      );
   }
 
   /** An address as a name, with a protocol, or nothing that is known, as its value. */
@@ -230,6 +240,25 @@ function isContent([name, value]: readonly [string, unknown]): boolean {
 
 function namesProtocol(name: string): boolean {
   return schemesInName(name)?.length !== 0;
+}
+
+/** Whether an object of JSON has a name twice, of which only the last is in its value. */
+function repeatsName(text: string, value: object): boolean {
+  let written = 0;
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1))
+    if (text[at - 1] === '"' || text.charCodeAt(at - 1) <= SPACE) written++;
+  let read = 0;
+  const stack: object[] = [value];
+  for (let each = stack.pop(); each !== undefined; each = stack.pop()) {
+    const values: unknown[] = Object.values(each);
+    if (!Array.isArray(each)) read += values.length;
+    for (const inner of values) if (typeof inner === 'object' && inner !== null) stack.push(inner);
+  }
+  // A text may have a quote and a colon in it.
+  return (
+    written > read &&
+    [...text.matchAll(/"(?:[^"\\]|\\.)*"\s*(:)?/g)].filter(([, colon]) => colon).length > read
+  );
 }
 
 /** Whether one of the first lines of a text is a proxy. */

@@ -6,7 +6,12 @@ import { MASK, maskLine } from '../mask.ts';
 import { maskRecord, readRecord } from '../record.ts';
 import type { LineVerdict, ParseOptions, RefusalCode } from '../types.ts';
 import type { UnreadNames } from '../unread.ts';
+import { textOf } from '../values.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
+
+const URL = /^(?:https?|socks[45][ah]?):\/\//i;
+/** What a record of a proxy has beside its host. */
+const MORE = ['port', 'protocol', 'username', 'password', 'login'] as const;
 
 /** The verdicts on an entry, and how it is shown if it is rejected. */
 export interface EntryVerdicts {
@@ -39,7 +44,7 @@ export function readEntry(
 
 /**
  * Reads the proxies inside an entry of a list that is not said to hold proxies, however deep they stand: records with a host
- * and more, and elements of lists that are URLs.
+ * and more, and elements of lists that are URLs or have a login.
  */
 export function readProxiesInside(
   text: string,
@@ -75,20 +80,30 @@ function* proxiesInside(
   names: UnreadNames,
 ): Generator<EntryVerdicts, void, undefined> {
   if (typeof value === 'string') {
-    if (/^(?:https?|socks[45][ah]?):\/\//i.test(value))
-      yield { verdicts: readProxyLine(value, options), mask: (code) => maskLine(value, code) };
+    const isUrl = URL.test(value);
+    const verdicts = isUrl || value.includes(':') ? readProxyLine(value, options) : [];
+    const [first] = verdicts;
+    if (isUrl || (first?.kind === 'proxy' && first.proxy.username !== undefined))
+      yield { verdicts, mask: (code) => maskLine(value, code) };
+    else if (first?.kind === 'proxy')
+      yield rejected('this may be a proxy or another address: put it below proxies:');
   } else if (Array.isArray(value)) {
     for (const each of value) yield* proxiesInside(each, options, names);
   } else if (isRecord(value)) {
     const entries = Object.entries(value);
-    const fields = new Fields(entries);
-    const isProxy =
-      fields.has('host') && (fields.has('port') || fields.has('protocol') || fields.has('username'));
-    if (isProxy) yield readMembers(entries, options, names);
+    if (isProxyRecord(new Fields(entries))) yield readMembers(entries, options, names);
     else
       for (const [, each] of entries)
         if (typeof each === 'object') yield* proxiesInside(each, options, names);
   }
+}
+
+/** Whether members say where a proxy is, and more of it: other lists have hosts too. */
+function isProxyRecord(fields: Fields): boolean {
+  const url = textOf(fields.get('url'));
+  if (url !== undefined && readProxyLine(url)[0]?.kind === 'proxy') return true;
+  const host = textOf(fields.get('host'));
+  return host !== undefined && (/:\d+$/.test(host) || MORE.some((field) => fields.has(field)));
 }
 
 function readMembers(
