@@ -22,6 +22,7 @@ const EXTENSIONS = [
   '.yaml',
   '.yml',
   '.conf',
+  '.ppx',
 ];
 
 /**

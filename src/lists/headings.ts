@@ -14,16 +14,23 @@ const SOCKS = /^socks?(?:\s*prox(?:y|ies))?$/i;
  * protocol unless they name another. Below `SOCKS`, or a heading with several such as `SOCKS4/5`, a line must name its own.
  */
 export function readHeadedLines(options: ParseOptions): (line: string) => readonly LineVerdict[] {
-  let below = options;
+  let asked = options;
   return (line) => {
-    const heading = line.length > LONGEST ? undefined : HEADING.exec(line)?.[1];
-    if (heading === undefined) return readProxyLine(line, below);
-    if (SOCKS.test(heading)) below = { ...options, strictProtocol: true };
-    const schemes = schemesNamed(heading);
-    if (schemes === null) return readProxyLine(line, below);
-    const [scheme, ...others] = schemes;
-    const isOne = others.length === 0 && scheme?.remoteDns === undefined;
-    below = { ...options, protocol: scheme?.protocol, strictProtocol: !isOne };
+    const below = optionsBelow(line, options);
+    if (below === null) return readProxyLine(line, asked);
+    asked = below;
     return [{ kind: 'comment' }];
   };
+}
+
+/** The options for what stands below a heading; null if the line is none. */
+export function optionsBelow(line: string, options: ParseOptions): ParseOptions | null {
+  const heading = line.length > LONGEST ? undefined : HEADING.exec(line)?.[1];
+  if (heading === undefined) return null;
+  if (SOCKS.test(heading)) return { ...options, strictProtocol: true };
+  const schemes = schemesNamed(heading);
+  if (schemes === null) return null;
+  const [scheme, ...others] = schemes;
+  const isOne = others.length === 0 && scheme?.remoteDns === undefined;
+  return { ...options, protocol: scheme?.protocol, strictProtocol: !isOne };
 }

@@ -1,3 +1,4 @@
+import { ProxyVaultError } from '../errors.ts';
 import { isPrivateHost } from '../network/private.ts';
 import { assertBracketed, type Piece } from './address.ts';
 import { unquote, unwrap, withoutInvisible } from './around.ts';
@@ -5,11 +6,13 @@ import { assertCertain } from './certain-login.ts';
 import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';
 import { assertCredentials } from './credentials.ts';
 import { readLink } from './links.ts';
+import { assertParseOptions } from './parse-options.ts';
 import { readPlainLine } from './plain-line.ts';
 import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from './protocol.ts';
 import { type Reading, readForms, readPlain } from './readings.ts';
 import { Refused, refusalOf, verdictOf, verdictsOf } from './refused.ts';
 import { readSeveral } from './several.ts';
+import { kindOf } from './source.ts';
 import { readTail } from './tail.ts';
 import { placeholdersOf } from './template.ts';
 import {
@@ -30,11 +33,16 @@ const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
 /**
  * Reads one line: a proxy in any of the forms of docs/formats.md, a comment or nothing. Nothing is guessed: an ambiguous
  * line is rejected, and so is one with several proxies, which only `parseProxyList` reads. Cost is linear in the length.
+ *
+ * @throws INVALID_INPUT for what is no text, and for an option outside its range.
  */
 export function parseProxyLine(line: string, options: ParseOptions = {}): LineVerdict {
+  if (typeof line !== 'string')
+    throw new ProxyVaultError('INVALID_INPUT', `A line must be a text; this is ${kindOf(line)}.`);
+  assertParseOptions(options);
   const [verdict, ...others] = readProxyLine(line, options);
   if (verdict && others.length === 0) return verdict;
-  const reason = 'the line has several proxies: read it with parseProxyList, or give each a line';
+  const reason = 'the line has several proxies: import it as a list, or give each a line';
   return { kind: 'refused', code: 'ambiguous', reason, column: 1 };
 }
 
@@ -143,7 +151,8 @@ function isSeparated(verdict: LineVerdict): boolean {
   return verdict.kind === 'proxy' && /[\s,;|]/.test(`${verdict.proxy.username}${verdict.proxy.password}`);
 }
 
-function loginNote({ username, password }: ListedProxy): string | undefined {
+/** What is worth knowing of a login of which one half is missing. */
+export function loginNote({ username, password }: ListedProxy): string | undefined {
   if (username === '' && password !== '') return 'a password stands without a username';
   return username !== undefined && password === '' ? 'a username stands without a password' : undefined;
 }

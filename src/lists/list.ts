@@ -1,6 +1,7 @@
 import { decodeList } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
 import { readHeadedLines } from './headings.ts';
+import { assertParseOptions } from './parse-options.ts';
 import { JsonLinesReader, JsonReader } from './readers/json.ts';
 import { ProxychainsReader } from './readers/proxychains.ts';
 import { LineReader, type ListReader } from './readers/reader.ts';
@@ -13,13 +14,14 @@ import type { ListVerdict, ParseOptions } from './types.ts';
  * pieces of one text as a stream or another iterable that is no array. Lines end in LF, CRLF or CR. What is no list is one
  * verdict, `not-a-list`, that says what it looks like.
  *
- * @throws INVALID_INPUT, when it is iterated, for a source of another shape; CANNOT_OPEN and what else `{ file }` runs into;
+ * @throws INVALID_INPUT, when it is iterated, for a source of another shape or an option outside its range; CANNOT_OPEN and what else `{ file }` runs into;
  *   what the source throws.
  */
 export async function* parseProxyList(
   source: ListSource,
   options: ParseOptions = {},
 ): AsyncGenerator<ListVerdict, void, undefined> {
+  assertParseOptions(options);
   let reader: ListReader | null = null;
   let head = '';
   for await (const piece of decodeList(source)) {

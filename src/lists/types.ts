@@ -1,4 +1,5 @@
-export type ListedProtocol = 'http' | 'https' | 'socks4' | 'socks5';
+export const LISTED_PROTOCOLS = ['http', 'https', 'socks4', 'socks5'] as const;
+export type ListedProtocol = (typeof LISTED_PROTOCOLS)[number];
 
 /** Where a list says that a proxy's exit is. Coordinates are WGS 84 degrees. */
 export interface ListedGeolocation {

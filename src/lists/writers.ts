@@ -1,3 +1,4 @@
+import { ProxyVaultError } from '../errors.ts';
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from './formulas.ts';
 import { parseProxyLine } from './line.ts';
 import { schemeNameOf } from './protocol.ts';
@@ -83,6 +84,8 @@ export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
         between: ',\n',
         end: '\n]\n',
       };
+    default:
+      throw new ProxyVaultError('INVALID_INPUT', `format must be one of ${EXPORT_FORMATS.join(', ')}.`);
   }
 }
 

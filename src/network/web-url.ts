@@ -6,3 +6,8 @@ export function webUrlProblem(text: string): string | null {
   const isUrl = /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && text.isWellFormed() && URL.canParse(text);
   return isUrl ? null : 'it must be an http or https URL without spaces and control characters';
 }
+
+/** A URL, or the beginning of one, without the login before its host. */
+export function withoutLogin(url: string): string {
+  return url.replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)[^/?#\\]*@/i, '$1');
+}

@@ -2,6 +2,7 @@ import { domainToUnicode } from 'node:url';
 
 import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../database/types.ts';
 import { normalizeDomainPattern } from '../network/domain.ts';
+import { withoutLogin } from '../network/web-url.ts';
 
 /** What a rule can ask about. A condition on a fact that is absent does not hold. */
 export type Facts = Partial<Record<RuleField, string | number | null | undefined>>;
@@ -67,6 +68,7 @@ type Form = (value: string | number) => string | number;
 
 /** The forms in which a fact and the values of a condition are compared. */
 function formsOf(field: RuleField, operator: RuleOperator): { fact: Form; value: Form } {
+  if (field === 'url') return { fact: wholeUrl, value: wholeUrl };
   if (field !== 'domain') return { fact: normalize, value: normalize };
   if (!['contains', 'starts-with', 'ends-with'].includes(operator))
     return { fact: wholeDomain, value: wholeDomain };
@@ -77,6 +79,11 @@ function formsOf(field: RuleField, operator: RuleOperator): { fact: Form; value:
 
 function normalize(value: string | number): string | number {
   return typeof value === 'string' ? value.toLowerCase() : value;
+}
+
+/** A URL without its login, which is no part of what is asked for and could pass by a rule that blocks. */
+function wholeUrl(value: string | number): string {
+  return withoutLogin(String(value)).toLowerCase();
 }
 
 /** A domain, or the host of a URL, in the one form in which it is stored: no other spelling passes by a rule that blocks. */

@@ -60,8 +60,8 @@ export class VerdictCounter {
   comments = 0;
   blank = 0;
   proxies = 0;
-  /** Whether something is not a list, is empty, or is cut off. */
-  isIncomplete = false;
+  /** The first rejection of what is not a list, is empty, or is cut off. */
+  broken: Refusal | undefined;
   readonly refused: Refusal[] = [];
   /** How many lists have neither a proxy nor a rejected line. */
   #emptyLists = 0;
@@ -148,7 +148,7 @@ export class VerdictCounter {
   #addRefusal(verdict: Extract<ListVerdict, { kind: 'refused' }>, file: string | undefined): void {
     const { line, column, code, reason, text } = verdict;
     const refusal = { ...(file === undefined ? {} : { file }), line, column, code, reason, text };
-    this.isIncomplete ||= code === 'not-a-list' || code === 'truncated';
+    if (code === 'not-a-list' || code === 'truncated') this.broken ??= refusal;
     this.#onRefused?.(refusal);
     if (this.refused.length < MOST_REFUSALS) this.refused.push(refusal);
     else this.#more++;

@@ -14,13 +14,8 @@ import { EncryptionService } from '../database/services/index.ts';
 import { Turns } from '../database/turns.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { Spool } from '../files/spool.ts';
-import {
-  LIST_FORMATS,
-  type ListedProxy,
-  type ListSource,
-  type ParseOptions,
-  parseProxyList,
-} from '../lists/index.ts';
+import { type ListedProxy, type ListSource, type ParseOptions, parseProxyList } from '../lists/index.ts';
+import { assertParseOptions } from '../lists/parse-options.ts';
 import { type ImportResult, type Refusal, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
 import { type List, listsOf, type NamedList } from './named-lists.ts';
@@ -289,7 +284,8 @@ function keyForDryRun(
 }
 
 function assertImportOptions(options: ImportListOptions): void {
-  const { tag, sync, batch = 1, format = 'auto', maxRemove } = options;
+  assertParseOptions(options);
+  const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);
   if (sync && tag === undefined)
     throw new ProxyVaultError(
@@ -298,16 +294,21 @@ function assertImportOptions(options: ImportListOptions): void {
     );
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
-  if (!LIST_FORMATS.includes(format))
-    throw new ProxyVaultError('INVALID_INPUT', `format must be one of ${LIST_FORMATS.join(', ')}.`);
 }
 
-function assertSyncable({ proxies, isIncomplete }: VerdictCounter, { sync, force }: ImportListOptions): void {
-  if (!sync || force || (proxies > 0 && !isIncomplete)) return;
+function assertSyncable(
+  { proxies, broken, refused }: VerdictCounter,
+  { sync, force }: ImportListOptions,
+): void {
+  if (!sync || force || (proxies > 0 && broken === undefined)) return;
   const what = proxies === 0 ? 'has no readable proxy' : 'is incomplete, or a part of it is no list';
+  const first = broken ?? refused[0];
+  const where = first
+    ? ` (${first.file === undefined ? '' : `${first.file}, `}line ${first.line}: ${first.reason})`
+    : '';
   throw new ProxyVaultError(
     'INVALID_INPUT',
-    `The list ${what}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
+    `The list ${what}${where}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
-import type { ListSource } from '../lists/index.ts';
+import { type ListSource, parseProxyLine } from '../lists/index.ts';
 import { assertListSource, assertNoPath } from '../lists/source.ts';
 
 /** A list with the name under which its refusals are reported. */
@@ -28,7 +28,23 @@ export function listsOf(source: unknown): readonly List[] {
 function requireList({ name, source }: { name: string | undefined; source: unknown }): List {
   assertNoPath(source);
   assertListSource(source);
+  assertNoDownload(source);
   return { name, source };
+}
+
+/** @throws INVALID_INPUT for the URL of a list. It may hold a token, so it is not repeated. */
+function assertNoDownload(source: ListSource): void {
+  const isOne = source instanceof URL || (typeof source === 'string' && source.length <= 2048);
+  const text = isOne ? String(source).trim() : '';
+  if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) return;
+  const { pathname, search } = new URL(text);
+  const verdict = parseProxyLine(text);
+  if ((pathname === '/' && search === '') || verdict.kind !== 'refused') return;
+  if (verdict.code !== 'missing-port' && verdict.code !== 'trailing-text') return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    'The list is a URL, and an import downloads nothing: fetch it, check that this worked, and give its text.',
+  );
 }
 
 function isNamed(list: unknown): list is { name: string; source: unknown } {

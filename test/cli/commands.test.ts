@@ -229,6 +229,27 @@ describe('add, show, list and remove', () => {
     expect(run(['add', 'nonsense']).status).toBe(1);
   });
 
+  it('add keeps the name of a URL, reads a form by name, and says what an import would note', () => {
+    const { run, json } = commandLine();
+    expect(run(['add', 'socks5://u:p@a.example:1#My%20name']).stdout).toMatch(/^Added My name as /);
+    expect(run(['add', 'a.example:2#theirs', '--name', 'mine']).stdout).toMatch(/^Added mine as /);
+    expect(run(['add', 'a.example:3;canary-u;canary-p']).status).toBe(1);
+    const form = ['add', 'a.example:3;canary-u;canary-p', '--format', 'host:port:user:pass'];
+    expect(json(...form)).toMatchObject({ url: 'http://***:***@a.example:3' });
+    const half = run(['add', ':canary-p@a.example:4']);
+    expect(half.stderr).toContain('Note: a password stands without a username. (NOTE)');
+    expect(run(['add', 'a.example:5', '--username', 'canary-u', '--json']).stderr).toContain(
+      '"code":"NOTE","message":"The proxy was added. Note: a username stands without a password."',
+    );
+    const whole = run(['add', 'canary-u@a.example:6', '--password-stdin'], { input: 'canary-p\n' });
+    expect(whole).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Note') });
+    for (const args of [['--username', 'other'], ['--password-stdin']]) {
+      const other = run(['add', 'canary-u:canary-p@a.example:7', ...args], { input: 'other' });
+      expect(other).toMatchObject({ status: 1, stderr: expect.stringContaining('names another one') });
+      expect(other.stderr).not.toContain('canary');
+    }
+  });
+
   it('list pages and filters', () => {
     const { json, run } = commandLine();
     run(['import', '-'], { input: Array.from({ length: 5 }, (_, i) => `h${i}.example:80`).join('\n') });

@@ -80,3 +80,20 @@ it.each([
   expect(stderr).toContain('Write a domain such as shop.example, or a URL.');
   expect(`${stdout}${stderr}`).not.toContain('canary');
 });
+
+it('the login of a URL in a rule is neither stored nor shown', () => {
+  const { run, json } = withPool();
+  const values = ['http://canary-user@bank.example/', '//canary@c.example/a@b'];
+  const conditions = [
+    { field: 'url', operator: 'starts-with', value: 'https://canary-user:canary-pass@shop.example/cart' },
+    { field: 'url', operator: 'in', value: values },
+  ];
+  const rule = { name: 'n', conditionLogic: 'OR', conditions, actions: [{ type: 'block' }] };
+  expect(run(['rules', 'add', JSON.stringify(rule)]).status).toBe(0);
+  expect(run(['rules', 'list']).stdout).not.toContain('canary');
+  const [stored] = json<{ rules: { conditions: { value: unknown }[] }[] }>('rules', 'list').rules;
+  expect(stored?.conditions.map(({ value }) => value)).toEqual([
+    'https://shop.example/cart',
+    ['http://bank.example/', '//c.example/a@b'],
+  ]);
+});

@@ -140,6 +140,37 @@ describe('a sync from the command line', () => {
   });
 });
 
+it('an import that is used wrongly ends with exit code 2, and makes no pool', () => {
+  const { run, db } = commandLine();
+  for (const [args, problem] of [
+    [['-', '--max-remove', '3'], '--max-remove is for a sync'],
+    [[''], 'the path of the list is empty'],
+  ] as const)
+    expect(run(['import', ...args], { input: 'a.example:1\n' })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(problem),
+    });
+  expect(existsSync(db)).toBe(false);
+});
+
+it('a sync with a list that is broken says where', () => {
+  const { run, folder } = commandLine();
+  const list = join(folder, 'lists');
+  mkdirSync(list);
+  writeFileSync(join(list, 'a.txt'), 'a.example:1\nb.example:2:u\n');
+  const sync = ['import', list, '--tag', 'a', '--sync'];
+  writeFileSync(join(list, 'b.txt'), '<!DOCTYPE html>\n<html></html>\n');
+  const page = 'b.txt, line 1: this is no list of proxies: it looks like an HTML page';
+  expect(run(sync)).toMatchObject({ status: 1, stderr: expect.stringContaining(page) });
+  writeFileSync(join(list, 'b.txt'), '');
+  const empty = 'is incomplete, or a part of it is no list (b.txt, line 1: the list is empty), so a sync';
+  expect(run(sync)).toMatchObject({ status: 1, stderr: expect.stringContaining(empty) });
+  const none = run(['import', '-', '--tag', 'a', '--sync'], { input: '# h\nb.example:2:canary\n' });
+  expect(none.status).toBe(1);
+  expect(none.stderr).toContain('has no readable proxy (line 2: a username stands without a password');
+  expect(none.stderr).not.toContain('canary');
+});
+
 describe('an import that finds nothing', () => {
   it.each(['', '\n\n', '# none today\n'])('in %j is an error, also with --json and in a dry run', (input) => {
     const { run } = commandLine();

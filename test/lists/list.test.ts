@@ -139,3 +139,55 @@ describe.runIf(existsSync(LISTS))('real lists (skipped where they are not beside
     expect(countries.filter((country) => country === undefined)).toHaveLength(0);
   });
 });
+
+it('a heading gives its protocol to the lines after it that name none', async () => {
+  const protocolsOf = async (text: string, options = {}): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const verdict of parseProxyList(text, options))
+      found.push(verdict.kind === 'proxy' ? verdict.proxy.protocol : verdict.kind);
+    return found;
+  };
+  for (const heading of [
+    '# SOCKS5',
+    '[SOCKS5]',
+    '=== socks5 ===',
+    'socks5:',
+    'SOCKS5 proxies',
+    '// SOCKS v5 proxy list',
+    '** socks5 **',
+  ])
+    expect([
+      heading,
+      await protocolsOf(`a.example:1\n${heading}\nb.example:2:u:p\nhttp://c.example:3\n`),
+    ]).toEqual([heading, ['http', 'comment', 'socks5', 'http']]);
+  const several = '# HTTP\na.example:1\n\n# Updated today\nb.example:2\n# SOCKS4\nc.example:3\n';
+  expect(await protocolsOf(several, { strictProtocol: true })).toEqual([
+    'comment',
+    'http',
+    'blank',
+    'comment',
+    'http',
+    'comment',
+    'socks4',
+  ]);
+  for (const rows of ['ip,port\na.example,1', 'ip port\na.example 1', '"a.example","1","u","p"'])
+    expect([rows, (await protocolsOf(`# SOCKS5\n${rows}\n`)).at(-1)]).toEqual([rows, 'socks5']);
+  const table = 'HTTP\nip,port\na.example,1\n[SOCKS4]\nb.example,2\nSOCKS5:\nc.example,3\n';
+  expect(await protocolsOf(table)).toEqual([
+    'comment',
+    'comment',
+    'http',
+    'comment',
+    'socks4',
+    'comment',
+    'socks5',
+  ]);
+  for (const heading of ['# SOCKS', 'SOCKS4/5'])
+    expect(await protocolsOf(`${heading}\na.example:1\nsocks5://b.example:2\n`)).toEqual([
+      'comment',
+      'refused',
+      'socks5',
+    ]);
+  for (const line of ['# my socks5 proxies are fast', '# socks5://a', 'nothing'])
+    expect((await protocolsOf(`${line}\na.example:1\n`))[1]).toBe('http');
+});

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
-import { importProxies, ProxyRepository } from 'proxyvault';
+import { exportProxies, importProxies, ProxyRepository, parseProxyLine } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
 import { type ListSource, parseProxyList } from '../../src/lists/index.ts';
 import { openMigrated, temporaryFolder } from '../support/temporary.ts';
@@ -172,7 +172,7 @@ describe('an import', () => {
 
   it('of a text that is no path reads it', async () => {
     const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
-    const texts = ['http://a.example:1', 'a.example:1/', 'http://a.example/list.txt', '# /a/b', '// a'];
+    const texts = ['http://a.example:1', 'a.example:1/', '# /a/b', '// a'];
     for (const text of [...texts, '["http://a.example:1"]'])
       for await (const verdict of parseProxyList(text)) expect(verdict.line).toBe(1);
     for (const text of ['http://a.example:1', '["http://a.example:1"]'])
@@ -181,6 +181,30 @@ describe('an import', () => {
       const error = await importProxies(db, text, { dryRun: true }).catch((thrown) => thrown);
       expect(String(error.message)).not.toContain('looks like a path');
     }
+  });
+
+  it('of a URL of a list says that nothing is downloaded', async () => {
+    const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
+    const urls = [
+      'https://a.example/list.txt?key=canary',
+      'http://a.example:8080/list',
+      'https://a.example?key=canary',
+    ];
+    for (const url of urls.flatMap((text) => [text, new URL(text), [{ name: 'a', source: text }]])) {
+      const error = await importProxies(db, url).catch((thrown) => thrown);
+      expect(error).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('downloads nothing'),
+      });
+      expect(error.message).not.toContain('canary');
+    }
+    const proxies = [
+      'http://a.example:1/',
+      new URL('http://a.example:1/'),
+      'https://t.me/socks?server=a.example&port=1',
+    ];
+    for (const proxy of proxies)
+      expect(await importProxies(db, proxy, { dryRun: true })).toMatchObject({ added: 1 });
   });
 
   it('never shows what may be a login', async () => {
@@ -206,4 +230,33 @@ describe('an import', () => {
     const lists = [first, { name: 'b', source: { file: file() } }, { name: 'c', source: ['c.example:3'] }];
     expect(await importProxies(db, lists)).toMatchObject({ added: 3, lines: 5 });
   });
+});
+
+it('an option outside its range is INVALID_INPUT, whatever the list has', async () => {
+  const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
+  const wrong = [
+    { format: 'foxyproxy' },
+    { protocol: 'socks5h' },
+    { protocol: '' },
+    { strictProtocol: 'yes' },
+    null,
+    'json',
+  ];
+  for (const options of wrong as never[]) {
+    const rejected = { code: 'INVALID_INPUT' };
+    await expect(parseProxyList('socks5://a.example:1', options).next()).rejects.toMatchObject(rejected);
+    await expect(importProxies(db, 'socks5://a.example:1', options)).rejects.toMatchObject(rejected);
+    expect(() => parseProxyLine('socks5://a.example:1', options)).toThrow(expect.objectContaining(rejected));
+  }
+  expect(new ProxyRepository(db).count()).toBe(0);
+  for (const line of [5, null, undefined, Buffer.from('a.example:1')] as never[])
+    expect(() => parseProxyLine(line)).toThrow(/^A line must be a text; this is /);
+  expect(() => [...exportProxies(db, { format: 'xml' as never })]).toThrow(
+    'format must be one of urls, colon, csv, json, template.',
+  );
+});
+
+it('an import of a login without a key says where to give it', async () => {
+  const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
+  await expect(importProxies(db, 'a.example:1:u:p')).rejects.toThrow('or as the option `encryption`');
 });

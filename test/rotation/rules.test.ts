@@ -18,6 +18,14 @@ const holds = (condition: RotationRule['conditions'][number], facts: Facts): boo
   matchRules([{ ...base, conditions: [condition] }], facts).length === 1;
 
 describe('conditions', () => {
+  it('compare URLs without their logins', () => {
+    const condition = { field: 'url', operator: 'starts-with', value: 'https://u:p@shop.example/' } as const;
+    for (const url of ['https://shop.example/', 'https://a:b@shop.example/x', 'HTTPS://a@c@Shop.example/'])
+      expect([url, holds(condition, { url })]).toEqual([url, true]);
+    for (const url of ['https://shop.example.org/', 'https://a.example/https://u:p@shop.example/'])
+      expect([url, holds(condition, { url })]).toEqual([url, false]);
+  });
+
   it('compare texts without regard to case, and numbers as numbers', () => {
     const facts = { domain: 'Shop.Example.com', hour: 9, latency: 120 };
     const cases: [RotationRule['conditions'][number], boolean][] = [

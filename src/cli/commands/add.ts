@@ -4,11 +4,14 @@ import { Command, Option } from 'commander';
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
 import { ProxyRepository } from '../../database/repositories/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
-import { type ListedProxy, parseProxyLine } from '../../lists/index.ts';
+import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/index.ts';
+import { loginNote } from '../../lists/line.ts';
+import { LINE_FORMS, type LineForm } from '../../lists/types.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { warn } from '../warn.ts';
 
 interface AddOptions extends VaultOptions {
   name?: string;
@@ -18,6 +21,7 @@ interface AddOptions extends VaultOptions {
   username?: string;
   passwordStdin?: boolean;
   localDns?: boolean;
+  format?: LineForm;
 }
 
 export function addCommand(): Command {
@@ -25,6 +29,11 @@ export function addCommand(): Command {
     new Command('add')
       .description('add one proxy')
       .argument('<proxy>', 'a URL, or any form that a list may have')
+      .addOption(
+        new Option('--format <form>', 'the form of the proxy, if it may be read in several ways').choices(
+          LINE_FORMS,
+        ),
+      )
       .option('--name <name>')
       .option('--region <region>')
       .addOption(
@@ -38,7 +47,8 @@ export function addCommand(): Command {
       .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
     'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   ).action(async (given: string, options: AddOptions) => {
-    const listed = await withPassword(read(given, options), options);
+    const { proxy: read, notes } = readProxy(given, options);
+    const listed = await withLogin(read, options);
     const { username = '', password = '', rotateUrl, ...proxy } = listed;
     const isOpen = username === '' && password === '' && rotateUrl === undefined;
     const credentials = isOpen ? null : { username, password, rotateUrl };
@@ -48,8 +58,8 @@ export function addCommand(): Command {
         const { name, region, localDns } = options;
         const created = new ProxyRepository(vault.db, vault.encryption).create({
           ...proxy,
-          name,
-          region,
+          name: name ?? proxy.name,
+          region: region ?? proxy.region,
           remoteDns: localDns ? false : proxy.remoteDns,
           credentials,
         });
@@ -58,19 +68,28 @@ export function addCommand(): Command {
           proxyViewer(vault, {})(created),
           () => text`Added ${created.name} as ${created.id}.`,
         );
+        // The options may have completed the login.
+        const said = listed === read ? notes : notes.filter((note) => note !== loginNote(read));
+        const missing = listed === read ? undefined : loginNote(listed);
+        for (const note of missing === undefined ? said : [...said, missing])
+          warn(options.json, 'NOTE', `The proxy was added. Note: ${note}.`);
       },
       { create: true, unlock: credentials !== null },
     );
   });
 }
 
-function read(given: string, { protocol, strictProtocol, localDns }: AddOptions): ListedProxy {
+function readProxy(
+  given: string,
+  { protocol, strictProtocol, localDns, format }: AddOptions,
+): Extract<LineVerdict, { kind: 'proxy' }> {
   const verdict = parseProxyLine(given, {
     protocol,
+    format,
     strictProtocol: strictProtocol && protocol === undefined,
   });
   if (verdict.kind === 'proxy') {
-    if (!localDns || !verdict.proxy.remoteDns) return verdict.proxy;
+    if (!localDns || !verdict.proxy.remoteDns) return verdict;
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'socks5h and socks4a say that the proxy resolves names, and --local-dns that it does not: leave one of them out.',
@@ -82,11 +101,21 @@ function read(given: string, { protocol, strictProtocol, localDns }: AddOptions)
   );
 }
 
-async function withPassword(
-  proxy: ListedProxy,
-  { username, passwordStdin }: AddOptions,
-): Promise<ListedProxy> {
-  if (!passwordStdin) return username === undefined ? proxy : { ...proxy, username };
-  const password = (await readText(process.stdin)).replace(/\r?\n$/, '');
+/** @throws INVALID_INPUT if an option names another login than the proxy has. */
+async function withLogin(proxy: ListedProxy, { username, passwordStdin }: AddOptions): Promise<ListedProxy> {
+  if (username === undefined && !passwordStdin) return proxy;
+  const password = passwordStdin
+    ? (await readText(process.stdin)).replace(/\r?\n$/, '')
+    : (proxy.password ?? '');
+  assertAgrees('username', proxy.username, username);
+  assertAgrees('password', proxy.password, password);
   return { ...proxy, username: username ?? proxy.username, password };
+}
+
+function assertAgrees(part: string, given = '', option = given): void {
+  if (given === '' || given === option) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `The proxy has a ${part}, and an option names another one: leave one of them out.`,
+  );
 }

@@ -32,7 +32,7 @@ export function exportCommand(): Command {
         'how the format template writes a line, such as {host}:{port}@{username}:{password}',
       )
       .option('--tag <tag>', 'only the proxies with this tag')
-      .option('--reveal', 'write usernames and passwords; without it they are masked')
+      .option('--reveal', 'write usernames, passwords and change-IP URLs; without it they are masked')
       .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
     'proxyvault export --format json --reveal --output pool.json',
   ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
@@ -58,8 +58,8 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   if (parts.count > 0)
     warn(json, 'PARTS_LEFT_OUT', `${format} cannot carry all of ${parts.count} (json and csv can).`, parts);
   if (proxies.count === 0) return;
-  const message = `${proxies.count} left out, which ${format} cannot carry (json and csv carry most).`;
-  warn(json, 'LEFT_OUT', message, proxies);
+  const advice = format === 'csv' || format === 'json' ? '' : ' (csv and json carry most proxies)';
+  warn(json, 'LEFT_OUT', `${proxies.count} left out of the list${advice}.`, proxies);
   process.exitCode = EXIT.failure;
 }
 

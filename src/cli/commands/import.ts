@@ -60,7 +60,8 @@ export function importCommand(): Command {
       .option('--dry-run', 'say what the import would do, and change nothing')
       .option('--batch <n>', 'commit after every n proxies, and not once for all', positiveNumber),
     'proxyvault import proxies.txt --tag provider-a --sync',
-  ).action(async (path: string, options: ImportOptions) => {
+  ).action(async (path: string, options: ImportOptions, command: Command) => {
+    assertUsedRightly(path, options, command);
     keepMemorySteady();
     if (path === '-' && process.stdin.isTTY && !options.json)
       writeError(
@@ -76,6 +77,13 @@ export function importCommand(): Command {
     assertFound(result);
     if (result.removal?.stopped) process.exitCode = EXIT.failure;
   });
+}
+
+/** Ends with exit code 2 for an empty path, as of an empty variable, and for a limit that nothing would heed. */
+function assertUsedRightly(path: string, { sync, maxRemove }: ImportOptions, command: Command): void {
+  if (path === '') command.error('error: the path of the list is empty');
+  if (!sync && maxRemove !== undefined)
+    command.error('error: --max-remove is for a sync: add --sync and --tag');
 }
 
 /** @throws INVALID_INPUT if every line was rejected. */

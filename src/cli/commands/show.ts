@@ -15,7 +15,7 @@ export function showCommand(): Command {
     new Command('show')
       .description('everything about one proxy')
       .argument('<id>')
-      .option('--reveal', 'show username and password'),
+      .option('--reveal', 'show username, password and change-IP URL'),
     'proxyvault show 0199c0de-0000-7000-8000-000000000001',
   ).action((id: string, options: VaultOptions & { reveal?: boolean }) =>
     withVault(

@@ -403,7 +403,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     if (this.#encryption) return this.#encryption.cipherOf(this.#session);
     throw new ProxyVaultError(
       'INVALID_INPUT',
-      `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor.`.trim(),
+      `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),
     );
   }
 }

@@ -249,7 +249,7 @@ export class ProxyIdentities<M extends Mode> {
     if (this.#encryption === null)
       throw new ProxyVaultError(
         'INVALID_INPUT',
-        'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor.',
+        'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option `encryption`.',
       );
     return this.#encryption.cipherOf(this.#session);
   }

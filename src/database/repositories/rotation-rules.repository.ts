@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
 import { normalizeDomainPattern } from '../../network/domain.ts';
+import { withoutLogin } from '../../network/web-url.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
 import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
@@ -34,7 +35,7 @@ export interface ReadRulesOptions {
   onInvalid?: ((error: ProxyVaultError) => void) | undefined;
 }
 
-const textField = z.enum(['url', 'protocol', 'region']);
+const textField = z.enum(['protocol', 'region']);
 const numberField = z.enum(['hour', 'weekday', 'failureCount', 'latency', 'successRate']);
 const pair = z.tuple([z.number(), z.number()], { error: 'must be two numbers, the first and the last' });
 
@@ -55,6 +56,10 @@ interface Operands {
 
 const ANY_TEXT: Operands = { whole: text(1024), part: text(1024) };
 
+/** Rules are stored and shown in clear. */
+const urlText = text(1024).transform(withoutLogin);
+const URL_TEXT: Operands = { whole: urlText, part: urlText };
+
 function textCondition<F extends string>(field: z.ZodType<F, F>, { whole, part }: Operands) {
   return z.discriminatedUnion('operator', [
     z.strictObject({ field, operator: z.enum(['equals', 'not-equals']), value: whole }),
@@ -67,6 +72,7 @@ function textCondition<F extends string>(field: z.ZodType<F, F>, { whole, part }
 function conditionsOf(domain: Operands) {
   const condition = z.discriminatedUnion('field', [
     textCondition(z.literal('domain'), domain),
+    textCondition(z.literal('url'), URL_TEXT),
     textCondition(textField, ANY_TEXT),
     z.discriminatedUnion('operator', [
       z.strictObject({

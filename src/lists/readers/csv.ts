@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 
 import { unescapedCells } from '../formulas.ts';
+import { optionsBelow } from '../headings.ts';
 import { readProxyLine, readUnnamedCells } from '../line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
@@ -16,7 +17,9 @@ const MOST_WAITING = 1000;
 
 /** Reads CSV with or without a header. A record is a line: no field of a proxy has a line end in it. */
 export class CsvReader implements ListReader {
-  readonly #options: ParseOptions;
+  readonly #given: ParseOptions;
+  /** Those of the rows below the last heading. */
+  #options: ParseOptions;
   readonly #lines = new LineSplitter(MAX_LINE);
   readonly #names = new UnreadNames('column');
   #begun = false;
@@ -28,6 +31,7 @@ export class CsvReader implements ListReader {
   #count = 0;
 
   constructor(options: ParseOptions) {
+    this.#given = options;
     this.#options = options;
   }
 
@@ -70,7 +74,7 @@ export class CsvReader implements ListReader {
     for (const line of lines) {
       const number = ++this.#count;
       if (line === null) yield tooLong(number, MAX_LINE);
-      else if (separatorOf(line) !== null) yield { kind: 'comment', line: number };
+      else if (separatorOf(line) !== null || this.#isHeading(line)) yield { kind: 'comment', line: number };
       else
         for (const verdict of readProxyLine(line, this.#options))
           yield placed(verdict, number, (code) => maskLine(line, code));
@@ -116,8 +120,9 @@ export class CsvReader implements ListReader {
   }
 
   #verdicts(line: string, cells: readonly string[] | null): LineVerdict[] {
-    if (isPassedOver(line, this.#header?.delimiter))
-      return [{ kind: line.trim() === '' ? 'blank' : 'comment' }];
+    const isPassed = isPassedOver(line, this.#header?.delimiter);
+    if ((isPassed || cells?.length === 1) && this.#isHeading(line)) return [{ kind: 'comment' }];
+    if (isPassed) return [{ kind: line.trim() === '' ? 'blank' : 'comment' }];
     // The line below the header of a Markdown table, a spreadsheet's `sep=;`, and the headers of files that were put together.
     if (/^[\s|:]*-{3}[\s|:-]*$/.test(line) || line === this.#headerLine || separatorOf(line) !== null)
       return [{ kind: 'comment' }];
@@ -129,6 +134,13 @@ export class CsvReader implements ListReader {
     return cells.length === 1
       ? readProxyLine(cells[0] ?? '', this.#options)
       : readUnnamedCells(cells, this.#options);
+  }
+
+  /** Whether a line has nothing but a protocol, which then holds for the rows below it. */
+  #isHeading(line: string): boolean {
+    const below = optionsBelow(line, this.#given);
+    this.#options = below ?? this.#options;
+    return below !== null;
   }
 
   #readProtocols(names: readonly string[], cells: readonly string[]): LineVerdict[] {

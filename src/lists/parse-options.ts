@@ -1,0 +1,18 @@
+import { ProxyVaultError } from '../errors.ts';
+import { LIST_FORMATS, LISTED_PROTOCOLS, type ParseOptions } from './types.ts';
+
+/** @throws INVALID_INPUT for an option outside its range, with what is allowed. */
+export function assertParseOptions(options: ParseOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalid('The options must be an object.');
+  const { format, protocol, strictProtocol } = options;
+  if (format !== undefined && !LIST_FORMATS.includes(format))
+    throw invalid(`format must be one of ${LIST_FORMATS.join(', ')}.`);
+  if (protocol !== undefined && !LISTED_PROTOCOLS.includes(protocol))
+    throw invalid(`protocol must be one of ${LISTED_PROTOCOLS.join(', ')}.`);
+  if (strictProtocol !== undefined && typeof strictProtocol !== 'boolean')
+    throw invalid('strictProtocol must be true or false.');
+}
+
+function invalid(message: string): ProxyVaultError {
+  return new ProxyVaultError('INVALID_INPUT', message);
+}
