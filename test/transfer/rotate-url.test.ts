@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import {
   type DatabaseManager,
@@ -12,20 +13,22 @@ import {
   type ProxyInput,
   ProxyRepository,
 } from 'proxyvault';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bytesOf, rowsOf } from '../support/pool.ts';
-import { openMigrated, thrownBy } from '../support/temporary.ts';
+import { openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';
 
 const ROTATE = 'https://canary-rotate.example/change?key=canary-key&x=a,b;"c"';
 const LOGIN = { username: 'u', password: 'p' };
 const PROXY = { host: 'h.example', port: 1, protocol: 'http' } as const;
 
-function open(): {
+interface Pool {
   db: DatabaseManager;
   encryption: EncryptionService;
   proxies: ProxyRepository;
   credentials: EncryptedCredentialsRepository;
-} {
+}
+
+function open(): Pool {
   const db = openMigrated();
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   const credentials = new EncryptedCredentialsRepository(db, encryption);
@@ -156,5 +159,68 @@ it.each(EXPORT_FORMATS)('is exported as %s and read back, or is said to be left 
   expect(revealed).toEqual(isRecord ? [ROTATE, ROTATE, undefined] : [undefined, undefined, undefined]);
   expect(await importProxies(other.db, masked, { encryption: other.encryption })).toMatchObject({
     refused: [{ code: 'bad-credentials' }, { code: 'bad-credentials' }],
+  });
+});
+
+describe('alone, it is no login: the proxy stays the one without a login at its address', () => {
+  const alone = { ...PROXY, credentials: { username: '', password: '', rotateUrl: ROTATE } };
+
+  it.each([
+    [
+      'a migration down and up',
+      ({ db, proxies }: Pool): void => {
+        proxies.create(alone);
+        db.migrations.to(5);
+        db.migrations.up();
+      },
+    ],
+    [
+      'the same beside a password without a username',
+      ({ db, proxies }: Pool): void => {
+        const { id } = proxies.create({ ...PROXY, credentials: { username: '', password: 'p' } });
+        proxies.create(alone);
+        db.migrations.to(5);
+        db.migrations.up();
+        proxies.delete(id);
+      },
+    ],
+    [
+      'its ciphertext is saved again',
+      ({ proxies, credentials }: Pool): void => {
+        const { id } = proxies.create(alone);
+        const data = credentials.findByProxyId(id);
+        if (data) credentials.save(id, data);
+      },
+    ],
+    [
+      'SQL has inserted a proxy',
+      ({ db }: Pool): void => {
+        db.driver.run(
+          `INSERT INTO proxies (id, name, host, port, protocol) VALUES ('a', 'n', 'h.example', 1, 'http')`,
+          {},
+        );
+      },
+    ],
+  ])('after %s', (_, prepare) => {
+    for (const again of [PROXY, alone]) {
+      const pool = open();
+      prepare(pool);
+      expect(thrownBy(() => pool.proxies.create(again))).toMatchObject({ code: 'CONFLICT' });
+      const imported = open();
+      prepare(imported);
+      expect(imported.proxies.importMany([again])).toMatchObject({ added: 0 });
+      expect(imported.proxies.count()).toBe(1);
+    }
+  });
+
+  it('and needs no key to be added, whatever is stored at its address', () => {
+    const { db, proxies, credentials } = open();
+    const { id } = proxies.create({ ...PROXY, credentials: LOGIN });
+    const data = credentials.findByProxyId(id);
+    if (data) credentials.save(id, data);
+    const keyless = new EncryptionService({ keyFile: join(temporaryFolder(), 'lost'), database: db });
+    const others = new ProxyRepository(db, keyless);
+    expect(others.importMany([PROXY])).toMatchObject({ added: 1 });
+    expect(thrownBy(() => others.create(PROXY))).toMatchObject({ code: 'CONFLICT' });
   });
 });

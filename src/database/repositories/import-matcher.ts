@@ -50,11 +50,12 @@ export class ImportMatcher<M extends Mode> {
   }
 
   /** Makes sure that the pool knows the usernames of its proxies at an address. */
-  *prepare({ protocol, host, port }: ProxyAddress, withLogin: boolean): Steps<M, void> {
+  *prepare({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): Steps<M, void> {
     if (!this.#hasUnnamed) return;
-    const place = `${protocol} ${host} ${port} ${withLogin ? 'login' : 'none'}`;
+    const isBare = !login || (login.username === '' && login.password === '');
+    const place = `${protocol} ${host} ${port} ${isBare ? 'bare' : 'login'}`;
     if (this.#memory.lookedAt.has(place)) return;
-    const wereThere = yield* this.#identities.identifyUnnamed({ protocol, host, port }, withLogin);
+    const wereThere = yield* this.#identities.identifyUnnamed({ protocol, host, port }, isBare);
     if (wereThere) this.#memory.lookedAt.add(place);
   }
 

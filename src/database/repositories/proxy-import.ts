@@ -110,7 +110,7 @@ export class ProxyImport<M extends Mode> {
     const { credentials } = input;
     const { identities } = this.#tools;
     const user = identities.userOf(input, credentials);
-    yield* this.#matcher.prepare(user, Boolean(credentials));
+    yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
     if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
     const match = yield* this.#matcher.match(user, credentials);
