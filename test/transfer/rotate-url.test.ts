@@ -35,6 +35,11 @@ function open(): Pool {
   return { db, encryption, proxies: new ProxyRepository(db, encryption), credentials };
 }
 
+const URL_LEFT_OUT =
+  'the change-IP URL was not stored: without the password, several proxies may be meant, or the stored login cannot be read';
+
+const leftOutOf = (...lines: number[]): object => ({ [URL_LEFT_OUT]: lines.map((line) => ({ line })) });
+
 const record = (members: object): string => JSON.stringify([{ ...PROXY, ...members }]);
 
 it('is stored encrypted with the login, and survives a rotation of the key and another address', async () => {
@@ -131,11 +136,41 @@ it('without a password does not take the place of a login that cannot be read', 
   const { id } = proxies.create({ ...PROXY, credentials: LOGIN });
   db.driver.run(`UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`, {});
   const list = record({ username: 'u', password: '', rotateUrl: ROTATE });
-  expect(await importProxies(db, list, { encryption })).toMatchObject({ unchanged: 1 });
+  expect(await importProxies(db, list, { encryption })).toMatchObject({
+    unchanged: 1,
+    noteLines: leftOutOf(1),
+  });
   expect(thrownBy(() => credentials.reveal(id))).toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
   const whole = record({ ...LOGIN, rotateUrl: ROTATE });
   expect(await importProxies(db, whole, { encryption })).toMatchObject({ updated: 1 });
   expect(credentials.reveal(id)).toEqual({ ...LOGIN, rotateUrl: ROTATE });
+});
+
+it('without a password is not lost without a word if it may be that of several proxies', async () => {
+  const { db, encryption, proxies, credentials } = open();
+  const logins = ['p', 'q'].map((password) => ({ username: 'u', password }));
+  proxies.importMany(logins.map((login) => ({ ...PROXY, credentials: login })));
+  const hidden = { ...PROXY, credentials: { username: 'u', password: '', rotateUrl: ROTATE } };
+  expect(proxies.importMany([{ ...PROXY, port: 2 }, hidden])).toEqual({
+    added: 1,
+    updated: 0,
+    unchanged: 1,
+    urlsLeftOut: [1],
+  });
+  const lines = JSON.stringify({ ...PROXY, username: 'u', rotateUrl: ROTATE });
+  for (const options of [{}, { batch: 1 }, { dryRun: true }, { tag: 't', sync: true, batch: 1 }]) {
+    const result = await importProxies(db, `${lines}\n${lines}`, { encryption, ...options });
+    expect(result).toMatchObject({ added: 0, unchanged: 2, noteLines: leftOutOf(1, 2) });
+    expect(JSON.stringify(result)).not.toContain('canary');
+  }
+  const named = [
+    { name: 'a.txt', source: 'http://h.example:2' },
+    { name: 'b.jsonl', source: lines },
+  ];
+  expect(await importProxies(db, named, { encryption })).toMatchObject({
+    noteLines: { [URL_LEFT_OUT]: [{ file: 'b.jsonl', line: 1 }] },
+  });
+  expect(proxies.findAll().map((proxy) => credentials.reveal(proxy))).toEqual([...logins, null]);
 });
 
 it.each(EXPORT_FORMATS)('is exported as %s and read back, or is said to be left out', async (format) => {

@@ -43,6 +43,8 @@ export class ImportMemory implements Disposable {
   read = 0;
   /** Addresses with proxies of unknown identity, whose logins the import has looked at. */
   readonly lookedAt = new Set<string>();
+  /** The places in the list of the entries whose change-IP URL could not be stored. */
+  readonly urlsLeftOut: number[] = [];
   readonly #found = new Positions();
   readonly #undecided = new Spool<Undecided>();
   /** By position of the only proxy: the password with which an entry would replace it; null if entries disagree. */
