@@ -182,17 +182,6 @@ export class ProxyIdentities<M extends Mode> {
     return wanted.length > 0;
   }
 
-  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
-  *loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
-    try {
-      return (yield this.#reveal(id)) as Login | null;
-    } catch (error) {
-      // A row that names no key may be sound, and the key a wrong one.
-      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
-      return 'unreadable';
-    }
-  }
-
   /** For a bare proxy no key is needed: what cannot be read without one stays unknown. */
   *#identifyAll(proxies: readonly Stored[], forBare: boolean): Steps<M, void> {
     for (const { id, hasLogin } of proxies) {

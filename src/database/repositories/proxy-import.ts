@@ -3,9 +3,9 @@ import { newId } from '../ids.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyInput } from '../types.ts';
 import { atIndex, parse } from '../validation.ts';
-import type { AddressedProxy } from './credential-record.ts';
+import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { type Decided, ImportMatcher } from './import-matcher.ts';
+import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
@@ -70,13 +70,15 @@ export class ProxyImport<M extends Mode> {
   readonly #options: ImportOptions;
   /** That of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
   #position = 1;
+  /** The pool had the address and username of the last entry. */
+  #lastWasKnown = false;
 
   constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
     this.#db = session.driver;
     this.#session = session;
     this.#tools = tools;
     this.#memory = memory;
-    this.#matcher = new ImportMatcher(session, tools.identities, memory);
+    this.#matcher = new ImportMatcher(session, tools, memory);
     this.#options = options;
   }
 
@@ -120,8 +122,15 @@ export class ProxyImport<M extends Mode> {
     const user = identities.userOf(input, credentials);
     yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
-    if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
-    const match = yield* this.#matcher.match(user, credentials);
+    // Most lists are new or known as a whole: then one statement is enough for an entry.
+    let match = this.#lastWasKnown ? yield* this.#matcher.match(user, credentials) : null;
+    if (match === null) {
+      this.#lastWasKnown = false;
+      if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
+      match = yield* this.#matcher.match(user, credentials);
+    }
+    this.#lastWasKnown = match !== null;
+    match ??= { is: 'new', identity: identities.complete(user, credentials) };
     if (match.is !== 'open') return yield* this.#storeDecided(entry, match);
     this.#memory.putOff({ ...entry, identity: match.identity, only: match.only });
     return null;
@@ -143,7 +152,7 @@ export class ProxyImport<M extends Mode> {
       this.#leaveUrlOut(entry);
       return 'unchanged';
     }
-    return yield* this.#update(id, entry, match.login);
+    return yield* this.#update(id, entry, match);
   }
 
   /** Says whether the statement has added it. */
@@ -169,7 +178,7 @@ export class ProxyImport<M extends Mode> {
   }
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
-  *#update(id: string, entry: Entry, login?: Login): Steps<M, 'updated' | 'unchanged'> {
+  *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
     const { name = null, region = null, geolocation, remoteDns, credentials } = input;
     let changed = 0;
@@ -184,18 +193,18 @@ export class ProxyImport<M extends Mode> {
         now: this.#now(),
       })) as number;
     }
-    const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, login) : null;
+    const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
     if (replacement) {
-      yield* this.#replaceLogin({ ...input, id }, replacement);
+      yield* this.#replaceLogin({ ...input, id }, replacement, match);
       changed++;
     }
     return changed > 0 ? 'updated' : 'unchanged';
   }
 
   /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
-  *#changedLogin(id: string, entry: Entry, given: Login, known: Login | undefined): Steps<M, Login | null> {
+  *#changedLogin(id: string, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
     if (given.password === '' && given.rotateUrl === undefined) return null;
-    const stored = known ?? (yield* this.#tools.identities.loginOf(id));
+    const stored = match.stored === undefined ? yield* this.#loginOf(id) : match.stored;
     if (stored === 'unreadable') {
       if (given.password !== '') return given;
       this.#leaveUrlOut(entry);
@@ -207,14 +216,23 @@ export class ProxyImport<M extends Mode> {
     return isSame ? null : { username: given.username, password, rotateUrl };
   }
 
+  *#loginOf(id: string): Steps<M, StoredLogin> {
+    try {
+      return (yield this.#tools.credentials.reveal(id)) as Login | null;
+    } catch (error) {
+      return asUnreadable(error);
+    }
+  }
+
   #leaveUrlOut({ index, input }: Entry): void {
     if (input.credentials?.rotateUrl !== undefined) this.#memory.urlsLeftOut.push(index);
   }
 
   /** For a proxy that is known to have the address and username. */
-  *#replaceLogin(proxy: AddressedProxy, login: Login): Steps<M, void> {
+  *#replaceLogin(proxy: AddressedProxy, login: Login, { replacesFingerprint }: Known): Steps<M, void> {
     yield this.#tools.credentials.add(proxy, login);
-    yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
+    if (replacesFingerprint)
+      yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */
