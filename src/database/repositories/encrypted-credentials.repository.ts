@@ -161,7 +161,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     });
   }
 
-  /** The login in a row of a join that has all columns of this table, and the address of the proxy. @throws as `reveal`. */
+  /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
   loginIn(row: Row): Login {
     return this.#decrypt(String(row.proxy_id), toAddress(row), toEncrypted(row));
   }

@@ -148,7 +148,7 @@ export class ImportMatcher<M extends Mode> {
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
     return this.#db.first(
-      `SELECT id, position, password_fingerprint FROM proxies
+      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },
@@ -162,22 +162,23 @@ export class ImportMatcher<M extends Mode> {
     { limit = 2, login = false }: { limit?: number; login?: boolean } = {},
   ): Result<M, Found[]> {
     return this.#db.all(
-      `SELECT p.id, p.position, p.password_fingerprint, p.protocol, p.host, p.port, c.*
+      // Each column costs time: only what is needed of a login, and not what the caller knows.
+      `SELECT p.id AS proxy_id, p.position, p.password_fingerprint,
+         c.encrypted_data, c.iv, c.auth_tag, c.key_id, c.binding, c.binding_version
        FROM proxies AS p LEFT JOIN encrypted_credentials AS c
          ON c.proxy_id = p.id AND (:login = 1 OR p.password_fingerprint IS NULL)
        WHERE p.host = :host AND p.port = :port AND p.protocol = :protocol
          AND p.username_fingerprint = :username_fingerprint
        LIMIT :limit`,
       { protocol, host, port, username_fingerprint, limit, login: login ? 1 : 0 },
-      toFoundWithLogin,
+      (row): Found => ({
+        ...toFound(row),
+        credential: row.encrypted_data === null ? null : { ...row, protocol, host, port },
+      }),
     );
   }
 }
 
-function toFoundWithLogin(row: Row): Found {
-  return { ...toFound(row), credential: row.proxy_id === null ? null : row };
-}
-
-function toFound({ id, position = null, password_fingerprint = null }: Row): Found {
-  return { id: String(id), position, password_fingerprint };
+function toFound({ proxy_id, position = null, password_fingerprint = null }: Row): Found {
+  return { id: String(proxy_id), position, password_fingerprint };
 }
