@@ -13,6 +13,7 @@ export type Decided = { is: 'new'; identity: ProxyIdentity } | Known;
 
 export interface Known {
   is: 'known';
+  /** Several if the password is hidden; none if an earlier entry of the list means the same several ones. */
   ids: readonly string[];
   /** The stored login of the proxy, if it was read. */
   stored?: StoredLogin;
@@ -45,8 +46,8 @@ export class ImportMatcher<M extends Mode> {
   readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #identities: ProxyIdentities<M>;
   readonly #memory: ImportMemory;
-  /** Who is meant by a username with a hidden password that several proxies have. */
-  readonly #hidden = new Map<string, readonly string[]>();
+  /** Usernames of several proxies, all of which an entry with a hidden password meant. */
+  readonly #hidden = new Set<string>();
   #hasUnnamed = false;
 
   constructor(
@@ -124,14 +125,13 @@ export class ImportMatcher<M extends Mode> {
   *#decideHidden(identity: ProxyIdentity): Steps<M, Decided> {
     const { protocol, host, port, username_fingerprint } = identity;
     const name = `${protocol} ${host} ${port} ${username_fingerprint}`;
-    let ids = this.#hidden.get(name);
-    if (ids === undefined) {
-      const found = (yield this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER })) as Found[];
-      if (found.some(({ position }) => this.#memory.isFound(position))) return { is: 'new', identity };
-      ids = found.map(({ id }) => id);
-      this.#hidden.set(name, ids);
-    }
-    return { is: 'known', ids };
+    if (this.#hidden.has(name)) return { is: 'known', ids: [] };
+    const found = (yield this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER })) as Found[];
+    // Between two transactions of an import somebody may have removed all of them, or all but one.
+    if (found.length === 0 || found.some(({ position }) => this.#memory.isFound(position)))
+      return { is: 'new', identity };
+    if (found.length > 1) this.#hidden.add(name);
+    return { is: 'known', ids: found.map(({ id }) => id) };
   }
 
   *#findExact(identity: ProxyIdentity): Steps<M, Decided | null> {
