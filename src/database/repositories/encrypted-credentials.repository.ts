@@ -163,7 +163,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
   loginIn(row: Row): Login {
-    return this.#decrypt(String(row.proxy_id), toAddress(row), toEncrypted(row));
+    const { proxy_id: id } = assertObject(row, 'row');
+    return this.#decrypt(String(id), toAddress(row), toEncrypted(row));
   }
 
   /**
