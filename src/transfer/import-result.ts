@@ -84,6 +84,15 @@ export class VerdictCounter {
     else this.#addRefusal(verdict, file);
   }
 
+  /** Counts a note about a proxy of this line. */
+  addNote(note: string, line: number, file: string | undefined): void {
+    const known = this.#notes.get(note);
+    if (known) known.count++;
+    else if (this.#notes.size < MOST_NOTES) this.#notes.set(note, { count: 1, places: [] });
+    else this.#notesMore++;
+    addPlace(this.#notes.get(note)?.places, line, file);
+  }
+
   /** Ends a list. If it is one of several and empty, it is rejected by name; else see `assertNotEmpty`. */
   endList(file?: string): void {
     const found = this.proxies + this.#rejected;
@@ -136,13 +145,7 @@ export class VerdictCounter {
 
   #addProxy({ notes, line }: Extract<ListVerdict, { kind: 'proxy' }>, file: string | undefined): void {
     this.proxies++;
-    for (const note of notes) {
-      const known = this.#notes.get(note);
-      if (known) known.count++;
-      else if (this.#notes.size < MOST_NOTES) this.#notes.set(note, { count: 1, places: [] });
-      else this.#notesMore++;
-      addPlace(this.#notes.get(note)?.places, line, file);
-    }
+    for (const note of notes) this.addNote(note, line, file);
   }
 
   #addRefusal(verdict: Extract<ListVerdict, { kind: 'refused' }>, file: string | undefined): void {

@@ -60,6 +60,9 @@ export interface ImportListOptions extends ParseOptions {
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 
+const URL_LEFT_OUT =
+  'the change-IP URL was not stored: without the password, several proxies may be meant, or the stored login cannot be read';
+
 const READ_STEP = 10_000;
 
 /** What is stored in one go, since it takes no longer than a turn of the event loop may. */
@@ -113,6 +116,10 @@ export async function importProxies(
     for (const proxy of spool.read()) await addInBatches(proxy);
   }
   await store.addLast(isBatched ? waiting : spool.read(), isBatched ? waiting.length : spool.count);
+  for (const index of memory.urlsLeftOut) {
+    const place = lines.placeOf(index);
+    if (place) counter.addNote(URL_LEFT_OUT, place.line, place.name);
+  }
   const result = counter.result(store.summary, store.removal);
   return dryRun ? { ...result, dryRun } : result;
 }

@@ -12,13 +12,20 @@ export class LineNumbers {
     this.#lines.push(line);
   }
 
+  /** Where the proxy with this index stands. */
+  placeOf(index: number): { line: number; name: string | undefined } | null {
+    const line = this.#lines[index];
+    if (line === undefined) return null;
+    return { line, name: this.#lists.findLast(({ first }) => first <= index)?.name };
+  }
+
   /** The error of a batch's proxy, which the repository counts from those that earlier batches have read. */
   locate(error: unknown, before: { read: number; stored: number }): unknown {
     if (!(error instanceof ProxyVaultError && error.cause instanceof ProxyVaultError)) return error;
     const index = before.read + Number(error.details.index);
-    const line = this.#lines[index];
-    if (line === undefined) return error;
-    const name = this.#lists.findLast(({ first }) => first <= index)?.name;
+    const found = this.placeOf(index);
+    if (found === null) return error;
+    const { line, name } = found;
     const place = name === undefined ? `Line ${line}` : `${name}, line ${line}`;
     const outcome =
       before.stored === 0

@@ -130,7 +130,14 @@ async function outcome(run: () => unknown): Promise<unknown> {
 
 it('before up() everything that needs a table says MIGRATION_PENDING with what to call', async () => {
   const db = openDatabase({ path: ':memory:' });
-  const { stats, check, 'RotationConfigRepository.reset': _, ...operations } = operationsOf(db);
+  const {
+    stats,
+    check,
+    'RotationConfigRepository.reset': _,
+    // It reads no table: it is given a row.
+    'EncryptedCredentialsRepository.loginIn': __,
+    ...operations
+  } = operationsOf(db);
   expect(Object.keys(operations).length).toBeGreaterThan(80);
   const wrong: string[] = [];
   for (const [name, run] of Object.entries(operations)) {

@@ -143,6 +143,16 @@ export function isUnreadable(error: unknown): error is ProxyVaultError {
   );
 }
 
+/** The stored login of a proxy, for an import: it replaces one that cannot be read, which does not stop it. */
+export type StoredLogin = Login | null | 'unreadable';
+
+/** @throws the error, if it is not about this login alone. */
+export function asUnreadable(error: unknown): 'unreadable' {
+  // A row that names no key may be sound, and the key a wrong one.
+  if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
+  return 'unreadable';
+}
+
 export function toLogin(proxyId: string, text: string): Login {
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
   const parsed = loginSchema.safeParse(jsonOf(text));

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Result, Session, Steps } from '../drivers/driver.ts';
+import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import {
   type CredentialCipher,
   type CredentialEncryption,
@@ -159,6 +159,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
       if (address && !(current && isSame(address, current))) throw movedError(id);
       return this.#decrypt(id, current, toEncrypted(row));
     });
+  }
+
+  /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
+  loginIn(row: Row): Login {
+    const { proxy_id: id } = assertObject(row, 'row');
+    return this.#decrypt(String(id), toAddress(row), toEncrypted(row));
   }
 
   /**

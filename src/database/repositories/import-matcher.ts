@@ -1,5 +1,7 @@
 import type { Driver, Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import type { Login, ProxyAddress } from '../types.ts';
+import { asUnreadable, type StoredLogin } from './credential-record.ts';
+import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
@@ -7,10 +9,17 @@ import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
 /** What an entry of a list is to the pool: another proxy, one (or, with a hidden password, several) it has, or open yet. */
 export type Match = Decided | Open;
 
-/** `login` is the stored login of the proxy, if it had to be read. */
-export type Decided =
-  | { is: 'new'; identity: ProxyIdentity }
-  | { is: 'known'; ids: readonly string[]; login?: Login };
+export type Decided = { is: 'new'; identity: ProxyIdentity } | Known;
+
+export interface Known {
+  is: 'known';
+  /** Several if the password is hidden; none if an earlier entry of the list means the same several ones. */
+  ids: readonly string[];
+  /** The stored login of the proxy, if it was read. */
+  stored?: StoredLogin;
+  /** The pool has a fingerprint of the password, and the entry replaces that password. */
+  replacesFingerprint?: boolean;
+}
 
 interface Open {
   is: 'open';
@@ -22,6 +31,8 @@ interface Found {
   id: string;
   position: SqlValue;
   password_fingerprint: SqlValue;
+  /** Null if the proxy has no login; undefined if it was not read. */
+  credential?: Row | null;
 }
 
 /**
@@ -32,15 +43,21 @@ interface Found {
  */
 export class ImportMatcher<M extends Mode> {
   readonly #db: Driver<M>;
+  readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #identities: ProxyIdentities<M>;
   readonly #memory: ImportMemory;
-  /** Who is meant by a username with a hidden password that several proxies have. */
-  readonly #hidden = new Map<string, readonly string[]>();
+  /** Usernames of several proxies, all of which an entry with a hidden password meant. */
+  readonly #hidden = new Set<string>();
   #hasUnnamed = false;
 
-  constructor(session: Session<M>, identities: ProxyIdentities<M>, memory: ImportMemory) {
+  constructor(
+    session: Session<M>,
+    tools: { credentials: EncryptedCredentialsRepository<M>; identities: ProxyIdentities<M> },
+    memory: ImportMemory,
+  ) {
     this.#db = session.driver;
-    this.#identities = identities;
+    this.#credentials = tools.credentials;
+    this.#identities = tools.identities;
     this.#memory = memory;
   }
 
@@ -50,23 +67,25 @@ export class ImportMatcher<M extends Mode> {
   }
 
   /** Makes sure that the pool knows the usernames of its proxies at an address. */
-  *prepare({ protocol, host, port }: ProxyAddress, withLogin: boolean): Steps<M, void> {
+  *prepare({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): Steps<M, void> {
     if (!this.#hasUnnamed) return;
-    const place = `${protocol} ${host} ${port} ${withLogin ? 'login' : 'none'}`;
+    const isBare = !login || (login.username === '' && login.password === '');
+    const place = `${protocol} ${host} ${port} ${isBare ? 'bare' : 'login'}`;
     if (this.#memory.lookedAt.has(place)) return;
-    const wereThere = yield* this.#identities.identifyUnnamed({ protocol, host, port }, withLogin);
+    const wereThere = yield* this.#identities.identifyUnnamed({ protocol, host, port }, isBare);
     if (wereThere) this.#memory.lookedAt.add(place);
   }
 
-  /** For an entry with an address and username that the pool has. */
-  *match(user: ProxyUser, login: Login | null | undefined): Steps<M, Match> {
-    const [first, second] = (yield this.#withUsername(user, 2)) as Found[];
-    if (first !== undefined && second === undefined) {
-      const stored = yield* this.#sameLogin(first, login);
-      if (stored !== null) return this.#found(first, stored);
+  /** Null if the pool has no proxy with this address and username. */
+  *match(user: ProxyUser, login: Login | null | undefined): Steps<M, Match | null> {
+    const [first, second] = (yield this.#withUsername(user)) as Found[];
+    if (first === undefined) return null;
+    if (second === undefined && first.password_fingerprint === null && login && login.password !== '') {
+      // Nobody needed a fingerprint of its password yet.
+      const stored = this.#storedIn(first);
+      if (stored !== 'unreadable' && stored?.password === login.password) return this.#found(first, stored);
     }
     const identity = this.#identities.complete(user, login);
-    if (first === undefined) return { is: 'new', identity };
     const isHidden = identity.password_fingerprint === '';
     if (second === undefined) {
       if (first.password_fingerprint === identity.password_fingerprint) return this.#found(first);
@@ -82,33 +101,37 @@ export class ImportMatcher<M extends Mode> {
   *decide({ identity, only }: Undecided): Steps<M, Decided> {
     if (only !== null && this.#memory.isReplaced(only)) {
       // Between two transactions of an import somebody may have removed it, or added another one.
-      const [first, second] = (yield this.#withUsername(identity, 2)) as Found[];
-      if (second === undefined && first?.id === only.id) return { is: 'known', ids: [only.id] };
+      const [first, second] = (yield this.#withUsername(identity, { login: true })) as Found[];
+      if (second === undefined && first?.id === only.id) {
+        const replacesFingerprint = first.password_fingerprint !== null;
+        return { is: 'known', ids: [only.id], stored: this.#storedIn(first), replacesFingerprint };
+      }
     }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
     return only === null ? yield* this.#decideHidden(identity) : { is: 'new', identity };
   }
 
-  /** The stored login of the only proxy with a username, if it is the entry's. Nobody needed a fingerprint of it yet. */
-  *#sameLogin(only: Found, login: Login | null | undefined): Steps<M, Login | null> {
-    if (only.password_fingerprint !== null || !login || login.password === '') return null;
-    const stored = yield* this.#identities.loginOf(only.id);
-    return stored !== 'unreadable' && stored?.password === login.password ? stored : null;
+  #storedIn({ credential }: Found): StoredLogin {
+    if (!credential) return null;
+    try {
+      return this.#credentials.loginIn(credential);
+    } catch (error) {
+      return asUnreadable(error);
+    }
   }
 
   /** Several proxies have the username, and the list hides which one it means: all of them, unless it has one by its password. */
   *#decideHidden(identity: ProxyIdentity): Steps<M, Decided> {
     const { protocol, host, port, username_fingerprint } = identity;
     const name = `${protocol} ${host} ${port} ${username_fingerprint}`;
-    let ids = this.#hidden.get(name);
-    if (ids === undefined) {
-      const found = (yield this.#withUsername(identity, Number.MAX_SAFE_INTEGER)) as Found[];
-      if (found.some(({ position }) => this.#memory.isFound(position))) return { is: 'new', identity };
-      ids = found.map(({ id }) => id);
-      this.#hidden.set(name, ids);
-    }
-    return { is: 'known', ids };
+    if (this.#hidden.has(name)) return { is: 'known', ids: [] };
+    const found = (yield this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER })) as Found[];
+    // Between two transactions of an import somebody may have removed all of them, or all but one.
+    if (found.length === 0 || found.some(({ position }) => this.#memory.isFound(position)))
+      return { is: 'new', identity };
+    if (found.length > 1) this.#hidden.add(name);
+    return { is: 'known', ids: found.map(({ id }) => id) };
   }
 
   *#findExact(identity: ProxyIdentity): Steps<M, Decided | null> {
@@ -118,14 +141,14 @@ export class ImportMatcher<M extends Mode> {
     return known && this.#found(known);
   }
 
-  #found({ id, position }: Found, login?: Login): Decided {
+  #found({ id, position }: Found, stored?: StoredLogin): Known {
     this.#memory.find(position);
-    return { is: 'known', ids: [id], ...(login && { login }) };
+    return { is: 'known', ids: [id], ...(stored && { stored }) };
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
     return this.#db.first(
-      `SELECT id, position, password_fingerprint FROM proxies
+      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },
@@ -133,20 +156,29 @@ export class ImportMatcher<M extends Mode> {
     );
   }
 
+  /** Reads the login in the same statement, if the caller asks for it or nothing else tells the password. */
   #withUsername(
     { protocol, host, port, username_fingerprint }: ProxyUser,
-    limit: number,
+    { limit = 2, login = false }: { limit?: number; login?: boolean } = {},
   ): Result<M, Found[]> {
     return this.#db.all(
-      `SELECT id, position, password_fingerprint FROM proxies
-       WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint
+      // Each column costs time: only what is needed of a login, and not what the caller knows.
+      `SELECT p.id AS proxy_id, p.position, p.password_fingerprint,
+         c.encrypted_data, c.iv, c.auth_tag, c.key_id, c.binding, c.binding_version
+       FROM proxies AS p LEFT JOIN encrypted_credentials AS c
+         ON c.proxy_id = p.id AND (:login = 1 OR p.password_fingerprint IS NULL)
+       WHERE p.host = :host AND p.port = :port AND p.protocol = :protocol
+         AND p.username_fingerprint = :username_fingerprint
        LIMIT :limit`,
-      { protocol, host, port, username_fingerprint, limit },
-      toFound,
+      { protocol, host, port, username_fingerprint, limit, login: login ? 1 : 0 },
+      (row): Found => ({
+        ...toFound(row),
+        credential: row.encrypted_data === null ? null : { ...row, protocol, host, port },
+      }),
     );
   }
 }
 
-function toFound({ id, position = null, password_fingerprint = null }: Row): Found {
-  return { id: String(id), position, password_fingerprint };
+function toFound({ proxy_id, position = null, password_fingerprint = null }: Row): Found {
+  return { id: String(proxy_id), position, password_fingerprint };
 }

@@ -23,6 +23,35 @@ class Positions {
 
 const CHUNK = 65_536;
 
+/** Which one password entries have for a proxy, by its position: 8 bytes each, where a Map takes 150. */
+class Replacements {
+  readonly #chunks = new Map<number, Float64Array>();
+
+  add(position: number, passwordFingerprint: string): void {
+    const key = Math.floor(position / PASSWORDS);
+    const chunk = this.#chunks.get(key) ?? new Float64Array(PASSWORDS);
+    this.#chunks.set(key, chunk);
+    const at = position - key * PASSWORDS;
+    const password = toNumber(passwordFingerprint);
+    if (chunk[at] === NONE) chunk[at] = password;
+    else if (chunk[at] !== password) chunk[at] = SEVERAL;
+  }
+
+  isOne(position: number): boolean {
+    const key = Math.floor(position / PASSWORDS);
+    return this.#chunks.get(key)?.[position - key * PASSWORDS] !== SEVERAL;
+  }
+}
+
+const PASSWORDS = 1024;
+const NONE = 0;
+const SEVERAL = -1;
+
+/** 48 bits of a fingerprint, which tell the few passwords of one proxy apart; a hidden password is 1. */
+function toNumber(fingerprint: string): number {
+  return fingerprint === '' ? 1 : 2 + Buffer.from(fingerprint, 'base64url').readUIntBE(0, 6);
+}
+
 /** An entry of a list that can be placed only once the whole list is known. */
 export interface Undecided {
   /** Its place in the list, from 0. */
@@ -35,18 +64,19 @@ export interface Undecided {
 
 /**
  * What an import must remember of a list until its end, so that the order of its lines does not matter: which proxies of
- * the pool it found or added, and the entries that are not decided. Memory hardly grows with the list: a bit for each proxy,
- * and the entries go to a temporary file, encrypted.
+ * the pool it found or added, and the entries that are not decided. Memory hardly grows with the list: a bit for each proxy, 8
+ * bytes for each that may get a new password, and the entries go to a temporary file, encrypted.
  */
 export class ImportMemory implements Disposable {
   /** How many entries were read. */
   read = 0;
   /** Addresses with proxies of unknown identity, whose logins the import has looked at. */
   readonly lookedAt = new Set<string>();
+  /** The places in the list of the entries whose change-IP URL could not be stored. */
+  readonly urlsLeftOut: number[] = [];
   readonly #found = new Positions();
   readonly #undecided = new Spool<Undecided>();
-  /** By position of the only proxy: the password with which an entry would replace it; null if entries disagree. */
-  readonly #replacements = new Map<number, string | null>();
+  readonly #replacements = new Replacements();
 
   get undecided(): number {
     return this.#undecided.count;
@@ -65,17 +95,12 @@ export class ImportMemory implements Disposable {
   /** Puts an entry off to the end of the list. */
   putOff(entry: Undecided): void {
     this.#undecided.push(entry);
-    if (entry.only === null) return;
-    const { position } = entry.only;
-    const { password_fingerprint: password } = entry.identity;
-    const other = this.#replacements.get(position);
-    if (other === undefined) this.#replacements.set(position, password);
-    else if (other !== password) this.#replacements.set(position, null);
+    if (entry.only) this.#replacements.add(entry.only.position, entry.identity.password_fingerprint);
   }
 
   /** Whether the whole list has one password for this proxy, and not the one that is stored. */
   isReplaced({ position }: { position: number }): boolean {
-    return !this.isFound(position) && this.#replacements.get(position) !== null;
+    return !this.isFound(position) && this.#replacements.isOne(position);
   }
 
   /** The entries that were put off, in the order of the list. */

@@ -110,7 +110,7 @@ export class ProxyIdentities<M extends Mode> {
   *assertFreeAt(address: ProxyAddress, id: string): Steps<M, void> {
     let stored = (yield this.#findStored(id)) as Stored | null;
     if (stored?.fingerprints === null) {
-      yield* this.#identifyAll([stored]);
+      yield* this.#identifyAll([stored], false);
       stored = (yield this.#findStored(id)) as Stored | null;
     }
     // What cannot be read cannot be compared.
@@ -146,15 +146,15 @@ export class ProxyIdentities<M extends Mode> {
    * stores their fingerprints. A login that cannot be read stays unknown.
    */
   *identify(identity: ProxyIdentity, except = ''): Steps<M, void> {
-    yield* this.identifyUnnamed(identity, isLogin(identity), except);
+    yield* this.identifyUnnamed(identity, isBare(identity), except);
     yield* this.identifyNamed(identity, except);
   }
 
   /**
-   * As `identify`, for the proxies at an address of which not even the username is known, with or without a login; says
-   * whether there were any.
+   * As `identify`, for the proxies at an address of which not even the username is known; says whether there were any. What
+   * is stored for a proxy without username and password may be a change-IP URL alone, so a bare one is looked for there too.
    */
-  *identifyUnnamed(at: ProxyAddress, withLogin: boolean, except = ''): Steps<M, boolean> {
+  *identifyUnnamed(at: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
     const { host, port, protocol } = at;
     const stored = (yield this.#db.all(
       `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
@@ -162,8 +162,8 @@ export class ProxyIdentities<M extends Mode> {
       { host, port, protocol },
       toStored,
     )) as Stored[];
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin === withLogin);
-    yield* this.#identifyAll(wanted);
+    const wanted = stored.filter(({ id, hasLogin }) => id !== except && (hasLogin || forBare));
+    yield* this.#identifyAll(wanted, forBare);
     return wanted.length > 0;
   }
 
@@ -177,30 +177,20 @@ export class ProxyIdentities<M extends Mode> {
       toStored,
     )) as Stored[];
     // One that has lost its login keeps the username, so that an import brings the login back.
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin && isLogin(identity));
-    yield* this.#identifyAll(wanted);
+    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin);
+    yield* this.#identifyAll(wanted, isBare(identity));
     return wanted.length > 0;
   }
 
-  /** The stored login. One that cannot be read is replaced by an import, and does not stop it. */
-  *loginOf(id: string): Steps<M, Login | null | 'unreadable'> {
-    try {
-      return (yield this.#reveal(id)) as Login | null;
-    } catch (error) {
-      // A row that names no key may be sound, and the key a wrong one.
-      if (!isUnreadable(error) || error.details.keyNamed === false) throw error;
-      return 'unreadable';
-    }
-  }
-
-  *#identifyAll(proxies: readonly Stored[]): Steps<M, void> {
+  /** For a bare proxy no key is needed: what cannot be read without one stays unknown. */
+  *#identifyAll(proxies: readonly Stored[], forBare: boolean): Steps<M, void> {
     for (const { id, hasLogin } of proxies) {
       if (hasLogin && this.#encryption === null) continue;
       try {
         const login = (yield this.#reveal(id)) as Login | null;
         yield this.#setIfFree(id, this.#fingerprintsOf(login ?? NO_LOGIN));
       } catch (error) {
-        if (!isUnreadable(error)) throw error;
+        if (!isUnreadable(error) && !(forBare && isKeyProblem(error))) throw error;
       }
     }
   }
@@ -255,8 +245,14 @@ export class ProxyIdentities<M extends Mode> {
   }
 }
 
-function isLogin({ username_fingerprint, password_fingerprint }: LoginFingerprints): boolean {
-  return username_fingerprint !== '' || password_fingerprint !== '';
+function isBare({ username_fingerprint, password_fingerprint }: LoginFingerprints): boolean {
+  return username_fingerprint === '' && password_fingerprint === '';
+}
+
+const KEY_PROBLEMS: readonly string[] = ['KEY_MISSING', 'KEY_MISMATCH', 'KEY_INVALID'];
+
+function isKeyProblem(error: unknown): boolean {
+  return error instanceof ProxyVaultError && KEY_PROBLEMS.includes(error.code);
 }
 
 function toStored({ id, has_login, username_fingerprint, password_fingerprint }: Row): Stored {

@@ -3,10 +3,10 @@ import { newId } from '../ids.ts';
 import { toStored } from '../timestamps.ts';
 import type { Login, ProxyInput } from '../types.ts';
 import { atIndex, parse } from '../validation.ts';
-import type { AddressedProxy } from './credential-record.ts';
+import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { type Decided, ImportMatcher } from './import-matcher.ts';
-import type { ImportMemory } from './import-memory.ts';
+import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
+import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
   alreadyThere,
@@ -25,6 +25,11 @@ export interface ImportSummary {
   /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
   updated: number;
   unchanged: number;
+  /**
+   * The indexes of the entries whose change-IP URL was not stored, since they have no password, and the username is that of
+   * several proxies or the stored login cannot be read. Absent if there are none, and if the import has a `memory`.
+   */
+  urlsLeftOut?: number[];
 }
 
 export interface ImportOptions {
@@ -43,6 +48,8 @@ export interface ImportOptions {
   memory?: ImportMemory | undefined;
   isLast?: boolean | undefined;
 }
+
+type Entry = Pick<Undecided, 'index' | 'input'>;
 
 type Outcome = 'added' | 'updated' | 'unchanged';
 
@@ -63,13 +70,15 @@ export class ProxyImport<M extends Mode> {
   readonly #options: ImportOptions;
   /** That of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
   #position = 1;
+  /** The pool had the address and username of the last entry. */
+  #lastWasKnown = false;
 
   constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
     this.#db = session.driver;
     this.#session = session;
     this.#tools = tools;
     this.#memory = memory;
-    this.#matcher = new ImportMatcher(session, tools.identities, memory);
+    this.#matcher = new ImportMatcher(session, tools, memory);
     this.#options = options;
   }
 
@@ -88,7 +97,7 @@ export class ProxyImport<M extends Mode> {
     for (const proxy of proxies) {
       const index = this.#memory.read++;
       try {
-        const outcome = yield* this.#store(parse(inputSchema, proxy, 'proxy'), index);
+        const outcome = yield* this.#store({ index, input: parse(inputSchema, proxy, 'proxy') });
         if (outcome !== null) count(outcome);
       } catch (error) {
         throw atIndex(error, index - before);
@@ -96,7 +105,7 @@ export class ProxyImport<M extends Mode> {
     }
     for (const entry of isLast ? this.#memory.entries() : []) {
       try {
-        count(yield* this.#storeDecided(entry.input, yield* this.#matcher.decide(entry)));
+        count(yield* this.#storeDecided(entry, yield* this.#matcher.decide(entry)));
       } catch (error) {
         throw atIndex(error, entry.index - before);
       }
@@ -106,20 +115,29 @@ export class ProxyImport<M extends Mode> {
   }
 
   /** Null if the entry must wait for the end of the list. */
-  *#store(input: ValidProxy, index: number): Steps<M, Outcome | null> {
+  *#store(entry: Entry): Steps<M, Outcome | null> {
+    const { input } = entry;
     const { credentials } = input;
     const { identities } = this.#tools;
     const user = identities.userOf(input, credentials);
-    yield* this.#matcher.prepare(user, Boolean(credentials));
+    yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
-    if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
-    const match = yield* this.#matcher.match(user, credentials);
-    if (match.is !== 'open') return yield* this.#storeDecided(input, match);
-    this.#memory.putOff({ index, input, identity: match.identity, only: match.only });
+    // Most lists are new or known as a whole: then one statement is enough for an entry.
+    let match = this.#lastWasKnown ? yield* this.#matcher.match(user, credentials) : null;
+    if (match === null) {
+      this.#lastWasKnown = false;
+      if (yield* this.#add(INSERT_FIRST_PROXY, input, { ...user, password_fingerprint })) return 'added';
+      match = yield* this.#matcher.match(user, credentials);
+    }
+    this.#lastWasKnown = match !== null;
+    match ??= { is: 'new', identity: identities.complete(user, credentials) };
+    if (match.is !== 'open') return yield* this.#storeDecided(entry, match);
+    this.#memory.putOff({ ...entry, identity: match.identity, only: match.only });
     return null;
   }
 
-  *#storeDecided(input: ValidProxy, match: Decided): Steps<M, Outcome> {
+  *#storeDecided(entry: Entry, match: Decided): Steps<M, Outcome> {
+    const { input } = entry;
     if (match.is === 'new') {
       const { identity } = match;
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
@@ -130,8 +148,11 @@ export class ProxyImport<M extends Mode> {
     for (const id of match.ids) yield* this.#tag(id);
     const [id, another] = match.ids;
     // If a hidden password may be that of several proxies, nothing is known of any of them.
-    if (id === undefined || another !== undefined) return 'unchanged';
-    return yield* this.#update(id, input, match.login);
+    if (id === undefined || another !== undefined) {
+      this.#leaveUrlOut(entry);
+      return 'unchanged';
+    }
+    return yield* this.#update(id, entry, match);
   }
 
   /** Says whether the statement has added it. */
@@ -157,7 +178,8 @@ export class ProxyImport<M extends Mode> {
   }
 
   /** Gives a known proxy what the list has; what the list does not say stays. */
-  *#update(id: string, input: ValidProxy, login?: Login): Steps<M, 'updated' | 'unchanged'> {
+  *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
+    const { input } = entry;
     const { name = null, region = null, geolocation, remoteDns, credentials } = input;
     let changed = 0;
     if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
@@ -171,29 +193,46 @@ export class ProxyImport<M extends Mode> {
         now: this.#now(),
       })) as number;
     }
-    const replacement = credentials ? yield* this.#changedLogin(id, credentials, login) : null;
+    const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
     if (replacement) {
-      yield* this.#replaceLogin({ ...input, id }, replacement);
+      yield* this.#replaceLogin({ ...input, id }, replacement, match);
       changed++;
     }
     return changed > 0 ? 'updated' : 'unchanged';
   }
 
   /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
-  *#changedLogin(id: string, given: Login, known: Login | undefined): Steps<M, Login | null> {
+  *#changedLogin(id: string, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
     if (given.password === '' && given.rotateUrl === undefined) return null;
-    const stored = known ?? (yield* this.#tools.identities.loginOf(id));
-    if (stored === 'unreadable') return given.password === '' ? null : given;
+    const stored = match.stored === undefined ? yield* this.#loginOf(id) : match.stored;
+    if (stored === 'unreadable') {
+      if (given.password !== '') return given;
+      this.#leaveUrlOut(entry);
+      return null;
+    }
     const password = given.password || (stored?.password ?? '');
     const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
     const isSame = stored?.password === password && stored.rotateUrl === rotateUrl;
     return isSame ? null : { username: given.username, password, rotateUrl };
   }
 
+  *#loginOf(id: string): Steps<M, StoredLogin> {
+    try {
+      return (yield this.#tools.credentials.reveal(id)) as Login | null;
+    } catch (error) {
+      return asUnreadable(error);
+    }
+  }
+
+  #leaveUrlOut({ index, input }: Entry): void {
+    if (input.credentials?.rotateUrl !== undefined) this.#memory.urlsLeftOut.push(index);
+  }
+
   /** For a proxy that is known to have the address and username. */
-  *#replaceLogin(proxy: AddressedProxy, login: Login): Steps<M, void> {
+  *#replaceLogin(proxy: AddressedProxy, login: Login, { replacesFingerprint }: Known): Steps<M, void> {
     yield this.#tools.credentials.add(proxy, login);
-    yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
+    if (replacesFingerprint)
+      yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */

@@ -255,7 +255,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     if (options.memory)
       return yield* new ProxyImport(this.#session, tools, options.memory, options).run(proxies);
     using memory = new ImportMemory();
-    return yield* new ProxyImport(this.#session, tools, memory, options).run(proxies);
+    const summary = yield* new ProxyImport(this.#session, tools, memory, options).run(proxies);
+    const { urlsLeftOut } = memory;
+    return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
   }
 
   *#move(params: Params): Steps<M, ProxyConfig> {

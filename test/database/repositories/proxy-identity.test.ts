@@ -21,8 +21,8 @@ interface Pool {
   credentials: EncryptedCredentialsRepository;
 }
 
-function open(): Pool {
-  const db = openMigrated({ path: ':memory:' });
+function open(verbose?: (sql: string) => void): Pool {
+  const db = openMigrated({ path: ':memory:', ...(verbose && { verbose }) });
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   return {
     db,
@@ -160,6 +160,32 @@ describe('a list with passwords that the pool does not have', () => {
       }
     },
   );
+
+  it('and a hidden one many times, looks at its proxies once', () => {
+    const sessions = Array.from({ length: 50 }, (_, n) => `u:s${n}`);
+    const statements = (lines: number): number => {
+      let count = 0;
+      const pool = open(() => count++);
+      pool.proxies.importMany(sessions.map(entry));
+      count = 0;
+      const list = Array.from({ length: lines }, () => entry('u'));
+      expect(pool.proxies.importMany(list, { tag: { name: 't', importId: 'now' } })).toMatchObject({
+        unchanged: lines,
+      });
+      expect(new ProxyTagsRepository(pool.db).count('t')).toBe(50);
+      return count;
+    };
+    expect((statements(101) - statements(1)) / 100).toBeLessThan(10);
+  });
+
+  it('and a hidden one, adds a proxy if all that it may have meant were removed between two batches', () => {
+    const pool = poolOf('u:p', 'u:q');
+    using memory = new ImportMemory();
+    pool.proxies.importMany([entry('u')], { memory, isLast: false });
+    for (const { id } of pool.proxies.findAll()) pool.proxies.delete(id);
+    expect(pool.proxies.importMany([], { memory })).toMatchObject({ added: 1 });
+    expect(contents(pool)).toEqual(['u: 0']);
+  });
 
   it('keeps what a sync cannot tell apart, and removes what left the list', () => {
     for (const [list, result] of [
