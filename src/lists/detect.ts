@@ -29,7 +29,8 @@ export function detectFormat(head: string, asked: ListFormat): Detected {
   if (asked !== 'auto') return { format: 'text' };
   const isYamlInBrackets = YAML_IN_BRACKETS.test(text);
   // An IPv6 address in brackets begins a text. What Python prints is JSON to be corrected, not lines with quotes in them.
-  if (!isYamlInBrackets && (text.startsWith('{') || /^\[\s*(?:[{["'(\]]|$)/.test(text)))
+  const isTemplate = /^\{(?:session|country|ttl)\}/.test(text);
+  if (!isYamlInBrackets && !isTemplate && (text.startsWith('{') || /^\[\s*(?:[{["'(\]]|$)/.test(text)))
     return detectJson(head);
   if (isClash(head)) return { format: 'clash' };
   if (isProxychains(text)) return { format: 'proxychains' };

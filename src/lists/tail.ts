@@ -54,7 +54,8 @@ function readName({ text, at }: Piece, after: After, isUrl: boolean): Tail {
   if (isWholeUrl(raw)) return { rotateUrl: raw };
   if (!isUrl) assertNoProtocol(raw, at);
   const isLogin = after === 'address' && (isPair(raw) || (/\s/.test(raw) && mayBeLogin(raw)));
-  if (isLogin || raw.includes('://')) {
+  // With a login of its own, a proxy may be followed by another one.
+  if (isLogin || raw.includes('://') || /[\p{L}\d\]]:\d{1,5}[:@;|]\S/u.test(raw)) {
     const reason =
       'this reads as a name, and as a login: write user:pass@host:port, or a name without : ; | and @';
     throw new Refused('ambiguous', reason, at);

@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../errors.ts';
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from './formulas.ts';
 import { parseProxyLine } from './line.ts';
+import { MASK } from './mask.ts';
 import { schemeNameOf } from './protocol.ts';
 import { readRecord } from './record.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
@@ -105,9 +106,34 @@ function endpointAndName(proxy: ListedProxy): Partial<ListedProxy> {
   return { ...endpointOf(proxy), name: proxy.name };
 }
 
+/** Percent escapes keep what would be read as something else, such as an address in a login, or a name that is a protocol. */
 function writeUrl(proxy: ListedProxy): string {
   const url = formatProxyUrl(proxy, { reveal: true });
-  return proxy.name === undefined ? url : `${url}#${encodeURIComponent(proxy.name)}`;
+  const named = proxy.name === undefined ? url : `${url}#${encodeURIComponent(proxy.name)}`;
+  // What is masked stays to be seen.
+  return isMasked(proxy) || isReadBack(named, proxy) ? named : writeEscaped(proxy);
+}
+
+function isMasked({ username, password }: ListedProxy): boolean {
+  return username === MASK && password === MASK;
+}
+
+function isReadBack(url: string, proxy: ListedProxy): boolean {
+  const verdict = parseProxyLine(url);
+  if (verdict.kind !== 'proxy') return false;
+  const { username = '', password = '', name } = verdict.proxy;
+  return username === (proxy.username ?? '') && password === (proxy.password ?? '') && name === proxy.name;
+}
+
+function writeEscaped(proxy: ListedProxy): string {
+  const { username = '', password = '', name } = proxy;
+  const login = username === '' && password === '' ? '' : `${escapeAll(username)}:${escapeAll(password)}@`;
+  const fragment = name === undefined ? '' : `#${escapeAll(name)}`;
+  return `${schemeNameOf(proxy)}://${login}${formatAddress(proxy)}${fragment}`;
+}
+
+function escapeAll(text: string): string {
+  return Buffer.from(text).toString('hex').replace(/../g, '%$&').toUpperCase();
 }
 
 /** The scheme stands before it unless it is HTTP, which is what an import takes where none is named. */

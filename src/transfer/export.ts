@@ -6,6 +6,7 @@ import {
   ProxyTagsRepository,
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
+import { assertObject } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import {
   type FormatOptions,
@@ -49,7 +50,7 @@ export function* exportProxies(
   db: DatabaseManager,
   options: ExportOptions = {},
 ): Generator<string, void, undefined> {
-  const { encryption, tag, reveal = false, onLeftOut } = options;
+  const { encryption, tag, reveal = false, onLeftOut } = assertObject(options, 'options');
   const tags = new ProxyTagsRepository(db);
   const formatter = new ListFormatter(options);
   yield formatter.begin();

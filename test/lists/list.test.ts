@@ -37,6 +37,16 @@ describe('parseProxyList', () => {
     });
   });
 
+  it.each([
+    ['# host port user pass\nh.example:1:u:p\n', ['comment', 'proxy']],
+    ['IP Port\nh.example:1\n', ['refused', 'proxy']],
+    ['host port\nh.example 1\n', ['comment', 'proxy']],
+    ['{session}-u:p@h.example:1\n', ['proxy']],
+    ['proxy.example.com:8080;user;pass\nh.example:1\n', ['refused', 'proxy']],
+  ])('is not mistaken for another format: %j', async (text, kinds) => {
+    expect((await collect(text)).map(({ kind }) => kind)).toEqual(kinds);
+  });
+
   it('ends lines at LF, CRLF and CR, and needs none at the end', async () => {
     const verdicts = await collect('h.example:1\r\nh.example:2\rh.example:3\n\nh.example:4');
     expect(

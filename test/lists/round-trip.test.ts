@@ -138,6 +138,40 @@ describe('a CSV', () => {
 });
 
 describe('any proxy, with any printable username and password,', () => {
+  it.each(['urls', 'template'] as const)(
+    'comes back from %s also if it looks like something else',
+    async (format) => {
+      const texts = [
+        '192.0.2.9',
+        'h.example',
+        'socks5',
+        'http',
+        'US',
+        'elite',
+        '"q"',
+        'a b',
+        'x:1',
+        '80',
+        'é',
+        '\u200b',
+        'https://x/?k',
+      ];
+      const proxies = texts.flatMap((username) =>
+        texts.map(
+          (password): ListedProxy => ({
+            ...{ protocol: 'http', host: 'h.example', port: 1 },
+            username,
+            password,
+            name: password,
+          }),
+        ),
+      );
+      const { kept, back, reasons } = await roundTrip(proxies, format);
+      expect(reasons).toEqual([]);
+      expect(back).toEqual(kept);
+    },
+  );
+
   it.each(EXPORT_FORMATS)('comes back from %s as it was, or is said to be left out', async (format) => {
     const isRecord = format === 'csv' || format === 'json';
     await fc.assert(

@@ -142,6 +142,7 @@ describe('what follows a proxy is no part of it', () => {
     ['192.0.2.1:8080#alice:S3cretPw9', 'refused'],
     ['http://192.0.2.1:8080#alice@S3cretPw9', 'refused'],
     ['http://192.0.2.1:8080#192.0.2.1:8080', { ...HTTP, name: '192.0.2.1:8080' }],
+    ['http://u:p@192.0.2.1:8080#h.example:81:alice:S3cretPw9', 'refused'],
     ['192.0.2.1:8080 # alice:S3cretPw9', 'refused'],
     ['192.0.2.1:8080 ; alice;S3cretPw9', 'refused'],
     ['192.0.2.1:8080 # alice S3cretPw9', 'refused'],

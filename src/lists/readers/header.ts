@@ -23,12 +23,19 @@ export function findHeader(lines: readonly string[]): { index: number; header: C
   for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue;
     const header = COMMENT.test(line) ? commentedHeader(line) : headerOf(line, delimiter, passed > 0);
-    if (header) return { index, header };
+    if (header && isAboveRows(header, lines.slice(index + 1))) return { index, header };
     if (COMMENT.test(line)) continue;
     delimiter = separatorOf(line) ?? delimiter;
     if (++passed > MOST_BANNER || readProxyLine(line)[0]?.kind === 'proxy') return null;
   }
   return null;
+}
+
+/** Words are no header above a line that is read without it: `# host port user pass` describes the form of the lines. */
+function isAboveRows({ delimiter, names }: CsvHeader, below: readonly string[]): boolean {
+  if (delimiter !== ' ') return true;
+  const row = below.find((line) => line.trim() !== '' && !COMMENT.test(line)) ?? '';
+  return row.trim().split(/\s+/).length === names.length || readProxyLine(row)[0]?.kind !== 'proxy';
 }
 
 /** The delimiter that a line `sep=;` sets for a spreadsheet, or null. */
