@@ -1,6 +1,6 @@
 /** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
 export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
-export { parseProxyLine } from './line.ts';
+export { parseProxyLine } from './line/line.ts';
 export { parseProxyList } from './list.ts';
 export { MASK } from './mask.ts';
 export type { ListSource } from './source.ts';

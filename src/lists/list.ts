@@ -1,6 +1,6 @@
 import { decodeList } from './decode.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './detect.ts';
-import { readHeadedLines } from './headings.ts';
+import { readHeadedLines } from './line/headings.ts';
 import { assertParseOptions } from './parse-options.ts';
 import { JsonLinesReader, JsonReader } from './readers/json.ts';
 import { ProxychainsReader } from './readers/proxychains.ts';

@@ -1,9 +1,9 @@
 import { ProxyVaultError } from '../errors.ts';
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from './formulas.ts';
-import { parseProxyLine } from './line.ts';
+import { parseProxyLine } from './line/line.ts';
 import { MASK } from './mask.ts';
 import { schemeNameOf } from './protocol.ts';
-import { readRecord } from './record.ts';
+import { readRecord } from './record/record.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
 import { formatAddress, formatProxyUrl } from './url.ts';
 

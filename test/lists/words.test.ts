@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../src/lists/index.ts';
-import { readProxyLine } from '../../src/lists/line.ts';
+import { readProxyLine } from '../../src/lists/line/line.ts';
 
 /** What a line reads as, in short: a proxy, `rejected`, or several proxies. */
 function read(line: string): unknown {

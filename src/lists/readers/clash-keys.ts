@@ -1,4 +1,4 @@
-import { fieldOf } from '../fields.ts';
+import { fieldOf } from '../record/fields.ts';
 
 /** A line `key: value` of YAML. */
 export interface Setting {

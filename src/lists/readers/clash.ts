@@ -1,8 +1,8 @@
-import { fieldOf } from '../fields.ts';
 import { MASK } from '../mask.ts';
 import { schemesNamed } from '../protocol.ts';
+import { fieldOf } from '../record/fields.ts';
+import { UnreadNames } from '../record/unread-names.ts';
 import type { ListVerdict, ParseOptions, RefusalCode } from '../types.ts';
-import { UnreadNames } from '../unread.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './clash-keys.ts';
 import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { type ListReader, placed, tooLong } from './reader.ts';

@@ -1,15 +1,15 @@
 import { parse } from 'csv-parse/sync';
 
 import { unescapedCells } from '../formulas.ts';
-import { optionsBelow } from '../headings.ts';
-import { readProxyLine, readUnnamedCells } from '../line.ts';
+import { optionsBelow } from '../line/headings.ts';
+import { readProxyLine, readUnnamedCells } from '../line/line.ts';
 import { type Line, LineSplitter } from '../lines.ts';
 import { maskLine } from '../mask.ts';
-import { readNamedLine } from '../named-line.ts';
 import { schemesNamed } from '../protocol.ts';
-import { readRecord } from '../record.ts';
+import { readNamedLine } from '../record/named-line.ts';
+import { readRecord } from '../record/record.ts';
+import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { UnreadNames } from '../unread.ts';
 import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
 

@@ -1,6 +1,6 @@
-import { type Field, fieldOf } from '../fields.ts';
-import { readProxyLine } from '../line.ts';
+import { readProxyLine } from '../line/line.ts';
 import { schemesNamed } from '../protocol.ts';
+import { type Field, fieldOf } from '../record/fields.ts';
 
 /** How the header of a CSV says that its columns are meant. */
 export interface CsvHeader {

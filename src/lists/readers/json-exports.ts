@@ -1,4 +1,4 @@
-import { Fields } from '../fields.ts';
+import { Fields } from '../record/fields.ts';
 import { plainText } from '../values.ts';
 
 /** A record in the names of another tool, as its members; or what it is, if it holds no proxy that can be read. */

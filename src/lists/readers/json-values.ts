@@ -1,15 +1,14 @@
 import { isIP } from 'node:net';
 
 import { toAddress } from '../address.ts';
-import { fieldOf } from '../fields.ts';
-import { readProxyLine, readUnnamedCells } from '../line.ts';
+import { readProxyLine, readUnnamedCells } from '../line/line.ts';
 import { MASK, maskLine } from '../mask.ts';
-import { readNamedLine } from '../named-line.ts';
 import { type Scheme, schemesNamed } from '../protocol.ts';
-import { hasAddress, maskRecord, readRecord } from '../record.ts';
-
+import { fieldOf } from '../record/fields.ts';
+import { readNamedLine } from '../record/named-line.ts';
+import { hasAddress, maskRecord, readRecord } from '../record/record.ts';
+import { nameOrMember, UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { nameOrMember, UnreadNames } from '../unread.ts';
 import { isKnown } from '../values.ts';
 import { type Element, ElementSplitter } from './json-elements.ts';
 import { hasLogin, isRecordLike, readExport } from './json-exports.ts';

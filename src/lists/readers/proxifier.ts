@@ -1,5 +1,5 @@
 import { MASK } from '../mask.ts';
-import { maskRecord, readRecord } from '../record.ts';
+import { maskRecord, readRecord } from '../record/record.ts';
 import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
 import { type ListReader, placed } from './reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';

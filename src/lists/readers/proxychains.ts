@@ -1,6 +1,6 @@
 import { parsePort } from '../../network/host.ts';
 import { toAddress } from '../address.ts';
-import { acceptProxy } from '../line.ts';
+import { acceptProxy } from '../line/line.ts';
 import { MASK } from '../mask.ts';
 import { requireScheme, schemeOf } from '../protocol.ts';
 import { Refused, verdictOf } from '../refused.ts';

@@ -1,11 +1,10 @@
 import { parseDocument } from 'yaml';
-
-import { Fields } from '../fields.ts';
-import { readProxyLine } from '../line.ts';
+import { readProxyLine } from '../line/line.ts';
 import { MASK, maskLine } from '../mask.ts';
-import { maskRecord, readRecord } from '../record.ts';
+import { Fields } from '../record/fields.ts';
+import { maskRecord, readRecord } from '../record/record.ts';
+import type { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ParseOptions, RefusalCode } from '../types.ts';
-import type { UnreadNames } from '../unread.ts';
 import { textOf } from '../values.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
 

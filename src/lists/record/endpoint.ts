@@ -1,13 +1,13 @@
-import { parsePort } from '../network/host.ts';
-import { toAddress } from './address.ts';
+import { parsePort } from '../../network/host.ts';
+import { toAddress } from '../address.ts';
+import { readProxyLine } from '../line/line.ts';
+import { type Scheme, unnamedScheme } from '../protocol.ts';
+import { Refused, refusalOf } from '../refused.ts';
+import type { LineVerdict, ParseOptions } from '../types.ts';
+import { plainText, readFlag, textOf } from '../values.ts';
 import type { Fields, Member } from './fields.ts';
-import { readProxyLine } from './line.ts';
 import { namesProtocol, readNamedLine } from './named-line.ts';
-import { type Scheme, unnamedScheme } from './protocol.ts';
-import { withTls } from './record-protocol.ts';
-import { Refused, refusalOf } from './refused.ts';
-import type { LineVerdict, ParseOptions } from './types.ts';
-import { plainText, readFlag, textOf } from './values.ts';
+import { withTls } from './protocol.ts';
 
 const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
 

@@ -1,16 +1,16 @@
+import { acceptProxy } from '../line/line.ts';
+import { maskLine } from '../mask.ts';
+import { schemesNamed } from '../protocol.ts';
+import { Refused, refusalOf, verdictOf } from '../refused.ts';
+import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from '../types.ts';
+import { isKnown, plainText, readFlag, textOf } from '../values.ts';
+import { readDetails } from './details.ts';
+import { readEndpoints } from './endpoint.ts';
 import { plainName } from './field-names.ts';
 import { type Field, Fields, fieldOf, type Member } from './fields.ts';
-import { acceptProxy } from './line.ts';
-import { maskLine } from './mask.ts';
-import { schemesNamed } from './protocol.ts';
-import { readDetails } from './record-details.ts';
-import { readEndpoints } from './record-endpoint.ts';
-import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './record-login.ts';
-import { recordSchemes } from './record-protocol.ts';
-import { Refused, refusalOf, verdictOf } from './refused.ts';
-import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from './types.ts';
-import { nameOrMember, UnreadNames } from './unread.ts';
-import { isKnown, plainText, readFlag, textOf } from './values.ts';
+import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
+import { recordSchemes } from './protocol.ts';
+import { nameOrMember, UnreadNames } from './unread-names.ts';
 
 /** Members that may be an object with the proxy in it. */
 const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);

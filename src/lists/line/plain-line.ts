@@ -1,10 +1,10 @@
 import { isIPv4 } from 'node:net';
 
-import { parsePort } from '../network/host.ts';
-import { toAddress } from './address.ts';
+import { parsePort } from '../../network/host.ts';
+import { toAddress } from '../address.ts';
+import { namesProtocol, schemeOf } from '../protocol.ts';
+import { LINE_FORMS, type ListedProxy, type ParseOptions } from '../types.ts';
 import { isPlaceOrKind } from './annotation.ts';
-import { namesProtocol, schemeOf } from './protocol.ts';
-import { LINE_FORMS, type ListedProxy, type ParseOptions } from './types.ts';
 
 /** An IPv4 address with its port, and perhaps a scheme: what most lines of free lists are. */
 const PLAIN = /^(?:(https?|socks[45][ah]?):\/\/)?(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}):([1-9]\d{0,4})$/;

@@ -1,6 +1,6 @@
+import type { ListedGeolocation } from '../types.ts';
+import { readKnown, readNumber } from '../values.ts';
 import { type Field, Fields, NO_FIELDS } from './fields.ts';
-import type { ListedGeolocation } from './types.ts';
-import { readKnown, readNumber } from './values.ts';
 
 interface Located {
   geolocation: ListedGeolocation | undefined;

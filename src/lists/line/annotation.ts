@@ -1,6 +1,6 @@
-import { type Scheme, schemesNamed } from './protocol.ts';
-import { Refused } from './refused.ts';
-import type { ListedGeolocation } from './types.ts';
+import { type Scheme, schemesNamed } from '../protocol.ts';
+import { Refused } from '../refused.ts';
+import type { ListedGeolocation } from '../types.ts';
 
 /** What the words after a proxy say. */
 export interface Annotation {

@@ -1,12 +1,12 @@
 import { isIPv6 } from 'node:net';
 
-import { parsePort } from '../network/host.ts';
-import { type Piece, readAddress, toAddress } from './address.ts';
+import { parsePort } from '../../network/host.ts';
+import { type Piece, readAddress, toAddress } from '../address.ts';
+import { namesProtocol, type Scheme, schemesNamed } from '../protocol.ts';
+import { Refused } from '../refused.ts';
+import type { ListedProxy } from '../types.ts';
 import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
 import { assertCertain, doubtful } from './certain-login.ts';
-import { namesProtocol, type Scheme, schemesNamed } from './protocol.ts';
-import { Refused } from './refused.ts';
-import type { ListedProxy } from './types.ts';
 
 /** A proxy without its protocol, and the protocols that are named beside it. */
 export type Columns = Omit<ListedProxy, 'protocol'> & { schemes: readonly Scheme[]; note?: string };

@@ -1,10 +1,10 @@
+import { Refused } from '../refused.ts';
+import type { ListedProxy } from '../types.ts';
+import { isKnown, readFlag, readText } from '../values.ts';
 import type { Fields } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
-import { Refused } from './refused.ts';
 import { readResponseTime } from './response-time.ts';
-import type { ListedProxy } from './types.ts';
-import { nameOrMember } from './unread.ts';
-import { isKnown, readFlag, readText } from './values.ts';
+import { nameOrMember } from './unread-names.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}[:;,#@|]\S*[:;,@|]\S/;

@@ -1,8 +1,8 @@
-import { parsePort } from '../network/host.ts';
-import { type Piece, toAddress } from './address.ts';
-import { Refused } from './refused.ts';
-import type { ListedProxy } from './types.ts';
-import { decodePercent } from './url.ts';
+import { parsePort } from '../../network/host.ts';
+import { type Piece, toAddress } from '../address.ts';
+import { Refused } from '../refused.ts';
+import type { ListedProxy } from '../types.ts';
+import { decodePercent } from '../url.ts';
 
 /** `tg://socks?…`, `https://t.me/socks?…`, and the same of `proxy`. */
 const LINK =

@@ -1,7 +1,7 @@
-import type { Piece } from './address.ts';
+import type { Piece } from '../address.ts';
+import { isUnsupported, requireSchemes, type Scheme } from '../protocol.ts';
+import { Refused } from '../refused.ts';
 import { PROTOCOL } from './annotation.ts';
-import { isUnsupported, requireSchemes, type Scheme } from './protocol.ts';
-import { Refused } from './refused.ts';
 
 /** A proxy without the words that stood before it, and the protocols that they named. */
 export interface Unwrapped {

@@ -1,7 +1,7 @@
-import { readProxyLine } from './line.ts';
-import type { Scheme } from './protocol.ts';
-import { Refused, refusalOf } from './refused.ts';
-import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
+import { readProxyLine } from '../line/line.ts';
+import type { Scheme } from '../protocol.ts';
+import { Refused, refusalOf } from '../refused.ts';
+import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from '../types.ts';
 
 /** An address and nothing else, as most lines are. */
 const ADDRESS = /^[\w.-]+:\d{1,5}$/;

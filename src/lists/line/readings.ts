@@ -1,9 +1,9 @@
-import { parsePort } from '../network/host.ts';
-import { type Address, endOfHost, type Piece, readAddress, requireAddress, toAddress } from './address.ts';
+import { parsePort } from '../../network/host.ts';
+import { type Address, endOfHost, type Piece, readAddress, requireAddress, toAddress } from '../address.ts';
+import { Refused } from '../refused.ts';
+import { LINE_FORMS, type LineForm } from '../types.ts';
 import { PROTOCOL } from './annotation.ts';
 import { doubtful } from './certain-login.ts';
-import { Refused } from './refused.ts';
-import { LINE_FORMS, type LineForm } from './types.ts';
 
 /** One way to read a line. */
 export interface Reading extends Address {

@@ -1,20 +1,12 @@
-import { ProxyVaultError } from '../errors.ts';
-import { isPrivateHost } from '../network/private.ts';
-import { assertBracketed, type Piece } from './address.ts';
-import { unquote, unwrap, withoutInvisible } from './around.ts';
-import { assertCertain } from './certain-login.ts';
-import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';
-import { assertCredentials } from './credentials.ts';
-import { readLink } from './links.ts';
-import { assertParseOptions } from './parse-options.ts';
-import { readPlainLine } from './plain-line.ts';
-import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from './protocol.ts';
-import { type Reading, readForms, readPlain } from './readings.ts';
-import { Refused, refusalOf, verdictOf, verdictsOf } from './refused.ts';
-import { readSeveral } from './several.ts';
-import { kindOf } from './source.ts';
-import { readTail } from './tail.ts';
-import { placeholdersOf } from './template.ts';
+import { ProxyVaultError } from '../../errors.ts';
+import { isPrivateHost } from '../../network/private.ts';
+import { assertBracketed, type Piece } from '../address.ts';
+import { assertCredentials } from '../credentials.ts';
+import { assertParseOptions } from '../parse-options.ts';
+import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from '../protocol.ts';
+import { Refused, refusalOf, verdictOf, verdictsOf } from '../refused.ts';
+import { kindOf } from '../source.ts';
+import { placeholdersOf } from '../template.ts';
 import {
   LINE_FORMS,
   type LineForm,
@@ -22,8 +14,16 @@ import {
   type ListedProxy,
   type ListFormat,
   type ParseOptions,
-} from './types.ts';
-import { decodePercent } from './url.ts';
+} from '../types.ts';
+import { decodePercent } from '../url.ts';
+import { unquote, unwrap, withoutInvisible } from './around.ts';
+import { assertCertain } from './certain-login.ts';
+import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';
+import { readLink } from './links.ts';
+import { readPlainLine } from './plain-line.ts';
+import { type Reading, readForms, readPlain } from './readings.ts';
+import { readSeveral } from './several.ts';
+import { readTail } from './tail.ts';
 
 /** What begins a comment; the number of a proxy, as in `#1 192.0.2.1:80`, does not. */
 const COMMENT = /^(?:#(?!\d{1,5}[.):]?\s+\S+[:.]\d)|;|\/\/)/;

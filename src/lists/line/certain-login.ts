@@ -1,8 +1,8 @@
-import { readAddress } from './address.ts';
+import { readAddress } from '../address.ts';
+import { namesProtocol, schemesNamed } from '../protocol.ts';
+import { Refused } from '../refused.ts';
+import type { LineForm } from '../types.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
-import { namesProtocol, schemesNamed } from './protocol.ts';
-import { Refused } from './refused.ts';
-import type { LineForm } from './types.ts';
 
 /** A login as the line has it, not decoded yet. */
 export interface RawLogin {

@@ -1,10 +1,10 @@
-import { type Piece, readAddress } from './address.ts';
+import { type Piece, readAddress } from '../address.ts';
+import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../protocol.ts';
+import { Refused } from '../refused.ts';
+import type { ListedProxy } from '../types.ts';
+import { decodePercent } from '../url.ts';
 import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
-import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from './protocol.ts';
-import { Refused } from './refused.ts';
 import { isRotateUrl } from './rotate-url.ts';
-import type { ListedProxy } from './types.ts';
-import { decodePercent } from './url.ts';
 
 /** What stands after a proxy. */
 export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latency' | 'rotateUrl'> {

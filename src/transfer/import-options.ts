@@ -1,0 +1,67 @@
+import type { EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import type { ParseOptions } from '../lists/index.ts';
+import { assertParseOptions } from '../lists/parse-options.ts';
+import type { Refusal } from './import-result.ts';
+import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
+
+/** How far an import is: first it reads lines, then it stores `total` proxies. */
+export type ImportProgress =
+  | { phase: 'reading'; done: number }
+  | { phase: 'storing'; done: number; total: number };
+
+export interface ImportListOptions extends ParseOptions {
+  /** Needed if the list has credentials. */
+  encryption?: EncryptionService | undefined;
+  /**
+   * Who resolves the names of targets, for SOCKS proxies of which the list does not say it. Unless given, new proxies do, and
+   * known ones stay as they are; false leaves it to their clients.
+   */
+  remoteDns?: boolean | undefined;
+  /** A tag for each proxy of the list. */
+  tag?: string | undefined;
+  /**
+   * Make the pool equal to the list for this tag: take the tag from proxies that are not in the list, and remove those that
+   * have no other tag. Statistics of what stays are kept. Needs `tag`.
+   */
+  sync?: boolean | undefined;
+  /**
+   * The most proxies that a sync may take the tag from: a number, or a share such as `'80%'` of those that had the tag before.
+   * A sync that would take it from more is stopped before it changes anything. Default: half of them, but fewer than 10 are
+   * always allowed.
+   */
+  maxRemove?: MaxRemove | undefined;
+  /** Sync in any case: also with a list that is empty, is no list, or ends in its middle, and without the limit of `maxRemove`. */
+  force?: boolean | undefined;
+  /** Say what would be done and change nothing. */
+  dryRun?: boolean | undefined;
+  /** Commit after every so many proxies, and not once for all: what was stored survives, and a repeat completes it. */
+  batch?: number | undefined;
+  onProgress?: ((progress: ImportProgress) => void) | undefined;
+  /** Called before a sync is stopped, with what it would remove. */
+  onStopped?: ((removal: Removal) => void) | undefined;
+  /** Called with each rejected line or record; the result has only the first 10,000. */
+  onRefused?: ((refusal: Refusal) => void) | undefined;
+}
+
+/** The limit of what a sync may remove, undefined being the default one; null if there is none. */
+export function limitOf({
+  sync,
+  force,
+  maxRemove,
+}: ImportListOptions): { most: MaxRemove | undefined } | null {
+  return sync && !force ? { most: maxRemove } : null;
+}
+
+export function assertImportOptions(options: ImportListOptions): void {
+  assertParseOptions(options);
+  const { tag, sync, batch = 1, maxRemove } = options;
+  assertMaxRemove(maxRemove);
+  if (sync && tag === undefined)
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'A sync needs a tag: it removes what left the list of that tag.',
+    );
+  if (!Number.isSafeInteger(batch) || batch < 1)
+    throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
+}
