@@ -13,7 +13,7 @@ const MAX_PIECE = 65_536;
 /**
  * The text of a list, in short pieces. Bytes are UTF-8, or UTF-16 with a byte order mark.
  *
- * @throws INVALID_INPUT for a source, or a piece of one, that is none; what the source throws.
+ * @throws INVALID_INPUT for an invalid source or piece; what the source throws.
  */
 export async function* decodeList(source: ListSource): AsyncGenerator<string, void, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | null = null;

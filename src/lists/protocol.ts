@@ -75,7 +75,7 @@ const FOREIGN = new Set([
   'raw',
 ]);
 
-/** The protocol that a URL scheme names, in any case; null if it names none. */
+/** The protocol that a URL scheme names, in any case; null for any other word. */
 export function schemeOf(name: string): Scheme | null {
   return SCHEMES.get(name.toLowerCase()) ?? null;
 }
@@ -84,7 +84,7 @@ const UNSUPPORTED = new RegExp(String.raw`^\s*(?:socks|${[...FOREIGN].join('|')}
 
 /**
  * The protocols that a word of a list names, in any case: a scheme, with or without `://`, or `SOCKS v5`, `HTTP(S)`,
- * `socks4/5`, `HTTPS proxy`. Null if it names none.
+ * `socks4/5`, `HTTPS proxy`. Null for any other word.
  */
 export function schemesNamed(word: string): readonly Scheme[] | null {
   if (word.length > MAX_WORD || !/^\s*[hs]/i.test(word)) return null;
@@ -167,5 +167,5 @@ function unknownScheme(name: string, at: number): Refused {
   if (/^socks$/.test(plain))
     return new Refused('unknown-scheme', 'SOCKS has two versions: write socks4 or socks5', at);
   const foreign = FOREIGN.has(plain) ? `${plain} is not supported: ` : '';
-  return new Refused('unknown-scheme', `${foreign}the protocol is none of ${known}`, at);
+  return new Refused('unknown-scheme', `${foreign}the protocol must be one of ${known}`, at);
 }

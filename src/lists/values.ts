@@ -41,7 +41,7 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** A text, number or flag as a text. Lists and objects are none: deep ones would exhaust the stack. */
+/** A text, number or flag as a text. Lists and objects have no text: deep ones would exhaust the stack. */
 export function plainText(value: unknown): string {
   return typeof value === 'object' || typeof value === 'function' ? '' : String(value);
 }

@@ -30,7 +30,7 @@ export function normalizeDomainPattern(
   return { pattern: isWildcard ? `*.${parsed.host}` : parsed.host, isWildcard };
 }
 
-/** The host of a domain, `user:pass@host:port` or URL, as it stands there; null if the text is none of them. */
+/** The host of a domain, `user:pass@host:port` or URL, as it is written; null for any other text. */
 function hostIn(text: string): string | null {
   if (!/[:/?#@\\]/.test(text) || isIPv6(text)) return text;
   // Browsers and curl read different hosts from `https://a.example\\@b.example`.

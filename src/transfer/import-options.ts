@@ -44,7 +44,7 @@ export interface ImportListOptions extends ParseOptions {
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 
-/** The limit of what a sync may remove, undefined being the default one; null if there is none. */
+/** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
 export function limitOf({
   sync,
   force,

@@ -44,7 +44,7 @@ export interface ImportResult extends ImportSummary {
   refused: Refusal[];
   /** How many more rejections there were; absent if none. */
   refusedMore?: number;
-  /** What is worth knowing of proxies that were taken, and of how many: the first 300 notes. Absent if there is none. */
+  /** What is worth knowing of proxies that were taken, and of how many: the first 300 notes. Absent if there are no notes. */
   notes?: Record<string, number>;
   /** The first 10 lines of each of these notes. */
   noteLines?: Record<string, NotePlace[]>;

@@ -21,7 +21,7 @@ const URL_LEFT_OUT =
  * with a `batch` of at most 1000 they have their turn between two batches. A sync in batches that has a limit is first tried as a
  * whole, in a transaction that is rolled back, so that it can be stopped before it changes anything.
  *
- * @throws INVALID_INPUT for options outside their range; a source that is none, or a path (write `{ file: path }`); a list that is
+ * @throws INVALID_INPUT for options outside their range; an invalid source, or a path (write `{ file: path }`); a list that is
  *   empty or has only comments; a sync with a list that is incomplete, or that would remove more than `maxRemove` (with
  *   `details.tag`, `of`, `leaving` and `removed`). BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the

@@ -131,7 +131,7 @@ export class ListStore {
   }
 }
 
-/** A dry run makes no key: where there is none, and nothing was encrypted yet, a throwaway one does. */
+/** A dry run stores no key: before the first login is stored, it uses a key that is thrown away. */
 function keyForDryRun(
   db: DatabaseManager,
   encryption: EncryptionService | undefined,

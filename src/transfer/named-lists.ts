@@ -14,7 +14,7 @@ export interface List {
   source: ListSource;
 }
 
-/** The lists that an import is given. @throws INVALID_INPUT for what is none, before anything is read. */
+/** The lists that an import is given. @throws INVALID_INPUT for anything else, before it reads. */
 export function listsOf(source: unknown): readonly List[] {
   if (!Array.isArray(source) || !source.some(isNamed)) return [requireList({ name: undefined, source })];
   return source.map((list: unknown, index) => {

@@ -82,7 +82,7 @@ describe.skipIf(!HAS_CURL)('curl behind a SOCKS proxy', () => {
 });
 
 describe('who resolves names', () => {
-  it('stands in every URL that is printed, and is decided only by name', () => {
+  it('is part of every URL that is printed, and changes only by name', () => {
     const { run, json } = commandLine();
     run(['import', '-'], { input: 'socks5://h.example:1\nsocks4a://h.example:2\nhttp://h.example:3\n' });
     run(['import', '-', '--local-dns'], {

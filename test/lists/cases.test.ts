@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
+import type { ListVerdict } from '../../src/lists/index.ts';
+import { collect } from '../support/verdicts.ts';
 
 /** What a verdict must be: see the comment of each form. */
 type Expected =
@@ -29,12 +30,6 @@ interface Case {
 const cases: Case[] = JSON.parse(
   readFileSync(new URL('../fixtures/lists.json', import.meta.url), 'utf8'),
 ) as Case[];
-
-async function collect(input: string): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(input)) verdicts.push(verdict);
-  return verdicts;
-}
 
 /** How many of the verdicts, from the first on, are what is expected; null if they are something else. */
 function match(expected: Expected, verdicts: readonly ListVerdict[]): number | null {

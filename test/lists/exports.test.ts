@@ -1,20 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
-
-async function collect(
-  source: Parameters<typeof parseProxyList>[0],
-  options?: ParseOptions,
-): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(source, options)) verdicts.push(verdict);
-  return verdicts;
-}
-
-const proxiesOf = (verdicts: readonly ListVerdict[]): unknown[] =>
-  verdicts.flatMap((verdict) => (verdict.kind === 'proxy' ? [verdict.proxy] : []));
-
-const kindsOf = (verdicts: readonly ListVerdict[]): string[] =>
-  verdicts.map((verdict) => (verdict.kind === 'refused' ? verdict.code : verdict.kind));
+import { collect, kindsOf, proxiesOf } from '../support/verdicts.ts';
 
 describe('links of Telegram', () => {
   const PROXY = { protocol: 'socks5', host: 'h.example', port: 1080 };
@@ -68,7 +53,7 @@ describe('proxychains', () => {
     expect(proxiesOf(await collect(`dynamic_chain\nproxy_dns\n${text}`))).toHaveLength(2);
   });
 
-  it('has settings, and rejects what is none and no proxy', async () => {
+  it('has settings, and rejects any other line that is not a proxy', async () => {
     const settings = [
       ...['strict_chain', 'chain_len = 2', 'quiet_mode', 'proxy_dns', 'remote_dns_subnet 224'],
       ...['tcp_read_time_out 15000', 'localnet 127.0.0.0/255.0.0.0', '[ProxyList]'],

@@ -1,21 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type ListFormat, type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
-
-async function collect(
-  source: Parameters<typeof parseProxyList>[0],
-  format?: ListFormat,
-): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(source, { format })) verdicts.push(verdict);
-  return verdicts;
-}
-
-const proxiesOf = (verdicts: readonly ListVerdict[]): unknown[] =>
-  verdicts.flatMap((verdict) => (verdict.kind === 'proxy' ? [verdict.proxy] : []));
-
-const kindsOf = (verdicts: readonly ListVerdict[]): string[] =>
-  verdicts.map((verdict) => (verdict.kind === 'refused' ? verdict.code : verdict.kind));
+import { collect, kindsOf, proxiesOf } from '../support/verdicts.ts';
 
 const PROXY = { protocol: 'http', host: '192.0.2.1', port: 80 };
 
@@ -91,10 +76,9 @@ describe('JSON', () => {
     [{ host: `${'x'.repeat(70_000)}`, port: 80 }, 'line-too-long'],
   ];
   it.each(refused)('refuses %j', async (record, code) => {
-    expect(kindsOf(await collect(JSON.stringify([record, { host: 'h.example', port: 1 }]), 'json'))).toEqual([
-      code,
-      'proxy',
-    ]);
+    expect(
+      kindsOf(await collect(JSON.stringify([record, { host: 'h.example', port: 1 }]), { format: 'json' })),
+    ).toEqual([code, 'proxy']);
   });
 
   it('gives a proxy for each protocol of a record, and takes texts', async () => {
@@ -136,7 +120,7 @@ describe('JSON', () => {
       }
       expect(await collect(pieces())).toEqual(whole);
     }
-    expect(kindsOf(await collect('['.repeat(200_000), 'json'))).toEqual(['truncated']);
+    expect(kindsOf(await collect('['.repeat(200_000), { format: 'json' }))).toEqual(['truncated']);
     expect(kindsOf(await collect(`[${'['.repeat(60_000)}${']'.repeat(60_000)}]`))).toEqual(['line-too-long']);
   });
 });
@@ -380,7 +364,7 @@ describe('a protocol above lines', () => {
     expect(kindsOf(await collect(text)).slice(2)).toEqual(['unknown-scheme', 'proxy']);
   });
 
-  it('with other words is none', async () => {
+  it('is not detected by other words', async () => {
     for (const text of [
       'HTTP proxies are best',
       'socks5 h.example:1080',

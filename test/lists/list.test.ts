@@ -2,12 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ListedProtocol, type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
-
-async function collect(...args: Parameters<typeof parseProxyList>): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(...args)) verdicts.push(verdict);
-  return verdicts;
-}
+import { collect } from '../support/verdicts.ts';
 
 function countKinds(verdicts: readonly ListVerdict[]): Record<string, number> {
   const counts: Record<string, number> = {};

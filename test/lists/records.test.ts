@@ -1,15 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
-
-async function collect(
-  source: Parameters<typeof parseProxyList>[0],
-  options?: ParseOptions,
-): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(source, options)) verdicts.push(verdict);
-  return verdicts;
-}
+import type { ParseOptions } from '../../src/lists/index.ts';
+import { collect } from '../support/verdicts.ts';
 
 const json = (...records: unknown[]): string => JSON.stringify(records);
 const csv = (...rows: string[]): string => rows.join('\n');

@@ -112,12 +112,8 @@ describe('a list', () => {
     ['records', () => [{ host: 'canary', port: 1 }], 'at index 0 it has an object'],
     ['bytes and lines', () => [Buffer.from('x'), 'y'], 'at index 0 it has an object of the class Buffer'],
     ['pieces in an array', () => ['a.example:1\nh.ex', 'ample:2\n'], 'at index 0 it has several lines'],
-    [
-      'a piece that is none',
-      () => Readable.from([{ host: 'canary' }]),
-      'A piece of a list is a text or bytes',
-    ],
-    ['pieces that are none', () => [17][Symbol.iterator](), 'this is a number'],
+    ['an invalid piece', () => Readable.from([{ host: 'canary' }]), 'A piece of a list is a text or bytes'],
+    ['invalid pieces', () => [17][Symbol.iterator](), 'this is a number'],
   ];
   it.each(invalid)('is not %s', async (_, source, says) => {
     await expect(endpointsOf(source())).rejects.toMatchObject({

@@ -298,7 +298,7 @@ describe('a protocol that is named anywhere', () => {
     expect(parseProxyLine('192.0.2.1:8080 socks4/5')).toMatchObject({ kind: 'refused', code: 'ambiguous' });
   });
 
-  it('is rejected if it disagrees with another, or is none that we speak', () => {
+  it('is rejected if it disagrees with another, or is not supported', () => {
     for (const line of [
       'http://192.0.2.1:8080 socks5',
       'socks5 http://192.0.2.1:8080',

@@ -1,18 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { type ListVerdict, type ParseOptions, parseProxyList } from '../../src/lists/index.ts';
-
-async function collect(
-  source: Parameters<typeof parseProxyList>[0],
-  options?: ParseOptions,
-): Promise<ListVerdict[]> {
-  const verdicts: ListVerdict[] = [];
-  for await (const verdict of parseProxyList(source, options)) verdicts.push(verdict);
-  return verdicts;
-}
-
-const proxiesOf = (verdicts: readonly ListVerdict[]): unknown[] =>
-  verdicts.flatMap((verdict) => (verdict.kind === 'proxy' ? [verdict.proxy] : []));
+import type { ListVerdict } from '../../src/lists/index.ts';
+import { collect, proxiesOf } from '../support/verdicts.ts';
 
 const refusedOf = (verdicts: readonly ListVerdict[]): unknown[] =>
   verdicts.flatMap((verdict) => (verdict.kind === 'refused' ? [[verdict.line, verdict.code]] : []));

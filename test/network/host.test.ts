@@ -161,7 +161,7 @@ describe('domain patterns', () => {
     'two words',
     'a@b@',
     'https://shop%2eexample/',
-  ])('of %j are none, and the error says what to write and not what was written', (text) => {
+  ])('of %j are rejected, and the error says what to write and not what was written', (text) => {
     const parsed = normalizeDomainPattern(text);
     expect(parsed).toMatchObject({ error: expect.stringContaining('Write a domain such as shop.example') });
     expect(JSON.stringify(parsed)).not.toContain('canary');

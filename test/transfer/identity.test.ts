@@ -78,6 +78,42 @@ describe('a list with sessions in its passwords', () => {
   });
 });
 
+describe('a list with one proxy on several lines', () => {
+  const record = (members: object): string =>
+    JSON.stringify({ url: 'http://user:pass@h.example:1', ...members });
+  const rotate = (n: number): string => `https://change.example/?key=${n}`;
+
+  it.each([{}, { batch: 1 }, { tag: 't', sync: true }] as ImportListOptions[])(
+    'takes the first line, adds what it lacks from the others, and changes nothing again, with %j',
+    async (options) => {
+      const { add, proxies } = pool();
+      const list = [
+        record({}),
+        record({ name: 'first', region: 'r1' }),
+        record({ name: 'second', region: 'r2', country: 'DE', rotateUrl: rotate(1) }),
+        record({ country: 'US', rotateUrl: rotate(2) }),
+      ].join('\n');
+      expect(await add(list, options)).toMatchObject({ added: 1 });
+      const [before] = proxies.findAll();
+      expect(before).toMatchObject({ name: 'first', region: 'r1', geolocation: { country: 'DE' } });
+      expect(await add(list, options)).toMatchObject({ added: 0, updated: 0, unchanged: 4 });
+      expect(proxies.findAll()).toEqual([before]);
+      expect(await add(`${record({ name: 'other' })}\n${list}`, options)).toMatchObject({
+        updated: 1,
+        unchanged: 4,
+      });
+      expect(proxies.findAll()).toMatchObject([{ name: 'other', region: 'r1' }]);
+    },
+  );
+
+  it('keeps the first change-IP URL of a proxy without a login too', async () => {
+    const { add } = pool();
+    const list = `h.example:1|${rotate(1)}\nh.example:1|${rotate(2)}\n`;
+    expect(await add(list)).toMatchObject({ added: 1 });
+    expect(await add(list)).toMatchObject({ updated: 0, unchanged: 2 });
+  });
+});
+
 describe('a new password for many users', () => {
   it('updates each proxy, also in batches and with progress to the end, in one transaction at the end', async () => {
     const users = (password: string): string =>

@@ -19,6 +19,8 @@ export interface Known {
   stored?: StoredLogin;
   /** The pool has a fingerprint of the password, and the entry replaces that password. */
   replacesFingerprint?: boolean;
+  /** An earlier line of the list was this proxy too. */
+  isRepeated?: boolean;
 }
 
 interface Open {
@@ -142,8 +144,9 @@ export class ImportMatcher<M extends Mode> {
   }
 
   #found({ id, position }: Found, stored?: StoredLogin): Known {
+    const isRepeated = this.#memory.isRepeated(position);
     this.#memory.find(position);
-    return { is: 'known', ids: [id], ...(stored && { stored }) };
+    return { is: 'known', ids: [id], isRepeated, ...(stored && { stored }) };
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {

@@ -89,7 +89,12 @@ export class ImportMemory implements Disposable {
 
   /** A malformed position cannot be remembered: its proxy counts as found, so that nothing replaces its password. */
   isFound(position: SqlValue): boolean {
-    return !Number.isSafeInteger(position) || this.#found.has(Number(position));
+    return !Number.isSafeInteger(position) || this.isRepeated(position);
+  }
+
+  /** Whether an earlier entry was this proxy. */
+  isRepeated(position: SqlValue): boolean {
+    return Number.isSafeInteger(position) && this.#found.has(Number(position));
   }
 
   /** Puts an entry off to the end of the list. */

@@ -10,6 +10,7 @@ import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import {
   alreadyThere,
+  defaultName,
   flagOf,
   INSERT_FIRST_PROXY,
   INSERT_PROXY,
@@ -27,7 +28,7 @@ export interface ImportSummary {
   unchanged: number;
   /**
    * The indexes of the entries whose change-IP URL was not stored, since they have no password, and the username is that of
-   * several proxies or the stored login cannot be read. Absent if there are none, and if the import has a `memory`.
+   * several proxies or the stored login cannot be read. Absent if no entry is left out, or if the import has a `memory`.
    */
   urlsLeftOut?: number[];
 }
@@ -177,21 +178,20 @@ export class ProxyImport<M extends Mode> {
     if (tag) yield this.#tools.tags.add(id, tag.name, tag.importId);
   }
 
-  /** Gives a known proxy what the list has; what the list does not say stays. */
+  /**
+   * Gives a known proxy what the list has; what the list does not say stays. If several lines are the same proxy, the first one
+   * counts and the others only add what is missing: so the same list changes nothing the next time.
+   */
   *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
     const { name = null, region = null, geolocation, remoteDns, credentials } = input;
     let changed = 0;
     if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
       const location = geolocation ? JSON.stringify(geolocation) : null;
-      changed = (yield this.#describe({
-        id,
-        name,
-        region,
-        geolocation: location,
-        remote_dns: flagOf(remoteDns),
-        now: this.#now(),
-      })) as number;
+      const described = { id, name, region, geolocation: location, now: this.#now() };
+      changed = (yield match.isRepeated
+        ? this.#fillIn({ ...described, default_name: defaultName(input) })
+        : this.#describe({ ...described, remote_dns: flagOf(remoteDns) })) as number;
     }
     const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
     if (replacement) {
@@ -211,7 +211,8 @@ export class ProxyImport<M extends Mode> {
       return null;
     }
     const password = given.password || (stored?.password ?? '');
-    const rotateUrl = given.rotateUrl ?? stored?.rotateUrl;
+    const urls = [given.rotateUrl, stored?.rotateUrl];
+    const rotateUrl = (match.isRepeated ? urls.reverse() : urls).find((url) => url !== undefined);
     const isSame = stored?.password === password && stored.rotateUrl === rotateUrl;
     return isSame ? null : { username: given.username, password, rotateUrl };
   }
@@ -249,6 +250,22 @@ export class ProxyImport<M extends Mode> {
          OR name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
          OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
+      params,
+    );
+  }
+
+  /** Sets what is not null and the proxy does not have. */
+  #fillIn(params: Params): Result<M, number> {
+    return this.#db.run(
+      `UPDATE proxies SET
+         name = CASE WHEN name = :default_name THEN coalesce(:name, name) ELSE name END,
+         region = coalesce(region, :region),
+         geolocation_json = coalesce(geolocation_json, :geolocation),
+         updated_at = :now
+       WHERE id = :id AND (
+         (name = :default_name AND name <> coalesce(:name, name))
+         OR coalesce(region, '') <> coalesce(region, :region, '')
+         OR coalesce(geolocation_json, '') <> coalesce(geolocation_json, :geolocation, ''))`,
       params,
     );
   }

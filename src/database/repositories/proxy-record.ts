@@ -167,6 +167,11 @@ export const INSERT_OTHER_PROXY = `
     WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL)
   ON CONFLICT DO NOTHING`;
 
+/** The name of a proxy that was given none. */
+export function defaultName({ host, port }: Pick<ValidProxy, 'host' | 'port'>): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /** The parameters of an insert. */
 export function toParams(
   input: ValidProxy,
@@ -178,7 +183,7 @@ export function toParams(
   const { remoteDns = true } = input;
   return {
     id,
-    name: name ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    name: name ?? defaultName(input),
     host,
     port,
     protocol,

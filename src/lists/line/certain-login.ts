@@ -32,8 +32,11 @@ const LINK = /^[\w-]+(?:\.[\w-]+)+[/?]/;
 /** What begins another part after a password: an arrow, or a bracket before such a link. */
 const PART_BEGIN = /[-=]>|[[(<{](?:[\w-]+\.)+[\w-]+[/?]/;
 
+/** The end of a password that looks cut off or wrapped: a bracket, a slash, an escape such as `\\n`, `{note}`. */
+const CUT_OFF = /[/\\[\](){<>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/;
+
 /**
- * Rejects a login that may have swallowed what is none: a blank, a URL, another proxy, a protocol, a quote, a list's own
+ * Rejects a login that may have swallowed other text: a blank, a URL, another proxy, a protocol, a quote, a list's own
  * separators. Whoever has such a login names the form of the line, or writes a URL with percent escapes.
  *
  * @throws Refused (ambiguous), which says what is in the login.
@@ -98,10 +101,7 @@ function assertBegins({ username, password }: RawLogin, at: number): void {
 /** The line ends with the password, so that a word after it would be a part of it. */
 function assertEnds({ username, password, tail }: RawLogin, at: number): void {
   if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
-  if (
-    /[/\\[\](){<>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/.test(password) ||
-    /^[,;|]+\s*$/.test(tail)
-  )
+  if (CUT_OFF.test(password) || /^[,;|]+\s*$/.test(tail))
     throw doubtful('the password may end before its last character', at);
   if (/^(?:user(?:name)?|login|usr)(?:=|$)/i.test(username) && /(?:^|:)(?:pass|pwd)\w*[:=]/i.test(password))
     throw doubtful('the names of the username and password are in the login', at);
@@ -123,7 +123,7 @@ function isKnown(part: string): boolean {
   return /^\d+$/.test(part) || namesProtocol(part) || LINK.test(part) || isAnnotation(part);
 }
 
-/** At the end of what is in the way both readings are named. */
+/** The error of a login that reads two ways, which says how to write the one that is meant. */
 export function doubtful(what: string, at: number): Refused {
   const advice = 'name the form with --format if it is a part, or write a URL with percent escapes';
   return new Refused('ambiguous', `${what}: ${advice}`, at);

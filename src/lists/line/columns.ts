@@ -14,7 +14,7 @@ export type Columns = Omit<ListedProxy, 'protocol'> & { schemes: readonly Scheme
 /** A name of a place, as a column of cities has it. */
 const PLACE = /^\p{Lu}\p{Ll}+(?:[ -]\p{Lu}\p{Ll}+)*$/u;
 
-/** What separates the columns of a line, or null: columns begin with a host, whose port stands in a column of its own. */
+/** What separates the columns of a line; null if the line has no columns. The first two columns are a host and its port. */
 export function separatorOf(text: string): string | null {
   const [, first = '', separator] = /^([^\s,;|]+)(\s*[,;|\t]|\s)/.exec(text) ?? [];
   if (separator === undefined) return null;
@@ -43,8 +43,8 @@ export function readSeparated({ text, at }: Piece, separator: string): Columns {
 }
 
 /**
- * Reads the cells of one proxy without a header: a protocol, then host and port, then either a login or what is known to be
- * none, such as a protocol, a country, an anonymity and a latency.
+ * Reads the cells of one proxy without a header: a protocol, then host and port, then either a login or an
+ * annotation, such as a protocol, a country, an anonymity and a latency.
  *
  * @throws Refused: ambiguous if the cells may be something else, since nobody says what they are.
  */
@@ -115,7 +115,7 @@ function isLogin(username: string, password: string): boolean {
   return !isPlace && !(isNone(username) && !isNumber(username)) && !(isNone(password) && !isNumber(password));
 }
 
-/** `Jordan,12345` may be a login, or a country and a time; `US,120` is none. */
+/** `Jordan,12345` may be a login, or a country and a time; `US,120` is not a login. */
 function isWordAndNumber([word = '', number = '', ...more]: readonly string[]): boolean {
   return (
     more.length === 0 &&

@@ -23,7 +23,7 @@ export function readHeadedLines(options: ParseOptions): (line: string) => readon
   };
 }
 
-/** The options for what stands below a heading; null if the line is none. */
+/** The options for the lines below a heading; null if the line is not a heading. */
 export function optionsBelow(line: string, options: ParseOptions): ParseOptions | null {
   const heading = line.length > LONGEST ? undefined : HEADING.exec(line)?.[1];
   if (heading === undefined) return null;

@@ -17,7 +17,7 @@ export type After = 'address' | 'login' | 'password';
 
 const MAX_NAME = 256;
 const COMMENT = /^(?:#+|;|\/\/)\s*/;
-/** Two words around a colon, a semicolon, a bar, an @ or a = may be a login. A time and a URL are none. */
+/** Two words around a colon, a semicolon, a bar, an @ or a = may be a login. A time or a URL is not. */
 const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S)|https?:\/\/)[^\s:;|@=]+[:;|@=](?!\/\/)[^\s:;|@=]+/iu;
 /** `user alice`, `pass: x`. */
 const LOGIN_WORD =
@@ -83,7 +83,7 @@ function readWord({ text, at }: Piece, after: After): Tail {
 }
 
 function readComment({ text, at }: Piece, after: After, isUrl: boolean): Tail {
-  // What begins with the mark may go on with a password.
+  // Without a blank after it, the mark may belong to the password.
   if (after === 'password' && !/^\s+(?:#+|;|\/\/)\s/.test(text)) throw unknownTail(at, after);
   const said = text.trim().replace(COMMENT, '');
   if (said !== '' && !(isUrl && hasProtocol(said)) && readAnnotation(said) !== null)
@@ -126,7 +126,7 @@ function mayBeLogin(text: string): boolean {
   );
 }
 
-/** The URL may stand in brackets, and after known words. */
+/** Reads a URL that may be in brackets, and may follow known words. */
 function readRotateUrl({ text, at }: Piece, after: After): Tail {
   const [, words = '', open, rest = ''] = /^(.*?)([[(<]?)(https?:\/\/\S+)$/isu.exec(text) ?? [];
   const close = { '[': ']', '(': ')', '<': '>' }[open ?? ''] ?? '';
@@ -155,7 +155,7 @@ function unknownTail(at: number, after: After): Refused {
   return after !== 'address'
     ? new Refused(
         'ambiguous',
-        'the login may end here, or go on: name the form with --format, or write a URL with percent escapes',
+        'the login may end here, or it may be longer: name the form with --format, or write a URL with percent escapes',
         at,
       )
     : new Refused(

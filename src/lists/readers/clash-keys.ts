@@ -39,7 +39,7 @@ export function isUnread(key: string, value: string): boolean {
   return /^["']?(?:socks[45][ah]?:\/\/|https?:\/\/[^\s/]*@)/i.test(value);
 }
 
-/** The setting that a line is, without its indentation; null if it is none. */
+/** Reads a setting, without its indentation; null if the line is not a setting. */
 export function settingOf(text: string): Setting | null {
   const quoted = /^(["'])([^"'\\]*)\1\s*:/.exec(text);
   const end = quoted ? quoted[0].length - 1 : text.search(/:(?:\s|$)/);

@@ -237,9 +237,9 @@ export class ClashReader implements ListReader {
     else this.#rejectValue(key);
   }
 
-  /** Reads a line that is no setting. A list goes on after it. */
+  /** Reads a line that is not a setting. The list continues after it. */
   #readStray(text: string, indent: number, last: Block | null): void {
-    // A text of several lines goes on deeper than its key.
+    // The lines of a long text are indented deeper than its key.
     if ((this.#setting !== null && indent > this.#setting) || text.startsWith('%')) this.#comment();
     else this.#reject('bad-record', 'this line is not part of a YAML list', this.#line);
     this.#block = last;

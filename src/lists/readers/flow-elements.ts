@@ -91,7 +91,7 @@ export class FlowSplitter {
   #readPlain(code: number): void {
     const isOpening = code === OPEN_LIST || code === OPEN_MAP;
     const isClosing = code === CLOSE_LIST || code === CLOSE_MAP;
-    // One more single quote goes on with the text.
+    // Two single quotes are one quote inside the text.
     const goesOn = code === SINGLE && this.#before === SINGLE && this.#afterClosed;
     if (goesOn || (this.#atStart && (code === SINGLE || code === DOUBLE))) this.#quote = code;
     if (isOpening && this.#depth++ === 0) this.#isList = code === OPEN_LIST;

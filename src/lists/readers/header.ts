@@ -16,7 +16,7 @@ const DELIMITERS = [',', ';', '\t', '|'];
 const MOST_BANNER = 20;
 const COMMENT = /^\s*(?:#|;|\/\/)/;
 
-/** The header among the first lines of a list, after blank lines, comments, `sep=;` and a banner; null if there is none. */
+/** The header among the first lines of a list, after blank lines, comments, `sep=;` and a banner; null if they have no header. */
 export function findHeader(lines: readonly string[]): { index: number; header: CsvHeader } | null {
   let delimiter: string | null = null;
   let passed = 0;
@@ -66,7 +66,7 @@ function headerOf(line: string, separator: string | null, isAfterOthers: boolean
     );
   if (names.length > 1 && names.every((name) => schemesNamed(name) !== null))
     return { kind: 'protocols', delimiter, names, hasHost: true };
-  // An address, a port or a URL stands in a row.
+  // A line with an address, a port or a URL is a row.
   if (names.some((name) => /:\d|:\/\/|\d\.\d|^\d+$/.test(name))) return null;
   const fields = new Set<Field | null>(names.map(fieldOf));
   fields.delete(null);

@@ -53,7 +53,7 @@ export class ElementSplitter {
   /** Where the document is not JSON any more. */
   #broken: { line: number; column: number } | null = null;
 
-  /** `opened` is an object that was kept as one value: the text that follows is what stands in it. */
+  /** `opened` is an object that was kept as one value: the text that follows is its content. */
   constructor(most: number, opened?: Element) {
     this.#most = most;
     this.#line = opened?.line ?? 1;
@@ -150,7 +150,7 @@ export class ElementSplitter {
     this.#broken = { line: this.#line, column: at - this.#lineStart + 1 };
   }
 
-  /** Where the open value ends; -1 if it goes on. */
+  /** Where the open value ends; -1 if it does not end in this piece. */
   #endOf(text: string, from: number): number {
     for (let at = from; at < text.length; at++) {
       const code = text.charCodeAt(at);

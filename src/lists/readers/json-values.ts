@@ -112,7 +112,7 @@ export class JsonValues {
   *#readMember(value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
     const name = element.path.at(-1) ?? '';
     const field = fieldOf(name);
-    const isList = typeof value === 'string' && (namesProtocol(name) || LIST_NAME.test(name));
+    const isList = typeof value === 'string' && (lineNamesProtocol(name) || LIST_NAME.test(name));
     if (isList && hasProxy(value)) yield* this.#readText(value, this.#protocols.of(element.path), element);
     else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
     else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
@@ -233,11 +233,11 @@ function at(verdict: LineVerdict, { column }: Element): LineVerdict {
 
 /** Whether a member of an object is a list, an object, or a proxy by its protocol, as `"http": "http://192.0.2.1:80"`. */
 function isContent([name, value]: readonly [string, unknown]): boolean {
-  if (typeof value === 'string') return namesProtocol(name) && hasProxy(value);
+  if (typeof value === 'string') return lineNamesProtocol(name) && hasProxy(value);
   return typeof value === 'object' && value !== null;
 }
 
-function namesProtocol(name: string): boolean {
+function lineNamesProtocol(name: string): boolean {
   return schemesInName(name)?.length !== 0;
 }
 

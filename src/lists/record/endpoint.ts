@@ -6,7 +6,7 @@ import { Refused, refusalOf } from '../refused.ts';
 import type { LineVerdict, ParseOptions } from '../types.ts';
 import { plainText, readFlag, textOf } from '../values.ts';
 import type { Fields, Member } from './fields.ts';
-import { namesProtocol, readNamedLine } from './named-line.ts';
+import { lineNamesProtocol, readNamedLine } from './named-line.ts';
 import { withTls } from './protocol.ts';
 
 const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
@@ -65,7 +65,7 @@ function readWhole(
 ): LineVerdict[] {
   const isTls = readFlag(fields.get('tls')) === true;
   const named =
-    schemes.length > 0 || !isTls || namesProtocol(text, options)
+    schemes.length > 0 || !isTls || lineNamesProtocol(text, options)
       ? schemes
       : [withTls(unnamedScheme(options))];
   const verdicts = named.length > 0 ? readNamedLine(text, named, options) : readProxyLine(text, options);

@@ -18,7 +18,7 @@ export function readNamedLine(
   options: ParseOptions,
   { ofTargets = false } = {},
 ): LineVerdict[] {
-  if (!namesProtocol(line, options))
+  if (!lineNamesProtocol(line, options))
     return schemes.flatMap((scheme) => withScheme(readProxyLine(line, namedBy(scheme, options)), scheme));
   return readProxyLine(line, options).map((verdict) => {
     if (verdict.kind !== 'proxy') return verdict;
@@ -37,7 +37,7 @@ export function readNamedLine(
 }
 
 /** Whether a line names its protocol itself, before, beside or after the address. */
-export function namesProtocol(line: string, options: ParseOptions): boolean {
+export function lineNamesProtocol(line: string, options: ParseOptions): boolean {
   if (URL.test(line)) return true;
   if (ADDRESS.test(line)) return false;
   const protocolWith = (protocol: ListedProtocol): ListedProtocol | null => {

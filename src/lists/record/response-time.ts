@@ -1,7 +1,7 @@
 import { isKnown, plainText } from '../values.ts';
 import type { Fields, Member } from './fields.ts';
 
-/** Milliseconds, or why there are none. */
+/** Milliseconds, or why the time is left out. */
 export type ResponseTime = number | { leftOut: string } | undefined;
 
 /** Without a unit, a fraction below it can only be seconds, and what is from `LEAST_MILLISECONDS` on only milliseconds. */
