@@ -128,11 +128,14 @@ it('a hostile list of 256 KB costs about as much for each byte as one of 32 KB',
     return (user + system) / length;
   };
   for (const unit of hostile) {
-    const least = async (length: number): Promise<number> =>
-      Math.min(await cost(unit, length), await cost(unit, length));
-    const small = await least(1 << 15);
-    const large = await least(1 << 18);
-    // Quadratic cost would be eight times as much a byte; a small list has the noise of starting.
-    if (large > 0.05) expect([unit, large / small < 5]).toEqual([unit, true]);
+    let ratio = 0;
+    // Quadratic cost would be eight times as much a byte each time; once it may be the machine.
+    for (let tries = 0; tries < 4; tries++) {
+      const large = await cost(unit, 1 << 18);
+      // A small list has the noise of starting.
+      ratio = large > 0.05 ? large / (await cost(unit, 1 << 15)) : 1;
+      if (ratio < 5) break;
+    }
+    expect([unit, ratio < 5]).toEqual([unit, true]);
   }
 }, 120_000);

@@ -14,7 +14,7 @@ import { Random } from '../faults/random.ts';
 import { compileShim } from '../faults/shim/compile.ts';
 
 /** What build.setup.ts makes of fixtures/writer.mjs. */
-const WRITER = fileURLToPath(
+export const WRITER = fileURLToPath(
   new URL('../../node_modules/.cache/proxyvault-tests/writer.mjs', import.meta.url),
 );
 
