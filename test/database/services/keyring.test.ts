@@ -184,7 +184,9 @@ describe('moving the key', () => {
     const files = readdirSync(dirname(keyFile)).sort();
     expect(files).toEqual(['key', 'key.bak']);
     if (POSIX)
-      expect(files.map((file) => statSync(join(dirname(keyFile), file)).mode & 0o777)).toEqual([0o600]);
+      expect(files.map((file) => statSync(join(dirname(keyFile), file)).mode & 0o777)).toEqual([
+        0o600, 0o600,
+      ]);
   });
 
   it('does no harm to another database that has the same key file, nor to what was encrypted without one', async () => {
