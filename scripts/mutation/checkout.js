@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,7 +27,7 @@ export class Checkout {
       maxBuffer: 2 ** 26,
     });
     for (const file of listed.split('\0'))
-      if (file !== '' && existsSync(join(source, file))) this.restore(file);
+      if (statSync(join(source, file), { throwIfNoEntry: false })?.isFile()) this.restore(file);
     const packages = join(source, 'node_modules');
     mkdirSync(join(this.root, 'node_modules'));
     for (const name of readdirSync(packages)) {
