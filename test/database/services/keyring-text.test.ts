@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import fs, { readFileSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptionService, keyringFile, type SafeStorage } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
+import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 /** Protects nothing, and is quick: what is tested here is the file. */
 class Storage implements SafeStorage {
@@ -162,6 +163,23 @@ describe('a source that was read', () => {
     const after = await open();
     expect(after.keyId()).toBe(id);
     expect(await after.hasKey(ids[2] ?? '')).toBe(true);
+  });
+});
+
+describe('a plain backup of a key that is protected now', () => {
+  it('goes when a pool is opened whose keys are under it, and not before', async () => {
+    const { keyFile, storage } = await makeKeyring();
+    const keys = (await keyringFile(keyFile, { safeStorage: storage }).read()) as Buffer[];
+    writeFileSync(`${keyFile}.bak`, `${textOf(keys[0] ?? randomBytes(32))}\n`, { mode: 0o600 });
+    const open = (database?: DatabaseManager): Promise<EncryptionService> =>
+      EncryptionService.open({ keyFile, safeStorage: storage, env: {}, database });
+    await open();
+    const db = openMigrated();
+    const service = await open(db);
+    expect(existsSync(`${keyFile}.bak`)).toBe(true);
+    service.encrypt('x');
+    await open(db);
+    expect(existsSync(`${keyFile}.bak`)).toBe(false);
   });
 });
 
