@@ -338,6 +338,13 @@ describe('a key file that is read', () => {
     symlinkSync(at('loop'), at('loop'));
     symlinkSync(at('none'), at('dangling'));
     symlinkSync('/dev/null', at('device'));
+    const { openSync } = fs;
+    replaceFs({
+      openSync: ((path: string, ...rest: [string]) => {
+        if (path === at('pipe')) throw new Error('it would wait for a writer');
+        return openSync(path, ...rest);
+      }) as never,
+    });
     for (const name of ['folder', 'pipe', 'loop', 'dangling', 'device'])
       for (const trustKeyFile of [false, true])
         expect(thrownBy(() => use(at(name), { trustKeyFile }))).toMatchObject({ code: 'KEY_INVALID' });
