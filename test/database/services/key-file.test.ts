@@ -14,6 +14,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { EncryptionService, type KeySource, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { ownMark } from '../../../src/files/owner.ts';
 import { openWithKeyFile } from '../../support/pool.ts';
 import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -174,9 +175,28 @@ describe('a key file that cannot be written', () => {
     const commit = await target.prepare?.(bytesOf(newKey(), key), target.revision?.() ?? null);
     expect(thrownBy(() => commit?.())).toMatchObject({
       code: 'KEY_INVALID',
-      message: expect.stringContaining(`chmod 600 '${file}'`),
+      message: expect.stringContaining(`so it is not changed: run \`chmod 600 '${file}'`),
     });
     expect(readFileSync(file, 'utf8')).toBe(linesOf(key));
+    const link = join(temporaryFolder(), 'key');
+    symlinkSync(file, link);
+    expect(thrownBy(await writerOf(link, bytesOf(newKey(), key)))).toMatchObject({ code: 'READ_ONLY' });
+    expect(fs.lstatSync(link).isSymbolicLink()).toBe(true);
+  });
+
+  it('waits for a lock that another process holds for a moment', async () => {
+    const key = newKey();
+    const file = newFile(linesOf(key));
+    const commit = await writerOf(file, bytesOf(newKey(), key));
+    writeFileSync(`${file}.lock`, `${ownMark()} 0`);
+    const wait = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      rmSync(`${file}.lock`);
+      return 'timed-out';
+    });
+    onTestFinished(() => wait.mockRestore());
+    commit();
+    expect(wait).toHaveBeenCalledOnce();
+    expect(readFileSync(file, 'utf8')).toContain(key);
   });
 });
 
@@ -450,6 +470,7 @@ describe.runIf(POSIX)('a key file on a read-only file system', () => {
 
   it('is no link that can be changed, nor to a file that can be changed', () => {
     const { at } = link('data', 'data/deeper');
+    chmodSync(at('data/deeper/real'), 0o400);
     mountReadOnly(at('data/deeper'));
     expect(thrownBy(() => use(at('data/key')))).toMatchObject({ code: 'KEY_INVALID' });
     vi.restoreAllMocks();
