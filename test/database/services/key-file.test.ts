@@ -69,7 +69,7 @@ function beforeCall(name: 'lstatSync' | 'openSync' | 'linkSync', actions: Record
 /** What writes keys into a file, made from what the file has now. */
 async function writerOf(file: string, keys: Buffer[], dropOthers = false): Promise<() => void> {
   const source: KeySource = keyringFile(file);
-  await Promise.resolve(source.read()).catch(() => null);
+  await (async () => source.read())().catch(() => null);
   const commit = await source.prepare?.(keys, source.revision?.() ?? null, dropOthers);
   return commit ?? expect.fail('it stores nothing');
 }
