@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import envPaths from 'env-paths';
 import {
@@ -70,6 +70,27 @@ describe('the key source', () => {
         code: 'KEY_INVALID',
         message: expect.stringContaining(name),
       });
+  });
+
+  it('of systemd is a regular file that is there: no link, folder or pipe', () => {
+    const key = newKey();
+    const put: ((path: string) => void)[] = [
+      (path) => {
+        writeFileSync(`${path}.real`, key);
+        symlinkSync(`${path}.real`, path);
+      },
+      (path) => void mkdirSync(path),
+    ];
+    for (const make of put) {
+      const CREDENTIALS_DIRECTORY = temporaryFolder();
+      make(join(CREDENTIALS_DIRECTORY, 'proxyvault.key'));
+      expect(thrownBy(() => systemdCredential({ CREDENTIALS_DIRECTORY }).read())).toMatchObject({
+        code: 'KEY_INVALID',
+        message: expect.stringContaining('not a regular file'),
+      });
+    }
+    expect(systemdCredential({ CREDENTIALS_DIRECTORY: temporaryFolder() }).read()).toBeNull();
+    expect(systemdCredential({}).read()).toBeNull();
   });
 
   it('is looked up in the variables that are given, else in those of the process', () => {

@@ -20,6 +20,11 @@ describe('a secret key', () => {
     });
   });
 
+  it('may have zeros at either end', () => {
+    for (const at of [0, 31])
+      expect(SecretKey.from(Buffer.alloc(32, 7).fill(0, at, at + 1)).id).toMatch(/^[\da-f]{16}$/);
+  });
+
   it('shows its id, and nothing of its bytes, however it is printed', () => {
     const bytes = randomBytes(32);
     const key = SecretKey.from(Buffer.from(bytes));
