@@ -147,7 +147,7 @@ export default {
       ['what was rolled back is counted with what was not encrypted', 'this.#owed += this.#uncertain - this.#left;', 'this.#owed += this.#uncertain;'],
       ['what is left of a block that was rolled back is used', '      this.#left = 0;\n    }', '    }'],
       ['a new key takes what is left of the old one', '    this.#keyId = keyId;\n    this.#left = 0;', '    this.#keyId = keyId;'],
-      ['a new key pays for the old one', '    this.#owed = 0;\n    this.#block = FIRST_BLOCK;', '    this.#block = FIRST_BLOCK;'],
+      ['a new key pays for the old one', '    this.#owed = 0;\n    this.#block = FIRST_BLOCK;', '    this.#block = FIRST_BLOCK;', 'what is owed is paid when its transaction ends: it needs another process that takes the lock at that moment, and rotates'],
       ['what is owed is paid again and again', '      this.#owed = 0;\n      if (this.#driver.transactionNumber', '      if (this.#driver.transactionNumber'],
       ['what is owed waits for the next message', '        this.#driver.afterTransaction(this.#repay);\n', ''],
       ['a warning comes with each block', 'if (this.#warned === keyId) return;', ''],

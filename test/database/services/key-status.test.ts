@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, type KeyStatus } from 'proxyvault/database/services';
+import { EncryptionService, environmentKey, type KeyStatus } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { loginOf, openPool, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder } from '../../support/temporary.ts';
@@ -219,6 +219,15 @@ describe('the status of a pool whose key is not there', () => {
         problem: 'KEY_MISMATCH',
         advice: [expect.stringMatching(/^The key given \(environment\) is not .* comes from: key file\.$/)],
       });
+  });
+
+  it('and is looked for in another kind of source says where it comes from, and nothing of its loss', () => {
+    const { db, service } = openFilePool();
+    service.createRecoveryCode();
+    expect(statusWith({ keySource: environmentKey({}), database: db }).advice).toEqual([
+      LOST,
+      expect.stringMatching(/^The key given \(environment\) is not .* comes from: key file\.$/),
+    ]);
   });
 
   it('and encrypts credentials by itself is a problem too', () => {

@@ -78,6 +78,20 @@ describe('messages of a transaction that was rolled back', () => {
     expect(countOf(db)).toBe(20 + 64);
   });
 
+  it('are paid once by the next block, if the transaction around them goes on', () => {
+    const { db, encryption } = openUnused();
+    db.transaction(() => {
+      thrownBy(() =>
+        db.transaction(() => {
+          for (let n = 0; n < 20; n++) encryption.encrypt('x');
+          throw new Error('undone');
+        }),
+      );
+      for (let n = 0; n < 65; n++) encryption.encrypt('x');
+    });
+    expect(countOf(db)).toBe(20 + 64 + 128);
+  });
+
   it('are not charged to the key that a rotation puts in place', async () => {
     const { db, encryption } = openUnused();
     db.transaction(() => {
