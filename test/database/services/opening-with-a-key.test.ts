@@ -25,6 +25,9 @@ describe('open', () => {
     expect(existsSync(keyFile)).toBe(true);
     expect(service.keyId()).toMatch(/^[\da-f]{16}$/);
     expect(told).toEqual([{ kind: 'key file', location: keyFile, protection: 'permissions' }]);
+    const keySource = { ...bare(), create: () => randomBytes(32) };
+    await EncryptionService.open({ keySource, onKeyCreated: (source) => told.push(source) });
+    expect(told[1]).toEqual({ kind: 'kms', location: 'x', protection: null });
     await expect(EncryptionService.open({ keySource: bare(), create: true })).rejects.toMatchObject({
       code: 'KEY_MISSING',
     });
