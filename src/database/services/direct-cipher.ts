@@ -36,6 +36,7 @@ export class DirectCipher implements CredentialCipher {
   }
 
   #fingerprinting(): FingerprintKey {
+    this.#roots.assertAlive();
     this.#fingerprintKey ??= new FingerprintKey(fingerprintKeyOf(this.#roots.readOrCreate()[0]));
     return this.#fingerprintKey;
   }

@@ -97,7 +97,8 @@ export function statusOf(keyset: Keyset): KeyStatus {
   const isAccepted = sourceError === null || (status.locked && status.source.protection !== null);
   const caution = isAccepted ? source.caution?.() : null;
   if (caution) advice.push(caution);
-  if (sourceError === null && fingerprintProblem(keyset)?.code === 'KEY_INVALID')
+  // Without the database's id no key opens, sound ones neither.
+  if (sourceError === null && config !== null && fingerprintProblem(keyset)?.code === 'KEY_INVALID')
     advice.push('The key of the fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };
 }

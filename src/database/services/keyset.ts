@@ -216,7 +216,7 @@ export class Keyset implements CredentialCipher {
   /** Unwraps with whichever key of the source wraps it. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   unwrap(wrapped: WrappedKey, place: string, databaseId = this.databaseId): SecretKey {
     const [first] = this.roots.readNeeded();
-    // A malformed name of a key names none: unwrapping says that this one is damaged.
+    // A malformed name of a key names none: the one in use is tried.
     const root = KEY_ID.is(wrapped.kekId) ? this.roots.find(wrapped.kekId) : first;
     if (root) return root.unwrap(wrapped, databaseId, place);
     throw this.#mismatch(wrapped.kekId);

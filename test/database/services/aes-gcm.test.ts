@@ -151,4 +151,17 @@ describe('base64', () => {
     );
     expect(Math.min(tried.canonical, tried.other)).toBeGreaterThan(100);
   });
+
+  it('has nothing in the bits after its last byte', () => {
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+    for (const padding of ['==', '=']) {
+      for (const last of alphabet) {
+        const ciphertext = `QUJDREVG${'A'.repeat(3 - padding.length)}${last}${padding}`;
+        const isCanonical = Buffer.from(ciphertext, 'base64').toString('base64') === ciphertext;
+        const opened = (): unknown => open(key, { ...seal(key, 'x'), ciphertext });
+        if (isCanonical) expect(opened()).toBeNull();
+        else expect(thrownBy(opened)).toMatchObject({ code: 'CREDENTIAL_CORRUPT' });
+      }
+    }
+  });
 });
