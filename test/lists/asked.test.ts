@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fillTemplate, LIST_FORMATS, placeholdersOf } from '../../src/lists/index.ts';
+import { fillTemplate, LIST_FORMATS, parseProxyList, placeholdersOf } from '../../src/lists/index.ts';
 import { collect, kindsOf, proxiesOf } from '../support/verdicts.ts';
 
 describe('the format that is asked for', () => {
@@ -129,4 +129,67 @@ describe('a template', () => {
         expect(() => fillTemplate(login, { ...values, [name]: value })).toThrow(`give a ${name}.`);
     },
   );
+});
+
+describe('an array that is no list of lines', () => {
+  it.each([
+    ['a number', ['h.example:1', 5], 'at index 1 it has a number', 1],
+    ['an empty place', ['h.example:1', undefined], 'at index 1 it has undefined', 1],
+    ['the URL of a file', [new URL('http://h.example:1'), new URL('file:///x.txt')], 'The URL at index 1', 1],
+    [
+      'several lines in one',
+      ['h.example:1', 'h.example:2\nh.example:3', 'x'],
+      'at index 1 it has several lines',
+      1,
+    ],
+    ['bytes beside texts', ['h.example:1', Buffer.from('x')], 'of the class Buffer', 1],
+  ])('for %s says where', async (_, list, message, index) => {
+    await expect(parseProxyList(list as never).next()).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining(message),
+      details: { index },
+    });
+  });
+
+  it.each([
+    [Promise.resolve('x'), ': await it first'],
+    [new URL('file:///x.txt'), 'give { file: url }'],
+    [{ file: 'a\0b' }, 'file must be a path'],
+    [{ file: '' }, 'this is an empty text'],
+    [{ file: new URL('http://h.example') }, 'this is an object of the class URL'],
+    [new Map(), 'of the class Map'],
+    [5, 'this is a number'],
+    [null, 'this is null'],
+  ])('nor is %s', async (list, message) => {
+    await expect(parseProxyList(list as never).next()).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('but of URLs is one of their whole text, with their ports', async () => {
+    const urls = [
+      'http://u:p@h.example',
+      'https://h.example/',
+      'socks5://h.example:1',
+      'http://h.example:1#name',
+    ].map((url) => new URL(url));
+    const proxies = [
+      { protocol: 'http', port: 80, username: 'u' },
+      { protocol: 'https', port: 443 },
+      { protocol: 'socks5', port: 1 },
+      { protocol: 'http', port: 1, name: 'name' },
+    ];
+    expect(proxiesOf(await collect(urls))).toMatchObject(proxies);
+    for (const [n, url] of urls.entries()) expect(proxiesOf(await collect(url))).toMatchObject([proxies[n]]);
+  });
+});
+
+describe('a spreadsheet', () => {
+  it('may name its separator, also above rows without a header', async () => {
+    for (const above of ['sep=;', '"sep=;"', '\uFEFFSEP=;'])
+      expect(
+        proxiesOf(await collect(`${above}\n192.0.2.1;80;u;p,w\n`, { strictProtocol: false })),
+      ).toMatchObject([{ username: 'u', password: 'p,w' }]);
+  });
 });
