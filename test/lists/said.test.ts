@@ -14,12 +14,12 @@ describe('what a record says of a proxy', () => {
     expect(await read({ type: 'socks5', remoteDns: value })).toMatchObject({ proxy: { remoteDns: flag } });
   });
 
-  it.each([
+  it.each<[members: object, geolocation: object | undefined, notes: number]>([
     [{ country: 'de' }, { country: 'DE' }, 0],
     [{ country: 'Germany' }, undefined, 1],
     [{ country: 'Germany', country_code: 'de' }, { country: 'DE' }, 0],
     ...['-', 'ZZ', 'n/a', 'None', 'null', 'undefined', 'Unknown'].map(
-      (country) => [{ country }, undefined, 0] as const,
+      (country) => [{ country }, undefined, 0] as [object, undefined, number],
     ),
     [
       { geo: { country: { iso_code: 'FR' }, region: 'IDF', location: { latitude: 1, lon: 2 } } },
