@@ -136,3 +136,56 @@ describe('a link of Telegram', () => {
     expect(kindsOf(await collect(link))).toEqual([code]);
   });
 });
+
+describe('a plain line', () => {
+  it.each(['', 'http://', 'https://', 'socks4://', 'socks4a://', 'socks5://', 'socks5h://'])(
+    'after %j has its protocol, who resolves names, and a port up to 65535',
+    async (scheme) => {
+      const [, protocol = 'http', isRemote] = /^(\w+?)(a|h)?:/.exec(scheme) ?? [];
+      const said = { protocol, ...(isRemote ? { remoteDns: true } : {}) };
+      for (const [line, host, login] of [
+        ['192.0.2.1:65535', '192.0.2.1', {}],
+        ['h.example:65535', 'h.example', {}],
+        ['localhost:65535', 'localhost', {}],
+        ['u:p@192.0.2.1:65535', '192.0.2.1', { username: 'u', password: 'p' }],
+        ['h.example:65535:u:p', 'h.example', { username: 'u', password: 'p' }],
+        ['localhost:65535:u:p', 'localhost', { username: 'u', password: 'p' }],
+      ] as const) {
+        expect(proxiesOf(await collect(scheme + line))).toEqual([{ ...said, host, port: 65_535, ...login }]);
+        expect(kindsOf(await collect((scheme + line).replace('65535', '65536')))).not.toContain('proxy');
+      }
+    },
+  );
+
+  it.each([
+    'ss',
+    'ssr',
+    'vmess',
+    'vless',
+    'trojan',
+    'hysteria',
+    'hysteria2',
+    'hy2',
+    'tuic',
+    'wireguard',
+    'snell',
+    'ssh',
+    'anytls',
+  ])('of the kind %s is rejected by name', async (kind) => {
+    expect((await collect(`${kind}://u:p@h.example:1`))[0]).toMatchObject({
+      code: 'unknown-scheme',
+      reason: expect.stringContaining(`${kind} is not supported`),
+    });
+  });
+
+  it('is read in the form that is asked for', async () => {
+    const list = 'one.example:1:two.example:2';
+    expect(proxiesOf(await collect(list, { format: 'user:pass:host:port' }))).toMatchObject([
+      { host: 'two.example', username: 'one.example' },
+    ]);
+    expect(proxiesOf(await collect(list, { format: 'colon' }))).toMatchObject([
+      { host: 'one.example', username: 'two.example' },
+    ]);
+    expect(kindsOf(await collect(list))).toEqual(['ambiguous']);
+  });
+});
