@@ -220,3 +220,18 @@ describe('a line that may have a login', () => {
     expect(tried).toBeGreaterThan(2000);
   }, 600_000);
 });
+
+it.each([
+  ['192.0.2.1:99999 FR horse', '192.0.2.1:99999***'],
+  ['192.0.2.1:99999 US DE', '192.0.2.1:99999***'],
+  ['192.0.2.1:99999 US high', '192.0.2.1:99999 US high'],
+  ['please: use the proxy', '***'],
+  ['Error: use the proxy', 'Error: use the proxy'],
+  ['free proxy', '***'],
+  ['Free proxy list 123', 'Free proxy list 123'],
+  ['Free proxy list 1234', '***'],
+  ['name.dev', '***'],
+  ['name.dev:80', 'name.dev:80'],
+])('a rejected line is shown only as far as its words are known: %s', (line, shown) => {
+  expect(maskLine(line)).toBe(shown);
+});

@@ -1,0 +1,550 @@
+/** Faults of one file: what is wrong, the text, its replacement, and why no test can notice it. */
+function of(file, faults) {
+  return faults.map(([what, from, to, survives]) => ({
+    file: `src/cli/${file}`,
+    what,
+    from,
+    to,
+    ...(survives && { survives }),
+  }));
+}
+
+export default {
+  tests: ['test/cli/effects.test.ts', 'test/cli', 'test/e2e/no-leaks.test.ts'],
+  faults: [
+    ...of('arguments.ts', [
+      ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
+      ['a negative number is a whole one', '/^\\d{1,15}$/', '/^-?\\d{1,15}$/'],
+      ['a blank is 0 milliseconds', "text.trim() === '' || ", ''],
+      [
+        'infinity is a number of milliseconds',
+        'value < Number.POSITIVE_INFINITY',
+        'value <= Number.POSITIVE_INFINITY',
+      ],
+    ]),
+    ...of('exit-codes.ts', [
+      ['a failure exits 2', 'failure: 1, usage: 2', 'failure: 2, usage: 2'],
+      ['a wrong use exits 1', 'failure: 1, usage: 2', 'failure: 1, usage: 1'],
+      ['exec fails with 1', '  failure: 125,\n', '  failure: 1,\n'],
+      ['a command that is not found exits 126', 'notFound: 127', 'notFound: 126'],
+      ['a command that cannot be started exits 127', 'notExecutable: 126', 'notExecutable: 127'],
+      ['a signal is its number', 'signal: 128', 'signal: 0'],
+      [
+        'exec has the exit codes of others',
+        "command === 'exec' ? EXEC_EXIT : EXIT",
+        "command === 'execute' ? EXEC_EXIT : EXIT",
+      ],
+    ]),
+    ...of('fail.ts', [
+      [
+        'an error goes to standard output',
+        "lines, Text, text, toJson, writeError } from './terminal.ts'",
+        "lines, Text, text, toJson, writeOut as writeError } from './terminal.ts'",
+      ],
+      ['an error has no code', '${message} (${code})', '${message}'],
+      ['the stack is always shown', 'process.env.PROXYVAULT_DEBUG && error', 'error'],
+      [
+        'an error of the system has no code',
+        'typed instanceof ProxyVaultError) return',
+        'typed instanceof ProxyVaultError && typed === error) return',
+      ],
+      ['a wrong use is a fault of ours', "error.code === 'USAGE'", "error.code === 'USED'"],
+    ]),
+    ...of('hand-out.ts', [
+      ['the domain is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ protocol, region'],
+      ['the protocol is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ domain, region'],
+      ['the region is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ domain, protocol'],
+      [
+        'the session is ignored',
+        "session ?? randomBytes(4).toString('hex')",
+        "randomBytes(4).toString('hex')",
+      ],
+      ['every hand-out has one session', "randomBytes(4).toString('hex')", "'00000000'"],
+      ['the country of an option is ignored', 'country ?? geolocation', 'geolocation'],
+      ['the country of a login is in capital letters', '?.toLowerCase()', ''],
+      ['the time to live is ignored', '    ttl,\n  };', '    ttl: undefined,\n  };'],
+
+      ['options that change nothing are silent', 'warnOfUnused(vault, view, options);', ''],
+      ['unreadable logins are silent', 'warnOfUnreadable(json, [...unreadable.values()]);', ''],
+    ]),
+    ...of('import-report.ts', [
+      ['21 rejections are shown', 'const MOST_SHOWN = 20', 'const MOST_SHOWN = 21'],
+      ['a dry run does not say so', "dryRun ? ['This was a dry run: nothing was changed.'] : []", '[]'],
+      [
+        'the rest of the rejections is not counted',
+        'const rest = count - shown.length;',
+        'const rest = refused.length - shown.length - 1;',
+      ],
+      ['removed proxies are not counted', '...(removed === undefined ? [] : [`${removed} removed`]),', ''],
+      [
+        'the masked text is not shown',
+        '...[line, column, reason, text],',
+        '...[line, column, reason, null],',
+      ],
+      [
+        'a file of a rejection is not named',
+        '...(hasFiles ? [file] : []),\n    ...[line',
+        "...(hasFiles ? [''] : []),\n    ...[line",
+      ],
+      ['all added are updated', '`${added} added`', '`${updated} added`'],
+    ]),
+    ...of('json-flag.ts', [
+      [
+        '--json as a value is a wish',
+        "arg === '--json' && !takesValue(own[index - 1] ?? '')",
+        "arg === '--json'",
+      ],
+      [
+        '--json of the command of exec is ours',
+        "const isExec = args[0] === 'exec'",
+        "const isExec = args[0] === 'execute'",
+      ],
+      ['--json after -- is ours', "arg === '--' ||", "arg === '---' ||"],
+      ['--reveal takes a value', "  '--reveal',\n", ''],
+    ]),
+    ...of('key-guard.ts', [
+      ['the backup of the key may be overwritten', "['', '.bak', '.lock']", "['', '.lock']"],
+      ['the lock of the key may be overwritten', "['', '.bak', '.lock']", "['', '.bak']"],
+      ['the key may be overwritten', 'if (!isKey) return;', 'return;'],
+    ]),
+    ...of('list-files.ts', [
+      ['hidden files of a folder are read', "!name.startsWith('.') && ", ''],
+      ['a file of any kind in a folder is read', 'EXTENSIONS.includes(extname(name).toLowerCase())', 'true'],
+      ['extensions in capital letters are passed over', 'extname(name).toLowerCase()', 'extname(name)'],
+      ['.tsv is passed over', "  '.tsv',\n", ''],
+      ['.ppx is passed over', "  '.ppx',\n", ''],
+      ['folders in a folder are read', 'return stats?.isFile() ?', 'return stats ?'],
+      [
+        'a proxy in place of a path is repeated',
+        "parseProxyLine(text).kind === 'proxy' &&",
+        "parseProxyLine(text).kind === 'blank' &&",
+      ],
+      [
+        'a login in place of a path is repeated',
+        'if (!isUrl && /@|:\\d/.test(text))',
+        'if (!isUrl && /@@/.test(text))',
+      ],
+      ['the files of a folder have no order', '    .sort()\n', '    .sort()\n    .reverse()\n'],
+    ]),
+    ...of('main.ts', [
+      [
+        'exit codes that commands set are lost',
+        'return Number(process.exitCode ?? EXIT.ok);',
+        'return EXIT.ok;',
+      ],
+      ['--help fails', 'return error.exitCode === 0 ? EXIT.ok : codes.usage;', 'return codes.usage;'],
+      [
+        'a wrong use with --json prints no object',
+        'if (json && error.exitCode !== 0) reportError(',
+        'if (json && error.exitCode === 9) reportError(',
+      ],
+      [
+        'a closed reader is a failure',
+        "if (error.code === 'EPIPE') process.exit(EXIT.ok);",
+        "if (error.code === 'EPIPE') process.exit(EXIT.failure);",
+      ],
+      [
+        'a wrong use with --json prints twice',
+        'outputError: (error) => json || writeError',
+        'outputError: (error) => writeError',
+      ],
+      [
+        'a line end in an argument forges a message',
+        "error.trimEnd().split('\\n(Did you mean')",
+        "error.trimEnd().split('\\n')",
+      ],
+      ['the version is unknown', "'version' in manifest\n", "'versions' in manifest\n"],
+    ]),
+    ...of('new-passphrase.ts', [
+      ['passphrases of 11 characters are strong', 'const SHORT = 12', 'const SHORT = 11'],
+      ['four different characters are enough', 'const FEW = 5', 'const FEW = 4'],
+      [
+        'a weak passphrase is taken',
+        'if (!allowWeak && !canAsk()) return false;',
+        'if (!allowWeak && !canAsk()) return true;',
+      ],
+      ['an empty passphrase is taken', "if (passphrase !== '') return passphrase;", 'return passphrase;'],
+    ]),
+    ...of('no-proxy-url.ts', [
+      ['a failed next prints nothing', 'if (code === 0) return;', 'if (code !== 2) return;'],
+      ['a successful next prints a second URL', 'if (code === 0) return;', 'if (code === 2) return;'],
+      [
+        'a next that is ended prints nothing',
+        'process.exit(EXEC_EXIT.signal + constants.signals[signal]);\n    });',
+        'process.kill(process.pid, 9);\n    });',
+      ],
+      ['options before next open it', " || (first.startsWith('-') && args.includes('next'))", ''],
+      ['--json prints a URL', '!isNext(args) || wantsJson(args)', '!isNext(args)'],
+    ]),
+    ...of('output.ts', [
+      ['an empty cell is nothing', "cell === null || cell === '' ? '-'", "cell === null || cell === '' ? ''"],
+      ['zero is nothing', "cell === null || cell === ''", '!cell'],
+      ['numbers have two decimals', 'decimals = 1', 'decimals = 2'],
+      [
+        'JSON is not printed',
+        'json ? Text.ours(toJson(data, 2))',
+        'json === null ? Text.ours(toJson(data, 2))',
+      ],
+      ['values with escape characters reach the terminal', 'visible(String(cell))', 'String(cell)'],
+    ]),
+    ...of('private-output.ts', [
+      ['secrets in an open file are silent', '(stats.mode & 0o077) === 0', '(stats.mode & 0o007) === 0'],
+    ]),
+    ...of('proxy-environment.ts', [
+      [
+        'NO_PROXY is kept',
+        'if (NO_PROXY.test(lower)) return keepNoProxy;',
+        'if (NO_PROXY.test(lower)) return true;',
+      ],
+      ['NO_PROXY is never kept', 'return keepNoProxy;', 'return false;'],
+      ['the command gets the key', "if (lower.startsWith('proxyvault_')) return KEPT.includes(lower);", ''],
+      ['the pool is kept from the command', "['db', 'migrations_table'", "['migrations_table'"],
+      ['all_proxy is not set', ", 'all_proxy']", ']'],
+      ['capital letters are not set', '    [name.toUpperCase(), url],\n', ''],
+      ['proxies of other programs are kept', 'return !OTHER_PROXY.test(lower);', 'return true;'],
+      ['Node does not look at the variables', "['NODE_USE_ENV_PROXY', '1']", "['NODE_USE_ENV_PROXY', '0']"],
+    ]),
+    ...of('proxy-view.ts', [
+      ['logins are shown without --reveal', 'if (!hasCredentials || !reveal) {', 'if (!hasCredentials) {'],
+      [
+        'the change-IP URL is lost',
+        'return rotateUrl === undefined ? view : { ...view, rotateUrl };',
+        'return view;',
+      ],
+      ['one unreadable login is plural', "items.length === 1 ? 'login' : 'logins'", "'logins'"],
+      [
+        'a proxy without requests has 0 % success',
+        'proxy.totalRequests === 0 ? null : rounded',
+        'proxy.totalRequests < 0 ? null : rounded',
+      ],
+    ]),
+    ...of('run-command.ts', [
+      [
+        'SIGTERM is not passed on',
+        "'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']",
+        "'SIGINT', 'SIGHUP', 'SIGQUIT']",
+      ],
+      [
+        'a command that is ended by a signal succeeds',
+        '(signal === null ? 0 : constants.signals[signal])',
+        '0',
+      ],
+      [
+        'a command that is missing is not executable',
+        "if (errno === 'ENOENT') return EXEC_EXIT.notFound;",
+        '',
+      ],
+    ]),
+    ...of('skipped-rows.ts', [
+      ['skipped rows are silent', 'if (items.length === 0) return;', 'if (items.length < 9) return;'],
+      [
+        'a row is counted each time',
+        'JSON.stringify([details.table, details.id, details.column])',
+        'String(this.#rows.size)',
+      ],
+    ]),
+    ...of('terminal.ts', [
+      [
+        'bidirectional controls reach the terminal',
+        'const UNSAFE = /[\\p{Cc}\\p{Cf}',
+        'const UNSAFE = /[\\p{Cc}',
+      ],
+      [
+        'warnings go to standard output',
+        'process.stderr.write(render(text, process.stderr));',
+        'process.stdout.write(render(text, process.stderr));',
+      ],
+      [
+        'data is changed for a file',
+        'process.stdout.isTTY ? visibleLines(text) : text',
+        'visibleLines(text)',
+      ],
+      [
+        'JSON has raw controls',
+        'JSON.stringify(value, null, indent).replace(UNSAFE_IN_LINES, (character) =>',
+        'JSON.stringify(value, null, indent).replace(/\\0/g, (character) =>',
+      ],
+    ]),
+    ...of('vault.ts', [
+      [
+        '--db goes after the environment',
+        "if (db !== undefined) return { path: resolve(db), from: '--db' };\n",
+        '',
+      ],
+      [
+        'a pool that is missing is made',
+        'if (!create && !existsSync(path)) {',
+        'if (!create && path === null) {',
+      ],
+      [
+        'an older pool is used',
+        '!anyVersion && db.migrations.plan().length > 0',
+        'anyVersion && db.migrations.plan().length > 99',
+      ],
+      [
+        'a missing schema is not made',
+        'if (create) db.migrations.up();',
+        'if (create && anyVersion) db.migrations.up();',
+      ],
+      [
+        'the pool is named with --json too',
+        'if (!options.json && !quiet) writeError',
+        'if (!quiet) writeError',
+      ],
+      [
+        '--passphrase-file goes after the environment',
+        'return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;',
+        'return process.env.PROXYVAULT_PASSPHRASE_FILE ?? passphraseFile;',
+      ],
+      ['--key-file is ignored', '    keyFile,\n    passphrase,', '    passphrase,'],
+      ['--trust-key-file is ignored', '    trustKeyFile,\n    // One', '    // One'],
+      ['a new key is silent', 'onKeyCreated: sayWhereKeyIs(options)', 'onKeyCreated: undefined'],
+      [
+        'PROXYVAULT_MIGRATIONS_TABLE is ignored',
+        'migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,\n      onInvalidRow',
+        'onInvalidRow',
+      ],
+      [
+        'PROXYVAULT_ALLOW_OTHERS_TO_WRITE is ignored',
+        "allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',",
+        '',
+      ],
+      ['malformed rows are not reported', 'skipped.report(options.json ?? false);', ''],
+    ]),
+    ...of('warn.ts', [
+      ['21 rows are shown', 'const MOST_SHOWN = 20', 'const MOST_SHOWN = 21'],
+      ['the rest is not counted', 'count > shown.length ? [', 'count > shown.length + 1 ? ['],
+      ['a warning has no code', '`Warning: ${message} (${code})`', '`Warning: ${message}`'],
+    ]),
+    ...of('commands/add.ts', [
+      ['--name is ignored', 'name: name ?? proxy.name', 'name: proxy.name'],
+      ['--region is ignored', 'region: region ?? proxy.region', 'region: proxy.region'],
+      [
+        '--local-dns is ignored',
+        'remoteDns: localDns ? false : proxy.remoteDns',
+        'remoteDns: proxy.remoteDns',
+      ],
+      [
+        '--strict-protocol is ignored',
+        'strictProtocol: strictProtocol && protocol === undefined',
+        'strictProtocol: false',
+      ],
+      [
+        '--strict-protocol goes before --protocol',
+        'strictProtocol: strictProtocol && protocol === undefined',
+        'strictProtocol',
+      ],
+      ['another login of an option is taken', "if (given === '' || given === option) return;", 'return;'],
+      ['the line end is a part of the password', ".replace(/\\r?\\n$/, '')", ''],
+      [
+        'the password is printed',
+        'proxyViewer(vault, {})(created)',
+        'proxyViewer(vault, { reveal: true })(created)',
+      ],
+      ['--format is ignored', '    format,\n    strict', '    strict'],
+      [
+        'socks5h and --local-dns are taken',
+        'if (!localDns || !verdict.proxy.remoteDns) return verdict;',
+        'return verdict;',
+      ],
+    ]),
+    ...of('commands/backup.ts', [
+      ['a backup is replaced without --force', 'overwrite: options.force', 'overwrite: true'],
+      ['a backup in the place of the key', 'assertNotKeyFile(file, encryption.source());', ''],
+    ]),
+    ...of('commands/check.ts', [
+      ['check is never deep', 'deep: options.deep, encryption', 'deep: false, encryption'],
+      ['check is always deep', 'deep: options.deep, encryption', 'deep: true, encryption'],
+      [
+        'check of a damaged pool exits 0',
+        'if (!report.ok || isUnverified) process',
+        'if (isUnverified) process',
+      ],
+      ['check without its key exits 0', 'if (!report.ok || isUnverified) process', 'if (!report.ok) process'],
+      [
+        'broken references are not named',
+        '...report.foreignKeys.map(',
+        '...report.foreignKeys.slice(9).map(',
+      ],
+      [
+        'missing parts of the schema are not named',
+        '...report.schema.missing.map',
+        '...report.schema.missing.slice(9).map',
+      ],
+      ['an older pool is not checked', '{ anyVersion: true }', '{ anyVersion: false }'],
+    ]),
+    ...of('commands/config.ts', [
+      ['a setting that is given twice is taken', 'if (twice !== undefined)', "if (twice === '')"],
+      ['an unknown setting is taken', 'if (unknown !== undefined)', "if (unknown === '')"],
+      ['a setting without a value is taken', 'if (malformed !== undefined)', "if (malformed === '')"],
+      [
+        'options and an option are taken',
+        "option !== undefined && names.includes('options')",
+        "option !== undefined && names.includes('option')",
+      ],
+      ['reset changes nothing', 'config.reset();', ''],
+      ['null is kept as an option', 'value ?? undefined', 'value'],
+    ]),
+    ...of('commands/events.ts', [
+      ['--limit is ignored', 'repository.recent(options.limit)', 'repository.recent(20)'],
+      ['50 events by default', 'wholeNumber, 20)', 'wholeNumber, 50)'],
+    ]),
+    ...of('commands/exec.ts', [
+      ['--no-report is ignored', 'else if (options.report) await', 'else await'],
+      ['--ok-exit is ignored', 'code === EXIT.ok || options.okExit.includes(code)', 'code === EXIT.ok'],
+      [
+        'an interruption is a fault of the proxy',
+        '!success && code >= EXEC_EXIT.notExecutable',
+        '!success && code > EXEC_EXIT.signal + 99',
+      ],
+      ['a login in the arguments is silent', 'hasCredentials && args.some', '!hasCredentials && args.some'],
+      ['only the first {proxy} is replaced', 'arg.replaceAll(PLACEHOLDER', 'arg.replace(PLACEHOLDER'],
+      ['--keep-no-proxy is ignored', '{ keepNoProxy: options.keepNoProxy }', '{}'],
+      ['the exit code of the command is lost', 'process.exitCode = ended.code;', ''],
+      ['an exit code of 256 is one', 'code <= 255', 'code <= 256'],
+    ]),
+    ...of('commands/export.ts', [
+      ['--tag is ignored', 'layout, tag, reveal, onLeftOut', 'layout, reveal, onLeftOut'],
+      ['--layout is ignored', '{ encryption, format, layout, tag', '{ encryption, format, tag'],
+      ['secrets are exported without --reveal', 'tag, reveal, onLeftOut }', 'tag, reveal: true, onLeftOut }'],
+      ['--reveal is ignored', 'tag, reveal, onLeftOut }', 'tag, onLeftOut }'],
+      ['what is left out exits 0', 'process.exitCode = EXIT.failure;', ''],
+      ['the file is never finished', 'file?.publish();', ''],
+      ['the last piece is lost', '  await write(text);\n  file?', '  file?'],
+      ['JSON is the default', ".default('urls')", ".default('json')"],
+      ['21 are kept', 'const KEPT_LEFT_OUT = 20', 'const KEPT_LEFT_OUT = 21'],
+    ]),
+    ...of('commands/import.ts', [
+      ['--dry-run changes the pool', 'maxRemove, force, dryRun, batch },', 'maxRemove, force, batch },'],
+      ['--tag is ignored', 'protocol, tag, sync', 'protocol, sync'],
+      ['--sync is ignored', 'tag, sync, maxRemove', 'tag, maxRemove'],
+      ['--max-remove is ignored', 'sync, maxRemove, force', 'sync, force'],
+      ['--force is ignored', 'maxRemove, force, dryRun', 'maxRemove, dryRun'],
+      ['--format is ignored', '...{ encryption, format, protocol', '...{ encryption, protocol'],
+      ['--protocol is ignored', 'format, protocol, tag', 'format, tag'],
+      ['--batch is ignored', 'dryRun, batch },', 'dryRun },'],
+      ['--local-dns is ignored', 'remoteDns: localDns ? false : undefined', 'remoteDns: undefined'],
+      [
+        '--strict-protocol is ignored',
+        'strictProtocol: strictProtocol && protocol === undefined',
+        'strictProtocol: false',
+      ],
+      [
+        'a sync that was stopped exits 0',
+        'if (result.removal?.stopped) process.exitCode = EXIT.failure;',
+        '',
+      ],
+      ['a list without a proxy exits 0', 'assertFound(result);', ''],
+      [
+        '--max-remove without --sync is dropped',
+        'if (!sync && maxRemove !== undefined)',
+        'if (sync === null && maxRemove !== undefined)',
+      ],
+      ['a stopped sync does not say what would go', 'onStopped: (removal) => warnOfStop(json, removal),', ''],
+    ]),
+    ...of('commands/list.ts', [
+      ['--status is ignored', 'const filter = { status, protocol,', 'const filter = { protocol,'],
+      ['--protocol is ignored', '{ status, protocol, region, search };', '{ status, region, search };'],
+      ['--region is ignored', '{ status, protocol, region, search };', '{ status, protocol, search };'],
+      ['--search is ignored', '{ status, protocol, region, search };', '{ status, protocol, region };'],
+      ['--limit is ignored', '...filter, limit, after', '...filter, after'],
+      ['--after is ignored', '...filter, limit, after', '...filter, limit'],
+      ['the count is that of the whole pool', 'proxies.count(filter)', 'proxies.count()'],
+      [
+        'unreadable logins exit 0',
+        'if (unreadable.length > 0) process',
+        'if (unreadable.length > 9) process',
+      ],
+      ['the next page is not told', "page.next === null ? ''", "page.next !== null ? ''"],
+      ['100 proxies by default', 'wholeNumber, 50)', 'wholeNumber, 100)'],
+    ]),
+    ...of('commands/migrate.ts', [
+      ['--steps is ignored', 'down(options.steps)', 'down(1)'],
+      ['pending migrations are not shown', '[...applied, ...pending].map', '[...applied].map'],
+      ['status migrates', 'run(options, () => undefined)', 'run(options, ({ db }) => db.migrations.up())'],
+    ]),
+    ...of('commands/next.ts', [
+      ['the advice goes to standard output', 'text, writeError }', 'text, writeOut as writeError }'],
+      ['a masked login is silent', '!options.reveal && !options.json', 'options.reveal && !options.json'],
+    ]),
+    ...of('commands/remove.ts', [
+      [
+        'an unknown proxy is removed',
+        "if (!proxies.delete(id)) throw notFound('proxy', id);",
+        'proxies.delete(id);',
+      ],
+      [
+        'some are removed if one is unknown',
+        "db.transaction(() => {\n        for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);\n      });",
+        "for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);",
+      ],
+    ]),
+    ...of('commands/report.ts', [
+      ['--fail is a success', 'success: options.ok === true', 'success: options.fail === true'],
+      ['--latency is ignored', 'latencyMs: options.latency', 'latencyMs: undefined'],
+      [
+        'neither --ok nor --fail is a failure',
+        'if (!options.ok && !options.fail) command.error',
+        'if (options.ok && options.fail) command.error',
+      ],
+      ['--ok and --fail are taken', ".conflicts('fail')", ''],
+    ]),
+    ...of('commands/restore.ts', [
+      ['a pool is replaced without --force', 'overwrite: options.force', 'overwrite: true'],
+      [
+        'a key that does not fit fits',
+        "problem === 'KEY_MISMATCH' ? 'does not fit' : 'fits'",
+        "'fits' as 'fits' | 'does not fit'",
+      ],
+      ['a pending migration is not told', '...(isPending ? [', '...(report === null ? ['],
+      ['a locked key is not found', "if (code === 'KEY_LOCKED' || details", 'if (details'],
+      ['the replaced pool is not named', 'report.replaced === null ? []', 'report.replaced !== null ? []'],
+    ]),
+    ...of('commands/rules.ts', [
+      ['enable disables', "['enable', true]", "['enable', false]"],
+      [
+        'an unknown rule is removed',
+        "if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);",
+        'new RotationRulesRepository(db).delete(id);',
+      ],
+      ['malformed rules are silent', 'options.json ? [] : invalid', 'options.json ? invalid : []'],
+      [
+        'what is no JSON is another error',
+        "throw new ProxyVaultError(\n      'INVALID_INPUT',\n      'The rule",
+        "throw new ProxyVaultError(\n      'INVALID_ROW',\n      'The rule",
+      ],
+    ]),
+    ...of('commands/show.ts', [
+      ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
+      ['the usage is that of all', 'totals({ proxyId: id })', 'totals({})'],
+      [
+        'an unknown proxy is another error',
+        "if (!proxy) throw notFound('proxy', id);",
+        'if (!proxy) throw new TypeError(id);',
+      ],
+      ['domains are not shown', "domains: domains.join(', ')", 'domains: undefined'],
+    ]),
+    ...of('commands/stats.ts', [
+      ['--from is ignored', 'usage.range(options)', 'usage.range({ to: options.to })'],
+      ['--to is ignored', 'usage.range(options)', 'usage.range({ from: options.from })'],
+      [
+        'the totals are of all days',
+        'usage.totals({ from: options.from, to: options.to })',
+        'usage.totals({})',
+      ],
+    ]),
+    ...of('commands/sticky.ts', [
+      ['--ttl is ignored', 'proxyId, ttl: options.ttl', 'proxyId'],
+      [
+        'an unknown domain is removed',
+        "if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);",
+        'new StickySessionRepository(db).delete(domain);',
+      ],
+      [
+        'a URL is a domain of its own',
+        'const { pattern: domain } = parseDomain(given);\n        const sticky',
+        'const domain = given;\n        const sticky',
+      ],
+    ]),
+  ],
+};
