@@ -9,13 +9,8 @@ import {
   migrationsFromFolder,
 } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
+import { migrationFile as file } from '../../support/migration-files.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
-
-/** A migration file of the application `app`. */
-function file(name: string, up: string, down: string | null = 'SELECT 1;'): { name: string; sql: string } {
-  const downPart = down === null ? '' : `-- Down\n${down}\n`;
-  return { name, sql: `-- Migration: ${name}\n-- Description: for a test\n\n-- Up\n${up}\n${downPart}` };
-}
 
 const app = (...files: { name: string; sql: string }[]): MigrationSource => ({ namespace: 'app', files });
 
