@@ -47,7 +47,9 @@ it('up() finds under the lock that another process has brought the file to a new
 
 it('up() applies nothing that another process has applied between its look and its lock', () => {
   const db = openDatabase({ migrations: [app(one)] });
-  const second = openInterleaved(db, /^BEGIN IMMEDIATE/, () => db.migrations.up(), { migrations: [app(one)] });
+  const second = openInterleaved(db, /^BEGIN IMMEDIATE/, () => db.migrations.up(), {
+    migrations: [app(one)],
+  });
   second.migrations.up();
   expect(second.migrations.getPending()).toEqual([]);
   expect(second.migrations.getApplied()).toEqual(db.migrations.getApplied());
@@ -56,7 +58,9 @@ it('up() applies nothing that another process has applied between its look and i
 it('up() applies a migration of its own beside what another process has applied', () => {
   const db = openMigrated({ migrations: [{ namespace: 'shop', files: [two] }] });
   db.migrations.to(0, 'shop');
-  const second = openInterleaved(db, /^BEGIN IMMEDIATE/, () => db.migrations.up(), { migrations: [app(one)] });
+  const second = openInterleaved(db, /^BEGIN IMMEDIATE/, () => db.migrations.up(), {
+    migrations: [app(one)],
+  });
   second.migrations.up();
   expect(tables(db)).toEqual(expect.arrayContaining(['tasks', 'notes']));
 });
