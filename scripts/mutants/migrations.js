@@ -134,8 +134,6 @@ export default {
       what: 'a plan of a database with tables begins with the base schema',
       from: 'const base = lines.some(isBase) ? [] : [BASE];\n    return [',
       to: 'const base = lines.length > 1 ? [] : [BASE];\n    return [',
-      survives:
-        'A ledger without the line of the base schema is INVALID_ROW; that with this line alone is what `to(0)` leaves.',
     },
     {
       file: RUNNER,
@@ -251,12 +249,16 @@ export default {
       what: 'the backup is made after the change',
       from: '    if (first) this.#beforeChange(first);\n    for (const migration of base) this.#apply(migration);\n    for (const migration of pending) this.#apply(migration);',
       to: '    for (const migration of base) this.#apply(migration);\n    for (const migration of pending) this.#apply(migration);\n    if (first) this.#beforeChange(first);',
+      survives:
+        'The backup is read by a connection of its own, which sees the file as it was before the transaction.',
     },
     {
       file: RUNNER,
       what: 'the backup before down is made after it',
       from: "    if (first) this.#beforeChange(first);\n    for (const migration of migrations) {\n      this.#execute(migration, 'down');\n      this.#ledger.remove(migration);\n    }",
       to: "    for (const migration of migrations) {\n      this.#execute(migration, 'down');\n      this.#ledger.remove(migration);\n    }\n    if (first) this.#beforeChange(first);",
+      survives:
+        'The backup is read by a connection of its own, which sees the file as it was before the transaction.',
     },
     {
       file: RUNNER,
@@ -634,8 +636,8 @@ export default {
     {
       file: PARSER,
       what: 'a marker may stand twice',
-      from: 'if (found.has(exact))\n',
-      to: 'if (found.has(exact) && exact === "Up")\n',
+      from: 'if (earlier) fail',
+      to: 'if (earlier && exact === "Up") fail',
     },
     {
       file: PARSER,

@@ -33,6 +33,12 @@ describe('parseMigration refuses, with file and line,', () => {
       '001_tasks.sql:3',
       'before the line "-- Up"',
     ],
+    [
+      'no section at all',
+      GOOD.slice(0, GOOD.indexOf('\n\n-- Up')),
+      '001_tasks.sql:2',
+      'the line "-- Up" is missing',
+    ],
     ['a second Up', `${GOOD}-- Up\nSELECT 1;`, '001_tasks.sql:10', 'twice'],
     ['a second Down', `${GOOD}-- Down\nSELECT 1;`, '001_tasks.sql:10', 'twice'],
     [
@@ -182,7 +188,10 @@ CREATE INDEX idx ON tasks(id);
   });
 
   it('takes a file without Down as one that cannot be undone', () => {
-    expect(parse(GOOD.slice(0, GOOD.indexOf('-- Down'))).down).toBeNull();
+    const migration = parse(GOOD.slice(0, GOOD.indexOf('-- Down')));
+    expect(migration.down).toBeNull();
+    expect(sectionStatements(migration, 'down')).toEqual([]);
+    expect(sectionStatements(migration, 'up')).toHaveLength(2);
   });
 
   it('has one checksum for CRLF, LF and a byte order mark, and another for another text', () => {

@@ -37,6 +37,10 @@ describe('splitStatements', () => {
       ['SELECT 2', 7],
     ]);
     expect(split(' ;;\n; SELECT 1;;')).toEqual([['SELECT 1;', 2]]);
+    expect(split('CREATE;SELECT 1;')).toEqual([
+      ['CREATE;', 1],
+      ['SELECT 1;', 1],
+    ]);
   });
 
   it('ends a comment where it ends first, and keeps those inside a statement', () => {
