@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DatabaseManager, restoreDatabase } from 'proxyvault/database';
 import {
@@ -90,6 +90,16 @@ function carriedBy(
 }
 
 const OTHER_KEY = Buffer.from('another key of 32 bytes, exactly');
+
+it('there is a set of the version of this package', () => {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  const how = 'run `npm run build` and `node scripts/golden.js`, and commit the new folder';
+  expect(
+    GOLDEN_SETS.map(({ name }) => name),
+    how,
+  ).toContain(version);
+});
 
 describe.each(GOLDEN_SETS)('the set $name', (set) => {
   const full = fullPoolOf(set);

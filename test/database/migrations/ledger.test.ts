@@ -91,6 +91,10 @@ describe('the ledger', () => {
     const db = openMigrated({ migrations: [source('app', one)] });
     db.driver.run(`DELETE FROM schema_migrations WHERE namespace = 'proxyvault'`, {});
     expect(openDatabase({ path: db.path }).migrations.getCurrentVersion('app')).toBe(1);
+    // Another program may count from 0: that is not our base schema.
+    db.driver.run(`UPDATE schema_migrations SET namespace = 'other', version = 0, name = '000_x'`, {});
+    expect(db.migrations.plan()[0]).toMatchObject({ namespace: 'proxyvault', name: '000_schema' });
+    expect(thrownBy(() => db.migrations.down())).toMatchObject({ code: 'MIGRATION_IRREVERSIBLE' });
   });
 
   it.each([
