@@ -128,7 +128,11 @@ describe('parseMigration refuses, with file and line,', () => {
     '../001_x.sql',
     '001_.sql',
   ])('the file name %s', (name) => {
-    expect(thrownBy(() => parse(GOOD, name))).toMatchObject({ code: 'MIGRATION_INVALID' });
+    const text = GOOD.replace('001_tasks', name.replace(/\.sql$/, ''));
+    expect(thrownBy(() => parse(text, name))).toMatchObject({
+      code: 'MIGRATION_INVALID',
+      message: expect.stringContaining('a migration is named NNN_lower_case_words.sql'),
+    });
   });
 });
 
