@@ -795,20 +795,6 @@ export default {
     },
     {
       file: OBJECTS,
-      what: 'a table whose name begins with sqlite is not looked at',
-      from: "NOT LIKE 'sqlite\\\\_%' ESCAPE '\\\\'",
-      to: "NOT LIKE 'sqlite%'",
-    },
-    { file: OBJECTS, what: 'indexes without SQL are read', from: 'WHERE sql IS NOT NULL AND', to: 'WHERE' },
-    { file: OBJECTS, what: 'white space counts', from: ".replace(/\\s+/g, ' ')", to: '' },
-    {
-      file: OBJECTS,
-      what: 'nothing is ever missing',
-      from: 'missing: expected.filter(({ name }) => !actualByName.has(name))',
-      to: 'missing: expected.filter(({ name }) => name === "")',
-    },
-    {
-      file: OBJECTS,
       what: 'nothing ever differs',
       from: '(actualByName.get(name)?.sql ?? sql) !== sql',
       to: '(actualByName.get(name)?.name ?? name) !== name',

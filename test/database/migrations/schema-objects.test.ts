@@ -37,6 +37,15 @@ describe('baseline', () => {
     expect(schema(db)).toEqual(schema(openMigrated({ migrations: [app(one)] })));
   });
 
+  it('takes tables that are written with other white space', () => {
+    const db = openDatabase({ path: ':memory:' });
+    for (const { sql } of db.migrations.plan())
+      db.driver.exec(sql.replaceAll('  ', '\t').replaceAll('\n', '\n\n'));
+    const latest = db.migrations.getPending().at(-1)?.version ?? 0;
+    db.migrations.baseline(latest);
+    expect(db.migrations.getCurrentVersion()).toBe(latest);
+  });
+
   it('refuses a version that is none, a schema that lacks an object or has another one, and a ledger', () => {
     const db = tablesOf(2);
     for (const version of [99, -1, 1.5])
