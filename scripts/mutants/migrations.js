@@ -894,12 +894,6 @@ export default {
     // Foreign objects
     {
       file: FOREIGN_OBJECTS,
-      what: 'a foreign object in other letters is not seen',
-      from: 'const there = existing.get(made.name.toLowerCase());',
-      to: 'const there = existing.get(made.name);',
-    },
-    {
-      file: FOREIGN_OBJECTS,
       what: 'a table that differs passes if it may exist',
       from: '(made.mayExist && there.sql === made.sql)',
       to: 'made.mayExist',
