@@ -1,8 +1,8 @@
 // What the pools of a set of golden files are filled with. Addresses are those kept for documentation: nobody answers.
 
 /** The same word in two Unicode forms: `NFC` is composed, `NFD` is not. */
-export const COMPOSED = 'Zo\u00eb-pass\u00e9';
-export const DECOMPOSED = COMPOSED.normalize('NFD');
+const COMPOSED = 'Zo\u00eb-pass\u00e9';
+const DECOMPOSED = COMPOSED.normalize('NFD');
 
 /** A passphrase that is stored decomposed, and typed composed by another keyboard. */
 export const PASSPHRASE = `${DECOMPOSED} \u03a9\u2126 caf\u00e9 \u{1f511}`;
