@@ -674,14 +674,20 @@ export default {
     {
       file: STATEMENTS,
       what: 'a trigger ends at its first semicolon',
-      from: "    words[0] === 'CREATE' &&\n    (words[1]",
-      to: "    words[0] === 'CREAT' &&\n    (words[1]",
+      from: "words[0] === 'CREATE' && words",
+      to: "words[0] === 'ALTER' && words",
     },
     {
       file: STATEMENTS,
       what: 'a temporary trigger ends at its first semicolon',
-      from: "words[2] === 'TRIGGER'));",
-      to: "words[2] === 'TABLE'));",
+      from: "words[1] === 'TEMP' || words[1] === 'TEMPORARY'",
+      to: "words[1] === 'TEMPORARY'",
+    },
+    {
+      file: STATEMENTS,
+      what: 'a trigger that is called temporary in full ends at its first semicolon',
+      from: "words[1] === 'TEMP' || words[1] === 'TEMPORARY'",
+      to: "words[1] === 'TEMP'",
     },
     {
       file: STATEMENTS,
