@@ -53,7 +53,7 @@ function openPool(): {
   const proxies = new ProxyRepository(db, encryption);
   LOGINS.forEach((credentials, n) => {
     proxies.create({
-      id: `proxy-${n}`,
+      id: `pr\u00f6xy-${n}`,
       host: 'gate.example',
       port: 8000 + n,
       protocol: 'socks5',
@@ -165,7 +165,7 @@ describe('the tables of keys', () => {
     const expectLogins = (): void => {
       const { databaseId, key } = dataKey();
       LOGINS.forEach(({ username, password, rotateUrl }, n) => {
-        const proxy = { id: `proxy-${n}`, protocol: 'socks5', host: 'gate.example', port: 8000 + n };
+        const proxy = { id: `pr\u00f6xy-${n}`, protocol: 'socks5', host: 'gate.example', port: 8000 + n };
         const text = JSON.stringify({ username, password, rotateUrl });
         expectSealed(db, proxy.id, key, text, bindingOf('login', databaseId, proxy, keyIdOf(key)));
         expect(rowsOf(db, 'proxies').find(({ id }) => id === proxy.id)).toMatchObject({
