@@ -113,13 +113,10 @@ function readHeader(lines: readonly string[], fail: (line: number, problem: stri
     }
     // Prose that begins with the word is a comment, not a marker.
     if (!key.endsWith(':') && value !== '') return;
-    const exact =
-      ['Migration:', 'Description:', 'Up', 'Down'].find(
-        (marker) => marker.toLowerCase() === key.toLowerCase(),
-      ) ?? key;
+    const exact = key.charAt(0).toUpperCase() + key.slice(1).toLowerCase();
     if (exact !== key || !text.startsWith(`-- ${key}`)) fail(line, `write "-- ${exact}" exactly so.`);
-    if (found.has(exact))
-      fail(line, `"-- ${exact}" stands twice; it first stood on line ${found.get(exact)?.line ?? 0}.`);
+    const earlier = found.get(exact);
+    if (earlier) fail(line, `"-- ${exact}" stands twice; it first stood on line ${earlier.line}.`);
     if (exact === 'Down' && !found.has('Up')) fail(line, '"-- Down" stands before "-- Up".');
     if (exact.endsWith(':') && value.trim() === '') fail(line, `"-- ${exact}" needs a text behind it.`);
     found.set(exact, { line, value: value.trim() });

@@ -156,17 +156,19 @@ export class MigrationRunner {
   }
 
   /** Why a statement may have been refused: MIGRATION_PENDING if the database lacks migrations, else null. */
-  pendingError(cause: unknown): ProxyVaultError | null {
+  pendingError(cause: ProxyVaultError): ProxyVaultError | null {
     const lines = this.#ledger.read();
     const pending = this.#pending(lines);
     const isNew = !lines.some(isBase);
     if (!isNew && pending.length === 0) return null;
     const names = pending.map(({ name }) => name).join(', ');
+    // The statement may be wrong for another reason, such as a slip in a caller's own SQL.
+    const reason = `(${cause.message})`;
     return new ProxyVaultError(
       'MIGRATION_PENDING',
       isNew
-        ? `The database has no tables yet: call \`db.migrations.up()\` after \`initDatabase()\`.${refused(cause)}`
-        : `The database is older than this program, and lacks ${names}: call \`db.migrations.up()\` after \`initDatabase()\` (\`proxyvault migrate up\`).${refused(cause)}`,
+        ? `The database has no tables yet: call \`db.migrations.up()\` after \`initDatabase()\`. ${reason}`
+        : `The database is older than this program, and lacks ${names}: call \`db.migrations.up()\` after \`initDatabase()\` (\`proxyvault migrate up\`). ${reason}`,
       { cause, details: { pending: names } },
     );
   }
@@ -307,11 +309,6 @@ export class MigrationRunner {
       );
     }
   }
-}
-
-/** The statement may be wrong for another reason, such as a slip in a caller's own SQL. */
-function refused(cause: unknown): string {
-  return cause instanceof ProxyVaultError ? ` (${cause.message})` : '';
 }
 
 function identity({ namespace, name }: { namespace: string; name: string }): string {

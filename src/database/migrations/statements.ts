@@ -62,8 +62,7 @@ export function splitStatements(script: string, at: { file: string; firstLine: n
 
 /** A trigger ends at `; END ;`, anything else at its first semicolon: https://www.sqlite.org/c3ref/complete.html */
 function endsStatement(words: readonly string[]): boolean {
-  const isTrigger =
-    words[0] === 'CREATE' &&
-    (words[1] === 'TRIGGER' || (/^TEMP(?:ORARY)?$/.test(words[1] ?? '') && words[2] === 'TRIGGER'));
+  const isTemporary = words[1] === 'TEMP' || words[1] === 'TEMPORARY';
+  const isTrigger = words[0] === 'CREATE' && words[isTemporary ? 2 : 1] === 'TRIGGER';
   return !isTrigger || (words.at(-2) === 'END' && words.at(-3) === ';');
 }

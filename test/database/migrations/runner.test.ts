@@ -9,13 +9,8 @@ import {
   migrationsFromFolder,
 } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
+import { migrationFile as file } from '../../support/migration-files.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
-
-/** A migration file of the application `app`. */
-function file(name: string, up: string, down: string | null = 'SELECT 1;'): { name: string; sql: string } {
-  const downPart = down === null ? '' : `-- Down\n${down}\n`;
-  return { name, sql: `-- Migration: ${name}\n-- Description: for a test\n\n-- Up\n${up}\n${downPart}` };
-}
 
 const app = (...files: { name: string; sql: string }[]): MigrationSource => ({ namespace: 'app', files });
 
@@ -352,9 +347,28 @@ describe('an application\u2019s own migrations', () => {
       [app(one), app(two)],
       [app(one, file('001_other', 'SELECT 1;'))],
       [app(file('000_zero', 'SELECT 1;'))],
+      [{ namespace: '1app', files: [] }],
+      [{ namespace: 'a'.repeat(65), files: [] }],
+      [{ namespace: '', files: [] }],
+      [{ namespace: 'app', files: [one] }, { namespace: 'shop', files: [] }, app()],
     ];
     for (const migrations of bad)
       expect(thrownBy(() => openDatabase({ migrations }))).toMatchObject({ code: 'MIGRATION_INVALID' });
+  });
+});
+
+describe('the order of migrations', () => {
+  it('is ours, then each application\u2019s in turn, each by number and not by text', () => {
+    const numbered = ['1000_last', '999_second', '001_first'].map((name) =>
+      file(name, `CREATE TABLE t${name} (id);`),
+    );
+    const shop = { namespace: 'a'.repeat(64), files: [one] };
+    const db = openDatabase({ path: ':memory:', migrations: [app(...numbered), shop] });
+    const expected = [...OWN, '001_first', '999_second', '1000_last', '001_tasks'];
+    expect(db.migrations.getPending().map(({ name }) => name)).toEqual(expected);
+    db.migrations.up();
+    expect(db.migrations.getApplied().map(({ name }) => name)).toEqual(expected);
+    expect(db.migrations.getCurrentVersion('app')).toBe(1000);
   });
 });
 
