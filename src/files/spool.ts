@@ -41,10 +41,13 @@ export class Spool<T> implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#file) return;
-    closeSync(this.#file.descriptor);
-    if (!REMOVED_AT_ONCE) removeTemporary(this.#file.folder);
+    const file = this.#file;
     this.#file = null;
+    if (!file) return;
+    withFileErrors('The temporary file of the import cannot be removed', tmpdir(), () => {
+      closeSync(file.descriptor);
+      if (!REMOVED_AT_ONCE) removeTemporary(file.folder);
+    });
   }
 
   #writeBatch(): void {
