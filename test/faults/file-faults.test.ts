@@ -104,7 +104,7 @@ async function tryFault({ prepare }: FileOperation, nth: number): Promise<string
 
 const temporaryIn = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.(?:tmp|partial|lock|probe)\b/.test(name),
+    /\.(?:tmp|partial|lock|probe)\b|^proxyvault-import-/.test(name),
   );
 
 afterEach(() => {

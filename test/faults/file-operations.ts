@@ -21,6 +21,7 @@ import { withFileErrors } from '../../src/files/file-error.ts';
 import { withLock } from '../../src/files/lock.ts';
 import { ownMark } from '../../src/files/owner.ts';
 import { PrivateFile } from '../../src/files/private-file.ts';
+import { Spool } from '../../src/files/spool.ts';
 
 /** One operation, ready to run. */
 interface Attempt {
@@ -273,6 +274,34 @@ export const OTHER_FILES: readonly FileOperation[] = [
         },
         secrets: ['canary'],
         leaves: ['list.txt'],
+      };
+    },
+  },
+  {
+    name: 'an import keeps more than memory should hold',
+    prepare: (folder) => {
+      let read: string[] = [];
+      return {
+        run: () => {
+          const before = process.env.TMPDIR;
+          process.env.TMPDIR = folder;
+          try {
+            using spool = new Spool<string>();
+            for (let n = 0; n < 2001; n++) spool.push(`canary-${n}`);
+            read = [...spool.read()];
+          } finally {
+            if (before === undefined) delete process.env.TMPDIR;
+            else process.env.TMPDIR = before;
+          }
+        },
+        assertIntact: () => {
+          if (read.some((value, n) => value !== `canary-${n}`)) throw new Error('A value was lost.');
+        },
+        assertDone: () => {
+          if (read.length !== 2001) throw new Error(`There are ${read.length} values.`);
+        },
+        secrets: ['canary'],
+        leaves: [],
       };
     },
   },

@@ -21,6 +21,8 @@ export interface FileCall {
   flags: string | number;
   /** The permissions of a new file or folder. */
   mode: number | undefined;
+  /** What was written. */
+  data: Buffer | undefined;
   /** Whether a rename, a copy or an opening found a file at the name that it gives. */
   replaces: boolean;
 }
@@ -156,6 +158,7 @@ function entryOf(fs: FileSystem, own: Watch, call: string, path: string, args: u
     flags:
       call === 'open' ? String(args[1]) : call === 'copyFile' ? Number(args[2] ?? 0) : (options?.flag ?? ''),
     mode: options?.mode ?? (typeof args[2] === 'number' && call === 'open' ? args[2] : undefined),
+    data: call === 'write' ? Buffer.from(args[1] as Uint8Array) : undefined,
     replaces: fs.existsSync(String(ofTwo ? args[1] : args[0])),
   };
 }
