@@ -13,7 +13,6 @@ export default {
     'test/faults/file-faults',
     'test/database/backup',
     'test/database/permissions',
-    'test/database/services/mounted-key',
     'test/transfer/import.test',
   ],
   faults: [

@@ -17,9 +17,9 @@ function emptyTmpdir(): string {
   return folder;
 }
 
-function filled(count: number, valueOf = (n: number): string => `value ${n}`): Spool<string> {
+function filled(count: number, textOf = (n: number): string => `value ${n}`): Spool<string> {
   const spool = new Spool<string>();
-  for (let n = 0; n < count; n++) spool.push(valueOf(n));
+  for (let n = 0; n < count; n++) spool.push(textOf(n));
   return spool;
 }
 

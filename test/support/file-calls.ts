@@ -35,6 +35,9 @@ export type Answer =
   | 'EMFILE'
   | 'EACCES'
   | 'EPERM'
+  | 'ENOTSUP'
+  | 'EOPNOTSUPP'
+  | 'ENOSYS'
   | 'EROFS'
   | 'EEXIST'
   | 'short';
