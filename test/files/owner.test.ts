@@ -52,7 +52,7 @@ it.each(['', 'x', '0000000-ffffffff-1-1', 'ffffffff-1-1', '../../x', '12345678-1
   'a mark %j of another place or of no form is decided by age alone',
   (mark) => {
     expect(isAlive(mark)).toBeNull();
-    expect(isAbandoned(fileOf(0), mark)).toBe(false);
+    expect(isAbandoned(fileOf(9), mark)).toBe(false);
     expect(isAbandoned(fileOf(11), mark)).toBe(true);
     expect(isAbandoned(join(temporaryFolder(), 'absent'), mark)).toBe(false);
   },
