@@ -110,16 +110,19 @@ describe('a lock', () => {
     for (const content of contents) expect(content.startsWith(`${ownMark()} `)).toBe(true);
   });
 
-  it.runIf(process.platform !== 'win32')('is only for this user, and no link is followed in its place', () => {
-    const folder = temporaryFolder();
-    const [lock, target] = [join(folder, 'a.lock'), join(folder, 'target')];
-    expect(withLock(lock, 0, () => statSync(lock).mode & 0o777)).toBe(0o600);
-    writeFileSync(target, '0badcafe-0badcafe-1-1 old');
-    makeOld(target, 60);
-    symlinkSync(target, lock);
-    expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'ELOOP' });
-    expect(readFileSync(target, 'utf8')).toBe('0badcafe-0badcafe-1-1 old');
-  });
+  it.runIf(process.platform !== 'win32')(
+    'is only for this user, and no link is followed in its place',
+    () => {
+      const folder = temporaryFolder();
+      const [lock, target] = [join(folder, 'a.lock'), join(folder, 'target')];
+      expect(withLock(lock, 0, () => statSync(lock).mode & 0o777)).toBe(0o600);
+      writeFileSync(target, '0badcafe-0badcafe-1-1 old');
+      makeOld(target, 60);
+      symlinkSync(target, lock);
+      expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'ELOOP' });
+      expect(readFileSync(target, 'utf8')).toBe('0badcafe-0badcafe-1-1 old');
+    },
+  );
 
   it('that was left in pieces by earlier processes is cleaned up by the next one that holds it', () => {
     const folder = temporaryFolder();

@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { identityOf, isSameFile } from '../../src/files/same-file.ts';
@@ -23,6 +23,10 @@ it('a file and a name that no file has differ, in whichever order, even if only 
   writeFileSync(join(folder, 'file'), '');
   expect(isSameFile(join(folder, 'file'), join(folder, 'file-wal'))).toBe(false);
   expect(isSameFile(join(folder, 'file-wal'), join(folder, 'file'))).toBe(false);
+  // Where case does not matter, there is a file of this name too.
+  const upper = join(folder, 'FILE');
+  expect(isSameFile(join(folder, 'file'), upper)).toBe(existsSync(upper));
+  expect(isSameFile(upper, join(folder, 'file'))).toBe(existsSync(upper));
 });
 
 it('names that no file has are the same if a file system could take them for one', () => {
