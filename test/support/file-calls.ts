@@ -21,8 +21,9 @@ export interface FileCall {
   flags: string | number;
   /** The permissions of a new file or folder. */
   mode: number | undefined;
-  /** What was written. */
+  /** What was written, and where if that was said. */
   data: Buffer | undefined;
+  position: number | undefined;
   /** Whether a rename, a copy or an opening found a file at the name that it gives. */
   replaces: boolean;
 }
@@ -31,6 +32,8 @@ export interface FileCall {
 export type Answer =
   | 'EIO'
   | 'ENOSPC'
+  | 'EFBIG'
+  | 'ENFILE'
   | 'EDQUOT'
   | 'EMFILE'
   | 'EACCES'
@@ -162,6 +165,7 @@ function entryOf(fs: FileSystem, own: Watch, call: string, path: string, args: u
       call === 'open' ? String(args[1]) : call === 'copyFile' ? Number(args[2] ?? 0) : (options?.flag ?? ''),
     mode: options?.mode ?? (typeof args[2] === 'number' && call === 'open' ? args[2] : undefined),
     data: call === 'write' ? Buffer.from(args[1] as Uint8Array) : undefined,
+    position: call === 'write' && typeof args[4] === 'number' ? args[4] : undefined,
     replaces: fs.existsSync(String(ofTwo ? args[1] : args[0])),
   };
 }
