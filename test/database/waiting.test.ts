@@ -67,6 +67,8 @@ describe('a write while another process holds the lock', () => {
     }
     await hold(100);
     initDatabase({ path: db.path }).close();
+    await hold(100);
+    expect(db.checkpoint()).toMatchObject({ complete: true });
     expect(proxies.findById(id)).toMatchObject({ region: 'US', totalRequests: 1 });
     expect(
       db.driver.all(`SELECT name FROM sqlite_schema WHERE name IN ('a', 'b')`, {}, () => 0),
