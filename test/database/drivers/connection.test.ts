@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase } from 'proxyvault/database';
@@ -105,6 +105,15 @@ describe('a connection', () => {
     opened.close();
   });
 
+  it('to a file that has gone meanwhile makes none', () => {
+    const path = join(temporaryFolder(), 'gone.db');
+    for (const readonly of [false, true])
+      expect(thrownBy(() => openConnection({ ...options(path), readonly }))).toMatchObject({
+        code: 'CANNOT_OPEN',
+      });
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('that fails is closed, and so is a database that fails after it', () => {
     const { path } = openDatabase();
     const close = vi.spyOn(Database.prototype, 'close');
@@ -124,6 +133,14 @@ describe('a connection', () => {
 });
 
 describe('the file of a database', () => {
+  it.skipIf(process.platform === 'win32')('is no device', () => {
+    for (const readonly of [false, true])
+      expect(thrownBy(() => prepareFile('/dev/null', readonly))).toMatchObject({
+        code: 'CANNOT_OPEN',
+        message: expect.stringContaining('not a regular file'),
+      });
+  });
+
   it('is one that another process has made meanwhile, but not another thing', async () => {
     // As another process would, right before the file is made here.
     const first = (make: (path: string) => unknown, path: string): ((call: string) => null) => {

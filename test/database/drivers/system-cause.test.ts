@@ -2,6 +2,7 @@ import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it, vi } from 'vitest';
+import { translate } from '../../../src/database/drivers/sqlite/errors.ts';
 import { systemCause, tooManyFiles } from '../../../src/database/drivers/sqlite/system-cause.ts';
 import { type Answer, failing, record } from '../../support/file-calls.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
@@ -83,4 +84,26 @@ it('space is looked for where the file, its source or their logs end, by a name 
   // Its name goes at once, so that nothing stays if the process is killed.
   expect(calls.filter((call) => call !== 'stat')).toEqual(['open', 'rm', 'write', 'close']);
   expect(readdirSync(dirname(path)).sort()).toEqual(['pool.db', 'pool.db-wal']);
+});
+
+it('what SQLite throws says the cause that the system has, and keeps SQLite’s own code', async () => {
+  const path = fileOf();
+  const thrown = Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
+  const full = (call: string): Answer | null => (call === 'write' ? 'EDQUOT' : null);
+  let error: unknown;
+  await failing(dirname(path), full, () => {
+    error = translate(thrown, { open: true, path });
+  });
+  expect(error).toMatchObject({
+    code: 'DISK_FULL',
+    message: expect.stringMatching(/EDQUOT.*quota/),
+    cause: thrown,
+    details: { sqlite: 'SQLITE_IOERR_WRITE', errno: 'EDQUOT', path },
+  });
+  const tooMany = (call: string): Answer | null => (call === 'open' ? 'EMFILE' : null);
+  await failing(dirname(devNull), tooMany, () => {
+    error = translate(new Error('a thread cannot start'), { open: true, path });
+  });
+  expect(error).toMatchObject({ code: 'CANNOT_OPEN', message: expect.stringContaining('ulimit -n') });
+  expect(translate(thrown, { open: true, path })).toMatchObject({ code: 'IO' });
 });
