@@ -967,7 +967,6 @@ export default {
       'if (!sum.add(header, 0, 24).matches(header, 24)) return null;',
       'sum.add(header, 0, 24);',
     ),
-    fault('log-file', 'frames of an older log count', '      frame.subarray(8, 16).equals(salt) &&\n', ''),
     fault('log-file', 'frames are not checked', '.matches(frame, 16)', ' !== null'),
     fault('log-file', 'transactions that did not commit count', '    if (pageCount === 0) continue;\n', ''),
     fault('log-file', 'a thousand frames are ten', 'const MOST_FRAMES = 1000', 'const MOST_FRAMES = 10'),

@@ -7,6 +7,7 @@
  * What SQLite does by itself is not seen here: see test/faults/shim.
  */
 import { constants } from 'node:os';
+import { resolve } from 'node:path';
 
 type FileSystem = typeof import('node:fs');
 
@@ -147,7 +148,7 @@ function observe(fs: FileSystem, call: string, args: unknown[], run: Run): unkno
 /** Below the folder, relative to it; undefined for what is elsewhere. */
 function pathOf(argument: unknown, { folder, descriptors }: Watch): string | undefined {
   if (typeof argument === 'number') return descriptors.get(argument);
-  const path = String(argument);
+  const path = resolve(String(argument));
   if (path === folder) return '.';
   return path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : undefined;
 }

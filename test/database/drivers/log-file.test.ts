@@ -144,6 +144,26 @@ describe('a log', () => {
   });
 });
 
+/** What a crash leaves of a database that has done this since its log was emptied; `write` changes the file's header. */
+function crashedAfter(work: (raw: Database.Database) => unknown): {
+  path: string;
+  log: ReturnType<typeof summarizeLog>;
+  write: (at: number, value: number) => void;
+} {
+  const raw = openRaw();
+  add(raw);
+  raw.pragma('wal_checkpoint(TRUNCATE)');
+  work(raw);
+  const path = crash(raw);
+  const bytes = readFileSync(path);
+  const write = (at: number, value: number): void => {
+    const changed = Buffer.from(bytes);
+    changed.writeUInt32BE(value, at);
+    writeFileSync(path, changed);
+  };
+  return { path, write, log: summarizeLog(`${path}-wal`) };
+}
+
 describe('the log of a crashed database', () => {
   it.each([512, 4096, 65_536])('is its own, and not that of another one (%i bytes a page)', (pageSize) => {
     const raw = openRaw(pageSize);
@@ -164,41 +184,41 @@ describe('the log of a crashed database', () => {
     });
   });
 
-  it('is not that of a file of the same page size which is larger, or changed more often', () => {
-    const raw = openRaw();
-    add(raw);
-    raw.pragma('wal_checkpoint(TRUNCATE)');
-    // Without the first page, so that only the page count tells.
-    raw.exec('UPDATE notes SET text = upper(text)');
-    const path = crash(raw);
-    const header = readFileSync(path);
-    const write = (at: number, value: number): void => {
-      const changed = Buffer.from(header);
-      changed.writeUInt32BE(value, at);
-      writeFileSync(path, changed);
-    };
+  it('without the first page is not that of a file of another size', () => {
+    const { path, write, log } = crashedAfter((raw) => raw.exec('UPDATE notes SET text = upper(text)'));
+    expect(log?.firstPage).toBeNull();
     assertOwnLog(path);
-    const log = summarizeLog(`${path}-wal`);
-    if (log?.firstPage === null) {
-      write(28, log.pageCount + 1);
+    for (const difference of [-1, 1]) {
+      write(28, Number(log?.pageCount) + difference);
       expect(thrownBy(() => assertOwnLog(path))).toMatchObject({ code: 'CORRUPT' });
-    } else {
-      const counter = log?.firstPage.counter ?? 0;
-      for (const [value, isOwn] of [
-        [counter, true],
-        [counter - 1, true],
-        [counter - 2, false],
-        [counter + 1, false],
-      ] as const) {
-        write(24, value);
-        if (isOwn) assertOwnLog(path);
-        else
-          expect(
-            thrownBy(() => assertOwnLog(path)),
-            `${value}`,
-          ).toMatchObject({ code: 'CORRUPT' });
-      }
     }
+  });
+
+  it('with the first page is not that of a file that was changed more often, or less', () => {
+    const { path, write, log } = crashedAfter((raw) => raw.exec('CREATE TABLE more (x)'));
+    const counter = Number(log?.firstPage?.counter);
+    for (const [difference, isOwn] of [
+      [0, true],
+      [-1, true],
+      [-2, false],
+      [1, false],
+    ] as const) {
+      write(24, counter + difference);
+      if (isOwn) assertOwnLog(path);
+      else
+        expect(
+          thrownBy(() => assertOwnLog(path)),
+          `${difference}`,
+        ).toMatchObject({ code: 'CORRUPT' });
+    }
+  });
+
+  it('is its own also when a checkpoint has moved it into the file, and it was not begun again', () => {
+    const { path } = crashedAfter((raw) => {
+      for (let n = 0; n < 5; n++) raw.exec(`CREATE TABLE more${n} (x)`);
+      raw.pragma('wal_checkpoint(PASSIVE)');
+    });
+    assertOwnLog(path);
   });
 
   it('is not that of a backup, which is in rollback mode', () => {
