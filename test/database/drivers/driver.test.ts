@@ -168,6 +168,27 @@ describe('the write-ahead log', () => {
   });
 });
 
+describe('a script inside a transaction', () => {
+  it.each([
+    ['INSERT INTO numbers VALUES (2); COMMIT; /* still open', false],
+    ['INSERT INTO numbers VALUES (2); END', false],
+    [`INSERT INTO numbers VALUES (2); COMMIT; SELECT 'still open`, false],
+    ['INSERT INTO numbers VALUES (2); /* no COMMIT, and still open', true],
+    [`INSERT INTO numbers SELECT 2 WHERE 'COMMIT' = 'COMMIT' -- ROLLBACK`, true],
+    ['SAVEPOINT a; INSERT INTO numbers VALUES (3); ROLLBACK TO a; INSERT INTO numbers VALUES (2)', true],
+  ])('may not end it, whatever is open at its end: %s', (script, isFine) => {
+    const { driver, add, all } = openNumbers();
+    const work = (): void =>
+      driver.atomically(() => {
+        add(1);
+        driver.exec(script);
+      });
+    if (isFine) work();
+    else expect(thrownBy(work)).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(all()).toEqual(isFine ? [1, 2] : []);
+  });
+});
+
 describe('rows', () => {
   it('for which the function gives undefined are left out, without holes, and null stays', () => {
     const { driver, add } = openNumbers();

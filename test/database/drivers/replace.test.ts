@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { initDatabase, restoreDatabase } from 'proxyvault/database';
 import { describe, expect, it, vi } from 'vitest';
 import { type Answer, failing } from '../../support/file-calls.ts';
@@ -105,6 +106,27 @@ describe('an empty file, which a killed process has left,', () => {
 });
 
 describe('a restore', () => {
+  it('waits until nobody has the pool open', async () => {
+    const { path, backup } = await poolAndBackup();
+    const open = initDatabase({ path });
+    let tries = 0;
+    const pragma = Database.prototype.pragma;
+    vi.spyOn(Database.prototype, 'pragma').mockImplementation(function (this: Database.Database, ...args) {
+      try {
+        return pragma.apply(this, args);
+      } catch (error) {
+        // It is closed right after the first try has failed.
+        if (args[0] === 'journal_mode = DELETE' && ++tries === 1) open.close();
+        throw error;
+      }
+    });
+    expect(await restoreDatabase(backup, path, { overwrite: true, busyTimeoutMs: 60_000 })).toMatchObject({
+      path,
+    });
+    vi.restoreAllMocks();
+    expect(tries).toBe(1);
+  });
+
   it('of what is no file, or of the pool itself by another name, changes nothing', async () => {
     const { path, backup, folder } = await poolAndBackup();
     for (const [from, to, code] of [
