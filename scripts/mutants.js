@@ -1,7 +1,5 @@
 // `npm run mutants [-- AREA…] [--only TEXT] [--whole] [--list]` puts one fault after another into a copy of the source and
 // prints which test noticed it. The faults are in scripts/mutants/.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,7 +10,6 @@ import { Checkout } from './mutation/checkout.js';
 import { readAreas, withFault } from './mutation/table.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const TRIAL = fileURLToPath(new URL('mutation/trial.js', import.meta.url));
 /** Which test file noticed a fault last time: it runs first this time. */
 const MEMORY = join(ROOT, 'node_modules/.cache/proxyvault-mutants.json');
 const MINUTE = 60_000;
@@ -37,7 +34,8 @@ Tries each fault of scripts/mutants/AREA.js, or of all areas, and prints what no
   --list        lists the faults, and whether each still fits the source
   --jobs N      how many to try at once (default: the number of processors)
 
-Exit code 1: a fault survived without a reason in the table, or no longer fits the source.`;
+Exit code 1: a fault survived without a reason in the table, or no longer fits the source.
+Exit code 2: nothing could be tried, for example because a test fails without any fault.`;
 
 /** What became of a fault. */
 const KILLED = 'killed';
@@ -46,7 +44,14 @@ const KNOWN = 'known';
 const STALE = 'stale';
 
 if (options.help) console.log(HELP);
-else process.exitCode = await run();
+else {
+  process.exit(
+    await run().catch((error) => {
+      console.error(error.message);
+      return 2;
+    }),
+  );
+}
 
 async function run() {
   const areas = (await readAreas(positionals)).map((area) => ({
@@ -54,19 +59,21 @@ async function run() {
     faults: area.faults.filter(({ file, what }) => `${file} ${what}`.includes(options.only ?? '')),
   }));
   if (options.list) return list(areas);
-  const copies = Array.from(
+  const checkouts = Array.from(
     { length: Number(options.jobs ?? availableParallelism()) },
     () => new Checkout(ROOT),
   );
   const memory = readMemory();
   process.once('SIGINT', () => process.exit(130));
   process.once('exit', () => {
-    for (const copy of copies) copy.remove();
+    for (const checkout of checkouts) checkout.remove();
     mkdirSync(dirname(MEMORY), { recursive: true });
     writeFileSync(MEMORY, JSON.stringify(memory, null, 1));
   });
   const figures = [];
-  for (const area of areas) if (area.faults.length > 0) figures.push(await tryArea(area, copies, memory));
+  for (const area of areas) {
+    if (area.faults.length > 0) figures.push(await tryArea(area, checkouts, memory));
+  }
   console.log('');
   for (const { name, counts } of figures) console.log(summary(name, counts));
   return figures.some(({ counts }) => counts.survived + counts.stale > 0) ? 1 : 0;
@@ -85,21 +92,21 @@ function list(areas) {
   return stale > 0 ? 1 : 0;
 }
 
-async function tryArea({ name, tests, faults }, copies, memory) {
+async function tryArea({ name, tests, faults }, checkouts, memory) {
   console.log(`${name}: ${faults.length} faults; first the tests without any`);
   const started = Date.now();
-  const clean = await trial(copies[0], tests, tests, 30 * MINUTE);
+  const clean = await checkouts[0].run({ filters: tests, order: tests, limitMs: 30 * MINUTE });
   if (clean.failed)
     throw new Error(`A test fails without a fault: ${clean.failed.file} › ${clean.failed.test}`);
   // A fault that makes a loop endless counts as noticed when the tests take three times as long as they should.
-  const limit = MINUTE + 3 * (Date.now() - started);
+  const limitMs = MINUTE + 3 * (Date.now() - started);
   const counts = { killed: 0, survived: 0, known: 0, stale: 0 };
   let done = 0;
   const waiting = [...faults];
-  const work = async (copy) => {
+  const work = async (checkout) => {
     for (let fault = waiting.shift(); fault !== undefined; fault = waiting.shift()) {
       const since = Date.now();
-      const { state, by } = await tryFault(copy, fault, tests, limit, memory);
+      const { state, by } = await tryFault(checkout, fault, tests, limitMs, memory);
       counts[state]++;
       const seconds = ((Date.now() - since) / 1000).toFixed(1);
       console.log(
@@ -108,21 +115,22 @@ async function tryArea({ name, tests, faults }, copies, memory) {
       if (by) console.log(`           ${by}`);
     }
   };
-  await Promise.all(copies.map(work));
+  await Promise.all(checkouts.map(work));
   return { name, counts };
 }
 
-async function tryFault(copy, fault, tests, limit, memory) {
+async function tryFault(checkout, fault, tests, limitMs, memory) {
   const changed = withFault(ROOT, fault);
   if (changed === null)
     return { state: STALE, by: 'Its text is not in the source, or not once. Bring the table up to date.' };
   const key = `${fault.file}: ${fault.what}`;
-  copy.write(changed.file, changed.text);
+  checkout.write(changed.file, changed.text);
   try {
     const order = [...nearest(changed.file, memory[key], memory), ...tests];
-    let { failed, files } = await trial(copy, tests, order, limit);
+    let { failed, files } = await checkout.run({ filters: tests, order, limitMs });
     if (!failed && files === 0) return { state: STALE, by: 'The source does not build with it.' };
-    if (!failed && options.whole) ({ failed } = await trial(copy, [], tests, 30 * MINUTE));
+    if (!failed && options.whole)
+      ({ failed } = await checkout.run({ filters: [], order, limitMs: 30 * MINUTE }));
     if (failed) {
       memory[key] = failed.file;
       const note = fault.survives ? ' — noticed after all: delete `survives` from the table' : '';
@@ -130,7 +138,7 @@ async function tryFault(copy, fault, tests, limit, memory) {
     }
     return fault.survives ? { state: KNOWN, by: fault.survives } : { state: SURVIVED };
   } finally {
-    copy.restore(changed.file);
+    checkout.restore(changed.file);
   }
 }
 
@@ -139,24 +147,6 @@ function nearest(file, last, memory) {
   const ofFile = Object.entries(memory).filter(([key]) => key.startsWith(`${file}: `));
   const mirror = file.replace(/^src\//, 'test/').replace(/\.\w+$/, '.test');
   return [...(last ? [last] : []), mirror, ...ofFile.map(([, test]) => test)];
-}
-
-/** Runs the tests of a copy until one fails. @returns {Promise<import('./mutation/trial.js').Verdict>} */
-async function trial(copy, filters, order, limit) {
-  const child = fork(TRIAL, { cwd: copy.root, stdio: 'ignore', detached: true });
-  // The tests have child processes: all end with the group.
-  const stop = () => (process.platform === 'win32' ? child.kill() : process.kill(-child.pid, 'SIGKILL'));
-  const timer = setTimeout(stop, limit);
-  process.once('exit', stop);
-  child.send({ filters, order });
-  const [verdict] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => [{ failed: { file: '.', test: 'the tests did not end' }, files: 1 }]),
-  ]);
-  clearTimeout(timer);
-  process.off('exit', stop);
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-  return verdict;
 }
 
 function summary(name, { killed, survived, known, stale }) {

@@ -16,7 +16,7 @@ export default async function buildPackage(): Promise<void> {
 }
 
 /** The process that is killed hundreds of times, with the library in one file: it starts in less than half the time. */
-async function bundleWriter(): Promise<void> {
+export async function bundleWriter(): Promise<void> {
   await build({
     entryPoints: [join(root, 'test/fixtures/writer.mjs')],
     bundle: true,
