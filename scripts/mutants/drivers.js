@@ -202,6 +202,7 @@ export default {
       'a long transaction goes on although it is not wanted',
       '          await turn;\n          assertWanted();',
       '          await turn;',
+      'It is asked again before the commit: only time is lost.',
     ),
     fault(
       'driver',
@@ -1109,12 +1110,6 @@ export default {
       'one thread more is started',
       'this.#threads.length >= this.#options.workers',
       'this.#threads.length > this.#options.workers',
-    ),
-    fault(
-      'background',
-      'an idle thread keeps the program',
-      '    this.#worker.unref();\n    this.#worker.on',
-      '    this.#worker.on',
     ),
     fault(
       'background',

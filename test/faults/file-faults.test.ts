@@ -28,8 +28,8 @@ const ANSWERS: Record<string, readonly Errno[]> = {
   rm: ['EIO', 'EACCES', 'EROFS'],
   access: ['EACCES', 'EROFS'],
 };
-/** Nothing has changed by these, so that what was to be done is not tried again. */
-const LOOKS = ['stat', 'lstat', 'exists', 'realpath', 'access'];
+/** These change nothing by themselves. What has failed at one of them and left nothing is not tried again, which takes long. */
+const LOOKS = 'stat lstat fstat exists realpath access readdir readFile fsync close'.split(' ');
 const OTHERWISE = ['EIO', 'EACCES'] as const;
 
 /** The calls to try: of each place in the source, the first one that it makes. */

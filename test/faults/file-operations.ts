@@ -450,7 +450,7 @@ export const POOLS: readonly FileOperation[] = [
   },
   {
     name: 'a backup is restored in the place of a pool',
-    only: /sqlite.(?:exclusive|foreign-log|kept|replace)\.ts/,
+    only: /sqlite.(?:exclusive|kept|replace)\.ts/,
     prepare: async (folder) => {
       const [backup, path] = [join(folder, 'copy.db'), join(folder, 'pool.db')];
       copyPool(path, 'old');
@@ -468,7 +468,7 @@ export const POOLS: readonly FileOperation[] = [
   },
   {
     name: 'a backup is restored in the place of a pool that is damaged and has a log',
-    only: /sqlite.(?:exclusive|foreign-log|kept|replace)\.ts/,
+    only: /sqlite.(?:foreign-log|replace|system-locks)\.ts/,
     prepare: async (folder) => {
       const [backup, path] = [join(folder, 'copy.db'), join(folder, 'pool.db')];
       await writeBackup(backup);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { DatabaseManager } from 'proxyvault/database';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ProxyVaultError } from '../../../src/errors.ts';
 import { SCRATCH } from '../../faults/scratch.ts';
 import { openDatabase, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -185,6 +186,24 @@ describe('an I/O error', () => {
     vi.restoreAllMocks();
     expect(db.open).toBe(false);
     expect(thrownBy(() => add(db, 1))).toMatchObject({ code: 'CLOSED' });
+  });
+});
+
+describe('an error of another connection to the same file', () => {
+  const of = (code: string, details = {}): ProxyVaultError =>
+    new ProxyVaultError('IO', 'It failed there.', { cause: error(code), details });
+
+  it.each([
+    ['a failed fsync', of('SQLITE_IOERR_FSYNC'), true],
+    ['doubt', of('SQLITE_IOERR_WRITE', { inDoubt: true }), true],
+    ['another I/O error', of('SQLITE_IOERR_READ'), false],
+    ['what is no error of ours', error('SQLITE_IOERR_FSYNC'), false],
+  ])('%s closes this one too: %s %s', (_, reason, closes) => {
+    const db = openNumbers();
+    db.driver.closeIfUnsafe(reason);
+    expect(db.open).toBe(!closes);
+    if (closes) expect(thrownBy(() => all(db))).toMatchObject({ code: 'CLOSED', cause: reason });
+    db.driver.closeIfUnsafe(reason);
   });
 });
 

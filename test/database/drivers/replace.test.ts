@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase, restoreDatabase } from 'proxyvault/database';
 import { describe, expect, it, vi } from 'vitest';
+import { lockAlone } from '../../../src/database/drivers/sqlite/exclusive.ts';
 import { type Answer, failing } from '../../support/file-calls.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -102,6 +103,29 @@ describe('an empty file, which a killed process has left,', () => {
     expect(await failing(folder, failed, () => restoreDatabase(backup, path))).toMatchObject({ code: 'IO' });
     expect(existsSync(path)).toBe(false);
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('a lock against every other connection', () => {
+  it('is of the file that is there in the end, if another restore replaces it meanwhile', async () => {
+    const { path, backup } = await poolAndBackup();
+    const pragma = Database.prototype.pragma;
+    let isReplaced = false;
+    vi.spyOn(Database.prototype, 'pragma').mockImplementation(function (this: Database.Database, ...args) {
+      if (!isReplaced && args[0] === 'journal_mode = DELETE') {
+        isReplaced = true;
+        copyFileSync(backup, `${path}.new`);
+        renameSync(`${path}.new`, path);
+      }
+      return pragma.apply(this, args);
+    });
+    const lock = await lockAlone(path, 60_000);
+    const other = new Database(path, { timeout: 0 });
+    expect(thrownBy(() => other.exec('BEGIN IMMEDIATE'))).toMatchObject({ code: 'SQLITE_BUSY' });
+    lock.close();
+    other.exec('BEGIN IMMEDIATE');
+    other.close();
+    vi.restoreAllMocks();
   });
 });
 
