@@ -1116,6 +1116,7 @@ export default {
       'an answer to an older query is taken',
       'if (query === null || answer.id !== this.#id) return;',
       'if (query === null) return;',
+      'A thread gets its next query only when it has answered the one before it.',
     ),
     fault(
       'background',

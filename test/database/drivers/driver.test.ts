@@ -153,28 +153,25 @@ describe('the write-ahead log', () => {
   it.each(['run', 'first', 'all', 'exec', 'transaction'] as const)(
     'is looked at after every eighth commit, by %s()',
     (way) => {
-      {
-        const { driver, add } = openNumbers();
-        add(0);
-        let looks = 0;
-        const prepare = Database.prototype.prepare;
-        vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (this: Database.Database, sql) {
-          if (sql.includes('wal_checkpoint')) looks++;
-          return prepare.call(this, sql);
-        });
-        const ways = {
-          run: add,
-          first: (n: number) =>
-            driver.first('INSERT INTO numbers VALUES (:n) RETURNING n', { n }, (row) => row.n),
-          all: (n: number) =>
-            driver.all('INSERT INTO numbers VALUES (:n) RETURNING n', { n }, (row) => row.n),
-          exec: (n: number) => driver.exec(`INSERT INTO numbers VALUES (${n})`),
-          transaction: (n: number) => driver.atomically(() => add(n)),
-        };
-        const commit: (n: number) => unknown = ways[way];
-        for (let n = 0; n < 8; n++) commit(n);
-        expect(looks).toBe(1);
-      }
+      const { driver, add } = openNumbers();
+      add(0);
+      let looks = 0;
+      const prepare = Database.prototype.prepare;
+      vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (this: Database.Database, sql) {
+        if (sql.includes('wal_checkpoint')) looks++;
+        return prepare.call(this, sql);
+      });
+      const ways = {
+        run: add,
+        first: (n: number) =>
+          driver.first('INSERT INTO numbers VALUES (:n) RETURNING n', { n }, (row) => row.n),
+        all: (n: number) => driver.all('INSERT INTO numbers VALUES (:n) RETURNING n', { n }, (row) => row.n),
+        exec: (n: number) => driver.exec(`INSERT INTO numbers VALUES (${n})`),
+        transaction: (n: number) => driver.atomically(() => add(n)),
+      };
+      const commit: (n: number) => unknown = ways[way];
+      for (let n = 0; n < 8; n++) commit(n);
+      expect(looks).toBe(1);
     },
   );
 });
