@@ -1,9 +1,14 @@
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 import { rawText } from './raw-text.config.ts';
 
 const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+const TESTS = 'test/**/*.test.ts';
+/** Test files that replace a module for all that is loaded after it. */
+const mocking = globSync(TESTS).filter((file) => /\bvi\.(?:do)?[mM]ock\(/.test(readFileSync(file, 'utf8')));
 
 export default defineConfig({
   plugins: [{ ...rawText(), enforce: 'pre' }],
@@ -16,12 +21,17 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/build.setup.ts', 'test/faults/summary.setup.ts'],
+    setupFiles: ['test/chance.setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // The files that one worker runs share what it has loaded, and its command server: to start both for each is slow.
+    projects: [
+      { extends: true, test: { name: 'shared', include: [TESTS], exclude: mocking, isolate: false } },
+      { extends: true, test: { name: 'isolated', include: mocking, isolate: true } },
+    ],
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
   },
 });

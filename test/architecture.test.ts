@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
+const TESTS = fileURLToPath(new URL('.', import.meta.url));
 
 /** Which rooms a room may import from, besides itself. The files at the top of src/ are rooms of one file. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -122,5 +123,34 @@ describe('the rooms', () => {
   it('have no file that is named for nothing', () => {
     const vague = files.filter((file) => /(^|\/)(utils?|helpers?|common|misc|shared)(\.|\/)/.test(file));
     expect(vague.map((file) => relative('.', file))).toEqual([]);
+  });
+});
+
+describe('the tests', () => {
+  const own = 'architecture.test.ts';
+  const sources = readdirSync(TESTS, { recursive: true, encoding: 'utf8' })
+    .filter((file) => /\.(?:ts|mjs)$/.test(file) && file !== own)
+    .map((file) => [file.split(sep).join('/'), readFileSync(join(TESTS, file), 'utf8')] as const);
+
+  it.each([
+    // The seed itself is drawn there.
+    [
+      'take chance from the seed of the run alone',
+      /\bMath\.random\b|\brandomInt\b/,
+      ['faults/summary.setup.ts'],
+    ],
+    [
+      'wait for an event, not for some milliseconds',
+      /\bsetTimeout\((?:resolve|done|next)\b|\bsetTimeout\b[^;]*'(?:node:)?timers\/promises'/,
+      [],
+    ],
+    [
+      'start the Node that runs them, not one from PATH',
+      /\b(?:spawn|spawnSync|execFile|execFileSync)\(\s*'node'/,
+      [],
+    ],
+  ])('%s', (_, pattern, allowed: string[]) => {
+    const found = sources.filter(([, text]) => pattern.test(text)).map(([file]) => file);
+    expect(found).toEqual(allowed);
   });
 });

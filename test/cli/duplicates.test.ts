@@ -21,18 +21,18 @@ it('add, import and export agree on what a duplicate is', () => {
   }
 }, 60_000);
 
-it('10,000 sessions in passwords are 10,000 proxies, also when the list or an export of it is imported again', () => {
+it('2,500 sessions in passwords are 2,500 proxies, also when the list or an export of it is imported again', () => {
   const { run, json, folder } = commandLine();
-  const lines = Array.from({ length: 10_000 }, (_, n) => `gate.example:7000:user:secret_session-${n}`);
+  const lines = Array.from({ length: 2500 }, (_, n) => `gate.example:7000:user:secret_session-${n}`);
   writeFileSync(join(folder, 'list.txt'), lines.join('\n'));
   writeFileSync(join(folder, 'back.txt'), lines.toReversed().join('\n'));
-  expect(json('import', 'list.txt', '--batch', '999')).toMatchObject({ added: 10_000, updated: 0 });
+  expect(json('import', 'list.txt', '--batch', '999')).toMatchObject({ added: 2500, updated: 0 });
   expect(run(['export', '--reveal', '--output', 'export.txt']).status).toBe(0);
   for (const list of ['list.txt', 'back.txt', 'export.txt'])
-    expect(json('import', list)).toMatchObject({ added: 0, updated: 0, unchanged: 10_000 });
+    expect(json('import', list)).toMatchObject({ added: 0, updated: 0, unchanged: 2500 });
   expect(json('key', 'rotate')).toMatchObject({});
   expect(json('import', 'back.txt', '--tag', 't', '--sync')).toMatchObject({
-    unchanged: 10_000,
+    unchanged: 2500,
     removed: 0,
   });
 }, 120_000);

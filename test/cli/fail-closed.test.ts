@@ -140,10 +140,15 @@ describe.skipIf(process.platform === 'win32' || !has('curl'))(
           stdio: ['ignore', 'ignore', 'pipe'],
           env: { ...rest, CURL_HOME: folder, PATH: `${folder}:${env.PATH ?? ''}` },
         });
+        let isKilled = false;
         // Then it is about to wait for the lock.
-        if (kill) child.stderr.once('data', () => process.kill(Number(readFileSync(pid, 'utf8')), 'SIGTERM'));
+        if (kill)
+          child.stderr.once('data', () => {
+            isKilled = process.kill(Number(readFileSync(pid, 'utf8')), 'SIGTERM');
+          });
         child.stderr.resume();
         const [code] = await once(child, 'close');
+        expect([line, isKilled]).toEqual([line, kill]);
         return code as number | null;
       };
       await shell('curl https://example.com/');

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Database from 'better-sqlite3';
@@ -44,7 +45,7 @@ function collectGarbage(): void {
 /** Collects garbage until `done`, which finalizers that run between two turns bring about. */
 async function collectUntil(done: () => boolean): Promise<void> {
   for (let turn = 0; turn < 100 && !done(); turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await nextTurn();
     collectGarbage();
   }
 }

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { DatabaseManager } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
+import { onWaiting, startLockHolder } from '../support/lock-holder.ts';
 import { openDatabase, openMigrated, thrownBy } from '../support/temporary.ts';
 
 function openNumbers(): { db: DatabaseManager; add: (n: number) => void; all: () => unknown[] } {
@@ -101,19 +100,8 @@ describe('transaction', () => {
 
   it('takes the write lock at its beginning, so that another process waits its turn or gets BUSY', async () => {
     const { db, all } = openNumbers();
-    const script = `
-      import { initDatabase } from 'proxyvault/database';
-      const db = initDatabase({ path: ${JSON.stringify(db.path)} });
-      db.transaction(() => {
-        console.log('locked');
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
-        db.driver.run('INSERT INTO numbers VALUES (9)', {});
-      });
-      db.close();`;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await once(child.stdout, 'data');
+    const { hold, letGo } = startLockHolder(db.path);
+    await hold();
     let entered = false;
     expect(
       thrownBy(() =>
@@ -123,7 +111,10 @@ describe('transaction', () => {
       ),
     ).toMatchObject({ code: 'BUSY' });
     expect(entered).toBe(false);
-    await once(child, 'close');
+    // The one that waits its turn has begun when the other has ended.
+    const patient = openDatabase({ path: db.path });
+    onWaiting(letGo);
+    patient.transaction(() => patient.driver.run('INSERT INTO numbers VALUES (9)', {}));
     expect(all()).toEqual([9]);
   });
 

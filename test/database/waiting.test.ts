@@ -1,33 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { type DatabaseManager, initDatabase } from 'proxyvault/database';
+import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { patiently } from '../../src/database/patience.ts';
+import { onWaiting, startLockHolder } from '../support/lock-holder.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
-
-/** Another process that holds the write lock for so many milliseconds each time it is told to; resolves once it does. */
-function startHolder({ path }: DatabaseManager): (milliseconds: number) => Promise<void> {
-  const script = `
-    const { initDatabase } = await import('proxyvault/database');
-    const db = initDatabase({ path: ${JSON.stringify(path)} });
-    process.stdin.on('data', (milliseconds) => db.transaction(() => {
-      console.log('locked');
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(milliseconds));
-    }));
-    process.stdin.on('end', () => db.close());`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  onTestFinished(async () => {
-    child.stdin.end();
-    await once(child, 'close');
-  });
-  return async (milliseconds) => {
-    child.stdin.write(String(milliseconds));
-    await once(child.stdout, 'data');
-  };
-}
 
 it('a patient job says at its end how long it waited in all', async () => {
   const db = openMigrated();
@@ -58,17 +34,24 @@ describe('a write while another process holds the lock', () => {
       () => db.driver.run(`UPDATE proxies SET region = 'EU'`, {}),
       () => proxies.update(id, { region: 'US' }),
       () => proxies.updateStats(id, true, 5),
-      () => db.driver.exec('CREATE TABLE a (x); CREATE TABLE b (x)'),
     ];
-    const hold = startHolder(db);
+    const { hold, holdShortly, letGo } = startLockHolder(db.path);
+    let waits = 0;
+    onWaiting(() => ++waits === 3 && letGo());
     for (const write of writes) {
-      await hold(100);
+      await hold();
+      waits = 0;
       write();
+      expect(waits).toBeGreaterThanOrEqual(3);
     }
-    await hold(100);
-    initDatabase({ path: db.path }).close();
-    await hold(100);
-    expect(db.checkpoint()).toMatchObject({ complete: true });
+    for (const wait of [
+      () => db.driver.exec('CREATE TABLE a (x); CREATE TABLE b (x)'),
+      () => initDatabase({ path: db.path }).close(),
+      () => expect(db.checkpoint()).toMatchObject({ complete: true }),
+    ]) {
+      await holdShortly();
+      wait();
+    }
     expect(proxies.findById(id)).toMatchObject({ region: 'US', totalRequests: 1 });
     expect(
       db.driver.all(`SELECT name FROM sqlite_schema WHERE name IN ('a', 'b')`, {}, () => 0),
@@ -78,7 +61,8 @@ describe('a write while another process holds the lock', () => {
   it('ends with BUSY, which says how long it waited, and nothing has happened', async () => {
     const db = openMigrated();
     const impatient = openMigrated({ path: db.path, busyTimeoutMs: 30 });
-    await startHolder(db)(1500);
+    const { hold, letGo } = startLockHolder(db.path);
+    await hold();
     const writes: (() => unknown)[] = [
       () => impatient.driver.run(`INSERT INTO proxy_tags VALUES ('a', 'b', 'c')`, {}),
       () => impatient.transaction(() => impatient.driver.run('DELETE FROM proxies', {})),
@@ -91,6 +75,7 @@ describe('a write while another process holds the lock', () => {
     }
     expect(impatient.checkpoint().complete).toBe(false);
     // The patient one waits until it is free.
+    onWaiting(letGo);
     db.driver.run('DELETE FROM proxies', {});
     expect(db.checkpoint().complete).toBe(true);
     expect(db.driver.pragma('user_version')).toBe(0);

@@ -21,7 +21,7 @@ const LINES: readonly (readonly string[])[] = [
   ['list', '--reveal'],
   ['show', '{id}'],
   ['next', '--reveal'],
-  ['exec', '--', 'node', '--version'],
+  ['exec', '--', process.execPath, '--version'],
   ['report', '{id}', '--ok'],
   ['stats'],
   ['events'],

@@ -44,7 +44,9 @@ it('no file holds a username or password in clear: database, log, index, backups
   await db.backup(join(folder, 'copy.db'));
   for (const { id } of proxies.list({ limit: 50 }).items) proxies.delete(id);
   const look = (): void => {
-    for (const file of readdirSync(folder)) assertClean(file, readFileSync(join(folder, file)));
+    const files = readdirSync(folder);
+    expect(files).toEqual(expect.arrayContaining(['copy.db', 'key', 'pool.db']));
+    for (const file of files) assertClean(file, readFileSync(join(folder, file)));
   };
   look();
   db.close();
@@ -171,7 +173,9 @@ it('no output and no file of the key commands holds a key, a passphrase, a recov
     code.replaceAll('-', ''),
   ]) {
     expect([secret.length, said.join('\n').includes(secret)]).toEqual([secret.length, false]);
-    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true })) {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8', withFileTypes: true });
+    expect(files.map(({ name }) => name)).toContain('pool.db');
+    for (const file of files) {
       if (!file.isFile()) continue;
       const bytes = readFileSync(join(file.parentPath, file.name));
       expect([file.name, bytes.includes(secret), bytes.includes(Buffer.from(plainKey, 'base64'))]).toEqual([

@@ -58,11 +58,15 @@ it('the documents name commands and options that there are', () => {
   const rows = [...text.matchAll(/^\| `([a-z]+)[^|]*\|([^|]*)\|$/gm)];
   expect(rows.length).toBe(30);
   const commands = new Map(COMMANDS.map((create) => create()).map((command) => [command.name(), command]));
+  let options = 0;
   for (const [, name = '', rest = ''] of rows) {
     const command = commands.get(name);
     expect([name, command !== undefined]).toEqual([name, true]);
     const help = [command, ...(command?.commands ?? [])].map((each) => each?.helpInformation()).join('\n');
-    for (const [option] of rest.matchAll(/--[a-z-]+/g))
+    for (const [option] of rest.matchAll(/--[a-z-]+/g)) {
       expect([name, option, help.includes(option)]).toEqual([name, option, true]);
+      options++;
+    }
   }
+  expect(options).toBeGreaterThan(30);
 });

@@ -3,15 +3,16 @@ import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { killDuring, rounds, tallyKills } from '../support/killing.ts';
+import { expectDeathsAt, killWriters, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 import { SCRATCH } from './scratch.ts';
 
-/** Kills in the suite: 200. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
-const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 200);
+/** Kills in the suite: 80. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
+const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 80);
 const TIMEOUT = 60_000 + KILLS * 2000;
 
-const number = (db: DatabaseManager, sql: string): number => Number(db.driver.first(sql, {}, (row) => row.n));
+const numberIn = (db: DatabaseManager, sql: string): number =>
+  Number(db.driver.first(sql, {}, (row) => row.n));
 
 async function assertSound(db: DatabaseManager): Promise<void> {
   expect(await db.check({ deep: true })).toMatchObject({ ok: true, integrity: [], foreignKeys: [] });
@@ -25,11 +26,11 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
     async () => {
       const folder = temporaryFolder(SCRATCH);
       const acknowledged: string[] = [];
-      await rounds(Math.ceil(KILLS * 0.4), async (seed) => {
-        acknowledged.push(...(await killDuring('write', folder, seed)));
-      });
-      // Three of four children had committed at least once.
-      expect(acknowledged.length).toBeGreaterThan(KILLS * 0.2);
+      // To make the pool takes some 120 changes, and each transaction 47.
+      const places = { count: Math.ceil(KILLS * 0.45), changes: 190, others: 23 };
+      const last = await killWriters('write', folder, places, (lines) => acknowledged.push(...lines));
+      expectDeathsAt(['write pool.db-wal', 'sync pool.db-wal'], last);
+      expect(acknowledged.length).toBeGreaterThan(places.count / 2);
 
       const db = openMigrated({ path: join(folder, 'pool.db') });
       await assertSound(db);
@@ -51,9 +52,9 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
         'rotation_events',
         'proxy_usage_stats',
       ]) {
-        expect(number(db, `SELECT count(*) AS n FROM ${table}`)).toBe(stored);
+        expect(numberIn(db, `SELECT count(*) AS n FROM ${table}`)).toBe(stored);
       }
-      expect(number(db, 'SELECT sum(request_count) AS n FROM proxy_usage_stats')).toBe(stored);
+      expect(numberIn(db, 'SELECT sum(request_count) AS n FROM proxy_usage_stats')).toBe(stored);
     },
     TIMEOUT,
   );
@@ -72,21 +73,23 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
         })),
       );
       before.close();
-      await rounds(Math.ceil(KILLS * 0.3), async (seed) => {
-        const lines = await killDuring('migrate', folder, seed);
-        if (seed % 10 !== 0) return;
+      // A step down with its backup, and the step up again, take some 150.
+      const places = { count: Math.ceil(KILLS * 0.3), changes: 300, others: 30 };
+      const last = await killWriters('migrate', folder, places, async (lines, number) => {
+        if (number % 6 !== 0) return;
         const db = openDatabase({ path });
         const [, version] = lines.at(-1)?.split(' ') ?? [];
         // One further step may have been committed and not yet said.
         if (version !== undefined)
           expect(Math.abs(db.migrations.getCurrentVersion() - Number(version))).toBeLessThanOrEqual(2);
         await assertSound(db);
-        expect(number(db, 'SELECT count(*) AS n FROM proxies')).toBe(300);
+        expect(numberIn(db, 'SELECT count(*) AS n FROM proxies')).toBe(300);
         db.close();
       });
+      expectDeathsAt(['.partial', 'pool.db-wal'], last);
       const db = openMigrated({ path });
       await assertSound(db);
-      expect(number(db, 'SELECT count(*) AS n FROM proxies')).toBe(300);
+      expect(numberIn(db, 'SELECT count(*) AS n FROM proxies')).toBe(300);
     },
     TIMEOUT,
   );
@@ -96,9 +99,11 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
     async () => {
       const folder = temporaryFolder(SCRATCH);
       const lists: string[] = [];
-      await rounds(Math.ceil(KILLS * 0.3), async (seed) => {
-        lists.push(...(await killDuring('importLists', folder, seed)));
-      });
+      // Each list takes 190.
+      const places = { count: Math.ceil(KILLS * 0.25), changes: 500, others: 6 };
+      const last = await killWriters('importLists', folder, places, (said) => lists.push(...said));
+      expectDeathsAt(['write pool.db-wal', 'sync pool.db-wal'], last);
+      expect(lists.length).toBeGreaterThan(0);
       const db = openMigrated({ path: join(folder, 'pool.db') });
       await assertSound(db);
       const sizes = db.driver.all(

@@ -20,9 +20,15 @@ it(
   `an I/O fault is a typed error that fits, and loses nothing (seed ${SEED})`,
   async (context) => {
     if (shim.problem) return context.skip(shim.problem);
-    const { failures, ...figures } = await runTrials(TRIAL, { LD_PRELOAD: shim.path }, untilBudget(FAULTS));
+    const { failures, faulty, ...figures } = await runTrials(
+      TRIAL,
+      { LD_PRELOAD: shim.path },
+      untilBudget(FAULTS),
+    );
     tally({ part: 'I/O faults', ...figures });
     expect(failures).toEqual([]);
+    // A call may be left out once in a while, as when a thread is faster.
+    expect(faulty).toBeGreaterThan(figures.tried * 0.8);
   },
   TIMEOUT_MS,
 );

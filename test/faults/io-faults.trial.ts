@@ -92,6 +92,6 @@ await serveTrials(async (number, random, tries): Promise<Verdict> => {
     const problem =
       judge(thrown, fired === 0 || fault.mode === 'short' ? [] : fittingCodes({ ...fault, path })) ??
       ((await verifyRoot(root, Expectation.afterFailures(lines), false)).slice(0, 3).join('; ') || null);
-    return { name, problem };
+    return { name, problem, isIdle: fired === 0 };
   });
 });

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { ProxyRepository, ProxyUsageStatsRepository } from 'proxyvault/database/repositories';
 import { expect, it } from 'vitest';
+import { WRITER } from '../support/killing.ts';
 import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 
-const WRITER = fileURLToPath(new URL('../fixtures/writer.mjs', import.meta.url));
 const PROCESSES = 8;
 const OUTCOMES = 300;
 
@@ -20,6 +19,7 @@ it('eight processes that record at once lose no outcome and make no error', asyn
   const ends = Array.from({ length: PROCESSES }, async () => {
     const child = spawn(process.execPath, [WRITER, 'storm', path, join(folder, 'key'), '0'], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_COMPILE_CACHE: dirname(WRITER) },
     });
     let output = '';
     child.stdout.on('data', (chunk) => {

@@ -1,4 +1,4 @@
-/** Prints, once all test files have ended, how much the fault campaign has tried. */
+/** Prints, once all test files have ended, the seed of the run and how much the fault campaign has tried. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,8 @@ export default function setup(project: TestProject): () => void {
   const seed = seedOf(process.env.PROXYVAULT_SEED);
   project.provide('seed', seed);
   return () => {
-    if (existsSync(file)) console.log(summarize(seed, readFileSync(file, 'utf8')));
+    const lines = existsSync(file) ? summarize(readFileSync(file, 'utf8')) : [];
+    console.log(['', `All chance came from PROXYVAULT_SEED=${seed}.`, ...lines, ''].join('\n'));
     rmSync(folder, { recursive: true, force: true });
   };
 }
@@ -36,7 +37,7 @@ function seedOf(text: string | undefined): number {
   throw new Error(`PROXYVAULT_SEED must be a whole number, and is ${text}.`);
 }
 
-function summarize(seed: number, text: string): string {
+function summarize(text: string): string[] {
   const totals = new Map<string, { tried: number; failed: number }>();
   for (const line of text.trim().split('\n')) {
     const { part, tried, failed } = JSON.parse(line) as Tally;
@@ -50,5 +51,5 @@ function summarize(seed: number, text: string): string {
     ([part, { tried, failed }]) =>
       `  ${part.padEnd(18)} ${String(tried).padStart(9)} tried ${String(failed).padStart(6)} failed`,
   );
-  return ['', `Fault campaign (PROXYVAULT_SEED=${seed}):`, ...lines, ''].join('\n');
+  return ['Fault campaign:', ...lines];
 }

@@ -11,6 +11,8 @@ export interface Verdict {
   name: string;
   /** What was wrong; null if nothing was. */
   problem: string | null;
+  /** That the fault never came, as when the call that was to fail was not made. */
+  isIdle?: boolean;
 }
 
 export type Message = { begins: number } | { tries: string } | { ended: number; verdict: Verdict };

@@ -12,6 +12,8 @@ const SILENCE_MS = 60_000;
 export interface Outcome {
   tried: number;
   failed: number;
+  /** In how many the fault came. */
+  faulty: number;
   /** The first failures, with how to repeat each. */
   failures: string[];
 }
@@ -22,9 +24,10 @@ export async function runTrials(
   env: Record<string, string | undefined>,
   goOn: (tried: number) => boolean,
 ): Promise<Outcome> {
-  const outcome: Outcome = { tried: 0, failed: 0, failures: [] };
-  const take = (number: number, { name, problem }: Verdict): void => {
+  const outcome: Outcome = { tried: 0, failed: 0, faulty: 0, failures: [] };
+  const take = (number: number, { name, problem, isIdle = false }: Verdict): void => {
     outcome.tried++;
+    if (!isIdle) outcome.faulty++;
     if (problem === null) return;
     outcome.failed++;
     if (outcome.failures.length < 30) outcome.failures.push(`${SEED} ${number}: ${name}: ${problem}`);

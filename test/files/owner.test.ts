@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { expect, it, vi } from 'vitest';
 import { isAbandoned, isAlive, ownMark, processOf } from '../../src/files/owner.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -94,14 +96,20 @@ it('a mark names its process, and what is no mark names none', () => {
 });
 
 it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', async () => {
-  // The shell becomes `sleep`, which never asks for the exit code of the child that it has inherited.
-  const parent = spawn('/bin/sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+  // The shell becomes another program, which never asks for the exit code of the child that it has inherited.
+  const script = 'read line <&3 & echo $!; exec "$0" -e "console.log(0); setInterval(() => {}, 1000)"';
+  const parent = spawn('/bin/sh', ['-c', script, process.execPath], {
+    stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
   });
-  const [pid] = await once(parent.stdout, 'data');
+  const lines = createInterface(parent.stdout as Readable)[Symbol.asyncIterator]();
+  const { value: pid } = await lines.next();
+  await lines.next();
   const [machine, place] = ownMark().split('-');
-  const mark = `${machine}-${place}-${Number(String(pid))}-0`;
-  await expect.poll(() => isAlive(mark)).toBe(false);
-  expect(() => process.kill(Number(String(pid)), 0)).not.toThrow();
+  const mark = `${machine}-${place}-${Number(pid)}-0`;
+  expect(isAlive(mark)).toBe(true);
+  // The child ends, and nobody is told.
+  (parent.stdio[3] as Writable).end('\n');
+  await expect.poll(() => isAlive(mark), { interval: 1 }).toBe(false);
+  expect(() => process.kill(Number(pid), 0)).not.toThrow();
   parent.kill('SIGKILL');
 });

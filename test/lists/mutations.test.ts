@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
+import { SEED } from '../faults/campaign.ts';
+import { Random } from '../faults/random.ts';
 
 /** In the suite 3,000. `PROXYVAULT_MUTATIONS=1000000 npm test -- test/lists/mutations` for a longer run. */
 const MUTATIONS = Number(process.env.PROXYVAULT_MUTATIONS ?? 3000);
@@ -41,36 +43,27 @@ function texts(): string[] {
   return [...OTHERS, ...[EXAMPLE, ...shared].map((path) => readFileSync(path, 'utf8'))];
 }
 
-/** The same numbers each time (Numerical Recipes). */
-function randomNumbers(seed: number): (most: number) => number {
-  let state = seed;
-  return (most) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * most);
-  };
-}
-
-function mutate(text: string, random: (most: number) => number): string {
+function mutate(text: string, random: Random): string {
   let mutated = text;
-  for (let edits = 1 + random(6); edits > 0; edits--) {
-    const at = random(mutated.length + 1);
-    const piece = PIECES[random(PIECES.length)] ?? '';
-    const skip = [0, 1, random(40)][random(3)] ?? 0;
-    const copied = mutated.slice(at, at + random(30));
-    mutated = mutated.slice(0, at) + (random(4) === 0 ? copied : piece) + mutated.slice(at + skip);
+  for (let edits = 1 + random.below(6); edits > 0; edits--) {
+    const at = random.below(mutated.length + 1);
+    const piece = PIECES[random.below(PIECES.length)] ?? '';
+    const skip = [0, 1, random.below(40)][random.below(3)] ?? 0;
+    const copied = mutated.slice(at, at + random.below(30));
+    mutated = mutated.slice(0, at) + (random.below(4) === 0 ? copied : piece) + mutated.slice(at + skip);
   }
   return mutated;
 }
 
 it(
-  `${MUTATIONS} random mutations of real lists give typed verdicts and nothing else`,
+  `${MUTATIONS} random mutations of real lists give typed verdicts and nothing else (seed ${SEED})`,
   async () => {
-    const random = randomNumbers(20_260_101);
+    const random = new Random(SEED);
     const lists = texts();
     const kinds = new Set<ListVerdict['kind']>();
     for (let n = 0; n < MUTATIONS; n++) {
       const list = lists[n % lists.length] ?? '';
-      const start = random(2) === 0 ? 0 : random(list.length);
+      const start = random.below(2) === 0 ? 0 : random.below(list.length);
       for await (const verdict of parseProxyList(mutate(list.slice(start, start + EXCERPT), random))) {
         kinds.add(verdict.kind);
         if (!Number.isInteger(verdict.line) || verdict.line < 1) expect(verdict.line).toBe('from 1');
@@ -135,11 +128,14 @@ it('a hostile list of 256 KB costs about as much for each byte as one of 32 KB',
     return (user + system) / length;
   };
   for (const unit of hostile) {
-    const least = async (length: number): Promise<number> =>
-      Math.min(await cost(unit, length), await cost(unit, length));
-    const small = await least(1 << 15);
-    const large = await least(1 << 18);
-    // Quadratic cost would be eight times as much a byte; a small list has the noise of starting.
-    if (large > 0.05) expect([unit, large / small < 5]).toEqual([unit, true]);
+    let ratio = 0;
+    // Quadratic cost would be eight times as much a byte each time; once it may be the machine.
+    for (let tries = 0; tries < 4; tries++) {
+      const large = await cost(unit, 1 << 18);
+      // A small list has the noise of starting.
+      ratio = large > 0.05 ? large / (await cost(unit, 1 << 15)) : 1;
+      if (ratio < 5) break;
+    }
+    expect([unit, ratio < 5]).toEqual([unit, true]);
   }
 }, 120_000);

@@ -182,6 +182,7 @@ it('a login under any names, in any order and letters, is nowhere but in the log
     fc.oneof(fc.tuple(fc.oneof({ weight: 9, arbitrary: spelled }, nameless), value), others),
     { maxLength: 5 },
   );
+  const kinds = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(members, fc.boolean(), async (each, isCsv) => {
       const entries: [string, unknown][] = [['ip', '192.0.2.1'], ['port', 80], ...each];
@@ -192,6 +193,7 @@ it('a login under any names, in any order and letters, is nowhere but in the log
         ? csv(entries.map(([name]) => `"${name}"`).join(','), cells.join(','))
         : json(Object.fromEntries(entries));
       for (const verdict of await collect(text)) {
+        kinds.set(verdict.kind, (kinds.get(verdict.kind) ?? 0) + 1);
         if (verdict.kind !== 'proxy') expect(JSON.stringify(verdict)).not.toContain('canary');
         else {
           const { username = '', password = '', ...rest } = verdict.proxy;
@@ -204,6 +206,7 @@ it('a login under any names, in any order and letters, is nowhere but in the log
     }),
     { numRuns: 2000 },
   );
+  for (const kind of ['proxy', 'refused']) expect([kind, kinds.get(kind) ?? 0]).not.toEqual([kind, 0]);
 });
 
 describe('what was not read of a record', () => {

@@ -440,21 +440,26 @@ const loginsOf = (verdicts: readonly LineVerdict[]): string[] =>
 
 describe('random words', () => {
   it('before, after and between proxies are never part of a login', () => {
+    let logins = 0;
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.oneof(word, proxyText), gap), { minLength: 1, maxLength: 4 }),
         fc.oneof(word, proxyText),
         (parts, last) => {
           const line = parts.map(([text, between]) => text + between).join('') + last;
-          for (const login of loginsOf(readProxyLine(line)))
+          for (const login of loginsOf(readProxyLine(line))) {
             expect([line, login]).toEqual([line, 'user:pass']);
+            logins++;
+          }
         },
       ),
       { numRuns: 5000 },
     );
+    expect(logins).toBeGreaterThan(200);
   });
 
   it('never lose a login: a proxy that is read without one has none on its line', () => {
+    let read = 0;
     fc.assert(
       fc.property(
         fc.array(word, { maxLength: 2 }),
@@ -465,13 +470,15 @@ describe('random words', () => {
           for (const proxy of ['192.0.2.1:8080:user:pass', 'user:pass@192.0.2.1:8080']) {
             const line = [...before, proxy].join(x) + after.map((text) => y + text).join('');
             const verdicts = readProxyLine(line);
-            if (verdicts.some(({ kind }) => kind === 'proxy'))
-              expect([line, loginsOf(verdicts)]).toEqual([line, verdicts.map(() => 'user:pass')]);
+            if (!verdicts.some(({ kind }) => kind === 'proxy')) continue;
+            expect([line, loginsOf(verdicts)]).toEqual([line, verdicts.map(() => 'user:pass')]);
+            read++;
           }
         },
       ),
       { numRuns: 2000 },
     );
+    expect(read).toBeGreaterThan(500);
   });
 });
 
@@ -486,6 +493,7 @@ it('random words at other gaps change neither login nor host, and hide no protoc
     ...['user:pass:192.0.2.1:8080', '192.0.2.1,8080,user,pass', 'user:pass@h.example:8080'],
   );
   const around = fc.array(fc.tuple(any, gaps), { maxLength: 2 });
+  let read = 0;
   fc.assert(
     fc.property(around, proxies, around, (before, proxy, after) => {
       const line = [
@@ -495,6 +503,7 @@ it('random words at other gaps change neither login nor host, and hide no protoc
       ].join('');
       for (const verdict of readProxyLine(line)) {
         if (verdict.kind !== 'proxy') continue;
+        read++;
         const { username, password, host, protocol } = verdict.proxy;
         expect([line, username, password]).toEqual([line, 'user', 'pass']);
         expect(['192.0.2.1', 'h.example']).toContain(host);
@@ -503,6 +512,7 @@ it('random words at other gaps change neither login nor host, and hide no protoc
     }),
     { numRuns: 5000 },
   );
+  expect(read).toBeGreaterThan(500);
 });
 
 it('a line that is read by one expression reads the same by all rules', () => {

@@ -4,6 +4,8 @@ import { ActiveProxyRepository, ProxyRepository } from 'proxyvault/database/repo
 import { expect, it } from 'vitest';
 import { listPool } from '../../src/rotation/pool.ts';
 import { strategyNamed } from '../../src/rotation/strategies/registry.ts';
+import { SEED } from '../faults/campaign.ts';
+import { Random } from '../faults/random.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 it('every strategy but random chooses alike from a list and from the database', () => {
@@ -41,7 +43,8 @@ it('every strategy but random chooses alike from a list and from the database', 
   );
 });
 
-it('random draws every active proxy as often as the others, and no other, however many are out or gone', () => {
+it(`random draws every active proxy as often as the others, and no other, however many are out or gone (seed ${SEED})`, () => {
+  const random = new Random(SEED);
   for (const out of [0.5, 0.99]) {
     const db = openMigrated({ path: ':memory:' });
     const proxies = new ProxyRepository(db);
@@ -61,7 +64,7 @@ it('random draws every active proxy as often as the others, and no other, howeve
     const drawn = new Map<string, number>();
     for (const pool of [new ActiveProxyRepository(db), listPool(proxies.findAll())]) {
       for (let n = 0; n < active.length * 100; n++) {
-        const id = pool.sample(Math.random)?.id ?? 'none';
+        const id = pool.sample(() => random.next())?.id ?? 'none';
         drawn.set(id, (drawn.get(id) ?? 0) + 1);
       }
     }

@@ -21,7 +21,7 @@ type Run = (args: readonly string[], options?: { input?: string; env?: Record<st
 /**
  * The built command line in a folder of its own, with its pool, key and home there.
  *
- * `run` and `json` have a server answer that has loaded the command line once for the whole test file. `runProcess` starts
+ * `run` and `json` have a server answer that has loaded the command line once for the test files of a worker. `runProcess` starts
  * the real process, which takes a hundred times as long: for tests of the process itself (CONTRIBUTING.md).
  */
 export function commandLine(): {

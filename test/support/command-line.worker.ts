@@ -1,5 +1,5 @@
 /**
- * Owns the server of a test file (command-server.ts) and gives its answers to the test, which waits synchronously. The
+ * Owns the command server of a worker (command-server.ts) and gives its answers to the test, which waits synchronously. The
  * server is a process of its own, since the locks of SQLite belong to a process.
  */
 import { fork } from 'node:child_process';

@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DatabaseManager, type DatabaseOptions, initDatabase } from 'proxyvault/database';
 import { onTestFinished } from 'vitest';
+import { SCRATCH } from '../faults/scratch.ts';
 
-/** A folder that goes when the test ends, on the disk or where `base` says. */
-export function temporaryFolder(base = tmpdir()): string {
+/** A folder that is removed when the test ends. */
+export function temporaryFolder(base = SCRATCH): string {
   const folder = mkdtempSync(join(base, 'proxyvault-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DatabaseManager,
@@ -11,6 +9,7 @@ import {
   ProxyVaultError,
 } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
+import { onWaiting, startLockHolder } from '../support/lock-holder.ts';
 import { rowsOf } from '../support/pool.ts';
 import { openMigrated } from '../support/temporary.ts';
 
@@ -42,26 +41,6 @@ function pool(): { db: DatabaseManager; encryption: EncryptionService; proxies: 
   const db = openMigrated({ durability: 'normal' });
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   return { db, encryption, proxies: new ProxyRepository(db, encryption) };
-}
-
-/** Another process that holds the write lock until it is told to let it go. */
-async function holdLock(path: string): Promise<AsyncDisposable & { letGo: () => Promise<void> }> {
-  const script = `
-    const { initDatabase } = await import('proxyvault/database');
-    const db = initDatabase({ path: ${JSON.stringify(path)} });
-    db.driver.exec('BEGIN IMMEDIATE');
-    console.log('held');
-    process.stdin.once('data', () => { db.driver.exec('ROLLBACK'); db.close(); process.exit(); });`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const closed = once(child, 'close');
-  await once(child.stdout, 'data');
-  const letGo = async (): Promise<void> => {
-    if (child.exitCode === null) child.stdin.end('let go');
-    await closed;
-  };
-  return { letGo, [Symbol.asyncDispose]: letGo };
 }
 
 describe('an import lets the event loop have its turns', () => {
@@ -105,17 +84,18 @@ describe('an import lets the event loop have its turns', () => {
     // One try to get the lock stops the event loop for so long.
     const db = openMigrated({ durability: 'normal', busyTimeoutMs: 50 });
     const encryption = new EncryptionService({ key: randomBytes(32), database: db });
-    await using holder = await holdLock(db.path);
+    const { hold, letGo } = startLockHolder(db.path);
+    await hold();
     await using importing = db;
+    const isWaiting = new Promise<void>((resolve) => onWaiting(resolve));
     const job = importProxies(importing, listOf(3000), { encryption, ...options });
     const ended = expect(job).rejects.toMatchObject({ code: 'CLOSED' });
-    // It has read its list when it has found the lock taken.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await isWaiting;
     importing.close();
     // The other process still holds the lock: the import does not wait for it.
     await ended;
     await importing[Symbol.asyncDispose]();
-    await holder.letGo();
+    letGo();
     using again = initDatabase({ path: db.path });
     expect(new ProxyRepository(again).count()).toBe(0);
     expect(rowsOf(again, 'encryption_keys')).toEqual([]);

@@ -117,6 +117,25 @@ describe('matching', () => {
     const label = fc.constantFrom('a', 'b', 'c');
     const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'));
     const pattern = fc.tuple(fc.boolean(), name).map(([wild, text]) => (wild ? `*.${text}` : text));
+    // Wildcards and exact names of one length, of which each fits, stored in either order.
+    const ties: [string[], string[]][] = [
+      [
+        ['*.a', 'b.a'],
+        ['b.a', 'c.a'],
+      ],
+      [
+        ['b.a', '*.a'],
+        ['b.a', 'c.a'],
+      ],
+      [
+        ['*.b.a', 'c.b.a', '*.a', 'b.a'],
+        ['b.a', 'c.b.a', 'b.b.a', 'a.c.b.a'],
+      ],
+      [
+        ['a', '*.a'],
+        ['a', 'a.a'],
+      ],
+    ];
     fc.assert(
       fc.property(
         fc.uniqueArray(pattern, { maxLength: 8 }),
@@ -134,7 +153,7 @@ describe('matching', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 60, examples: ties },
     );
   });
 });

@@ -2,11 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, type KeySource, systemdCredential } from 'proxyvault/database/services';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SecretKey } from '../../../src/database/services/secret-key.ts';
 import { loginOf, openPool, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -145,9 +146,14 @@ describe('a source of the user\u2019s own', () => {
   });
 
   it('that answers with a promise needs `open`; what it would have said is not an unhandled rejection', async () => {
+    const heard: unknown[] = [];
+    const hear = (reason: unknown): void => void heard.push(reason);
+    process.on('unhandledRejection', hear);
+    onTestFinished(() => void process.off('unhandledRejection', hear));
     const service = new EncryptionService({ keySource: of(() => Promise.reject(new Error('later'))) });
     expect(thrownBy(() => service.encrypt('x'))).toMatchObject({ code: 'KEY_LOCKED' });
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await nextTurn();
+    expect(heard).toEqual([]);
   });
 
   it('makes a key when it can and may, and that is what is used', async () => {

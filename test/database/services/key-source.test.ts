@@ -12,10 +12,13 @@ import {
 import { dirname, join } from 'node:path';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
+import { useCheapPassphrases } from '../../support/cheap-passphrases.ts';
 import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const POSIX = process.platform !== 'win32';
 const env = {};
+
+useCheapPassphrases();
 
 describe('the key file', () => {
   it('is made at the first encryption, whole, 0600 in 0700, and found again after a restart', () => {

@@ -22,6 +22,7 @@ import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/data
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
 import { ownMark } from '../../../src/files/owner.ts';
+import { useCheapPassphrases } from '../../support/cheap-passphrases.ts';
 import { bytesOf, loginOf, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -55,6 +56,10 @@ describe('a keyring protected by a passphrase', () => {
     expect(again.keyId()).toBe(made.keyId());
     expect(again.status().source).toEqual({ kind: 'key file', location: keyFile, protection: 'passphrase' });
   });
+});
+
+describe('a keyring that is protected by a passphrase', () => {
+  useCheapPassphrases();
 
   it('tells a wrong passphrase from a missing one and from damage, and never says it', async () => {
     const keyFile = newKeyFile();
@@ -142,6 +147,8 @@ describe('a keyring protected by a passphrase', () => {
 });
 
 describe('moving the key', () => {
+  useCheapPassphrases();
+
   it('wraps the keys of the database anew, not the credentials; the old file opens nothing', async () => {
     const { db, keyFile, id, service } = openWithKeyFile();
     const old = readFileSync(keyFile, 'utf8');
@@ -174,9 +181,12 @@ describe('moving the key', () => {
     expect(readFileSync(`${keyFile}.bak`, 'utf8')).toBe(first);
     await service.protect(keyringFile(keyFile));
     expect(reveal(db, new EncryptionService({ keyFile, database: db }), id)).toEqual(loginOf(0));
+    const files = readdirSync(dirname(keyFile)).sort();
+    expect(files).toEqual(['key', 'key.bak']);
     if (POSIX)
-      for (const file of readdirSync(dirname(keyFile)))
-        expect(statSync(join(dirname(keyFile), file)).mode & 0o777).toBe(0o600);
+      expect(files.map((file) => statSync(join(dirname(keyFile), file)).mode & 0o777)).toEqual([
+        0o600, 0o600,
+      ]);
   });
 
   it('does no harm to another database that has the same key file, nor to what was encrypted without one', async () => {
@@ -370,6 +380,8 @@ describe('moving the key', () => {
 });
 
 describe('the file', () => {
+  useCheapPassphrases();
+
   it.runIf(POSIX)('that is a link says how to mend it', () => {
     const { db, keyFile, id } = openWithKeyFile();
     renameSync(keyFile, `${keyFile}.real`);
@@ -551,6 +563,8 @@ describe('the file', () => {
 });
 
 describe('the keychain', () => {
+  useCheapPassphrases();
+
   it.runIf(process.platform === 'linux')(
     'that is not there is an error with what to do, and nothing is changed',
     async () => {

@@ -4,6 +4,7 @@ import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { EncryptionService, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { useCheapPassphrases } from '../../support/cheap-passphrases.ts';
 import { commandLine } from '../../support/command-line.ts';
 import { openWithKeyFile } from '../../support/pool.ts';
 import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -41,6 +42,8 @@ function readOnly(how: 'tmpfs' | 'bind', fill: (folder: string) => void): string
 }
 
 const NO_MOUNT = 'nothing can be mounted here (needs root on Linux)';
+
+useCheapPassphrases();
 
 describe.each(['tmpfs', 'bind'] as const)('a secret on a read-only mount (%s)', (how) => {
   it('is accepted as Kubernetes and Docker mount it, by root and by another user', (context) => {

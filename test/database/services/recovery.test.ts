@@ -8,11 +8,14 @@ import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/data
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { createRecoveryCode, recoveryKeyOf } from '../../../src/database/services/recovery-code.ts';
+import { useCheapPassphrases } from '../../support/cheap-passphrases.ts';
 import { bytesOf, loginOf, openWithKeyFile } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const reveal = (db: DatabaseManager, service: EncryptionService, id: string): unknown =>
   new EncryptedCredentialsRepository(db, service).reveal(id);
+
+useCheapPassphrases();
 
 describe('a recovery code', () => {
   it('is nine groups of four, another each time, and is read however it was written down', () => {

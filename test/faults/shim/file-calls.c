@@ -1,5 +1,5 @@
 /*
- * Stands between a Linux program and libc (LD_PRELOAD) and does two things with its file-system calls:
+ * Stands between a Linux program and libc (LD_PRELOAD) and does three things with its file-system calls:
  *
  * 1. It records them. With FILE_CALLS_LOG=FILE each call that changed something below FILE_CALLS_ROOT is appended to FILE,
  *    in the order in which it happened, and so is every write to standard output: what the program acknowledged. The
@@ -14,6 +14,9 @@
  *                                                          KINDS, there were on such paths; and the last path that
  *                                                          failed.
  *
+ * 3. It kills the program at one of them. With FILE_CALLS_KILL=CALLS:N too the program dies (SIGKILL) right after it has
+ *    recorded N changes that are among CALLS (the log's letters for them). So the last entry of the log is where it died.
+ *
  * To add a call: wrap it below, ask fails() first, then note what it did. To add a kind: a name in KINDS.
  */
 #define _GNU_SOURCE
@@ -22,6 +25,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,6 +47,7 @@ static const char *const KINDS[] = {"open", "read", "write", "sync", "truncate",
 /* One call at a time, so that the log has the order in which things happened. Recursive: libc calls itself. */
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int log_descriptor = -1;
+static struct { char calls[32]; int left; } death;
 static char root[PATH_MAX];
 static char *paths[MOST_DESCRIPTORS];
 
@@ -58,6 +63,8 @@ __attribute__((constructor)) static void begin(void) {
   const char *log = getenv("FILE_CALLS_LOG"), *where = getenv("FILE_CALLS_ROOT");
   if (!log || !where) return;
   snprintf(root, sizeof root, "%s", where);
+  const char *at = getenv("FILE_CALLS_KILL");
+  if (at && sscanf(at, "%31[A-Z]:%d", death.calls, &death.left) != 2) abort();
   log_descriptor = syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -95,6 +102,8 @@ static void note(char call, int descriptor, int64_t number, const char *path, co
   struct iovec parts[] = {{&entry, sizeof entry}, {(void *)path, entry.path_length}, {(void *)data, length}};
   if (log_descriptor < 0) return;
   if (syscall(SYS_writev, log_descriptor, parts, 3) != (long)(sizeof entry + entry.path_length + length)) abort();
+  int is_change = call != 'O' || number != 0;
+  if (death.left > 0 && is_change && strchr(death.calls, call) && --death.left == 0) kill(getpid(), SIGKILL);
 }
 
 /* Whether this call is to fail: then errno is set. A short write is left to the caller. */
