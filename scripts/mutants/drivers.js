@@ -775,7 +775,13 @@ export default {
     ),
     fault('exclusive', 'a database is not locked', "    connection.exec('BEGIN EXCLUSIVE');\n", ''),
     fault('exclusive', 'a log stays in use', "    connection.pragma('journal_mode = DELETE');\n", ''),
-    fault('exclusive', 'a replaced file is locked', ' && identityOf(path) === before) {', ') {'),
+    fault(
+      'exclusive',
+      'a replaced file is locked',
+      ' && identityOf(path) === before) {',
+      ') {',
+      'SQLite itself locks no file that was renamed (SQLITE_READONLY_DBMOVED).',
+    ),
     fault('exclusive', 'the removal of a log is not synced', '  syncFolder(dirname(path));\n', ''),
     fault(
       'exclusive',
