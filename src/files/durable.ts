@@ -77,7 +77,7 @@ export function hasNoLinks(error: unknown): boolean {
 }
 
 /** Waits until the content of a file is on the disk. */
-export function syncFile(path: string): void {
+function syncFile(path: string): void {
   const descriptor = openSync(path, POSIX ? 'r' : 'r+');
   try {
     fsyncSync(descriptor);

@@ -15,9 +15,12 @@ import { basename, dirname, join } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import { errnoOf } from './file-error.ts';
 import { isAbandoned, isAlive, ownMark, processOf } from './owner.ts';
-import { removeAbandonedTemporaries, temporaryName } from './temporary.ts';
+import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
 const RETRY_MS = 10;
+
+/** The locks of this process that nobody holds, and that could not be removed. */
+const unreleased = new Set<string>();
 
 /** One instance of a lock file: no other one, earlier or later, has this id. */
 interface Holder {
@@ -66,23 +69,32 @@ function take(path: string): Holder | null {
     if (errnoOf(error) === 'EEXIST') return null;
     throw error;
   } finally {
-    rmSync(temporary, { force: true });
+    // The lock counts whatever happens to its first name.
+    removeTemporary(temporary);
   }
 }
 
-/** Leaves the lock alone if somebody has broken it and another process holds it now. */
+/**
+ * Leaves the lock alone if somebody has broken it and another process holds it now. The work is done: a lock that cannot be
+ * removed is broken by the next one of this process that wants it, and by others once this process has ended.
+ */
 function release(path: string, { id }: Holder): void {
-  if (holderOf(path)?.id === id) rmSync(path, { force: true });
+  try {
+    if (holderOf(path)?.id === id) rmSync(path, { force: true });
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    unreleased.add(id);
+  }
 }
 
 /**
- * Removes the lock if its process is gone; says whether that was so. Several processes may come to that conclusion, and
+ * Removes the lock if its process is gone or done with it; says whether that was so. Several processes may come to that conclusion, and
  * the slow ones must not remove the lock that the first one takes afterwards. So only the holder of a guard, a second
  * lock named for this very instance, may remove it, after looking again.
  */
 function breakIfAbandoned(path: string): boolean {
   const found = holderOf(path);
-  if (found === null || !isAbandoned(path, found.mark)) return false;
+  if (found === null || !(unreleased.has(found.id) || isAbandoned(path, found.mark))) return false;
   const guard = `${path}.${createHash('sha256').update(found.id).digest('hex').slice(0, 12)}`;
   const own = take(guard);
   if (own === null) return breakIfAbandoned(guard);

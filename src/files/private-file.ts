@@ -43,13 +43,18 @@ export class PrivateFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#close();
-    removeTemporary(this.#temporary);
+    try {
+      this.#attempt(() => this.#close());
+    } finally {
+      removeTemporary(this.#temporary);
+    }
   }
 
+  /** Once only, since after a failed close(2) the descriptor may be another file's. */
   #close(): void {
-    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
     this.#descriptor = null;
+    if (descriptor !== null) closeSync(descriptor);
   }
 
   #attempt(work: () => void): void {

@@ -41,10 +41,13 @@ export class Spool<T> implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (!this.#file) return;
-    closeSync(this.#file.descriptor);
-    if (!REMOVED_AT_ONCE) removeTemporary(this.#file.folder);
+    const file = this.#file;
     this.#file = null;
+    if (!file) return;
+    withFileErrors('The temporary file of the import cannot be removed', tmpdir(), () => {
+      closeSync(file.descriptor);
+      if (!REMOVED_AT_ONCE) removeTemporary(file.folder);
+    });
   }
 
   #writeBatch(): void {
@@ -66,31 +69,43 @@ export class Spool<T> implements Disposable {
     withFileErrors('The temporary file of the import cannot be read', tmpdir(), () => {
       for (let read = 0; read < length; ) {
         const count = readSync(this.#file?.descriptor ?? -1, sealed, read, length - read, position + read);
-        if (count === 0)
-          throw new ProxyVaultError(
-            'IO',
-            'The temporary file of the import was cut short: check the disk, and import again.',
-          );
+        if (count === 0) throw damagedError('cut short');
         read += count;
       }
     });
     const iv = sealed.subarray(0, IV_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.#key, iv, { authTagLength: TAG_BYTES });
     decipher.setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
-    const plaintext = Buffer.concat([
-      decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)),
-      decipher.final(),
-    ]);
-    return JSON.parse(plaintext.toString('utf8')) as T[];
+    const beginning = decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES));
+    try {
+      return JSON.parse(Buffer.concat([beginning, decipher.final()]).toString('utf8')) as T[];
+    } catch (error) {
+      throw damagedError('changed', error);
+    }
   }
+}
+
+function damagedError(what: string, cause?: unknown): ProxyVaultError {
+  return new ProxyVaultError(
+    'IO',
+    `The temporary file of the import was ${what}: check the disk, and import again.`,
+    { cause },
+  );
 }
 
 /** A folder of a random name, 0700, and a file in it that must not exist yet: others can write the folder above them. */
 function openTemporary(): { folder: string; descriptor: number } {
   const folder = mkdtempSync(join(tmpdir(), 'proxyvault-import-'));
-  const descriptor = openSync(join(folder, NAME), 'wx+', 0o600);
-  if (REMOVED_AT_ONCE) removeTemporary(folder);
-  return { folder, descriptor };
+  let descriptor: number | null = null;
+  try {
+    descriptor = openSync(join(folder, NAME), 'wx+', 0o600);
+    if (REMOVED_AT_ONCE) removeTemporary(folder);
+    return { folder, descriptor };
+  } catch (error) {
+    if (descriptor !== null) closeSync(descriptor);
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Removes what was made and nothing else: whoever owns the folder above could put another one in its place. */

@@ -21,8 +21,14 @@ export function temporaryName(path: string, suffix: Suffix = 'tmp'): string {
 /** As {@link temporaryName}, and creates the file, empty and 0600. */
 export function createTemporary(path: string, suffix: Suffix): string {
   const temporary = temporaryName(path, suffix);
-  closeSync(openSync(temporary, 'wx', 0o600));
-  return temporary;
+  const descriptor = openSync(temporary, 'wx', 0o600);
+  try {
+    closeSync(descriptor);
+    return temporary;
+  } catch (error) {
+    removeTemporary(temporary);
+    throw error;
+  }
 }
 
 /**

@@ -158,6 +158,25 @@ describe('background.all', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
   });
 
+  it('runs as many queries at once as it has threads, and the others after them', async () => {
+    const long = `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500000) SELECT count(*) AS n FROM c`;
+    for (const [backgroundWorkers, order] of [
+      [1, ['long', 'short']],
+      [2, ['short', 'long']],
+    ] as const) {
+      const db = openDatabase({ backgroundWorkers });
+      // Both threads are there before.
+      await Promise.all([1, 2].map(() => db.background.all('SELECT 1')));
+      const ended: string[] = [];
+      const run = async (name: string, sql: string): Promise<void> => {
+        await db.background.all(sql);
+        ended.push(name);
+      };
+      await Promise.all([run('long', long), run('short', 'SELECT 1')]);
+      expect(ended).toEqual(order);
+    }
+  });
+
   it('works for a database in memory', async () => {
     const db = openDatabase({ path: ':memory:' });
     expect(await db.background.all('SELECT :x AS x', { x: 'y' })).toEqual([{ x: 'y' }]);

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
 import type { DatabaseManager } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { runKilled, shim } from '../support/killing.ts';
@@ -70,6 +71,19 @@ describe('a backup never overwrites', () => {
     foreign.driver.exec('CREATE TABLE accounts (name)');
     foreign.close();
     await expect(db.backup(foreign.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
+    // Another program's database in the mode that backups have; and one that has a table of ours.
+    for (const tables of ['CREATE TABLE accounts (name)', 'CREATE TABLE proxies (name)']) {
+      const other = join(temporaryFolder(), 'other.db');
+      const raw = new Database(other);
+      raw.exec(tables);
+      raw.close();
+      const before = readFileSync(other);
+      await expect(db.backup(other, { overwrite: true })).rejects.toMatchObject({
+        code: 'CONFLICT',
+        message: expect.stringContaining('not a backup of proxyvault'),
+      });
+      expect(readFileSync(other).equals(before)).toBe(true);
+    }
     if (process.platform !== 'win32')
       await expect(db.backup('/dev/null', { overwrite: true })).rejects.toMatchObject({
         code: 'CANNOT_OPEN',

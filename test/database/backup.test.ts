@@ -1,8 +1,18 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import type { DatabaseManager } from 'proxyvault/database';
-import { describe, expect, it } from 'vitest';
-import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';
 
 function fill(db: DatabaseManager, count: number, prefix = 'p'): void {
   db.driver.run(
@@ -29,6 +39,9 @@ describe('backup', () => {
     if (process.platform !== 'win32') expect(statSync(target).mode & 0o777).toBe(0o600);
     expect(progress.length).toBeGreaterThan(1);
     expect(progress.at(-1)).toBe(0);
+    // In steps of 2 MiB, so that the event loop has its turns.
+    const steps = progress.slice(1).map((remaining, n) => (progress[n] ?? 0) - remaining);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(512);
     const copy = openDatabase({ path: target });
     expect(count(copy)).toBe(20_000);
     expect(await copy.check({ deep: true })).toMatchObject({ ok: true });
@@ -77,6 +90,74 @@ describe('backup', () => {
       code: 'INVALID_INPUT',
     });
     expect(existsSync('x.db')).toBe(false);
+  });
+});
+
+/** Overwrites two pages in the middle of a file, as a bad disk would. */
+function damage(path: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(8192, 0x5a), 0, 8192, 4096 * 40);
+  closeSync(file);
+}
+
+describe('a copy that the disk has damaged', () => {
+  it('is no backup: it is CORRUPT, and nothing stays', async () => {
+    const db = openMigrated();
+    fill(db, 5000);
+    const folder = temporaryFolder();
+    const onProgress = ({ remainingPages }: { remainingPages: number }): void => {
+      if (remainingPages === 0) for (const name of readdirSync(folder)) damage(join(folder, name));
+    };
+    await expect(db.backup(join(folder, 'copy.db'), { onProgress })).rejects.toMatchObject({
+      code: 'CORRUPT',
+      message: expect.stringContaining('was removed'),
+    });
+    expect(readdirSync(folder)).toEqual([]);
+    expect(await db.check({ deep: true })).toMatchObject({ ok: true });
+  });
+
+  it('does not take the place of an older backup', async () => {
+    const db = openMigrated();
+    fill(db, 5000);
+    const target = join(temporaryFolder(), 'copy.db');
+    await db.backup(target);
+    const before = readFileSync(target);
+    const onProgress = ({ remainingPages }: { remainingPages: number }): void => {
+      const [partial = ''] = readdirSync(dirname(target)).filter((name) => name.endsWith('.partial'));
+      if (remainingPages === 0) damage(join(dirname(target), partial));
+    };
+    await expect(db.backup(target, { onProgress, overwrite: true })).rejects.toMatchObject({
+      code: 'CORRUPT',
+    });
+    expect(readFileSync(target)).toEqual(before);
+    expect(readdirSync(dirname(target))).toEqual(['copy.db']);
+  });
+
+  it('is no copy to migrate on: the migration does not begin', () => {
+    const db = openMigrated();
+    fill(db, 5000);
+    const version = db.migrations.getCurrentVersion();
+    const prepare = Database.prototype.prepare;
+    vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (
+      this: Database.Database,
+      sql: string,
+    ) {
+      const statement = prepare.call(this, sql);
+      if (sql !== 'VACUUM INTO ?') return statement;
+      const run = statement.run.bind(statement);
+      return Object.defineProperty(statement, 'run', {
+        value: (path: string) => {
+          run(path);
+          damage(path);
+        },
+      });
+    });
+    expect(thrownBy(() => db.migrations.down(1))).toMatchObject({ code: 'CORRUPT' });
+    vi.restoreAllMocks();
+    expect(db.migrations.getCurrentVersion()).toBe(version);
+    expect(count(db)).toBe(5000);
+    const left = readdirSync(dirname(db.path)).filter((name) => !/^pool\.db(?:-wal|-shm)?$/.test(name));
+    expect(left).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { type ErrorCode, ProxyVaultError } from 'proxyvault';
 import type { Errno, Fault } from './shim/control.ts';
 
-const FITTING: Record<Errno, readonly ErrorCode[]> = {
+export const FITTING: Record<Errno, readonly ErrorCode[]> = {
   EIO: ['IO'],
   ENOSPC: ['DISK_FULL'],
   EDQUOT: ['DISK_FULL'],

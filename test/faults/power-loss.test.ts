@@ -52,11 +52,17 @@ interface Loss {
   name: string;
 }
 
-/** Goes through a recording once, and loses the power at random moments of it. */
+/**
+ * Goes through a recording once, and loses the power at random moments of it, and as often right after something was
+ * acknowledged or a file got its name: a sync that is missing shows for a few calls only.
+ */
 function* powerLosses(recording: readonly Recorded[], count: number, random: Random): Generator<Loss> {
-  const moments = Array.from({ length: count }, () => random.below(recording.length + 1)).sort(
-    (a, b) => a - b,
+  const telling = recording.flatMap(({ call }, index) =>
+    ['acknowledge', 'rename', 'link'].includes(call) ? [index + 1] : [],
   );
+  const moments = Array.from({ length: count }, (_, n) =>
+    n % 2 === 0 ? random.below(recording.length + 1) : random.pick([0, ...telling]),
+  ).sort((a, b) => a - b);
   const disk = new Disk(rootOf(recording));
   const lines: Line[] = [];
   let at = 0;

@@ -33,20 +33,37 @@ it('real errors become typed ones that say what to do', () => {
   expect(typed(() => closeSync(openSync(file, 'wx')))).toMatchObject({ code: 'CONFLICT' });
 });
 
+/** What a person can do about each. */
 it.each([
-  ['ENOSPC', 'DISK_FULL'],
-  ['EDQUOT', 'DISK_FULL'],
-  ['EFBIG', 'DISK_FULL'],
-  ['EMFILE', 'CANNOT_OPEN'],
-  ['ENFILE', 'CANNOT_OPEN'],
-  ['EROFS', 'READ_ONLY'],
-  ['EBUSY', 'BUSY'],
-  ['EIO', 'IO'],
-  ['ENOTRECOVERABLE', 'IO'],
-] as const)('%s is %s', (errno, code) => {
+  ['ENOENT', 'CANNOT_OPEN', 'check the path'],
+  ['ENOTDIR', 'CANNOT_OPEN', 'check the path'],
+  ['EISDIR', 'CANNOT_OPEN', 'give the path of a file'],
+  ['ELOOP', 'CANNOT_OPEN', 'give the real path'],
+  ['ENAMETOOLONG', 'CANNOT_OPEN', 'choose a shorter one'],
+  ['EACCES', 'CANNOT_OPEN', 'check its permissions'],
+  ['EPERM', 'CANNOT_OPEN', 'check the owner'],
+  ['EMFILE', 'CANNOT_OPEN', 'ulimit -n'],
+  ['ENFILE', 'CANNOT_OPEN', 'raise the limit'],
+  ['ENXIO', 'CANNOT_OPEN', 'not a regular file'],
+  ['EROFS', 'READ_ONLY', 'choose another place'],
+  ['EEXIST', 'CONFLICT', 'choose another path'],
+  ['ENOTEMPTY', 'CONFLICT', 'choose another path'],
+  ['EBUSY', 'BUSY', 'try again'],
+  ['ETXTBSY', 'BUSY', 'try again'],
+  ['ENOSPC', 'DISK_FULL', 'free space'],
+  ['EDQUOT', 'DISK_FULL', 'raise the quota'],
+  ['EFBIG', 'DISK_FULL', 'ulimit -f'],
+  ['EIO', 'IO', 'check the disk'],
+  ['ENOTRECOVERABLE', 'IO', 'check the disk'],
+] as const)('%s is %s and says what to do', (errno, code, advice) => {
   const error = Object.assign(new Error('raw'), { code: errno, syscall: 'write' });
   const made = fileError(error, 'The file cannot be written', '/f');
-  expect(made).toMatchObject({ code, cause: error });
+  expect(made).toMatchObject({
+    code,
+    message: expect.stringMatching(`^The file cannot be written \\(${errno}\\): .*${advice}`),
+    cause: error,
+    details: { errno, path: '/f' },
+  });
   expect(Object.keys(ERROR_CODES)).toContain(code);
 });
 

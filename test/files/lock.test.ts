@@ -1,6 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -91,6 +101,50 @@ describe('a lock', () => {
     });
     expect(seen).toEqual([true, false, false]);
     expect(readFileSync(lock, 'utf8')).toBe(`${ownMark()} another`);
+  });
+
+  it('is another one each time, so that nobody takes a later one for it', () => {
+    const lock = join(temporaryFolder(), 'a.lock');
+    const contents = [1, 2].map(() => withLock(lock, 0, () => readFileSync(lock, 'utf8')));
+    expect(new Set(contents).size).toBe(2);
+    for (const content of contents) expect(content.startsWith(`${ownMark()} `)).toBe(true);
+  });
+
+  it.runIf(process.platform !== 'win32')(
+    'is only for this user, and no link is followed in its place',
+    () => {
+      const folder = temporaryFolder();
+      const [lock, target] = [join(folder, 'a.lock'), join(folder, 'target')];
+      expect(withLock(lock, 0, () => statSync(lock).mode & 0o777)).toBe(0o600);
+      writeFileSync(target, '0badcafe-0badcafe-1-1 old');
+      makeOld(target, 60);
+      symlinkSync(target, lock);
+      expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'ELOOP' });
+      expect(readFileSync(target, 'utf8')).toBe('0badcafe-0badcafe-1-1 old');
+    },
+  );
+
+  it('that was left in pieces by earlier processes is cleaned up by the next one that holds it', () => {
+    const folder = temporaryFolder();
+    const lock = join(folder, 'a.lock');
+    const guards = ['a.lock.0123456789ab', 'a.lock.0123456789ab.ba9876543210'];
+    const others = ['a.lock.key', 'b.lock.0123456789ab', 'a.lock.0123'];
+    for (const name of [...guards, ...others]) writeFileSync(join(folder, name), 'left');
+    withLock(lock, 0, () => null);
+    expect(readdirSync(folder).sort()).toEqual(others.sort());
+  });
+
+  it('of this process is waited for as long as is said, and no longer', () => {
+    const lock = join(temporaryFolder(), 'a.lock');
+    withLock(lock, 0, () => {
+      const begun = performance.now();
+      expect(thrownBy(() => withLock(lock, 50, () => null))).toMatchObject({
+        code: 'BUSY',
+        message: expect.stringContaining(`held by process ${process.pid}`),
+        details: { path: lock },
+      });
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(50);
+    });
   });
 
   it('goes when the work fails, and an unusable path is the error of the system', () => {

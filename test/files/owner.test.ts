@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { utimesSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
-import { expect, it } from 'vitest';
-import { isAbandoned, isAlive, ownMark } from '../../src/files/owner.ts';
+import { expect, it, vi } from 'vitest';
+import { isAbandoned, isAlive, ownMark, processOf } from '../../src/files/owner.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const linux = process.platform === 'linux';
@@ -54,11 +54,46 @@ it.each(['', 'x', '0000000-ffffffff-1-1', 'ffffffff-1-1', '../../x', '12345678-1
   'a mark %j of another place or of no form is decided by age alone',
   (mark) => {
     expect(isAlive(mark)).toBeNull();
-    expect(isAbandoned(fileOf(0), mark)).toBe(false);
+    expect(isAbandoned(fileOf(9), mark)).toBe(false);
     expect(isAbandoned(fileOf(11), mark)).toBe(true);
     expect(isAbandoned(join(temporaryFolder(), 'absent'), mark)).toBe(false);
   },
 );
+
+it('a process of another user lives, although it may not be signalled', () => {
+  const denied = Object.assign(new Error('kill EPERM'), { code: 'EPERM' });
+  vi.spyOn(process, 'kill').mockImplementation(() => {
+    throw denied;
+  });
+  expect(isAlive(ownMark())).toBe(true);
+  denied.code = 'ESRCH';
+  expect(isAlive(ownMark())).toBe(false);
+  vi.restoreAllMocks();
+});
+
+it.skipIf(!linux || !existsSync('/bin/sleep'))(
+  'the name of a command cannot hide when it has started (Linux: it is in /proc)',
+  async () => {
+    const program = join(temporaryFolder(), 'a) S 1 (b');
+    copyFileSync('/bin/sleep', program);
+    const child = spawn(program, ['60'], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1');
+    // The 22nd field, and the second one has all the parentheses.
+    const start = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    const [machine, place] = ownMark().split('-');
+    expect(isAlive(`${machine}-${place}-${child.pid}-${start}`)).toBe(true);
+    expect(isAlive(`${machine}-${place}-${child.pid}-${start - 1}`)).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  },
+);
+
+it('a mark names its process, and what is no mark names none', () => {
+  expect(processOf(ownMark())).toBe(process.pid);
+  expect(processOf('')).toBeNull();
+  expect(processOf('4711')).toBeNull();
+});
 
 it.skipIf(!linux)('a zombie is dead (Linux: the state is read from /proc)', async () => {
   // The shell becomes another program, which never asks for the exit code of the child that it has inherited.

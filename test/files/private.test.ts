@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { whoElseMayWrite } from '../../src/files/private.ts';
 import { temporaryFolder, thrownBy } from '../support/temporary.ts';
 
@@ -31,6 +31,39 @@ describe.skipIf(process.platform === 'win32')('who else may write a path', () =>
     const open = inFolder(0o700);
     chmodSync(open, 0o602);
     expect(whoElseMayWrite(open)).toMatchObject({ path: expect.stringMatching(/file$/) });
+  });
+
+  it('is the group if it may write, and everybody for a folder that is itself the path, be it sticky', () => {
+    const file = inFolder(0o700);
+    chmodSync(file, 0o620);
+    expect(whoElseMayWrite(file)).toMatchObject({
+      path: file,
+      isFolder: false,
+      problem: 'can be written by others',
+    });
+    const shared = temporaryFolder();
+    chmodSync(shared, 0o1777);
+    expect(whoElseMayWrite(shared)).toMatchObject({
+      path: shared,
+      isFolder: true,
+      problem: 'can be written by others',
+    });
+    // What is in it, and ours, is nobody else's.
+    writeFileSync(join(shared, 'file'), '', { mode: 0o600 });
+    expect(whoElseMayWrite(join(shared, 'file'))).toBeNull();
+    chmodSync(join(shared, 'file'), 0o1602);
+    expect(whoElseMayWrite(join(shared, 'file'))).toMatchObject({ isFolder: false });
+  });
+
+  it.skipIf(!isRoot)('is not root, who may write everything anyway (needs root)', () => {
+    const file = inFolder(0o700);
+    vi.spyOn(process, 'geteuid').mockReturnValue(NOBODY);
+    expect(whoElseMayWrite(file)).toBeNull();
+    chownSync(file, NOBODY, NOBODY);
+    expect(whoElseMayWrite(file)).toBeNull();
+    chownSync(file, NOBODY - 1, NOBODY);
+    expect(whoElseMayWrite(file)).toMatchObject({ problem: 'belongs to another user' });
+    vi.restoreAllMocks();
   });
 
   it.skipIf(!isRoot)('is the owner for what belongs to another user (needs root)', () => {

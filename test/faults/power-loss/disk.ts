@@ -102,11 +102,6 @@ export class Disk {
     }
   }
 
-  /** Whether anything could be lost now. */
-  get isSettled(): boolean {
-    return everyNode(this.#root, (node) => node.pending.length === 0);
-  }
-
   imageAfterPowerLoss(survival: Survival, random: Random): Image {
     const image: Image = new Map();
     const files = new Map<File, Buffer>();
@@ -242,13 +237,6 @@ function rename(names: Map<string, Node>, naming: Naming): void {
     if (node === null) names.delete(name);
     else names.set(name, node);
   }
-}
-
-function everyNode(node: Node, holds: (node: Node) => boolean): boolean {
-  return (
-    holds(node) &&
-    (!(node instanceof Folder) || [...node.names.values()].every((each) => everyNode(each, holds)))
-  );
 }
 
 function nameOf(path: string): string {

@@ -85,7 +85,7 @@ function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultErro
  */
 export function openConnection(options: ConnectionOptions): Connection {
   const { path, readonly, busyTimeoutMs } = options;
-  const before = identityOf(path);
+  const before = fileAt(path);
   let opened: Connection | null = null;
   try {
     const connection = new Database(path, {
@@ -96,18 +96,21 @@ export function openConnection(options: ConnectionOptions): Connection {
     opened = connection;
     // Waits while another process recovers the log or switches the journal too: the switch asks no busy handler.
     whileBusy({ path, timeoutMs: busyTimeoutMs }, () => configure(connection, options));
-    if (identityOf(path) === before) return connection;
+    if (fileAt(path) === before) return connection;
+    connection.close();
   } catch (error) {
     // Before it closes: the cause may be that the process has too many open files.
     const translated = translate(error, { open: true, path });
-    if (identityOf(path) === before) {
-      opened?.close();
-      throw translated;
-    }
+    opened?.close();
+    if (fileAt(path) === before) throw translated;
   }
   // A restore has replaced the file meanwhile, and what was opened is the old one.
-  opened?.close();
   return openConnection(options);
+}
+
+/** Which file is at a path; null if there is none. */
+function fileAt(path: string): string | null {
+  return withFileErrors(`${path} cannot be opened`, path, () => identityOf(path));
 }
 
 function busyTimeoutOf({ readonly, busyTimeoutMs }: ConnectionOptions): number {

@@ -13,7 +13,7 @@ import {
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { makeFolder, publishNew, syncFile, syncFolder } from '../../../files/durable.ts';
+import { makeFolder, publish, publishNew, syncFolder } from '../../../files/durable.ts';
 import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
 import { withLock } from '../../../files/lock.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from '../../../files/temporary.ts';
@@ -130,8 +130,8 @@ function keepBackup(path: string, covers: (older: string) => boolean): void {
   const temporary = temporaryName(backup);
   try {
     copyFileSync(path, temporary, constants.COPYFILE_EXCL);
-    syncFile(temporary);
-    renameSync(temporary, backup);
+    // It may be the only place of what is replaced next.
+    publish(temporary, backup);
   } finally {
     removeTemporary(temporary);
   }
@@ -167,14 +167,16 @@ function writeTemporary(path: string, text: string): string {
   const descriptor = openSync(temporary, 'wx', 0o600);
   const bytes = Buffer.from(text);
   try {
-    writeFileSync(descriptor, bytes);
-    fsyncSync(descriptor);
+    try {
+      writeFileSync(descriptor, bytes);
+      fsyncSync(descriptor);
+    } finally {
+      bytes.fill(0);
+      closeSync(descriptor);
+    }
     return temporary;
   } catch (error) {
     removeTemporary(temporary);
     throw error;
-  } finally {
-    bytes.fill(0);
-    closeSync(descriptor);
   }
 }
