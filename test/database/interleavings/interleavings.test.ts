@@ -65,12 +65,12 @@ function tell(first: ActionName, other: ActionName, place: Place): Promise<Inter
   return inPool(async (path) => {
     let theirs: Outcome = { code: 'never' };
     await using second = new Party(path, 'first');
-    // A process that knows the keys from before.
-    second.early = second.encryption.encrypt('early');
     const interleaving = new Interleaving(place, () => {
       theirs = actNow(other, second, path);
     });
     await using one = new Party(path, 'first', interleaving.log);
+    // A process that knows the keys from before.
+    second.early = second.encryption.encrypt('early');
     const ours = await interleaving.during(() => actAwaiting(ACTIONS[first], one));
     const { model, party } = readAnew(second.db);
     const found = { ours, theirs, model };
@@ -126,6 +126,8 @@ function actNow(name: ActionName, party: Party, path: string): Outcome {
   if (action.isAsync) {
     // It would wait for the lock, and for ever: so it comes when the lock is free.
     party.db.transaction(() => undefined);
+    // To open a pool that has a log takes a process.
+    party.db.checkpoint();
     const { outcome, now } = askOther({ path, name, now: time.now() });
     time.advance(now - time.now());
     return outcome;
