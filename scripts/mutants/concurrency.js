@@ -17,12 +17,6 @@ export default {
     },
     {
       file: 'src/database/services/rotation.ts',
-      what: 'messages are counted outside of the lock',
-      from: '() => driver.transaction(() => reserve(keyset, keyId, page.length)),',
-      to: '() => [...reserve(keyset, keyId, page.length)].length > 0,',
-    },
-    {
-      file: 'src/database/services/rotation.ts',
       what: 'a batch is stored although another process has ended the rotation',
       from: 'if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;',
       to: 'yield keyset.config.advanceRotation(keyId, cursor);',
@@ -56,13 +50,6 @@ export default {
       what: 'the end of a rotation ends another one that was begun meanwhile',
       from: 'if (state?.keyId === keyId) yield keyset.config.endRotation();',
       to: 'if (state) yield keyset.config.endRotation();',
-    },
-    {
-      file: 'src/database/services/rotation.ts',
-      what: 'the key of the rotation is looked up after the lock was given back',
-      from: 'state: { keyId, cursor }, key }: Begun,',
-      to: 'state: { keyId, cursor }, key = keyset.dataKey(keyId) }: Omit<Begun, "key"> & { key?: SecretKey },',
-      survives: 'it is given',
     },
     {
       file: 'src/database/services/rotation.ts',
@@ -192,12 +179,6 @@ export default {
       file: 'src/database/services/key-encryption.ts',
       what: 'a key is recovered that another process has replaced since',
       from: '    assertUnchanged(session, escrow);\n',
-      to: '',
-    },
-    {
-      file: 'src/database/services/key-sources/key-file.ts',
-      what: 'a key file that another process has changed is replaced',
-      from: 'if ((present === null ? null : revisionOf(present)) !== revision) throw changedError(path);\n',
       to: '',
     },
 

@@ -29,6 +29,16 @@ class VirtualTime {
     };
     Object.assign(timers, { setTimeout: pause });
     syncBuiltinESMExports();
+    const wait = Atomics.wait;
+    // A synchronous pause is one that really lasts, so it must not seem to take no time.
+    const waitAndAdvance = (
+      ...[cells, index, value, timeout]: Parameters<typeof wait>
+    ): ReturnType<typeof wait> => {
+      const result = wait(cells, index, value, timeout);
+      if (result === 'timed-out') this.advance(timeout ?? 0);
+      return result;
+    };
+    Object.assign(Atomics, { wait: waitAndAdvance });
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * To add one: a line in ACTIONS. The template pool is made by `makeTemplate`.
  */
+import { dirname, join } from 'node:path';
 import {
   type EncryptedData,
   EncryptionService,
@@ -10,12 +11,14 @@ import {
   importProxies,
   initDatabase,
   type Login,
+  restoreDatabase,
 } from 'proxyvault';
-import { type Model, type ModelProxy, Refusal, read } from './model.ts';
+import { type Model, type ModelProxy, read } from './model.ts';
 import { type KeyName, Party, sourceNamed } from './party.ts';
+import type * as serial from './serial.ts';
+import { Refusal } from './serial.ts';
 
-/** One step of the model; it throws a Refusal. What the last step gives is what the action gives, if that is compared. */
-type Step = (model: Model) => unknown;
+type Step = serial.Step<Model>;
 
 export interface Action {
   run: (party: Party) => unknown;
@@ -30,7 +33,7 @@ export interface Action {
 export const loginOf = (n: number | string): Login => ({ username: `user-${n}`, password: `pass-${n}` });
 
 /** Three proxies with logins (of p3 a password alone) and the tag `list`, one without; two requests of p1; three rules; a sticky domain. */
-export async function makeTemplate(path: string): Promise<Model> {
+export async function makeTemplate(path: string): Promise<{ model: Model; code: string }> {
   using db = initDatabase({ path });
   db.migrations.up();
   await using party = new Party(path, 'first');
@@ -47,7 +50,8 @@ export async function makeTemplate(path: string): Promise<Model> {
   party.sticky.create({ domain: 'd.example', proxyId: 'p2' });
   for (const name of ['a', 'b', 'c']) party.rules.create(ruleNamed(name));
   party.rules.reorder(['a', 'b', 'c']);
-  return { ...read(party), key: 'first' };
+  const code = party.encryption.createRecoveryCode();
+  return { model: { ...read(party), key: 'first', hasFile: false }, code };
 }
 
 const ruleNamed = (name: string) => ({
@@ -189,12 +193,20 @@ const protect = (to: KeyName): Action => ({
     (model) => {
       needKey(model);
       model.key = to;
+      model.pinned = sourceNamed(to, '').kind;
+      if (to === 'file') model.hasFile = true;
     },
   ],
   isAsync: true,
 });
 
-const seen: Step = ({ key: _, ...model }) => structuredClone(model);
+/** The models whose first recovery code is void. */
+const voided = new WeakSet<Model>();
+/** The key that was restored. */
+const recovered = new WeakMap<Model, KeyName>();
+
+/** What a look at everything sees. */
+export const seen: Step = ({ key: _, hasFile: __, ...content }) => structuredClone(content);
 
 export const ACTIONS = {
   'look at everything': { run: read, steps: [seen] },
@@ -259,14 +271,47 @@ export const ACTIONS = {
   'move the key': protect('second'),
   'move the key elsewhere': protect('third'),
   'move the key into a file': protect('file'),
+  /** A backup in the folder of the pool, which nobody has open. */
+  restore: {
+    run: async ({ db }) => {
+      db.close();
+      await restoreDatabase(join(dirname(db.path), 'backup.db'), db.path, {
+        overwrite: true,
+        busyTimeoutMs: 0,
+      });
+    },
+    steps: [],
+    isAsync: true,
+  },
   'make a recovery code': {
     run: ({ encryption }) => typeof encryption.createRecoveryCode(),
     steps: [
       (model) => {
         needKey(model);
+        voided.add(model);
         return 'string';
       },
     ],
+  },
+  recover: {
+    run: async ({ db, code }) => {
+      const keySource = sourceNamed('file', db.path);
+      await EncryptionService.recover({ database: db, code, keySource });
+    },
+    steps: [
+      (model) => {
+        if (voided.has(model)) throw new Refusal('KEY_MISMATCH');
+        recovered.set(model, model.key);
+        model.pinned = 'key file';
+        model.hasFile = true;
+      },
+      (model) => {
+        // It opens the pool with the key that it has restored.
+        if (recovered.get(model) !== model.key) throw new Refusal('KEY_MISMATCH');
+      },
+    ],
+    mayThrow: 'BUSY',
+    isAsync: true,
   },
 
   'store a login': {

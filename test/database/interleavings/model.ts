@@ -1,4 +1,5 @@
 /** What a pool holds, as a program sees it through the public API, and what may not be wrong in any pool. */
+import { existsSync } from 'node:fs';
 import {
   type DatabaseManager,
   type DataKeyStatus,
@@ -10,6 +11,7 @@ import {
 } from 'proxyvault';
 import { expect } from 'vitest';
 import { KEY_NAMES, type KeyName, Party, sourceNamed } from './party.ts';
+import type { Outcome } from './serial.ts';
 
 export interface ModelProxy {
   address: string;
@@ -31,15 +33,19 @@ export interface Model {
   config: { strategy: string; intervalMs: number | null; failureThreshold: number | null; options: object };
   /** The proxy that was handed out last. */
   turn: string | null;
+  /** The kind of key source that the pool asks for. */
+  pinned: string;
   /** The key source that opens it. */
   key: KeyName;
+  /** Whether there is a key file beside it. */
+  hasFile: boolean;
 }
 
-/** Why a model does not take an action: the code of the error that the library throws. */
-export class Refusal extends Error {}
+/** What a pool itself says. */
+export type Content = Omit<Model, 'key' | 'hasFile'>;
 
 /** All of it, from one snapshot. */
-export function read(party: Party): Omit<Model, 'key'> {
+export function read(party: Party): Content {
   return party.db.driver.snapshot(() => {
     const proxies = party.proxies.findAll();
     const nameOf = new Map(proxies.map(({ id, name }) => [id, name]));
@@ -56,6 +62,9 @@ export function read(party: Party): Omit<Model, 'key'> {
       ),
       rules: party.rules.findAll().map(({ name }) => name),
       config,
+      pinned: party.db.driver.one('SELECT key_source FROM encryption_config', {}, (row) =>
+        String(row?.key_source),
+      ),
       turn: turn === null ? null : (nameOf.get(turn) ?? 'somebody who is gone'),
     };
   });
@@ -83,7 +92,7 @@ export function readAnew(db: DatabaseManager): { model: Model; party: Party } {
   for (const key of KEY_NAMES) {
     const party = new Party(db, key);
     const isOpen = party.encryption.status().keys.every(({ problem }) => problem === null);
-    if (isOpen) return { model: { ...read(party), key }, party };
+    if (isOpen) return { model: { ...read(party), key, hasFile: existsSync(`${db.path}.key`) }, party };
   }
   throw new Error('No key opens all keys of the pool');
 }
@@ -92,7 +101,7 @@ export function readAnew(db: DatabaseManager): { model: Model; party: Party } {
  * Whatever happened, a pool is sound: its file and its references; one key is the primary, and every credential has its key; a
  * new process goes on with what was interrupted; each identity belongs to its login.
  */
-export async function assertSound(party: Party, { key, ...model }: Model): Promise<void> {
+export async function assertSound(party: Party, { key, hasFile: _, ...model }: Model): Promise<void> {
   const { driver } = party.db;
   const rows = (sql: string): unknown[] => driver.all(sql, {}, (row) => ({ ...row }));
   expect(rows('SELECT * FROM pragma_quick_check')).toEqual([{ quick_check: 'ok' }]);
@@ -122,9 +131,6 @@ export async function assertSound(party: Party, { key, ...model }: Model): Promi
   });
   expect(party.proxies.importMany(list)).toEqual({ added: 0, updated: 0, unchanged: list.length });
 }
-
-/** What came of an action: what it gave, or the code of a typed error. */
-export type Outcome = { value: unknown } | { code: string };
 
 /** @throws what is no typed error. */
 export function outcomeOf(error: unknown): Outcome {

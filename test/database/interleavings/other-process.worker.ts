@@ -2,8 +2,9 @@
 import { runAsWorker } from 'synckit';
 import { time } from '../../support/virtual-time.ts';
 import { ACTIONS, type ActionName } from './actions.ts';
-import { type Outcome, outcomeOf } from './model.ts';
+import { outcomeOf } from './model.ts';
 import { Party } from './party.ts';
+import type { Outcome } from './serial.ts';
 
 export interface Request {
   path: string;

@@ -48,6 +48,8 @@ export class Party implements AsyncDisposable {
   readonly rules: RotationRulesRepository;
   readonly config: RotationConfigRepository;
   readonly rotator: Rotator;
+  /** The recovery code of the template. */
+  code = '';
   /** What it has encrypted and not stored yet. */
   early: EncryptedData | null = null;
 

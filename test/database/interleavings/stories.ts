@@ -58,6 +58,11 @@ const STORIES: readonly Story[] = [
     atWrites: ['store a login', 'make a recovery code'],
   },
   {
+    first: 'recover',
+    anywhere: ['move the key'],
+    atWrites: ['rotate', 'make a recovery code', 'store a login'],
+  },
+  {
     first: 'store a login',
     anywhere: ['rotate twice', 'move the key'],
     atWrites: ['store another login', 'remove a login', 'remove a proxy', 'move a proxy', 'import at once'],
