@@ -20,6 +20,8 @@ export default {
       what: 'a batch is stored although another process has ended the rotation',
       from: 'if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;',
       to: 'yield keyset.config.advanceRotation(keyId, cursor);',
+      survives:
+        'a rotation that ends another has encrypted its credentials too, so that none of them is still as it was read: swap changes nothing',
     },
     {
       file: 'src/database/services/rotation.ts',

@@ -260,7 +260,7 @@ export class Keyset implements CredentialCipher {
       const key = this.#writingKey(proxyId);
       if (this.#budget.spend(key.id)) return key;
       // Another process has retired it since it was looked up.
-      this.#looked.at = Number.NEGATIVE_INFINITY;
+      this.refresh();
     }
   }
 

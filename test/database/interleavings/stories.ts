@@ -126,6 +126,7 @@ const STORIES: readonly Story[] = [
     first: 'hand out a sticky one',
     anywhere: ['hand out a sticky one', 'stick a domain', 'stick domains by default', 'remove a proxy'],
   },
+  { first: 'look at everything', anywhere: ['remove a proxy', 'set the interval'] },
   { first: 'set the interval', anywhere: ['set an option', 'set the threshold', 'set the strategy'] },
   { first: 'order the rules', anywhere: ['order them otherwise', 'remove a rule'] },
 ];
