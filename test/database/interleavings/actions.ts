@@ -48,6 +48,7 @@ export async function makeTemplate(path: string): Promise<{ model: Model; code: 
   party.proxies.updateStats('p1', true, 10);
   party.proxies.updateStats('p1', false);
   party.sticky.create({ domain: 'd.example', proxyId: 'p2' });
+  party.config.update({ failureThreshold: 2 });
   for (const name of ['a', 'b', 'c']) party.rules.create(ruleNamed(name));
   party.rules.reorder(['a', 'b', 'c']);
   const code = party.encryption.createRecoveryCode();
@@ -528,10 +529,10 @@ export const ACTIONS = {
     ],
   },
   'set the threshold': {
-    run: ({ config }) => void config.update({ failureThreshold: 2 }),
+    run: ({ config }) => void config.update({ failureThreshold: 3 }),
     steps: [
       (model) => {
-        model.config.failureThreshold = 2;
+        model.config.failureThreshold = 3;
       },
     ],
   },

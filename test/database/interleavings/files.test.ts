@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { initDatabase, restoreDatabase } from 'proxyvault';
+import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
 import { expect, it, onTestFinished } from 'vitest';
 import { loginOf } from './actions.ts';
 import { assertSound, readAnew } from './model.ts';
@@ -52,8 +52,17 @@ it('what is written by a process that opened the pool while it was restored is i
   });
 });
 
+it('a process that only reads, and opened the pool while it was restored, reads the restored pool', async () => {
+  await inRestorable(async (path) => {
+    beforeCall('pragma', 'schema_version', () => restoreNow(path));
+    using db = initDatabase({ path, readonly: true });
+    expect(new ProxyRepository(db).exists('p2')).toBe(true);
+  });
+});
+
 it.each([
   { method: 'pragma', text: 'journal_mode = DELETE', restoresToo: true },
+  { method: 'exec', text: 'BEGIN EXCLUSIVE', restoresToo: true },
   { method: 'exec', text: 'BEGIN EXCLUSIVE', restoresToo: false },
 ] as const)(
   'a pool that another process opens before it is locked ($text) is not replaced under it (restored meanwhile: $restoresToo)',
