@@ -277,7 +277,7 @@ export default {
       file: 'src/database/repositories/import-matcher.ts',
       what: 'a password goes to one of two proxies, of which one has come meanwhile',
       from: 'second === undefined && first?.id === only.id',
-      to: 'first?.id === only.id',
+      to: 'first !== undefined && (second !== undefined || first.id === only.id)',
     },
 
     // Files that are replaced.

@@ -22,7 +22,7 @@ import { time } from '../../support/virtual-time.ts';
 export const KEY_NAMES = ['first', 'second', 'third', 'file'] as const;
 export type KeyName = (typeof KEY_NAMES)[number];
 
-export function keyNamed(name: KeyName): Buffer {
+function keyNamed(name: KeyName): Buffer {
   return createHash('sha256').update(name).digest();
 }
 
