@@ -108,7 +108,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * Restores the key of a database into a key file by its recovery code, and opens it.
    *
    * @throws INVALID_INPUT for what is no code, KEY_MISMATCH for another's, KEY_MISSING if none was made, CONFLICT if the
-   *   key file is there and cannot be opened.
+   *   key file is there and cannot be opened, BUSY if another process changes the key meanwhile.
    */
   static async recover(options: RecoveryOptions): Promise<EncryptionService> {
     const known = [...FILE_OPTIONS, 'keySource', 'code', 'replace'] as const;

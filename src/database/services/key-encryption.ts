@@ -60,7 +60,7 @@ export function makeRecoveryCode(keyset: Keyset): string {
  * Puts the key that a recovery code restores into a source: behind the keys it has, or, with `replace`, in their place.
  *
  * @throws INVALID_INPUT for what is no code; KEY_MISMATCH for that of another database; KEY_MISSING if none was made;
- *   CONFLICT if the source has keys that cannot be read.
+ *   CONFLICT if the source has keys that cannot be read; BUSY if another process changes the key meanwhile.
  */
 export async function recoverTo(
   session: Session<'sync'>,
@@ -100,9 +100,20 @@ export async function recoverTo(
   );
   const commit = await target.prepare(bytesOf(keys), revisionOf(target), replace);
   session.driver.transaction(function* (): Steps<'sync', void> {
+    assertUnchanged(session, escrow);
     yield config.pin(databaseId, target.kind);
     commit();
   });
+}
+
+/** Under the lock: another process may have moved the key, or made another code, meanwhile. */
+function assertUnchanged(session: Session<'sync'>, escrow: WrappedKey): void {
+  const present = new EncryptionSecretsRepository(session).find('escrow');
+  if (present?.wrappedKey === escrow.wrappedKey) return;
+  throw new ProxyVaultError(
+    'BUSY',
+    'Another process has changed the key of this database in the meantime: try again. Nothing was changed.',
+  );
 }
 
 async function presentKeys(target: KeySource, replace: boolean): Promise<readonly SecretKey[]> {

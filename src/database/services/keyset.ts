@@ -61,15 +61,13 @@ export class Keyset implements CredentialCipher {
   }
 
   seal(proxyId: string, address: ProxyAddress, content: CredentialContent, text: string): EncryptedData {
-    const key = this.#writingKey(proxyId);
-    this.#budget.spend(key.id);
+    const key = this.#keyForMessage(proxyId);
     return sealBound(key, { databaseId: this.databaseId, proxyId, address }, content, text);
   }
 
   /** As the specification's `encrypt`: bound to nothing but the associated data that is given. */
   sealUnbound(text: string, associatedData?: Uint8Array): EncryptedData {
-    const key = this.#writingKey('');
-    this.#budget.spend(key.id);
+    const key = this.#keyForMessage('');
     return { ...seal(key.key, text, associatedData), keyId: key.id };
   }
 
@@ -254,6 +252,16 @@ export class Keyset implements CredentialCipher {
     );
     const primary = keys.get(records.find(({ state }) => state === 'primary')?.keyId ?? '');
     return { config, records, sourceProblem, keys, primary: primary instanceof SecretKey ? primary : null };
+  }
+
+  /** The key that encrypts the next message, which is counted. */
+  #keyForMessage(proxyId: string): SecretKey {
+    for (;;) {
+      const key = this.#writingKey(proxyId);
+      if (this.#budget.spend(key.id)) return key;
+      // Another process has retired it since it was looked up.
+      this.refresh();
+    }
   }
 
   /** The key that encrypts, as the table has it now: another process may have rotated, or a rollback undone it. */

@@ -32,16 +32,18 @@ export class MessageBudget {
     this.#keys = keys;
   }
 
-  /** Takes one message of a key. @throws KEY_EXHAUSTED, BUSY. */
-  spend(keyId: string): void {
+  /** Takes one message of a key; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
+  spend(keyId: string): boolean {
     this.#settle(keyId);
     if (this.#left > 0) {
       this.#left--;
-      return;
+      return true;
     }
     const reserved = this.#reserve(keyId, [this.#block, 1]);
+    if (reserved === 0) return false;
     this.#left = reserved - 1;
     this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
+    return true;
   }
 
   /** Nothing to do for a key that has gone with its transaction. If the lock cannot be had now, the next message pays. */
@@ -67,7 +69,7 @@ export class MessageBudget {
     this.#block = FIRST_BLOCK;
   }
 
-  /** Reserves the first of these numbers of messages that there is room for, with those owed; gives it. */
+  /** Reserves the first of these numbers of messages that there is room for, with those owed; gives it. 0 if the key is gone. */
   #reserve(keyId: string, wanted: readonly number[]): number {
     for (const messages of wanted) {
       const counted = messages + this.#owed;
@@ -81,6 +83,7 @@ export class MessageBudget {
       if (count >= MANY_MESSAGES) this.#warn(keyId, count);
       return messages;
     }
+    if (!this.#keys.findAll().some((key) => key.keyId === keyId)) return 0;
     throw new ProxyVaultError(
       'KEY_EXHAUSTED',
       `The data key ${keyId} has encrypted 2^32 messages, the most that are safe: run \`proxyvault key rotate\`. Nothing was encrypted.`,

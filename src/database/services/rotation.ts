@@ -67,7 +67,7 @@ export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promi
     retired: [],
     logTruncated: false,
   };
-  await encryptAll(keyset, begun.state, report, options);
+  await encryptAll(keyset, begun, report, options);
   const onProgress = ({ done, total }: { done: number; total: number }): void => {
     options.signal?.throwIfAborted();
     options.onProgress?.({ phase: 'verifying', done, total });
@@ -84,25 +84,33 @@ export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promi
   return report;
 }
 
-function* begin(keyset: Keyset): Steps<'sync', { state: RotationState; resumed: boolean }> {
+/** A rotation under way, and the key that it goes to. Another process may end it, and retire the key, at any moment. */
+interface Begun {
+  state: RotationState;
+  key: SecretKey;
+  resumed: boolean;
+}
+
+function* begin(keyset: Keyset): Steps<'sync', Begun> {
   // Under the lock: the key that new ones are wrapped by must be this database's.
   keyset.refresh();
   keyset.assertOwn();
   const state = keyset.config.get()?.rotation;
   // One to a key that is damaged is begun anew.
-  if (state && keyset.problemOf(state.keyId) === null) return { state, resumed: true };
+  if (state && keyset.problemOf(state.keyId) === null)
+    return { state, key: keyset.dataKey(state.keyId), resumed: true };
   const key = yield* keyset.replacePrimary();
   yield keyset.config.startRotation(key.id);
-  return { state: { keyId: key.id, cursor: '', startedAt: '' }, resumed: false };
+  return { state: { keyId: key.id, cursor: '', startedAt: '' }, key, resumed: false };
 }
 
 async function encryptAll(
   keyset: Keyset,
-  { keyId, cursor }: RotationState,
+  { state: { keyId, cursor }, key }: Begun,
   report: KeyRotationReport,
   { onProgress, batchSize = 500, signal }: KeyRotationOptions,
 ): Promise<void> {
-  const key = keyset.dataKey(keyId);
+  const { driver } = keyset.session;
   const total = keyset.credentials.countNotUnder(keyId);
   const begun = performance.now();
   let after = cursor;
@@ -114,10 +122,14 @@ async function encryptAll(
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.proxyId;
-      if (!(await patiently(() => reserve(keyset, keyId, page.length), signal))) return;
+      const isReserved = await patiently(
+        () => driver.transaction(() => reserve(keyset, keyId, page.length)),
+        signal,
+      );
+      if (!isReserved) return;
       const replacements = page.flatMap((row) => reencrypt(keyset, key, row));
       const swapped = await patiently(
-        () => keyset.session.driver.transaction(() => swapAll(keyset, keyId, after, replacements)),
+        () => driver.transaction(() => swapAll(keyset, keyId, after, replacements)),
         signal,
       );
       if (swapped === null) return;
@@ -139,9 +151,10 @@ async function encryptAll(
  *
  * @throws KEY_EXHAUSTED.
  */
-function reserve(keyset: Keyset, keyId: string, messages: number): boolean {
+function* reserve(keyset: Keyset, keyId: string, messages: number): Steps<'sync', boolean> {
+  // Under the lock: a rotation that has ended may have retired the key.
   if (keyset.config.get()?.rotation?.keyId !== keyId) return false;
-  if (keyset.keys.reserve(keyId, messages, MOST_MESSAGES) !== null) return true;
+  if ((yield keyset.keys.reserve(keyId, messages, MOST_MESSAGES)) !== null) return true;
   throw new ProxyVaultError(
     'KEY_EXHAUSTED',
     `The data key ${keyId} has encrypted 2^32 messages, the most that are safe, before the rotation to it was done: rotate again.`,
