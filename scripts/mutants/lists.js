@@ -52,7 +52,6 @@ export default {
         '    this.#tooLong = false;\n    return line;',
         '    return line;',
       ],
-      ['an empty piece forgets a carriage return', "if (text === '') return;", ''],
     ]),
     ...of('decode.ts', [
       ['UTF-16 big-endian is read as little-endian', "return 'utf-16be'", "return 'utf-16le'"],
@@ -392,11 +391,6 @@ export default {
         "{ ...options, protocol: 'socks5' };",
       ],
       ['a heading with several takes the first', 'strictProtocol: !isOne', 'strictProtocol: false'],
-      [
-        'a heading keeps the strict protocol of the one above',
-        'optionsBelow(line, options);\n    if (below',
-        'optionsBelow(line, asked);\n    if (below',
-      ],
     ]),
     ...of('line/columns.ts', [
       ['three columns and more are a login', 'more.length > 0 || !isLogin', '!isLogin'],
@@ -889,14 +883,9 @@ export default {
         'if (this.#path.pop() === undefined) throw',
       ],
       [
-        'lines of texts are not counted',
+        'lines of tags and comments are not counted',
         "this.#line += token.split('\\n').length - 1;",
         "this.#line += token.startsWith('<') ? 0 : token.split('\\n').length - 1;",
-      ],
-      [
-        'a comment begins with its first characters',
-        "if ('<!--'.startsWith(this.#open.slice(start))) return -1;",
-        '',
       ],
     ]),
     ...of('readers/json-exports.ts', [
@@ -967,7 +956,7 @@ export default {
       [
         'the protocol after its list is ignored',
         "yield this.#refused(element, 'the protocol comes after the list that it is meant for');",
-        '',
+        'yield* [];',
       ],
     ]),
     ...of('readers/json-protocols.ts', [
