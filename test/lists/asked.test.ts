@@ -37,6 +37,16 @@ describe('the format that is asked for', () => {
     ]);
   });
 
+  it('is the only one that is read', async () => {
+    expect(proxiesOf(await collect('h.example:1:u:2', { format: 'user:pass:host:port' }))).toMatchObject([
+      { host: 'u', port: 2, username: 'h.example', password: '1' },
+    ]);
+    for (const format of ['user:pass@host:port', 'host:port@user:pass'] as const)
+      expect(proxiesOf(await collect('h.example:1:u:p', { format }))).toEqual([]);
+    for (const format of ['host:port:user:pass', 'colon', 'user:pass:host:port'] as const)
+      expect(proxiesOf(await collect('u:p@h.example:1', { format }))).toEqual([]);
+  });
+
   it.each(LIST_FORMATS)('%s does not make a list of what is none', async (format) => {
     for (const text of [
       '<!doctype html>\n<p>h.example:1</p>',
@@ -95,6 +105,16 @@ describe('a short or long list', () => {
       for (const list of [records, lines, { data: records }, { proxies: lines }])
         for (const end of ['', '\n', '\n\n'])
           expect(proxiesOf(await collect(JSON.stringify(list) + end))).toHaveLength(length);
+    }
+  });
+
+  it('in one line that ends is a document too: an error message is no list, and a text has its column', async () => {
+    for (const end of ['', '\n', '\r\n']) {
+      expect(kindsOf(await collect(`{"error":"no credits"}${end}`))).toEqual(['not-a-list']);
+      expect(await collect(`["h.example:1","h.example:0"]${end}`)).toMatchObject([
+        {},
+        { line: 1, column: 16 },
+      ]);
     }
   });
 
