@@ -7,8 +7,10 @@ import { rawText } from './raw-text.config.ts';
 const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
 const TESTS = 'test/**/*.test.ts';
-/** Test files that replace a module for all that is loaded after it. */
-const mocking = globSync(TESTS).filter((file) => /\bvi\.(?:do)?[mM]ock\(/.test(readFileSync(file, 'utf8')));
+/** Test files that replace a module, or the clock, for all that runs after them. */
+const alone = globSync(TESTS).filter(
+  (file) => /\bvi\.(?:do)?[mM]ock\(/.test(readFileSync(file, 'utf8')) || /\binterleavings\b/.test(file),
+);
 
 export default defineConfig({
   plugins: [{ ...rawText(), enforce: 'pre' }],
@@ -29,8 +31,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // The files that one worker runs share what it has loaded, and its command server: to start both for each is slow.
     projects: [
-      { extends: true, test: { name: 'shared', include: [TESTS], exclude: mocking, isolate: false } },
-      { extends: true, test: { name: 'isolated', include: mocking, isolate: true } },
+      { extends: true, test: { name: 'shared', include: [TESTS], exclude: alone, isolate: false } },
+      { extends: true, test: { name: 'isolated', include: alone, isolate: true } },
     ],
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'html'] },
   },

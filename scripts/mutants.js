@@ -1,4 +1,4 @@
-// `npm run mutants [-- AREA…] [--only TEXT] [--whole] [--list]` puts one fault after another into a copy of the source and
+// `npm run mutants [-- AREA…] [--only TEXT] [--sample N] [--whole] [--list]` puts one fault after another into a copy of the source and
 // prints which test noticed it. The faults are in scripts/mutants/.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -18,6 +18,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: 'string' },
+    sample: { type: 'string' },
     whole: { type: 'boolean' },
     list: { type: 'boolean' },
     jobs: { type: 'string' },
@@ -30,6 +31,7 @@ const HELP = `npm run mutants [-- AREA…] [options]
 Tries each fault of scripts/mutants/AREA.js, or of all areas, and prints what noticed it.
 
   --only TEXT   only faults whose file or description contains TEXT
+  --sample N    only N faults of each area, spread over its table
   --whole       runs the whole suite on what the tests of its area did not notice
   --list        lists the faults, and whether each still fits the source
   --jobs N      how many to try at once (default: the number of processors)
@@ -56,7 +58,7 @@ else {
 async function run() {
   const areas = (await readAreas(positionals)).map((area) => ({
     ...area,
-    faults: area.faults.filter(({ file, what }) => `${file} ${what}`.includes(options.only ?? '')),
+    faults: spread(area.faults.filter(({ file, what }) => `${file} ${what}`.includes(options.only ?? ''))),
   }));
   if (options.list) return list(areas);
   const checkouts = Array.from(
@@ -77,6 +79,12 @@ async function run() {
   console.log('');
   for (const { name, counts } of figures) console.log(summary(name, counts));
   return figures.some(({ counts }) => counts.survived + counts.stale > 0) ? 1 : 0;
+}
+
+/** As many as `--sample` says, at equal distances. */
+function spread(faults) {
+  const count = Math.min(Number(options.sample ?? faults.length), faults.length);
+  return Array.from({ length: count }, (_, n) => faults[Math.floor(((n + 0.5) * faults.length) / count)]);
 }
 
 function list(areas) {

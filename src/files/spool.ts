@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { closeSync, mkdtempSync, openSync, readSync, rmdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmdirSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -102,14 +102,26 @@ function openTemporary(): { folder: string; descriptor: number } {
     if (REMOVED_AT_ONCE) removeTemporary(folder);
     return { folder, descriptor };
   } catch (error) {
-    if (descriptor !== null) closeSync(descriptor);
-    rmSync(folder, { recursive: true, force: true });
+    discard(folder, descriptor);
     throw error;
+  }
+}
+
+/** Removes what was made, and hides no earlier error if that fails too. It needs no file descriptor: there may be none left. */
+function discard(folder: string, descriptor: number | null): void {
+  try {
+    if (descriptor !== null) {
+      closeSync(descriptor);
+      unlinkSync(join(folder, NAME));
+    }
+    rmdirSync(folder);
+  } catch {
+    // The caller throws what went wrong first.
   }
 }
 
 /** Removes what was made and nothing else: whoever owns the folder above could put another one in its place. */
 function removeTemporary(folder: string): void {
-  rmSync(join(folder, NAME), { force: true });
+  unlinkSync(join(folder, NAME));
   rmdirSync(folder);
 }

@@ -52,7 +52,7 @@ describe('a spool', () => {
       expect(lines.filter((line) => !line.startsWith('read'))).toEqual([
         'mkdtemp proxyvault-import-',
         'open proxyvault-import-X/spool wx+ 600',
-        'rm proxyvault-import-X/spool',
+        'unlink proxyvault-import-X/spool',
         'rmdir proxyvault-import-X',
         'write proxyvault-import-X/spool',
         'write proxyvault-import-X/spool',
