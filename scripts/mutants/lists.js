@@ -500,14 +500,19 @@ export default {
       ['a bare address is a change-IP URL', "pathname !== '/' || search !== ''", 'true'],
     ]),
     ...of('record/details.ts', [
-      ['a name with a login is stored', 'NAME_WITH_LOGIN.test(text)\n', "NAME_WITH_LOGIN.test('')\n"],
+      [
+        'a name with a login is stored',
+        'NAME_WITH_LOGIN.test(text)\n',
+        "what === 'region' && NAME_WITH_LOGIN.test(text)\n",
+      ],
       [
         'a region with a login is stored',
-        'region !== undefined && NAME_WITH_LOGIN.test(region)',
-        "region === '' && NAME_WITH_LOGIN.test(region)",
+        'NAME_WITH_LOGIN.test(text)\n',
+        "what === 'name' && NAME_WITH_LOGIN.test(text)\n",
       ],
+      ['a region that is left out has no note', "if ('leftOut' in region) notes.push(region.leftOut);", ''],
       ['a region of 129 characters is stored', "fields.get('region'), 128", "fields.get('region'), 129"],
-      ['a name of 257 characters is stored', 'readText(value, 256)', 'readText(value, 257)'],
+      ['a name of 257 characters is stored', "fields.get('name'), 256", "fields.get('name'), 257"],
       [
         'disabled proxies come back active',
         "if (status?.value === 'disabled') proxy.status = 'disabled';",
@@ -549,6 +554,16 @@ export default {
       ],
     ]),
     ...of('record/geolocation.ts', [
+      [
+        'a city that is too long has no note',
+        "if (typeof value === 'object') notes.push(value.note);",
+        "if (typeof value === 'object') continue;",
+      ],
+      [
+        'a city that is too long hides another',
+        "values.find((value) => typeof value !== 'object') ?? values[0]",
+        'values[0]',
+      ],
       ['latitude is from -180', "level.get('latitude'), -90, 90", "level.get('latitude'), -180, 180"],
       ['longitude is up to 90', "level.get('longitude'), -180, 180", "level.get('longitude'), -90, 90"],
       ['countries stay in small letters', 'country.toUpperCase()', 'country'],
@@ -724,6 +739,11 @@ export default {
       ['escaped cells keep their apostrophe', "value.replace(APOSTROPHE, '')", 'value'],
     ]),
     ...of('format.ts', [
+      [
+        'a proxy in an unknown place is left out',
+        'const proxy = withKnownPlace(given);',
+        'const proxy = given;',
+      ],
       ['secrets are written without reveal', 'this.#reveal ? proxy : masked(proxy)', 'proxy'],
       [
         'a change-IP URL is written without reveal',
