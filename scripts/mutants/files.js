@@ -458,7 +458,6 @@ export default {
       'batches are of a thousand and one',
       'this.#batch.length === BATCH',
       'this.#batch.length > BATCH',
-      'The size of a batch is of no consequence.',
     ),
     fault(
       'spool',
