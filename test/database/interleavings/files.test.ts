@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
 import { expect, it, onTestFinished } from 'vitest';
-import { loginOf } from './actions.ts';
+import { loginOf } from './actions/action.ts';
 import { assertSound, readAnew } from './model.ts';
 import { Party } from './party.ts';
 import { actNow, code, initial, inOtherProcess, inPool } from './stage.ts';

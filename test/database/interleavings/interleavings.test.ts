@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { atEachStatement, Interleaving, type Place } from '../../support/interleaving.ts';
-import { ACTIONS, type Action, type ActionName, seen } from './actions.ts';
+import type { Action } from './actions/action.ts';
+import { ACTIONS, type ActionName, seen } from './actions/actions.ts';
 import { assertSound, read, readAnew } from './model.ts';
 import { Party } from './party.ts';
 import { inSomeOrder, type Outcome } from './serial.ts';
