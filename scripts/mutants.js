@@ -27,7 +27,7 @@ Tries each fault of scripts/mutants/AREA.js, or of all areas, and prints what no
 Exit code 1: a fault survived without a reason in the table, or no longer fits the source.
 Exit code 2: nothing could be tried, for example because a test fails without any fault.`;
 
-/** What became of a fault. */
+/** What happened to a fault. */
 const KILLED = 'killed';
 const SURVIVED = 'survived';
 const KNOWN = 'known';

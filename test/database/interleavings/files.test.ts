@@ -3,7 +3,7 @@ import Database from 'better-sqlite3';
 import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
 import { expect, it, onTestFinished } from 'vitest';
 import { loginOf } from './actions/action.ts';
-import { assertSound, readAnew } from './model.ts';
+import { assertSound, readAsNewProcess } from './model.ts';
 import { Party } from './party.ts';
 import { actNow, code, initial, inOtherProcess, inPool } from './stage.ts';
 
@@ -100,7 +100,7 @@ it('a backup is of one moment, whatever is written while it is made', async () =
     };
     await party.db.backup(backup, { onProgress });
     using copy = initDatabase({ path: backup });
-    const { model, party: reader } = readAnew(copy);
+    const { model, party: reader } = readAsNewProcess(copy);
     expect(model).toEqual(initial);
     await assertSound(reader, model);
   });
