@@ -176,15 +176,20 @@ export default {
     fault(
       'lock',
       'the lock of another process is released',
-      '    if (holderOf(path)?.id === id) rmSync(path, { force: true });\n  } catch',
-      '    rmSync(path, { force: true });\n  } catch',
+      '    if (holderOf(path)?.id === id) rmSync(path, { force: true });\n  });',
+      '    rmSync(path, { force: true });\n  });',
     ),
-    fault('lock', 'a lock that could not be released is forgotten', '    unreleased.add(id);\n', ''),
+    fault(
+      'lock',
+      'a lock that could not be released is forgotten',
+      '  if (!isReleased) unreleased.add(id);\n',
+      '',
+    ),
     fault(
       'lock',
       'a failed release is an error',
-      '    if (errnoOf(error) === null) throw error;\n    unreleased',
-      '    if (error !== null) throw error;\n    unreleased',
+      '  if (!isReleased) unreleased.add(id);\n',
+      "  if (!isReleased) throw new ProxyVaultError('IO', path);\n",
     ),
     fault(
       'lock',
@@ -325,8 +330,14 @@ export default {
     fault(
       'private-file',
       'a file that was not published stays',
-      '    } finally {\n      removeTemporary(this.#temporary);\n    }',
-      '    } finally {\n      void this.#temporary;\n    }',
+      '    attempt(() => this.#close());\n    removeTemporary(this.#temporary);\n',
+      '    attempt(() => this.#close());\n',
+    ),
+    fault(
+      'private-file',
+      'a failed close hides why it was not written',
+      'attempt(() => this.#close());',
+      'this.#typed(() => this.#close());',
     ),
     fault(
       'private-file',
@@ -447,7 +458,6 @@ export default {
       'batches are of a thousand and one',
       'this.#batch.length === BATCH',
       'this.#batch.length > BATCH',
-      'The size of a batch is of no consequence.',
     ),
     fault(
       'spool',
@@ -484,7 +494,13 @@ export default {
     ),
     fault('spool', 'what is not in the file is not read', '    yield* this.#batch;\n', ''),
     fault('spool', 'values that were stored are stored twice', '    this.#batch = [];\n', ''),
-    fault('spool', 'the descriptor stays open', '      closeSync(file.descriptor);\n', ''),
+    fault('spool', 'the descriptor stays open', '    attempt(() => closeSync(file.descriptor));\n', ''),
+    fault(
+      'spool',
+      'a failed close is an error of the import',
+      'attempt(() => closeSync(file.descriptor));',
+      'closeSync(file.descriptor);',
+    ),
     fault('spool', 'values are not counted', '    this.count++;\n', ''),
     fault('spool', 'the tag is not checked', 'Buffer.concat([beginning, decipher.final()])', 'beginning'),
     fault(
@@ -530,8 +546,8 @@ export default {
     fault(
       'temporary',
       'a file that cannot be removed is an error',
-      "if (!(error instanceof Error && 'code' in error)) throw error;",
-      'throw error;',
+      'attempt(() => rmSync(path, { force: true }));',
+      'rmSync(path, { force: true });',
     ),
     fault(
       'temporary',

@@ -61,7 +61,7 @@ export default {
     ]),
     ...faultsOf('src/database/services/key-sources/key-file.ts', [
       ['others can read a new key file', "openSync(temporary, 'wx', 0o600)", "openSync(temporary, 'wx', 0o644)"],
-      ['the text of a new key file stays in memory', '    bytes.fill(0);\n    closeSync', '    closeSync'],
+      ['the text of a new key file stays in memory', '      bytes.fill(0);\n      closeSync', '      closeSync'],
       ['a key file that others can read is replaced', '    assertReplaceable(path);\n', ''],
       ['a key file grows beyond what can be read', '  assertSize(path, text.length);\n', ''],
       ['no backup is kept', 'if (present !== null) keepBackup(path, covers);', ''],

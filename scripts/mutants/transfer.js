@@ -440,8 +440,6 @@ export default {
         'readonly #key = Buffer.alloc(32);',
         'Only who tries that very key sees it.',
       ],
-      ['the temporary file is not authenticated', '      decipher.final(),\n', ''],
-      ['the temporary file stays open', '    closeSync(this.#file.descriptor);\n', ''],
       ['others may read the temporary file', "'wx+', 0o600", "'wx+', 0o644"],
       ['the second batch is read from the start', 'position += length;', ''],
       ['the last batch is not read', '    yield* this.#batch;\n', ''],

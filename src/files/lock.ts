@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
-import { errnoOf } from './file-error.ts';
+import { attempt, errnoOf } from './file-error.ts';
 import { isAbandoned, isAlive, ownMark, processOf } from './owner.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
@@ -79,18 +79,16 @@ function take(path: string): Holder | null {
  * removed is broken by the next one of this process that wants it, and by others once this process has ended.
  */
 function release(path: string, { id }: Holder): void {
-  try {
+  const isReleased = attempt(() => {
     if (holderOf(path)?.id === id) rmSync(path, { force: true });
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    unreleased.add(id);
-  }
+  });
+  if (!isReleased) unreleased.add(id);
 }
 
 /**
- * Removes the lock if its process is gone or done with it; says whether that was so. Several processes may come to that conclusion, and
- * the slow ones must not remove the lock that the first one takes afterwards. So only the holder of a guard, a second
- * lock named for this very instance, may remove it, after looking again.
+ * Removes the lock if its process is gone or done with it; says whether that was so. Several processes may come to that
+ * conclusion, and the slow ones must not remove the lock that the first one takes afterwards. So only the holder of a guard, a
+ * second lock named for this very instance, may remove it, after looking again.
  */
 function breakIfAbandoned(path: string): boolean {
   const found = holderOf(path);

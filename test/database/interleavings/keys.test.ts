@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { EncryptionService, initDatabase } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
 import { atEachStatement, Interleaving } from '../../support/interleaving.ts';
-import { loginOf } from './actions.ts';
+import { loginOf } from './actions/action.ts';
 import { type KeyName, Party, sourceNamed } from './party.ts';
 import { actAwaiting, actNow, inPool } from './stage.ts';
 
