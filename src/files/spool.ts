@@ -109,14 +109,13 @@ function openTemporary(): { folder: string; descriptor: number } {
 
 /** Removes what was made, and hides no earlier error if that fails too. It needs no file descriptor: there may be none left. */
 function discard(folder: string, descriptor: number | null): void {
-  try {
-    if (descriptor !== null) {
-      closeSync(descriptor);
-      unlinkSync(join(folder, NAME));
+  const close = descriptor === null ? [] : [() => closeSync(descriptor)];
+  for (const step of [...close, () => unlinkSync(join(folder, NAME)), () => rmdirSync(folder)]) {
+    try {
+      step();
+    } catch {
+      // The caller throws what went wrong first, and the file may be gone already.
     }
-    rmdirSync(folder);
-  } catch {
-    // The caller throws what went wrong first.
   }
 }
 
