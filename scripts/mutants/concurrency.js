@@ -284,7 +284,7 @@ export default {
     {
       file: 'src/database/drivers/sqlite/connection.ts',
       what: 'a file is used that a restore has replaced while it was opened',
-      from: 'if (identityOf(path) === before) return connection;',
+      from: 'if (fileAt(path) === before) return connection;',
       to: 'return connection;',
     },
     {

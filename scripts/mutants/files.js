@@ -112,13 +112,13 @@ export default {
       "const UNKNOWN = ['IO'",
       "const UNKNOWN = ['DISK_FULL'",
     ),
-    fault('file-error', 'the cause is lost', '    cause: error,\n', ''),
+    fault('file-error', 'the cause is lost', '{ cause, details:', '{ details:'),
     fault('file-error', 'the error number is not told', 'details: { errno, path }', 'details: { path }'),
     fault(
       'file-error',
       'an error that is not the system\u2019s is taken for one',
-      'if (errno === null) return error;',
-      "if (errno === null) return new ProxyVaultError('IO');",
+      'errno === null ? error',
+      "errno === null ? new ProxyVaultError('IO')",
     ),
     fault(
       'file-error',
@@ -183,8 +183,8 @@ export default {
     fault(
       'lock',
       'a failed release is an error',
-      '    if (errnoOf(error) === null) throw error;\n    unreleased',
-      '    if (error !== null) throw error;\n    unreleased',
+      '  } catch {\n    unreleased.add(id);\n',
+      '  } catch (error) {\n    unreleased.add(id);\n    throw error;\n',
     ),
     fault(
       'lock',
@@ -213,7 +213,7 @@ export default {
       "${ownMark()} ${randomBytes(8).toString('hex')}",
       '${ownMark()} ${process.pid}',
     ),
-    fault('lock', 'a link is followed', '(constants.O_NOFOLLOW ?? 0)', '0'),
+    fault('lock', 'a link is followed', 'POSIX ? constants.O_NOFOLLOW : 0', 'POSIX ? 0 : 0'),
     fault(
       'lock',
       'a file that cannot be read counts as no lock',
@@ -530,8 +530,8 @@ export default {
     fault(
       'temporary',
       'a file that cannot be removed is an error',
-      "if (!(error instanceof Error && 'code' in error)) throw error;",
-      'throw error;',
+      '  } catch {\n    // It stays until the next job in the folder.\n',
+      '  } catch (error) {\n    throw error;\n',
     ),
     fault(
       'temporary',

@@ -96,8 +96,7 @@ export default {
       ['a source that cannot create makes no key: another error', '    if (!this.#source.create) throw this.missing();\n    const created', '    if (!this.#source.create) throw this.#locked();\n    const created'],
     ]),
     ...faultsOf('src/database/services/keyset.ts', [
-      ['credentials are not counted', '    const key = this.#writingKey(proxyId);\n    this.#budget.spend(key.id);\n', '    const key = this.#writingKey(proxyId);\n'],
-      ['texts are not counted', "    const key = this.#writingKey('');\n    this.#budget.spend(key.id);\n", "    const key = this.#writingKey('');\n"],
+      ['messages are not counted', 'if (this.#budget.spend(key.id)) return key;', 'if (key) return key;'],
       ['another kind of source is used', '    if (problem) throw problem;\n  }\n\n  /**\n   * Reads the source', '    void problem;\n  }\n\n  /**\n   * Reads the source'],
       ['keys change inside a transaction', 'this.session.driver.transactionNumber !== 0', 'this.session.driver.transactionNumber < 0'],
       ['a key that ciphertext needs is not missing to verify', '    if (!present && needed) throw this.roots.missing();\n', ''],
@@ -165,7 +164,7 @@ export default {
       ['a rotation that was cut off early does not stop', '      signal?.throwIfAborted();\n      const page', '      const page'],
       ['a rotation does not stop while it verifies', '    options.signal?.throwIfAborted();\n    options.onProgress', '    options.onProgress'],
       ['a rotation starts though it was stopped', '  options.signal?.throwIfAborted();\n  await keyset.reload();', '  await keyset.reload();'],
-      ['rotated messages are not counted', 'if (keyset.keys.reserve(keyId, messages, MOST_MESSAGES) !== null) return true;', 'if (messages <= MOST_MESSAGES) return true;'],
+      ['rotated messages are not counted', 'if ((yield keyset.keys.reserve(keyId, messages, MOST_MESSAGES)) !== null) return true;', 'if (messages <= MOST_MESSAGES) return true;'],
       ['texts become logins', 'sealBound(key, place, content, text)', "sealBound(key, place, 'login', text)"],
       ['what was bound counts as unbound', 'encrypted.address === undefined).length', 'encrypted.address !== undefined).length'],
       ['failures are not reported', 'report.failures = (await verifyCredentials(keyset, { onProgress })).failures;', 'await verifyCredentials(keyset, { onProgress });'],

@@ -17,6 +17,7 @@ import { errnoOf } from './file-error.ts';
 import { isAbandoned, isAlive, ownMark, processOf } from './owner.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
+const POSIX = process.platform !== 'win32';
 const RETRY_MS = 10;
 
 /** The locks of this process that nobody holds, and that could not be removed. */
@@ -81,8 +82,7 @@ function take(path: string): Holder | null {
 function release(path: string, { id }: Holder): void {
   try {
     if (holderOf(path)?.id === id) rmSync(path, { force: true });
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
+  } catch {
     unreleased.add(id);
   }
 }
@@ -109,10 +109,10 @@ function breakIfAbandoned(path: string): boolean {
 /** Who holds the lock; null if nobody does. */
 function holderOf(path: string): Holder | null {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    const descriptor = openSync(path, constants.O_RDONLY | (POSIX ? constants.O_NOFOLLOW : 0));
     try {
       const content = readFileSync(descriptor, 'latin1');
-      return { id: `${fstatSync(descriptor).ino} ${content}`, mark: content.split(' ')[0] ?? '' };
+      return { id: `${fstatSync(descriptor).ino} ${content}`, mark: content.replace(/ .*/s, '') };
     } finally {
       closeSync(descriptor);
     }
@@ -133,7 +133,7 @@ function removeLeftovers(path: string): void {
 }
 
 function heldError(path: string): ProxyVaultError {
-  const mark = holderOf(path)?.mark ?? '';
+  const mark = String(holderOf(path)?.mark);
   const who = isAlive(mark) ? `process ${processOf(mark)}` : 'a process that cannot be seen from here';
   return new ProxyVaultError(
     'BUSY',

@@ -66,7 +66,7 @@ function markOf(name: string, path: string): string | null {
 function tryToRemove(path: string): void {
   try {
     rmSync(path, { force: true });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error)) throw error;
+  } catch {
+    // It stays until the next job in the folder.
   }
 }
