@@ -112,7 +112,6 @@ export default {
         '!Number.isSafeInteger(batch) || batch < 0',
       ],
       ['a batch may be a fraction', '!Number.isSafeInteger(batch) || batch < 1', 'batch < 1'],
-      ['parse options are not looked at', '  assertParseOptions(options);\n', ''],
     ]),
     ...of('transfer/import-result', [
       ['all rejections are kept', 'const MOST_REFUSALS = 10_000;', 'const MOST_REFUSALS = 100_000;'],
