@@ -279,8 +279,8 @@ export default {
     fault(
       'driver',
       'an error of optimize matters',
-      '      if (sqliteCode(error) === null) throw error;\n    }\n  }\n\n  /** @throws CLOSED',
-      '      if (sqliteCode(error) !== null) throw error;\n    }\n  }\n\n  /** @throws CLOSED',
+      '      ignoreEngine(error);\n    }\n  }\n\n  /** @throws CLOSED',
+      '      throw error;\n    }\n  }\n\n  /** @throws CLOSED',
     ),
     fault(
       'driver',
@@ -327,8 +327,8 @@ export default {
     fault(
       'driver',
       'a missing table is not explained',
-      "failed.code === 'SQL' && this.#explain(failed)",
-      "failed.code === 'CORRUPT' && this.#explain(failed)",
+      "failed.code === 'SQL' && this.#explain?.(failed)",
+      "failed.code === 'CORRUPT' && this.#explain?.(failed)",
     ),
     fault(
       'driver',
@@ -507,7 +507,12 @@ export default {
       'query_only: readonly ? 1 : 0',
       'query_only: 0',
     ),
-    fault('connection', 'an old SQLite is used', 'if (difference < 0) {', 'if (difference < -99) {'),
+    fault(
+      'connection',
+      'an old SQLite is used',
+      'if (difference >= 0) return;',
+      'if (difference >= -99) return;',
+    ),
     fault(
       'connection',
       'versions are compared as texts',
@@ -738,8 +743,8 @@ export default {
     fault(
       'backup-target',
       'a damaged backup is never replaced, but an error',
-      "if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return 'other';",
-      "if (code.startsWith('SQLITE_CORRUPT')) return 'other';",
+      '/^SQLITE_(?:NOTADB$|CORRUPT)/',
+      '/^SQLITE_CORRUPT/',
     ),
 
     fault('copy', 'a copy is of many moments', "    connection.exec('BEGIN');\n", ''),

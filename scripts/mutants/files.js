@@ -112,13 +112,18 @@ export default {
       "const UNKNOWN = ['IO'",
       "const UNKNOWN = ['DISK_FULL'",
     ),
-    fault('file-error', 'the cause is lost', '    cause: error,\n', ''),
+    fault(
+      'file-error',
+      'the cause is lost',
+      '{ cause, details: { errno, path } }',
+      '{ details: { errno, path } }',
+    ),
     fault('file-error', 'the error number is not told', 'details: { errno, path }', 'details: { path }'),
     fault(
       'file-error',
       'an error that is not the system\u2019s is taken for one',
-      'if (errno === null) return error;',
-      "if (errno === null) return new ProxyVaultError('IO');",
+      'return errno === null ? error : errnoError(errno, error, what, path);',
+      "return errnoError(errno ?? 'EIO', error, what, path);",
     ),
     fault(
       'file-error',

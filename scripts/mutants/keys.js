@@ -96,7 +96,7 @@ export default {
       ['a source that cannot create makes no key: another error', '    if (!this.#source.create) throw this.missing();\n    const created', '    if (!this.#source.create) throw this.#locked();\n    const created'],
     ]),
     ...faultsOf('src/database/services/keyset.ts', [
-      ['messages are not counted', 'if (this.#budget.spend(key.id)) return key;', 'return key;'],
+      ['messages are not counted', 'if (this.#budget.spend(key.id)) return key;', 'if (key) return key;'],
       ['another kind of source is used', '    if (problem) throw problem;\n  }\n\n  /**\n   * Reads the source', '    void problem;\n  }\n\n  /**\n   * Reads the source'],
       ['keys change inside a transaction', 'this.session.driver.transactionNumber !== 0', 'this.session.driver.transactionNumber < 0'],
       ['a key that ciphertext needs is not missing to verify', '    if (!present && needed) throw this.roots.missing();\n', ''],

@@ -73,7 +73,7 @@ export function publishNew(temporary: string, path: string): void {
 
 /** Whether a link failed because the file system has no hard links, as FAT, or allows none to this file. */
 export function hasNoLinks(error: unknown): boolean {
-  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errnoOf(error) ?? '');
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(String(errnoOf(error)));
 }
 
 /** Waits until the content of a file is on the disk. */

@@ -39,12 +39,13 @@ const UNKNOWN = ['IO', 'the operating system reported an error: check the disk']
  */
 export function fileError(error: unknown, what: string, path: string): unknown {
   const errno = errnoOf(error);
-  if (errno === null) return error;
+  return errno === null ? error : errnoError(errno, error, what, path);
+}
+
+/** The typed error for an error number, as {@link fileError} gives it. */
+export function errnoError(errno: string, cause: unknown, what: string, path: string): ProxyVaultError {
   const [code, advice] = MEANINGS[errno] ?? UNKNOWN;
-  return new ProxyVaultError(code, `${what} (${errno}): ${advice}.`, {
-    cause: error,
-    details: { errno, path },
-  });
+  return new ProxyVaultError(code, `${what} (${errno}): ${advice}.`, { cause, details: { errno, path } });
 }
 
 /** Runs `work`; an error of the operating system becomes a typed one, as {@link fileError} says. */
@@ -74,6 +75,6 @@ export function attempt(work: () => void): boolean {
 export function errnoOf(error: unknown): string | null {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return null;
   if (typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code)) return error.code;
-  const number = 'errno' in error ? -Number(error.errno) : 0;
+  const number = -Number((error as NodeJS.ErrnoException).errno);
   return Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? 'UNKNOWN';
 }

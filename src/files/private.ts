@@ -54,7 +54,7 @@ function isStickyFolder(stats: Stats, isTop: boolean): boolean {
 }
 
 function problemOf(stats: Stats, isTop: boolean): string | null {
-  const user = process.geteuid?.() ?? 0;
+  const user = process.geteuid?.();
   if (stats.uid !== user && stats.uid !== 0) return 'belongs to another user';
   return (stats.mode & OTHERS_WRITE) === 0 || isStickyFolder(stats, isTop)
     ? null

@@ -4,6 +4,7 @@ import {
   EncryptionService,
   EXPORT_FORMATS,
   exportProxies,
+  type Geolocation,
   importProxies,
   type LeftOut,
   ProxyRepository,
@@ -49,6 +50,26 @@ describe('an export', () => {
       }
     },
   );
+
+  it.each<[Geolocation, Geolocation | null]>([
+    [{ asn: 0 }, null],
+    [{}, null],
+    [{ country: 'DE', asn: 0 }, { country: 'DE' }],
+    [{ city: 'Unknown', region: 'N/A', timezone: '-', asn: 1 }, { asn: 1 }],
+    [{ country: 'ZZ', city: ' Berlin ' }, { city: 'Berlin' }],
+  ])('of a proxy in %j has what is known of the place, in every format', async (geolocation, known) => {
+    const from = openMigrated();
+    new ProxyRepository(from).create({ host: 'h.example', port: 1, protocol: 'http', geolocation });
+    for (const format of EXPORT_FORMATS) {
+      const leftOut: LeftOut[] = [];
+      const text = [...exportProxies(from, { format, onLeftOut: (each) => leftOut.push(each) })].join('');
+      expect(leftOut).toEqual([]);
+      const to = openMigrated();
+      await importProxies(to, text);
+      const carried = format === 'csv' || format === 'json' ? known : null;
+      expect(new ProxyRepository(to).findAll()).toMatchObject([{ host: 'h.example', geolocation: carried }]);
+    }
+  });
 
   it('masks logins unless they are to be revealed', async () => {
     const encryption = keys();

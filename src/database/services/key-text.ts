@@ -58,15 +58,17 @@ function decodeKey(text: string): Buffer | null {
 
 function problemOf(words: readonly string[], keys: readonly (Buffer | null)[]): string | null {
   if (words.length === 0) return 'it is empty';
-  const at = keys.indexOf(null);
-  if (at === -1) return placeholderAmong(keys.filter((key) => key !== null));
+  const malformed = words.find((_, index) => keys[index] === null);
+  if (malformed === undefined) return placeholderAmong(keys.filter((key) => key !== null));
   const joined = words.length > 1 ? decodeKey(words.join('')) : null;
   if (joined !== null) {
     joined.fill(0);
     return 'it has white space, a line break or a comma inside: write it as one word';
   }
-  const problem = wordProblem(words[at] ?? '');
-  return words.length === 1 ? `it ${problem}` : `key ${at + 1} of ${words.length} ${problem}`;
+  const problem = wordProblem(malformed);
+  return words.length === 1
+    ? `it ${problem}`
+    : `key ${words.indexOf(malformed) + 1} of ${words.length} ${problem}`;
 }
 
 /** Why a word is no key, in words that reveal nothing but its form. */

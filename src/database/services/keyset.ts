@@ -238,16 +238,18 @@ export class Keyset implements CredentialCipher {
     // The keys first: another process may make the first one now, and the configuration is stored with it and stays.
     const records = this.keys.findAll();
     const config = this.config.get();
-    const unusable = config ? this.#pinProblem(config.keySource) : lostConfig();
-    const isAsked = unusable === null && records.length > 0;
+    const pinProblem = config && this.#pinProblem(config.keySource);
+    const isAsked = config !== null && pinProblem === null && records.length > 0;
     const roots = isAsked ? attempt(() => this.roots.readNeeded()) : null;
     const sourceProblem = roots instanceof ProxyVaultError ? roots : null;
     const keys = new Map(
       records.map((record) => [
         record.keyId,
-        unusable ??
-          sourceProblem ??
-          attempt(() => this.unwrap(record, 'encryption_keys', config?.databaseId ?? '')),
+        config === null
+          ? lostConfig()
+          : (pinProblem ??
+            sourceProblem ??
+            attempt(() => this.unwrap(record, 'encryption_keys', config.databaseId))),
       ]),
     );
     const primary = keys.get(records.find(({ state }) => state === 'primary')?.keyId ?? '');

@@ -14,7 +14,7 @@ const CHECK_CHARACTERS = 4;
 export function createRecoveryCode(): { code: string; key: SecretKey } {
   const secret = randomBytes(SECRET_BYTES);
   const characters = encode(secret) + checkOf(secret);
-  const code = (characters.match(/.{4}/g) ?? []).join('-');
+  const code = characters.replaceAll(/.{4}(?=.)/g, '$&-');
   return { code, key: keyOf(secret) };
 }
 

@@ -92,8 +92,7 @@ function kindOf(path: string): 'backup' | 'pool' | 'other' {
     if (tables.length < 3) return 'other';
     return connection.pragma('journal_mode', { simple: true }) === 'wal' ? 'pool' : 'backup';
   } catch (error) {
-    const code = sqliteCode(error) ?? '';
-    if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return 'other';
+    if (/^SQLITE_(?:NOTADB$|CORRUPT)/.test(String(sqliteCode(error)))) return 'other';
     throw translate(error, { open: true, path });
   } finally {
     connection?.close();

@@ -162,13 +162,12 @@ function configure(connection: Connection, options: ConnectionOptions): void {
 
 function assertSqliteVersion(version: string): void {
   const parts = version.split('.').map(Number);
-  const difference = MINIMUM_SQLITE.map((least, i) => (parts[i] ?? 0) - least).find((d) => d !== 0) ?? 0;
-  if (difference < 0) {
-    throw new ProxyVaultError(
-      'UNSUPPORTED',
-      `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed and this is ${version}: reinstall better-sqlite3.`,
-    );
-  }
+  const difference = MINIMUM_SQLITE.map((least, i) => Number(parts[i]) - least).find((d) => d !== 0) ?? 0;
+  if (difference >= 0) return;
+  throw new ProxyVaultError(
+    'UNSUPPORTED',
+    `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed and this is ${version}: reinstall better-sqlite3.`,
+  );
 }
 
 function switchToWal(connection: Connection): void {

@@ -4,7 +4,7 @@ import type { CheckpointResult, Driver, Params, Row, Steps } from '../driver.ts'
 import { endsTransaction, OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
-import { closedError, inDoubt, isFailedSync, isInDoubt, sqliteCode, translate } from './errors.ts';
+import { closedError, ignoreEngine, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
 import { type Statement, StatementCache } from './statements.ts';
 import { holdHere, isBusy, isHeldHere, type Patience, pauseShortly, waitForLock } from './waiting.ts';
@@ -43,7 +43,7 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #controls: StatementCache;
   readonly #log: SqlLogger | null;
   readonly #path: string;
-  readonly #explain: NonNullable<SqliteDriverOptions['explain']>;
+  readonly #explain: SqliteDriverOptions['explain'];
   readonly #wal: WriteAheadLog | null;
   readonly #patience: Patience;
   #contendedAt = Number.NEGATIVE_INFINITY;
@@ -56,7 +56,7 @@ export class SqliteDriver implements Driver<'sync'> {
   constructor(options: SqliteDriverOptions) {
     this.#path = options.path;
     this.#log = options.log;
-    this.#explain = options.explain ?? (() => null);
+    this.#explain = options.explain;
     this.#connection = openConnection(options);
     this.#statements = new StatementCache(this.#connection, STATEMENTS);
     this.#controls = new StatementCache(this.#connection, STATEMENTS);
@@ -329,15 +329,14 @@ export class SqliteDriver implements Driver<'sync'> {
   /** A pragma's rows, or its one value. */
   pragma(source: string): unknown {
     this.#assertUsable();
-    let rows: unknown;
+    let rows: Row[];
     try {
-      rows = this.#connection.pragma(source);
+      rows = this.#connection.pragma(source) as Row[];
     } catch (error) {
-      rows = this.#again(error, () => this.#connection.pragma(source));
+      rows = this.#again(error, () => this.#connection.pragma(source) as Row[]);
     }
-    const [row] = Array.isArray(rows) ? rows : [];
-    const values = Object.values(row ?? {});
-    return Array.isArray(rows) && rows.length === 1 && values.length === 1 ? values[0] : rows;
+    const values = rows.flatMap((row) => Object.values(row));
+    return rows.length === 1 && values.length === 1 ? values[0] : rows;
   }
 
   /**
@@ -362,7 +361,7 @@ export class SqliteDriver implements Driver<'sync'> {
     try {
       this.#connection.pragma('optimize');
     } catch (error) {
-      if (sqliteCode(error) === null) throw error;
+      ignoreEngine(error);
     }
   }
 
@@ -418,7 +417,7 @@ export class SqliteDriver implements Driver<'sync'> {
       return endsTransaction(sql) ? this.#connection.prepare(sql) : this.#statements.prepare(sql);
     } catch (error) {
       const failed = this.#failed(error);
-      throw (failed.code === 'SQL' && this.#explain(failed)) || failed;
+      throw (failed.code === 'SQL' && this.#explain?.(failed)) || failed;
     }
   }
 

@@ -1,5 +1,5 @@
 import { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../../../errors.ts';
-import { fileError } from '../../../files/file-error.ts';
+import { errnoError, errnoOf, fileError } from '../../../files/file-error.ts';
 import { systemCause, tooManyFiles } from './system-cause.ts';
 
 /** Result codes by prefix, most specific first: https://www.sqlite.org/rescode.html */
@@ -46,6 +46,11 @@ export function sqliteCode(error: unknown): string | null {
     error.code.startsWith('SQLITE_')
     ? error.code
     : null;
+}
+
+/** For work that may be left out: an error of the engine does not matter, any other is a fault of this program. */
+export function ignoreEngine(error: unknown): void {
+  if (sqliteCode(error) === null) throw error;
 }
 
 /**
@@ -97,8 +102,8 @@ function withoutCode(error: unknown, message: string, path: string): ProxyVaultE
 /** The error for what the operating system has refused, with the engine's error as its cause. */
 function ofSystem(reason: Error, cause: unknown, details: ErrorDetails): ProxyVaultError {
   const path = String(details.path);
-  const found = fileError(reason, `The database ${path} cannot be opened or written`, path);
-  if (!(found instanceof ProxyVaultError)) throw reason;
+  const errno = String(errnoOf(reason));
+  const found = errnoError(errno, reason, `The database ${path} cannot be opened or written`, path);
   return new ProxyVaultError(found.code, found.message, { cause, details: { ...found.details, ...details } });
 }
 

@@ -59,7 +59,7 @@ function removeOldest(names: readonly string[], keep: number): void {
       for (const suffix of ['', ...COMPANIONS]) rmSync(`${name}${suffix}`, { force: true });
     } catch (error) {
       process.emitWarning(
-        `The old copy ${name} cannot be removed (${errnoOf(error) ?? String(error)}): remove it by hand.`,
+        `The old copy ${name} cannot be removed (${String(errnoOf(error))}): remove it by hand.`,
         { type: 'ProxyVaultWarning', code: 'PROXYVAULT_OLD_COPY' },
       );
     }

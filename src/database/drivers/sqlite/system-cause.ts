@@ -33,7 +33,7 @@ export function tooManyFiles(): Error | null {
     for (let i = 0; i < DESCRIPTORS; i++) opened.push(openSync(devNull, 'r'));
   });
   for (const descriptor of opened) closeSync(descriptor);
-  return error !== null && /^E[MN]FILE$/.test(errnoOf(error) ?? '') ? error : null;
+  return /^E[MN]FILE$/.test(String(errnoOf(error))) ? error : null;
 }
 
 /** The error if a new file beside the database cannot grow as large as the database, its source, a log or an index would. */
@@ -54,7 +54,7 @@ function noSpace(path: string, source: string): Error | null {
       closeSync(descriptor);
     }
   });
-  return error !== null && /^(?:ENOSPC|EDQUOT|EFBIG)$/.test(errnoOf(error) ?? '') ? error : null;
+  return /^(?:ENOSPC|EDQUOT|EFBIG)$/.test(String(errnoOf(error))) ? error : null;
 }
 
 function sizeOf(path: string): number {
@@ -66,6 +66,7 @@ function errorOf(work: () => void): Error | null {
     work();
     return null;
   } catch (error) {
-    return error instanceof Error ? error : null;
+    // Whatever `node:fs` throws is one.
+    return error as Error;
   }
 }

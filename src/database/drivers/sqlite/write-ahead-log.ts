@@ -1,8 +1,7 @@
-import { ProxyVaultError } from '../../../errors.ts';
 import type { CheckpointResult } from '../driver.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { sqliteCode } from './errors.ts';
+import { ignoreEngine } from './errors.ts';
 import { pauseFor } from './waiting.ts';
 
 const MIB = 1024 * 1024;
@@ -12,8 +11,11 @@ const LARGE_BYTES = 16 * MIB;
 const ALARMING_BYTES = 64 * MIB;
 /** Looking at the size takes 3 µs, so not after each commit. */
 const COMMITS_A_LOOK = 8;
-/** How long a checkpoint may wait for readers while it keeps writers out: more at each failure. */
-const WAITS_MS = [25, 50, 100, 200, 400] as const;
+/** How long a checkpoint may wait for readers while it keeps writers out: at first, and at most after several failures. */
+const SHORTEST_WAIT_MS = 25;
+const LONGEST_WAIT_MS = 400;
+/** The same for one that somebody has asked for. */
+const ASKED_WAIT_MS = 100;
 /** A failed try is repeated after ten times its wait, then after twice as long each time, up to this. */
 const LONGEST_INTERVAL_MS = 30_000;
 const WARNING_INTERVAL_MS = 3_600_000;
@@ -44,8 +46,8 @@ export class WriteAheadLog {
     const deadline = performance.now() + patienceMs;
     for (;;) {
       const left = Math.ceil(Math.max(0, deadline - performance.now()));
-      const result = this.#truncate(Math.min(WAITS_MS[2], left));
-      if (isEnough(result) || left <= WAITS_MS[2]) return result;
+      const result = this.#truncate(Math.min(ASKED_WAIT_MS, left));
+      if (isEnough(result) || left <= ASKED_WAIT_MS) return result;
       pauseFor(1);
     }
   }
@@ -58,9 +60,9 @@ export class WriteAheadLog {
   settle(): void {
     if (this.#options.readonly) return;
     try {
-      this.empty(WAITS_MS[2], isMoved);
+      this.empty(ASKED_WAIT_MS, isMoved);
     } catch (error) {
-      if (sqliteCode(error) === null) throw error;
+      ignoreEngine(error);
     }
   }
 
@@ -81,7 +83,7 @@ export class WriteAheadLog {
       this.#warnIfAlarming(bytes);
       return;
     }
-    const wait = WAITS_MS[Math.min(this.#failures, WAITS_MS.length - 1)] ?? 0;
+    const wait = Math.min(SHORTEST_WAIT_MS * 2 ** this.#failures, LONGEST_WAIT_MS);
     if (this.#truncate(isStreaming ? 0 : Math.min(wait, this.#options.busyTimeoutMs)).complete) {
       this.#failures = Math.max(0, this.#failures - 1);
       return;
@@ -133,9 +135,8 @@ export function settleLog(options: ConnectionOptions): void {
     const connection = openConnection(options);
     new WriteAheadLog(connection, options).settle();
     connection.close();
-  } catch (error) {
-    // Such as a file that was moved away meanwhile.
-    if (!(error instanceof ProxyVaultError)) throw error;
+  } catch {
+    // Such as a file that was moved away meanwhile: nothing that is in the log is lost.
   }
 }
 

@@ -72,7 +72,7 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
 export function readPassphraseFile(path: string): string {
   const what = `The passphrase file ${path} cannot be read`;
   try {
-    return withFileErrors(what, path, () => readFileSync(path, 'utf8').split(/\r?\n/, 1)[0] ?? '');
+    return withFileErrors(what, path, () => readFileSync(path, 'utf8').replace(/\r?\n.*/s, ''));
   } catch (error) {
     if (!(error instanceof ProxyVaultError && error.details.errno === 'ENOENT')) throw error;
     throw new ProxyVaultError('KEY_MISSING', `${what}: it does not exist. Check the path.`, {

@@ -8,7 +8,7 @@ import {
   realpathSync,
   type Stats,
 } from 'node:fs';
-import { dirname, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
@@ -137,11 +137,7 @@ function targetOf(path: string): string {
 /** As Kubernetes does it: link and file are in one folder, and nobody can change either. */
 function isMounted(path: string, real: string): boolean {
   const folder = realpathSync(dirname(path));
-  return (
-    real.startsWith(folder.endsWith(sep) ? folder : folder + sep) &&
-    isReadOnlyMount(folder) &&
-    isReadOnlyMount(real)
-  );
+  return real.startsWith(join(folder, sep)) && isReadOnlyMount(folder) && isReadOnlyMount(real);
 }
 
 function assertSafe(path: string, real: string, stats: Stats, trusted: boolean): void {
@@ -154,7 +150,7 @@ function assertSafe(path: string, real: string, stats: Stats, trusted: boolean):
 /** Why the permissions do not protect a file. */
 function problemOf(stats: Stats): { what: string; fix: (file: string) => string } | null {
   if (!POSIX) return null;
-  const user = process.geteuid?.() ?? 0;
+  const user = process.geteuid?.();
   const change = stats.uid === user ? '' : `chown ${user} FILE && `;
   if (stats.uid !== user && stats.uid !== 0)
     return { what: 'belongs to another user', fix: (file) => `chown ${user} ${file} && chmod 600 ${file}` };

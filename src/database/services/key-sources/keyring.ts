@@ -18,7 +18,7 @@ import {
   sealedText,
 } from './keyring-text.ts';
 import { type Passphrase, passphraseProtector } from './passphrase.ts';
-import type { Protector } from './protector.ts';
+import type { ProtectionParameters, Protector } from './protector.ts';
 import { type SafeStorage, safeStorageProtector } from './safe-storage.ts';
 
 /** `permissions`: the file is 0600, and its text is the key. The others encrypt the keys in it. */
@@ -113,24 +113,28 @@ class KeyringFile implements KeySource {
   }
 
   protection(): string | null {
-    try {
-      const text = this.#readFile();
-      return text === null ? null : (parseKeyring(text, this.location)?.protection.kind ?? 'permissions');
-    } catch {
-      // Reading the key says what is wrong.
-      return null;
-    }
+    return this.#look((text) => parseKeyring(text, this.location)?.protection.kind ?? 'permissions');
   }
 
   /** A key that is encrypted now does not stay beside it in clear; a backup with other keys stays. */
   settle(): void {
-    if ((this.protection() ?? 'permissions') === 'permissions') return;
-    const ids = keyIdsOf(this.#readFile() ?? '') ?? [];
+    const ids = this.#look((text) => parseKeyring(text, this.location)?.keys.map(({ keyId }) => keyId));
+    if (!ids) return;
     removeLeftovers(this.location, (backup) => !isSealed(backup) && isCovered(backup, ids));
   }
 
   #readFile(): string | null {
     return readKeyFile(this.location, this.#trusted);
+  }
+
+  /** What `see` finds in the file; null if there is none, or it cannot be read: reading the key says what is wrong. */
+  #look<T>(see: (text: string) => T): T | null {
+    try {
+      const text = this.#readFile();
+      return text === null ? null : see(text);
+    } catch {
+      return null;
+    }
   }
 
   #found(text: string | null, isSound: boolean): void {
@@ -167,7 +171,7 @@ class KeyringFile implements KeySource {
     const unwrapped = this.#unwrapAll(protecting, keys, kind);
     // Together, because another read may have begun meanwhile.
     this.#found(text, true);
-    if (renewed) this.#renew(sealedText({ kind, ...renewed }, keys), text);
+    if (renewed) this.#renew(kind, renewed, keys, text);
     return unwrapped;
   }
 
@@ -180,8 +184,10 @@ class KeyringFile implements KeySource {
   }
 
   /** The keys are known: if they cannot be stored again now, they will be at the next opening. */
-  #renew(text: string, present: string): void {
-    const covers = (older: string): boolean => isCovered(older, keyIdsOf(text) ?? []);
+  #renew(kind: Protector['kind'], renewed: ProtectionParameters, keys: WrappedKey[], present: string): void {
+    const text = sealedText({ kind, ...renewed }, keys);
+    const ids = keys.map(({ keyId }) => keyId);
+    const covers = (older: string): boolean => isCovered(older, ids);
     try {
       replaceKeyFile(this.location, { text, revision: revisionOf(present), covers, dropOthers: false });
     } catch (error) {
