@@ -333,8 +333,8 @@ export default {
     fault(
       'driver',
       'an engine that has left the transaction is not noticed',
-      'if (this.#transaction !== null && this.#connection.open && !this.#connection.inTransaction)\n      this.#transaction.lose(endedError());\n    this.#assertUsable',
-      'this.#assertUsable',
+      '    this.#noteEnd();\n    this.#assertUsable();\n    this.#runControl',
+      '    this.#assertUsable();\n    this.#runControl',
     ),
     fault(
       'driver',
@@ -356,9 +356,9 @@ export default {
     ),
     fault(
       'driver',
-      'a statement that ended its transaction is not noticed',
-      '    if (this.#transaction !== null) {\n      this.#transaction.lose(endedError());',
-      '    if (this.#transaction === null) {',
+      'a commit is not noticed',
+      '    if (this.#connection.inTransaction) return;\n    this.#noteEnd',
+      '    if (!this.#connection.inTransaction) return;\n    this.#noteEnd',
     ),
     fault(
       'driver',
@@ -1076,16 +1076,16 @@ export default {
       'wal_checkpoint(PASSIVE)',
     ),
     fault(
-      'write-ahead-log',
-      'a read-only connection settles the log',
-      '    if (this.#options.readonly) return;\n',
-      '',
+      'driver',
+      'a read-only driver settles the log',
+      '!options.leavesLog && !options.readonly',
+      '!options.leavesLog',
     ),
     fault(
       'write-ahead-log',
       'after a checkpoint SQLite waits by itself',
-      '      this.#connection.pragma(`busy_timeout = ${readonly ? busyTimeoutMs : 0}`);\n',
-      '      void [readonly, busyTimeoutMs];\n',
+      "      this.#connection.pragma('busy_timeout = 0');\n",
+      '      void waitMs;\n',
     ),
     fault('statements', 'a full cache drops nothing', '      this.#statements.delete(oldest);\n', ''),
     fault(

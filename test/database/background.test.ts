@@ -158,6 +158,15 @@ describe('background.all', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
   });
 
+  it('is refused from the moment on at which the database is being closed', async () => {
+    const db = openNumbers(1);
+    const closed = db[Symbol.asyncDispose]();
+    expect(db.open).toBe(true);
+    await expect(db.background.all('SELECT 1')).rejects.toMatchObject({ code: 'CLOSED' });
+    await closed;
+    await expect(db.background.all('SELECT 1')).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
   it('runs as many queries at once as it has threads, and the others after them', async () => {
     const long = `WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500000) SELECT count(*) AS n FROM c`;
     for (const [backgroundWorkers, order] of [

@@ -84,6 +84,19 @@ describe('a backup never overwrites', () => {
       });
       expect(readFileSync(other).equals(before)).toBe(true);
     }
+    // A backup that is damaged, and one whose schema is of a later version of SQLite.
+    for (const [at, code] of [
+      [100, 'CONFLICT'],
+      [47, 'SQL'],
+    ] as const) {
+      const older = join(temporaryFolder(), 'older.db');
+      await db.backup(older);
+      const bytes = readFileSync(older);
+      bytes[at] = 9;
+      writeFileSync(older, bytes);
+      await expect(db.backup(older, { overwrite: true })).rejects.toMatchObject({ code });
+      expect(readFileSync(older).equals(bytes)).toBe(true);
+    }
     if (process.platform !== 'win32')
       await expect(db.backup('/dev/null', { overwrite: true })).rejects.toMatchObject({
         code: 'CANNOT_OPEN',

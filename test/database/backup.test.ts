@@ -11,7 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { DatabaseManager } from 'proxyvault/database';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';
 
 function fill(db: DatabaseManager, count: number, prefix = 'p'): void {
@@ -74,6 +74,25 @@ describe('backup', () => {
     await expect(db.backup(other.path, { overwrite: true })).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
+  it('replaces an empty file if it is told to, and no older backup that somebody reads', async () => {
+    const db = openMigrated();
+    const target = join(temporaryFolder(), 'copy.db');
+    writeFileSync(target, '');
+    await db.backup(target, { overwrite: true });
+    const reader = new Database(target, { readonly: true });
+    onTestFinished(() => void reader.close());
+    reader.exec('BEGIN; SELECT count(*) FROM proxies');
+    const before = statSync(target).ino;
+    await expect(db.backup(target, { overwrite: true })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('in use'),
+    });
+    expect(statSync(target).ino).toBe(before);
+    reader.exec('COMMIT');
+    await db.backup(target, { overwrite: true });
+    expect(statSync(target).ino).not.toBe(before);
+  });
+
   it('leaves nothing behind when it fails', async () => {
     const db = openMigrated();
     fill(db, 20_000);
@@ -82,6 +101,12 @@ describe('backup', () => {
       throw new Error('stop');
     };
     await expect(db.backup(join(folder, 'copy.db'), { onProgress: fail })).rejects.toThrow('stop');
+    const failOtherwise = (): never => {
+      throw 'stop without an error';
+    };
+    await expect(db.backup(join(folder, 'copy.db'), { onProgress: failOtherwise })).rejects.toThrow(
+      'stop without an error',
+    );
     expect(readdirSync(folder)).toEqual([]);
   });
 

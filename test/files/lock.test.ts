@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -132,6 +133,24 @@ describe('a lock', () => {
     for (const name of [...guards, ...others]) writeFileSync(join(folder, name), 'left');
     withLock(lock, 0, () => null);
     expect(readdirSync(folder).sort()).toEqual(others.sort());
+  });
+
+  it('may be broken by the next one if the process that was breaking it was killed too, and not while that one lives', () => {
+    const folder = temporaryFolder();
+    const lock = join(folder, 'a.lock');
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const dead = `${ownMark().split('-', 2).join('-')}-${pid}-1 left`;
+    writeFileSync(lock, dead);
+    const instance = createHash('sha256')
+      .update(`${statSync(lock).ino} ${dead}`)
+      .digest('hex');
+    const guard = `${lock}.${instance.slice(0, 12)}`;
+    writeFileSync(guard, `${ownMark()} breaking`);
+    expect(thrownBy(() => withLock(lock, 0, () => null))).toMatchObject({ code: 'BUSY' });
+    expect(readFileSync(lock, 'utf8')).toBe(dead);
+    writeFileSync(guard, dead);
+    expect(withLock(lock, 0, () => 'entered')).toBe('entered');
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('of this process is waited for as long as is said, and no longer', () => {

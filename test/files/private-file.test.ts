@@ -85,3 +85,12 @@ describe('a private file', () => {
     expect(thrownBy(() => new PrivateFile(join(folder, 'list.json')))).toMatchObject({ code: 'CONFLICT' });
   });
 });
+
+it('a private file that has its name is not written to', () => {
+  const path = join(temporaryFolder(), 'list.json');
+  using file = new PrivateFile(path);
+  file.write('text');
+  file.publish();
+  expect(() => file.write('more')).toThrow(RangeError);
+  expect(readFileSync(path, 'utf8')).toBe('text');
+});

@@ -52,6 +52,13 @@ describe('a spool', () => {
     },
   );
 
+  it('that was disposed of cannot be read', () => {
+    emptyTmpdir();
+    const spool = filled(1000);
+    spool[Symbol.dispose]();
+    expect(() => [...spool.read()]).toThrow(RangeError);
+  });
+
   it('keeps a few values in memory alone', async () => {
     expect(await record(emptyTmpdir(), () => filled(BATCH - 1))).toEqual([]);
   });

@@ -86,6 +86,34 @@ describe('a snapshot', () => {
       expect(driver.inTransaction).toBe(true);
     });
   });
+
+  it('may be ended by its own work', () => {
+    const { driver, add, all } = openNumbers();
+    driver.snapshot(() => driver.exec('ROLLBACK'));
+    expect(driver.inTransaction).toBe(false);
+    add(1);
+    expect(all()).toEqual([1]);
+  });
+});
+
+describe('a database that is closed', () => {
+  it('in read-only work, or by whoever hears of a script, is closed, and nothing was done', () => {
+    const { db, driver } = openNumbers();
+    driver.readOnly(() => db.close());
+    expect(driver.open).toBe(false);
+    const path = db.path;
+    const closing = openDatabase({ path, verbose: (sql) => sql.includes('other') && closing.close() });
+    expect(thrownBy(() => closing.driver.exec('CREATE TABLE other (n)'))).toMatchObject({ code: 'CLOSED' });
+    const again = openDatabase({ path });
+    expect(again.driver.all('SELECT name FROM sqlite_schema', {}, (row) => row.name)).toEqual(['numbers']);
+  });
+
+  it('is not optimized: an error that is not the engine\u2019s is a bug, and not hidden', () => {
+    const { db, driver } = openNumbers();
+    driver.optimize();
+    db.close();
+    expect(() => driver.optimize()).toThrow(TypeError);
+  });
 });
 
 describe('read-only work', () => {
@@ -150,6 +178,20 @@ describe('the write-ahead log', () => {
     expect(size()).toBe(before);
     expect(db.checkpoint().complete).toBe(true);
     expect(size()).toBeGreaterThan(before);
+  });
+
+  it('cannot be moved by a driver that only reads, and is not touched when that one closes', () => {
+    const { db, driver, add } = openNumbers();
+    add(1);
+    const before = statSync(`${db.path}-wal`).size;
+    const reading = openDatabase({ path: db.path, readonly: true });
+    expect(thrownBy(() => reading.checkpoint())).toMatchObject({
+      code: 'READ_ONLY',
+      details: { path: db.path },
+    });
+    reading.close();
+    expect(statSync(`${db.path}-wal`).size).toBe(before);
+    expect(driver.checkpoint()).toMatchObject({ complete: true });
   });
 
   it.each(['run', 'first', 'all', 'exec', 'transaction'] as const)(

@@ -32,6 +32,32 @@ function crash(raw: Database.Database): string {
   return path;
 }
 
+/** Gives a log with pages of 512 bytes the checksums that it has now: https://www.sqlite.org/walformat.html#checksum_algorithm */
+function sumAgain(bytes: Buffer, isBig: boolean): void {
+  bytes.writeUInt32BE(isBig ? 0x377f0683 : 0x377f0682, 0);
+  let [first, second] = [0, 0];
+  const sum = (from: number, to: number): void => {
+    for (let at = from; at < to; at += 8) {
+      const [one, two] = [at, at + 4].map((place) =>
+        isBig ? bytes.readUInt32BE(place) : bytes.readUInt32LE(place),
+      ) as [number, number];
+      first = (first + one + second) >>> 0;
+      second = (second + two + first) >>> 0;
+    }
+  };
+  const write = (at: number): void => {
+    bytes.writeUInt32BE(first, at);
+    bytes.writeUInt32BE(second, at + 4);
+  };
+  sum(0, 24);
+  write(24);
+  for (let at = HEADER; at < bytes.length; at += FRAME + 512) {
+    sum(at, at + 8);
+    sum(at + FRAME, at + FRAME + 512);
+    write(at + 16);
+  }
+}
+
 const pageCount = (raw: Database.Database): unknown => raw.pragma('page_count', { simple: true });
 
 describe('a log', () => {
@@ -115,32 +141,26 @@ describe('a log', () => {
     add(raw);
     const path = `${crash(raw)}-wal`;
     const bytes = readFileSync(path);
-    const isBig = bytes.readUInt32BE(0) === 0x377f0683;
-    bytes.writeUInt32BE(isBig ? 0x377f0682 : 0x377f0683, 0);
-    // https://www.sqlite.org/walformat.html#checksum_algorithm
-    let [first, second] = [0, 0];
-    const sum = (from: number, to: number): void => {
-      for (let at = from; at < to; at += 8) {
-        const [one, two] = [at, at + 4].map((place) =>
-          isBig ? bytes.readUInt32LE(place) : bytes.readUInt32BE(place),
-        ) as [number, number];
-        first = (first + one + second) >>> 0;
-        second = (second + two + first) >>> 0;
-      }
-    };
-    const write = (at: number): void => {
-      bytes.writeUInt32BE(first, at);
-      bytes.writeUInt32BE(second, at + 4);
-    };
-    sum(0, 24);
-    write(24);
-    for (let at = HEADER; at < bytes.length; at += FRAME + 512) {
-      sum(at, at + 8);
-      sum(at + FRAME, at + FRAME + 512);
-      write(at + 16);
-    }
+    sumAgain(bytes, bytes.readUInt32BE(0) !== 0x377f0683);
     writeFileSync(path, bytes);
     expect(summarizeLog(path)).toMatchObject({ pageSize: 512, pageCount: pageCount(raw), complete: true });
+  });
+
+  it('with pages of a size that SQLite does not have is none, although its checksums are right', () => {
+    const raw = openRaw(512);
+    add(raw);
+    const path = `${crash(raw)}-wal`;
+    for (const [pageSize, isLog] of [
+      [512, true],
+      [256, false],
+      [131_072, false],
+    ] as const) {
+      const bytes = readFileSync(path);
+      bytes.writeUInt32BE(pageSize, 8);
+      sumAgain(bytes, true);
+      writeFileSync(path, bytes);
+      expect(summarizeLog(path) !== null, `${pageSize}`).toBe(isLog);
+    }
   });
 });
 
@@ -219,6 +239,27 @@ describe('the log of a crashed database', () => {
       raw.pragma('wal_checkpoint(PASSIVE)');
     });
     assertOwnLog(path);
+  });
+
+  it('is judged by its beginning if it is long: it may be older than the file, and not two changes newer', () => {
+    const { path, write, log } = crashedAfter((raw) => {
+      raw.exec('CREATE TABLE more (x)');
+      add(raw, 1100 * 4096);
+    });
+    expect(log?.complete).toBe(false);
+    const counter = Number(log?.firstPage?.counter);
+    for (const [difference, isOwn] of [
+      [9, true],
+      [1, true],
+      [0, true],
+      [-1, true],
+      [-2, false],
+    ] as const) {
+      write(24, counter + difference);
+      const judge = (): void => assertOwnLog(path);
+      if (isOwn) judge();
+      else expect(thrownBy(judge)).toMatchObject({ code: 'CORRUPT' });
+    }
   });
 
   it('is not that of a backup, which is in rollback mode', () => {

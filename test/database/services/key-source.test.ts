@@ -91,6 +91,10 @@ describe('the key file', () => {
       thrownBy(() => new EncryptionService({ keyFile: join(folder, 'link') }).encrypt('x')),
     ).toMatchObject({ code: 'KEY_INVALID' });
     expect(existsSync(join(folder, 'nowhere'))).toBe(false);
+    symlinkSync(join(folder, 'key', 'below'), join(folder, 'through'));
+    expect(
+      thrownBy(() => new EncryptionService({ keyFile: join(folder, 'through') }).encrypt('x')),
+    ).toMatchObject({ code: 'CANNOT_OPEN', details: { errno: 'ENOTDIR' } });
   });
 
   it.runIf(POSIX)('is refused if others may read it, with the command that mends it', () => {

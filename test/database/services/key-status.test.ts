@@ -288,8 +288,8 @@ describe('the status of a pool whose key is not there', () => {
     ).not.toContain('Take care.');
   });
 
-  it('because its source fails in another way is that error', () => {
-    const { db } = openPool(1);
+  it.each([0, 1])('because its source fails in another way is that error, with %i credentials', (count) => {
+    const { db } = openPool(count);
     const keySource = {
       kind: 'explicit',
       location: 'a safe',

@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import { importProxies } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService } from 'proxyvault/database/services';
+import { EncryptionService, environmentKey } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
 import { bytesOf, loginOf, openPool, type Pool, rowsOf } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -218,8 +218,14 @@ describe('a damaged key', () => {
     // A rotation goes on without it, and does not throw the key away.
     const report = await fresh.rotate();
     expect(report).toMatchObject({ rotated: 1, failures: [{ proxyId: a }] });
-    expect(keysOf(db).map(({ key_id }) => key_id)).toContain(firstKey?.key_id);
+    const damaged = (): unknown => keysOf(db).find(({ key_id }) => key_id === firstKey?.key_id);
+    const before = damaged();
+    expect(before).toBeDefined();
     expect(credentials.reveal(b)).toEqual(loginOf(1));
+    // Nor does a move, which leaves it under the key that it is under.
+    await fresh.protect(environmentKey({ PROXYVAULT_KEY: randomBytes(32).toString('base64') }));
+    expect(damaged()).toEqual(before);
+    expect(new EncryptedCredentialsRepository(db, fresh).reveal(b)).toEqual(loginOf(1));
   });
 
   it('is told by its check value, before it is used', () => {
@@ -240,6 +246,17 @@ describe('a damaged key', () => {
     const credentials = new EncryptedCredentialsRepository(db, service);
     credentials.store(ids[0] ?? '', loginOf(5));
     expect(credentials.reveal(ids[0] ?? '')).toEqual(loginOf(5));
+  });
+
+  it('is not one of another key of the source, which stops a move: nothing is lost then', () => {
+    const { db, encryption } = openPool(1);
+    set(
+      db,
+      `UPDATE encryption_secrets SET kek_id = '${new EncryptionService({ key: randomBytes(32) }).keyId()}'`,
+    );
+    const before = [rowsOf(db, 'encryption_secrets'), keysOf(db)];
+    expect(thrownBy(() => encryption.createRecoveryCode())).toMatchObject({ code: 'KEY_MISMATCH' });
+    expect([rowsOf(db, 'encryption_secrets'), keysOf(db)]).toEqual(before);
   });
 
   it('of the fingerprints stops imports, and nothing is made in its place', () => {
@@ -432,6 +449,16 @@ describe('with ciphertext present', () => {
     );
     expect(thrownBy(() => credentials.store(id, loginOf(1)))).toMatchObject({ code: 'KEY_MISSING' });
     expect(readdirSync(dirname(keyFile))).toEqual([]);
+  });
+
+  it('of a data key that the pool does not have, a missing key file is what must come back first', () => {
+    const { db, keyFile, id } = openWithFile();
+    const encryption = new EncryptionService({ keyFile, database: db });
+    const stored = new EncryptedCredentialsRepository(db, encryption).findByProxyId(id);
+    rmSync(keyFile);
+    const lost = new EncryptionService({ keyFile, database: db });
+    const foreign = { ...stored, keyId: new EncryptionService({ key: randomBytes(32) }).keyId() };
+    expect(thrownBy(() => lost.decrypt(foreign as never))).toMatchObject({ code: 'KEY_MISSING' });
   });
 
   it('another kind of source is refused, even if it has the same key', () => {

@@ -190,6 +190,14 @@ describe('a source that must be waited for', () => {
 });
 
 describe('a source', () => {
+  it('that can make a key and makes none is KEY_MISSING', () => {
+    const keySource = { kind: 'explicit', location: 'a safe', read: () => null, create: () => null as never };
+    expect(thrownBy(() => new EncryptionService({ keySource }).encrypt('x'))).toMatchObject({
+      code: 'KEY_MISSING',
+      message: expect.stringContaining('a safe'),
+    });
+  });
+
   it('without a key is KEY_MISSING to ask for its keys', async () => {
     const service = new EncryptionService({ keySource: bare() });
     await expect(service.hasKey('0123456789abcdef')).rejects.toMatchObject({
@@ -335,6 +343,9 @@ describe('a service', () => {
       code: 'INVALID_INPUT',
       message: expect.stringContaining('login'),
     });
+    // One that does not say what it is, is a login.
+    const { content: _, ...untold } = { ...login };
+    expect(thrownBy(() => encryption.decrypt(untold as never))).toMatchObject({ code: 'INVALID_INPUT' });
   });
 
   it('has fingerprints of the database, which are not those of the key alone', () => {

@@ -219,6 +219,24 @@ describe('rotate', () => {
     expect((await opened.verify()).failures).toHaveLength(5);
   });
 
+  it('to a key that is gone is an error that names it, and changes nothing', async () => {
+    const { db, encryption, key } = openPool(10);
+    const stop = new AbortController();
+    await encryption
+      .rotate({ batchSize: 5, signal: stop.signal, onProgress: () => stop.abort() })
+      .catch(() => null);
+    const [{ rotation_key_id: needed } = {}] = rowsOf(db, 'encryption_config');
+    db.driver.run(`DELETE FROM encryption_keys WHERE state = 'primary'`, {});
+    const tables = (): unknown =>
+      ['encryption_keys', 'encryption_config', 'encrypted_credentials'].map((name) => rowsOf(db, name));
+    const before = tables();
+    await expect(new EncryptionService({ key, database: db }).rotate()).rejects.toMatchObject({
+      code: 'KEY_MISMATCH',
+      details: { needed },
+    });
+    expect(tables()).toEqual(before);
+  });
+
   it('by a process whose key file was moved away from it changes nothing', async () => {
     const folder = temporaryFolder();
     const db = openMigrated();

@@ -44,6 +44,8 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #log: SqlLogger | null;
   readonly #path: string;
   readonly #explain: SqliteDriverOptions['explain'];
+  readonly #isReadonly: boolean;
+  /** Null for a driver that does not move it. */
   readonly #wal: WriteAheadLog | null;
   readonly #patience: Patience;
   #contendedAt = Number.NEGATIVE_INFINITY;
@@ -57,12 +59,13 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#path = options.path;
     this.#log = options.log;
     this.#explain = options.explain;
+    this.#isReadonly = options.readonly;
     this.#connection = openConnection(options);
     this.#statements = new StatementCache(this.#connection, STATEMENTS);
     this.#controls = new StatementCache(this.#connection, STATEMENTS);
     this.#readers = new ReaderPool(options);
     if (options.leavesLog) this.#connection.pragma('wal_autocheckpoint = 0');
-    const hasLog = options.path !== ':memory:' && !options.leavesLog;
+    const hasLog = options.path !== ':memory:' && !options.leavesLog && !options.readonly;
     this.#wal = hasLog ? new WriteAheadLog(this.#connection, options) : null;
     this.#patience = { path: options.path, timeoutMs: options.readonly ? 0 : options.busyTimeoutMs };
   }
@@ -316,6 +319,12 @@ export class SqliteDriver implements Driver<'sync'> {
   /** Moves the log into the file and cuts it to nothing, as far as others allow within the busy timeout. */
   checkpoint(): CheckpointResult {
     this.#assertUsable();
+    if (this.#isReadonly)
+      throw new ProxyVaultError(
+        'READ_ONLY',
+        `The log of ${this.#path} cannot be moved into it: open it without readonly.`,
+        { details: { path: this.#path } },
+      );
     if (this.#wal === null) return { complete: true, walPages: 0, movedPages: 0 };
     try {
       // Waiting for this thread would never end.
@@ -423,10 +432,15 @@ export class SqliteDriver implements Driver<'sync'> {
 
   /** @throws also if the engine has left the transaction unnoticed: SAVEPOINT would then begin another. */
   #control(sql: string): void {
-    if (this.#transaction !== null && this.#connection.open && !this.#connection.inTransaction)
-      this.#transaction.lose(endedError());
+    this.#noteEnd();
     this.#assertUsable();
     this.#runControl(sql);
+  }
+
+  /** The transaction is lost if the engine has left it. */
+  #noteEnd(): void {
+    if (this.#transaction !== null && this.#connection.open && !this.#connection.inTransaction)
+      this.#transaction.lose(endedError());
   }
 
   #runControl(sql: string): void {
@@ -459,10 +473,8 @@ export class SqliteDriver implements Driver<'sync'> {
   #written(): void {
     // The engine is asked once, since this runs after every statement that writes.
     if (this.#connection.inTransaction) return;
-    if (this.#transaction !== null) {
-      this.#transaction.lose(endedError());
-      this.#transaction.assertAlive();
-    }
+    this.#noteEnd();
+    this.#assertUsable();
     this.#committed();
   }
 

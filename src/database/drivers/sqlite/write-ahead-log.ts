@@ -58,7 +58,6 @@ export class WriteAheadLog {
    * is in the log is not lost.
    */
   settle(): void {
-    if (this.#options.readonly) return;
     try {
       this.empty(ASKED_WAIT_MS, isMoved);
     } catch (error) {
@@ -106,7 +105,6 @@ export class WriteAheadLog {
 
   /** Here SQLite's own busy handler waits, since it keeps the write lock meanwhile: no new reader counts. */
   #truncate(waitMs: number): CheckpointResult {
-    const { readonly, busyTimeoutMs } = this.#options;
     this.#connection.pragma(`busy_timeout = ${waitMs}`);
     try {
       const [row] = this.#connection.pragma('wal_checkpoint(TRUNCATE)') as Record<string, number>[];
@@ -116,7 +114,7 @@ export class WriteAheadLog {
         movedPages: Math.max(0, Number(row?.checkpointed)),
       };
     } finally {
-      this.#connection.pragma(`busy_timeout = ${readonly ? busyTimeoutMs : 0}`);
+      this.#connection.pragma('busy_timeout = 0');
     }
   }
 }
