@@ -1,6 +1,6 @@
 /** Faults that show only if another process comes between two statements. */
 export default {
-  tests: ['test/database/interleavings', 'test/database/waiting'],
+  tests: ['test/database/interleavings', 'test/database/waiting', 'test/transfer/identity'],
   faults: [
     // Key rotation.
     {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DatabaseManager,
   EncryptionService,
@@ -14,7 +15,7 @@ import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 interface Pool {
   db: DatabaseManager;
   proxies: ProxyRepository;
-  add: (list: string, options?: ImportListOptions) => Promise<ImportResult>;
+  add: (list: string | AsyncIterable<string>, options?: ImportListOptions) => Promise<ImportResult>;
   revealed: () => string[];
 }
 
@@ -176,5 +177,32 @@ describe('add, import and export agree on duplicates', () => {
     });
     const other = pool();
     expect(await other.add(revealed().join('\n'))).toMatchObject({ added: proxies.count() });
+  });
+});
+
+describe('an import in batches beside another process', () => {
+  const gate = { host: 'gate.example', port: 7000, protocol: 'http' } as const;
+  const credentials = (password: string) => ({ username: 'user', password });
+
+  it.each<[string, (proxies: ProxyRepository, id: string) => void, string[]]>([
+    ['does nothing replaces a password', () => {}, ['new']],
+    [
+      'adds a proxy with the username gives the new password to neither',
+      (proxies) => proxies.create({ ...gate, credentials: credentials('other') }),
+      ['new', 'old', 'other'],
+    ],
+    ['removes the proxy adds it', (proxies, id) => proxies.delete(id), ['new']],
+  ])('that %s', async (_, act, passwords) => {
+    const { db, proxies, add, revealed } = pool();
+    const { id } = proxies.create({ ...gate, credentials: credentials('old') });
+    async function* list(): AsyncGenerator<string> {
+      yield 'gate.example:7000:user:new\n1.example:1\n';
+      await nextTurn();
+      act(proxies, id);
+      yield '2.example:2\n';
+    }
+    await add(list(), { batch: 1 });
+    expect(revealed().flatMap((line) => /user:(\w+)@/.exec(line)?.[1] ?? [])).toEqual(passwords);
+    expect(await db.check()).toMatchObject({ ok: true });
   });
 });
