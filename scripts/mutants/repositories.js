@@ -424,6 +424,11 @@ export default {
     ]),
     ...of('repositories/import-matcher', [
       [
+        'two ports with hidden passwords are taken for one',
+        'const name = `${protocol} ${host} ${port} ${username_fingerprint}`;',
+        'const name = `${protocol} ${host} ${username_fingerprint}`;',
+      ],
+      [
         'an import does not look at logins of unknown identity',
         'if (!this.#hasUnnamed) return;',
         'if (this.#hasUnnamed || login === undefined) return;',

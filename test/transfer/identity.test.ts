@@ -64,6 +64,20 @@ describe('a list with sessions in its passwords', () => {
     120_000,
   );
 
+  it.each([
+    ['host', ['socks5://user@gate.example:7000', 'socks5://user@gate2.example:7000']],
+    ['port', ['socks5://user@gate.example:7000', 'socks5://user@gate.example:7001']],
+    ['protocol', ['socks5://user@gate.example:7000', 'http://user@gate.example:7000']],
+    ['username', ['socks5://user@gate.example:7000', 'socks5://other@gate.example:7000']],
+  ])('keeps them all in a sync that hides the passwords, when only the %s differs', async (_part, hidden) => {
+    const { add, revealed } = pool();
+    const list = hidden.flatMap((url) => ['one', 'two'].map((password) => url.replace('@', `:${password}@`)));
+    expect(await add(list.join('\n'), { tag: 't' })).toMatchObject({ added: 4 });
+    const before = revealed();
+    expect(await add(hidden.join('\n'), { tag: 't', sync: true })).toMatchObject({ added: 0, removed: 0 });
+    expect(revealed()).toEqual(before);
+  });
+
   it('loses the sessions that left it in a sync, and keeps the statistics of the others', async () => {
     const { add, proxies, revealed } = pool();
     const sync = { tag: 't', sync: true };
