@@ -424,6 +424,11 @@ export default {
     ]),
     ...of('repositories/import-matcher', [
       [
+        'of two ports with logins of unknown identity one is looked at',
+        "const place = `${protocol} ${host} ${port} ${isBare ? 'bare' : 'login'}`;",
+        "const place = `${protocol} ${host} ${isBare ? 'bare' : 'login'}`;",
+      ],
+      [
         'two ports with hidden passwords are taken for one',
         'const name = `${protocol} ${host} ${port} ${username_fingerprint}`;',
         'const name = `${protocol} ${host} ${username_fingerprint}`;',

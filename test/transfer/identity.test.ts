@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   type DatabaseManager,
+  EncryptedCredentialsRepository,
   EncryptionService,
   exportProxies,
   type ImportListOptions,
@@ -13,6 +14,7 @@ import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 
 interface Pool {
   db: DatabaseManager;
+  encryption: EncryptionService;
   proxies: ProxyRepository;
   add: (list: string, options?: ImportListOptions) => Promise<ImportResult>;
   revealed: () => string[];
@@ -24,6 +26,7 @@ function pool(): Pool {
   const encryption = new EncryptionService({ keyFile: join(folder, 'key'), database: db });
   return {
     db,
+    encryption,
     proxies: new ProxyRepository(db, encryption),
     add: (list, options) => importProxies(db, list, { encryption, ...options }),
     revealed: () => [...exportProxies(db, { encryption, reveal: true })].join('').trim().split('\n').sort(),
@@ -35,6 +38,25 @@ const COUNT = 1100;
 
 const sessions = (count: number): string[] =>
   Array.from({ length: count }, (_, n) => `gate.example:7000:user:pass_country-de_session-${n}`);
+
+describe('proxies whose credentials a program has stored by itself', () => {
+  it.each([
+    ['host', ['socks5://user:pw@gate.example:7000', 'socks5://user:pw@gate2.example:7000']],
+    ['port', ['socks5://user:pw@gate.example:7000', 'socks5://user:pw@gate.example:7001']],
+    ['protocol', ['socks5://user:pw@gate.example:7000', 'http://user:pw@gate.example:7000']],
+  ])('are all found again by one import, when only the %s differs', async (_part, list) => {
+    const { db, encryption, add, proxies, revealed } = pool();
+    await add(list.join('\n'));
+    const before = revealed();
+    const credentials = new EncryptedCredentialsRepository(db, encryption);
+    for (const { id } of proxies.findAll()) {
+      const stored = credentials.findByProxyId(id);
+      if (stored) credentials.save(id, stored);
+    }
+    expect(await add(list.join('\n'))).toMatchObject({ added: 0, updated: 0, unchanged: 2 });
+    expect(revealed()).toEqual(before);
+  });
+});
 
 describe('a list with sessions in its passwords', () => {
   it.each([{}, { batch: 700 }, { tag: 't' }, { tag: 't', sync: true }] as ImportListOptions[])(
