@@ -574,6 +574,11 @@ export default {
     ]),
     ...of('repositories/proxy-import', [
       [
+        'positions are not counted again when the list itself has added a proxy',
+        'yield this.#countPositions();\n      if (yield* this.#add(INSERT_PROXY, input, identity)) return',
+        'if (yield* this.#add(INSERT_PROXY, input, identity)) return',
+      ],
+      [
         'the end of an import is not reported',
         '    onProgress?.(done);\n    return summary;',
         '    return summary;',

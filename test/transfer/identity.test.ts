@@ -7,6 +7,7 @@ import {
   type ImportListOptions,
   type ImportResult,
   importProxies,
+  type ProxyInput,
   ProxyRepository,
 } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
@@ -55,6 +56,20 @@ describe('proxies whose credentials a program has stored by itself', () => {
     }
     expect(await add(list.join('\n'))).toMatchObject({ added: 0, updated: 0, unchanged: 2 });
     expect(revealed()).toEqual(before);
+  });
+});
+
+describe('a list that is made while it is imported', () => {
+  it('may add proxies of its own to the pool', () => {
+    const { proxies } = pool();
+    const proxy = (port: number): ProxyInput => ({ protocol: 'http', host: 'gate.example', port });
+    function* list(): Generator<ProxyInput> {
+      yield proxy(1);
+      proxies.create(proxy(2));
+      yield proxy(3);
+    }
+    expect(proxies.importMany(list())).toMatchObject({ added: 2, updated: 0, unchanged: 0 });
+    expect(new Set(proxies.findAll().map(({ port }) => port))).toEqual(new Set([1, 2, 3]));
   });
 });
 
