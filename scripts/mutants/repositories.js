@@ -424,6 +424,16 @@ export default {
     ]),
     ...of('repositories/import-matcher', [
       [
+        'of two ports with logins of unknown identity one is looked at',
+        "const place = `${protocol} ${host} ${port} ${isBare ? 'bare' : 'login'}`;",
+        "const place = `${protocol} ${host} ${isBare ? 'bare' : 'login'}`;",
+      ],
+      [
+        'two ports with hidden passwords are taken for one',
+        'const name = `${protocol} ${host} ${port} ${username_fingerprint}`;',
+        'const name = `${protocol} ${host} ${username_fingerprint}`;',
+      ],
+      [
         'an import does not look at logins of unknown identity',
         'if (!this.#hasUnnamed) return;',
         'if (this.#hasUnnamed || login === undefined) return;',
@@ -563,6 +573,11 @@ export default {
       ],
     ]),
     ...of('repositories/proxy-import', [
+      [
+        'positions are not counted again when the list itself has added a proxy',
+        'yield this.#countPositions();\n      if (yield* this.#add(INSERT_PROXY, input, identity)) return',
+        'if (yield* this.#add(INSERT_PROXY, input, identity)) return',
+      ],
       [
         'the end of an import is not reported',
         '    onProgress?.(done);\n    return summary;',

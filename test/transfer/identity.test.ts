@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type DatabaseManager,
+  EncryptedCredentialsRepository,
   EncryptionService,
   exportProxies,
   type ImportListOptions,
   type ImportResult,
   importProxies,
+  type ProxyInput,
   ProxyRepository,
 } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
@@ -14,6 +16,7 @@ import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 
 interface Pool {
   db: DatabaseManager;
+  encryption: EncryptionService;
   proxies: ProxyRepository;
   add: (list: string | AsyncIterable<string>, options?: ImportListOptions) => Promise<ImportResult>;
   revealed: () => string[];
@@ -25,6 +28,7 @@ function pool(): Pool {
   const encryption = new EncryptionService({ keyFile: join(folder, 'key'), database: db });
   return {
     db,
+    encryption,
     proxies: new ProxyRepository(db, encryption),
     add: (list, options) => importProxies(db, list, { encryption, ...options }),
     revealed: () => [...exportProxies(db, { encryption, reveal: true })].join('').trim().split('\n').sort(),
@@ -36,6 +40,39 @@ const COUNT = 1100;
 
 const sessions = (count: number): string[] =>
   Array.from({ length: count }, (_, n) => `gate.example:7000:user:pass_country-de_session-${n}`);
+
+describe('proxies whose credentials a program has stored by itself', () => {
+  it.each([
+    ['host', ['socks5://user:pw@gate.example:7000', 'socks5://user:pw@gate2.example:7000']],
+    ['port', ['socks5://user:pw@gate.example:7000', 'socks5://user:pw@gate.example:7001']],
+    ['protocol', ['socks5://user:pw@gate.example:7000', 'http://user:pw@gate.example:7000']],
+  ])('are all found again by one import, when only the %s differs', async (_part, list) => {
+    const { db, encryption, add, proxies, revealed } = pool();
+    await add(list.join('\n'));
+    const before = revealed();
+    const credentials = new EncryptedCredentialsRepository(db, encryption);
+    for (const { id } of proxies.findAll()) {
+      const stored = credentials.findByProxyId(id);
+      if (stored) credentials.save(id, stored);
+    }
+    expect(await add(list.join('\n'))).toMatchObject({ added: 0, updated: 0, unchanged: 2 });
+    expect(revealed()).toEqual(before);
+  });
+});
+
+describe('a list that is made while it is imported', () => {
+  it('may add proxies of its own to the pool', () => {
+    const { proxies } = pool();
+    const proxy = (port: number): ProxyInput => ({ protocol: 'http', host: 'gate.example', port });
+    function* list(): Generator<ProxyInput> {
+      yield proxy(1);
+      proxies.create(proxy(2));
+      yield proxy(3);
+    }
+    expect(proxies.importMany(list())).toMatchObject({ added: 2, updated: 0, unchanged: 0 });
+    expect(new Set(proxies.findAll().map(({ port }) => port))).toEqual(new Set([1, 2, 3]));
+  });
+});
 
 describe('a list with sessions in its passwords', () => {
   it.each([{}, { batch: 700 }, { tag: 't' }, { tag: 't', sync: true }] as ImportListOptions[])(
@@ -64,6 +101,20 @@ describe('a list with sessions in its passwords', () => {
     },
     120_000,
   );
+
+  it.each([
+    ['host', ['socks5://user@gate.example:7000', 'socks5://user@gate2.example:7000']],
+    ['port', ['socks5://user@gate.example:7000', 'socks5://user@gate.example:7001']],
+    ['protocol', ['socks5://user@gate.example:7000', 'http://user@gate.example:7000']],
+    ['username', ['socks5://user@gate.example:7000', 'socks5://other@gate.example:7000']],
+  ])('keeps them all in a sync that hides the passwords, when only the %s differs', async (_part, hidden) => {
+    const { add, revealed } = pool();
+    const list = hidden.flatMap((url) => ['one', 'two'].map((password) => url.replace('@', `:${password}@`)));
+    expect(await add(list.join('\n'), { tag: 't' })).toMatchObject({ added: 4 });
+    const before = revealed();
+    expect(await add(hidden.join('\n'), { tag: 't', sync: true })).toMatchObject({ added: 0, removed: 0 });
+    expect(revealed()).toEqual(before);
+  });
 
   it('loses the sessions that left it in a sync, and keeps the statistics of the others', async () => {
     const { add, proxies, revealed } = pool();
