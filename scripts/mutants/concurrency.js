@@ -37,6 +37,18 @@ export default {
     },
     {
       file: 'src/database/services/rotation.ts',
+      what: 'a first pass that finds nothing waits for no late writer',
+      from: 'if (pass > 0 && report.rotated === before) return;',
+      to: 'if (report.rotated === before) return;',
+    },
+    {
+      file: 'src/database/services/rotation.ts',
+      what: 'the passes after the wait begin at the cursor',
+      from: "    after = '';\n",
+      to: '    after = cursor;\n',
+    },
+    {
+      file: 'src/database/services/rotation.ts',
       what: 'the passes after the wait begin behind the cursor',
       from: "    after = '';\n",
       to: '',

@@ -247,8 +247,10 @@ describe('an import in batches beside another process', () => {
     const { db, proxies, add, revealed } = pool();
     const { id } = proxies.create({ ...gate, credentials: credentials('old') });
     async function* list(): AsyncGenerator<string> {
-      yield 'gate.example:7000:user:new\n1.example:1\n';
+      // Long enough for the format to be known, so that the first proxies are stored.
+      yield `gate.example:7000:user:new\n1.example:1\n${'# more to come\n'.repeat(10_000)}`;
       await nextTurn();
+      expect(proxies.count()).toBeGreaterThan(1);
       act(proxies, id);
       yield '2.example:2\n';
     }
