@@ -10,8 +10,15 @@ function of(file, faults) {
 }
 
 export default {
-  tests: ['test/cli/effects.test.ts', 'test/cli', 'test/e2e/no-leaks.test.ts'],
+  tests: ['test/errors.test.ts', 'test/cli/effects.test.ts', 'test/cli', 'test/e2e/no-leaks.test.ts'],
   faults: [
+    ...[
+      ['an error without a message has none', 'message: string = ERROR_CODES[code]', "message: string = ''"],
+      ['an error loses its cause', 'options.cause === undefined ?', 'options.cause !== null ?'],
+      ['an error loses its details', 'options.details ?? {}', '{}'],
+      ['an error without a cause has one', 'options.cause === undefined ? undefined :', ''],
+      ['an error has the name of its base', "override readonly name = 'ProxyVaultError';", ''],
+    ].map(([what, from, to]) => ({ file: 'src/errors.ts', what, from, to })),
     ...of('arguments.ts', [
       ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
       ['a negative number is a whole one', '/^\\d{1,15}$/', '/^-?\\d{1,15}$/'],

@@ -50,8 +50,8 @@ export default {
     {
       file: 'src/database/services/rotation.ts',
       what: 'the end of a rotation ends another one that was begun meanwhile',
-      from: 'if (state?.keyId === keyId) yield keyset.config.endRotation();',
-      to: 'if (state) yield keyset.config.endRotation();',
+      from: 'if (state && state.keyId !== keyId) return [];',
+      to: '',
     },
     {
       file: 'src/database/services/rotation.ts',

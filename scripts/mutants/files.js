@@ -112,13 +112,18 @@ export default {
       "const UNKNOWN = ['IO'",
       "const UNKNOWN = ['DISK_FULL'",
     ),
-    fault('file-error', 'the cause is lost', '{ cause, details:', '{ details:'),
+    fault(
+      'file-error',
+      'the cause is lost',
+      '{ cause, details: { errno, path } }',
+      '{ details: { errno, path } }',
+    ),
     fault('file-error', 'the error number is not told', 'details: { errno, path }', 'details: { path }'),
     fault(
       'file-error',
       'an error that is not the system\u2019s is taken for one',
-      'errno === null ? error',
-      "errno === null ? new ProxyVaultError('IO')",
+      'return errno === null ? error : errnoError(errno, error, what, path);',
+      "return errnoError(errno ?? 'EIO', error, what, path);",
     ),
     fault(
       'file-error',
@@ -176,15 +181,20 @@ export default {
     fault(
       'lock',
       'the lock of another process is released',
-      '    if (holderOf(path)?.id === id) rmSync(path, { force: true });\n  } catch',
-      '    rmSync(path, { force: true });\n  } catch',
+      '    if (holderOf(path)?.id === id) rmSync(path, { force: true });\n  });',
+      '    rmSync(path, { force: true });\n  });',
     ),
-    fault('lock', 'a lock that could not be released is forgotten', '    unreleased.add(id);\n', ''),
+    fault(
+      'lock',
+      'a lock that could not be released is forgotten',
+      '  if (!isReleased) unreleased.add(id);\n',
+      '',
+    ),
     fault(
       'lock',
       'a failed release is an error',
-      '  } catch {\n    unreleased.add(id);\n',
-      '  } catch (error) {\n    unreleased.add(id);\n    throw error;\n',
+      '  if (!isReleased) unreleased.add(id);\n',
+      "  if (!isReleased) throw new ProxyVaultError('IO', path);\n",
     ),
     fault(
       'lock',
@@ -213,7 +223,7 @@ export default {
       "${ownMark()} ${randomBytes(8).toString('hex')}",
       '${ownMark()} ${process.pid}',
     ),
-    fault('lock', 'a link is followed', 'POSIX ? constants.O_NOFOLLOW : 0', 'POSIX ? 0 : 0'),
+    fault('lock', 'a link is followed', '(constants.O_NOFOLLOW ?? 0)', '0'),
     fault(
       'lock',
       'a file that cannot be read counts as no lock',
@@ -325,8 +335,14 @@ export default {
     fault(
       'private-file',
       'a file that was not published stays',
-      '    } finally {\n      removeTemporary(this.#temporary);\n    }',
-      '    } finally {\n      void this.#temporary;\n    }',
+      '    attempt(() => this.#close());\n    removeTemporary(this.#temporary);\n',
+      '    attempt(() => this.#close());\n',
+    ),
+    fault(
+      'private-file',
+      'a failed close hides why it was not written',
+      'attempt(() => this.#close());',
+      'this.#typed(() => this.#close());',
     ),
     fault(
       'private-file',
@@ -447,7 +463,6 @@ export default {
       'batches are of a thousand and one',
       'this.#batch.length === BATCH',
       'this.#batch.length > BATCH',
-      'The size of a batch is of no consequence.',
     ),
     fault(
       'spool',
@@ -484,7 +499,13 @@ export default {
     ),
     fault('spool', 'what is not in the file is not read', '    yield* this.#batch;\n', ''),
     fault('spool', 'values that were stored are stored twice', '    this.#batch = [];\n', ''),
-    fault('spool', 'the descriptor stays open', '      closeSync(file.descriptor);\n', ''),
+    fault('spool', 'the descriptor stays open', '    attempt(() => closeSync(file.descriptor));\n', ''),
+    fault(
+      'spool',
+      'a failed close is an error of the import',
+      'attempt(() => closeSync(file.descriptor));',
+      'closeSync(file.descriptor);',
+    ),
     fault('spool', 'values are not counted', '    this.count++;\n', ''),
     fault('spool', 'the tag is not checked', 'Buffer.concat([beginning, decipher.final()])', 'beginning'),
     fault(
@@ -530,8 +551,8 @@ export default {
     fault(
       'temporary',
       'a file that cannot be removed is an error',
-      '  } catch {\n    // It stays until the next job in the folder.\n',
-      '  } catch (error) {\n    throw error;\n',
+      'attempt(() => rmSync(path, { force: true }));',
+      'rmSync(path, { force: true });',
     ),
     fault(
       'temporary',

@@ -112,7 +112,6 @@ export default {
         '!Number.isSafeInteger(batch) || batch < 0',
       ],
       ['a batch may be a fraction', '!Number.isSafeInteger(batch) || batch < 1', 'batch < 1'],
-      ['parse options are not looked at', '  assertParseOptions(options);\n', ''],
     ]),
     ...of('transfer/import-result', [
       ['all rejections are kept', 'const MOST_REFUSALS = 10_000;', 'const MOST_REFUSALS = 100_000;'],
@@ -440,8 +439,6 @@ export default {
         'readonly #key = Buffer.alloc(32);',
         'Only who tries that very key sees it.',
       ],
-      ['the temporary file is not authenticated', '[beginning, decipher.final()]', '[beginning]'],
-      ['the temporary file stays open', '      closeSync(file.descriptor);\n', ''],
       ['others may read the temporary file', "'wx+', 0o600", "'wx+', 0o644"],
       ['the second batch is read from the start', 'position += length;', ''],
       ['the last batch is not read', '    yield* this.#batch;\n', ''],

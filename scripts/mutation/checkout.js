@@ -1,6 +1,7 @@
 import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   copyFileSync,
   mkdirSync,
   mkdtempSync,
@@ -10,9 +11,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { SCRATCH } from '../../test/faults/scratch.ts';
 
 const TESTER = fileURLToPath(new URL('tester.js', import.meta.url));
 
@@ -29,15 +31,25 @@ export class Checkout {
   /** @param {string} source the root of the checkout to copy */
   constructor(source) {
     this.source = source;
-    this.root = mkdtempSync(join(tmpdir(), 'proxyvault-mutants-'));
+    this.root = mkdtempSync(join(SCRATCH, 'proxyvault-mutants-'));
+    /** What tests leave that were ended in the middle goes with the rest. */
+    this.temporary = join(this.root, 'tmp');
+  }
+
+  /** Copies the files. Whatever happens, `remove` removes them. */
+  fill() {
+    // Some tests are another user, who comes this way.
+    chmodSync(this.root, 0o711);
+    mkdirSync(this.temporary);
+    chmodSync(this.temporary, 0o1777);
     const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-      cwd: source,
+      cwd: this.source,
       encoding: 'utf8',
       maxBuffer: 2 ** 26,
     });
     for (const file of listed.split('\0'))
-      if (statSync(join(source, file), { throwIfNoEntry: false })?.isFile()) this.#copy(file);
-    const packages = join(source, 'node_modules');
+      if (statSync(join(this.source, file), { throwIfNoEntry: false })?.isFile()) this.#copy(file);
+    const packages = join(this.source, 'node_modules');
     mkdirSync(join(this.root, 'node_modules'));
     for (const name of readdirSync(packages)) {
       if (name === '.bin' || !name.startsWith('.')) {
@@ -65,7 +77,7 @@ export class Checkout {
    * @returns {Promise<import('./tester.js').Verdict>}
    */
   async run({ filters, order, limitMs }) {
-    this.#tester ??= fork(TESTER, { cwd: this.root, stdio: 'ignore', detached: true });
+    this.#tester ??= this.#start();
     const tester = this.#tester;
     const over = new AbortController();
     const timer = setTimeout(() => this.#stop(), limitMs);
@@ -78,7 +90,6 @@ export class Checkout {
     clearTimeout(timer);
     over.abort();
     if (verdict !== null) return verdict;
-    this.#tester = null;
     return { failed: { file: '.', test: 'the tests did not end' }, files: 1 };
   }
 
@@ -92,6 +103,15 @@ export class Checkout {
     const target = join(this.root, file);
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(this.source, file), target);
+  }
+
+  #start() {
+    const env = { ...process.env, TMPDIR: this.temporary };
+    const tester = fork(TESTER, { cwd: this.root, env, stdio: 'ignore', detached: true });
+    tester.once('exit', () => {
+      this.#tester = null;
+    });
+    return tester;
   }
 
   /** Ends the process and those that the tests have started. */

@@ -14,6 +14,7 @@ export interface Geolocation {
   region?: string | undefined;
   latitude?: number | undefined;
   longitude?: number | undefined;
+  /** 0, which is reserved (RFC 7607), means that it is not known. */
   asn?: number | undefined;
   timezone?: string | undefined;
 }

@@ -57,6 +57,17 @@ export function withFileErrors<T>(what: string, path: string, work: () => T): T 
   }
 }
 
+/** Runs `work`, which is no reason to fail; says whether the operating system let it be done. */
+export function attempt(work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
 /**
  * The error number's name, such as `ENOENT`; null for an error that is not the operating system's. By number, since Node has
  * no name for some, such as EDQUOT ("Unknown system error -122"), and none for what its `rmSync` throws (UNKNOWN).

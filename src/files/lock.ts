@@ -13,11 +13,10 @@ import {
 import { basename, dirname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
-import { errnoOf } from './file-error.ts';
+import { attempt, errnoOf } from './file-error.ts';
 import { isAbandoned, isAlive, ownMark, processOf } from './owner.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
-const POSIX = process.platform !== 'win32';
 const RETRY_MS = 10;
 
 /** The locks of this process that nobody holds, and that could not be removed. */
@@ -80,17 +79,16 @@ function take(path: string): Holder | null {
  * removed is broken by the next one of this process that wants it, and by others once this process has ended.
  */
 function release(path: string, { id }: Holder): void {
-  try {
+  const isReleased = attempt(() => {
     if (holderOf(path)?.id === id) rmSync(path, { force: true });
-  } catch {
-    unreleased.add(id);
-  }
+  });
+  if (!isReleased) unreleased.add(id);
 }
 
 /**
- * Removes the lock if its process is gone or done with it; says whether that was so. Several processes may come to that conclusion, and
- * the slow ones must not remove the lock that the first one takes afterwards. So only the holder of a guard, a second
- * lock named for this very instance, may remove it, after looking again.
+ * Removes the lock if its process is gone or done with it; says whether that was so. Several processes may come to that
+ * conclusion, and the slow ones must not remove the lock that the first one takes afterwards. So only the holder of a guard, a
+ * second lock named for this very instance, may remove it, after looking again.
  */
 function breakIfAbandoned(path: string): boolean {
   const found = holderOf(path);
@@ -109,10 +107,10 @@ function breakIfAbandoned(path: string): boolean {
 /** Who holds the lock; null if nobody does. */
 function holderOf(path: string): Holder | null {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | (POSIX ? constants.O_NOFOLLOW : 0));
+    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
     try {
       const content = readFileSync(descriptor, 'latin1');
-      return { id: `${fstatSync(descriptor).ino} ${content}`, mark: content.replace(/ .*/s, '') };
+      return { id: `${fstatSync(descriptor).ino} ${content}`, mark: content.split(' ')[0] ?? '' };
     } finally {
       closeSync(descriptor);
     }
@@ -133,7 +131,7 @@ function removeLeftovers(path: string): void {
 }
 
 function heldError(path: string): ProxyVaultError {
-  const mark = String(holderOf(path)?.mark);
+  const mark = holderOf(path)?.mark ?? '';
   const who = isAlive(mark) ? `process ${processOf(mark)}` : 'a process that cannot be seen from here';
   return new ProxyVaultError(
     'BUSY',

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { publishNew } from './durable.ts';
-import { errnoOf, withFileErrors } from './file-error.ts';
+import { attempt, errnoOf, withFileErrors } from './file-error.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
 /**
@@ -19,7 +19,7 @@ export class PrivateFile implements Disposable {
   constructor(path: string) {
     this.path = resolve(path);
     this.#temporary = temporaryName(this.path);
-    this.#attempt(() => {
+    this.#typed(() => {
       if (lstatSync(this.path, { throwIfNoEntry: false })) throw this.#taken();
       removeAbandonedTemporaries(this.path);
       this.#descriptor = openSync(this.#temporary, 'wx', 0o600);
@@ -27,7 +27,7 @@ export class PrivateFile implements Disposable {
   }
 
   write(text: string): void {
-    this.#attempt(() => {
+    this.#typed(() => {
       const bytes = Buffer.from(text);
       for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor ?? -1, bytes, at);
       bytes.fill(0);
@@ -36,18 +36,16 @@ export class PrivateFile implements Disposable {
 
   /** Gives the complete file its name. @throws CONFLICT if another process has made one meanwhile. */
   publish(): void {
-    this.#attempt(() => {
+    this.#typed(() => {
       this.#close();
       publishNew(this.#temporary, this.path);
     });
   }
 
   [Symbol.dispose](): void {
-    try {
-      this.#attempt(() => this.#close());
-    } finally {
-      removeTemporary(this.#temporary);
-    }
+    // Unless it was published nothing is kept of it, and why it was not is the error that counts.
+    attempt(() => this.#close());
+    removeTemporary(this.#temporary);
   }
 
   /** Once only, since after a failed close(2) the descriptor may be another file's. */
@@ -57,7 +55,7 @@ export class PrivateFile implements Disposable {
     if (descriptor !== null) closeSync(descriptor);
   }
 
-  #attempt(work: () => void): void {
+  #typed(work: () => void): void {
     withFileErrors(`The file ${this.path} cannot be written`, this.path, () => {
       try {
         work();

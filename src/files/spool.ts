@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
-import { withFileErrors } from './file-error.ts';
+import { attempt, withFileErrors } from './file-error.ts';
 
 const BATCH = 1000;
 const NAME = 'spool';
@@ -44,10 +44,9 @@ export class Spool<T> implements Disposable {
     const file = this.#file;
     this.#file = null;
     if (!file) return;
-    withFileErrors('The temporary file of the import cannot be removed', tmpdir(), () => {
-      closeSync(file.descriptor);
-      if (!REMOVED_AT_ONCE) removeTemporary(file.folder);
-    });
+    // What an import has stored stays stored, and the error that it ends with is not hidden: nobody can read the file now.
+    attempt(() => closeSync(file.descriptor));
+    if (!REMOVED_AT_ONCE) attempt(() => removeTemporary(file.folder));
   }
 
   #writeBatch(): void {
@@ -109,14 +108,11 @@ function openTemporary(): { folder: string; descriptor: number } {
 
 /** Removes what was made, and hides no earlier error if that fails too. It needs no file descriptor: there may be none left. */
 function discard(folder: string, descriptor: number | null): void {
-  const close = descriptor === null ? [] : [() => closeSync(descriptor)];
-  for (const step of [...close, () => unlinkSync(join(folder, NAME)), () => rmdirSync(folder)]) {
-    try {
-      step();
-    } catch {
-      // The caller throws what went wrong first, and the file may be gone already.
-    }
+  if (descriptor !== null) {
+    attempt(() => closeSync(descriptor));
+    attempt(() => unlinkSync(join(folder, NAME)));
   }
+  attempt(() => rmdirSync(folder));
 }
 
 /** Removes what was made and nothing else: whoever owns the folder above could put another one in its place. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
+import { attempt } from './file-error.ts';
 import { isAbandoned, ownMark } from './owner.ts';
 
 /** `tmp` is a small file, such as a key; `partial` is the copy of a database, which SQLite may keep other files beside. */
@@ -36,7 +37,7 @@ export function createTemporary(path: string, suffix: Suffix): string {
  * the folder, and hides no error of this one.
  */
 export function removeTemporary(temporary: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) tryToRemove(`${temporary}${suffix}`);
+  for (const suffix of ['', '-wal', '-shm', '-journal']) remove(`${temporary}${suffix}`);
 }
 
 /**
@@ -49,7 +50,7 @@ export function removeAbandonedTemporaries(path: string): void {
   for (const name of readdirSync(dirname(path))) {
     const mark = markOf(name, path);
     const file = join(dirname(path), name);
-    if (mark !== null && isAbandoned(file, mark)) tryToRemove(file);
+    if (mark !== null && isAbandoned(file, mark)) remove(file);
   }
 }
 
@@ -63,10 +64,6 @@ function markOf(name: string, path: string): string | null {
   return isOld ? '' : null;
 }
 
-function tryToRemove(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // It stays until the next job in the folder.
-  }
+function remove(path: string): void {
+  attempt(() => rmSync(path, { force: true }));
 }

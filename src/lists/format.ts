@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 
 import { MASK } from './mask.ts';
+import { knownGeolocation } from './record/geolocation.ts';
 import type { LineVerdict, ListedProxy } from './types.ts';
 import { type ExportFormat, type LostPart, type ProxyWriter, writerOf } from './writers.ts';
 
@@ -36,7 +37,8 @@ export class ListFormatter {
   }
 
   /** A proxy and what separates it from the one before. Each is read back first, so that none comes back as another. */
-  write(proxy: ListedProxy): Formatted {
+  write(given: ListedProxy): Formatted {
+    const proxy = withKnownPlace(given);
     const verdict = this.#writer.readBack(proxy);
     const back = verdict?.kind === 'proxy' ? verdict.proxy : null;
     if (back === null || !this.#isSame(back, proxy)) return { leftOut: problemOf(verdict) };
@@ -71,6 +73,13 @@ function problemOf(verdict: LineVerdict | undefined): string {
   return verdict?.kind === 'proxy'
     ? 'an import would read another proxy'
     : 'an import would take it for a comment';
+}
+
+/** A city such as `Unknown` and AS 0 say nothing, and an import reads nothing of them. */
+function withKnownPlace(proxy: ListedProxy): ListedProxy {
+  const { geolocation, ...rest } = proxy;
+  const known = geolocation && knownGeolocation(geolocation);
+  return known === undefined ? rest : { ...rest, geolocation: known };
 }
 
 function masked(proxy: ListedProxy): ListedProxy {

@@ -35,6 +35,14 @@ describe('exec', () => {
     expect(stdout).not.toMatch(/^no_proxy=/im);
     expect(stdout).toContain(`arg=a${url}b --json\n`);
     expect(counts(cli)).toEqual([[1, 0]]);
+    expect(proxyEnvironment('http://h:1', { inherited: {} })).toEqual({
+      ...Object.fromEntries(
+        ['http_proxy', 'https_proxy', 'ftp_proxy', 'all_proxy']
+          .flatMap((name) => [name, name.toUpperCase()])
+          .map((name) => [name, 'http://h:1']),
+      ),
+      NODE_USE_ENV_PROXY: '1',
+    });
     expect(
       proxyEnvironment('http://h:1', { inherited: { NO_PROXY: 'x', Http_Proxy: 'y' }, keepNoProxy: true }),
     ).toEqual({

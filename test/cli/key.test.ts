@@ -206,7 +206,7 @@ describe('key status', () => {
 });
 
 describe('key rotate', () => {
-  it('encrypts all anew, and goes on when it was killed', async (context) => {
+  it('encrypts everything again, and continues after it was killed', async (context) => {
     if (shim.problem) return context.skip(shim.problem);
     const { run, json, env, folder } = withLogins(120);
     const [before] = json<KeyStatus>('key', 'status').keys;

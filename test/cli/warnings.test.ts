@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, openSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, fchmodSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
@@ -96,8 +96,9 @@ describe('a warning is a line for a person, and an object with --json', () => {
         preload,
         `process.once('beforeExit', () => process.emitWarning('Odd\\nproxyvault: x.', 'Odd'));`,
       );
-      const warned = (...more: string[]): string => {
-        const output = openSync(join(folder, 'output'), 'w', 0o644);
+      const warned = (mode: number, ...more: string[]): string => {
+        const output = openSync(join(folder, `output-${mode}`), 'w');
+        fchmodSync(output, mode);
         const { stderr } = spawnSync(
           process.execPath,
           ['--require', preload, BIN, 'list', '--reveal', ...more],
@@ -110,8 +111,11 @@ describe('a warning is a line for a person, and an object with --json', () => {
         closeSync(output);
         return stderr;
       };
-      expect(codesOf({ stderr: warned('--json') })).toEqual(['OPEN_OUTPUT', 'Odd']);
-      expect(warned()).toMatch(/^Warning: .*\(OPEN_OUTPUT\)\nWarning: Odd\\u\{a\}proxyvault: x\. \(Odd\)$/m);
+      expect(codesOf({ stderr: warned(0o640, '--json') })).toEqual(['OPEN_OUTPUT', 'Odd']);
+      expect(codesOf({ stderr: warned(0o600, '--json') })).toEqual(['Odd']);
+      expect(warned(0o604)).toMatch(
+        /^Warning: .*\(OPEN_OUTPUT\)\nWarning: Odd\\u\{a\}proxyvault: x\. \(Odd\)$/m,
+      );
       expect(run(['list', '--reveal']).stderr).not.toContain('OPEN_OUTPUT');
     },
     60_000,

@@ -46,7 +46,7 @@ const SOUND = {
 };
 
 describe('a check', () => {
-  it('that is deep compares each index with its table; another one does not, and is faster', async () => {
+  it('that is deep compares each index with its table; another one does not', async () => {
     const { db: before } = openPool(3);
     await before[Symbol.asyncDispose]();
     changeBesideIndex(before.path, INDEX);

@@ -1,5 +1,5 @@
 /**
- * Faults of the disk at each call of `node:fs` that an operation (file-operations.ts) makes, one at a time. It succeeds, or
+ * Faults of the disk at each call of `node:fs` that an operation (file-operations/) makes, one at a time. It succeeds, or
  * throws a typed error that fits; what was there is whole; no secret is in the error; nothing temporary stays, but what the
  * fault itself kept from being removed; and the operation succeeds when it is tried again.
  */
@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Answer, failing } from '../support/file-calls.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { type FileOperation, KEY_FILES, namesIn, OTHER_FILES, POOLS } from './file-operations.ts';
+import { type FileOperation, KEY_FILES, namesIn, OTHER_FILES, POOLS } from './file-operations/index.ts';
 import { FITTING, judge } from './fitting.ts';
 import { SCRATCH } from './scratch.ts';
 

@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { problemsOf } from '../support/durable-order.ts';
 import { lineOf, record } from '../support/file-calls.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { KEY_FILES, namesIn, OTHER_FILES, POOLS } from './file-operations.ts';
+import { KEY_FILES, namesIn, OTHER_FILES, POOLS } from './file-operations/index.ts';
 
 vi.mock('node:fs', async (load) => (await import('../support/file-calls.ts')).watched(await load()));
 

@@ -2,7 +2,6 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { makeFolder, publishNew } from '../../src/files/durable.ts';
-import { PrivateFile } from '../../src/files/private-file.ts';
 import { createTemporary } from '../../src/files/temporary.ts';
 import { problemsOf } from '../support/durable-order.ts';
 import { failing, record } from '../support/file-calls.ts';
@@ -60,49 +59,6 @@ describe('a new file gets its name', () => {
     expect(problemsOf(calls)).toEqual([]);
     const names = calls.filter(({ call }) => ['fsync', 'link'].includes(call)).map(({ call }) => call);
     expect(names).toEqual(['fsync', 'link', 'fsync']);
-  });
-});
-
-describe('a private file', () => {
-  it('is written in parts where the system takes only a part at a time', async () => {
-    const folder = temporaryFolder();
-    const text = 'h.example:1:u:p\u00e4ssw\u00f6rd\n';
-    const parts = (call: string): 'short' | null => (call === 'write' ? 'short' : null);
-    const write = (): void => {
-      using file = new PrivateFile(join(folder, 'list'));
-      file.write(text);
-      file.publish();
-    };
-    expect(await failing(folder, parts, write)).toBeNull();
-    expect(readFileSync(join(folder, 'list'), 'utf8')).toBe(text);
-  });
-
-  it('is a conflict if there is a file already, before anything is made', async () => {
-    const folder = temporaryFolder();
-    writeFileSync(join(folder, 'list'), 'mine');
-    const calls = await record(folder, () =>
-      expect(thrownBy(() => new PrivateFile(join(folder, 'list')))).toMatchObject({
-        code: 'CONFLICT',
-        details: { path: join(folder, 'list') },
-      }),
-    );
-    expect(calls.map(({ call }) => call)).toEqual(['lstat']);
-  });
-
-  it('is a conflict if another process makes the file meanwhile, and that one stays', () => {
-    const folder = temporaryFolder();
-    const path = join(folder, 'list');
-    {
-      using file = new PrivateFile(path);
-      file.write('ours');
-      writeFileSync(path, 'theirs');
-      expect(thrownBy(() => file.publish())).toMatchObject({
-        code: 'CONFLICT',
-        message: expect.stringContaining('not overwritten'),
-      });
-    }
-    expect(readdirSync(folder)).toEqual(['list']);
-    expect(readFileSync(path, 'utf8')).toBe('theirs');
   });
 });
 

@@ -1,8 +1,9 @@
 import { closeSync, mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { ERROR_CODES, ProxyVaultError } from '../../src/errors.ts';
-import { fileError, withFileErrors } from '../../src/files/file-error.ts';
+import { errnoOf, fileError, withFileErrors } from '../../src/files/file-error.ts';
 import { temporaryFolder, thrownBy } from '../support/temporary.ts';
 
 /** What the library throws for what the operating system throws. */
@@ -72,4 +73,23 @@ it('leaves typed errors, and errors that are not the operating system\u2019s, as
   const fault = new TypeError('x is not a function');
   expect(fileError(mine, 'It failed', '/f')).toBe(mine);
   expect(fileError(fault, 'It failed', '/f')).toBe(fault);
+});
+
+it.runIf('EDQUOT' in constants.errno)('a used-up quota, which Node calls UNKNOWN, is DISK_FULL', () => {
+  const error = Object.assign(new Error('UNKNOWN: unknown error, write'), {
+    code: 'UNKNOWN',
+    errno: -constants.errno.EDQUOT,
+    syscall: 'write',
+  });
+  expect(errnoOf(error)).toBe('EDQUOT');
+  expect(fileError(error, 'The file cannot be written', '/a')).toMatchObject({
+    code: 'DISK_FULL',
+    message: expect.stringContaining('quota'),
+  });
+  expect(
+    fileError(Object.assign(error, { errno: -99_999 }), 'The file cannot be written', '/a'),
+  ).toMatchObject({
+    code: 'IO',
+    details: { errno: 'UNKNOWN' },
+  });
 });

@@ -190,7 +190,7 @@ describe.each(GOLDEN_SETS)('the set $name', (set) => {
     expect(countOf(openAt(set, copy), 'proxies')).toBe(full.rows.proxies);
   });
 
-  it('goes on to be used: hands out, reports, adds and exports', async () => {
+  it('can still be used: it hands out, reports, adds and exports', async () => {
     const { db, encryption, proxies } = await openWithKeys(set, full);
     const rotator = new Rotator(db);
     const { id, totalRequests } = rotator.next({ domain: 'other.example', protocol: 'socks5' });

@@ -37,6 +37,16 @@ describe('the format that is asked for', () => {
     ]);
   });
 
+  it('is the only one that is read', async () => {
+    expect(proxiesOf(await collect('h.example:1:u:2', { format: 'user:pass:host:port' }))).toMatchObject([
+      { host: 'u', port: 2, username: 'h.example', password: '1' },
+    ]);
+    for (const format of ['user:pass@host:port', 'host:port@user:pass'] as const)
+      expect(proxiesOf(await collect('h.example:1:u:p', { format }))).toEqual([]);
+    for (const format of ['host:port:user:pass', 'colon', 'user:pass:host:port'] as const)
+      expect(proxiesOf(await collect('u:p@h.example:1', { format }))).toEqual([]);
+  });
+
   it.each(LIST_FORMATS)('%s does not make a list of what is none', async (format) => {
     for (const text of [
       '<!doctype html>\n<p>h.example:1</p>',
@@ -89,10 +99,23 @@ describe('a short or long list', () => {
   });
 
   it('in one line is one document, however long', async () => {
-    const records = Array.from({ length: 3000 }, (_, n) => ({ host: 'h.example', port: n + 1 }));
-    for (const list of [records, { data: records }])
-      for (const end of ['', '\n', '\n\n'])
-        expect(proxiesOf(await collect(JSON.stringify(list) + end))).toHaveLength(3000);
+    for (const length of [2, 3000]) {
+      const records = Array.from({ length }, (_, n) => ({ host: 'h.example', port: n + 1 }));
+      const lines = records.map(({ host, port }) => `${host}:${port}`);
+      for (const list of [records, lines, { data: records }, { proxies: lines }])
+        for (const end of ['', '\n', '\n\n'])
+          expect(proxiesOf(await collect(JSON.stringify(list) + end))).toHaveLength(length);
+    }
+  });
+
+  it('in one line that ends is a document too: an error message is no list, and a text has its column', async () => {
+    for (const end of ['', '\n', '\r\n']) {
+      expect(kindsOf(await collect(`{"error":"no credits"}${end}`))).toEqual(['not-a-list']);
+      expect(await collect(`["h.example:1","h.example:0"]${end}`)).toMatchObject([
+        {},
+        { line: 1, column: 16 },
+      ]);
+    }
   });
 
   it('keeps all that is around the ends of its pieces', async () => {

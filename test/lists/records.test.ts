@@ -326,6 +326,8 @@ describe('a response time', () => {
     [{ latency: 5 }, 5],
     [{ latency: '117.2' }, 117],
     [{ latency_ms: 3.2 }, 3],
+    [{ latency: 3, latency_ms: 300 }, 300],
+    [{ latency_ms: 300, latency: 3 }, 300],
     [{ 'Latency (ms)': '12' }, 12],
     [{ response_time_s: 2 }, 2000],
     [{ 'response time, seconds': '2' }, 2000],

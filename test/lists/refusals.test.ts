@@ -89,6 +89,14 @@ describe.each(Object.entries(READERS))('a proxy in %s', (_, { wrap, line, isShow
   });
 });
 
+describe('a login that a list would not have is rejected in the form that is asked for too:', () => {
+  it.each(['colon', 'host:port:user:pass'] as const)('a URL as the password, in %s', async (format) => {
+    expect(await collect('h.example:1:u:http://canary', { format })).toMatchObject([
+      { code: 'ambiguous', reason: 'a URL is in the login' },
+    ]);
+  });
+});
+
 describe('a line is rejected', () => {
   it.each<[line: string, code: RefusalCode, column: number, text: string]>([
     ['  h.example:0', 'bad-port', 13, 'h.example:0'],
@@ -114,6 +122,15 @@ describe('a line is rejected', () => {
     ['HTTPS_PROXY=h.example:1:u:canary', 'ambiguous', 13, '***'],
     ['a:1:b:2', 'ambiguous', 1, '***'],
     ['http://h.example:1,h.example:2', 'trailing-text', 19, 'http://***'],
+    ['h.example:1:u:http://canary', 'ambiguous', 13, '***'],
+    ['http://u:http://canary@h.example:1', 'ambiguous', 8, 'http://***'],
+    ['192.0.2.1:80:u:canary192.0.2.2:81', 'ambiguous', 14, '***'],
+    ['192.0.2.1:80:u:canary192.0.2.2:81x', 'ambiguous', 14, '***'],
+    ['h.example:1:u:canary_US', 'ambiguous', 13, '***'],
+    ['h.example:1:u:canary@Germany', 'ambiguous', 13, '***'],
+    ['h.example:1:u:canary/elite', 'ambiguous', 13, '***'],
+    ['h.example:1:u:canary:,g.example:2:u:canary:', 'ambiguous', 22, '***'],
+    ['192.0.2.1,80,user,canary;', 'ambiguous', 1, '***'],
   ])('%j: %s at column %i, shown as %j', async (line, code, column, text) => {
     const verdicts = await collect(`# note\n${line}\n`, { format: 'text' });
     expect(verdicts[1]).toMatchObject({ kind: 'refused', code, column, text, line: 2 });

@@ -29,6 +29,10 @@ describe('what a record says of a proxy', () => {
     [{ state: 'BE', region: 'mine' }, { region: 'BE' }, 0],
     [{ region: 'mine' }, undefined, 0],
     [{ asn: 'AS64496 Name' }, { asn: 64_496 }, 0],
+    [{ asn: 0 }, undefined, 0],
+    [{ asn: 'AS0', city: 'Unknown', country: 'ZZ' }, undefined, 0],
+    [{ city: 'x'.repeat(257), geo: { city: 'Berlin' } }, { city: 'Berlin' }, 0],
+    [{ city: 'x'.repeat(257), country: 'DE' }, { country: 'DE' }, 1],
   ])('%j is the place %j', async (members, geolocation, notes) => {
     const verdict = await read(members);
     if (verdict?.kind !== 'proxy') throw new Error('no proxy');
@@ -45,6 +49,20 @@ describe('what a record says of a proxy', () => {
         proxy: HOST,
         notes: [`the ${name} was left out: it looks as if it held a login`],
       });
+    for (const [name, what, most] of [
+      ['name', 'name', 256],
+      ['region', 'region', 128],
+      ['city', 'city', 256],
+      ['regionName', 'region of the exit', 256],
+      ['timezone', 'time zone', 64],
+    ] as const)
+      for (const value of ['x'.repeat(most + 1), 'a\u0007', '\ud800'])
+        expect(await read({ [name]: value })).toEqual({
+          ...{ kind: 'proxy', line: 1, proxy: { protocol: 'http', ...HOST } },
+          notes: [`the ${what} was left out: it is not a printable text of up to ${most} characters`],
+        });
+    for (const value of ['', '-', 'Unknown', 'N/A'])
+      expect(await read({ city: value, timezone: value })).toMatchObject({ notes: [] });
     expect(await read({ status: 'disabled' })).toMatchObject({ proxy: { status: 'disabled' }, notes: [] });
     expect(await read({ status: 'active' })).toMatchObject({ notes: ['the member "status" was not read'] });
     expect(await read({ type: 'socks5', proxyDNS: false })).toMatchObject({
@@ -78,6 +96,9 @@ describe('what a record says of a proxy', () => {
     expect(await read({ username: 'u', id: 'abc' })).toMatchObject({
       proxy: { username: 'u', password: '' },
     });
+    const harmless = { isp: 'Foo', anonymity: 'elite', last_checked: 'now', source: 'x', tags: 'a', no: 7 };
+    for (const half of [{ username: 'u' }, { password: 'p' }])
+      expect(await read({ ...half, ...harmless })).toMatchObject({ kind: 'proxy', proxy: half });
     expect(await read({ username: 'u:v', password: '' })).toMatchObject({
       proxy: { username: 'u:v', password: '' },
     });
@@ -107,12 +128,67 @@ describe('what words after an address say', () => {
     ]);
   });
 
+  it('is that of one proxy alone: who changes it changes no other', async () => {
+    const line = '192.0.2.1:80 FR 77ms';
+    const [first] = proxiesOf(await collect(line)) as { geolocation: { country: string } }[];
+    if (first) first.geolocation.country = 'DE';
+    expect(proxiesOf(await collect(line))).toMatchObject([{ geolocation: { country: 'FR' } }]);
+  });
+
   it.each(['8080', '80 90', 'AS0', 'XX9', 'https://r.example', 'https://r.example/'])(
     '%j is none of them',
     async (words) => {
       expect(kindsOf(await collect(`192.0.2.1:80 ${words}`))).toEqual(['trailing-text']);
     },
   );
+});
+
+describe('columns of a line', () => {
+  const login = { username: 'user', password: 'pass' };
+
+  it.each([
+    ['192.0.2.1,1,user,pass,socks5', { protocol: 'socks5', ...login }],
+    ['192.0.2.1,1,user,socks5,pass', { protocol: 'socks5', ...login }],
+    ['socks5,192.0.2.1,1,user,pass', { protocol: 'socks5', ...login }],
+    ['192.0.2.1;1;;;socks5', { protocol: 'socks5' }],
+    ['192.0.2.1|1||US|', { protocol: 'http', geolocation: { country: 'US' } }],
+    ['[["192.0.2.1",1,"","","socks5"]]', { protocol: 'socks5' }],
+  ])('%s are each read, also after a login and after empty ones', async (line, said) => {
+    expect(proxiesOf(await collect(line))).toEqual([{ host: '192.0.2.1', port: 1, ...said }]);
+  });
+});
+
+describe('localhost', () => {
+  it.each([
+    'localhost 1',
+    'localhost,1',
+    'localhost:1',
+    'u:p:localhost:1',
+    'localhost:1:u:p',
+    'u:p@localhost:1',
+  ])('is a host as sure as an address in %s', async (line) => {
+    expect(proxiesOf(await collect(line))).toMatchObject([{ host: 'localhost', port: 1 }]);
+  });
+});
+
+describe('a URL', () => {
+  it.each([
+    ['http://u%c3%bc:p%C3%BC@h.example:1', { username: 'u\u00fc', password: 'p\u00fc' }],
+    ['http://u%2f%2F:p%zz%ff%@h.example:1', { username: 'u//', password: 'p%zz%ff%' }],
+    ['http://h\u200b.example:1#\u{1f468}\u200d\u{1f469}', { name: '\u{1f468}\u200d\u{1f469}' }],
+  ])('%s has its escapes decoded, and what joins the characters of its name', async (url, said) => {
+    expect(proxiesOf(await collect(url))).toEqual([{ protocol: 'http', ...HOST, ...said }]);
+  });
+});
+
+describe('a word of Base64', () => {
+  it('at the beginning of a list is a subscription from 40 characters on, and else a username', async () => {
+    const username = (length: number): string =>
+      Buffer.from(`a://${'b'.repeat(length)}`).toString('base64url');
+    expect([username(25).length, username(26).length]).toEqual([39, 40]);
+    expect(proxiesOf(await collect(`${username(25)}:p@h.example:1`))).toMatchObject([HOST]);
+    expect(kindsOf(await collect(`${username(26)}:p@h.example:1`))).toEqual(['not-a-list']);
+  });
 });
 
 describe('a link of Telegram', () => {

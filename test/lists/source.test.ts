@@ -166,6 +166,20 @@ describe('an import', () => {
     await expect(importProxies(db, [{ name: 'a', source: path }])).rejects.toMatchObject(rejected);
   });
 
+  it.each([
+    ['lists/a.txt', '"lists/a.txt"'],
+    ['C:\\lists\\a.txt', '"C:\\\\lists\\\\a.txt"'],
+    ['canary:p/a.txt', 'path'],
+    ['u:canary.txt', 'path'],
+    ['u:canary/list', 'path'],
+  ])('of the path %j repeats it only if it holds no login', async (path, shown) => {
+    const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
+    const error = await importProxies(db, path).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(error.message).toContain(`give { file: ${shown} }.`);
+    expect(error.message).not.toContain('canary');
+  });
+
   it('of a text that is no path reads it', async () => {
     const db = openMigrated({ path: join(temporaryFolder(), 'pool.db') });
     const texts = ['http://a.example:1', 'a.example:1/', '# /a/b', '// a'];

@@ -224,7 +224,7 @@ describe('the interval', () => {
 });
 
 describe('the history', () => {
-  it('has each change once, and goes on after a failure', () => {
+  it('has each change once, and continues after a failure', () => {
     config.update({ failureThreshold: 1 });
     expect([next(), next()]).toEqual(['a', 'b']);
     rotator.report('b', { success: false });

@@ -4,6 +4,7 @@ import {
   EncryptionService,
   EXPORT_FORMATS,
   exportProxies,
+  type Geolocation,
   importProxies,
   type LeftOut,
   ProxyRepository,
@@ -49,6 +50,51 @@ describe('an export', () => {
       }
     },
   );
+
+  it.each<[Geolocation, Geolocation | null]>([
+    [{ asn: 0 }, null],
+    [{}, null],
+    [{ country: 'DE', asn: 0 }, { country: 'DE' }],
+    [{ city: 'Unknown', region: 'N/A', timezone: '-', asn: 1 }, { asn: 1 }],
+    [{ country: 'ZZ', city: ' Berlin ' }, { city: 'Berlin' }],
+  ])('of a proxy in %j has what is known of the place, in every format', async (geolocation, known) => {
+    const from = openMigrated();
+    new ProxyRepository(from).create({ host: 'h.example', port: 1, protocol: 'http', geolocation });
+    for (const format of EXPORT_FORMATS) {
+      const leftOut: LeftOut[] = [];
+      const text = [...exportProxies(from, { format, onLeftOut: (each) => leftOut.push(each) })].join('');
+      expect(leftOut).toEqual([]);
+      const to = openMigrated();
+      await importProxies(to, text);
+      const carried = format === 'csv' || format === 'json' ? known : null;
+      expect(new ProxyRepository(to).findAll()).toMatchObject([{ host: 'h.example', geolocation: carried }]);
+    }
+  });
+
+  it('gives a proxy that moves meanwhile with the address that its login belongs to', () => {
+    const encryption = keys();
+    const db = openMigrated();
+    const proxies = new ProxyRepository(db, encryption);
+    const ids = Array.from({ length: 300 }, (_, n) =>
+      proxies.create({
+        host: 'old.example',
+        port: n + 1,
+        protocol: 'http',
+        credentials: { username: 'u', password: `p${n + 1}` },
+      }),
+    ).map(({ id }) => id);
+    const lines: string[] = [];
+    const leftOut: LeftOut[] = [];
+    const options = { encryption, format: 'urls', reveal: true } as const;
+    for (const text of exportProxies(db, { ...options, onLeftOut: (each) => leftOut.push(each) })) {
+      if (lines.length === 0) for (const id of ids.slice(1)) proxies.update(id, { host: 'new.example' });
+      if (text.trim() !== '') lines.push(text.trim().replace(/#.*/, ''));
+    }
+    expect(leftOut).toEqual([]);
+    expect(lines).toHaveLength(300);
+    expect(lines.slice(0, 2)).toEqual(['http://u:p1@old.example:1', 'http://u:p2@new.example:2']);
+    for (const line of lines.slice(1)) expect(line).toMatch(/^http:\/\/u:p(\d+)@new\.example:\1$/);
+  });
 
   it('masks logins unless they are to be revealed', async () => {
     const encryption = keys();

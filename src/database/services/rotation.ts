@@ -195,8 +195,10 @@ function* swapAll(
 }
 
 function* retire(keyset: Keyset, keyId: string): Steps<'sync', string[]> {
-  const retired = (yield keyset.keys.deleteUnused()) as string[];
   const state = keyset.config.get()?.rotation;
-  if (state?.keyId === keyId) yield keyset.config.endRotation();
+  // Others may still encrypt with what another rotation has just demoted: that one retires it, when they no longer can.
+  if (state && state.keyId !== keyId) return [];
+  const retired = (yield keyset.keys.deleteUnused()) as string[];
+  if (state) yield keyset.config.endRotation();
   return retired;
 }

@@ -165,7 +165,9 @@ export class JsonValues {
     const texts = cells.map((cell) => (typeof cell === 'number' ? String(cell) : cell));
     const isRow = texts.every((cell) => typeof cell === 'string' || cell === null);
     const [first] = texts;
-    if (isRow && this.#isHeader(texts)) {
+    if (cells.length === 0) {
+      yield this.#refused(element, 'the list is empty');
+    } else if (isRow && this.#isHeader(texts)) {
       this.#columns = texts.map(String).slice(0, MOST_COLUMNS);
       yield { kind: 'comment', line: element.line };
     } else if (isRow && this.#columns.length >= texts.length) {
@@ -177,8 +179,6 @@ export class JsonValues {
       const row = texts.map((cell) => cell ?? '') as string[];
       for (const verdict of readUnnamedCells(row, this.#options))
         yield placed(at(verdict, element), element.line, () => MASK);
-    } else if (cells.length === 0) {
-      yield this.#refused(element, 'the list is empty');
     } else {
       for (const cell of cells) yield* this.#readElement(cell, element, depth + 1);
     }

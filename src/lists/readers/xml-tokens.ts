@@ -50,7 +50,6 @@ export class XmlTokens {
   #endOfToken(start: number): number {
     if (this.#open[start] !== '<') return this.#open.indexOf('<', start);
     if (this.#open.startsWith('<!--', start)) return after(this.#open, '-->', start + 4);
-    if ('<!--'.startsWith(this.#open.slice(start))) return -1;
     return after(this.#open, '>', start);
   }
 

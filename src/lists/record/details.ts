@@ -14,13 +14,11 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const { geolocation, notes: placeNotes } = readGeolocation(fields);
   const notes = [...placeNotes];
   const latency = readResponseTime(fields);
-  const name = readName(fields.get('name'));
+  const name = readLabel('name', fields.get('name'), 256);
+  const region = readLabel('region', fields.get('region'), 128);
   const proxy: Partial<ListedProxy> = {};
   if ('text' in name) proxy.name = name.text;
-  const region = readText(fields.get('region'), 128);
-  if (region !== undefined && NAME_WITH_LOGIN.test(region))
-    notes.push('the region was left out: it looks as if it held a login');
-  else if (region !== undefined) proxy.region = region;
+  if ('text' in region) proxy.region = region.text;
   if (geolocation !== undefined) proxy.geolocation = geolocation;
   if (typeof latency === 'number') proxy.latency = latency;
   const status = fields.member('status');
@@ -33,17 +31,22 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const remoteDns = readRemoteDns(fields, notes);
   if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
   if ('leftOut' in name) notes.push(name.leftOut);
+  if ('leftOut' in region) notes.push(region.leftOut);
   if (typeof latency === 'object') notes.push(latency.leftOut);
   return { proxy, notes };
 }
 
-function readName(value: unknown): { text: string } | { leftOut: string } | Record<never, never> {
+function readLabel(
+  what: 'name' | 'region',
+  value: unknown,
+  most: number,
+): { text: string } | { leftOut: string } | Record<never, never> {
   if (value === undefined) return {};
-  const text = readText(value, 256);
+  const text = readText(value, most);
   if (text === undefined)
-    return { leftOut: 'the name was left out: it is not a printable text of up to 256 characters' };
+    return { leftOut: `the ${what} was left out: it is not a printable text of up to ${most} characters` };
   return NAME_WITH_LOGIN.test(text)
-    ? { leftOut: 'the name was left out: it looks as if it held a login' }
+    ? { leftOut: `the ${what} was left out: it looks as if it held a login` }
     : { text };
 }
 

@@ -1,5 +1,5 @@
 import type { ListedGeolocation } from '../types.ts';
-import { readKnown, readNumber } from '../values.ts';
+import { isKnown, readKnown, readNumber } from '../values.ts';
 import { type Field, Fields, NO_FIELDS } from './fields.ts';
 
 interface Located {
@@ -10,19 +10,23 @@ interface Located {
 const CODE = /^[a-z]{2}$/i;
 const NO_CODE = 'the country was left out: it is not a two-letter code';
 
-type Reader = (level: Fields, isRecord: boolean) => string | number | undefined;
+/** What a level says of one thing; or why it is left out. */
+type Reader = (level: Fields, isRecord: boolean) => string | number | LeftOut | undefined;
+interface LeftOut {
+  note: string;
+}
 const READERS: readonly (readonly [keyof ListedGeolocation, Reader])[] = [
-  ['city', (level) => readKnown(namedIn(level.get('city')), 256)],
+  ['city', (level) => readPlace('city', level.get('city'), 256)],
   // Beside the host, `region` is the pool's own label.
   [
     'region',
     (level, isRecord) =>
-      readKnown(namedIn(level.get('area') ?? (isRecord ? null : level.get('region'))), 256),
+      readPlace('region of the exit', level.get('area') ?? (isRecord ? null : level.get('region')), 256),
   ],
   ['latitude', (level) => readNumber(level.get('latitude'), -90, 90)],
   ['longitude', (level) => readNumber(level.get('longitude'), -180, 180)],
   ['asn', (level) => readAsn(level.get('asn'))],
-  ['timezone', (level) => readKnown(level.get('timezone'), 64)],
+  ['timezone', (level) => readPlace('time zone', level.get('timezone'), 64)],
 ];
 const NOWHERE: Located = { geolocation: undefined, notes: [] };
 /** The fields of a record that say where the exit is. */
@@ -32,7 +36,7 @@ const PLACES: ReadonlySet<Field | null> = new Set<Field>([
 
 /**
  * Where the exit is, from members of the record itself or of one inside it, as `geolocation.country.iso_code` is. What is
- * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code.
+ * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code or is too long.
  */
 export function readGeolocation(fields: Fields): Located {
   if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field))) return NOWHERE;
@@ -41,17 +45,19 @@ export function readGeolocation(fields: Fields): Located {
   const code = country !== undefined && CODE.test(country) ? country.toUpperCase() : undefined;
   const geolocation: ListedGeolocation = {};
   if (code !== undefined) geolocation.country = code;
-  let isKnown = code !== undefined;
+  const notes = country !== undefined && code === undefined ? [NO_CODE] : [];
   for (const [name, read] of READERS) {
     const value = first(levels, read);
     if (value === undefined) continue;
-    isKnown = true;
-    Object.assign(geolocation, { [name]: value });
+    if (typeof value === 'object') notes.push(value.note);
+    else Object.assign(geolocation, { [name]: value });
   }
-  return {
-    geolocation: isKnown ? geolocation : undefined,
-    notes: country !== undefined && code === undefined ? [NO_CODE] : [],
-  };
+  return { geolocation: Object.keys(geolocation).length > 0 ? geolocation : undefined, notes };
+}
+
+/** A place as an import reads it from a record: without what is unknown, and undefined if nothing else is left. */
+export function knownGeolocation(geolocation: ListedGeolocation): ListedGeolocation | undefined {
+  return readGeolocation(new Fields([['geolocation', geolocation]])).geolocation;
 }
 
 /** The country code of a record that may have the name of the country too; the name if there is no code. */
@@ -69,18 +75,25 @@ function levelsOf(fields: Fields): Fields[] {
   return [fields, inside, entriesOf(inside.get('nested'))];
 }
 
+/** The first value of a level; why it was left out only if no other level has one. */
 function first<T>(
   levels: readonly Fields[],
   read: (level: Fields, isRecord: boolean) => T | undefined,
 ): T | undefined {
-  for (const [index, level] of levels.entries()) {
-    const value = read(level, index === 0);
-    if (value !== undefined) return value;
-  }
-  return undefined;
+  const values = levels
+    .map((level, index) => read(level, index === 0))
+    .filter((value) => value !== undefined);
+  return values.find((value) => typeof value !== 'object') ?? values[0];
 }
 
-/** `13335`, `"AS13335"`, `"AS13335 Name"` or `{ autonomous_system_number: 13335 }`. */
+function readPlace(what: string, value: unknown, most: number): string | LeftOut | undefined {
+  const named = namedIn(value);
+  const text = readKnown(named, most);
+  if (text !== undefined || typeof named !== 'string' || !isKnown(named)) return text;
+  return { note: `the ${what} was left out: it is not a printable text of up to ${most} characters` };
+}
+
+/** AS 0 is reserved (RFC 7607) and means that it is not known. Else `13335`, `"AS13335"`, `"AS13335 Name"` or `{ autonomous_system_number: 13335 }`. */
 function readAsn(value: unknown): number | undefined {
   const plain = typeof value === 'object' ? entriesOf(value).get('asn') : value;
   const text = typeof plain === 'string' ? /^(?:AS)?(\d{1,10})\b/i.exec(plain)?.[1] : plain;

@@ -117,7 +117,7 @@ describe('a database that is closed', () => {
 });
 
 describe('read-only work', () => {
-  it('cannot write, and afterwards writing goes on, also if it throws', () => {
+  it('cannot write, and writing works again afterwards, also if it throws', () => {
     const { driver, add, all } = openNumbers();
     const write = (): number => add(1);
     expect(thrownBy(() => driver.readOnly(write))).toMatchObject({ code: 'READ_ONLY' });

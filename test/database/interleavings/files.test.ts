@@ -2,8 +2,8 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
 import { expect, it, onTestFinished } from 'vitest';
-import { loginOf } from './actions.ts';
-import { assertSound, readAnew } from './model.ts';
+import { loginOf } from './actions/action.ts';
+import { assertSound, readAsNewProcess } from './model.ts';
 import { Party } from './party.ts';
 import { actNow, code, initial, inOtherProcess, inPool } from './stage.ts';
 
@@ -100,7 +100,7 @@ it('a backup is of one moment, whatever is written while it is made', async () =
     };
     await party.db.backup(backup, { onProgress });
     using copy = initDatabase({ path: backup });
-    const { model, party: reader } = readAnew(copy);
+    const { model, party: reader } = readAsNewProcess(copy);
     expect(model).toEqual(initial);
     await assertSound(reader, model);
   });

@@ -3,8 +3,9 @@ import { EncryptionService, type KeyRotationProgress } from 'proxyvault';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { atEachStatement, Interleaving, WRITES } from '../../support/interleaving.ts';
 import { time } from '../../support/virtual-time.ts';
-import { ACTIONS, type Action, type ActionName } from './actions.ts';
-import { assertSound, readAnew } from './model.ts';
+import type { Action } from './actions/action.ts';
+import { ACTIONS, type ActionName } from './actions/actions.ts';
+import { assertSound, readAsNewProcess } from './model.ts';
 import { Party, sourceNamed } from './party.ts';
 import { inSomeOrder } from './serial.ts';
 import { actAwaiting, code, initial, inPool } from './stage.ts';
@@ -50,7 +51,7 @@ describe.each(OPERATIONS)('%s', (name) => {
           const ours = await interleaving.during(() => actAwaiting(name, one));
           time.onPause?.(0);
           if (second.db.driver.inTransaction) second.db.driver.exec('ROLLBACK');
-          const { model, party } = readAnew(second.db);
+          const { model, party } = readAsNewProcess(second.db);
           const [done] = inSomeOrder(initial, ACTIONS[name] as Action, { steps: [] });
           const failed = { ours: { code: 'BUSY' }, theirs: done?.theirs, model: initial };
           const allowed = interleaving.isAtEnd ? [done] : isPatient ? [done] : [done, failed];
@@ -87,7 +88,7 @@ describe('a rotation that another process keeps out', () => {
     });
   });
 
-  it('is BUSY then, and the next process that opens the pool goes on, but does not fail if it is kept out too', async () => {
+  it('is BUSY then, and the next process that opens the pool continues it, but does not fail if it is kept out too', async () => {
     await inPool(async (path) => {
       await expect(rotateAgainst(path, 70_000)).rejects.toMatchObject({ code: 'BUSY' });
       await using party = new Party(path, 'first');

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { atEachStatement, Interleaving, type Place } from '../../support/interleaving.ts';
-import { ACTIONS, type Action, type ActionName, seen } from './actions.ts';
-import { assertSound, read, readAnew } from './model.ts';
+import type { Action } from './actions/action.ts';
+import { ACTIONS, type ActionName, seen } from './actions/actions.ts';
+import { assertSound, read, readAsNewProcess } from './model.ts';
 import { Party } from './party.ts';
 import { inSomeOrder, type Outcome } from './serial.ts';
 import { actAwaiting, actNow, code, initial, inPool } from './stage.ts';
@@ -44,7 +45,7 @@ function tell(first: ActionName, other: ActionName, place: Place): Promise<Inter
     // A process that knows the keys from before.
     second.early = second.encryption.encrypt('early');
     const ours = await interleaving.during(() => actAwaiting(first, one));
-    const { model, party } = readAnew(second.db);
+    const { model, party } = readAsNewProcess(second.db);
     const found = { ours, theirs, model };
     const told = inSomeOrder(initial, ACTIONS[first] as Action, ACTIONS[other] as Action);
     const before = interleaving.statement;

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EncryptionService, initDatabase } from 'proxyvault';
+import { EncryptionService, initDatabase, type KeyRotationProgress } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
 import { atEachStatement, Interleaving } from '../../support/interleaving.ts';
-import { loginOf } from './actions.ts';
+import { loginOf } from './actions/action.ts';
 import { type KeyName, Party, sourceNamed } from './party.ts';
 import { actAwaiting, actNow, inPool } from './stage.ts';
 
@@ -33,6 +33,30 @@ describe('a rotation that another process has ended, and followed by one of its 
       }),
     );
     expect(stories).toBeGreaterThan(4);
+  });
+
+  it('does not retire the key that others may still encrypt with: the other one does, when they no longer can', async () => {
+    await inPool(async (path) => {
+      await using one = new Party(path, 'first');
+      await using second = new Party(path, 'first');
+      // So that the other one has moved every login when it is interrupted.
+      for (const id of ['p2', 'p3']) one.credentials.delete(id);
+      let isFirst = true;
+      const onProgress = ({ phase }: KeyRotationProgress): void => {
+        if (phase === 'verifying' && isFirst) {
+          isFirst = false;
+          actNow('rotate and begin again', second);
+        }
+      };
+      const { keyId, retired } = await one.encryption.rotate({ onProgress });
+      expect(retired).toEqual([]);
+      const { keys } = second.encryption.status();
+      expect(keys).toMatchObject([
+        { keyId, state: 'decrypt-only', rows: 0 },
+        { state: 'primary', rows: 1 },
+      ]);
+      expect(await second.encryption.rotate()).toMatchObject({ resumed: true, retired: [keyId] });
+    });
   });
 });
 

@@ -88,7 +88,7 @@ function describe(party: Party, proxy: ProxyConfig): ModelProxy {
 }
 
 /** The model, and the source whose key opens the pool, as a new process finds them. */
-export function readAnew(db: DatabaseManager): { model: Model; party: Party } {
+export function readAsNewProcess(db: DatabaseManager): { model: Model; party: Party } {
   for (const key of KEY_NAMES) {
     const party = new Party(db, key);
     const isOpen = party.encryption.status().keys.every(({ problem }) => problem === null);
@@ -99,7 +99,7 @@ export function readAnew(db: DatabaseManager): { model: Model; party: Party } {
 
 /**
  * Whatever happened, a pool is sound: its file and its references; one key is the primary, and every credential has its key; a
- * new process goes on with what was interrupted; each identity belongs to its login.
+ * new process continues what was interrupted; each identity belongs to its login.
  */
 export async function assertSound(party: Party, { key, hasFile: _, ...model }: Model): Promise<void> {
   const { driver } = party.db;

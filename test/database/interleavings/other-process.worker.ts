@@ -1,7 +1,7 @@
 /** Another process, as it were: does what takes turns of an event loop, while the first waits at one of its statements. */
 import { runAsWorker } from 'synckit';
 import { time } from '../../support/virtual-time.ts';
-import { ACTIONS, type ActionName } from './actions.ts';
+import { ACTIONS, type ActionName } from './actions/actions.ts';
 import { outcomeOf } from './model.ts';
 import { Party } from './party.ts';
 import type { Outcome } from './serial.ts';

@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What came of an action: what its last step gave, or the code of a typed error. */
+/** How an action ended: what its last step gave, or the code of a typed error. */
 export type Outcome = { value: unknown } | { code: string };
 
 export interface Told<M> {

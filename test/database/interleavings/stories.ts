@@ -1,6 +1,6 @@
 /** Every operation of several statements, and what another process could do between two of them. */
 import { ANY, WRITES } from '../../support/interleaving.ts';
-import type { ActionName } from './actions.ts';
+import type { ActionName } from './actions/actions.ts';
 
 interface Story {
   first: ActionName;

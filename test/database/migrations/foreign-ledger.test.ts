@@ -22,7 +22,7 @@ describe('a migration table of another program', () => {
     ],
     [null, 'CREATE TABLE schema_migrations (id, hash, done)'],
     [null, 'CREATE VIEW schema_migrations AS SELECT 1 AS x'],
-  ])('of %s is refused by name, and another name for ours works beside it', (owner, sql) => {
+  ])('of %s is rejected by name, and another name for ours works beside it', (owner, sql) => {
     const path = fileWith(sql);
     const before = schemaOf(path);
     expect(thrownBy(() => initDatabase({ path }))).toMatchObject({

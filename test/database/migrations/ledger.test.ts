@@ -105,7 +105,7 @@ describe('the ledger', () => {
     ['checksum', `x'00'`],
     ['name', `x'00'`],
     ['namespace', `''`],
-  ])('is refused if its column %s holds %s', (column, value) => {
+  ])('is rejected if its column %s holds %s', (column, value) => {
     const db = openMigrated({ migrations: [source('app', one)] });
     // As a program without our rules writes it.
     db.driver.exec(`
@@ -120,7 +120,7 @@ describe('the ledger', () => {
     });
   });
 
-  it('that lost the line of the base schema is refused, and says so', () => {
+  it('that lost the line of the base schema is rejected, and says so', () => {
     const db = openMigrated();
     db.driver.run(`DELETE FROM schema_migrations WHERE version = 0`, {});
     expect(thrownBy(() => openDatabase({ path: db.path }))).toMatchObject({
@@ -141,7 +141,7 @@ describe('the ledger', () => {
     expect(db.migrations.getPending()).toEqual([]);
   });
 
-  it('is refused if the base schema or a migration of it has another text', () => {
+  it('is rejected if the base schema or a migration of it has another text', () => {
     for (const name of ['000_schema', '003_encryption_keys']) {
       const db = openMigrated();
       db.driver.run(`UPDATE schema_migrations SET checksum = 'another' WHERE name = :name`, { name });

@@ -46,7 +46,7 @@ describe('baseline', () => {
     expect(db.migrations.getCurrentVersion()).toBe(latest);
   });
 
-  it('refuses a version that is none, a schema that lacks an object or has another one, and a ledger', () => {
+  it('rejects an unknown version, a schema that lacks an object or has another one, and a ledger', () => {
     const db = tablesOf(2);
     for (const version of [99, -1, 1.5])
       expect(thrownBy(() => db.migrations.baseline(version))).toMatchObject({

@@ -78,7 +78,7 @@ describe('messages of a transaction that was rolled back', () => {
     expect(countOf(db)).toBe(20 + 64);
   });
 
-  it('are paid once by the next block, if the transaction around them goes on', () => {
+  it('are paid once by the next block, if the transaction around them continues', () => {
     const { db, encryption } = openUnused();
     db.transaction(() => {
       thrownBy(() =>

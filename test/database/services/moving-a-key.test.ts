@@ -144,7 +144,7 @@ describe('protect', () => {
 });
 
 describe('recover', () => {
-  it('puts the key behind those that the file has, once, and changes none of them', async () => {
+  it('puts the key after those that the file has, once, and changes none of them', async () => {
     const { db, keyFile, service } = openWithKeyFile();
     const code = service.createRecoveryCode();
     const [key] = keysIn(keyFile);

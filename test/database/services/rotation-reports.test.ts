@@ -16,7 +16,7 @@ describe('verify', () => {
     expect(report).toEqual({ ok: true, checked: 1001, unbound: 0, oldBinding: 0, failures: [] });
   });
 
-  it('names each credential that does not open, with its own reason, and goes on', async () => {
+  it('names each credential that does not open, with its own reason, and continues', async () => {
     const { db, encryption, credentials, ids } = openPool(6);
     const [corrupt, malformed, unknown, orphan, unbound] = ids;
     run(db, `UPDATE encrypted_credentials SET iv = 'AAAAAAAAAAAAAAAA' WHERE proxy_id = '${corrupt}'`);

@@ -48,6 +48,8 @@ async function leftBy(work: () => unknown, secrets: readonly (string | Buffer)[]
     vi.restoreAllMocks();
     syncBuiltinESMExports();
   }
+  // Else nothing was looked at.
+  expect(buffers).not.toEqual([]);
   const forms = keys.flatMap((key) => [key, key.toString('base64'), key.toString('hex')]);
   return buffers
     .filter(({ bytes }) => [...secrets, ...forms].some((form) => Buffer.concat([bytes]).includes(form)))

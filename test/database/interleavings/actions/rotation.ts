@@ -1,0 +1,140 @@
+import type { Model } from '../model.ts';
+import { Refusal } from '../serial.ts';
+import { type Action, proxyIn } from './action.ts';
+
+function count(model: Model, name: string, isSuccess: boolean): void {
+  const proxy = proxyIn(model, name);
+  proxy.requests++;
+  if (isSuccess) proxy.successes++;
+}
+
+/** Hands out the next of the active ones, by id. */
+function next(model: Model): string {
+  const active = Object.entries(model.proxies).flatMap(([name, { status }]) =>
+    status === 'active' ? [name] : [],
+  );
+  const chosen = active.sort().find((name) => name > (model.turn ?? '')) ?? active[0];
+  if (chosen === undefined) throw new Refusal('NO_PROXY');
+  model.turn = chosen;
+  return chosen;
+}
+
+function order(model: Model, names: string[]): void {
+  if (names.some((name) => !model.rules.includes(name))) throw new Refusal('NOT_FOUND');
+  model.rules = names;
+}
+
+export const ROTATION_ACTIONS = {
+  'count a success': {
+    run: ({ proxies }) => proxies.updateStats('p1', true, 20),
+    steps: [(model) => count(model, 'p1', true)],
+  },
+  'count a failure': {
+    run: ({ proxies }) => proxies.updateStats('p1', false),
+    steps: [(model) => count(model, 'p1', false)],
+  },
+  'report a failure': {
+    run: ({ rotator }) => rotator.report('p1', { success: false }),
+    steps: [
+      (model) => {
+        count(model, 'p1', false);
+        // It has failed once already.
+        const { failureThreshold } = model.config;
+        const proxy = proxyIn(model, 'p1');
+        if (failureThreshold === null || proxy.requests - 1 < failureThreshold || proxy.status !== 'active')
+          return;
+        proxy.status = 'failed';
+        model.turn = 'somebody who is gone';
+      },
+    ],
+  },
+  'set the threshold': {
+    run: ({ config }) => void config.update({ failureThreshold: 3 }),
+    steps: [
+      (model) => {
+        model.config.failureThreshold = 3;
+      },
+    ],
+  },
+  'disable a proxy': {
+    run: ({ proxies }) => void proxies.update('p1', { status: 'disabled' }),
+    steps: [
+      (model) => {
+        proxyIn(model, 'p1').status = 'disabled';
+      },
+    ],
+  },
+  'hand out a proxy': { run: ({ rotator }) => rotator.next().name, steps: [next] },
+  'hand out a sticky one': {
+    run: ({ rotator }) => rotator.next({ domain: 'new.example' }).name,
+    steps: [
+      (model) => {
+        const stuck = model.sticky['new.example'];
+        if (stuck !== undefined) return stuck;
+        const chosen = next(model);
+        if (Object.hasOwn(model.config.options, 'stickyByDefault')) model.sticky['new.example'] = chosen;
+        return chosen;
+      },
+    ],
+  },
+  'stick a domain': {
+    run: ({ sticky }) => sticky.create({ domain: 'new.example', proxyId: 'p2' }),
+    steps: [
+      (model) => {
+        proxyIn(model, 'p2');
+        model.sticky['new.example'] = 'p2';
+      },
+    ],
+  },
+  'stick domains by default': {
+    run: ({ config }) => void config.update({ options: { stickyByDefault: true } }),
+    steps: [
+      (model) => {
+        model.config.options = { ...model.config.options, stickyByDefault: true };
+      },
+    ],
+  },
+
+  'set the strategy': {
+    run: ({ config }) => config.setStrategy('round-robin'),
+    steps: [
+      (model) => {
+        model.config.strategy = 'round-robin';
+      },
+    ],
+  },
+  'set the interval': {
+    run: ({ config }) => void config.update({ intervalMs: 5 }),
+    steps: [
+      (model) => {
+        model.config.intervalMs = 5;
+      },
+    ],
+  },
+  'set an option': {
+    run: ({ config }) => void config.update({ options: { stickyTtlMs: 7 } }),
+    steps: [
+      (model) => {
+        model.config.options = { ...model.config.options, stickyTtlMs: 7 };
+      },
+    ],
+  },
+  'order the rules': {
+    run: ({ rules }) => rules.reorder(['c', 'b', 'a']),
+    steps: [(model) => order(model, ['c', 'b', 'a'])],
+  },
+  'order them otherwise': {
+    run: ({ rules }) => rules.reorder(['b', 'a', 'c']),
+    steps: [(model) => order(model, ['b', 'a', 'c'])],
+  },
+  'remove a rule': {
+    run: ({ rules }) => rules.delete('a'),
+    steps: [
+      (model) => {
+        const wasThere = model.rules.includes('a');
+        model.rules = model.rules.filter((name) => name !== 'a');
+        return wasThere;
+      },
+    ],
+  },
+} satisfies Record<string, Action>;
