@@ -1076,12 +1076,6 @@ export default {
       'wal_checkpoint(PASSIVE)',
     ),
     fault(
-      'driver',
-      'a read-only driver settles the log',
-      '!options.leavesLog && !options.readonly',
-      '!options.leavesLog',
-    ),
-    fault(
       'write-ahead-log',
       'after a checkpoint SQLite waits by itself',
       "      this.#connection.pragma('busy_timeout = 0');\n",

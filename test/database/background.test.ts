@@ -158,6 +158,23 @@ describe('background.all', () => {
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
   });
 
+  it('takes no answer that comes late, to a query before it', async () => {
+    const db = openNumbers(600);
+    await db.background.all('SELECT 1');
+    const ask = Worker.prototype.postMessage;
+    const spy = vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (
+      this: Worker,
+      message,
+    ) {
+      ask.call(this, message);
+      if (message.type === 'query')
+        this.emit('message', { type: 'rows', id: message.id - 1, rows: [['late']], done: true });
+    });
+    onTestFinished(() => spy.mockRestore());
+    const rows = await db.background.all('SELECT n FROM numbers');
+    expect(rows.map(toNumber)).toEqual(Array.from({ length: 600 }, (_, n) => n + 1));
+  });
+
   it('is refused from the moment on at which the database is being closed', async () => {
     const db = openNumbers(1);
     const closed = db[Symbol.asyncDispose]();

@@ -1,9 +1,10 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase } from 'proxyvault/database';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openConnection, openReader, prepareFile } from '../../../src/database/drivers/sqlite/connection.ts';
+import { assertOwnLog } from '../../../src/database/drivers/sqlite/foreign-log.ts';
 import { StatementCache } from '../../../src/database/drivers/sqlite/statements.ts';
 import { failing } from '../../support/file-calls.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
@@ -103,6 +104,29 @@ describe('a connection', () => {
     const opened = openConnection({ ...options(path), readonly: true });
     expect(opened.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual(['restored']);
     opened.close();
+  });
+
+  it('is not refused for a log that seems to be another file\u2019s while another process writes', async () => {
+    const raw = new Database(join(temporaryFolder(), 'raw.db'));
+    raw.pragma('journal_mode = WAL');
+    raw.exec('CREATE TABLE notes (text)');
+    const folder = temporaryFolder();
+    const path = join(folder, 'crashed.db');
+    for (const suffix of ['', '-wal']) copyFileSync(raw.name + suffix, path + suffix);
+    raw.close();
+    const bytes = readFileSync(path);
+    const earlier = Buffer.from(bytes);
+    earlier.writeUInt32BE(bytes.readUInt32BE(24) + 9, 24);
+    writeFileSync(path, earlier);
+    expect(thrownBy(() => assertOwnLog(path))).toMatchObject({ code: 'CORRUPT' });
+    let opened = 0;
+    // The log is opened again for the second look.
+    const write = (call: string): null => {
+      if (call === 'open' && ++opened === 2) writeFileSync(path, bytes);
+      return null;
+    };
+    expect(await failing(folder, write, () => assertOwnLog(path))).toBeNull();
+    expect(opened).toBe(2);
   });
 
   it('to a file that has gone meanwhile makes none', () => {

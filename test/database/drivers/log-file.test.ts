@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -276,6 +276,15 @@ describe('the log of a crashed database', () => {
         `byte ${at}`,
       ).toMatchObject({ code: 'CORRUPT' });
     }
+  });
+
+  it('is left to SQLite, which says what is wrong, if the file cannot be read', () => {
+    const raw = openRaw();
+    add(raw);
+    const path = temporaryFolder();
+    copyFileSync(`${raw.name}-wal`, `${path}-wal`);
+    onTestFinished(() => rmSync(`${path}-wal`));
+    assertOwnLog(path);
   });
 
   it('is left to SQLite while a rollback journal may repair the file', () => {
