@@ -1,8 +1,9 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EncryptionService, initDatabase, type KeyRotationProgress } from 'proxyvault';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { atEachStatement, Interleaving } from '../../support/interleaving.ts';
+import { time } from '../../support/virtual-time.ts';
 import { loginOf } from './actions/action.ts';
 import { type KeyName, Party, sourceNamed } from './party.ts';
 import { actAwaiting, actNow, inPool } from './stage.ts';
@@ -56,6 +57,53 @@ describe('a rotation that another process has ended, and followed by one of its 
         { state: 'primary', rows: 1 },
       ]);
       expect(await second.encryption.rotate()).toMatchObject({ resumed: true, retired: [keyId] });
+    });
+  });
+});
+
+describe('a login that another process stores under the old key at the last moment', () => {
+  /** Stores it when the rotation waits for such writers, which is as long as they may hold the old key. */
+  function storeLate(late: Party, id: string): void {
+    late.encryption.encrypt('looks which key is the primary one');
+    time.onPause = () => {
+      time.onPause = null;
+      late.credentials.store(id, loginOf('late'));
+    };
+    onTestFinished(() => {
+      time.onPause = null;
+    });
+  }
+
+  it('is rotated, although the rotation had found nothing else', async () => {
+    await inPool(async (path) => {
+      await using one = new Party(path, 'first');
+      await using late = new Party(path, 'first');
+      for (const id of ['p1', 'p2', 'p3']) one.credentials.delete(id);
+      storeLate(late, 'p1');
+      const { keyId } = await one.encryption.rotate();
+      expect(time.onPause).toBeNull();
+      expect(one.encryption.status().keys).toMatchObject([{ keyId, state: 'primary', rows: 1 }]);
+      expect(one.credentials.reveal('p1')).toMatchObject(loginOf('late'));
+    });
+  });
+
+  it('is rotated, although the rotation was resumed behind it', async () => {
+    await inPool(async (path) => {
+      await using one = new Party(path, 'first');
+      await using late = new Party(path, 'first');
+      const abort = new AbortController();
+      storeLate(late, 'p1');
+      const interrupted = one.encryption.rotate({
+        batchSize: 1,
+        signal: abort.signal,
+        onProgress: () => abort.abort(),
+      });
+      await expect(interrupted).rejects.toThrow();
+      const { keyId, resumed } = await one.encryption.rotate();
+      expect({ resumed, waiting: time.onPause }).toEqual({ resumed: true, waiting: null });
+      const { keys } = one.encryption.status();
+      expect(keys.filter(({ rows }) => rows > 0).map((key) => key.keyId)).toEqual([keyId]);
+      expect(one.credentials.reveal('p1')).toMatchObject(loginOf('late'));
     });
   });
 });
