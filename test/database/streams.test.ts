@@ -50,6 +50,12 @@ async function collectUntil(done: () => boolean): Promise<void> {
   }
 }
 
+it('of a database in memory are of that database', () => {
+  const db = openMigrated({ path: ':memory:' });
+  new ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
+  expect(read(db)).toBe(1);
+});
+
 describe('a stream', () => {
   it('that was never read from holds nothing', () => {
     const db = openPool(1);

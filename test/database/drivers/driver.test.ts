@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Steps } from '../../../src/database/drivers/driver.ts';
 import { SqliteDriver } from '../../../src/database/drivers/sqlite/driver.ts';
 import { ProxyVaultError } from '../../../src/errors.ts';
 import { openDatabase, thrownBy } from '../../support/temporary.ts';
@@ -20,6 +21,28 @@ function openNumbers(options: { busyTimeoutMs?: number } = {}) {
     all: (): unknown[] => driver.all('SELECT n FROM numbers ORDER BY n', {}, (row) => row.n),
   };
 }
+
+describe('a long transaction', () => {
+  it.each([1, 2, 3])('that is not wanted any more at its question %i stores nothing', async (question) => {
+    const { db, all } = openNumbers();
+    const driver = db.driver as SqliteDriver;
+    let asked = 0;
+    const steps = function* (): Steps<'sync', void> {
+      yield driver.run('INSERT INTO numbers VALUES (1)', {});
+    };
+    const job = driver.transactionInSlices(steps, {
+      pause: () => Promise.resolve(),
+      assertWanted: () => {
+        if (++asked === question) throw new Error('not wanted');
+      },
+    });
+    await expect(job).rejects.toThrow('not wanted');
+    expect(all()).toEqual([]);
+    expect(driver.inTransaction).toBe(false);
+    driver.run('INSERT INTO numbers VALUES (2)', {});
+    expect(all()).toEqual([2]);
+  });
+});
 
 describe('what follows a transaction', () => {
   it('is done at once outside of one; else once, after the outermost has ended, stored or not', () => {

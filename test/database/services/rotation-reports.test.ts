@@ -90,6 +90,21 @@ describe('rotate', () => {
     expect(rowsOf(db, 'encryption_keys')).toHaveLength(1);
   });
 
+  it('that is stopped between two pages that it verifies retires nothing', async () => {
+    const { db, encryption } = openPool(501);
+    const stop = new AbortController();
+    const onProgress = ({ phase }: { phase: string }): void => {
+      if (phase === 'verifying') stop.abort(new Error('enough'));
+    };
+    await expect(encryption.rotate({ signal: stop.signal, onProgress })).rejects.toThrow('enough');
+    expect(rowsOf(db, 'encryption_keys')).toHaveLength(2);
+    expect(await encryption.rotate()).toMatchObject({
+      resumed: true,
+      rotated: 0,
+      retired: [expect.any(String)],
+    });
+  });
+
   it('says that old ciphertext is left in the log while a reader holds it up', async () => {
     const { db, key } = openPool(2);
     const impatient = initDatabase({ path: db.path, busyTimeoutMs: 0 });
