@@ -209,7 +209,9 @@ function writeExports({ library, db, encryption }) {
   const exports = EXPORTS.map(({ file, ...options }) => {
     const leftOut = [];
     const onLeftOut = ({ id, part, reason }) => leftOut.push({ id, part: part ?? null, reason });
-    files[`exports/${file}`] = [...library.exportProxies(db, { encryption, ...options, onLeftOut })].join('');
+    files[`exports/${file}`] = Array.from(
+      library.exportProxies(db, { encryption, ...options, onLeftOut }),
+    ).join('');
     return { file: `exports/${file}`, ...options, leftOut };
   });
   return { exports, files };
