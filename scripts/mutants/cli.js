@@ -504,7 +504,12 @@ export default {
         "'fits' as 'fits' | 'does not fit'",
       ],
       ['a pending migration is not told', '...(isPending ? [', '...(report === null ? ['],
-      ['a locked key is not found', "if (code === 'KEY_LOCKED' || details", 'if (details'],
+      [
+        'a locked key is not found',
+        "if (code === 'KEY_LOCKED' || details",
+        'if (details',
+        'The command line waits for its key sources: none of them is KEY_LOCKED.',
+      ],
       ['the replaced pool is not named', 'report.replaced === null ? []', 'report.replaced !== null ? []'],
     ]),
     ...of('commands/rules.ts', [

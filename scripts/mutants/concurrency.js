@@ -237,7 +237,7 @@ export default {
     },
     {
       file: 'src/database/drivers/sqlite/driver.ts',
-      what: 'a snapshot is none',
+      what: 'a snapshot does not begin',
       from: "    this.#control('BEGIN');\n    try {\n      return work();",
       to: '    try {\n      return work();',
     },

@@ -28,7 +28,7 @@ export default {
     at('drivers/transaction', 'the last cause counts', 'this.#cause ??= cause', 'this.#cause = cause'),
     at(
       'drivers/transaction',
-      'a lost transaction goes on',
+      'a lost transaction continues',
       '    if (this.#cause === null) return;\n    const',
       '    if (this.#cause !== undefined) return;\n    const',
     ),
@@ -199,7 +199,7 @@ export default {
     ),
     fault(
       'driver',
-      'a long transaction goes on although it is not wanted',
+      'a long transaction continues although it is not wanted',
       '          await turn;\n          assertWanted();',
       '          await turn;',
       'It is asked again before the commit: only time is lost.',
@@ -223,7 +223,7 @@ export default {
       'if (this.#transaction === null) work();',
       'if (this.#transaction === null || this.#transaction.savepoints === 0) work();',
     ),
-    fault('driver', 'a snapshot is none', "    this.#control('BEGIN');\n", ''),
+    fault('driver', 'a snapshot does not begin', "    this.#control('BEGIN');\n", ''),
     fault('driver', 'a snapshot stays open', "this.#runControl('END')", 'void 0'),
     fault('driver', 'a read-only piece of work may write', "    this.pragma('query_only = ON');\n", ''),
     fault(
@@ -491,7 +491,7 @@ export default {
     ),
     fault(
       'connection',
-      'durability normal is none',
+      'durability normal is off',
       "durability === 'full' ? 2 : 1",
       "durability === 'full' ? 2 : 0",
     ),
@@ -991,7 +991,7 @@ export default {
     ),
     fault(
       'readers',
-      'a stream goes on after close()',
+      'a stream continues after close()',
       '    if (this.#closed) throw this.#closed;\n    try {\n      const step',
       '    try {\n      const step',
     ),
@@ -1095,8 +1095,8 @@ export default {
       "    return '';",
     ),
 
-    fault('background', 'a query goes on after its abort', '    this.#query?.reject(signal.reason);\n', ''),
-    fault('background', 'an aborted query is begun', '    options.signal?.throwIfAborted();\n', ''),
+    fault('background', 'a query continues after its abort', '    this.#query?.reject(signal.reason);\n', ''),
+    fault('background', 'an aborted query is started', '    options.signal?.throwIfAborted();\n', ''),
     fault('background', 'a query is not logged', '    this.#options.log?.(sql);\n', ''),
     fault(
       'background',

@@ -837,7 +837,7 @@ export default {
         'fields.size > 1 || hasHost',
       ],
       [
-        'a header in a comment is none',
+        'a header in a comment is ignored',
         'return hidden?.hasHost && hidden',
         'return hidden?.hasHost === false && hidden',
       ],

@@ -127,12 +127,12 @@ export default {
         '',
       ],
       [
-        'a login without a password is none',
+        'a login without a password is ignored',
         "username !== '' || password !== '' || rotateUrl",
         "password !== '' || rotateUrl",
       ],
       [
-        'a login without a username is none',
+        'a login without a username is ignored',
         "username !== '' || password !== '' || rotateUrl",
         "username !== '' || rotateUrl",
       ],
@@ -481,7 +481,7 @@ export default {
     ...of('repositories/import-memory', [
       ['positions fall together', '| (1 << (bit & 31))', '| (1 << (bit & 15))'],
       ['two passwords of one proxy are one', 'else if (chunk[at] !== password) chunk[at] = SEVERAL;', ''],
-      ['a hidden password is none', "fingerprint === '' ? 1 :", "fingerprint === '' ? NONE :"],
+      ['a hidden password counts as no password', "fingerprint === '' ? 1 :", "fingerprint === '' ? NONE :"],
       [
         'a malformed position is not found',
         'return !Number.isSafeInteger(position) || this.isRepeated(position);',
@@ -880,7 +880,7 @@ export default {
       ['no latencies have a mean of 0', 'latencyCount === 0 ? null', 'latencyCount === 0 ? 0'],
       ['the day itself is removed too', 'WHERE date < :day LIMIT', 'WHERE date <= :day LIMIT'],
       ['the limit of a removal is ignored', 'WHERE date < :day LIMIT :limit)', 'WHERE date < :day)'],
-      ['a latency of 0 is none', 'latency >= 0 && latency', 'latency > 0 && latency'],
+      ['a latency of 0 is rejected', 'latency >= 0 && latency', 'latency > 0 && latency'],
       ['fractions are summed', ' AND ${column} = CAST(${column} AS INTEGER)', ''],
       ['a malformed row is not reported', 'if (malformed > 0)', 'if (malformed < 0)'],
       ['an open range begins in 1970', "'0000-01-01'", "'1970-01-02'"],
@@ -1031,7 +1031,7 @@ export default {
         'WHERE status = :status ORDER BY id',
         'WHERE status = :status ORDER BY id DESC',
       ],
-      ['a status that is none finds nothing', "parse(filterSchema, { status }, 'filter');", ''],
+      ['an unknown status finds nothing', "parse(filterSchema, { status }, 'filter');", ''],
       [
         'a statistic of an unknown proxy is kept',
         "if (changed === 0) throw notFound('proxy', id);",
@@ -1487,7 +1487,7 @@ export default {
       ['a month may be 13', '(?:0[1-9]|1[0-2])', '(?:0[1-9]|1[0-3])'],
       ['the year 10000 is stored', 'time <= 253_402_300_799_999', 'time <= 253_402_300_800_000'],
       ['the year -1 is stored', 'time >= -62_167_219_200_000', 'time >= -62_167_219_200_001'],
-      ['a time with an offset is none', '(?:Z|[+-]\\d\\d:\\d\\d))?$/', '(?:Z))?$/'],
+      ['a time with an offset is rejected', '(?:Z|[+-]\\d\\d:\\d\\d))?$/', '(?:Z))?$/'],
       ['a local time is taken', '(?:Z|[+-]\\d\\d:\\d\\d))?$/', '(?:Z|[+-]\\d\\d:\\d\\d)?)?$/'],
       [
         'every stored text is a time',

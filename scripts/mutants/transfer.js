@@ -104,7 +104,7 @@ export default {
         'sync && !force ? { most: maxRemove } : null',
         'sync && force ? { most: maxRemove } : null',
       ],
-      ['a limit that is none is ignored', '  assertMaxRemove(maxRemove);\n', ''],
+      ['an invalid limit is ignored', '  assertMaxRemove(maxRemove);\n', ''],
       ['a sync without a tag does nothing', 'if (sync && tag === undefined)', 'if (sync && tag === null)'],
       [
         'a batch may be 0',
@@ -327,7 +327,7 @@ export default {
         'if (sync && tag && isLast) this.#tagged =',
       ],
       [
-        'a stopped sync goes on',
+        'a stopped sync continues',
         'removal.stopped && !this.#options.dryRun',
         'removal.stopped && this.#options.dryRun',
       ],
@@ -360,7 +360,7 @@ export default {
     ...of('transfer/named-lists', [
       ['a path is a list', '  assertNoPath(source);\n', ''],
       ['a URL is a list', '  assertNoDownload(source);\n', ''],
-      ['a source that is none is read', '  assertListSource(source);\n', ''],
+      ['an invalid source is read', '  assertListSource(source);\n', ''],
       [
         'a list among named ones may have no name',
         "throw new ProxyVaultError('INVALID_INPUT', `The list at index",

@@ -116,7 +116,7 @@ describe('key verify', () => {
 });
 
 describe('moving the key', () => {
-  it('says where it is now, and recommends a recovery code only if there is none', () => {
+  it('says where it is now, and recommends a recovery code only if none was made', () => {
     const { run, json, keyFile } = openLogins(1);
     const next = 'Next: proxyvault key recovery-code';
     const moved = run(['key', 'file']);

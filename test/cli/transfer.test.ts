@@ -96,6 +96,17 @@ describe('a sync from the command line', () => {
     Array.from({ length: count }, (_, n) => `h${n + 1}.example:80:canary-u:canary-p\n`).join('');
   const sync = ['import', '-', '--tag', 'a', '--sync'];
 
+  it.each([
+    [20, undefined],
+    [21, '... and 1 more'],
+  ])('that is stopped before it removes %i shows twenty of them, and counts the rest', (removed, more) => {
+    const { run } = commandLine();
+    expect(run(sync, { input: hosts(removed + 1) }).status).toBe(0);
+    const { stderr } = run(sync, { input: hosts(1) });
+    expect(stderr.match(/^ {2}[\da-f-]{36} http:\/\/h\d+\.example:80$/gm)).toHaveLength(20);
+    expect(/\.\.\. and .*/.exec(stderr)?.[0]).toBe(more);
+  });
+
   it('that would remove most of the pool is stopped, with a list of what would go', () => {
     const { run } = commandLine();
     expect(run(sync, { input: hosts(32) }).status).toBe(0);

@@ -47,7 +47,7 @@ describe('the format that is asked for', () => {
       expect(proxiesOf(await collect('u:p@h.example:1', { format }))).toEqual([]);
   });
 
-  it.each(LIST_FORMATS)('%s does not make a list of what is none', async (format) => {
+  it.each(LIST_FORMATS)('%s does not make a list of another document', async (format) => {
     for (const text of [
       '<!doctype html>\n<p>h.example:1</p>',
       'PK\u0003\u0004h.example:1',

@@ -133,7 +133,7 @@ describe('the protocol of a list in JSON', () => {
   });
 
   it.each(['http_socks5', 'http and socks4', 'socks4-socks5', 'httpSocks5'])(
-    'is none if the name has several, as %s',
+    'is ignored if the name has several, as %s',
     async (name) => {
       expect(await collect(JSON.stringify({ [name]: ['h.example:1'] }))).toMatchObject([
         { code: 'bad-record', reason: 'the name of the list has several protocols' },

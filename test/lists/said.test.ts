@@ -136,7 +136,7 @@ describe('what words after an address say', () => {
   });
 
   it.each(['8080', '80 90', 'AS0', 'XX9', 'https://r.example', 'https://r.example/'])(
-    '%j is none of them',
+    '%j is not one of them',
     async (words) => {
       expect(kindsOf(await collect(`192.0.2.1:80 ${words}`))).toEqual(['trailing-text']);
     },

@@ -190,7 +190,7 @@ describe('a proxy that does not fit what is wanted is passed', () => {
     expect(events.count()).toBe(0);
   });
 
-  it('and if there is none that fits, the message says what was wanted', () => {
+  it('and if no proxy fits, the message says what was wanted', () => {
     for (const [wish, words] of [
       [{ protocol: 'https' }, 'no active https proxy:'],
       [{ region: 'XX' }, 'no active XX proxy:'],

@@ -7,7 +7,7 @@ import timers from 'node:timers/promises';
  */
 class VirtualTime {
   #now = 1000;
-  /** Hears of each pause, before the clock goes on. */
+  /** Hears of each pause, before the clock advances. */
   onPause: ((milliseconds: number) => void) | null = null;
 
   now(): number {

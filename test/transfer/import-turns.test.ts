@@ -128,4 +128,27 @@ describe('an import lets the event loop have its turns', () => {
     expect(await encryption.verify()).toMatchObject({ ok: true });
     expect(await db.check()).toMatchObject({ ok: true });
   });
+
+  it('and a sync in batches is stopped before it removes many that another process has tagged meanwhile', async () => {
+    const { db, proxies } = pool();
+    using other = initDatabase({ path: db.path });
+    await importProxies(db, '1.example:1\n2.example:2\n3.example:3\n', { tag: 'a' });
+    let added: Promise<unknown> | undefined;
+    const addOnce = (): void => {
+      added ??= importProxies(other, listOf(20).replaceAll(/:user.*/g, ''), { tag: 'a' });
+    };
+    const job = importProxies(db, '1.example:1\n2.example:2\n3.example:3\n', {
+      tag: 'a',
+      sync: true,
+      batch: 1,
+      // Called first in the first batch: the list was tried as a whole before.
+      onProgress: ({ phase }) => void (phase === 'storing' && setImmediate(addOnce)),
+    });
+    await expect(job).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('Nothing was removed; the 3 proxies of earlier batches stay stored.'),
+    });
+    expect(await added).toMatchObject({ added: 20 });
+    expect(proxies.count()).toBe(23);
+  });
 });

@@ -229,8 +229,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
   }
 
   /**
-   * Puts a new data key in place and encrypts every credential anew, in short transactions, bound to its row. It may be
-   * killed at any moment and goes on when it is called again; everyone can read meanwhile.
+   * Puts a new data key in place and encrypts every credential again, in short transactions, bound to its row. It may be
+   * killed at any moment and continues when it is called again; everyone can read meanwhile.
    *
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
    */
@@ -263,7 +263,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
 
   /**
    * Moves the database to another key source, or another protection of the same key file, and makes a new key there. The
-   * keys of the database are wrapped anew, the credentials stay as they are.
+   * keys of the database are wrapped again, the credentials stay as they are.
    *
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
    */

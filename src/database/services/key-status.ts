@@ -178,7 +178,7 @@ function adviceOn(status: KeyStatus): string[] {
   const advice: string[] = [];
   if (rotation)
     advice.push(
-      `A rotation was not finished: \`proxyvault key rotate\` goes on with the ${rotation.left} left.`,
+      `A rotation was not finished: \`proxyvault key rotate\` continues with the ${rotation.left} left.`,
     );
   const damaged = sourceProblem === null ? keys.filter(({ problem }) => problem === 'KEY_INVALID') : [];
   if (damaged.length > 0)

@@ -357,7 +357,7 @@ export class Keyset implements CredentialCipher {
   }
 }
 
-/** Other threads of work go on with what can be had: an error is thrown when its key is needed. */
+/** The value, or the typed error that is thrown later, when the value is needed. */
 function attempt<T>(work: () => T): T | ProxyVaultError {
   try {
     return work();

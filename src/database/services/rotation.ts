@@ -22,7 +22,7 @@ export interface KeyRotationOptions {
   onProgress?: ((progress: KeyRotationProgress) => void) | undefined;
   /** How many credentials a transaction takes: 1 to 10,000, 500 unless given. Others write between two of them. */
   batchSize?: number | undefined;
-  /** Stops between two batches, with the signal's reason; the next `rotate` or `open` goes on from there. */
+  /** Stops between two batches, with the signal's reason; the next `rotate` or `open` continues from there. */
   signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface KeyRotationReport {
   keyId: string;
   /** It went on with a rotation that was interrupted. */
   resumed: boolean;
-  /** How many credentials were encrypted anew by this call. */
+  /** How many credentials this call has encrypted again. */
   rotated: number;
   /** How many of them had been unbound, or bound to the id of their proxy and not to its address. */
   bound: number;
@@ -47,8 +47,8 @@ export interface KeyRotationReport {
 const MOST_PASSES = 5;
 
 /**
- * Puts a new data key in place and encrypts every credential anew, in short write transactions, each with its cursor:
- * whatever moment it ends at, every credential is readable, and the next call goes on.
+ * Puts a new data key in place and encrypts every credential again, in short write transactions, each with its cursor:
+ * whatever moment it ends at, every credential is readable, and the next call continues.
  */
 export async function rotate(keyset: Keyset, options: KeyRotationOptions): Promise<KeyRotationReport> {
   options.signal?.throwIfAborted();
@@ -96,7 +96,7 @@ function* begin(keyset: Keyset): Steps<'sync', Begun> {
   keyset.refresh();
   keyset.assertOwn();
   const state = keyset.config.get()?.rotation;
-  // One to a key that is damaged is begun anew.
+  // A rotation to a damaged key starts again with a new one.
   if (state && keyset.problemOf(state.keyId) === null)
     return { state, key: keyset.dataKey(state.keyId), resumed: true };
   const key = yield* keyset.replacePrimary();

@@ -87,7 +87,7 @@ describe('a log', () => {
     expect(summarizeLog(join(temporaryFolder(), 'absent'))).toBeNull();
   });
 
-  it('ends before what is damaged, and is none if its beginning is', () => {
+  it('ends before what is damaged, and is ignored if its beginning is damaged', () => {
     const raw = openRaw();
     const before = summarizeLog(`${raw.name}-wal`);
     const end = readFileSync(`${raw.name}-wal`).length;
@@ -146,7 +146,7 @@ describe('a log', () => {
     expect(summarizeLog(path)).toMatchObject({ pageSize: 512, pageCount: pageCount(raw), complete: true });
   });
 
-  it('with pages of a size that SQLite does not have is none, although its checksums are right', () => {
+  it('with pages of a size that SQLite does not have is ignored, although its checksums are right', () => {
     const raw = openRaw(512);
     add(raw);
     const path = `${crash(raw)}-wal`;

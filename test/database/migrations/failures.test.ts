@@ -1,28 +1,11 @@
 import Database from 'better-sqlite3';
-import type { DatabaseManager, DatabaseOptions, MigrationSource } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { migrationFile as file } from '../../support/migration-files.ts';
+import { migrationFile as file, linesOf, reopen, source } from '../../support/migration-files.ts';
 import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const one = file('001_tasks', 'CREATE TABLE tasks (id);', 'DROP TABLE tasks;');
 const three = file('003_tags', 'CREATE TABLE tags (id);', 'DROP TABLE tags;');
-const source = (namespace: string, ...files: MigrationSource['files']): MigrationSource => ({
-  namespace,
-  files,
-});
-
-const linesOf = (db: DatabaseManager): unknown[] =>
-  db.driver.all(
-    `SELECT position, namespace, name FROM schema_migrations WHERE namespace <> 'proxyvault' ORDER BY position`,
-    {},
-    ({ namespace, name }) => `${String(namespace)}/${String(name)}`,
-  );
-
-function reopen(db: DatabaseManager, options: Partial<DatabaseOptions>): DatabaseManager {
-  db.close();
-  return openDatabase({ ...options, path: db.path });
-}
-
 describe('a statement that SQLite rejects', () => {
   it('says what to do on a new file and on an older one, and is a plain error on a current one', () => {
     const wrong = (db: DatabaseManager): unknown =>

@@ -1,30 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseManager, DatabaseOptions, MigrationSource } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
-import { migrationFile as file } from '../../support/migration-files.ts';
+import { migrationFile as file, linesOf, reopen, source } from '../../support/migration-files.ts';
 import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const one = file('001_tasks', 'CREATE TABLE tasks (id);', 'DROP TABLE tasks;');
 const two = file('002_notes', 'CREATE TABLE notes (id);', 'DROP TABLE notes;');
 const three = file('003_tags', 'CREATE TABLE tags (id);', 'DROP TABLE tags;');
-const source = (namespace: string, ...files: MigrationSource['files']): MigrationSource => ({
-  namespace,
-  files,
-});
-
-const linesOf = (db: DatabaseManager): unknown[] =>
-  db.driver.all(
-    `SELECT position, namespace, name FROM schema_migrations WHERE namespace <> 'proxyvault' ORDER BY position`,
-    {},
-    ({ namespace, name }) => `${String(namespace)}/${String(name)}`,
-  );
-
-function reopen(db: DatabaseManager, options: Partial<DatabaseOptions>): DatabaseManager {
-  db.close();
-  return openDatabase({ ...options, path: db.path });
-}
-
 describe('the ledger', () => {
   it('keeps migrations of one name apart by their namespace', () => {
     const shopOne = file('001_tasks', 'CREATE TABLE shop_tasks (id);', 'DROP TABLE shop_tasks;');

@@ -2,14 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  type DatabaseManager,
-  type DatabaseOptions,
-  type MigrationSource,
-  migrationsFromFolder,
-} from 'proxyvault/database';
+import { type DatabaseManager, type MigrationSource, migrationsFromFolder } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
-import { migrationFile as file } from '../../support/migration-files.ts';
+import { migrationFile as file, reopen } from '../../support/migration-files.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const app = (...files: { name: string; sql: string }[]): MigrationSource => ({ namespace: 'app', files });
@@ -17,11 +12,6 @@ const app = (...files: { name: string; sql: string }[]): MigrationSource => ({ n
 const one = file('001_tasks', 'CREATE TABLE tasks (id INTEGER PRIMARY KEY);', 'DROP TABLE tasks;');
 const two = file('002_notes', 'CREATE TABLE notes (id INTEGER PRIMARY KEY);', 'DROP TABLE notes;');
 const three = file('003_tags', 'CREATE TABLE tags (id INTEGER PRIMARY KEY);', 'DROP TABLE tags;');
-
-function reopen(db: DatabaseManager, options: Partial<DatabaseOptions> = {}): DatabaseManager {
-  db.close();
-  return openDatabase({ ...options, path: db.path });
-}
 
 const tables = (db: DatabaseManager): unknown[] =>
   db.driver.all(

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { type EncryptedData, ProxyVaultError } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
@@ -49,6 +50,20 @@ describe('a stored credential', () => {
       boundToId,
     };
   };
+
+  it.each([{ username: 'canary' }, { username: 'canary', password: 7 }, ['canary'], 'canary', null])(
+    'that a newer version has written in a form of its own is INVALID_ROW, and not quoted: %j',
+    (login) => {
+      const sealed = encryption.cipherOf(db).seal('a', ADDRESS, 'login', JSON.stringify(login));
+      credentials.save('a', sealed);
+      const error = thrownBy(() => credentials.reveal('a'));
+      expect(error).toMatchObject({
+        code: 'INVALID_ROW',
+        details: { table: 'encrypted_credentials', id: 'a' },
+      });
+      expect(inspect(error, { depth: null })).not.toContain('canary');
+    },
+  );
 
   it('is read back in the form that it was given in, whatever form it replaces', () => {
     const given = Object.values(forms());

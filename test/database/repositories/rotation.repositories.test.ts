@@ -403,6 +403,25 @@ describe('ProxyUsageStatsRepository', () => {
     expect(usage.range().map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
   });
 
+  it('prunes events and days, or neither', () => {
+    const { usage, db, a } = openUsage();
+    const events = new RotationEventsRepository(db);
+    usage.record(a, { success: true, date: '2025-12-10' });
+    // The newest one always stays.
+    for (const timestamp of ['2025-12-10', '2025-12-11'])
+      events.append({ previousProxyId: null, newProxyId: a, reason: 'manual', timestamp });
+    db.driver.exec(
+      `CREATE TRIGGER keep BEFORE DELETE ON proxy_usage_stats BEGIN SELECT RAISE(ABORT, 'kept'); END`,
+    );
+    const time = new Date('2025-12-31');
+    expect(thrownBy(() => db.prune({ eventsOlderThan: time, statsOlderThan: time }))).toMatchObject({
+      code: 'CONSTRAINT',
+    });
+    expect([events.count(), usage.totals().requestCount]).toEqual([2, 1]);
+    db.driver.exec('DROP TRIGGER keep');
+    expect(db.prune({ eventsOlderThan: time, statsOlderThan: time })).toEqual({ events: 1, stats: 1 });
+  });
+
   it('prunes nothing for options that there are not, such as a misspelt one', () => {
     const { db } = open();
     for (const options of [

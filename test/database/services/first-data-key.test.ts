@@ -187,7 +187,7 @@ describe('a data key', () => {
       code: 'KEY_MISMATCH',
     });
     expect(thrownBy(() => foreign.createRecoveryCode())).toMatchObject({ code: 'KEY_MISMATCH' });
-    // A name that is none says nothing of the key that wraps it: the one in use is tried, and opening writes its name.
+    // A malformed name says nothing of the key that wraps it: the key in use is tried, and opening writes its name.
     run(db, `UPDATE encryption_keys SET kek_id = 'x'`);
     expect(await service.verify()).toMatchObject({ ok: true, checked: ids.length });
     await EncryptionService.open({ key, database: db });

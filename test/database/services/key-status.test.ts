@@ -98,7 +98,7 @@ describe('the status of a sound pool', () => {
       rotation: { keyId: state?.rotation_key_id, startedAt: expect.stringMatching(/^\d{4}-.*T/), left: 3 },
       direct: [{ keyId: service.keyId(), rows: 1 }],
       unbound: 1,
-      advice: [expect.stringContaining('goes on with the 3 left'), NO_CODE],
+      advice: [expect.stringContaining('continues with the 3 left'), NO_CODE],
     });
     expect(status.keys.map(({ state, rows }) => ({ state, rows }))).toEqual([
       { state: 'decrypt-only', rows: 2 },

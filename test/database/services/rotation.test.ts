@@ -11,7 +11,7 @@ import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../sup
 const keyIds = (db: DatabaseManager): unknown[] => rowsOf(db, 'encryption_keys').map(({ key_id }) => key_id);
 
 describe('rotate', () => {
-  it('encrypts every credential anew, says how far it is, and retires the old key', async () => {
+  it('encrypts every credential again, says how far it is, and retires the old key', async () => {
     const { db, encryption, credentials, ids } = openPool(1201);
     const [old] = keyIds(db);
     const before = rowsOf(db, 'encrypted_credentials');
@@ -207,7 +207,7 @@ describe('rotate', () => {
     expect(rowsOf(db, 'encryption_keys')).toEqual(before);
   });
 
-  it('to a key that is damaged meanwhile is begun anew', async () => {
+  it('to a key that is damaged meanwhile starts again', async () => {
     const { db, encryption, key } = openPool(40);
     const stop = new AbortController();
     await encryption

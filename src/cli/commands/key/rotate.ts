@@ -11,7 +11,7 @@ export function rotateCommand(): Command {
   return withVaultOptions(
     new Command('rotate')
       .description(
-        'encrypt every credential anew under a new key; it may be killed, and goes on when run again',
+        'encrypt every credential again under a new key; it may be killed, and continues when run again',
       )
       .option('--batch <n>', 'credentials a transaction', positiveNumber, 500),
     'proxyvault key rotate',

@@ -108,7 +108,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   return openConnection(options);
 }
 
-/** Which file is at a path; null if there is none. */
+/** Which file is at a path; null if nothing is there. */
 function fileAt(path: string): string | null {
   return withFileErrors(`${path} cannot be opened`, path, () => identityOf(path));
 }

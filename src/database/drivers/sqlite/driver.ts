@@ -27,7 +27,7 @@ export interface SqliteDriverOptions extends ConnectionOptions {
 
 /** How a long transaction lets the event loop have its turns. */
 interface Slicing {
-  /** A promise to wait for, or null to go on at once. */
+  /** A promise to wait for, or null to continue at once. */
   pause: () => Promise<void> | null;
   /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
   assertWanted: () => void;

@@ -127,7 +127,7 @@ class KeyringFile implements KeySource {
     return readKeyFile(this.location, this.#trusted);
   }
 
-  /** What `see` finds in the file; null if there is none, or it cannot be read: reading the key says what is wrong. */
+  /** What `see` finds in the file; null if the file is missing or cannot be read: reading the key says what is wrong. */
   #look<T>(see: (text: string) => T): T | null {
     try {
       const text = this.#readFile();
