@@ -162,6 +162,7 @@ export default {
       ['a rotation is not stored', '  yield keyset.config.startRotation(key.id);\n', ''],
       ['a rotation is not ended', 'if (state) yield keyset.config.endRotation();', ''],
       ['a rotation that was cut off early does not stop', '      signal?.throwIfAborted();\n      const page', '      const page'],
+      ['the log is emptied after the key is gone only', '  keyset.truncateLog();\n  report.retired', '  report.retired'],
       ['a rotation does not stop while it verifies', '    options.signal?.throwIfAborted();\n    options.onProgress', '    options.onProgress'],
       ['a rotation starts though it was stopped', '  options.signal?.throwIfAborted();\n  await keyset.reload();', '  await keyset.reload();'],
       ['rotated messages are not counted', '(yield keyset.keys.reserve(keyId, messages, MOST_MESSAGES)) !== null', 'messages <= MOST_MESSAGES'],

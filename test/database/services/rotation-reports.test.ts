@@ -1,9 +1,11 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { initDatabase } from 'proxyvault/database';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { loginOf, openPool, rowsOf } from '../../support/pool.ts';
-import { openMigrated } from '../../support/temporary.ts';
+import { openMigrated, temporaryFolder } from '../../support/temporary.ts';
 
 const run = (db: DatabaseManager, sql: string): number => db.driver.run(sql, {});
 
@@ -103,6 +105,17 @@ describe('rotate', () => {
       rotated: 0,
       retired: [expect.any(String)],
     });
+  });
+
+  it('empties the log of old ciphertext before it deletes the key', async () => {
+    const sizes: number[] = [];
+    const path = join(temporaryFolder(), 'pool.db');
+    const verbose = (sql: string): void => {
+      if (sql.startsWith('DELETE FROM encryption_keys')) sizes.push(statSync(`${path}-wal`).size);
+    };
+    const { encryption } = openPool(3, { db: openMigrated({ path, verbose }) });
+    expect(await encryption.rotate()).toMatchObject({ retired: [expect.any(String)], logTruncated: true });
+    expect(sizes.at(-1)).toBe(0);
   });
 
   it('says that old ciphertext is left in the log while a reader holds it up', async () => {
