@@ -20,6 +20,7 @@ export default {
     'test/database/write-ahead-log',
     'test/database/background',
     'test/database/streams',
+    'repositories/rotation.repositories',
     'test/database/permissions',
     'test/faults/file-order',
     'test/faults/disk-full',
