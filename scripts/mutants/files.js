@@ -192,6 +192,13 @@ export default {
     ),
     fault(
       'lock',
+      'a lock is broken that was taken meanwhile',
+      'if (holderOf(path)?.id === found.id) rmSync(path, { force: true });\n    return true;',
+      'rmSync(path, { force: true });\n    return true;',
+    ),
+    fault('lock', 'a guard stays', '    release(guard, own);\n', '    holderOf(guard);\n'),
+    fault(
+      'lock',
       'a failed release is an error',
       '  if (!isReleased) unreleased.add(id);\n',
       "  if (!isReleased) throw new ProxyVaultError('IO', path);\n",

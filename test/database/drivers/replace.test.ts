@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, readdirSync, renameSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase, restoreDatabase } from 'proxyvault/database';
@@ -81,6 +91,21 @@ describe.skipIf(process.platform === 'win32')('the file that takes the place of 
       )) as Error,
     ];
     expect(message).toContain(`move ${path} away`);
+  });
+
+  it('is not put there if its name cannot be given, and a damaged pool then has its log again', async () => {
+    const { path, backup, folder } = await poolAndBackup();
+    writeFileSync(path, 'damaged beyond reading');
+    writeFileSync(`${path}-wal`, 'its log');
+    let renames = 0;
+    // The first moves the log beside the name under which the pool is kept.
+    const second = (call: string): Answer | null => (call === 'rename' && ++renames === 2 ? 'EIO' : null);
+    const error = await failing(folder, second, () => restoreDatabase(backup, path, { overwrite: true }));
+    expect(error).toMatchObject({ code: 'IO' });
+    expect(renames).toBe(3);
+    expect(readdirSync(folder).sort()).toEqual(['pool.db', 'pool.db-wal']);
+    expect(readFileSync(`${path}-wal`, 'utf8')).toBe('its log');
+    expect(readFileSync(path, 'utf8')).toBe('damaged beyond reading');
   });
 });
 
