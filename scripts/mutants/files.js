@@ -196,7 +196,6 @@ export default {
       'if (holderOf(path)?.id === found.id) rmSync(path, { force: true });\n    return true;',
       'rmSync(path, { force: true });\n    return true;',
     ),
-    fault('lock', 'a guard stays', '    release(guard, own);\n', '    holderOf(guard);\n'),
     fault(
       'lock',
       'a failed release is an error',
