@@ -235,6 +235,18 @@ describe('restoreDatabase', () => {
     expect(replacedIn(folder)).toContain(basename(stuck));
   });
 
+  it('goes to where a killed process has left a pool with its log, which belongs to that pool', async () => {
+    const { backup, path } = await poolAndBackup();
+    const killed = openMigrated();
+    new ProxyRepository(killed).create({ host: 'killed', port: 1, protocol: 'http' });
+    rmSync(path);
+    for (const suffix of ['', '-wal']) copyFileSync(`${killed.path}${suffix}`, `${path}${suffix}`);
+    const { notes, replaced } = await restoreDatabase(backup, path, { overwrite: true });
+    expect(notes).toEqual([]);
+    expect(hostsOf(path)).toEqual(['new']);
+    expect(hostsOf(String(replaced))).toEqual(['killed']);
+  });
+
   it('goes to where only a log was left, which is kept', async () => {
     const { backup, folder, path } = await poolAndBackup();
     rmSync(path);

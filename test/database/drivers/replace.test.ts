@@ -154,6 +154,13 @@ describe('a lock against every other connection', () => {
   });
 });
 
+it('the lock under which a pool is replaced has all on the disk when it commits', async () => {
+  const { path } = await poolAndBackup();
+  const lock = await lockAlone(path, 0);
+  expect(lock.pragma('synchronous', { simple: true })).toBe(2);
+  lock.close();
+});
+
 describe('a restore', () => {
   it('waits until nobody has the pool open', async () => {
     const { path, backup } = await poolAndBackup();

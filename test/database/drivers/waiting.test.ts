@@ -54,6 +54,32 @@ describe('a wait for the lock', () => {
     expect(never).not.toHaveBeenCalled();
   });
 
+  it.each([
+    [0, 0.05, 0.45],
+    [500, 0.05, 0.45],
+    [1000, 0.1, 0.9],
+    [4000, 0.4, 3.6],
+    [60_000, 0.4, 3.6],
+  ])('that has lasted %i ms pauses from %d to %d ms', (waited, shortest, longest) => {
+    const times = [0];
+    vi.spyOn(performance, 'now').mockImplementation(() => times.pop() ?? waited);
+    const pauses: number[] = [];
+    vi.spyOn(Atomics, 'wait').mockImplementation(((
+      _: unknown,
+      __: number,
+      ___: number,
+      milliseconds: number,
+    ) => {
+      pauses.push(milliseconds);
+      return 'timed-out';
+    }) as never);
+    waitForLock(busy, { path: '/pool.db', timeoutMs: 90_000 }, takenFor(199));
+    expect(pauses).toHaveLength(200);
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(shortest);
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(longest);
+    expect(Math.max(...pauses)).toBeGreaterThan((shortest + longest) / 2);
+  });
+
   it('ends with any other error at once', () => {
     const other = engineError('SQLITE_FULL');
     const fail = (): never => {
