@@ -4,19 +4,19 @@ export default {
   faults: [
     // Key rotation.
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a rotation begins with keys that were read before the lock',
       from: "// Under the lock: the key that new ones are wrapped by must be this database's.\n  keyset.refresh();\n",
       to: '',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a rotation does not look whether another process has ended it before it counts messages',
       from: 'if (keyset.config.get()?.rotation?.keyId !== keyId) return false;',
       to: '',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a batch is stored although another process has ended the rotation',
       from: 'if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;',
       to: 'yield keyset.config.advanceRotation(keyId, cursor);',
@@ -24,61 +24,61 @@ export default {
         'a rotation that ends another has encrypted its credentials too, so that none of them is still as it was read: swap changes nothing',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'no wait for processes that still encrypt with the old key',
       from: 'await setTimeout(Math.max(0, begun + 5 * PRIMARY_HOLDS_MS - performance.now()));',
       to: 'await setTimeout(0);',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'the wait for late writers is shorter than they may hold the old key',
       from: 'begun + 5 * PRIMARY_HOLDS_MS',
       to: 'begun + PRIMARY_HOLDS_MS / 2',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a first pass that finds nothing waits for no late writer',
       from: 'if (pass > 0 && report.rotated === before) return;',
       to: 'if (report.rotated === before) return;',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'the passes after the wait begin at the cursor',
       from: "    after = '';\n",
       to: '    after = cursor;\n',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'the passes after the wait begin behind the cursor',
       from: "    after = '';\n",
       to: '',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'one pass only',
       from: 'const MOST_PASSES = 5;',
       to: 'const MOST_PASSES = 1;',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'the end of a rotation ends another one that was begun meanwhile',
       from: 'if (state && state.keyId !== keyId) return [];',
       to: '',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails when it begins',
       from: 'await patiently(() => driver.transaction(() => begin(keyset)), options.signal);',
       to: 'driver.transaction(() => begin(keyset));',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails in a batch',
       from: 'const swapped = await patiently(\n        () => driver.transaction(() => swapAll(keyset, keyId, after, replacements)),\n        signal,\n      );',
       to: 'const swapped = driver.transaction(() => swapAll(keyset, keyId, after, replacements));',
     },
     {
-      file: 'src/database/services/rotation.ts',
+      file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails when it retires keys',
       from: 'report.retired = await patiently(\n    () => driver.transaction(() => retire(keyset, report.keyId)),\n    options.signal,\n  );',
       to: 'report.retired = driver.transaction(() => retire(keyset, report.keyId));',
@@ -178,19 +178,19 @@ export default {
 
     // Moving keys.
     {
-      file: 'src/database/services/key-encryption.ts',
+      file: 'src/database/services/key-moves.ts',
       what: 'keys that were read before the lock are wrapped again',
       from: '  // Under the lock: another process may have rotated meanwhile.\n  keyset.refresh();\n',
       to: '',
     },
     {
-      file: 'src/database/services/key-encryption.ts',
+      file: 'src/database/services/key-moves.ts',
       what: 'the key file is written before the keys of the pool are looked at',
       from: '    yield* rewrapAll(keyset, keys[0], target.kind);\n    commit();',
       to: '    commit();\n    yield* rewrapAll(keyset, keys[0], target.kind);',
     },
     {
-      file: 'src/database/services/key-encryption.ts',
+      file: 'src/database/services/key-moves.ts',
       what: 'a key is recovered that another process has replaced since',
       from: '    assertUnchanged(session, escrow);\n',
       to: '',

@@ -5,9 +5,9 @@ const faultsOf = (file, faults) =>
   faults.map(([what, from, to, survives]) => ({ file, what, from, to, ...(survives && { survives }) }));
 
 export default {
-  tests: ['test/database/services', 'test/cli/key'],
+  tests: ['test/keys', 'test/database/services', 'test/cli/key'],
   faults: [
-    ...faultsOf('src/database/services/key-text.ts', [
+    ...faultsOf('src/keys/sources/key-text.ts', [
       ['only a first line may be a comment', '/^[ \\t]*#.*$/gm', '/^[ \\t]*#.*$/g'],
       ['an indented comment is a key', '/^[ \\t]*#.*$/gm', '/^#.*$/gm'],
       ['commas do not separate keys', '/[\\s,]+/', '/[\\s]+/'],
@@ -28,7 +28,7 @@ export default {
       ['a quoted key is said to have a prefix', 'if (/["\'`\\u2018-\\u201f]/.test(word))', 'if (/[`\\u2018-\\u201f]/.test(word))'],
       ['a named key is said to have a wrong character', '/^\\w+[=:]./.test(word)', '/^\\w+[:]./.test(word)'],
     ]),
-    ...faultsOf('src/database/services/key-sources/key-file-access.ts', [
+    ...faultsOf('src/keys/sources/key-file-access.ts', [
       ['a mounted secret that is replaced just now cannot be read', "if (errnoOf(error) === 'ENOENT') return read(path, trusted);\n", ''],
       ['the file that was opened is not looked at', '    assertSafe(path, real, opened, trusted);\n', ''],
       ['a pipe blocks the process', '  assertSafe(path, real, lstatSync(real), trusted);\n', ''],
@@ -59,7 +59,7 @@ export default {
       ['a command in an error leaves the file with its owner', '`chown ${user} FILE && `', "''"],
       ['a link to nowhere is another error', "errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ELOOP'", "errnoOf(error) !== 'ENOENT'"],
     ]),
-    ...faultsOf('src/database/services/key-sources/key-file.ts', [
+    ...faultsOf('src/keys/sources/key-file.ts', [
       ['others can read a new key file', "openSync(temporary, 'wx', 0o600)", "openSync(temporary, 'wx', 0o644)"],
       ['the text of a new key file stays in memory', '      bytes.fill(0);\n      closeSync', '      closeSync'],
       ['a key file that others can read is replaced', '    assertReplaceable(path);\n', ''],
@@ -81,7 +81,7 @@ export default {
     ...faultsOf('src/files/lock.ts', [
       ['the lock stays if the work throws', '    return work(() => holderOf(path)?.id === own.id);\n  } finally {\n    release(path, own);\n  }', '    const result = work(() => holderOf(path)?.id === own.id);\n    release(path, own);\n    return result;\n  } finally {\n    holderOf(path);\n  }'],
     ]),
-    ...faultsOf('src/database/services/key-sources/keyring.ts', [
+    ...faultsOf('src/keys/sources/keyring.ts', [
       ['a passphrase that is given does not protect', "(passphrase !== undefined ? 'passphrase' : safeStorage", "(passphrase === '' ? 'passphrase' : safeStorage"],
       ['safeStorage that is given does not protect', "safeStorage !== undefined ? 'safe-storage' : 'permissions'", "'permissions'"],
       ['the option protection is overruled by a passphrase', '      protection ??\n      (passphrase !== undefined ?', "      (protection === 'keychain' ? protection : undefined) ??\n      (passphrase !== undefined ?"],
@@ -108,7 +108,7 @@ export default {
       ['a protected keyring says permissions', "protection.kind ?? 'permissions')", "protection.kind && 'permissions')"],
       ['older keys of a protected keyring are forgotten', 'return keys.map((wrapped) => protecting.unwrap', 'return keys.slice(0, 1).map((wrapped) => protecting.unwrap'],
     ]),
-    ...faultsOf('src/database/services/key-sources/keyring-text.ts', [
+    ...faultsOf('src/keys/sources/keyring-text.ts', [
       ['a keyring of a newer version is taken', 'version: z.literal(1),', 'version: z.number(),'],
       ['a keyring of a newer version is malformed', 'z.int().min(2)', 'z.int().min(3)'],
       ['a keyring without keys is taken', 'z.array(wrappedSchema).min(1)', 'z.array(wrappedSchema)'],
@@ -119,7 +119,7 @@ export default {
       ['a keyring after a blank line is a key', "text.trimStart().startsWith('{')", "text.startsWith('{')"],
       ['a malformed keyring is not said to be malformed', 'details: { path, malformed: true }', 'details: { path }'],
     ]),
-    ...faultsOf('src/database/services/key-sources/passphrase.ts', [
+    ...faultsOf('src/keys/sources/passphrase.ts', [
       ['scrypt costs half', 'N: 2 ** 17, r: 8', 'N: 2 ** 16, r: 8'],
       ['a keyring may ask for a cost that is not safe', '.min(2 ** 15)', '.min(2 ** 14)'],
       ['a cost that is no power of two is another error', ".refine((n) => (n & (n - 1)) === 0, 'is no power of two')", ''],
@@ -138,7 +138,7 @@ export default {
       ['malformed parameters are not said to be malformed', 'details: { path, malformed: true }', 'details: { path }'],
       ['memory is not enough for what a keyring may ask for', 'const maxmem = 256 * n * r;', 'const maxmem = 128 * 2 ** 17 * 16;'],
     ]),
-    ...faultsOf('src/database/services/key-sources/keychain.ts', [
+    ...faultsOf('src/keys/sources/keychain.ts', [
       ['a keychain that keeps nothing is used', 'return (await entry.getPassword()) === text;', "return (await entry.getPassword()) !== '';"],
       ['keyutils is used, which is empty after a reboot', ", { linux: { store: 'secret-service' } }", ''],
       ['an entry that is no key is taken', 'if (key.length === KEY_BYTES) return { key };', 'if (key.length > 0) return { key };'],
@@ -148,7 +148,7 @@ export default {
       ['an entry is never removed', '.deletePassword())', '.getPassword())'],
       ['an error does not say that the package is missing', "endsWith('MODULE_NOT_FOUND')", "startsWith('MODULE_NOT_FOUND')"],
     ]),
-    ...faultsOf('src/database/services/key-sources/safe-storage.ts', [
+    ...faultsOf('src/keys/sources/safe-storage.ts', [
       ['basic_text protects', "['basic_text', 'unknown']", "['unknown']"],
       ['an app that is not ready protects', "['basic_text', 'unknown']", "['basic_text']"],
       ['an Electron without a backend protects', "?? 'unknown'", "?? 'gnome_libsecret'"],
@@ -160,7 +160,7 @@ export default {
       ['a blob that does not decrypt is another error', "      'KEY_MISMATCH',\n      `Electron\\u2019s safeStorage does", "      'KEY_INVALID',\n      `Electron\\u2019s safeStorage does"],
       ['stored and present backend are swapped', 'details: { path, stored, found }', 'details: { path, stored: found, found: stored }'],
     ]),
-    ...faultsOf('src/database/services/key-sources/given-keys.ts', [
+    ...faultsOf('src/keys/sources/given-keys.ts', [
       ["the program's own key is overwritten", 'if (problem === null) return Buffer.from(key);', 'if (problem === null) return key;'],
       ['a placeholder in the option is a key', 'const problem = placeholderProblem(key);', 'const problem = key.length === 0 ? placeholderProblem(key) : null;'],
       ['an empty variable is no variable', 'env.PROXYVAULT_KEY === undefined\n', '!env.PROXYVAULT_KEY\n'],
@@ -173,7 +173,7 @@ export default {
       ['32 bytes of systemd are taken for text', 'bytes.length === KEY_BYTES\n      ?', 'bytes.length < KEY_BYTES\n      ?'],
       ['a credential that systemd did not give is an error', 'if (stats === undefined) return null;', "if (stats === undefined) throw new ProxyVaultError('KEY_MISSING', path);"],
     ]),
-    ...faultsOf('src/database/services/key-sources/choose.ts', [
+    ...faultsOf('src/keys/sources/choose.ts', [
       ['the file of the options goes before the key of the options', "  if (key !== undefined) return explicitKey(key);\n  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);", "  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);\n  if (key !== undefined) return explicitKey(key);"],
       ['the environment goes before the options', "  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);\n  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);", '  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);'],
       ['the file of the environment goes before its key', 'if (env.PROXYVAULT_KEY !== undefined) return', 'if (env.PROXYVAULT_KEY !== undefined && env.PROXYVAULT_KEY_FILE === undefined) return'],

@@ -5,9 +5,9 @@ const faultsOf = (file, faults) =>
   faults.map(([what, from, to, survives]) => ({ file, what, from, to, ...(survives && { survives }) }));
 
 export default {
-  tests: ['test/database/services', 'test/golden'],
+  tests: ['test/keys', 'test/database/services', 'test/golden'],
   faults: [
-    ...faultsOf('src/database/services/aes-gcm.ts', [
+    ...faultsOf('src/keys/aes-gcm.ts', [
       ['every message has the same IV', 'this.#used += IV_BYTES;', 'this.#used += 0;'],
       ['IVs come again after 256 messages', 'randomFillSync(this.#bytes);', 'if (this.#bytes[0] === 0) randomFillSync(this.#bytes);'],
       ['half of the IVs are zeros', 'randomFillSync(this.#bytes);', 'randomFillSync(this.#bytes, 0, this.#bytes.length / 2);'],
@@ -21,7 +21,7 @@ export default {
       ['characters that are no base64 are taken', 'text.length !== Math.ceil(bytes / 3) * 4 || ', ''],
       ['a ciphertext that is no text throws another error', "typeof text === 'string' ? Buffer.from(text, 'base64') : null", "Buffer.from(text, 'base64')"],
     ]),
-    ...faultsOf('src/database/services/binding.ts', [
+    ...faultsOf('src/keys/binding.ts', [
       ['a credential opens at another port', '    String(port),', "    '',"],
       ['a credential opens at another host', '    host,\n    String(port),', "    '',\n    String(port),"],
       ['a credential opens for another protocol', '    protocol,\n    host,\n    String', "    '',\n    host,\n    String"],
@@ -40,10 +40,10 @@ export default {
       ['a damaged row is said to name its key if it does not', 'keyNamed: stored.keyId !== undefined', 'keyNamed: stored.keyId === undefined'],
       ['the advice on a moved proxy is given for any damage', 'boundTo !== undefined && address !== undefined', 'boundTo !== undefined || keyId !== undefined'],
     ]),
-    ...faultsOf('src/database/services/credential-cipher.ts', [
+    ...faultsOf('src/keys/credential-cipher.ts', [
       ['where a credential was read is forgotten', '  origins.set(data, origin);\n', '  void origin;\n'],
     ]),
-    ...faultsOf('src/database/services/direct-cipher.ts', [
+    ...faultsOf('src/keys/direct-cipher.ts', [
       ['an older key of the source does not decrypt what names no key', 'if (keyId === undefined) return keys;', 'if (keyId === undefined) return [keys[0]];'],
       ['decrypting makes a key', 'const keys = roots.readNeeded();', 'const keys = roots.readOrCreate();'],
       ['an empty key file under ciphertext is KEY_INVALID', 'const keys = roots.readNeeded();', 'const keys = roots.read();'],
@@ -51,12 +51,12 @@ export default {
       ['the first key of the source decrypts only', 'const [root] = this.#roots.readOrCreate();', 'const root = this.#roots.readOrCreate().at(-1)!;'],
       ['a wrong key is tried for a ciphertext of another', 'if (matching.length > 0) return matching;', 'return matching.length > 0 ? matching : keys;'],
     ]),
-    ...faultsOf('src/database/services/fingerprint-key.ts', [
+    ...faultsOf('src/keys/fingerprint-key.ts', [
       ['equal passwords of two users have equal fingerprints', '`${username}\\u0000${password}`', 'password'],
       ['username and password run together', '`${username}\\u0000${password}`', '`${username}${password}`'],
       ['usernames and passwords have one key', "key.derive('proxyvault password fingerprint v1')", 'key'],
     ]),
-    ...faultsOf('src/database/services/secret-key.ts', [
+    ...faultsOf('src/keys/secret-key.ts', [
       ['a key that begins with a zero is rejected', 'bytes.every((byte) => byte === 0)', 'bytes[0] === 0'],
       ['a buffer of zeros is a key', 'bytes.every((byte) => byte === 0)', 'bytes.length === 0'],
       ['the bytes of a key stay in memory', '    } finally {\n      bytes.fill(0);\n    }\n  }\n\n  /** A new one', '    } finally {\n      bytes.subarray(0, 0).fill(0);\n    }\n  }\n\n  /** A new one'],
@@ -73,7 +73,7 @@ export default {
       ['inspect shows the key', 'key: [redacted] }`', "key: ${this.key.export().toString('hex')} }`"],
       ['a key wraps with itself, not with a derived key', "this.derive('proxyvault key wrapping v1').key", 'this.key'],
     ]),
-    ...faultsOf('src/database/services/root-keys.ts', [
+    ...faultsOf('src/keys/root-keys.ts', [
       ['an emptied source under ciphertext is not KEY_MISSING', '      throw asMissing(error);\n', '      throw error;\n'],
       ['nobody is told of a key that encrypting made', '    if (!created) throw this.missing();\n    this.#onCreated?.(this.#source);', '    if (!created) throw this.missing();'],
       ['nobody is told of a key that open made', '    this.#take(await this.#source.create());\n    this.#onCreated?.(this.#source);', '    this.#take(await this.#source.create());'],
@@ -154,7 +154,7 @@ export default {
       ['a warning has no code', "code: 'PROXYVAULT_KEY_USE'", "code: 'PROXYVAULT_KEY'"],
       ['an exhausted key is not named', 'details: { keyId } },\n    );\n  }\n\n  #warn', 'details: {} },\n    );\n  }\n\n  #warn'],
     ]),
-    ...faultsOf('src/database/services/rotation.ts', [
+    ...faultsOf('src/database/services/key-rotation.ts', [
       ['a batch is larger by default', 'batchSize = 500, signal', 'batchSize = 5000, signal'],
       ['a rotation to a damaged key is resumed', 'if (state && keyset.problemOf(state.keyId) === null)', 'if (state)'],
       ['an interrupted rotation starts again', 'if (state && keyset.problemOf(state.keyId) === null)', "if (state && state.keyId === '')"],
@@ -177,7 +177,7 @@ export default {
       ['old keys stay', 'const retired = (yield keyset.keys.deleteUnused()) as string[];', 'const retired: string[] = [];'],
       ['a row without a proxy ends the rotation', '  if (address === null) return made;\n', "  if (address === null) throw new Error('no proxy');\n"],
     ]),
-    ...faultsOf('src/database/services/verification.ts', [
+    ...faultsOf('src/database/services/key-verification.ts', [
       ['unbound and old bindings are swapped', "if (binding === 'none') report.unbound++;\n        if (binding === 'id')", "if (binding === 'id') report.unbound++;\n        if (binding === 'none')"],
       ['failures are no reason not to be ok', 'report.ok = report.failures.length === 0;', 'report.ok = report.checked > 0 || report.failures.length === 0;'],
       ['a malformed row is verified as if it were sound', 'if (problem !== null) throw problem;', ''],
@@ -189,7 +189,7 @@ export default {
       ['a foreign key is found out row by row', '  await keyset.reload();\n', ''],
       ['progress comes once', 'onProgress?.({ done: report.checked, total });', 'if (report.checked === total) onProgress?.({ done: report.checked, total });'],
     ]),
-    ...faultsOf('src/database/services/key-encryption.ts', [
+    ...faultsOf('src/database/services/key-moves.ts', [
       ['a pool without credentials cannot be moved', '  await keyset.reload();\n  keyset.establish();\n  const', '  await keyset.reload();\n  const'],
       ['the new file is written before the pool', '    yield* rewrapAll(keyset, keys[0], target.kind);\n    commit();', '    commit();\n    yield* rewrapAll(keyset, keys[0], target.kind);'],
       ['the log keeps what the old key wraps', '  keyset.truncateLog();\n  await', '  await'],
@@ -224,7 +224,7 @@ export default {
       ['the key of a recovery code stays under the old key', "  yield keyset.secrets.save('recovery', root.wrap(recovery, keyset.databaseId, 'recovery'));\n", ''],
       ['a recovery code restores an older key', "recovery.wrap(root, keyset.databaseId, 'escrow')", "recovery.wrap(keyset.roots.read().at(-1)!, keyset.databaseId, 'escrow')"],
     ]),
-    ...faultsOf('src/database/services/recovery-code.ts', [
+    ...faultsOf('src/keys/recovery-code.ts', [
       ['the secret of a code stays in memory', '  secret.fill(0);\n', ''],
       ['a slip of the pen is not found', 'if (secret && checkOf(secret) === characters.slice(SECRET_CHARACTERS)) return', 'if (secret) return'],
       ['a slip in the last characters is not found', 'checkOf(secret) === characters.slice(SECRET_CHARACTERS)', 'checkOf(secret).slice(0, 2) === characters.slice(SECRET_CHARACTERS, -2)'],

@@ -10,7 +10,7 @@ function of(file, faults) {
 }
 
 export default {
-  tests: ['test/lists', 'test/network', 'test/transfer/export.test.ts'],
+  tests: ['test/lists', 'test/model', 'test/transfer/export.test.ts'],
   faults: [
     ...of('credentials.ts', [
       ['a login of 1025 characters is taken', 'text.length > MAX_LENGTH', 'text.length > MAX_LENGTH + 1'],

@@ -1,5 +1,7 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
+export type { EncryptedData } from '../keys/credential-cipher.ts';
+export * from '../model/types.ts';
 export type {
   CheckpointResult,
   Clock,
@@ -22,4 +24,3 @@ export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';
 export type { MalformedRow } from './row-check.ts';
-export * from './types.ts';

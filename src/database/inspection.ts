@@ -9,7 +9,7 @@ import { BASE } from './migrations/sources.ts';
 import { EncryptedCredentialsRepository } from './repositories/encrypted-credentials.repository.ts';
 import { findMalformedRows, type MalformedRow } from './row-check.ts';
 import type { EncryptionService } from './services/encryption.service.ts';
-import type { VerificationReport } from './services/verification.ts';
+import type { VerificationReport } from './services/key-verification.ts';
 
 /** What is looked at: an open database. */
 interface Inspected extends Session<'sync'> {

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 
 import { ProxyVaultError } from '../errors.ts';
 import { withFileErrors } from '../files/file-error.ts';
+import { assertOptions } from '../model/validation.ts';
 import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
 import { Background } from './drivers/sqlite/background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
@@ -24,7 +25,6 @@ import { guardCompanions, guardPermissions } from './permissions.ts';
 import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
 import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
 import { Turns } from './turns.ts';
-import { assertOptions } from './validation.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;

@@ -2,13 +2,13 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
+import { assertBoolean, assertFunction, assertIterable, assertOptions } from '../model/validation.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import { assertLedgerName, DEFAULT_LEDGER } from './migrations/ledger-name.ts';
 import { BASE, loadMigrations } from './migrations/sources.ts';
 import type { Migration, MigrationSource } from './migrations/types.ts';
 import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
-import { assertBoolean, assertFunction, assertIterable, assertOptions } from './validation.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */

@@ -7,6 +7,7 @@ import { fileError } from '../files/file-error.ts';
 import { isSameFile } from '../files/same-file.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
 import { firstThrown } from '../first-thrown.ts';
+import { assertFunction, assertOptions } from '../model/validation.ts';
 import { assertName } from './drivers/sqlite/backup-target.ts';
 import { type BackupProgress, copyTo, makePool, sealCopy } from './drivers/sqlite/copy.ts';
 import { translate } from './drivers/sqlite/errors.ts';
@@ -17,7 +18,6 @@ import { isAbsent, replaceDatabase } from './drivers/sqlite/replace.ts';
 import { DatabaseManager } from './manager.ts';
 import type { MigrationSource } from './migrations/types.ts';
 import { type DatabaseSettings, resolveOptions } from './options.ts';
-import { assertFunction, assertOptions } from './validation.ts';
 
 export interface RestoreOptions {
   /** Replace a pool that exists. It is kept beside the new one; see `RestoreReport.replaced`. Default false. */

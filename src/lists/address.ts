@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-import { type Host, parseHost, parsePort, type Refusal } from '../network/host.ts';
+import { type Host, parseHost, parsePort, type Refusal } from '../model/host.ts';
 import { Refused } from './refused.ts';
 
 /** Symbols, and punctuation but for the dot of Catalan, beyond ASCII. */

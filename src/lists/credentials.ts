@@ -1,4 +1,4 @@
-import { webUrlProblem } from '../network/web-url.ts';
+import { webUrlProblem } from '../model/web-url.ts';
 import { MASK } from './mask.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';

@@ -6,6 +6,7 @@ import { RotationEventsRepository } from '../database/repositories/rotation-even
 import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
 import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
+import { ProxyVaultError } from '../errors.ts';
 import type {
   DomainProxyMapping,
   ProxyConfig,
@@ -14,9 +15,8 @@ import type {
   RotationEvent,
   RotationReason,
   RotationStrategy,
-} from '../database/types.ts';
-import { assertId, assertIterable, assertOptions, parseDomain } from '../database/validation.ts';
-import { ProxyVaultError } from '../errors.ts';
+} from '../model/types.ts';
+import { assertId, assertIterable, assertOptions, parseDomain } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
 import { strategyNamed } from './strategies/registry.ts';

@@ -1,8 +1,7 @@
 import { domainToUnicode } from 'node:url';
-
-import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../database/types.ts';
-import { normalizeDomainPattern } from '../network/domain.ts';
-import { withoutLogin } from '../network/web-url.ts';
+import { normalizeDomainPattern } from '../model/domain.ts';
+import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../model/types.ts';
+import { withoutLogin } from '../model/web-url.ts';
 
 /** What a rule can ask about. A condition on a fact that is absent does not hold. */
 export type Facts = Partial<Record<RuleField, string | number | null | undefined>>;

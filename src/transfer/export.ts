@@ -6,7 +6,6 @@ import {
   ProxyTagsRepository,
 } from '../database/repositories/index.ts';
 import type { EncryptionService } from '../database/services/index.ts';
-import { assertObject } from '../database/validation.ts';
 import { ProxyVaultError } from '../errors.ts';
 import {
   type FormatOptions,
@@ -15,6 +14,7 @@ import {
   ListFormatter,
   type LostPart,
 } from '../lists/index.ts';
+import { assertObject } from '../model/validation.ts';
 import { Repeats } from './repeats.ts';
 
 /** A proxy that the format cannot carry, wholly or in part, that repeats another one, or whose login cannot be read. */

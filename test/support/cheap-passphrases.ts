@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { SCRYPT } from '../../src/database/services/key-sources/passphrase.ts';
+import { SCRYPT } from '../../src/keys/sources/passphrase.ts';
 
 /**
  * Has the passphrases of new key files cost the least that a key file may ask for, a quarter: for tests in this process whose

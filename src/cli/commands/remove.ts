@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { ProxyRepository } from '../../database/repositories/index.ts';
-import { notFound } from '../../database/validation.ts';
+import { notFound } from '../../model/validation.ts';
 import { print } from '../output.ts';
 import { text } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type RotationRuleInput, RotationRulesRepository } from '../../database/repositories/index.ts';
-import { notFound } from '../../database/validation.ts';
 import { ProxyVaultError } from '../../errors.ts';
+import { notFound } from '../../model/validation.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';

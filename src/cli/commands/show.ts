@@ -4,7 +4,7 @@ import {
   ProxyUsageStatsRepository,
   StickySessionRepository,
 } from '../../database/repositories/index.ts';
-import { notFound } from '../../database/validation.ts';
+import { notFound } from '../../model/validation.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { StickySessionRepository } from '../../database/repositories/index.ts';
-import { notFound, parseDomain } from '../../database/validation.ts';
+import { notFound, parseDomain } from '../../model/validation.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';

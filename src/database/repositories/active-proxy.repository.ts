@@ -1,7 +1,7 @@
+import type { ProxyConfig } from '../../model/types.ts';
+import { assertFunction, assertId, notFound } from '../../model/validation.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
-import type { ProxyConfig } from '../types.ts';
-import { assertFunction, assertId, notFound } from '../validation.ts';
 import { toProxy } from './proxy-record.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { issueText } from '../../model/issue-text.ts';
 import type { Row, SqlValue } from '../drivers/driver.ts';
-import { issueText } from '../issue-text.ts';
 import { isStoredDay, isStoredTime } from '../timestamps.ts';
 
 /**

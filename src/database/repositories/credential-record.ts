@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { webUrlProblem } from '../../network/web-url.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import { type Login, PROXY_PROTOCOLS, type ProxyAddress } from '../../model/types.ts';
+import { assertId, assertObject } from '../../model/validation.ts';
+import { webUrlProblem } from '../../model/web-url.ts';
 import type { Row } from '../drivers/driver.ts';
-import type { OpenedCredential } from '../services/credential-cipher.ts';
-import { type EncryptedData, type Login, PROXY_PROTOCOLS, type ProxyAddress } from '../types.ts';
-import { assertId, assertObject } from '../validation.ts';
 import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 
 /** RFC 1929 allows 255 bytes for SOCKS5; HTTP proxies and their session options take more. */

@@ -1,14 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
+import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { Login, ProxyAddress } from '../../model/types.ts';
+import { assertId, assertObject, assertWhole, notFound, parse } from '../../model/validation.ts';
+import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import {
-  type CredentialCipher,
-  type CredentialEncryption,
-  type OpenedCredential,
-  rememberOrigin,
-} from '../services/credential-cipher.ts';
 import { toStored } from '../timestamps.ts';
-import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
-import { assertId, assertObject, assertWhole, notFound, parse } from '../validation.ts';
 import {
   type AddressedProxy,
   BOUND_TO_ADDRESS,

@@ -1,5 +1,5 @@
+import type { WrappedKey } from '../../keys/secret-key.ts';
 import type { Driver, Mode, Result, Row, Session, SqlValue } from '../drivers/driver.ts';
-import type { WrappedKey } from '../services/secret-key.ts';
 import { fromStored, toStored } from '../timestamps.ts';
 import { BASE64, HEX, KEY_ID, oneOf, Table, TIME, whole } from './columns.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';

@@ -1,5 +1,5 @@
+import type { WrappedKey } from '../../keys/secret-key.ts';
 import type { Driver, Mode, Result, Session } from '../drivers/driver.ts';
-import type { WrappedKey } from '../services/secret-key.ts';
 import { toStored } from '../timestamps.ts';
 import { oneOf, Table, TIME } from './columns.ts';
 import { toParams, toWrappedKey, WRAPPED_KEY } from './encryption-keys.repository.ts';

@@ -1,5 +1,5 @@
+import type { Login, ProxyAddress } from '../../model/types.ts';
 import type { Driver, Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
-import type { Login, ProxyAddress } from '../types.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';

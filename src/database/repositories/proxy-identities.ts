@@ -1,7 +1,8 @@
 import { ProxyVaultError } from '../../errors.ts';
+import type { CredentialCipher } from '../../keys/credential-cipher.ts';
+import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { CredentialEncryption } from '../credential-encryption.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import type { CredentialCipher, CredentialEncryption } from '../services/credential-cipher.ts';
-import type { Login, ProxyAddress } from '../types.ts';
 import { isUnreadable } from './credential-record.ts';
 import { alreadyThere, type LoginFingerprints, type ProxyIdentity, type ProxyUser } from './proxy-record.ts';
 

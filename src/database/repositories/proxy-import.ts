@@ -1,8 +1,8 @@
+import type { Login, ProxyInput } from '../../model/types.ts';
+import { atIndex, parse } from '../../model/validation.ts';
 import type { Driver, Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import { toStored } from '../timestamps.ts';
-import type { Login, ProxyInput } from '../types.ts';
-import { atIndex, parse } from '../validation.ts';
 import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';

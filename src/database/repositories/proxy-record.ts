@@ -1,8 +1,6 @@
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
-import type { Params, Row } from '../drivers/driver.ts';
-import { fromStored } from '../timestamps.ts';
 import {
   type Geolocation,
   PROXY_PROTOCOLS,
@@ -11,8 +9,10 @@ import {
   type ProxyConfig,
   type ProxyProtocol,
   type ProxyStatus,
-} from '../types.ts';
-import { hostSchema, idSchema, parse, text } from '../validation.ts';
+} from '../../model/types.ts';
+import { hostSchema, idSchema, parse, text } from '../../model/validation.ts';
+import type { Params, Row } from '../drivers/driver.ts';
+import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { loginSchema } from './credential-record.ts';
 

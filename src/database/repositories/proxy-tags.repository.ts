@@ -1,6 +1,6 @@
+import type { ProxyAddress } from '../../model/types.ts';
+import { assertId, assertWhole, parse, text } from '../../model/validation.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import type { ProxyAddress } from '../types.ts';
-import { assertId, assertWhole, parse, text } from '../validation.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
 import { assertBehind } from './key-order.ts';

@@ -1,7 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Params, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
-import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
-import type { ProxyUsage } from '../types.ts';
+import type { ProxyUsage } from '../../model/types.ts';
 import {
   assertBoolean,
   assertId,
@@ -9,7 +7,9 @@ import {
   assertObject,
   assertWhole,
   notFound,
-} from '../validation.ts';
+} from '../../model/validation.ts';
+import type { Driver, Mode, Params, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 

@@ -1,9 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
-import { newId } from '../ids.ts';
-import type { CredentialEncryption } from '../services/credential-cipher.ts';
-import { toStored } from '../timestamps.ts';
-import type { ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../types.ts';
+import type { ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../../model/types.ts';
 import {
   assertBoolean,
   assertId,
@@ -13,7 +9,11 @@ import {
   atIndex,
   notFound,
   parse,
-} from '../validation.ts';
+} from '../../model/validation.ts';
+import type { CredentialEncryption } from '../credential-encryption.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import { newId } from '../ids.ts';
+import { toStored } from '../timestamps.ts';
 import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { ImportMemory } from './import-memory.ts';

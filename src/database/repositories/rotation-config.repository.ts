@@ -1,9 +1,8 @@
 import { z } from 'zod';
-
+import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../../model/types.ts';
+import { idSchema, parse, text } from '../../model/validation.ts';
 import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { fromStored, toStored } from '../timestamps.ts';
-import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../types.ts';
-import { idSchema, parse, text } from '../validation.ts';
 import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
 
 const strategySchema = z.enum(ROTATION_STRATEGIES);

@@ -1,8 +1,8 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/types.ts';
+import { assertId, assertIterable, assertObject, assertWhole } from '../../model/validation.ts';
 import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
-import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../types.ts';
-import { assertId, assertIterable, assertObject, assertWhole } from '../validation.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 

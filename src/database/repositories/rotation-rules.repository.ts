@@ -2,11 +2,13 @@ import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { normalizeDomainPattern } from '../../network/domain.ts';
-import { withoutLogin } from '../../network/web-url.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { fromStored, toStored } from '../timestamps.ts';
-import { type ConditionLogic, PROXY_PROTOCOLS, ROTATION_STRATEGIES, type RotationRule } from '../types.ts';
+import { normalizeDomainPattern } from '../../model/domain.ts';
+import {
+  type ConditionLogic,
+  PROXY_PROTOCOLS,
+  ROTATION_STRATEGIES,
+  type RotationRule,
+} from '../../model/types.ts';
 import {
   assertBoolean,
   assertFunction,
@@ -17,7 +19,10 @@ import {
   notFound,
   parse,
   text,
-} from '../validation.ts';
+} from '../../model/validation.ts';
+import { withoutLogin } from '../../model/web-url.ts';
+import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import { fromStored, toStored } from '../timestamps.ts';
 import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { skipMalformed } from './skipped-rows.ts';
 

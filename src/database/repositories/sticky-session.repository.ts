@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { matchingPatterns } from '../../network/domain.ts';
+import { matchingPatterns } from '../../model/domain.ts';
+import type { DomainProxyMapping } from '../../model/types.ts';
+import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../../model/validation.ts';
 import type { Driver, Mode, Result, Row, Session, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom, toStored } from '../timestamps.ts';
-import type { DomainProxyMapping } from '../types.ts';
-import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../validation.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
 import { skipMalformed } from './skipped-rows.ts';
 

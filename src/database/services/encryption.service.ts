@@ -2,23 +2,23 @@ import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { openText, seal } from '../../keys/aes-gcm.ts';
+import { corruptError } from '../../keys/binding.ts';
+import type { CredentialCipher, EncryptedData } from '../../keys/credential-cipher.ts';
+import { DirectCipher, directKeys } from '../../keys/direct-cipher.ts';
+import { asMissing, mismatchError, RootKeys } from '../../keys/root-keys.ts';
+import { KEY_BYTES } from '../../keys/secret-key.ts';
+import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
+import type { KeySource } from '../../keys/sources/key-source.ts';
+import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
+import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
+import { type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Session } from '../drivers/driver.ts';
-import type { EncryptedData } from '../types.ts';
-import { assertFunction, assertOptions, assertWhole } from '../validation.ts';
-import { openText, seal } from './aes-gcm.ts';
-import { corruptError } from './binding.ts';
-import { type CredentialCipher, type CredentialEncryption, originOf } from './credential-cipher.ts';
-import { DirectCipher, directKeys } from './direct-cipher.ts';
-import { makeRecoveryCode, moveTo, recoverTo, rewrapOld } from './key-encryption.ts';
-import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from './key-sources/choose.ts';
-import type { KeySource } from './key-sources/key-source.ts';
-import { assertPassphrase, SCRYPT } from './key-sources/passphrase.ts';
+import { makeRecoveryCode, moveTo, recoverTo, rewrapOld } from './key-moves.ts';
+import { type KeyRotationOptions, type KeyRotationReport, rotate } from './key-rotation.ts';
 import { type KeyStatus, statusOf } from './key-status.ts';
+import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 import { Keyset } from './keyset.ts';
-import { asMissing, mismatchError, RootKeys } from './root-keys.ts';
-import { type KeyRotationOptions, type KeyRotationReport, rotate } from './rotation.ts';
-import { KEY_BYTES } from './secret-key.ts';
-import { type VerificationOptions, type VerificationReport, verifyCredentials } from './verification.ts';
 
 export interface EncryptionOptions extends KeySourceOptions {
   /** Where the key comes from; overrides the other options. */

@@ -1,6 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { seal } from '../../keys/aes-gcm.ts';
+import { corruptError, openBound, sealBound } from '../../keys/binding.ts';
+import type {
+  CredentialCipher,
+  CredentialContent,
+  EncryptedData,
+  OpenedCredential,
+} from '../../keys/credential-cipher.ts';
+import { FingerprintKey } from '../../keys/fingerprint-key.ts';
+import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from '../../keys/root-keys.ts';
+import { SecretKey, type WrappedKey } from '../../keys/secret-key.ts';
+import type { Login, ProxyAddress } from '../../model/types.ts';
 import type { Session, Steps } from '../drivers/driver.ts';
 import { KEY_ID } from '../repositories/columns.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
@@ -10,14 +22,7 @@ import {
 } from '../repositories/encryption-config.repository.ts';
 import { type DataKeyRecord, EncryptionKeysRepository } from '../repositories/encryption-keys.repository.ts';
 import { EncryptionSecretsRepository } from '../repositories/encryption-secrets.repository.ts';
-import type { EncryptedData, Login, ProxyAddress } from '../types.ts';
-import { seal } from './aes-gcm.ts';
-import { corruptError, openBound, sealBound } from './binding.ts';
-import type { CredentialCipher, CredentialContent, OpenedCredential } from './credential-cipher.ts';
-import { FingerprintKey } from './fingerprint-key.ts';
 import { MessageBudget } from './message-budget.ts';
-import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from './root-keys.ts';
-import { SecretKey, type WrappedKey } from './secret-key.ts';
 
 /** What the tables of keys say, unwrapped as far as that could be done. */
 interface Loaded {

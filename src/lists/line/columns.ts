@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { type Piece, readAddress, toAddress } from '../address.ts';
 import { namesProtocol, type Scheme, schemesNamed } from '../protocol.ts';
 import { Refused } from '../refused.ts';

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { isPrivateHost } from '../../network/private.ts';
+import { isPrivateHost } from '../../model/private.ts';
 import { assertBracketed, type Piece } from '../address.ts';
 import { assertCredentials } from '../credentials.ts';
 import { assertParseOptions } from '../parse-options.ts';

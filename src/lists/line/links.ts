@@ -1,4 +1,4 @@
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { type Piece, toAddress } from '../address.ts';
 import { Refused } from '../refused.ts';
 import type { ListedProxy } from '../types.ts';

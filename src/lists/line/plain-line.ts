@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { toAddress } from '../address.ts';
 import { namesProtocol, schemeOf } from '../protocol.ts';
 import { LINE_FORMS, type ListedProxy, type ParseOptions } from '../types.ts';

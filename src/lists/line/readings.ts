@@ -1,4 +1,4 @@
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { type Address, endOfHost, type Piece, readAddress, requireAddress, toAddress } from '../address.ts';
 import { Refused } from '../refused.ts';
 import { LINE_FORMS, type LineForm } from '../types.ts';

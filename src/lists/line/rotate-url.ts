@@ -1,4 +1,4 @@
-import { webUrlProblem } from '../../network/web-url.ts';
+import { webUrlProblem } from '../../model/web-url.ts';
 
 /**
  * Whether a text after a proxy is a URL at its provider that changes the exit address when it is requested. It has a path or

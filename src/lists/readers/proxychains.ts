@@ -1,4 +1,4 @@
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { toAddress } from '../address.ts';
 import { acceptProxy } from '../line/line.ts';
 import { MASK } from '../mask.ts';

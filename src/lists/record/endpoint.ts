@@ -1,4 +1,4 @@
-import { parsePort } from '../../network/host.ts';
+import { parsePort } from '../../model/host.ts';
 import { toAddress } from '../address.ts';
 import { readProxyLine } from '../line/line.ts';
 import { type Scheme, unnamedScheme } from '../protocol.ts';

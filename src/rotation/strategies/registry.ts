@@ -1,5 +1,5 @@
-import type { RotationStrategy } from '../../database/types.ts';
 import { ProxyVaultError } from '../../errors.ts';
+import type { RotationStrategy } from '../../model/types.ts';
 import { fastest } from './fastest.ts';
 import { leastUsed } from './least-used.ts';
 import { random } from './random.ts';

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { EncryptionConfigRepository } from '../../../src/database/repositories/encryption-config.repository.ts';
 import { EncryptionKeysRepository } from '../../../src/database/repositories/encryption-keys.repository.ts';
 import { EncryptionSecretsRepository } from '../../../src/database/repositories/encryption-secrets.repository.ts';
-import type { WrappedKey } from '../../../src/database/services/secret-key.ts';
+import type { WrappedKey } from '../../../src/keys/secret-key.ts';
 import { rowsOf } from '../../support/pool.ts';
 import { openMigrated, thrownBy } from '../../support/temporary.ts';
 

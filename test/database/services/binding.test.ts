@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { openBound, type Place, sealBound } from '../../../src/database/services/binding.ts';
-import type { CredentialContent } from '../../../src/database/services/credential-cipher.ts';
-import { SecretKey } from '../../../src/database/services/secret-key.ts';
-import { PROXY_PROTOCOLS, type ProxyAddress } from '../../../src/database/types.ts';
+import { openBound, type Place, sealBound } from '../../../src/keys/binding.ts';
+import type { CredentialContent } from '../../../src/keys/credential-cipher.ts';
+import { SecretKey } from '../../../src/keys/secret-key.ts';
+import { PROXY_PROTOCOLS, type ProxyAddress } from '../../../src/model/types.ts';
 
 const KEYS = [SecretKey.generate(), SecretKey.generate()] as const;
 const CONTENTS: readonly CredentialContent[] = ['login', 'text'];

@@ -7,7 +7,7 @@ import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { createRecoveryCode, recoveryKeyOf } from '../../../src/database/services/recovery-code.ts';
+import { createRecoveryCode, recoveryKeyOf } from '../../../src/keys/recovery-code.ts';
 import { useCheapPassphrases } from '../../support/cheap-passphrases.ts';
 import { bytesOf, loginOf, openWithKeyFile } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';

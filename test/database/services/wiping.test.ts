@@ -4,7 +4,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { EncryptionService, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
-import { createRecoveryCode, recoveryKeyOf } from '../../../src/database/services/recovery-code.ts';
+import { createRecoveryCode, recoveryKeyOf } from '../../../src/keys/recovery-code.ts';
 import { loginOf, openPool } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 

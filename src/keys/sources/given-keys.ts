@@ -1,0 +1,78 @@
+import { lstatSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { ProxyVaultError } from '../../errors.ts';
+import { withFileErrors } from '../../files/file-error.ts';
+import { KEY_BYTES } from '../secret-key.ts';
+import type { KeyMaterial, KeySource } from './key-source.ts';
+import { decodeKeys, placeholderProblem } from './key-text.ts';
+
+/** The variables of a process, by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The file that systemd's `LoadCredential=` or `LoadCredentialEncrypted=` is to give. */
+const CREDENTIAL = 'proxyvault.key';
+
+/** A key that the program hands over: 32 bytes, or their text; several in a text are the one in use and older ones. */
+export function explicitKey(key: Uint8Array | string): KeySource {
+  return {
+    kind: 'explicit',
+    location: 'the option `key`',
+    read() {
+      if (typeof key === 'string') return decodeKeys(key, this.location);
+      if (key instanceof Uint8Array && key.length === KEY_BYTES) {
+        const problem = placeholderProblem(key);
+        if (problem === null) return Buffer.from(key);
+        throw new ProxyVaultError('KEY_INVALID', `The option \`key\` cannot be used: ${problem}.`);
+      }
+      throw new ProxyVaultError(
+        'KEY_INVALID',
+        `The option \`key\` must be ${KEY_BYTES} bytes: generateKey() makes them.`,
+      );
+    },
+  };
+}
+
+/** The key in PROXYVAULT_KEY. Set and empty is a secret that did not arrive: an error, never a reason to look elsewhere. */
+export function environmentKey(env: Environment = process.env): KeySource {
+  return {
+    kind: 'environment',
+    location: 'PROXYVAULT_KEY',
+    read: () =>
+      env.PROXYVAULT_KEY === undefined
+        ? null
+        : decodeKeys(env.PROXYVAULT_KEY, 'The environment variable PROXYVAULT_KEY'),
+  };
+}
+
+/**
+ * The key that systemd passes to a service as the credential `proxyvault.key`: its text, or 32 bytes.
+ * https://systemd.io/CREDENTIALS/
+ */
+export function systemdCredential(env: Environment = process.env): KeySource {
+  const folder = env.CREDENTIALS_DIRECTORY;
+  const path = folder === undefined ? null : join(folder, CREDENTIAL);
+  return {
+    kind: 'systemd credential',
+    location: path ?? `${CREDENTIAL} in $CREDENTIALS_DIRECTORY`,
+    read: () =>
+      path === null
+        ? null
+        : withFileErrors(`The systemd credential ${path} cannot be read`, path, () => readCredential(path)),
+  };
+}
+
+function readCredential(path: string): KeyMaterial | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return null;
+  if (!stats.isFile())
+    throw new ProxyVaultError('KEY_INVALID', `The systemd credential ${path} is not a regular file.`);
+  const bytes = readFileSync(path);
+  try {
+    return bytes.length === KEY_BYTES
+      ? Buffer.from(bytes)
+      : decodeKeys(bytes.toString('utf8'), `The systemd credential ${path}`);
+  } finally {
+    bytes.fill(0);
+  }
+}

@@ -1,0 +1,155 @@
+import { z } from 'zod';
+
+import { ProxyVaultError } from '../errors.ts';
+import { type DomainPattern, normalizeDomainPattern } from './domain.ts';
+import { parseHost } from './host.ts';
+import { issueText } from './issue-text.ts';
+
+/** A text of at most so many characters, without control characters. */
+export function text(most: number): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^\P{Cc}*$/u, 'has a control character');
+}
+
+/** An id that is given: a UUID, or what the caller uses. */
+export const idSchema = text(128);
+
+export const hostSchema = z.string().transform((value, context) => {
+  const parsed = parseHost(value);
+  if (!('error' in parsed)) return parsed.host;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+export const domainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value);
+  if (!('error' in parsed)) return parsed;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/** One domain: no wildcard. */
+export const hostDomainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value, { wildcards: false });
+  if (!('error' in parsed)) return parsed.pattern;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/**
+ * The parsed value.
+ *
+ * @throws INVALID_INPUT, which names each wrong field and what is allowed, and never its value.
+ */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value, { error: issueText });
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(({ path, message }) =>
+    [path.join('.'), message].filter(Boolean).join(': '),
+  );
+  throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
+}
+
+/** A domain, or a wildcard if those are allowed, normalised; of a URL its host. @throws INVALID_INPUT, without the text. */
+export function parseDomain(text: string, options: { wildcards?: boolean } = {}): DomainPattern {
+  const parsed =
+    typeof text === 'string' ? normalizeDomainPattern(text, options) : { error: 'it must be a string' };
+  if ('error' in parsed)
+    throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
+  return parsed;
+}
+
+/** @throws INVALID_INPUT unless `value` is a whole number in the range. */
+export function assertWhole(
+  value: number,
+  name: string,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new ProxyVaultError('INVALID_INPUT', `${name} must be a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}
+
+/**
+ * Options with no name but the known ones: a misspelt `readOnly` must not open a database for writing.
+ *
+ * @throws INVALID_INPUT for what is no plain object, or a name that is not known.
+ */
+export function assertOptions<T extends object>(
+  options: T,
+  known: readonly (keyof T & string)[],
+  what: string,
+): T {
+  if (
+    typeof options !== 'object' ||
+    options === null ||
+    Array.isArray(options) ||
+    ArrayBuffer.isView(options)
+  ) {
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object with ${known.join(', ')}.`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.some((each) => each === name));
+  if (unknown !== undefined) {
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      `The ${what} have no ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`,
+    );
+  }
+  return options;
+}
+
+/** @throws INVALID_INPUT unless `value` is an object, whose fields can be looked at. */
+export function assertObject<T>(value: T, what: string): T {
+  if (typeof value !== 'object' || value === null)
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object.`);
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` can be gone through. */
+export function assertIterable<T extends Iterable<unknown>>(value: T, what: string): T {
+  const isIterable =
+    typeof value === 'object' && value !== null && typeof value[Symbol.iterator] === 'function';
+  if (!isIterable)
+    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an array or another iterable.`);
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` can be called. */
+export function assertFunction(value: unknown, name: string): void {
+  if (typeof value !== 'function') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a function.`);
+}
+
+/** @throws INVALID_INPUT unless `value` is true or false: a text such as "false" would count as true. */
+export function assertBoolean(value: boolean, name: string): boolean {
+  if (typeof value !== 'boolean')
+    throw new ProxyVaultError('INVALID_INPUT', `${name} must be true or false.`);
+  return value;
+}
+
+/** @throws INVALID_INPUT unless `value` is a string, as every id is. */
+export function assertId(value: string, name = 'id'): string {
+  if (typeof value !== 'string') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string.`);
+  return value;
+}
+
+export function notFound(what: string, id: string): ProxyVaultError {
+  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
+}
+
+/** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */
+export function atIndex(error: unknown, index: number): unknown {
+  if (!(error instanceof ProxyVaultError)) return error;
+  return new ProxyVaultError(
+    error.code,
+    `Item ${index + 1} of the list: ${error.message} Nothing was stored.`,
+    {
+      cause: error,
+      details: { ...error.details, index },
+    },
+  );
+}
