@@ -9,6 +9,7 @@ import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/s
 import { assertName } from './drivers/sqlite/backup-target.ts';
 import { prepareFile } from './drivers/sqlite/connection.ts';
 import { SqliteDriver, type SqliteDriverOptions } from './drivers/sqlite/driver.ts';
+import { SqliteEngine } from './drivers/sqlite/engine.ts';
 import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
 import { settleLog } from './drivers/sqlite/write-ahead-log.ts';
 import {
@@ -51,6 +52,7 @@ export function initDatabase(options: DatabaseOptions): DatabaseManager {
 /** One open database: its connections, transactions, migrations and upkeep. Give it to the repositories. */
 export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDisposable {
   readonly driver: SqliteDriver;
+  readonly engine: SqliteEngine;
   readonly clock: Clock;
   readonly migrations: MigrationRunner;
   /** The absolute path of the file, or `:memory:`. */
@@ -78,6 +80,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
       guardLogs(this.path);
     }
     this.driver = new SqliteDriver(this.#connection);
+    this.engine = new SqliteEngine(this.driver);
     this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
     this.migrations = new MigrationRunner({
       driver: this.driver,
@@ -255,7 +258,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     // Short, since waiting blocks the event loop; the transaction tries again between its turns.
     const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
     const { clock, onInvalidRow, assertMayHoldCredentials } = this;
-    const session = { driver, clock, onInvalidRow, assertMayHoldCredentials };
+    const session = {
+      driver,
+      engine: new SqliteEngine(driver),
+      clock,
+      onInvalidRow,
+      assertMayHoldCredentials,
+    };
     const turns = new Turns();
     const pause = (): Promise<void> | null => turns.next();
     const assertWanted = (): void => this.driver.assertOpen();

@@ -2,8 +2,12 @@ import type {
   CheckpointResult,
   DatabaseManager,
   Driver,
+  Engine,
+  LockName,
   Params,
   Row,
+  SchemaObject,
+  Scope,
   Session,
   Steps,
 } from 'proxyvault/database';
@@ -12,7 +16,8 @@ import { ProxyVaultError } from '../../src/errors.ts';
 
 /** A session of an engine that answers with promises, as one over a network will. */
 export function asyncSession(db: DatabaseManager): Session<'async'> {
-  return { driver: new PromiseDriver(db.driver), clock: db.clock };
+  const driver = new PromiseDriver(db.driver);
+  return { driver, engine: new PromiseEngine(driver, db.engine), clock: db.clock };
 }
 
 /**
@@ -25,19 +30,22 @@ class PromiseDriver implements Driver<'async'> {
   /** The transaction whose steps run at this moment. */
   #running: OpenTransaction | null = null;
   #turn: Promise<unknown> = Promise.resolve();
-  #transactions = 0;
-  #rollbacks = 0;
 
   constructor(engine: DatabaseManager['driver']) {
     this.#engine = engine;
   }
 
-  get transactionNumber(): number {
-    return this.#running?.number ?? 0;
+  get scope(): Scope | null {
+    return this.#running?.scope ?? null;
   }
 
-  get rollbacks(): number {
-    return this.#rollbacks;
+  sequence<T>(steps: () => Steps<'async', T>): Promise<T> {
+    return this.#drive(this.#running, steps);
+  }
+
+  async lock(_name: LockName): Promise<void> {
+    if (this.#running === null)
+      throw new ProxyVaultError('INVALID_INPUT', 'A lock is held by a transaction.');
   }
 
   first<T>(sql: string, params: Params, map: (row: Row) => T): Promise<T | null> {
@@ -79,16 +87,12 @@ class PromiseDriver implements Driver<'async'> {
     return this.#stream(() => this.#statement(sql, () => this.#engine.iterate(sql, params, map), owner));
   }
 
-  checkpoint(): Promise<CheckpointResult> {
-    return this.#alone(() => later(() => this.#engine.checkpoint()));
-  }
-
   transaction<T>(steps: () => Steps<'async', T>): Promise<T> {
     const outer = this.#running;
     return outer ? this.#nested(outer, steps) : this.#alone(() => this.#outermost(steps));
   }
 
-  afterTransaction(work: () => void): void {
+  afterTransaction(work: () => unknown): void {
     if (this.#running === null) work();
     else this.#running.followUpWith(work);
   }
@@ -115,40 +119,41 @@ class PromiseDriver implements Driver<'async'> {
 
   async #outermost<T>(steps: () => Steps<'async', T>): Promise<T> {
     this.#engine.exec('BEGIN IMMEDIATE');
-    const transaction = new OpenTransaction(++this.#transactions);
+    const transaction = new OpenTransaction();
     try {
       const result = await this.#drive(transaction, steps);
       transaction.assertAlive();
       this.#within(transaction, () => this.#engine.exec('COMMIT'));
       return result;
     } catch (error) {
-      this.#rollbacks++;
+      transaction.undo();
       if (this.#engine.inTransaction) this.#engine.exec('ROLLBACK');
       throw transaction.cause ?? error;
     } finally {
-      for (const work of transaction.followUps) work();
+      for (const work of transaction.followUps) await work();
     }
   }
 
   async #nested<T>(transaction: OpenTransaction, steps: () => Steps<'async', T>): Promise<T> {
     transaction.assertAlive();
-    const name = `nested_${transaction.savepoints++}`;
+    const name = `nested_${transaction.depth}`;
     this.#engine.exec(`SAVEPOINT ${name}`);
+    transaction.enter();
     try {
       const result = await this.#drive(transaction, steps);
       transaction.assertAlive();
       this.#engine.exec(`RELEASE ${name}`);
       return result;
     } catch (error) {
-      this.#rollbacks++;
+      transaction.undo();
       if (transaction.cause === null) this.#engine.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
       throw error;
     } finally {
-      transaction.savepoints--;
+      transaction.leave();
     }
   }
 
-  async #drive<T>(transaction: OpenTransaction, steps: () => Steps<'async', T>): Promise<T> {
+  async #drive<T>(transaction: OpenTransaction | null, steps: () => Steps<'async', T>): Promise<T> {
     const enter = <U>(work: () => U): U => {
       const before = this.#running;
       this.#running = transaction;
@@ -179,6 +184,45 @@ class PromiseDriver implements Driver<'async'> {
       if (!this.#engine.inTransaction && error instanceof ProxyVaultError) transaction.lose(error);
       throw error;
     }
+  }
+}
+
+/** The rest of an engine, each answer a turn of the event loop later. */
+class PromiseEngine implements Engine<'async'> {
+  readonly driver: PromiseDriver;
+  readonly #engine: DatabaseManager['engine'];
+
+  constructor(driver: PromiseDriver, engine: DatabaseManager['engine']) {
+    this.driver = driver;
+    this.#engine = engine;
+  }
+
+  script(sql: string): Promise<void> {
+    return later(() => this.#engine.script(sql));
+  }
+
+  objects(): Promise<SchemaObject[]> {
+    return later(() => this.#engine.objects());
+  }
+
+  columnsOf(table: string): Promise<string[]> {
+    return later(() => this.#engine.columnsOf(table));
+  }
+
+  snapshot<T>(steps: () => Steps<'async', T>): Promise<T> {
+    return this.driver.sequence(steps);
+  }
+
+  changeSchema<T>(steps: () => Steps<'async', T>): Promise<T> {
+    return this.driver.transaction(steps);
+  }
+
+  tryOut<T>(steps: (engine: Engine<'async'>) => Steps<'async', T>): Promise<T> {
+    return this.driver.sequence(() => steps(this));
+  }
+
+  checkpoint(): Promise<CheckpointResult> {
+    return later(() => this.#engine.checkpoint());
   }
 }
 

@@ -24,18 +24,34 @@ export type Row = Record<string, SqlValue>;
  */
 export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>;
 
+/** Runs one statement of some steps and gives its value: `const row = yield* step(db.first(…))`. */
+export function* step<M extends Mode, T>(result: Result<M, T>): Steps<M, T> {
+  return (yield result) as T;
+}
+
 /** Rows as they come: in sync mode an iterator, in async mode an async one. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
-/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if others held it up. */
-export interface CheckpointResult {
-  complete: boolean;
-  walPages: number;
-  movedPages: number;
+/** A transaction, or a savepoint in one, to which the statements belong that are issued now. */
+export interface Scope {
+  /** Whether what was done in it is undone, also by a rollback around it. Final once the outermost transaction has ended. */
+  readonly isUndone: boolean;
 }
 
 /**
- * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s.
+ * What only one transaction does at a time, on an engine with several writers. SQLite has one writer, so `lock` does nothing there.
+ *
+ * - `first key`: making the first data key, so that two hosts do not each make one.
+ * - `data keys`: shared by whoever encrypts, exclusive for whoever retires a key, so that no ciphertext outlives its key.
+ * - `tags`: removing the proxies that left a list, which another import may just have given a second tag.
+ * - `rotation config`: merging an update into the stored configuration.
+ * - `sticky session`: giving a domain its first proxy.
+ */
+export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 'sticky session';
+
+/**
+ * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. A parameter that is
+ * no {@link SqlValue} is INVALID_INPUT. In async mode every method rejects, and never throws before its promise exists.
  *
  * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on
  * a full disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then
@@ -43,16 +59,17 @@ export interface CheckpointResult {
  * cause, even if its steps return normally. COMMIT, END and ROLLBACK in a statement of the caller are not run, and
  * have the same effect. An error that ends only its statement, such as CONSTRAINT, leaves the transaction as it is.
  * `transaction.ts` keeps account of this for every driver; test/database/drivers/conformance.ts tests it.
+ *
+ * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself,
+ * and never after an `await`.
  */
 export interface Driver<M extends Mode> {
   readonly mode: M;
-  /** Another number for each outermost transaction while it is open; 0 outside. */
-  readonly transactionNumber: number;
-  /** How many transactions and savepoints were rolled back. */
-  readonly rollbacks: number;
+  /** The innermost open transaction or savepoint; null outside. */
+  readonly scope: Scope | null;
   /** The first row, mapped, or null. */
   first<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T | null>;
-  /** What `map` makes of the first row, or of there being none. */
+  /** What `map` makes of the first row, or of there being no row. */
   one<T>(sql: string, params: Params, map: (row: Row | undefined) => T): Result<M, T>;
   /** All rows, mapped; a row for which `map` gives undefined is left out. */
   all<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Result<M, T[]>;
@@ -67,25 +84,74 @@ export interface Driver<M extends Mode> {
   run(sql: string, params: Params): Result<M, number>;
   /** Runs a statement; gives what `map` makes of the number of rows that it changed. */
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
-  /** One write transaction over all steps; nests by savepoint; rolls back on a throw. */
+  /**
+   * One write transaction over all steps; nests by savepoint; rolls back on a throw. An engine with several writers may find
+   * that two transactions are in each other's way: then nothing is stored, and it plays the steps again from the beginning.
+   */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
+  /** Runs steps without a transaction of their own; inside a transaction they are part of it. */
+  sequence<T>(steps: () => Steps<M, T>): Result<M, T>;
+  /**
+   * Waits until no other transaction holds this lock (or only shares it), and holds it to the end of the outermost transaction.
+   *
+   * @throws INVALID_INPUT outside a transaction.
+   */
+  lock(name: LockName, mode?: 'exclusive' | 'shared'): Result<M, void>;
   /**
    * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open.
-   * It is run once, however often it is given. A typed error of it is ignored: what the transaction ended with counts.
+   * It is run once, however often it is given; in async mode a promise of it is awaited. A typed error of it is ignored: what
+   * the transaction ended with counts.
    */
-  afterTransaction(work: () => void): void;
+  afterTransaction(work: () => unknown): void;
   /**
    * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
    * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
    */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
+}
+
+/** One table, index, trigger or view. */
+export interface SchemaObject {
+  type: string;
+  name: string;
+  /** With white space folded. */
+  sql: string;
+}
+
+/** How much of the write-ahead log a checkpoint moved, in pages. `complete` is false if others held it up. */
+export interface CheckpointResult {
+  complete: boolean;
+  walPages: number;
+  movedPages: number;
+}
+
+/** What an engine does besides the statements of the repositories. */
+export interface Engine<M extends Mode> {
+  readonly driver: Driver<M>;
+  /** Runs several statements without parameters, such as those of a migration. */
+  script(sql: string): Result<M, void>;
+  /** Every table, index, trigger and view but the engine's own, by type and name. */
+  objects(): Result<M, SchemaObject[]>;
+  /** The names of a table's columns, in order; empty if there is no such table. */
+  columnsOf(table: string): Result<M, string[]>;
+  /** Runs steps whose reads all see the same state of the database, whatever others commit. They must not write. */
+  snapshot<T>(steps: () => Steps<M, T>): Result<M, T>;
+  /**
+   * One transaction that changes the schema, alone: others that change it wait. A rebuilt table keeps the rows that refer to it.
+   *
+   * @throws MIGRATION_FAILED if rows would refer to rows that are gone; then nothing was changed.
+   */
+  changeSchema<T>(steps: () => Steps<M, T>): Result<M, T>;
+  /** Runs `steps` on an empty database that is thrown away, to see what migrations make. */
+  tryOut<T>(steps: (engine: Engine<M>) => Steps<M, T>): Result<M, T>;
   /** Moves the engine's log into the database and empties it, so that nothing old is left in it. */
   checkpoint(): Result<M, CheckpointResult>;
 }
 
-/** What a repository needs of the manager: a driver, the time, who hears of malformed rows, and whether it may hold logins. */
+/** What repositories and services need of the manager: an open database, the time, and who hears of malformed rows. */
 export interface Session<M extends Mode> {
   readonly driver: Driver<M>;
+  readonly engine: Engine<M>;
   readonly clock: Clock;
   /** Called with INVALID_ROW for each row that is left out of a list; a process warning unless given. */
   readonly onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;

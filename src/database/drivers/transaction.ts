@@ -1,5 +1,24 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { splitStatements } from '../migrations/statements.ts';
+import type { Scope } from './driver.ts';
+
+/** A savepoint, or the transaction around all of them. */
+class OpenScope implements Scope {
+  readonly parent: OpenScope | null;
+  #isUndone = false;
+
+  constructor(parent: OpenScope | null) {
+    this.parent = parent;
+  }
+
+  get isUndone(): boolean {
+    return this.#isUndone || (this.parent?.isUndone ?? false);
+  }
+
+  undo(): void {
+    this.#isUndone = true;
+  }
+}
 
 /**
  * One outermost transaction that a driver has open. An engine may end a transaction by itself: SQLite rolls all of it
@@ -8,18 +27,42 @@ import { splitStatements } from '../migrations/statements.ts';
  * {@link assertAlive} before each statement, and calls {@link lose} when the engine has left the transaction.
  */
 export class OpenTransaction {
-  /** Another one for each outermost transaction. */
-  readonly number: number;
-  /** How many savepoints are open inside it. */
-  savepoints = 0;
   readonly #isInside: boolean;
-  readonly #followUps = new Set<() => void>();
+  readonly #followUps = new Set<() => unknown>();
+  #scope = new OpenScope(null);
+  #depth = 0;
   #cause: ProxyVaultError | null = null;
 
   /** @param isInside whether the caller has begun one by hand, of which this is only a savepoint: RELEASE could end it. */
-  constructor(number: number, isInside = false) {
-    this.number = number;
+  constructor(isInside = false) {
     this.#isInside = isInside;
+  }
+
+  /** The innermost savepoint that is open, or the transaction itself. */
+  get scope(): Scope {
+    return this.#scope;
+  }
+
+  /** How many savepoints are open inside it. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** A savepoint was begun. */
+  enter(): void {
+    this.#scope = new OpenScope(this.#scope);
+    this.#depth++;
+  }
+
+  /** The innermost savepoint has ended. */
+  leave(): void {
+    if (this.#scope.parent) this.#scope = this.#scope.parent;
+    this.#depth--;
+  }
+
+  /** What was done in the innermost scope is being rolled back. */
+  undo(): void {
+    this.#scope.undo();
   }
 
   /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
@@ -28,12 +71,12 @@ export class OpenTransaction {
   }
 
   /** Has `work` run after this transaction, once however often it is given. */
-  followUpWith(work: () => void): void {
+  followUpWith(work: () => unknown): void {
     this.#followUps.add(work);
   }
 
   /** For the driver, when the transaction has ended: what is to be done then, each of which may throw. */
-  get followUps(): Iterable<() => void> {
+  get followUps(): Iterable<() => unknown> {
     return this.#followUps;
   }
 

@@ -1,8 +1,8 @@
 import type { ProxyConfig } from '../../model/types.ts';
 import { assertFunction, assertId, notFound } from '../../model/validation.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { toStored } from '../timestamps.ts';
+import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';
+import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
 /** If one proxy in ten is active, about one sample in 30 falls back to counting. */
@@ -12,21 +12,18 @@ const DRAWS = 32;
  * What rotation asks of the active proxies, but for those that are excluded by their ids. No question costs more in a larger
  * pool. Malformed rows are left out.
  */
-export class ActiveProxyRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #read: (row: Row) => ProxyConfig | undefined;
 
   constructor(session: Session<M>, { exclude = new Set() }: { exclude?: ReadonlySet<string> } = {}) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#read = (row) => (exclude.has(String(row.id)) ? undefined : toProxy(row));
   }
 
   /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
   after(id: string): Result<M, ProxyConfig | null> {
     return firstReadable(
-      this.#session,
+      this.session,
       [
         `SELECT * FROM proxies WHERE status = 'active' AND id > :id ORDER BY id LIMIT :limit OFFSET :skip`,
         `SELECT * FROM proxies WHERE status = 'active' AND id <= :id ORDER BY id LIMIT :limit OFFSET :skip`,
@@ -42,13 +39,13 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
    */
   sample(random: () => number): Result<M, ProxyConfig | null> {
     assertFunction(random, 'random');
-    return this.#db.transaction(() => this.#sample(random));
+    return this.db.transaction(() => this.#sample(random));
   }
 
   /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
   leastUsed(): Result<M, ProxyConfig | null> {
     return firstReadable(
-      this.#session,
+      this.session,
       [
         `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT :limit OFFSET :skip`,
       ],
@@ -60,7 +57,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
   /** The active proxy with the lowest mean latency; unknown latency last. */
   fastest(): Result<M, ProxyConfig | null> {
     return firstReadable(
-      this.#session,
+      this.session,
       [
         `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
       ],
@@ -71,9 +68,9 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
 
   /** Notes that a proxy was handed out now, whatever its status, and gives it. @throws NOT_FOUND. */
   markUsed(id: string): Result<M, ProxyConfig> {
-    return this.#db.one(
+    return this.db.one(
       `UPDATE proxies SET last_used_at = :now WHERE id = :id RETURNING *`,
-      { id: assertId(id), now: toStored(this.#session.clock()) },
+      { id: assertId(id), now: this.now() },
       (row) => {
         if (row === undefined) throw notFound('proxy', id);
         return toProxy(row);
@@ -83,24 +80,24 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> {
 
   *#sample(random: () => number): Steps<M, ProxyConfig | null> {
     const last = Number(
-      yield this.#db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
+      yield this.db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
     );
     for (let draw = 0; draw < DRAWS && last > 0; draw++) {
-      const drawn = (yield this.#db.all(
+      const drawn = (yield this.db.all(
         `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
         { position: 1 + Math.floor(random() * last) },
-        skipMalformed(this.#session, this.#read),
+        skipMalformed(this.session, this.#read),
         ([proxy = null]) => proxy,
       )) as ProxyConfig | null;
       if (drawn !== null) return drawn;
     }
     const active = Number(
-      yield this.#db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) =>
+      yield this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) =>
         Number(row?.n),
       ),
     );
     const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
     const offset = Math.floor(random() * active);
-    return (yield firstReadable(this.#session, [byId, byId], {}, this.#read, offset)) as ProxyConfig | null;
+    return (yield firstReadable(this.session, [byId, byId], {}, this.#read, offset)) as ProxyConfig | null;
   }
 }

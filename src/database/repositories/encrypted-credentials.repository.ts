@@ -3,8 +3,7 @@ import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../ke
 import type { Login, ProxyAddress } from '../../model/types.ts';
 import { assertId, assertObject, assertWhole, notFound, parse } from '../../model/validation.ts';
 import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { toStored } from '../timestamps.ts';
+import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import {
   type AddressedProxy,
   BOUND_TO_ADDRESS,
@@ -26,6 +25,7 @@ import {
   toStoredCredential,
 } from './credential-record.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
+import { Repository } from './repository.ts';
 import { readablePage } from './skipped-rows.ts';
 
 /** A credential and the address of its proxy come from one statement: nothing can change one of them between two reads. */
@@ -58,15 +58,12 @@ const OR_REPLACE = `
     created_at = excluded.created_at`;
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
-export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #encryption: CredentialEncryption | null;
   readonly #identities: ProxyIdentities<M>;
 
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#encryption = encryption ?? null;
     this.#identities = new ProxyIdentities(session, this.#encryption, (id) => this.reveal(id));
   }
@@ -82,20 +79,20 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   save(proxyId: string, encrypted: EncryptedData): Result<M, void> {
     assertId(proxyId, 'proxyId');
     const data = parse(encryptedSchema, encrypted, 'encrypted data');
-    this.#session.assertMayHoldCredentials?.();
+    this.session.assertMayHoldCredentials?.();
     if (data.boundTo !== undefined && data.boundTo !== proxyId) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
         `The credential is bound to proxy ${data.boundTo}, and decrypts for no other: reveal it there, and store it here.`,
       );
     }
-    return this.#db.transaction(() => this.#checkAndPut(proxyId, data));
+    return this.db.transaction(() => this.#checkAndPut(proxyId, data));
   }
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
-    return this.#db.first(`${SELECT} WHERE c.proxy_id = :id`, { id: assertId(proxyId, 'proxyId') }, (row) =>
-      rememberOrigin(toEncrypted(row), { session: this.#session, address: toAddress(row) }),
+    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id: assertId(proxyId, 'proxyId') }, (row) =>
+      rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
 
@@ -111,9 +108,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
     const target = parseTarget(proxy);
     const valid = parse(loginSchema, login, 'login');
-    this.#session.assertMayHoldCredentials?.();
+    this.session.assertMayHoldCredentials?.();
     const cipher = this.#cipher();
-    return this.#db.transaction(() => this.#sealAndPut(cipher, target, valid));
+    return this.db.transaction(() => this.#sealAndPut(cipher, target, valid));
   }
 
   /**
@@ -129,15 +126,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     if (address === null)
       throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
     // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
-    if (this.#db.transactionNumber === 0)
+    if (this.db.scope === null)
       throw new ProxyVaultError(
         'INVALID_INPUT',
         'add is for the transaction that adds the proxy: use store.',
       );
-    this.#session.assertMayHoldCredentials?.();
+    this.session.assertMayHoldCredentials?.();
     const sealed = this.#cipher().seal(id, address, 'login', text);
-    const params = { ...toParams(id, sealed), now: toStored(this.#session.clock()) };
-    return this.#db.run(`${ADD} ${OR_REPLACE}`, params, () => undefined);
+    const params = { ...toParams(id, sealed), now: this.now() };
+    return this.db.run(`${ADD} ${OR_REPLACE}`, params, () => undefined);
   }
 
   /**
@@ -150,7 +147,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
     const { id, address } = parseTarget(proxy);
-    return this.#db.first(`${SELECT} WHERE c.proxy_id = :id`, { id }, (row) => {
+    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id }, (row) => {
       const current = toAddress(row);
       if (address && !(current && isSame(address, current))) throw movedError(id);
       return this.#decrypt(id, current, toEncrypted(row));
@@ -173,7 +170,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
-    const row = yield this.#db.first(
+    const row = yield this.db.first(
       `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
       { id: assertId(id) },
       toEncrypted,
@@ -189,7 +186,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** Whether a proxy has credentials. */
   exists(proxyId: string): Result<M, boolean> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT 1 FROM encrypted_credentials WHERE proxy_id = :id`,
       { id: assertId(proxyId, 'proxyId') },
       (row) => row !== undefined,
@@ -197,18 +194,18 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   count(): Result<M, number> {
-    return this.#db.one(`SELECT count(*) AS n FROM encrypted_credentials`, {}, (row) => Number(row?.n));
+    return this.db.one(`SELECT count(*) AS n FROM encrypted_credentials`, {}, (row) => Number(row?.n));
   }
 
   /** Removes a proxy's credentials; says whether there were any. Its identity is then that of a proxy without a login. */
   delete(proxyId: string): Result<M, boolean> {
     const id = assertId(proxyId, 'proxyId');
-    return this.#db.transaction(() => this.#remove(id));
+    return this.db.transaction(() => this.#remove(id));
   }
 
   /** The ids of the keys that wrote the credentials (null: one that does not say), but that of one proxy. */
   keyIds(except = ''): Result<M, (string | null)[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT DISTINCT key_id FROM encrypted_credentials WHERE proxy_id <> :except`,
       { except: assertId(except, 'except') },
       (row) => row.key_id as string | null,
@@ -217,7 +214,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** How many credentials there are by key and by what their rows say that they are bound to. */
   countByKey(): Result<M, CredentialCount[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT key_id,
          CASE WHEN coalesce(binding, 'unbound') = 'unbound' THEN 'none'
               WHEN binding_version = ${BOUND_TO_ADDRESS} THEN 'address' ELSE 'id' END AS bound_to,
@@ -241,7 +238,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     assertWhole(limit, 'limit', 1, 10_000);
     const isWanted = notUnder === undefined ? '' : `AND ${NOT_UNDER}`;
     return readablePage(
-      this.#session,
+      this.session,
       {
         table: 'encrypted_credentials',
         query: `${SELECT} WHERE c.proxy_id > :after ${isWanted} ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
@@ -254,7 +251,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** How many rows `page` gives that are not bound to their address under a key. */
   countNotUnder(keyId: string): Result<M, number> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT count(*) AS n FROM encrypted_credentials AS c WHERE ${NOT_UNDER}`,
       { key_id: assertId(keyId, 'keyId') },
       (row) => Number(row?.n),
@@ -269,7 +266,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
     assertId(proxyId, 'proxyId');
     assertObject(old, 'old credential');
     assertObject(replacement, 'replacement');
-    return this.#db.run(
+    return this.db.run(
       `UPDATE encrypted_credentials
        SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding,
          binding_version = :version
@@ -288,13 +285,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
   *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, login: Login): Steps<M, void> {
-    const target = address ?? ((yield this.#addressOf(id)) as ProxyAddress);
+    const target = address ?? (yield* step(this.#addressOf(id)));
     yield this.#put(id, cipher.seal(id, target, 'login', textOf(login)));
     yield* this.#identities.claim(id, this.#identities.of(target, login));
   }
 
   *#remove(id: string): Steps<M, boolean> {
-    const removed = (yield this.#db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, {
+    const removed = (yield this.db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, {
       id,
     })) as number;
     if (removed > 0) yield* this.#identities.clear(id);
@@ -302,7 +299,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   #addressOf(id: string): Result<M, ProxyAddress> {
-    return this.#db.one(`SELECT id, protocol, host, port FROM proxies WHERE id = :id`, { id }, (row) => {
+    return this.db.one(`SELECT id, protocol, host, port FROM proxies WHERE id = :id`, { id }, (row) => {
       const address = row && toAddress(row);
       if (address) return address;
       throw row ? malformedAddress(id) : notFound('proxy', id);
@@ -316,7 +313,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   *#assertUsable(proxyId: string, keyId: string): Steps<M, void> {
-    const keys = yield this.#db.one(
+    const keys = yield this.db.one(
       `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
               EXISTS (SELECT 1 FROM encryption_keys) AS some`,
       { key_id: keyId },
@@ -328,7 +325,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   *#assertOnlyKey(proxyId: string, keyId: string, hasKeys: boolean): Steps<M, void> {
     // Without keys of the database, the credential that is replaced may be of a lost key: the others decide.
-    const other = yield this.#db.first(
+    const other = yield this.db.first(
       `SELECT key_id FROM encrypted_credentials
        WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
       { id: proxyId, key_id: keyId },
@@ -344,13 +341,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
 
   /** What is bound to an address is stored only for a proxy that has it: it would never open for another. */
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
-    const params = { ...toParams(proxyId, data), now: toStored(this.#session.clock()) };
+    const params = { ...toParams(proxyId, data), now: this.now() };
     if (data.address === undefined) {
-      return this.#db.run(`${INSERT} ${OR_REPLACE}`, params, (changed) => {
+      return this.db.run(`${INSERT} ${OR_REPLACE}`, params, (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
       });
     }
-    return this.#db.run(
+    return this.db.run(
       `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`,
       { ...params, ...toAddressParams(data.address) },
       (changed) => {
@@ -402,7 +399,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> {
   }
 
   #cipher(why = ''): CredentialCipher {
-    if (this.#encryption) return this.#encryption.cipherOf(this.#session);
+    if (this.#encryption) return this.#encryption.cipherOf(this.session);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),

@@ -1,6 +1,7 @@
-import type { Driver, Mode, Result, Row, Session } from '../drivers/driver.ts';
-import { fromStored, toStored } from '../timestamps.ts';
+import type { Mode, Result, Row } from '../drivers/driver.ts';
+import { fromStored } from '../timestamps.ts';
 import { KEY_ID, NAME, nullable, Table, TEXT, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { reportInvalidRow } from './skipped-rows.ts';
 
 export const ENCRYPTION_CONFIG = new Table('encryption_config', ['id'], {
@@ -30,22 +31,14 @@ export interface RotationState {
 }
 
 /** The one row that says which database this is, where its key comes from, and how far a rotation is. */
-export class EncryptionConfigRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Null before the first credential. A malformed state of a rotation is reported and left out: the rotation starts again.
    *
    * @throws INVALID_ROW if the database's id or source is malformed.
    */
   get(): Result<M, EncryptionConfig | null> {
-    return this.#db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, (row) => ({
+    return this.db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, (row) => ({
       databaseId: NAME.is(row.database_id) ? row.database_id : ENCRYPTION_CONFIG.refuse(row, 'database_id'),
       keySource: NAME.is(row.key_source) ? row.key_source : ENCRYPTION_CONFIG.refuse(row, 'key_source'),
       rotation: this.#rotationOf(row),
@@ -54,7 +47,7 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
 
   /** Sets the kind of source, and, where there is none yet, the database's id. */
   pin(databaseId: string, keySource: string): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `INSERT INTO encryption_config (id, database_id, key_source) VALUES (1, :database_id, :key_source)
        ON CONFLICT (id) DO UPDATE SET key_source = excluded.key_source`,
       { database_id: databaseId, key_source: keySource },
@@ -62,15 +55,15 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
   }
 
   startRotation(keyId: string): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE encryption_config SET rotation_key_id = :key_id, rotation_cursor = '', rotation_started_at = :now WHERE id = 1`,
-      { key_id: keyId, now: toStored(this.#session.clock()) },
+      { key_id: keyId, now: this.now() },
     );
   }
 
   /** Moves the cursor of the rotation to this key; says whether it is still under way. */
   advanceRotation(keyId: string, cursor: string): Result<M, boolean> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE encryption_config SET rotation_cursor = :cursor WHERE id = 1 AND rotation_key_id = :key_id`,
       { key_id: keyId, cursor },
       (changed) => changed > 0,
@@ -78,7 +71,7 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
   }
 
   endRotation(): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE encryption_config SET rotation_key_id = NULL, rotation_cursor = NULL, rotation_started_at = NULL WHERE id = 1`,
       {},
     );
@@ -89,7 +82,7 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> {
     try {
       return toRotation(row);
     } catch (error) {
-      reportInvalidRow(this.#session, error);
+      reportInvalidRow(this.session, error);
       return null;
     }
   }

@@ -1,7 +1,8 @@
 import type { WrappedKey } from '../../keys/secret-key.ts';
-import type { Driver, Mode, Result, Row, Session, SqlValue } from '../drivers/driver.ts';
-import { fromStored, toStored } from '../timestamps.ts';
+import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
+import { fromStored } from '../timestamps.ts';
 import { BASE64, HEX, KEY_ID, oneOf, Table, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
 /** The columns of every wrapped key. */
@@ -30,40 +31,32 @@ export interface DataKeyRecord extends WrappedKey {
 }
 
 /** The data keys of a database, each wrapped by a key-encryption key that is elsewhere. */
-export class EncryptionKeysRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class EncryptionKeysRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Every key, oldest first. Malformed columns are reported; a key is left out only if its id is malformed. */
   findAll(): Result<M, DataKeyRecord[]> {
-    const toRecord = skipMalformed(this.#session, (row) => this.#toRecord(row));
-    return this.#db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
+    const toRecord = skipMalformed(this.session, (row) => this.#toRecord(row));
+    return this.db.all(`SELECT * FROM encryption_keys ORDER BY created_at, key_id`, {}, toRecord);
   }
 
   /** The id of the key that encrypts; null before the first. */
   primaryId(): Result<M, string | null> {
-    return this.#db.first(`SELECT key_id FROM encryption_keys WHERE state = 'primary'`, {}, (row) =>
+    return this.db.first(`SELECT key_id FROM encryption_keys WHERE state = 'primary'`, {}, (row) =>
       String(row.key_id),
     );
   }
 
   add(wrapped: WrappedKey, state: DataKeyRecord['state']): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `INSERT INTO encryption_keys (key_id, kek_id, wrapped_key, iv, tag, key_check_value, state, message_count, created_at)
        VALUES (:key_id, :kek_id, :wrapped_key, :iv, :tag, :key_check_value, :state, 0, :now)
        ON CONFLICT (key_id) DO NOTHING`,
-      { ...toParams(wrapped), state, now: toStored(this.#session.clock()) },
+      { ...toParams(wrapped), state, now: this.now() },
     );
   }
 
   /** Puts a key under another key-encryption key. */
   rewrap(wrapped: WrappedKey): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE encryption_keys SET kek_id = :kek_id, wrapped_key = :wrapped_key, iv = :iv, tag = :tag,
          key_check_value = :key_check_value
        WHERE key_id = :key_id`,
@@ -73,12 +66,12 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
 
   /** Leaves no primary: the next one that is added may be. */
   demotePrimary(): Result<M, number> {
-    return this.#db.run(`UPDATE encryption_keys SET state = 'decrypt-only' WHERE state = 'primary'`, {});
+    return this.db.run(`UPDATE encryption_keys SET state = 'decrypt-only' WHERE state = 'primary'`, {});
   }
 
   /** Counts messages before they are encrypted; gives the new count, or null if it would pass `most` or there is no such key. */
   reserve(keyId: string, messages: number, most: number): Result<M, number | null> {
-    return this.#db.first(
+    return this.db.first(
       `UPDATE encryption_keys SET message_count = message_count + :messages
        WHERE key_id = :id AND message_count + :messages <= :most RETURNING message_count`,
       { id: keyId, messages, most },
@@ -88,7 +81,7 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
 
   /** Removes the decrypt-only keys that no credential needs, unless one does not say its key; gives their ids. */
   deleteUnused(): Result<M, string[]> {
-    return this.#db.all(
+    return this.db.all(
       `DELETE FROM encryption_keys
        WHERE state = 'decrypt-only'
          AND NOT EXISTS (SELECT 1 FROM encrypted_credentials AS c WHERE c.key_id = encryption_keys.key_id)
@@ -100,7 +93,7 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
   }
 
   deleteAll(): Result<M, number> {
-    return this.#db.run(`DELETE FROM encryption_keys`, {});
+    return this.db.run(`DELETE FROM encryption_keys`, {});
   }
 
   /** What the key needs to decrypt is authenticated when it is unwrapped; the rest has a safe value in its place. */
@@ -125,7 +118,7 @@ export class EncryptionKeysRepository<M extends Mode = 'sync'> {
     try {
       return ENCRYPTION_KEYS.refuse(row, column);
     } catch (error) {
-      reportInvalidRow(this.#session, error);
+      reportInvalidRow(this.session, error);
       return value;
     }
   }

@@ -1,10 +1,11 @@
 import type { Login, ProxyAddress } from '../../model/types.ts';
-import type { Driver, Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import type { Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
+import { Repository } from './repository.ts';
 
 /** What an entry of a list is to the pool: another proxy, one (or, with a hidden password, several) it has, or open yet. */
 export type Match = Decided | Open;
@@ -43,8 +44,7 @@ interface Found {
  * pool has one, the list does not have that one by its own password, and no entry disagrees. That can be said only at the
  * end of the list; so no order of its lines changes the result. Any other entry is a new proxy.
  */
-export class ImportMatcher<M extends Mode> {
-  readonly #db: Driver<M>;
+export class ImportMatcher<M extends Mode> extends Repository<M> {
   readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #identities: ProxyIdentities<M>;
   readonly #memory: ImportMemory;
@@ -57,7 +57,7 @@ export class ImportMatcher<M extends Mode> {
     tools: { credentials: EncryptedCredentialsRepository<M>; identities: ProxyIdentities<M> },
     memory: ImportMemory,
   ) {
-    this.#db = session.driver;
+    super(session);
     this.#credentials = tools.credentials;
     this.#identities = tools.identities;
     this.#memory = memory;
@@ -150,7 +150,7 @@ export class ImportMatcher<M extends Mode> {
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
-    return this.#db.first(
+    return this.db.first(
       `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
@@ -164,7 +164,7 @@ export class ImportMatcher<M extends Mode> {
     { protocol, host, port, username_fingerprint }: ProxyUser,
     { limit = 2, login = false }: { limit?: number; login?: boolean } = {},
   ): Result<M, Found[]> {
-    return this.#db.all(
+    return this.db.all(
       // Each column costs time: only what is needed of a login, and not what the caller knows.
       `SELECT p.id AS proxy_id, p.position, p.password_fingerprint,
          c.encrypted_data, c.iv, c.auth_tag, c.key_id, c.binding, c.binding_version

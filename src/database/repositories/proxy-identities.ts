@@ -2,9 +2,10 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { CredentialCipher } from '../../keys/credential-cipher.ts';
 import type { Login, ProxyAddress } from '../../model/types.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { isUnreadable } from './credential-record.ts';
 import { alreadyThere, type LoginFingerprints, type ProxyIdentity, type ProxyUser } from './proxy-record.ts';
+import { Repository } from './repository.ts';
 
 /** A proxy as the pool knows its login. */
 interface Stored {
@@ -22,9 +23,7 @@ const SELECT = `
   FROM proxies`;
 
 /** Which proxies are the same: keeps the fingerprints of logins as the stored logins are, and finds proxies by them. */
-export class ProxyIdentities<M extends Mode> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class ProxyIdentities<M extends Mode> extends Repository<M> {
   readonly #encryption: CredentialEncryption | null;
   readonly #reveal: (proxyId: string) => Result<M, Login | null>;
 
@@ -34,8 +33,7 @@ export class ProxyIdentities<M extends Mode> {
     encryption: CredentialEncryption | null,
     reveal: (proxyId: string) => Result<M, Login | null>,
   ) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#encryption = encryption;
     this.#reveal = reveal;
   }
@@ -57,7 +55,7 @@ export class ProxyIdentities<M extends Mode> {
 
   /** The id of the proxy that is known to have this identity, or null. */
   find(identity: ProxyIdentity): Result<M, string | null> {
-    return this.#db.first(
+    return this.db.first(
       `SELECT id FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
@@ -68,7 +66,7 @@ export class ProxyIdentities<M extends Mode> {
 
   /** The id of the proxy that has this id or identity, or null. */
   findConflict(id: string, identity: ProxyIdentity): Result<M, string | null> {
-    return this.#db.first(
+    return this.db.first(
       `SELECT id FROM proxies WHERE id = :id
        UNION ALL
        SELECT id FROM proxies
@@ -83,13 +81,13 @@ export class ProxyIdentities<M extends Mode> {
   hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
     const isThere = (row: Row | undefined): boolean => row?.found === 1;
     if (at === null)
-      return this.#db.one(
+      return this.db.one(
         `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
         {},
         isThere,
       );
     const { host, port, protocol } = at;
-    return this.#db.one(
+    return this.db.one(
       `SELECT EXISTS (SELECT 1 FROM proxies
          WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL) AS found`,
       { host, port, protocol },
@@ -120,7 +118,7 @@ export class ProxyIdentities<M extends Mode> {
 
   /** The proxy has another password, and is known not to become the same as another proxy by it. */
   replacePassword(id: string, { password_fingerprint }: ProxyIdentity): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE proxies SET password_fingerprint = :password_fingerprint
        WHERE id = :id AND password_fingerprint IS NOT NULL AND password_fingerprint <> :password_fingerprint`,
       { id, password_fingerprint },
@@ -135,7 +133,7 @@ export class ProxyIdentities<M extends Mode> {
 
   /** The login of the proxy was stored as ciphertext: its identity is unknown. */
   forget(id: string): Result<M, void> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE proxies SET username_fingerprint = NULL, password_fingerprint = NULL WHERE id = :id`,
       { id },
       () => undefined,
@@ -157,7 +155,7 @@ export class ProxyIdentities<M extends Mode> {
    */
   *identifyUnnamed(at: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
     const { host, port, protocol } = at;
-    const stored = (yield this.#db.all(
+    const stored = (yield this.db.all(
       `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
        ORDER BY created_at, id`,
       { host, port, protocol },
@@ -171,7 +169,7 @@ export class ProxyIdentities<M extends Mode> {
   /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
   *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
     const { host, port, protocol, username_fingerprint } = identity;
-    const stored = (yield this.#db.all(
+    const stored = (yield this.db.all(
       `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint IS NULL`,
       { host, port, protocol, username_fingerprint },
@@ -203,14 +201,14 @@ export class ProxyIdentities<M extends Mode> {
   }
 
   #findStored(id: string): Result<M, Stored | null> {
-    return this.#db.first(`${SELECT} WHERE id = :id`, { id }, toStored);
+    return this.db.first(`${SELECT} WHERE id = :id`, { id }, toStored);
   }
 
   #setIfFree(
     id: string,
     { username_fingerprint, password_fingerprint }: LoginFingerprints,
   ): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE proxies SET username_fingerprint = :username_fingerprint, password_fingerprint = :password_fingerprint
        WHERE id = :id AND NOT EXISTS (
          SELECT 1 FROM proxies AS other
@@ -242,7 +240,7 @@ export class ProxyIdentities<M extends Mode> {
         'INVALID_INPUT',
         'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option `encryption`.',
       );
-    return this.#encryption.cipherOf(this.#session);
+    return this.#encryption.cipherOf(this.session);
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Login, ProxyInput } from '../../model/types.ts';
 import { atIndex, parse } from '../../model/validation.ts';
-import type { Driver, Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
-import { toStored } from '../timestamps.ts';
 import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
@@ -19,6 +18,7 @@ import {
   type ValidProxy,
 } from './proxy-record.ts';
 import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
+import { Repository } from './repository.ts';
 
 /** What an import did, by proxies. */
 export interface ImportSummary {
@@ -62,9 +62,7 @@ interface Tools<M extends Mode> {
 }
 
 /** Stores a list, or a part of one, within a transaction of the caller's. */
-export class ProxyImport<M extends Mode> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class ProxyImport<M extends Mode> extends Repository<M> {
   readonly #tools: Tools<M>;
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
@@ -75,8 +73,7 @@ export class ProxyImport<M extends Mode> {
   #lastWasKnown = false;
 
   constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#tools = tools;
     this.#memory = memory;
     this.#matcher = new ImportMatcher(session, tools, memory);
@@ -159,8 +156,8 @@ export class ProxyImport<M extends Mode> {
   /** Says whether the statement has added it. */
   *#add(sql: string, input: ValidProxy, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
-    const params = { ...toParams(input, id, identity, this.#now()), position: this.#position };
-    if (((yield this.#db.run(sql, params)) as number) === 0) return false;
+    const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
+    if (((yield this.db.run(sql, params)) as number) === 0) return false;
     this.#memory.find(this.#position++);
     if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
@@ -168,7 +165,7 @@ export class ProxyImport<M extends Mode> {
   }
 
   #countPositions(): Result<M, void> {
-    return this.#db.one(`SELECT coalesce(max(position), 0) + 1 AS next FROM proxies`, {}, (row) => {
+    return this.db.one(`SELECT coalesce(max(position), 0) + 1 AS next FROM proxies`, {}, (row) => {
       this.#position = Number(row?.next);
     });
   }
@@ -188,7 +185,7 @@ export class ProxyImport<M extends Mode> {
     let changed = 0;
     if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
       const location = geolocation ? JSON.stringify(geolocation) : null;
-      const described = { id, name, region, geolocation: location, now: this.#now() };
+      const described = { id, name, region, geolocation: location, now: this.now() };
       changed = (yield match.isRepeated
         ? this.#fillIn({ ...described, default_name: defaultName(input) })
         : this.#describe({ ...described, remote_dns: flagOf(remoteDns) })) as number;
@@ -238,7 +235,7 @@ export class ProxyImport<M extends Mode> {
 
   /** Sets what is not null, if that is a change. */
   #describe(params: Params): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE proxies SET
          name = coalesce(:name, name),
          region = coalesce(:region, region),
@@ -256,7 +253,7 @@ export class ProxyImport<M extends Mode> {
 
   /** Sets what is not null and the proxy does not have. */
   #fillIn(params: Params): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE proxies SET
          name = CASE WHEN name = :default_name THEN coalesce(:name, name) ELSE name END,
          region = coalesce(region, :region),
@@ -268,9 +265,5 @@ export class ProxyImport<M extends Mode> {
          OR coalesce(geolocation_json, '') <> coalesce(geolocation_json, :geolocation, ''))`,
       params,
     );
-  }
-
-  #now(): string {
-    return toStored(this.#session.clock());
   }
 }

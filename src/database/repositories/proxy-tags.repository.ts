@@ -1,9 +1,10 @@
 import type { ProxyAddress } from '../../model/types.ts';
 import { assertId, assertWhole, parse, text } from '../../model/validation.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
 import { assertBehind } from './key-order.ts';
+import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 const tagSchema = text(128);
@@ -28,15 +29,7 @@ export interface LeavingCount {
 }
 
 /** Which proxies belong to which list. A proxy may have any number of tags. */
-export class ProxyTagsRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Tags a proxy, noting which import found it; gives how many rows changed.
    *
@@ -44,7 +37,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
    *   such proxy.
    */
   add(proxyId: string, tag: string, importId: string): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `INSERT INTO proxy_tags (proxy_id, tag, import_id) VALUES (:id, :tag, :import_id)
        ON CONFLICT (proxy_id, tag) DO UPDATE SET import_id = excluded.import_id`,
       { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag), import_id: assertId(importId, 'importId') },
@@ -53,16 +46,16 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
 
   /** The tags of a proxy, in order. */
   findByProxy(proxyId: string): Result<M, string[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
       { id: assertId(proxyId, 'proxyId') },
-      skipMalformed(this.#session, toTag),
+      skipMalformed(this.session, toTag),
     );
   }
 
   /** Whether a proxy has a tag. */
   has(proxyId: string, tag: string): Result<M, boolean> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT 1 FROM proxy_tags WHERE proxy_id = :id AND tag = :tag`,
       { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag) },
       (row) => row !== undefined,
@@ -71,7 +64,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
 
   /** How many proxies have a tag. */
   count(tag: string): Result<M, number> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT count(*) AS n FROM proxy_tags WHERE tag = :tag`,
       { tag: assertTag(tag) },
       (row) => Number(row?.n),
@@ -80,7 +73,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
 
   /** Counts the proxies with a tag that this import did not find. */
   countOthers(tag: string, importId: string): Result<M, LeavingCount> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT count(*) AS leaving, coalesce(sum(CASE WHEN EXISTS (
            SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = mine.proxy_id AND other.tag <> mine.tag)
          THEN 0 ELSE 1 END), 0) AS removed
@@ -92,7 +85,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
 
   /** The first `limit` proxies with a tag that this import did not find, by id. Malformed rows are left out. */
   findOthers(tag: string, importId: string, limit: number): Result<M, LeavingProxy[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT proxies.id, proxies.protocol, proxies.host, proxies.port, CASE WHEN EXISTS (
            SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = mine.proxy_id AND other.tag <> mine.tag)
          THEN 1 ELSE 0 END AS stays
@@ -114,7 +107,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
   removeOthers(tag: string, importId: string): Result<M, number> {
     assertTag(tag);
     assertId(importId, 'importId');
-    return this.#db.transaction(() => this.removeOthersSteps(tag, importId));
+    return this.db.transaction(() => this.removeOthersSteps(tag, importId));
   }
 
   /** The steps of `removeOthers`, a few hundred proxies at a time, so that none of them takes long. */
@@ -125,7 +118,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
       if (last === null) return removed;
       assertBehind('proxy_tags', after, last);
       const chunk = { tag, import_id: importId, after, last };
-      removed += (yield this.#db.run(
+      removed += (yield this.db.run(
         `DELETE FROM proxies
          WHERE id IN (
              SELECT proxy_id FROM proxy_tags
@@ -133,7 +126,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
            AND NOT EXISTS (SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = proxies.id AND other.tag <> :tag)`,
         chunk,
       )) as number;
-      yield this.#db.run(
+      yield this.db.run(
         `DELETE FROM proxy_tags
          WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after AND proxy_id <= :last`,
         chunk,
@@ -143,7 +136,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> {
   }
 
   #lastOfChunk(tag: string, importId: string, after: string): Result<M, string | null> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT max(proxy_id) AS last FROM (
          SELECT proxy_id FROM proxy_tags
          WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after ORDER BY proxy_id LIMIT 500) AS chunk`,

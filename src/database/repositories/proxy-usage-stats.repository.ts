@@ -8,9 +8,10 @@ import {
   assertWhole,
   notFound,
 } from '../../model/validation.ts';
-import type { Driver, Mode, Params, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
 /** What came of one request. */
@@ -78,15 +79,7 @@ const SUMS = [
 ].join(', ');
 
 /** Usage by proxy and day (UTC). */
-export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Adds one request to a proxy's day.
    *
@@ -95,7 +88,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
   record(proxyId: string, outcome: Outcome): Result<M, void> {
     const { success, latency, date } = assertObject(outcome, 'outcome');
     const measured = assertLatency(latency);
-    return this.#db.run(
+    return this.db.run(
       // From the proxies, so that an unknown one adds nothing and is told from other faults.
       `INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
        SELECT id, :date, 1, :success, 1 - :success, :latency, :measured FROM proxies WHERE id = :id
@@ -107,7 +100,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
          latency_count = proxy_usage_stats.latency_count + excluded.latency_count`,
       {
         id: assertId(proxyId, 'proxyId'),
-        date: date === undefined ? dayOf(this.#session.clock()) : assertDay(date, 'date'),
+        date: date === undefined ? dayOf(this.clock()) : assertDay(date, 'date'),
         success: assertBoolean(success, 'success') ? 1 : 0,
         latency: measured === null ? 0 : Math.round(measured),
         measured: measured === null ? 0 : 1,
@@ -121,7 +114,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
   /** Records many in one transaction, all or none; gives how many. */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
     assertIterable(outcomes, 'outcomes');
-    return this.#db.transaction(() => this.#recordAll(outcomes));
+    return this.db.transaction(() => this.#recordAll(outcomes));
   }
 
   *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
@@ -135,29 +128,29 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
 
   /** A proxy's days, oldest first. */
   findByProxy(proxyId: string, range: DayRange = {}): Result<M, ProxyUsage[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to ORDER BY date`,
       { id: assertId(proxyId, 'proxyId'), ...rangeParams(range) },
-      skipMalformed(this.#session, toUsage),
+      skipMalformed(this.session, toUsage),
     );
   }
 
   /** One day of every proxy that was used on it. */
   findByDate(date: string): Result<M, ProxyUsage[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxy_usage_stats WHERE date = :date ORDER BY proxy_id`,
       { date: assertDay(date, 'date') },
-      skipMalformed(this.#session, toUsage),
+      skipMalformed(this.session, toUsage),
     );
   }
 
   /** The totals of each day with usage, oldest first. */
   range(range: DayRange = {}): Result<M, DailyUsage[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT date, count(*) AS proxy_count, ${SUMS} FROM proxy_usage_stats
        WHERE date BETWEEN :from AND :to GROUP BY date ORDER BY date`,
       rangeParams(range),
-      skipMalformed(this.#session, (row) => ({
+      skipMalformed(this.session, (row) => ({
         date: DAY.is(row.date) ? row.date : PROXY_USAGE_STATS.refuse(row, 'date'),
         proxyCount: Number(row.proxy_count),
         ...this.#toTotals(row),
@@ -171,13 +164,13 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
     const params = rangeParams(range);
     const map = (row: Row | undefined): UsageTotals => this.#toTotals(row ?? {});
     if (proxyId === undefined) {
-      return this.#db.one(
+      return this.db.one(
         `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to`,
         params,
         map,
       );
     }
-    return this.#db.one(
+    return this.db.one(
       `SELECT ${SUMS} FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to`,
       { ...params, id: assertId(proxyId, 'proxyId') },
       map,
@@ -186,13 +179,13 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> {
 
   #toTotals(row: Row): UsageTotals {
     const malformed = Number(row.malformed ?? 0);
-    if (malformed > 0) reportInvalidRow(this.#session, uncounted(malformed, row.date));
+    if (malformed > 0) reportInvalidRow(this.session, uncounted(malformed, row.date));
     return toTotals(row);
   }
 
   /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `DELETE FROM proxy_usage_stats WHERE rowid IN (
          SELECT rowid FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
       {

@@ -11,9 +11,8 @@ import {
   parse,
 } from '../../model/validation.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
-import { toStored } from '../timestamps.ts';
 import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { ImportMemory } from './import-memory.ts';
@@ -39,12 +38,11 @@ import {
 } from './proxy-record.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
+import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 /** The pool. */
-export class ProxyRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #credentials: EncryptedCredentialsRepository<M>;
   readonly #identities: ProxyIdentities<M>;
   readonly #tags: ProxyTagsRepository<M>;
@@ -54,8 +52,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** `encryption` is needed to store credentials, and to change the address of a proxy that has some. */
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#credentials = new EncryptedCredentialsRepository(session, encryption);
     this.#identities = new ProxyIdentities(session, encryption ?? null, (id) => this.#credentials.reveal(id));
     this.#tags = new ProxyTagsRepository(session);
@@ -71,13 +68,13 @@ export class ProxyRepository<M extends Mode = 'sync'> {
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
     const input = parse(inputSchema, proxy, 'proxy');
-    return this.#db.transaction(() => this.#create(input));
+    return this.db.transaction(() => this.#create(input));
   }
 
   /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
   createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
     assertIterable(proxies, 'proxies');
-    return this.#db.transaction(() => this.#createAll(proxies));
+    return this.db.transaction(() => this.#createAll(proxies));
   }
 
   /**
@@ -89,7 +86,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
    * @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
-    return this.#db.transaction(() => this.importSteps(proxies, options));
+    return this.db.transaction(() => this.importSteps(proxies, options));
   }
 
   /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
@@ -101,7 +98,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** The proxy with this id, or null. */
   findById(id: string): Result<M, ProxyConfig | null> {
-    return this.#db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
+    return this.db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
   }
 
   /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
@@ -110,7 +107,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   exists(id: string): Result<M, boolean> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT 1 FROM proxies WHERE id = :id`,
       { id: assertId(id) },
       (row) => row !== undefined,
@@ -119,17 +116,17 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   /** Every proxy, by id. For a large pool see `iterate` and `list`. */
   findAll(): Result<M, ProxyConfig[]> {
-    return this.#db.all(`SELECT * FROM proxies ORDER BY id`, {}, this.#listed);
+    return this.db.all(`SELECT * FROM proxies ORDER BY id`, {}, this.#listed);
   }
 
   findByStatus(status: ProxyStatus): Result<M, ProxyConfig[]> {
     parse(filterSchema, { status }, 'filter');
-    return this.#db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, this.#listed);
+    return this.db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, this.#listed);
   }
 
   findByProtocol(protocol: ProxyProtocol): Result<M, ProxyConfig[]> {
     parse(filterSchema, { protocol }, 'filter');
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxies WHERE protocol = :protocol ORDER BY id`,
       { protocol },
       this.#listed,
@@ -138,7 +135,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
 
   findByRegion(region: string): Result<M, ProxyConfig[]> {
     parse(filterSchema, { region }, 'filter');
-    return this.#db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
+    return this.db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
   }
 
   /** One page, by id. Give its `next` as `after` for the page behind it; null at the end. */
@@ -146,7 +143,7 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     const { limit = 100, after = '', ...filter } = assertObject(listing, 'listing');
     assertWhole(limit, 'limit', 1, 10_000);
     const { where, params } = whereOf(filter);
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxies ${where === '' ? 'WHERE' : `${where} AND`} id > :after ORDER BY id LIMIT :most`,
       { ...params, after: assertId(after, 'after'), most: limit + 1 },
       (row) => ({ id: row.id, proxy: this.#listed(row) }),
@@ -164,12 +161,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   /** Streams proxies by id, from one snapshot, while writes go on. */
   iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
     const { where, params } = whereOf(filter);
-    return this.#db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
+    return this.db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
   }
 
   count(filter: ProxyFilter = {}): Result<M, number> {
     const { where, params } = whereOf(filter);
-    return this.#db.one(`SELECT count(*) AS n FROM proxies ${where}`, params, (row) => Number(row?.n));
+    return this.db.one(`SELECT count(*) AS n FROM proxies ${where}`, params, (row) => Number(row?.n));
   }
 
   /**
@@ -187,16 +184,16 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     if (changes.id !== undefined && changes.id !== id) {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
     }
-    const params = toUpdateParams(assertId(id), changes, this.#now());
+    const params = toUpdateParams(assertId(id), changes, this.now());
     const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
     // Whether local resolution fits is known from the row that the update gives: then it is undone.
-    if (moves || changes.remoteDns === false) return this.#db.transaction(() => this.#move(params));
+    if (moves || changes.remoteDns === false) return this.db.transaction(() => this.#move(params));
     return this.#update(params);
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
   delete(id: string): Result<M, boolean> {
-    return this.#db.run(`DELETE FROM proxies WHERE id = :id`, { id: assertId(id) }, (changed) => changed > 0);
+    return this.db.run(`DELETE FROM proxies WHERE id = :id`, { id: assertId(id) }, (changed) => changed > 0);
   }
 
   /**
@@ -210,12 +207,12 @@ export class ProxyRepository<M extends Mode = 'sync'> {
     const measured = assertLatency(latency);
     assertId(id);
     assertBoolean(success, 'success');
-    return this.#db.transaction(() => this.#record(id, success, measured));
+    return this.db.transaction(() => this.#record(id, success, measured));
   }
 
   /** The active proxies with the highest success rate, of equal ones the fastest; unknown latency last. */
   getTopPerformers(limit: number): Result<M, ProxyConfig[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,
       { limit: assertWhole(limit, 'limit', 1, 10_000) },
       this.#listed,
@@ -225,9 +222,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   *#create(input: ValidProxy): Steps<M, ProxyConfig> {
     const identity = this.#identities.of(input, input.credentials);
     const id = input.id ?? newId();
-    const params = toParams(input, id, identity, this.#now());
+    const params = toParams(input, id, identity, this.now());
     const insert = (sql: string): Result<M, ProxyConfig | null> =>
-      this.#db.first(`${sql} RETURNING *`, params, toProxy);
+      this.db.first(`${sql} RETURNING *`, params, toProxy);
     let created = (yield insert(INSERT_OTHER_PROXY)) as ProxyConfig | null;
     if (created === null) {
       yield* this.#identities.identify(identity);
@@ -253,9 +250,9 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   *#importAll(proxies: Iterable<ProxyInput>, options: ImportOptions): Steps<M, ImportSummary> {
     const tools = { credentials: this.#credentials, identities: this.#identities, tags: this.#tags };
     if (options.memory)
-      return yield* new ProxyImport(this.#session, tools, options.memory, options).run(proxies);
+      return yield* new ProxyImport(this.session, tools, options.memory, options).run(proxies);
     using memory = new ImportMemory();
-    const summary = yield* new ProxyImport(this.#session, tools, memory, options).run(proxies);
+    const summary = yield* new ProxyImport(this.session, tools, memory, options).run(proxies);
     const { urlsLeftOut } = memory;
     return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
   }
@@ -281,13 +278,13 @@ export class ProxyRepository<M extends Mode = 'sync'> {
   }
 
   #findAddress({ id }: Params): Result<M, ProxyAddress | null> {
-    return this.#db.one(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id } as Params, (row) =>
+    return this.db.one(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id } as Params, (row) =>
       row ? toAddress(row) : null,
     );
   }
 
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
-    const changed = yield this.#db.run(
+    const changed = yield this.db.run(
       // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
       `UPDATE proxies SET
          total_requests = total_requests + 1,
@@ -299,14 +296,14 @@ export class ProxyRepository<M extends Mode = 'sync'> {
            THEN CAST(round(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency)) AS INTEGER) ELSE latency END,
          updated_at = :now
        WHERE id = :id`,
-      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.#now() },
+      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
     );
     if (changed === 0) throw notFound('proxy', id);
     yield this.#usage.record(id, { success, latency: latency ?? undefined });
   }
 
   #update(params: Params): Result<M, ProxyConfig> {
-    return this.#db.one(
+    return this.db.one(
       `UPDATE proxies SET
          name = coalesce(:name, name),
          host = coalesce(:host, host),
@@ -333,9 +330,5 @@ export class ProxyRepository<M extends Mode = 'sync'> {
         return proxy;
       },
     );
-  }
-
-  #now(): string {
-    return toStored(this.#session.clock());
   }
 }

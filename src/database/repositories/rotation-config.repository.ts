@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../../model/types.ts';
 import { idSchema, parse, text } from '../../model/validation.ts';
-import type { Driver, Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { fromStored, toStored } from '../timestamps.ts';
+import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
+import { fromStored } from '../timestamps.ts';
 import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 
 const strategySchema = z.enum(ROTATION_STRATEGIES);
 const hourSchema = z.int().min(0).max(24);
@@ -67,18 +68,10 @@ const DEFAULTS: RotationConfig = {
 };
 
 /** The one rotation configuration of a database. */
-export class RotationConfigRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class RotationConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** The configuration; the defaults while none is stored. @throws INVALID_ROW if it cannot be read. */
   get(): Result<M, RotationConfig> {
-    return this.#db.one(`SELECT * FROM rotation_config WHERE id = 1`, {}, toConfig);
+    return this.db.one(`SELECT * FROM rotation_config WHERE id = 1`, {}, toConfig);
   }
 
   /**
@@ -88,7 +81,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
    */
   update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
     const changes = parse(updateSchema, config, 'rotation configuration');
-    return this.#db.transaction(() => this.#merge(changes));
+    return this.db.transaction(() => this.#merge(changes));
   }
 
   /** The options are typed JSON, which SQL cannot merge portably: read and written under one lock. */
@@ -96,7 +89,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
     const current = (yield this.get()) as RotationConfig;
     const options = { ...current.options, ...changes.options };
     const kept = <T>(changed: T | undefined, before: T): T => (changed === undefined ? before : changed);
-    return (yield this.#db.one(
+    return (yield this.db.one(
       `INSERT INTO rotation_config (id, strategy, interval_ms, max_requests_per_proxy, failure_threshold, config_json, updated_at)
        VALUES (1, :strategy, :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
        ON CONFLICT (id) DO UPDATE SET
@@ -113,7 +106,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
         max_requests_per_proxy: kept(changes.maxRequestsPerProxy, current.maxRequestsPerProxy),
         failure_threshold: kept(changes.failureThreshold, current.failureThreshold),
         config_json: JSON.stringify(options),
-        now: toStored(this.#session.clock()),
+        now: this.now(),
       },
       toConfig,
     )) as RotationConfig;
@@ -121,13 +114,13 @@ export class RotationConfigRepository<M extends Mode = 'sync'> {
 
   /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
   reset(): Result<M, boolean> {
-    return this.#db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0);
+    return this.db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0);
   }
 
   /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */
   setStrategy(strategy: RotationStrategy): Result<M, void> {
-    const now = toStored(this.#session.clock());
-    return this.#db.run(
+    const now = this.now();
+    return this.db.run(
       `INSERT INTO rotation_config (id, strategy, updated_at) VALUES (1, :strategy, :now)
        ON CONFLICT (id) DO UPDATE SET strategy = excluded.strategy, updated_at = excluded.updated_at`,
       { strategy: parse(strategySchema, strategy, 'rotation strategy'), now },

@@ -1,9 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/types.ts';
 import { assertId, assertIterable, assertObject, assertWhole } from '../../model/validation.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
-import { fromStored, storedFrom, toStored } from '../timestamps.ts';
+import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
 /** An event to append; `timestamp` is now unless given. */
@@ -34,33 +35,30 @@ const INSERT = `
   RETURNING *`;
 
 /** The history of rotation. Its newest event is where round-robin goes on from. */
-export class RotationEventsRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
+export class RotationEventsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => RotationEvent | undefined;
 
   constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
+    super(session);
     this.#listed = skipMalformed(session, toEvent);
   }
 
   /** Appends an event and gives it with its id. @throws INVALID_INPUT for an unknown reason. */
   append(event: RotationEventInput): Result<M, RotationEvent> {
-    return this.#db.one(INSERT, this.#toParams(event), (row) => toEvent(row as Row));
+    return this.db.one(INSERT, this.#toParams(event), (row) => toEvent(row as Row));
   }
 
   /** Appends many in one transaction, all or none; gives how many. */
   recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
     assertIterable(events, 'events');
-    return this.#db.transaction(() => this.#appendAll(events));
+    return this.db.transaction(() => this.#appendAll(events));
   }
 
   *#appendAll(events: Iterable<RotationEventInput>): Steps<M, number> {
     let count = 0;
     for (const event of events) {
-      yield this.#db.first(INSERT, this.#toParams(event), toEvent);
+      yield this.db.first(INSERT, this.#toParams(event), toEvent);
       count++;
     }
     return count;
@@ -69,7 +67,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
   /** The newest event, or null; a malformed one is left out. */
   last(): Result<M, RotationEvent | null> {
     return firstReadable(
-      this.#session,
+      this.session,
       [`SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit OFFSET :skip`],
       {},
       toEvent,
@@ -79,7 +77,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
   /** The newest events, newest first. @throws INVALID_INPUT unless `limit` is 1 to 100,000. */
   recent(limit = 50): Result<M, RotationEvent[]> {
     assertWhole(limit, 'limit', 1, 100_000);
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM rotation_events ORDER BY id DESC LIMIT :limit`,
       { limit },
       this.#listed,
@@ -88,7 +86,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
 
   /** The events from a time, inclusive, to another, exclusive, oldest first. */
   between(from: Date | string, to: Date | string): Result<M, RotationEvent[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM rotation_events WHERE timestamp >= :from AND timestamp < :to ORDER BY timestamp, id`,
       rangeParams({ from, to }),
       this.#listed,
@@ -97,7 +95,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
 
   /** How many events had each reason. */
   countByReason(range: TimeRange = {}): Result<M, Record<RotationReason, number>> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT
          coalesce(sum(CASE WHEN reason = 'scheduled' THEN 1 ELSE 0 END), 0) AS scheduled,
          coalesce(sum(CASE WHEN reason = 'failure' THEN 1 ELSE 0 END), 0) AS failure,
@@ -115,17 +113,17 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
   }
 
   count(): Result<M, number> {
-    return this.#db.one(`SELECT count(*) AS n FROM rotation_events`, {}, (row) => Number(row?.n));
+    return this.db.one(`SELECT count(*) AS n FROM rotation_events`, {}, (row) => Number(row?.n));
   }
 
   /** Streams all events, oldest first. */
   iterate(): Stream<M, RotationEvent> {
-    return this.#db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, this.#listed);
+    return this.db.iterate(`SELECT * FROM rotation_events ORDER BY id`, {}, this.#listed);
   }
 
   /** Removes what is older, at most `limit` events, but never the newest event; gives how many. */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
-    return this.#db.run(
+    return this.db.run(
       `DELETE FROM rotation_events WHERE id IN (
          SELECT id FROM rotation_events
          WHERE timestamp < :time AND id < (SELECT max(id) FROM rotation_events) LIMIT :limit)`,
@@ -142,8 +140,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> {
       );
     }
     return {
-      timestamp:
-        timestamp === undefined ? toStored(this.#session.clock()) : storedFrom(timestamp, 'timestamp'),
+      timestamp: timestamp === undefined ? this.now() : storedFrom(timestamp, 'timestamp'),
       previous: previousProxyId === null ? null : assertId(previousProxyId, 'previousProxyId'),
       next: newProxyId === null ? null : assertId(newProxyId, 'newProxyId'),
       reason,

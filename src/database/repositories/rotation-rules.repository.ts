@@ -21,9 +21,10 @@ import {
   text,
 } from '../../model/validation.ts';
 import { withoutLogin } from '../../model/web-url.ts';
-import type { Driver, Mode, Params, Result, Row, Session, Steps } from '../drivers/driver.ts';
-import { fromStored, toStored } from '../timestamps.ts';
+import type { Mode, Params, Result, Row, Steps } from '../drivers/driver.ts';
+import { fromStored } from '../timestamps.ts';
 import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 /** A new rule. It joins its conditions by AND, stops on a match and is enabled unless it says otherwise. */
@@ -143,19 +144,11 @@ export const ROTATION_RULES = new Table('rotation_rules', ['id'], {
 });
 
 /** Rules that choose a proxy by what is asked for. */
-export class RotationRulesRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Stores a rule and gives it. @throws INVALID_INPUT; CONFLICT if the id is taken. */
   create(rule: RotationRuleInput): Result<M, RotationRule> {
     const { id = uuidv7(), ...input } = parse(inputSchema, rule, 'rotation rule');
-    return this.#db.one(
+    return this.db.one(
       `INSERT INTO rotation_rules (id, name, priority, conditions_json, condition_logic, actions_json, stop_on_match, enabled, created_at)
        VALUES (:id, :name, :priority, :conditions, :logic, :actions, :stop, :enabled, :now)
        ON CONFLICT (id) DO NOTHING
@@ -169,7 +162,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
         actions: JSON.stringify(input.actions),
         stop: input.stopOnMatch ? 1 : 0,
         enabled: input.enabled ? 1 : 0,
-        now: toStored(this.#session.clock()),
+        now: this.now(),
       },
       (row) => {
         if (row) return toRule(row);
@@ -182,7 +175,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
 
   /** The rule with this id, or null. @throws INVALID_ROW, which names the row, if it cannot be read. */
   findById(id: string): Result<M, RotationRule | null> {
-    return this.#db.first(`SELECT * FROM rotation_rules WHERE id = :id`, { id: assertId(id) }, toRule);
+    return this.db.first(`SELECT * FROM rotation_rules WHERE id = :id`, { id: assertId(id) }, toRule);
   }
 
   /**
@@ -212,7 +205,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a rotation rule cannot change: create another.');
     }
     const flag = (value: boolean | undefined): number | null => (value === undefined ? null : value ? 1 : 0);
-    return this.#db.one(
+    return this.db.one(
       `UPDATE rotation_rules SET
          name = coalesce(:name, name),
          priority = coalesce(:priority, priority),
@@ -238,7 +231,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
 
   /** Switches a rule on or off, whatever it holds. @throws NOT_FOUND. */
   setEnabled(id: string, enabled: boolean): Result<M, void> {
-    return this.#db.run(
+    return this.db.run(
       `UPDATE rotation_rules SET enabled = :enabled WHERE id = :id`,
       { id: assertId(id), enabled: assertBoolean(enabled, 'enabled') ? 1 : 0 },
       (changed) => {
@@ -257,13 +250,13 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
       throw new ProxyVaultError('INVALID_INPUT', 'The new order must be an array of ids.');
     if (new Set(ids).size !== ids.length)
       throw new ProxyVaultError('INVALID_INPUT', 'An id stands twice in the new order.');
-    return this.#db.transaction(() => this.#reorder(ids));
+    return this.db.transaction(() => this.#reorder(ids));
   }
 
   *#reorder(ids: readonly string[]): Steps<M, void> {
     for (const [index, id] of ids.entries()) {
       const params: Params = { id: assertId(id), priority: (ids.length - index) * 10 };
-      const changed = yield this.#db.run(
+      const changed = yield this.db.run(
         `UPDATE rotation_rules SET priority = :priority WHERE id = :id`,
         params,
       );
@@ -273,7 +266,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
 
   /** Removes a rule; says whether there was one. */
   delete(id: string): Result<M, boolean> {
-    return this.#db.run(
+    return this.db.run(
       `DELETE FROM rotation_rules WHERE id = :id`,
       { id: assertId(id) },
       (changed) => changed > 0,
@@ -281,13 +274,13 @@ export class RotationRulesRepository<M extends Mode = 'sync'> {
   }
 
   count(): Result<M, number> {
-    return this.#db.one(`SELECT count(*) AS n FROM rotation_rules`, {}, (row) => Number(row?.n));
+    return this.db.one(`SELECT count(*) AS n FROM rotation_rules`, {}, (row) => Number(row?.n));
   }
 
   #read(sql: string, options: ReadRulesOptions): Result<M, RotationRule[]> {
-    const { onInvalid = this.#session.onInvalidRow } = assertObject(options, 'options');
+    const { onInvalid = this.session.onInvalidRow } = assertObject(options, 'options');
     if (onInvalid !== undefined) assertFunction(onInvalid, 'onInvalid');
-    return this.#db.all(sql, {}, skipMalformed({ onInvalidRow: onInvalid }, toRule));
+    return this.db.all(sql, {}, skipMalformed({ onInvalidRow: onInvalid }, toRule));
   }
 }
 

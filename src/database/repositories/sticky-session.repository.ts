@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { matchingPatterns } from '../../model/domain.ts';
 import type { DomainProxyMapping } from '../../model/types.ts';
 import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../../model/validation.ts';
-import type { Driver, Mode, Result, Row, Session, Stream } from '../drivers/driver.ts';
-import { fromStored, storedFrom, toStored } from '../timestamps.ts';
+import type { Mode, Result, Row, Stream } from '../drivers/driver.ts';
+import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
+import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 const ttlSchema = z.int().positive().nullable();
@@ -56,15 +57,7 @@ const BEST = `
  * of a URL or `host:port` its host.
  * `ttl` counts from the last use, and an expired mapping is never given.
  */
-export class StickySessionRepository<M extends Mode = 'sync'> {
-  readonly #db: Driver<M>;
-  readonly #session: Session<M>;
-
-  constructor(session: Session<M>) {
-    this.#db = session.driver;
-    this.#session = session;
-  }
-
+export class StickySessionRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Maps a domain, or `*.domain`, to a proxy; replaces a mapping of the same domain.
    *
@@ -72,7 +65,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
    */
   create(mapping: DomainProxyMapping): Result<M, void> {
     const { domain, proxyId, ttl = null, requestCount = 1 } = parse(mappingSchema, mapping, 'sticky session');
-    return this.#db.run(
+    return this.db.run(
       `INSERT INTO sticky_sessions (domain, proxy_id, created_at, last_used, request_count, ttl_ms, is_wildcard)
        SELECT :domain, id, :now, :now, :request_count, :ttl, :is_wildcard FROM proxies WHERE id = :proxy_id
        ON CONFLICT (domain) DO UPDATE SET
@@ -85,7 +78,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
       {
         domain: domain.pattern,
         proxy_id: proxyId,
-        now: this.#now(),
+        now: this.now(),
         request_count: requestCount,
         ttl,
         is_wildcard: domain.isWildcard ? 1 : 0,
@@ -101,30 +94,30 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
    * wildcard itself.
    */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
-    return this.#db.first(
+    return this.db.first(
       `SELECT * FROM sticky_sessions
        WHERE domain IN (SELECT value FROM json_each(:patterns)) AND coalesce(expires_at, '9999') > :now
        ORDER BY is_wildcard, length(domain) DESC LIMIT 1`,
-      { patterns: this.#patterns(domain), now: this.#now() },
+      { patterns: this.#patterns(domain), now: this.now() },
       toMapping,
     );
   }
 
   /** As `findByDomain`, and counts the use, from which `ttl` counts anew. */
   use(domain: string): Result<M, DomainProxyMapping | null> {
-    return this.#db.first(
+    return this.db.first(
       `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (${BEST}) RETURNING *`,
-      { patterns: this.#patterns(domain), now: this.#now() },
+      { patterns: this.#patterns(domain), now: this.now() },
       toMapping,
     );
   }
 
   /** The live mappings to a proxy, by domain. */
   findByProxy(proxyId: string): Result<M, DomainProxyMapping[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM sticky_sessions WHERE proxy_id = :id AND coalesce(expires_at, '9999') > :now ORDER BY domain`,
-      { id: assertId(proxyId, 'proxyId'), now: this.#now() },
-      skipMalformed(this.#session, toMapping),
+      { id: assertId(proxyId, 'proxyId'), now: this.now() },
+      skipMalformed(this.session, toMapping),
     );
   }
 
@@ -142,7 +135,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
       lastUsed,
     } = parse(updateSchema, updates, 'sticky session');
     const { pattern } = parseDomain(domain);
-    return this.#db.run(
+    return this.db.run(
       `UPDATE sticky_sessions SET
          domain = coalesce(:renamed, domain),
          is_wildcard = coalesce(:is_wildcard, is_wildcard),
@@ -170,7 +163,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
   /** Removes the mapping with exactly this domain or wildcard; says whether there was one. */
   delete(domain: string): Result<M, boolean> {
     const { pattern } = parseDomain(domain);
-    return this.#db.run(
+    return this.db.run(
       `DELETE FROM sticky_sessions WHERE domain = :pattern`,
       { pattern },
       (changed) => changed > 0,
@@ -179,38 +172,34 @@ export class StickySessionRepository<M extends Mode = 'sync'> {
 
   /** Removes expired mappings, at a cost that grows with their number alone; gives it. */
   deleteExpired(): Result<M, number> {
-    return this.#db.run(`DELETE FROM sticky_sessions WHERE expires_at <= :now`, { now: this.#now() });
+    return this.db.run(`DELETE FROM sticky_sessions WHERE expires_at <= :now`, { now: this.now() });
   }
 
   /** All live mappings, by domain. */
   getAll(): Result<M, DomainProxyMapping[]> {
-    return this.#db.all(
+    return this.db.all(
       `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
-      { now: this.#now() },
-      skipMalformed(this.#session, toMapping),
+      { now: this.now() },
+      skipMalformed(this.session, toMapping),
     );
   }
 
   /** Streams all live mappings, by domain. */
   iterate(): Stream<M, DomainProxyMapping> {
-    return this.#db.iterate(
+    return this.db.iterate(
       `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
-      { now: this.#now() },
-      skipMalformed(this.#session, toMapping),
+      { now: this.now() },
+      skipMalformed(this.session, toMapping),
     );
   }
 
   /** How many live mappings there are. */
   count(): Result<M, number> {
-    return this.#db.one(
+    return this.db.one(
       `SELECT count(*) AS n FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now`,
-      { now: this.#now() },
+      { now: this.now() },
       (row) => Number(row?.n),
     );
-  }
-
-  #now(): string {
-    return toStored(this.#session.clock());
   }
 
   #patterns(domain: string): string {

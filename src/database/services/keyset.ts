@@ -13,7 +13,7 @@ import { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from '../../keys/root-keys.ts';
 import { SecretKey, type WrappedKey } from '../../keys/secret-key.ts';
 import type { Login, ProxyAddress } from '../../model/types.ts';
-import type { Session, Steps } from '../drivers/driver.ts';
+import type { Scope, Session, Steps } from '../drivers/driver.ts';
 import { KEY_ID } from '../repositories/columns.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
 import {
@@ -52,8 +52,12 @@ export class Keyset implements CredentialCipher {
   readonly #budget: MessageBudget;
   #loaded: Loaded | null = null;
   #fingerprintKey: FingerprintKey | null = null;
-  /** When the primary was last looked up, and after how many rollbacks. */
-  #looked = { at: Number.NEGATIVE_INFINITY, rollbacks: 0 };
+  /** Which primary was last looked up, when, and in which transaction. */
+  #looked: { id: string; at: number; scope: Scope | null } = {
+    id: '',
+    at: Number.NEGATIVE_INFINITY,
+    scope: null,
+  };
 
   constructor(session: Session<'sync'>, roots: RootKeys) {
     this.session = session;
@@ -127,7 +131,7 @@ export class Keyset implements CredentialCipher {
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   async reload(): Promise<void> {
-    if (this.session.driver.transactionNumber !== 0) {
+    if (this.session.driver.scope !== null) {
       throw new ProxyVaultError(
         'INVALID_INPUT',
         'Keys cannot be changed or verified inside a transaction: return from it first.',
@@ -204,7 +208,7 @@ export class Keyset implements CredentialCipher {
 
   /** Moves the log into the file and empties it, so that nothing old is left in it; says whether that could be done. */
   truncateLog(): boolean {
-    return this.session.driver.checkpoint().complete;
+    return this.session.engine.checkpoint().complete;
   }
 
   /** Puts a new data key in place of the primary, within the caller's transaction. */
@@ -281,10 +285,10 @@ export class Keyset implements CredentialCipher {
 
   #isPrimary({ id }: SecretKey): boolean {
     const now = performance.now();
-    const { rollbacks } = this.session.driver;
-    if (now - this.#looked.at < PRIMARY_HOLDS_MS && rollbacks === this.#looked.rollbacks) return true;
+    const looked = this.#looked;
+    if (now - looked.at < PRIMARY_HOLDS_MS && looked.id === id && !looked.scope?.isUndone) return true;
     if (this.keys.primaryId() !== id) return false;
-    this.#looked = { at: now, rollbacks };
+    this.#looked = { id, at: now, scope: this.session.driver.scope };
     return true;
   }
 

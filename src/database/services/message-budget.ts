@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver } from '../drivers/driver.ts';
+import type { Driver, Scope } from '../drivers/driver.ts';
 import type { EncryptionKeysRepository } from '../repositories/encryption-keys.repository.ts';
 
 /** NIST SP 800-38D, section 8.3: at most 2^32 messages a key where IVs are random. */
@@ -8,6 +8,13 @@ export const MOST_MESSAGES = 2 ** 32;
 export const MANY_MESSAGES = 2 ** 30;
 const FIRST_BLOCK = 16;
 const LARGEST_BLOCK = 4096;
+
+/** Messages counted in a scope that may be undone, and how many of them have not been used. */
+interface Uncertain {
+  scope: Scope;
+  counted: number;
+  left: number;
+}
 
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
@@ -18,13 +25,13 @@ export class MessageBudget {
   readonly #driver: Driver<'sync'>;
   readonly #keys: EncryptionKeysRepository;
   #keyId = '';
+  /** What is left of what is reserved for good. */
   #left = 0;
   #block = FIRST_BLOCK;
   /** Reserved inside a transaction that may still be rolled back. */
-  #uncertain = 0;
+  #uncertain: Uncertain[] = [];
   /** Reserved inside one that was. */
   #owed = 0;
-  #rollbacks = 0;
   #warned = '';
 
   constructor(driver: Driver<'sync'>, keys: EncryptionKeysRepository) {
@@ -34,56 +41,63 @@ export class MessageBudget {
 
   /** Takes one message of a key; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
   spend(keyId: string): boolean {
-    this.#settle(keyId);
+    if (this.#uncertain.length > 0) this.#settle();
+    if (keyId !== this.#keyId) this.#begin(keyId);
     if (this.#left > 0) {
       this.#left--;
       return true;
     }
-    const reserved = this.#reserve(keyId, [this.#block, 1]);
-    if (reserved === 0) return false;
-    this.#left = reserved - 1;
-    this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
-    return true;
+    const last = this.#uncertain.at(-1);
+    if (last !== undefined && last.left > 0) {
+      last.left--;
+      return true;
+    }
+    return this.#reserve(keyId, [this.#block, 1]);
   }
 
   /** Nothing to do for a key that has gone with its transaction. If the lock cannot be had now, the next message pays. */
   readonly #repay = (): void => {
-    this.#settle(this.#keyId);
+    this.#settle();
     if (this.#owed > 0 && this.#keys.reserve(this.#keyId, this.#owed, MOST_MESSAGES) !== null) this.#owed = 0;
   };
 
-  /** What became of the messages counted so far. */
-  #settle(keyId: string): void {
-    if (this.#driver.rollbacks !== this.#rollbacks && this.#uncertain > 0) {
-      // What is left of the last block has encrypted nothing, and goes with its reservation.
-      this.#owed += this.#uncertain - this.#left;
-      this.#left = 0;
-    }
-    if (this.#driver.rollbacks !== this.#rollbacks || this.#driver.transactionNumber === 0)
-      this.#uncertain = 0;
-    this.#rollbacks = this.#driver.rollbacks;
-    if (keyId === this.#keyId) return;
+  /** What became of the messages counted in transactions. */
+  #settle(): void {
+    const hasEnded = this.#driver.scope === null;
+    this.#uncertain = this.#uncertain.filter(({ scope, counted, left }) => {
+      // What is left of the block has encrypted nothing, and goes with its reservation.
+      if (scope.isUndone) this.#owed += counted - left;
+      else if (hasEnded) this.#left += left;
+      return !scope.isUndone && !hasEnded;
+    });
+  }
+
+  #begin(keyId: string): void {
     this.#keyId = keyId;
     this.#left = 0;
+    this.#uncertain = [];
     this.#owed = 0;
     this.#block = FIRST_BLOCK;
   }
 
-  /** Reserves the first of these numbers of messages that there is room for, with those owed; gives it. 0 if the key is gone. */
-  #reserve(keyId: string, wanted: readonly number[]): number {
+  /** Reserves the first of these numbers of messages that there is room for, with those owed, and takes one; false if the key is gone. */
+  #reserve(keyId: string, wanted: readonly number[]): boolean {
     for (const messages of wanted) {
       const counted = messages + this.#owed;
       const count = this.#keys.reserve(keyId, counted, MOST_MESSAGES);
       if (count === null) continue;
       this.#owed = 0;
-      if (this.#driver.transactionNumber !== 0) {
-        this.#uncertain += counted;
+      const { scope } = this.#driver;
+      if (scope === null) this.#left += messages - 1;
+      else {
+        this.#uncertain.push({ scope, counted, left: messages - 1 });
         this.#driver.afterTransaction(this.#repay);
       }
       if (count >= MANY_MESSAGES) this.#warn(keyId, count);
-      return messages;
+      this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
+      return true;
     }
-    if (!this.#keys.findAll().some((key) => key.keyId === keyId)) return 0;
+    if (!this.#keys.findAll().some((key) => key.keyId === keyId)) return false;
     throw new ProxyVaultError(
       'KEY_EXHAUSTED',
       `The data key ${keyId} has encrypted 2^32 messages, the most that are safe: run \`proxyvault key rotate\`. Nothing was encrypted.`,

@@ -98,7 +98,7 @@ describe('what only the SQLite driver has', () => {
             code: 'CONFLICT',
           },
         );
-        expect(db.driver.transactionNumber).toBeGreaterThan(0);
+        expect(db.driver.scope).toMatchObject({ isUndone: false });
         expect(thrownBy(() => db.close())).toMatchObject({ code: 'INVALID_INPUT' });
       }),
     );

@@ -151,10 +151,11 @@ describe('a stored credential', () => {
   it('is not stored in a pool that may hold none, also if its key is there', () => {
     credentials.store('a', LOGIN);
     const before = rowsOf(db, 'encrypted_credentials');
-    const { driver, clock } = db;
+    const { driver, engine, clock } = db;
     const exposed = new EncryptedCredentialsRepository(
       {
         driver,
+        engine,
         clock,
         assertMayHoldCredentials() {
           throw new ProxyVaultError('CANNOT_OPEN', 'everybody may write it');

@@ -1,6 +1,6 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { patiently } from '../../patience.ts';
-import type { CheckpointResult, Driver, Params, Row, Steps } from '../driver.ts';
+import type { CheckpointResult, Driver, LockName, Params, Row, Scope, Steps } from '../driver.ts';
 import { endsTransaction, OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
@@ -50,8 +50,6 @@ export class SqliteDriver implements Driver<'sync'> {
   readonly #patience: Patience;
   #contendedAt = Number.NEGATIVE_INFINITY;
   #transaction: OpenTransaction | null = null;
-  #transactions = 0;
-  #rollbacks = 0;
   /** The I/O error after which the connection must not be used again. */
   #failure: ProxyVaultError | null = null;
 
@@ -127,12 +125,19 @@ export class SqliteDriver implements Driver<'sync'> {
   }
 
   transaction<T>(steps: () => Steps<'sync', T>): T {
-    return this.atomically(() => {
-      const generator = steps();
-      let step = generator.next();
-      while (!step.done) step = generator.next(step.value);
-      return step.value;
-    });
+    return this.atomically(() => this.sequence(steps));
+  }
+
+  sequence<T>(steps: () => Steps<'sync', T>): T {
+    const generator = steps();
+    let step = generator.next();
+    while (!step.done) step = generator.next(step.value);
+    return step.value;
+  }
+
+  /** Nothing: SQLite has one writer, and a transaction here is that writer from its beginning. */
+  lock(_name: LockName): void {
+    if (!this.inTransaction) throw new ProxyVaultError('INVALID_INPUT', 'A lock is held by a transaction.');
   }
 
   /**
@@ -152,7 +157,7 @@ export class SqliteDriver implements Driver<'sync'> {
     // Others want the lock too: without a gap between two transactions of ours they would hardly get it.
     if (performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
     this.#control(begin);
-    const transaction = new OpenTransaction(++this.#transactions, isInside);
+    const transaction = new OpenTransaction(isInside);
     this.#transaction = transaction;
     try {
       const result = work();
@@ -169,9 +174,9 @@ export class SqliteDriver implements Driver<'sync'> {
   }
 
   #nested<T>(transaction: OpenTransaction, work: () => T): T {
-    const [begin, commit, undo] = controlsOf(`proxyvault_${transaction.savepoints}`);
+    const [begin, commit, undo] = controlsOf(`proxyvault_${transaction.depth}`);
     this.#control(begin);
-    transaction.savepoints++;
+    transaction.enter();
     try {
       const result = work();
       this.#control(commit);
@@ -180,13 +185,13 @@ export class SqliteDriver implements Driver<'sync'> {
       this.#undo(transaction.cause === null ? undo : []);
       throw error;
     } finally {
-      transaction.savepoints--;
+      transaction.leave();
     }
   }
 
   /** Rolls back. If that fails, what should be undone must not be committed: the whole transaction is lost. */
   #undo(controls: readonly string[]): void {
-    this.#rollbacks++;
+    this.#transaction?.undo();
     // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
     if (!this.#connection.open || !this.#connection.inTransaction) return;
     try {
@@ -205,7 +210,7 @@ export class SqliteDriver implements Driver<'sync'> {
       slicing.assertWanted();
       this.#control('BEGIN IMMEDIATE');
     });
-    const transaction = new OpenTransaction(++this.#transactions);
+    const transaction = new OpenTransaction();
     try {
       return await this.#inSlices(transaction, steps, slicing);
     } finally {
@@ -253,7 +258,7 @@ export class SqliteDriver implements Driver<'sync'> {
     }
   }
 
-  afterTransaction(work: () => void): void {
+  afterTransaction(work: () => unknown): void {
     if (this.#transaction === null) work();
     else this.#transaction.followUpWith(work);
   }
@@ -285,12 +290,8 @@ export class SqliteDriver implements Driver<'sync'> {
     return this.#transaction !== null || this.#connection.inTransaction;
   }
 
-  get transactionNumber(): number {
-    return this.#transaction?.number ?? 0;
-  }
-
-  get rollbacks(): number {
-    return this.#rollbacks;
+  get scope(): Scope | null {
+    return this.#transaction?.scope ?? null;
   }
 
   get open(): boolean {
@@ -517,7 +518,7 @@ export class SqliteDriver implements Driver<'sync'> {
   }
 }
 
-function runQuietly(work: () => void): void {
+function runQuietly(work: () => unknown): void {
   try {
     work();
   } catch (error) {
