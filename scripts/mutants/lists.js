@@ -13,7 +13,11 @@ export default {
   tests: ['test/lists', 'test/model', 'test/transfer/export.test.ts'],
   faults: [
     ...of('credentials.ts', [
-      ['a login of 1025 characters is taken', 'text.length > MAX_LENGTH', 'text.length > MAX_LENGTH + 1'],
+      [
+        'a login of 1025 characters is taken',
+        'text.length > MAX_LOGIN_PART',
+        'text.length > MAX_LOGIN_PART + 1',
+      ],
       [
         'SOCKS5 logins are counted in characters',
         'Buffer.byteLength(text) > MAX_SOCKS5_BYTES',
@@ -88,7 +92,7 @@ export default {
       ],
     ]),
     ...of('parse-options.ts', [
-      ['any protocol is an option', '!LISTED_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
+      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
       [
         'any strictProtocol is an option',
         "typeof strictProtocol !== 'boolean'",
@@ -320,7 +324,7 @@ export default {
       ['colon is no form', "if (format === 'colon') return 'host:port:user:pass';", ''],
     ]),
     ...of('line/plain-line.ts', [
-      ['port 65536 is plain', 'port <= 65_535 && isIPv4', 'port <= 65_536 && isIPv4'],
+      ['port 65536 is plain', 'port <= MAX_PORT && isIPv4', 'port <= MAX_PORT + 1 && isIPv4'],
       [
         'a scheme of a plain line is ignored',
         'return scheme && { ...scheme, ...endpoint };',
@@ -511,8 +515,16 @@ export default {
         "what === 'name' && NAME_WITH_LOGIN.test(text)\n",
       ],
       ['a region that is left out has no note', "if ('leftOut' in region) notes.push(region.leftOut);", ''],
-      ['a region of 129 characters is stored', "fields.get('region'), 128", "fields.get('region'), 129"],
-      ['a name of 257 characters is stored', "fields.get('name'), 256", "fields.get('name'), 257"],
+      [
+        'a region of 129 characters is stored',
+        "fields.get('region'), MAX_REGION",
+        "fields.get('region'), MAX_REGION + 1",
+      ],
+      [
+        'a name of 257 characters is stored',
+        "fields.get('name'), MAX_NAME",
+        "fields.get('name'), MAX_NAME + 1",
+      ],
       [
         'disabled proxies come back active',
         "if (status?.value === 'disabled') proxy.status = 'disabled';",
@@ -578,7 +590,11 @@ export default {
         "isRecord ? null : level.get('region')",
         "level.get('region')",
       ],
-      ['a timezone of 65 characters is taken', "level.get('timezone'), 64", "level.get('timezone'), 65"],
+      [
+        'a timezone of 65 characters is taken',
+        "level.get('timezone'), MAX_TIME_ZONE",
+        "level.get('timezone'), MAX_TIME_ZONE + 1",
+      ],
       [
         'coordinates inside location are not looked for',
         "return [fields, inside, entriesOf(inside.get('nested'))];",

@@ -1,9 +1,9 @@
+import { MAX_LOGIN_PART } from '../model/login.ts';
 import { webUrlProblem } from '../model/web-url.ts';
 import { MASK } from './mask.ts';
 import { Refused } from './refused.ts';
 import type { ListedProxy } from './types.ts';
 
-const MAX_LENGTH = 1024;
 /** RFC 1929, section 2: the lengths are one byte. */
 const MAX_SOCKS5_BYTES = 255;
 
@@ -24,8 +24,8 @@ function assertRotateUrl(url: string): void {
 }
 
 function assertPart(name: string, text: string, protocol: string): void {
-  if (text.length > MAX_LENGTH)
-    throw new Refused('bad-credentials', `the ${name} is longer than ${MAX_LENGTH} characters`);
+  if (text.length > MAX_LOGIN_PART)
+    throw new Refused('bad-credentials', `the ${name} is longer than ${MAX_LOGIN_PART} characters`);
   if (/\p{Cc}/u.test(text)) throw new Refused('bad-credentials', `the ${name} has a control character`);
   if (!text.isWellFormed())
     throw new Refused('bad-encoding', `the ${name} is not well-formed Unicode: save the list as UTF-8`);

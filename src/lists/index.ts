@@ -1,4 +1,6 @@
 /** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
+export type { Geolocation as ListedGeolocation } from '../model/geolocation.ts';
+export type { ProxyProtocol as ListedProtocol } from '../model/proxy.ts';
 export { type FormatOptions, type Formatted, ListFormatter } from './format.ts';
 export { parseProxyLine } from './line/line.ts';
 export { parseProxyList } from './list.ts';
@@ -8,8 +10,6 @@ export { fillTemplate, placeholdersOf, type TemplateValues } from './template.ts
 export {
   LIST_FORMATS,
   type LineVerdict,
-  type ListedGeolocation,
-  type ListedProtocol,
   type ListedProxy,
   type ListFormat,
   type ListVerdict,

@@ -1,5 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
-import { LIST_FORMATS, LISTED_PROTOCOLS, type ParseOptions } from './types.ts';
+import { PROXY_PROTOCOLS } from '../model/proxy.ts';
+import { LIST_FORMATS, type ParseOptions } from './types.ts';
 
 /** @throws INVALID_INPUT for an option outside its range, with what is allowed. */
 export function assertParseOptions(options: ParseOptions): void {
@@ -7,8 +8,8 @@ export function assertParseOptions(options: ParseOptions): void {
   const { format, protocol, strictProtocol } = options;
   if (format !== undefined && !LIST_FORMATS.includes(format))
     throw invalid(`format must be one of ${LIST_FORMATS.join(', ')}.`);
-  if (protocol !== undefined && !LISTED_PROTOCOLS.includes(protocol))
-    throw invalid(`protocol must be one of ${LISTED_PROTOCOLS.join(', ')}.`);
+  if (protocol !== undefined && !PROXY_PROTOCOLS.includes(protocol))
+    throw invalid(`protocol must be one of ${PROXY_PROTOCOLS.join(', ')}.`);
   if (strictProtocol !== undefined && typeof strictProtocol !== 'boolean')
     throw invalid('strictProtocol must be true or false.');
 }

@@ -1,8 +1,9 @@
+import type { ProxyProtocol } from '../model/proxy.ts';
 import { Refused } from './refused.ts';
-import type { ListedProtocol, ListedProxy, ParseOptions } from './types.ts';
+import type { ListedProxy, ParseOptions } from './types.ts';
 
 export interface Scheme {
-  protocol: ListedProtocol;
+  protocol: ProxyProtocol;
   /** The name says that the proxy resolves host names: `socks5h`, `socks4a`. */
   remoteDns?: true;
   note?: string;
@@ -150,7 +151,7 @@ export function schemesOfLine(
 }
 
 function distinct(schemes: readonly Scheme[]): readonly Scheme[] {
-  const byProtocol = new Map<ListedProtocol, Scheme>();
+  const byProtocol = new Map<ProxyProtocol, Scheme>();
   for (const scheme of schemes)
     byProtocol.set(scheme.protocol, { ...scheme, ...byProtocol.get(scheme.protocol), ...remote(scheme) });
   const isTunnel = byProtocol.size === 2 && byProtocol.has('http') && byProtocol.has('https');

@@ -1,30 +1,14 @@
-export const LISTED_PROTOCOLS = ['http', 'https', 'socks4', 'socks5'] as const;
-export type ListedProtocol = (typeof LISTED_PROTOCOLS)[number];
-
-/** Where a list says that a proxy's exit is. Coordinates are WGS 84 degrees. */
-export interface ListedGeolocation {
-  /** ISO 3166-1 alpha-2, upper case. */
-  country?: string | undefined;
-  city?: string | undefined;
-  region?: string | undefined;
-  latitude?: number | undefined;
-  longitude?: number | undefined;
-  asn?: number | undefined;
-  timezone?: string | undefined;
-}
+import type { Geolocation } from '../model/geolocation.ts';
+import type { ProxyAddress, ProxyProtocol } from '../model/proxy.ts';
 
 /** A proxy as a list gives it. What the list does not say is absent. */
-export interface ListedProxy {
-  protocol: ListedProtocol;
-  /** ASCII, lower case, IPv6 without brackets. */
-  host: string;
-  port: number;
+export interface ListedProxy extends ProxyAddress {
   username?: string | undefined;
   password?: string | undefined;
   name?: string | undefined;
   /** The label under which the pool keeps it; where the exit is stands in `geolocation`. */
   region?: string | undefined;
-  geolocation?: ListedGeolocation | undefined;
+  geolocation?: Geolocation | undefined;
   /** Whole milliseconds. */
   latency?: number | undefined;
   /** The only status that a list sets. */
@@ -99,7 +83,7 @@ export type ListFormat = (typeof LIST_FORMATS)[number];
 
 export interface ParseOptions {
   /** The protocol of lines and records that name none. Default `http`. */
-  protocol?: ListedProtocol | undefined;
+  protocol?: ProxyProtocol | undefined;
   /** Reject lines and records that name no protocol. Default false. */
   strictProtocol?: boolean | undefined;
   /** Default `auto`. A form of a line settles what reads two ways. */

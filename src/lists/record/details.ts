@@ -1,3 +1,4 @@
+import { MAX_NAME, MAX_REGION } from '../../model/proxy.ts';
 import { Refused } from '../refused.ts';
 import type { ListedProxy } from '../types.ts';
 import { isKnown, readFlag, readText } from '../values.ts';
@@ -14,8 +15,8 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const { geolocation, notes: placeNotes } = readGeolocation(fields);
   const notes = [...placeNotes];
   const latency = readResponseTime(fields);
-  const name = readLabel('name', fields.get('name'), 256);
-  const region = readLabel('region', fields.get('region'), 128);
+  const name = readLabel('name', fields.get('name'), MAX_NAME);
+  const region = readLabel('region', fields.get('region'), MAX_REGION);
   const proxy: Partial<ListedProxy> = {};
   if ('text' in name) proxy.name = name.text;
   if ('text' in region) proxy.region = region.text;

@@ -1,7 +1,8 @@
+import type { ProxyProtocol } from '../../model/proxy.ts';
 import { readProxyLine } from '../line/line.ts';
 import type { Scheme } from '../protocol.ts';
 import { Refused, refusalOf } from '../refused.ts';
-import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from '../types.ts';
+import type { LineVerdict, ListedProxy, ParseOptions } from '../types.ts';
 
 /** An address and nothing else, as most lines are. */
 const ADDRESS = /^[\w.-]+:\d{1,5}$/;
@@ -40,7 +41,7 @@ export function readNamedLine(
 export function lineNamesProtocol(line: string, options: ParseOptions): boolean {
   if (URL.test(line)) return true;
   if (ADDRESS.test(line)) return false;
-  const protocolWith = (protocol: ListedProtocol): ListedProtocol | null => {
+  const protocolWith = (protocol: ProxyProtocol): ProxyProtocol | null => {
     const [verdict] = readProxyLine(line, { ...options, protocol, strictProtocol: false });
     return verdict?.kind === 'proxy' ? verdict.proxy.protocol : null;
   };
