@@ -5,7 +5,7 @@ import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
 import { ProxyRepository } from '../../database/repositories/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/index.ts';
-import { loginNote } from '../../lists/line/line.ts';
+import { loginNote } from '../../lists/line/parse-line.ts';
 import { LINE_FORMS, type LineForm } from '../../lists/types.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';

@@ -1,6 +1,6 @@
 import { type Geolocation, MAX_ASN } from '../../model/geolocation.ts';
-import { type Scheme, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
+import { Refused } from '../parts/refused.ts';
+import { type Scheme, schemesNamed } from '../parts/scheme.ts';
 
 /** What the words after a proxy say. */
 export interface Annotation {

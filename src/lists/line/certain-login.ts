@@ -1,6 +1,6 @@
-import { readAddress } from '../address.ts';
-import { namesProtocol, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
+import { readAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { namesProtocol, schemesNamed } from '../parts/scheme.ts';
 import type { LineForm } from '../types.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
 

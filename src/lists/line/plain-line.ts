@@ -1,8 +1,8 @@
 import { isIPv4 } from 'node:net';
 
 import { MAX_PORT, parsePort } from '../../model/host.ts';
-import { toAddress } from '../address.ts';
-import { namesProtocol, schemeOf } from '../protocol.ts';
+import { toAddress } from '../parts/address.ts';
+import { namesProtocol, schemeOf } from '../parts/scheme.ts';
 import { LINE_FORMS, type ListedProxy, type ParseOptions } from '../types.ts';
 import { isPlaceOrKind } from './annotation.ts';
 

@@ -1,9 +1,9 @@
 import { MAX_NAME } from '../../model/proxy.ts';
-import { type Piece, readAddress } from '../address.ts';
-import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
+import { type Piece, readAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../parts/scheme.ts';
+import { decodePercent } from '../parts/url.ts';
 import type { ListedProxy } from '../types.ts';
-import { decodePercent } from '../url.ts';
 import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
 import { isRotateUrl } from './rotate-url.ts';
 

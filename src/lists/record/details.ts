@@ -1,11 +1,11 @@
 import { MAX_NAME, MAX_REGION } from '../../model/proxy.ts';
-import { Refused } from '../refused.ts';
+import { Refused } from '../parts/refused.ts';
 import type { ListedProxy } from '../types.ts';
-import { isKnown, readFlag, readText } from '../values.ts';
 import type { Fields } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { readResponseTime } from './response-time.ts';
 import { nameOrMember } from './unread-names.ts';
+import { isKnown, readFlag, readText } from './values.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}[:;,#@|]\S*[:;,@|]\S/;

@@ -1,6 +1,6 @@
 import { type Geolocation, MAX_ASN, MAX_PLACE, MAX_TIME_ZONE } from '../../model/geolocation.ts';
-import { isKnown, readKnown, readNumber } from '../values.ts';
 import { type Field, Fields, NO_FIELDS } from './fields.ts';
+import { isKnown, readKnown, readNumber } from './values.ts';
 
 interface Located {
   geolocation: Geolocation | undefined;

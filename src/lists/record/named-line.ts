@@ -1,7 +1,7 @@
 import type { ProxyProtocol } from '../../model/proxy.ts';
-import { readProxyLine } from '../line/line.ts';
-import type { Scheme } from '../protocol.ts';
-import { Refused, refusalOf } from '../refused.ts';
+import { readProxyLine } from '../line/parse-line.ts';
+import { Refused, refusalOf } from '../parts/refused.ts';
+import type { Scheme } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy, ParseOptions } from '../types.ts';
 
 /** An address and nothing else, as most lines are. */
