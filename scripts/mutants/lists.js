@@ -73,7 +73,7 @@ export default {
         'text.slice(start, start + MAX_PIECE - 1)',
       ],
     ]),
-    ...of('parse-list.ts', [
+    ...of('readers/open-reader.ts', [
       [
         'the head is read twice',
         "    for (const verdict of reader.push(head)) yield verdict;\n    head = '';\n  }",
@@ -91,7 +91,7 @@ export default {
         "new LineReader(readHeadedLines({ ...options, format: 'auto' }))",
       ],
     ]),
-    ...of('parse-options.ts', [
+    ...of('options.ts', [
       ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
       [
         'any strictProtocol is an option',

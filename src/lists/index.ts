@@ -15,6 +15,6 @@ export {
   type ListVerdict,
   type ParseOptions,
   type RefusalCode,
-} from './types.ts';
+} from './verdicts.ts';
 export { type FormatOptions, type Formatted, ListFormatter } from './writers/list-formatter.ts';
 export { EXPORT_FORMATS, type ExportFormat, type LostPart } from './writers/proxy-writer.ts';

@@ -1,12 +1,12 @@
 import { decodeList } from './decode.ts';
 import { readHeadedLines } from './line/headings.ts';
-import { assertParseOptions } from './parse-options.ts';
+import { assertParseOptions } from './options.ts';
 import { type Detected, detectFormat, HEAD_LENGTH } from './readers/detect.ts';
 import { JsonLinesReader, JsonReader } from './readers/json/json-reader.ts';
 import { LineReader, type ListReader } from './readers/list-reader.ts';
 import { ProxychainsReader } from './readers/proxychains.ts';
 import type { ListSource } from './source.ts';
-import type { ListVerdict, ParseOptions } from './types.ts';
+import type { ListVerdict, ParseOptions } from './verdicts.ts';
 
 /**
  * Reads a list in any format of docs/formats.md, with a verdict for each line or record, in memory that does not grow with

@@ -8,7 +8,7 @@ import {
   toAddress,
 } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
-import { LINE_FORMS, type LineForm } from '../types.ts';
+import { LINE_FORMS, type LineForm } from '../verdicts.ts';
 import { PROTOCOL } from './annotation.ts';
 import { doubtful } from './certain-login.ts';
 

@@ -1,5 +1,5 @@
 import { schemesNamed } from '../parts/scheme.ts';
-import type { LineVerdict, ParseOptions } from '../types.ts';
+import type { LineVerdict, ParseOptions } from '../verdicts.ts';
 import { readProxyLine } from './parse-line.ts';
 
 const LONGEST = 40;

@@ -1,6 +1,6 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { isPrivateHost } from '../../model/private.ts';
-import { assertParseOptions } from '../parse-options.ts';
+import { assertParseOptions } from '../options.ts';
 import { assertBracketed, type Piece } from '../parts/address.ts';
 import { assertCredentials } from '../parts/credentials.ts';
 import { Refused, refusalOf, verdictOf, verdictsOf } from '../parts/refused.ts';
@@ -15,7 +15,7 @@ import {
   type ListedProxy,
   type ListFormat,
   type ParseOptions,
-} from '../types.ts';
+} from '../verdicts.ts';
 import { unquote, unwrap, withoutInvisible } from './around.ts';
 import { assertCertain } from './certain-login.ts';
 import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';

@@ -1,4 +1,4 @@
-import type { LineVerdict, ParseOptions } from '../types.ts';
+import type { LineVerdict, ParseOptions } from '../verdicts.ts';
 
 /** What stands between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];

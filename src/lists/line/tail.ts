@@ -3,7 +3,7 @@ import { type Piece, readAddress } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../parts/scheme.ts';
 import { decodePercent } from '../parts/url.ts';
-import type { ListedProxy } from '../types.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
 import { isRotateUrl } from './rotate-url.ts';
 

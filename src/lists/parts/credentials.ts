@@ -1,6 +1,6 @@
 import { MAX_LOGIN_PART } from '../../model/login.ts';
 import { webUrlProblem } from '../../model/web-url.ts';
-import type { ListedProxy } from '../types.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { MASK } from './mask.ts';
 import { Refused } from './refused.ts';
 

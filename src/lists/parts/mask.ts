@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../types.ts';
+import type { RefusalCode } from '../verdicts.ts';
 import { isAddress, isBareAddress, isGlobalIPv6, isHarmless } from './harmless.ts';
 
 /** What stands in place of a secret. */

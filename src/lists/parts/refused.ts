@@ -1,4 +1,4 @@
-import type { LineVerdict, RefusalCode } from '../types.ts';
+import type { LineVerdict, RefusalCode } from '../verdicts.ts';
 
 /** Ends the reading of a line or record; whoever reads it makes a verdict of it. `at` counts from 0. */
 export class Refused extends Error {

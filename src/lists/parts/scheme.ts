@@ -1,5 +1,5 @@
 import type { ProxyProtocol } from '../../model/proxy.ts';
-import type { ListedProxy, ParseOptions } from '../types.ts';
+import type { ListedProxy, ParseOptions } from '../verdicts.ts';
 import { Refused } from './refused.ts';
 
 export interface Scheme {

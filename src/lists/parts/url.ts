@@ -1,4 +1,4 @@
-import type { ListedProxy } from '../types.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { MASK } from './mask.ts';
 import { schemeNameOf } from './scheme.ts';
 

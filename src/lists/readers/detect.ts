@@ -1,4 +1,4 @@
-import type { ListFormat } from '../types.ts';
+import type { ListFormat } from '../verdicts.ts';
 import { isClash } from './clash/keys.ts';
 import { findHeader, separatorOf } from './csv-header.ts';
 import { looksLike } from './looks-like.ts';

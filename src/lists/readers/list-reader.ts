@@ -1,5 +1,5 @@
 import { maskLine } from '../parts/mask.ts';
-import type { LineVerdict, ListVerdict, RefusalCode } from '../types.ts';
+import type { LineVerdict, ListVerdict, RefusalCode } from '../verdicts.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 
 /** Reads a list of one format, piece by piece, in memory that does not grow with it. */

@@ -1,6 +1,6 @@
 import { MASK } from '../parts/mask.ts';
 import { maskRecord, readRecord } from '../record/record.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
+import type { LineVerdict, ListVerdict, ParseOptions } from '../verdicts.ts';
 import { type ListReader, placed } from './list-reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';
 

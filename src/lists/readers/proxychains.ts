@@ -4,7 +4,7 @@ import { toAddress } from '../parts/address.ts';
 import { MASK } from '../parts/mask.ts';
 import { Refused, verdictOf } from '../parts/refused.ts';
 import { requireScheme, schemeOf } from '../parts/scheme.ts';
-import type { LineVerdict, ListVerdict } from '../types.ts';
+import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { LineReader, type ListReader, placed } from './list-reader.ts';
 
 /** What proxychains and proxychains-ng call their settings. */

@@ -1,6 +1,6 @@
 import { MAX_NAME, MAX_REGION } from '../../model/proxy.ts';
 import { Refused } from '../parts/refused.ts';
-import type { ListedProxy } from '../types.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import type { Fields } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { readResponseTime } from './response-time.ts';

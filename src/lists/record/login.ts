@@ -1,5 +1,5 @@
 import { Refused } from '../parts/refused.ts';
-import type { ListedProxy } from '../types.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { HARMLESS, plainName } from './field-names.ts';
 import { Fields, type Member, meaningOf } from './fields.ts';
 import { nameOrMember } from './unread-names.ts';

@@ -2,7 +2,7 @@ import { acceptProxy } from '../line/parse-line.ts';
 import { maskLine } from '../parts/mask.ts';
 import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
-import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from '../types.ts';
+import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
 import { plainName } from './field-names.ts';

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { MASK } from '../parts/mask.ts';
 import { knownGeolocation } from '../record/geolocation.ts';
-import type { LineVerdict, ListedProxy } from '../types.ts';
+import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 import { type ExportFormat, type LostPart, type ProxyWriter, writerOf } from './proxy-writer.ts';
 
 export interface FormatOptions {

@@ -5,7 +5,7 @@ import { schemeNameOf } from '../parts/scheme.ts';
 import { formatAddress, formatProxyUrl } from '../parts/url.ts';
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from '../record/formulas.ts';
 import { readRecord } from '../record/record.ts';
-import type { LineVerdict, ListedProxy } from '../types.ts';
+import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 
 export const EXPORT_FORMATS = ['urls', 'colon', 'csv', 'json', 'template'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];

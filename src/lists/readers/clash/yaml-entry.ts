@@ -5,7 +5,7 @@ import { Fields } from '../../record/fields.ts';
 import { maskRecord, readRecord } from '../../record/record.ts';
 import type { UnreadNames } from '../../record/unread-names.ts';
 import { textOf } from '../../record/values.ts';
-import type { LineVerdict, ParseOptions, RefusalCode } from '../../types.ts';
+import type { LineVerdict, ParseOptions, RefusalCode } from '../../verdicts.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
 
 const URL = /^(?:https?|socks[45][ah]?):\/\//i;

@@ -1,4 +1,4 @@
-import type { ListVerdict, ParseOptions } from '../../types.ts';
+import type { ListVerdict, ParseOptions } from '../../verdicts.ts';
 import { type Line, LineSplitter } from '../line-splitter.ts';
 import { type ListReader, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';

@@ -8,7 +8,7 @@ import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
 import { isKnown } from '../../record/values.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../../types.ts';
+import type { LineVerdict, ListVerdict, ParseOptions } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';
 import { hasLogin, isRecordLike, readExport } from './exports.ts';

@@ -1,6 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
 import { PROXY_PROTOCOLS } from '../model/proxy.ts';
-import { LIST_FORMATS, type ParseOptions } from './types.ts';
+import { LIST_FORMATS, type ParseOptions } from './verdicts.ts';
 
 /** @throws INVALID_INPUT for an option outside its range, with what is allowed. */
 export function assertParseOptions(options: ParseOptions): void {
