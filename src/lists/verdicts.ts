@@ -1,5 +1,5 @@
 import type { Geolocation } from '../model/geolocation.ts';
-import type { ProxyAddress, ProxyProtocol } from '../model/proxy.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 
 /** A proxy as a list gives it. What the list does not say is absent. */
 export interface ListedProxy extends ProxyAddress {
@@ -53,39 +53,3 @@ export type LineVerdict =
 export type ListVerdict =
   | (Exclude<LineVerdict, { kind: 'refused' }> & { line: number })
   | (Extract<LineVerdict, { kind: 'refused' }> & { line: number; text: string });
-
-/** The forms of one line in which it is told apart what is the host and what the login. */
-export const LINE_FORMS = [
-  'user:pass@host:port',
-  'host:port@user:pass',
-  'host:port:user:pass',
-  'user:pass:host:port',
-] as const;
-export type LineForm = (typeof LINE_FORMS)[number];
-
-/**
- * What a list is written in. `auto` looks at its beginning. `text` takes all forms of a line; `urls` and `template` are
- * text too, and `colon` is `host:port:user:pass`: the names under which they are exported.
- */
-export const LIST_FORMATS = [
-  'auto',
-  'text',
-  'urls',
-  'template',
-  'colon',
-  ...LINE_FORMS,
-  'csv',
-  'json',
-  'clash',
-  'proxychains',
-] as const;
-export type ListFormat = (typeof LIST_FORMATS)[number];
-
-export interface ParseOptions {
-  /** The protocol of lines and records that name none. Default `http`. */
-  protocol?: ProxyProtocol | undefined;
-  /** Reject lines and records that name no protocol. Default false. */
-  strictProtocol?: boolean | undefined;
-  /** Default `auto`. A form of a line settles what reads two ways. */
-  format?: ListFormat | undefined;
-}

@@ -6,7 +6,7 @@ import { ProxyRepository } from '../../database/repositories/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/index.ts';
 import { loginNote } from '../../lists/line/parse-line.ts';
-import { LINE_FORMS, type LineForm } from '../../lists/verdicts.ts';
+import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';

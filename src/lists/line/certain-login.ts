@@ -1,7 +1,7 @@
+import type { LineForm } from '../options.ts';
 import { readAddress } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { namesProtocol, schemesNamed } from '../parts/scheme.ts';
-import type { LineForm } from '../verdicts.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
 
 /** A login as the line has it, not decoded yet. */

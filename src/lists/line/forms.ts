@@ -1,4 +1,5 @@
 import { parsePort } from '../../model/host.ts';
+import { LINE_FORMS, type LineForm } from '../options.ts';
 import {
   type Address,
   endOfHost,
@@ -8,7 +9,6 @@ import {
   toAddress,
 } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
-import { LINE_FORMS, type LineForm } from '../verdicts.ts';
 import { PROTOCOL } from './annotation.ts';
 import { doubtful } from './certain-login.ts';
 

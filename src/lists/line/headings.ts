@@ -1,5 +1,6 @@
+import type { ParseOptions } from '../options.ts';
 import { schemesNamed } from '../parts/scheme.ts';
-import type { LineVerdict, ParseOptions } from '../verdicts.ts';
+import type { LineVerdict } from '../verdicts.ts';
 import { readProxyLine } from './parse-line.ts';
 
 const LONGEST = 40;

@@ -1,6 +1,12 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { isPrivateHost } from '../../model/private.ts';
-import { assertParseOptions } from '../options.ts';
+import {
+  assertParseOptions,
+  LINE_FORMS,
+  type LineForm,
+  type ListFormat,
+  type ParseOptions,
+} from '../options.ts';
 import { assertBracketed, type Piece } from '../parts/address.ts';
 import { assertCredentials } from '../parts/credentials.ts';
 import { Refused, refusalOf, verdictOf, verdictsOf } from '../parts/refused.ts';
@@ -8,14 +14,7 @@ import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from '../par
 import { placeholdersOf } from '../parts/template.ts';
 import { decodePercent } from '../parts/url.ts';
 import { kindOf } from '../source.ts';
-import {
-  LINE_FORMS,
-  type LineForm,
-  type LineVerdict,
-  type ListedProxy,
-  type ListFormat,
-  type ParseOptions,
-} from '../verdicts.ts';
+import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 import { unquote, unwrap, withoutInvisible } from './around.ts';
 import { assertCertain } from './certain-login.ts';
 import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';

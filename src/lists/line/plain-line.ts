@@ -1,9 +1,10 @@
 import { isIPv4 } from 'node:net';
 
 import { MAX_PORT, parsePort } from '../../model/host.ts';
+import { LINE_FORMS, type ParseOptions } from '../options.ts';
 import { toAddress } from '../parts/address.ts';
 import { namesProtocol, schemeOf } from '../parts/scheme.ts';
-import { LINE_FORMS, type ListedProxy, type ParseOptions } from '../verdicts.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { isPlaceOrKind } from './annotation.ts';
 
 /** An IPv4 address with its port, and perhaps a scheme: what most lines of free lists are. */

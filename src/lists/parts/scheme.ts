@@ -1,5 +1,6 @@
 import type { ProxyProtocol } from '../../model/proxy.ts';
-import type { ListedProxy, ParseOptions } from '../verdicts.ts';
+import type { ParseOptions } from '../options.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { Refused } from './refused.ts';
 
 export interface Scheme {

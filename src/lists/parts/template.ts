@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
+import type { Login } from '../../model/login.ts';
 
 /** What is filled in where a login is a template, such as `user-country-{country}-session-{session}`. */
 export interface TemplateValues {
@@ -8,15 +9,12 @@ export interface TemplateValues {
   ttl?: string | number | undefined;
 }
 
-interface Login {
-  username: string;
-  password: string;
-}
+type Credentials = Pick<Login, 'username' | 'password'>;
 
 const PLACEHOLDER = /\{(session|country|ttl)\}/g;
 
 /** The placeholders of a login, each once: `session`, `country`, `ttl`. Any other text in braces is text. */
-export function placeholdersOf({ username, password }: Login): (keyof TemplateValues)[] {
+export function placeholdersOf({ username, password }: Credentials): (keyof TemplateValues)[] {
   if (!username.includes('{') && !password.includes('{')) return [];
   const found = [...`${username}\n${password}`.matchAll(PLACEHOLDER)].map(
     ([, name]) => name as keyof TemplateValues,
@@ -29,7 +27,7 @@ export function placeholdersOf({ username, password }: Login): (keyof TemplateVa
  *
  * @throws INVALID_INPUT, with the name of a placeholder that has no value.
  */
-export function fillTemplate(login: Login, values: TemplateValues): Login {
+export function fillTemplate(login: Credentials, values: TemplateValues): Credentials {
   const fill = (text: string): string =>
     text.replace(PLACEHOLDER, (_, name: keyof TemplateValues) => requireValue(name, values[name]));
   return { username: fill(login.username), password: fill(login.password) };

@@ -1,11 +1,8 @@
-import type { ListFormat } from '../verdicts.ts';
+import type { ListFormat } from '../options.ts';
 import { isClash } from './clash/keys.ts';
 import { findHeader, separatorOf } from './csv-header.ts';
 import { looksLike } from './looks-like.ts';
 import { isProxychains } from './proxychains.ts';
-
-/** So much of a list is looked at, in UTF-16 units. */
-export const HEAD_LENGTH = 65_536;
 
 /** What a list is written in. */
 export type Detected =

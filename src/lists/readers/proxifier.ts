@@ -1,6 +1,7 @@
+import type { ParseOptions } from '../options.ts';
 import { MASK } from '../parts/mask.ts';
 import { maskRecord, readRecord } from '../record/record.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../verdicts.ts';
+import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type ListReader, placed } from './list-reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';
 

@@ -1,9 +1,10 @@
 import { parsePort } from '../../model/host.ts';
 import { readProxyLine } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
 import { toAddress } from '../parts/address.ts';
 import { Refused, refusalOf } from '../parts/refused.ts';
 import { type Scheme, unnamedScheme } from '../parts/scheme.ts';
-import type { LineVerdict, ParseOptions } from '../verdicts.ts';
+import type { LineVerdict } from '../verdicts.ts';
 import type { Fields, Member } from './fields.ts';
 import { lineNamesProtocol, readNamedLine } from './named-line.ts';
 import { withTls } from './protocol.ts';

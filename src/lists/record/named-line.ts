@@ -1,8 +1,9 @@
 import type { ProxyProtocol } from '../../model/proxy.ts';
 import { readProxyLine } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
 import { Refused, refusalOf } from '../parts/refused.ts';
 import type { Scheme } from '../parts/scheme.ts';
-import type { LineVerdict, ListedProxy, ParseOptions } from '../verdicts.ts';
+import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 
 /** An address and nothing else, as most lines are. */
 const ADDRESS = /^[\w.-]+:\d{1,5}$/;

@@ -1,8 +1,9 @@
 import { acceptProxy } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
 import { maskLine } from '../parts/mask.ts';
 import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
-import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from '../verdicts.ts';
+import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
 import { plainName } from './field-names.ts';

@@ -1,8 +1,9 @@
+import type { ParseOptions } from '../../options.ts';
 import { MASK } from '../../parts/mask.ts';
 import { schemesNamed } from '../../parts/scheme.ts';
 import { fieldOf } from '../../record/fields.ts';
 import { UnreadNames } from '../../record/unread-names.ts';
-import type { ListVerdict, ParseOptions, RefusalCode } from '../../verdicts.ts';
+import type { ListVerdict, RefusalCode } from '../../verdicts.ts';
 import { type ListReader, placed, tooLong } from '../list-reader.ts';
 import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './keys.ts';

@@ -1,11 +1,12 @@
 import { parseDocument } from 'yaml';
 import { readProxyLine } from '../../line/parse-line.ts';
+import type { ParseOptions } from '../../options.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
 import { Fields } from '../../record/fields.ts';
 import { maskRecord, readRecord } from '../../record/record.ts';
 import type { UnreadNames } from '../../record/unread-names.ts';
 import { textOf } from '../../record/values.ts';
-import type { LineVerdict, ParseOptions, RefusalCode } from '../../verdicts.ts';
+import type { LineVerdict, RefusalCode } from '../../verdicts.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
 
 const URL = /^(?:https?|socks[45][ah]?):\/\//i;

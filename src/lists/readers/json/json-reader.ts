@@ -1,4 +1,5 @@
-import type { ListVerdict, ParseOptions } from '../../verdicts.ts';
+import type { ParseOptions } from '../../options.ts';
+import type { ListVerdict } from '../../verdicts.ts';
 import { type Line, LineSplitter } from '../line-splitter.ts';
 import { type ListReader, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { readProxyLine, readUnnamedCells } from '../../line/parse-line.ts';
+import type { ParseOptions } from '../../options.ts';
 import { toAddress } from '../../parts/address.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
 import { type Scheme, schemesNamed } from '../../parts/scheme.ts';
@@ -8,7 +9,7 @@ import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
 import { isKnown } from '../../record/values.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../../verdicts.ts';
+import type { LineVerdict, ListVerdict } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';
 import { hasLogin, isRecordLike, readExport } from './exports.ts';
