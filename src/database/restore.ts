@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import { makeFolder } from '../files/durable.ts';
 import { fileError } from '../files/file-error.ts';
+import { assertPath } from '../files/path.ts';
 import { isSameFile } from '../files/same-file.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
 import { firstThrown } from '../first-thrown.ts';
@@ -73,6 +74,7 @@ export async function restoreDatabase(
     'options of restoreDatabase',
   );
   if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+  assertPath(backup, 'The backup');
   const source = resolveOptions({ path: backup, readonly: true, busyTimeoutMs, ...schema });
   const target = resolveOptions({ path, busyTimeoutMs });
   try {

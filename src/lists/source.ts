@@ -4,6 +4,7 @@ import { types } from 'node:util';
 
 import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
+import { assertPath } from '../files/path.ts';
 
 /**
  * A list:
@@ -121,7 +122,10 @@ function isFile(source: unknown): source is { file: string | URL } {
 
 function pathOf(file: unknown): string {
   if (file instanceof URL && file.protocol === 'file:') return fileURLToPath(file);
-  if (typeof file === 'string' && file !== '' && !file.includes('\0')) return file;
+  if (typeof file === 'string' && file !== '' && !file.includes('\0')) {
+    assertPath(file, 'file');
+    return file;
+  }
   throw new ProxyVaultError('INVALID_INPUT', `file must be a path or a file: URL; this is ${kindOf(file)}.`);
 }
 
