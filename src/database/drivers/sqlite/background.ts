@@ -47,16 +47,12 @@ export class Background {
     this.#options = options;
   }
 
-  /**
-   * All rows of a query.
-   *
-   * @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted.
-   */
-  async all(sql: string, params: Params = {}, options: { signal?: AbortSignal } = {}): Promise<Row[]> {
+  /** All rows of a query. @throws as BackgroundReads. */
+  async all(sql: string, params: Params = {}, signal?: AbortSignal): Promise<Row[]> {
     const rows: Row[] = [];
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     this.#options.log?.(sql);
-    await this.#ask({ type: 'query', sql, params, signal: options.signal, onRow: (row) => rows.push(row) });
+    await this.#ask({ type: 'query', sql, params, signal, onRow: (row) => rows.push(row) });
     return rows;
   }
 
