@@ -6,6 +6,7 @@ import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
 import type { SqlLogger } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
+import { assertParameters } from './parameters.ts';
 
 export interface BackgroundOptions {
   /** An absolute path; a database in memory has no background. */
@@ -50,6 +51,7 @@ export class Background {
   /** All rows of a query. @throws as BackgroundReads. */
   async all(sql: string, params: Params = {}, signal?: AbortSignal): Promise<Row[]> {
     const rows: Row[] = [];
+    assertParameters(params);
     signal?.throwIfAborted();
     this.#options.log?.(sql);
     await this.#ask({ type: 'query', sql, params, signal, onRow: (row) => rows.push(row) });

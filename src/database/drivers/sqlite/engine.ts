@@ -13,11 +13,12 @@ import type {
 } from '../driver.ts';
 import { Background } from './background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
-import { SqliteDriver, type SqliteDriverOptions } from './driver.ts';
+import { SqliteDriver } from './driver.ts';
 import { eachRow, findDamage, readSizes } from './inspection.ts';
 import { guardPermissions } from './permissions.ts';
 import { prepareFile } from './prepare-file.ts';
 import { settleLog } from './write-ahead-log.ts';
+import type { SqliteDriverOptions } from './writer.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;
