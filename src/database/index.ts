@@ -34,8 +34,10 @@ export {
 export type { DomainProxyMapping } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type {
+  BackgroundReads,
   CheckpointResult,
   Clock,
+  Damage,
   Driver,
   Engine,
   LockName,
@@ -46,6 +48,7 @@ export type {
   SchemaObject,
   Scope,
   Session,
+  Sizes,
   SqlValue,
   Steps,
   Stream,
@@ -54,8 +57,9 @@ export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
-export { DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
+export { DatabaseManager, initDatabase } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
+export type { PruneOptions } from './prune.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';
 export type { MalformedRow } from './row-check.ts';

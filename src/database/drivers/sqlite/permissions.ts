@@ -1,10 +1,9 @@
 import { existsSync, lstatSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { ProxyVaultError } from '../errors.ts';
-import { withFileErrors } from '../files/file-error.ts';
-import { type Exposure, mayEverybodyWrite } from '../files/private.ts';
-import type { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { ProxyVaultError } from '../../../errors.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
+import { type Exposure, mayEverybodyWrite } from '../../../files/private.ts';
 
 const GROUP_WRITES = 0o020;
 const EVERYBODY_WRITES = 0o002;
@@ -19,12 +18,12 @@ const EVERYBODY_WRITES = 0o002;
  */
 export function guardPermissions(
   path: string,
-  driver: SqliteDriver,
+  hasCredentials: () => boolean,
   { allowOthersToWrite }: { allowOthersToWrite: boolean },
 ): () => void {
   const [found] = exposuresOf(path);
   if (found === undefined) return () => undefined;
-  const isAccepted = allowOthersToWrite || !hasCredentials(driver);
+  const isAccepted = allowOthersToWrite || !hasCredentials();
   if (!isAccepted) throw exposedError([found], 'then open the pool again');
   process.emitWarning(`${problemOf(found)} Run ${fixOf([found])}.`, {
     type: 'ProxyVaultWarning',
@@ -109,15 +108,4 @@ function fixOf(exposures: readonly Exposure[]): string {
     ({ path, isFolder }) => `chmod ${isFolder ? 'o-w' : '600'} '${path.replaceAll("'", `'\\''`)}'`,
   );
   return `\`${commands.join(' && ')}\``;
-}
-
-function hasCredentials(driver: SqliteDriver): boolean {
-  return driver.snapshot(() => {
-    const hasTable = driver.first(
-      `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'encrypted_credentials'`,
-      {},
-      () => true,
-    );
-    return hasTable !== null && driver.first(`SELECT 1 FROM encrypted_credentials`, {}, () => true) !== null;
-  });
 }
