@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { text } from './fields.ts';
+import { text } from './field-schemas.ts';
 
 /** The most characters of a city, a region or a time zone. */
 export const MAX_PLACE = 256;

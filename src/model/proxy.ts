@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './fields.ts';
+import { idSchema, readOnly, text } from './field-schemas.ts';
 import { type Geolocation, geolocationSchema } from './geolocation.ts';
 import { hostSchema, MAX_PORT } from './host.ts';
 import { type Login, loginSchema } from './login.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { hostDomainSchema, normalizeDomainPattern } from './domain.ts';
-import { idSchema, readOnly, text } from './fields.ts';
+import { idSchema, readOnly, text } from './field-schemas.ts';
 import { protocolSchema, regionSchema } from './proxy.ts';
 import { strategySchema } from './rotation.ts';
 import { withoutLogin } from './web-url.ts';

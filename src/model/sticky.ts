@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { domainSchema } from './domain.ts';
-import { idSchema, readOnly } from './fields.ts';
+import { idSchema, readOnly } from './field-schemas.ts';
 
 export const mappingSchema = z.strictObject({
   domain: domainSchema,

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { isPrivateHost } from '../../model/private.ts';
+import { isPrivateHost } from '../../model/private-host.ts';
 import {
   assertParseOptions,
   LINE_FORMS,
