@@ -28,7 +28,7 @@ type ListPieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Ar
 const SHAPES =
   'a text, a Buffer or Uint8Array, a stream or another iterable of pieces, an array of lines or proxy URLs, a URL, or { file: path }';
 
-/** Lines are joined to pieces of about so many characters. */
+/** Lines are joined to pieces of about this many characters. */
 const PIECE = 65_536;
 
 /** The ports that a `URL` does not show. */

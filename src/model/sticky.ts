@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { domainSchema } from './domain.ts';
 import { idSchema, readOnly } from './field-schemas.ts';
 
+/** A mapping as it is created. */
 export const mappingSchema = z.strictObject({
   domain: domainSchema,
   proxyId: idSchema,
