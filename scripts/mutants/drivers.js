@@ -1241,18 +1241,6 @@ export default {
       'if (keep > 0) this.engine.backupBeforeMigration',
       'if (keep === 0) this.engine.backupBeforeMigration',
     ),
-    at(
-      'migrations/runner',
-      'an empty database is copied before a migration',
-      'if (first && (yield* hasRows(this.#engine, this.#ledger.name)))',
-      'if (first)',
-    ),
-    at(
-      'migrations/schema-objects',
-      'the ledger counts as rows',
-      'of yield* readSchema(engine, ledger)) {',
-      "of yield* readSchema(engine, '')) {",
-    ),
     fault(
       'restore',
       'a pool is replaced unasked',

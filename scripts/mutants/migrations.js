@@ -780,6 +780,18 @@ export default {
       from: "name: '000_schema',",
       to: "name: '000_base_schema',",
     },
+    {
+      file: RUNNER,
+      what: 'an empty database is copied before a migration',
+      from: 'if (first && (yield* hasRows(this.#engine, this.#ledger.name)))',
+      to: 'if (first)',
+    },
+    {
+      file: OBJECTS,
+      what: 'the ledger counts as rows',
+      from: 'of yield* readSchema(engine, ledger)) {',
+      to: "of yield* readSchema(engine, '')) {",
+    },
     // Schema objects
     {
       file: 'src/database/migrations/schema-objects.ts',
