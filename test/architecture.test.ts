@@ -27,7 +27,7 @@ const ONLY_IN: Record<string, string> = {
   'cli-table3': 'cli/',
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
-  yaml: 'lists/readers/yaml-entry.ts',
+  yaml: 'lists/readers/clash/yaml-entry.ts',
 };
 
 /** Imports that are forbidden inside a room, beside those that {@link FLOORS} forbids. */

@@ -1,7 +1,38 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
 export type { EncryptedData } from '../keys/credential-cipher.ts';
-export * from '../model/types.ts';
+export type { Geolocation } from '../model/geolocation.ts';
+export type { Login } from '../model/login.ts';
+export {
+  PROXY_PROTOCOLS,
+  PROXY_STATUSES,
+  type ProxyAddress,
+  type ProxyConfig,
+  type ProxyInput,
+  type ProxyProtocol,
+  type ProxyStatus,
+} from '../model/proxy.ts';
+export {
+  ROTATION_REASONS,
+  ROTATION_STRATEGIES,
+  type RotationConfig,
+  type RotationEvent,
+  type RotationReason,
+  type RotationStrategy,
+  type StrategyOptions,
+} from '../model/rotation.ts';
+export {
+  type ConditionLogic,
+  type RotationRule,
+  RULE_FIELDS,
+  RULE_OPERATORS,
+  type RuleAction,
+  type RuleCondition,
+  type RuleField,
+  type RuleOperator,
+} from '../model/rules.ts';
+export type { DomainProxyMapping } from '../model/sticky.ts';
+export type { ProxyUsage } from '../model/usage.ts';
 export type {
   BackgroundReads,
   CheckpointResult,
