@@ -6,20 +6,21 @@ import type { ProxyVaultError } from '../../errors.ts';
  *
  * To add an engine, write a folder beside sqlite/:
  *
- * 1. `errors.ts` turns the engine's errors into ours. It decides by the engine's code, never by message text, and puts no value of
- *    a parameter into a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing happened
- *    yet, so that the caller may repeat its work.
- * 2. {@link Driver}: `first`, `one`, `all` and `run`. Named parameters become the engine's own form, once for each SQL text, and the
- *    type of each is checked before the engine sees it.
- * 3. `transaction` and `sequence`: `OpenTransaction` (transaction.ts) keeps account of scopes and of a transaction that the engine has
- *    ended. A statement belongs to the transaction between two of whose steps it is issued, so a driver with many connections notes the
- *    transaction whose generator it resumes. If two transactions were in each other's way, it plays `steps` again from the beginning;
- *    it never repeats a commit whose outcome it does not know.
+ * 1. `errors.ts` turns the engine's errors into ours: by the engine's code, never by message text, and without the value of a
+ *    parameter in a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing
+ *    happened yet, so that the caller may repeat its work.
+ * 2. {@link Driver}: `first`, `one`, `all` and `run`. Check the type of each parameter before the engine sees it, and turn
+ *    named parameters into the engine's own form once for each SQL text.
+ * 3. `transaction` and `sequence`. `OpenTransaction` (transaction.ts) keeps account of scopes, and of a transaction that the
+ *    engine has ended. A driver with many connections notes whose generator it resumes: a statement belongs to the
+ *    transaction between two of whose steps it is issued. If two transactions are in each other's way, play the steps of one
+ *    again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
- * 5. {@link Engine}: the schema first (`script`, `objects`, `columnsOf`, `changeSchema`, `tryOut`, `snapshot`), since the migration
- *    runner needs no more; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` use.
- * 6. The schema and the migrations in the engine's dialect, if it does not take ours.
- * 7. Run test/database/drivers/conformance.ts over it: every law of this file is tested there.
+ * 5. {@link Engine}: first `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
+ *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
+ * 6. An opener beside manager.ts, which gives a {@link Session} and a `MigrationRunner`; the schema and the migrations in the
+ *    engine's dialect, if it does not take ours.
+ * 7. Run test/database/drivers/conformance.ts over it: it tests every law of this file.
  */
 export type Mode = 'sync' | 'async';
 
