@@ -1,4 +1,4 @@
-import type { DatabaseManager } from '../database/manager.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { ActiveProxyRepository } from '../database/repositories/active-proxy.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
@@ -8,7 +8,6 @@ import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import { ProxyVaultError } from '../errors.ts';
 import type {
-  DomainProxyMapping,
   ProxyConfig,
   ProxyProtocol,
   RotationConfig,
@@ -32,7 +31,7 @@ export interface ProxyRequest {
   exclude?: Iterable<string> | undefined;
 }
 
-/** What came of using a proxy. */
+/** How the use of a proxy went. */
 export interface ProxyReport {
   success: boolean;
   latencyMs?: number | undefined;
@@ -51,11 +50,11 @@ interface Choice {
 }
 
 /**
- * Hands out proxies and learns from what came of them. Its state is in the database: it survives the process, and
+ * Hands out proxies and learns from how they did. Its state is in the database: it survives the process, and
  * several processes that share the file share the turn.
  */
 export class Rotator {
-  readonly #db: DatabaseManager;
+  readonly #session: Session<'sync'>;
   readonly #random: () => number;
   readonly #proxies: ProxyRepository;
   readonly #active: ActiveProxyRepository;
@@ -64,15 +63,18 @@ export class Rotator {
   readonly #rules: RotationRulesRepository;
   readonly #sticky: StickySessionRepository;
 
-  constructor(db: DatabaseManager, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
-    this.#db = db;
+  constructor(
+    session: Session<'sync'>,
+    { random = Math.random }: { random?: (() => number) | undefined } = {},
+  ) {
+    this.#session = session;
     this.#random = random;
-    this.#proxies = new ProxyRepository(db);
-    this.#active = new ActiveProxyRepository(db);
-    this.#config = new RotationConfigRepository(db);
-    this.#events = new RotationEventsRepository(db);
-    this.#rules = new RotationRulesRepository(db);
-    this.#sticky = new StickySessionRepository(db);
+    this.#proxies = new ProxyRepository(session);
+    this.#active = new ActiveProxyRepository(session);
+    this.#config = new RotationConfigRepository(session);
+    this.#events = new RotationEventsRepository(session);
+    this.#rules = new RotationRulesRepository(session);
+    this.#sticky = new StickySessionRepository(session);
   }
 
   /**
@@ -88,27 +90,33 @@ export class Rotator {
     const fields = ['domain', 'url', 'protocol', 'region', 'exclude'] as const;
     const { exclude, ...wanted } = assertOptions(request, fields, 'fields of a request');
     const excluded = idsOf(exclude);
-    return this.#db.transaction(() => this.#active.markUsed(this.#choose(wanted, excluded).id));
+    return this.#session.driver.transaction(() => this.#next(wanted, excluded));
   }
 
   /**
-   * Records what came of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
+   * Records the outcome of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
    * takes it out of rotation; a success makes it `active` again.
    *
-   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
-    this.#db.transaction(() => {
-      this.#proxies.updateStats(id, success, latencyMs);
-      const proxy = this.#proxies.findById(id);
-      const { failureThreshold } = this.#config.get();
-      if (success && proxy?.status === 'failed') this.#proxies.update(id, { status: 'active' });
-      const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
-      if (success || proxy?.status !== 'active' || !isFailing) return;
-      this.#proxies.update(id, { status: 'failed' });
-      this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
-    });
+    this.#session.driver.transaction(() => this.#report(id, success, latencyMs));
+  }
+
+  *#next(wanted: Wanted, excluded: ReadonlySet<string>): Steps<'sync', ProxyConfig> {
+    return yield* step(this.#active.markUsed(this.#choose(wanted, excluded).id));
+  }
+
+  *#report(id: string, success: boolean, latencyMs: number | undefined): Steps<'sync', void> {
+    yield this.#proxies.updateStats(id, success, latencyMs);
+    const proxy = yield* step(this.#proxies.findById(id));
+    const { failureThreshold } = yield* step(this.#config.get());
+    if (success && proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });
+    const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
+    if (success || proxy?.status !== 'active' || !isFailing) return;
+    yield this.#proxies.update(id, { status: 'failed' });
+    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
   }
 
   #choose(request: Wanted, exclude: ReadonlySet<string>): ProxyConfig {
@@ -118,6 +126,9 @@ export class Rotator {
     const choice = this.#applyRules({ ...request, domain }, { exclude, config, last });
     if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, exclude, last);
 
+    const sticks = choice.strategy === 'sticky-session' || config.options.stickyByDefault === true;
+    // Two that ask for a new domain get one proxy, since the second reads what the first has written. SQLite needs no lock.
+    if (domain !== undefined && sticks) this.#session.driver.lock('sticky session');
     const mapping = domain === undefined ? null : this.#readable(() => this.#sticky.use(domain));
     const stuck = mapping && this.#readable(() => this.#proxies.findById(mapping.proxyId));
     if (stuck && isEligible(stuck, choice)) return stuck;
@@ -126,7 +137,9 @@ export class Rotator {
     if (current) return current;
     const chosen = this.#byStrategy(choice, last);
     this.#remember(chosen, last, mapping ? 'failure' : 'scheduled');
-    this.#stick(chosen, { domain, mapping, config, strategy: choice.strategy });
+    if (mapping) this.#sticky.update(mapping.domain, { proxyId: chosen.id });
+    else if (domain !== undefined && sticks)
+      this.#sticky.create({ domain, proxyId: chosen.id, ttl: config.options.stickyTtlMs ?? null });
     return chosen;
   }
 
@@ -161,7 +174,7 @@ export class Rotator {
   }
 
   #facts({ domain, url, protocol, region }: Wanted, last: RotationEvent | null): Facts {
-    const now = new Date(this.#db.clock());
+    const now = new Date(this.#session.clock());
     const previousId = last?.newProxyId;
     const previous = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
     return {
@@ -194,7 +207,7 @@ export class Rotator {
   #current({ intervalMs }: RotationConfig, last: RotationEvent | null, choice: Choice): ProxyConfig | null {
     const id = last?.newProxyId;
     if (intervalMs === null || !id) return null;
-    if (this.#db.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
+    if (this.#session.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
     const proxy = this.#readable(() => this.#proxies.findById(id));
     return proxy && isEligible(proxy, choice) ? proxy : null;
   }
@@ -204,7 +217,7 @@ export class Rotator {
     try {
       return read();
     } catch (error) {
-      reportInvalidRow(this.#db, error);
+      reportInvalidRow(this.#session, error);
       return null;
     }
   }
@@ -226,7 +239,7 @@ export class Rotator {
       listPool(some.filter((proxy) => isEligible(proxy, choice)));
     if (region !== undefined) return listed(this.#proxies.findByRegion(region));
     if (protocol !== undefined) return listed(this.#proxies.findByProtocol(protocol));
-    return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#db, { exclude });
+    return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#session, { exclude });
   }
 
   #remember(proxy: ProxyConfig, last: RotationEvent | null, reason: RotationReason): void {
@@ -236,28 +249,6 @@ export class Rotator {
       newProxyId: proxy.id,
       reason: last === null ? 'startup' : reason,
     });
-  }
-
-  /** Maps the domain to its proxy where the strategy wants it, and anew where the mapped one is out. */
-  #stick(
-    proxy: ProxyConfig,
-    {
-      domain,
-      mapping,
-      config,
-      strategy,
-    }: {
-      domain: string | undefined;
-      mapping: DomainProxyMapping | null;
-      config: RotationConfig;
-      strategy: RotationStrategy;
-    },
-  ): void {
-    if (mapping) {
-      this.#sticky.update(mapping.domain, { proxyId: proxy.id });
-    } else if (domain !== undefined && (strategy === 'sticky-session' || config.options.stickyByDefault)) {
-      this.#sticky.create({ domain, proxyId: proxy.id, ttl: config.options.stickyTtlMs ?? null });
-    }
   }
 }
 
