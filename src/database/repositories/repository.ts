@@ -26,15 +26,19 @@ export abstract class Repository<M extends Mode> {
 /** The values of columns that an update may leave out. Booleans are stored as 0 and 1, objects as JSON. */
 type Changes = Readonly<Record<string, SqlValue | boolean | object | undefined>>;
 
+/** The names of the flags: to make them for each update takes longer than the rest. */
+const FLAGS: Record<string, string> = {};
+
 /**
  * The parameters of an update of the columns that are given: `:column` is NULL for one that is undefined, and `:set_column`
  * says whether it is given, for a column that may be set to NULL.
  */
 export function changesOf(columns: Changes): Record<string, SqlValue> {
   const params: Record<string, SqlValue> = {};
-  for (const [column, value] of Object.entries(columns)) {
-    params[column] = toParam(value);
-    params[`set_${column}`] = value === undefined ? 0 : 1;
+  for (const column in columns) {
+    params[column] = toParam(columns[column]);
+    FLAGS[column] ??= `set_${column}`;
+    params[FLAGS[column]] = columns[column] === undefined ? 0 : 1;
   }
   return params;
 }

@@ -90,7 +90,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
    */
   *#merge(changes: z.infer<typeof updateSchema>): Steps<M, RotationConfig> {
     yield this.db.lock('rotation config');
-    const stored = yield* step(this.get());
+    const stored = yield* step(this.db.first(`SELECT * FROM rotation_config WHERE id = 1`, {}, toOptions));
     const { strategy, intervalMs, maxRequestsPerProxy, failureThreshold } = changes;
     return yield* step(
       this.db.one(
@@ -114,7 +114,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
             failure_threshold: failureThreshold,
           }),
           default_strategy: DEFAULTS.strategy,
-          config_json: JSON.stringify({ ...stored.options, ...changes.options }),
+          config_json: JSON.stringify({ ...stored, ...changes.options }),
           now: this.now(),
         },
         toConfig,
@@ -148,7 +148,11 @@ function toConfig(row: Row | undefined): RotationConfig {
     intervalMs: read.interval_ms(row.interval_ms, row),
     maxRequestsPerProxy: read.max_requests_per_proxy(row.max_requests_per_proxy, row),
     failureThreshold: read.failure_threshold(row.failure_threshold, row),
-    options: row.config_json === null ? {} : ROTATION_CONFIG.json(row, 'config_json', optionsSchema),
+    options: toOptions(row),
     updatedAt: fromStored(read.updated_at(row.updated_at, row)),
   };
+}
+
+function toOptions(row: Row): RotationConfig['options'] {
+  return row.config_json === null ? {} : ROTATION_CONFIG.json(row, 'config_json', optionsSchema);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { matchingPatterns } from '../../model/domain.ts';
 import type { DomainProxyMapping } from '../../model/types.ts';
 import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../../model/validation.ts';
-import type { Mode, Result, Row, Stream } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
 import { changesOf, Repository } from './repository.ts';
@@ -48,9 +48,21 @@ export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
 
 const IS_LIVE = `coalesce(expires_at, '9999') > :now`;
 
-/** Of the live mappings with these domains the one that fits best: the exact one, else the longest wildcard. */
-const bestOf = (names: readonly string[]): string =>
-  `WHERE domain IN (${names.join(', ')}) AND ${IS_LIVE} ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
+/** The statements that look for one of several patterns: of the live mappings the exact one, else the longest wildcard. */
+class BestMapping {
+  readonly find: string;
+  readonly use: string;
+
+  constructor(patterns: number) {
+    const names = Array.from({ length: patterns }, (_, index) => `:p${index}`).join(', ');
+    const best = `FROM sticky_sessions WHERE domain IN (${names}) AND ${IS_LIVE} ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
+    this.find = `SELECT * ${best}`;
+    this.use = `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (SELECT domain ${best}) RETURNING *`;
+  }
+}
+
+/** By the number of patterns: a domain has as many as labels. */
+const BEST: BestMapping[] = [];
 
 /**
  * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and
@@ -94,23 +106,14 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
    * wildcard itself.
    */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
-    const { names, params } = patternsOf(domain);
-    return this.db.first(
-      `SELECT * FROM sticky_sessions ${bestOf(names)}`,
-      { ...params, now: this.now() },
-      toMapping,
-    );
+    const { sql, params } = this.#best(domain);
+    return this.db.first(sql.find, params, toMapping);
   }
 
   /** As `findByDomain`, and counts the use, from which `ttl` counts again. */
   use(domain: string): Result<M, DomainProxyMapping | null> {
-    const { names, params } = patternsOf(domain);
-    return this.db.first(
-      `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1
-       WHERE domain = (SELECT domain FROM sticky_sessions ${bestOf(names)}) RETURNING *`,
-      { ...params, now: this.now() },
-      toMapping,
-    );
+    const { sql, params } = this.#best(domain);
+    return this.db.first(sql.use, params, toMapping);
   }
 
   /** The live mappings to a proxy, by domain. */
@@ -203,14 +206,15 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
       (row) => Number(row?.n),
     );
   }
-}
 
-/** A parameter for each pattern that a mapping of the domain may have. */
-function patternsOf(domain: string): { names: string[]; params: Record<string, string> } {
-  const { pattern, isWildcard } = parseDomain(domain);
-  const patterns = isWildcard ? [pattern] : matchingPatterns(pattern);
-  const named = patterns.map((value, index) => [`p${index}`, value] as const);
-  return { names: named.map(([name]) => `:${name}`), params: Object.fromEntries(named) };
+  #best(domain: string): { sql: BestMapping; params: Params } {
+    const { pattern, isWildcard } = parseDomain(domain);
+    const patterns = isWildcard ? [pattern] : matchingPatterns(pattern);
+    const params: Record<string, string> = { now: this.now() };
+    for (const [index, each] of patterns.entries()) params[`p${index}`] = each;
+    BEST[patterns.length] ??= new BestMapping(patterns.length);
+    return { sql: BEST[patterns.length] as BestMapping, params };
+  }
 }
 
 /** @throws INVALID_ROW for a row that holds no valid mapping. */
