@@ -7,15 +7,10 @@ import { RotationRulesRepository } from '../database/repositories/rotation-rules
 import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import { ProxyVaultError } from '../errors.ts';
-import type {
-  ProxyConfig,
-  ProxyProtocol,
-  RotationConfig,
-  RotationEvent,
-  RotationReason,
-  RotationStrategy,
-} from '../model/types.ts';
-import { assertId, assertIterable, assertOptions, parseDomain } from '../model/validation.ts';
+import { parseDomain } from '../model/domain.ts';
+import type { ProxyConfig, ProxyProtocol } from '../model/proxy.ts';
+import type { RotationConfig, RotationEvent, RotationReason, RotationStrategy } from '../model/rotation.ts';
+import { assertId, assertIterable, assertOptions } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
 import { strategyNamed } from './strategies/registry.ts';

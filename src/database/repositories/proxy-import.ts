@@ -1,4 +1,5 @@
-import type { Login, ProxyInput } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
 import { assertIterable, assertObject, atIndex, parse } from '../../model/validation.ts';
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
@@ -8,15 +9,7 @@ import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
 import { readable } from './one-shot.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
-import {
-  alreadyThere,
-  defaultName,
-  INSERT_FIRST_PROXY,
-  INSERT_PROXY,
-  inputSchema,
-  toParams,
-  type ValidProxy,
-} from './proxy-record.ts';
+import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
 import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { changesOf, Repository } from './repository.ts';
 
@@ -115,7 +108,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     for (const proxy of readable(proxies)) {
       const index = this.#memory.read++;
       try {
-        const outcome = yield* this.#store({ index, input: parse(inputSchema, proxy, 'proxy') });
+        const outcome = yield* this.#store({ index, input: parse(proxyInputSchema, proxy, 'proxy') });
         if (outcome !== null) count(outcome);
       } catch (error) {
         throw atIndex(error, index - before);
@@ -174,7 +167,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   }
 
   /** Says whether the statement has added it. */
-  *#add(sql: string, input: ValidProxy, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
+  *#add(sql: string, input: ProxyInput, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
     const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
     if ((yield* step(this.db.run(sql, params))) === 0) return false;
