@@ -1,13 +1,11 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import type { Login, ProxyAddress } from '../../model/types.ts';
-import { assertId, assertObject, assertWhole, notFound, parse } from '../../model/validation.ts';
+import { assertId, assertObject, notFound, parse } from '../../model/validation.ts';
 import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import {
   type AddressedProxy,
-  BOUND_TO_ADDRESS,
-  type CredentialCount,
   encryptedSchema,
   isSame,
   loginSchema,
@@ -15,26 +13,16 @@ import {
   movedError,
   notFoundThere,
   parseTarget,
-  type StoredCredential,
   type Target,
   toAddress,
   toAddressParams,
   toEncrypted,
   toLogin,
   toParams,
-  toStoredCredential,
 } from './credential-record.ts';
+import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { Repository } from './repository.ts';
-import { readablePage } from './skipped-rows.ts';
-
-/** A credential and the address of its proxy come from one statement: nothing can change one of them between two reads. */
-const SELECT = `
-  SELECT c.*, p.protocol, p.host, p.port
-  FROM encrypted_credentials AS c LEFT JOIN proxies AS p ON p.id = c.proxy_id`;
-
-const NOT_UNDER = `(c.key_id IS DISTINCT FROM :key_id OR coalesce(c.binding, 'unbound') = 'unbound'
-    OR c.binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS})`;
 
 const INSERT = `
   INSERT INTO encrypted_credentials
@@ -61,10 +49,12 @@ const OR_REPLACE = `
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #encryption: CredentialEncryption | null;
   readonly #identities: ProxyIdentities<M>;
+  readonly #rows: CredentialRowsRepository<M>;
 
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     super(session);
     this.#encryption = encryption ?? null;
+    this.#rows = new CredentialRowsRepository(session);
     this.#identities = new ProxyIdentities(session, this.#encryption, (id) => this.reveal(id));
   }
 
@@ -91,8 +81,10 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
-    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id: assertId(proxyId, 'proxyId') }, (row) =>
-      rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
+    return this.db.first(
+      `${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`,
+      { id: assertId(proxyId, 'proxyId') },
+      (row) => rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
 
@@ -147,7 +139,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
     const { id, address } = parseTarget(proxy);
-    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id }, (row) => {
+    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) => {
       const current = toAddress(row);
       if (address && !(current && isSame(address, current))) throw movedError(id);
       return this.#decrypt(id, current, toEncrypted(row));
@@ -181,7 +173,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     const opened = this.#openMoved(cipher, id, { from, to }, old);
     if (opened === null) return;
     const { content, text } = opened;
-    if (!(yield this.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
+    if (!(yield this.#rows.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
   }
 
   /** Whether a proxy has credentials. */
@@ -201,86 +193,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   delete(proxyId: string): Result<M, boolean> {
     const id = assertId(proxyId, 'proxyId');
     return this.db.transaction(() => this.#remove(id));
-  }
-
-  /** The ids of the keys that wrote the credentials (null: one that does not say), but that of one proxy. */
-  keyIds(except = ''): Result<M, (string | null)[]> {
-    return this.db.all(
-      `SELECT DISTINCT key_id FROM encrypted_credentials WHERE proxy_id <> :except`,
-      { except: assertId(except, 'except') },
-      (row) => row.key_id as string | null,
-    );
-  }
-
-  /** How many credentials there are by key and by what their rows say that they are bound to. */
-  countByKey(): Result<M, CredentialCount[]> {
-    return this.db.all(
-      `SELECT key_id,
-         CASE WHEN coalesce(binding, 'unbound') = 'unbound' THEN 'none'
-              WHEN binding_version = ${BOUND_TO_ADDRESS} THEN 'address' ELSE 'id' END AS bound_to,
-         count(*) AS n
-       FROM encrypted_credentials GROUP BY 1, 2 ORDER BY 1, 2`,
-      {},
-      (row) => ({
-        keyId: row.key_id as string | null,
-        binding: row.bound_to as CredentialCount['binding'],
-        rows: Number(row.n),
-      }),
-    );
-  }
-
-  /**
-   * A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a
-   * key. A malformed row says so in its `problem`.
-   */
-  page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
-    assertId(after, 'after');
-    assertWhole(limit, 'limit', 1, 10_000);
-    const isWanted = notUnder === undefined ? '' : `AND ${NOT_UNDER}`;
-    return readablePage(
-      this.session,
-      {
-        table: 'encrypted_credentials',
-        query: `${SELECT} WHERE c.proxy_id > :after ${isWanted} ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
-        keyOf: (row) => row.proxyId,
-      },
-      { after, limit, ...(notUnder === undefined ? {} : { key_id: assertId(notUnder, 'notUnder') }) },
-      toStoredCredential,
-    );
-  }
-
-  /** How many rows `page` gives that are not bound to their address under a key. */
-  countNotUnder(keyId: string): Result<M, number> {
-    return this.db.one(
-      `SELECT count(*) AS n FROM encrypted_credentials AS c WHERE ${NOT_UNDER}`,
-      { key_id: assertId(keyId, 'keyId') },
-      (row) => Number(row?.n),
-    );
-  }
-
-  /**
-   * Replaces a row's ciphertext if it is still the one that was read, and the proxy has the address that the new one is for
-   * (compare-and-swap); says whether it did.
-   */
-  swap(proxyId: string, old: EncryptedData, replacement: EncryptedData): Result<M, boolean> {
-    assertId(proxyId, 'proxyId');
-    assertObject(old, 'old credential');
-    assertObject(replacement, 'replacement');
-    return this.db.run(
-      `UPDATE encrypted_credentials
-       SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding,
-         binding_version = :version
-       WHERE proxy_id = :id AND encrypted_data = :old_ciphertext AND iv = :old_iv AND auth_tag = :old_tag
-         AND EXISTS (SELECT 1 FROM proxies WHERE id = :id AND protocol = :protocol AND host = :host AND port = :port)`,
-      {
-        ...toParams(proxyId, replacement),
-        ...toAddressParams(replacement.address),
-        old_ciphertext: old.ciphertext,
-        old_iv: old.iv,
-        old_tag: old.authTag,
-      },
-      (changed) => changed > 0,
-    );
   }
 
   /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */

@@ -180,7 +180,7 @@ function* rewrapAll(keyset: Keyset, root: SecretKey, kind?: string): Steps<'sync
 
 /** What the source's own key encrypted stays readable when that key goes: it becomes one of the database's keys. */
 function* adoptDirectKeys(keyset: Keyset, root: SecretKey): Steps<'sync', void> {
-  const used = keyset.credentials.keyIds();
+  const used = keyset.rows.keyIds();
   for (const key of keyset.roots.read()) {
     if (key.id === root.id || !(used.includes(key.id) || used.includes(null))) continue;
     const wrapped: WrappedKey = root.wrap(key, keyset.databaseId, 'encryption_keys');

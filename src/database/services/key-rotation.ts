@@ -111,14 +111,14 @@ async function encryptAll(
   { onProgress, batchSize = 500, signal }: KeyRotationOptions,
 ): Promise<void> {
   const { driver } = keyset.session;
-  const total = keyset.credentials.countNotUnder(keyId);
+  const total = keyset.rows.countNotUnder(keyId);
   const begun = performance.now();
   let after = cursor;
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     const before = report.rotated;
     for (;;) {
       signal?.throwIfAborted();
-      const page = keyset.credentials.page(after, batchSize, keyId);
+      const page = keyset.rows.page(after, batchSize, keyId);
       const last = page.at(-1);
       if (last === undefined) break;
       after = last.proxyId;
@@ -189,7 +189,7 @@ function* swapAll(
   if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;
   const swapped: Replacement[] = [];
   for (const each of replacements) {
-    if (yield keyset.credentials.swap(each.proxyId, each.encrypted, each.replacement)) swapped.push(each);
+    if (yield keyset.rows.swap(each.proxyId, each.encrypted, each.replacement)) swapped.push(each);
   }
   return swapped;
 }

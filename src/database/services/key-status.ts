@@ -57,7 +57,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
   keyset.refresh();
   const records = keyset.records;
   const config = keyset.config.get();
-  const counts = keyset.credentials.countByKey();
+  const counts = keyset.rows.countByKey();
   const sourceError = sourceErrorOf(keyset, counts.length > 0);
   const rowsOf = (keyId: string | null): number => sumOf(counts.filter((count) => count.keyId === keyId));
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
@@ -87,7 +87,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
       ? {
           keyId: config.rotation.keyId,
           startedAt: config.rotation.startedAt,
-          left: keyset.credentials.countNotUnder(config.rotation.keyId),
+          left: keyset.rows.countNotUnder(config.rotation.keyId),
         }
       : null,
     recoveryCode: keyset.secrets.find('escrow') !== null,

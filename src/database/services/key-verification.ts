@@ -43,7 +43,7 @@ export async function verifyCredentials(
   const total = keyset.credentials.count();
   const report: VerificationReport = { ok: true, checked: 0, unbound: 0, oldBinding: 0, failures: [] };
   for (let after = ''; ; ) {
-    const page = keyset.credentials.page(after, PAGE);
+    const page = keyset.rows.page(after, PAGE);
     const last = page.at(-1);
     if (last === undefined) break;
     after = last.proxyId;

@@ -15,6 +15,7 @@ import { SecretKey, type WrappedKey } from '../../keys/secret-key.ts';
 import type { Login, ProxyAddress } from '../../model/types.ts';
 import type { Scope, Session, Steps } from '../drivers/driver.ts';
 import { KEY_ID } from '../repositories/columns.ts';
+import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
 import {
   type EncryptionConfig,
@@ -48,6 +49,7 @@ export class Keyset implements CredentialCipher {
   readonly secrets: EncryptionSecretsRepository;
   readonly config: EncryptionConfigRepository;
   readonly credentials: EncryptedCredentialsRepository;
+  readonly rows: CredentialRowsRepository<'sync'>;
   readonly roots: RootKeys;
   readonly #budget: MessageBudget;
   #loaded: Loaded | null = null;
@@ -66,6 +68,7 @@ export class Keyset implements CredentialCipher {
     this.secrets = new EncryptionSecretsRepository(session);
     this.config = new EncryptionConfigRepository(session);
     this.credentials = new EncryptedCredentialsRepository(session);
+    this.rows = new CredentialRowsRepository(session);
     this.#budget = new MessageBudget(session.driver, this.keys);
   }
 
@@ -177,9 +180,7 @@ export class Keyset implements CredentialCipher {
     }
     if (this.records.length > 0) return;
     const roots = this.roots.readNeeded();
-    const foreign = this.credentials
-      .keyIds()
-      .find((id) => id !== null && !roots.some((root) => root.id === id));
+    const foreign = this.rows.keyIds().find((id) => id !== null && !roots.some((root) => root.id === id));
     if (!foreign) return;
     // Another process may have made the first data key since, and encrypted with it.
     this.refresh();
@@ -300,7 +301,7 @@ export class Keyset implements CredentialCipher {
     const { primary, keys, config } = this.#current();
     if (primary) return primary;
     // The credential that is being replaced may be of another key: the rest decide.
-    const needed = (yield this.credentials.keyIds(proxyId)) as (string | null)[];
+    const needed = (yield this.rows.keyIds(proxyId)) as (string | null)[];
     if (needed.length > 0) for (const key of keys.values()) if (key instanceof ProxyVaultError) throw key;
     // Where there is any ciphertext a key that is missing is not made.
     const roots = this.credentials.count() > 0 ? this.roots.readNeeded() : this.roots.readOrCreate();
