@@ -12,11 +12,11 @@ const PATIENCE_MS = 30_000;
  *
  * @throws BUSY after half a minute, but never because of an import of this process, which ends; what `work` throws.
  */
-export async function patiently<T>(work: () => T, signal?: AbortSignal): Promise<T> {
+export async function patiently<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
   const begun = performance.now();
   for (;;) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (!isLocked(error)) throw error;
       const waitedMs = performance.now() - begun;

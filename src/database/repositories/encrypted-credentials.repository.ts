@@ -1,8 +1,12 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import type { Login, ProxyAddress } from '../../model/types.ts';
 import { assertId, assertObject, notFound, parse } from '../../model/validation.ts';
-import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
+import {
+  type CredentialCipher,
+  type CredentialEncryption,
+  rememberOrigin,
+} from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import {
   type AddressedProxy,
@@ -81,10 +85,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
-    return this.db.first(
-      `${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`,
-      { id: assertId(proxyId, 'proxyId') },
-      (row) => rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
+    const id = assertId(proxyId, 'proxyId');
+    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) =>
+      rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
 
@@ -113,20 +116,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
   add(proxy: AddressedProxy, login: Login): Result<M, void> {
-    const { id, address } = parseTarget(proxy);
-    const text = textOf(parse(loginSchema, login, 'login'));
-    if (address === null)
-      throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
-    // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
-    if (this.db.scope === null)
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'add is for the transaction that adds the proxy: use store.',
-      );
-    this.session.assertMayHoldCredentials?.();
-    const sealed = this.#cipher().seal(id, address, 'login', text);
-    const params = { ...toParams(id, sealed), now: this.now() };
-    return this.db.run(`${ADD} ${OR_REPLACE}`, params, () => undefined);
+    return this.db.sequence(() => this.#add(proxy, login));
   }
 
   /**
@@ -138,18 +128,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    *   KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
-    const { id, address } = parseTarget(proxy);
-    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) => {
-      const current = toAddress(row);
-      if (address && !(current && isSame(address, current))) throw movedError(id);
-      return this.#decrypt(id, current, toEncrypted(row));
-    });
+    return this.db.sequence(() => this.#reveal(proxy));
   }
 
   /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
-  loginIn(row: Row): Login {
-    const { proxy_id: id } = assertObject(row, 'row');
-    return this.#decrypt(String(id), toAddress(row), toEncrypted(row));
+  loginIn(row: Row): Result<M, Login> {
+    return this.db.sequence(() => this.#loginIn(row));
   }
 
   /**
@@ -162,18 +146,19 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
-    const row = yield this.db.first(
-      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
-      { id: assertId(id) },
-      toEncrypted,
+    const old = yield* step(
+      this.db.first(
+        `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
+        { id: assertId(id) },
+        toEncrypted,
+      ),
     );
-    if (row === null) return;
-    const old = row as EncryptedData;
+    if (old === null) return;
     const cipher = this.#cipher('Changing the protocol, host or port of a proxy encrypts its login again.');
-    const opened = this.#openMoved(cipher, id, { from, to }, old);
+    const opened = yield* this.#openMoved(cipher, id, { from, to }, old);
     if (opened === null) return;
-    const { content, text } = opened;
-    if (!(yield this.#rows.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
+    const sealed = yield* step(cipher.seal(id, to, opened.content, opened.text));
+    if (!(yield* step(this.#rows.swap(id, old, sealed)))) throw movedError(id);
   }
 
   /** Whether a proxy has credentials. */
@@ -195,17 +180,49 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     return this.db.transaction(() => this.#remove(id));
   }
 
-  /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
-  *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, login: Login): Steps<M, void> {
+  *#add(proxy: AddressedProxy, login: Login): Steps<M, void> {
+    const { id, address } = parseTarget(proxy);
+    const text = textOf(parse(loginSchema, login, 'login'));
+    if (address === null)
+      throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
+    // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
+    if (this.db.scope === null)
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'add is for the transaction that adds the proxy: use store.',
+      );
+    this.session.assertMayHoldCredentials?.();
+    const sealed = yield* step(this.#cipher().seal(id, address, 'login', text));
+    yield* step(this.db.run(`${ADD} ${OR_REPLACE}`, { ...toParams(id, sealed), now: this.now() }));
+  }
+
+  *#reveal(proxy: string | AddressedProxy): Steps<M, Login | null> {
+    const { id, address } = parseTarget(proxy);
+    const row = yield* step(
+      this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (found) => found),
+    );
+    if (row === null) return null;
+    const current = toAddress(row);
+    if (address && !(current && isSame(address, current))) throw movedError(id);
+    return yield* this.#decrypt(id, current, toEncrypted(row));
+  }
+
+  *#loginIn(row: Row): Steps<M, Login> {
+    const { proxy_id: id } = assertObject(row, 'row');
+    return yield* this.#decrypt(String(id), toAddress(row), toEncrypted(row));
+  }
+
+  /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
+  *#sealAndPut(cipher: CredentialCipher<M>, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? (yield* step(this.#addressOf(id)));
-    yield this.#put(id, cipher.seal(id, target, 'login', textOf(login)));
-    yield* this.#identities.claim(id, this.#identities.of(target, login));
+    yield* step(this.#put(id, yield* step(cipher.seal(id, target, 'login', textOf(login)))));
+    yield* this.#identities.claim(id, yield* this.#identities.of(target, login));
   }
 
   *#remove(id: string): Steps<M, boolean> {
-    const removed = (yield this.db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, {
-      id,
-    })) as number;
+    const removed = yield* step(
+      this.db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, { id }),
+    );
     if (removed > 0) yield* this.#identities.clear(id);
     return removed > 0;
   }
@@ -219,35 +236,37 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   *#checkAndPut(proxyId: string, data: EncryptedData): Steps<M, void> {
+    // The key that has encrypted it is not retired meanwhile. SQLite has one writer, which this is.
+    yield* step(this.db.lock('data keys', 'shared'));
     if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);
-    yield this.#put(proxyId, data);
-    yield this.#identities.forget(proxyId);
+    yield* step(this.#put(proxyId, data));
+    yield* step(this.#identities.forget(proxyId));
   }
 
   *#assertUsable(proxyId: string, keyId: string): Steps<M, void> {
-    const keys = yield this.db.one(
-      `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
-              EXISTS (SELECT 1 FROM encryption_keys) AS some`,
-      { key_id: keyId },
-      (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
+    const { known, some } = yield* step(
+      this.db.one(
+        `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
+                EXISTS (SELECT 1 FROM encryption_keys) AS some`,
+        { key_id: keyId },
+        (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
+      ),
     );
-    const { known, some } = keys as { known: boolean; some: boolean };
-    if (!known) yield* this.#assertOnlyKey(proxyId, keyId, some);
-  }
-
-  *#assertOnlyKey(proxyId: string, keyId: string, hasKeys: boolean): Steps<M, void> {
+    if (known) return;
     // Without keys of the database, the credential that is replaced may be of a lost key: the others decide.
-    const other = yield this.db.first(
-      `SELECT key_id FROM encrypted_credentials
-       WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
-      { id: proxyId, key_id: keyId },
-      (row) => String(row.key_id),
+    const other = yield* step(
+      this.db.first(
+        `SELECT key_id FROM encrypted_credentials
+         WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
+        { id: proxyId, key_id: keyId },
+        (row) => String(row.key_id),
+      ),
     );
-    if (other === null && !hasKeys) return;
+    if (other === null && !some) return;
     throw new ProxyVaultError(
       'KEY_MISMATCH',
       `This credential was written with key ${keyId}, which is not one of this database (any more): encrypt it again, as the keys may have been rotated, and use one key source for all. Nothing was stored.`,
-      { details: { needed: other === null ? null : String(other), found: keyId } },
+      { details: { needed: other, found: keyId } },
     );
   }
 
@@ -268,39 +287,39 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     );
   }
 
-  #decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Login {
-    const { content, text } = this.#open(this.#cipher(), proxyId, address, encrypted);
+  *#decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Steps<M, Login> {
+    const { content, text } = yield* this.#open(this.#cipher(), proxyId, address, encrypted);
     return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
   }
 
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */
-  #openMoved(
-    cipher: CredentialCipher,
+  *#openMoved(
+    cipher: CredentialCipher<M>,
     proxyId: string,
     { from, to }: { from: ProxyAddress | null; to: ProxyAddress },
     encrypted: EncryptedData,
-  ): OpenedCredential | null {
+  ): Steps<M, OpenedCredential | null> {
     try {
-      const opened = this.#open(cipher, proxyId, from, encrypted);
+      const opened = yield* this.#open(cipher, proxyId, from, encrypted);
       return opened.binding === 'none' ? null : opened;
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       // A program has bound it by data of its own. If the row lies, it still opens at the address that it is bound to only.
       if (encrypted.boundTo === undefined) return null;
       // Throws unless it is bound to the new address already: a wrong address, set by SQL, is being put right.
-      this.#open(cipher, proxyId, to, encrypted);
+      yield* this.#open(cipher, proxyId, to, encrypted);
       return null;
     }
   }
 
-  #open(
-    cipher: CredentialCipher,
+  *#open(
+    cipher: CredentialCipher<M>,
     proxyId: string,
     address: ProxyAddress | null,
     encrypted: EncryptedData,
-  ): OpenedCredential {
+  ): Steps<M, OpenedCredential> {
     try {
-      return cipher.open(proxyId, address, encrypted);
+      return yield* step(cipher.open(proxyId, address, encrypted));
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
@@ -310,7 +329,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     }
   }
 
-  #cipher(why = ''): CredentialCipher {
+  #cipher(why = ''): CredentialCipher<M> {
     if (this.#encryption) return this.#encryption.cipherOf(this.session);
     throw new ProxyVaultError(
       'INVALID_INPUT',

@@ -1,5 +1,13 @@
 import type { Login, ProxyAddress } from '../../model/types.ts';
-import type { Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Result,
+  type Row,
+  type Session,
+  type SqlValue,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
@@ -84,10 +92,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     if (first === undefined) return null;
     if (second === undefined && first.password_fingerprint === null && login && login.password !== '') {
       // Nobody needed a fingerprint of its password yet.
-      const stored = this.#storedIn(first);
+      const stored = yield* this.#storedIn(first);
       if (stored !== 'unreadable' && stored?.password === login.password) return this.#found(first, stored);
     }
-    const identity = this.#identities.complete(user, login);
+    const identity = yield* this.#identities.complete(user, login);
     const isHidden = identity.password_fingerprint === '';
     if (second === undefined) {
       if (first.password_fingerprint === identity.password_fingerprint) return this.#found(first);
@@ -106,7 +114,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
       const [first, second] = (yield this.#withUsername(identity, { login: true })) as Found[];
       if (second === undefined && first?.id === only.id) {
         const replacesFingerprint = first.password_fingerprint !== null;
-        return { is: 'known', ids: [only.id], stored: this.#storedIn(first), replacesFingerprint };
+        return { is: 'known', ids: [only.id], stored: yield* this.#storedIn(first), replacesFingerprint };
       }
     }
     const known = yield* this.#findExact(identity);
@@ -114,10 +122,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     return only === null ? yield* this.#decideHidden(identity) : { is: 'new', identity };
   }
 
-  #storedIn({ credential }: Found): StoredLogin {
+  *#storedIn({ credential }: Found): Steps<M, StoredLogin> {
     if (!credential) return null;
     try {
-      return this.#credentials.loginIn(credential);
+      return yield* step(this.#credentials.loginIn(credential));
     } catch (error) {
       return asUnreadable(error);
     }
