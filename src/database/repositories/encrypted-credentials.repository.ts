@@ -182,7 +182,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
 
   *#add(proxy: AddressedProxy, login: Login): Steps<M, void> {
     const { id, address } = parseTarget(proxy);
-    const text = textOf(parse(loginSchema, login, 'login'));
+    const valid = parse(loginSchema, login, 'login');
     if (address === null)
       throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
     // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
@@ -192,7 +192,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
         'add is for the transaction that adds the proxy: use store.',
       );
     this.session.assertMayHoldCredentials?.();
-    const sealed = yield* step(this.#cipher().seal(id, address, 'login', text));
+    const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
     yield* step(this.db.run(`${ADD} ${OR_REPLACE}`, { ...toParams(id, sealed), now: this.now() }));
   }
 
@@ -215,7 +215,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
   *#sealAndPut(cipher: CredentialCipher<M>, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? (yield* step(this.#addressOf(id)));
-    yield* step(this.#put(id, yield* step(cipher.seal(id, target, 'login', textOf(login)))));
+    yield* step(this.#put(id, yield* this.#seal(cipher, id, target, login)));
     yield* this.#identities.claim(id, yield* this.#identities.of(target, login));
   }
 
@@ -319,7 +319,10 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     encrypted: EncryptedData,
   ): Steps<M, OpenedCredential> {
     try {
-      return yield* step(cipher.open(proxyId, address, encrypted));
+      return (
+        cipher.openAtOnce(proxyId, address, encrypted) ??
+        (yield* step(cipher.open(proxyId, address, encrypted)))
+      );
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
@@ -329,6 +332,22 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     }
   }
 
+  *#seal(
+    cipher: CredentialCipher<M>,
+    id: string,
+    address: ProxyAddress,
+    login: Login,
+  ): Steps<M, EncryptedData> {
+    const text = JSON.stringify({
+      username: login.username,
+      password: login.password,
+      rotateUrl: login.rotateUrl,
+    });
+    return (
+      cipher.sealAtOnce(id, address, 'login', text) ?? (yield* step(cipher.seal(id, address, 'login', text)))
+    );
+  }
+
   #cipher(why = ''): CredentialCipher<M> {
     if (this.#encryption) return this.#encryption.cipherOf(this.session);
     throw new ProxyVaultError(
@@ -336,8 +355,4 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
       `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),
     );
   }
-}
-
-function textOf({ username, password, rotateUrl }: Login): string {
-  return JSON.stringify({ username, password, rotateUrl });
 }

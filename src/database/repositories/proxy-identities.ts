@@ -230,11 +230,15 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   *#usernameOf({ username }: Login): Steps<M, string> {
-    return username === '' ? '' : yield* step(this.#cipher().fingerprint(username));
+    if (username === '') return '';
+    const cipher = this.#cipher();
+    return cipher.fingerprintKeyAtOnce()?.username(username) ?? (yield* step(cipher.fingerprint(username)));
   }
 
   *#passwordOf(login: Login): Steps<M, string> {
-    return login.password === '' ? '' : yield* step(this.#cipher().passwordFingerprint(login));
+    if (login.password === '') return '';
+    const cipher = this.#cipher();
+    return cipher.fingerprintKeyAtOnce()?.password(login) ?? (yield* step(cipher.passwordFingerprint(login)));
   }
 
   #cipher(): CredentialCipher<M> {

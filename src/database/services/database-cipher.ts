@@ -63,13 +63,29 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return this.#db.sequence(() => this.#seal(proxyId, address, content, text));
   }
 
+  sealAtOnce(
+    proxyId: string,
+    address: ProxyAddress,
+    content: CredentialContent,
+    text: string,
+  ): EncryptedData | null {
+    return this.#ready()?.seal(proxyId, address, content, text) ?? null;
+  }
+
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): Result<M, OpenedCredential> {
     return this.#db.sequence(() => this.opening(proxyId, address, stored));
   }
 
+  openAtOnce(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null {
+    this.#roots.assertAlive();
+    return this.#keyset?.open(proxyId, address, stored) ?? null;
+  }
+
   /** The steps of `open`. */
   *opening(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): Steps<M, OpenedCredential> {
-    const opened = yield* this.#find(stored.keyId, (keys) => keys.open(proxyId, address, stored));
+    const opened =
+      this.openAtOnce(proxyId, address, stored) ??
+      (yield* this.#find(stored.keyId, (keys) => keys.open(proxyId, address, stored)));
     if (opened !== null) return opened;
     throw corruptError(stored);
   }
@@ -80,6 +96,13 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
 
   passwordFingerprint(login: Login): Result<M, string> {
     return this.#db.sequence(() => this.#fingerprint((key) => key.password(login)));
+  }
+
+  fingerprintKeyAtOnce(): FingerprintKey | null {
+    this.#roots.assertAlive();
+    const keys = this.#keyset;
+    if (!keys?.canSeal() || !this.#isLookedUp(keys.primary.id)) return null;
+    return keys.fingerprintKey instanceof FingerprintKey ? keys.fingerprintKey : null;
   }
 
   /** The fingerprint of a text, as that of a username. */
@@ -178,7 +201,10 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     const stored = assertEncrypted(encrypted, associatedData);
     const { keyId, boundTo } = stored;
     if (boundTo === undefined) {
-      const text = yield* this.#find(keyId, (keys) => keys.openText(stored, associatedData));
+      this.#roots.assertAlive();
+      const text =
+        this.#keyset?.openText(stored, associatedData) ??
+        (yield* this.#find(keyId, (keys) => keys.openText(stored, associatedData)));
       if (text !== null) return text;
       throw this.#roots.mismatch(String(keyId));
     }
@@ -211,11 +237,8 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     );
   }
 
-  /** What a keyset gives that has the key of a ciphertext; null if neither the database nor the source has it. */
+  /** What the next keyset gives that has the key of a ciphertext; null if neither the database nor the source has it. */
   *#find<T>(keyId: string | undefined, open: (keys: Keyset) => T | null): Steps<M, T | null> {
-    this.#roots.assertAlive();
-    const known = this.#keyset && open(this.#keyset);
-    if (known !== null) return known;
     // Another process may have made it, or the source may have its key again.
     const keys = yield* this.refresh();
     const found = open(keys);
