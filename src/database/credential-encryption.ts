@@ -1,6 +1,7 @@
 import type { CredentialContent, EncryptedData, OpenedCredential } from '../keys/credential-cipher.ts';
 import type { FingerprintKey } from '../keys/fingerprint-key.ts';
-import type { Login, ProxyAddress } from '../model/types.ts';
+import type { Login } from '../model/login.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 import type { Mode, Result, Session } from './drivers/driver.ts';
 
 /** What the repositories need of the encryption service. */

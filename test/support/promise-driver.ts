@@ -1,5 +1,7 @@
 import type {
+  BackgroundReads,
   CheckpointResult,
+  Damage,
   DatabaseManager,
   Driver,
   Engine,
@@ -9,6 +11,7 @@ import type {
   SchemaObject,
   Scope,
   Session,
+  Sizes,
   Steps,
 } from 'proxyvault/database';
 import { OpenTransaction } from '../../src/database/drivers/transaction.ts';
@@ -223,6 +226,22 @@ class PromiseEngine implements Engine<'async'> {
 
   checkpoint(): Promise<CheckpointResult> {
     return later(() => this.#engine.checkpoint());
+  }
+
+  get background(): BackgroundReads {
+    return this.#engine.background;
+  }
+
+  sizes(): Promise<Sizes> {
+    return later(() => this.#engine.sizes());
+  }
+
+  findDamage(deep: boolean): Promise<Damage> {
+    return this.#engine.findDamage(deep);
+  }
+
+  eachRow(table: string, use: (row: Row) => void): Promise<void> {
+    return this.#engine.eachRow(table, use);
   }
 }
 

@@ -3,6 +3,23 @@ import type { ProxyVaultError } from '../../errors.ts';
 /**
  * The seam between the repositories and an engine. A repository is written once against {@link Driver};
  * the mode decides whether its methods answer with a value (SQLite) or a promise (a network engine).
+ *
+ * To add an engine, write a folder beside sqlite/:
+ *
+ * 1. `errors.ts` turns the engine's errors into ours. It decides by the engine's code, never by message text, and puts no value of
+ *    a parameter into a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing happened
+ *    yet, so that the caller may repeat its work.
+ * 2. {@link Driver}: `first`, `one`, `all` and `run`. Named parameters become the engine's own form, once for each SQL text, and the
+ *    type of each is checked before the engine sees it.
+ * 3. `transaction` and `sequence`: `OpenTransaction` (transaction.ts) keeps account of scopes and of a transaction that the engine has
+ *    ended. A statement belongs to the transaction between two of whose steps it is issued, so a driver with many connections notes the
+ *    transaction whose generator it resumes. If two transactions were in each other's way, it plays `steps` again from the beginning;
+ *    it never repeats a commit whose outcome it does not know.
+ * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
+ * 5. {@link Engine}: the schema first (`script`, `objects`, `columnsOf`, `changeSchema`, `tryOut`, `snapshot`), since the migration
+ *    runner needs no more; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` use.
+ * 6. The schema and the migrations in the engine's dialect, if it does not take ours.
+ * 7. Run test/database/drivers/conformance.ts over it: every law of this file is tested there.
  */
 export type Mode = 'sync' | 'async';
 
@@ -132,9 +149,38 @@ export interface CheckpointResult {
   movedPages: number;
 }
 
+/** Reads that hold up neither the event loop nor a writer. What an open transaction has written, they do not see. */
+export interface BackgroundReads {
+  /**
+   * All rows of a query.
+   *
+   * @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted.
+   */
+  all(sql: string, params?: Params, options?: { signal?: AbortSignal }): Promise<Row[]>;
+}
+
+/** What an engine finds wrong with its own data; both lists are empty if nothing is. */
+export interface Damage {
+  problems: string[];
+  /** Rows that refer to a row that is not there. */
+  brokenReferences: { table: string; rowid: number | null; parent: string }[];
+}
+
+/** How large a database is. */
+export interface Sizes {
+  /** The version of the engine. */
+  version: string;
+  fileBytes: number;
+  logBytes: number;
+  pageSize: number;
+  pageCount: number;
+  freePages: number;
+}
+
 /** What an engine does besides the statements of the repositories. */
 export interface Engine<M extends Mode> {
   readonly driver: Driver<M>;
+  readonly background: BackgroundReads;
   /** Runs several statements without parameters, such as those of a migration. */
   script(sql: string): Result<M, void>;
   /** Every table, index, trigger and view but the engine's own, by type and name. */
@@ -146,13 +192,18 @@ export interface Engine<M extends Mode> {
   /**
    * One transaction that changes the schema, alone: others that change it wait. A rebuilt table keeps the rows that refer to it.
    *
-   * @throws MIGRATION_FAILED if rows would refer to rows that are gone; then nothing was changed.
+   * @throws MIGRATION_FAILED if rows would refer to rows that are gone; then nothing was changed. INVALID_INPUT inside a transaction.
    */
   changeSchema<T>(steps: () => Steps<M, T>): Result<M, T>;
   /** Runs `steps` on an empty database that is thrown away, to see what migrations make. */
   tryOut<T>(steps: (engine: Engine<M>) => Steps<M, T>): Result<M, T>;
   /** Moves the engine's log into the database and empties it, so that nothing old is left in it. */
   checkpoint(): Result<M, CheckpointResult>;
+  sizes(): Result<M, Sizes>;
+  /** Looks for damage, in the background; `deep` also compares every index with its table. */
+  findDamage(deep: boolean): Promise<Damage>;
+  /** Shows every row of a table, in the background and page by page, also those whose key is malformed. */
+  eachRow(table: string, use: (row: Row) => void): Promise<void>;
 }
 
 /** What repositories and services need of the manager: an open database, the time, and who hears of malformed rows. */

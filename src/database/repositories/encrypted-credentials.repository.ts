@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import { type Login, loginSchema } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertObject, notFound, parse } from '../../model/validation.ts';
 import {
   type CredentialCipher,
@@ -12,7 +13,6 @@ import {
   type AddressedProxy,
   encryptedSchema,
   isSame,
-  loginSchema,
   malformedAddress,
   movedError,
   notFoundThere,

@@ -1,5 +1,6 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import type { CredentialCipher, CredentialEncryption } from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import { isUnreadable } from './credential-record.ts';

@@ -4,7 +4,8 @@ import type { CredentialContent, EncryptedData, OpenedCredential } from '../../k
 import { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { asMissing, type RootKeys } from '../../keys/root-keys.ts';
 import { assertEncrypted, assertMessage, assertText } from '../../keys/text-cipher.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import { type CredentialCipher, originOf } from '../credential-encryption.ts';
 import {
   type Driver,

@@ -4,7 +4,7 @@ import { corruptError, openBound, sealBound } from '../../keys/binding.ts';
 import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import type { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
-import type { ProxyAddress } from '../../model/types.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import type { EncryptionConfig } from '../repositories/encryption-config.repository.ts';
 import type { DataKeyRecord } from '../repositories/encryption-keys.repository.ts';
 
