@@ -1,5 +1,6 @@
 import type { DatabaseManager, Driver, Mode, Result, Steps } from 'proxyvault/database';
 import { expect, it } from 'vitest';
+import type { SqliteDriver } from '../../../src/database/drivers/sqlite/driver.ts';
 import { openDatabase } from '../../support/temporary.ts';
 
 /** What makes the engine leave a transaction, or must not make it store a part. */
@@ -31,7 +32,9 @@ interface Fixture<M extends Mode> {
 }
 
 /** What the contract in drivers/driver.ts says about transactions, for every driver. */
-export function describeTransactions<M extends Mode>(open: (db: DatabaseManager) => Driver<M>): void {
+export function describeTransactions<M extends Mode>(
+  open: (db: DatabaseManager, onConnect: (connection: SqliteDriver) => void) => Driver<M>,
+): void {
   function fixture(): Fixture<M> {
     const db = openDatabase();
     db.driver.exec(`
@@ -40,8 +43,10 @@ export function describeTransactions<M extends Mode>(open: (db: DatabaseManager)
       CREATE TRIGGER forbid BEFORE INSERT ON forbidden BEGIN SELECT RAISE(ROLLBACK, 'not here'); END;
       INSERT INTO numbers VALUES (0, NULL);
     `);
-    db.driver.pragma(`max_page_count = ${Number(db.driver.pragma('page_count')) + 20}`);
-    const driver = open(db);
+    const limit = (connection: SqliteDriver): unknown =>
+      connection.pragma(`max_page_count = ${Number(connection.pragma('page_count')) + 20}`);
+    limit(db.driver);
+    const driver = open(db, limit);
     return {
       db,
       driver,

@@ -5,7 +5,7 @@ import type { EncryptedData, Session } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { type CredentialCipher, EncryptionService } from 'proxyvault/database/services';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { asyncSession } from '../../support/promise-driver.ts';
+import { asyncSession } from '../../support/async-engine.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const ADDRESS = { protocol: 'http', host: 'h.example', port: 1 } as const;
