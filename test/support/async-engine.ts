@@ -24,15 +24,16 @@ import { temporaryFolder } from './temporary.ts';
 
 export interface AsyncOptions {
   /** Decides how many turns of the event loop each answer takes. The seed of the run unless given. */
-  seed?: number;
+  seed?: number | undefined;
   /** How many transactions are open at a time; others wait for a connection. */
-  connections?: number;
+  connections?: number | undefined;
   /** How many streams are read from at a time. */
-  maxReaders?: number;
+  maxReaders?: number | undefined;
   /** How often the steps of a transaction are played at most. */
-  plays?: number;
+  plays?: number | undefined;
   /** How long to wait for others to finish their writes. */
-  patienceMs?: number;
+  patienceMs?: number | undefined;
+  readonly?: boolean | undefined;
   /** Called with each connection that may write. */
   onConnect?: ((connection: SqliteDriver) => void) | undefined;
 }
@@ -54,7 +55,7 @@ export class AsyncEngine implements Engine<'async'> {
 
   constructor(path: string, options: AsyncOptions = {}) {
     if (path === ':memory:') throw new Error('A database in memory has one connection: use a file.');
-    prepareFile(path, false);
+    prepareFile(path, options.readonly ?? false);
     this.driver = new AsyncDriver(path, options);
   }
 
@@ -172,7 +173,7 @@ interface Frame {
 class AsyncDriver implements Driver<'async'> {
   readonly mode = 'async';
   readonly #path: string;
-  readonly #options: Required<AsyncOptions>;
+  readonly #options: { [K in keyof AsyncOptions]-?: NonNullable<AsyncOptions[K]> };
   /** Runs what is outside of a transaction. */
   readonly #shared: SqliteEngine;
   readonly #locks: LockTable;
@@ -186,8 +187,15 @@ class AsyncDriver implements Driver<'async'> {
   #frame: Frame | null = null;
 
   constructor(path: string, options: AsyncOptions) {
-    const given = { connections: 8, maxReaders: 4, plays: 100, patienceMs: 5000, ...options };
-    this.#options = { seed: inject('seed'), onConnect: () => undefined, ...given } as Required<AsyncOptions>;
+    this.#options = {
+      seed: options.seed ?? inject('seed'),
+      connections: options.connections ?? 8,
+      maxReaders: options.maxReaders ?? 4,
+      plays: options.plays ?? 100,
+      patienceMs: options.patienceMs ?? 5000,
+      readonly: options.readonly ?? false,
+      onConnect: options.onConnect ?? (() => undefined),
+    };
     this.#path = path;
     this.#random = randomFrom(this.#options.seed);
     this.#locks = locksOf(path);
@@ -469,15 +477,17 @@ class AsyncDriver implements Driver<'async'> {
 
   #giveBack(engine: SqliteEngine): void {
     const next = this.#queue.shift();
-    if (next) return next(engine);
-    this.#taken.delete(engine);
-    this.#idle.push(engine);
+    if (next) next(engine);
+    else {
+      this.#taken.delete(engine);
+      this.#idle.push(engine);
+    }
   }
 
   #connect(leavesLog: boolean): SqliteEngine {
     const driver = new SqliteDriver({
       path: this.#path,
-      readonly: false,
+      readonly: this.#options.readonly,
       durability: 'normal',
       busyTimeoutMs: 0,
       maxReaders: this.#options.maxReaders,

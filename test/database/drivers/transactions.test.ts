@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asyncSession } from '../../support/async-engine.ts';
 import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
-import { describeTransactions } from './conformance.ts';
-
-describe('transactions of the SQLite driver', () => describeTransactions((db) => db.driver));
-describe('transactions of a driver that answers with promises', () =>
-  describeTransactions((db, onConnect) => asyncSession(db, { onConnect }).driver));
 
 describe('what only the SQLite driver has', () => {
   it.each([
