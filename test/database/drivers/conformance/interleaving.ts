@@ -80,6 +80,20 @@ export function describeInterleaving(open: Open): void {
     expect(seen).toEqual([[0], 1, [0, 1], 1, [1]]);
   });
 
+  it('has the statements of one step, also those after a sequence or a transaction that the step has begun', async () => {
+    const { driver, add, stored } = await fixture(open);
+    const work = driver.transaction(function* () {
+      const sequence = driver.sequence(() => answer(add(1)));
+      expect(yield* answer(Promise.all([sequence, add(2)]))).toEqual([1, 1]);
+      const nested = driver.transaction(() => answer(add(3)));
+      expect(driver.scope).not.toBeNull();
+      yield* answer(nested);
+      throw new Error('mine');
+    });
+    expect(await failureOf(() => work)).toMatchObject({ message: 'mine' });
+    expect(await stored()).toEqual([0]);
+  });
+
   it('takes no statement beside a nested transaction that is open, so that none is undone with it', async () => {
     const { driver, engine, add, stored } = await fixture(open);
     const beside: [string, () => Promise<unknown>][] = [
