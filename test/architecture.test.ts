@@ -27,8 +27,74 @@ const ONLY_IN: Record<string, string> = {
   'cli-table3': 'cli/',
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
-  yaml: 'lists/readers/yaml-entry.ts',
+  yaml: 'lists/readers/clash/yaml-entry.ts',
 };
+
+/** Imports that are forbidden inside a room, beside those that {@link FLOORS} forbids. */
+const NEVER: readonly (readonly [law: string, from: RegExp, to: RegExp])[] = [
+  ['repositories never import services', /^database\/repositories\//, /^database\/services\//],
+  ['migrations never import the SQLite driver', /^database\/migrations\//, /^database\/drivers\/sqlite\//],
+  [
+    'repositories and services never import the SQLite driver',
+    /^database\/(repositories|services)\//,
+    /^database\/drivers\/sqlite\//,
+  ],
+  ['the manager knows no single repository', /^database\/manager\.ts$/, /^database\/repositories\//],
+  ['rotation never imports the manager', /^rotation\//, /^database\/manager\.ts$/],
+  ['keys know no database', /^keys\//, /^database\//],
+];
+
+// until merged: offenders that other branches are about to correct. Empty it, then remove it.
+const ALLOWED = [
+  'database/repositories/active-proxy.repository.ts',
+  'database/repositories/encrypted-credentials.repository.ts',
+  'database/repositories/import-matcher.ts',
+  'database/repositories/proxy-identities.ts',
+  'database/repositories/proxy-import.ts',
+  'database/repositories/proxy-tags.repository.ts',
+  'database/repositories/proxy.repository.ts',
+  'database/repositories/rotation-config.repository.ts',
+  'database/services/key-rotation.ts',
+  'database/services/keyset.ts',
+  'transfer/list-store.ts',
+  'transfer/removal.ts',
+];
+
+/** What the code of a file may not say. The files that may are listed, each with its reason. */
+const WORDS: readonly (readonly [law: string, where: RegExp, pattern: RegExp, allowed: readonly string[]])[] =
+  [
+    [
+      'only drivers/sqlite knows SQLite',
+      /^database\/(?!drivers\/sqlite\/)/,
+      /\bPRAGMA\b|\bpragma_|\bsqlite_(?:schema|master|version)\b|\bSQLITE_/,
+      [
+        // They list the words that a name or a migration may not have.
+        'database/migrations/ledger-name.ts',
+        'database/migrations/parser.ts',
+      ],
+    ],
+    [
+      'nothing waits in a repository or a service: a statement asked for after an await has left its transaction',
+      /^database\/(repositories|services)\//,
+      /\basync\b|\bawait\b/,
+      [
+        // They wait for a key source or for a turn of the event loop, always between two transactions.
+        'database/services/encryption.service.ts',
+        'database/services/key-moves.ts',
+        'database/services/key-rotation.ts',
+        'database/services/key-verification.ts',
+      ],
+    ],
+    [
+      'the value of a yield is typed by step(), and never cast',
+      /^/,
+      /\(\s*yield\b[^;]*?\)\s+as\b/,
+      [
+        // step() itself.
+        'database/drivers/driver.ts',
+      ],
+    ],
+  ];
 
 interface Import {
   from: string;
@@ -51,6 +117,11 @@ const inside = imports.filter(({ to }) => files.includes(to));
 const room = (file: string): string => file.split('/')[0] ?? file;
 const floorOf = (file: string): number => FLOORS.findIndex((floor) => floor.includes(room(file)));
 
+/** The text of a file without its comments. */
+function codeOf(file: string): string {
+  return readFileSync(join(SOURCE, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/[^\n]*/g, '$1');
+}
+
 describe('the rooms', () => {
   it('finds the imports at all', () => {
     expect(inside.length).toBeGreaterThan(30);
@@ -68,12 +139,16 @@ describe('the rooms', () => {
     expect(forbidden).toEqual([]);
   });
 
-  it('do not reach into the engine but through the driver, the migrations and the manager', () => {
-    const reaching = inside.filter(
-      ({ from, to }) =>
-        /^database\/(repositories|services)\//.test(from) && to.startsWith('database/drivers/sqlite/'),
-    );
-    expect(reaching).toEqual([]);
+  it.each(NEVER)('%s', (_, from, to) => {
+    expect(
+      inside.filter((each) => from.test(each.from) && to.test(each.to) && !ALLOWED.includes(each.from)),
+    ).toEqual([]);
+  });
+
+  it.each(WORDS)('%s', (_, where, pattern, allowed) => {
+    const found = files.filter((file) => where.test(file) && pattern.test(codeOf(file)));
+    const isLater = (file: string): boolean => ALLOWED.includes(file) && !allowed.includes(file);
+    expect(found.filter((file) => !isLater(file)).toSorted()).toEqual(allowed.toSorted());
   });
 
   it('load a package only where it belongs', () => {

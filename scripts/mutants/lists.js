@@ -12,8 +12,12 @@ function of(file, faults) {
 export default {
   tests: ['test/lists', 'test/model', 'test/transfer/export.test.ts'],
   faults: [
-    ...of('credentials.ts', [
-      ['a login of 1025 characters is taken', 'text.length > MAX_LENGTH', 'text.length > MAX_LENGTH + 1'],
+    ...of('parts/credentials.ts', [
+      [
+        'a login of 1025 characters is taken',
+        'text.length > MAX_LOGIN_PART',
+        'text.length > MAX_LOGIN_PART + 1',
+      ],
       [
         'SOCKS5 logins are counted in characters',
         'Buffer.byteLength(text) > MAX_SOCKS5_BYTES',
@@ -30,7 +34,7 @@ export default {
       ['a masked change-IP URL gives another reason', 'if (url === MASK) throw', "if (url === '') throw"],
       ['a change-IP URL is not checked', 'if (problem !== null) throw', "if (problem === '') throw"],
     ]),
-    ...of('lines.ts', [
+    ...of('readers/line-splitter.ts', [
       [
         'CR and LF cut apart by a piece are two lines',
         "this.#afterCarriageReturn && text.startsWith('\\n') ? 1 : 0",
@@ -69,7 +73,7 @@ export default {
         'text.slice(start, start + MAX_PIECE - 1)',
       ],
     ]),
-    ...of('list.ts', [
+    ...of('readers/open-reader.ts', [
       [
         'the head is read twice',
         "    for (const verdict of reader.push(head)) yield verdict;\n    head = '';\n  }",
@@ -87,8 +91,8 @@ export default {
         "new LineReader(readHeadedLines({ ...options, format: 'auto' }))",
       ],
     ]),
-    ...of('parse-options.ts', [
-      ['any protocol is an option', '!LISTED_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
+    ...of('options.ts', [
+      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
       [
         'any strictProtocol is an option',
         "typeof strictProtocol !== 'boolean'",
@@ -96,7 +100,7 @@ export default {
       ],
       ['any format is an option', '!LIST_FORMATS.includes(format)', "typeof format !== 'string'"],
     ]),
-    ...of('detect.ts', [
+    ...of('readers/detect.ts', [
       [
         'asked formats go before what it looks like',
         'if (reason !== null) return',
@@ -113,7 +117,7 @@ export default {
         'if (/^\\[/.test(text) && /"outbounds"',
       ],
     ]),
-    ...of('looks-like.ts', [
+    ...of('readers/looks-like.ts', [
       [
         'a tenth of strange characters is no list',
         'strange.length * 10 > head.length',
@@ -157,7 +161,7 @@ export default {
       ],
       ['lines of an array run together', "text.endsWith('\\n') ? text : `${text}\\n`", 'text'],
     ]),
-    ...of('url.ts', [
+    ...of('parts/url.ts', [
       [
         'a URL shows its login without reveal',
         'const login = reveal\n',
@@ -172,7 +176,7 @@ export default {
       ['small hexadecimal digits are not decoded', '/(?:%[\\da-f]{2})+/gi', '/(?:%[\\dA-F]{2})+/g'],
       ['what is not UTF-8 is dropped', '      return escapes;', "      return '';"],
     ]),
-    ...of('template.ts', [
+    ...of('parts/template.ts', [
       ['an empty value fills a placeholder', "value !== undefined && value !== ''", 'value !== undefined'],
       [
         'placeholders of the password are not named',
@@ -187,7 +191,7 @@ export default {
       ['a placeholder is named twice', 'return [...new Set(found)]', 'return found'],
       ['ttl is no placeholder', '/\\{(session|country|ttl)\\}/g', '/\\{(session|country)\\}/g'],
     ]),
-    ...of('mask.ts', [
+    ...of('parts/mask.ts', [
       [
         'an ambiguous line is not masked',
         "if (code === 'ambiguous') return",
@@ -207,7 +211,7 @@ export default {
       ],
       ['digits after a port are shown', '(?::\\d{1,5}(?!\\d))?(?![\\p{L}\\d.])/iu', '(?::\\d{1,5})?/iu'],
     ]),
-    ...of('harmless.ts', [
+    ...of('parts/harmless.ts', [
       ['two common words are harmless', 'const LEAST_WORDS = 3', 'const LEAST_WORDS = 2'],
       ['repeated words count', 'words.add(word.toLowerCase())', 'words.add(word + index)'],
       ['numbers of any length are harmless', '#?\\d{1,3}%?', '#?\\d{1,9}%?'],
@@ -229,7 +233,7 @@ export default {
       ],
       ['a password may end as a rare domain', 'isLong && OTHER_DOMAINS', 'OTHER_DOMAINS'],
     ]),
-    ...of('protocol.ts', [
+    ...of('parts/scheme.ts', [
       [
         'socks4a does not resolve names',
         "['socks4a', { protocol: 'socks4', remoteDns: true }]",
@@ -255,7 +259,7 @@ export default {
       ['trojan is not named', "  'trojan',\n", ''],
       ['SOCKS v5 is no protocol', ".replace(/[\\s_-]/g, '')", ".replace(/[_-]/g, '')"],
     ]),
-    ...of('address.ts', [
+    ...of('parts/address.ts', [
       [
         'an IPv6 address without brackets is cut',
         'if (isIPv6(text) || isIPv6(text.slice',
@@ -279,7 +283,7 @@ export default {
         "next !== undefined && next === '.'",
       ],
     ]),
-    ...of('line/line.ts', [
+    ...of('line/parse-line.ts', [
       [
         'a login before an @ without a scheme is decoded',
         "isUrl && read.form === 'user:pass@host:port' ? decodePercent",
@@ -320,7 +324,7 @@ export default {
       ['colon is no form', "if (format === 'colon') return 'host:port:user:pass';", ''],
     ]),
     ...of('line/plain-line.ts', [
-      ['port 65536 is plain', 'port <= 65_535 && isIPv4', 'port <= 65_536 && isIPv4'],
+      ['port 65536 is plain', 'port <= MAX_PORT && isIPv4', 'port <= MAX_PORT + 1 && isIPv4'],
       [
         'a scheme of a plain line is ignored',
         'return scheme && { ...scheme, ...endpoint };',
@@ -451,7 +455,7 @@ export default {
       ],
       ['a colon at the end of a password is taken', " && !password.endsWith(':')", ''],
     ]),
-    ...of('line/readings.ts', [
+    ...of('line/forms.ts', [
       [
         'the first of several readings counts',
         'if (others.length > 0) throw',
@@ -511,8 +515,16 @@ export default {
         "what === 'name' && NAME_WITH_LOGIN.test(text)\n",
       ],
       ['a region that is left out has no note', "if ('leftOut' in region) notes.push(region.leftOut);", ''],
-      ['a region of 129 characters is stored', "fields.get('region'), 128", "fields.get('region'), 129"],
-      ['a name of 257 characters is stored', "fields.get('name'), 256", "fields.get('name'), 257"],
+      [
+        'a region of 129 characters is stored',
+        "fields.get('region'), MAX_REGION",
+        "fields.get('region'), MAX_REGION + 1",
+      ],
+      [
+        'a name of 257 characters is stored',
+        "fields.get('name'), MAX_NAME",
+        "fields.get('name'), MAX_NAME + 1",
+      ],
       [
         'disabled proxies come back active',
         "if (status?.value === 'disabled') proxy.status = 'disabled';",
@@ -578,7 +590,11 @@ export default {
         "isRecord ? null : level.get('region')",
         "level.get('region')",
       ],
-      ['a timezone of 65 characters is taken', "level.get('timezone'), 64", "level.get('timezone'), 65"],
+      [
+        'a timezone of 65 characters is taken',
+        "level.get('timezone'), MAX_TIME_ZONE",
+        "level.get('timezone'), MAX_TIME_ZONE + 1",
+      ],
       [
         'coordinates inside location are not looked for',
         "return [fields, inside, entriesOf(inside.get('nested'))];",
@@ -719,7 +735,7 @@ export default {
       ['a name that may be a login is shown', 'NAME.test(text) ? `"${text}"` : \'\'', '`"${text}"`'],
       ['notes have no end', "quoted === '' || this.#notes.size >= MOST_NAMES", "quoted === ''"],
     ]),
-    ...of('values.ts', [
+    ...of('record/values.ts', [
       ['unpaired surrogates are printable', '|| !value.isWellFormed()', ''],
       ['off is no flag', 'no|n|off|nein', 'no|n|nein'],
       ['unknown is known', '|undefined|unknown)$/i', '|undefined)$/i'],
@@ -729,7 +745,7 @@ export default {
         "(typeof value === 'bigint' && /^",
       ],
     ]),
-    ...of('formulas.ts', [
+    ...of('record/formulas.ts', [
       ['a cell after a semicolon is a formula', '/(?:^|[;\\t|])[\\s"\']*[=+\\-@', '/(?:^)[\\s"\']*[=+\\-@'],
       [
         'an @ begins no formula',
@@ -738,7 +754,7 @@ export default {
       ],
       ['escaped cells keep their apostrophe', "value.replace(APOSTROPHE, '')", 'value'],
     ]),
-    ...of('format.ts', [
+    ...of('writers/list-formatter.ts', [
       [
         'a proxy in an unknown place is left out',
         'const proxy = withKnownPlace(given);',
@@ -772,7 +788,7 @@ export default {
         'proxy.remoteDns === false && proxy.remoteDns !== back.remoteDns',
       ],
     ]),
-    ...of('writers.ts', [
+    ...of('writers/proxy-writer.ts', [
       ['quotes in a CSV are not doubled', "text.replaceAll('\"', '\"\"')", 'text'],
       ['blanks at the edge of a cell are lost', '/[",]|^\\s|\\s$/', '/[",]/'],
       [
@@ -794,7 +810,7 @@ export default {
       ['names of a URL are not exported', '`${url}#${encodeURIComponent(proxy.name)}`', 'url'],
       ['formulas are not escaped', "typeof value === 'string' ? escapeFormula(value) : value", 'value'],
     ]),
-    ...of('readers/reader.ts', [
+    ...of('readers/list-reader.ts', [
       ['a line of 8193 characters is read', 'export const MAX_LINE = 8192', 'export const MAX_LINE = 8193'],
       ['the column of a line that is too long is 1', 'column: most + 1, line', 'column: 1, line'],
       ['the code does not mask', 'text: mask(verdict.code) };', "text: mask('bad-host') };"],
@@ -829,7 +845,7 @@ export default {
         'lines.map(() => null)',
       ],
     ]),
-    ...of('readers/header.ts', [
+    ...of('readers/csv-header.ts', [
       ['a header comes after 20 lines', '++passed > MOST_BANNER', '++passed > 3'],
       [
         'one known name after a banner is a header',
@@ -908,7 +924,7 @@ export default {
         "this.#line += token.startsWith('<') ? 0 : token.split('\\n').length - 1;",
       ],
     ]),
-    ...of('readers/json-exports.ts', [
+    ...of('readers/json/exports.ts', [
       ['FoxyProxy type 4 is socks5', "4: 'socks4'", "4: 'socks5'"],
       ['the login of a profile is that of its fallback', 'logins[role] ?? logins.all', 'logins.all'],
       [
@@ -917,7 +933,7 @@ export default {
         "role === 'all' && !isObject(members[role])",
       ],
     ]),
-    ...of('readers/json.ts', [
+    ...of('readers/json/json-reader.ts', [
       ['records of 64 KiB are too long', 'const MAX_RECORD = 65_536', 'const MAX_RECORD = 65_535'],
       ['the column of JSON lines is 1', 'column: text.length - text.trimStart().length + 1', 'column: 1'],
       [
@@ -926,7 +942,7 @@ export default {
         'if (problem) return;\n    else',
       ],
     ]),
-    ...of('readers/json-elements.ts', [
+    ...of('readers/json/elements.ts', [
       ['the line of an element is that of its end', 'if (code === LF) this.#line--;', ''],
       ['an escaped quote ends a text', 'else if (code === BACKSLASH) this.#escaped = true;', ''],
       ['columns count from the piece', 'this.#lineStart -= text.length;', 'this.#lineStart = 0;'],
@@ -946,7 +962,7 @@ export default {
         'frame === undefined || frame.name !== undefined) return',
       ],
     ]),
-    ...of('readers/json-values.ts', [
+    ...of('readers/json/values.ts', [
       [
         'a name that stands twice counts the last',
         "return repeatsName(element.text ?? '', value)\n",
@@ -979,7 +995,7 @@ export default {
         'yield* [];',
       ],
     ]),
-    ...of('readers/json-protocols.ts', [
+    ...of('readers/json/protocols.ts', [
       [
         'the outer name of a list counts',
         'for (let length = path.length; length > 0; length--)',
@@ -992,7 +1008,7 @@ export default {
       ],
       ['the protocol of another object holds', 'this.#beside.delete(placeOf(path));', ''],
     ]),
-    ...of('readers/clash.ts', [
+    ...of('readers/clash/clash-reader.ts', [
       [
         'an entry of 16385 characters is read',
         'entry.text = text.length <= MAX_ENTRY',
@@ -1036,7 +1052,7 @@ export default {
         'this.#entry = { line: this.#line + 1, text: line, blanks: 0 };',
       ],
     ]),
-    ...of('readers/clash-keys.ts', [
+    ...of('readers/clash/keys.ts', [
       [
         'a server without a list is passed over',
         '/^(?:proxies|server)$/i.test(key)',
@@ -1049,7 +1065,7 @@ export default {
       ],
       ['authentication holds proxies', "['authentication', 'skipauthprefixes'", "['skipauthprefixes'"],
     ]),
-    ...of('readers/flow-elements.ts', [
+    ...of('readers/clash/flow-elements.ts', [
       ['brackets in quotes count', 'if (this.#quote !== 0) this.#readQuoted(code);\n      else if', 'if'],
       ['lines of a list in brackets are not counted', 'if (code === LF) this.#line++;', ''],
       [
@@ -1063,7 +1079,7 @@ export default {
         'piece.length <= this.#most + 1',
       ],
     ]),
-    ...of('readers/simple-entry.ts', [
+    ...of('readers/clash/simple-entry.ts', [
       [
         'null in quotes is null',
         'quoted === undefined && NULLS.has(value) ? null : value',
@@ -1080,7 +1096,7 @@ export default {
         'return code === undefined ? `\\\\${itself}`',
       ],
     ]),
-    ...of('readers/yaml-entry.ts', [
+    ...of('readers/clash/yaml-entry.ts', [
       [
         'a host with any member is a proxy',
         'MORE.some((field) => fields.has(field))',

@@ -1,15 +1,15 @@
 /** Faults of one file: what is wrong, the text, and its replacement. */
 function of(file, faults) {
-  return faults.map(([what, from, to]) => ({ file: `src/network/${file}`, what, from, to }));
+  return faults.map(([what, from, to]) => ({ file: `src/model/${file}`, what, from, to }));
 }
 
 export default {
   tests: ['test/model', 'test/lists', 'test/cli/domains.test.ts'],
   faults: [
     ...of('host.ts', [
-      ['port 65536 is a port', 'port <= 65_535', 'port <= 65_536'],
+      ['port 65536 is a port', 'port <= MAX_PORT ? port : null', 'port <= MAX_PORT + 1 ? port : null'],
       ['port 065 is a port', '/^[1-9]\\d{0,4}$/', '/^\\d{1,5}$/'],
-      ['port 65535 is no port', 'port <= 65_535 ?', 'port < 65_535 ?'],
+      ['port 65535 is no port', 'port <= MAX_PORT ? port : null', 'port < MAX_PORT ? port : null'],
       [
         'a label of 64 characters is a name',
         '(?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;',

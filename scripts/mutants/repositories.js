@@ -119,7 +119,7 @@ export default {
       ],
     ]),
     ...of('repositories/credential-record', [
-      ['a login may be 255 characters long', '.max(1024)', '.max(255)'],
+      ['a login may be 255 characters long', 'MAX_LOGIN_PART = 1024', 'MAX_LOGIN_PART = 255'],
       ['a login may have control characters', "\n  .regex(/^\\P{Cc}*$/u, 'has a control character')", ''],
       [
         'a login may have half a character',
@@ -703,24 +703,24 @@ export default {
       ],
     ]),
     ...of('repositories/proxy-record', [
-      ['port 0 is taken', 'z.int().min(1).max(65_535)', 'z.int().min(0).max(65_535)'],
-      ['port 65,536 is taken', 'z.int().min(1).max(65_535)', 'z.int().min(1).max(65_536)'],
-      ['a name may be 255 characters long', '  name: text(256),', '  name: text(255),'],
-      ['a region may be longer', 'region: text(128).nullable()', 'region: text(129).nullable()'],
+      ['port 0 is taken', 'z.int().min(1).max(MAX_PORT)', 'z.int().min(0).max(MAX_PORT)'],
+      ['port 65,536 is taken', 'z.int().min(1).max(MAX_PORT)', 'z.int().min(1).max(MAX_PORT + 1)'],
+      ['a name may be 255 characters long', '  name: text(MAX_NAME),', '  name: text(MAX_NAME - 1),'],
+      ['a region may be longer', 'text(MAX_REGION)', 'text(MAX_REGION + 1)'],
       [
         'a latency may have a fraction',
         'latency: z.int().nonnegative()',
         'latency: z.number().nonnegative()',
       ],
       ['a latency may be negative', 'latency: z.int().nonnegative()', 'latency: z.int()'],
-      ['a country may have three letters', '/^[A-Z]{2}$/', '/^[A-Z]{2,3}$/'],
+      ['a country may have three letters', '.regex(/^[A-Z]{2}$/', '.regex(/^[A-Z]{2,3}$/'],
       ['a latitude may be 180', 'z.number().min(-90).max(90)', 'z.number().min(-90).max(180)'],
       ['a longitude ends at 90', 'z.number().min(-180).max(180)', 'z.number().min(-90).max(180)'],
-      ['an ASN may have 33 bits', 'max(4_294_967_295)', 'max(8_589_934_591)'],
+      ['an ASN may have 33 bits', 'max(MAX_ASN)', 'max(2 * MAX_ASN + 1)'],
       [
         'a SOCKS4 proxy cannot have its names resolved by clients',
-        "protocol.startsWith('socks')",
-        "protocol === 'socks5'",
+        "false || protocol.startsWith('socks')",
+        "false || protocol === 'socks5'",
       ],
       [
         'an HTTP proxy may leave names to clients',
@@ -1031,7 +1031,7 @@ export default {
         'WHERE status = :status ORDER BY id',
         'WHERE status = :status ORDER BY id DESC',
       ],
-      ['an unknown status finds nothing', "parse(filterSchema, { status }, 'filter');", ''],
+      ['an unknown status finds nothing', "parse(proxyFilterSchema, { status }, 'filter');", ''],
       [
         'a statistic of an unknown proxy is kept',
         "if (changed === 0) throw notFound('proxy', id);",
@@ -1164,20 +1164,20 @@ export default {
     ...of('repositories/rotation-rules.repository', [
       [
         'a rule does not stop unless it says so',
-        'stopOnMatch: fields.stopOnMatch.default(true)',
-        'stopOnMatch: fields.stopOnMatch.default(false)',
+        'stopOnMatch: ruleFields.stopOnMatch.default(true)',
+        'stopOnMatch: ruleFields.stopOnMatch.default(false)',
       ],
       [
         'a rule is off unless it says otherwise',
-        'enabled: fields.enabled.default(true)',
-        'enabled: fields.enabled.default(false)',
+        'enabled: ruleFields.enabled.default(true)',
+        'enabled: ruleFields.enabled.default(false)',
       ],
       [
         'conditions are joined by OR',
-        "conditionLogic: fields.conditionLogic.default('AND')",
-        "conditionLogic: fields.conditionLogic.default('OR')",
+        "conditionLogic: ruleFields.conditionLogic.default('AND')",
+        "conditionLogic: ruleFields.conditionLogic.default('OR')",
       ],
-      ['a rule has priority 1', 'fields.priority.default(0)', 'fields.priority.default(1)'],
+      ['a rule has priority 1', 'ruleFields.priority.default(0)', 'ruleFields.priority.default(1)'],
       [
         'enabled rules of equal priority come in the order of ids',
         'FROM 0 ORDER BY priority DESC, created_at, id',
@@ -1389,7 +1389,7 @@ export default {
         'isWildcard ? [pattern] : matchingPatterns(pattern)',
         'isWildcard ? matchingPatterns(pattern) : matchingPatterns(pattern)',
       ],
-      ['a time to live may be 0', 'z.int().positive().nullable()', 'z.int().nonnegative().nullable()'],
+      ['a time to live may be 0', 'ttl: z.int().positive()', 'ttl: z.int().nonnegative()'],
       [
         'an unknown mapping is updated without a word',
         "if (changed === 0) throw notFound('sticky session for', pattern);",
@@ -1411,7 +1411,7 @@ export default {
         'lastUsed: fromStored(TIME.is(created) ? created',
       ],
     ]),
-    ...of('validation', [
+    ...of('../model/validation', [
       ['a text may be empty', '    .min(1)\n    .max(most)', '    .max(most)'],
       ['a text may be one character too long', '.max(most)', '.max(most + 1)'],
       ['a text may have control characters', "\n    .regex(/^\\P{Cc}*$/u, 'has a control character')", ''],

@@ -1,5 +1,5 @@
 import type { CredentialCipher, EncryptedData } from '../keys/credential-cipher.ts';
-import type { ProxyAddress } from '../model/types.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 import type { Mode, Session } from './drivers/driver.ts';
 
 /** What the repositories need of the encryption service. */

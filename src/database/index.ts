@@ -1,10 +1,43 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
 export type { EncryptedData } from '../keys/credential-cipher.ts';
-export * from '../model/types.ts';
+export type { Geolocation } from '../model/geolocation.ts';
+export type { Login } from '../model/login.ts';
+export {
+  PROXY_PROTOCOLS,
+  PROXY_STATUSES,
+  type ProxyAddress,
+  type ProxyConfig,
+  type ProxyInput,
+  type ProxyProtocol,
+  type ProxyStatus,
+} from '../model/proxy.ts';
+export {
+  ROTATION_REASONS,
+  ROTATION_STRATEGIES,
+  type RotationConfig,
+  type RotationEvent,
+  type RotationReason,
+  type RotationStrategy,
+  type StrategyOptions,
+} from '../model/rotation.ts';
+export {
+  type ConditionLogic,
+  type RotationRule,
+  RULE_FIELDS,
+  RULE_OPERATORS,
+  type RuleAction,
+  type RuleCondition,
+  type RuleField,
+  type RuleOperator,
+} from '../model/rules.ts';
+export type { DomainProxyMapping } from '../model/sticky.ts';
+export type { ProxyUsage } from '../model/usage.ts';
 export type {
+  BackgroundReads,
   CheckpointResult,
   Clock,
+  Damage,
   Driver,
   Engine,
   LockName,
@@ -15,6 +48,7 @@ export type {
   SchemaObject,
   Scope,
   Session,
+  Sizes,
   SqlValue,
   Steps,
   Stream,
@@ -23,8 +57,9 @@ export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
-export { DatabaseManager, initDatabase, type PruneOptions } from './manager.ts';
+export { DatabaseManager, initDatabase } from './manager.ts';
 export * from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
+export type { PruneOptions } from './prune.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';
 export type { MalformedRow } from './row-check.ts';

@@ -1,8 +1,5 @@
-import { statSync } from 'node:fs';
-
 import { type ErrorCode, ProxyVaultError } from '../errors.ts';
-import type { Params, Row, Session } from './drivers/driver.ts';
-import type { SqliteDriver } from './drivers/sqlite/driver.ts';
+import { type Session, type Steps, step } from './drivers/driver.ts';
 import type { MigrationRunner } from './migrations/runner.ts';
 import { compareSchema, type SchemaComparison } from './migrations/schema-objects.ts';
 import { BASE } from './migrations/sources.ts';
@@ -14,9 +11,7 @@ import type { VerificationReport } from './services/key-verification.ts';
 /** What is looked at: an open database. */
 interface Inspected extends Session<'sync'> {
   path: string;
-  driver: SqliteDriver;
   migrations: MigrationRunner;
-  background: { all(sql: string, params?: Params): Promise<Row[]> };
 }
 
 export interface CheckOptions {
@@ -37,7 +32,7 @@ export interface CheckReport {
    * fails to open. Without `credentials.verified` the latter is not known.
    */
   ok: boolean;
-  /** What SQLite found, empty if nothing. It misses changed content: https://www.sqlite.org/pragma.html#pragma_integrity_check */
+  /** What the engine found, empty if nothing. It misses changed content. */
   integrity: string[];
   /** Rows that refer to a row that is not there. */
   foreignKeys: { table: string; rowid: number | null; parent: string }[];
@@ -69,41 +64,28 @@ export async function checkDatabase(
   database: Inspected,
   { deep = false, encryption }: CheckOptions,
 ): Promise<CheckReport> {
-  const pragma = deep ? 'integrity_check' : 'quick_check';
-  const [integrity, foreignKeys] = await Promise.all([
-    database.background.all(`SELECT ${pragma} AS problem FROM pragma_${pragma}`),
-    database.background.all('SELECT "table", rowid AS row_id, parent FROM pragma_foreign_key_check'),
-  ]);
-  const problems = integrity.map((row) => String(row.problem)).filter((problem) => problem !== 'ok');
+  const { engine, migrations } = database;
+  const { problems, brokenReferences } = await engine.findDamage(deep);
   // A damaged file may not let its rows be read, and there is nothing to say of them then.
   const malformed =
-    problems.length === 0
-      ? await findMalformedRows(database.migrations.table, (sql, params) =>
-          database.background.all(sql, params),
-        )
-      : { rows: [], total: 0 };
-  const schema = database.driver.snapshot(() => {
-    const applied = database.migrations.getApplied();
-    const expected = applied.length > 0 ? [BASE, ...applied] : [];
-    return compareSchema(database.driver, database.migrations.table, expected);
+    problems.length === 0 ? await findMalformedRows(engine, migrations.table) : { rows: [], total: 0 };
+  const schema = engine.snapshot(function* (): Steps<'sync', SchemaComparison> {
+    const applied = yield* step(migrations.getApplied());
+    return yield* compareSchema(engine, migrations.table, applied.length > 0 ? [BASE, ...applied] : []);
   });
   const credentials = deep ? await checkCredentials(database, encryption) : null;
   const failures = credentials?.verified ? credentials.failures.length : 0;
   return {
     ok:
       problems.length +
-        foreignKeys.length +
+        brokenReferences.length +
         schema.missing.length +
         schema.changed.length +
         malformed.total +
         failures ===
       0,
     integrity: problems,
-    foreignKeys: foreignKeys.map((row) => ({
-      table: String(row.table),
-      rowid: row.row_id === null ? null : Number(row.row_id),
-      parent: String(row.parent),
-    })),
+    foreignKeys: brokenReferences,
     schema,
     rows: malformed.rows,
     rowsTotal: malformed.total,
@@ -129,33 +111,20 @@ async function checkCredentials(
   }
 }
 
-export async function readStats(database: Inspected): Promise<DatabaseStats> {
-  const { driver, path } = database;
-  const tables = await database.background.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`,
-  );
+export async function readStats({ engine, path, migrations }: Inspected): Promise<DatabaseStats> {
   const rows: [table: string, count: number][] = [];
-  for (const { name } of tables) {
-    const table = String(name);
-    const [count] = await database.background.all(
-      `SELECT count(*) AS n FROM "${table.replaceAll('"', '""')}"`,
-    );
-    rows.push([table, Number(count?.n)]);
+  for (const { type, name } of engine.objects()) {
+    if (type !== 'table') continue;
+    const [count] = await engine.background.all(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`);
+    rows.push([name, Number(count?.n)]);
   }
+  const { version, logBytes, ...sizes } = engine.sizes();
   return {
     path,
-    sqliteVersion: String(driver.first('SELECT sqlite_version() AS version', {}, (row) => row.version)),
-    fileBytes: sizeOf(path),
-    walBytes: sizeOf(`${path}-wal`),
-    pageSize: Number(driver.pragma('page_size')),
-    pageCount: Number(driver.pragma('page_count')),
-    freePages: Number(driver.pragma('freelist_count')),
-    schemaVersion: database.migrations.getCurrentVersion(),
+    sqliteVersion: version,
+    walBytes: logBytes,
+    ...sizes,
+    schemaVersion: migrations.getCurrentVersion(),
     rows: Object.fromEntries(rows),
   };
-}
-
-/** By name, not by descriptor: closing a descriptor would drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html). */
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

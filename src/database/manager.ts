@@ -1,17 +1,15 @@
-import { realpathSync } from 'node:fs';
-
 import { ProxyVaultError } from '../errors.ts';
-import { withFileErrors } from '../files/file-error.ts';
-import { assertOptions } from '../model/validation.ts';
-import type { CheckpointResult, Clock, Params, Row, Session, Steps } from './drivers/driver.ts';
-import { Background } from './drivers/sqlite/background.ts';
-import { type BackupOptions, backupBeforeMigration, backupTo } from './drivers/sqlite/backup.ts';
-import { assertName } from './drivers/sqlite/backup-target.ts';
-import { prepareFile } from './drivers/sqlite/connection.ts';
-import { SqliteDriver, type SqliteDriverOptions } from './drivers/sqlite/driver.ts';
+import {
+  type BackgroundReads,
+  type CheckpointResult,
+  type Clock,
+  type Session,
+  type Steps,
+  step,
+} from './drivers/driver.ts';
+import type { BackupOptions } from './drivers/sqlite/backup.ts';
+import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
-import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
-import { settleLog } from './drivers/sqlite/write-ahead-log.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -20,23 +18,8 @@ import {
   readStats,
 } from './inspection.ts';
 import { MigrationRunner } from './migrations/runner.ts';
-import type { Migration } from './migrations/types.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
-import { guardCompanions, guardPermissions } from './permissions.ts';
-import { ProxyUsageStatsRepository } from './repositories/proxy-usage-stats.repository.ts';
-import { RotationEventsRepository } from './repositories/rotation-events.repository.ts';
-import { Turns } from './turns.ts';
-
-/** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
-const CLOSE_PATIENCE_MS = 1000;
-
-/** What goes before this time is removed. */
-export interface PruneOptions {
-  eventsOlderThan?: Date | undefined;
-  statsOlderThan?: Date | undefined;
-  /** Remove at most so many rows of each. Default: all. */
-  limit?: number | undefined;
-}
+import { type PruneOptions, prune } from './prune.ts';
 
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
@@ -61,10 +44,6 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   readonly onInvalidRow: (error: ProxyVaultError) => void;
   /** @throws CANNOT_OPEN if every user of this machine may write the file, unless `allowOthersToWrite`. */
   readonly assertMayHoldCredentials: () => void;
-  readonly #connection: SqliteDriverOptions;
-  readonly #background: Background;
-  readonly #jobs = new Set<Promise<unknown>>();
-  #ended: Promise<void> | null = null;
 
   constructor(options: DatabaseOptions) {
     const settings = resolveOptions(options);
@@ -73,27 +52,21 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
     this.clock = settings.clock;
     this.onInvalidRow = settings.onInvalidRow;
     const explain = (error: ProxyVaultError): ProxyVaultError | null => this.migrations.pendingError(error);
-    this.#connection = { ...settings, explain };
-    if (!this.#inMemory) {
-      assertName(this.path);
-      prepareFile(this.path, this.readonly);
-      guardLogs(this.path);
-    }
-    this.driver = new SqliteDriver(this.#connection);
-    this.engine = new SqliteEngine(this.driver);
-    this.#background = new Background({ ...settings, workers: settings.backgroundWorkers });
+    this.engine = SqliteEngine.open({ ...settings, explain });
+    this.driver = this.engine.driver;
+    const keep = settings.migrationBackups;
     this.migrations = new MigrationRunner({
-      driver: this.driver,
+      engine: this.engine,
       clock: this.clock,
       migrations: settings.migrations,
-      beforeChange: (first) => this.#backupBefore(first, settings.migrationBackups),
+      beforeChange: ({ name: label }) => {
+        if (keep > 0) this.engine.backupBeforeMigration({ label, keep, at: new Date(this.clock()) });
+      },
       table: settings.migrationsTable,
     });
     try {
       this.migrations.verify();
-      this.assertMayHoldCredentials = this.#inMemory
-        ? () => undefined
-        : guardPermissions(this.path, this.driver, settings);
+      this.assertMayHoldCredentials = this.engine.guardCredentials(() => this.#hasCredentials(), settings);
     } catch (error) {
       this.driver.close();
       throw error;
@@ -125,36 +98,18 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
    */
   longTransaction<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
-    const job = this.#inMemory
-      ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
-      : this.#onOwnConnection(steps);
-    this.#jobs.add(job);
-    return job.finally(() => this.#jobs.delete(job));
+    const { clock, onInvalidRow, assertMayHoldCredentials } = this;
+    return this.engine.longTransaction((engine) =>
+      steps({ driver: engine.driver, engine, clock, onInvalidRow, assertMayHoldCredentials }),
+    );
   }
 
   /**
    * Read-only queries that do not block the event loop: they run in worker threads, on connections of their own. They fail as
    * others do, so with MIGRATION_PENDING if the tables are not there yet.
    */
-  get background(): Pick<Background, 'all'> {
-    if (!this.#inMemory) {
-      return {
-        all: async (sql, params, options) => {
-          this.driver.assertOpen();
-          try {
-            return await this.#background.all(sql, params, options);
-          } catch (error) {
-            if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.open)) throw error;
-            throw this.migrations.pendingError(error) ?? error;
-          }
-        },
-      };
-    }
-    // Another thread cannot see a database in memory.
-    return {
-      all: async (sql: string, params: Params = {}): Promise<Row[]> =>
-        this.driver.readOnly(() => this.driver.all(sql, params, (row) => row)),
-    };
+  get background(): BackgroundReads {
+    return this.engine.background;
   }
 
   /**
@@ -166,10 +121,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *   CANNOT_OPEN, DISK_FULL, CORRUPT.
    */
   async backup(path: string, options: BackupOptions = {}): Promise<string> {
-    this.driver.assertOpen();
-    if (this.#inMemory)
-      throw new ProxyVaultError('INVALID_INPUT', 'A database in memory has no file to back up.');
-    return backupTo(this.#connection, path, options);
+    return this.engine.backup(path, options);
   }
 
   /**
@@ -189,7 +141,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 
   /** Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow. */
   checkpoint(): CheckpointResult {
-    return this.driver.checkpoint();
+    return this.engine.checkpoint();
   }
 
   /**
@@ -199,17 +151,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @throws INVALID_INPUT.
    */
   prune(options: PruneOptions): { events: number; stats: number } {
-    const { eventsOlderThan, statsOlderThan, limit } = assertOptions(
-      options,
-      ['eventsOlderThan', 'statsOlderThan', 'limit'],
-      'options of prune',
-    );
-    return this.transaction(() => ({
-      events: eventsOlderThan
-        ? new RotationEventsRepository(this).deleteOlderThan(eventsOlderThan, limit)
-        : 0,
-      stats: statsOlderThan ? new ProxyUsageStatsRepository(this).deleteOlderThan(statsOlderThan, limit) : 0,
-    }));
+    return prune(this, options);
   }
 
   get open(): boolean {
@@ -222,10 +164,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * `close()` does not wait for: `await db[Symbol.asyncDispose]()` does, also after `close()`. See docs/durability.md.
    */
   close(): void {
-    if (this.driver.open && !this.driver.inTransaction) this.#prepareToClose();
-    this.driver.close();
-    // Also if the driver has closed itself after an I/O error.
-    void this.#background.close();
+    this.engine.close();
   }
 
   [Symbol.dispose](): void {
@@ -233,78 +172,19 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#background.close();
-    const jobs = [...this.#jobs];
-    this.close();
-    await Promise.allSettled([...jobs, this.#ended]);
-    if (jobs.length > 0) settleLog(this.#connection);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.engine.closeWhenIdle();
   }
 
-  get #inMemory(): boolean {
-    return this.path === ':memory:';
+  #hasCredentials(): boolean {
+    const { driver, engine } = this;
+    return engine.snapshot(function* (): Steps<'sync', boolean> {
+      if ((yield* step(engine.columnsOf('encrypted_credentials'))).length === 0) return false;
+      return yield* step(
+        driver.one('SELECT 1 FROM encrypted_credentials LIMIT 1', {}, (row) => row !== undefined),
+      );
+    });
   }
-
-  /** The last connection to close removes the log, and those of the threads cannot, since they only read. */
-  #prepareToClose(): void {
-    if (!this.readonly) this.driver.optimize();
-    const ended = this.#background.close();
-    const isLast = this.#background.waitUntilClosed(CLOSE_PATIENCE_MS);
-    this.#ended = isLast || this.readonly ? ended : ended.then(() => settleLog(this.#connection));
-  }
-
-  async #onOwnConnection<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
-    this.driver.assertOpen();
-    // Short, since waiting blocks the event loop; the transaction tries again between its turns.
-    const driver = new SqliteDriver({ ...this.#connection, busyTimeoutMs: 5, leavesLog: true });
-    const { clock, onInvalidRow, assertMayHoldCredentials } = this;
-    const session = {
-      driver,
-      engine: new SqliteEngine(driver),
-      clock,
-      onInvalidRow,
-      assertMayHoldCredentials,
-    };
-    const turns = new Turns();
-    const pause = (): Promise<void> | null => turns.next();
-    const assertWanted = (): void => this.driver.assertOpen();
-    try {
-      return await driver.transactionInSlices(() => steps(session), { pause, assertWanted });
-    } catch (error) {
-      this.driver.closeIfUnsafe(error);
-      throw error;
-    } finally {
-      // What cannot be moved now stays in the log, and is as safe there.
-      if (this.open) await this.#background.checkpoint().catch((error) => this.driver.closeIfUnsafe(error));
-      driver.close();
-    }
-  }
-
-  #backupBefore(first: Migration, keep: number): void {
-    if (keep === 0 || this.#inMemory || !hasRows(this.driver, this.migrations.table)) return;
-    backupBeforeMigration(this.#connection, { label: first.name, keep, at: new Date(this.clock()) });
-  }
-}
-
-/** SQLite follows a symbolic link to the database, and looks for its log and journal beside the real file. */
-function guardLogs(path: string): void {
-  withFileErrors(`${path} cannot be opened`, path, () => {
-    const real = realpathSync(path);
-    assertName(real);
-    guardCompanions(real);
-    assertOwnLog(real);
-  });
-}
-
-function hasRows(driver: SqliteDriver, ledger: string): boolean {
-  const tables = driver.all(
-    `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> :ledger COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'`,
-    { ledger },
-    (row) => String(row.name),
-  );
-  return tables.some((table) =>
-    driver.first(`SELECT 1 FROM "${table.replaceAll('"', '""')}" LIMIT 1`, {}, () => true),
-  );
 }
 
 function assertSynchronous(work: unknown): asserts work is () => unknown {

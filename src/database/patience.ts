@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../errors.ts';
-import { translate } from './drivers/sqlite/errors.ts';
 
 /** How long one transaction of a long job waits for the write lock, however short the busy timeout is. */
 const PATIENCE_MS = 30_000;
@@ -12,11 +11,11 @@ const PATIENCE_MS = 30_000;
  *
  * @throws BUSY after half a minute, but never because of an import of this process, which ends; what `work` throws.
  */
-export async function patiently<T>(work: () => T, signal?: AbortSignal): Promise<T> {
+export async function patiently<T>(work: () => T | Promise<T>, signal?: AbortSignal): Promise<T> {
   const begun = performance.now();
   for (;;) {
     try {
-      return work();
+      return await work();
     } catch (error) {
       if (!isLocked(error)) throw error;
       const waitedMs = performance.now() - begun;
@@ -30,12 +29,15 @@ export async function patiently<T>(work: () => T, signal?: AbortSignal): Promise
 
 /** Only for the lock of the database: a key file is BUSY too, and says what to do. */
 function isLocked(error: unknown): error is ProxyVaultError {
-  if (!(error instanceof ProxyVaultError) || error.code !== 'BUSY') return false;
-  return String(error.details.sqlite).startsWith('SQLITE_BUSY');
+  return error instanceof ProxyVaultError && error.code === 'BUSY' && error.details.waitedMs !== undefined;
 }
 
 /** The last try waited only for the end of all the waiting. */
-function afterWaiting(error: ProxyVaultError, waitedMs: number): ProxyVaultError {
-  const path = String(error.details.path);
-  return translate(error.cause, { open: true, path, waitedMs: Math.round(waitedMs) });
+function afterWaiting({ code, cause, details }: ProxyVaultError, waited: number): ProxyVaultError {
+  const waitedMs = Math.round(waited);
+  return new ProxyVaultError(
+    code,
+    `database is locked, after ${waitedMs} ms: another connection holds the lock: try again, or raise busyTimeoutMs (${String(details.path)}).`,
+    { cause, details: { ...details, waitedMs } },
+  );
 }

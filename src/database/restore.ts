@@ -1,23 +1,10 @@
-import { copyFileSync, existsSync, realpathSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-
 import { ProxyVaultError } from '../errors.ts';
-import { makeFolder } from '../files/durable.ts';
-import { fileError } from '../files/file-error.ts';
-import { isSameFile } from '../files/same-file.ts';
-import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../files/temporary.ts';
-import { firstThrown } from '../first-thrown.ts';
 import { assertFunction, assertOptions } from '../model/validation.ts';
-import { assertName } from './drivers/sqlite/backup-target.ts';
-import { type BackupProgress, copyTo, makePool, sealCopy } from './drivers/sqlite/copy.ts';
-import { translate } from './drivers/sqlite/errors.ts';
-import { COMPANIONS } from './drivers/sqlite/exclusive.ts';
-import { assertOwnLog } from './drivers/sqlite/foreign-log.ts';
-import { keptName, removeOldReplaced } from './drivers/sqlite/kept.ts';
-import { isAbsent, replaceDatabase } from './drivers/sqlite/replace.ts';
+import type { BackupProgress } from './drivers/sqlite/copy.ts';
+import { restoreFile } from './drivers/sqlite/restore.ts';
 import { DatabaseManager } from './manager.ts';
 import type { MigrationSource } from './migrations/types.ts';
-import { type DatabaseSettings, resolveOptions } from './options.ts';
+import { resolveOptions } from './options.ts';
 
 export interface RestoreOptions {
   /** Replace a pool that exists. It is kept beside the new one; see `RestoreReport.replaced`. Default false. */
@@ -44,9 +31,6 @@ export interface RestoreReport {
   /** What a person should know of the restored pool, in sentences: malformed rows, and objects that no migration makes. */
   notes: string[];
 }
-
-/** So many replaced pools are kept. */
-const KEPT = 3;
 
 /**
  * Puts a backup in the place of a pool. The backup is copied and checked first, and stays as it is. A pool that exists is
@@ -75,87 +59,16 @@ export async function restoreDatabase(
   if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
   const source = resolveOptions({ path: backup, readonly: true, busyTimeoutMs, ...schema });
   const target = resolveOptions({ path, busyTimeoutMs });
-  try {
-    // Links are followed: the file that a link leads to is replaced, and not the link.
-    const real = statSync(target.path, { throwIfNoEntry: false }) ? realpathSync(target.path) : target.path;
-    assertRestorable(source.path, real, overwrite);
-    makeFolder(dirname(real));
-    removeAbandonedTemporaries(real);
-    const copy = createTemporary(real, 'partial');
-    try {
-      const checkedCopy = await checked(source.path, async () => {
-        assertOwnLog(realpathSync(source.path));
-        await copyBackup(source, copy, onProgress);
-        sealCopy(copy);
-        return verify(copy, schema);
-      });
-      makePool(copy);
-      const kept = keptName(real, new Date());
-      const hasStrayLog = !existsSync(real) && existsSync(`${real}-wal`);
-      const isKept = await replaceDatabase({ copy, path: real, kept, waitMs: busyTimeoutMs });
-      removeOldReplaced(real, KEPT, source.path);
-      if (hasStrayLog) checkedCopy.notes.push(`There was a log without its pool: it is now ${kept}-wal.`);
-      return { path: target.path, replaced: isKept ? kept : null, ...checkedCopy };
-    } finally {
-      removeTemporary(copy);
-    }
-  } catch (error) {
-    throw translate(fileError(error, `The pool ${target.path} cannot be restored`, target.path), {
-      open: true,
-      path: target.path,
-    });
-  }
-}
-
-function assertRestorable(backup: string, path: string, overwrite: boolean): void {
-  if (backup === ':memory:' || path === ':memory:')
-    throw new ProxyVaultError('INVALID_INPUT', 'A backup is restored from a file to a file.');
-  assertName(path);
-  if (['', ...COMPANIONS].some((suffix) => isSameFile(backup, `${path}${suffix}`))) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `${backup} is the pool itself or a part of it: give the path of a backup.`,
-    );
-  }
-  const [from, to] = [statSync(backup, { throwIfNoEntry: false }), statSync(path, { throwIfNoEntry: false })];
-  if (from === undefined) {
-    throw new ProxyVaultError('CANNOT_OPEN', `There is no backup at ${backup}: check the path.`, {
-      details: { path: backup },
-    });
-  }
-  for (const [name, found] of [
-    [backup, from],
-    [path, to],
-  ] as const) {
-    if (found && !found.isFile())
-      throw new ProxyVaultError('CANNOT_OPEN', `${name} is not a regular file: give the path of a file.`, {
-        details: { path: name },
-      });
-  }
-  if (!overwrite && to !== undefined && !isAbsent(path)) {
-    throw new ProxyVaultError(
-      'CONFLICT',
-      `There is a pool at ${path}: say that it may be replaced (\`--force\`; it is kept under another name), or give another path.`,
-      { details: { path } },
-    );
-  }
-}
-
-/** Says of an error that it is the backup's. */
-async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (thrown) {
-    const error = firstThrown(thrown);
-    const known = translate(error, { open: true, path: backup });
-    if (!['NOT_A_DATABASE', 'CORRUPT', 'DATABASE_NEWER', 'MIGRATION_CHANGED'].includes(known.code))
-      throw error;
-    throw new ProxyVaultError(
-      known.code,
-      `The backup ${backup} cannot be restored, and the pool was not changed. ${known.message}`,
-      { cause: error, details: { ...known.details, path: backup } },
-    );
-  }
+  const { replaced, strayLog, found } = await restoreFile({
+    source,
+    path: target.path,
+    overwrite,
+    onProgress,
+    waitMs: busyTimeoutMs,
+    verify: (copy) => verify(copy, schema),
+  });
+  if (strayLog !== null) found.notes.push(`There was a log without its pool: it is now ${strayLog}.`);
+  return { path: target.path, replaced, ...found };
 }
 
 /** Reads the whole copy, so that what is put in place is what was checked. */
@@ -186,25 +99,4 @@ async function verify(
     ),
   ];
   return { schemaVersion: db.migrations.getCurrentVersion(), notes };
-}
-
-/**
- * Copies the backup. SQLite cannot open one in WAL mode where it may not write, such as on a read-only disk: nobody can
- * have that open to write, so that its bytes are copied if it has no log.
- */
-async function copyBackup(
-  source: DatabaseSettings,
-  copy: string,
-  onProgress: RestoreOptions['onProgress'],
-): Promise<void> {
-  try {
-    await copyTo(source, copy, onProgress);
-  } catch (error) {
-    const { code } = translate(error, { open: true, path: source.path });
-    const hasLog = COMPANIONS.some((suffix) =>
-      statSync(`${source.path}${suffix}`, { throwIfNoEntry: false }),
-    );
-    if (!['CANNOT_OPEN', 'READ_ONLY'].includes(code) || hasLog) throw error;
-    copyFileSync(source.path, copy);
-  }
 }

@@ -1,4 +1,4 @@
-import type { Params, Row } from './drivers/driver.ts';
+import type { Engine, Mode } from './drivers/driver.ts';
 import { ledgerTable } from './migrations/ledger.ts';
 import { OWN_NAMESPACE } from './migrations/types.ts';
 import type { Table } from './repositories/columns.ts';
@@ -42,16 +42,14 @@ const TABLES: readonly Checked[] = [
 
 /** So many are named; a damaged page can hold thousands. */
 const MOST_NAMED = 1000;
-const PAGE = 5000;
-const FIRST_ROWID = '-9223372036854775808';
-const LAST_ROWID = '9223372036854775807';
 
-type Query = (sql: string, params?: Params) => Promise<Row[]>;
+/** What the rows are read with. */
+type Reads = Pick<Engine<Mode>, 'objects' | 'background' | 'eachRow'>;
 
 /** Looks at every column of every row; names the first thousand that are malformed, and gives how many there are. */
 export async function findMalformedRows(
+  engine: Reads,
   ledger: string,
-  query: Query,
 ): Promise<{ rows: MalformedRow[]; total: number }> {
   const rows: MalformedRow[] = [];
   let total = 0;
@@ -59,12 +57,15 @@ export async function findMalformedRows(
     total++;
     if (rows.length < MOST_NAMED) rows.push(row);
   };
-  const present = new Set(
-    (await query(`SELECT name FROM sqlite_schema WHERE type = 'table'`)).map(({ name }) => name),
-  );
-  for (const table of [ledgerTable(ledger), ...TABLES])
-    if (present.has(table.name)) await checkTable(query, table, add);
-  if (present.has(ENCRYPTION_CONFIG.name) && (await isConfigLost(query))) {
+  const present = new Set((await engine.objects()).map(({ type, name }) => type === 'table' && name));
+  for (const table of [ledgerTable(ledger), ...TABLES]) {
+    if (!present.has(table.name)) continue;
+    await engine.eachRow(table.name, (row) => {
+      for (const { column, problem } of table.problemsOf(row))
+        add({ table: table.name, id: table.idOf(row), column, problem });
+    });
+  }
+  if (present.has(ENCRYPTION_CONFIG.name) && (await isConfigLost(engine))) {
     add({
       table: ENCRYPTION_CONFIG.name,
       id: '1',
@@ -72,7 +73,7 @@ export async function findMalformedRows(
       problem: 'the row is missing, and keys are bound to it',
     });
   }
-  if (present.has(ledger) && present.has(PROXIES.name) && (await isBaseLost(query, ledger))) {
+  if (present.has(ledger) && present.has(PROXIES.name) && (await isBaseLost(engine, ledger))) {
     add({
       table: ledger,
       id: 'NULL',
@@ -83,36 +84,18 @@ export async function findMalformedRows(
   return { rows, total };
 }
 
-async function checkTable(query: Query, table: Checked, add: (row: MalformedRow) => void): Promise<void> {
-  // Rowids as texts: JavaScript's numbers cannot hold all of them.
-  const sql = `SELECT CAST(rowid AS TEXT) AS row_id, * FROM "${table.name}" WHERE rowid >= CAST(:from AS INTEGER) ORDER BY rowid LIMIT ${PAGE}`;
-  for (let from = FIRST_ROWID; ; ) {
-    const page = await query(sql, { from });
-    for (const row of page) {
-      for (const { column, problem } of table.problemsOf(row)) {
-        add({ table: table.name, id: table.idOf(row), column, problem });
-      }
-    }
-    const last = String(page.at(-1)?.row_id ?? LAST_ROWID);
-    if (page.length < PAGE || last === LAST_ROWID) return;
-    // The rows are not in order, and reading on would never end: the engine's own check has found that.
-    if (BigInt(last) < BigInt(from)) return;
-    from = String(BigInt(last) + 1n);
-  }
-}
-
-async function isConfigLost(query: Query): Promise<boolean> {
-  const [row] = await query(
-    `SELECT EXISTS (SELECT 1 FROM encryption_keys) AND NOT EXISTS (SELECT 1 FROM encryption_config WHERE id = 1) AS lost`,
+async function isConfigLost({ background }: Reads): Promise<boolean> {
+  const rows = await background.all(
+    `SELECT 1 WHERE EXISTS (SELECT 1 FROM encryption_keys) AND NOT EXISTS (SELECT 1 FROM encryption_config WHERE id = 1)`,
   );
-  return row?.lost === 1;
+  return rows.length > 0;
 }
 
 /** A line of another namespace may have been ours: what it says cannot be told from a line of another program. */
-async function isBaseLost(query: Query, ledger: string): Promise<boolean> {
-  const [row] = await query(
-    `SELECT NOT EXISTS (SELECT 1 FROM "${ledger}" WHERE namespace = :namespace AND version = 0) AS lost`,
+async function isBaseLost({ background }: Reads, ledger: string): Promise<boolean> {
+  const rows = await background.all(
+    `SELECT 1 FROM "${ledger}" WHERE namespace = :namespace AND version = 0`,
     { namespace: OWN_NAMESPACE },
   );
-  return row?.lost === 1;
+  return rows.length === 0;
 }

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
-import type { ProxyAddress } from '../model/types.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 import { associatedDataOf, openText, seal } from './aes-gcm.ts';
 import type { CredentialContent, EncryptedData, OpenedCredential } from './credential-cipher.ts';
 import type { SecretKey } from './secret-key.ts';

@@ -1,4 +1,5 @@
-import type { Login, ProxyAddress } from '../model/types.ts';
+import type { Login } from '../model/login.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 
 /** AES-256-GCM output, each field canonical base64 (RFC 4648, section 4). */
 export interface EncryptedData {

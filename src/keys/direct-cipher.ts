@@ -1,4 +1,5 @@
-import type { Login, ProxyAddress } from '../model/types.ts';
+import type { Login } from '../model/login.ts';
+import type { ProxyAddress } from '../model/proxy.ts';
 import { corruptError, openBound, sealBound } from './binding.ts';
 import type {
   CredentialCipher,

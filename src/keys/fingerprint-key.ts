@@ -1,4 +1,4 @@
-import type { Login } from '../model/types.ts';
+import type { Login } from '../model/login.ts';
 import type { SecretKey } from './secret-key.ts';
 
 /** Makes the keyed fingerprints by which the pool tells logins apart without storing them in clear. */

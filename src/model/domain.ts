@@ -1,5 +1,7 @@
 import { isIPv6 } from 'node:net';
+import { z } from 'zod';
 
+import { ProxyVaultError } from '../errors.ts';
 import { parseHost, parsePort, type Refusal } from './host.ts';
 
 /** A domain to stick to: an exact host, or `*.` and a name for every depth below it. */
@@ -28,6 +30,30 @@ export function normalizeDomainPattern(
   if (isWildcard && parsed.kind !== 'name')
     return { error: 'a wildcard stands before a name, not an address' };
   return { pattern: isWildcard ? `*.${parsed.host}` : parsed.host, isWildcard };
+}
+
+export const domainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value);
+  if (!('error' in parsed)) return parsed;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/** One domain: no wildcard. */
+export const hostDomainSchema = z.string().transform((value, context) => {
+  const parsed = normalizeDomainPattern(value, { wildcards: false });
+  if (!('error' in parsed)) return parsed.pattern;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+/** A domain, or a wildcard if those are allowed, normalised; of a URL its host. @throws INVALID_INPUT, without the text. */
+export function parseDomain(text: string, options: { wildcards?: boolean } = {}): DomainPattern {
+  const parsed =
+    typeof text === 'string' ? normalizeDomainPattern(text, options) : { error: 'it must be a string' };
+  if ('error' in parsed)
+    throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
+  return parsed;
 }
 
 /** The host of a domain, `user:pass@host:port` or URL, as it is written; null for any other text. */

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { z } from 'zod';
 
 /** A host as it is stored: ASCII, lower case, IPv6 without brackets. */
 export interface Host {
@@ -36,11 +37,20 @@ export function parseHost(text: string): Host | Refusal {
   return parseName(text);
 }
 
+export const hostSchema = z.string().transform((value, context) => {
+  const parsed = parseHost(value);
+  if (!('error' in parsed)) return parsed.host;
+  context.addIssue(parsed.error);
+  return z.NEVER;
+});
+
+export const MAX_PORT = 65_535;
+
 /** Reads a port, 1 to 65535 in plain decimals; null if it is none. */
 export function parsePort(text: string): number | null {
   if (!/^[1-9]\d{0,4}$/.test(text)) return null;
   const port = Number(text);
-  return port <= 65_535 ? port : null;
+  return port <= MAX_PORT ? port : null;
 }
 
 function parseIPv6(text: string): Host | Refusal {

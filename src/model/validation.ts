@@ -1,43 +1,7 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 
 import { ProxyVaultError } from '../errors.ts';
-import { type DomainPattern, normalizeDomainPattern } from './domain.ts';
-import { parseHost } from './host.ts';
 import { issueText } from './issue-text.ts';
-
-/** A text of at most so many characters, without control characters. */
-export function text(most: number): z.ZodString {
-  return z
-    .string()
-    .min(1)
-    .max(most)
-    .regex(/^\P{Cc}*$/u, 'has a control character');
-}
-
-/** An id that is given: a UUID, or what the caller uses. */
-export const idSchema = text(128);
-
-export const hostSchema = z.string().transform((value, context) => {
-  const parsed = parseHost(value);
-  if (!('error' in parsed)) return parsed.host;
-  context.addIssue(parsed.error);
-  return z.NEVER;
-});
-
-export const domainSchema = z.string().transform((value, context) => {
-  const parsed = normalizeDomainPattern(value);
-  if (!('error' in parsed)) return parsed;
-  context.addIssue(parsed.error);
-  return z.NEVER;
-});
-
-/** One domain: no wildcard. */
-export const hostDomainSchema = z.string().transform((value, context) => {
-  const parsed = normalizeDomainPattern(value, { wildcards: false });
-  if (!('error' in parsed)) return parsed.pattern;
-  context.addIssue(parsed.error);
-  return z.NEVER;
-});
 
 /**
  * The parsed value.
@@ -51,15 +15,6 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
     [path.join('.'), message].filter(Boolean).join(': '),
   );
   throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
-}
-
-/** A domain, or a wildcard if those are allowed, normalised; of a URL its host. @throws INVALID_INPUT, without the text. */
-export function parseDomain(text: string, options: { wildcards?: boolean } = {}): DomainPattern {
-  const parsed =
-    typeof text === 'string' ? normalizeDomainPattern(text, options) : { error: 'it must be a string' };
-  if ('error' in parsed)
-    throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
-  return parsed;
 }
 
 /** @throws INVALID_INPUT unless `value` is a whole number in the range. */

@@ -1,3 +1,5 @@
+import { z } from 'zod';
+
 const MAX_LENGTH = 2048;
 
 /** Why a text is not an http or https URL of at most 2048 characters; null if it is. Never holds the text. */
@@ -6,6 +8,13 @@ export function webUrlProblem(text: string): string | null {
   const isUrl = /^https?:\/\/[^\s\p{Cc}]+$/iu.test(text) && text.isWellFormed() && URL.canParse(text);
   return isUrl ? null : 'it must be an http or https URL without spaces and control characters';
 }
+
+export const webUrlSchema = z.string().transform((value, context) => {
+  const problem = webUrlProblem(value);
+  if (problem === null) return value;
+  context.addIssue(problem);
+  return z.NEVER;
+});
 
 /** A URL, or the beginning of one, without the login before its host. */
 export function withoutLogin(url: string): string {

@@ -1,4 +1,4 @@
-import type { ProxyConfig } from '../model/types.ts';
+import type { ProxyConfig } from '../model/proxy.ts';
 
 /** What a strategy may ask of the active proxies; the `ActiveProxyRepository` answers for all. Null where there is none. */
 export interface Pool {

@@ -1,4 +1,4 @@
-import type { DatabaseManager } from '../database/manager.ts';
+import type { Session } from '../database/drivers/driver.ts';
 import { ActiveProxyRepository } from '../database/repositories/active-proxy.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
@@ -7,16 +7,11 @@ import { RotationRulesRepository } from '../database/repositories/rotation-rules
 import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import { ProxyVaultError } from '../errors.ts';
-import type {
-  DomainProxyMapping,
-  ProxyConfig,
-  ProxyProtocol,
-  RotationConfig,
-  RotationEvent,
-  RotationReason,
-  RotationStrategy,
-} from '../model/types.ts';
-import { assertId, assertIterable, assertOptions, parseDomain } from '../model/validation.ts';
+import { parseDomain } from '../model/domain.ts';
+import type { ProxyConfig, ProxyProtocol } from '../model/proxy.ts';
+import type { RotationConfig, RotationEvent, RotationReason, RotationStrategy } from '../model/rotation.ts';
+import type { DomainProxyMapping } from '../model/sticky.ts';
+import { assertId, assertIterable, assertOptions } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
 import { strategyNamed } from './strategies/registry.ts';
@@ -38,6 +33,11 @@ export interface ProxyReport {
   latencyMs?: number | undefined;
 }
 
+/** A database with transactions, such as the `DatabaseManager`. */
+interface Database extends Session<'sync'> {
+  transaction<T>(work: () => T): T;
+}
+
 /** What a request says of the proxy that is wanted. */
 type Wanted = Omit<ProxyRequest, 'exclude'>;
 
@@ -55,7 +55,7 @@ interface Choice {
  * several processes that share the file share the turn.
  */
 export class Rotator {
-  readonly #db: DatabaseManager;
+  readonly #db: Database;
   readonly #random: () => number;
   readonly #proxies: ProxyRepository;
   readonly #active: ActiveProxyRepository;
@@ -64,7 +64,7 @@ export class Rotator {
   readonly #rules: RotationRulesRepository;
   readonly #sticky: StickySessionRepository;
 
-  constructor(db: DatabaseManager, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
+  constructor(db: Database, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
     this.#db = db;
     this.#random = random;
     this.#proxies = new ProxyRepository(db);

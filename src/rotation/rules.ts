@@ -1,6 +1,6 @@
 import { domainToUnicode } from 'node:url';
 import { normalizeDomainPattern } from '../model/domain.ts';
-import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../model/types.ts';
+import type { RotationRule, RuleAction, RuleCondition, RuleField, RuleOperator } from '../model/rules.ts';
 import { withoutLogin } from '../model/web-url.ts';
 
 /** What a rule can ask about. A condition on a fact that is absent does not hold. */

@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import type { ParseOptions } from '../lists/index.ts';
-import { assertParseOptions } from '../lists/parse-options.ts';
+import { assertParseOptions } from '../lists/options.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 

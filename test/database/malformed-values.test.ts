@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DatabaseManager } from 'proxyvault/database';
+import type { BackgroundReads, DatabaseManager } from 'proxyvault/database';
 import {
   ProxyRepository,
   ProxyTagsRepository,
@@ -11,6 +11,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, vi } from 'vitest';
+import { eachRow } from '../../src/database/drivers/sqlite/inspection.ts';
 import { findMalformedRows } from '../../src/database/row-check.ts';
 import { openMigrated } from '../support/temporary.ts';
 
@@ -198,11 +199,20 @@ const columns: [table: string, column: string, values: Values][] = [
   ['proxy_tags', 'import_id', { good: ["''"], bad: ["x'00'"] }],
 ];
 
-/** What `check` says of the rows, without the rest that it looks at. */
-const check = (db: DatabaseManager): ReturnType<typeof findMalformedRows> =>
-  findMalformedRows('schema_migrations', async (sql, params = {}) =>
-    db.driver.all(sql, params, (row) => ({ ...row })),
+/** What `check` says of the rows, without the rest that it looks at, also of those in an open transaction. */
+const check = ({ driver, engine }: DatabaseManager): ReturnType<typeof findMalformedRows> => {
+  const all: BackgroundReads['all'] = async (sql, params = {}) =>
+    driver.all(sql, params, (row) => ({ ...row }));
+  const background = { all };
+  return findMalformedRows(
+    {
+      background,
+      objects: () => engine.objects(),
+      eachRow: (table, use) => eachRow(background, table, use),
+    },
+    'schema_migrations',
   );
+};
 
 describe('check', () => {
   it('names each column that does not hold what it should, and no other', async () => {

@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
+  BackgroundReads,
   CheckpointResult,
+  Damage,
   DatabaseManager,
   Driver,
   Engine,
@@ -11,11 +13,11 @@ import type {
   SchemaObject,
   Scope,
   Session,
+  Sizes,
   Steps,
 } from 'proxyvault/database';
 import { inject, onTestFinished } from 'vitest';
-import { prepareFile } from '../../src/database/drivers/sqlite/connection.ts';
-import { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
+import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 import { OpenTransaction } from '../../src/database/drivers/transaction.ts';
 import { ProxyVaultError } from '../../src/errors.ts';
@@ -52,11 +54,12 @@ export function asyncSession(
 /** {@link Engine} over a file of SQLite, with a connection for each transaction. */
 export class AsyncEngine implements Engine<'async'> {
   readonly driver: AsyncDriver;
+  readonly background: BackgroundReads;
 
   constructor(path: string, options: AsyncOptions = {}) {
     if (path === ':memory:') throw new Error('A database in memory has one connection: use a file.');
-    prepareFile(path, options.readonly ?? false);
     this.driver = new AsyncDriver(path, options);
+    this.background = this.driver.shared.background;
   }
 
   script(sql: string): Promise<void> {
@@ -93,6 +96,18 @@ export class AsyncEngine implements Engine<'async'> {
 
   checkpoint(): Promise<CheckpointResult> {
     return this.driver.statement('', (engine) => engine.checkpoint());
+  }
+
+  sizes(): Promise<Sizes> {
+    return this.driver.statement('', (engine) => engine.sizes());
+  }
+
+  findDamage(deep: boolean): Promise<Damage> {
+    return this.driver.shared.findDamage(deep);
+  }
+
+  eachRow(table: string, use: (row: Row) => void): Promise<void> {
+    return this.driver.shared.eachRow(table, use);
   }
 
   /** Statements of transactions that are open find it closed, and nothing of these transactions is stored. */
@@ -175,7 +190,7 @@ class AsyncDriver implements Driver<'async'> {
   readonly #path: string;
   readonly #options: { [K in keyof AsyncOptions]-?: NonNullable<AsyncOptions[K]> };
   /** Runs what is outside of a transaction. */
-  readonly #shared: SqliteEngine;
+  readonly shared: SqliteEngine;
   readonly #locks: LockTable;
   readonly #random: () => number;
   readonly #idle: SqliteEngine[] = [];
@@ -199,7 +214,7 @@ class AsyncDriver implements Driver<'async'> {
     this.#path = path;
     this.#random = randomFrom(this.#options.seed);
     this.#locks = locksOf(path);
-    this.#shared = this.#connect(false);
+    this.shared = this.#connect(false);
   }
 
   get scope(): Scope | null {
@@ -245,7 +260,7 @@ class AsyncDriver implements Driver<'async'> {
     const transaction = this.#frame?.transaction ?? null;
     return this.#stream(async () =>
       transaction === null
-        ? this.#shared.driver.iterate(sql, params, map)
+        ? this.shared.driver.iterate(sql, params, map)
         : this.#inside(transaction, sql, ({ driver }) => driver.all(sql, params, map).values()),
     );
   }
@@ -299,7 +314,10 @@ class AsyncDriver implements Driver<'async'> {
    */
   async changeSchema<T>(steps: () => Steps<'async', T>): Promise<T> {
     if (this.#frame !== null)
-      throw new ProxyVaultError('INVALID_INPUT', 'The schema cannot be changed inside a transaction.');
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'Migrations cannot run inside a transaction: return from it first.',
+      );
     return this.#outermost(() => this.#alone(steps), 'schema');
   }
 
@@ -332,7 +350,7 @@ class AsyncDriver implements Driver<'async'> {
     for (;;) {
       await this.#turns();
       try {
-        return work(this.#shared);
+        return work(this.shared);
       } catch (error) {
         if (!isRetryable(error) || !(await this.#othersHaveWritten())) throw error;
       }
@@ -443,7 +461,7 @@ class AsyncDriver implements Driver<'async'> {
   async #othersHaveWritten(): Promise<boolean> {
     for (const begun = performance.now(); !this.#isClosed; await pause(1)) {
       try {
-        this.#shared.script('BEGIN IMMEDIATE; ROLLBACK');
+        this.shared.script('BEGIN IMMEDIATE; ROLLBACK');
         return true;
       } catch (error) {
         if (!isRetryable(error)) throw error;
@@ -460,14 +478,14 @@ class AsyncDriver implements Driver<'async'> {
 
   close(): void {
     this.#isClosed = true;
-    for (const { driver } of [this.#shared, ...this.#idle, ...this.#taken]) {
-      if (driver.inTransaction) driver.exec('ROLLBACK');
-      driver.close();
+    for (const engine of [...this.#idle, ...this.#taken, this.shared]) {
+      if (engine.driver.inTransaction) engine.script('ROLLBACK');
+      engine.close();
     }
   }
 
   async #take(): Promise<SqliteEngine> {
-    this.#shared.driver.assertOpen();
+    this.shared.driver.assertOpen();
     if (this.#idle.length === 0 && this.#taken.size === this.#options.connections)
       return new Promise((resolve) => this.#queue.push(resolve));
     const engine = this.#idle.pop() ?? this.#connect(true);
@@ -485,17 +503,18 @@ class AsyncDriver implements Driver<'async'> {
   }
 
   #connect(leavesLog: boolean): SqliteEngine {
-    const driver = new SqliteDriver({
+    const engine = SqliteEngine.open({
       path: this.#path,
       readonly: this.#options.readonly,
       durability: 'normal',
       busyTimeoutMs: 0,
       maxReaders: this.#options.maxReaders,
+      backgroundWorkers: 1,
       log: null,
       leavesLog,
     });
-    this.#options.onConnect?.(driver);
-    return new SqliteEngine(driver);
+    this.#options.onConnect(engine.driver);
+    return engine;
   }
 }
 

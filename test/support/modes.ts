@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import type { DatabaseManager, Driver, Engine, Session, Steps } from 'proxyvault/database';
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
-import { prepareFile } from '../../src/database/drivers/sqlite/connection.ts';
-import { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
+import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 import { AsyncEngine, asyncSession } from './async-engine.ts';
 import { temporaryFolder } from './temporary.ts';
@@ -55,19 +54,24 @@ export function openEngine(mode: TestMode, options: EngineOptions = {}): TestedE
     onTestFinished(() => engine.close());
     return { path, engine, driver: engine.driver, close: () => engine.close() };
   }
-  prepareFile(path, readonly);
-  const driver = new SqliteDriver({
+  const engine = SqliteEngine.open({
     path,
     readonly,
     durability: 'normal',
     busyTimeoutMs: 200,
     maxReaders,
+    backgroundWorkers: 1,
     log: null,
   });
-  onConnect(driver);
-  onTestFinished(() => driver.close());
-  const engine = new SqliteEngine(driver) as unknown as Engine<'async'>;
-  return { path, engine, driver: engine.driver, close: () => driver.close() };
+  onConnect(engine.driver);
+  const close = (): void => engine.close();
+  onTestFinished(close);
+  return {
+    path,
+    engine: engine as unknown as Engine<'async'>,
+    driver: engine.driver as unknown as Driver<'async'>,
+    close,
+  };
 }
 
 /** One step of a transaction, and its value. */

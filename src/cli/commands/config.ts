@@ -1,26 +1,16 @@
 import { Command } from 'commander';
 import type { RotationConfig } from '../../database/index.ts';
 import { RotationConfigRepository } from '../../database/repositories/index.ts';
+import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { details, print } from '../output.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
-const NAMES: readonly (keyof RotationConfig)[] = [
-  'strategy',
-  'intervalMs',
-  'maxRequestsPerProxy',
-  'failureThreshold',
-  'options',
-];
-const OPTIONS: readonly (keyof RotationConfig['options'])[] = [
-  'stickyTtlMs',
-  'stickyByDefault',
-  'weights',
-  'regions',
-  'schedule',
-  'custom',
-];
+const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
 /** What can be set: a name that is not here, such as `__proto__`, would be lost without a word. */
-const SETTINGS: readonly string[] = [...NAMES, ...OPTIONS.map((name) => `options.${name}`)];
+const SETTINGS: readonly string[] = [
+  ...Object.keys(fields),
+  ...Object.keys(strategyOptionsSchema.shape).map((name) => `options.${name}`),
+];
 const OPTION = 'options.';
 
 export function configCommand(): Command {

@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
-
 import { initDatabase, PROXY_PROTOCOLS } from '../../database/index.ts';
 import { EncryptionService } from '../../database/services/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
-import { LIST_FORMATS, type ListedProtocol, type ListFormat } from '../../lists/index.ts';
+import { LIST_FORMATS, type ListFormat } from '../../lists/index.ts';
+import type { ProxyProtocol } from '../../model/proxy.ts';
 import { type ImportResult, importProxies, type MaxRemove } from '../../transfer/index.ts';
 import { numberOrShare, positiveNumber } from '../arguments.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -17,7 +17,7 @@ import { keySourceOf, type Vault, type VaultOptions, withVault, withVaultOptions
 
 interface ImportOptions extends VaultOptions {
   format: ListFormat;
-  protocol?: ListedProtocol;
+  protocol?: ProxyProtocol;
   strictProtocol?: boolean;
   tag?: string;
   sync?: boolean;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { StickySessionRepository } from '../../database/repositories/index.ts';
-import { notFound, parseDomain } from '../../model/validation.ts';
+import { parseDomain } from '../../model/domain.ts';
+import { notFound } from '../../model/validation.ts';
 import { wholeNumber } from '../arguments.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import { type Engine, type Mode, type Steps, step } from '../drivers/driver.ts';
 import { OWN_NAMESPACE } from './types.ts';
 
 const OWN_COLUMNS = ['position', 'namespace', 'version', 'name', 'checksum', 'applied_at'];
@@ -17,14 +17,16 @@ const OTHERS: readonly (readonly [tool: string, columns: readonly string[]])[] =
  * @throws CONFLICT if something else has its name; INVALID_INPUT if our ledger is there under another name, so that no
  *   migration is run twice.
  */
-export function hasLedger(driver: SqliteDriver, table: string): boolean {
-  const type = driver.first(
-    `SELECT type FROM sqlite_schema WHERE name = :table COLLATE NOCASE`,
-    { table },
-    (row) => String(row.type),
-  );
-  if (type === null) {
-    const elsewhere = findLedger(driver);
+export function* hasLedger<M extends Mode>(engine: Engine<M>, table: string): Steps<M, boolean> {
+  const columns = yield* step(engine.columnsOf(table));
+  if (hasOwnColumns(columns)) return true;
+  const objects = yield* step(engine.objects());
+  const found = objects.find(({ name }) => name.toLowerCase() === table.toLowerCase());
+  if (found === undefined) {
+    const elsewhere = yield* findLedger(
+      engine,
+      objects.flatMap(({ type, name }) => (type === 'table' ? name : [])),
+    );
     if (elsewhere === null) return false;
     throw new ProxyVaultError(
       'INVALID_INPUT',
@@ -32,34 +34,27 @@ export function hasLedger(driver: SqliteDriver, table: string): boolean {
       { details: { table, found: elsewhere } },
     );
   }
-  const columns = columnsOf(driver, table);
-  if (type === 'table' && OWN_COLUMNS.every((column) => columns.includes(column))) return true;
   const owner = OTHERS.find(([, theirs]) => theirs.join() === columns.toSorted().join())?.[0] ?? null;
-  const what = owner === null ? `the ${type} of another program` : `the migration table of ${owner}`;
+  const what = owner === null ? `the ${found.type} of another program` : `the migration table of ${owner}`;
+  const those = columns.length === 0 ? '' : ` (columns: ${columns.join(', ')})`;
   throw new ProxyVaultError(
     'CONFLICT',
-    `In this file ${table} is ${what} (columns: ${columns.join(', ')}). Nothing was changed: use a file of its own, or give our migration table another name with \`migrationsTable: 'proxyvault_migrations'\` (PROXYVAULT_MIGRATIONS_TABLE).`,
+    `In this file ${table} is ${what}${those}. Nothing was changed: use a file of its own, or give our migration table another name with \`migrationsTable: 'proxyvault_migrations'\` (PROXYVAULT_MIGRATIONS_TABLE).`,
     { details: { table, owner } },
   );
 }
 
 /** The table that has our columns and our lines, whatever its name. */
-function findLedger(driver: SqliteDriver): string | null {
-  const candidates = driver.all(
-    `SELECT name FROM sqlite_schema AS t WHERE type = 'table'
-       AND (SELECT count(*) FROM pragma_table_info(t.name) WHERE name IN (SELECT value FROM json_each(:columns))) = :count`,
-    { columns: JSON.stringify(OWN_COLUMNS), count: OWN_COLUMNS.length },
-    (row) => String(row.name),
-  );
-  const isOurs = (name: string): boolean =>
-    driver.one(
-      `SELECT 1 FROM "${name.replaceAll('"', '""')}" WHERE namespace = :namespace`,
-      { namespace: OWN_NAMESPACE },
-      (row) => row !== undefined,
-    );
-  return candidates.find(isOurs) ?? null;
+function* findLedger<M extends Mode>(engine: Engine<M>, tables: readonly string[]): Steps<M, string | null> {
+  for (const name of tables) {
+    if (!hasOwnColumns(yield* step(engine.columnsOf(name)))) continue;
+    const sql = `SELECT 1 FROM "${name.replaceAll('"', '""')}" WHERE namespace = :namespace LIMIT 1`;
+    const isOurs = engine.driver.one(sql, { namespace: OWN_NAMESPACE }, (row) => row !== undefined);
+    if (yield* step(isOurs)) return name;
+  }
+  return null;
 }
 
-function columnsOf(driver: SqliteDriver, table: string): string[] {
-  return driver.all('SELECT name FROM pragma_table_info(:table)', { table }, (row) => String(row.name));
+function hasOwnColumns(columns: readonly string[]): boolean {
+  return OWN_COLUMNS.every((column) => columns.includes(column));
 }

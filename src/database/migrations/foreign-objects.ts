@@ -1,7 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import { type Engine, type Mode, type SchemaObject, type Steps, step } from '../drivers/driver.ts';
 import { sectionStatements } from './parser.ts';
-import { memoryDriver, readSchema, type SchemaObject } from './schema-objects.ts';
+import { migrateUp, readSchema } from './schema-objects.ts';
 import type { Migration } from './types.ts';
 
 /** An object that a pending migration makes, as it is right after its statement. */
@@ -18,75 +18,76 @@ interface Made extends SchemaObject {
  * @param present the migrations whose objects the file has by our ledger.
  * @throws CONFLICT, which names the object, the difference and the remedy; nothing was changed.
  */
-export function assertNoForeignObjects(
-  driver: SqliteDriver,
+export function* assertNoForeignObjects<M extends Mode>(
+  engine: Engine<M>,
   ledger: string,
   present: readonly Migration[],
   pending: readonly Migration[],
-): void {
-  const existing = new Map(readSchema(driver, ledger).map((object) => [object.name.toLowerCase(), object]));
+): Steps<M, void> {
+  const objects = yield* readSchema(engine, ledger);
+  const existing = new Map(objects.map((object) => [object.name.toLowerCase(), object]));
   if (existing.size === 0) return;
-  for (const made of objectsMadeBy(present, pending)) {
+  for (const made of yield* objectsMadeBy(engine, present, pending)) {
     const there = existing.get(made.name.toLowerCase());
     if (there === undefined || (made.mayExist && there.sql === made.sql)) continue;
-    const baseline = present.length === 0 ? versionOf(driver, ledger, pending) : null;
+    const baseline = present.length === 0 ? yield* versionOf(engine, objects, pending) : null;
     const remedy =
       baseline === null
         ? `use another file, rename that ${there.type}, or, if its tables are those of this library from elsewhere, make them equal to a version and record it with \`db.migrations.baseline(version)\` (\`proxyvault migrate baseline\`)`
         : `the file has exactly the tables of version ${baseline} and no record of its migrations: record them with \`db.migrations.baseline(${baseline})\` (\`proxyvault migrate baseline ${baseline}\`), then run up() again`;
+    const difference = differenceOf(there, yield* step(engine.columnsOf(there.name)), made);
     throw new ProxyVaultError(
       'CONFLICT',
-      `The file already has a ${there.type} named ${there.name}, which these migrations did not make${differenceOf(driver, there, made)}. Nothing was changed: ${remedy}.`,
+      `The file already has a ${there.type} named ${there.name}, which these migrations did not make${difference}. Nothing was changed: ${remedy}.`,
       { details: { object: there.name, type: there.type, baseline } },
     );
   }
 }
 
-function objectsMadeBy(present: readonly Migration[], pending: readonly Migration[]): Made[] {
-  const memory = memoryDriver();
-  try {
-    for (const migration of present) execute(memory, migration);
+function* objectsMadeBy<M extends Mode>(
+  engine: Engine<M>,
+  present: readonly Migration[],
+  pending: readonly Migration[],
+): Steps<M, Made[]> {
+  const tryOut = engine.tryOut(function* (twin): Steps<M, Made[]> {
+    for (const migration of present) yield* migrateUp(twin, migration);
     const made: Made[] = [];
-    const known = new Set(readSchema(memory).map(({ name }) => name));
-    for (const migration of pending) {
-      for (const { sql } of sectionStatements(migration, 'up')) {
-        memory.exec(sql);
-        for (const object of readSchema(memory).filter(({ name }) => !known.has(name))) {
-          known.add(object.name);
-          made.push({
-            ...object,
-            columns: columnsOf(memory, object.name),
-            mayExist: /\bIF\s+NOT\s+EXISTS\b/i.test(sql),
-          });
-        }
+    const known = new Set((yield* step(twin.objects())).map(({ name }) => name));
+    for (const { sql } of pending.flatMap((migration) => sectionStatements(migration, 'up'))) {
+      yield* step(twin.script(sql));
+      for (const object of yield* step(twin.objects())) {
+        if (known.has(object.name)) continue;
+        known.add(object.name);
+        const columns = yield* step(twin.columnsOf(object.name));
+        made.push({ ...object, columns, mayExist: /\bIF\s+NOT\s+EXISTS\b/i.test(sql) });
       }
     }
     return made;
-  } finally {
-    memory.close();
-  }
+  });
+  return yield* step(tryOut);
 }
 
 /** The newest version whose objects are all there, exactly; null if there is none. */
-function versionOf(driver: SqliteDriver, ledger: string, all: readonly Migration[]): number | null {
-  const actual = new Set(readSchema(driver, ledger).map(({ name, sql }) => `${name} ${sql}`));
-  const memory = memoryDriver();
-  try {
+function* versionOf<M extends Mode>(
+  engine: Engine<M>,
+  existing: readonly SchemaObject[],
+  all: readonly Migration[],
+): Steps<M, number | null> {
+  const actual = new Set(existing.map(({ name, sql }) => `${name} ${sql}`));
+  const tryOut = engine.tryOut(function* (twin): Steps<M, number | null> {
     let found: number | null = null;
     for (const migration of all) {
-      execute(memory, migration);
-      if (readSchema(memory).every(({ name, sql }) => actual.has(`${name} ${sql}`)))
-        found = migration.version;
+      yield* migrateUp(twin, migration);
+      const expected = yield* step(twin.objects());
+      if (expected.every(({ name, sql }) => actual.has(`${name} ${sql}`))) found = migration.version;
     }
     return found;
-  } finally {
-    memory.close();
-  }
+  });
+  return yield* step(tryOut);
 }
 
-function differenceOf(driver: SqliteDriver, there: SchemaObject, made: Made): string {
+function differenceOf(there: SchemaObject, columns: readonly string[], made: Made): string {
   if (there.type !== made.type) return `: a ${made.type} of that name is needed`;
-  const columns = columnsOf(driver, there.name);
   const missing = made.columns.filter((column) => !columns.includes(column));
   const extra = columns.filter((column) => !made.columns.includes(column));
   const parts = [
@@ -95,12 +96,4 @@ function differenceOf(driver: SqliteDriver, there: SchemaObject, made: Made): st
   ];
   if (parts.length > 0) return `: it is ${parts.join(' and ')}`;
   return there.sql === made.sql ? '' : ': its definition differs';
-}
-
-function execute(driver: SqliteDriver, migration: Migration): void {
-  for (const { sql } of sectionStatements(migration, 'up')) driver.exec(sql);
-}
-
-function columnsOf(driver: SqliteDriver, name: string): string[] {
-  return driver.all('SELECT name FROM pragma_table_info(:name)', { name }, (row) => String(row.name));
 }

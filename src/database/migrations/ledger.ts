@@ -1,6 +1,13 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Clock, Row } from '../drivers/driver.ts';
-import type { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import {
+  type Clock,
+  type Engine,
+  type Mode,
+  type Result,
+  type Row,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { NAME, Table, TIME, whole } from '../repositories/columns.ts';
 import { hasLedger } from './foreign-ledger.ts';
 import { type Migration, OWN_NAMESPACE } from './types.ts';
@@ -34,20 +41,20 @@ export interface LedgerLine {
  * The table `schema_migrations`, or whatever name it was given: a line for each applied migration, written in its
  * transaction.
  */
-export class Ledger {
+export class Ledger<M extends Mode> {
   /** As `assertLedgerName` takes it; SQL has it between quotes, since it may be a word of SQL. */
   readonly name: string;
-  readonly #driver: SqliteDriver;
+  readonly #engine: Engine<M>;
   readonly #clock: Clock;
 
-  constructor(name: string, driver: SqliteDriver, clock: Clock) {
+  constructor(name: string, engine: Engine<M>, clock: Clock) {
     this.name = name;
-    this.#driver = driver;
+    this.#engine = engine;
     this.#clock = clock;
   }
 
-  create(): void {
-    this.#driver.exec(`
+  create(): Result<M, void> {
+    return this.#engine.script(`
       CREATE TABLE IF NOT EXISTS "${this.name}" (
         position INTEGER PRIMARY KEY,
         namespace TEXT NOT NULL,
@@ -60,32 +67,33 @@ export class Ledger {
   }
 
   /** All lines in the order of application; none before the table exists. @throws as `hasLedger`; INVALID_ROW. */
-  read(): LedgerLine[] {
+  read(): Result<M, LedgerLine[]> {
     // In one snapshot: another process may make the table between two of these statements.
-    return this.#driver.snapshot(() => {
-      if (!hasLedger(this.#driver, this.name)) return [];
-      const table = ledgerTable(this.name);
-      const lines = this.#driver.all(`SELECT * FROM "${this.name}" ORDER BY position`, {}, (row) =>
-        toLine(table, row),
-      );
-      if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);
-      return lines;
-    });
+    return this.#engine.snapshot(() => this.#read());
   }
 
-  add({ namespace, version, name, checksum }: Migration): void {
-    this.#driver.run(
+  *#read(): Steps<M, LedgerLine[]> {
+    if (!(yield* hasLedger(this.#engine, this.name))) return [];
+    const table = ledgerTable(this.name);
+    const sql = `SELECT * FROM "${this.name}" ORDER BY position`;
+    const lines = yield* step(this.#engine.driver.all(sql, {}, (row) => toLine(table, row)));
+    if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);
+    return lines;
+  }
+
+  add({ namespace, version, name, checksum }: Migration): Result<M, number> {
+    return this.#engine.driver.run(
       `INSERT INTO "${this.name}" (position, namespace, version, name, checksum, applied_at)
        VALUES ((SELECT coalesce(max(position), 0) + 1 FROM "${this.name}"), :namespace, :version, :name, :checksum, :at)`,
       { namespace, version, name, checksum, at: new Date(this.#clock()).toISOString() },
     );
   }
 
-  remove({ namespace, name }: Migration): void {
-    this.#driver.run(`DELETE FROM "${this.name}" WHERE namespace = :namespace AND name = :name`, {
-      namespace,
-      name,
-    });
+  remove({ namespace, name }: Migration): Result<M, number> {
+    return this.#engine.driver.run(
+      `DELETE FROM "${this.name}" WHERE namespace = :namespace AND name = :name`,
+      { namespace, name },
+    );
   }
 }
 

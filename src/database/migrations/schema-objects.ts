@@ -1,17 +1,9 @@
 import { createHash } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { SqliteDriver } from '../drivers/sqlite/driver.ts';
+import { type Engine, type Mode, type SchemaObject, type Steps, step } from '../drivers/driver.ts';
 import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
-
-/** One table, index, trigger or view. */
-export interface SchemaObject {
-  type: string;
-  name: string;
-  /** With white space folded. */
-  sql: string;
-}
 
 /** How a database's schema differs from what its migrations make. */
 export interface SchemaComparison {
@@ -24,24 +16,34 @@ export interface SchemaComparison {
 }
 
 /** Every object of a database but the engine's own and the migration ledger. */
-export function readSchema(driver: SqliteDriver, ledger = ''): SchemaObject[] {
-  return driver.all(
-    `SELECT type, name, sql FROM sqlite_schema
-     WHERE sql IS NOT NULL AND name <> :ledger COLLATE NOCASE AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-     ORDER BY type, name`,
-    { ledger },
-    (row) => ({ type: String(row.type), name: String(row.name), sql: String(row.sql).replace(/\s+/g, ' ') }),
-  );
+export function* readSchema<M extends Mode>(engine: Engine<M>, ledger: string): Steps<M, SchemaObject[]> {
+  const objects = yield* step(engine.objects());
+  return objects.filter(({ name }) => name.toLowerCase() !== ledger.toLowerCase());
 }
 
-/** Compares the database with a fresh one in memory that the same migrations made. */
-export function compareSchema(
-  driver: SqliteDriver,
+/** Whether any table but the migration ledger has a row. */
+export function* hasRows<M extends Mode>(engine: Engine<M>, ledger: string): Steps<M, boolean> {
+  for (const { type, name } of yield* readSchema(engine, ledger)) {
+    if (type !== 'table') continue;
+    const sql = `SELECT 1 FROM "${name.replaceAll('"', '""')}" LIMIT 1`;
+    if (yield* step(engine.driver.one(sql, {}, (row) => row !== undefined))) return true;
+  }
+  return false;
+}
+
+/** Compares the database with an empty one on which the same migrations were tried out. */
+export function* compareSchema<M extends Mode>(
+  engine: Engine<M>,
   ledger: string,
   migrations: readonly Migration[],
-): SchemaComparison {
-  const actual = readSchema(driver, ledger);
-  const expected = schemaOf(migrations);
+): Steps<M, SchemaComparison> {
+  const actual = yield* readSchema(engine, ledger);
+  const expected = yield* step(
+    engine.tryOut(function* (twin) {
+      for (const migration of migrations) yield* migrateUp(twin, migration);
+      return yield* step(twin.objects());
+    }),
+  );
   const actualByName = new Map(actual.map((object) => [object.name, object]));
   const expectedNames = new Set(expected.map((object) => object.name));
   return {
@@ -55,8 +57,12 @@ export function compareSchema(
 }
 
 /** @throws INVALID_INPUT if an object that the migrations make is missing or another one. */
-export function assertSchema(driver: SqliteDriver, ledger: string, migrations: readonly Migration[]): void {
-  const { missing, changed } = compareSchema(driver, ledger, migrations);
+export function* assertSchema<M extends Mode>(
+  engine: Engine<M>,
+  ledger: string,
+  migrations: readonly Migration[],
+): Steps<M, void> {
+  const { missing, changed } = yield* compareSchema(engine, ledger, migrations);
   const wrong = [...missing.map((name) => `${name} is missing`), ...changed.map((name) => `${name} differs`)];
   if (wrong.length > 0) {
     throw new ProxyVaultError(
@@ -66,26 +72,7 @@ export function assertSchema(driver: SqliteDriver, ledger: string, migrations: r
   }
 }
 
-function schemaOf(migrations: readonly Migration[]): SchemaObject[] {
-  const memory = memoryDriver();
-  try {
-    for (const migration of migrations) {
-      for (const { sql } of sectionStatements(migration, 'up')) memory.exec(sql);
-    }
-    return readSchema(memory);
-  } finally {
-    memory.close();
-  }
-}
-
-/** An empty database, to see what migrations make. */
-export function memoryDriver(): SqliteDriver {
-  return new SqliteDriver({
-    path: ':memory:',
-    readonly: false,
-    durability: 'normal',
-    busyTimeoutMs: 0,
-    maxReaders: 0,
-    log: null,
-  });
+/** Makes what a migration makes, on an empty database. */
+export function* migrateUp<M extends Mode>(twin: Engine<M>, migration: Migration): Steps<M, void> {
+  for (const { sql } of sectionStatements(migration, 'up')) yield* step(twin.script(sql));
 }

@@ -1,4 +1,4 @@
-import type { ProxyConfig } from '../../model/types.ts';
+import type { ProxyConfig } from '../../model/proxy.ts';
 import { assertFunction, assertId, notFound } from '../../model/validation.ts';
 import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';

@@ -2,33 +2,11 @@ import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
-import { type Login, PROXY_PROTOCOLS, type ProxyAddress } from '../../model/types.ts';
+import { type Login, loginSchema } from '../../model/login.ts';
+import { PROXY_PROTOCOLS, type ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertObject } from '../../model/validation.ts';
-import { webUrlProblem } from '../../model/web-url.ts';
 import type { Row } from '../drivers/driver.ts';
 import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-
-/** RFC 1929 allows 255 bytes for SOCKS5; HTTP proxies and their session options take more. */
-const part = z
-  .string()
-  .max(1024)
-  .regex(/^\P{Cc}*$/u, 'has a control character')
-  .refine((text) => text.isWellFormed(), 'is not well-formed');
-
-const rotateUrl = z.string().transform((value, context) => {
-  const problem = webUrlProblem(value);
-  if (problem === null) return value;
-  context.addIssue(problem);
-  return z.NEVER;
-});
-
-/** What is secret of a proxy: not all of it may be empty. */
-export const loginSchema = z
-  .strictObject({ username: part, password: part, rotateUrl: rotateUrl.optional() })
-  .refine(
-    ({ username, password, rotateUrl }) => username !== '' || password !== '' || rotateUrl !== undefined,
-    'username and password are both empty',
-  );
 
 export const encryptedSchema = z.strictObject({
   ciphertext: z.string(),

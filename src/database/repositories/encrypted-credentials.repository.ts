@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import { type Login, loginSchema } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertObject, assertWhole, notFound, parse } from '../../model/validation.ts';
 import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
@@ -10,7 +11,6 @@ import {
   type CredentialCount,
   encryptedSchema,
   isSame,
-  loginSchema,
   malformedAddress,
   movedError,
   notFoundThere,

@@ -1,4 +1,5 @@
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import type { Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';

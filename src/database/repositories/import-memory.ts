@@ -1,6 +1,7 @@
 import { Spool } from '../../files/spool.ts';
+import type { ProxyInput } from '../../model/proxy.ts';
 import type { SqlValue } from '../drivers/driver.ts';
-import type { ProxyIdentity, ValidProxy } from './proxy-record.ts';
+import type { ProxyIdentity } from './proxy-record.ts';
 
 /** The positions of proxies, a bit each. */
 class Positions {
@@ -56,7 +57,7 @@ function toNumber(fingerprint: string): number {
 export interface Undecided {
   /** Its place in the list, from 0. */
   index: number;
-  input: ValidProxy;
+  input: ProxyInput;
   identity: ProxyIdentity;
   /** The one proxy that the pool has with its address and username; null if there are several. */
   only: { id: string; position: number } | null;

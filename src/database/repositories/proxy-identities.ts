@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { CredentialCipher } from '../../keys/credential-cipher.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
 import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
 import { isUnreadable } from './credential-record.ts';

@@ -1,4 +1,5 @@
-import type { Login, ProxyInput } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
 import { atIndex, parse } from '../../model/validation.ts';
 import type { Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
@@ -13,9 +14,7 @@ import {
   flagOf,
   INSERT_FIRST_PROXY,
   INSERT_PROXY,
-  inputSchema,
   toParams,
-  type ValidProxy,
 } from './proxy-record.ts';
 import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { Repository } from './repository.ts';
@@ -95,7 +94,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
     for (const proxy of proxies) {
       const index = this.#memory.read++;
       try {
-        const outcome = yield* this.#store({ index, input: parse(inputSchema, proxy, 'proxy') });
+        const outcome = yield* this.#store({ index, input: parse(proxyInputSchema, proxy, 'proxy') });
         if (outcome !== null) count(outcome);
       } catch (error) {
         throw atIndex(error, index - before);
@@ -154,7 +153,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
   }
 
   /** Says whether the statement has added it. */
-  *#add(sql: string, input: ValidProxy, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
+  *#add(sql: string, input: ProxyInput, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
     const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
     if (((yield this.db.run(sql, params)) as number) === 0) return false;

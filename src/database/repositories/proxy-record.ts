@@ -1,29 +1,21 @@
-import { z } from 'zod';
-
+import type { z } from 'zod';
 import { ProxyVaultError } from '../../errors.ts';
+import { geolocationSchema } from '../../model/geolocation.ts';
+import { MAX_PORT } from '../../model/host.ts';
 import {
-  type Geolocation,
   PROXY_PROTOCOLS,
   PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
-  type ProxyProtocol,
-  type ProxyStatus,
-} from '../../model/types.ts';
-import { hostSchema, idSchema, parse, text } from '../../model/validation.ts';
+  type ProxyFilter,
+  type ProxyInput,
+  proxyFilterSchema,
+  type proxyUpdateSchema,
+} from '../../model/proxy.ts';
+import { parse } from '../../model/validation.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { loginSchema } from './credential-record.ts';
-
-/** Which proxies are meant; an absent field leaves it open. */
-export interface ProxyFilter {
-  status?: ProxyStatus | undefined;
-  protocol?: ProxyProtocol | undefined;
-  region?: string | undefined;
-  /** Part of the name or host, in any case of its ASCII letters. */
-  search?: string | undefined;
-}
 
 export interface ProxyListing extends ProxyFilter {
   /** 1 to 10,000; 100 unless given. */
@@ -54,78 +46,9 @@ export interface ProxyIdentity extends ProxyUser {
 /** The login in an identity. */
 export type LoginFingerprints = Pick<ProxyIdentity, 'username_fingerprint' | 'password_fingerprint'>;
 
-const geolocationSchema: z.ZodType<Geolocation> = z.strictObject({
-  country: z
-    .string()
-    .regex(/^[A-Z]{2}$/, 'is not ISO 3166-1 alpha-2')
-    .optional(),
-  city: text(256).optional(),
-  region: text(256).optional(),
-  latitude: z.number().min(-90).max(90).optional(),
-  longitude: z.number().min(-180).max(180).optional(),
-  asn: z.int().min(0).max(4_294_967_295).optional(),
-  timezone: text(64).optional(),
-});
-
-/** An HTTP or HTTPS proxy gets the names of its targets, so no client resolves them. */
-export const ONLY_SOCKS =
-  'false is for socks4 and socks5 alone: http and https proxies always resolve the names of targets';
-
-const fields = {
-  name: text(256),
-  host: hostSchema,
-  port: z.int().min(1).max(65_535),
-  protocol: z.enum(PROXY_PROTOCOLS),
-  status: z.enum(PROXY_STATUSES),
-  /** Whole milliseconds; `updateStats` takes parts of them too. */
-  latency: z.int().nonnegative().nullable(),
-  region: text(128).nullable(),
-  geolocation: geolocationSchema.nullable(),
-  remoteDns: z.boolean(),
-};
-
-export const inputSchema = z
-  .strictObject({
-    host: fields.host,
-    port: fields.port,
-    protocol: fields.protocol,
-    name: fields.name.optional(),
-    id: idSchema.optional(),
-    status: fields.status.optional(),
-    latency: fields.latency.optional(),
-    region: fields.region.optional(),
-    geolocation: fields.geolocation.optional(),
-    remoteDns: fields.remoteDns.optional(),
-    credentials: loginSchema.nullable().optional(),
-  })
-  .refine(({ remoteDns, protocol }) => remoteDns !== false || protocol.startsWith('socks'), {
-    path: ['remoteDns'],
-    message: ONLY_SOCKS,
-  });
-
-export type ValidProxy = z.infer<typeof inputSchema>;
-
-/** The times may be given back by those who update what they have read; they are ours to set. */
-export const updateSchema = z
-  .strictObject({
-    ...fields,
-    id: idSchema,
-    failureCount: z.int().nonnegative(),
-    totalRequests: z.int().nonnegative(),
-    successRate: z.number().min(0).max(100),
-    lastUsedAt: z.unknown().optional(),
-    createdAt: z.unknown().optional(),
-    updatedAt: z.unknown().optional(),
-  })
-  .partial();
-
-export const filterSchema = z
-  .strictObject({ status: fields.status, protocol: fields.protocol, region: text(128), search: text(256) })
-  .partial();
-
 /** The WHERE clause of a filter, put together from fixed pieces, so that each keeps its index. */
 export function whereOf(filter: ProxyFilter): { where: string; params: Params } {
-  const { status, protocol, region, search } = parse(filterSchema, filter, 'filter');
+  const { status, protocol, region, search } = parse(proxyFilterSchema, filter, 'filter');
   const params: Record<string, string> = {};
   const pieces: string[] = [];
   const add = (piece: string, name: string, value: string | undefined): void => {
@@ -168,13 +91,13 @@ export const INSERT_OTHER_PROXY = `
   ON CONFLICT DO NOTHING`;
 
 /** The name of a proxy that was given none. */
-export function defaultName({ host, port }: Pick<ValidProxy, 'host' | 'port'>): string {
+export function defaultName({ host, port }: Pick<ProxyInput, 'host' | 'port'>): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** The parameters of an insert. */
 export function toParams(
-  input: ValidProxy,
+  input: ProxyInput,
   id: string,
   identity: ProxyUser & { password_fingerprint: string | null },
   now: string,
@@ -200,7 +123,7 @@ export function toParams(
 }
 
 /** The parameters of an update: null keeps a field, and where null is a value a flag says that it is set. */
-export function toUpdateParams(id: string, changes: z.infer<typeof updateSchema>, now: string): Params {
+export function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSchema>, now: string): Params {
   const { latency, region, geolocation } = changes;
   return {
     id,
@@ -232,7 +155,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   id: ID,
   name: TEXT,
   host: HOST,
-  port: whole(1, 65_535),
+  port: whole(1, MAX_PORT),
   protocol: oneOf(PROXY_PROTOCOLS),
   status: oneOf(PROXY_STATUSES),
   latency: nullable(whole()),

@@ -1,5 +1,6 @@
-import type { ProxyAddress } from '../../model/types.ts';
-import { assertId, assertWhole, parse, text } from '../../model/validation.ts';
+import { text } from '../../model/fields.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
+import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';

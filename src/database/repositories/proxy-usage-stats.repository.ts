@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { ProxyUsage } from '../../model/types.ts';
+import type { ProxyUsage } from '../../model/usage.ts';
 import {
   assertBoolean,
   assertId,

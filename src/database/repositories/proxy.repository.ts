@@ -1,5 +1,16 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { ProxyAddress, ProxyConfig, ProxyInput, ProxyProtocol, ProxyStatus } from '../../model/types.ts';
+import {
+  ONLY_SOCKS,
+  type ProxyAddress,
+  type ProxyConfig,
+  type ProxyFilter,
+  type ProxyInput,
+  type ProxyProtocol,
+  type ProxyStatus,
+  proxyFilterSchema,
+  proxyInputSchema,
+  proxyUpdateSchema,
+} from '../../model/proxy.ts';
 import {
   assertBoolean,
   assertId,
@@ -21,19 +32,13 @@ import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, ProxyImport } from './proxy-import.ts';
 import {
   alreadyThere,
-  filterSchema,
   INSERT_OTHER_PROXY,
   INSERT_PROXY,
-  inputSchema,
-  ONLY_SOCKS,
-  type ProxyFilter,
   type ProxyListing,
   type ProxyPage,
   toParams,
   toProxy,
   toUpdateParams,
-  updateSchema,
-  type ValidProxy,
   whereOf,
 } from './proxy-record.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
@@ -67,7 +72,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * @throws INVALID_INPUT; CONFLICT, with `details.existingId`, if the id or the identity is taken; KEY_MISSING, KEY_MISMATCH.
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
-    const input = parse(inputSchema, proxy, 'proxy');
+    const input = parse(proxyInputSchema, proxy, 'proxy');
     return this.db.transaction(() => this.#create(input));
   }
 
@@ -120,12 +125,12 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   findByStatus(status: ProxyStatus): Result<M, ProxyConfig[]> {
-    parse(filterSchema, { status }, 'filter');
+    parse(proxyFilterSchema, { status }, 'filter');
     return this.db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, this.#listed);
   }
 
   findByProtocol(protocol: ProxyProtocol): Result<M, ProxyConfig[]> {
-    parse(filterSchema, { protocol }, 'filter');
+    parse(proxyFilterSchema, { protocol }, 'filter');
     return this.db.all(
       `SELECT * FROM proxies WHERE protocol = :protocol ORDER BY id`,
       { protocol },
@@ -134,7 +139,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   findByRegion(region: string): Result<M, ProxyConfig[]> {
-    parse(filterSchema, { region }, 'filter');
+    parse(proxyFilterSchema, { region }, 'filter');
     return this.db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
   }
 
@@ -180,7 +185,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
    */
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
-    const changes = parse(updateSchema, updates, 'proxy');
+    const changes = parse(proxyUpdateSchema, updates, 'proxy');
     if (changes.id !== undefined && changes.id !== id) {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
     }
@@ -219,7 +224,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     );
   }
 
-  *#create(input: ValidProxy): Steps<M, ProxyConfig> {
+  *#create(input: ProxyInput): Steps<M, ProxyConfig> {
     const identity = this.#identities.of(input, input.credentials);
     const id = input.id ?? newId();
     const params = toParams(input, id, identity, this.now());
@@ -239,7 +244,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     const created: ProxyConfig[] = [];
     for (const proxy of proxies) {
       try {
-        created.push(yield* this.#create(parse(inputSchema, proxy, 'proxy')));
+        created.push(yield* this.#create(parse(proxyInputSchema, proxy, 'proxy')));
       } catch (error) {
         throw atIndex(error, created.length);
       }

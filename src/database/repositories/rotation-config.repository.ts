@@ -1,40 +1,17 @@
-import { z } from 'zod';
-import { ROTATION_STRATEGIES, type RotationConfig, type RotationStrategy } from '../../model/types.ts';
-import { idSchema, parse, text } from '../../model/validation.ts';
+import type { z } from 'zod';
+import {
+  ROTATION_STRATEGIES,
+  type RotationConfig,
+  type RotationStrategy,
+  rotationConfigUpdateSchema,
+  strategyOptionsSchema,
+  strategySchema,
+} from '../../model/rotation.ts';
+import { parse } from '../../model/validation.ts';
 import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
 import { Repository } from './repository.ts';
-
-const strategySchema = z.enum(ROTATION_STRATEGIES);
-const hourSchema = z.int().min(0).max(24);
-
-/** Zod leaves out an entry `__proto__` without a word. */
-const weightsSchema = z
-  .unknown()
-  .refine(
-    (value) => typeof value !== 'object' || value === null || !Object.hasOwn(value, '__proto__'),
-    'no proxy has the id "__proto__"',
-  )
-  .pipe(z.record(idSchema, z.number().positive()));
-
-const optionsSchema = z.strictObject({
-  weights: weightsSchema.optional(),
-  regions: z.array(text(128)).optional(),
-  stickyTtlMs: z.int().positive().optional(),
-  stickyByDefault: z.boolean().optional(),
-  schedule: z
-    .array(
-      z.strictObject({
-        from: hourSchema,
-        to: hourSchema,
-        strategy: strategySchema.optional(),
-        region: text(128).optional(),
-      }),
-    )
-    .optional(),
-  custom: text(128).optional(),
-});
 
 export const ROTATION_CONFIG = new Table('rotation_config', ['id'], {
   id: whole(1, 1),
@@ -42,21 +19,9 @@ export const ROTATION_CONFIG = new Table('rotation_config', ['id'], {
   interval_ms: nullable(whole(1)),
   max_requests_per_proxy: nullable(whole(1)),
   failure_threshold: nullable(whole(1)),
-  config_json: nullable(json(optionsSchema)),
+  config_json: nullable(json(strategyOptionsSchema)),
   updated_at: nullable(TIME),
 });
-
-const updateSchema = z
-  .strictObject({
-    strategy: strategySchema,
-    intervalMs: z.int().positive().nullable(),
-    maxRequestsPerProxy: z.int().positive().nullable(),
-    failureThreshold: z.int().positive().nullable(),
-    options: optionsSchema,
-    // Given back by those who update what they have got; it is ours to set.
-    updatedAt: z.unknown().optional(),
-  })
-  .partial();
 
 const DEFAULTS: RotationConfig = {
   strategy: 'round-robin',
@@ -80,12 +45,12 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
    * @throws INVALID_INPUT for an unknown field or strategy, or a number out of range.
    */
   update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
-    const changes = parse(updateSchema, config, 'rotation configuration');
+    const changes = parse(rotationConfigUpdateSchema, config, 'rotation configuration');
     return this.db.transaction(() => this.#merge(changes));
   }
 
   /** The options are typed JSON, which SQL cannot merge portably: read and written under one lock. */
-  *#merge(changes: z.infer<typeof updateSchema>): Steps<M, RotationConfig> {
+  *#merge(changes: z.infer<typeof rotationConfigUpdateSchema>): Steps<M, RotationConfig> {
     const current = (yield this.get()) as RotationConfig;
     const options = { ...current.options, ...changes.options };
     const kept = <T>(changed: T | undefined, before: T): T => (changed === undefined ? before : changed);
@@ -147,7 +112,7 @@ function toConfig(row: Row | undefined): RotationConfig {
       ? most
       : table.refuse(row, 'max_requests_per_proxy'),
     failureThreshold: is.failure_threshold.is(threshold) ? threshold : table.refuse(row, 'failure_threshold'),
-    options: row.config_json === null ? {} : table.json(row, 'config_json', optionsSchema),
+    options: row.config_json === null ? {} : table.json(row, 'config_json', strategyOptionsSchema),
     updatedAt:
       updated === null ? null : fromStored(TIME.is(updated) ? updated : table.refuse(row, 'updated_at')),
   };

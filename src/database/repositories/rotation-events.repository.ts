@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/types.ts';
+import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/rotation.ts';
 import { assertId, assertIterable, assertObject, assertWhole } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';

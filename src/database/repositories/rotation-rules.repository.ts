@@ -1,143 +1,40 @@
 import { v7 as uuidv7 } from 'uuid';
-import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { normalizeDomainPattern } from '../../model/domain.ts';
 import {
-  type ConditionLogic,
-  PROXY_PROTOCOLS,
-  ROTATION_STRATEGIES,
   type RotationRule,
-} from '../../model/types.ts';
+  type RotationRuleInput,
+  ruleFields,
+  ruleInputSchema,
+  ruleUpdateSchema,
+  storedConditionsSchema,
+} from '../../model/rules.ts';
 import {
   assertBoolean,
   assertFunction,
   assertId,
   assertObject,
-  hostDomainSchema,
-  idSchema,
   notFound,
   parse,
-  text,
 } from '../../model/validation.ts';
-import { withoutLogin } from '../../model/web-url.ts';
 import type { Mode, Params, Result, Row, Steps } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
-/** A new rule. It joins its conditions by AND, stops on a match and is enabled unless it says otherwise. */
-export interface RotationRuleInput extends Pick<RotationRule, 'name' | 'conditions' | 'actions'> {
-  id?: string | undefined;
-  priority?: number | undefined;
-  conditionLogic?: ConditionLogic | undefined;
-  stopOnMatch?: boolean | undefined;
-  enabled?: boolean | undefined;
-}
-
 /** Hears of each row that holds no valid rule and is left out; its `details` name the row. */
 export interface ReadRulesOptions {
   onInvalid?: ((error: ProxyVaultError) => void) | undefined;
 }
 
-const textField = z.enum(['protocol', 'region']);
-const numberField = z.enum(['hour', 'weekday', 'failureCount', 'latency', 'successRate']);
-const pair = z.tuple([z.number(), z.number()], { error: 'must be two numbers, the first and the last' });
-
-/** Of a URL or `host:port` the host; any other text as it stands, since a part of a domain is no domain. */
-const domainPart = text(1024).transform((value, context) => {
-  const isWhole = /[/@?#]|\.[^:]*:\d*$/.test(value);
-  const parsed = isWhole ? normalizeDomainPattern(value, { wildcards: false }) : { pattern: value };
-  if ('pattern' in parsed && !/\s/.test(parsed.pattern)) return parsed.pattern;
-  context.addIssue('must be a part of a domain, such as .example');
-  return z.NEVER;
-});
-
-/** What a text may be compared with as a whole, and what it may begin with, end with or contain. */
-interface Operands {
-  whole: z.ZodType<string>;
-  part: z.ZodType<string>;
-}
-
-const ANY_TEXT: Operands = { whole: text(1024), part: text(1024) };
-
-/** Rules are stored and shown in clear. */
-const urlText = text(1024).transform(withoutLogin);
-const URL_TEXT: Operands = { whole: urlText, part: urlText };
-
-function textCondition<F extends string>(field: z.ZodType<F, F>, { whole, part }: Operands) {
-  return z.discriminatedUnion('operator', [
-    z.strictObject({ field, operator: z.enum(['equals', 'not-equals']), value: whole }),
-    z.strictObject({ field, operator: z.enum(['contains', 'starts-with', 'ends-with']), value: part }),
-    z.strictObject({ field, operator: z.enum(['in', 'not-in']), value: z.array(whole).min(1).max(1000) }),
-  ]);
-}
-
-/** Conditions, in which a domain may be compared with `domain`. */
-function conditionsOf(domain: Operands) {
-  const condition = z.discriminatedUnion('field', [
-    textCondition(z.literal('domain'), domain),
-    textCondition(z.literal('url'), URL_TEXT),
-    textCondition(textField, ANY_TEXT),
-    z.discriminatedUnion('operator', [
-      z.strictObject({
-        field: numberField,
-        operator: z.enum(['equals', 'not-equals', 'greater-than', 'less-than']),
-        value: z.number(),
-      }),
-      z.strictObject({
-        field: numberField,
-        operator: z.enum(['in', 'not-in']),
-        value: z.array(z.number()).min(1).max(1000),
-      }),
-      z.strictObject({ field: numberField, operator: z.literal('between'), value: pair }),
-    ]),
-  ]);
-  return z.array(condition).min(1).max(100);
-}
-
-const actionSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('use-proxy'), proxyId: idSchema }),
-  z.strictObject({ type: z.literal('use-region'), region: text(128) }),
-  z.strictObject({ type: z.literal('use-protocol'), protocol: z.enum(PROXY_PROTOCOLS) }),
-  z.strictObject({ type: z.literal('use-strategy'), strategy: z.enum(ROTATION_STRATEGIES) }),
-  z.strictObject({ type: z.literal('block') }),
-]);
-
-/** What is stored. An older version stored domains as they were written. */
-const conditionsSchema = conditionsOf(ANY_TEXT);
-const actionsSchema = z.array(actionSchema).min(1).max(100);
-
-const fields = {
-  name: text(256),
-  priority: z.int().min(-1_000_000_000).max(1_000_000_000),
-  conditions: conditionsOf({ whole: hostDomainSchema, part: domainPart }),
-  conditionLogic: z.enum(['AND', 'OR']),
-  actions: actionsSchema,
-  stopOnMatch: z.boolean(),
-  enabled: z.boolean(),
-};
-
-const inputSchema = z.strictObject({
-  ...fields,
-  id: idSchema.optional(),
-  priority: fields.priority.default(0),
-  conditionLogic: fields.conditionLogic.default('AND'),
-  stopOnMatch: fields.stopOnMatch.default(true),
-  enabled: fields.enabled.default(true),
-});
-
-/** `createdAt` may be given back by those who update what they have read; it is ours to set. */
-const updateSchema = z.strictObject({ ...fields, id: idSchema, createdAt: z.unknown().optional() }).partial();
-
 export const ROTATION_RULES = new Table('rotation_rules', ['id'], {
   id: ID,
   name: TEXT,
   priority: whole(Number.MIN_SAFE_INTEGER),
-  conditions_json: json(conditionsSchema),
-  condition_logic: oneOf(['AND', 'OR']),
-  actions_json: json(actionsSchema),
+  conditions_json: json(storedConditionsSchema),
+  condition_logic: oneOf(ruleFields.conditionLogic.options),
+  actions_json: json(ruleFields.actions),
   stop_on_match: FLAG,
   enabled: FLAG,
   created_at: TIME,
@@ -147,7 +44,7 @@ export const ROTATION_RULES = new Table('rotation_rules', ['id'], {
 export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Stores a rule and gives it. @throws INVALID_INPUT; CONFLICT if the id is taken. */
   create(rule: RotationRuleInput): Result<M, RotationRule> {
-    const { id = uuidv7(), ...input } = parse(inputSchema, rule, 'rotation rule');
+    const { id = uuidv7(), ...input } = parse(ruleInputSchema, rule, 'rotation rule');
     return this.db.one(
       `INSERT INTO rotation_rules (id, name, priority, conditions_json, condition_logic, actions_json, stop_on_match, enabled, created_at)
        VALUES (:id, :name, :priority, :conditions, :logic, :actions, :stop, :enabled, :now)
@@ -200,7 +97,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
    * @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read.
    */
   update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
-    const changes = parse(updateSchema, updates, 'rotation rule');
+    const changes = parse(ruleUpdateSchema, updates, 'rotation rule');
     if (changes.id !== undefined && changes.id !== id) {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a rotation rule cannot change: create another.');
     }
@@ -298,9 +195,9 @@ function toRule(row: Row): RotationRule {
     id: is.id.is(row.id) ? row.id : table.refuse(row, 'id'),
     name: is.name.is(row.name) ? row.name : table.refuse(row, 'name'),
     priority: is.priority.is(row.priority) ? row.priority : table.refuse(row, 'priority'),
-    conditions: table.json(row, 'conditions_json', conditionsSchema),
+    conditions: table.json(row, 'conditions_json', storedConditionsSchema),
     conditionLogic: is.condition_logic.is(logic) ? logic : table.refuse(row, 'condition_logic'),
-    actions: table.json(row, 'actions_json', actionsSchema),
+    actions: table.json(row, 'actions_json', ruleFields.actions),
     stopOnMatch: (FLAG.is(stops) ? stops : table.refuse(row, 'stop_on_match')) === 1,
     enabled: (FLAG.is(row.enabled) ? row.enabled : table.refuse(row, 'enabled')) === 1,
     createdAt: fromStored(TIME.is(created) ? created : table.refuse(row, 'created_at')),

@@ -1,38 +1,11 @@
-import { z } from 'zod';
-import { matchingPatterns } from '../../model/domain.ts';
-import type { DomainProxyMapping } from '../../model/types.ts';
-import { assertId, domainSchema, idSchema, notFound, parse, parseDomain } from '../../model/validation.ts';
+import { matchingPatterns, parseDomain } from '../../model/domain.ts';
+import { type DomainProxyMapping, mappingSchema, mappingUpdateSchema } from '../../model/sticky.ts';
+import { assertId, notFound, parse } from '../../model/validation.ts';
 import type { Mode, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
 import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
-
-const ttlSchema = z.int().positive().nullable();
-const timeSchema = z.union([z.date(), z.string()]);
-
-const mappingSchema = z.strictObject({
-  domain: domainSchema,
-  proxyId: idSchema,
-  ttl: ttlSchema.optional(),
-  requestCount: z.int().nonnegative().optional(),
-  // Given back by those who store what they have read; these follow from the domain and the time.
-  isWildcard: z.unknown().optional(),
-  createdAt: z.unknown().optional(),
-  lastUsed: z.unknown().optional(),
-});
-
-const updateSchema = z
-  .strictObject({
-    domain: domainSchema,
-    proxyId: idSchema,
-    ttl: ttlSchema,
-    requestCount: z.int().nonnegative(),
-    lastUsed: timeSchema,
-    isWildcard: z.unknown().optional(),
-    createdAt: z.unknown().optional(),
-  })
-  .partial();
 
 export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
   domain: ID,
@@ -133,7 +106,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
       ttl,
       requestCount,
       lastUsed,
-    } = parse(updateSchema, updates, 'sticky session');
+    } = parse(mappingUpdateSchema, updates, 'sticky session');
     const { pattern } = parseDomain(domain);
     return this.db.run(
       `UPDATE sticky_sessions SET

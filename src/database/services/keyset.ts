@@ -12,7 +12,8 @@ import type {
 import { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { asMissing, fingerprintKeyOf, mismatchError, type RootKeys } from '../../keys/root-keys.ts';
 import { SecretKey, type WrappedKey } from '../../keys/secret-key.ts';
-import type { Login, ProxyAddress } from '../../model/types.ts';
+import type { Login } from '../../model/login.ts';
+import type { ProxyAddress } from '../../model/proxy.ts';
 import type { Scope, Session, Steps } from '../drivers/driver.ts';
 import { KEY_ID } from '../repositories/columns.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';

@@ -1,11 +1,11 @@
-import { type Scheme, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
-import type { ListedGeolocation } from '../types.ts';
+import { type Geolocation, MAX_ASN } from '../../model/geolocation.ts';
+import { Refused } from '../parts/refused.ts';
+import { type Scheme, schemesNamed } from '../parts/scheme.ts';
 
 /** What the words after a proxy say. */
 export interface Annotation {
   schemes: readonly Scheme[];
-  geolocation?: Readonly<ListedGeolocation>;
+  geolocation?: Readonly<Geolocation>;
   /** Whole milliseconds. */
   latency?: number;
   /** Whether there are words that the pool has no place for. */
@@ -134,7 +134,7 @@ function readWord(word: string, said: Omit<Annotation, 'schemes'>): boolean {
     return true;
   }
   const asn = Number(ASN.exec(word)?.[1]);
-  if (asn >= 1 && asn <= 4_294_967_295) {
+  if (asn >= 1 && asn <= MAX_ASN) {
     said.geolocation = { ...said.geolocation, asn };
     return true;
   }

@@ -1,6 +1,6 @@
-import type { Piece } from '../address.ts';
-import { isUnsupported, requireSchemes, type Scheme } from '../protocol.ts';
-import { Refused } from '../refused.ts';
+import type { Piece } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { isUnsupported, requireSchemes, type Scheme } from '../parts/scheme.ts';
 import { PROTOCOL } from './annotation.ts';
 
 /** A proxy without the words that stood before it, and the protocols that they named. */

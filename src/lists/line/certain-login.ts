@@ -1,7 +1,7 @@
-import { readAddress } from '../address.ts';
-import { namesProtocol, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
-import type { LineForm } from '../types.ts';
+import type { LineForm } from '../options.ts';
+import { readAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { namesProtocol, schemesNamed } from '../parts/scheme.ts';
 import { isAnnotation, isPlaceOrKind } from './annotation.ts';
 
 /** A login as the line has it, not decoded yet. */

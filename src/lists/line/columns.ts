@@ -1,10 +1,10 @@
 import { isIPv6 } from 'node:net';
 
 import { parsePort } from '../../model/host.ts';
-import { type Piece, readAddress, toAddress } from '../address.ts';
-import { namesProtocol, type Scheme, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
-import type { ListedProxy } from '../types.ts';
+import { type Piece, readAddress, toAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { namesProtocol, type Scheme, schemesNamed } from '../parts/scheme.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
 import { assertCertain, doubtful } from './certain-login.ts';
 

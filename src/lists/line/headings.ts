@@ -1,6 +1,7 @@
-import { schemesNamed } from '../protocol.ts';
-import type { LineVerdict, ParseOptions } from '../types.ts';
-import { readProxyLine } from './line.ts';
+import type { ParseOptions } from '../options.ts';
+import { schemesNamed } from '../parts/scheme.ts';
+import type { LineVerdict } from '../verdicts.ts';
+import { readProxyLine } from './parse-line.ts';
 
 const LONGEST = 40;
 /** A protocol alone, as `SOCKS5`, `[socks5]`, `# HTTP proxies:`, `Type: SOCKS4`, `=== SOCKS4 list ===` or a YAML key. */

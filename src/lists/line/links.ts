@@ -1,8 +1,8 @@
 import { parsePort } from '../../model/host.ts';
-import { type Piece, toAddress } from '../address.ts';
-import { Refused } from '../refused.ts';
-import type { ListedProxy } from '../types.ts';
-import { decodePercent } from '../url.ts';
+import { type Piece, toAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { decodePercent } from '../parts/url.ts';
+import type { ListedProxy } from '../verdicts.ts';
 
 /** `tg://socks?…`, `https://t.me/socks?…`, and the same of `proxy`. */
 const LINK =

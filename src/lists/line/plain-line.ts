@@ -1,9 +1,10 @@
 import { isIPv4 } from 'node:net';
 
-import { parsePort } from '../../model/host.ts';
-import { toAddress } from '../address.ts';
-import { namesProtocol, schemeOf } from '../protocol.ts';
-import { LINE_FORMS, type ListedProxy, type ParseOptions } from '../types.ts';
+import { MAX_PORT, parsePort } from '../../model/host.ts';
+import { LINE_FORMS, type ParseOptions } from '../options.ts';
+import { toAddress } from '../parts/address.ts';
+import { namesProtocol, schemeOf } from '../parts/scheme.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { isPlaceOrKind } from './annotation.ts';
 
 /** An IPv4 address with its port, and perhaps a scheme: what most lines of free lists are. */
@@ -27,7 +28,7 @@ export function readPlainLine(line: string, options: ParseOptions): ListedProxy 
   if (match === null) return NAMED_FORMS.has(options.format ?? 'auto') ? null : readWithLogin(line, options);
   const [, scheme, host = '', digits] = match;
   const port = Number(digits);
-  return port <= 65_535 && isIPv4(host) ? withScheme(scheme, { host, port }, options) : null;
+  return port <= MAX_PORT && isIPv4(host) ? withScheme(scheme, { host, port }, options) : null;
 }
 
 function readWithLogin(line: string, options: ParseOptions): ListedProxy | null {

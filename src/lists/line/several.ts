@@ -1,4 +1,5 @@
-import type { LineVerdict, ParseOptions } from '../types.ts';
+import type { ParseOptions } from '../options.ts';
+import type { LineVerdict } from '../verdicts.ts';
 
 /** What stands between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];

@@ -1,8 +1,9 @@
-import { type Piece, readAddress } from '../address.ts';
-import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
-import type { ListedProxy } from '../types.ts';
-import { decodePercent } from '../url.ts';
+import { MAX_NAME } from '../../model/proxy.ts';
+import { type Piece, readAddress } from '../parts/address.ts';
+import { Refused } from '../parts/refused.ts';
+import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../parts/scheme.ts';
+import { decodePercent } from '../parts/url.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
 import { isRotateUrl } from './rotate-url.ts';
 
@@ -15,7 +16,6 @@ export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latenc
 /** What stands before the tail: an address without a login, an address after its login, or a password. */
 export type After = 'address' | 'login' | 'password';
 
-const MAX_NAME = 256;
 const COMMENT = /^(?:#+|;|\/\/)\s*/;
 /** Two words around a colon, a semicolon, a bar, an @ or a = may be a login. A time or a URL is not. */
 const LOGIN = /(?<!\S)(?!\d\d?:\d\d(?::\d\d)?(?!\S)|https?:\/\/)[^\s:;|@=]+[:;|@=](?!\/\/)[^\s:;|@=]+/iu;

@@ -1,17 +1,17 @@
 import { parse } from 'csv-parse/sync';
-
-import { unescapedCells } from '../formulas.ts';
 import { optionsBelow } from '../line/headings.ts';
-import { readProxyLine, readUnnamedCells } from '../line/line.ts';
-import { type Line, LineSplitter } from '../lines.ts';
-import { maskLine } from '../mask.ts';
-import { schemesNamed } from '../protocol.ts';
+import { readProxyLine, readUnnamedCells } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
+import { maskLine } from '../parts/mask.ts';
+import { schemesNamed } from '../parts/scheme.ts';
+import { unescapedCells } from '../record/formulas.ts';
 import { readNamedLine } from '../record/named-line.ts';
 import { readRecord } from '../record/record.ts';
 import { UnreadNames } from '../record/unread-names.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
-import { type ListReader, MAX_LINE, placed, tooLong } from './reader.ts';
+import type { LineVerdict, ListVerdict } from '../verdicts.ts';
+import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './csv-header.ts';
+import { type Line, LineSplitter } from './line-splitter.ts';
+import { type ListReader, MAX_LINE, placed, tooLong } from './list-reader.ts';
 
 const MOST_WAITING = 1000;
 

@@ -1,7 +1,8 @@
-import { MASK } from '../mask.ts';
+import type { ParseOptions } from '../options.ts';
+import { MASK } from '../parts/mask.ts';
 import { maskRecord, readRecord } from '../record/record.ts';
-import type { LineVerdict, ListVerdict, ParseOptions } from '../types.ts';
-import { type ListReader, placed } from './reader.ts';
+import type { LineVerdict, ListVerdict } from '../verdicts.ts';
+import { type ListReader, placed } from './list-reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';
 
 /** What a proxy of a profile says of itself, in its order, and its type. */

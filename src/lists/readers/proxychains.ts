@@ -1,11 +1,11 @@
 import { parsePort } from '../../model/host.ts';
-import { toAddress } from '../address.ts';
-import { acceptProxy } from '../line/line.ts';
-import { MASK } from '../mask.ts';
-import { requireScheme, schemeOf } from '../protocol.ts';
-import { Refused, verdictOf } from '../refused.ts';
-import type { LineVerdict, ListVerdict } from '../types.ts';
-import { LineReader, type ListReader, placed } from './reader.ts';
+import { acceptProxy } from '../line/parse-line.ts';
+import { toAddress } from '../parts/address.ts';
+import { MASK } from '../parts/mask.ts';
+import { Refused, verdictOf } from '../parts/refused.ts';
+import { requireScheme, schemeOf } from '../parts/scheme.ts';
+import type { LineVerdict, ListVerdict } from '../verdicts.ts';
+import { LineReader, type ListReader, placed } from './list-reader.ts';
 
 /** What proxychains and proxychains-ng call their settings. */
 const SETTING =

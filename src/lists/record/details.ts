@@ -1,10 +1,11 @@
-import { Refused } from '../refused.ts';
-import type { ListedProxy } from '../types.ts';
-import { isKnown, readFlag, readText } from '../values.ts';
+import { MAX_NAME, MAX_REGION } from '../../model/proxy.ts';
+import { Refused } from '../parts/refused.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import type { Fields } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { readResponseTime } from './response-time.ts';
 import { nameOrMember } from './unread-names.ts';
+import { isKnown, readFlag, readText } from './values.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}[:;,#@|]\S*[:;,@|]\S/;
@@ -14,8 +15,8 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const { geolocation, notes: placeNotes } = readGeolocation(fields);
   const notes = [...placeNotes];
   const latency = readResponseTime(fields);
-  const name = readLabel('name', fields.get('name'), 256);
-  const region = readLabel('region', fields.get('region'), 128);
+  const name = readLabel('name', fields.get('name'), MAX_NAME);
+  const region = readLabel('region', fields.get('region'), MAX_REGION);
   const proxy: Partial<ListedProxy> = {};
   if ('text' in name) proxy.name = name.text;
   if ('text' in region) proxy.region = region.text;

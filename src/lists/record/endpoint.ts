@@ -1,13 +1,14 @@
 import { parsePort } from '../../model/host.ts';
-import { toAddress } from '../address.ts';
-import { readProxyLine } from '../line/line.ts';
-import { type Scheme, unnamedScheme } from '../protocol.ts';
-import { Refused, refusalOf } from '../refused.ts';
-import type { LineVerdict, ParseOptions } from '../types.ts';
-import { plainText, readFlag, textOf } from '../values.ts';
+import { readProxyLine } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
+import { toAddress } from '../parts/address.ts';
+import { Refused, refusalOf } from '../parts/refused.ts';
+import { type Scheme, unnamedScheme } from '../parts/scheme.ts';
+import type { LineVerdict } from '../verdicts.ts';
 import type { Fields, Member } from './fields.ts';
 import { lineNamesProtocol, readNamedLine } from './named-line.ts';
 import { withTls } from './protocol.ts';
+import { plainText, readFlag, textOf } from './values.ts';
 
 const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
 

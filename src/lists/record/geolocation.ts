@@ -1,9 +1,9 @@
-import type { ListedGeolocation } from '../types.ts';
-import { isKnown, readKnown, readNumber } from '../values.ts';
+import { type Geolocation, MAX_ASN, MAX_PLACE, MAX_TIME_ZONE } from '../../model/geolocation.ts';
 import { type Field, Fields, NO_FIELDS } from './fields.ts';
+import { isKnown, readKnown, readNumber } from './values.ts';
 
 interface Located {
-  geolocation: ListedGeolocation | undefined;
+  geolocation: Geolocation | undefined;
   notes: readonly string[];
 }
 
@@ -15,18 +15,22 @@ type Reader = (level: Fields, isRecord: boolean) => string | number | LeftOut | 
 interface LeftOut {
   note: string;
 }
-const READERS: readonly (readonly [keyof ListedGeolocation, Reader])[] = [
-  ['city', (level) => readPlace('city', level.get('city'), 256)],
+const READERS: readonly (readonly [keyof Geolocation, Reader])[] = [
+  ['city', (level) => readPlace('city', level.get('city'), MAX_PLACE)],
   // Beside the host, `region` is the pool's own label.
   [
     'region',
     (level, isRecord) =>
-      readPlace('region of the exit', level.get('area') ?? (isRecord ? null : level.get('region')), 256),
+      readPlace(
+        'region of the exit',
+        level.get('area') ?? (isRecord ? null : level.get('region')),
+        MAX_PLACE,
+      ),
   ],
   ['latitude', (level) => readNumber(level.get('latitude'), -90, 90)],
   ['longitude', (level) => readNumber(level.get('longitude'), -180, 180)],
   ['asn', (level) => readAsn(level.get('asn'))],
-  ['timezone', (level) => readPlace('time zone', level.get('timezone'), 64)],
+  ['timezone', (level) => readPlace('time zone', level.get('timezone'), MAX_TIME_ZONE)],
 ];
 const NOWHERE: Located = { geolocation: undefined, notes: [] };
 /** The fields of a record that say where the exit is. */
@@ -43,7 +47,7 @@ export function readGeolocation(fields: Fields): Located {
   const levels = levelsOf(fields);
   const country = first(levels, readCountry);
   const code = country !== undefined && CODE.test(country) ? country.toUpperCase() : undefined;
-  const geolocation: ListedGeolocation = {};
+  const geolocation: Geolocation = {};
   if (code !== undefined) geolocation.country = code;
   const notes = country !== undefined && code === undefined ? [NO_CODE] : [];
   for (const [name, read] of READERS) {
@@ -56,7 +60,7 @@ export function readGeolocation(fields: Fields): Located {
 }
 
 /** A place as an import reads it from a record: without what is unknown, and undefined if nothing else is left. */
-export function knownGeolocation(geolocation: ListedGeolocation): ListedGeolocation | undefined {
+export function knownGeolocation(geolocation: Geolocation): Geolocation | undefined {
   return readGeolocation(new Fields([['geolocation', geolocation]])).geolocation;
 }
 
@@ -97,7 +101,7 @@ function readPlace(what: string, value: unknown, most: number): string | LeftOut
 function readAsn(value: unknown): number | undefined {
   const plain = typeof value === 'object' ? entriesOf(value).get('asn') : value;
   const text = typeof plain === 'string' ? /^(?:AS)?(\d{1,10})\b/i.exec(plain)?.[1] : plain;
-  const asn = readNumber(text, 1, 4_294_967_295);
+  const asn = readNumber(text, 1, MAX_ASN);
   return Number.isInteger(asn) ? asn : undefined;
 }
 

@@ -1,9 +1,9 @@
-import { Refused } from '../refused.ts';
-import type { ListedProxy } from '../types.ts';
-import { isKnown, plainText, readFlag } from '../values.ts';
+import { Refused } from '../parts/refused.ts';
+import type { ListedProxy } from '../verdicts.ts';
 import { HARMLESS, plainName } from './field-names.ts';
 import { Fields, type Member, meaningOf } from './fields.ts';
 import { nameOrMember } from './unread-names.ts';
+import { isKnown, plainText, readFlag } from './values.ts';
 
 /** A username and a password; what a record does not have is absent. */
 export type Login = Pick<ListedProxy, 'username' | 'password'>;

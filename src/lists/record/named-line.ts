@@ -1,7 +1,9 @@
-import { readProxyLine } from '../line/line.ts';
-import type { Scheme } from '../protocol.ts';
-import { Refused, refusalOf } from '../refused.ts';
-import type { LineVerdict, ListedProtocol, ListedProxy, ParseOptions } from '../types.ts';
+import type { ProxyProtocol } from '../../model/proxy.ts';
+import { readProxyLine } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
+import { Refused, refusalOf } from '../parts/refused.ts';
+import type { Scheme } from '../parts/scheme.ts';
+import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 
 /** An address and nothing else, as most lines are. */
 const ADDRESS = /^[\w.-]+:\d{1,5}$/;
@@ -40,7 +42,7 @@ export function readNamedLine(
 export function lineNamesProtocol(line: string, options: ParseOptions): boolean {
   if (URL.test(line)) return true;
   if (ADDRESS.test(line)) return false;
-  const protocolWith = (protocol: ListedProtocol): ListedProtocol | null => {
+  const protocolWith = (protocol: ProxyProtocol): ProxyProtocol | null => {
     const [verdict] = readProxyLine(line, { ...options, protocol, strictProtocol: false });
     return verdict?.kind === 'proxy' ? verdict.proxy.protocol : null;
   };

@@ -1,7 +1,7 @@
-import { requireSchemes, type Scheme, schemeOf, schemesNamed } from '../protocol.ts';
-import { Refused } from '../refused.ts';
-import { isKnown, plainText, readFlag } from '../values.ts';
+import { Refused } from '../parts/refused.ts';
+import { requireSchemes, type Scheme, schemeOf, schemesNamed } from '../parts/scheme.ts';
 import { Fields, type Member } from './fields.ts';
+import { isKnown, plainText, readFlag } from './values.ts';
 
 /** What `type` stands for in some lists: how anonymous a proxy is, or whose address it has. */
 const KIND =

@@ -1,9 +1,9 @@
-import { acceptProxy } from '../line/line.ts';
-import { maskLine } from '../mask.ts';
-import { schemesNamed } from '../protocol.ts';
-import { Refused, refusalOf, verdictOf } from '../refused.ts';
-import type { LineVerdict, ListedProxy, ParseOptions, RefusalCode } from '../types.ts';
-import { isKnown, plainText, readFlag, textOf } from '../values.ts';
+import { acceptProxy } from '../line/parse-line.ts';
+import type { ParseOptions } from '../options.ts';
+import { maskLine } from '../parts/mask.ts';
+import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
+import { schemesNamed } from '../parts/scheme.ts';
+import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
 import { plainName } from './field-names.ts';
@@ -11,6 +11,7 @@ import { type Field, Fields, fieldOf, type Member } from './fields.ts';
 import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
 import { recordSchemes } from './protocol.ts';
 import { nameOrMember, UnreadNames } from './unread-names.ts';
+import { isKnown, plainText, readFlag, textOf } from './values.ts';
 
 /** Members that may be an object with the proxy in it. */
 const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);

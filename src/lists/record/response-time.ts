@@ -1,5 +1,5 @@
-import { isKnown, plainText } from '../values.ts';
 import type { Fields, Member } from './fields.ts';
+import { isKnown, plainText } from './values.ts';
 
 /** Milliseconds, or why the time is left out. */
 export type ResponseTime = number | { leftOut: string } | undefined;

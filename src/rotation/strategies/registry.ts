@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { RotationStrategy } from '../../model/types.ts';
+import type { RotationStrategy } from '../../model/rotation.ts';
 import { fastest } from './fastest.ts';
 import { leastUsed } from './least-used.ts';
 import { random } from './random.ts';

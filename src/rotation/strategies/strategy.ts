@@ -1,4 +1,4 @@
-import type { ProxyConfig } from '../../model/types.ts';
+import type { ProxyConfig } from '../../model/proxy.ts';
 import type { Pool } from '../pool.ts';
 
 /** What a strategy may know beside the pool. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, it } from 'vitest';
 import { ProxyRepository } from '../../../src/database/repositories/index.ts';
-import type { ProxyInput } from '../../../src/model/types.ts';
+import type { ProxyInput } from '../../../src/model/proxy.ts';
 import { openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const SOCKS = { host: 'h.example', port: 1080, protocol: 'socks5' } as const;

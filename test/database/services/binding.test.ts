@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { openBound, type Place, sealBound } from '../../../src/keys/binding.ts';
 import type { CredentialContent } from '../../../src/keys/credential-cipher.ts';
 import { SecretKey } from '../../../src/keys/secret-key.ts';
-import { PROXY_PROTOCOLS, type ProxyAddress } from '../../../src/model/types.ts';
+import { PROXY_PROTOCOLS, type ProxyAddress } from '../../../src/model/proxy.ts';
 
 const KEYS = [SecretKey.generate(), SecretKey.generate()] as const;
 const CONTENTS: readonly CredentialContent[] = ['login', 'text'];

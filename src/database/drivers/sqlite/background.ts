@@ -6,6 +6,7 @@ import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
 import type { SqlLogger } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
+import { assertParameters } from './parameters.ts';
 
 export interface BackgroundOptions {
   /** An absolute path; a database in memory has no background. */
@@ -47,16 +48,13 @@ export class Background {
     this.#options = options;
   }
 
-  /**
-   * All rows of a query.
-   *
-   * @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted.
-   */
-  async all(sql: string, params: Params = {}, options: { signal?: AbortSignal } = {}): Promise<Row[]> {
+  /** All rows of a query. @throws as BackgroundReads. */
+  async all(sql: string, params: Params = {}, signal?: AbortSignal): Promise<Row[]> {
     const rows: Row[] = [];
-    options.signal?.throwIfAborted();
+    assertParameters(params);
+    signal?.throwIfAborted();
     this.#options.log?.(sql);
-    await this.#ask({ type: 'query', sql, params, signal: options.signal, onRow: (row) => rows.push(row) });
+    await this.#ask({ type: 'query', sql, params, signal, onRow: (row) => rows.push(row) });
     return rows;
   }
 

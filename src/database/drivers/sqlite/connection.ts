@@ -1,17 +1,13 @@
 // First, so that an old Node gets a sentence instead of a segmentation fault.
 import './require-node.ts';
 
-import { accessSync, closeSync, constants, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { makeFolder, syncFolder } from '../../../files/durable.ts';
-import { errnoOf, fileError, withFileErrors } from '../../../files/file-error.ts';
+import { withFileErrors } from '../../../files/file-error.ts';
 import { identityOf } from '../../../files/same-file.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { translate } from './errors.ts';
-import { assertOwnLog } from './foreign-log.ts';
 import { whileBusy } from './waiting.ts';
 
 export type Connection = Database.Database;
@@ -21,63 +17,6 @@ const JOURNAL_SIZE_LIMIT = 64 * 1024 * 1024;
 
 /** Before this, a checkpoint could corrupt a WAL that was reset meanwhile. */
 const MINIMUM_SQLITE = [3, 51, 3] as const;
-
-/**
- * Makes sure that a database can be at `path`: creates missing folders (0700) and the file (0600).
- *
- * @throws CANNOT_OPEN for a folder, a missing file in read-only mode, or missing permission; NOT_A_DATABASE if only its log is
- *   there.
- */
-export function prepareFile(path: string, readonly: boolean): void {
-  const found = withFileErrors(`${path} cannot be opened`, path, () =>
-    statSync(path, { throwIfNoEntry: false }),
-  );
-  if (found?.isDirectory()) throw cannotOpen(path, 'is a folder: give the path of a file');
-  if (found && !found.isFile()) throw cannotOpen(path, 'is not a regular file');
-  if (found) {
-    assertAccess(path, readonly);
-    return;
-  }
-  if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
-  // Its names are longer, so that this may fail where the file itself could be made.
-  withFileErrors(`${path} cannot be created`, path, () => assertOwnLog(path));
-  try {
-    makeFolder(dirname(path));
-    // SQLite would create it 0644; its -wal and -shm take their mode from this file.
-    closeSync(openSync(path, 'wx', 0o600));
-  } catch (error) {
-    // Another process was first.
-    if (errnoOf(error) === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isFile()) return;
-    if (errnoOf(error) === 'EEXIST')
-      throw cannotOpen(path, 'cannot be created, since a part of its path is a file and not a folder', error);
-    throw fileError(error, `${path} cannot be created`, path);
-  }
-  // SQLite itself does this for the log: https://www.sqlite.org/atomiccommit.html
-  withFileErrors(`${path} cannot be created`, path, () => syncFolder(dirname(path)));
-}
-
-function assertAccess(path: string, readonly: boolean): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch (error) {
-    throw cannotOpen(path, 'may not be read by this user: check its permissions', error);
-  }
-  if (readonly) return;
-  try {
-    accessSync(path, constants.W_OK);
-    accessSync(dirname(path), constants.W_OK);
-  } catch (error) {
-    throw cannotOpen(
-      path,
-      'or its folder may not be written by this user: check the permissions, or open it with readonly: true',
-      error,
-    );
-  }
-}
-
-function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultError {
-  return new ProxyVaultError('CANNOT_OPEN', `${path} ${what}.`, { cause, details: { path } });
-}
 
 /**
  * Opens one connection with our pragmas, each set and read back. One that writes does not wait for locks by itself:

@@ -1,13 +1,73 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import type { CheckpointResult, Engine, SchemaObject, Steps } from '../driver.ts';
+import { Turns } from '../../turns.ts';
+import type {
+  BackgroundReads,
+  CheckpointResult,
+  Damage,
+  Engine,
+  Params,
+  Row,
+  SchemaObject,
+  Sizes,
+  Steps,
+} from '../driver.ts';
+import { Background } from './background.ts';
+import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
 import { SqliteDriver } from './driver.ts';
+import { eachRow, findDamage, readSizes } from './inspection.ts';
+import { guardPermissions } from './permissions.ts';
+import { prepareFile } from './prepare-file.ts';
+import { settleLog } from './write-ahead-log.ts';
+import type { SqliteDriverOptions } from './writer.ts';
 
-/** {@link Engine} over SQLite. */
+/** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
+const CLOSE_PATIENCE_MS = 1000;
+
+export interface SqliteEngineOptions extends SqliteDriverOptions {
+  /** How many threads serve `background`. */
+  backgroundWorkers: number;
+}
+
+/** An empty database that is thrown away. */
+const IN_MEMORY: SqliteEngineOptions = {
+  path: ':memory:',
+  readonly: false,
+  durability: 'normal',
+  busyTimeoutMs: 0,
+  maxReaders: 0,
+  backgroundWorkers: 0,
+  log: null,
+};
+
+/** {@link Engine} over SQLite: the driver, threads for background reads, long transactions, backups, and the end of all of them. */
 export class SqliteEngine implements Engine<'sync'> {
   readonly driver: SqliteDriver;
+  readonly background: BackgroundReads;
+  readonly #options: SqliteEngineOptions;
+  readonly #threads: Background;
+  readonly #longTransactions = new Set<Promise<unknown>>();
+  #ended: Promise<void> | null = null;
 
-  constructor(driver: SqliteDriver) {
-    this.driver = driver;
+  /** For a file that is known to be sound; see {@link open}. */
+  constructor(options: SqliteEngineOptions) {
+    this.#options = options;
+    this.driver = new SqliteDriver(options);
+    this.#threads = new Background({ ...options, workers: options.backgroundWorkers });
+    this.background = {
+      all: (sql, params = {}, { signal } = {}) =>
+        // Another thread cannot see a database in memory.
+        this.#isInMemory ? this.#readHere(sql, params) : this.#readInThread(sql, params, signal),
+    };
+  }
+
+  /**
+   * Opens a file, or creates it, unless something about it or beside it is dangerous.
+   *
+   * @throws CANNOT_OPEN, NOT_A_DATABASE, CORRUPT: nothing was changed.
+   */
+  static open(options: SqliteEngineOptions): SqliteEngine {
+    if (options.path !== ':memory:') prepareFile(options.path, options.readonly);
+    return new SqliteEngine(options);
   }
 
   script(sql: string): void {
@@ -28,8 +88,11 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   columnsOf(table: string): string[] {
-    return this.driver.all('SELECT name FROM pragma_table_info(:table)', { table }, (row) =>
-      String(row.name),
+    return this.driver.all(
+      `SELECT c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c
+       WHERE t.type = 'table' AND t.name = :table COLLATE NOCASE ORDER BY c.cid`,
+      { table },
+      (row) => String(row.name),
     );
   }
 
@@ -38,6 +101,12 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   changeSchema<T>(steps: () => Steps<'sync', T>): T {
+    if (this.driver.inTransaction) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'Migrations cannot run inside a transaction: return from it first.',
+      );
+    }
     // Off before BEGIN, since inside a transaction the pragma is ignored and a table rebuild would delete the
     // child rows: https://www.sqlite.org/lang_altertable.html#otheralter
     this.driver.pragma('foreign_keys = OFF');
@@ -53,23 +122,130 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   tryOut<T>(steps: (engine: Engine<'sync'>) => Steps<'sync', T>): T {
-    const driver = new SqliteDriver({
-      path: ':memory:',
-      readonly: false,
-      durability: 'normal',
-      busyTimeoutMs: 0,
-      maxReaders: 0,
-      log: null,
-    });
+    const twin = new SqliteEngine(IN_MEMORY);
     try {
-      return driver.sequence(() => steps(new SqliteEngine(driver)));
+      return twin.driver.sequence(() => steps(twin));
     } finally {
-      driver.close();
+      twin.driver.close();
     }
   }
 
   checkpoint(): CheckpointResult {
     return this.driver.checkpoint();
+  }
+
+  sizes(): Sizes {
+    return readSizes(this.driver, this.#options.path);
+  }
+
+  findDamage(deep: boolean): Promise<Damage> {
+    return findDamage(this.background, deep);
+  }
+
+  eachRow(table: string, use: (row: Row) => void): Promise<void> {
+    return eachRow(this.background, table, use);
+  }
+
+  /**
+   * One transaction on a connection of its own, which lets the event loop have its turns. In memory there is one connection
+   * only, and no turn.
+   *
+   * @throws what the steps throw; CLOSED if the database is closed meanwhile, also while it waits for the lock: then nothing
+   *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
+   */
+  longTransaction<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
+    const job = this.#isInMemory
+      ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
+      : this.#onOwnConnection(steps);
+    this.#longTransactions.add(job);
+    return job.finally(() => this.#longTransactions.delete(job));
+  }
+
+  /** As `DatabaseManager.backup`. */
+  async backup(path: string, options: BackupOptions): Promise<string> {
+    this.driver.assertOpen();
+    if (this.#isInMemory)
+      throw new ProxyVaultError('INVALID_INPUT', 'A database in memory has no file to back up.');
+    return backupTo(this.#options, path, options);
+  }
+
+  /** Copies the file before it is migrated, and keeps the newest `keep` of these copies. A database in memory has no file. */
+  backupBeforeMigration(copy: { label: string; keep: number; at: Date }): void {
+    if (!this.#isInMemory) backupBeforeMigration(this.#options, copy);
+  }
+
+  /**
+   * Looks at who may write the file.
+   *
+   * @param hasCredentials whether it holds any already; asked only if too many may write it.
+   * @returns what to call before credentials are stored; it throws CANNOT_OPEN while every user may write the file.
+   */
+  guardCredentials(hasCredentials: () => boolean, options: { allowOthersToWrite: boolean }): () => void {
+    return this.#isInMemory ? () => undefined : guardPermissions(this.#options.path, hasCredentials, options);
+  }
+
+  /** Closes all connections; a background query in the middle of a long step may end later, see {@link ended}. */
+  close(): void {
+    if (this.driver.open && !this.driver.inTransaction) this.#prepareToClose();
+    this.driver.close();
+    // Also if the driver has closed itself after an I/O error.
+    void this.#threads.close();
+  }
+
+  /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
+  async closeWhenIdle(): Promise<void> {
+    await this.#threads.close();
+    const jobs = [...this.#longTransactions];
+    this.close();
+    await Promise.allSettled([...jobs, this.#ended]);
+    if (jobs.length > 0) settleLog(this.#options);
+  }
+
+  get #isInMemory(): boolean {
+    return this.#options.path === ':memory:';
+  }
+
+  async #readHere(sql: string, params: Params): Promise<Row[]> {
+    return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
+  }
+
+  async #readInThread(sql: string, params: Params, signal: AbortSignal | undefined): Promise<Row[]> {
+    this.driver.assertOpen();
+    try {
+      return await this.#threads.all(sql, params, signal);
+    } catch (error) {
+      if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.driver.open)) throw error;
+      throw this.#options.explain?.(error) ?? error;
+    }
+  }
+
+  async #onOwnConnection<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
+    this.driver.assertOpen();
+    // Short, since waiting blocks the event loop; the transaction tries again between its turns.
+    const own = new SqliteEngine({ ...this.#options, busyTimeoutMs: 5, leavesLog: true });
+    const turns = new Turns();
+    const pause = (): Promise<void> | null => turns.next();
+    const assertWanted = (): void => this.driver.assertOpen();
+    try {
+      return await own.driver.transactionInSlices(() => steps(own), { pause, assertWanted });
+    } catch (error) {
+      this.driver.closeIfUnsafe(error);
+      throw error;
+    } finally {
+      // What cannot be moved now stays in the log, and is as safe there.
+      if (this.driver.open)
+        await this.#threads.checkpoint().catch((error) => this.driver.closeIfUnsafe(error));
+      own.driver.close();
+    }
+  }
+
+  /** The last connection to close removes the log, and those of the threads cannot, since they only read. */
+  #prepareToClose(): void {
+    const { readonly } = this.#options;
+    if (!readonly) this.driver.optimize();
+    const ended = this.#threads.close();
+    const isLast = this.#threads.waitUntilClosed(CLOSE_PATIENCE_MS);
+    this.#ended = isLast || readonly ? ended : ended.then(() => settleLog(this.#options));
   }
 
   #assertForeignKeys(): void {

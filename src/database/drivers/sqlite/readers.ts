@@ -3,6 +3,7 @@ import type { Params, Row } from '../driver.ts';
 import { type Connection, openReader } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { translate } from './errors.ts';
+import { assertParameters } from './parameters.ts';
 import { StatementCache } from './statements.ts';
 
 export interface ReaderOptions extends ConnectionOptions {
@@ -94,6 +95,7 @@ export class ReaderPool {
 
   #acquire(lease: Lease, sql: string, params: Params): void {
     if (this.#closed) throw this.#closed;
+    assertParameters(params);
     const reader = this.#idle.pop() ?? this.#open();
     try {
       const statement = reader.statements.find(sql) ?? reader.statements.prepare(sql);

@@ -84,6 +84,38 @@ export function describeEngine(open: Open): void {
     expect(await namesOf(tested)).toEqual(['table forbidden', 'table made', 'table numbers']);
   });
 
+  it('does not change the schema inside a transaction', async () => {
+    const { engine, driver, add, stored } = await fixture(open);
+    const work = function* (): Steps<'async', void> {
+      yield* answer(add(1));
+      yield* answer(engine.changeSchema(() => steps(add(2), null)));
+    };
+    expect(await failureOf(() => driver.transaction(work))).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(await stored()).toEqual([0]);
+  });
+
+  it('reads in the background what is committed, and shows every row of a table', async () => {
+    const { engine, add } = await fixture(open);
+    await add(1);
+    await add(2);
+    const seen = await engine.background.all('SELECT n FROM numbers WHERE n > :n', { n: 0 });
+    expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+    const rows: unknown[] = [];
+    await engine.eachRow('numbers', ({ n }) => rows.push(n));
+    expect(rows).toEqual([0, 1, 2]);
+    expect(await failureOf(() => engine.background.all('nonsense'))).toMatchObject({ code: 'SQL' });
+  });
+
+  it('knows its size, and that nothing is damaged', async () => {
+    const { engine } = await fixture(open);
+    const { fileBytes, pageSize, pageCount, version } = await engine.sizes();
+    expect(pageSize * pageCount).toBeGreaterThan(0);
+    expect(fileBytes).toBeGreaterThan(0);
+    expect(version).toMatch(/^\d/);
+    for (const deep of [false, true])
+      expect(await engine.findDamage(deep)).toEqual({ problems: [], brokenReferences: [] });
+  });
+
   it('keeps the rows that refer to a table which is rebuilt', async () => {
     const { engine, driver } = open();
     await engine.script(family);

@@ -1,0 +1,105 @@
+import { ProxyVaultError } from '../../errors.ts';
+import { isBase, type LedgerLine } from './ledger.ts';
+import { BASE } from './sources.ts';
+import { type Migration, OWN_NAMESPACE } from './types.ts';
+
+/** The migrations that this program knows, in the order of application, compared with the lines of a ledger. */
+export class KnownMigrations {
+  readonly #all: readonly Migration[];
+
+  constructor(all: readonly Migration[]) {
+    this.#all = all;
+  }
+
+  /** Those that are not in the ledger, without the base schema. */
+  pending(lines: readonly LedgerLine[]): Migration[] {
+    // A set difference by identity, never "newer than the last": two branches merge in any order.
+    const applied = new Set(lines.map(identity));
+    return this.#all.filter((migration) => !applied.has(identity(migration)));
+  }
+
+  /** These migrations, after the base schema if the ledger lacks it. */
+  withBase(lines: readonly LedgerLine[], migrations: readonly Migration[]): Migration[] {
+    return lines.some(isBase) ? [...migrations] : [BASE, ...migrations];
+  }
+
+  /** Our own that are in the ledger, and the base schema if it is. */
+  ownIn(lines: readonly LedgerLine[]): Migration[] {
+    const applied = new Set(lines.map(identity));
+    const own = this.#all.filter((m) => m.namespace === OWN_NAMESPACE && applied.has(identity(m)));
+    return lines.some(isBase) ? [BASE, ...own] : own;
+  }
+
+  /** Our own up to a version, and the base schema. */
+  ownUpTo(version: number): Migration[] {
+    return [BASE, ...this.#all.filter((m) => m.namespace === OWN_NAMESPACE && m.version <= version)];
+  }
+
+  find(line: LedgerLine): Migration | undefined {
+    return this.#all.find((migration) => identity(migration) === identity(line));
+  }
+
+  /**
+   * The migrations of these lines, in their order.
+   *
+   * @throws MIGRATION_IRREVERSIBLE if one of them is not known or has no Down section.
+   */
+  reversible(lines: readonly LedgerLine[]): Migration[] {
+    const migrations = lines.map((line) => this.find(line) ?? unknownMigration(line));
+    const irreversible = migrations.find((migration) => migration.down === null);
+    if (!irreversible) return migrations;
+    throw new ProxyVaultError(
+      'MIGRATION_IRREVERSIBLE',
+      `${identity(irreversible)} has no Down section and cannot be undone; nothing was changed. Restore a backup instead.`,
+    );
+  }
+
+  /** @throws DATABASE_NEWER for a line of our namespaces that is not known; MIGRATION_CHANGED. */
+  assertCompatible(lines: readonly LedgerLine[]): void {
+    const ours = new Set(this.#all.map((migration) => migration.namespace).concat(OWN_NAMESPACE));
+    for (const line of lines) {
+      // Another application's tables in the same file are its own matter.
+      if (!ours.has(line.namespace)) continue;
+      const known = isBase(line) ? BASE : this.find(line);
+      if (!known) {
+        throw new ProxyVaultError(
+          'DATABASE_NEWER',
+          `The database has the migration ${line.namespace}/${line.name}, which this version does not know: update the program.`,
+          { details: { migration: line.name, namespace: line.namespace } },
+        );
+      }
+      if (known.checksum !== line.checksum) {
+        throw new ProxyVaultError(
+          'MIGRATION_CHANGED',
+          `${line.namespace}/${line.name} differs from what was applied on ${line.appliedAt}: restore its file, and put the change into a new migration.`,
+          { details: { migration: line.name, namespace: line.namespace } },
+        );
+      }
+    }
+  }
+
+  /** @throws INVALID_INPUT. */
+  assertVersion(version: number, namespace: string): void {
+    const versions = this.#all
+      .filter((migration) => migration.namespace === namespace)
+      .map((migration) => migration.version);
+    if (version !== 0 && !versions.includes(version)) {
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `There is no version ${String(version)} of ${namespace}; there are 0, ${versions.join(', ')}.`,
+      );
+    }
+  }
+}
+
+/** What names a migration, in the ledger and in messages. */
+export function identity({ namespace, name }: { namespace: string; name: string }): string {
+  return `${namespace}/${name}`;
+}
+
+function unknownMigration(line: LedgerLine): never {
+  throw new ProxyVaultError(
+    'MIGRATION_IRREVERSIBLE',
+    `${identity(line)} was applied by another program and is not known here; nothing was changed. Undo it with that program first.`,
+  );
+}

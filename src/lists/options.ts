@@ -1,0 +1,54 @@
+import { ProxyVaultError } from '../errors.ts';
+import { PROXY_PROTOCOLS, type ProxyProtocol } from '../model/proxy.ts';
+
+/** The forms of one line in which it is told apart what is the host and what the login. */
+export const LINE_FORMS = [
+  'user:pass@host:port',
+  'host:port@user:pass',
+  'host:port:user:pass',
+  'user:pass:host:port',
+] as const;
+export type LineForm = (typeof LINE_FORMS)[number];
+
+/**
+ * What a list is written in. `auto` looks at its beginning. `text` takes all forms of a line; `urls` and `template` are
+ * text too, and `colon` is `host:port:user:pass`: the names under which they are exported.
+ */
+export const LIST_FORMATS = [
+  'auto',
+  'text',
+  'urls',
+  'template',
+  'colon',
+  ...LINE_FORMS,
+  'csv',
+  'json',
+  'clash',
+  'proxychains',
+] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
+export interface ParseOptions {
+  /** The protocol of lines and records that name none. Default `http`. */
+  protocol?: ProxyProtocol | undefined;
+  /** Reject lines and records that name no protocol. Default false. */
+  strictProtocol?: boolean | undefined;
+  /** Default `auto`. A form of a line settles what reads two ways. */
+  format?: ListFormat | undefined;
+}
+
+/** @throws INVALID_INPUT for an option outside its range, with what is allowed. */
+export function assertParseOptions(options: ParseOptions): void {
+  if (typeof options !== 'object' || options === null) throw invalid('The options must be an object.');
+  const { format, protocol, strictProtocol } = options;
+  if (format !== undefined && !LIST_FORMATS.includes(format))
+    throw invalid(`format must be one of ${LIST_FORMATS.join(', ')}.`);
+  if (protocol !== undefined && !PROXY_PROTOCOLS.includes(protocol))
+    throw invalid(`protocol must be one of ${PROXY_PROTOCOLS.join(', ')}.`);
+  if (strictProtocol !== undefined && typeof strictProtocol !== 'boolean')
+    throw invalid('strictProtocol must be true or false.');
+}
+
+function invalid(message: string): ProxyVaultError {
+  return new ProxyVaultError('INVALID_INPUT', message);
+}

@@ -1,0 +1,37 @@
+import type { LineVerdict, RefusalCode } from '../verdicts.ts';
+
+/** Ends the reading of a line or record; whoever reads it makes a verdict of it. `at` counts from 0. */
+export class Refused extends Error {
+  readonly code: RefusalCode;
+  readonly at: number;
+
+  constructor(code: RefusalCode, message: string, at = 0) {
+    super(message);
+    this.code = code;
+    this.at = at;
+  }
+}
+
+/** The verdict of `read`, a refusal included. */
+export function verdictOf(read: () => LineVerdict): LineVerdict {
+  try {
+    return read();
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+/** The verdicts of `read`, or the one that its refusal is. */
+export function verdictsOf(read: () => LineVerdict[]): LineVerdict[] {
+  try {
+    return read();
+  } catch (error) {
+    return [refusalOf(error)];
+  }
+}
+
+/** The verdict that a refusal is. Any other error is a fault of ours and goes on. */
+export function refusalOf(error: unknown): LineVerdict {
+  if (!(error instanceof Refused)) throw error;
+  return { kind: 'refused', code: error.code, reason: error.message, column: error.at + 1 };
+}

@@ -1,0 +1,131 @@
+import { parseDocument } from 'yaml';
+import { readProxyLine } from '../../line/parse-line.ts';
+import type { ParseOptions } from '../../options.ts';
+import { MASK, maskLine } from '../../parts/mask.ts';
+import { Fields } from '../../record/fields.ts';
+import { maskRecord, readRecord } from '../../record/record.ts';
+import type { UnreadNames } from '../../record/unread-names.ts';
+import { textOf } from '../../record/values.ts';
+import type { LineVerdict, RefusalCode } from '../../verdicts.ts';
+import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
+
+const URL = /^(?:https?|socks[45][ah]?):\/\//i;
+/** What a record of a proxy has beside its host. */
+const MORE = ['port', 'protocol', 'username', 'password', 'login'] as const;
+
+/** The verdicts on an entry, and how it is shown if it is rejected. */
+export interface EntryVerdicts {
+  verdicts: LineVerdict[];
+  mask: (code: RefusalCode) => string;
+}
+
+/**
+ * Reads an entry of a list of proxies: a record, or a proxy as a text.
+ *
+ * @param text the entry with its dash, or, in a list in brackets, the entry itself.
+ */
+export function readEntry(
+  text: string,
+  isFlow: boolean,
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts {
+  const members = isFlow ? readSimpleMapping(text) : readSimpleEntry(text);
+  if (members) return readMembers(members, options, names);
+  const value = parseEntry(text, isFlow);
+  if (value === undefined) return rejected(whyMalformed(text));
+  if (typeof value === 'string')
+    return { verdicts: readProxyLine(value, options), mask: (code) => maskLine(value, code) };
+  if (value === null) return { verdicts: [{ kind: 'blank' }], mask: () => MASK };
+  return isRecord(value)
+    ? readMembers(Object.entries(value), options, names)
+    : rejected('the entry has no members');
+}
+
+/**
+ * Reads the proxies inside an entry of a list that is not said to hold proxies, however deep they stand: records with a host
+ * and more, and elements of lists that are URLs or have a login.
+ */
+export function readProxiesInside(
+  text: string,
+  isFlow: boolean,
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts[] {
+  const value = parseEntry(text, isFlow);
+  if (value !== undefined) return [...proxiesInside(value, options, names)];
+  return [rejected(whyMalformed(text))];
+}
+
+/** The value of an entry; undefined if it is not YAML, or refers to what stands elsewhere. */
+export function parseEntry(text: string, isFlow = false): unknown {
+  try {
+    // All scalars but null are texts, so that a password of digits keeps its zeros.
+    const document = parseDocument(isFlow ? `[${text}\n]` : text, {
+      schema: 'failsafe',
+      customTags: ['null'],
+      logLevel: 'silent',
+    });
+    if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
+    const entries: unknown = document.toJS({ maxAliasCount: 0 });
+    return Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function* proxiesInside(
+  value: unknown,
+  options: ParseOptions,
+  names: UnreadNames,
+): Generator<EntryVerdicts, void, undefined> {
+  if (typeof value === 'string') {
+    const isUrl = URL.test(value);
+    const verdicts = isUrl || value.includes(':') ? readProxyLine(value, options) : [];
+    const [first] = verdicts;
+    if (isUrl || (first?.kind === 'proxy' && first.proxy.username !== undefined))
+      yield { verdicts, mask: (code) => maskLine(value, code) };
+    else if (first?.kind === 'proxy')
+      yield rejected('this may be a proxy or another address: put it below proxies:');
+  } else if (Array.isArray(value)) {
+    for (const each of value) yield* proxiesInside(each, options, names);
+  } else if (isRecord(value)) {
+    const entries = Object.entries(value);
+    if (isProxyRecord(new Fields(entries))) yield readMembers(entries, options, names);
+    else
+      for (const [, each] of entries)
+        if (typeof each === 'object') yield* proxiesInside(each, options, names);
+  }
+}
+
+/** Whether members say where a proxy is, and more of it: other lists have hosts too. */
+function isProxyRecord(fields: Fields): boolean {
+  const url = textOf(fields.get('url'));
+  if (url !== undefined && readProxyLine(url)[0]?.kind === 'proxy') return true;
+  const host = textOf(fields.get('host'));
+  return host !== undefined && (/:\d+$/.test(host) || MORE.some((field) => fields.has(field)));
+}
+
+function readMembers(
+  entries: readonly (readonly [string, unknown])[],
+  options: ParseOptions,
+  names: UnreadNames,
+): EntryVerdicts {
+  return { verdicts: readRecord(entries, options, names), mask: (code) => maskRecord(entries, code) };
+}
+
+function whyMalformed(text: string): string {
+  return /^ *\t/m.test(text)
+    ? 'YAML is indented with spaces, not with tabs'
+    : 'the entry is not YAML that stands for itself';
+}
+
+function rejected(reason: string): EntryVerdicts {
+  return { verdicts: [{ kind: 'refused', code: 'bad-record', reason, column: 1 }], mask: () => MASK };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
+}

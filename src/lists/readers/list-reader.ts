@@ -1,0 +1,53 @@
+import { maskLine } from '../parts/mask.ts';
+import type { LineVerdict, ListVerdict, RefusalCode } from '../verdicts.ts';
+import { type Line, LineSplitter } from './line-splitter.ts';
+
+/** Reads a list of one format, piece by piece, in memory that does not grow with it. */
+export interface ListReader {
+  /** The verdicts on what this piece completes. */
+  push(text: string): Iterable<ListVerdict>;
+  /** The verdicts on what was still open. */
+  finish(): Iterable<ListVerdict>;
+}
+
+/** No line of a text is longer; a longer one is refused without being kept. */
+export const MAX_LINE = 8192;
+
+/** A reader of lines that stand for themselves. */
+export class LineReader implements ListReader {
+  readonly #lines: LineSplitter;
+  readonly #most: number;
+  readonly #read: (line: string) => Iterable<LineVerdict>;
+
+  constructor(read: (line: string) => Iterable<LineVerdict>, most = MAX_LINE) {
+    this.#lines = new LineSplitter(most);
+    this.#most = most;
+    this.#read = read;
+  }
+
+  *push(text: string): Generator<ListVerdict, void, undefined> {
+    for (const line of this.#lines.push(text)) yield* this.#verdicts(line);
+  }
+
+  *finish(): Generator<ListVerdict, void, undefined> {
+    for (const line of this.#lines.finish()) yield* this.#verdicts(line);
+  }
+
+  *#verdicts(line: Line): Generator<ListVerdict, void, undefined> {
+    const number = this.#lines.count;
+    if (line === null) yield tooLong(number, this.#most);
+    else
+      for (const verdict of this.#read(line)) yield placed(verdict, number, (code) => maskLine(line, code));
+  }
+}
+
+/** A verdict on a line, with its number and, if it is refused, the masked text. */
+export function placed(verdict: LineVerdict, line: number, mask: (code: RefusalCode) => string): ListVerdict {
+  if (verdict.kind === 'refused') return { ...verdict, line, text: mask(verdict.code) };
+  return Object.assign(verdict, { line });
+}
+
+export function tooLong(line: number, most: number, what = 'line'): ListVerdict {
+  const reason = `the ${what} is longer than ${most} characters`;
+  return { kind: 'refused', code: 'line-too-long', reason, column: most + 1, line, text: '' };
+}

@@ -1,0 +1,44 @@
+import { readHeadedLines } from '../line/headings.ts';
+import type { ParseOptions } from '../options.ts';
+import { detectFormat } from './detect.ts';
+import { JsonLinesReader, JsonReader } from './json/json-reader.ts';
+import { LineReader, type ListReader } from './list-reader.ts';
+import { ProxychainsReader } from './proxychains.ts';
+
+/** So much of a list is looked at, in UTF-16 units. */
+export const HEAD_LENGTH = 65_536;
+
+/**
+ * The reader of the format that a list is in, as its first `HEAD_LENGTH` units and the options say. What only some formats need
+ * is loaded when one of them is met.
+ */
+export async function openReader(head: string, options: ParseOptions): Promise<ListReader> {
+  const detected = detectFormat(head, options.format ?? 'auto');
+  switch (detected.format) {
+    case 'text':
+      return new LineReader(readHeadedLines(options));
+    case 'json':
+      return new JsonReader(options);
+    case 'json-lines':
+      return new JsonLinesReader(options);
+    case 'proxychains':
+      return new ProxychainsReader();
+    case 'csv':
+      return new (await import('./csv.ts')).CsvReader(options);
+    case 'clash':
+      return new (await import('./clash/clash-reader.ts')).ClashReader(options);
+    case 'proxifier':
+      return new (await import('./proxifier.ts')).ProxifierReader(options);
+    case 'none':
+      return readNothing(detected.reason);
+  }
+}
+
+/** A reader of what is no list: one verdict, and the rest is passed over. */
+function readNothing(what: string): ListReader {
+  const reason = `this is no list of proxies: it looks like ${what}`;
+  return {
+    push: () => [],
+    finish: () => [{ kind: 'refused', code: 'not-a-list', reason, column: 1, line: 1, text: '' }],
+  };
+}
