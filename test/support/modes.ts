@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import type { DatabaseManager, Driver, Engine, Session, Steps } from 'proxyvault/database';
+import type { DatabaseManager, DatabaseOptions, Driver, Engine, Session, Steps } from 'proxyvault/database';
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 import { AsyncEngine, asyncSession } from './async-engine.ts';
-import { temporaryFolder } from './temporary.ts';
+import { openMigrated, temporaryFolder } from './temporary.ts';
 
 /**
  * Tests of both modes are written once, for the asynchronous one: `await` does nothing to a value, and `for await` goes through
@@ -17,6 +17,19 @@ export type TestMode = (typeof MODES)[number];
 /** The session of this mode over the file of `db`. */
 export function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
   return mode === 'async' ? asyncSession(db) : (db as unknown as Session<'async'>);
+}
+
+/**
+ * A pool with its tables, in which the synchronous mode is in memory, and the session of this mode over it.
+ *
+ * @returns `db` to look at what is stored, and to change it by hand.
+ */
+export function openPool(
+  mode: TestMode,
+  options: Partial<DatabaseOptions> = {},
+): { db: DatabaseManager; session: Session<'async'> } {
+  const db = openMigrated(mode === 'sync' ? { path: ':memory:', ...options } : options);
+  return { db, session: sessionOf(mode, db) };
 }
 
 export interface EngineOptions {
@@ -94,4 +107,11 @@ export async function listOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const value of stream) list.push(value);
   return list;
+}
+
+/** What an asynchronous function makes of each of these, one after another. */
+export async function inTurn<T, U>(list: Iterable<T>, work: (item: T, index: number) => U | Promise<U>): Promise<U[]> {
+  const made: U[] = [];
+  for (const item of list) made.push(await work(item, made.length));
+  return made;
 }
