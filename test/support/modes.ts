@@ -110,7 +110,10 @@ export async function listOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** What an asynchronous function makes of each of these, one after another. */
-export async function inTurn<T, U>(list: Iterable<T>, work: (item: T, index: number) => U | Promise<U>): Promise<U[]> {
+export async function inTurn<T, U>(
+  list: Iterable<T>,
+  work: (item: T, index: number) => U | Promise<U>,
+): Promise<U[]> {
   const made: U[] = [];
   for (const item of list) made.push(await work(item, made.length));
   return made;
