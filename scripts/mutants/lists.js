@@ -845,7 +845,7 @@ export default {
         'lines.map(() => null)',
       ],
     ]),
-    ...of('readers/csv-header.ts', [
+    ...of('readers/header.ts', [
       ['a header comes after 20 lines', '++passed > MOST_BANNER', '++passed > 3'],
       [
         'one known name after a banner is a header',

@@ -9,7 +9,7 @@ import { readNamedLine } from '../record/named-line.ts';
 import { readRecord } from '../record/record.ts';
 import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
-import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './csv-header.ts';
+import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 import { type ListReader, MAX_LINE, placed, tooLong } from './list-reader.ts';
 

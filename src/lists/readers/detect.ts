@@ -1,6 +1,6 @@
 import type { ListFormat } from '../options.ts';
 import { isClash } from './clash/keys.ts';
-import { findHeader, separatorOf } from './csv-header.ts';
+import { findHeader, separatorOf } from './header.ts';
 import { looksLike } from './looks-like.ts';
 import { isProxychains } from './proxychains.ts';
 
