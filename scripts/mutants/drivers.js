@@ -394,8 +394,8 @@ export default {
     fault(
       'writer',
       'a statement of a transaction is in doubt',
-      'if (statement?.readonly || this.current !== null) return null;',
-      'if (statement?.readonly) return null;',
+      'if (isReadonly || this.current !== null) return null;',
+      'if (isReadonly) return null;',
     ),
     fault(
       'writer',

@@ -38,7 +38,7 @@ export class SqliteDriver extends Transactions implements Driver<'sync'> {
     try {
       rows = statement.all(params) as Row[];
     } catch (error) {
-      rows = this.again(error, () => statement.all(params) as Row[], this.commits(sql, statement));
+      rows = this.again(error, () => statement.all(params) as Row[], this.commits(sql, statement.readonly));
     }
     if (!statement.readonly) this.written();
     const mapped = new Array<T>(rows.length);
@@ -59,7 +59,7 @@ export class SqliteDriver extends Transactions implements Driver<'sync'> {
     try {
       changed = statement.run(params).changes;
     } catch (error) {
-      changed = this.again(error, () => statement.run(params).changes, this.commits(sql, statement));
+      changed = this.again(error, () => statement.run(params).changes, this.commits(sql, statement.readonly));
     }
     this.written();
     return map === undefined ? changed : map(changed);
@@ -97,7 +97,7 @@ export class SqliteDriver extends Transactions implements Driver<'sync'> {
     try {
       row = read();
     } catch (error) {
-      row = this.again(error, read, this.commits(sql, statement));
+      row = this.again(error, read, this.commits(sql, statement.readonly));
     }
     if (!statement.readonly) this.written();
     return row;

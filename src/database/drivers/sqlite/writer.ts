@@ -5,7 +5,7 @@ import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
 import { closedError, ignoreEngine, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
-import { type Statement, StatementCache } from './statements.ts';
+import { StatementCache } from './statements.ts';
 import { isBusy, isHeldHere, type Patience, pauseShortly, waitForLock } from './waiting.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
@@ -30,8 +30,11 @@ export interface SqliteDriverOptions extends ConnectionOptions {
  */
 export abstract class Writer {
   protected readonly path: string;
+  /** @internal The types of better-sqlite3 stay out of the declarations, since a user may not have them. */
   protected readonly connection: Connection;
+  /** @internal */
   protected readonly readers: ReaderPool;
+  /** @internal */
   protected readonly statements: StatementCache;
   protected readonly log: SqlLogger | null;
   /** The transaction that transactions.ts has begun. */
@@ -225,8 +228,8 @@ export abstract class Writer {
   }
 
   /** The SQL text if it commits by itself, outside a transaction. A failed checkpoint (a PRAGMA) loses nothing. */
-  protected commits(sql: string, statement?: Statement): string | null {
-    if (statement?.readonly || this.current !== null) return null;
+  protected commits(sql: string, isReadonly = false): string | null {
+    if (isReadonly || this.current !== null) return null;
     return /^\s*PRAGMA\b/i.test(sql) ? null : sql;
   }
 
