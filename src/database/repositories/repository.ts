@@ -71,6 +71,7 @@ function rejectInsteadOfThrowing(repository: object): void {
   }
 }
 
-async function* failedStream(error: unknown): AsyncGenerator<never> {
-  yield await Promise.reject(error);
+function failedStream(error: unknown): AsyncIterableIterator<never> {
+  const stream = { next: () => Promise.reject(error), [Symbol.asyncIterator]: () => stream };
+  return stream;
 }
