@@ -14,7 +14,7 @@ export abstract class Repository<M extends Mode> {
     this.session = session;
     this.db = session.driver;
     this.clock = session.clock;
-    if (this.db.mode === 'async') rejectInsteadOfThrowing(this);
+    if (this.db.mode !== 'sync') rejectInsteadOfThrowing(this);
   }
 
   /** The time in the form in which it is stored. */
