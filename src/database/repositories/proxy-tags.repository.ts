@@ -1,4 +1,4 @@
-import { text } from '../../model/fields.ts';
+import { text } from '../../model/field-schemas.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
