@@ -544,7 +544,7 @@ export default {
       ['a proxy without a login keeps the identity it had', '    yield this.forget(id);\n', ''],
       [
         'a proxy without a login has no known identity',
-        '    yield this.#setIfFree(id, this.#fingerprintsOf(NO_LOGIN));\n',
+        '    yield this.#setIfFree(id, yield* this.#fingerprintsOf(NO_LOGIN));\n',
         '',
       ],
       [
@@ -1107,8 +1107,8 @@ export default {
       ],
       [
         'an update does not note its time',
-        ',\n         updated_at = excluded.updated_at\n       RETURNING',
-        '\n       RETURNING',
+        ',\n           updated_at = excluded.updated_at\n         RETURNING',
+        '\n         RETURNING',
       ],
       ['the time to live may be 0', 'stickyTtlMs: z.int().positive()', 'stickyTtlMs: z.int().nonnegative()'],
       [

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Mode, Session } from 'proxyvault/database';
+import type { Session } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, expectTypeOf, it } from 'vitest';
 import { ProxyVaultError } from '../../../src/errors.ts';
-import { asyncSession } from '../../support/promise-driver.ts';
+import { asyncSession } from '../../support/async-engine.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -33,7 +33,7 @@ const TAKES_NOTHING =
   /\.(count|getAll|deleteExpired|findAll|countByKey|leastUsed|fastest|last|get|reset|iterate|findEnabled)$/;
 
 it('every method rejects bad input, and never throws it', async () => {
-  const db = openMigrated({ path: ':memory:' });
+  const db = openMigrated();
   const encryption = new EncryptionService({ key: randomBytes(32) });
   const methods = methodsOf(asyncSession(db), encryption);
   expect(methods.length).toBeGreaterThan(70);
@@ -62,7 +62,7 @@ it('every method rejects bad input, and never throws it', async () => {
 });
 
 it('a stream rejects at its first step, also in a loop', async () => {
-  const proxies = new repositories.ProxyRepository(asyncSession(openMigrated({ path: ':memory:' })));
+  const proxies = new repositories.ProxyRepository(asyncSession(openMigrated()));
   const stream = proxies.iterate({ status: 'nonsense' as never });
   await expect(stream.next()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   const loop = async (): Promise<void> => {
@@ -72,7 +72,7 @@ it('a stream rejects at its first step, also in a loop', async () => {
 });
 
 it('a caller inside a transaction catches bad input as any other error', async () => {
-  const db = openMigrated({ path: ':memory:' });
+  const db = openMigrated();
   const session = asyncSession(db);
   const proxies = new repositories.ProxyRepository(session);
   const made = await session.driver.transaction(function* () {
@@ -89,7 +89,7 @@ it('a caller inside a transaction catches bad input as any other error', async (
 });
 
 it('over SQLite the same methods throw', () => {
-  const proxies = new repositories.ProxyRepository(openMigrated({ path: ':memory:' }));
+  const proxies = new repositories.ProxyRepository(openMigrated());
   expect(() => proxies.findById(7 as never)).toThrow(ProxyVaultError);
   expect(() => proxies.iterate({ status: 'nonsense' as never })).toThrow(ProxyVaultError);
 });
@@ -113,7 +113,7 @@ it('no public method answers at once', () => {
 });
 
 it('a list that can be read once only is not read again by a transaction that is repeated', async () => {
-  const db = openMigrated({ path: ':memory:' });
+  const db = openMigrated();
   const { driver, ...session } = asyncSession(db);
   // Plays the steps of every outermost transaction twice, as an engine does that finds another one in its way.
   const repeating = new Proxy(driver, {
@@ -156,8 +156,8 @@ it('a list that can be read once only is not read again by a transaction that is
   ).rejects.toMatchObject(refused);
 });
 
-/** A session that notes the locks and statements of a driver, in order; `mode` is that of the driver. */
-function recorded<M extends Mode>(session: Session<M>): { session: Session<M>; log: string[] } {
+/** A session that notes the locks and statements of its driver, in order. */
+function recorded(session: Session<'async'>): { session: Session<'async'>; log: string[] } {
   const log: string[] = [];
   const driver = new Proxy(session.driver, {
     get: (target, name) => {
@@ -175,7 +175,7 @@ function recorded<M extends Mode>(session: Session<M>): { session: Session<M>; l
 }
 
 it('what one transaction does at a time asks for its lock, inside the transaction, before it reads', async () => {
-  const db = openMigrated({ path: ':memory:' });
+  const db = openMigrated();
   const { session, log } = recorded(asyncSession(db));
   const proxies = new repositories.ProxyRepository(session);
   const tags = new repositories.ProxyTagsRepository(session);
