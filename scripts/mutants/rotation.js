@@ -13,6 +13,7 @@ export default {
     'rotation/conditions',
     'repositories/answers',
     'test/rotation',
+    'repositories/async-rules',
     'database/damaged-rows',
   ],
   faults: [
@@ -162,6 +163,11 @@ export default {
         'an interval is of the system\u2019s clock',
         'this.#session.clock() - Date.parse(last.timestamp)',
         'Date.now() - Date.parse(last.timestamp)',
+      ],
+      [
+        'a domain gets its first proxy without the lock',
+        "if (domain !== undefined && sticks) this.#session.driver.lock('sticky session');",
+        '',
       ],
       ['a malformed row is not reported', '      reportInvalidRow(this.#session, error);\n', ''],
       [

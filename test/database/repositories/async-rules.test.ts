@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Session } from 'proxyvault/database';
+import { Rotator } from 'proxyvault';
+import type { Mode, Session } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, expectTypeOf, it } from 'vitest';
@@ -157,7 +158,7 @@ it('a list that can be read once only is not read again by a transaction that is
 });
 
 /** A session that notes the locks and statements of its driver, in order. */
-function recorded(session: Session<'async'>): { session: Session<'async'>; log: string[] } {
+function recorded<M extends Mode>(session: Session<M>): { session: Session<M>; log: string[] } {
   const log: string[] = [];
   const driver = new Proxy(session.driver, {
     get: (target, name) => {
@@ -176,7 +177,7 @@ function recorded(session: Session<'async'>): { session: Session<'async'>; log: 
 
 it('what one transaction does at a time asks for its lock, inside the transaction, before it reads', async () => {
   const db = openMigrated();
-  const { session, log } = recorded(asyncSession(db));
+  const { session, log } = recorded<'async'>(asyncSession(db));
   const proxies = new repositories.ProxyRepository(session);
   const tags = new repositories.ProxyTagsRepository(session);
   const input = { host: 'h.example', port: 1, protocol: 'http' as const };
@@ -195,4 +196,19 @@ it('what one transaction does at a time asks for its lock, inside the transactio
   expect(await did(() => config.update({ options: { stickyTtlMs: 5 } }))).toBe(
     'inside: lock rotation config',
   );
+});
+
+it('the first proxy of a sticky domain is chosen under a lock', () => {
+  const db = openMigrated({ path: ':memory:' });
+  const { session, log } = recorded<'sync'>(db);
+  new repositories.ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
+  const rotator = new Rotator(session);
+  const next = (): string[] => {
+    log.length = 0;
+    rotator.next({ domain: 'shop.example' });
+    return log.filter((entry) => /lock|sticky_sessions/.test(entry));
+  };
+  expect(next()[0]).toBe('UPDATE sticky_sessions SET last_used');
+  new repositories.RotationConfigRepository(db).setStrategy('sticky-session');
+  expect(next().slice(0, 2)).toEqual(['inside: lock sticky session', 'UPDATE sticky_sessions SET last_used']);
 });
