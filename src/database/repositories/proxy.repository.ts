@@ -205,11 +205,11 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Records what came of a request, in one step: counts it, sets the lifetime success rate in percent, counts
+   * Records the outcome of a request, in one step: counts it, sets the lifetime success rate in percent, counts
    * failures in a row, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to
    * today's usage.
    *
-   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
     const measured = assertLatency(latency);
