@@ -270,14 +270,14 @@ export default {
     {
       file: 'src/rotation/rotator.ts',
       what: 'a proxy is handed out outside of a transaction',
-      from: 'return this.#db.transaction(() => this.#active.markUsed(this.#choose(wanted, excluded).id));',
-      to: 'return this.#active.markUsed(this.#choose(wanted, excluded).id);',
+      from: 'driver.transaction(() => this.#next(',
+      to: 'driver.sequence(() => this.#next(',
     },
     {
       file: 'src/rotation/rotator.ts',
       what: 'a report is made outside of a transaction',
-      from: '    this.#db.transaction(() => {\n      this.#proxies.updateStats(id, success, latencyMs);',
-      to: '    ((work: () => void): void => work())(() => {\n      this.#proxies.updateStats(id, success, latencyMs);',
+      from: 'driver.transaction(() => this.#report(',
+      to: 'driver.sequence(() => this.#report(',
     },
     {
       file: 'src/database/repositories/import-matcher.ts',

@@ -407,7 +407,7 @@ export default {
     {
       file: LEDGER,
       what: 'an empty checksum in the ledger is taken',
-      from: "checksum: is.checksum.is(row.checksum) ? row.checksum : table.refuse(row, 'checksum'),",
+      from: 'checksum: read.checksum(row.checksum, row),',
       to: 'checksum: String(row.checksum),',
     },
     {

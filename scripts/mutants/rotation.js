@@ -13,6 +13,7 @@ export default {
     'rotation/conditions',
     'repositories/answers',
     'test/rotation',
+    'repositories/async-rules',
     'database/damaged-rows',
   ],
   faults: [
@@ -54,7 +55,7 @@ export default {
       ],
       [
         'a failure is no event',
-        "      this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });\n",
+        "    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });\n",
         '',
       ],
       [
@@ -112,7 +113,7 @@ export default {
       ['a malformed rule is passed over', 'findEnabled({ onInvalid: refuse })', 'findEnabled()'],
       ['rules look at the local hour', 'now.getUTCHours()', 'now.getHours()'],
       ['rules look at the day of the month', 'now.getUTCDay()', 'now.getUTCDate()'],
-      ['rules look at the time of the system', 'new Date(this.#db.clock())', 'new Date()'],
+      ['rules look at the time of the system', 'new Date(this.#session.clock())', 'new Date()'],
       [
         'rules look at the requests of the last proxy',
         'failureCount: previous?.failureCount',
@@ -160,10 +161,15 @@ export default {
       ],
       [
         'an interval is of the system\u2019s clock',
-        'this.#db.clock() - Date.parse(last.timestamp)',
+        'this.#session.clock() - Date.parse(last.timestamp)',
         'Date.now() - Date.parse(last.timestamp)',
       ],
-      ['a malformed row is not reported', '      reportInvalidRow(this.#db, error);\n', ''],
+      [
+        'a domain gets its first proxy without the lock',
+        "if (domain !== undefined && sticks) this.#session.driver.lock('sticky session');",
+        '',
+      ],
+      ['a malformed row is not reported', '      reportInvalidRow(this.#session, error);\n', ''],
       [
         'the turn begins at the start after a failure',
         "const previousId = last?.newProxyId ?? last?.previousProxyId ?? '';",
@@ -186,7 +192,7 @@ export default {
       ],
       [
         'excluded proxies are handed out',
-        'return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#db, { exclude });',
+        'return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#session, { exclude });',
         'return this.#active;',
       ],
       ['the same proxy again is an event', 'if (last?.newProxyId === proxy.id) return;', ''],
@@ -198,8 +204,8 @@ export default {
       ],
       [
         'a domain stays with a proxy that is out',
-        '      this.#sticky.update(mapping.domain, { proxyId: proxy.id });\n',
-        '',
+        'if (mapping) this.#sticky.update(mapping.domain, { proxyId: chosen.id });',
+        'if (mapping) void mapping;',
       ],
       [
         'domains do not stick by default',
@@ -208,8 +214,8 @@ export default {
       ],
       [
         'the strategy of a rule does not make domains stick',
-        "domain !== undefined && (strategy === 'sticky-session'",
-        "domain !== undefined && (config.strategy === 'sticky-session'",
+        "choice.strategy === 'sticky-session' ||",
+        "config.strategy === 'sticky-session' ||",
       ],
       ['mappings have no end', 'ttl: config.options.stickyTtlMs ?? null', 'ttl: null'],
       [

@@ -1,6 +1,6 @@
 import type { ProxyConfig } from '../model/proxy.ts';
 
-/** What a strategy may ask of the active proxies; the `ActiveProxyRepository` answers for all. Null where there is none. */
+/** What a strategy may ask of the active proxies; the `ActiveProxyRepository` answers for all. Null if there is no such proxy. */
 export interface Pool {
   /** The one that comes after an id in the order of ids, beginning again at the end. */
   after(id: string): ProxyConfig | null;

@@ -3,10 +3,10 @@ import { ProxyVaultError } from '../errors.ts';
 import type { ListVerdict, RefusalCode } from '../lists/index.ts';
 import type { Removal } from './removal.ts';
 
-/** So many rejections are kept; `onRefused` gets all. */
+/** How many rejections are kept; `onRefused` gets all. */
 const MOST_REFUSALS = 10_000;
 
-/** So many notes are kept, and lines of each. */
+/** How many notes are kept, and lines of each. */
 const MOST_NOTES = 300;
 const MOST_NOTE_LINES = 10;
 

@@ -15,7 +15,7 @@ export interface Removal extends LeavingCount {
   stopped: boolean;
 }
 
-/** So many of the proxies that leave are named. */
+/** How many of the proxies that leave are named at most. */
 const MOST_NAMED = 1000;
 
 /** Without a limit of the caller's a sync may always remove fewer than this, so that small pools stay easy to use. */

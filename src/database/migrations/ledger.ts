@@ -117,13 +117,13 @@ function lostBase(table: string): ProxyVaultError {
 
 /** @throws INVALID_ROW: what was applied must be known before anything is done. */
 function toLine(table: ReturnType<typeof ledgerTable>, row: Row): LedgerLine {
-  const is = table.columns;
+  const { read } = table;
   const line = {
     position: Number(row.position),
-    namespace: is.namespace.is(row.namespace) ? row.namespace : table.refuse(row, 'namespace'),
-    version: is.version.is(row.version) ? row.version : table.refuse(row, 'version'),
-    name: is.name.is(row.name) ? row.name : table.refuse(row, 'name'),
-    checksum: is.checksum.is(row.checksum) ? row.checksum : table.refuse(row, 'checksum'),
+    namespace: read.namespace(row.namespace, row),
+    version: read.version(row.version, row),
+    name: read.name(row.name, row),
+    checksum: read.checksum(row.checksum, row),
     // Only shown.
     appliedAt: String(row.applied_at),
   };

@@ -167,19 +167,20 @@ export function toAddressParams(address: ProxyAddress | undefined): Record<strin
   return { protocol: address?.protocol ?? null, host: address?.host ?? null, port: address?.port ?? null };
 }
 
-/** Looks at types only: whether a text is the ciphertext is found out when it is decrypted. @throws INVALID_ROW. */
+/** Looks at the ciphertext's type only: what it holds is found out when it is decrypted. @throws INVALID_ROW. */
 export function toEncrypted(row: Row): EncryptedData {
   const table = ENCRYPTED_CREDENTIALS;
-  const { proxy_id: proxyId, key_id: keyId, binding } = row;
+  const { read } = table;
   const data: EncryptedData = {
     ciphertext: TEXT.is(row.encrypted_data) ? row.encrypted_data : table.refuse(row, 'encrypted_data'),
     iv: TEXT.is(row.iv) ? row.iv : table.refuse(row, 'iv'),
     authTag: TEXT.is(row.auth_tag) ? row.auth_tag : table.refuse(row, 'auth_tag'),
   };
-  if (keyId !== null) data.keyId = TEXT.is(keyId) ? keyId : table.refuse(row, 'key_id');
-  if (!table.columns.binding.is(binding)) table.refuse(row, 'binding');
+  const keyId = read.key_id(row.key_id, row);
+  if (keyId !== null) data.keyId = keyId;
+  const binding = read.binding(row.binding, row);
   if (binding === 'login' || binding === 'text') {
-    data.boundTo = ID.is(proxyId) ? proxyId : table.refuse(row, 'proxy_id');
+    data.boundTo = read.proxy_id(row.proxy_id, row);
     data.content = binding;
     const address = row.binding_version === BOUND_TO_ADDRESS ? toAddress(row) : null;
     if (address) data.address = address;
@@ -188,7 +189,7 @@ export function toEncrypted(row: Row): EncryptedData {
 }
 
 export function toStoredCredential(row: Row): StoredCredential {
-  const proxyId = ID.is(row.proxy_id) ? row.proxy_id : ENCRYPTED_CREDENTIALS.refuse(row, 'proxy_id');
+  const proxyId = ENCRYPTED_CREDENTIALS.read.proxy_id(row.proxy_id, row);
   const address = toAddress(row);
   try {
     return { proxyId, address, encrypted: toEncrypted(row), problem: null };

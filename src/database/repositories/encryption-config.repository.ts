@@ -39,8 +39,8 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Reposit
    */
   get(): Result<M, EncryptionConfig | null> {
     return this.db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, (row) => ({
-      databaseId: NAME.is(row.database_id) ? row.database_id : ENCRYPTION_CONFIG.refuse(row, 'database_id'),
-      keySource: NAME.is(row.key_source) ? row.key_source : ENCRYPTION_CONFIG.refuse(row, 'key_source'),
+      databaseId: ENCRYPTION_CONFIG.read.database_id(row.database_id, row),
+      keySource: ENCRYPTION_CONFIG.read.key_source(row.key_source, row),
       rotation: this.#rotationOf(row),
     }));
   }
@@ -89,10 +89,13 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Reposit
 }
 
 function toRotation(row: Row): RotationState {
-  const { rotation_key_id: keyId, rotation_cursor: cursor, rotation_started_at: started } = row;
+  const { read } = ENCRYPTION_CONFIG;
   return {
-    keyId: KEY_ID.is(keyId) ? keyId : ENCRYPTION_CONFIG.refuse(row, 'rotation_key_id'),
-    cursor: TEXT.is(cursor ?? '') ? String(cursor ?? '') : ENCRYPTION_CONFIG.refuse(row, 'rotation_cursor'),
-    startedAt: fromStored(TIME.is(started) ? started : ENCRYPTION_CONFIG.refuse(row, 'rotation_started_at')),
+    keyId: read.rotation_key_id(row.rotation_key_id, row) ?? ENCRYPTION_CONFIG.refuse(row, 'rotation_key_id'),
+    cursor: read.rotation_cursor(row.rotation_cursor, row) ?? '',
+    startedAt: fromStored(
+      read.rotation_started_at(row.rotation_started_at, row) ??
+        ENCRYPTION_CONFIG.refuse(row, 'rotation_started_at'),
+    ),
   };
 }

@@ -1,4 +1,24 @@
-/** The repositories, one file a table. A new table is a migration, a file here, and a line below. */
+/**
+ * The repositories, one file per table, each written once for both modes of a driver (drivers/driver.ts).
+ *
+ * To add a table:
+ * 1. Write a migration, `migrations/NNN_name.sql`.
+ * 2. Write `name.repository.ts`: a `Table` with the kind of each column, and a class that extends `Repository<M>`.
+ * 3. Add the table to the list in `row-check.ts`, so that `check()` looks at its rows, and the class below.
+ *
+ * How a repository is written:
+ * - A method is one statement if possible, its SQL a literal next to it. test/database/portable-sql.test.ts says what SQL
+ *   both engines run. A `NULL` is sorted by `NULLS FIRST`; the time is a parameter, `this.now()`.
+ * - A method gives a `Result`, a `Stream` if its name begins with `iterate`, or `Steps` if it is a generator. In async mode
+ *   `Repository` makes the first two reject with bad input, so check it in the method itself.
+ * - Several statements are a generator for `transaction` or `sequence`: `const row = yield* step(this.db.first(…))`. A
+ *   statement whose value nobody needs is yielded as it is. The generator may be run again, so it reads a list of the caller
+ *   by `readable`. What relies on being the only writer takes a `lock` before it reads.
+ * - A row is read by `const { read } = TABLE` and `name: read.name(row.name, row)`, which checks the column; JSON by
+ *   `TABLE.json`. Lists leave a malformed row out: `skipMalformed`.
+ * - A partial update sets every column: `name = coalesce(:name, name)`, or for a column that may be NULL
+ *   `region = CASE WHEN :set_region = 1 THEN :region ELSE region END`; `changesOf` makes these parameters.
+ */
 export type { ProxyFilter } from '../../model/proxy.ts';
 export type { RotationRuleInput } from '../../model/rules.ts';
 export { ActiveProxyRepository } from './active-proxy.repository.ts';

@@ -1,8 +1,8 @@
 import { ProxyVaultError } from '../../errors.ts';
 
 /**
- * For reading page after page, each behind the last row of the one before. In a damaged table or index a page may not lie
- * behind that row, and reading on from it would never end.
+ * For reading page after page, each after the last row of the page before. In a damaged table or index a page may not come
+ * after that row, and reading from it would never end.
  *
  * @throws CORRUPT
  */

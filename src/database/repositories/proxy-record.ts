@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import { ProxyVaultError } from '../../errors.ts';
 import { geolocationSchema } from '../../model/geolocation.ts';
 import { MAX_PORT } from '../../model/host.ts';
@@ -10,13 +9,11 @@ import {
   type ProxyFilter,
   type ProxyInput,
   proxyFilterSchema,
-  type proxyUpdateSchema,
 } from '../../model/proxy.ts';
 import { parse } from '../../model/validation.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { changesOf } from './repository.ts';
 
 export interface ProxyListing extends ProxyFilter {
   /** 1 to 10,000; 100 unless given. */
@@ -79,7 +76,11 @@ const INSERT = `
     :region, :geolocation, :remote_dns, :username_fingerprint, :password_fingerprint,
     coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
 
-/** Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. */
+/**
+ * Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. The
+ * conflict names no columns, since all three may be taken. `max(position) + 1` relies on one writer: an engine with several
+ * needs a sequence in its place.
+ */
 export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
 
 const NO_SUCH_USER = `NOT EXISTS (
@@ -126,26 +127,6 @@ export function toParams(
     position: null,
     now,
   };
-}
-
-/** The parameters of an update. */
-export function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSchema>, now: string): Params {
-  const { name, host, port, protocol, status, latency, region } = changes;
-  const columns = {
-    name,
-    host,
-    port,
-    protocol,
-    status,
-    latency,
-    failure_count: changes.failureCount,
-    total_requests: changes.totalRequests,
-    success_rate: changes.successRate,
-    region,
-    geolocation_json: changes.geolocation,
-    remote_dns: changes.remoteDns,
-  };
-  return { ...changesOf(columns), id, now };
 }
 
 export const PROXIES = new Table('proxies', ['id'], {

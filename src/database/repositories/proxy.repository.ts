@@ -1,6 +1,4 @@
-import { ProxyVaultError } from '../../errors.ts';
 import {
-  ONLY_SOCKS,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyFilter,
@@ -9,7 +7,6 @@ import {
   type ProxyStatus,
   proxyFilterSchema,
   proxyInputSchema,
-  proxyUpdateSchema,
 } from '../../model/proxy.ts';
 import {
   assertBoolean,
@@ -24,7 +21,6 @@ import {
 import type { CredentialEncryption } from '../credential-encryption.ts';
 import {
   type Mode,
-  type Params,
   type Result,
   type Row,
   type Session,
@@ -33,10 +29,11 @@ import {
   step,
 } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
-import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
+import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { assertBehind } from './key-order.ts';
 import { readable } from './one-shot.ts';
+import { ProxyChanges } from './proxy-changes.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import {
@@ -47,7 +44,6 @@ import {
   type ProxyPage,
   toParams,
   toProxy,
-  toUpdateParams,
   whereOf,
 } from './proxy-record.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
@@ -61,6 +57,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #identities: ProxyIdentities<M>;
   readonly #tags: ProxyTagsRepository<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
+  readonly #changes: ProxyChanges<M>;
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => ProxyConfig | undefined;
 
@@ -71,6 +68,10 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     this.#identities = new ProxyIdentities(session, encryption ?? null, (id) => this.#credentials.reveal(id));
     this.#tags = new ProxyTagsRepository(session);
     this.#usage = new ProxyUsageStatsRepository(session);
+    this.#changes = new ProxyChanges(session, {
+      credentials: this.#credentials,
+      identities: this.#identities,
+    });
     this.#listed = skipMalformed(session, toProxy);
   }
 
@@ -195,15 +196,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
    */
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
-    const changes = parse(proxyUpdateSchema, updates, 'proxy');
-    if (changes.id !== undefined && changes.id !== id) {
-      throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
-    }
-    const params = toUpdateParams(assertId(id), changes, this.now());
-    const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
-    // Whether local resolution fits is known from the row that the update gives: then it is undone.
-    if (moves || changes.remoteDns === false) return this.db.transaction(() => this.#move(id, params));
-    return this.#update(params);
+    return this.#changes.update(id, updates);
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
@@ -212,11 +205,11 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Records what came of a request, in one step: counts it, sets the lifetime success rate in percent, counts
+   * Records the outcome of a request, in one step: counts it, sets the lifetime success rate in percent, counts
    * failures in a row, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to
    * today's usage.
    *
-   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
     const measured = assertLatency(latency);
@@ -262,30 +255,6 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return created;
   }
 
-  *#move(id: string, params: Params): Steps<M, ProxyConfig> {
-    const { host, port, protocol } = params;
-    const from = yield* step(this.#findAddress(id));
-    const to = toAddress({
-      host: host ?? from?.host ?? null,
-      port: port ?? from?.port ?? null,
-      protocol: protocol ?? from?.protocol ?? null,
-    });
-    if (to) yield* this.#identities.assertFreeAt(to, id);
-    const moved = yield* step(this.#update(params));
-    // The login goes where the caller says, from where it was: never to what somebody has made the statements read.
-    const isMeant =
-      moved.host === (host ?? from?.host ?? moved.host) &&
-      moved.port === (port ?? from?.port ?? moved.port) &&
-      moved.protocol === (protocol ?? from?.protocol ?? moved.protocol);
-    if (!isMeant) throw movedError(moved.id);
-    if (from === null || !isSame(from, moved)) yield* this.#credentials.rebind(moved.id, from, moved);
-    return moved;
-  }
-
-  #findAddress(id: string): Result<M, ProxyAddress | null> {
-    return this.db.first(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id }, toAddress);
-  }
-
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
     const changed = yield* step(
       this.db.run(
@@ -305,35 +274,5 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     );
     if (changed === 0) throw notFound('proxy', id);
     yield this.#usage.record(id, { success, latency: latency ?? undefined });
-  }
-
-  #update(params: Params): Result<M, ProxyConfig> {
-    return this.db.one(
-      `UPDATE proxies SET
-         name = coalesce(:name, name),
-         host = coalesce(:host, host),
-         port = coalesce(:port, port),
-         protocol = coalesce(:protocol, protocol),
-         status = coalesce(:status, status),
-         latency = CASE WHEN :set_latency = 1 THEN :latency ELSE latency END,
-         latency_ewma = CASE WHEN :set_latency = 1 THEN :latency ELSE latency_ewma END,
-         failure_count = coalesce(:failure_count, failure_count),
-         total_requests = coalesce(:total_requests, total_requests),
-         success_rate = coalesce(:success_rate, success_rate),
-         region = CASE WHEN :set_region = 1 THEN :region ELSE region END,
-         geolocation_json = CASE WHEN :set_geolocation_json = 1 THEN :geolocation_json ELSE geolocation_json END,
-         remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
-           THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
-         updated_at = :now
-       WHERE id = :id RETURNING *`,
-      params,
-      (row) => {
-        if (row === undefined) throw notFound('proxy', String(params.id));
-        const proxy = toProxy(row);
-        if (params.remote_dns === 0 && proxy.remoteDns)
-          throw new ProxyVaultError('INVALID_INPUT', `The proxy is not valid: remoteDns: ${ONLY_SOCKS}.`);
-        return proxy;
-      },
-    );
   }
 }

@@ -14,7 +14,7 @@ export abstract class Repository<M extends Mode> {
     this.session = session;
     this.db = session.driver;
     this.clock = session.clock;
-    if (this.db.mode === 'async') rejectInsteadOfThrowing(this);
+    if (this.db.mode !== 'sync') rejectInsteadOfThrowing(this);
   }
 
   /** The time in the form in which it is stored. */
@@ -49,7 +49,7 @@ function toParam(value: Changes[string]): SqlValue {
   return value ?? null;
 }
 
-const Steps = Object.getPrototypeOf(function* () {}).constructor as new () => object;
+const GeneratorFunction = Object.getPrototypeOf(function* () {}).constructor as new () => object;
 
 /**
  * Replaces the methods of one repository by ones that reject where they would throw: input is checked before there is a
@@ -59,7 +59,8 @@ const Steps = Object.getPrototypeOf(function* () {}).constructor as new () => ob
 function rejectInsteadOfThrowing(repository: object): void {
   const type: object = Object.getPrototypeOf(repository);
   for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
-    if (name === 'constructor' || typeof method !== 'function' || method instanceof Steps) continue;
+    if (name === 'constructor' || typeof method !== 'function' || method instanceof GeneratorFunction)
+      continue;
     const value = (...args: unknown[]): unknown => {
       try {
         return method.apply(repository, args);
@@ -71,6 +72,7 @@ function rejectInsteadOfThrowing(repository: object): void {
   }
 }
 
-async function* failedStream(error: unknown): AsyncGenerator<never> {
-  yield await Promise.reject(error);
+function failedStream(error: unknown): AsyncIterableIterator<never> {
+  const stream = { next: () => Promise.reject(error), [Symbol.asyncIterator]: () => stream };
+  return stream;
 }

@@ -1,5 +1,13 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Mode, Params, Result, Row, Session } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Params,
+  type Result,
+  type Row,
+  type Session,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { assertBehind } from './key-order.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
@@ -7,7 +15,7 @@ export type OnInvalidRow = (error: ProxyVaultError) => void;
 
 type Listener = Pick<Session<Mode>, 'onInvalidRow'>;
 
-/** So many rows are warned about; one damaged page can hold thousands. */
+/** How many rows are warned about; one damaged page can hold thousands. */
 const MOST_WARNINGS = 100;
 
 /** Reads a row of many: a malformed one is reported and left out, since it must not take the others with it. */
@@ -25,7 +33,7 @@ export function skipMalformed<T>(
   };
 }
 
-/** So many rows are read at once at first, and at most, while malformed ones are passed. */
+/** How many rows are read at once at first, and at most, while malformed ones are passed. */
 const FIRST_STEP = 64;
 const LARGEST_STEP = 65_536;
 
@@ -43,17 +51,27 @@ export function firstReadable<M extends Mode, T>(
   map: (row: Row) => T | undefined,
   skip = 0,
 ): Result<M, T | null> {
-  const [query = '', ...others] = queries;
-  const finish = ([first]: T[]): T | null => {
+  return session.driver.sequence(() => firstOf(session, queries, params, map, skip));
+}
+
+function* firstOf<M extends Mode, T>(
+  session: Session<M>,
+  queries: readonly string[],
+  params: Params,
+  map: (row: Row) => T | undefined,
+  skip: number,
+): Steps<M, T | null> {
+  let passed = skip;
+  for (const query of queries) {
+    const [first] = yield* pageOf(session, query, { params, limit: 1, step: 1, skip: passed }, map);
     if (first !== undefined) return first;
-    // In async mode this is a promise, which the driver awaits with its own.
-    return others.length === 0 ? null : (firstReadable(session, others, params, map) as T | null);
-  };
-  return pageOf(session, query, { params, limit: 1, step: 1, skip }, map, finish);
+    passed = 0;
+  }
+  return null;
 }
 
 /**
- * A page of rows without the malformed ones, behind the row with the key `after`: empty only if no readable row is left, so
+ * A page of rows without the malformed ones, after the row with the key `after`: empty only if no readable row is left, so
  * that a loop over pages may end.
  *
  * @throws CORRUPT if the rows are not in order.
@@ -65,7 +83,8 @@ export function readablePage<M extends Mode, T>(
   map: (row: Row) => T,
 ): Result<M, T[]> {
   const { limit, after } = params;
-  return pageOf(session, query, { params, limit, step: limit, skip: 0 }, map, (page) => {
+  return session.driver.sequence(function* (): Steps<M, T[]> {
+    const page = yield* pageOf(session, query, { params, limit, step: limit, skip: 0 }, map);
     const last = page.at(-1);
     if (last !== undefined) assertBehind(table, after, keyOf(last));
     return page;
@@ -74,9 +93,9 @@ export function readablePage<M extends Mode, T>(
 
 interface PageRead {
   params: Params;
-  /** So many readable rows are wanted, at most. */
+  /** How many readable rows are wanted, at most. */
   limit: number;
-  /** How many rows this read looks at, after those that it skips. */
+  /** How many rows the first read looks at, after those that it skips. */
   step: number;
   skip: number;
 }
@@ -85,29 +104,31 @@ interface PageRead {
  * Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
  * reads together take about as long as one.
  */
-function pageOf<M extends Mode, T, U>(
+function* pageOf<M extends Mode, T>(
   session: Session<M>,
   query: string,
-  { params, limit, step, skip }: PageRead,
+  { params, limit, step: first, skip: passed }: PageRead,
   map: (row: Row) => T | undefined,
-  finish: (page: T[]) => U,
-): Result<M, U> {
+): Steps<M, T[]> {
   const read = skipMalformed(session, map);
-  let rows = 0;
-  let found = 0;
-  const readSome = (row: Row): T | undefined => {
-    rows++;
-    // The next page begins here, and reports what is malformed from here on.
-    if (found === limit) return undefined;
-    const value = read(row);
-    if (value !== undefined) found++;
-    return value;
-  };
-  return session.driver.all(query, { ...params, limit: step, skip }, readSome, (page: T[]): U => {
-    if (page.length > 0 || rows < step) return finish(page);
-    const next = Math.max(step, Math.min(Math.max(2 * step, FIRST_STEP), LARGEST_STEP));
-    return pageOf(session, query, { params, limit, step: next, skip: skip + step }, map, finish) as U;
-  });
+  let size = first;
+  let skip = passed;
+  for (;;) {
+    let rows = 0;
+    let found = 0;
+    const readSome = (row: Row): T | undefined => {
+      rows++;
+      // The next page begins here, and reports what is malformed from here on.
+      if (found === limit) return undefined;
+      const value = read(row);
+      if (value !== undefined) found++;
+      return value;
+    };
+    const page = yield* step(session.driver.all(query, { ...params, limit: size, skip }, readSome));
+    if (page.length > 0 || rows < size) return page;
+    skip += size;
+    size = Math.max(size, Math.min(Math.max(2 * size, FIRST_STEP), LARGEST_STEP));
+  }
 }
 
 /** Tells of a row that is left out; anything but INVALID_ROW is thrown. */

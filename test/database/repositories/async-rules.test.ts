@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { Rotator } from 'proxyvault';
+import type { Mode, Session } from 'proxyvault/database';
+import * as repositories from 'proxyvault/database/repositories';
+import { EncryptionService } from 'proxyvault/database/services';
+import { expect, expectTypeOf, it } from 'vitest';
+import { ProxyVaultError } from '../../../src/errors.ts';
+import { asyncSession } from '../../support/async-engine.ts';
+import { openMigrated } from '../../support/temporary.ts';
+
+type Method = (...args: unknown[]) => unknown;
+
+/** Each public method of each repository, as a function of its arguments. */
+function methodsOf(session: Session<'async'>, encryption: EncryptionService): [name: string, call: Method][] {
+  return Object.values(repositories).flatMap((Class) => {
+    const repository: object = new (Class as new (...args: unknown[]) => object)(session, encryption);
+    return Object.getOwnPropertyNames(Class.prototype)
+      .filter((name) => name !== 'constructor')
+      .map((name): [string, Method] => [
+        `${Class.name}.${name}`,
+        (...args) => Reflect.apply(Reflect.get(repository, name), repository, args),
+      ]);
+  });
+}
+
+function isSteps(result: unknown): boolean {
+  return Object.prototype.toString.call(result) === '[object Generator]';
+}
+
+const BAD = [undefined, null, Symbol('bad'), 7, '', '\u0000', [], {}, [null], { ttl: Symbol('bad') }];
+
+/** Methods without an argument that could be bad. */
+const TAKES_NOTHING =
+  /\.(count|getAll|deleteExpired|findAll|countByKey|leastUsed|fastest|last|get|reset|iterate|findEnabled)$/;
+
+it('every method rejects bad input, and never throws it', async () => {
+  const db = openMigrated();
+  const encryption = new EncryptionService({ key: randomBytes(32) });
+  const methods = methodsOf(asyncSession(db), encryption);
+  expect(methods.length).toBeGreaterThan(70);
+  const never: string[] = [];
+  for (const [name, call] of methods) {
+    let rejections = 0;
+    for (const bad of BAD) {
+      const result = call(bad, bad, bad);
+      if (isSteps(result)) {
+        rejections = Number.POSITIVE_INFINITY;
+        continue;
+      }
+      const first =
+        typeof result === 'object' && result !== null && Symbol.asyncIterator in result
+          ? (result as AsyncIterableIterator<unknown>).next()
+          : result;
+      expect(first, name).toBeInstanceOf(Promise);
+      await (first as Promise<unknown>).catch((error: unknown) => {
+        expect(error, name).toBeInstanceOf(ProxyVaultError);
+        rejections++;
+      });
+    }
+    if (rejections === 0 && !TAKES_NOTHING.test(name)) never.push(name);
+  }
+  expect(never).toEqual([]);
+});
+
+it('a stream rejects at its first step, also in a loop', async () => {
+  const proxies = new repositories.ProxyRepository(asyncSession(openMigrated()));
+  const stream = proxies.iterate({ status: 'nonsense' as never });
+  await expect(stream.next()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  const loop = async (): Promise<void> => {
+    for await (const _ of proxies.iterate({ status: 'nonsense' as never }));
+  };
+  await expect(loop()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});
+
+it('a caller inside a transaction catches bad input as any other error', async () => {
+  const db = openMigrated();
+  const session = asyncSession(db);
+  const proxies = new repositories.ProxyRepository(session);
+  const made = await session.driver.transaction(function* () {
+    try {
+      yield proxies.create({ host: '', port: 0, protocol: 'http' });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'INVALID_INPUT' });
+    }
+    yield proxies.create({ host: 'h.example', port: 1, protocol: 'http' });
+    return 'made';
+  });
+  expect(made).toBe('made');
+  expect(await proxies.count()).toBe(1);
+});
+
+it('over SQLite the same methods throw', () => {
+  const proxies = new repositories.ProxyRepository(openMigrated());
+  expect(() => proxies.findById(7 as never)).toThrow(ProxyVaultError);
+  expect(() => proxies.iterate({ status: 'nonsense' as never })).toThrow(ProxyVaultError);
+});
+
+/** The methods of a repository that answer at once in async mode: there must be none, since they could not reject. */
+type Immediate<R> = {
+  [K in keyof R]: R[K] extends (...args: never) => Promise<unknown> | AsyncIterable<unknown> | Generator
+    ? never
+    : K;
+}[keyof R];
+
+it('no public method answers at once', () => {
+  expectTypeOf<Immediate<repositories.ActiveProxyRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.ProxyRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.ProxyTagsRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.ProxyUsageStatsRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.RotationConfigRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.RotationEventsRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.RotationRulesRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<repositories.StickySessionRepository<'async'>>>().toEqualTypeOf<never>();
+});
+
+it('a list that can be read once only is not read again by a transaction that is repeated', async () => {
+  const db = openMigrated();
+  const { driver, ...session } = asyncSession(db);
+  // Plays the steps of every outermost transaction twice, as an engine does that finds another one in its way.
+  const repeating = new Proxy(driver, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      if (name !== 'transaction') return value.bind(target);
+      return async (steps: () => Generator) => {
+        const lost = new Error('in the way');
+        if (target.scope !== null) return target.transaction(steps as never);
+        await target
+          .transaction(function* (): Generator<never, void> {
+            yield* steps() as Generator<never, void>;
+            throw lost;
+          })
+          .catch((error: unknown) => {
+            if (error !== lost) throw error;
+          });
+        return target.transaction(steps as never);
+      };
+    },
+  });
+  const over: Session<'async'> = { ...session, driver: repeating };
+  const proxies = new repositories.ProxyRepository(over);
+  const inputs = [1, 2].map((port) => ({ host: 'h.example', port, protocol: 'http' as const }));
+  const events = [{ previousProxyId: null, newProxyId: null, reason: 'manual' as const }];
+  const refused = { code: 'INVALID_INPUT', message: expect.stringContaining('Give an array') };
+  await expect(proxies.createMany(inputs.values())).rejects.toMatchObject(refused);
+  await expect(proxies.importMany(inputs.values())).rejects.toMatchObject(refused);
+  await expect(
+    new repositories.RotationEventsRepository(over).recordMany(events.values()),
+  ).rejects.toMatchObject(refused);
+  expect(await proxies.count()).toBe(0);
+  expect(await proxies.createMany(inputs)).toHaveLength(2);
+  expect(await proxies.importMany(new Set(inputs))).toEqual({ added: 0, updated: 0, unchanged: 2 });
+  expect(await new repositories.RotationEventsRepository(over).recordMany(events)).toBe(1);
+  const outcomes = inputs.map(() => ({ proxyId: 'nobody', success: true }));
+  await expect(
+    new repositories.ProxyUsageStatsRepository(over).recordMany(outcomes.slice(0, 0).values()),
+  ).rejects.toMatchObject(refused);
+});
+
+/** A session that notes the locks and statements of its driver, in order. */
+function recorded<M extends Mode>(session: Session<M>): { session: Session<M>; log: string[] } {
+  const log: string[] = [];
+  const driver = new Proxy(session.driver, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => {
+        if (name === 'lock')
+          log.push(`${target.scope === null ? 'outside' : 'inside'}: lock ${String(args[0])}`);
+        else if (typeof args[0] === 'string') log.push(args[0].trim().split(/\s+/).slice(0, 4).join(' '));
+        return Reflect.apply(value, target, args);
+      };
+    },
+  });
+  return { session: { ...session, driver }, log };
+}
+
+it('what one transaction does at a time asks for its lock, inside the transaction, before it reads', async () => {
+  const db = openMigrated();
+  const { session, log } = recorded<'async'>(asyncSession(db));
+  const proxies = new repositories.ProxyRepository(session);
+  const tags = new repositories.ProxyTagsRepository(session);
+  const input = { host: 'h.example', port: 1, protocol: 'http' as const };
+  const did = async (work: () => Promise<unknown>): Promise<string | undefined> => {
+    log.length = 0;
+    await work();
+    return log[0];
+  };
+  const { id } = await proxies.create(input);
+  expect(await did(() => tags.add(id, 'tag', 'import'))).toBe('inside: lock tags');
+  const tag = { name: 'tag', importId: 'import' };
+  expect(await did(() => proxies.importMany([input], { tag }))).toBe('inside: lock tags');
+  expect(await did(() => proxies.importMany([input]))).not.toContain('lock');
+  expect(await did(() => tags.removeOthers('tag', 'another'))).toBe('inside: lock tags');
+  const config = new repositories.RotationConfigRepository(session);
+  expect(await did(() => config.update({ options: { stickyTtlMs: 5 } }))).toBe(
+    'inside: lock rotation config',
+  );
+});
+
+it('the first proxy of a sticky domain is chosen under a lock', () => {
+  const db = openMigrated({ path: ':memory:' });
+  const { session, log } = recorded<'sync'>(db);
+  new repositories.ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
+  const rotator = new Rotator(session);
+  const next = (): string[] => {
+    log.length = 0;
+    rotator.next({ domain: 'shop.example' });
+    return log.filter((entry) => /lock|sticky_sessions/.test(entry));
+  };
+  expect(next()[0]).toBe('UPDATE sticky_sessions SET last_used');
+  new repositories.RotationConfigRepository(db).setStrategy('sticky-session');
+  expect(next().slice(0, 2)).toEqual(['inside: lock sticky session', 'UPDATE sticky_sessions SET last_used']);
+});
