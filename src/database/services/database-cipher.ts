@@ -111,6 +111,12 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return this.#keyset;
   }
 
+  /** As `refresh`. @throws KEY_MISSING, KEY_MISMATCH if the source's key is not the one that the ciphertext needs. */
+  *refreshOwn(): Steps<M, Keyset> {
+    this.#keyset = yield* this.#store.loadOwn();
+    return this.#keyset;
+  }
+
   /**
    * The keyset, whose primary is that of the table: another process may have rotated, or a rollback undone it. Makes the first key
    * if there is none.
