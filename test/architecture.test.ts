@@ -63,7 +63,7 @@ const WORDS: readonly (readonly [law: string, where: RegExp, pattern: RegExp, al
   [
     [
       'only drivers/sqlite knows SQLite',
-      /^database\/(?!drivers\/sqlite\/)/,
+      /^(?!database\/drivers\/sqlite\/)/,
       /\bPRAGMA\b|\bpragma_|\bsqlite_(?:schema|master|version)\b|\bSQLITE_/,
       [
         // They list the words that a name or a migration may not have.

@@ -157,9 +157,11 @@ export default {
       ],
       [
         'a line end in an argument forges a message',
-        "error.trimEnd().split('\\n(Did you mean')",
-        "error.trimEnd().split('\\n')",
+        "(error.trimEnd()).split('\\n(Did you mean')",
+        "(error.trimEnd()).split('\\n')",
       ],
+      ['a URL in a usage error is shown', '`$1${MASK}`', "'$&'"],
+      ['a login in a usage error is shown', '.replace(/[^\\s\'"=]+@[^\\s\'"]*/g, MASK)', ''],
       ['the version is unknown', "'version' in manifest\n", "'versions' in manifest\n"],
     ]),
     ...of('new-passphrase.ts', [
@@ -275,9 +277,10 @@ export default {
     ...of('vault.ts', [
       [
         '--db goes after the environment',
-        "if (db !== undefined) return { path: resolve(db), from: '--db' };\n",
-        '',
+        "db === undefined ? 'PROXYVAULT_DB' : '--db';\n  const path = db ?? (named || undefined);",
+        "named ? 'PROXYVAULT_DB' : '--db';\n  const path = named || db;",
       ],
+      ['a pool may be named by a URL', '    assertPath(path, from);\n', ''],
       [
         'a pool that is missing is made',
         'if (!create && !existsSync(path)) {',

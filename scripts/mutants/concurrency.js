@@ -200,26 +200,26 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'compatibility is not checked again under the lock',
-      from: '        this.#ledger.create();\n        this.#assertCompatible(this.#ledger.read());\n',
-      to: '        this.#ledger.create();\n',
+      from: '    this.#known.assertCompatible(lines);\n    yield* work(lines);',
+      to: '    yield* work(lines);',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'what is pending is read before the lock',
-      from: 'this.#underLock(() => this.#applyAll(this.#pending(this.#ledger.read())));',
-      to: 'const pending = this.#pending(this.#ledger.read());\n    this.#underLock(() => this.#applyAll(pending));',
+      from: '    yield* this.#underLock((lines) => this.#applyAll(lines, this.#known.pending(lines)));',
+      to: '    const before = yield* step(this.#ledger.read());\n    yield* this.#underLock(() => this.#applyAll(before, this.#known.pending(before)));',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'what is to be undone is read before the lock',
-      from: '    this.#underLock(() => {\n      const lines = this.#ledger.read().filter((line) => !isBase(line));',
-      to: '    const lines = this.#ledger.read().filter((line) => !isBase(line));\n    this.#underLock(() => {',
+      from: '    yield* this.#underLock((lines) => this.#revertAll(',
+      to: '    const lines = yield* step(this.#ledger.read());\n    yield* this.#underLock(() => this.#revertAll(',
     },
     {
       file: 'src/database/migrations/ledger.ts',
       what: 'the ledger is not read in one snapshot',
-      from: 'return this.#driver.snapshot(() => {',
-      to: 'return ((read: () => LedgerLine[]): LedgerLine[] => read())(() => {',
+      from: 'return this.#engine.snapshot(() => this.#read());',
+      to: 'return this.#engine.driver.sequence(() => this.#read());',
     },
 
     // Transactions and waiting.
@@ -230,16 +230,16 @@ export default {
       to: "(['BEGIN', 'COMMIT', ['ROLLBACK']] as const)",
     },
     {
-      file: 'src/database/drivers/sqlite/driver.ts',
+      file: 'src/database/drivers/sqlite/transactions.ts',
       what: 'a long transaction takes the lock at its first write',
-      from: "this.#control('BEGIN IMMEDIATE');",
-      to: "this.#control('BEGIN');",
+      from: "      this.control('BEGIN IMMEDIATE');",
+      to: "      this.control('BEGIN');",
     },
     {
-      file: 'src/database/drivers/sqlite/driver.ts',
+      file: 'src/database/drivers/sqlite/transactions.ts',
       what: 'a snapshot does not begin',
-      from: "    this.#control('BEGIN');\n    try {\n      return work();",
-      to: '    try {\n      return work();',
+      from: "    this.control('BEGIN');\n",
+      to: '',
     },
     {
       file: 'src/database/drivers/sqlite/driver.ts',

@@ -36,7 +36,7 @@ export default {
       ['percent escapes of a host are decoded', '[\\p{C}\\s%/', '[\\p{C}\\s/'],
       ['an underscore is no part of a name', 'const LABEL = /^[a-z0-9_](', 'const LABEL = /^[a-z0-9]('],
     ]),
-    ...of('private.ts', [
+    ...of('private-host.ts', [
       ['172.16.0.0 has 16 bits', "['172.16.0.0', 12]", "['172.16.0.0', 16]"],
       ['192.168.0.0 has 24 bits', "['192.168.0.0', 16]", "['192.168.0.0', 24]"],
       ['100.64.0.0 has 8 bits', "['100.64.0.0', 10]", "['100.64.0.0', 8]"],

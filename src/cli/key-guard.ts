@@ -1,14 +1,16 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { withFileErrors } from '../files/file-error.ts';
+import { assertPath } from '../files/path.ts';
 import { isSameFile } from '../files/same-file.ts';
 
 /**
  * Refuses to write a file in the place of the key, of its backup or of its lock, whether they exist or not.
  *
- * @throws INVALID_INPUT.
+ * @throws INVALID_INPUT, also for a URL.
  */
 export function assertNotKeyFile(path: string, source: ReturnType<EncryptionService['source']>): void {
+  assertPath(path, 'The backup');
   if (['explicit', 'environment'].includes(source.kind)) return;
   const isKey = withFileErrors(`${path} cannot be looked at`, path, () =>
     ['', '.bak', '.lock'].some((suffix) => isSameFile(path, `${source.location}${suffix}`)),

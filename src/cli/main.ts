@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
+import { MASK } from '../lists/index.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { EXIT, failureCodes } from './exit-codes.ts';
 import { reportError } from './fail.ts';
@@ -28,7 +29,14 @@ export async function main(args: readonly string[]): Promise<number> {
 
 function usageMessage({ code, message }: CommanderError): string {
   if (code === 'commander.help') return 'A command is missing: --help lists them.';
-  return message.replace(/^error: /, '');
+  return withoutLogins(message.replace(/^error: /, ''));
+}
+
+/** What was typed in the wrong place may be a URL, with a password anywhere after its scheme, or another login with an `@`. */
+function withoutLogins(error: string): string {
+  return error
+    .replace(/([a-z][a-z\d+.-]+:\/\/)(?:.*(?=['"])|.*)/gis, `$1${MASK}`)
+    .replace(/[^\s'"=]+@[^\s'"]*/g, MASK);
 }
 
 /** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
@@ -77,7 +85,7 @@ Example:
 
 /** A usage error holds what was typed, in which a line end could forge another message; only its suggestion has a line. */
 function oneLine(error: string): Text {
-  return lines(error.trimEnd().split('\n(Did you mean'), '\n(Did you mean');
+  return lines(withoutLogins(error.trimEnd()).split('\n(Did you mean'), '\n(Did you mean');
 }
 
 function allCommands(command: Command): Command[] {

@@ -15,6 +15,7 @@ import {
   readPassphraseFile,
 } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
+import { assertPath } from '../files/path.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
@@ -75,10 +76,15 @@ export function withVaultOptions(command: Command, example: string): Command {
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
-/** Where the pool is, and who said so. */
+/** Where the pool is, and who said so. @throws INVALID_INPUT for a URL. */
 export function locatePool({ db }: VaultOptions): { path: string; from: string } {
-  if (db !== undefined) return { path: resolve(db), from: '--db' };
-  if (process.env.PROXYVAULT_DB) return { path: resolve(process.env.PROXYVAULT_DB), from: 'PROXYVAULT_DB' };
+  const { PROXYVAULT_DB: named } = process.env;
+  const from = db === undefined ? 'PROXYVAULT_DB' : '--db';
+  const path = db ?? (named || undefined);
+  if (path !== undefined) {
+    assertPath(path, from);
+    return { path: resolve(path), from };
+  }
   return { path: join(envPaths('proxyvault', { suffix: '' }).data, 'proxyvault.db'), from: 'the default' };
 }
 
@@ -107,6 +113,8 @@ export async function withVault<T>(
     );
   }
   if (!options.json && !quiet) writeError(text`Pool: ${path} (${from})\n`);
+  // Before a pool is made, because it rejects what is no path.
+  const keySource = keySourceOf(options);
   const skipped = new SkippedRows();
   await using db = await patiently(() =>
     initDatabase({
@@ -124,7 +132,6 @@ export async function withVault<T>(
       `The pool at ${path} is older than this program: run \`proxyvault migrate up\`.`,
     );
   }
-  const keySource = keySourceOf(options);
   // A key file that permissions protect is read, or made, when it is needed.
   const service = { keySource, database: db, onKeyCreated: sayWhereKeyIs(options) };
   const isAsked = unlock && keySource.asynchronous?.() === true;

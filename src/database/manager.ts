@@ -1,12 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
-import {
-  type BackgroundReads,
-  type CheckpointResult,
-  type Clock,
-  type Session,
-  type Steps,
-  step,
-} from './drivers/driver.ts';
+import type { BackgroundReads, CheckpointResult, Clock, Session, Steps } from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
@@ -177,13 +170,11 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   #hasCredentials(): boolean {
-    const { driver, engine } = this;
-    return engine.snapshot(function* (): Steps<'sync', boolean> {
-      if ((yield* step(engine.columnsOf('encrypted_credentials'))).length === 0) return false;
-      return yield* step(
-        driver.one('SELECT 1 FROM encrypted_credentials LIMIT 1', {}, (row) => row !== undefined),
-      );
-    });
+    return this.driver.snapshot(
+      () =>
+        this.engine.columnsOf('encrypted_credentials').length > 0 &&
+        this.driver.one('SELECT 1 FROM encrypted_credentials LIMIT 1', {}, (row) => row !== undefined),
+    );
   }
 }
 

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
+import { assertPath } from '../files/path.ts';
 import { assertBoolean, assertFunction, assertIterable, assertOptions } from '../model/validation.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
@@ -102,6 +103,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
       'path must be the path of a file, without white space at its end, or ":memory:".',
     );
   }
+  assertPath(path, 'The pool');
   if (durability !== 'full' && durability !== 'normal') {
     throw new ProxyVaultError('INVALID_INPUT', 'durability must be "full" or "normal".');
   }

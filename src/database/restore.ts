@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
+import { assertPath } from '../files/path.ts';
 import { assertFunction, assertOptions } from '../model/validation.ts';
 import type { BackupProgress } from './drivers/sqlite/copy.ts';
 import { restoreFile } from './drivers/sqlite/restore.ts';
@@ -57,6 +58,7 @@ export async function restoreDatabase(
     'options of restoreDatabase',
   );
   if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+  assertPath(backup, 'The backup');
   const source = resolveOptions({ path: backup, readonly: true, busyTimeoutMs, ...schema });
   const target = resolveOptions({ path, busyTimeoutMs });
   const { replaced, strayLog, found } = await restoreFile({

@@ -49,7 +49,7 @@ function encodingOf([first, second]: Uint8Array): string {
   return 'utf-8';
 }
 
-/** As the decoder does, but what it cannot read becomes a lone surrogate, so that it is told from a genuine U+FFFD. */
+/** As the decoder does, but what it cannot read becomes a lone surrogate, which differs from a genuine U+FFFD. */
 function decodePiece(decoder: InstanceType<typeof TextDecoder>, piece: Uint8Array): string {
   const text = decoder.decode(piece, { stream: true });
   if (!text.includes(REPLACEMENT)) return text;

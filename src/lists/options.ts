@@ -1,7 +1,7 @@
 import { ProxyVaultError } from '../errors.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../model/proxy.ts';
 
-/** The forms of one line in which it is told apart what is the host and what the login. */
+/** The forms of a line with a login: each says which part is the host and which the login. */
 export const LINE_FORMS = [
   'user:pass@host:port',
   'host:port@user:pass',
@@ -29,11 +29,11 @@ export const LIST_FORMATS = [
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
 export interface ParseOptions {
-  /** The protocol of lines and records that name none. Default `http`. */
+  /** The protocol of lines and records without one. Default `http`. */
   protocol?: ProxyProtocol | undefined;
   /** Reject lines and records that name no protocol. Default false. */
   strictProtocol?: boolean | undefined;
-  /** Default `auto`. A form of a line settles what reads two ways. */
+  /** Default `auto`. The name of a form decides how an ambiguous line is read. */
   format?: ListFormat | undefined;
 }
 

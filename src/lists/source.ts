@@ -4,6 +4,7 @@ import { types } from 'node:util';
 
 import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
+import { assertPath } from '../files/path.ts';
 
 /**
  * A list:
@@ -27,7 +28,7 @@ type ListPieces = Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Ar
 const SHAPES =
   'a text, a Buffer or Uint8Array, a stream or another iterable of pieces, an array of lines or proxy URLs, a URL, or { file: path }';
 
-/** Lines are joined to pieces of about so many characters. */
+/** Lines are joined to pieces of about this many characters. */
 const PIECE = 65_536;
 
 /** The ports that a `URL` does not show. */
@@ -121,7 +122,10 @@ function isFile(source: unknown): source is { file: string | URL } {
 
 function pathOf(file: unknown): string {
   if (file instanceof URL && file.protocol === 'file:') return fileURLToPath(file);
-  if (typeof file === 'string' && file !== '' && !file.includes('\0')) return file;
+  if (typeof file === 'string' && file !== '' && !file.includes('\0')) {
+    assertPath(file, 'file');
+    return file;
+  }
   throw new ProxyVaultError('INVALID_INPUT', `file must be a path or a file: URL; this is ${kindOf(file)}.`);
 }
 

@@ -6,7 +6,7 @@ export interface ListedProxy extends ProxyAddress {
   username?: string | undefined;
   password?: string | undefined;
   name?: string | undefined;
-  /** The label under which the pool keeps it; where the exit is stands in `geolocation`. */
+  /** The label under which the pool keeps it; `geolocation` says where the exit is. */
   region?: string | undefined;
   geolocation?: Geolocation | undefined;
   /** Whole milliseconds. */
@@ -19,7 +19,7 @@ export interface ListedProxy extends ProxyAddress {
   remoteDns?: boolean | undefined;
 }
 
-/** Why a line or record is refused. The set is closed. */
+/** Why a line or record is rejected. The set is closed. */
 export type RefusalCode =
   | 'line-too-long'
   | 'not-a-list'
@@ -45,11 +45,11 @@ export type LineVerdict =
       code: RefusalCode;
       /** For a person; never holds the line's text. */
       reason: string;
-      /** From 1, counted in UTF-16 units, in the line as it stands. */
+      /** From 1, counted in UTF-16 units, in the line as it is written. */
       column: number;
     };
 
-/** A verdict with its place, lines counted from 1. The `text` of what is refused has all that may be a credential masked. */
+/** A verdict with its place, lines counted from 1. The `text` of a rejected line has everything masked that may be a credential. */
 export type ListVerdict =
   | (Exclude<LineVerdict, { kind: 'refused' }> & { line: number })
   | (Extract<LineVerdict, { kind: 'refused' }> & { line: number; text: string });

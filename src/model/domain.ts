@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../errors.ts';
-import { parseHost, parsePort, type Refusal } from './host.ts';
+import { parseHost, parsePort, type Rejection } from './host.ts';
 
 /** A domain to stick to: an exact host, or `*.` and a name for every depth below it. */
 export interface DomainPattern {
@@ -20,7 +20,7 @@ const ADVICE = 'Write a domain such as shop.example, or a URL';
 export function normalizeDomainPattern(
   text: string,
   { wildcards = true }: { wildcards?: boolean } = {},
-): DomainPattern | Refusal {
+): DomainPattern | Rejection {
   const host = hostIn(text.trim());
   if (host === null) return { error: `it is neither a domain nor a URL. ${ADVICE}` };
   const isWildcard = host.startsWith('*.');

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { text } from './fields.ts';
+import { text } from './field-schemas.ts';
 
 /** The most characters of a city, a region or a time zone. */
 export const MAX_PLACE = 256;
@@ -20,6 +20,7 @@ export const geolocationSchema = z.strictObject({
   timezone: text(MAX_TIME_ZONE).optional(),
 });
 
+// The interface repeats only the fields that need a description: declarations lose the comments inside a schema.
 type Valid = z.output<typeof geolocationSchema>;
 
 /** Where a proxy's exit is, as its provider or a lookup said. Coordinates are WGS 84 degrees. */

@@ -8,8 +8,8 @@ export interface Host {
   kind: 'ipv4' | 'ipv6' | 'name';
 }
 
-/** Why a text is refused, for a message; never holds the text itself. */
-export interface Refusal {
+/** Why a text is rejected, for a message; never holds the text itself. */
+export interface Rejection {
   error: string;
 }
 
@@ -24,7 +24,7 @@ const PLAIN_NAME =
  * Reads a host: IPv4 in dotted decimals, IPv6 (with or without brackets) in the form of RFC 5952, a DNS name, or an
  * internationalised one, which becomes ASCII (UTS 46).
  */
-export function parseHost(text: string): Host | Refusal {
+export function parseHost(text: string): Host | Rejection {
   if (text === '') return { error: 'the host is missing' };
   if (text.length > 1024) return { error: 'the host is longer than 253 characters' };
   const bracketed = text.startsWith('[') && text.endsWith(']');
@@ -46,21 +46,21 @@ export const hostSchema = z.string().transform((value, context) => {
 
 export const MAX_PORT = 65_535;
 
-/** Reads a port, 1 to 65535 in plain decimals; null if it is none. */
+/** Reads a port, 1 to 65535 in plain decimals; null for any other text. */
 export function parsePort(text: string): number | null {
   if (!/^[1-9]\d{0,4}$/.test(text)) return null;
   const port = Number(text);
   return port <= MAX_PORT ? port : null;
 }
 
-function parseIPv6(text: string): Host | Refusal {
+function parseIPv6(text: string): Host | Rejection {
   // A zone (RFC 4007) names an interface of one machine, so it says nothing in a list.
   if (text.includes('%')) return { error: 'an IPv6 zone has no meaning in a pool' };
   if (!isIPv6(text)) return { error: 'the host is not an IPv6 address' };
   return { host: new URL(`http://[${text}]`).hostname.slice(1, -1), kind: 'ipv6' };
 }
 
-function parseName(text: string): Host | Refusal {
+function parseName(text: string): Host | Rejection {
   if (PLAIN_NAME.test(text)) return { host: text, kind: 'name' };
   // The conversion would decode percent signs and drop some of these.
   if (/[\p{C}\s%/\\?#@<>^|[\]]/u.test(text))

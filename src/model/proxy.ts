@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './fields.ts';
+import { idSchema, readOnly, text } from './field-schemas.ts';
 import { type Geolocation, geolocationSchema } from './geolocation.ts';
 import { hostSchema, MAX_PORT } from './host.ts';
 import { type Login, loginSchema } from './login.ts';
@@ -15,7 +15,7 @@ export type ProxyStatus = (typeof PROXY_STATUSES)[number];
 export const MAX_NAME = 256;
 export const MAX_REGION = 128;
 
-/** The label by which a pool is divided; where a proxy's exit is stands in its geolocation. */
+/** The label by which a user divides a pool. Its geolocation says where a proxy's exit is. */
 export const regionSchema = text(MAX_REGION);
 
 const proxySchema = z.strictObject({
@@ -24,7 +24,7 @@ const proxySchema = z.strictObject({
   port: z.int().min(1).max(MAX_PORT),
   protocol: protocolSchema,
   status: z.enum(PROXY_STATUSES),
-  /** Whole milliseconds; `updateStats` takes parts of them too. */
+  // Whole milliseconds; `updateStats` takes parts of them too.
   latency: z.int().nonnegative().nullable(),
   region: regionSchema.nullable(),
   geolocation: geolocationSchema.nullable(),
@@ -68,6 +68,7 @@ export interface ProxyConfig extends ProxyAddress, Valid {
 export const ONLY_SOCKS =
   'false is for socks4 and socks5 alone: http and https proxies always resolve the names of targets';
 
+/** What a new proxy may leave out. */
 const optional = {
   name: true,
   id: true,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './fields.ts';
+import { idSchema, readOnly, text } from './field-schemas.ts';
 import { regionSchema } from './proxy.ts';
 
 export const ROTATION_STRATEGIES = [

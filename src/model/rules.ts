@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { hostDomainSchema, normalizeDomainPattern } from './domain.ts';
-import { idSchema, readOnly, text } from './fields.ts';
+import { idSchema, readOnly, text } from './field-schemas.ts';
 import { protocolSchema, regionSchema } from './proxy.ts';
 import { strategySchema } from './rotation.ts';
 import { withoutLogin } from './web-url.ts';
@@ -28,7 +28,7 @@ export interface RuleCondition {
   value: string | number | readonly (string | number)[];
 }
 
-/** Of a URL or `host:port` the host; any other text as it stands, since a part of a domain is no domain. */
+/** Takes the host of a URL or `host:port`, and leaves any other text alone: a part of a domain need not be a domain. */
 const domainPart = text(1024).transform((value, context) => {
   const isWhole = /[/@?#]|\.[^:]*:\d*$/.test(value);
   const parsed = isWhole ? normalizeDomainPattern(value, { wildcards: false }) : { pattern: value };

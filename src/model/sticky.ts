@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 import { domainSchema } from './domain.ts';
-import { idSchema, readOnly } from './fields.ts';
+import { idSchema, readOnly } from './field-schemas.ts';
 
+/** A mapping as it is created. */
 export const mappingSchema = z.strictObject({
   domain: domainSchema,
   proxyId: idSchema,

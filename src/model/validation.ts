@@ -93,7 +93,15 @@ export function assertId(value: string, name = 'id'): string {
 }
 
 export function notFound(what: string, id: string): ProxyVaultError {
-  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
+  const shown = shownId(id);
+  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(shown)}.`, {
+    details: { id: shown },
+  });
+}
+
+/** An id as an error may have it. A proxy that was given in place of its id may have a login, and becomes `***`. */
+export function shownId(id: string): string {
+  return /:\/\/|@|:\d+:/.test(id) ? '***' : id;
 }
 
 /** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */

@@ -16,7 +16,7 @@ export const webUrlSchema = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-/** A URL, or the beginning of one, without the login before its host. */
+/** Removes the login from a URL, or from the beginning of one. */
 export function withoutLogin(url: string): string {
   return url.replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)[^/?#\\]*@/i, '$1');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { matchingPatterns, normalizeDomainPattern } from '../../src/model/domain.ts';
 import { parseHost, parsePort } from '../../src/model/host.ts';
-import { isPrivateHost } from '../../src/model/private.ts';
+import { isPrivateHost } from '../../src/model/private-host.ts';
 import { webUrlProblem, withoutLogin } from '../../src/model/web-url.ts';
 
 describe('a private network', () => {

@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   BackgroundReads,
@@ -18,7 +18,7 @@ import type {
 } from 'proxyvault/database';
 import { inject, onTestFinished } from 'vitest';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
-import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
+import { SqliteEngine, type SqliteEngineOptions } from '../../src/database/drivers/sqlite/engine.ts';
 import { OpenTransaction } from '../../src/database/drivers/transaction.ts';
 import { ProxyVaultError } from '../../src/errors.ts';
 import { LockTable } from './lock-table.ts';
@@ -503,7 +503,7 @@ class AsyncDriver implements Driver<'async'> {
   }
 
   #connect(leavesLog: boolean): SqliteEngine {
-    const engine = SqliteEngine.open({
+    const options: SqliteEngineOptions = {
       path: this.#path,
       readonly: this.#options.readonly,
       durability: 'normal',
@@ -512,7 +512,9 @@ class AsyncDriver implements Driver<'async'> {
       backgroundWorkers: 1,
       log: null,
       leavesLog,
-    });
+    };
+    // A file that is there was made by another engine of the test: to look whether it is sound takes longer than to open it.
+    const engine = existsSync(this.#path) ? new SqliteEngine(options) : SqliteEngine.open(options);
     this.#options.onConnect(engine.driver);
     return engine;
   }

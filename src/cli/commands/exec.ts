@@ -82,8 +82,10 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   }
 }
 
-/** An unset variable gives an empty argument. */
+/** An unset variable gives an empty argument. A URL in place of the command may have a login, and is not repeated. */
 function commandName(text: string): string {
+  if (/^[a-z][a-z\d+.-]+:\/\//i.test(text))
+    throw new InvalidArgumentError('It must be a command, and not a URL.');
   if (text !== '') return text;
   throw new InvalidArgumentError('The command to run is missing.');
 }

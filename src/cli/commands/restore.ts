@@ -113,11 +113,11 @@ async function fitOfOlder({ db, encryption }: Vault): Promise<KeyFit> {
 }
 
 /** The keys of the source that a pool of any version needs; null if it does not say. */
-function keyIdsOf({ driver }: DatabaseManager): string[] | null {
+function keyIdsOf({ driver, engine }: DatabaseManager): string[] | null {
   const idsIn = (table: string, column: string): string[] =>
-    driver
-      .all('SELECT 1 FROM pragma_table_info(:table) WHERE name = :column', { table, column }, () => table)
-      .flatMap(() => driver.all(`SELECT DISTINCT ${column} AS id FROM ${table}`, {}, ({ id }) => String(id)));
+    engine.columnsOf(table).includes(column)
+      ? driver.all(`SELECT DISTINCT ${column} AS id FROM ${table}`, {}, ({ id }) => String(id))
+      : [];
   const wrapping = idsIn('encryption_keys', 'kek_id');
   // Before the third migration the source's key encrypted each credential itself.
   const ids = wrapping.length > 0 ? wrapping : idsIn('encrypted_credentials', 'key_id');

@@ -6,27 +6,28 @@ import type { ProxyVaultError } from '../../errors.ts';
  *
  * To add an engine, write a folder beside sqlite/:
  *
- * 1. `errors.ts` turns the engine's errors into ours. It decides by the engine's code, never by message text, and puts no value of
- *    a parameter into a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing happened
- *    yet, so that the caller may repeat its work.
- * 2. {@link Driver}: `first`, `one`, `all` and `run`. Named parameters become the engine's own form, once for each SQL text, and the
- *    type of each is checked before the engine sees it.
- * 3. `transaction` and `sequence`: `OpenTransaction` (transaction.ts) keeps account of scopes and of a transaction that the engine has
- *    ended. A statement belongs to the transaction between two of whose steps it is issued, so a driver with many connections notes the
- *    transaction whose generator it resumes. If two transactions were in each other's way, it plays `steps` again from the beginning;
- *    it never repeats a commit whose outcome it does not know.
+ * 1. `errors.ts` turns the engine's errors into ours: by the engine's code, never by message text, and without the value of a
+ *    parameter in a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing
+ *    happened yet, so that the caller may repeat its work.
+ * 2. {@link Driver}: `first`, `one`, `all` and `run`. Check the type of each parameter before the engine sees it, and turn
+ *    named parameters into the engine's own form once for each SQL text.
+ * 3. `transaction` and `sequence`. `OpenTransaction` (transaction.ts) keeps account of scopes, and of a transaction that the
+ *    engine has ended. A driver with many connections notes whose generator it resumes: a statement belongs to the
+ *    transaction between two of whose steps it is issued. If two transactions are in each other's way, play the steps of one
+ *    again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
- * 5. {@link Engine}: the schema first (`script`, `objects`, `columnsOf`, `changeSchema`, `tryOut`, `snapshot`), since the migration
- *    runner needs no more; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` use.
- * 6. The schema and the migrations in the engine's dialect, if it does not take ours.
- * 7. Run test/database/drivers/conformance.ts over it: every law of this file is tested there.
+ * 5. {@link Engine}: first `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
+ *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
+ * 6. An opener beside manager.ts, which gives a {@link Session} and a `MigrationRunner`; the schema and the migrations in the
+ *    engine's dialect, if it does not take ours.
+ * 7. Run test/database/drivers/conformance.ts over it: it tests every law of this file.
  */
 export type Mode = 'sync' | 'async';
 
 /** A value in sync mode, a promise of it in async mode. */
 export type Result<M extends Mode, T> = M extends 'sync' ? T : Promise<T>;
 
-/** What a statement parameter may be. Booleans are stored as 0 and 1 by the repositories. */
+/** What a statement parameter may be, but not NaN. Booleans are stored as 0 and 1 by the repositories. */
 export type SqlValue = string | number | bigint | Uint8Array | null;
 
 /** Named parameters: `:name` in the SQL is `name` here. */
@@ -85,7 +86,8 @@ export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 
  * `transaction.ts` keeps account of this for every driver; test/database/drivers/conformance.ts tests it.
  *
  * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself,
- * and never after an `await`.
+ * and never after an `await`. Statements that one step issues together run in their order. While
+ * a nested transaction is open, a statement of the steps around it is INVALID_INPUT, since it would be undone with the nested one.
  */
 export interface Driver<M extends Mode> {
   readonly mode: M;
@@ -110,7 +112,8 @@ export interface Driver<M extends Mode> {
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
   /**
    * One write transaction over all steps; nests by savepoint; rolls back on a throw. An engine with several writers may find
-   * that two transactions are in each other's way: then nothing is stored, and it plays the steps again from the beginning.
+   * that two transactions are in each other's way: then nothing is stored, and it plays the steps again from the beginning, also
+   * if they have caught the error; after some plays it gives up with BUSY. So steps must not change anything but the database.
    */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
   /** Runs steps without a transaction of their own; inside a transaction they are part of it. */
@@ -122,14 +125,16 @@ export interface Driver<M extends Mode> {
    */
   lock(name: LockName, mode?: 'exclusive' | 'shared'): Result<M, void>;
   /**
-   * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open.
+   * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open. What
+   * each play of its steps gave runs after the last.
    * It is run once, however often it is given; in async mode a promise of it is awaited. A typed error of it is ignored: what
    * the transaction ended with counts.
    */
   afterTransaction(work: () => unknown): void;
   /**
    * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
-   * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`.
+   * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`. In a transaction it sees
+   * what that has written, and must be read before it ends.
    */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { assertPath } from '../../files/path.ts';
 import schema from '../schema.sql';
 import rotationSystem from './001_proxy_rotation_system.sql';
 import identity from './002_identity_expiry_and_indexes.sql';
@@ -42,9 +43,10 @@ export const BASE: Migration = {
 /**
  * Reads an application's migration files from a folder, for `initDatabase({ migrations: [...] })`.
  *
- * @throws CANNOT_OPEN if the folder cannot be read.
+ * @throws CANNOT_OPEN if the folder cannot be read; INVALID_INPUT for a URL.
  */
 export function migrationsFromFolder(namespace: string, folder: string): MigrationSource {
+  assertPath(folder, 'The folder of migrations', 'folder');
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith('.sql'));
     return {

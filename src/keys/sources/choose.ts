@@ -4,6 +4,7 @@ import envPaths from 'env-paths';
 
 import { ProxyVaultError } from '../../errors.ts';
 import { withFileErrors } from '../../files/file-error.ts';
+import { assertPath } from '../../files/path.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
 import type { KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
@@ -59,6 +60,7 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
       `${named} is empty: give the path of the key file, or leave it out.`,
     );
   }
+  assertPath(path, named);
   const { env = process.env, safeStorage, protection } = options;
   const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;
   const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE;
@@ -68,8 +70,9 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
   return keyringFile(path, { passphrase, safeStorage, protection, trustKeyFile });
 }
 
-/** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO. */
+/** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO; INVALID_INPUT for a URL. */
 export function readPassphraseFile(path: string): string {
+  assertPath(path, 'The passphrase file');
   const what = `The passphrase file ${path} cannot be read`;
   try {
     return withFileErrors(what, path, () => readFileSync(path, 'utf8').replace(/\r?\n.*/s, ''));

@@ -21,7 +21,7 @@ const LABEL = new RegExp(
   String.raw`^["']?([([<]?)(${PROTOCOL})([)\]>]?)["']?(?:\s*[:|,;=-]\s+|\s+|(?<=[)\]>]))(?!$)`,
   'i',
 );
-/** The name of a proxy, and not of the hosts that need none, or of a part of its login. */
+/** The name of a proxy, and not of the hosts without a proxy, or of a part of its login. */
 const PROXY_NAME =
   /^(?!.*(?:^|[_.-])non?[_-]?prox)(?!.*(?:bypass|exclu|except|ignor|skip|overrid|user|pass|pwd|auth|login)).*prox(?:y|ies)/i;
 const CURL =
@@ -45,7 +45,7 @@ export function withoutInvisible(text: string): string {
 }
 
 /**
- * Takes away what stands around a proxy and is certainly no part of it: quotes, the mark of a list item, an assignment to a
+ * Takes away the text around a proxy that is certainly no part of it: quotes, the mark of a list item, an assignment to a
  * proxy variable, `curl -x`, a protocol before a blank.
  *
  * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.

@@ -20,11 +20,11 @@ const ADDRESS =
   /(?<![\p{L}\d._-])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?:[\p{L}\d_-]+\.)+\p{L}{2,}:\d{1,5}(?!\d)|\[[\da-f.]*:[\da-f:.]*\])/iu;
 const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}]/u;
 const QUOTE = /^["'`\u2018-\u201F]|["'`\u2018-\u201F]$/;
-/** What stands before a username and is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `{user`, `1.user`. */
+/** Text before a username that is no part of it: `proxy=user`, `US,user`, `1|user`, `-user`, `{user`, `1.user`. */
 const WORD_BEFORE = /^(?:[\w.$-]+\s*=|[^;]*[,|]|[-*#}]|\{(?!\w+\})|\d{1,4}\.\p{L})/u;
 /** A label before a colon: `proxy:user:pass@host:port`, `1:user:pass@host:port`. */
 const LABEL_BEFORE = /^(?:prox(?:y|ies)|ip|host|server|login|auth)[\s_#-]?\d*$|^\d{1,4}$/i;
-/** Marks of lists and of prose that stand on few keyboards: bullets, dashes, arrows, full-width commas, emoji. */
+/** Marks of lists and of prose that few keyboards have: bullets, dashes, arrows, full-width commas, emoji. */
 const MARK = /[\u00AB\u00B7\u00BB]|(?=[^\0-\u00FF])(?!\p{Sc})[\p{P}\p{S}]/u;
 const PORT_INSIDE = /\d{1,3}(?:\.\d{1,3}){3}:\d/;
 /** A URL without a scheme: `change.example/?key=1`. */
@@ -52,7 +52,7 @@ export function assertCertain(login: RawLogin, at: number): void {
   if (ADDRESS.test(both) && !(isEncoded && readAddress(both)))
     throw doubtful('another address is in the login', at);
   assertWhole(login, at);
-  // A slash ends what may hold a login in a URL, and a link may stand before one elsewhere.
+  // A slash ends what may hold a login in a URL, and elsewhere a link may come before one.
   if (isEncoded ? /[/?]/.test(username) : LINK.test(username))
     throw doubtful('a URL may be in the username', at);
   if (namesProtocol(username) && !(isEncoded && !password.includes(':')))
@@ -118,7 +118,7 @@ function assertEnds({ username, password, tail }: RawLogin, at: number): void {
     throw doubtful('the password may end before an annotation', at);
 }
 
-/** Whether what stands after a colon reads as something else than a password. */
+/** Whether the text after a colon reads as something else than a password. */
 function isKnown(part: string): boolean {
   return /^\d+$/.test(part) || namesProtocol(part) || LINK.test(part) || isAnnotation(part);
 }

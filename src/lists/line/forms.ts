@@ -24,7 +24,7 @@ export interface Reading extends Address {
 }
 
 export interface ReadingOptions {
-  /** After a scheme: what stands before the @ is read before what stands after it. */
+  /** After a scheme: the login is before the @, if the line can be read so. */
   isUrl?: boolean;
   /** The form that the user named: then a blank or a separator is a part of the login. */
   form?: LineForm | undefined;
@@ -54,7 +54,7 @@ const LOGIN_END = new RegExp(
 export function readForms({ text, at }: Piece, { isUrl = false, form }: ReadingOptions): Reading | null {
   if (form !== undefined) return READERS[form](text, true);
   const held = LINE_FORMS.map((each) => READERS[each](text, false)).filter((reading) => reading !== null);
-  // RFC 3986, section 3.2.1: in a URL the login stands before the @.
+  // RFC 3986, section 3.2.1: in a URL the login is before the @.
   const readings = isUrl && held[0]?.form === 'user:pass@host:port' ? held.filter(isNotAddressFirst) : held;
   const sure = readings.filter(({ isSure }) => isSure);
   const [only, ...others] = sure.length > 0 ? sure : readings;
@@ -102,7 +102,7 @@ function readAddressFirst(text: string, isNamed: boolean): Reading | null {
 function readColons(text: string, isNamed: boolean): Reading | null {
   const hostEnd = text.startsWith('[') ? text.indexOf(']') + 1 : text.indexOf(':');
   if (hostEnd <= 0 || text[hostEnd] !== ':') return null;
-  // Whoever names the form may have another separator in place of the later colons.
+  // If the form is named, another separator may replace the later colons.
   const portEnd = isNamed ? indexOf(text, /[:;|,\t ]/, hostEnd + 1) : text.indexOf(':', hostEnd + 1);
   const colon = portEnd === -1 ? -1 : text.indexOf(text[portEnd] ?? ':', portEnd + 1);
   if (colon === -1) return null;

@@ -50,7 +50,7 @@ function valuesOf(query: string, at: number): Map<string, string> {
     const [name = '', ...value] = pair.split('=');
     if (name === '' && value.length === 0) continue;
     if (values.has(name)) throw new Refused('ambiguous', 'the link has two values of one name', at);
-    // A plus sign stands for itself: these are links, no forms.
+    // A plus sign is a plus sign: these are links, not forms.
     values.set(name, decodePercent(value.join('=')));
   }
   return values;

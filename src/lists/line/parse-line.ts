@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { isPrivateHost } from '../../model/private.ts';
+import { isPrivateHost } from '../../model/private-host.ts';
 import {
   assertParseOptions,
   LINE_FORMS,
@@ -135,7 +135,7 @@ function finish(
   return { host, port, username: decode(username), password: decode(password), schemes: [], ...said };
 }
 
-/** The form that a format stands for, if it settles one. */
+/** The form that a format names, if it names one. */
 function formOf(format: ListFormat | undefined): LineForm | undefined {
   if (format === 'colon') return 'host:port:user:pass';
   return LINE_FORMS.find((form) => form === format);

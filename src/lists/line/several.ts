@@ -1,7 +1,7 @@
 import type { ParseOptions } from '../options.ts';
 import type { LineVerdict } from '../verdicts.ts';
 
-/** What stands between the proxies of a line. */
+/** The separators between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
 /**
@@ -26,7 +26,7 @@ export function readSeveral(
   return null;
 }
 
-/** Whether a separator stands between two ports. */
+/** Whether there is a separator between two ports. */
 function hasTwoPorts(text: string): boolean {
   const first = text.search(/:\d/);
   const separator = first === -1 ? -1 : text.slice(first).search(/[\s,;|]/);

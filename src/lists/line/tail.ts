@@ -7,13 +7,13 @@ import type { ListedProxy } from '../verdicts.ts';
 import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
 import { isRotateUrl } from './rotate-url.ts';
 
-/** What stands after a proxy. */
+/** The text after a proxy. */
 export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latency' | 'rotateUrl'> {
   schemes?: readonly Scheme[];
   note?: string;
 }
 
-/** What stands before the tail: an address without a login, an address after its login, or a password. */
+/** What comes before the tail: an address without a login, an address after its login, or a password. */
 export type After = 'address' | 'login' | 'password';
 
 const COMMENT = /^(?:#+|;|\/\/)\s*/;

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 
-import { type Host, parseHost, parsePort, type Refusal } from '../../model/host.ts';
+import { type Host, parseHost, parsePort, type Rejection } from '../../model/host.ts';
 import { Refused } from './refused.ts';
 
 /** Symbols, and punctuation but for the dot of Catalan, beyond ASCII. */
@@ -19,7 +19,7 @@ export interface Address {
   isSure: boolean;
 }
 
-/** Reads `host:port`, IPv6 in brackets; null if it is none. */
+/** Reads `host:port`, IPv6 in brackets; null for any other text. */
 export function readAddress(text: string): Address | null {
   const end = text.startsWith('[') ? text.indexOf(']') + 1 : text.indexOf(':');
   if (end <= 0 || text[end] !== ':') return null;
@@ -35,7 +35,7 @@ export function toAddress(host: string, port: number): Address | null {
 }
 
 /** A bullet or emoji before a host would be a part of its name. */
-function hostOf(text: string): Host | Refusal {
+function hostOf(text: string): Host | Rejection {
   const parsed = parseHost(text);
   const isConverted = 'host' in parsed && parsed.host !== text;
   return isConverted && MARK.test(text)
@@ -72,7 +72,7 @@ export function assertBracketed({ text, at }: Piece): void {
   }
 }
 
-/** Where the host ends: behind the bracket of IPv6, else before the first colon. */
+/** Where the host ends: after the bracket of IPv6, else before the first colon. */
 export function endOfHost({ text, at }: Piece): number {
   if (!text.startsWith('[')) {
     const colon = text.indexOf(':');

@@ -60,7 +60,7 @@ const WORDS = new Set(
     /\s+/,
   ),
 );
-/** They may stand before a colon that is not the line's end. */
+/** They may come before a colon that is not the end of the line. */
 const LABELS = /^(?:error|warning|note|notice|message|info|updated?|generated|total|status)$/i;
 /** A day, a time of day, an offset, or a small number. */
 const NUMBER =

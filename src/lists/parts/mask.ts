@@ -1,17 +1,17 @@
 import type { RefusalCode } from '../verdicts.ts';
 import { isAddress, isBareAddress, isGlobalIPv6, isHarmless } from './harmless.ts';
 
-/** What stands in place of a secret. */
+/** What is shown instead of a secret. */
 export const MASK = '***';
 
 /** An address that no username or password is mistaken for, at the beginning of a text. */
 const IP = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]{2,45}\])(?::\d{1,5}(?!\d))?(?![\p{L}\d.])/iu;
 
-/** One login, `user:pass` or a single word. The colon is not that of a port: the login would then stand after the `@`. */
+/** One login, `user:pass` or a single word. The colon is not that of a port: the login would then come after the `@`. */
 const LOGIN = /^([^\s@:,;|]*)(?::(?!\d{1,5}$)[^\s@:,;|]*)?$/;
 
 /**
- * A rejected line with all that may be a credential masked, to be printed. A line that surely has none is shown in full. Of
+ * A rejected line with all that may be a credential masked, to be printed. A line that surely has no credential is shown in full. Of
  * others only what is surely an address stays, and of an ambiguous line nothing: nobody knows which part was the password.
  */
 export function maskLine(line: string, code?: RefusalCode): string {

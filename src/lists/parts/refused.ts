@@ -12,7 +12,7 @@ export class Refused extends Error {
   }
 }
 
-/** The verdict of `read`, a refusal included. */
+/** The verdict of `read`, or the one that a `Refused` becomes. */
 export function verdictOf(read: () => LineVerdict): LineVerdict {
   try {
     return read();
@@ -21,7 +21,7 @@ export function verdictOf(read: () => LineVerdict): LineVerdict {
   }
 }
 
-/** The verdicts of `read`, or the one that its refusal is. */
+/** The verdicts of `read`, or the one that a `Refused` becomes. */
 export function verdictsOf(read: () => LineVerdict[]): LineVerdict[] {
   try {
     return read();
@@ -30,7 +30,7 @@ export function verdictsOf(read: () => LineVerdict[]): LineVerdict[] {
   }
 }
 
-/** The verdict that a refusal is. Any other error is a fault of ours and goes on. */
+/** The verdict that a `Refused` becomes. Any other error is our own fault and is thrown. */
 export function refusalOf(error: unknown): LineVerdict {
   if (!(error instanceof Refused)) throw error;
   return { kind: 'refused', code: error.code, reason: error.message, column: error.at + 1 };

@@ -14,7 +14,7 @@ const HTTP: Scheme = { protocol: 'http' };
 const SOCKS4: Scheme = { protocol: 'socks4' };
 const SOCKS5: Scheme = { protocol: 'socks5' };
 
-/** What URL schemes stand for. */
+/** What URL schemes mean. */
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
   ['http', HTTP],
   ['https', { protocol: 'https' }],
@@ -27,7 +27,7 @@ const SCHEMES: ReadonlyMap<string, Scheme> = new Map<string, Scheme>([
 /** Providers mean an HTTP proxy that also tunnels HTTPS (CONNECT), not TLS to the proxy. */
 const TUNNELS: Scheme = { protocol: 'http', note: 'HTTP/HTTPS was read as http, which tunnels HTTPS too' };
 
-/** What is written in place of a scheme, in lower case without blanks, `-` and `_`. */
+/** What lists write for a scheme, in lower case without blanks, `-` and `_`. */
 const WORDS: ReadonlyMap<string, readonly Scheme[]> = new Map<string, readonly Scheme[]>([
   ...[...SCHEMES].map(([name, scheme]) => [name, [scheme]] as const),
   ...[
@@ -130,14 +130,14 @@ export function requireSchemes(word: string, at = 0): readonly Scheme[] {
   throw unknownScheme(word, at);
 }
 
-/** The protocol of what names none. @throws Refused with `strictProtocol`. */
+/** The protocol of a line or record without one. @throws Refused with `strictProtocol`. */
 export function unnamedScheme({ protocol = 'http', strictProtocol = false }: ParseOptions): Scheme {
   if (!strictProtocol) return { protocol };
   throw new Refused('unknown-scheme', 'no protocol is named, and none is assumed');
 }
 
 /**
- * The protocols of a line, of which each word may name some; null if none does. What was named first, `explicit`, counts.
+ * The protocols of a line, of which each word may name some; null if no word does. What was named first, `explicit`, counts.
  *
  * @throws Refused (ambiguous) if the others disagree with it.
  */

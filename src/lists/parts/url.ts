@@ -28,7 +28,7 @@ export function formatAddress({ host, port }: Pick<ProxyEndpoint, 'host' | 'port
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** RFC 3986, section 2.1; what is no escape, or not UTF-8, stays as it stands. */
+/** RFC 3986, section 2.1; what is no escape, or not UTF-8, stays as it is. */
 export function decodePercent(text: string): string {
   if (!text.includes('%')) return text;
   return text.replace(/(?:%[\da-f]{2})+/gi, (escapes) => {

@@ -12,7 +12,7 @@ export interface CsvHeader {
 }
 
 const DELIMITERS = [',', ';', '\t', '|'];
-/** So many lines of a banner may come before a header. */
+/** How many lines of a banner may come before a header. */
 const MOST_BANNER = 20;
 const COMMENT = /^\s*(?:#|;|\/\/)/;
 
@@ -43,7 +43,7 @@ export function separatorOf(line: string): string | null {
   return /^\uFEFF?\s*"?sep=(.)"?\s*$/i.exec(line)?.[1] ?? null;
 }
 
-/** Which of the delimiters occurs most; null if none does. */
+/** The delimiter that occurs most; null if the line has no delimiter. */
 export function delimiterOf(line: string): string | null {
   const counted = DELIMITERS.map((delimiter) => ({ delimiter, count: line.split(delimiter).length - 1 }));
   const most = counted.reduce((best, each) => (each.count > best.count ? each : best));

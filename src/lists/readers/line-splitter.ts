@@ -1,4 +1,4 @@
-/** A line as it stands; null for one that was too long to be kept. */
+/** A line as it is written; null if it was too long to be kept. */
 export type Line = string | null;
 
 /** Cuts pieces of text into lines, which end in LF, CRLF or CR. A line that is too long is not kept. */
@@ -29,7 +29,7 @@ export class LineSplitter {
     this.#append(text.slice(start));
   }
 
-  /** What stands behind the last line end, if anything does. */
+  /** The text after the last line end, if there is any. */
   *finish(): Generator<Line, void, undefined> {
     if (this.#open !== '' || this.#tooLong) yield this.#end();
   }

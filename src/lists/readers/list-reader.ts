@@ -10,10 +10,10 @@ export interface ListReader {
   finish(): Iterable<ListVerdict>;
 }
 
-/** No line of a text is longer; a longer one is refused without being kept. */
+/** The longest line of a text; a longer one is rejected and not kept in memory. */
 export const MAX_LINE = 8192;
 
-/** A reader of lines that stand for themselves. */
+/** A reader of lines, each of which is read by itself. */
 export class LineReader implements ListReader {
   readonly #lines: LineSplitter;
   readonly #most: number;
@@ -41,7 +41,7 @@ export class LineReader implements ListReader {
   }
 }
 
-/** A verdict on a line, with its number and, if it is refused, the masked text. */
+/** A verdict on a line, with its number and, if it is rejected, the masked text. */
 export function placed(verdict: LineVerdict, line: number, mask: (code: RefusalCode) => string): ListVerdict {
   if (verdict.kind === 'refused') return { ...verdict, line, text: mask(verdict.code) };
   return Object.assign(verdict, { line });

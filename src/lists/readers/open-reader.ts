@@ -5,7 +5,7 @@ import { JsonLinesReader, JsonReader } from './json/json-reader.ts';
 import { LineReader, type ListReader } from './list-reader.ts';
 import { ProxychainsReader } from './proxychains.ts';
 
-/** So much of a list is looked at, in UTF-16 units. */
+/** How much of a list is needed to detect its format, in UTF-16 units. */
 export const HEAD_LENGTH = 65_536;
 
 /**

@@ -38,7 +38,7 @@ export function readEndpoints(
   throw new Refused('bad-host', 'the host is neither an IP address nor a name');
 }
 
-/** The proxies of a URL member; none if it is something else and the record has host and port beside it. */
+/** The proxies of a URL member; an empty list if it is something else, and the record has host and port beside it. */
 function readUrl(
   text: string,
   fields: Fields,

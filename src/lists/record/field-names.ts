@@ -1,4 +1,4 @@
-/** What a column or member of a record may stand for. */
+/** What a column or member of a record may mean. */
 export type Field =
   | 'host'
   | 'port'

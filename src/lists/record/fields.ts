@@ -11,7 +11,7 @@ import {
 
 export type { Field } from './field-names.ts';
 
-/** What a name stands for. */
+/** What a name means. */
 export interface Meaning {
   field: Field | null;
   /** Of several names of one field, the lowest counts. */
@@ -44,7 +44,7 @@ const MAX_NAME = 64;
 const MAX_KEPT = 2048;
 const kept = new Map<string, Meaning>();
 
-/** What a name stands for, in any case, script and punctuation. */
+/** What a name means, in any case, script and punctuation. */
 export function meaningOf(name: string): Meaning {
   const known = kept.get(name);
   if (known) return known;
@@ -59,7 +59,7 @@ export function fieldOf(name: string): Field | null {
   return meaningOf(name).field;
 }
 
-/** The members of a record by what they stand for. What has no value is absent. */
+/** The members of a record by their meaning. A member without a value is absent. */
 export class Fields {
   /** The members whose names are known. */
   readonly known: Member[] = [];

@@ -6,7 +6,7 @@
 export const ESCAPED_COLUMN = 'escaped';
 export const ESCAPED = 'yes';
 
-/** Also behind what another program may take for the separator, since it may then begin a cell there. */
+/** Also after a character that another program may take for the separator: a cell may then begin there. */
 const FORMULA = /(?:^|[;\t|])[\s"']*[=+\-@＝＋－＠\t\r\n]/u;
 const NEEDS_APOSTROPHE = /(?<=^|[;\t|])(?=[\s"']*[=+\-@＝＋－＠\t\r\n]|')/gu;
 const APOSTROPHE = /(?<=^|[;\t|])'/gu;

@@ -8,7 +8,7 @@ import { isKnown, plainText, readFlag } from './values.ts';
 /** A username and a password; what a record does not have is absent. */
 export type Login = Pick<ListedProxy, 'username' | 'password'>;
 
-/** What programs and people write in place of nothing. */
+/** What programs and people write for an empty value. */
 const NOTHING = /^(?:null|none|undefined|nan|nil|n\/a|[-–—]+)$/i;
 /** A login that lies deeper is not looked for. */
 const MOST_DEPTH = 4;

@@ -3,11 +3,11 @@ import { requireSchemes, type Scheme, schemeOf, schemesNamed } from '../parts/sc
 import { Fields, type Member } from './fields.ts';
 import { isKnown, plainText, readFlag } from './values.ts';
 
-/** What `type` stands for in some lists: how anonymous a proxy is, or whose address it has. */
+/** What `type` means in some lists: how anonymous a proxy is, or whose address it has. */
 const KIND =
   /\b(?:elite|anonymous|anon|transparent|distorting|high|medium|low|noa|anm|hia|datacenter|data center|dc|residential|resi|isp|mobile|cellular|hosting|business|sticky|backconnect|gateway|static|rotating|dynamic|dedicated|shared|private|public|premium|free|ipv[46]|lte|[345]g)\b/gi;
 const SEVERAL = /[,;|/&+\s]+/;
-/** So many protocols a record can have. */
+/** The most protocols that a record can have. */
 const MOST = 8;
 
 /**
@@ -56,7 +56,7 @@ function namedSchemes(fields: Fields): Scheme[] {
   return found;
 }
 
-/** The protocols in a word, a list of words or of records with a `type`, or flags by protocol; none in a kind of proxy. */
+/** The protocols in a word, a list of words or of records with a `type`, or flags by protocol; an empty list for a kind of proxy. */
 function schemesIn(value: unknown): Scheme[] {
   if (typeof value === 'string') return schemesInWord(value);
   if (Array.isArray(value)) return unique(value.slice(0, MOST).flatMap(schemesInItem));

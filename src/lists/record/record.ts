@@ -63,7 +63,7 @@ export function readRecord(
   }
 }
 
-/** The address of a record that is refused, as a line is masked. */
+/** The address of a rejected record, masked as a line is. */
 export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: RefusalCode): string {
   const { fields } = fieldsOf(entries);
   const host = textOf(fields.get('host')) ?? textOf(fields.get('url')) ?? '';
@@ -93,7 +93,7 @@ function isHost(name: string): boolean {
 
 interface Parts {
   fields: Fields;
-  /** The members with a login beside an object that is the proxy and has none. */
+  /** The members with a login beside an object that is the proxy and has no login. */
   beside: readonly Member[];
 }
 
@@ -103,7 +103,7 @@ function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
   if (inner === undefined) return { fields: record, beside: [] };
   const own = Object.entries(inner.value as object);
-  // Beside `address: { host, port }` stands its login.
+  // The login is beside `address: { host, port }`.
   const logins = inner.meaning.field === 'host' ? [] : record.known.filter(isLogin);
   const isProfile = plainName(inner.name) === ADSPOWER_PROXY;
   const outer = [...entries].filter(

@@ -1,7 +1,7 @@
-/** What stands where a list does not know. */
+/** What lists write if they do not know something. */
 const UNKNOWN = /^(?:|-|zz|n\/?a|none|null|undefined|unknown)$/i;
 
-/** A printable text of at most so many characters; else undefined. */
+/** A printable text of at most `most` characters; else undefined. */
 export function readText(value: unknown, most: number): string | undefined {
   if (typeof value !== 'string' || value === '' || value.length > most) return undefined;
   return /\p{Cc}/u.test(value) || !value.isWellFormed() ? undefined : value;

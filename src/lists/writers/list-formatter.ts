@@ -31,12 +31,12 @@ export class ListFormatter {
     this.#reveal = reveal;
   }
 
-  /** What stands before all proxies. */
+  /** The text before the first proxy. */
   begin(): string {
     return this.#writer.begin;
   }
 
-  /** A proxy and what separates it from the one before. Each is read back first, so that none comes back as another. */
+  /** A proxy and what separates it from the one before. Each is read back first, so that an import never reads another proxy. */
   write(given: ListedProxy): Formatted {
     const proxy = withKnownPlace(given);
     const verdict = this.#writer.readBack(proxy);
@@ -48,7 +48,7 @@ export class ListFormatter {
     return { text, lost: this.#lostOf(proxy, back) };
   }
 
-  /** What stands after all proxies. */
+  /** The text after the last proxy. */
   end(): string {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
   }

@@ -12,7 +12,7 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** Writes proxies in one format, and reads one back to see whether the format could carry it. */
 export interface ProxyWriter {
-  /** What stands before the first, between two, and after the last. */
+  /** The text before the first proxy, between two, and after the last. */
   begin: string;
   between: string;
   end: string;
@@ -136,7 +136,7 @@ function escapeAll(text: string): string {
   return Buffer.from(text).toString('hex').replace(/../g, '%$&').toUpperCase();
 }
 
-/** The scheme stands before it unless it is HTTP, which is what an import takes where none is named. */
+/** Begins with the scheme unless that is `http`, which an import assumes if a line names no protocol. */
 function writeColons(proxy: ListedProxy): string {
   const { protocol, username = '', password = '' } = proxy;
   const scheme = protocol === 'http' ? '' : `${schemeNameOf(proxy)}://`;

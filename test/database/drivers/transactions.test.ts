@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asyncSession } from '../../support/promise-driver.ts';
 import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
-import { describeTransactions } from './conformance.ts';
-
-describe('transactions of the SQLite driver', () => describeTransactions((db) => db.driver));
-describe('transactions of a driver that answers with promises', () =>
-  describeTransactions((db) => asyncSession(db).driver));
 
 describe('what only the SQLite driver has', () => {
   it.each([

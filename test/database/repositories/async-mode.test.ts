@@ -11,12 +11,12 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { asyncSession } from '../../support/promise-driver.ts';
+import { asyncSession } from '../../support/async-engine.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
 describe('the same repositories over an engine that answers with promises', () => {
   it('have promises for values in their types, and values for values over SQLite', () => {
-    const db = openMigrated({ path: ':memory:' });
+    const db = openMigrated();
     expectTypeOf(new ProxyRepository(db)).toEqualTypeOf<ProxyRepository<'sync'>>();
     expectTypeOf(new ProxyRepository(asyncSession(db))).toEqualTypeOf<ProxyRepository<'async'>>();
     expectTypeOf<ReturnType<ProxyRepository['findById']>>().toEqualTypeOf<ProxyConfig | null>();
@@ -30,7 +30,7 @@ describe('the same repositories over an engine that answers with promises', () =
   });
 
   it('bind credentials to their row', async () => {
-    const db = openMigrated({ path: ':memory:' });
+    const db = openMigrated();
     const session = asyncSession(db);
     const encryption = new EncryptionService({ key: randomBytes(32) });
     const [a, b] = await new ProxyRepository(session).createMany(
@@ -46,7 +46,7 @@ describe('the same repositories over an engine that answers with promises', () =
   });
 
   it('bind credentials to the address, and encrypt them again for another one', async () => {
-    const db = openMigrated({ path: ':memory:' });
+    const db = openMigrated();
     const session = asyncSession(db);
     const encryption = new EncryptionService({ key: randomBytes(32) });
     const proxies = new ProxyRepository(session, encryption);
@@ -70,7 +70,7 @@ describe('the same repositories over an engine that answers with promises', () =
   });
 
   it('do the same work, compound steps and errors too', async () => {
-    const db = openMigrated({ path: ':memory:' });
+    const db = openMigrated();
     const session = asyncSession(db);
     const encryption = new EncryptionService({ key: randomBytes(32) });
     const proxies = new ProxyRepository(session, encryption);

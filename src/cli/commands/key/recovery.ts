@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { chooseKeyFile, EncryptionService } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
+import { assertPath } from '../../../files/path.ts';
 import { PrivateFile } from '../../../files/private-file.ts';
 import { warnIfWeak } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
@@ -102,6 +103,7 @@ export function recoverCommand(): Command {
 
 async function readCode({ codeFile }: RecoverOptions): Promise<string> {
   if (codeFile === undefined) return canAsk() ? ask('Recovery code:') : readText(process.stdin);
+  assertPath(codeFile, '--code-file');
   return withFileErrors(`The file ${codeFile} cannot be read`, codeFile, () =>
     readFileSync(codeFile, 'utf8'),
   );

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { ProxyVaultError } from '../../../errors.ts';
 import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
 import { fileError } from '../../../files/file-error.ts';
+import { assertPath } from '../../../files/path.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
 import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
@@ -29,6 +30,7 @@ export async function backupTo(
   target: string,
   options: BackupOptions = {},
 ): Promise<string> {
+  assertPath(target, 'The backup');
   const path = resolve(target);
   try {
     const old = assertTarget(source.path, path, options.overwrite ?? false);

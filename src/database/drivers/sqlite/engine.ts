@@ -184,7 +184,7 @@ export class SqliteEngine implements Engine<'sync'> {
     return this.#isInMemory ? () => undefined : guardPermissions(this.#options.path, hasCredentials, options);
   }
 
-  /** Closes all connections; a background query in the middle of a long step may end later, see {@link ended}. */
+  /** Closes all connections. A background query in the middle of a long step may end later: {@link closeWhenIdle} waits for it. */
   close(): void {
     if (this.driver.open && !this.driver.inTransaction) this.#prepareToClose();
     this.driver.close();

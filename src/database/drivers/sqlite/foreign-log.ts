@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 import { ProxyVaultError } from '../../../errors.ts';
-import { changeCounterOf, changingHeaderOf, type LogSummary, summarizeLog } from './log-file.ts';
+import { changeCounterOf, changingHeaderOf, type LogSummary, sizeOf, summarizeLog } from './log-file.ts';
 
 /** The part of a database's header that is compared: https://www.sqlite.org/fileformat2.html#the_database_header */
 const HEADER_BYTES = 100;
@@ -116,8 +116,4 @@ function readHere(path: string): Buffer {
   } finally {
     closeSync(descriptor);
   }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
-
 import type { BackgroundReads, Damage, Row, Sizes } from '../driver.ts';
 import type { SqliteDriver } from './driver.ts';
+import { sizeOf } from './log-file.ts';
 
 const PAGE = 5000;
 const FIRST_ROWID = '-9223372036854775808';
@@ -49,9 +48,4 @@ export function readSizes(driver: SqliteDriver, path: string): Sizes {
     pageCount: Number(driver.pragma('page_count')),
     freePages: Number(driver.pragma('freelist_count')),
   };
-}
-
-/** By name, not by descriptor: closing a descriptor would drop SQLite's locks (https://www.sqlite.org/howtocorrupt.html). */
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

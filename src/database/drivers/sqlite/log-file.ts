@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
 /** What a write-ahead log says about the database that it belongs to. */
 export interface LogSummary {
@@ -103,4 +103,12 @@ class Checksum {
   matches(bytes: Buffer, at: number): boolean {
     return bytes.readUInt32BE(at) === this.#first && bytes.readUInt32BE(at + 4) === this.#second;
   }
+}
+
+/**
+ * The bytes of a file; 0 if it is missing. By name, not by descriptor: closing a descriptor of a database would drop SQLite's locks
+ * (https://www.sqlite.org/howtocorrupt.html).
+ */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -8,6 +8,7 @@ import { isSameFile } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
 import { COMPANIONS, lockAlone } from './exclusive.ts';
 import { assertOwnLog, hasDatabaseHeader } from './foreign-log.ts';
+import { sizeOf } from './log-file.ts';
 import { isLocked } from './system-locks.ts';
 
 export interface Replacement {
@@ -132,8 +133,4 @@ function takeOwner(path: string, copy: string): void {
   } catch (error) {
     if (errnoOf(error) !== 'EPERM') throw error;
   }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

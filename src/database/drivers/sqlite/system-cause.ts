@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 
 import { errnoOf } from '../../../files/file-error.ts';
+import { sizeOf } from './log-file.ts';
 
 /** A connection opens four files, and a thread needs five descriptors more for itself. */
 const DESCRIPTORS = 12;
@@ -55,10 +56,6 @@ function noSpace(path: string, source: string): Error | null {
     }
   });
   return /^(?:ENOSPC|EDQUOT|EFBIG)$/.test(String(errnoOf(error))) ? error : null;
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function errorOf(work: () => void): Error | null {

@@ -1,64 +1,68 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { patiently } from '../../patience.ts';
-import type { Steps } from '../driver.ts';
+import type { Scope, Steps } from '../driver.ts';
 import { OpenTransaction } from '../transaction.ts';
 import { holdHere } from './waiting.ts';
-import type { Writer } from './writer.ts';
+import { Writer } from './writer.ts';
 
 /** How a long transaction lets the event loop have its turns. */
-export interface Slicing {
+interface Slicing {
   /** A promise to wait for, or null to continue at once. */
   pause: () => Promise<void> | null;
   /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
   assertWanted: () => void;
 }
 
-/** Begins, ends and undoes the transactions and savepoints of one connection. */
-export class Transactions {
-  readonly #writer: Writer;
-
-  constructor(writer: Writer) {
-    this.#writer = writer;
+/** Begins, ends and undoes the transactions and savepoints of a connection. */
+export abstract class Transactions extends Writer {
+  get scope(): Scope | null {
+    return this.current?.scope ?? null;
   }
 
-  /** BEGIN IMMEDIATE (a savepoint inside another), `work`, COMMIT; ROLLBACK if it throws. */
+  /**
+   * BEGIN IMMEDIATE (a savepoint inside another), `work`, COMMIT; ROLLBACK if it throws. If the engine itself has rolled
+   * everything back, the outermost throws the first cause, even if `work` has caught it.
+   */
   atomically<T>(work: () => T): T {
-    const { transaction } = this.#writer;
-    return transaction === null ? this.#outermost(work) : this.#nested(transaction, work);
+    return this.current === null ? this.#outermost(work) : this.#nested(this.current, work);
+  }
+
+  afterTransaction(work: () => unknown): void {
+    if (this.current === null) work();
+    else this.current.followUpWith(work);
   }
 
   #outermost<T>(work: () => T): T {
-    const writer = this.#writer;
     // Somebody may have begun a transaction by hand, with exec(): it is not ours to end.
-    const isInside = writer.connection.inTransaction;
+    const isInside = this.connection.inTransaction;
     const [begin, commit, undo] = isInside
       ? controlsOf('proxyvault')
       : (['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']] as const);
-    writer.leaveGap();
-    writer.control(begin);
+    this.leaveGap();
+    this.control(begin);
     const transaction = new OpenTransaction(isInside);
-    writer.transaction = transaction;
+    this.current = transaction;
     try {
       const result = work();
-      writer.control(commit);
-      if (!isInside) writer.committed();
+      this.control(commit);
+      if (!isInside) this.committed();
       return result;
     } catch (error) {
       this.#undo(undo);
       throw transaction.cause ?? error;
     } finally {
-      writer.transaction = null;
+      this.current = null;
       for (const work of transaction.followUps) runQuietly(work);
     }
   }
 
   #nested<T>(transaction: OpenTransaction, work: () => T): T {
     const [begin, commit, undo] = controlsOf(`proxyvault_${transaction.depth}`);
-    this.#writer.control(begin);
+    this.control(begin);
     transaction.enter();
     try {
       const result = work();
-      this.#writer.control(commit);
+      this.control(commit);
       return result;
     } catch (error) {
       this.#undo(transaction.cause === null ? undo : []);
@@ -70,14 +74,13 @@ export class Transactions {
 
   /** Rolls back. If that fails, what should be undone must not be committed: the whole transaction is lost. */
   #undo(controls: readonly string[]): void {
-    const { connection, transaction } = this.#writer;
-    transaction?.undo();
+    this.current?.undo();
     // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
-    if (!connection.open || !connection.inTransaction) return;
+    if (!this.connection.open || !this.connection.inTransaction) return;
     try {
-      for (const sql of controls) this.#writer.runControl(sql);
+      for (const sql of controls) this.runControl(sql);
     } catch (error) {
-      transaction?.lose(this.#writer.failed(error));
+      this.current?.lose(this.failed(error));
     }
   }
 
@@ -85,14 +88,14 @@ export class Transactions {
    * As a transaction over `steps`, but between two of them it awaits what `pause` gives, so that the event loop has its turn.
    * Every statement of this connection is the transaction's until it ends: it must have no other user.
    */
-  async inSlices<T>(steps: () => Steps<'sync', T>, slicing: Slicing): Promise<T> {
+  async transactionInSlices<T>(steps: () => Steps<'sync', T>, slicing: Slicing): Promise<T> {
     await patiently(() => {
       slicing.assertWanted();
-      this.#writer.control('BEGIN IMMEDIATE');
+      this.control('BEGIN IMMEDIATE');
     });
     const transaction = new OpenTransaction();
     try {
-      return await this.#runInSlices(transaction, steps, slicing);
+      return await this.#inSlices(transaction, steps, slicing);
     } finally {
       // They wait for the lock too; once the transaction is not wanted any more, each is tried once.
       for (const work of transaction.followUps) {
@@ -109,14 +112,13 @@ export class Transactions {
     }
   }
 
-  async #runInSlices<T>(
+  async #inSlices<T>(
     transaction: OpenTransaction,
     steps: () => Steps<'sync', T>,
     { pause, assertWanted }: Slicing,
   ): Promise<T> {
-    const writer = this.#writer;
-    using _ = holdHere(writer.path);
-    writer.transaction = transaction;
+    using _ = holdHere(this.path);
+    this.current = transaction;
     try {
       const generator = steps();
       let step = generator.next();
@@ -129,25 +131,24 @@ export class Transactions {
         step = generator.next(step.value);
       }
       assertWanted();
-      writer.control('COMMIT');
+      this.control('COMMIT');
       return step.value;
     } catch (error) {
       this.#undo(['ROLLBACK']);
       throw transaction.cause ?? error;
     } finally {
-      writer.transaction = null;
+      this.current = null;
     }
   }
 
   /** Runs `work`, whose reads all see the same state of the database, whatever others commit. It must not write. */
   snapshot<T>(work: () => T): T {
-    const writer = this.#writer;
-    if (writer.inTransaction) return work();
-    writer.control('BEGIN');
+    if (this.inTransaction) return work();
+    this.control('BEGIN');
     try {
       return work();
     } finally {
-      if (writer.connection.open && writer.connection.inTransaction) writer.runControl('END');
+      if (this.connection.open && this.connection.inTransaction) this.runControl('END');
     }
   }
 }

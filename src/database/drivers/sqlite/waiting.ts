@@ -1,6 +1,5 @@
-import { statSync } from 'node:fs';
-
 import { ProxyVaultError } from '../../../errors.ts';
+import { identityOf } from '../../../files/same-file.ts';
 import { sqliteCode, translate } from './errors.ts';
 
 /** The shortest and the longest pause between two tries, in milliseconds, while a wait is young. */
@@ -78,13 +77,13 @@ function lengthAfter(waited: number): number {
 
 /** Marks the write lock of a file as held by this thread across turns of the event loop, until it is disposed. */
 export function holdHere(path: string): Disposable {
-  const file = identityOf(path);
+  const file = identityOf(path) ?? path;
   heldHere.add(file);
   return { [Symbol.dispose]: () => heldHere.delete(file) };
 }
 
 export function isHeldHere(path: string): boolean {
-  return heldHere.size > 0 && heldHere.has(identityOf(path));
+  return heldHere.size > 0 && heldHere.has(identityOf(path) ?? path);
 }
 
 function heldHereError(path: string, cause: unknown): ProxyVaultError {
@@ -93,10 +92,4 @@ function heldHereError(path: string, cause: unknown): ProxyVaultError {
     `An import of this process holds the write lock (${path}): await it first, or import with \`batch: 1000\`, which lets others write between two batches.`,
     { cause, details: { sqlite: sqliteCode(cause), path, waitedMs: 0, isHeldHere: true } },
   );
-}
-
-/** The file whatever its name, by name and not by descriptor: closing one would drop SQLite's locks. */
-function identityOf(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found === undefined ? path : `${found.dev}:${found.ino}`;
 }

@@ -1,9 +1,9 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import type { CheckpointResult } from '../driver.ts';
+import type { CheckpointResult, Row } from '../driver.ts';
 import type { OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
 import type { ConnectionOptions, SqlLogger } from './connection-options.ts';
-import { closedError, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
+import { closedError, ignoreEngine, inDoubt, isFailedSync, isInDoubt, translate } from './errors.ts';
 import { ReaderPool } from './readers.ts';
 import { type Statement, StatementCache } from './statements.ts';
 import { isBusy, isHeldHere, type Patience, pauseShortly, waitForLock } from './waiting.ts';
@@ -28,14 +28,14 @@ export interface SqliteDriverOptions extends ConnectionOptions {
  * The connection that writes, and the readers beside it: when a statement waits for the lock, what an error of it means, when
  * the log is moved, and when everything is closed because the disk may not have what was written.
  */
-export class Writer {
-  readonly path: string;
-  readonly connection: Connection;
-  readonly readers: ReaderPool;
-  readonly statements: StatementCache;
-  readonly log: SqlLogger | null;
-  /** The transaction that is open through `atomically` or `transactionInSlices`. */
-  transaction: OpenTransaction | null = null;
+export abstract class Writer {
+  protected readonly path: string;
+  protected readonly connection: Connection;
+  protected readonly readers: ReaderPool;
+  protected readonly statements: StatementCache;
+  protected readonly log: SqlLogger | null;
+  /** The transaction that transactions.ts has begun. */
+  protected current: OpenTransaction | null = null;
   /** BEGIN, COMMIT and the like, which only the driver itself may run inside a transaction. */
   readonly #controls: StatementCache;
   readonly #isReadonly: boolean;
@@ -62,7 +62,11 @@ export class Writer {
 
   /** Whether a transaction is open on the connection, be it one that is lost. */
   get inTransaction(): boolean {
-    return this.transaction !== null || this.connection.inTransaction;
+    return this.current !== null || this.connection.inTransaction;
+  }
+
+  get open(): boolean {
+    return this.connection.open;
   }
 
   /** @throws CLOSED, with the reason if it was not `close()`. */
@@ -70,20 +74,24 @@ export class Writer {
     if (!this.connection.open) throw closedError(this.path, this.#failure);
   }
 
-  assertUsable(): void {
-    this.transaction?.assertAlive();
+  protected assertUsable(): void {
+    this.current?.assertAlive();
     this.assertOpen();
   }
 
-  /** Runs BEGIN, COMMIT or the like. @throws also if the engine has left the transaction unnoticed: SAVEPOINT would then begin another. */
-  control(sql: string): void {
+  /**
+   * Runs BEGIN, COMMIT or the like.
+   *
+   * @throws also if the engine has left the transaction unnoticed: SAVEPOINT would then begin another.
+   */
+  protected control(sql: string): void {
     this.#noteEnd();
     this.assertUsable();
     this.runControl(sql);
   }
 
   /** As `control`, in a transaction that may be lost. */
-  runControl(sql: string): void {
+  protected runControl(sql: string): void {
     this.log?.(sql);
     const run = (): unknown => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).run();
     try {
@@ -93,11 +101,15 @@ export class Writer {
     }
   }
 
-  /** Runs several statements, of which some may have happened when one fails, so that SQLite itself must wait for the lock. */
-  runScript(sql: string): void {
+  /** Runs several statements without parameters, such as a migration. */
+  exec(sql: string): void {
+    this.assertUsable();
+    this.current?.assertStaysOpen(sql);
+    this.log?.(sql);
     const { path, timeoutMs } = this.#patience;
     const isWaiting = timeoutMs > 0 && !this.inTransaction && !isHeldHere(path);
     try {
+      // Of several statements some may have happened, so that SQLite itself must wait for the lock.
       if (isWaiting) this.connection.pragma(`busy_timeout = ${timeoutMs}`);
       this.connection.exec(sql);
     } catch (error) {
@@ -113,7 +125,7 @@ export class Writer {
    *
    * @param committing as of `failed`.
    */
-  again<T>(error: unknown, work: () => T, committing: string | null = null): T {
+  protected again<T>(error: unknown, work: () => T, committing: string | null = null): T {
     if (this.inTransaction || !isBusy(error)) throw this.failed(error, committing);
     try {
       const result = waitForLock(error, this.#patience, work);
@@ -125,12 +137,16 @@ export class Writer {
   }
 
   /** Others want the lock too: without a gap between two transactions of ours they would hardly get it. */
-  leaveGap(): void {
+  protected leaveGap(): void {
     if (performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
   }
 
-  /** After a statement that writes. @throws if it has ended the transaction that it was in: what follows would be stored by itself. */
-  written(): void {
+  /**
+   * After a statement that writes.
+   *
+   * @throws if it has ended the transaction that it was in: what follows would be stored by itself.
+   */
+  protected written(): void {
     // The engine is asked once, since this runs after every statement that writes.
     if (this.connection.inTransaction) return;
     this.#noteEnd();
@@ -139,11 +155,35 @@ export class Writer {
   }
 
   /** The commit counts whatever happens here; after a failed fsync the connection closes itself. */
-  committed(): void {
+  protected committed(): void {
     try {
       this.#wal?.afterCommit(this.readers.isStreaming);
     } catch (error) {
       this.failed(error);
+    }
+  }
+
+  /** A pragma's rows, or its one value. */
+  pragma(source: string): unknown {
+    this.assertUsable();
+    let rows: Row[];
+    try {
+      rows = this.connection.pragma(source) as Row[];
+    } catch (error) {
+      rows = this.again(error, () => this.connection.pragma(source) as Row[]);
+    }
+    const values = rows.flatMap((row) => Object.values(row));
+    return rows.length === 1 && values.length === 1 ? values[0] : rows;
+  }
+
+  /** Runs `work`, in which every write is READ_ONLY. */
+  readOnly<T>(work: () => T): T {
+    this.pragma('query_only = ON');
+    try {
+      return work();
+    } finally {
+      // Not through pragma(), which throws inside a transaction that is lost.
+      if (this.connection.open) this.connection.pragma('query_only = OFF');
     }
   }
 
@@ -172,7 +212,7 @@ export class Writer {
    *
    * @param committing the SQL text if it may have reached a commit.
    */
-  failed(error: unknown, committing: string | null = null): ProxyVaultError {
+  protected failed(error: unknown, committing: string | null = null): ProxyVaultError {
     if (!this.connection.open) return closedError(this.path, this.#failure);
     let failure = translate(error, { open: true, path: this.path });
     if (committing !== null && isInDoubt(failure, committing)) failure = inDoubt(failure);
@@ -180,14 +220,23 @@ export class Writer {
       this.#failure = failure;
       this.#closeAll();
     }
-    if (!this.connection.open || !this.connection.inTransaction) this.transaction?.lose(failure);
+    if (!this.connection.open || !this.connection.inTransaction) this.current?.lose(failure);
     return failure;
   }
 
   /** The SQL text if it commits by itself, outside a transaction. A failed checkpoint (a PRAGMA) loses nothing. */
-  commits(sql: string, statement?: Statement): string | null {
-    if (statement?.readonly || this.transaction !== null) return null;
+  protected commits(sql: string, statement?: Statement): string | null {
+    if (statement?.readonly || this.current !== null) return null;
     return /^\s*PRAGMA\b/i.test(sql) ? null : sql;
+  }
+
+  /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so no error of it matters, and it never waits. */
+  optimize(): void {
+    try {
+      this.connection.pragma('optimize');
+    } catch (error) {
+      ignoreEngine(error);
+    }
   }
 
   /**
@@ -227,8 +276,8 @@ export class Writer {
 
   /** The transaction is lost if the engine has left it. */
   #noteEnd(): void {
-    if (this.transaction !== null && this.connection.open && !this.connection.inTransaction)
-      this.transaction.lose(endedError());
+    if (this.current !== null && this.connection.open && !this.connection.inTransaction)
+      this.current.lose(endedError());
   }
 }
 

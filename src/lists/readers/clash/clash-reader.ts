@@ -20,7 +20,7 @@ interface Block {
   holds: Holds;
   /** The indentation of its key; 0 without one. */
   key: number;
-  /** Where the dashes stand; undefined before the first. */
+  /** The column of the dashes; undefined before the first. */
   indent: number | undefined;
 }
 
@@ -155,7 +155,7 @@ export class ClashReader implements ListReader {
     this.#setting = null;
   }
 
-  /** An entry begins with a dash at the indentation of the first, and goes on where it is deeper. */
+  /** An entry begins with a dash at the indentation of the first. Deeper lines belong to it. */
   #isInBlock(line: string): boolean {
     if (this.#block === null) return false;
     const { indent, key } = this.#block;

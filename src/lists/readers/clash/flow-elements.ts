@@ -14,7 +14,7 @@ const CLOSE_LIST = 93;
 const OPEN_MAP = 123;
 const CLOSE_MAP = 125;
 
-/** A value of a list in brackets as it stands; `text` is null if it is too long to be kept. */
+/** A value of a list in brackets as it is written; `text` is null if it is too long to be kept. */
 export interface FlowElement {
   text: string | null;
   /** Where it begins, both from 1. */

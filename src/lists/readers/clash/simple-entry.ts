@@ -1,11 +1,11 @@
 /** The members of a record, in their order; null is YAML's null. */
 export type Members = (readonly [name: string, value: string | null])[];
 
-/** What YAML's core schema reads as null, if it stands without quotes. */
+/** What YAML's core schema reads as null, if it has no quotes. */
 const NULLS: ReadonlySet<string> = new Set(['~', 'null', 'Null', 'NULL']);
 
 const KEY = String.raw`([A-Za-z][\w-]{0,63})`;
-/** Quoted texts in one line, with the escapes of JSON that stand for one character, and YAML's `\U`. */
+/** Quoted texts in one line, with the escapes of JSON for one character, and YAML's `\U`. */
 const ESCAPE = String.raw`\\(?:["\\/]|u[\da-fA-F]{4}|U000[\da-fA-F]{5})`;
 const RAW = String.raw`[^"\\\p{Cc}\p{Zl}\p{Zp}\uFEFF]*`;
 const DOUBLE = `"(${RAW}(?:${ESCAPE}${RAW})*)"`;
@@ -13,7 +13,7 @@ const SINGLE = String.raw`'([^'\p{Cc}\p{Zl}\p{Zp}\uFEFF]*)'`;
 /** Characters that have no meaning inside a text without quotes. */
 const INNER = String.raw`[^\s,\[\]{}#:"'\p{Cc}\uFEFF]`;
 const FIRST = String.raw`(?:[A-Za-z0-9_./+~$(]|(?![\s\p{Cc}\uFEFF])[^\0-\x7F])`;
-/** A text without quotes: inside it, `:` and blanks stand before another character, and `#` after one. */
+/** A text without quotes: inside it, another character follows every `:` and blank, and comes before every `#`. */
 const PLAIN = `(${FIRST}${INNER}*(?:(?::(?=${INNER})|#| +(?=${INNER}))${INNER}*)*)`;
 const SCALAR = `(?:${DOUBLE}|${SINGLE}|${PLAIN})`;
 
@@ -56,7 +56,7 @@ function readBlock(text: string): Members | null {
     const match = BLOCK_MEMBER.exec(text);
     if (!match) return null;
     const [, before = '', name = '', double, single, plain] = match;
-    // The dash stands before the first member and no other, and all begin in one column.
+    // Only the first member has the dash, and all begin in one column.
     if (before.includes('-') !== (indent === -1) || (indent !== -1 && before.length !== indent)) return null;
     indent = before.length;
     if (!add(members, name, unescaped(double) ?? single, plain)) return null;
@@ -64,7 +64,7 @@ function readBlock(text: string): Members | null {
   return members;
 }
 
-/** False for a name that stands there already, or is itself null. */
+/** False for a name that is there already, or is itself null. */
 function add(members: Members, name: string, quoted: string | undefined, plain: string | undefined): boolean {
   if (NULLS.has(name) || members.some(([other]) => other === name)) return false;
   const value = quoted ?? plain ?? '';

@@ -43,7 +43,7 @@ export function readEntry(
 }
 
 /**
- * Reads the proxies inside an entry of a list that is not said to hold proxies, however deep they stand: records with a host
+ * Reads the proxies inside an entry of a list that is not said to hold proxies, at any depth: records with a host
  * and more, and elements of lists that are URLs or have a login.
  */
 export function readProxiesInside(
@@ -57,7 +57,7 @@ export function readProxiesInside(
   return [rejected(whyMalformed(text))];
 }
 
-/** The value of an entry; undefined if it is not YAML, or refers to what stands elsewhere. */
+/** The value of an entry; undefined if it is not YAML, or refers to another place. */
 export function parseEntry(text: string, isFlow = false): unknown {
   try {
     // All scalars but null are texts, so that a password of digits keeps its zeros.

@@ -1,4 +1,4 @@
-/** A value of a JSON document as it stands; `text` is null if it is too long to be kept. */
+/** A value of a JSON document as it is written; `text` is null if it is too long to be kept. */
 export interface Element {
   text: string | null;
   /** Where it begins, both from 1. */
@@ -28,7 +28,7 @@ const BACKSLASH = 92;
 const CLOSE_LIST = 93;
 const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
-/** So many objects may be opened inside each other. */
+/** How deep objects may be nested. */
 const MOST_FRAMES = 6;
 
 /**

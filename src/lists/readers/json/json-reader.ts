@@ -5,7 +5,7 @@ import { type ListReader, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';
 import { JsonValues } from './values.ts';
 
-/** No record is longer; a longer one is refused without being kept. */
+/** The longest record; a longer one is rejected and not kept in memory. */
 const MAX_RECORD = 65_536;
 
 /** A reader of JSON lines: a record, or a proxy as a text, in each. */

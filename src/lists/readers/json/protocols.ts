@@ -4,7 +4,7 @@ import { fieldOf } from '../../record/fields.ts';
 /** What remains of a list's name without these is a protocol: `socks4_proxies`, `http-list`. */
 const LIST_WORDS = /prox(?:y|ies)|list|servers?|[\s_-]/gi;
 const LONGEST_NAME = 64;
-/** So many objects with a protocol beside their lists are remembered. */
+/** How many objects with a protocol beside their lists are remembered. */
 const MOST_PLACES = 64;
 
 /** The protocols of the lists of a JSON document: from the names around them, and from members beside them. */
@@ -16,7 +16,7 @@ export class ListProtocols {
   #path: readonly string[] | null = null;
   #schemes: readonly Scheme[] | null = [];
 
-  /** The protocols of what is under a path: none if nothing names one, null if a name has several. */
+  /** The protocols of what is under a path: an empty list if nothing names one, null if a name has several. */
   of(path: readonly string[]): readonly Scheme[] | null {
     // The elements of a list share their path.
     if (path === this.#path) return this.#schemes;

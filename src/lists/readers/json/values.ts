@@ -24,7 +24,7 @@ const COLUMNS = /^(?:columns|headers?|fields)$/i;
 const MOST_COLUMNS = 64;
 const MOST_NAMES = 32;
 const SPACE = 32;
-/** So many lists and objects may lie inside each other. */
+/** How deep lists and objects may be nested. */
 const MOST_DEPTH = 8;
 const SEVERAL = 'the name of the list has several protocols';
 const REPEATED = 'a name stands twice in the record';
@@ -52,7 +52,7 @@ export class JsonValues {
     this.#most = mostLength;
   }
 
-  /** The verdicts on a value; none on a setting beside lists. */
+  /** The verdicts on a value. A setting beside lists gets no verdict. */
   read(element: Element, depth = 0): Iterable<ListVerdict> {
     const { text, line, path, kind } = element;
     if (path[0] !== undefined) this.#addTopName(path[0]);
@@ -135,7 +135,7 @@ export class JsonValues {
     else yield* this.#readText(address, this.#protocols.of(element.path.slice(0, -1)), element);
   }
 
-  /** An element of a list, or a value that stands alone. */
+  /** An element of a list, or a value outside of lists. */
   #readElement(value: unknown, element: Element, depth = 0): Iterable<ListVerdict> {
     if (element.path.length > 0 && OTHER_LIST.test(element.path.at(-1) ?? '')) {
       this.hasErrors = true;

@@ -17,7 +17,7 @@ PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
-/** Most public addresses are told by their first number, without the list. */
+/** The first number shows that most public addresses are not private, without a look at the list. */
 const MAY_BE_PRIVATE = /^(?:0|10|100|127|169|172|192)\./;
 
 /** Whether a host, in the form in which it is stored, is of a private network or of this machine. */

@@ -9,7 +9,7 @@ export function text(most: number): z.ZodString {
     .regex(/^\P{Cc}*$/u, 'has a control character');
 }
 
-/** An id that is given: a UUID, or what the caller uses. */
+/** An id from a caller: a UUID, or a text of the caller's own. */
 export const idSchema = text(128);
 
 /** A field that the library sets. Callers may give back what they have read; whatever they give is ignored. */
