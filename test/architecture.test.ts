@@ -54,8 +54,6 @@ const ALLOWED = [
   'database/repositories/proxy-tags.repository.ts',
   'database/repositories/proxy.repository.ts',
   'database/repositories/rotation-config.repository.ts',
-  'database/services/key-rotation.ts',
-  'database/services/keyset.ts',
   'transfer/list-store.ts',
   'transfer/removal.ts',
 ];
@@ -80,8 +78,10 @@ const WORDS: readonly (readonly [law: string, where: RegExp, pattern: RegExp, al
       [
         // They wait for a key source or for a turn of the event loop, always between two transactions.
         'database/services/encryption.service.ts',
+        'database/services/key-management.ts',
         'database/services/key-moves.ts',
         'database/services/key-rotation.ts',
+        'database/services/key-tools.ts',
         'database/services/key-verification.ts',
       ],
     ],

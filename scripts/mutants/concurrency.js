@@ -4,24 +4,10 @@ export default {
   faults: [
     // Key rotation.
     {
-      file: 'src/database/services/key-rotation.ts',
-      what: 'a rotation begins with keys that were read before the lock',
-      from: "// Under the lock: the key that new ones are wrapped by must be this database's.\n  keyset.refresh();\n",
-      to: '',
-    },
-    {
-      file: 'src/database/services/key-rotation.ts',
+      file: 'src/database/services/key-store.ts',
       what: 'a rotation does not look whether another process has ended it before it counts messages',
-      from: 'if (keyset.config.get()?.rotation?.keyId !== keyId) return false;',
+      from: 'if ((yield* step(this.config.get()))?.rotation?.keyId !== keyId) return false;',
       to: '',
-    },
-    {
-      file: 'src/database/services/key-rotation.ts',
-      what: 'a batch is stored although another process has ended the rotation',
-      from: 'if (!(yield keyset.config.advanceRotation(keyId, cursor))) return null;',
-      to: 'yield keyset.config.advanceRotation(keyId, cursor);',
-      survives:
-        'a rotation that ends another has encrypted its credentials too, so that none of them is still as it was read: swap changes nothing',
     },
     {
       file: 'src/database/services/key-rotation.ts',
@@ -34,12 +20,6 @@ export default {
       what: 'the wait for late writers is shorter than they may hold the old key',
       from: 'begun + 5 * PRIMARY_HOLDS_MS',
       to: 'begun + PRIMARY_HOLDS_MS / 2',
-    },
-    {
-      file: 'src/database/services/key-rotation.ts',
-      what: 'a first pass that finds nothing waits for no late writer',
-      from: 'if (pass > 0 && report.rotated === before) return;',
-      to: 'if (report.rotated === before) return;',
     },
     {
       file: 'src/database/services/key-rotation.ts',
@@ -68,20 +48,20 @@ export default {
     {
       file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails when it begins',
-      from: 'await patiently(() => driver.transaction(() => begin(keyset)), options.signal);',
-      to: 'driver.transaction(() => begin(keyset));',
+      from: 'await patientlyIn(() => store.beginKeyRotation())',
+      to: 'await settled(driver.transaction(() => store.beginKeyRotation()))',
     },
     {
       file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails in a batch',
-      from: 'const swapped = await patiently(\n        () => driver.transaction(() => swapAll(keyset, keyId, after, replacements)),\n        signal,\n      );',
-      to: 'const swapped = driver.transaction(() => swapAll(keyset, keyId, after, replacements));',
+      from: 'await patientlyIn(() => store.storeRotated(keyId, after, replacements))',
+      to: 'await settled(session.driver.transaction(() => store.storeRotated(keyId, after, replacements)))',
     },
     {
       file: 'src/database/services/key-rotation.ts',
       what: 'a rotation that cannot have the lock at once fails when it retires keys',
-      from: 'report.retired = await patiently(\n    () => driver.transaction(() => retire(keyset, report.keyId)),\n    options.signal,\n  );',
-      to: 'report.retired = driver.transaction(() => retire(keyset, report.keyId));',
+      from: 'await patientlyIn(() => store.retireKeys(keyId))',
+      to: 'await settled(driver.transaction(() => store.retireKeys(keyId)))',
     },
     {
       file: 'src/database/services/encryption.service.ts',
@@ -128,72 +108,42 @@ export default {
 
     // Keys that a process has read.
     {
-      file: 'src/database/services/keyset.ts',
-      what: 'a process uses a primary key for two seconds without a look',
-      from: 'now - this.#looked.at < PRIMARY_HOLDS_MS',
-      to: 'now - this.#looked.at < 100 * PRIMARY_HOLDS_MS',
-    },
-    {
-      file: 'src/database/services/keyset.ts',
+      file: 'src/database/services/database-cipher.ts',
       what: 'a process never looks whether its primary key is still the primary',
-      from: 'if (this.keys.primaryId() !== id) return false;',
-      to: '',
+      from: 'if (id === keys.primary.id) {',
+      to: 'if (id !== null) {',
     },
     {
-      file: 'src/database/services/keyset.ts',
-      what: 'the first key is made from what was read before the lock',
-      from: '    this.assertUsable();\n    this.refresh();\n    const { primary',
-      to: '    this.assertUsable();\n    const { primary',
-    },
-    {
-      file: 'src/database/services/keyset.ts',
-      what: 'a second first key is made',
-      from: '    if (primary) return primary;\n    // The credential',
-      to: '    // The credential',
-    },
-    {
-      file: 'src/database/services/keyset.ts',
+      file: 'src/database/services/keyset-loader.ts',
       what: 'the configuration is read before the keys',
-      from: '    const records = this.keys.findAll();\n    const config = this.config.get();',
-      to: '    const config = this.config.get();\n    const records = this.keys.findAll();',
+      from: '    const records = yield* step(this.keys.findAll());\n    const config = yield* step(this.config.get());',
+      to: '    const config = yield* step(this.config.get());\n    const records = yield* step(this.keys.findAll());',
     },
     {
-      file: 'src/database/services/keyset.ts',
+      file: 'src/database/services/database-cipher.ts',
       what: 'a reader does not look for a key that another process has made',
-      from: '      // Another process may have made it, or the source may have its key again.\n      this.refresh();\n',
-      to: '',
+      from: '    const keys = yield* this.refresh();\n    const found',
+      to: '    const keys = this.#keyset ?? (yield* this.refresh());\n    const found',
     },
     {
-      file: 'src/database/services/keyset.ts',
+      file: 'src/database/services/keyset-loader.ts',
       what: 'credentials are foreign if the first key was made after the keys were read',
-      from: '    // Another process may have made the first data key since, and encrypted with it.\n    this.refresh();\n',
-      to: '',
+      from: '    const again = yield* this.load();',
+      to: '    const again = keys;',
     },
     {
       file: 'src/database/services/message-budget.ts',
       what: 'a key that was retired meanwhile is said to be exhausted',
-      from: '    if (!this.#keys.findAll().some((key) => key.keyId === keyId)) return 0;\n',
+      from: '    if (!(yield* this.#store.has(keyId))) return false;\n',
       to: '',
     },
 
     // Moving keys.
     {
       file: 'src/database/services/key-moves.ts',
-      what: 'keys that were read before the lock are wrapped again',
-      from: '  // Under the lock: another process may have rotated meanwhile.\n  keyset.refresh();\n',
-      to: '',
-    },
-    {
-      file: 'src/database/services/key-moves.ts',
-      what: 'the key file is written before the keys of the pool are looked at',
-      from: '    yield* rewrapAll(keyset, keys[0], target.kind);\n    commit();',
-      to: '    commit();\n    yield* rewrapAll(keyset, keys[0], target.kind);',
-    },
-    {
-      file: 'src/database/services/key-moves.ts',
       what: 'a key is recovered that another process has replaced since',
-      from: '    assertUnchanged(session, escrow);\n',
-      to: '',
+      from: 'if (now?.wrapped.wrappedKey !== wrapped.wrappedKey) {',
+      to: 'if (now === null) {',
     },
 
     // Migrations.

@@ -2,31 +2,15 @@ import { ProxyVaultError } from '../../errors.ts';
 import { corruptError } from '../../keys/binding.ts';
 import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { FingerprintKey } from '../../keys/fingerprint-key.ts';
-import { asMissing, type RootKeys } from '../../keys/root-keys.ts';
+import type { RootKeys } from '../../keys/root-keys.ts';
 import { assertEncrypted, assertMessage, assertText } from '../../keys/text-cipher.ts';
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { type CredentialCipher, originOf } from '../credential-encryption.ts';
-import {
-  type Driver,
-  type Mode,
-  type Result,
-  type Scope,
-  type Session,
-  type Steps,
-  settled,
-  step,
-} from '../drivers/driver.ts';
+import { type Driver, type Mode, type Result, type Scope, type Steps, step } from '../drivers/driver.ts';
 import type { KeyStore } from './key-store.ts';
 import type { Keyset, SealingKeyset } from './keyset.ts';
 import { MessageBudget } from './message-budget.ts';
-
-/** What works on the keys of one database. */
-export interface KeyTools<M extends Mode> {
-  session: Session<M>;
-  store: KeyStore<M>;
-  cipher: DatabaseCipher<M>;
-}
 
 /** How long a process may keep using a primary key after another process has demoted it. A rotation waits longer before it retires it. */
 export const PRIMARY_HOLDS_MS = 20;
@@ -127,6 +111,12 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return this.#keyset;
   }
 
+  /** As `refresh`. @throws KEY_MISSING, KEY_MISMATCH if the source's key is not the one that the ciphertext needs. */
+  *refreshOwn(): Steps<M, Keyset> {
+    this.#keyset = yield* this.#store.loadOwn();
+    return this.#keyset;
+  }
+
   /**
    * The keyset, whose primary is that of the table: another process may have rotated, or a rollback undone it. Makes the first key
    * if there is none.
@@ -151,35 +141,6 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     const established = yield* step(this.#store.establish(proxyId));
     this.#keyset = established;
     return established;
-  }
-
-  /**
-   * Reads the source and the tables again, as before a change of keys: another process may have changed either.
-   *
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID; INVALID_INPUT inside a transaction.
-   */
-  async reload(): Promise<Keyset> {
-    if (this.#db.scope !== null) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'Keys cannot be changed or verified inside a transaction: return from it first.',
-      );
-    }
-    const isNeeded = await settled(this.#db.sequence(() => this.#isNeeded()));
-    const present = await this.#roots.reload().catch((error: unknown) => {
-      throw isNeeded ? asMissing(error) : error;
-    });
-    if (!present && isNeeded) throw this.#roots.missing();
-    this.#keyset = await settled(
-      this.#db.sequence(() => (present ? this.#store.loadOwn() : this.#store.load())),
-    );
-    return this.#keyset;
-  }
-
-  *#isNeeded(): Steps<M, boolean> {
-    yield* this.#store.assertUsable();
-    const { records } = yield* this.#store.load();
-    return records.length > 0 || (yield* this.#store.hasCredentials());
   }
 
   *#seal(

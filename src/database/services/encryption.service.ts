@@ -9,15 +9,15 @@ import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../key
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
 import { SourceTextCipher } from '../../keys/text-cipher.ts';
-import { assertFunction, assertOptions } from '../../model/validation.ts';
+import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
-import { KeyManagement } from './key-management.ts';
-import { recoverTo } from './key-moves.ts';
-import type { KeyRotationOptions, KeyRotationReport } from './key-rotation.ts';
-import type { KeyStatus } from './key-status.ts';
-import { KeyStore } from './key-store.ts';
-import type { VerificationOptions, VerificationReport } from './key-verification.ts';
+import { keyToolsOf, openKeys, resumeKeyRotation } from './key-management.ts';
+import { makeRecoveryCode, moveTo, recoverTo } from './key-moves.ts';
+import { type KeyRotationOptions, type KeyRotationReport, rotateKeys } from './key-rotation.ts';
+import { type KeyStatus, statusOf } from './key-status.ts';
+import type { KeyTools } from './key-tools.ts';
+import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 
 export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
   /** Where the key comes from; overrides the other options. */
@@ -79,7 +79,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   readonly #database: Session<M> | null;
   readonly #direct: SourceTextCipher;
   /** By driver. */
-  #managed = new WeakMap<object, unknown>();
+  #tools = new WeakMap<object, unknown>();
 
   constructor(options: EncryptionOptions<M> = {}) {
     assertOptions(options, SOURCE_OPTIONS, 'options of EncryptionService');
@@ -108,9 +108,9 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
     const service = new EncryptionService<M>(rest);
     if (service.#database) {
-      const keys = service.#keysOf(service.#database);
-      await keys.open(create);
-      if (resumeRotation) await keys.resumeRotation(onProgress);
+      const tools = service.#toolsOf(service.#database);
+      await openKeys(tools, create);
+      if (resumeRotation) await resumeKeyRotation(tools, onProgress);
     } else if (!(await service.#roots.load()) && create) await service.#roots.create();
     return service;
   }
@@ -126,8 +126,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
     const { keySource = chooseKeyFile(rest) } = rest;
     const { database } = rest;
-    const store = new KeyStore(database, new RootKeys(keySource));
-    await recoverTo(database.driver, store, keySource, { code, replace });
+    await recoverTo(keyToolsOf(database, new RootKeys(keySource)), { code, replace });
     return EncryptionService.open({ keySource, database });
   }
 
@@ -226,12 +225,22 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
    */
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
-    return this.#begin(() => this.#ownKeys().rotate(options));
+    return this.#begin(() => {
+      const known = ['onProgress', 'batchSize', 'signal'] as const;
+      const { batchSize = 1, onProgress } = assertOptions(options, known, 'options of rotate');
+      assertWhole(batchSize, 'batchSize', 1, 10_000);
+      if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+      return rotateKeys(this.#ownTools(), options);
+    });
   }
 
   /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
   status(): Result<M, KeyStatus> {
-    return this.#ownKeys().status();
+    const { session, roots, store } = this.#ownTools();
+    // One state of all tables.
+    return session.engine.snapshot(function* () {
+      return statusOf(yield* store.survey(), roots);
+    });
   }
 
   /**
@@ -244,7 +253,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       const known = ['onProgress', 'database'] as const;
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-      return (database ? this.#keysOf(database) : this.#ownKeys()).verify(onProgress);
+      if (database) return verifyCredentials(this.#toolsOf(database), onProgress);
+      return verifyCredentials(this.#ownTools(), onProgress);
     });
   }
 
@@ -255,18 +265,22 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
    */
   protect(keySource: KeySource): Promise<void> {
-    return this.#begin(() => this.#ownKeys().protect(keySource));
+    return this.#begin(() => {
+      assertKeySource(keySource);
+      return moveTo(this.#ownTools(), keySource);
+    });
   }
 
   /** Makes the code that restores the key if its source is lost; an earlier one is void. It is kept nowhere: show it once. */
   createRecoveryCode(): Result<M, string> {
-    return this.#ownKeys().createRecoveryCode();
+    const tools = this.#ownTools();
+    return tools.session.driver.sequence(() => makeRecoveryCode(tools));
   }
 
   /** Forgets the keys; every later use is CLOSED. */
   destroy(): void {
     this.#roots.destroy();
-    this.#managed = new WeakMap();
+    this.#tools = new WeakMap();
   }
 
   [Symbol.dispose](): void {
@@ -277,7 +291,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   cipherOf<N extends Mode>(session: Session<N>): CredentialCipher<N> {
     if (typeof session !== 'object' || session === null || !('driver' in session))
       throw new ProxyVaultError('INVALID_INPUT', 'cipherOf takes what initDatabase gave.');
-    return this.#keysOf(session).cipher;
+    return this.#toolsOf(session).cipher;
   }
 
   toJSON(): object {
@@ -300,27 +314,35 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /** What encrypts texts, for a database if one is given. Without one it answers at once, and M is 'sync'. */
   #texts(database = this.#database): TextCipher<M> {
-    return database ? this.#keysOf(database).cipher : (this.#direct as TextCipher<Mode> as TextCipher<M>);
+    return database ? this.#toolsOf(database).cipher : (this.#direct as TextCipher<Mode> as TextCipher<M>);
   }
 
-  #ownKeys(): KeyManagement<M> {
-    if (this.#database) return this.#keysOf(this.#database);
+  #ownTools(): KeyTools<M> {
+    if (this.#database) return this.#toolsOf(this.#database);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'This works on a database: give it as the option `database` of EncryptionService.',
     );
   }
 
-  #keysOf<N extends Mode>(session: Session<N>): KeyManagement<N> {
-    const known = this.#managed.get(session.driver);
+  #toolsOf<N extends Mode>(session: Session<N>): KeyTools<N> {
+    const known = this.#tools.get(session.driver);
     // A driver has one mode.
-    if (known) return known as KeyManagement<N>;
-    const keys = new KeyManagement(session, this.#roots);
-    this.#managed.set(session.driver, keys);
-    return keys;
+    if (known) return known as KeyTools<N>;
+    const tools = keyToolsOf(session, this.#roots);
+    this.#tools.set(session.driver, tools);
+    return tools;
   }
 }
 
 function describeSource(source: KeySource): { kind: string; location: string; protection: string | null } {
   return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
+}
+
+function assertKeySource(source: KeySource): void {
+  if (typeof source !== 'object' || source === null || typeof source.read !== 'function')
+    throw new ProxyVaultError(
+      'INVALID_INPUT',
+      'protect takes a key source, such as keyringFile(path) gives.',
+    );
 }

@@ -3,9 +3,8 @@ import { createRecoveryCode, recoveryKeyOf } from '../../keys/recovery-code.ts';
 import { type Keys, type RootKeys, secretKeysOf } from '../../keys/root-keys.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
 import type { KeyMaterial, KeySource } from '../../keys/sources/key-source.ts';
-import { type Driver, type Mode, type Steps, settled, step } from '../drivers/driver.ts';
-import type { KeyTools } from './database-cipher.ts';
-import type { KeyStore } from './key-store.ts';
+import { type Mode, type Steps, settled, step } from '../drivers/driver.ts';
+import { type KeyTools, reloadKeys } from './key-tools.ts';
 
 /**
  * Moves a database to another key source, or to another protection of the same file: the keys of the database are put
@@ -14,12 +13,10 @@ import type { KeyStore } from './key-store.ts';
  * @throws KEY_MISSING or KEY_MISMATCH if the present source does not open the database, or the new one has no key;
  *   UNSUPPORTED if the new one does not work here. Then nothing was changed.
  */
-export async function moveTo<M extends Mode>(
-  { session: { driver, engine }, store, cipher }: KeyTools<M>,
-  roots: RootKeys,
-  target: KeySource,
-): Promise<void> {
-  await cipher.reload();
+export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySource): Promise<void> {
+  const { roots, store, cipher } = tools;
+  const { driver, engine } = tools.session;
+  await reloadKeys(tools);
   await settled(driver.sequence(() => cipher.establish()));
   const { keys, commit } = await keysFor(target, roots);
   // The file last, under the lock: if that fails nothing was changed, and if the commit does the file has the old keys too.
@@ -37,10 +34,13 @@ export async function moveTo<M extends Mode>(
 }
 
 /** Puts what an older key of the source still wraps under the one that is in use. */
-export function* rewrapOld<M extends Mode>(
-  { session: { driver }, store, cipher }: KeyTools<M>,
-  root: SecretKey,
-): Steps<M, void> {
+export function* rewrapOld<M extends Mode>({
+  session: { driver },
+  roots,
+  store,
+  cipher,
+}: KeyTools<M>): Steps<M, void> {
+  const [root] = roots.read();
   const { records } = yield* cipher.refresh();
   if (records.every(({ kekId }) => kekId === root.id)) return;
   yield* step(driver.transaction(() => store.rewrapAll(root)));
@@ -48,10 +48,12 @@ export function* rewrapOld<M extends Mode>(
 }
 
 /** Makes the code that restores the key-encryption key, in place of an earlier one. It is kept nowhere. */
-export function* makeRecoveryCode<M extends Mode>(
-  { session: { driver }, store, cipher }: KeyTools<M>,
-  roots: RootKeys,
-): Steps<M, string> {
+export function* makeRecoveryCode<M extends Mode>({
+  session: { driver },
+  roots,
+  store,
+  cipher,
+}: KeyTools<M>): Steps<M, string> {
   yield* store.assertUsable();
   yield* store.loadOwn();
   yield* cipher.establish();
@@ -69,15 +71,13 @@ export function* makeRecoveryCode<M extends Mode>(
 }
 
 /**
- * Puts the key that a recovery code restores into a source: behind the keys it has, or, with `replace`, in their place.
+ * Puts the key that a recovery code restores into the source: after the keys it has, or, with `replace`, in their place.
  *
  * @throws INVALID_INPUT for what is no code; KEY_MISMATCH for that of another database; KEY_MISSING if none was made;
  *   CONFLICT if the source has keys that cannot be read; BUSY if another process changes the key meanwhile.
  */
 export async function recoverTo<M extends Mode>(
-  driver: Driver<M>,
-  store: KeyStore<M>,
-  target: KeySource,
+  { session: { driver }, roots: { source: target }, store }: KeyTools<M>,
   { code, replace }: { code: string; replace: boolean },
 ): Promise<void> {
   if (!target.prepare) {

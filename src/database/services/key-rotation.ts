@@ -5,8 +5,9 @@ import type { SecretKey } from '../../keys/secret-key.ts';
 import { type Mode, type Steps, settled } from '../drivers/driver.ts';
 import { patiently } from '../patience.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
-import { type KeyTools, PRIMARY_HOLDS_MS } from './database-cipher.ts';
+import { PRIMARY_HOLDS_MS } from './database-cipher.ts';
 import type { BegunKeyRotation, RotatedCredential } from './key-store.ts';
+import { type KeyTools, reloadKeys } from './key-tools.ts';
 import { type CredentialFailure, type Opened, openAll, verifyCredentials } from './key-verification.ts';
 
 export interface KeyRotationProgress {
@@ -57,7 +58,7 @@ export async function rotateKeys<M extends Mode>(
   const patientlyIn = <T>(steps: () => Steps<M, T>): Promise<T> =>
     patiently(() => settled(driver.transaction(steps)), signal);
   signal?.throwIfAborted();
-  const keys = await cipher.reload();
+  const keys = await reloadKeys(tools);
   // A primary that is damaged is no reason to make none.
   if (keys.records.length === 0) await settled(driver.sequence(() => cipher.establish()));
   const begun = await patientlyIn(() => store.beginKeyRotation());

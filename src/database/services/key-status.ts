@@ -1,7 +1,7 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
 import type { RootKeys } from '../../keys/root-keys.ts';
 import type { CredentialCount } from '../repositories/credential-record.ts';
-import { type KeySurvey, lostConfig } from './key-store.ts';
+import { type KeySurvey, lostConfig } from './keyset-loader.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
 /** One data key. */

@@ -6,7 +6,8 @@ import { type Driver, type Mode, type Session, type Steps, settled } from '../dr
 import type { StoredCredential } from '../repositories/credential-record.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
-import type { DatabaseCipher, KeyTools } from './database-cipher.ts';
+import type { DatabaseCipher } from './database-cipher.ts';
+import { type KeyTools, reloadKeys } from './key-tools.ts';
 
 /** A credential that does not decrypt. */
 export interface CredentialFailure {
@@ -38,10 +39,11 @@ const PAGE = 500;
 
 /** Decrypts every credential, in the order of proxy ids, a page at a time. */
 export async function verifyCredentials<M extends Mode>(
-  { session, cipher }: KeyTools<M>,
+  tools: KeyTools<M>,
   onProgress?: VerificationOptions['onProgress'],
 ): Promise<VerificationReport> {
-  await cipher.reload();
+  const { session, cipher } = tools;
+  await reloadKeys(tools);
   const rows = new CredentialRowsRepository(session);
   const total = await settled(new EncryptedCredentialsRepository(session).count());
   const report: VerificationReport = { ok: true, checked: 0, unbound: 0, oldBinding: 0, failures: [] };

@@ -29,7 +29,7 @@ describe('the same repositories over an engine that answers with promises', () =
     >();
   });
 
-  it('bind credentials to their row, without keys of the database', async () => {
+  it('bind credentials to their row', async () => {
     const db = openMigrated();
     const session = asyncSession(db);
     const encryption = new EncryptionService({ key: randomBytes(32) });
