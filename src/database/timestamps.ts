@@ -17,8 +17,11 @@ export function toStored(time: number): string {
   return lastText;
 }
 
-/** ISO 8601 of a stored time, with or without a fraction. */
-export function fromStored(stored: string): string {
+/** ISO 8601 of a stored time, with or without a fraction; null for null. */
+export function fromStored(stored: string): string;
+export function fromStored(stored: string | null): string | null;
+export function fromStored(stored: string | null): string | null {
+  if (stored === null) return null;
   return `${stored.slice(0, 10)}T${stored.length >= 23 ? stored.slice(11, 23) : `${stored.slice(11, 19)}.000`}Z`;
 }
 

@@ -1,4 +1,4 @@
-import type { Session } from '../database/drivers/driver.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { ActiveProxyRepository } from '../database/repositories/active-proxy.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
@@ -10,7 +10,6 @@ import { ProxyVaultError } from '../errors.ts';
 import { parseDomain } from '../model/domain.ts';
 import type { ProxyConfig, ProxyProtocol } from '../model/proxy.ts';
 import type { RotationConfig, RotationEvent, RotationReason, RotationStrategy } from '../model/rotation.ts';
-import type { DomainProxyMapping } from '../model/sticky.ts';
 import { assertId, assertIterable, assertOptions } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
@@ -27,15 +26,10 @@ export interface ProxyRequest {
   exclude?: Iterable<string> | undefined;
 }
 
-/** What came of using a proxy. */
+/** How the use of a proxy went. */
 export interface ProxyReport {
   success: boolean;
   latencyMs?: number | undefined;
-}
-
-/** A database with transactions, such as the `DatabaseManager`. */
-interface Database extends Session<'sync'> {
-  transaction<T>(work: () => T): T;
 }
 
 /** What a request says of the proxy that is wanted. */
@@ -51,11 +45,11 @@ interface Choice {
 }
 
 /**
- * Hands out proxies and learns from what came of them. Its state is in the database: it survives the process, and
+ * Hands out proxies and learns from how they did. Its state is in the database: it survives the process, and
  * several processes that share the file share the turn.
  */
 export class Rotator {
-  readonly #db: Database;
+  readonly #session: Session<'sync'>;
   readonly #random: () => number;
   readonly #proxies: ProxyRepository;
   readonly #active: ActiveProxyRepository;
@@ -64,15 +58,18 @@ export class Rotator {
   readonly #rules: RotationRulesRepository;
   readonly #sticky: StickySessionRepository;
 
-  constructor(db: Database, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
-    this.#db = db;
+  constructor(
+    session: Session<'sync'>,
+    { random = Math.random }: { random?: (() => number) | undefined } = {},
+  ) {
+    this.#session = session;
     this.#random = random;
-    this.#proxies = new ProxyRepository(db);
-    this.#active = new ActiveProxyRepository(db);
-    this.#config = new RotationConfigRepository(db);
-    this.#events = new RotationEventsRepository(db);
-    this.#rules = new RotationRulesRepository(db);
-    this.#sticky = new StickySessionRepository(db);
+    this.#proxies = new ProxyRepository(session);
+    this.#active = new ActiveProxyRepository(session);
+    this.#config = new RotationConfigRepository(session);
+    this.#events = new RotationEventsRepository(session);
+    this.#rules = new RotationRulesRepository(session);
+    this.#sticky = new StickySessionRepository(session);
   }
 
   /**
@@ -88,27 +85,33 @@ export class Rotator {
     const fields = ['domain', 'url', 'protocol', 'region', 'exclude'] as const;
     const { exclude, ...wanted } = assertOptions(request, fields, 'fields of a request');
     const excluded = idsOf(exclude);
-    return this.#db.transaction(() => this.#active.markUsed(this.#choose(wanted, excluded).id));
+    return this.#session.driver.transaction(() => this.#next(wanted, excluded));
   }
 
   /**
-   * Records what came of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
+   * Records the outcome of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
    * takes it out of rotation; a success makes it `active` again.
    *
-   * @throws NOT_FOUND; INVALID_INPUT for a latency that is no time.
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
-    this.#db.transaction(() => {
-      this.#proxies.updateStats(id, success, latencyMs);
-      const proxy = this.#proxies.findById(id);
-      const { failureThreshold } = this.#config.get();
-      if (success && proxy?.status === 'failed') this.#proxies.update(id, { status: 'active' });
-      const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
-      if (success || proxy?.status !== 'active' || !isFailing) return;
-      this.#proxies.update(id, { status: 'failed' });
-      this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
-    });
+    this.#session.driver.transaction(() => this.#report(id, success, latencyMs));
+  }
+
+  *#next(wanted: Wanted, excluded: ReadonlySet<string>): Steps<'sync', ProxyConfig> {
+    return yield* step(this.#active.markUsed(this.#choose(wanted, excluded).id));
+  }
+
+  *#report(id: string, success: boolean, latencyMs: number | undefined): Steps<'sync', void> {
+    yield this.#proxies.updateStats(id, success, latencyMs);
+    const proxy = yield* step(this.#proxies.findById(id));
+    const { failureThreshold } = yield* step(this.#config.get());
+    if (success && proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });
+    const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
+    if (success || proxy?.status !== 'active' || !isFailing) return;
+    yield this.#proxies.update(id, { status: 'failed' });
+    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
   }
 
   #choose(request: Wanted, exclude: ReadonlySet<string>): ProxyConfig {
@@ -118,6 +121,9 @@ export class Rotator {
     const choice = this.#applyRules({ ...request, domain }, { exclude, config, last });
     if (choice.proxyId !== undefined) return this.#byRule(choice.proxyId, exclude, last);
 
+    const sticks = choice.strategy === 'sticky-session' || config.options.stickyByDefault === true;
+    // Two that ask for a new domain get one proxy, since the second reads what the first has written. SQLite needs no lock.
+    if (domain !== undefined && sticks) this.#session.driver.lock('sticky session');
     const mapping = domain === undefined ? null : this.#readable(() => this.#sticky.use(domain));
     const stuck = mapping && this.#readable(() => this.#proxies.findById(mapping.proxyId));
     if (stuck && isEligible(stuck, choice)) return stuck;
@@ -126,7 +132,9 @@ export class Rotator {
     if (current) return current;
     const chosen = this.#byStrategy(choice, last);
     this.#remember(chosen, last, mapping ? 'failure' : 'scheduled');
-    this.#stick(chosen, { domain, mapping, config, strategy: choice.strategy });
+    if (mapping) this.#sticky.update(mapping.domain, { proxyId: chosen.id });
+    else if (domain !== undefined && sticks)
+      this.#sticky.create({ domain, proxyId: chosen.id, ttl: config.options.stickyTtlMs ?? null });
     return chosen;
   }
 
@@ -161,7 +169,7 @@ export class Rotator {
   }
 
   #facts({ domain, url, protocol, region }: Wanted, last: RotationEvent | null): Facts {
-    const now = new Date(this.#db.clock());
+    const now = new Date(this.#session.clock());
     const previousId = last?.newProxyId;
     const previous = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
     return {
@@ -194,7 +202,7 @@ export class Rotator {
   #current({ intervalMs }: RotationConfig, last: RotationEvent | null, choice: Choice): ProxyConfig | null {
     const id = last?.newProxyId;
     if (intervalMs === null || !id) return null;
-    if (this.#db.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
+    if (this.#session.clock() - Date.parse(last.timestamp) >= intervalMs) return null;
     const proxy = this.#readable(() => this.#proxies.findById(id));
     return proxy && isEligible(proxy, choice) ? proxy : null;
   }
@@ -204,7 +212,7 @@ export class Rotator {
     try {
       return read();
     } catch (error) {
-      reportInvalidRow(this.#db, error);
+      reportInvalidRow(this.#session, error);
       return null;
     }
   }
@@ -226,7 +234,7 @@ export class Rotator {
       listPool(some.filter((proxy) => isEligible(proxy, choice)));
     if (region !== undefined) return listed(this.#proxies.findByRegion(region));
     if (protocol !== undefined) return listed(this.#proxies.findByProtocol(protocol));
-    return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#db, { exclude });
+    return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#session, { exclude });
   }
 
   #remember(proxy: ProxyConfig, last: RotationEvent | null, reason: RotationReason): void {
@@ -236,28 +244,6 @@ export class Rotator {
       newProxyId: proxy.id,
       reason: last === null ? 'startup' : reason,
     });
-  }
-
-  /** Maps the domain to its proxy where the strategy wants it, and anew where the mapped one is out. */
-  #stick(
-    proxy: ProxyConfig,
-    {
-      domain,
-      mapping,
-      config,
-      strategy,
-    }: {
-      domain: string | undefined;
-      mapping: DomainProxyMapping | null;
-      config: RotationConfig;
-      strategy: RotationStrategy;
-    },
-  ): void {
-    if (mapping) {
-      this.#sticky.update(mapping.domain, { proxyId: proxy.id });
-    } else if (domain !== undefined && (strategy === 'sticky-session' || config.options.stickyByDefault)) {
-      this.#sticky.create({ domain, proxyId: proxy.id, ttl: config.options.stickyTtlMs ?? null });
-    }
   }
 }
 

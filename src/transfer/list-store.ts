@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { step } from '../database/drivers/driver.ts';
 import { newId } from '../database/ids.ts';
 import type { DatabaseManager, ProxyInput, Session, Steps } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
@@ -94,7 +95,7 @@ export class ListStore {
     const total = before + this.#memory.undecided + count;
     const tag = name === undefined ? undefined : { name, importId: this.#importId };
     const tags = new ProxyTagsRepository(session);
-    if (sync && tag) this.#tagged ??= (yield tags.count(tag.name)) as number;
+    if (sync && tag) this.#tagged ??= yield* step(tags.count(tag.name));
     const counts = yield* new ProxyRepository(session, this.#encryption).importSteps(proxies, {
       tag,
       memory: this.#memory,

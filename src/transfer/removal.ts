@@ -1,4 +1,4 @@
-import type { Steps } from '../database/index.ts';
+import { type Steps, step } from '../database/drivers/driver.ts';
 import type { LeavingCount, LeavingProxy, ProxyTagsRepository } from '../database/repositories/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 
@@ -50,8 +50,8 @@ export function* findRemoval(
   { name, importId }: { name: string; importId: string },
   { of, limit }: { of: number; limit: MaxRemove | undefined },
 ): Steps<'sync', Removal> {
-  const count = (yield tags.countOthers(name, importId)) as LeavingCount;
-  const proxies = (yield tags.findOthers(name, importId, MOST_NAMED)) as LeavingProxy[];
+  const count = yield* step(tags.countOthers(name, importId));
+  const proxies = yield* step(tags.findOthers(name, importId, MOST_NAMED));
   return { of, ...count, proxies, stopped: exceeds(count.leaving, of, limit) };
 }
 

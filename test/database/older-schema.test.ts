@@ -29,6 +29,7 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   page: ['', 5],
   swap: ['id', { ciphertext: '', iv: '', authTag: '' }, { ciphertext: '', iv: '', authTag: '' }],
   add: ['id', 'tag', 'import'],
+  addLocked: ['id', 'tag', 'import'],
   has: ['id', 'tag'],
   removeOthers: ['tag', 'import'],
   countOthers: ['tag', 'import'],

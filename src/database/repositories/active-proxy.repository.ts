@@ -1,6 +1,6 @@
 import type { ProxyConfig } from '../../model/proxy.ts';
 import { assertFunction, assertId, notFound } from '../../model/validation.ts';
-import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
@@ -47,7 +47,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
     return firstReadable(
       this.session,
       [
-        `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at, id LIMIT :limit OFFSET :skip`,
+        `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at NULLS FIRST, id LIMIT :limit OFFSET :skip`,
       ],
       {},
       this.#read,
@@ -79,25 +79,25 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   *#sample(random: () => number): Steps<M, ProxyConfig | null> {
-    const last = Number(
-      yield this.db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
+    const last = yield* step(
+      this.db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
     );
     for (let draw = 0; draw < DRAWS && last > 0; draw++) {
-      const drawn = (yield this.db.all(
-        `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
-        { position: 1 + Math.floor(random() * last) },
-        skipMalformed(this.session, this.#read),
-        ([proxy = null]) => proxy,
-      )) as ProxyConfig | null;
+      const drawn = yield* step(
+        this.db.all(
+          `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
+          { position: 1 + Math.floor(random() * last) },
+          skipMalformed(this.session, this.#read),
+          ([proxy = null]) => proxy,
+        ),
+      );
       if (drawn !== null) return drawn;
     }
-    const active = Number(
-      yield this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) =>
-        Number(row?.n),
-      ),
+    const active = yield* step(
+      this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) => Number(row?.n)),
     );
     const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
     const offset = Math.floor(random() * active);
-    return (yield firstReadable(this.session, [byId, byId], {}, this.#read, offset)) as ProxyConfig | null;
+    return yield* step(firstReadable(this.session, [byId, byId], {}, this.#read, offset));
   }
 }

@@ -17,19 +17,36 @@ export interface Kind<T extends SqlValue = SqlValue> {
 
 type Columns = Readonly<Record<string, Kind>>;
 
+/**
+ * For each column a function that gives its value, typed. The value is an argument, and not looked up by the column's name,
+ * since that would take as long as all the rest. @throws INVALID_ROW if the value is not of the column's kind.
+ */
+type Readers<C extends Columns> = {
+  readonly [K in keyof C]: (value: SqlValue | undefined, row: Row) => C[K] extends Kind<infer T> ? T : never;
+};
+
 /** The kinds of a table's columns, and the columns that name a row. Readers and `check()` share this one definition. */
 export class Table<C extends Columns = Columns> {
   readonly name: string;
   readonly key: readonly (keyof C & string)[];
   readonly columns: C;
+  readonly read: Readers<C>;
 
   constructor(name: string, key: readonly (keyof C & string)[], columns: C) {
     this.name = name;
     this.key = key;
     this.columns = columns;
+    // An object that is filled entry by entry, and functions without a constant to call, would be slow.
+    const readers = Object.entries(columns).map(([column, kind]) => {
+      const { is } = kind;
+      const read = (value: SqlValue | undefined, row: Row): SqlValue =>
+        is(value) ? value : this.refuse(row, column);
+      return [column, read] as const;
+    });
+    this.read = Object.fromEntries<unknown>(readers) as Readers<C>;
   }
 
-  /** Refuses a row for one of its columns. @throws INVALID_ROW; `details` has table, id and column. MIGRATION_PENDING. */
+  /** Rejects a row for one of its columns. @throws INVALID_ROW; `details` has table, id and column. MIGRATION_PENDING. */
   refuse(row: Row, column: keyof C & string, problem?: string): never {
     if (!(column in row)) {
       throw new ProxyVaultError(

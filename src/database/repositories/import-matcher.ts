@@ -1,6 +1,14 @@
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
-import type { Mode, Result, Row, Session, SqlValue, Steps } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Result,
+  type Row,
+  type Session,
+  type SqlValue,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
@@ -66,7 +74,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
 
   /** To be called first in each transaction. */
   *begin(): Steps<M, void> {
-    this.#hasUnnamed = (yield this.#identities.hasUnnamed()) as boolean;
+    this.#hasUnnamed = yield* step(this.#identities.hasUnnamed());
   }
 
   /** Makes sure that the pool knows the usernames of its proxies at an address. */
@@ -81,7 +89,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
 
   /** Null if the pool has no proxy with this address and username. */
   *match(user: ProxyUser, login: Login | null | undefined): Steps<M, Match | null> {
-    const [first, second] = (yield this.#withUsername(user)) as Found[];
+    const [first, second] = yield* step(this.#withUsername(user));
     if (first === undefined) return null;
     if (second === undefined && first.password_fingerprint === null && login && login.password !== '') {
       // Nobody needed a fingerprint of its password yet.
@@ -104,7 +112,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   *decide({ identity, only }: Undecided): Steps<M, Decided> {
     if (only !== null && this.#memory.isReplaced(only)) {
       // Between two transactions of an import somebody may have removed it, or added another one.
-      const [first, second] = (yield this.#withUsername(identity, { login: true })) as Found[];
+      const [first, second] = yield* step(this.#withUsername(identity, { login: true }));
       if (second === undefined && first?.id === only.id) {
         const replacesFingerprint = first.password_fingerprint !== null;
         return { is: 'known', ids: [only.id], stored: this.#storedIn(first), replacesFingerprint };
@@ -129,7 +137,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     const { protocol, host, port, username_fingerprint } = identity;
     const name = `${protocol} ${host} ${port} ${username_fingerprint}`;
     if (this.#hidden.has(name)) return { is: 'known', ids: [] };
-    const found = (yield this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER })) as Found[];
+    const found = yield* step(this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER }));
     // Between two transactions of an import somebody may have removed all of them, or all but one.
     if (found.length === 0 || found.some(({ position }) => this.#memory.isFound(position)))
       return { is: 'new', identity };
@@ -138,9 +146,9 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   }
 
   *#findExact(identity: ProxyIdentity): Steps<M, Decided | null> {
-    let known = (yield this.#exact(identity)) as Found | null;
+    let known = yield* step(this.#exact(identity));
     if (known === null && (yield* this.#identities.identifyNamed(identity)))
-      known = (yield this.#exact(identity)) as Found | null;
+      known = yield* step(this.#exact(identity));
     return known && this.#found(known);
   }
 

@@ -1,23 +1,17 @@
 import type { Login } from '../../model/login.ts';
 import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
-import { atIndex, parse } from '../../model/validation.ts';
-import type { Mode, Params, Result, Session, Steps } from '../drivers/driver.ts';
+import { assertIterable, assertObject, atIndex, parse } from '../../model/validation.ts';
+import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
-import type { ImportMemory, Undecided } from './import-memory.ts';
+import { ImportMemory, type Undecided } from './import-memory.ts';
+import { readable } from './one-shot.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
-import {
-  alreadyThere,
-  defaultName,
-  flagOf,
-  INSERT_FIRST_PROXY,
-  INSERT_PROXY,
-  toParams,
-} from './proxy-record.ts';
+import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
 import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
-import { Repository } from './repository.ts';
+import { changesOf, Repository } from './repository.ts';
 
 /** What an import did, by proxies. */
 export interface ImportSummary {
@@ -60,13 +54,29 @@ interface Tools<M extends Mode> {
   tags: ProxyTagsRepository<M>;
 }
 
+/** The steps of an import. @throws INVALID_INPUT; what `ProxyRepository.importMany` throws. */
+export function* importSteps<M extends Mode>(
+  session: Session<M>,
+  tools: Tools<M>,
+  proxies: Iterable<ProxyInput>,
+  options: ImportOptions,
+): Steps<M, ImportSummary> {
+  assertIterable(proxies, 'proxies');
+  const { memory: given } = assertObject(options, 'options');
+  if (given) return yield* new ProxyImport(session, tools, given, options).run(proxies);
+  using memory = new ImportMemory();
+  const summary = yield* new ProxyImport(session, tools, memory, options).run(proxies);
+  const { urlsLeftOut } = memory;
+  return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
+}
+
 /** Stores a list, or a part of one, within a transaction of the caller's. */
-export class ProxyImport<M extends Mode> extends Repository<M> {
+class ProxyImport<M extends Mode> extends Repository<M> {
   readonly #tools: Tools<M>;
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
   readonly #options: ImportOptions;
-  /** That of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
+  /** The position of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
   #position = 1;
   /** The pool had the address and username of the last entry. */
   #lastWasKnown = false;
@@ -81,7 +91,11 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
 
   *run(proxies: Iterable<ProxyInput>): Steps<M, ImportSummary> {
     const { tag, onProgress, every = 1000, isLast = true } = this.#options;
-    if (tag) assertTag(tag.name);
+    if (tag) {
+      assertTag(tag.name);
+      // Until the end, nobody removes for another tag what this import finds and tags. SQLite has one writer, and needs no lock.
+      yield this.db.lock('tags');
+    }
     yield* this.#matcher.begin();
     yield this.#countPositions();
     const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
@@ -91,7 +105,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
       summary[outcome]++;
       if (++done % every === 0) onProgress?.(done);
     };
-    for (const proxy of proxies) {
+    for (const proxy of readable(proxies)) {
       const index = this.#memory.read++;
       try {
         const outcome = yield* this.#store({ index, input: parse(proxyInputSchema, proxy, 'proxy') });
@@ -140,7 +154,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       yield this.#countPositions();
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
-      throw alreadyThere(yield this.#tools.identities.findConflict(input.id ?? '', identity));
+      throw alreadyThere(yield* step(this.#tools.identities.findConflict(input.id ?? '', identity)));
     }
     for (const id of match.ids) yield* this.#tag(id);
     const [id, another] = match.ids;
@@ -156,7 +170,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
   *#add(sql: string, input: ProxyInput, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
     const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
-    if (((yield this.db.run(sql, params)) as number) === 0) return false;
+    if ((yield* step(this.db.run(sql, params))) === 0) return false;
     this.#memory.find(this.#position++);
     if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
@@ -171,7 +185,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
 
   *#tag(id: string): Steps<M, void> {
     const { tag } = this.#options;
-    if (tag) yield this.#tools.tags.add(id, tag.name, tag.importId);
+    if (tag) yield this.#tools.tags.addLocked(id, tag.name, tag.importId);
   }
 
   /**
@@ -180,14 +194,12 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
    */
   *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
-    const { name = null, region = null, geolocation, remoteDns, credentials } = input;
+    const { name, region, geolocation, remoteDns, credentials } = input;
     let changed = 0;
-    if (name !== null || region !== null || geolocation || remoteDns !== undefined) {
-      const location = geolocation ? JSON.stringify(geolocation) : null;
-      const described = { id, name, region, geolocation: location, now: this.now() };
-      changed = (yield match.isRepeated
-        ? this.#fillIn({ ...described, default_name: defaultName(input) })
-        : this.#describe({ ...described, remote_dns: flagOf(remoteDns) })) as number;
+    if (name !== undefined || region || geolocation || remoteDns !== undefined) {
+      const columns = { name, region, geolocation_json: geolocation, remote_dns: remoteDns };
+      const described = { ...changesOf(columns), id, now: this.now(), default_name: defaultName(input) };
+      changed = yield* step(match.isRepeated ? this.#fillIn(described) : this.#describe(described));
     }
     const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
     if (replacement) {
@@ -215,7 +227,7 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
 
   *#loginOf(id: string): Steps<M, StoredLogin> {
     try {
-      return (yield this.#tools.credentials.reveal(id)) as Login | null;
+      return yield* step(this.#tools.credentials.reveal(id));
     } catch (error) {
       return asUnreadable(error);
     }
@@ -238,14 +250,14 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
       `UPDATE proxies SET
          name = coalesce(:name, name),
          region = coalesce(:region, region),
-         geolocation_json = coalesce(:geolocation, geolocation_json),
+         geolocation_json = coalesce(:geolocation_json, geolocation_json),
          remote_dns = coalesce(:remote_dns, remote_dns),
          updated_at = :now
        WHERE id = :id AND (
          remote_dns <> coalesce(:remote_dns, remote_dns)
          OR name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
-         OR coalesce(geolocation_json, '') <> coalesce(:geolocation, geolocation_json, ''))`,
+         OR coalesce(geolocation_json, '') <> coalesce(:geolocation_json, geolocation_json, ''))`,
       params,
     );
   }
@@ -256,12 +268,12 @@ export class ProxyImport<M extends Mode> extends Repository<M> {
       `UPDATE proxies SET
          name = CASE WHEN name = :default_name THEN coalesce(:name, name) ELSE name END,
          region = coalesce(region, :region),
-         geolocation_json = coalesce(geolocation_json, :geolocation),
+         geolocation_json = coalesce(geolocation_json, :geolocation_json),
          updated_at = :now
        WHERE id = :id AND (
          (name = :default_name AND name <> coalesce(:name, name))
          OR coalesce(region, '') <> coalesce(region, :region, '')
-         OR coalesce(geolocation_json, '') <> coalesce(geolocation_json, :geolocation, ''))`,
+         OR coalesce(geolocation_json, '') <> coalesce(geolocation_json, :geolocation_json, ''))`,
       params,
     );
   }

@@ -16,6 +16,7 @@ import { parse } from '../../model/validation.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { changesOf } from './repository.ts';
 
 export interface ProxyListing extends ProxyFilter {
   /** 1 to 10,000; 100 unless given. */
@@ -60,7 +61,12 @@ export function whereOf(filter: ProxyFilter): { where: string; params: Params } 
   add('protocol = :protocol', 'protocol', protocol);
   add('region = :region', 'region', region);
   const pattern = search === undefined ? undefined : `%${search.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  add(`(name LIKE :search ESCAPE '\\' OR host LIKE :search ESCAPE '\\')`, 'search', pattern);
+  // Only in lower case do all engines compare without regard to case.
+  add(
+    `(lower(name) LIKE lower(:search) ESCAPE '\\' OR host LIKE lower(:search) ESCAPE '\\')`,
+    'search',
+    pattern,
+  );
   return { where: pieces.length === 0 ? '' : `WHERE ${pieces.join(' AND ')}`, params };
 }
 
@@ -122,33 +128,24 @@ export function toParams(
   };
 }
 
-/** The parameters of an update: null keeps a field, and where null is a value a flag says that it is set. */
+/** The parameters of an update. */
 export function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSchema>, now: string): Params {
-  const { latency, region, geolocation } = changes;
-  return {
-    id,
-    name: changes.name ?? null,
-    host: changes.host ?? null,
-    port: changes.port ?? null,
-    protocol: changes.protocol ?? null,
-    status: changes.status ?? null,
-    set_latency: latency === undefined ? 0 : 1,
-    latency: latency ?? null,
-    failure_count: changes.failureCount ?? null,
-    total_requests: changes.totalRequests ?? null,
-    success_rate: changes.successRate ?? null,
-    set_region: region === undefined ? 0 : 1,
-    region: region ?? null,
-    set_geolocation: geolocation === undefined ? 0 : 1,
-    geolocation: geolocation ? JSON.stringify(geolocation) : null,
-    remote_dns: flagOf(changes.remoteDns),
-    now,
+  const { name, host, port, protocol, status, latency, region } = changes;
+  const columns = {
+    name,
+    host,
+    port,
+    protocol,
+    status,
+    latency,
+    failure_count: changes.failureCount,
+    total_requests: changes.totalRequests,
+    success_rate: changes.successRate,
+    region,
+    geolocation_json: changes.geolocation,
+    remote_dns: changes.remoteDns,
   };
-}
-
-/** The parameter of a flag: null if it is not given. */
-export function flagOf(value: boolean | undefined): number | null {
-  return value === undefined ? null : value ? 1 : 0;
+  return { ...changesOf(columns), id, now };
 }
 
 export const PROXIES = new Table('proxies', ['id'], {
@@ -176,35 +173,25 @@ export const PROXIES = new Table('proxies', ['id'], {
 
 /** @throws INVALID_ROW for a row that holds no valid proxy. */
 export function toProxy(row: Row): ProxyConfig {
-  const is = PROXIES.columns;
-  const { last_used_at: lastUsed, created_at: created, updated_at: updated } = row;
+  const { read } = PROXIES;
   return {
-    id: is.id.is(row.id) ? row.id : PROXIES.refuse(row, 'id'),
-    name: is.name.is(row.name) ? row.name : PROXIES.refuse(row, 'name'),
-    host: is.host.is(row.host) ? row.host : PROXIES.refuse(row, 'host'),
-    port: is.port.is(row.port) ? row.port : PROXIES.refuse(row, 'port'),
-    protocol: is.protocol.is(row.protocol) ? row.protocol : PROXIES.refuse(row, 'protocol'),
-    status: is.status.is(row.status) ? row.status : PROXIES.refuse(row, 'status'),
-    latency: is.latency.is(row.latency) ? row.latency : PROXIES.refuse(row, 'latency'),
-    failureCount: is.failure_count.is(row.failure_count)
-      ? row.failure_count
-      : PROXIES.refuse(row, 'failure_count'),
-    totalRequests: is.total_requests.is(row.total_requests)
-      ? row.total_requests
-      : PROXIES.refuse(row, 'total_requests'),
-    successRate: is.success_rate.is(row.success_rate)
-      ? row.success_rate
-      : PROXIES.refuse(row, 'success_rate'),
-    region: is.region.is(row.region) ? row.region : PROXIES.refuse(row, 'region'),
+    id: read.id(row.id, row),
+    name: read.name(row.name, row),
+    host: read.host(row.host, row),
+    port: read.port(row.port, row),
+    protocol: read.protocol(row.protocol, row),
+    status: read.status(row.status, row),
+    latency: read.latency(row.latency, row),
+    failureCount: read.failure_count(row.failure_count, row),
+    totalRequests: read.total_requests(row.total_requests, row),
+    successRate: read.success_rate(row.success_rate, row),
+    region: read.region(row.region, row),
     geolocation:
       row.geolocation_json === null ? null : PROXIES.json(row, 'geolocation_json', geolocationSchema),
-    lastUsedAt:
-      lastUsed === null
-        ? null
-        : fromStored(TIME.is(lastUsed) ? lastUsed : PROXIES.refuse(row, 'last_used_at')),
-    remoteDns: (is.remote_dns.is(row.remote_dns) ? row.remote_dns : PROXIES.refuse(row, 'remote_dns')) === 1,
-    createdAt: fromStored(TIME.is(created) ? created : PROXIES.refuse(row, 'created_at')),
-    updatedAt: fromStored(TIME.is(updated) ? updated : PROXIES.refuse(row, 'updated_at')),
+    lastUsedAt: fromStored(read.last_used_at(row.last_used_at, row)),
+    remoteDns: read.remote_dns(row.remote_dns, row) === 1,
+    createdAt: fromStored(read.created_at(row.created_at, row)),
+    updatedAt: fromStored(read.updated_at(row.updated_at, row)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { text } from '../../model/fields.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertWhole, parse } from '../../model/validation.ts';
-import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
+import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
 import { assertBehind } from './key-order.ts';
@@ -38,6 +38,11 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
    *   such proxy.
    */
   add(proxyId: string, tag: string, importId: string): Result<M, number> {
+    return this.db.transaction(() => this.#add(proxyId, tag, importId));
+  }
+
+  /** As `add`, in a transaction that holds the lock `tags`. */
+  addLocked(proxyId: string, tag: string, importId: string): Result<M, number> {
     return this.db.run(
       `INSERT INTO proxy_tags (proxy_id, tag, import_id) VALUES (:id, :tag, :import_id)
        ON CONFLICT (proxy_id, tag) DO UPDATE SET import_id = excluded.import_id`,
@@ -50,7 +55,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     return this.db.all(
       `SELECT * FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
       { id: assertId(proxyId, 'proxyId') },
-      skipMalformed(this.session, toTag),
+      skipMalformed(this.session, (row) => PROXY_TAGS.read.tag(row.tag, row)),
     );
   }
 
@@ -113,20 +118,24 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
 
   /** The steps of `removeOthers`, a few hundred proxies at a time, so that none of them takes long. */
   *removeOthersSteps(tag: string, importId: string): Steps<M, number> {
+    // Nobody gives a proxy another tag between the look for one and its removal. SQLite has one writer, and needs no lock.
+    yield this.db.lock('tags');
     let removed = 0;
     for (let after = ''; ; ) {
-      const last = (yield this.#lastOfChunk(tag, importId, after)) as string | null;
+      const last = yield* step(this.#lastOfChunk(tag, importId, after));
       if (last === null) return removed;
       assertBehind('proxy_tags', after, last);
       const chunk = { tag, import_id: importId, after, last };
-      removed += (yield this.db.run(
-        `DELETE FROM proxies
+      removed += yield* step(
+        this.db.run(
+          `DELETE FROM proxies
          WHERE id IN (
              SELECT proxy_id FROM proxy_tags
              WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after AND proxy_id <= :last)
            AND NOT EXISTS (SELECT 1 FROM proxy_tags AS other WHERE other.proxy_id = proxies.id AND other.tag <> :tag)`,
-        chunk,
-      )) as number;
+          chunk,
+        ),
+      );
       yield this.db.run(
         `DELETE FROM proxy_tags
          WHERE tag = :tag AND import_id <> :import_id AND proxy_id > :after AND proxy_id <= :last`,
@@ -134,6 +143,11 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
       );
       after = last;
     }
+  }
+
+  *#add(proxyId: string, tag: string, importId: string): Steps<M, number> {
+    yield this.db.lock('tags');
+    return yield* step(this.addLocked(proxyId, tag, importId));
   }
 
   #lastOfChunk(tag: string, importId: string, after: string): Result<M, string | null> {
@@ -150,10 +164,6 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
 function toLeaving(row: Row): LeavingProxy | undefined {
   const address = toAddress(row);
   return address && ID.is(row.id) ? { id: row.id, ...address, stays: Number(row.stays) === 1 } : undefined;
-}
-
-function toTag(row: Row): string {
-  return ID.is(row.tag) ? row.tag : PROXY_TAGS.refuse(row, 'tag');
 }
 
 /** @throws INVALID_INPUT for a tag that is empty, longer than 128 characters or not printable. */

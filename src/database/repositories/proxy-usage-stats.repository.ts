@@ -11,10 +11,11 @@ import {
 import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
+import { readable } from './one-shot.ts';
 import { Repository } from './repository.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
-/** What came of one request. */
+/** What happened to one request. */
 export interface Outcome {
   success: boolean;
   /** Milliseconds, if it was measured. */
@@ -29,7 +30,7 @@ export interface DayRange {
   to?: string | undefined;
 }
 
-/** Sums of usage. The rates are null where there was nothing to take them of. */
+/** Sums of usage. A rate is null if there were no requests, or no latencies. */
 export interface UsageTotals {
   requestCount: number;
   successCount: number;
@@ -83,7 +84,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   /**
    * Adds one request to a proxy's day.
    *
-   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is no time, or a bad date.
+   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is not a number of milliseconds, or a bad date.
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
     const { success, latency, date } = assertObject(outcome, 'outcome');
@@ -119,7 +120,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
 
   *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
     let count = 0;
-    for (const outcome of outcomes) {
+    for (const outcome of readable(outcomes)) {
       yield this.record(assertObject(outcome, 'outcome').proxyId, outcome);
       count++;
     }
@@ -151,7 +152,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
        WHERE date BETWEEN :from AND :to GROUP BY date ORDER BY date`,
       rangeParams(range),
       skipMalformed(this.session, (row) => ({
-        date: DAY.is(row.date) ? row.date : PROXY_USAGE_STATS.refuse(row, 'date'),
+        date: PROXY_USAGE_STATS.read.date(row.date, row),
         proxyCount: Number(row.proxy_count),
         ...this.#toTotals(row),
       })),
@@ -186,8 +187,8 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.db.run(
-      `DELETE FROM proxy_usage_stats WHERE rowid IN (
-         SELECT rowid FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
+      `DELETE FROM proxy_usage_stats WHERE (proxy_id, date) IN (
+         SELECT proxy_id, date FROM proxy_usage_stats WHERE date < :day LIMIT :limit)`,
       {
         day: storedFrom(time, 'time').slice(0, 10),
         limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER),
@@ -222,26 +223,15 @@ function rangeParams(range: DayRange): Params {
 }
 
 function toUsage(row: Row): ProxyUsage {
-  const table = PROXY_USAGE_STATS;
-  const is = table.columns;
+  const { read } = PROXY_USAGE_STATS;
   return {
-    proxyId: is.proxy_id.is(row.proxy_id) ? row.proxy_id : table.refuse(row, 'proxy_id'),
-    date: is.date.is(row.date) ? row.date : table.refuse(row, 'date'),
-    requestCount: is.request_count.is(row.request_count)
-      ? row.request_count
-      : table.refuse(row, 'request_count'),
-    successCount: is.success_count.is(row.success_count)
-      ? row.success_count
-      : table.refuse(row, 'success_count'),
-    failureCount: is.failure_count.is(row.failure_count)
-      ? row.failure_count
-      : table.refuse(row, 'failure_count'),
-    totalLatencyMs: is.total_latency_ms.is(row.total_latency_ms)
-      ? row.total_latency_ms
-      : table.refuse(row, 'total_latency_ms'),
-    latencyCount: is.latency_count.is(row.latency_count)
-      ? row.latency_count
-      : table.refuse(row, 'latency_count'),
+    proxyId: read.proxy_id(row.proxy_id, row),
+    date: read.date(row.date, row),
+    requestCount: read.request_count(row.request_count, row),
+    successCount: read.success_count(row.success_count, row),
+    failureCount: read.failure_count(row.failure_count, row),
+    totalLatencyMs: read.total_latency_ms(row.total_latency_ms, row),
+    latencyCount: read.latency_count(row.latency_count, row),
   };
 }
 

@@ -22,14 +22,23 @@ import {
   parse,
 } from '../../model/validation.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
-import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Params,
+  type Result,
+  type Row,
+  type Session,
+  type Steps,
+  type Stream,
+  step,
+} from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import { isSame, movedError, parseAddress, toAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { ImportMemory } from './import-memory.ts';
 import { assertBehind } from './key-order.ts';
+import { readable } from './one-shot.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { type ImportOptions, type ImportSummary, ProxyImport } from './proxy-import.ts';
+import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import {
   alreadyThere,
   INSERT_OTHER_PROXY,
@@ -91,14 +100,15 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
+    assertIterable(proxies, 'proxies');
+    assertObject(options, 'options');
     return this.db.transaction(() => this.importSteps(proxies, options));
   }
 
   /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
-  importSteps(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Steps<M, ImportSummary> {
-    assertIterable(proxies, 'proxies');
-    assertObject(options, 'options');
-    return this.#importAll(proxies, options);
+  *importSteps(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Steps<M, ImportSummary> {
+    const tools = { credentials: this.#credentials, identities: this.#identities, tags: this.#tags };
+    return yield* importSteps(this.session, tools, proxies, options);
   }
 
   /** The proxy with this id, or null. */
@@ -143,7 +153,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
   }
 
-  /** One page, by id. Give its `next` as `after` for the page behind it; null at the end. */
+  /** One page, by id. Give its `next` as `after` for the page after it; null at the end. */
   list(listing: ProxyListing = {}): Result<M, ProxyPage> {
     const { limit = 100, after = '', ...filter } = assertObject(listing, 'listing');
     assertWhole(limit, 'limit', 1, 10_000);
@@ -163,7 +173,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     );
   }
 
-  /** Streams proxies by id, from one snapshot, while writes go on. */
+  /** Streams proxies by id, from one snapshot, while others write. */
   iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
     const { where, params } = whereOf(filter);
     return this.db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
@@ -192,7 +202,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     const params = toUpdateParams(assertId(id), changes, this.now());
     const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
     // Whether local resolution fits is known from the row that the update gives: then it is undone.
-    if (moves || changes.remoteDns === false) return this.db.transaction(() => this.#move(params));
+    if (moves || changes.remoteDns === false) return this.db.transaction(() => this.#move(id, params));
     return this.#update(params);
   }
 
@@ -230,19 +240,19 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     const params = toParams(input, id, identity, this.now());
     const insert = (sql: string): Result<M, ProxyConfig | null> =>
       this.db.first(`${sql} RETURNING *`, params, toProxy);
-    let created = (yield insert(INSERT_OTHER_PROXY)) as ProxyConfig | null;
+    let created = yield* step(insert(INSERT_OTHER_PROXY));
     if (created === null) {
       yield* this.#identities.identify(identity);
-      created = (yield insert(INSERT_PROXY)) as ProxyConfig | null;
+      created = yield* step(insert(INSERT_PROXY));
     }
-    if (created === null) throw alreadyThere(yield this.#identities.findConflict(id, identity));
+    if (created === null) throw alreadyThere(yield* step(this.#identities.findConflict(id, identity)));
     if (input.credentials) yield this.#credentials.add(created, input.credentials);
     return created;
   }
 
   *#createAll(proxies: Iterable<ProxyInput>): Steps<M, ProxyConfig[]> {
     const created: ProxyConfig[] = [];
-    for (const proxy of proxies) {
+    for (const proxy of readable(proxies)) {
       try {
         created.push(yield* this.#create(parse(proxyInputSchema, proxy, 'proxy')));
       } catch (error) {
@@ -252,26 +262,16 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return created;
   }
 
-  *#importAll(proxies: Iterable<ProxyInput>, options: ImportOptions): Steps<M, ImportSummary> {
-    const tools = { credentials: this.#credentials, identities: this.#identities, tags: this.#tags };
-    if (options.memory)
-      return yield* new ProxyImport(this.session, tools, options.memory, options).run(proxies);
-    using memory = new ImportMemory();
-    const summary = yield* new ProxyImport(this.session, tools, memory, options).run(proxies);
-    const { urlsLeftOut } = memory;
-    return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
-  }
-
-  *#move(params: Params): Steps<M, ProxyConfig> {
+  *#move(id: string, params: Params): Steps<M, ProxyConfig> {
     const { host, port, protocol } = params;
-    const from = (yield this.#findAddress(params)) as ProxyAddress | null;
+    const from = yield* step(this.#findAddress(id));
     const to = toAddress({
       host: host ?? from?.host ?? null,
       port: port ?? from?.port ?? null,
       protocol: protocol ?? from?.protocol ?? null,
     });
-    if (to) yield* this.#identities.assertFreeAt(to, String(params.id));
-    const moved = (yield this.#update(params)) as ProxyConfig;
+    if (to) yield* this.#identities.assertFreeAt(to, id);
+    const moved = yield* step(this.#update(params));
     // The login goes where the caller says, from where it was: never to what somebody has made the statements read.
     const isMeant =
       moved.host === (host ?? from?.host ?? moved.host) &&
@@ -282,26 +282,26 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return moved;
   }
 
-  #findAddress({ id }: Params): Result<M, ProxyAddress | null> {
-    return this.db.one(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id } as Params, (row) =>
-      row ? toAddress(row) : null,
-    );
+  #findAddress(id: string): Result<M, ProxyAddress | null> {
+    return this.db.first(`SELECT protocol, host, port FROM proxies WHERE id = :id`, { id }, toAddress);
   }
 
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
-    const changed = yield this.db.run(
-      // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
-      `UPDATE proxies SET
+    const changed = yield* step(
+      this.db.run(
+        // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
+        `UPDATE proxies SET
          total_requests = total_requests + 1,
          success_rate = 100.0 * (round(success_rate * total_requests / 100.0) + :success) / (total_requests + 1),
          failure_count = CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END,
          latency_ewma = CASE WHEN :measured = 1
            THEN coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) ELSE latency_ewma END,
          latency = CASE WHEN :measured = 1
-           THEN CAST(round(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency)) AS INTEGER) ELSE latency END,
+           THEN CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) + 0.5) AS BIGINT) ELSE latency END,
          updated_at = :now
        WHERE id = :id`,
-      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
+        { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
+      ),
     );
     if (changed === 0) throw notFound('proxy', id);
     yield this.#usage.record(id, { success, latency: latency ?? undefined });
@@ -321,7 +321,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
          total_requests = coalesce(:total_requests, total_requests),
          success_rate = coalesce(:success_rate, success_rate),
          region = CASE WHEN :set_region = 1 THEN :region ELSE region END,
-         geolocation_json = CASE WHEN :set_geolocation = 1 THEN :geolocation ELSE geolocation_json END,
+         geolocation_json = CASE WHEN :set_geolocation_json = 1 THEN :geolocation_json ELSE geolocation_json END,
          remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
            THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
          updated_at = :now

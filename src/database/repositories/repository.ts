@@ -1,7 +1,10 @@
-import type { Clock, Driver, Mode, Session } from '../drivers/driver.ts';
+import type { Clock, Driver, Mode, Session, SqlValue } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
-/** What every repository has: the driver that runs its statements, and the time. */
+/**
+ * What every repository has: the driver that runs its statements, and the time. In async mode its methods reject, and never
+ * throw before there is a promise; see `rejectInsteadOfThrowing`.
+ */
 export abstract class Repository<M extends Mode> {
   protected readonly db: Driver<M>;
   protected readonly clock: Clock;
@@ -11,10 +14,63 @@ export abstract class Repository<M extends Mode> {
     this.session = session;
     this.db = session.driver;
     this.clock = session.clock;
+    if (this.db.mode === 'async') rejectInsteadOfThrowing(this);
   }
 
   /** The time in the form in which it is stored. */
   protected now(): string {
     return toStored(this.clock());
   }
+}
+
+/** The values of columns that an update may leave out. Booleans are stored as 0 and 1, objects as JSON. */
+type Changes = Readonly<Record<string, SqlValue | boolean | object | undefined>>;
+
+/** The names of the flags: to make them for each update takes longer than the rest. */
+const FLAGS: Record<string, string> = {};
+
+/**
+ * The parameters of an update of the columns that are given: `:column` is NULL for one that is undefined, and `:set_column`
+ * says whether it is given, for a column that may be set to NULL.
+ */
+export function changesOf(columns: Changes): Record<string, SqlValue> {
+  const params: Record<string, SqlValue> = {};
+  for (const column in columns) {
+    params[column] = toParam(columns[column]);
+    FLAGS[column] ??= `set_${column}`;
+    params[FLAGS[column]] = columns[column] === undefined ? 0 : 1;
+  }
+  return params;
+}
+
+function toParam(value: Changes[string]): SqlValue {
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value);
+  return value ?? null;
+}
+
+const Steps = Object.getPrototypeOf(function* () {}).constructor as new () => object;
+
+/**
+ * Replaces the methods of one repository by ones that reject where they would throw: input is checked before there is a
+ * promise. A method `iterate…` gives a stream whose first `next()` rejects. Generators are steps of a transaction, in which
+ * an error may be thrown; a function in a field, which answers at once in both modes, is no method and stays as it is.
+ */
+function rejectInsteadOfThrowing(repository: object): void {
+  const type: object = Object.getPrototypeOf(repository);
+  for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
+    if (name === 'constructor' || typeof method !== 'function' || method instanceof Steps) continue;
+    const value = (...args: unknown[]): unknown => {
+      try {
+        return method.apply(repository, args);
+      } catch (error) {
+        return name.startsWith('iterate') ? failedStream(error) : Promise.reject(error);
+      }
+    };
+    Object.defineProperty(repository, name, { value });
+  }
+}
+
+async function* failedStream(error: unknown): AsyncGenerator<never> {
+  yield await Promise.reject(error);
 }

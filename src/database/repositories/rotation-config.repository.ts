@@ -8,10 +8,10 @@ import {
   strategySchema,
 } from '../../model/rotation.ts';
 import { parse } from '../../model/validation.ts';
-import type { Mode, Result, Row, Steps } from '../drivers/driver.ts';
+import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
-import { Repository } from './repository.ts';
+import { changesOf, Repository } from './repository.ts';
 
 export const ROTATION_CONFIG = new Table('rotation_config', ['id'], {
   id: whole(1, 1),
@@ -49,32 +49,42 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     return this.db.transaction(() => this.#merge(changes));
   }
 
-  /** The options are typed JSON, which SQL cannot merge portably: read and written under one lock. */
+  /**
+   * The options are JSON, which SQL cannot merge portably. The lock holds other updates off between the read and the write;
+   * on SQLite it does nothing, since the transaction is the one writer.
+   */
   *#merge(changes: z.infer<typeof rotationConfigUpdateSchema>): Steps<M, RotationConfig> {
-    const current = (yield this.get()) as RotationConfig;
-    const options = { ...current.options, ...changes.options };
-    const kept = <T>(changed: T | undefined, before: T): T => (changed === undefined ? before : changed);
-    return (yield this.db.one(
-      `INSERT INTO rotation_config (id, strategy, interval_ms, max_requests_per_proxy, failure_threshold, config_json, updated_at)
-       VALUES (1, :strategy, :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
-       ON CONFLICT (id) DO UPDATE SET
-         strategy = excluded.strategy,
-         interval_ms = excluded.interval_ms,
-         max_requests_per_proxy = excluded.max_requests_per_proxy,
-         failure_threshold = excluded.failure_threshold,
-         config_json = excluded.config_json,
-         updated_at = excluded.updated_at
-       RETURNING *`,
-      {
-        strategy: kept(changes.strategy, current.strategy),
-        interval_ms: kept(changes.intervalMs, current.intervalMs),
-        max_requests_per_proxy: kept(changes.maxRequestsPerProxy, current.maxRequestsPerProxy),
-        failure_threshold: kept(changes.failureThreshold, current.failureThreshold),
-        config_json: JSON.stringify(options),
-        now: this.now(),
-      },
-      toConfig,
-    )) as RotationConfig;
+    yield this.db.lock('rotation config');
+    const stored = yield* step(this.db.first(`SELECT * FROM rotation_config WHERE id = 1`, {}, toOptions));
+    const { strategy, intervalMs, maxRequestsPerProxy, failureThreshold } = changes;
+    return yield* step(
+      this.db.one(
+        `INSERT INTO rotation_config (id, strategy, interval_ms, max_requests_per_proxy, failure_threshold, config_json, updated_at)
+         VALUES (1, coalesce(:strategy, :default_strategy), :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
+         ON CONFLICT (id) DO UPDATE SET
+           strategy = coalesce(:strategy, rotation_config.strategy),
+           interval_ms = CASE WHEN :set_interval_ms = 1 THEN :interval_ms ELSE rotation_config.interval_ms END,
+           max_requests_per_proxy = CASE WHEN :set_max_requests_per_proxy = 1
+             THEN :max_requests_per_proxy ELSE rotation_config.max_requests_per_proxy END,
+           failure_threshold = CASE WHEN :set_failure_threshold = 1
+             THEN :failure_threshold ELSE rotation_config.failure_threshold END,
+           config_json = excluded.config_json,
+           updated_at = excluded.updated_at
+         RETURNING *`,
+        {
+          ...changesOf({
+            strategy,
+            interval_ms: intervalMs,
+            max_requests_per_proxy: maxRequestsPerProxy,
+            failure_threshold: failureThreshold,
+          }),
+          default_strategy: DEFAULTS.strategy,
+          config_json: JSON.stringify({ ...stored, ...changes.options }),
+          now: this.now(),
+        },
+        toConfig,
+      ),
+    );
   }
 
   /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
@@ -97,23 +107,17 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
 /** @throws INVALID_ROW for a row that holds no valid configuration; a default in its place could be the wrong choice. */
 function toConfig(row: Row | undefined): RotationConfig {
   if (row === undefined) return { ...DEFAULTS, options: {} };
-  const table = ROTATION_CONFIG;
-  const is = table.columns;
-  const {
-    interval_ms: interval,
-    max_requests_per_proxy: most,
-    failure_threshold: threshold,
-    updated_at: updated,
-  } = row;
+  const { read } = ROTATION_CONFIG;
   return {
-    strategy: is.strategy.is(row.strategy) ? row.strategy : table.refuse(row, 'strategy'),
-    intervalMs: is.interval_ms.is(interval) ? interval : table.refuse(row, 'interval_ms'),
-    maxRequestsPerProxy: is.max_requests_per_proxy.is(most)
-      ? most
-      : table.refuse(row, 'max_requests_per_proxy'),
-    failureThreshold: is.failure_threshold.is(threshold) ? threshold : table.refuse(row, 'failure_threshold'),
-    options: row.config_json === null ? {} : table.json(row, 'config_json', strategyOptionsSchema),
-    updatedAt:
-      updated === null ? null : fromStored(TIME.is(updated) ? updated : table.refuse(row, 'updated_at')),
+    strategy: read.strategy(row.strategy, row),
+    intervalMs: read.interval_ms(row.interval_ms, row),
+    maxRequestsPerProxy: read.max_requests_per_proxy(row.max_requests_per_proxy, row),
+    failureThreshold: read.failure_threshold(row.failure_threshold, row),
+    options: toOptions(row),
+    updatedAt: fromStored(read.updated_at(row.updated_at, row)),
   };
+}
+
+function toOptions(row: Row): RotationConfig['options'] {
+  return row.config_json === null ? {} : ROTATION_CONFIG.json(row, 'config_json', strategyOptionsSchema);
 }

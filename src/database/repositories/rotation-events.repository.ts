@@ -4,6 +4,7 @@ import { assertId, assertIterable, assertObject, assertWhole } from '../../model
 import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { readable } from './one-shot.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
@@ -34,7 +35,7 @@ const INSERT = `
   VALUES (:timestamp, :previous, :next, :reason)
   RETURNING *`;
 
-/** The history of rotation. Its newest event is where round-robin goes on from. */
+/** The history of rotation. Round-robin continues from its newest event. */
 export class RotationEventsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => RotationEvent | undefined;
@@ -57,7 +58,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
 
   *#appendAll(events: Iterable<RotationEventInput>): Steps<M, number> {
     let count = 0;
-    for (const event of events) {
+    for (const event of readable(events)) {
       yield this.db.first(INSERT, this.#toParams(event), toEvent);
       count++;
     }
@@ -158,14 +159,12 @@ function rangeParams(range: TimeRange): Params {
 
 /** @throws INVALID_ROW for a row that holds no valid event. */
 function toEvent(row: Row): RotationEvent {
-  const table = ROTATION_EVENTS;
-  const is = table.columns;
-  const { previous_proxy_id: previous, new_proxy_id: next } = row;
+  const { read } = ROTATION_EVENTS;
   return {
-    id: is.id.is(row.id) ? row.id : table.refuse(row, 'id'),
-    timestamp: fromStored(TIME.is(row.timestamp) ? row.timestamp : table.refuse(row, 'timestamp')),
-    previousProxyId: is.previous_proxy_id.is(previous) ? previous : table.refuse(row, 'previous_proxy_id'),
-    newProxyId: is.new_proxy_id.is(next) ? next : table.refuse(row, 'new_proxy_id'),
-    reason: is.reason.is(row.reason) ? row.reason : table.refuse(row, 'reason'),
+    id: read.id(row.id, row),
+    timestamp: fromStored(read.timestamp(row.timestamp, row)),
+    previousProxyId: read.previous_proxy_id(row.previous_proxy_id, row),
+    newProxyId: read.new_proxy_id(row.new_proxy_id, row),
+    reason: read.reason(row.reason, row),
   };
 }

@@ -17,10 +17,10 @@ import {
   notFound,
   parse,
 } from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, Steps } from '../drivers/driver.ts';
+import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { Repository } from './repository.ts';
+import { changesOf, Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 /** Hears of each row that holds no valid rule and is left out; its `details` name the row. */
@@ -86,7 +86,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   /** As `findAll`, without the rules that are switched off. A row that does not say whether it is counts as malformed. */
   findEnabled(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(
-      `SELECT * FROM rotation_rules WHERE enabled IS DISTINCT FROM 0 ORDER BY priority DESC, created_at, id`,
+      `SELECT * FROM rotation_rules WHERE coalesce(enabled <> FALSE, TRUE) ORDER BY priority DESC, created_at, id`,
       options,
     );
   }
@@ -101,28 +101,33 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     if (changes.id !== undefined && changes.id !== id) {
       throw new ProxyVaultError('INVALID_INPUT', 'The id of a rotation rule cannot change: create another.');
     }
-    const flag = (value: boolean | undefined): number | null => (value === undefined ? null : value ? 1 : 0);
+    const { name, priority, conditions, conditionLogic, actions, stopOnMatch, enabled } = changes;
     return this.db.one(
       `UPDATE rotation_rules SET
          name = coalesce(:name, name),
          priority = coalesce(:priority, priority),
-         conditions_json = coalesce(:conditions, conditions_json),
-         condition_logic = coalesce(:logic, condition_logic),
-         actions_json = coalesce(:actions, actions_json),
-         stop_on_match = coalesce(:stop, stop_on_match),
+         conditions_json = coalesce(:conditions_json, conditions_json),
+         condition_logic = coalesce(:condition_logic, condition_logic),
+         actions_json = coalesce(:actions_json, actions_json),
+         stop_on_match = coalesce(:stop_on_match, stop_on_match),
          enabled = coalesce(:enabled, enabled)
        WHERE id = :id RETURNING *`,
       {
+        ...changesOf({
+          name,
+          priority,
+          conditions_json: conditions,
+          condition_logic: conditionLogic,
+          actions_json: actions,
+          stop_on_match: stopOnMatch,
+          enabled,
+        }),
         id: assertId(id),
-        name: changes.name ?? null,
-        priority: changes.priority ?? null,
-        conditions: changes.conditions === undefined ? null : JSON.stringify(changes.conditions),
-        logic: changes.conditionLogic ?? null,
-        actions: changes.actions === undefined ? null : JSON.stringify(changes.actions),
-        stop: flag(changes.stopOnMatch),
-        enabled: flag(changes.enabled),
       },
-      (row) => toRule(found(row, id)),
+      (row) => {
+        if (row) return toRule(row);
+        throw notFound('rotation rule', id);
+      },
     );
   }
 
@@ -151,13 +156,13 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   }
 
   *#reorder(ids: readonly string[]): Steps<M, void> {
-    for (const [index, id] of ids.entries()) {
-      const params: Params = { id: assertId(id), priority: (ids.length - index) * 10 };
-      const changed = yield this.db.run(
-        `UPDATE rotation_rules SET priority = :priority WHERE id = :id`,
-        params,
+    const priorities = ids.map((id, index) => ({ id: assertId(id), priority: (ids.length - index) * 10 }));
+    // Two engines' writers that lock the same rows must do so in one order, or each waits for the other.
+    for (const each of priorities.sort((a, b) => (a.id < b.id ? -1 : 1))) {
+      const changed = yield* step(
+        this.db.run(`UPDATE rotation_rules SET priority = :priority WHERE id = :id`, each),
       );
-      if (changed === 0) throw notFound('rotation rule', id);
+      if (changed === 0) throw notFound('rotation rule', each.id);
     }
   }
 
@@ -181,25 +186,18 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   }
 }
 
-function found(row: Row | undefined, id: string): Row {
-  if (row === undefined) throw notFound('rotation rule', id);
-  return row;
-}
-
 /** @throws INVALID_ROW for a row that holds no valid rule. */
 function toRule(row: Row): RotationRule {
-  const table = ROTATION_RULES;
-  const is = table.columns;
-  const { condition_logic: logic, stop_on_match: stops, created_at: created } = row;
+  const { read } = ROTATION_RULES;
   return {
-    id: is.id.is(row.id) ? row.id : table.refuse(row, 'id'),
-    name: is.name.is(row.name) ? row.name : table.refuse(row, 'name'),
-    priority: is.priority.is(row.priority) ? row.priority : table.refuse(row, 'priority'),
-    conditions: table.json(row, 'conditions_json', storedConditionsSchema),
-    conditionLogic: is.condition_logic.is(logic) ? logic : table.refuse(row, 'condition_logic'),
-    actions: table.json(row, 'actions_json', ruleFields.actions),
-    stopOnMatch: (FLAG.is(stops) ? stops : table.refuse(row, 'stop_on_match')) === 1,
-    enabled: (FLAG.is(row.enabled) ? row.enabled : table.refuse(row, 'enabled')) === 1,
-    createdAt: fromStored(TIME.is(created) ? created : table.refuse(row, 'created_at')),
+    id: read.id(row.id, row),
+    name: read.name(row.name, row),
+    priority: read.priority(row.priority, row),
+    conditions: ROTATION_RULES.json(row, 'conditions_json', storedConditionsSchema),
+    conditionLogic: read.condition_logic(row.condition_logic, row),
+    actions: ROTATION_RULES.json(row, 'actions_json', ruleFields.actions),
+    stopOnMatch: read.stop_on_match(row.stop_on_match, row) === 1,
+    enabled: read.enabled(row.enabled, row) === 1,
+    createdAt: fromStored(read.created_at(row.created_at, row)),
   };
 }

@@ -1,10 +1,10 @@
 import { matchingPatterns, parseDomain } from '../../model/domain.ts';
 import { type DomainProxyMapping, mappingSchema, mappingUpdateSchema } from '../../model/sticky.ts';
 import { assertId, notFound, parse } from '../../model/validation.ts';
-import type { Mode, Result, Row, Stream } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
-import { Repository } from './repository.ts';
+import { changesOf, Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
@@ -19,11 +19,23 @@ export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
   expires_at: nullable(TIME),
 });
 
-/** Finds the live mapping that fits best: an exact one before any wildcard, the longest wildcard before others. */
-const BEST = `
-  SELECT domain FROM sticky_sessions
-  WHERE domain IN (SELECT value FROM json_each(:patterns)) AND coalesce(expires_at, '9999') > :now
-  ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
+const IS_LIVE = `coalesce(expires_at, '9999') > :now`;
+
+/** The statements that look for one of several patterns: of the live mappings the exact one, else the longest wildcard. */
+class BestMapping {
+  readonly find: string;
+  readonly use: string;
+
+  constructor(patterns: number) {
+    const names = Array.from({ length: patterns }, (_, index) => `:p${index}`).join(', ');
+    const best = `FROM sticky_sessions WHERE domain IN (${names}) AND ${IS_LIVE} ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
+    this.find = `SELECT * ${best}`;
+    this.use = `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (SELECT domain ${best}) RETURNING *`;
+  }
+}
+
+/** By the number of patterns: a domain has as many as labels. */
+const BEST: BestMapping[] = [];
 
 /**
  * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and
@@ -34,7 +46,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /**
    * Maps a domain, or `*.domain`, to a proxy; replaces a mapping of the same domain.
    *
-   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a domain that is none.
+   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for an invalid domain.
    */
   create(mapping: DomainProxyMapping): Result<M, void> {
     const { domain, proxyId, ttl = null, requestCount = 1 } = parse(mappingSchema, mapping, 'sticky session');
@@ -67,28 +79,20 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
    * wildcard itself.
    */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
-    return this.db.first(
-      `SELECT * FROM sticky_sessions
-       WHERE domain IN (SELECT value FROM json_each(:patterns)) AND coalesce(expires_at, '9999') > :now
-       ORDER BY is_wildcard, length(domain) DESC LIMIT 1`,
-      { patterns: this.#patterns(domain), now: this.now() },
-      toMapping,
-    );
+    const { sql, params } = this.#best(domain);
+    return this.db.first(sql.find, params, toMapping);
   }
 
-  /** As `findByDomain`, and counts the use, from which `ttl` counts anew. */
+  /** As `findByDomain`, and counts the use, from which `ttl` counts again. */
   use(domain: string): Result<M, DomainProxyMapping | null> {
-    return this.db.first(
-      `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (${BEST}) RETURNING *`,
-      { patterns: this.#patterns(domain), now: this.now() },
-      toMapping,
-    );
+    const { sql, params } = this.#best(domain);
+    return this.db.first(sql.use, params, toMapping);
   }
 
   /** The live mappings to a proxy, by domain. */
   findByProxy(proxyId: string): Result<M, DomainProxyMapping[]> {
     return this.db.all(
-      `SELECT * FROM sticky_sessions WHERE proxy_id = :id AND coalesce(expires_at, '9999') > :now ORDER BY domain`,
+      `SELECT * FROM sticky_sessions WHERE proxy_id = :id AND ${IS_LIVE} ORDER BY domain`,
       { id: assertId(proxyId, 'proxyId'), now: this.now() },
       skipMalformed(this.session, toMapping),
     );
@@ -97,7 +101,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /**
    * Changes the fields that are given of the mapping with exactly this domain or wildcard.
    *
-   * @throws NOT_FOUND if there is none; CONSTRAINT for a proxy that is none; CONFLICT if a new domain is mapped.
+   * @throws NOT_FOUND if there is no such mapping; CONSTRAINT for an unknown proxy; CONFLICT if the new domain is mapped.
    */
   update(domain: string, updates: Partial<DomainProxyMapping>): Result<M, void> {
     const {
@@ -110,22 +114,23 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     const { pattern } = parseDomain(domain);
     return this.db.run(
       `UPDATE sticky_sessions SET
-         domain = coalesce(:renamed, domain),
+         domain = coalesce(:domain, domain),
          is_wildcard = coalesce(:is_wildcard, is_wildcard),
          proxy_id = coalesce(:proxy_id, proxy_id),
-         ttl_ms = CASE WHEN :set_ttl = 1 THEN :ttl ELSE ttl_ms END,
+         ttl_ms = CASE WHEN :set_ttl_ms = 1 THEN :ttl_ms ELSE ttl_ms END,
          request_count = coalesce(:request_count, request_count),
          last_used = coalesce(:last_used, last_used)
-       WHERE domain = :domain`,
+       WHERE domain = :pattern`,
       {
-        domain: pattern,
-        renamed: renamed?.pattern ?? null,
-        is_wildcard: renamed === undefined ? null : renamed.isWildcard ? 1 : 0,
-        proxy_id: proxyId ?? null,
-        set_ttl: ttl === undefined ? 0 : 1,
-        ttl: ttl ?? null,
-        request_count: requestCount ?? null,
-        last_used: lastUsed === undefined ? null : storedFrom(lastUsed, 'lastUsed'),
+        ...changesOf({
+          domain: renamed?.pattern,
+          is_wildcard: renamed?.isWildcard,
+          proxy_id: proxyId,
+          ttl_ms: ttl,
+          request_count: requestCount,
+          last_used: lastUsed && storedFrom(lastUsed, 'lastUsed'),
+        }),
+        pattern,
       },
       (changed) => {
         if (changed === 0) throw notFound('sticky session for', pattern);
@@ -151,7 +156,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /** All live mappings, by domain. */
   getAll(): Result<M, DomainProxyMapping[]> {
     return this.db.all(
-      `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
+      `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`,
       { now: this.now() },
       skipMalformed(this.session, toMapping),
     );
@@ -160,7 +165,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /** Streams all live mappings, by domain. */
   iterate(): Stream<M, DomainProxyMapping> {
     return this.db.iterate(
-      `SELECT * FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now ORDER BY domain`,
+      `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`,
       { now: this.now() },
       skipMalformed(this.session, toMapping),
     );
@@ -169,32 +174,32 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /** How many live mappings there are. */
   count(): Result<M, number> {
     return this.db.one(
-      `SELECT count(*) AS n FROM sticky_sessions WHERE coalesce(expires_at, '9999') > :now`,
+      `SELECT count(*) AS n FROM sticky_sessions WHERE ${IS_LIVE}`,
       { now: this.now() },
       (row) => Number(row?.n),
     );
   }
 
-  #patterns(domain: string): string {
+  #best(domain: string): { sql: BestMapping; params: Params } {
     const { pattern, isWildcard } = parseDomain(domain);
-    return JSON.stringify(isWildcard ? [pattern] : matchingPatterns(pattern));
+    const patterns = isWildcard ? [pattern] : matchingPatterns(pattern);
+    const params: Record<string, string> = { now: this.now() };
+    for (const [index, each] of patterns.entries()) params[`p${index}`] = each;
+    BEST[patterns.length] ??= new BestMapping(patterns.length);
+    return { sql: BEST[patterns.length] as BestMapping, params };
   }
 }
 
 /** @throws INVALID_ROW for a row that holds no valid mapping. */
 function toMapping(row: Row): DomainProxyMapping {
-  const table = STICKY_SESSIONS;
-  const is = table.columns;
-  const { created_at: created, last_used: lastUsed } = row;
+  const { read } = STICKY_SESSIONS;
   return {
-    domain: is.domain.is(row.domain) ? row.domain : table.refuse(row, 'domain'),
-    proxyId: is.proxy_id.is(row.proxy_id) ? row.proxy_id : table.refuse(row, 'proxy_id'),
-    ttl: is.ttl_ms.is(row.ttl_ms) ? row.ttl_ms : table.refuse(row, 'ttl_ms'),
-    isWildcard: (FLAG.is(row.is_wildcard) ? row.is_wildcard : table.refuse(row, 'is_wildcard')) === 1,
-    requestCount: is.request_count.is(row.request_count)
-      ? row.request_count
-      : table.refuse(row, 'request_count'),
-    createdAt: fromStored(TIME.is(created) ? created : table.refuse(row, 'created_at')),
-    lastUsed: fromStored(TIME.is(lastUsed) ? lastUsed : table.refuse(row, 'last_used')),
+    domain: read.domain(row.domain, row),
+    proxyId: read.proxy_id(row.proxy_id, row),
+    ttl: read.ttl_ms(row.ttl_ms, row),
+    isWildcard: read.is_wildcard(row.is_wildcard, row) === 1,
+    requestCount: read.request_count(row.request_count, row),
+    createdAt: fromStored(read.created_at(row.created_at, row)),
+    lastUsed: fromStored(read.last_used(row.last_used, row)),
   };
 }
