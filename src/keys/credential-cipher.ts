@@ -1,4 +1,3 @@
-import type { Login } from '../model/login.ts';
 import type { ProxyAddress } from '../model/proxy.ts';
 
 /** AES-256-GCM output, each field canonical base64 (RFC 4648, section 4). */
@@ -26,25 +25,4 @@ export interface OpenedCredential {
   text: string;
   /** What its ciphertext is bound to: the proxy's id and address; by older versions the id alone; or nothing. */
   binding: 'address' | 'id' | 'none';
-}
-
-/** Encrypts the credentials of one database, each bound to its proxy and that proxy's address. */
-export interface CredentialCipher {
-  /**
-   * Encrypts a text for a proxy.
-   *
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
-   */
-  seal(proxyId: string, address: ProxyAddress, content: CredentialContent, text: string): EncryptedData;
-  /**
-   * Opens what a proxy's row holds. `address` is where that proxy is now; null if there is no such proxy.
-   *
-   * @throws CREDENTIAL_CORRUPT if it or the address was changed, or it is another row's or database's; KEY_MISSING,
-   *   KEY_MISMATCH, KEY_INVALID.
-   */
-  open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential;
-  /** A keyed fingerprint of a username: 128 bits in base64url. */
-  fingerprint(username: string): string;
-  /** A keyed fingerprint of a password, bound to its username: 128 bits in base64url. */
-  passwordFingerprint(login: Login): string;
 }

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
-import { KEY_BYTES, SecretKey } from './secret-key.ts';
+import { KEY_BYTES, SecretKey, type WrappedKey } from './secret-key.ts';
 import type { KeyMaterial, KeySource } from './sources/key-source.ts';
 import { placeholderProblem } from './sources/key-text.ts';
 
@@ -22,6 +22,11 @@ export class RootKeys {
 
   get source(): KeySource {
     return this.#source;
+  }
+
+  /** The keys, if they were read before; null if not. */
+  get known(): Keys | null {
+    return this.#keys;
   }
 
   /** @throws KEY_MISSING if there is none, KEY_INVALID; KEY_LOCKED if the source must be waited for. */
@@ -84,6 +89,15 @@ export class RootKeys {
     return this.read().find((key) => key.id === id);
   }
 
+  /** Unwraps with whichever key of the source wraps it. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
+  unwrap(wrapped: WrappedKey, ...place: readonly string[]): SecretKey {
+    const [first] = this.readNeeded();
+    // A malformed id names no key: the one in use is tried.
+    const root = /^[\da-f]{16}$/.test(wrapped.kekId) ? this.find(wrapped.kekId) : first;
+    if (root) return root.unwrap(wrapped, ...place);
+    throw this.mismatch(wrapped.kekId);
+  }
+
   /** Makes a key, as one that will be needed where nothing can wait. */
   async create(): Promise<void> {
     if (!this.#source.create) throw this.missing();
@@ -108,6 +122,29 @@ export class RootKeys {
       'KEY_MISSING',
       `There is no encryption key (${kind}: ${location}). Restore it there, name it with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, or use \`proxyvault key recover\`; no new one was made.`,
       { details: { kind, location } },
+    );
+  }
+
+  /** KEY_MISMATCH: another key is needed than the source has. @throws KEY_MISSING, KEY_INVALID if it has none. */
+  mismatch(needed: string): ProxyVaultError {
+    const { kind, location } = this.#source;
+    const found = this.readNeeded()[0].id;
+    return new ProxyVaultError(
+      'KEY_MISMATCH',
+      `The credentials were written with key ${needed}, and ${location} holds key ${found}: give the right key with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE.`,
+      { details: { needed, found, kind, location } },
+    );
+  }
+
+  /** KEY_MISMATCH if a database takes its key from another kind of source; null if it may be this one. */
+  pinProblem(pinned: string): ProxyVaultError | null {
+    const { kind, location } = this.#source;
+    // What a program hands over as a key it may have had from anywhere.
+    if (pinned === kind || [pinned, kind].includes('explicit')) return null;
+    return new ProxyVaultError(
+      'KEY_MISMATCH',
+      `The key of this database comes from another kind of source (${pinned}) than the one given (${kind}: ${location}): give that one, or move with \`proxyvault key\`. Nothing was switched.`,
+      { details: { pinned, given: kind, location } },
     );
   }
 
@@ -165,16 +202,6 @@ export function secretKeysOf(material: KeyMaterial): Keys {
 /** The key of the logins' fingerprints, as every database that begins with this root takes it. */
 export function fingerprintKeyOf(root: SecretKey): SecretKey {
   return root.derive('proxyvault username fingerprint v1');
-}
-
-/** KEY_MISMATCH: another key is needed than the source has. */
-export function mismatchError({ source }: RootKeys, needed: string, found: string): ProxyVaultError {
-  const { kind, location } = source;
-  return new ProxyVaultError(
-    'KEY_MISMATCH',
-    `The credentials were written with key ${needed}, and ${location} holds key ${found}: give the right key with PROXYVAULT_KEY or PROXYVAULT_KEY_FILE.`,
-    { details: { needed, found, kind, location } },
-  );
 }
 
 /** What a source says of empty or malformed text, where there is ciphertext that needs what was there. */

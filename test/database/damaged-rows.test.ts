@@ -15,6 +15,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CredentialRowsRepository } from '../../src/database/repositories/credential-rows.repository.ts';
 import { Rotator } from '../../src/rotation/index.ts';
 import { exportProxies } from '../../src/transfer/index.ts';
 import { temporaryFolder, thrownBy } from '../support/temporary.ts';
@@ -367,7 +368,7 @@ it('a page of credentials after malformed ones has no more rows than were asked 
     WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
     INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag)
     SELECT CAST(x'21ff' || char(65 + i / 26, 65 + i % 26) AS TEXT), '', '', '' FROM n`);
-  const credentials = new EncryptedCredentialsRepository(db);
+  const credentials = new CredentialRowsRepository(db);
   const first = credentials.page('', 2);
   expect(first.map(({ proxyId }) => proxyId)).toEqual(ids.slice(0, 2));
   const second = credentials.page(String(ids[1]), 2);

@@ -1,13 +1,10 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DatabaseManager, initDatabase, ProxyVaultError } from 'proxyvault/database';
-import {
-  EncryptedCredentialsRepository,
-  ProxyRepository,
-  ProxyTagsRepository,
-} from 'proxyvault/database/repositories';
+import { ProxyRepository, ProxyTagsRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, it } from 'vitest';
+import { CredentialRowsRepository } from '../../src/database/repositories/credential-rows.repository.ts';
 import { openPool } from '../support/pool.ts';
 
 const PROXIES = 4;
@@ -96,6 +93,6 @@ it('pages without end are recognised by bytes, as SQLite orders texts', () => {
     after = page.next;
   }
   expect(seen).toEqual(['a', '\uFF5E', '\u{1F600}']);
-  const credentials = new EncryptedCredentialsRepository(db, encryption);
+  const credentials = new CredentialRowsRepository(db);
   expect(credentials.page('\uFF5E', 1)).toHaveLength(1);
 });

@@ -46,6 +46,11 @@ export function* step<M extends Mode, T>(result: Result<M, T>): Steps<M, T> {
   return (yield result) as T;
 }
 
+/** A promise of a result in either mode, for what takes long and lets others have their turn. */
+export async function settled<M extends Mode, T>(result: Result<M, T>): Promise<T> {
+  return await (result as T | Promise<T>);
+}
+
 /** Rows as they come: in sync mode an iterator, in async mode an async one. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
@@ -53,6 +58,8 @@ export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> :
 export interface Scope {
   /** Whether what was done in it is undone, also by a rollback around it. Final once the outermost transaction has ended. */
   readonly isUndone: boolean;
+  /** The outermost transaction that it is a part of, which is the same object for all of its savepoints. */
+  readonly transaction: Scope;
 }
 
 /**

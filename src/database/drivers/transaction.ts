@@ -15,6 +15,10 @@ class OpenScope implements Scope {
     return this.#isUndone || (this.parent?.isUndone ?? false);
   }
 
+  get transaction(): OpenScope {
+    return this.parent?.transaction ?? this;
+  }
+
   undo(): void {
     this.#isUndone = true;
   }

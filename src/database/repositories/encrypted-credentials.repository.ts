@@ -1,40 +1,32 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { CredentialCipher, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
-import { assertId, assertObject, assertWhole, notFound, parse } from '../../model/validation.ts';
-import { type CredentialEncryption, rememberOrigin } from '../credential-encryption.ts';
+import { assertId, assertObject, notFound, parse } from '../../model/validation.ts';
+import {
+  type CredentialCipher,
+  type CredentialEncryption,
+  rememberOrigin,
+} from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import {
   type AddressedProxy,
-  BOUND_TO_ADDRESS,
-  type CredentialCount,
   encryptedSchema,
   isSame,
   malformedAddress,
   movedError,
   notFoundThere,
   parseTarget,
-  type StoredCredential,
   type Target,
   toAddress,
   toAddressParams,
   toEncrypted,
   toLogin,
   toParams,
-  toStoredCredential,
 } from './credential-record.ts';
+import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { Repository } from './repository.ts';
-import { readablePage } from './skipped-rows.ts';
-
-/** A credential and the address of its proxy come from one statement: nothing can change one of them between two reads. */
-const SELECT = `
-  SELECT c.*, p.protocol, p.host, p.port
-  FROM encrypted_credentials AS c LEFT JOIN proxies AS p ON p.id = c.proxy_id`;
-
-const NOT_UNDER = `(c.key_id IS DISTINCT FROM :key_id OR coalesce(c.binding, 'unbound') = 'unbound'
-    OR c.binding_version IS DISTINCT FROM ${BOUND_TO_ADDRESS})`;
 
 const INSERT = `
   INSERT INTO encrypted_credentials
@@ -61,10 +53,12 @@ const OR_REPLACE = `
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #encryption: CredentialEncryption | null;
   readonly #identities: ProxyIdentities<M>;
+  readonly #rows: CredentialRowsRepository<M>;
 
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     super(session);
     this.#encryption = encryption ?? null;
+    this.#rows = new CredentialRowsRepository(session);
     this.#identities = new ProxyIdentities(session, this.#encryption, (id) => this.reveal(id));
   }
 
@@ -91,7 +85,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
 
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
-    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id: assertId(proxyId, 'proxyId') }, (row) =>
+    const id = assertId(proxyId, 'proxyId');
+    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) =>
       rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
@@ -121,20 +116,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
   add(proxy: AddressedProxy, login: Login): Result<M, void> {
-    const { id, address } = parseTarget(proxy);
-    const text = textOf(parse(loginSchema, login, 'login'));
-    if (address === null)
-      throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
-    // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
-    if (this.db.scope === null)
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'add is for the transaction that adds the proxy: use store.',
-      );
-    this.session.assertMayHoldCredentials?.();
-    const sealed = this.#cipher().seal(id, address, 'login', text);
-    const params = { ...toParams(id, sealed), now: this.now() };
-    return this.db.run(`${ADD} ${OR_REPLACE}`, params, () => undefined);
+    return this.db.sequence(() => this.#add(proxy, login));
   }
 
   /**
@@ -146,18 +128,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    *   KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
-    const { id, address } = parseTarget(proxy);
-    return this.db.first(`${SELECT} WHERE c.proxy_id = :id`, { id }, (row) => {
-      const current = toAddress(row);
-      if (address && !(current && isSame(address, current))) throw movedError(id);
-      return this.#decrypt(id, current, toEncrypted(row));
-    });
+    return this.db.sequence(() => this.#reveal(proxy));
   }
 
   /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
-  loginIn(row: Row): Login {
-    const { proxy_id: id } = assertObject(row, 'row');
-    return this.#decrypt(String(id), toAddress(row), toEncrypted(row));
+  loginIn(row: Row): Result<M, Login> {
+    return this.db.sequence(() => this.#loginIn(row));
   }
 
   /**
@@ -170,18 +146,19 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
-    const row = yield this.db.first(
-      `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
-      { id: assertId(id) },
-      toEncrypted,
+    const old = yield* step(
+      this.db.first(
+        `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,
+        { id: assertId(id) },
+        toEncrypted,
+      ),
     );
-    if (row === null) return;
-    const old = row as EncryptedData;
+    if (old === null) return;
     const cipher = this.#cipher('Changing the protocol, host or port of a proxy encrypts its login again.');
-    const opened = this.#openMoved(cipher, id, { from, to }, old);
+    const opened = yield* this.#openMoved(cipher, id, { from, to }, old);
     if (opened === null) return;
-    const { content, text } = opened;
-    if (!(yield this.swap(id, old, cipher.seal(id, to, content, text)))) throw movedError(id);
+    const sealed = yield* step(cipher.seal(id, to, opened.content, opened.text));
+    if (!(yield* step(this.#rows.swap(id, old, sealed)))) throw movedError(id);
   }
 
   /** Whether a proxy has credentials. */
@@ -203,97 +180,49 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     return this.db.transaction(() => this.#remove(id));
   }
 
-  /** The ids of the keys that wrote the credentials (null: one that does not say), but that of one proxy. */
-  keyIds(except = ''): Result<M, (string | null)[]> {
-    return this.db.all(
-      `SELECT DISTINCT key_id FROM encrypted_credentials WHERE proxy_id <> :except`,
-      { except: assertId(except, 'except') },
-      (row) => row.key_id as string | null,
-    );
+  *#add(proxy: AddressedProxy, login: Login): Steps<M, void> {
+    const { id, address } = parseTarget(proxy);
+    const valid = parse(loginSchema, login, 'login');
+    if (address === null)
+      throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
+    // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
+    if (this.db.scope === null)
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        'add is for the transaction that adds the proxy: use store.',
+      );
+    this.session.assertMayHoldCredentials?.();
+    const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
+    yield* step(this.db.run(`${ADD} ${OR_REPLACE}`, { ...toParams(id, sealed), now: this.now() }));
   }
 
-  /** How many credentials there are by key and by what their rows say that they are bound to. */
-  countByKey(): Result<M, CredentialCount[]> {
-    return this.db.all(
-      `SELECT key_id,
-         CASE WHEN coalesce(binding, 'unbound') = 'unbound' THEN 'none'
-              WHEN binding_version = ${BOUND_TO_ADDRESS} THEN 'address' ELSE 'id' END AS bound_to,
-         count(*) AS n
-       FROM encrypted_credentials GROUP BY 1, 2 ORDER BY 1, 2`,
-      {},
-      (row) => ({
-        keyId: row.key_id as string | null,
-        binding: row.bound_to as CredentialCount['binding'],
-        rows: Number(row.n),
-      }),
+  *#reveal(proxy: string | AddressedProxy): Steps<M, Login | null> {
+    const { id, address } = parseTarget(proxy);
+    const row = yield* step(
+      this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (found) => found),
     );
+    if (row === null) return null;
+    const current = toAddress(row);
+    if (address && !(current && isSame(address, current))) throw movedError(id);
+    return yield* this.#decrypt(id, current, toEncrypted(row));
   }
 
-  /**
-   * A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a
-   * key. A malformed row says so in its `problem`.
-   */
-  page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
-    assertId(after, 'after');
-    assertWhole(limit, 'limit', 1, 10_000);
-    const isWanted = notUnder === undefined ? '' : `AND ${NOT_UNDER}`;
-    return readablePage(
-      this.session,
-      {
-        table: 'encrypted_credentials',
-        query: `${SELECT} WHERE c.proxy_id > :after ${isWanted} ORDER BY c.proxy_id LIMIT :limit OFFSET :skip`,
-        keyOf: (row) => row.proxyId,
-      },
-      { after, limit, ...(notUnder === undefined ? {} : { key_id: assertId(notUnder, 'notUnder') }) },
-      toStoredCredential,
-    );
+  *#loginIn(row: Row): Steps<M, Login> {
+    const { proxy_id: id } = assertObject(row, 'row');
+    return yield* this.#decrypt(String(id), toAddress(row), toEncrypted(row));
   }
 
-  /** How many rows `page` gives that are not bound to their address under a key. */
-  countNotUnder(keyId: string): Result<M, number> {
-    return this.db.one(
-      `SELECT count(*) AS n FROM encrypted_credentials AS c WHERE ${NOT_UNDER}`,
-      { key_id: assertId(keyId, 'keyId') },
-      (row) => Number(row?.n),
-    );
-  }
-
-  /**
-   * Replaces a row's ciphertext if it is still the one that was read, and the proxy has the address that the new one is for
-   * (compare-and-swap); says whether it did.
-   */
-  swap(proxyId: string, old: EncryptedData, replacement: EncryptedData): Result<M, boolean> {
-    assertId(proxyId, 'proxyId');
-    assertObject(old, 'old credential');
-    assertObject(replacement, 'replacement');
-    return this.db.run(
-      `UPDATE encrypted_credentials
-       SET encrypted_data = :ciphertext, iv = :iv, auth_tag = :tag, key_id = :key_id, binding = :binding,
-         binding_version = :version
-       WHERE proxy_id = :id AND encrypted_data = :old_ciphertext AND iv = :old_iv AND auth_tag = :old_tag
-         AND EXISTS (SELECT 1 FROM proxies WHERE id = :id AND protocol = :protocol AND host = :host AND port = :port)`,
-      {
-        ...toParams(proxyId, replacement),
-        ...toAddressParams(replacement.address),
-        old_ciphertext: old.ciphertext,
-        old_iv: old.iv,
-        old_tag: old.authTag,
-      },
-      (changed) => changed > 0,
-    );
-  }
-
-  /** Under one lock: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
-  *#sealAndPut(cipher: CredentialCipher, { id, address }: Target, login: Login): Steps<M, void> {
+  /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
+  *#sealAndPut(cipher: CredentialCipher<M>, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? (yield* step(this.#addressOf(id)));
-    yield this.#put(id, cipher.seal(id, target, 'login', textOf(login)));
-    yield* this.#identities.claim(id, this.#identities.of(target, login));
+    yield* step(this.#put(id, yield* this.#seal(cipher, id, target, login)));
+    yield* this.#identities.claim(id, yield* this.#identities.of(target, login));
   }
 
   *#remove(id: string): Steps<M, boolean> {
-    const removed = (yield this.db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, {
-      id,
-    })) as number;
+    const removed = yield* step(
+      this.db.run(`DELETE FROM encrypted_credentials WHERE proxy_id = :id`, { id }),
+    );
     if (removed > 0) yield* this.#identities.clear(id);
     return removed > 0;
   }
@@ -307,35 +236,37 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   *#checkAndPut(proxyId: string, data: EncryptedData): Steps<M, void> {
+    // The key that has encrypted it is not retired meanwhile. SQLite has one writer, which this is.
+    yield* step(this.db.lock('data keys', 'shared'));
     if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);
-    yield this.#put(proxyId, data);
-    yield this.#identities.forget(proxyId);
+    yield* step(this.#put(proxyId, data));
+    yield* step(this.#identities.forget(proxyId));
   }
 
   *#assertUsable(proxyId: string, keyId: string): Steps<M, void> {
-    const keys = yield this.db.one(
-      `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
-              EXISTS (SELECT 1 FROM encryption_keys) AS some`,
-      { key_id: keyId },
-      (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
+    const { known, some } = yield* step(
+      this.db.one(
+        `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
+                EXISTS (SELECT 1 FROM encryption_keys) AS some`,
+        { key_id: keyId },
+        (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
+      ),
     );
-    const { known, some } = keys as { known: boolean; some: boolean };
-    if (!known) yield* this.#assertOnlyKey(proxyId, keyId, some);
-  }
-
-  *#assertOnlyKey(proxyId: string, keyId: string, hasKeys: boolean): Steps<M, void> {
+    if (known) return;
     // Without keys of the database, the credential that is replaced may be of a lost key: the others decide.
-    const other = yield this.db.first(
-      `SELECT key_id FROM encrypted_credentials
-       WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
-      { id: proxyId, key_id: keyId },
-      (row) => String(row.key_id),
+    const other = yield* step(
+      this.db.first(
+        `SELECT key_id FROM encrypted_credentials
+         WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
+        { id: proxyId, key_id: keyId },
+        (row) => String(row.key_id),
+      ),
     );
-    if (other === null && !hasKeys) return;
+    if (other === null && !some) return;
     throw new ProxyVaultError(
       'KEY_MISMATCH',
       `This credential was written with key ${keyId}, which is not one of this database (any more): encrypt it again, as the keys may have been rotated, and use one key source for all. Nothing was stored.`,
-      { details: { needed: other === null ? null : String(other), found: keyId } },
+      { details: { needed: other, found: keyId } },
     );
   }
 
@@ -356,39 +287,42 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     );
   }
 
-  #decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Login {
-    const { content, text } = this.#open(this.#cipher(), proxyId, address, encrypted);
+  *#decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Steps<M, Login> {
+    const { content, text } = yield* this.#open(this.#cipher(), proxyId, address, encrypted);
     return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
   }
 
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */
-  #openMoved(
-    cipher: CredentialCipher,
+  *#openMoved(
+    cipher: CredentialCipher<M>,
     proxyId: string,
     { from, to }: { from: ProxyAddress | null; to: ProxyAddress },
     encrypted: EncryptedData,
-  ): OpenedCredential | null {
+  ): Steps<M, OpenedCredential | null> {
     try {
-      const opened = this.#open(cipher, proxyId, from, encrypted);
+      const opened = yield* this.#open(cipher, proxyId, from, encrypted);
       return opened.binding === 'none' ? null : opened;
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       // A program has bound it by data of its own. If the row lies, it still opens at the address that it is bound to only.
       if (encrypted.boundTo === undefined) return null;
       // Throws unless it is bound to the new address already: a wrong address, set by SQL, is being put right.
-      this.#open(cipher, proxyId, to, encrypted);
+      yield* this.#open(cipher, proxyId, to, encrypted);
       return null;
     }
   }
 
-  #open(
-    cipher: CredentialCipher,
+  *#open(
+    cipher: CredentialCipher<M>,
     proxyId: string,
     address: ProxyAddress | null,
     encrypted: EncryptedData,
-  ): OpenedCredential {
+  ): Steps<M, OpenedCredential> {
     try {
-      return cipher.open(proxyId, address, encrypted);
+      return (
+        cipher.openAtOnce(proxyId, address, encrypted) ??
+        (yield* step(cipher.open(proxyId, address, encrypted)))
+      );
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
@@ -398,15 +332,27 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     }
   }
 
-  #cipher(why = ''): CredentialCipher {
+  *#seal(
+    cipher: CredentialCipher<M>,
+    id: string,
+    address: ProxyAddress,
+    login: Login,
+  ): Steps<M, EncryptedData> {
+    const text = JSON.stringify({
+      username: login.username,
+      password: login.password,
+      rotateUrl: login.rotateUrl,
+    });
+    return (
+      cipher.sealAtOnce(id, address, 'login', text) ?? (yield* step(cipher.seal(id, address, 'login', text)))
+    );
+  }
+
+  #cipher(why = ''): CredentialCipher<M> {
     if (this.#encryption) return this.#encryption.cipherOf(this.session);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),
     );
   }
-}
-
-function textOf({ username, password, rotateUrl }: Login): string {
-  return JSON.stringify({ username, password, rotateUrl });
 }

@@ -93,10 +93,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     if (first === undefined) return null;
     if (second === undefined && first.password_fingerprint === null && login && login.password !== '') {
       // Nobody needed a fingerprint of its password yet.
-      const stored = this.#storedIn(first);
+      const stored = yield* this.#storedIn(first);
       if (stored !== 'unreadable' && stored?.password === login.password) return this.#found(first, stored);
     }
-    const identity = this.#identities.complete(user, login);
+    const identity = yield* this.#identities.complete(user, login);
     const isHidden = identity.password_fingerprint === '';
     if (second === undefined) {
       if (first.password_fingerprint === identity.password_fingerprint) return this.#found(first);
@@ -115,7 +115,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
       const [first, second] = yield* step(this.#withUsername(identity, { login: true }));
       if (second === undefined && first?.id === only.id) {
         const replacesFingerprint = first.password_fingerprint !== null;
-        return { is: 'known', ids: [only.id], stored: this.#storedIn(first), replacesFingerprint };
+        return { is: 'known', ids: [only.id], stored: yield* this.#storedIn(first), replacesFingerprint };
       }
     }
     const known = yield* this.#findExact(identity);
@@ -123,10 +123,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     return only === null ? yield* this.#decideHidden(identity) : { is: 'new', identity };
   }
 
-  #storedIn({ credential }: Found): StoredLogin {
+  *#storedIn({ credential }: Found): Steps<M, StoredLogin> {
     if (!credential) return null;
     try {
-      return this.#credentials.loginIn(credential);
+      return yield* step(this.#credentials.loginIn(credential));
     } catch (error) {
       return asUnreadable(error);
     }

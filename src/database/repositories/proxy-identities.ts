@@ -1,9 +1,8 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { CredentialCipher } from '../../keys/credential-cipher.ts';
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
-import type { CredentialEncryption } from '../credential-encryption.ts';
-import type { Mode, Result, Row, Session, Steps } from '../drivers/driver.ts';
+import type { CredentialCipher, CredentialEncryption } from '../credential-encryption.ts';
+import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import { isUnreadable } from './credential-record.ts';
 import { alreadyThere, type LoginFingerprints, type ProxyIdentity, type ProxyUser } from './proxy-record.ts';
 import { Repository } from './repository.ts';
@@ -40,18 +39,18 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   /** @throws INVALID_INPUT for a login without an EncryptionService; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
-  of({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyIdentity {
-    return { protocol, host, port, ...this.#fingerprintsOf(login ?? NO_LOGIN) };
+  *of({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): Steps<M, ProxyIdentity> {
+    return { protocol, host, port, ...(yield* this.#fingerprintsOf(login ?? NO_LOGIN)) };
   }
 
   /** The part of `of` that an import needs of every proxy. @throws as `of`. */
-  userOf({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): ProxyUser {
-    return { protocol, host, port, username_fingerprint: this.#usernameOf(login ?? NO_LOGIN) };
+  *userOf({ protocol, host, port }: ProxyAddress, login: Login | null | undefined): Steps<M, ProxyUser> {
+    return { protocol, host, port, username_fingerprint: yield* this.#usernameOf(login ?? NO_LOGIN) };
   }
 
   /** The rest of `of`. */
-  complete(user: ProxyUser, login: Login | null | undefined): ProxyIdentity {
-    return { ...user, password_fingerprint: this.#passwordOf(login ?? NO_LOGIN) };
+  *complete(user: ProxyUser, login: Login | null | undefined): Steps<M, ProxyIdentity> {
+    return { ...user, password_fingerprint: yield* this.#passwordOf(login ?? NO_LOGIN) };
   }
 
   /** The id of the proxy that is known to have this identity, or null. */
@@ -108,10 +107,10 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   /** @throws CONFLICT, with `details.existingId`, if a proxy at this address has the same login as this one. */
   *assertFreeAt(address: ProxyAddress, id: string): Steps<M, void> {
-    let stored = (yield this.#findStored(id)) as Stored | null;
+    let stored = yield* step(this.#findStored(id));
     if (stored?.fingerprints === null) {
       yield* this.#identifyAll([stored], false);
-      stored = (yield this.#findStored(id)) as Stored | null;
+      stored = yield* step(this.#findStored(id));
     }
     // What cannot be read cannot be compared.
     if (stored?.fingerprints) yield* this.#assertFree({ ...address, ...stored.fingerprints }, id);
@@ -129,7 +128,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   /** The proxy has no login any more. If another one at its address has none either, its identity is unknown. */
   *clear(id: string): Steps<M, void> {
     yield this.forget(id);
-    yield this.#setIfFree(id, this.#fingerprintsOf(NO_LOGIN));
+    yield this.#setIfFree(id, yield* this.#fingerprintsOf(NO_LOGIN));
   }
 
   /** The login of the proxy was stored as ciphertext: its identity is unknown. */
@@ -156,12 +155,14 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
    */
   *identifyUnnamed(at: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
     const { host, port, protocol } = at;
-    const stored = (yield this.db.all(
-      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
+    const stored = yield* step(
+      this.db.all(
+        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
        ORDER BY created_at, id`,
-      { host, port, protocol },
-      toStored,
-    )) as Stored[];
+        { host, port, protocol },
+        toStored,
+      ),
+    );
     const wanted = stored.filter(({ id, hasLogin }) => id !== except && (hasLogin || forBare));
     yield* this.#identifyAll(wanted, forBare);
     return wanted.length > 0;
@@ -170,12 +171,14 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
   *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
     const { host, port, protocol, username_fingerprint } = identity;
-    const stored = (yield this.db.all(
-      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
+    const stored = yield* step(
+      this.db.all(
+        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint IS NULL`,
-      { host, port, protocol, username_fingerprint },
-      toStored,
-    )) as Stored[];
+        { host, port, protocol, username_fingerprint },
+        toStored,
+      ),
+    );
     // One that has lost its login keeps the username, so that an import brings the login back.
     const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin);
     yield* this.#identifyAll(wanted, isBare(identity));
@@ -187,8 +190,8 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
     for (const { id, hasLogin } of proxies) {
       if (hasLogin && this.#encryption === null) continue;
       try {
-        const login = (yield this.#reveal(id)) as Login | null;
-        yield this.#setIfFree(id, this.#fingerprintsOf(login ?? NO_LOGIN));
+        const login = yield* step(this.#reveal(id));
+        yield this.#setIfFree(id, yield* this.#fingerprintsOf(login ?? NO_LOGIN));
       } catch (error) {
         if (!isUnreadable(error) && !(forBare && isKeyProblem(error))) throw error;
       }
@@ -197,7 +200,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   *#assertFree(identity: ProxyIdentity, id: string): Steps<M, void> {
     yield* this.identify(identity, id);
-    const existing = (yield this.find(identity)) as string | null;
+    const existing = yield* step(this.find(identity));
     if (existing !== null && existing !== id) throw alreadyThere(existing);
   }
 
@@ -220,22 +223,26 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
     );
   }
 
-  #fingerprintsOf(login: Login): LoginFingerprints {
+  *#fingerprintsOf(login: Login): Steps<M, LoginFingerprints> {
     return {
-      username_fingerprint: this.#usernameOf(login),
-      password_fingerprint: this.#passwordOf(login),
+      username_fingerprint: yield* this.#usernameOf(login),
+      password_fingerprint: yield* this.#passwordOf(login),
     };
   }
 
-  #usernameOf({ username }: Login): string {
-    return username === '' ? '' : this.#cipher().fingerprint(username);
+  *#usernameOf({ username }: Login): Steps<M, string> {
+    if (username === '') return '';
+    const cipher = this.#cipher();
+    return cipher.fingerprintKeyAtOnce()?.username(username) ?? (yield* step(cipher.fingerprint(username)));
   }
 
-  #passwordOf(login: Login): string {
-    return login.password === '' ? '' : this.#cipher().passwordFingerprint(login);
+  *#passwordOf(login: Login): Steps<M, string> {
+    if (login.password === '') return '';
+    const cipher = this.#cipher();
+    return cipher.fingerprintKeyAtOnce()?.password(login) ?? (yield* step(cipher.passwordFingerprint(login)));
   }
 
-  #cipher(): CredentialCipher {
+  #cipher(): CredentialCipher<M> {
     if (this.#encryption === null)
       throw new ProxyVaultError(
         'INVALID_INPUT',

@@ -130,7 +130,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     const { input } = entry;
     const { credentials } = input;
     const { identities } = this.#tools;
-    const user = identities.userOf(input, credentials);
+    const user = yield* identities.userOf(input, credentials);
     yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
     // Most lists are new or known as a whole: then one statement is enough for an entry.
@@ -141,7 +141,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       match = yield* this.#matcher.match(user, credentials);
     }
     this.#lastWasKnown = match !== null;
-    match ??= { is: 'new', identity: identities.complete(user, credentials) };
+    match ??= { is: 'new', identity: yield* identities.complete(user, credentials) };
     if (match.is !== 'open') return yield* this.#storeDecided(entry, match);
     this.#memory.putOff({ ...entry, identity: match.identity, only: match.only });
     return null;
@@ -241,7 +241,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   *#replaceLogin(proxy: AddressedProxy, login: Login, { replacesFingerprint }: Known): Steps<M, void> {
     yield this.#tools.credentials.add(proxy, login);
     if (replacesFingerprint)
-      yield this.#tools.identities.replacePassword(proxy.id, this.#tools.identities.of(proxy, login));
+      yield this.#tools.identities.replacePassword(proxy.id, yield* this.#tools.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */

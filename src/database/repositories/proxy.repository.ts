@@ -235,7 +235,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   *#create(input: ProxyInput): Steps<M, ProxyConfig> {
-    const identity = this.#identities.of(input, input.credentials);
+    const identity = yield* this.#identities.of(input, input.credentials);
     const id = input.id ?? newId();
     const params = toParams(input, id, identity, this.now());
     const insert = (sql: string): Result<M, ProxyConfig | null> =>

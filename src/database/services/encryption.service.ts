@@ -2,36 +2,35 @@ import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { openText, seal } from '../../keys/aes-gcm.ts';
-import { corruptError } from '../../keys/binding.ts';
-import type { CredentialCipher, EncryptedData } from '../../keys/credential-cipher.ts';
-import { DirectCipher, directKeys } from '../../keys/direct-cipher.ts';
-import { asMissing, mismatchError, RootKeys } from '../../keys/root-keys.ts';
+import type { EncryptedData } from '../../keys/credential-cipher.ts';
+import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
 import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
-import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
-import { type CredentialEncryption, originOf } from '../credential-encryption.ts';
-import type { Mode, Session } from '../drivers/driver.ts';
-import { makeRecoveryCode, moveTo, recoverTo, rewrapOld } from './key-moves.ts';
-import { type KeyRotationOptions, type KeyRotationReport, rotate } from './key-rotation.ts';
-import { type KeyStatus, statusOf } from './key-status.ts';
-import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
-import { Keyset } from './keyset.ts';
+import { SourceTextCipher } from '../../keys/text-cipher.ts';
+import { assertFunction, assertOptions } from '../../model/validation.ts';
+import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
+import type { Mode, Result, Session } from '../drivers/driver.ts';
+import { KeyManagement } from './key-management.ts';
+import { recoverTo } from './key-moves.ts';
+import type { KeyRotationOptions, KeyRotationReport } from './key-rotation.ts';
+import type { KeyStatus } from './key-status.ts';
+import { KeyStore } from './key-store.ts';
+import type { VerificationOptions, VerificationReport } from './key-verification.ts';
 
-export interface EncryptionOptions extends KeySourceOptions {
+export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
   /** Where the key comes from; overrides the other options. */
   keySource?: KeySource | undefined;
   /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
-  database?: Session<'sync'> | undefined;
+  database?: Session<M> | undefined;
   /** Called when a key was made because there was none: tell the user where it is, and that it must be backed up. */
   onKeyCreated?:
     | ((source: { kind: string; location: string; protection: string | null }) => void)
     | undefined;
 }
 
-export interface OpenOptions extends EncryptionOptions {
+export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<M> {
   /** Make a key where there is none and nothing needs one. Default true. */
   create?: boolean | undefined;
   /** Go on with a rotation that was interrupted, before it answers. Default true. */
@@ -40,10 +39,10 @@ export interface OpenOptions extends EncryptionOptions {
   onProgress?: KeyRotationOptions['onProgress'];
 }
 
-export interface RecoveryOptions extends Omit<KeySourceOptions, 'key'> {
+export interface RecoveryOptions<M extends Mode = 'sync'> extends Omit<KeySourceOptions, 'key'> {
   /** Where the key goes to; overrides the other options. */
   keySource?: KeySource | undefined;
-  database: Session<'sync'>;
+  database: Session<M>;
   /** What `createRecoveryCode` gave. */
   code: string;
   /** Put the key in place of a key file that cannot be opened, which is kept as `.bak`. Default false. */
@@ -62,18 +61,27 @@ const FILE_OPTIONS = [
 const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
 
+/** What encrypts texts, with the keys of a database or with those of the source. */
+interface TextCipher<M extends Mode> {
+  encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData>;
+  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string>;
+  textFingerprint(text: string): Result<M, string>;
+}
+
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
  * encrypts by itself where no database is known. It is looked up at the first use (see `chooseKeySource`): encrypting
- * makes a key file where none is, decrypting never does.
+ * makes a key file where none is, decrypting never does. With a `database` that answers with promises, so does each method that
+ * needs its tables, and rejects where it would throw.
  */
-export class EncryptionService implements CredentialEncryption, Disposable {
+export class EncryptionService<M extends Mode = 'sync'> implements CredentialEncryption, Disposable {
   readonly #roots: RootKeys;
-  readonly #database: Session<'sync'> | null;
-  readonly #direct: DirectCipher;
-  #keysets = new WeakMap<object, Keyset>();
+  readonly #database: Session<M> | null;
+  readonly #direct: SourceTextCipher;
+  /** By driver. */
+  #managed = new WeakMap<object, unknown>();
 
-  constructor(options: EncryptionOptions = {}) {
+  constructor(options: EncryptionOptions<M> = {}) {
     assertOptions(options, SOURCE_OPTIONS, 'options of EncryptionService');
     const { onKeyCreated } = options;
     if (onKeyCreated !== undefined) assertFunction(onKeyCreated, 'onKeyCreated');
@@ -81,7 +89,7 @@ export class EncryptionService implements CredentialEncryption, Disposable {
       onKeyCreated?.(describeSource(source)),
     );
     this.#database = options.database ?? null;
-    this.#direct = new DirectCipher(this.#roots);
+    this.#direct = new SourceTextCipher(this.#roots);
   }
 
   /**
@@ -91,16 +99,19 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT; CANNOT_OPEN if it would
    *   make a key for a pool that every user of this machine may write.
    */
-  static async open(options: OpenOptions = {}): Promise<EncryptionService> {
+  static async open<M extends Mode = 'sync'>(options: OpenOptions<M> = {}): Promise<EncryptionService<M>> {
     assertOptions(
       options,
       [...SOURCE_OPTIONS, 'create', 'resumeRotation', 'onProgress'],
       'options of EncryptionService.open',
     );
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
-    const service = new EncryptionService(rest);
-    await service.#open(create);
-    if (resumeRotation && service.#isRotating()) await service.#resume(onProgress);
+    const service = new EncryptionService<M>(rest);
+    if (service.#database) {
+      const keys = service.#keysOf(service.#database);
+      await keys.open(create);
+      if (resumeRotation) await keys.resumeRotation(onProgress);
+    } else if (!(await service.#roots.load()) && create) await service.#roots.create();
     return service;
   }
 
@@ -110,12 +121,14 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws INVALID_INPUT for what is no code, KEY_MISMATCH for another's, KEY_MISSING if none was made, CONFLICT if the
    *   key file is there and cannot be opened, BUSY if another process changes the key meanwhile.
    */
-  static async recover(options: RecoveryOptions): Promise<EncryptionService> {
+  static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
     const known = [...FILE_OPTIONS, 'keySource', 'code', 'replace'] as const;
     const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
     const { keySource = chooseKeyFile(rest) } = rest;
-    await recoverTo(rest.database, code, keySource, { replace });
-    return EncryptionService.open({ keySource, database: rest.database });
+    const { database } = rest;
+    const store = new KeyStore(database, new RootKeys(keySource));
+    await recoverTo(database.driver, store, keySource, { code, replace });
+    return EncryptionService.open({ keySource, database });
   }
 
   /**
@@ -124,12 +137,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    *
    * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
-  encrypt(plaintext: string, associatedData?: Uint8Array): EncryptedData {
-    assertText(plaintext, 'plaintext');
-    assertBytes(associatedData);
-    if (this.#database) return this.#keysetOf(this.#database).sealUnbound(plaintext, associatedData);
-    const [root] = this.#roots.readOrCreate();
-    return { ...seal(root.key, plaintext, associatedData), keyId: root.id };
+  encrypt(plaintext: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
+    return this.#texts().encrypt(plaintext, associatedData);
   }
 
   /**
@@ -139,26 +148,9 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    *   KEY_MISSING, KEY_INVALID; NOT_FOUND for null, which a repository gives where nothing is stored; INVALID_INPUT for a
    *   login that `store` wrote, which has `reveal`.
    */
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): string {
-    if (encrypted === null || encrypted === undefined) {
-      throw new ProxyVaultError(
-        'NOT_FOUND',
-        'There is nothing to decrypt: no credentials are stored for this proxy.',
-      );
-    }
-    assertBytes(associatedData);
-    const session = originOf(encrypted)?.session ?? this.#database;
-    if (encrypted.boundTo !== undefined) return this.#decryptBound(encrypted, encrypted.boundTo, session);
-    const keys =
-      session && isSync(session)
-        ? this.#keysetOf(session).candidates(encrypted.keyId)
-        : directKeys(this.#roots, encrypted.keyId);
-    if (keys.length === 0) throw mismatchError(this.#roots, String(encrypted.keyId), this.keyId());
-    for (const key of keys) {
-      const text = openText(key.key, encrypted, associatedData);
-      if (text !== null) return text;
-    }
-    throw corruptError(encrypted);
+  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string> {
+    const origin = encrypted && originOf(encrypted);
+    return this.#texts(origin?.session as Session<M> | undefined).decrypt(encrypted, associatedData);
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -223,9 +215,8 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    *
    * @throws as `encrypt`.
    */
-  fingerprint(text: string): string {
-    assertText(text, 'text');
-    return (this.#database ? this.#keysetOf(this.#database) : this.#direct).fingerprint(text);
+  fingerprint(text: string): Result<M, string> {
+    return this.#texts().textFingerprint(text);
   }
 
   /**
@@ -235,19 +226,12 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
    */
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
-    const { batchSize = 1, onProgress } = assertOptions(
-      options,
-      ['onProgress', 'batchSize', 'signal'],
-      'options of rotate',
-    );
-    assertWhole(batchSize, 'batchSize', 1, 10_000);
-    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-    return rotate(this.#ownKeyset(), options);
+    return this.#begin(() => this.#ownKeys().rotate(options));
   }
 
   /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
-  status(): KeyStatus {
-    return statusOf(this.#ownKeyset());
+  status(): Result<M, KeyStatus> {
+    return this.#ownKeys().status();
   }
 
   /**
@@ -256,9 +240,12 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH.
    */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
-    const { onProgress, database } = assertOptions(options, ['onProgress', 'database'], 'options of verify');
-    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-    return verifyCredentials(database ? this.#keysetOf(database) : this.#ownKeyset(), { onProgress });
+    return this.#begin(() => {
+      const known = ['onProgress', 'database'] as const;
+      const { onProgress, database } = assertOptions(options, known, 'options of verify');
+      if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+      return (database ? this.#keysOf(database) : this.#ownKeys()).verify(onProgress);
+    });
   }
 
   /**
@@ -268,19 +255,18 @@ export class EncryptionService implements CredentialEncryption, Disposable {
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
    */
   protect(keySource: KeySource): Promise<void> {
-    assertKeySource(keySource);
-    return moveTo(this.#ownKeyset(), keySource);
+    return this.#begin(() => this.#ownKeys().protect(keySource));
   }
 
   /** Makes the code that restores the key if its source is lost; an earlier one is void. It is kept nowhere: show it once. */
-  createRecoveryCode(): string {
-    return makeRecoveryCode(this.#ownKeyset());
+  createRecoveryCode(): Result<M, string> {
+    return this.#ownKeys().createRecoveryCode();
   }
 
   /** Forgets the keys; every later use is CLOSED. */
   destroy(): void {
     this.#roots.destroy();
-    this.#keysets = new WeakMap();
+    this.#managed = new WeakMap();
   }
 
   [Symbol.dispose](): void {
@@ -288,10 +274,10 @@ export class EncryptionService implements CredentialEncryption, Disposable {
   }
 
   /** For the repositories: what encrypts for one database. */
-  cipherOf(session: Session<Mode>): CredentialCipher {
+  cipherOf<N extends Mode>(session: Session<N>): CredentialCipher<N> {
     if (typeof session !== 'object' || session === null || !('driver' in session))
       throw new ProxyVaultError('INVALID_INPUT', 'cipherOf takes what initDatabase gave.');
-    return isSync(session) ? this.#keysetOf(session) : this.#direct;
+    return this.#keysOf(session).cipher;
   }
 
   toJSON(): object {
@@ -302,105 +288,39 @@ export class EncryptionService implements CredentialEncryption, Disposable {
     return `EncryptionService { source: ${this.#roots.source.kind}, key: [redacted] }`;
   }
 
-  async #open(create: boolean): Promise<void> {
-    const keyset = this.#database && this.#keysetOf(this.#database);
-    // First of all, so that a source of another kind, or an older database, is found out before a key is made.
-    keyset?.assertUsable();
-    const needed = keyset !== null && keyset.credentials.count() > 0;
-    const present = await this.#roots.load().catch((error: unknown) => {
-      throw needed ? asMissing(error) : error;
-    });
-    if (present) {
-      if (!keyset) return;
-      keyset.assertOwn();
-      if (isWritable(keyset.session)) rewrapOld(keyset);
-      if (keyset.records.length > 0) await this.#roots.source.settle?.();
-    } else if (needed) throw this.#roots.missing();
-    else if (create) {
-      keyset?.session.assertMayHoldCredentials?.();
-      await this.#roots.create();
-    }
-  }
-
-  /** Whether a rotation is to be finished, and can be. */
-  #isRotating(): boolean {
-    if (!this.#database || !isWritable(this.#database)) return false;
-    return Boolean(this.#keysetOf(this.#database).config.get()?.rotation);
-  }
-
-  /** Another process that is at it, and holds the lock, will finish it. */
-  async #resume(onProgress: KeyRotationOptions['onProgress']): Promise<void> {
+  /** Bad arguments are thrown at once; with an asynchronous database they are rejected. */
+  #begin<T>(work: () => Promise<T>): Promise<T> {
     try {
-      await this.rotate({ onProgress });
+      return work();
     } catch (error) {
-      if (!(error instanceof ProxyVaultError && error.code === 'BUSY')) throw error;
+      if (this.#database?.driver.mode === 'async') return Promise.reject(error);
+      throw error;
     }
   }
 
-  #decryptBound(encrypted: EncryptedData, proxyId: string, session: Session<Mode> | null): string {
-    if (!session) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'The credential is bound to a row of a database: give that as the option `database`, or use the repository\u2019s reveal.',
-      );
-    }
-    const address = originOf(encrypted)?.address ?? encrypted.address ?? null;
-    const { content, text } = this.cipherOf(session).open(proxyId, address, encrypted);
-    if (content === 'text') return text;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'The credential is a login, with a username: read it with the repository\u2019s reveal.',
-    );
+  /** What encrypts texts, for a database if one is given. Without one it answers at once, and M is 'sync'. */
+  #texts(database = this.#database): TextCipher<M> {
+    return database ? this.#keysOf(database).cipher : (this.#direct as TextCipher<Mode> as TextCipher<M>);
   }
 
-  #ownKeyset(): Keyset {
-    if (this.#database) return this.#keysetOf(this.#database);
+  #ownKeys(): KeyManagement<M> {
+    if (this.#database) return this.#keysOf(this.#database);
     throw new ProxyVaultError(
       'INVALID_INPUT',
       'This works on a database: give it as the option `database` of EncryptionService.',
     );
   }
 
-  #keysetOf(session: Session<'sync'>): Keyset {
-    const known = this.#keysets.get(session.driver);
-    if (known) return known;
-    const keyset = new Keyset(session, this.#roots);
-    this.#keysets.set(session.driver, keyset);
-    return keyset;
+  #keysOf<N extends Mode>(session: Session<N>): KeyManagement<N> {
+    const known = this.#managed.get(session.driver);
+    // A driver has one mode.
+    if (known) return known as KeyManagement<N>;
+    const keys = new KeyManagement(session, this.#roots);
+    this.#managed.set(session.driver, keys);
+    return keys;
   }
-}
-
-function isSync(session: Session<Mode>): session is Session<'sync'> {
-  return session.driver.mode === 'sync';
-}
-
-function isWritable(session: Session<'sync'>): boolean {
-  return !('readonly' in session && session.readonly === true);
 }
 
 function describeSource(source: KeySource): { kind: string; location: string; protection: string | null } {
   return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
-}
-
-function assertKeySource(source: KeySource): void {
-  if (typeof source !== 'object' || source === null || typeof source.read !== 'function')
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'protect takes a key source, such as keyringFile(path) gives.',
-    );
-}
-
-function assertText(text: string, what: string): void {
-  if (typeof text !== 'string' || !text.isWellFormed()) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The ${what} must be a well-formed text: a lone surrogate cannot be stored.`,
-    );
-  }
-}
-
-function assertBytes(data: Uint8Array | undefined): void {
-  if (data !== undefined && !(data instanceof Uint8Array)) {
-    throw new ProxyVaultError('INVALID_INPUT', 'The associated data must be bytes: a Buffer or Uint8Array.');
-  }
 }

@@ -1,6 +1,6 @@
 /** Services behind the repositories: encryption, and the keys behind it. */
 
-export type { CredentialCipher, CredentialContent, EncryptedData } from '../../keys/credential-cipher.ts';
+export type { CredentialContent, EncryptedData } from '../../keys/credential-cipher.ts';
 export {
   chooseKeyFile,
   chooseKeySource,
@@ -17,7 +17,7 @@ export type { KeyMaterial, KeySource } from '../../keys/sources/key-source.ts';
 export { type KeyringOptions, type KeyringProtection, keyringFile } from '../../keys/sources/keyring.ts';
 export type { Passphrase } from '../../keys/sources/passphrase.ts';
 export type { SafeStorage } from '../../keys/sources/safe-storage.ts';
-export type { CredentialEncryption } from '../credential-encryption.ts';
+export type { CredentialCipher, CredentialEncryption } from '../credential-encryption.ts';
 export {
   type EncryptionOptions,
   EncryptionService,

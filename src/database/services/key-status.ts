@@ -1,6 +1,7 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
+import type { RootKeys } from '../../keys/root-keys.ts';
 import type { CredentialCount } from '../repositories/credential-record.ts';
-import { type Keyset, lostConfig } from './keyset.ts';
+import { type KeySurvey, lostConfig } from './key-store.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
 /** One data key. */
@@ -52,13 +53,11 @@ export interface KeyStatus {
   advice: string[];
 }
 
-export function statusOf(keyset: Keyset): KeyStatus {
-  const { source } = keyset.roots;
-  keyset.refresh();
-  const records = keyset.records;
-  const config = keyset.config.get();
-  const counts = keyset.credentials.countByKey();
-  const sourceError = sourceErrorOf(keyset, counts.length > 0);
+export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
+  const { source } = roots;
+  const { keys: keyset, counts } = survey;
+  const { records, config } = keyset;
+  const sourceError = sourceErrorOf(survey, roots);
   const rowsOf = (keyId: string | null): number => sumOf(counts.filter((count) => count.keyId === keyId));
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
     keyId,
@@ -77,7 +76,7 @@ export function statusOf(keyset: Keyset): KeyStatus {
     pinned: config?.keySource ?? null,
     locked: keys.some(({ problem }) => problem === 'KEY_LOCKED'),
     sourceProblem: sourceError?.code ?? null,
-    problem: problemOf(keyset, keys, sourceError),
+    problem: problemOf(counts, keys, sourceError, roots),
     databaseId: config?.databaseId ?? null,
     keys,
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
@@ -87,10 +86,10 @@ export function statusOf(keyset: Keyset): KeyStatus {
       ? {
           keyId: config.rotation.keyId,
           startedAt: config.rotation.startedAt,
-          left: keyset.credentials.countNotUnder(config.rotation.keyId),
+          left: survey.left,
         }
       : null,
-    recoveryCode: keyset.secrets.find('escrow') !== null,
+    recoveryCode: survey.hasRecoveryCode,
     advice: [],
   };
   const advice = [...adviceOnSource(status, sourceError), ...adviceOn(status)];
@@ -98,16 +97,18 @@ export function statusOf(keyset: Keyset): KeyStatus {
   const caution = isAccepted ? source.caution?.() : null;
   if (caution) advice.push(caution);
   // Without the database's id no key opens, sound ones neither.
-  if (sourceError === null && config !== null && fingerprintProblem(keyset)?.code === 'KEY_INVALID')
+  const { fingerprintKey } = keyset;
+  const isDamaged = fingerprintKey instanceof ProxyVaultError && fingerprintKey.code === 'KEY_INVALID';
+  if (sourceError === null && config !== null && isDamaged)
     advice.push('The key of the fingerprints is damaged: restore a backup of the database.');
   return { ...status, advice };
 }
 
 /** Why the source gives no key; null if it does, or has none yet and need not. */
-function sourceErrorOf(keyset: Keyset, isNeeded: boolean): ProxyVaultError | null {
-  const { roots } = keyset;
-  const error = keyset.sourceProblem ?? attempt(() => (isNeeded ? roots.readNeeded() : roots.read()));
-  return error?.code === 'KEY_MISSING' && !isNeeded && keyset.records.length === 0 ? null : error;
+function sourceErrorOf({ keys, counts }: KeySurvey, roots: RootKeys): ProxyVaultError | null {
+  const isNeeded = counts.length > 0;
+  const error = keys.sourceProblem ?? problemOfReading(() => (isNeeded ? roots.readNeeded() : roots.read()));
+  return error?.code === 'KEY_MISSING' && !isNeeded && keys.records.length === 0 ? null : error;
 }
 
 function sumOf(counts: readonly CredentialCount[]): number {
@@ -116,18 +117,21 @@ function sumOf(counts: readonly CredentialCount[]): number {
 
 /** What is wrong with the source, or with the keys that encrypt something now. */
 function problemOf(
-  keyset: Keyset,
+  counts: readonly CredentialCount[],
   keys: readonly DataKeyStatus[],
   sourceError: ProxyVaultError | null,
+  roots: RootKeys,
 ): ErrorCode | null {
   const used = keys.find(({ rows, problem }) => rows > 0 && problem !== null && problem !== 'KEY_LOCKED');
   if (used) return used.problem;
-  const isEncrypted = keyset.credentials.count() > 0;
+  const isEncrypted = counts.length > 0;
   // A new key can be made if nothing needs the one that is missing.
   if (sourceError?.code === 'KEY_LOCKED' || (!isEncrypted && sourceError && isLost(sourceError))) return null;
   if (sourceError) return sourceError.code;
-  // The source's own key may be needed too.
-  return isEncrypted && keys.length === 0 ? (attempt(() => keyset.assertOwn())?.code ?? null) : null;
+  if (!isEncrypted || keys.length > 0) return null;
+  // The source's own key is needed.
+  const source = roots.read().map(({ id }) => id);
+  return counts.every(({ keyId }) => keyId === null || source.includes(keyId)) ? null : 'KEY_MISMATCH';
 }
 
 /** Whether the key is not where it should be, or is no key any more, and not only out of reach. */
@@ -135,14 +139,7 @@ function isLost({ code, details }: ProxyVaultError): boolean {
   return code === 'KEY_MISSING' && (details.kind !== undefined || details.malformed === true);
 }
 
-function fingerprintProblem(keyset: Keyset): ProxyVaultError | null {
-  return attempt(() => {
-    const wrapped = keyset.secrets.find('fingerprint');
-    if (wrapped) keyset.unwrap(wrapped, 'fingerprint');
-  });
-}
-
-function attempt(work: () => unknown): ProxyVaultError | null {
+function problemOfReading(work: () => unknown): ProxyVaultError | null {
   try {
     work();
     return null;

@@ -1,10 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
-import type { EncryptedData } from '../../keys/credential-cipher.ts';
-import type { Session } from '../drivers/driver.ts';
+import type { OpenedCredential } from '../../keys/credential-cipher.ts';
+import { type Driver, type Mode, type Session, type Steps, settled } from '../drivers/driver.ts';
 import type { StoredCredential } from '../repositories/credential-record.ts';
-import type { Keyset } from './keyset.ts';
+import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
+import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
+import type { DatabaseCipher, KeyTools } from './database-cipher.ts';
 
 /** A credential that does not decrypt. */
 export interface CredentialFailure {
@@ -27,7 +29,7 @@ export interface VerificationReport {
 
 export interface VerificationOptions {
   /** The database to verify; the option `database` of the service unless given. */
-  database?: Session<'sync'> | undefined;
+  database?: Session<Mode> | undefined;
   /** Called after each page. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined;
 }
@@ -35,25 +37,23 @@ export interface VerificationOptions {
 const PAGE = 500;
 
 /** Decrypts every credential, in the order of proxy ids, a page at a time. */
-export async function verifyCredentials(
-  keyset: Keyset,
-  { onProgress }: Pick<VerificationOptions, 'onProgress'> = {},
+export async function verifyCredentials<M extends Mode>(
+  { session, cipher }: KeyTools<M>,
+  onProgress?: VerificationOptions['onProgress'],
 ): Promise<VerificationReport> {
-  await keyset.reload();
-  const total = keyset.credentials.count();
+  await cipher.reload();
+  const rows = new CredentialRowsRepository(session);
+  const total = await settled(new EncryptedCredentialsRepository(session).count());
   const report: VerificationReport = { ok: true, checked: 0, unbound: 0, oldBinding: 0, failures: [] };
   for (let after = ''; ; ) {
-    const page = keyset.credentials.page(after, PAGE);
+    const page = await settled(rows.page(after, PAGE));
     const last = page.at(-1);
     if (last === undefined) break;
     after = last.proxyId;
-    for (const row of page) {
-      const failure = failureOf((encrypted) => {
-        const { binding } = keyset.open(row.proxyId, row.address, encrypted);
-        if (binding === 'none') report.unbound++;
-        if (binding === 'id') report.oldBinding++;
-      }, row);
-      if (failure !== null) report.failures.push(failure);
+    for (const { opened, failure } of await openAll(session.driver, cipher, page)) {
+      if (opened?.binding === 'none') report.unbound++;
+      if (opened?.binding === 'id') report.oldBinding++;
+      if (failure) report.failures.push(failure);
     }
     report.checked += page.length;
     onProgress?.({ done: report.checked, total });
@@ -63,20 +63,36 @@ export async function verifyCredentials(
   return report;
 }
 
-/** What went wrong with one row; what would go wrong with all of them is thrown. */
-export function failureOf(
-  work: (encrypted: EncryptedData) => unknown,
-  { proxyId, encrypted, problem }: StoredCredential,
-): CredentialFailure | null {
+/** What a row held, or why it does not open. */
+export type Opened =
+  | { row: StoredCredential; opened: OpenedCredential; failure: null }
+  | { row: StoredCredential; opened: null; failure: CredentialFailure };
+
+/** Opens rows; what would go wrong with all of them is thrown. */
+export function openAll<M extends Mode>(
+  driver: Driver<M>,
+  cipher: DatabaseCipher<M>,
+  page: readonly StoredCredential[],
+): Promise<Opened[]> {
+  return settled(
+    driver.sequence(function* (): Steps<M, Opened[]> {
+      const all: Opened[] = [];
+      for (const row of page) all.push(yield* openRow(cipher, row));
+      return all;
+    }),
+  );
+}
+
+function* openRow<M extends Mode>(cipher: DatabaseCipher<M>, row: StoredCredential): Steps<M, Opened> {
+  const { proxyId, address, encrypted, problem } = row;
   try {
     if (problem !== null) throw problem;
-    work(encrypted);
-    return null;
+    return { row, opened: yield* cipher.opening(proxyId, address, encrypted), failure: null };
   } catch (error) {
     const own =
       error instanceof ProxyVaultError &&
       ['CREDENTIAL_CORRUPT', 'KEY_INVALID', 'KEY_MISMATCH', 'INVALID_ROW'].includes(error.code);
     if (!own) throw error;
-    return { proxyId, code: error.code, message: error.message };
+    return { row, opened: null, failure: { proxyId, code: error.code, message: error.message } };
   }
 }

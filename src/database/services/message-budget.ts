@@ -1,16 +1,14 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { Driver, Scope } from '../drivers/driver.ts';
-import type { EncryptionKeysRepository } from '../repositories/encryption-keys.repository.ts';
+import { type Driver, type Mode, type Result, type Scope, type Steps, step } from '../drivers/driver.ts';
+import type { KeyStore } from './key-store.ts';
 
-/** NIST SP 800-38D, section 8.3: at most 2^32 messages a key where IVs are random. */
-export const MOST_MESSAGES = 2 ** 32;
 /** From here on a rotation is due. */
 export const MANY_MESSAGES = 2 ** 30;
 const FIRST_BLOCK = 16;
 const LARGEST_BLOCK = 4096;
 
-/** Messages counted in a scope that may be undone, and how many of them have not been used. */
-interface Uncertain {
+/** A block of messages that was counted in a scope which may be undone, and how many of them have not been used. */
+interface UncertainBlock {
   scope: Scope;
   counted: number;
   left: number;
@@ -18,57 +16,111 @@ interface Uncertain {
 
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
- * while they are used up. What a transaction has counted and rolled back is counted again as soon as it has ended, since
- * those messages were encrypted all the same.
+ * while they are used up. A block that an open transaction has counted is spent in that transaction alone. What it has counted
+ * and rolled back is counted again as soon as it has ended, since those messages were encrypted all the same.
  */
-export class MessageBudget {
-  readonly #driver: Driver<'sync'>;
-  readonly #keys: EncryptionKeysRepository;
+export class MessageBudget<M extends Mode> {
+  readonly #driver: Driver<M>;
+  readonly #store: KeyStore<M>;
   #keyId = '';
-  /** What is left of what is reserved for good. */
+  /** What is left of what is counted for good. */
   #left = 0;
   #block = FIRST_BLOCK;
-  /** Reserved inside a transaction that may still be rolled back. */
-  #uncertain: Uncertain[] = [];
-  /** Reserved inside one that was. */
+  #uncertain: UncertainBlock[] = [];
+  /** Encrypted, and counted only by what was rolled back. */
   #owed = 0;
   #warned = '';
 
-  constructor(driver: Driver<'sync'>, keys: EncryptionKeysRepository) {
+  constructor(driver: Driver<M>, store: KeyStore<M>) {
     this.#driver = driver;
-    this.#keys = keys;
+    this.#store = store;
   }
 
-  /** Takes one message of a key; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
-  spend(keyId: string): boolean {
-    if (this.#uncertain.length > 0) this.#settle();
+  /** Takes one message of a key without asking the database; false if none is left that was counted. */
+  take(keyId: string): boolean {
     if (keyId !== this.#keyId) this.#begin(keyId);
     if (this.#left > 0) {
       this.#left--;
       return true;
     }
-    const last = this.#uncertain.at(-1);
-    if (last !== undefined && last.left > 0) {
-      last.left--;
-      return true;
-    }
-    return this.#reserve(keyId, [this.#block, 1]);
+    const transaction = this.#driver.scope?.transaction;
+    if (transaction === undefined) return false;
+    const own = this.#uncertain.findLast(
+      ({ scope, left }) => left > 0 && scope.transaction === transaction && !scope.isUndone,
+    );
+    if (own === undefined) return false;
+    own.left--;
+    return true;
   }
 
-  /** Nothing to do for a key that has gone with its transaction. If the lock cannot be had now, the next message pays. */
-  readonly #repay = (): void => {
-    this.#settle();
-    if (this.#owed > 0 && this.#keys.reserve(this.#keyId, this.#owed, MOST_MESSAGES) !== null) this.#owed = 0;
-  };
+  /** As `take`, but counts more if need be; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
+  *spend(keyId: string): Steps<M, boolean> {
+    if (this.take(keyId)) return true;
+    this.#charge();
+    // The first of these numbers of messages that there is room for.
+    for (const messages of [this.#block, 1]) if (yield* this.#reserve(keyId, messages)) return true;
+    if (!(yield* this.#store.has(keyId))) return false;
+    throw new ProxyVaultError(
+      'KEY_EXHAUSTED',
+      `The data key ${keyId} has encrypted 2^32 messages, the most that are safe: run \`proxyvault key rotate\`. Nothing was encrypted.`,
+      { details: { keyId } },
+    );
+  }
 
-  /** What became of the messages counted in transactions. */
-  #settle(): void {
-    const hasEnded = this.#driver.scope === null;
-    this.#uncertain = this.#uncertain.filter(({ scope, counted, left }) => {
-      // What is left of the block has encrypted nothing, and goes with its reservation.
-      if (scope.isUndone) this.#owed += counted - left;
-      else if (hasEnded) this.#left += left;
-      return !scope.isUndone && !hasEnded;
+  /** Counts messages, with those owed, and takes one; false if there is no room for them. */
+  *#reserve(keyId: string, messages: number): Steps<M, boolean> {
+    const counted = yield* this.#count(keyId, messages);
+    if (counted === null) return false;
+    if (keyId !== this.#keyId) this.#begin(keyId);
+    const { scope } = this.#driver;
+    if (scope === null) this.#left += messages - 1;
+    else {
+      const { transaction } = scope;
+      const isFirst = this.#uncertain.every((block) => block.scope.transaction !== transaction);
+      if (isFirst) this.#driver.afterTransaction(() => this.#settle(transaction));
+      this.#uncertain.push({ scope, counted, left: messages - 1 });
+    }
+    this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
+    return true;
+  }
+
+  /** Counts messages and those owed; gives how many that were, or null if there is no room for them. */
+  *#count(keyId: string, messages: number): Steps<M, number | null> {
+    // Taken at once, so that what runs meanwhile does not pay it too.
+    const owed = this.#owed;
+    this.#owed = 0;
+    let count: number | null = null;
+    try {
+      count = yield* step(this.#store.countMessages(keyId, messages + owed));
+    } finally {
+      if (count === null && keyId === this.#keyId) this.#owed += owed;
+    }
+    if (count === null) return null;
+    if (count >= MANY_MESSAGES) this.#warn(keyId, count);
+    return messages + owed;
+  }
+
+  /** A transaction has ended: what is left of its blocks is everyone's, and what was rolled back is owed, and paid. */
+  #settle(transaction: Scope): Result<M, void> {
+    this.#charge();
+    this.#uncertain = this.#uncertain.filter(({ scope, left }) => {
+      const isOver = scope.transaction === transaction;
+      if (isOver) this.#left += left;
+      return !isOver;
+    });
+    return this.#driver.sequence(() => this.#pay());
+  }
+
+  /** If the lock cannot be had now, the next message pays. */
+  *#pay(): Steps<M, void> {
+    if (this.#owed > 0) yield* this.#count(this.#keyId, 0);
+  }
+
+  /** What was counted in a scope that was undone is owed: what is left of it has encrypted nothing, and goes with its reservation. */
+  #charge(): void {
+    this.#uncertain = this.#uncertain.filter(({ scope: { isUndone }, counted, left }) => {
+      if (isUndone) this.#owed += counted - left;
+      return !isUndone;
     });
   }
 
@@ -78,31 +130,6 @@ export class MessageBudget {
     this.#uncertain = [];
     this.#owed = 0;
     this.#block = FIRST_BLOCK;
-  }
-
-  /** Reserves the first of these numbers of messages that there is room for, with those owed, and takes one; false if the key is gone. */
-  #reserve(keyId: string, wanted: readonly number[]): boolean {
-    for (const messages of wanted) {
-      const counted = messages + this.#owed;
-      const count = this.#keys.reserve(keyId, counted, MOST_MESSAGES);
-      if (count === null) continue;
-      this.#owed = 0;
-      const { scope } = this.#driver;
-      if (scope === null) this.#left += messages - 1;
-      else {
-        this.#uncertain.push({ scope, counted, left: messages - 1 });
-        this.#driver.afterTransaction(this.#repay);
-      }
-      if (count >= MANY_MESSAGES) this.#warn(keyId, count);
-      this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
-      return true;
-    }
-    if (!this.#keys.findAll().some((key) => key.keyId === keyId)) return false;
-    throw new ProxyVaultError(
-      'KEY_EXHAUSTED',
-      `The data key ${keyId} has encrypted 2^32 messages, the most that are safe: run \`proxyvault key rotate\`. Nothing was encrypted.`,
-      { details: { keyId } },
-    );
   }
 
   #warn(keyId: string, count: number): void {

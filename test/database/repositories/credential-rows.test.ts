@@ -4,6 +4,7 @@ import { type EncryptedData, ProxyVaultError } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { EncryptionConfigRepository } from '../../../src/database/repositories/encryption-config.repository.ts';
 import { EncryptionKeysRepository } from '../../../src/database/repositories/encryption-keys.repository.ts';
 import { EncryptionSecretsRepository } from '../../../src/database/repositories/encryption-secrets.repository.ts';
@@ -21,6 +22,7 @@ let db: ReturnType<typeof openMigrated>;
 let encryption: EncryptionService;
 let proxies: ProxyRepository;
 let credentials: EncryptedCredentialsRepository;
+let stored: CredentialRowsRepository<'sync'>;
 
 beforeEach(() => {
   time = { now: START };
@@ -33,6 +35,7 @@ beforeEach(() => {
   encryption = new EncryptionService({ key: randomBytes(32), database: db });
   proxies = new ProxyRepository(db, encryption);
   credentials = new EncryptedCredentialsRepository(db, encryption);
+  stored = new CredentialRowsRepository(db);
   for (const [n, id] of ['a', 'b', 'c', 'd'].entries())
     proxies.create({ id, host: 'h.example', port: n + 1, protocol: 'http' });
 });
@@ -81,9 +84,9 @@ describe('a stored credential', () => {
     for (const form of given) {
       credentials.save('a', form);
       for (const other of given) {
-        expect(credentials.swap('a', { ...form, authTag: 'AAAA' }, other)).toBe(false);
-        expect(credentials.swap('a', { ...form, iv: 'AAAA' }, other)).toBe(false);
-        expect(credentials.swap('a', { ...form, ciphertext: 'AAAA' }, other)).toBe(false);
+        expect(stored.swap('a', { ...form, authTag: 'AAAA' }, other)).toBe(false);
+        expect(stored.swap('a', { ...form, iv: 'AAAA' }, other)).toBe(false);
+        expect(stored.swap('a', { ...form, ciphertext: 'AAAA' }, other)).toBe(false);
       }
       expect(credentials.findByProxyId('a')).toEqual(form);
     }
@@ -93,11 +96,11 @@ describe('a stored credential', () => {
     const { login, text } = forms() as { login: EncryptedData; text: EncryptedData };
     credentials.save('a', text);
     for (const other of [{ port: 2 }, { host: 'x.example' }, { protocol: 'https' as const }])
-      expect(credentials.swap('a', text, { ...login, address: { ...ADDRESS, ...other } })).toBe(false);
+      expect(stored.swap('a', text, { ...login, address: { ...ADDRESS, ...other } })).toBe(false);
     const named = { ...login, keyId: '0123456789abcdef' };
-    expect(credentials.swap('a', text, named)).toBe(true);
+    expect(stored.swap('a', text, named)).toBe(true);
     expect(credentials.findByProxyId('a')).toEqual(named);
-    expect(credentials.swap('b', text, named)).toBe(false);
+    expect(stored.swap('b', text, named)).toBe(false);
   });
 
   it('is of its proxy and address only', () => {
@@ -200,9 +203,9 @@ describe('the keys of credentials', () => {
       counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     expect(
-      credentials.countByKey().map(({ keyId, binding, rows: n }) => [`${keyId ?? ''} ${binding}`, n]),
+      stored.countByKey().map(({ keyId, binding, rows: n }) => [`${keyId ?? ''} ${binding}`, n]),
     ).toEqual([...counts].sort(([one], [other]) => (one < other ? -1 : 1)));
-    expect([...credentials.keyIds()].sort()).toEqual(['k1', 'k2', null]);
+    expect([...stored.keyIds()].sort()).toEqual(['k1', 'k2', null]);
     const wanted = (notUnder?: string): string[] =>
       rows.flatMap((row, n) =>
         notUnder !== undefined && row.keyId === notUnder && boundTo(row) === 'address'
@@ -213,23 +216,23 @@ describe('the keys of credentials', () => {
       for (const limit of [1, 7, 25, 100]) {
         const ids: string[] = [];
         for (let after = ''; ; ) {
-          const page = credentials.page(after, limit, notUnder);
+          const page = stored.page(after, limit, notUnder);
           expect(page.length).toBeLessThanOrEqual(limit);
           if (page.length === 0) break;
           ids.push(...page.map(({ proxyId }) => proxyId));
           after = ids.at(-1) ?? '';
         }
         expect(ids).toEqual(wanted(notUnder));
-        if (notUnder !== undefined) expect(credentials.countNotUnder(notUnder)).toBe(ids.length);
+        if (notUnder !== undefined) expect(stored.countNotUnder(notUnder)).toBe(ids.length);
       }
     db.driver.run(`DELETE FROM encrypted_credentials WHERE proxy_id > 'z00' AND key_id IS NULL`, {});
-    expect(credentials.keyIds('z00')).not.toContain(null);
-    expect(credentials.keyIds('z01')).toContain(null);
+    expect(stored.keyIds('z00')).not.toContain(null);
+    expect(stored.keyIds('z01')).toContain(null);
     // A malformed row says so, and takes no other with it.
     db.driver.exec(
       `PRAGMA ignore_check_constraints = on; UPDATE encrypted_credentials SET binding = 'x' WHERE proxy_id = 'z09'`,
     );
-    const page = credentials.page('z08', 2);
+    const page = stored.page('z08', 2);
     expect(page.map(({ proxyId, problem }) => [proxyId, problem?.code])).toEqual([
       ['z09', 'INVALID_ROW'],
       ['z10', undefined],

@@ -13,6 +13,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { thrownBy } from '../../support/temporary.ts';
 
 const db = initDatabase({ path: ':memory:' });
@@ -146,8 +147,8 @@ describe('the last value that is allowed, and the first that is not', () => {
     ],
     [
       'page of credentials',
-      [1, 10_000].map((limit) => () => credentials.page('', limit)),
-      [0, 10_001].map((limit) => () => credentials.page('', limit)),
+      [1, 10_000].map((limit) => () => new CredentialRowsRepository(db).page('', limit)),
+      [0, 10_001].map((limit) => () => new CredentialRowsRepository(db).page('', limit)),
     ],
     [
       'recent events',

@@ -3,13 +3,18 @@ import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, environmentKey, type KeyStatus } from 'proxyvault/database/services';
+import {
+  type EncryptionOptions,
+  EncryptionService,
+  environmentKey,
+  type KeyStatus,
+} from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { loginOf, openPool, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder } from '../../support/temporary.ts';
 
 const NO_CODE = expect.stringContaining('There is no recovery code: make one');
-const statusWith = (options: ConstructorParameters<typeof EncryptionService>[0]): KeyStatus =>
+const statusWith = (options: EncryptionOptions): KeyStatus =>
   new EncryptionService({ env: {}, ...options }).status();
 const run = (db: DatabaseManager, sql: string): number => db.driver.run(sql, {});
 
