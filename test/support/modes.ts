@@ -24,7 +24,7 @@ export function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'>
  *
  * @returns `db` to look at what is stored, and to change it by hand.
  */
-export function openPool(
+export function openSession(
   mode: TestMode,
   options: Partial<DatabaseOptions> = {},
 ): { db: DatabaseManager; session: Session<'async'> } {

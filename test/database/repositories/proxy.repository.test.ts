@@ -9,7 +9,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { answer, failureOf, inTurn, listOf, MODES, openPool } from '../../support/modes.ts';
+import { answer, failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
@@ -23,7 +23,7 @@ describe.each(MODES)('in mode %s', (mode) => {
     time: { now: number };
   } {
     const time = { now: NOON };
-    const { db, session } = openPool(mode, { clock: () => time.now });
+    const { db, session } = openSession(mode, { clock: () => time.now });
     const encryption = new EncryptionService({ key: randomBytes(32) });
     return {
       db,
@@ -84,7 +84,7 @@ describe.each(MODES)('in mode %s', (mode) => {
     });
 
     it('credentials without a key, saying what to do', async () => {
-      const proxies = new ProxyRepository(openPool(mode).session);
+      const proxies = new ProxyRepository(openSession(mode).session);
       const error = await failureOf(() =>
         proxies.create({ ...INPUT, credentials: { username: 'u', password: 'canary' } }),
       );

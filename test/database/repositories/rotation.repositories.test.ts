@@ -15,15 +15,15 @@ import {
 } from 'proxyvault/database/repositories';
 import { describe, expect, it, vi } from 'vitest';
 import type { ProxyVaultError } from '../../../src/errors.ts';
-import { failureOf, inTurn, listOf, MODES, openPool } from '../../support/modes.ts';
+import { failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';
 import { thrownBy } from '../../support/temporary.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
   const START = Date.UTC(2026, 0, 1);
 
-  function open(): ReturnType<typeof openPool> & { time: { now: number } } {
+  function open(): ReturnType<typeof openSession> & { time: { now: number } } {
     const time = { now: START };
-    return { time, ...openPool(mode, { clock: () => time.now }) };
+    return { time, ...openSession(mode, { clock: () => time.now }) };
   }
 
   describe('RotationConfigRepository', () => {

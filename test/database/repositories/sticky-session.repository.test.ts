@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { DatabaseManager } from 'proxyvault/database';
 import { ProxyRepository, StickySessionRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it } from 'vitest';
-import { failureOf, listOf, MODES, openPool } from '../../support/modes.ts';
+import { failureOf, listOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
   async function open(): Promise<{
@@ -13,7 +13,7 @@ describe.each(MODES)('in mode %s', (mode) => {
     b: string;
   }> {
     const time = { now: Date.UTC(2026, 0, 1) };
-    const { db, session } = openPool(mode, { clock: () => time.now });
+    const { db, session } = openSession(mode, { clock: () => time.now });
     const proxies = new ProxyRepository(session);
     const [a = '', b = ''] = (
       await proxies.createMany([1, 2].map((port) => ({ host: 'h.example', port, protocol: 'http' as const })))

@@ -11,7 +11,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { failureOf, MODES, openPool } from '../../support/modes.ts';
+import { failureOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
   const START = Date.UTC(2026, 4, 1, 12);
@@ -25,7 +25,7 @@ describe.each(MODES)('in mode %s', (mode) => {
 
   beforeEach(() => {
     time = { now: START };
-    ({ session } = openPool(mode, { clock: () => time.now }));
+    ({ session } = openSession(mode, { clock: () => time.now }));
     const encryption = new EncryptionService({ key: randomBytes(32) });
     proxies = new ProxyRepository(session, encryption);
     credentials = new EncryptedCredentialsRepository(session, encryption);
