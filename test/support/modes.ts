@@ -15,7 +15,7 @@ export const MODES = ['sync', 'async'] as const;
 export type TestMode = (typeof MODES)[number];
 
 /** The session of this mode over the file of `db`. */
-export function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
+function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
   return mode === 'async' ? asyncSession(db) : (db as unknown as Session<'async'>);
 }
 
