@@ -513,11 +513,15 @@ class AsyncDriver implements Driver<'async'> {
       log: null,
       leavesLog,
     };
-    // A file that is there was made by another engine of the test: to look whether it is sound takes longer than to open it.
-    const engine = existsSync(this.#path) ? new SqliteEngine(options) : SqliteEngine.open(options);
+    const engine = openFile(options);
     this.#options.onConnect(engine.driver);
     return engine;
   }
+}
+
+/** A file that is there was made by the test itself: to look whether it is sound takes longer than to open it. */
+export function openFile(options: SqliteEngineOptions): SqliteEngine {
+  return existsSync(options.path) ? new SqliteEngine(options) : SqliteEngine.open(options);
 }
 
 /** The locks of a file are the same for all who have it open. */

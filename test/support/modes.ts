@@ -3,8 +3,7 @@ import type { DatabaseManager, DatabaseOptions, Driver, Engine, Session, Steps }
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
-import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
-import { AsyncEngine, asyncSession } from './async-engine.ts';
+import { AsyncEngine, asyncSession, openFile } from './async-engine.ts';
 import { openMigrated, temporaryFolder } from './temporary.ts';
 
 /**
@@ -67,7 +66,7 @@ export function openEngine(mode: TestMode, options: EngineOptions = {}): TestedE
     onTestFinished(() => engine.close());
     return { path, engine, driver: engine.driver, close: () => engine.close() };
   }
-  const engine = SqliteEngine.open({
+  const engine = openFile({
     path,
     readonly,
     durability: 'normal',

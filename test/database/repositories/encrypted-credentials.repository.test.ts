@@ -6,6 +6,7 @@ import type { EncryptedData } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { answer, failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 function open(): {

