@@ -359,14 +359,16 @@ class AsyncDriver implements Driver<'async'> {
 
   /** Plays the steps until nobody was in the way. What is to follow the transaction follows its last play. */
   async #outermost<T>(steps: () => Steps<'async', T>, changes?: 'schema'): Promise<T> {
+    const begun = performance.now();
     const followUps = new Set<() => unknown>();
     try {
       for (let plays = 1; ; plays++) {
         try {
           return await this.#play(steps, followUps, changes);
         } catch (error) {
-          const isLast = !isRetryable(error) || plays >= this.#options.plays;
-          if (isLast || !(await this.#othersHaveWritten())) throw error;
+          if (!isRetryable(error)) throw error;
+          if (plays >= this.#options.plays || !(await this.#othersHaveWritten()))
+            throw givenUp(error, plays, performance.now() - begun);
         }
       }
     } finally {
@@ -558,6 +560,11 @@ function deadlockError(lock: string): ProxyVaultError {
   return new ProxyVaultError('BUSY', `Two transactions wait for each other at the lock "${lock}".`, {
     details: { isDeadlock: true },
   });
+}
+
+function givenUp(cause: unknown, plays: number, waited: number): ProxyVaultError {
+  const message = `Others were in the way of this transaction ${plays} times: try again. Nothing of it was stored.`;
+  return new ProxyVaultError('BUSY', message, { cause, details: { waitedMs: Math.round(waited) } });
 }
 
 function parentError(): ProxyVaultError {
