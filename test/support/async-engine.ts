@@ -461,7 +461,7 @@ class AsyncDriver implements Driver<'async'> {
 
   /** Waits until nobody is in the middle of writing; false if that takes too long. */
   async #othersHaveWritten(): Promise<boolean> {
-    for (const begun = performance.now(); !this.#isClosed; await pause(1)) {
+    for (const begun = performance.now(); !this.#isClosed; await this.#turns()) {
       try {
         this.shared.script('BEGIN IMMEDIATE; ROLLBACK');
         return true;
@@ -581,10 +581,6 @@ async function runQuietly(work: () => unknown): Promise<void> {
   } catch (error) {
     if (!(error instanceof ProxyVaultError)) throw error;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

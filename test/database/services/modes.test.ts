@@ -224,11 +224,17 @@ describe('the keys of a database of several programs at a time', () => {
     if (!writing || !rotating) throw new Error('there are two');
     const proxies = new ProxyRepository(writing.session, writing.service);
     await proxies.create(input(1));
-    const sealed = Promise.withResolvers<void>();
+    const [sealed, asked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const { driver } = rotating.session;
+    const lock = driver.lock.bind(driver);
+    vi.spyOn(driver, 'lock').mockImplementation((name, how = 'exclusive') => {
+      if (name === 'data keys' && how === 'exclusive') asked.resolve();
+      return lock(name, how);
+    });
     const late = writing.session.driver.transaction(function* () {
       const { id } = yield* answer(proxies.create(input(2)));
       sealed.resolve();
-      yield* answer(new Promise((resolve) => setTimeout(resolve, 50)));
+      yield* answer(asked.promise);
       return id;
     });
     await sealed.promise;
