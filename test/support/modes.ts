@@ -3,7 +3,8 @@ import type { DatabaseManager, DatabaseOptions, Driver, Engine, Session, Steps }
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
-import { AsyncEngine, asyncSession, openFile } from './async-engine.ts';
+import { AsyncEngine, asyncSession } from './async-engine.ts';
+import { openFile } from './connection-pool.ts';
 import { openMigrated, temporaryFolder } from './temporary.ts';
 
 /**
