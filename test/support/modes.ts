@@ -3,8 +3,8 @@ import type { DatabaseManager, DatabaseOptions, Driver, Engine, Session, Steps }
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
-import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 import { AsyncEngine, asyncSession } from './async-engine.ts';
+import { openFile } from './connection-pool.ts';
 import { openMigrated, temporaryFolder } from './temporary.ts';
 
 /**
@@ -15,7 +15,7 @@ export const MODES = ['sync', 'async'] as const;
 export type TestMode = (typeof MODES)[number];
 
 /** The session of this mode over the file of `db`. */
-export function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
+function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
   return mode === 'async' ? asyncSession(db) : (db as unknown as Session<'async'>);
 }
 
@@ -67,7 +67,7 @@ export function openEngine(mode: TestMode, options: EngineOptions = {}): TestedE
     onTestFinished(() => engine.close());
     return { path, engine, driver: engine.driver, close: () => engine.close() };
   }
-  const engine = SqliteEngine.open({
+  const engine = openFile({
     path,
     readonly,
     durability: 'normal',

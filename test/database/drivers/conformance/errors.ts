@@ -70,6 +70,18 @@ export function describeErrors(open: Open): void {
     expect(await stored()).toEqual([0]);
   });
 
+  it('is BUSY with the time it has waited while another program writes, and then nothing happened', async () => {
+    const { path, driver, add, stored } = await fixture(open);
+    const { engine: other } = open({ path });
+    await other.script('BEGIN IMMEDIATE');
+    for (const go of [() => add(1), () => driver.transaction(() => answer(add(1)))])
+      expect(await failureOf(go)).toMatchObject({ code: 'BUSY', details: { waitedMs: expect.any(Number) } });
+    expect(await stored()).toEqual([0]);
+    await other.script('ROLLBACK');
+    expect(await driver.transaction(() => answer(add(1)))).toBe(1);
+    expect(await stored()).toEqual([0, 1]);
+  });
+
   it('is DISK_FULL for what has no room, and later statements work', async () => {
     const { driver, add, stored } = await fixture(open, { pages: 40 });
     const large = 'INSERT INTO numbers VALUES (1000, zeroblob(1000000))';

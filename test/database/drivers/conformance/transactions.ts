@@ -257,6 +257,11 @@ export function describeTransactions(open: Open): void {
     expect(driver.scope).toBeNull();
     expect(new Set(scopes).size).toBe(5);
     expect(scopes.map((scope) => scope?.isUndone)).toEqual([false, false, true, true, true]);
+    const [outermost, ...nested] = scopes.map((scope) => scope?.transaction);
+    expect(outermost).toBe(scopes[0]);
+    expect(nested.slice(0, 2)).toEqual([outermost, outermost]);
+    expect(nested[2]).toBe(nested[3]);
+    expect(nested[2]).not.toBe(outermost);
   });
 
   it('a sequence is no transaction outside of one, and a part of it inside', async () => {
