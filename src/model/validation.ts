@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 
 import { ProxyVaultError } from '../errors.ts';
@@ -99,9 +100,9 @@ export function notFound(what: string, id: string): ProxyVaultError {
   });
 }
 
-/** An id as an error may have it. A proxy that was given in place of its id may have a login, and becomes `***`. */
+/** An id or domain as an error may have it. A proxy that was given in its place may have a login, and becomes `***`. */
 export function shownId(id: string): string {
-  return /:\/\/|@|:\d+:/.test(id) ? '***' : id;
+  return /:\/\/|@|:\d+:/.test(id) && !isIPv6(id) ? '***' : id;
 }
 
 /** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */

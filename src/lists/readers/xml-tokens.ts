@@ -11,7 +11,9 @@ const NAME = String.raw`[A-Za-z_][\w.-]*`;
 const ATTRIBUTE = String.raw`\s+${NAME}\s*=\s*(?:"[^"<]*"|'[^'<]*')`;
 const TAG = new RegExp(String.raw`^(?:<(${NAME})((?:${ATTRIBUTE})*)\s*(\/?)>|<\/(${NAME})\s*>)$`);
 const EACH_ATTRIBUTE = new RegExp(String.raw`(${NAME})\s*=\s*(?:"([^"]*)"|'([^']*)')`, 'g');
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }),
+);
 /** No tag, comment or text is longer. */
 const MAX_TOKEN = 16_384;
 const MAX_DEPTH = 32;
@@ -92,7 +94,7 @@ function attributesOf(text: string): Readonly<Record<string, string>> {
 
 function decode(text: string): string {
   return text.replace(/&([^;&]{0,10};)?/g, (_, entity: string | undefined) => {
-    const decoded = ENTITIES[entity?.slice(0, -1) ?? ''];
+    const decoded = ENTITIES.get(entity?.slice(0, -1) ?? '');
     if (decoded === undefined) throw new UnreadXml('it has an entity that is not one of XML itself');
     return decoded;
   });
