@@ -73,7 +73,7 @@ export default {
         'text.slice(start, start + MAX_PIECE - 1)',
       ],
     ]),
-    ...of('readers/open-reader.ts', [
+    ...of('parse-list.ts', [
       [
         'the head is read twice',
         "    for (const verdict of reader.push(head)) yield verdict;\n    head = '';\n  }",
@@ -85,6 +85,8 @@ export default {
         'if (!reader && head.length < HEAD_LENGTH) continue;',
         '',
       ],
+    ]),
+    ...of('readers/open-reader.ts', [
       [
         'headings are ignored with a format',
         'new LineReader(readHeadedLines(options))',
@@ -256,7 +258,7 @@ export default {
         'if (/^socks$/.test(plain))',
         'if (/^socksx$/.test(plain))',
       ],
-      ['trojan is not named', "  'trojan',\n", ''],
+      ['trojan is not named', 'vless trojan', 'vless'],
       ['SOCKS v5 is no protocol', ".replace(/[\\s_-]/g, '')", ".replace(/[_-]/g, '')"],
     ]),
     ...of('parts/address.ts', [
@@ -373,8 +375,8 @@ export default {
       ['NO is always the opposite of yes', "said.geolocation = { country: 'NO' }", 'said.isPartly = true'],
       [
         'an annotation of another proxy is changed',
-        'return geolocation ? { ...annotation, geolocation: { ...geolocation } } : annotation;',
-        'return annotation;',
+        '...(geolocation && { geolocation: { ...geolocation } }),',
+        '',
       ],
       [
         'numbers alone are an annotation',
@@ -500,7 +502,7 @@ export default {
         '(/\\s/.test(raw) && mayBeLogin(raw))',
       ],
     ]),
-    ...of('line/rotate-url.ts', [
+    ...of('line/tail.ts', [
       ['a bare address is a change-IP URL', "pathname !== '/' || search !== ''", 'true'],
     ]),
     ...of('record/details.ts', [
@@ -584,7 +586,7 @@ export default {
         'country !== undefined && code === undefined ? [NO_CODE]',
         "country === '' && code === undefined ? [NO_CODE]",
       ],
-      ['an AS number of 33 bits is taken', '4_294_967_295', '8_589_934_591'],
+      ['an AS number of 33 bits is taken', '1, MAX_ASN', '1, 8_589_934_591'],
       [
         'the region of the record is that of the exit',
         "isRecord ? null : level.get('region')",
@@ -710,8 +712,8 @@ export default {
     ...of('record/named-line.ts', [
       [
         'a protocol that disagrees with its column counts',
-        "return refusalOf(\n      new Refused('ambiguous', 'the protocol beside",
-        "if (ofTargets) return verdict;\n    return refusalOf(\n      new Refused('ambiguous', 'the protocol beside",
+        "return refused('ambiguous', 'the protocol beside",
+        "if (ofTargets) return verdict;\n    return refused('ambiguous', 'the protocol beside",
       ],
       [
         'remote DNS of a column is lost',
@@ -835,7 +837,7 @@ export default {
       ],
       [
         'more cells than protocols are dropped',
-        "return [badRecord('there are more cells than protocols')];",
+        "return [refused('bad-record', 'there are more cells than protocols')];",
         'return [];',
       ],
       ['headings do not hold in CSV', 'this.#options = below ?? this.#options;', ''],
@@ -874,7 +876,7 @@ export default {
         "if (more.length > 0 && !more[0]?.startsWith('#'))",
         "if (more.length > 1 && !more[0]?.startsWith('#'))",
       ],
-      ['a configuration without proxies is empty', 'if (this.#hasRead) return;', 'return;'],
+      ['a configuration without proxies is empty', 'if (!hasRead) yield', 'if (false) yield'],
       [
         'prose is a wrong scheme',
         'schemeOf(type) === null && parsePort(port) === null',
@@ -935,7 +937,7 @@ export default {
     ]),
     ...of('readers/json/json-reader.ts', [
       ['records of 64 KiB are too long', 'const MAX_RECORD = 65_536', 'const MAX_RECORD = 65_535'],
-      ['the column of JSON lines is 1', 'column: text.length - text.trimStart().length + 1', 'column: 1'],
+      ['the column of JSON lines is 1', 'column = given.length - given.trimStart().length + 1', 'column: 1'],
       [
         'a list that is cut off is whole',
         "if (problem) yield { kind: 'refused', code: 'truncated', ...problem, text: '' };\n    else",
@@ -1043,7 +1045,7 @@ export default {
       ],
       [
         'a type above the list is not heeded',
-        'this.#options = { ...this.#options, strictProtocol: true };',
+        'this.#how.options = { ...this.#how.options, strictProtocol: true };',
         'this.#options = { ...this.#options };',
       ],
       [

@@ -72,6 +72,26 @@ export function assertBracketed({ text, at }: Piece): void {
   }
 }
 
+/** A host and a port that are apart. @throws Refused (bad-port, bad-host), with `what` in place of the host. */
+export function joinAddress(
+  host: string,
+  port: string,
+  at = 0,
+  what = 'host',
+): Pick<Address, 'host' | 'port'> {
+  const number = requirePort(port, at);
+  const address = toAddress(host, number);
+  if (address) return { host: address.host, port: number };
+  throw new Refused('bad-host', `the ${what} is neither an IP address nor a name`, at);
+}
+
+/** @throws Refused (bad-port). */
+export function requirePort(text: string, at = 0): number {
+  const port = parsePort(text);
+  if (port !== null) return port;
+  throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
+}
+
 /** Where the host ends: after the bracket of IPv6, else before the first colon. */
 export function endOfHost({ text, at }: Piece): number {
   if (!text.startsWith('[')) {

@@ -1,4 +1,4 @@
-import { maskLine } from '../parts/mask.ts';
+import { MASK, maskLine } from '../parts/mask.ts';
 import type { LineVerdict, ListVerdict, RefusalCode } from '../verdicts.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 
@@ -45,6 +45,16 @@ export class LineReader implements ListReader {
 export function placed(verdict: LineVerdict, line: number, mask: (code: RefusalCode) => string): ListVerdict {
   if (verdict.kind === 'refused') return { ...verdict, line, text: mask(verdict.code) };
   return Object.assign(verdict, { line });
+}
+
+/** The rejection of a whole list, or of a part of one, whose text is not shown. */
+export function rejected(code: RefusalCode, reason: string, line = 1, text = MASK): ListVerdict {
+  return { kind: 'refused', code, reason, column: 1, line, text };
+}
+
+/** The rejection of a text that is something else. */
+export function notAList(what: string): ListVerdict {
+  return rejected('not-a-list', `this is no list of proxies: it looks like ${what}`, 1, '');
 }
 
 export function tooLong(line: number, most: number, what = 'line'): ListVerdict {

@@ -1,8 +1,8 @@
 /** A piece of XML. */
 export type XmlToken =
   | { kind: 'open'; name: string; attributes: Readonly<Record<string, string>>; line: number }
-  | { kind: 'close'; name: string; line: number }
-  | { kind: 'text'; text: string; line: number };
+  | { kind: 'close' }
+  | { kind: 'text'; text: string };
 
 /** XML that is not read: with a DTD, CDATA, other entities, or malformed. */
 export class UnreadXml extends Error {}
@@ -56,10 +56,9 @@ export class XmlTokens {
   }
 
   *#read(token: string): Generator<XmlToken, void, undefined> {
-    const line = this.#line;
     if (token.startsWith('<!--') || /^<\?xml\s/.test(token)) return;
     if (!token.startsWith('<')) {
-      if (this.#path.length > 0) yield { kind: 'text', text: decode(token), line };
+      if (this.#path.length > 0) yield { kind: 'text', text: decode(token) };
       else if (token.trim() !== '') throw new UnreadXml('it has a text outside of all tags');
       return;
     }
@@ -67,14 +66,14 @@ export class XmlTokens {
     if (name !== undefined) {
       if (this.#path.push(name) > MAX_DEPTH) throw new UnreadXml('its tags are nested too deep');
       this.#hasRoot = true;
-      yield { kind: 'open', name, attributes: attributesOf(attributes), line };
+      yield { kind: 'open', name, attributes: attributesOf(attributes), line: this.#line };
     }
     const end = closed ?? (slash === '/' ? name : undefined);
     if (name === undefined && closed === undefined)
       throw new UnreadXml('it has a DTD, CDATA, or a malformed tag');
     if (end === undefined) return;
     if (this.#path.pop() !== end) throw new UnreadXml('its tags are not nested');
-    yield { kind: 'close', name: end, line };
+    yield { kind: 'close' };
   }
 }
 

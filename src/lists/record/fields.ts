@@ -9,8 +9,6 @@ import {
   UNIT,
 } from './field-names.ts';
 
-export type { Field } from './field-names.ts';
-
 /** What a name means. */
 export interface Meaning {
   field: Field | null;

@@ -1,5 +1,6 @@
 import { type Geolocation, MAX_ASN, MAX_PLACE, MAX_TIME_ZONE } from '../../model/geolocation.ts';
-import { type Field, Fields, NO_FIELDS } from './fields.ts';
+import type { Field } from './field-names.ts';
+import { Fields, NO_FIELDS } from './fields.ts';
 import { isKnown, readKnown, readNumber } from './values.ts';
 
 interface Located {
@@ -32,9 +33,8 @@ const READERS: readonly (readonly [keyof Geolocation, Reader])[] = [
   ['asn', (level) => readAsn(level.get('asn'))],
   ['timezone', (level) => readPlace('time zone', level.get('timezone'), MAX_TIME_ZONE)],
 ];
-const NOWHERE: Located = { geolocation: undefined, notes: [] };
 /** The fields of a record that say where the exit is. */
-const PLACES: ReadonlySet<Field | null> = new Set<Field>([
+export const PLACES: ReadonlySet<Field | null> = new Set<Field>([
   ...(['country', 'city', 'area', 'latitude', 'longitude', 'asn', 'timezone', 'nested'] as const),
 ]);
 
@@ -43,7 +43,8 @@ const PLACES: ReadonlySet<Field | null> = new Set<Field>([
  * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code or is too long.
  */
 export function readGeolocation(fields: Fields): Located {
-  if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field))) return NOWHERE;
+  if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field)))
+    return { geolocation: undefined, notes: [] };
   const levels = levelsOf(fields);
   const country = first(levels, readCountry);
   const code = country !== undefined && CODE.test(country) ? country.toUpperCase() : undefined;

@@ -1,17 +1,18 @@
 import { acceptProxy } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
 import { maskLine } from '../parts/mask.ts';
-import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
+import { Refused, verdictsOf } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
-import { plainName } from './field-names.ts';
-import { type Field, Fields, fieldOf, type Member } from './fields.ts';
+import { type Field, plainName } from './field-names.ts';
+import { Fields, fieldOf, type Member } from './fields.ts';
+import { PLACES } from './geolocation.ts';
 import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
 import { recordSchemes } from './protocol.ts';
 import { nameOrMember, UnreadNames } from './unread-names.ts';
-import { isKnown, plainText, readFlag, textOf } from './values.ts';
+import { isKnown, isObject, plainText, readFlag, textOf } from './values.ts';
 
 /** Members that may be an object with the proxy in it. */
 const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);
@@ -19,20 +20,9 @@ const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']
 const ADSPOWER_PROXY = 'userproxyconfig';
 const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
-const REPEATED: ReadonlySet<Field> = new Set<Field>([
-  'country',
-  'city',
-  'area',
-  'latitude',
-  'longitude',
-  'asn',
-  'timezone',
-  'time',
-  'nested',
-  'username',
-  'password',
-  'login',
-  'protocol',
+const REPEATED: ReadonlySet<Field | null> = new Set([
+  ...PLACES,
+  ...(['time', 'protocol', 'username', 'password', 'login'] as const),
 ]);
 
 /**
@@ -44,23 +34,23 @@ export function readRecord(
   options: ParseOptions,
   names = new UnreadNames('member'),
 ): LineVerdict[] {
-  try {
+  return verdictsOf(() => {
     const { fields, beside } = fieldsOf(entries);
     const schemes = recordSchemes(fields);
     const login = recordLogin(fields);
     assertLoginInside(beside);
-    const endpoints = readEndpoints(fields, schemes, options);
+    const endpoints = readEndpoints({ fields, schemes, options });
     const details = readDetails(fields);
     const other = otherMembers(fields);
     assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
     if (schemes.length === 0) assertNoOtherProtocol(other, endpoints);
     const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
-    return endpoints.map((endpoint) =>
-      endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
+    return endpoints.flatMap((endpoint) =>
+      endpoint.kind === 'proxy'
+        ? verdictsOf(() => [complete(endpoint, login, details.proxy, notes)])
+        : endpoint,
     );
-  } catch (error) {
-    return [refusalOf(error)];
-  }
+  });
 }
 
 /** The address of a rejected record, masked as a line is. */
@@ -201,8 +191,4 @@ function isOther({ name, value, meaning: { field } }: Member, best: Member | und
   if (field === 'port' || ((field === 'host' || field === 'url') && name === best.name))
     throw new Refused('ambiguous', `the record has two different ${field}s`);
   return true;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,12 +3,12 @@ import { readProxyLine, readUnnamedCells } from '../../line/parse-line.ts';
 import type { ParseOptions } from '../../options.ts';
 import { toAddress } from '../../parts/address.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
-import { type Scheme, schemesNamed } from '../../parts/scheme.ts';
+import { type Scheme, schemeNameOf, schemesNamed } from '../../parts/scheme.ts';
 import { fieldOf } from '../../record/fields.ts';
 import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
-import { isKnown } from '../../record/values.ts';
+import { isKnown, isObject } from '../../record/values.ts';
 import type { LineVerdict, ListVerdict } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter } from './elements.ts';
@@ -194,7 +194,15 @@ export class JsonValues {
     const schemes = this.#protocols.of(element.path);
     if (schemes === null) return [this.#refused(element, SEVERAL)];
     const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
-    const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
+    const all: Entries = isNamed
+      ? [
+          ...entries,
+          [
+            'protocols',
+            schemes.map(({ remoteDns = false, ...scheme }) => schemeNameOf({ ...scheme, remoteDns })),
+          ],
+        ]
+      : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
       placed(at(verdict, element), element.line, (code) => maskRecord(entries, code)),
     );
@@ -271,11 +279,6 @@ function isAddress(name: string): boolean {
   return name.length < 300 && /[.\]:][^.\]]*:\d{1,5}$/.test(name) && readProxyLine(name)[0]?.kind === 'proxy';
 }
 
-function nameOf({ protocol, remoteDns }: Scheme): string {
-  if (!remoteDns) return protocol;
-  return protocol === 'socks5' ? 'socks5h' : 'socks4a';
-}
-
 /** The value of a JSON text; undefined if it is not JSON. */
 function parse(text: string): unknown {
   try {
@@ -283,8 +286,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
