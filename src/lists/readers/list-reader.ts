@@ -13,32 +13,17 @@ export interface ListReader {
 /** The longest line of a text; a longer one is rejected and not kept in memory. */
 export const MAX_LINE = 8192;
 
-/** A reader of lines, each of which is read by itself. */
-export class LineReader implements ListReader {
-  readonly #lines: LineSplitter;
-  readonly #most: number;
-  readonly #read: (line: string) => Iterable<LineVerdict>;
-
-  constructor(read: (line: string) => Iterable<LineVerdict>, most = MAX_LINE) {
-    this.#lines = new LineSplitter(most);
-    this.#most = most;
-    this.#read = read;
+/** Reads lines, each of which is read by itself. */
+export function lineReader(read: (line: string) => Iterable<LineVerdict>): ListReader {
+  const lines = new LineSplitter(MAX_LINE);
+  function* readAll(given: Iterable<Line>): Generator<ListVerdict, void, undefined> {
+    for (const line of given) {
+      if (line === null) yield tooLong(lines.count, MAX_LINE);
+      else
+        for (const verdict of read(line)) yield placed(verdict, lines.count, (code) => maskLine(line, code));
+    }
   }
-
-  *push(text: string): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.push(text)) yield* this.#verdicts(line);
-  }
-
-  *finish(): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.finish()) yield* this.#verdicts(line);
-  }
-
-  *#verdicts(line: Line): Generator<ListVerdict, void, undefined> {
-    const number = this.#lines.count;
-    if (line === null) yield tooLong(number, this.#most);
-    else
-      for (const verdict of this.#read(line)) yield placed(verdict, number, (code) => maskLine(line, code));
-  }
+  return { push: (text) => readAll(lines.push(text)), finish: () => readAll(lines.finish()) };
 }
 
 /** A verdict on a line, with its number and, if it is rejected, the masked text. */

@@ -1,8 +1,8 @@
 import { readHeadedLines } from '../line/headings.ts';
 import type { ParseOptions } from '../options.ts';
 import { detectFormat } from './detect.ts';
-import { JsonReader, jsonLinesReader } from './json/json-reader.ts';
-import { LineReader, type ListReader, notAList } from './list-reader.ts';
+import { jsonLinesReader, jsonReader } from './json/json-reader.ts';
+import { type ListReader, lineReader, notAList } from './list-reader.ts';
 import { proxychainsReader } from './proxychains.ts';
 
 /** How much of a list is needed to detect its format, in UTF-16 units. */
@@ -16,9 +16,9 @@ export async function openReader(head: string, options: ParseOptions): Promise<L
   const detected = detectFormat(head, options.format ?? 'auto');
   switch (detected.format) {
     case 'text':
-      return new LineReader(readHeadedLines(options));
+      return lineReader(readHeadedLines(options));
     case 'json':
-      return new JsonReader(options);
+      return jsonReader(options);
     case 'json-lines':
       return jsonLinesReader(options);
     case 'proxychains':

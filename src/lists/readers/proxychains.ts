@@ -4,7 +4,7 @@ import { joinAddress } from '../parts/address.ts';
 import { Refused, verdictsOf } from '../parts/refused.ts';
 import { requireScheme, schemeOf } from '../parts/scheme.ts';
 import type { LineVerdict } from '../verdicts.ts';
-import { LineReader, type ListReader, rejected } from './list-reader.ts';
+import { type ListReader, lineReader, rejected } from './list-reader.ts';
 
 /** What proxychains and proxychains-ng call their settings. */
 const SETTING =
@@ -21,7 +21,7 @@ export function isProxychains(head: string): boolean {
  */
 export function proxychainsReader(): ListReader {
   let hasRead = false;
-  const lines = new LineReader((line): LineVerdict[] => {
+  const lines = lineReader((line): LineVerdict[] => {
     const text = line.trim();
     if (text === '') return [{ kind: 'blank' }];
     if (/^[#;]/.test(text) || /^\[ProxyList\]/i.test(text) || SETTING.test(text))
