@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 
 import { parsePort } from '../../model/host.ts';
-import { type Piece, readAddress, requirePort, toAddress } from '../parts/address.ts';
+import { type Endpoint, type Piece, readAddress, requirePort, toAddress } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { namesProtocol, type Scheme, schemesNamed } from '../parts/scheme.ts';
 import type { ListedProxy } from '../verdicts.ts';
@@ -61,24 +61,14 @@ export function readCells(given: readonly string[], at = 0): Columns {
   return { ...proxy, schemes: [...(first ?? []), ...schemes] };
 }
 
-function requireEndpoint(
-  host: string,
-  port: string,
-  hasMore: boolean,
-  at: number,
-): { host: string; port: number } {
+function requireEndpoint(host: string, port: string, hasMore: boolean, at: number): Endpoint {
   const address = toAddress(host, 1);
   const isProse = !hasMore && address?.isSure === false;
   if (!address || isProse || parsePort(port) === null) throw wrongCells(host, port, at);
   return { host: address.host, port: requirePort(port, at) };
 }
 
-function readAfter(
-  endpoint: { host: string; port: number },
-  cells: readonly string[],
-  at: number,
-  mayBeLogin = true,
-): Columns {
+function readAfter(endpoint: Endpoint, cells: readonly string[], at: number, mayBeLogin = true): Columns {
   const annotation = readAnnotation(cells.map((cell) => cell.trim()).join(' | '));
   const isCertain = cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell));
   if (annotation && isCertain && !isWordAndNumber(cells)) return { ...endpoint, ...saidBy(annotation) };

@@ -12,9 +12,12 @@ export interface Piece {
   at: number;
 }
 
-export interface Address {
+export interface Endpoint {
   host: string;
   port: number;
+}
+
+export interface Address extends Endpoint {
   /** An IP address or a dotted name; a single word may be a username too. */
   isSure: boolean;
 }
@@ -73,12 +76,7 @@ export function assertBracketed({ text, at }: Piece): void {
 }
 
 /** A host and a port that are apart. @throws Refused (bad-port, bad-host), with `what` in place of the host. */
-export function joinAddress(
-  host: string,
-  port: string,
-  at = 0,
-  what = 'host',
-): Pick<Address, 'host' | 'port'> {
+export function joinAddress(host: string, port: string, at = 0, what = 'host'): Endpoint {
   const number = requirePort(port, at);
   const address = toAddress(host, number);
   if (address) return { host: address.host, port: number };

@@ -2,7 +2,6 @@ import { parse } from 'csv-parse/sync';
 import { optionsBelow } from '../line/headings.ts';
 import { readProxyLine, readUnnamedCells } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
-import { maskLine } from '../parts/mask.ts';
 import { refused } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import { unescapedCells } from '../record/formulas.ts';
@@ -12,7 +11,7 @@ import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
-import { type ListReader, MAX_LINE, placed, tooLong } from './list-reader.ts';
+import { type ListReader, MAX_LINE, placedLine } from './list-reader.ts';
 
 const MOST_WAITING = 1000;
 
@@ -44,7 +43,7 @@ export class CsvReader implements ListReader {
     return this.#readLines([...this.#lines.finish()], true);
   }
 
-  *#readLines(pushed: readonly Line[], isEnd = false): Generator<ListVerdict, void, undefined> {
+  *#readLines(pushed: readonly Line[], isEnd = false): Iterable<ListVerdict> {
     if (this.#begun) {
       yield* this.#readRecords(pushed);
       return;
@@ -71,27 +70,19 @@ export class CsvReader implements ListReader {
   }
 
   /** What comes before the header: comments, and lines of which each says what it is. */
-  *#readBanner(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
-    for (const line of lines) {
-      const number = ++this.#count;
-      if (line === null) yield tooLong(number, MAX_LINE);
-      else if (separatorOf(line) !== null || this.#isHeading(line)) yield { kind: 'comment', line: number };
-      else
-        for (const verdict of readProxyLine(line, this.#options))
-          yield placed(verdict, number, (code) => maskLine(line, code));
-    }
+  *#readBanner(lines: readonly Line[]): Iterable<ListVerdict> {
+    for (const line of lines)
+      yield* placedLine(line, ++this.#count, (text) =>
+        separatorOf(text) !== null || this.#isHeading(text)
+          ? [{ kind: 'comment' }]
+          : readProxyLine(text, this.#options),
+      );
   }
 
-  *#readRecords(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
+  *#readRecords(lines: readonly Line[]): Iterable<ListVerdict> {
     const records = this.#parse(lines.map((line) => line ?? ''));
-    for (const [index, line] of lines.entries()) {
-      const number = ++this.#count;
-      if (line === null) yield tooLong(number, MAX_LINE);
-      else {
-        for (const verdict of this.#verdicts(line, records[index] ?? null))
-          yield placed(verdict, number, (code) => maskLine(line, code));
-      }
-    }
+    for (const [index, line] of lines.entries())
+      yield* placedLine(line, ++this.#count, (text) => this.#verdicts(text, records[index] ?? null));
   }
 
   /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */

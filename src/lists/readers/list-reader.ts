@@ -16,14 +16,20 @@ export const MAX_LINE = 8192;
 /** Reads lines, each of which is read by itself. */
 export function lineReader(read: (line: string) => Iterable<LineVerdict>): ListReader {
   const lines = new LineSplitter(MAX_LINE);
-  function* readAll(given: Iterable<Line>): Generator<ListVerdict, void, undefined> {
-    for (const line of given) {
-      if (line === null) yield tooLong(lines.count, MAX_LINE);
-      else
-        for (const verdict of read(line)) yield placed(verdict, lines.count, (code) => maskLine(line, code));
-    }
+  function* readAll(given: Iterable<Line>): Iterable<ListVerdict> {
+    for (const line of given) yield* placedLine(line, lines.count, read);
   }
   return { push: (text) => readAll(lines.push(text)), finish: () => readAll(lines.finish()) };
+}
+
+/** The verdicts on a line, with its number. */
+export function* placedLine(
+  line: Line,
+  number: number,
+  read: (line: string) => Iterable<LineVerdict>,
+): Iterable<ListVerdict> {
+  if (line === null) yield tooLong(number, MAX_LINE);
+  else for (const verdict of read(line)) yield placed(verdict, number, (code) => maskLine(line, code));
 }
 
 /** A verdict on a line, with its number and, if it is rejected, the masked text. */

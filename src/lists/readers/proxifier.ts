@@ -42,7 +42,7 @@ export class ProxifierReader implements ListReader {
     this.#options = options;
   }
 
-  *push(text: string): Generator<ListVerdict, void, undefined> {
+  *push(text: string): Iterable<ListVerdict> {
     if (this.#isOver) return;
     try {
       for (const token of this.#tokens.push(text.replace(/^\uFEFF/, ''))) yield* this.#read(token);
@@ -54,14 +54,14 @@ export class ProxifierReader implements ListReader {
     }
   }
 
-  *finish(): Generator<ListVerdict, void, undefined> {
+  *finish(): Iterable<ListVerdict> {
     if (this.#isOver) return;
     if (!this.#tokens.isComplete)
       yield rejected('truncated', 'the profile ends before its tags do: it is cut off');
     else if (!this.#hasRead) yield rejected('not-a-list', 'this profile of Proxifier has no proxy');
   }
 
-  *#read(token: XmlToken): Generator<ListVerdict, void, undefined> {
+  *#read(token: XmlToken): Iterable<ListVerdict> {
     if (token.kind === 'text') this.#readText(token.text);
     else if (token.kind === 'open') {
       this.#path.push(token.name);
@@ -89,7 +89,7 @@ export class ProxifierReader implements ListReader {
     this.#entry.values.set(member, (this.#entry.values.get(member) ?? '') + text);
   }
 
-  *#verdicts({ line, type, isLogin, values }: Entry): Generator<ListVerdict, void, undefined> {
+  *#verdicts({ line, type, isLogin, values }: Entry): Iterable<ListVerdict> {
     this.#hasRead = true;
     // Proxifier calls HTTPS what tunnels with CONNECT over plain HTTP.
     const isTunnel = /^https$/i.test(type);

@@ -7,7 +7,7 @@ import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
 import { type Field, plainName } from './field-names.ts';
-import { Fields, fieldOf, type Member } from './fields.ts';
+import { type Entries, Fields, fieldOf, LOGIN_FIELDS, type Member } from './fields.ts';
 import { PLACES } from './geolocation.ts';
 import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
 import { recordSchemes } from './protocol.ts';
@@ -20,17 +20,14 @@ const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']
 const ADSPOWER_PROXY = 'userproxyconfig';
 const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
-const REPEATED: ReadonlySet<Field | null> = new Set([
-  ...PLACES,
-  ...(['time', 'protocol', 'username', 'password', 'login'] as const),
-]);
+const REPEATED: ReadonlySet<Field | null> = new Set([...PLACES, ...LOGIN_FIELDS, 'time', 'protocol']);
 
 /**
  * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
  * not read; a member that is not read and may hold a login rejects its record.
  */
 export function readRecord(
-  entries: Iterable<readonly [string, unknown]>,
+  entries: Entries,
   options: ParseOptions,
   names = new UnreadNames('member'),
 ): LineVerdict[] {
@@ -54,7 +51,7 @@ export function readRecord(
 }
 
 /** The address of a rejected record, masked as a line is. */
-export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: RefusalCode): string {
+export function maskRecord(entries: Entries, code: RefusalCode): string {
   const { fields } = fieldsOf(entries);
   const host = textOf(fields.get('host')) ?? textOf(fields.get('url')) ?? '';
   const port = fields.get('port');
@@ -62,18 +59,14 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
 }
 
 /** Whether members say where a proxy is. */
-export function hasAddress(entries: Iterable<readonly [string, unknown]>): boolean {
-  for (const [name, value] of entries) {
-    const field = fieldOf(name);
-    if (field !== 'host' && field !== 'url' && field !== 'inner') continue;
-    if (field !== 'inner' && textOf(value) !== undefined) return true;
-    if (
-      isObject(value) &&
-      Object.entries(value).some(([inner, each]) => textOf(each) !== undefined && isHost(inner))
-    )
-      return true;
-  }
-  return false;
+export function hasAddress(entries: Entries): boolean {
+  return [...entries].some(
+    ([name, value]) =>
+      (isHost(name) && textOf(value) !== undefined) ||
+      (INNER.has(fieldOf(name)) &&
+        isObject(value) &&
+        Object.entries(value).some(([inner, each]) => isHost(inner) && textOf(each) !== undefined)),
+  );
 }
 
 function isHost(name: string): boolean {
@@ -81,14 +74,11 @@ function isHost(name: string): boolean {
   return field === 'host' || field === 'url';
 }
 
-interface Parts {
-  fields: Fields;
-  /** The members with a login beside an object that is the proxy and has no login. */
-  beside: readonly Member[];
-}
-
-/** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
-function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
+/**
+ * The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own; if that
+ * has no login, `beside` has the members with one beside it.
+ */
+function fieldsOf(entries: Entries): { fields: Fields; beside: readonly Member[] } {
   const record = new Fields(entries);
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
   if (inner === undefined) return { fields: record, beside: [] };
@@ -105,8 +95,8 @@ function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
   return { fields, beside: [] };
 }
 
-function isLogin({ meaning: { field } }: Member): boolean {
-  return field === 'username' || field === 'password' || field === 'login';
+function isLogin({ meaning }: Member): boolean {
+  return LOGIN_FIELDS.has(meaning.field);
 }
 
 /** @throws Refused for a login beside the proxy: it may be that of an account. */

@@ -12,7 +12,7 @@ const MAX_RECORD = 65_536;
 export function jsonLinesReader(options: ParseOptions): ListReader {
   const lines = new LineSplitter(MAX_RECORD);
   const values = new JsonValues(options, MAX_RECORD);
-  function* read(given: Iterable<Line>): Generator<ListVerdict, void, undefined> {
+  function* read(given: Iterable<Line>): Iterable<ListVerdict> {
     for (const each of given) {
       const line = lines.count;
       const text = each?.trim();
@@ -32,7 +32,7 @@ export function jsonReader(options: ParseOptions): ListReader {
   const elements = new ElementSplitter(MAX_RECORD);
   const values = new JsonValues(options, MAX_RECORD);
   let isEmpty = true;
-  function* read(given: Iterable<Element>): Generator<ListVerdict, void, undefined> {
+  function* read(given: Iterable<Element>): Iterable<ListVerdict> {
     for (const element of given)
       for (const verdict of values.read(element)) {
         isEmpty &&= verdict.kind === 'comment';

@@ -94,11 +94,7 @@ export class JsonValues {
     return this.#readMembers(element, depth, entries);
   }
 
-  *#readMembers(
-    element: Element,
-    depth: number,
-    entries: Entries = [],
-  ): Generator<ListVerdict, void, undefined> {
+  *#readMembers(element: Element, depth: number, entries: Entries = []): Iterable<ListVerdict> {
     this.#protocols.enter(element.path);
     for (const [name, value] of entries) this.#protocols.add(element.path, name, value);
     const splitter = new ElementSplitter(this.#most, element);
@@ -109,7 +105,7 @@ export class JsonValues {
   }
 
   /** A member that is no object, beside lists: a text with a list, an address with something of it, or a setting. */
-  *#readMember(value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+  *#readMember(value: unknown, element: Element): Iterable<ListVerdict> {
     const name = element.path.at(-1) ?? '';
     const field = fieldOf(name);
     const isList = typeof value === 'string' && (lineNamesProtocol(name) || LIST_NAME.test(name));
@@ -127,7 +123,7 @@ export class JsonValues {
   }
 
   /** An address as a name, with a protocol, or nothing that is known, as its value. */
-  *#readKeyed(address: string, value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+  *#readKeyed(address: string, value: unknown, element: Element): Iterable<ListVerdict> {
     const schemes = typeof value === 'string' ? schemesNamed(value) : null;
     if (schemes) yield* this.#readText(address, schemes, element);
     else if (typeof value === 'string' && isKnown(value))
@@ -157,11 +153,7 @@ export class JsonValues {
   }
 
   /** A row, such as `["192.0.2.1", 80]`, or a list inside a list. */
-  *#readArray(
-    cells: readonly unknown[],
-    element: Element,
-    depth: number,
-  ): Generator<ListVerdict, void, undefined> {
+  *#readArray(cells: readonly unknown[], element: Element, depth: number): Iterable<ListVerdict> {
     const texts = cells.map((cell) => (typeof cell === 'number' ? String(cell) : cell));
     const isRow = texts.every((cell) => typeof cell === 'string' || cell === null);
     const [first] = texts;
