@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
 import type { ParseOptions } from '../lists/index.ts';
 import { assertParseOptions } from '../lists/options.ts';
+import { invalidInput } from '../model/validation.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 
@@ -58,10 +58,6 @@ export function assertImportOptions(options: ImportListOptions): void {
   const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);
   if (sync && tag === undefined)
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'A sync needs a tag: it removes what left the list of that tag.',
-    );
-  if (!Number.isSafeInteger(batch) || batch < 1)
-    throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
+    throw invalidInput('A sync needs a tag: it removes what left the list of that tag.');
+  if (!Number.isSafeInteger(batch) || batch < 1) throw invalidInput('batch must be a whole number from 1.');
 }

@@ -60,13 +60,12 @@ export function readForms({ text, at }: Piece, { isUrl, form }: ReadingOptions):
   const [only, ...others] = sure.length > 0 ? sure : readings;
   if (only === undefined) return null;
   if (others.length > 0) throw ambiguous([only, ...others], at);
-  if (only.form === 'user:pass:host:port' && !only.isSure) {
+  if (only.form === 'user:pass:host:port' && !only.isSure)
     throw new Refused(
       'not-a-proxy',
       'this may be user:pass:host:port with a host of one word: name that form with --format',
       at,
     );
-  }
   return only;
 }
 

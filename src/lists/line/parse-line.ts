@@ -1,5 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import { isPrivateHost } from '../../model/private-host.ts';
+import { invalidInput } from '../../model/validation.ts';
 import {
   assertParseOptions,
   LINE_FORMS,
@@ -36,8 +36,7 @@ const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
  * @throws INVALID_INPUT for what is no text, and for an option outside its range.
  */
 export function parseProxyLine(line: string, options: ParseOptions = {}): LineVerdict {
-  if (typeof line !== 'string')
-    throw new ProxyVaultError('INVALID_INPUT', `A line must be a text; this is ${kindOf(line)}.`);
+  if (typeof line !== 'string') throw invalidInput(`A line must be a text; this is ${kindOf(line)}.`);
   assertParseOptions(options);
   const [verdict, ...others] = readProxyLine(line, options);
   if (verdict && others.length === 0) return verdict;
@@ -59,7 +58,8 @@ export function readProxyLine(line: string, options: ParseOptions = {}): LineVer
     return [refused('ambiguous', 'this reads as one proxy, and as several')];
   const found = several ?? verdicts;
   // An invisible character inside a login may be a part of it.
-  if (line.includes(text) || !found.some(hasLogin)) return found;
+  const hasLogin = found.some((each) => each.kind === 'proxy' && each.proxy.username !== undefined);
+  if (line.includes(text) || !hasLogin) return found;
   return [refused('ambiguous', 'an invisible character stands inside the line: remove it')];
 }
 
@@ -71,7 +71,8 @@ export function readUnnamedCells(cells: readonly string[], options: ParseOptions
 /** The verdict on a proxy that was read: what is worth a note, or the rejection of its login. */
 export function acceptProxy(proxy: ListedProxy, notes: readonly (string | undefined)[]): LineVerdict {
   assertCredentials(proxy);
-  const all = [...notes, loginNote(proxy), privateNote(proxy), templateNote(proxy)];
+  const privateNote = isPrivateHost(proxy.host) ? 'the address is private or of this machine' : undefined;
+  const all = [...notes, loginNote(proxy), privateNote, templateNote(proxy)];
   return { kind: 'proxy', proxy, notes: all.filter((note) => note !== undefined) };
 }
 
@@ -135,10 +136,6 @@ function formOf(format: ListFormat | undefined): LineForm | undefined {
   return LINE_FORMS.find((form) => form === format);
 }
 
-function hasLogin(verdict: LineVerdict): boolean {
-  return verdict.kind === 'proxy' && verdict.proxy.username !== undefined;
-}
-
 /** Whether a separator of proxies is in the login. */
 function isSeparated(verdict: LineVerdict): boolean {
   return verdict.kind === 'proxy' && /[\s,;|]/.test(`${verdict.proxy.username}${verdict.proxy.password}`);
@@ -148,10 +145,6 @@ function isSeparated(verdict: LineVerdict): boolean {
 export function loginNote({ username, password }: ListedProxy): string | undefined {
   if (username === '' && password !== '') return 'a password stands without a username';
   return username !== undefined && password === '' ? 'a username stands without a password' : undefined;
-}
-
-function privateNote({ host }: ListedProxy): string | undefined {
-  return isPrivateHost(host) ? 'the address is private or of this machine' : undefined;
 }
 
 function templateNote({ username = '', password = '' }: ListedProxy): string | undefined {

@@ -66,13 +66,12 @@ export function requireAddress(address: Piece): Address {
 /** An IPv6 address without brackets: nobody can tell its port from its last group. @throws Refused (ambiguous). */
 export function assertBracketed({ text, at }: Piece): void {
   if (!/^[\da-f]*:[\da-f]*:[\da-f.:]*$/i.test(text)) return;
-  if (isIPv6(text) || isIPv6(text.slice(0, text.lastIndexOf(':')))) {
+  if (isIPv6(text) || isIPv6(text.slice(0, text.lastIndexOf(':'))))
     throw new Refused(
       'ambiguous',
       'an IPv6 address needs brackets, since its port cannot be told from it: [2001:db8::1]:8080',
       at,
     );
-  }
 }
 
 /** A host and a port that are apart. @throws Refused (bad-port, bad-host), with `what` in place of the host. */

@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { parseProxyLine } from '../line/parse-line.ts';
 import { MASK } from '../parts/mask.ts';
 import { schemeNameOf } from '../parts/scheme.ts';
@@ -83,7 +83,7 @@ export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
         end: '\n]\n',
       };
     default:
-      throw new ProxyVaultError('INVALID_INPUT', `format must be one of ${EXPORT_FORMATS.join(', ')}.`);
+      throw invalidInput(`format must be one of ${EXPORT_FORMATS.join(', ')}.`);
   }
 }
 

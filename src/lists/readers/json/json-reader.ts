@@ -2,16 +2,13 @@ import type { ParseOptions } from '../../options.ts';
 import type { ListVerdict } from '../../verdicts.ts';
 import { type Line, LineSplitter } from '../line-splitter.ts';
 import { type ListReader, notAList, tooLong } from '../list-reader.ts';
-import { type Element, ElementSplitter } from './elements.ts';
+import { type Element, ElementSplitter, MAX_RECORD } from './elements.ts';
 import { JsonValues } from './values.ts';
-
-/** The longest record; a longer one is rejected and not kept in memory. */
-const MAX_RECORD = 65_536;
 
 /** Reads JSON lines: a record, or a proxy as a text, in each. */
 export function jsonLinesReader(options: ParseOptions): ListReader {
   const lines = new LineSplitter(MAX_RECORD);
-  const values = new JsonValues(options, MAX_RECORD);
+  const values = new JsonValues(options);
   function* read(given: Iterable<Line>): Iterable<ListVerdict> {
     for (const each of given) {
       const line = lines.count;
@@ -29,8 +26,8 @@ export function jsonLinesReader(options: ParseOptions): ListReader {
 
 /** Reads a JSON document: every list and record in it is looked at. */
 export function jsonReader(options: ParseOptions): ListReader {
-  const elements = new ElementSplitter(MAX_RECORD);
-  const values = new JsonValues(options, MAX_RECORD);
+  const elements = new ElementSplitter();
+  const values = new JsonValues(options);
   let isEmpty = true;
   function* read(given: Iterable<Element>): Iterable<ListVerdict> {
     for (const element of given)

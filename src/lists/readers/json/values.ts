@@ -11,7 +11,7 @@ import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
 import { isKnown, isObject } from '../../record/values.ts';
 import type { LineVerdict, ListVerdict } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
-import { type Element, ElementSplitter } from './elements.ts';
+import { type Element, ElementSplitter, MAX_RECORD } from './elements.ts';
 import { hasLogin, isRecordLike, readExport } from './exports.ts';
 import { ListProtocols, schemesInName } from './protocols.ts';
 
@@ -41,22 +41,20 @@ export class JsonValues {
   /** The names of the members of the document itself. */
   readonly topNames = new Set<string>();
   readonly #options: ParseOptions;
-  readonly #most: number;
   readonly #names = new UnreadNames('member');
   /** The names of the cells of rows. */
   #columns: string[] = [];
   readonly #protocols = new ListProtocols();
 
-  constructor(options: ParseOptions, mostLength: number) {
+  constructor(options: ParseOptions) {
     this.#options = options;
-    this.#most = mostLength;
   }
 
   /** The verdicts on a value. A setting beside lists gets no verdict. */
   read(element: Element, depth = 0): Iterable<ListVerdict> {
     const { text, line, path, kind } = element;
     if (path[0] !== undefined) this.#addTopName(path[0]);
-    if (text === null) return [tooLong(line, this.#most, 'record')];
+    if (text === null) return [tooLong(line, MAX_RECORD, 'record')];
     const value = parse(text);
     if (isObject(value)) return this.#readObject(value, element, depth);
     // A part of an object that is malformed spoils no other.
@@ -97,7 +95,7 @@ export class JsonValues {
   *#readMembers(element: Element, depth: number, entries: Entries = []): Iterable<ListVerdict> {
     this.#protocols.enter(element.path);
     for (const [name, value] of entries) this.#protocols.add(element.path, name, value);
-    const splitter = new ElementSplitter(this.#most, element);
+    const splitter = new ElementSplitter(element);
     for (const member of splitter.push((element.text ?? '').slice(1))) yield* this.read(member, depth + 1);
     this.hasList ||= splitter.hasList;
     const { problem } = splitter;
