@@ -94,15 +94,11 @@ export default {
       ],
     ]),
     ...of('transfer/import-options', [
-      [
-        'a forced sync has a limit',
-        'sync && !force ? { most: maxRemove } : null',
-        'sync ? { most: maxRemove } : null',
-      ],
+      ['a forced sync has a limit', 'sync && !force ? maxRemove : null', 'sync ? maxRemove : null'],
       [
         'a sync has no limit',
-        'sync && !force ? { most: maxRemove } : null',
-        'sync && force ? { most: maxRemove } : null',
+        'sync && !force ? maxRemove : null',
+        'sync && force ? maxRemove : null',
       ],
       ['an invalid limit is ignored', '  assertMaxRemove(maxRemove);\n', ''],
       ['a sync without a tag does nothing', 'if (sync && tag === undefined)', 'if (sync && tag === null)'],

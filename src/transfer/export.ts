@@ -104,7 +104,7 @@ function notRepeated(
   return twin === null ? read : { leftOut: `it has the address and login of ${twin}: remove one of them` };
 }
 
-/** Stands for what the formatter masks: it shows only that something secret is stored, so nothing is decrypted. */
+/** A login for the formatter to mask: it shows only that something secret is stored, so nothing is decrypted. */
 function maskedLogin({ id }: ProxyConfig, { credentials }: Stored): Login | null {
   return credentials.exists(id)
     ? { username: 'x', password: 'x', rotateUrl: 'https://masked.invalid/' }

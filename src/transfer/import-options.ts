@@ -35,7 +35,7 @@ export interface ImportListOptions extends ParseOptions {
   force?: boolean | undefined;
   /** Say what would be done and change nothing. */
   dryRun?: boolean | undefined;
-  /** Commit after every so many proxies, and not once for all: what was stored survives, and a repeat completes it. */
+  /** Commit after every this many proxies instead of once at the end: what was stored survives, and a repeat completes it. */
   batch?: number | undefined;
   onProgress?: ((progress: ImportProgress) => void) | undefined;
   /** Called before a sync is stopped, with what it would remove. */
@@ -45,12 +45,8 @@ export interface ImportListOptions extends ParseOptions {
 }
 
 /** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
-export function limitOf({
-  sync,
-  force,
-  maxRemove,
-}: ImportListOptions): { most: MaxRemove | undefined } | null {
-  return sync && !force ? { most: maxRemove } : null;
+export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemove | undefined | null {
+  return sync && !force ? maxRemove : null;
 }
 
 export function assertImportOptions(options: ImportListOptions): void {

@@ -23,7 +23,7 @@ export interface Refusal {
   text: string;
 }
 
-/** Where a proxy with a note stands. */
+/** The line of a proxy with a note. */
 export interface NotePlace {
   /** The name of the list, where there are several. */
   file?: string;

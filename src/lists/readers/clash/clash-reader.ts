@@ -217,8 +217,8 @@ export class ClashReader implements ListReader {
     const holds = this.#setting === null ? 'proxies' : 'anything';
     if (isDash) {
       // Entries that are indented by less than the first still belong to the list.
-      const goesOn = last !== null && indent >= last.key;
-      this.#block = goesOn ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
+      const isSameList = last !== null && indent >= last.key;
+      this.#block = isSameList ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
       this.#readListed(line);
     } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
     else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);

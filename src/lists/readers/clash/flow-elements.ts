@@ -91,8 +91,8 @@ export class FlowSplitter {
     const isOpening = code === OPEN_LIST || code === OPEN_MAP;
     const isClosing = code === CLOSE_LIST || code === CLOSE_MAP;
     // Two single quotes are one quote inside the text.
-    const goesOn = code === SINGLE && this.#before === SINGLE && this.#afterClosed;
-    if (goesOn || (this.#atStart && (code === SINGLE || code === DOUBLE))) this.#quote = code;
+    const isDoubled = code === SINGLE && this.#before === SINGLE && this.#afterClosed;
+    if (isDoubled || (this.#atStart && (code === SINGLE || code === DOUBLE))) this.#quote = code;
     if (isOpening && this.#depth++ === 0) this.#isList = code === OPEN_LIST;
     if (isClosing) this.#depth--;
     if (isBlank(code)) {

@@ -9,7 +9,7 @@ import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
 import { isKnown, isObject } from '../../record/values.ts';
-import type { LineVerdict, ListVerdict } from '../../verdicts.ts';
+import type { LineVerdict, ListVerdict, RefusalCode } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
 import { type Element, ElementSplitter, MAX_RECORD } from './elements.ts';
 import { hasLogin, isRecordLike, readExport } from './exports.ts';
@@ -106,7 +106,7 @@ export class JsonValues {
   *#readMember(value: unknown, element: Element): Iterable<ListVerdict> {
     const name = element.path.at(-1) ?? '';
     const field = fieldOf(name);
-    const isList = typeof value === 'string' && (lineNamesProtocol(name) || LIST_NAME.test(name));
+    const isList = typeof value === 'string' && (namesProtocol(name) || LIST_NAME.test(name));
     if (isList && hasProxy(value)) yield* this.#readText(value, this.#protocols.of(element.path), element);
     else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
     else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
@@ -168,7 +168,7 @@ export class JsonValues {
     } else if (isRow && typeof first === 'string' && texts.length > 1 && toAddress(first.trim(), 1)) {
       const row = texts.map((cell) => cell ?? '') as string[];
       for (const verdict of readUnnamedCells(row, this.#options))
-        yield placed(at(verdict, element), element.line, () => MASK);
+        yield placedAt(verdict, element, () => MASK);
     } else {
       for (const cell of cells) yield* this.#readElement(cell, element, depth + 1);
     }
@@ -194,7 +194,7 @@ export class JsonValues {
         ]
       : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
-      placed(at(verdict, element), element.line, (code) => maskRecord(entries, code)),
+      placedAt(verdict, element, (code) => maskRecord(entries, code)),
     );
   }
 
@@ -210,9 +210,7 @@ export class JsonValues {
       schemes.length > 0
         ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
         : readProxyLine(line, this.#options);
-    return verdicts.map((verdict) =>
-      placed(at(verdict, element), element.line, (code) => maskLine(line, code)),
-    );
+    return verdicts.map((verdict) => placedAt(verdict, element, (code) => maskLine(line, code)));
   }
 
   #addTopName(name: string): void {
@@ -225,17 +223,21 @@ export class JsonValues {
 }
 
 /** A verdict at the place of its element. */
-function at(verdict: LineVerdict, { column }: Element): LineVerdict {
-  return verdict.kind === 'refused' ? { ...verdict, column } : verdict;
+function placedAt(
+  verdict: LineVerdict,
+  { line, column }: Element,
+  mask: (code: RefusalCode) => string,
+): ListVerdict {
+  return placed(verdict.kind === 'refused' ? { ...verdict, column } : verdict, line, mask);
 }
 
 /** Whether a member of an object is a list, an object, or a proxy by its protocol, as `"http": "http://192.0.2.1:80"`. */
 function isContent([name, value]: readonly [string, unknown]): boolean {
-  if (typeof value === 'string') return lineNamesProtocol(name) && hasProxy(value);
+  if (typeof value === 'string') return namesProtocol(name) && hasProxy(value);
   return typeof value === 'object' && value !== null;
 }
 
-function lineNamesProtocol(name: string): boolean {
+function namesProtocol(name: string): boolean {
   return schemesInName(name)?.length !== 0;
 }
 
