@@ -367,7 +367,7 @@ export default {
       ['NO is always the opposite of yes', "said.geolocation = { country: 'NO' }", 'said.isPartly = true'],
       [
         'an annotation of another proxy is changed',
-        '...(geolocation && { geolocation: { ...geolocation } }),',
+        'if (said.geolocation) said.geolocation = { ...said.geolocation };',
         '',
       ],
       [
@@ -824,8 +824,8 @@ export default {
       ['a semicolon begins a comment of any CSV', "return delimiter === ';' ?", "return delimiter === '' ?"],
       [
         'a long row is counted once more',
-        '++this.#count, (text) => this.#verdicts',
-        '(this.#count += line === null ? 2 : 1), (text) => this.#verdicts',
+        'const number = ++this.#count;\n      if (line === null) yield tooLong(number, MAX_LINE);\n      else',
+        'const number = ++this.#count;\n      if (line === null) yield tooLong(this.#count++, MAX_LINE);\n      else',
       ],
       [
         'more cells than protocols are dropped',

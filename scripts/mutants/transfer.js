@@ -95,11 +95,7 @@ export default {
     ]),
     ...of('transfer/import-options', [
       ['a forced sync has a limit', 'sync && !force ? maxRemove : null', 'sync ? maxRemove : null'],
-      [
-        'a sync has no limit',
-        'sync && !force ? maxRemove : null',
-        'sync && force ? maxRemove : null',
-      ],
+      ['a sync has no limit', 'sync && !force ? maxRemove : null', 'sync && force ? maxRemove : null'],
       ['an invalid limit is ignored', '  assertMaxRemove(maxRemove);\n', ''],
       ['a sync without a tag does nothing', 'if (sync && tag === undefined)', 'if (sync && tag === null)'],
       [

@@ -79,12 +79,8 @@ export function readAnnotation(text: string): Annotation | null {
 
 /** What an annotation says of a proxy, as a copy that the caller may change. */
 export function saidBy({ isPartly, ...said }: Annotation): Omit<Annotation, 'isPartly'> & { note?: string } {
-  const { geolocation } = said;
-  return {
-    ...said,
-    ...(geolocation && { geolocation: { ...geolocation } }),
-    ...(isPartly && { note: 'a part of the annotation after the proxy was ignored' }),
-  };
+  if (said.geolocation) said.geolocation = { ...said.geolocation };
+  return isPartly ? { ...said, note: 'a part of the annotation after the proxy was ignored' } : said;
 }
 
 function readParts(text: string): Annotation | null {

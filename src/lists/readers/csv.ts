@@ -2,6 +2,7 @@ import { parse } from 'csv-parse/sync';
 import { optionsBelow } from '../line/headings.ts';
 import { readProxyLine, readUnnamedCells } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
+import { maskLine } from '../parts/mask.ts';
 import { refused } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import { unescapedCells } from '../record/formulas.ts';
@@ -11,7 +12,7 @@ import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
-import { type ListReader, MAX_LINE, placedLine } from './list-reader.ts';
+import { type ListReader, MAX_LINE, placed, placedLine, tooLong } from './list-reader.ts';
 
 const MOST_WAITING = 1000;
 
@@ -81,8 +82,13 @@ export class CsvReader implements ListReader {
 
   *#readRecords(lines: readonly Line[]): Iterable<ListVerdict> {
     const records = this.#parse(lines.map((line) => line ?? ''));
-    for (const [index, line] of lines.entries())
-      yield* placedLine(line, ++this.#count, (text) => this.#verdicts(text, records[index] ?? null));
+    for (const [index, line] of lines.entries()) {
+      const number = ++this.#count;
+      if (line === null) yield tooLong(number, MAX_LINE);
+      else
+        for (const verdict of this.#verdicts(line, records[index] ?? null))
+          yield placed(verdict, number, (code) => maskLine(line, code));
+    }
   }
 
   /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */
