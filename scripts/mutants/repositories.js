@@ -1453,8 +1453,8 @@ export default {
       ['what is truthy is true', "if (typeof value !== 'boolean')", 'if (value === undefined)'],
       [
         'a number is an id',
-        "if (typeof value !== 'string') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string",
-        "if (value === undefined) throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string",
+        "if (typeof value !== 'string') throw invalidInput(`${name} must be a string",
+        'if (value === undefined) throw invalidInput(`${name} must be a string',
       ],
       ['an item is counted from 0 in the message', '`Item ${index + 1} of', '`Item ${index} of'],
       ['the details do not name the item', '{ ...error.details, index }', '{ ...error.details }'],

@@ -232,7 +232,7 @@ export default {
       ['a wildcard may be asked for', 'parseDomain(text, { wildcards: false })', 'parseDomain(text)'],
       [
         'an invalid URL has no domain',
-        "  throw new ProxyVaultError('INVALID_INPUT', 'url must be an absolute URL with a host.');",
+        "  throw invalidInput('url must be an absolute URL with a host.');",
         '  return undefined;',
       ],
     ]),

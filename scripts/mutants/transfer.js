@@ -94,16 +94,8 @@ export default {
       ],
     ]),
     ...of('transfer/import-options', [
-      [
-        'a forced sync has a limit',
-        'sync && !force ? { most: maxRemove } : null',
-        'sync ? { most: maxRemove } : null',
-      ],
-      [
-        'a sync has no limit',
-        'sync && !force ? { most: maxRemove } : null',
-        'sync && force ? { most: maxRemove } : null',
-      ],
+      ['a forced sync has a limit', 'sync && !force ? maxRemove : null', 'sync ? maxRemove : null'],
+      ['a sync has no limit', 'sync && !force ? maxRemove : null', 'sync && force ? maxRemove : null'],
       ['an invalid limit is ignored', '  assertMaxRemove(maxRemove);\n', ''],
       ['a sync without a tag does nothing', 'if (sync && tag === undefined)', 'if (sync && tag === null)'],
       [
@@ -363,8 +355,8 @@ export default {
       ['an invalid source is read', '  assertListSource(source);\n', ''],
       [
         'a list among named ones may have no name',
-        "throw new ProxyVaultError('INVALID_INPUT', `The list at index",
-        "return requireList({ name: undefined, source: list });\n    throw new ProxyVaultError('INVALID_INPUT', `The list at index",
+        'throw invalidInput(`The list at index',
+        'return requireList({ name: undefined, source: list });\n    throw invalidInput(`The list at index',
       ],
       [
         'the URL of a proxy without a port is a list',
@@ -408,8 +400,8 @@ export default {
       ['a share has no fraction', '/^(\\d{1,3}(?:\\.\\d{1,3})?)%$/', '/^(\\d{1,3})(?:\\.\\d{1,3})?%$/'],
       [
         'the details do not say what left',
-        'details: { tag, of, leaving, removed }',
-        'details: { tag, of, removed }',
+        '{ tag, of, leaving, removed },\n  );',
+        '{ tag, of, removed },\n  );',
       ],
       ['kept ones count as removed', 'const kept = leaving - removed;', 'const kept = 0 * leaving;'],
     ]),

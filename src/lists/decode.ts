@@ -1,6 +1,6 @@
 import { types } from 'node:util';
+import { invalidInput } from '../model/validation.ts';
 
-import { ProxyVaultError } from '../errors.ts';
 import { kindOf, type ListSource, piecesOf } from './source.ts';
 
 const REPLACEMENT = '\uFFFD';
@@ -24,10 +24,7 @@ export async function* decodeList(source: ListSource): AsyncGenerator<string, vo
       continue;
     }
     if (!types.isUint8Array(piece))
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        `A piece of a list is a text or bytes; this is ${kindOf(piece)}.`,
-      );
+      throw invalidInput(`A piece of a list is a text or bytes; this is ${kindOf(piece)}.`);
     if (decoder) {
       yield* cut(decodePiece(decoder, piece));
       continue;

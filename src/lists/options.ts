@@ -1,5 +1,5 @@
-import { ProxyVaultError } from '../errors.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../model/proxy.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /** The forms of a line with a login: each says which part is the host and which the login. */
 export const LINE_FORMS = [
@@ -39,16 +39,12 @@ export interface ParseOptions {
 
 /** @throws INVALID_INPUT for an option outside its range, with what is allowed. */
 export function assertParseOptions(options: ParseOptions): void {
-  if (typeof options !== 'object' || options === null) throw invalid('The options must be an object.');
+  if (typeof options !== 'object' || options === null) throw invalidInput('The options must be an object.');
   const { format, protocol, strictProtocol } = options;
   if (format !== undefined && !LIST_FORMATS.includes(format))
-    throw invalid(`format must be one of ${LIST_FORMATS.join(', ')}.`);
+    throw invalidInput(`format must be one of ${LIST_FORMATS.join(', ')}.`);
   if (protocol !== undefined && !PROXY_PROTOCOLS.includes(protocol))
-    throw invalid(`protocol must be one of ${PROXY_PROTOCOLS.join(', ')}.`);
+    throw invalidInput(`protocol must be one of ${PROXY_PROTOCOLS.join(', ')}.`);
   if (strictProtocol !== undefined && typeof strictProtocol !== 'boolean')
-    throw invalid('strictProtocol must be true or false.');
-}
-
-function invalid(message: string): ProxyVaultError {
-  return new ProxyVaultError('INVALID_INPUT', message);
+    throw invalidInput('strictProtocol must be true or false.');
 }

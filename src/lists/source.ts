@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
-
-import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
 import { assertPath } from '../files/path.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /**
  * A list:
@@ -42,7 +41,7 @@ export function assertListSource(source: unknown): asserts source is ListSource 
   else if (isFile(source)) pathOf(source.file);
   else if (!isIterable(source) || ArrayBuffer.isView(source) || types.isMap(source)) {
     const advice = types.isPromise(source) ? ': await it first' : '';
-    throw new ProxyVaultError('INVALID_INPUT', `A list is ${SHAPES}; this is ${kindOf(source)}${advice}.`);
+    throw invalidInput(`A list is ${SHAPES}; this is ${kindOf(source)}${advice}.`);
   }
 }
 
@@ -62,10 +61,7 @@ export function assertNoPath(source: unknown): void {
   if (typeof source !== 'string' || !isPath(source.trim())) return;
   // What has a colon may be a login.
   const path = /:(?![\\/])/.test(source) ? 'path' : JSON.stringify(source.trim());
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    `The list is a text that looks like a path. To read the file, give { file: ${path} }.`,
-  );
+  throw invalidInput(`The list is a text that looks like a path. To read the file, give { file: ${path} }.`);
 }
 
 function isPath(text: string): boolean {
@@ -81,10 +77,9 @@ function assertElements(elements: readonly unknown[]): void {
   for (const [index, element] of elements.entries()) {
     if (element instanceof URL) assertProxyUrl(element, index);
     else if (typeof element !== 'string')
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
+      throw invalidInput(
         `An array is a list of lines or proxy URLs, and at index ${index} it has ${kindOf(element)}.`,
-        { details: { index } },
+        { index },
       );
   }
   assertWholeLines(elements.map((element) => (typeof element === 'string' ? element : '')));
@@ -99,20 +94,18 @@ function isBytes(elements: readonly unknown[]): elements is readonly Uint8Array[
 function assertWholeLines(elements: readonly string[]): void {
   const several = elements.findIndex((text) => /[\r\n][^\r\n]/.test(text));
   if (several === -1 || elements.slice(0, -1).every((text) => /[\r\n]$/.test(text))) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     `An array is a list of lines, and at index ${several} it has several lines: split them, or join the array if its elements are pieces of one text.`,
-    { details: { index: several } },
+    { index: several },
   );
 }
 
 function assertProxyUrl({ protocol }: URL, index?: number): void {
   if (protocol !== 'file:') return;
   const place = index === undefined ? '' : ` at index ${index}`;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     `The URL${place} is that of a file and not of a proxy. To read the file, give { file: url }.`,
-    index === undefined ? {} : { details: { index } },
+    index === undefined ? {} : { index },
   );
 }
 
@@ -126,7 +119,7 @@ function pathOf(file: unknown): string {
     assertPath(file, 'file');
     return file;
   }
-  throw new ProxyVaultError('INVALID_INPUT', `file must be a path or a file: URL; this is ${kindOf(file)}.`);
+  throw invalidInput(`file must be a path or a file: URL; this is ${kindOf(file)}.`);
 }
 
 async function* readFile(path: string): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,8 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
-
-import { ProxyVaultError } from '../errors.ts';
 import { parseHost, parsePort, type Rejection } from './host.ts';
+import { invalidInput } from './validation.ts';
 
 /** A domain to stick to: an exact host, or `*.` and a name for every depth below it. */
 export interface DomainPattern {
@@ -51,8 +50,7 @@ export const hostDomainSchema = z.string().transform((value, context) => {
 export function parseDomain(text: string, options: { wildcards?: boolean } = {}): DomainPattern {
   const parsed =
     typeof text === 'string' ? normalizeDomainPattern(text, options) : { error: 'it must be a string' };
-  if ('error' in parsed)
-    throw new ProxyVaultError('INVALID_INPUT', `The domain is not valid: ${parsed.error}.`);
+  if ('error' in parsed) throw invalidInput(`The domain is not valid: ${parsed.error}.`);
   return parsed;
 }
 

@@ -30,10 +30,10 @@ const weights = z
   .pipe(z.record(idSchema, z.number().positive()));
 
 export const strategyOptionsSchema = z.strictObject({
-  stickyTtlMs: z.int().positive().optional(),
-  stickyByDefault: z.boolean().optional(),
   weights: weights.optional(),
   regions: z.array(regionSchema).optional(),
+  stickyTtlMs: z.int().positive().optional(),
+  stickyByDefault: z.boolean().optional(),
   schedule: z
     .array(
       z.strictObject({

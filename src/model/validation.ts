@@ -1,7 +1,13 @@
+import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 
-import { ProxyVaultError } from '../errors.ts';
+import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
 import { issueText } from './issue-text.ts';
+
+/** The error for a value that a caller may not give. */
+export function invalidInput(message: string, details: ErrorDetails = {}): ProxyVaultError {
+  return new ProxyVaultError('INVALID_INPUT', message, { details });
+}
 
 /**
  * The parsed value.
@@ -14,7 +20,7 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T 
   const problems = result.error.issues.map(({ path, message }) =>
     [path.join('.'), message].filter(Boolean).join(': '),
   );
-  throw new ProxyVaultError('INVALID_INPUT', `The ${what} is not valid: ${problems.join('; ')}.`);
+  throw invalidInput(`The ${what} is not valid: ${problems.join('; ')}.`);
 }
 
 /** @throws INVALID_INPUT unless `value` is a whole number in the range. */
@@ -24,9 +30,8 @@ export function assertWhole(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
 ): number {
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new ProxyVaultError('INVALID_INPUT', `${name} must be a whole number from ${least} to ${most}.`);
-  }
+  if (!Number.isSafeInteger(value) || value < least || value > most)
+    throw invalidInput(`${name} must be a whole number from ${least} to ${most}.`);
   return value;
 }
 
@@ -45,23 +50,18 @@ export function assertOptions<T extends object>(
     options === null ||
     Array.isArray(options) ||
     ArrayBuffer.isView(options)
-  ) {
-    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object with ${known.join(', ')}.`);
-  }
+  )
+    throw invalidInput(`The ${what} must be an object with ${known.join(', ')}.`);
   const unknown = Object.keys(options).find((name) => !known.some((each) => each === name));
   if (unknown !== undefined) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The ${what} have no ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`,
-    );
+    throw invalidInput(`The ${what} have no ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`);
   }
   return options;
 }
 
 /** @throws INVALID_INPUT unless `value` is an object, whose fields can be looked at. */
 export function assertObject<T>(value: T, what: string): T {
-  if (typeof value !== 'object' || value === null)
-    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an object.`);
+  if (typeof value !== 'object' || value === null) throw invalidInput(`The ${what} must be an object.`);
   return value;
 }
 
@@ -69,26 +69,24 @@ export function assertObject<T>(value: T, what: string): T {
 export function assertIterable<T extends Iterable<unknown>>(value: T, what: string): T {
   const isIterable =
     typeof value === 'object' && value !== null && typeof value[Symbol.iterator] === 'function';
-  if (!isIterable)
-    throw new ProxyVaultError('INVALID_INPUT', `The ${what} must be an array or another iterable.`);
+  if (!isIterable) throw invalidInput(`The ${what} must be an array or another iterable.`);
   return value;
 }
 
 /** @throws INVALID_INPUT unless `value` can be called. */
 export function assertFunction(value: unknown, name: string): void {
-  if (typeof value !== 'function') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a function.`);
+  if (typeof value !== 'function') throw invalidInput(`${name} must be a function.`);
 }
 
 /** @throws INVALID_INPUT unless `value` is true or false: a text such as "false" would count as true. */
 export function assertBoolean(value: boolean, name: string): boolean {
-  if (typeof value !== 'boolean')
-    throw new ProxyVaultError('INVALID_INPUT', `${name} must be true or false.`);
+  if (typeof value !== 'boolean') throw invalidInput(`${name} must be true or false.`);
   return value;
 }
 
 /** @throws INVALID_INPUT unless `value` is a string, as every id is. */
 export function assertId(value: string, name = 'id'): string {
-  if (typeof value !== 'string') throw new ProxyVaultError('INVALID_INPUT', `${name} must be a string.`);
+  if (typeof value !== 'string') throw invalidInput(`${name} must be a string.`);
   return value;
 }
 
@@ -99,9 +97,9 @@ export function notFound(what: string, id: string): ProxyVaultError {
   });
 }
 
-/** An id as an error may have it. A proxy that was given in place of its id may have a login, and becomes `***`. */
+/** An id or domain as an error may have it. A proxy that was given in its place may have a login, and becomes `***`. */
 export function shownId(id: string): string {
-  return /:\/\/|@|:\d+:/.test(id) ? '***' : id;
+  return /:\/\/|@|:\d+:/.test(id) && !isIPv6(id) ? '***' : id;
 }
 
 /** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */

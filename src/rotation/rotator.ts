@@ -10,7 +10,7 @@ import { ProxyVaultError } from '../errors.ts';
 import { parseDomain } from '../model/domain.ts';
 import type { ProxyConfig, ProxyProtocol } from '../model/proxy.ts';
 import type { RotationConfig, RotationEvent, RotationReason, RotationStrategy } from '../model/rotation.ts';
-import { assertId, assertIterable, assertOptions } from '../model/validation.ts';
+import { assertId, assertIterable, assertOptions, invalidInput } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
 import { type Facts, matchRules } from './rules.ts';
 import { strategyNamed } from './strategies/registry.ts';
@@ -152,13 +152,12 @@ export class Rotator {
     if (rules.length === 0) return choice;
     for (const { rule, actions } of matchRules(rules, this.#facts(request, last))) {
       for (const action of actions) {
-        if (action.type === 'block') {
+        if (action.type === 'block')
           throw new ProxyVaultError(
             'NO_PROXY',
             `The rule ${JSON.stringify(rule.name)} blocks this request.`,
             { details: { ruleId: rule.id } },
           );
-        }
         if (action.type === 'use-proxy') choice.proxyId ??= action.proxyId;
         if (action.type === 'use-region') choice.region ??= action.region;
         if (action.type === 'use-protocol') choice.protocol ??= action.protocol;
@@ -273,5 +272,5 @@ function hostOf(url: string | undefined): string | undefined {
   if (url === undefined) return undefined;
   const parsed = URL.canParse(url) ? new URL(url).hostname : '';
   if (parsed !== '') return parsed;
-  throw new ProxyVaultError('INVALID_INPUT', 'url must be an absolute URL with a host.');
+  throw invalidInput('url must be an absolute URL with a host.');
 }

@@ -82,9 +82,10 @@ interface Stored {
 }
 
 type WithLogin = { proxy: ProxyConfig; login: Login | null };
+type Read = WithLogin | { leftOut: string };
 
 /** One credential that cannot be read leaves out its proxy, and takes no other with it. */
-function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: string } {
+function readLogin(proxy: ProxyConfig, stored: Stored): Read {
   try {
     return stored.reveal ? withLogin(proxy, stored) : { proxy, login: maskedLogin(proxy, stored) };
   } catch (error) {
@@ -94,17 +95,13 @@ function readLogin(proxy: ProxyConfig, stored: Stored): WithLogin | { leftOut: s
 }
 
 /** An export reads back to as many proxies as it has. A masked login tells nothing, and is not read back. */
-function notRepeated(
-  read: WithLogin | { leftOut: string },
-  { reveal }: Stored,
-  repeats: Repeats,
-): WithLogin | { leftOut: string } {
+function notRepeated(read: Read, { reveal }: Stored, repeats: Repeats): Read {
   if ('leftOut' in read || (read.login !== null && !reveal)) return read;
   const twin = repeats.find(read.proxy, read.login);
   return twin === null ? read : { leftOut: `it has the address and login of ${twin}: remove one of them` };
 }
 
-/** Stands for what the formatter masks: it shows only that something secret is stored, so nothing is decrypted. */
+/** A login for the formatter to mask: it shows only that something secret is stored, so nothing is decrypted. */
 function maskedLogin({ id }: ProxyConfig, { credentials }: Stored): Login | null {
   return credentials.exists(id)
     ? { username: 'x', password: 'x', rotateUrl: 'https://masked.invalid/' }

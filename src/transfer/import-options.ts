@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
 import type { ParseOptions } from '../lists/index.ts';
 import { assertParseOptions } from '../lists/options.ts';
+import { invalidInput } from '../model/validation.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 
@@ -35,7 +35,7 @@ export interface ImportListOptions extends ParseOptions {
   force?: boolean | undefined;
   /** Say what would be done and change nothing. */
   dryRun?: boolean | undefined;
-  /** Commit after every so many proxies, and not once for all: what was stored survives, and a repeat completes it. */
+  /** Commit after every this many proxies instead of once at the end: what was stored survives, and a repeat completes it. */
   batch?: number | undefined;
   onProgress?: ((progress: ImportProgress) => void) | undefined;
   /** Called before a sync is stopped, with what it would remove. */
@@ -45,12 +45,8 @@ export interface ImportListOptions extends ParseOptions {
 }
 
 /** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
-export function limitOf({
-  sync,
-  force,
-  maxRemove,
-}: ImportListOptions): { most: MaxRemove | undefined } | null {
-  return sync && !force ? { most: maxRemove } : null;
+export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemove | undefined | null {
+  return sync && !force ? maxRemove : null;
 }
 
 export function assertImportOptions(options: ImportListOptions): void {
@@ -58,10 +54,6 @@ export function assertImportOptions(options: ImportListOptions): void {
   const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);
   if (sync && tag === undefined)
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'A sync needs a tag: it removes what left the list of that tag.',
-    );
-  if (!Number.isSafeInteger(batch) || batch < 1)
-    throw new ProxyVaultError('INVALID_INPUT', 'batch must be a whole number from 1.');
+    throw invalidInput('A sync needs a tag: it removes what left the list of that tag.');
+  if (!Number.isSafeInteger(batch) || batch < 1) throw invalidInput('batch must be a whole number from 1.');
 }

@@ -1,6 +1,6 @@
 import type { ImportSummary } from '../database/repositories/index.ts';
-import { ProxyVaultError } from '../errors.ts';
 import type { ListVerdict, RefusalCode } from '../lists/index.ts';
+import { invalidInput } from '../model/validation.ts';
 import type { Removal } from './removal.ts';
 
 /** How many rejections are kept; `onRefused` gets all. */
@@ -23,7 +23,7 @@ export interface Refusal {
   text: string;
 }
 
-/** Where a proxy with a note stands. */
+/** The line of a proxy with a note. */
 export interface NotePlace {
   /** The name of the list, where there are several. */
   file?: string;
@@ -109,8 +109,7 @@ export class VerdictCounter {
   assertNotEmpty(): void {
     if (this.proxies > 0 || this.#rejected > this.#emptyLists) return;
     const what = this.#emptyLists < 2 ? 'The list' : `Each of the ${this.#emptyLists} lists`;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       `${what} ${emptiness(this.lines)}, so there is nothing to import. If it was downloaded, check the download.`,
     );
   }

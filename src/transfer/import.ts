@@ -4,6 +4,7 @@ import { Turns } from '../database/turns.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { Spool } from '../files/spool.ts';
 import { type ListedProxy, type ListSource, parseProxyList } from '../lists/index.ts';
+import { invalidInput } from '../model/validation.ts';
 import { assertImportOptions, type ImportListOptions, limitOf } from './import-options.ts';
 import { type ImportResult, VerdictCounter } from './import-result.ts';
 import { LineNumbers } from './line-numbers.ts';
@@ -114,8 +115,7 @@ function assertSyncable(
   const where = first
     ? ` (${first.file === undefined ? '' : `${first.file}, `}line ${first.line}: ${first.reason})`
     : '';
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     `The list ${what}${where}, so a sync would remove what it should keep. Nothing was changed. Fix the list, or force the sync (--force).`,
   );
 }

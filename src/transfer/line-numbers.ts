@@ -12,7 +12,7 @@ export class LineNumbers {
     this.#lines.push(line);
   }
 
-  /** Where the proxy with this index stands. */
+  /** The line of the proxy with this index, and the name of its list. */
   placeOf(index: number): { line: number; name: string | undefined } | null {
     const line = this.#lines[index];
     if (line === undefined) return null;

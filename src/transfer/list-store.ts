@@ -116,16 +116,16 @@ export class ListStore {
     tag: { name: string; importId: string },
     before: number,
   ): Steps<'sync', void> {
-    const limit = limitOf(this.#options);
-    const most = limit ? limit.most : '100%';
-    const removal = yield* findRemoval(tags, tag, { of: this.#tagged ?? 0, limit: most });
+    const asked = limitOf(this.#options);
+    const limit = asked === null ? '100%' : asked;
+    const removal = yield* findRemoval(tags, tag, { of: this.#tagged ?? 0, limit });
     if (removal.stopped && !this.#options.dryRun) {
       this.#options.onStopped?.(removal);
       const outcome =
         before === 0
           ? 'Nothing was changed.'
           : `Nothing was removed; the ${before} proxies of earlier batches stay stored.`;
-      throw stoppedError(removal, { tag: tag.name, limit: most, outcome });
+      throw stoppedError(removal, { tag: tag.name, limit, outcome });
     }
     this.removal = removal;
     this.summary.removed = yield* tags.removeOthersSteps(tag.name, tag.importId);

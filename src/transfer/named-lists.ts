@@ -1,6 +1,6 @@
-import { ProxyVaultError } from '../errors.ts';
 import { type ListSource, parseProxyLine } from '../lists/index.ts';
 import { assertListSource, assertNoPath } from '../lists/source.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /** A list with the name under which its refusals are reported. */
 export interface NamedList {
@@ -19,9 +19,7 @@ export function listsOf(source: unknown): readonly List[] {
   if (!Array.isArray(source) || !source.some(isNamed)) return [requireList({ name: undefined, source })];
   return source.map((list: unknown, index) => {
     if (isNamed(list)) return requireList(list);
-    throw new ProxyVaultError('INVALID_INPUT', `The list at index ${index} has no name and source.`, {
-      details: { index },
-    });
+    throw invalidInput(`The list at index ${index} has no name and source.`, { index });
   });
 }
 
@@ -41,8 +39,7 @@ function assertNoDownload(source: ListSource): void {
   const verdict = parseProxyLine(text);
   if ((pathname === '/' && search === '') || verdict.kind !== 'refused') return;
   if (verdict.code !== 'missing-port' && verdict.code !== 'trailing-text') return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     'The list is a URL, and an import downloads nothing: fetch it, check that this worked, and give its text.',
   );
 }

@@ -1,6 +1,7 @@
 import { type Steps, step } from '../database/drivers/driver.ts';
 import type { LeavingCount, LeavingProxy, ProxyTagsRepository } from '../database/repositories/index.ts';
-import { ProxyVaultError } from '../errors.ts';
+import type { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /** The most that a sync may remove: a number of proxies, or a share of those that have the tag. */
 export type MaxRemove = number | `${number}%`;
@@ -33,10 +34,7 @@ export function parseMaxRemove(text: string): MaxRemove | null {
 /** @throws INVALID_INPUT for what is neither a whole number from 0 nor a share from 0% to 100%. */
 export function assertMaxRemove(limit: unknown): void {
   if (limit !== undefined && !isMaxRemove(limit))
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'maxRemove must be a whole number of proxies, or a share from "0%" to "100%".',
-    );
+    throw invalidInput('maxRemove must be a whole number of proxies, or a share from "0%" to "100%".');
 }
 
 function isMaxRemove(limit: unknown): limit is MaxRemove {
@@ -78,10 +76,9 @@ export function stoppedError(
       : `The limit is ${limit}`;
   const kept = leaving - removed;
   const others = kept === 0 ? '' : ` (${kept} of them have another tag and stay in the pool)`;
-  return new ProxyVaultError(
-    'INVALID_INPUT',
+  return invalidInput(
     `The sync was stopped: it would remove ${leaving} of the ${of} proxies that have the tag${others}. ${allowed}. ${outcome} ` +
       'Check the list. If it is right, allow more with --max-remove 100% or --force (in the library, `maxRemove` or `force`).',
-    { details: { tag, of, leaving, removed } },
+    { tag, of, leaving, removed },
   );
 }

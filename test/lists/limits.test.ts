@@ -151,6 +151,7 @@ describe('a member of a record that has a limit', () => {
     ['timeout', '1.2s', 1200],
     ['timeout', '5 ms', 5],
     ['timeout', '5 min', null],
+    ['timeout', '5 constructor', null],
     ['timeout', 'fast', null],
     ['timeout', '-', undefined],
     ['timeout (s)', 12, 12_000],

@@ -70,20 +70,17 @@ export function readAnnotation(text: string): Annotation | null {
   const known = KNOWN.get(text);
   if (known) return known;
   const annotation = readParts(text);
-  if (annotation) remember(text, annotation);
+  if (annotation === null) return null;
+  // Lists repeat the same few annotations. Only such are kept, since other text may be a login.
+  if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
+  KNOWN.set(text, annotation);
   return annotation;
 }
 
-/** An annotation that the caller may change. */
-export function copyOf(annotation: Annotation): Annotation {
-  const { geolocation } = annotation;
-  return geolocation ? { ...annotation, geolocation: { ...geolocation } } : annotation;
-}
-
-/** Lists repeat the same few annotations. Only such are kept, since other text may be a login. */
-function remember(text: string, annotation: Annotation): void {
-  if (KNOWN.size >= MOST_KNOWN) KNOWN.clear();
-  KNOWN.set(text, annotation);
+/** What an annotation says of a proxy, as a copy that the caller may change. */
+export function saidBy({ isPartly, ...said }: Annotation): Omit<Annotation, 'isPartly'> & { note?: string } {
+  if (said.geolocation) said.geolocation = { ...said.geolocation };
+  return isPartly ? { ...said, note: 'a part of the annotation after the proxy was ignored' } : said;
 }
 
 function readParts(text: string): Annotation | null {

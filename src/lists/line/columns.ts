@@ -1,11 +1,11 @@
 import { isIPv6 } from 'node:net';
 
 import { parsePort } from '../../model/host.ts';
-import { type Piece, readAddress, toAddress } from '../parts/address.ts';
+import { type Endpoint, type Piece, readAddress, requirePort, toAddress } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { namesProtocol, type Scheme, schemesNamed } from '../parts/scheme.ts';
 import type { ListedProxy } from '../verdicts.ts';
-import { copyOf, countryNamed, isAnnotation, readAnnotation } from './annotation.ts';
+import { countryNamed, isAnnotation, readAnnotation, saidBy } from './annotation.ts';
 import { assertCertain, doubtful } from './certain-login.ts';
 
 /** A proxy without its protocol, and the protocols that are named beside it. */
@@ -38,7 +38,7 @@ export function readSeparated({ text, at }: Piece, separator: string): Columns {
   const address = toAddress(host, parsePort(port) ?? 0);
   // A word and a number are prose.
   if (!address?.isSure) throw proseOrHost(text, at);
-  assertPort(port, at);
+  requirePort(port, at);
   return readAfter({ host: address.host, port: address.port }, tail === '' ? [] : [tail], at);
 }
 
@@ -61,34 +61,17 @@ export function readCells(given: readonly string[], at = 0): Columns {
   return { ...proxy, schemes: [...(first ?? []), ...schemes] };
 }
 
-function requireEndpoint(
-  host: string,
-  port: string,
-  hasMore: boolean,
-  at: number,
-): { host: string; port: number } {
+function requireEndpoint(host: string, port: string, hasMore: boolean, at: number): Endpoint {
   const address = toAddress(host, 1);
   const isProse = !hasMore && address?.isSure === false;
   if (!address || isProse || parsePort(port) === null) throw wrongCells(host, port, at);
-  return { host: address.host, port: assertPort(port, at) };
+  return { host: address.host, port: requirePort(port, at) };
 }
 
-function readAfter(
-  endpoint: { host: string; port: number },
-  cells: readonly string[],
-  at: number,
-  mayBeLogin = true,
-): Columns {
+function readAfter(endpoint: Endpoint, cells: readonly string[], at: number, mayBeLogin = true): Columns {
   const annotation = readAnnotation(cells.map((cell) => cell.trim()).join(' | '));
   const isCertain = cells.length < 2 || cells.some((cell) => isAnnotation(cell) && !isNumber(cell));
-  if (annotation && isCertain && !isWordAndNumber(cells)) {
-    const { isPartly, ...said } = copyOf(annotation);
-    return {
-      ...endpoint,
-      ...said,
-      ...(isPartly ? { note: 'a part of the annotation after the proxy was ignored' } : {}),
-    };
-  }
+  if (annotation && isCertain && !isWordAndNumber(cells)) return { ...endpoint, ...saidBy(annotation) };
   const schemes = cells.map((cell) => schemesNamed(cell.trim()));
   const [username = '', password = '', ...more] = cells.filter((_, index) => schemes[index] === null);
   if (!mayBeLogin || more.length > 0 || !isLogin(username, password))
@@ -128,12 +111,6 @@ function isWordAndNumber([word = '', number = '', ...more]: readonly string[]): 
 
 function isNumber(cell: string): boolean {
   return /^\s*\d+(?:\.\d+)?\s*$/.test(cell);
-}
-
-function assertPort(text: string, at: number): number {
-  const port = parsePort(text);
-  if (port === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
-  return port;
 }
 
 function wrongCells(host: string, port: string, at: number): Refused {

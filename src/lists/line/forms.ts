@@ -25,9 +25,9 @@ export interface Reading extends Address {
 
 export interface ReadingOptions {
   /** After a scheme: the login is before the @, if the line can be read so. */
-  isUrl?: boolean;
+  isUrl: boolean;
   /** The form that the user named: then a blank or a separator is a part of the login. */
-  form?: LineForm | undefined;
+  form: LineForm | undefined;
 }
 
 type Reader = (text: string, isNamed: boolean) => Reading | null;
@@ -51,7 +51,7 @@ const LOGIN_END = new RegExp(
  *
  * @throws Refused (ambiguous), with the forms named, if several hold.
  */
-export function readForms({ text, at }: Piece, { isUrl = false, form }: ReadingOptions): Reading | null {
+export function readForms({ text, at }: Piece, { isUrl, form }: ReadingOptions): Reading | null {
   if (form !== undefined) return READERS[form](text, true);
   const held = LINE_FORMS.map((each) => READERS[each](text, false)).filter((reading) => reading !== null);
   // RFC 3986, section 3.2.1: in a URL the login is before the @.
@@ -60,13 +60,12 @@ export function readForms({ text, at }: Piece, { isUrl = false, form }: ReadingO
   const [only, ...others] = sure.length > 0 ? sure : readings;
   if (only === undefined) return null;
   if (others.length > 0) throw ambiguous([only, ...others], at);
-  if (only.form === 'user:pass:host:port' && !only.isSure) {
+  if (only.form === 'user:pass:host:port' && !only.isSure)
     throw new Refused(
       'not-a-proxy',
       'this may be user:pass:host:port with a host of one word: name that form with --format',
       at,
     );
-  }
   return only;
 }
 

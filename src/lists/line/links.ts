@@ -1,5 +1,4 @@
-import { parsePort } from '../../model/host.ts';
-import { type Piece, toAddress } from '../parts/address.ts';
+import { joinAddress, type Piece } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { decodePercent } from '../parts/url.ts';
 import type { ListedProxy } from '../verdicts.ts';
@@ -32,16 +31,8 @@ export function readLink({ text, at }: Piece): ListedProxy | null {
   const { server = '', port = '', user = '', pass = '' } = Object.fromEntries(values);
   if (server === '') throw new Refused('not-a-proxy', 'the link has no server', at);
   if (port === '') throw new Refused('missing-port', 'there is no port, and none is assumed', at);
-  const number = parsePort(port);
-  if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
-  const address = toAddress(server, number);
-  if (!address) throw new Refused('bad-host', 'the server is neither an IP address nor a name', at);
-  return {
-    protocol: 'socks5',
-    host: address.host,
-    port: number,
-    ...(user === '' && pass === '' ? {} : { username: user, password: pass }),
-  };
+  const login = user === '' && pass === '' ? {} : { username: user, password: pass };
+  return { protocol: 'socks5', ...joinAddress(server, port, at, 'server'), ...login };
 }
 
 function valuesOf(query: string, at: number): Map<string, string> {

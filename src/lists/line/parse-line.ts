@@ -1,5 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import { isPrivateHost } from '../../model/private-host.ts';
+import { invalidInput } from '../../model/validation.ts';
 import {
   assertParseOptions,
   LINE_FORMS,
@@ -9,7 +9,7 @@ import {
 } from '../options.ts';
 import { assertBracketed, type Piece } from '../parts/address.ts';
 import { assertCredentials } from '../parts/credentials.ts';
-import { Refused, refusalOf, verdictOf, verdictsOf } from '../parts/refused.ts';
+import { Refused, refused, verdictOf, verdictsOf } from '../parts/refused.ts';
 import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from '../parts/scheme.ts';
 import { placeholdersOf } from '../parts/template.ts';
 import { decodePercent } from '../parts/url.ts';
@@ -18,7 +18,7 @@ import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 import { unquote, unwrap, withoutInvisible } from './around.ts';
 import { assertCertain } from './certain-login.ts';
 import { type Columns, readCells, readSeparated, separatorOf } from './columns.ts';
-import { type Reading, readForms, readPlain } from './forms.ts';
+import { type Reading, type ReadingOptions, readForms, readPlain } from './forms.ts';
 import { readLink } from './links.ts';
 import { readPlainLine } from './plain-line.ts';
 import { readSeveral } from './several.ts';
@@ -36,13 +36,11 @@ const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
  * @throws INVALID_INPUT for what is no text, and for an option outside its range.
  */
 export function parseProxyLine(line: string, options: ParseOptions = {}): LineVerdict {
-  if (typeof line !== 'string')
-    throw new ProxyVaultError('INVALID_INPUT', `A line must be a text; this is ${kindOf(line)}.`);
+  if (typeof line !== 'string') throw invalidInput(`A line must be a text; this is ${kindOf(line)}.`);
   assertParseOptions(options);
   const [verdict, ...others] = readProxyLine(line, options);
   if (verdict && others.length === 0) return verdict;
-  const reason = 'the line has several proxies: import it as a list, or give each a line';
-  return { kind: 'refused', code: 'ambiguous', reason, column: 1 };
+  return refused('ambiguous', 'the line has several proxies: import it as a list, or give each a line');
 }
 
 /** The verdicts on one line: several if it has several proxies, or one that speaks several protocols. */
@@ -57,11 +55,12 @@ export function readProxyLine(line: string, options: ParseOptions = {}): LineVer
   const verdicts = readOne({ text, at: line.indexOf(text[0] ?? '') }, options);
   const several = formOf(options.format) === undefined ? readSeveral(text, options, read) : null;
   if (several && verdicts.some(isSeparated))
-    return [refusalOf(new Refused('ambiguous', 'this reads as one proxy, and as several'))];
+    return [refused('ambiguous', 'this reads as one proxy, and as several')];
   const found = several ?? verdicts;
   // An invisible character inside a login may be a part of it.
-  if (line.includes(text) || !found.some(hasLogin)) return found;
-  return [refusalOf(new Refused('ambiguous', 'an invisible character stands inside the line: remove it'))];
+  const hasLogin = found.some((each) => each.kind === 'proxy' && each.proxy.username !== undefined);
+  if (line.includes(text) || !hasLogin) return found;
+  return [refused('ambiguous', 'an invisible character stands inside the line: remove it')];
 }
 
 /** The verdict on the cells of a proxy without a header. */
@@ -72,7 +71,8 @@ export function readUnnamedCells(cells: readonly string[], options: ParseOptions
 /** The verdict on a proxy that was read: what is worth a note, or the rejection of its login. */
 export function acceptProxy(proxy: ListedProxy, notes: readonly (string | undefined)[]): LineVerdict {
   assertCredentials(proxy);
-  const all = [...notes, loginNote(proxy), privateNote(proxy), templateNote(proxy)];
+  const privateNote = isPrivateHost(proxy.host) ? 'the address is private or of this machine' : undefined;
+  const all = [...notes, loginNote(proxy), privateNote, templateNote(proxy)];
   return { kind: 'proxy', proxy, notes: all.filter((note) => note !== undefined) };
 }
 
@@ -86,7 +86,7 @@ function readOne(line: Piece, options: ParseOptions): LineVerdict[] {
     const scheme = name === undefined ? null : requireScheme(name, rest.at);
     const body = { text: rest.text.slice(prefix.length), at: rest.at + prefix.length };
     const explicit = schemesOfLine(scheme && [scheme], schemes);
-    return accept(readRest(body, scheme !== null, form), explicit, options);
+    return accept(readRest(body, { isUrl: scheme !== null, form }), explicit, options);
   });
 }
 
@@ -95,31 +95,26 @@ function accept(
   explicit: readonly Scheme[] | null,
   options: ParseOptions,
 ): LineVerdict[] {
-  return (schemesOfLine(explicit, schemes) ?? [unnamedScheme(options)]).map(
-    ({ note: schemeNote, ...named }) =>
-      verdictOf(() => acceptProxy({ ...named, ...proxy }, [schemeNote, note])),
+  const all = schemesOfLine(explicit, schemes) ?? [unnamedScheme(options)];
+  return all.map(({ note: schemeNote, ...named }) =>
+    verdictOf(() => acceptProxy({ ...named, ...proxy }, [schemeNote, note])),
   );
 }
 
-function readRest(rest: Piece, isUrl: boolean, form: LineForm | undefined): Columns {
+function readRest(rest: Piece, how: ReadingOptions): Columns {
   assertBracketed(rest);
-  const blank = form === undefined ? rest.text.search(/\s/) : -1;
+  const blank = how.form === undefined ? rest.text.search(/\s/) : -1;
   const head = blank === -1 ? rest : { ...rest, text: rest.text.slice(0, blank) };
-  if (ENDPOINT.test(head.text)) return finish(readPlain(head), rest, isUrl, form);
-  const reading = readForms(head, { isUrl, form });
+  if (ENDPOINT.test(head.text)) return finish(readPlain(head), rest, how);
+  const reading = readForms(head, how);
   if (reading === null) {
     const separator = separatorOf(rest.text);
     if (separator !== null) return readSeparated(rest, separator);
   }
-  return finish(reading ?? readPlain(rest), rest, isUrl, form);
+  return finish(reading ?? readPlain(rest), rest, how);
 }
 
-function finish(
-  { host, port, ...read }: Reading,
-  rest: Piece,
-  isUrl: boolean,
-  form: LineForm | undefined,
-): Columns {
+function finish({ host, port, ...read }: Reading, rest: Piece, { isUrl, form }: ReadingOptions): Columns {
   const { username, password, loginAt, end } = read;
   const tail = { text: rest.text.slice(end), at: rest.at + end };
   if (read.form === 'host:port') return { host, port, schemes: [], ...readTail(tail, 'address', isUrl) };
@@ -141,10 +136,6 @@ function formOf(format: ListFormat | undefined): LineForm | undefined {
   return LINE_FORMS.find((form) => form === format);
 }
 
-function hasLogin(verdict: LineVerdict): boolean {
-  return verdict.kind === 'proxy' && verdict.proxy.username !== undefined;
-}
-
 /** Whether a separator of proxies is in the login. */
 function isSeparated(verdict: LineVerdict): boolean {
   return verdict.kind === 'proxy' && /[\s,;|]/.test(`${verdict.proxy.username}${verdict.proxy.password}`);
@@ -154,10 +145,6 @@ function isSeparated(verdict: LineVerdict): boolean {
 export function loginNote({ username, password }: ListedProxy): string | undefined {
   if (username === '' && password !== '') return 'a password stands without a username';
   return username !== undefined && password === '' ? 'a username stands without a password' : undefined;
-}
-
-function privateNote({ host }: ListedProxy): string | undefined {
-  return isPrivateHost(host) ? 'the address is private or of this machine' : undefined;
 }
 
 function templateNote({ username = '', password = '' }: ListedProxy): string | undefined {

@@ -1,6 +1,8 @@
 import type { ParseOptions } from '../options.ts';
 import type { LineVerdict } from '../verdicts.ts';
 
+type ReadPiece = (text: string, options: ParseOptions) => LineVerdict[];
+
 /** The separators between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
@@ -8,11 +10,7 @@ const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
  * The proxies of a line that is nothing but proxies, each of which reads by itself with an address that is surely one;
  * null if it is something else.
  */
-export function readSeveral(
-  text: string,
-  options: ParseOptions,
-  read: (text: string, options: ParseOptions) => LineVerdict[],
-): LineVerdict[] | null {
+export function readSeveral(text: string, options: ParseOptions, read: ReadPiece): LineVerdict[] | null {
   if (!hasTwoPorts(text)) return null;
   for (const separator of SEPARATORS) {
     const pieces = text
@@ -33,11 +31,7 @@ function hasTwoPorts(text: string): boolean {
   return separator !== -1 && /:\d/.test(text.slice(first + separator));
 }
 
-function readAll(
-  pieces: readonly string[],
-  options: ParseOptions,
-  read: (text: string, options: ParseOptions) => LineVerdict[],
-): LineVerdict[] | null {
+function readAll(pieces: readonly string[], options: ParseOptions, read: ReadPiece): LineVerdict[] | null {
   const all: LineVerdict[] = [];
   for (const piece of pieces) {
     const verdicts = read(piece, options);

@@ -1,11 +1,11 @@
 import { MAX_NAME } from '../../model/proxy.ts';
+import { webUrlProblem } from '../../model/web-url.ts';
 import { type Piece, readAddress } from '../parts/address.ts';
 import { Refused } from '../parts/refused.ts';
 import { isUnsupported, requireSchemes, type Scheme, schemesNamed } from '../parts/scheme.ts';
 import { decodePercent } from '../parts/url.ts';
 import type { ListedProxy } from '../verdicts.ts';
-import { copyOf, hasProtocol, readAnnotation } from './annotation.ts';
-import { isRotateUrl } from './rotate-url.ts';
+import { hasProtocol, readAnnotation, saidBy } from './annotation.ts';
 
 /** The text after a proxy. */
 export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latency' | 'rotateUrl'> {
@@ -135,9 +135,14 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
-/** Whether a text is a change-IP URL without characters after which another word may follow. */
+/**
+ * Whether a text is a URL at its provider that changes the exit address when it is requested, without characters after which
+ * another word may follow. It has a path or query, since a bare address may be another proxy.
+ */
 function isWholeUrl(url: string): boolean {
-  return !/[^!-~]|[[\]()<>,;]/.test(url) && isRotateUrl(url);
+  if (/[^!-~]|["[\\\]()<>,;^`{|}]/.test(url) || webUrlProblem(url) !== null) return false;
+  const { pathname, search } = new URL(url);
+  return pathname !== '/' || search !== '';
 }
 
 function readWords({ text, at }: Piece, after: After): Tail {
@@ -147,8 +152,7 @@ function readWords({ text, at }: Piece, after: After): Tail {
   // A mark after a password may be a part of it.
   if (annotation === null || isLone || (after === 'password' && text !== '' && !/\p{L}{2}/u.test(text)))
     throw unknownTail(at, after);
-  const { isPartly, ...said } = copyOf(annotation);
-  return isPartly ? { ...said, note: 'a part of the annotation after the proxy was ignored' } : said;
+  return saidBy(annotation);
 }
 
 function unknownTail(at: number, after: After): Refused {

@@ -12,9 +12,12 @@ export interface Piece {
   at: number;
 }
 
-export interface Address {
+export interface Endpoint {
   host: string;
   port: number;
+}
+
+export interface Address extends Endpoint {
   /** An IP address or a dotted name; a single word may be a username too. */
   isSure: boolean;
 }
@@ -63,13 +66,27 @@ export function requireAddress(address: Piece): Address {
 /** An IPv6 address without brackets: nobody can tell its port from its last group. @throws Refused (ambiguous). */
 export function assertBracketed({ text, at }: Piece): void {
   if (!/^[\da-f]*:[\da-f]*:[\da-f.:]*$/i.test(text)) return;
-  if (isIPv6(text) || isIPv6(text.slice(0, text.lastIndexOf(':')))) {
+  if (isIPv6(text) || isIPv6(text.slice(0, text.lastIndexOf(':'))))
     throw new Refused(
       'ambiguous',
       'an IPv6 address needs brackets, since its port cannot be told from it: [2001:db8::1]:8080',
       at,
     );
-  }
+}
+
+/** A host and a port that are apart. @throws Refused (bad-port, bad-host), with `what` in place of the host. */
+export function joinAddress(host: string, port: string, at = 0, what = 'host'): Endpoint {
+  const number = requirePort(port, at);
+  const address = toAddress(host, number);
+  if (address) return { host: address.host, port: number };
+  throw new Refused('bad-host', `the ${what} is neither an IP address nor a name`, at);
+}
+
+/** @throws Refused (bad-port). */
+export function requirePort(text: string, at = 0): number {
+  const port = parsePort(text);
+  if (port !== null) return port;
+  throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
 }
 
 /** Where the host ends: after the bracket of IPv6, else before the first colon. */

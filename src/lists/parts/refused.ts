@@ -35,3 +35,8 @@ export function refusalOf(error: unknown): LineVerdict {
   if (!(error instanceof Refused)) throw error;
   return { kind: 'refused', code: error.code, reason: error.message, column: error.at + 1 };
 }
+
+/** The rejection of a whole line or record. */
+export function refused(code: RefusalCode, reason: string): LineVerdict {
+  return { kind: 'refused', code, reason, column: 1 };
+}

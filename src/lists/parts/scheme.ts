@@ -30,52 +30,25 @@ const TUNNELS: Scheme = { protocol: 'http', note: 'HTTP/HTTPS was read as http, 
 /** What lists write for a scheme, in lower case without blanks, `-` and `_`. */
 const WORDS: ReadonlyMap<string, readonly Scheme[]> = new Map<string, readonly Scheme[]>([
   ...[...SCHEMES].map(([name, scheme]) => [name, [scheme]] as const),
-  ...[
-    'http(s)',
-    'http/https',
-    'https/http',
-    'http/s',
-    'http+https',
-    'http&https',
-    'http|https',
-    'http,https',
-  ].map((name) => [name, [TUNNELS]] as const),
+  ...'http(s) http/https https/http http/s http+https http&https http|https http,https'
+    .split(' ')
+    .map((name) => [name, [TUNNELS]] as const),
   ['socksv4', [SOCKS4]],
   ['socksv5', [SOCKS5]],
   ['sock4', [SOCKS4]],
   ['sock5', [SOCKS5]],
-  ...[
-    'socks4/5',
-    'socks4/socks5',
-    'socks5/socks4',
-    'socks4+socks5',
-    'socks4,socks5',
-    'socks4|socks5',
-    'socks4&5',
-  ].map((name) => [name, [SOCKS4, SOCKS5]] as const),
+  ...'socks4/5 socks4/socks5 socks5/socks4 socks4+socks5 socks4,socks5 socks4|socks5 socks4&5'
+    .split(' ')
+    .map((name) => [name, [SOCKS4, SOCKS5]] as const),
 ]);
 
 /** The longest word of `WORDS` with blanks and an ending such as ` proxy`. */
 const MAX_WORD = 32;
 
 /** Proxies of another kind, which are rejected by name. */
-const FOREIGN = new Set([
-  'ss',
-  'ssr',
-  'vmess',
-  'vless',
-  'trojan',
-  'hysteria',
-  'hysteria2',
-  'hy2',
-  'tuic',
-  'wireguard',
-  'snell',
-  'ssh',
-  'anytls',
-  'direct',
-  'raw',
-]);
+const FOREIGN = new Set(
+  'ss ssr vmess vless trojan hysteria hysteria2 hy2 tuic wireguard snell ssh anytls direct raw'.split(' '),
+);
 
 /** The protocol that a URL scheme names, in any case; null for any other word. */
 export function schemeOf(name: string): Scheme | null {

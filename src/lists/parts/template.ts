@@ -1,5 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import type { Login } from '../../model/login.ts';
+import { invalidInput } from '../../model/validation.ts';
 
 /** What is filled in where a login is a template, such as `user-country-{country}-session-{session}`. */
 export interface TemplateValues {
@@ -35,5 +35,5 @@ export function fillTemplate(login: Credentials, values: TemplateValues): Creden
 
 function requireValue(name: string, value: string | number | undefined): string {
   if (value !== undefined && value !== '') return String(value);
-  throw new ProxyVaultError('INVALID_INPUT', `The login is a template with {${name}}: give a ${name}.`);
+  throw invalidInput(`The login is a template with {${name}}: give a ${name}.`);
 }

@@ -3,6 +3,7 @@ import { optionsBelow } from '../line/headings.ts';
 import { readProxyLine, readUnnamedCells } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
 import { maskLine } from '../parts/mask.ts';
+import { refused } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import { unescapedCells } from '../record/formulas.ts';
 import { readNamedLine } from '../record/named-line.ts';
@@ -11,7 +12,7 @@ import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
-import { type ListReader, MAX_LINE, placed, tooLong } from './list-reader.ts';
+import { type ListReader, MAX_LINE, placed, placedLine, tooLong } from './list-reader.ts';
 
 const MOST_WAITING = 1000;
 
@@ -43,7 +44,7 @@ export class CsvReader implements ListReader {
     return this.#readLines([...this.#lines.finish()], true);
   }
 
-  *#readLines(pushed: readonly Line[], isEnd = false): Generator<ListVerdict, void, undefined> {
+  *#readLines(pushed: readonly Line[], isEnd = false): Iterable<ListVerdict> {
     if (this.#begun) {
       yield* this.#readRecords(pushed);
       return;
@@ -70,26 +71,23 @@ export class CsvReader implements ListReader {
   }
 
   /** What comes before the header: comments, and lines of which each says what it is. */
-  *#readBanner(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
-    for (const line of lines) {
-      const number = ++this.#count;
-      if (line === null) yield tooLong(number, MAX_LINE);
-      else if (separatorOf(line) !== null || this.#isHeading(line)) yield { kind: 'comment', line: number };
-      else
-        for (const verdict of readProxyLine(line, this.#options))
-          yield placed(verdict, number, (code) => maskLine(line, code));
-    }
+  *#readBanner(lines: readonly Line[]): Iterable<ListVerdict> {
+    for (const line of lines)
+      yield* placedLine(line, ++this.#count, (text) =>
+        separatorOf(text) !== null || this.#isHeading(text)
+          ? [{ kind: 'comment' }]
+          : readProxyLine(text, this.#options),
+      );
   }
 
-  *#readRecords(lines: readonly Line[]): Generator<ListVerdict, void, undefined> {
+  *#readRecords(lines: readonly Line[]): Iterable<ListVerdict> {
     const records = this.#parse(lines.map((line) => line ?? ''));
     for (const [index, line] of lines.entries()) {
       const number = ++this.#count;
       if (line === null) yield tooLong(number, MAX_LINE);
-      else {
+      else
         for (const verdict of this.#verdicts(line, records[index] ?? null))
           yield placed(verdict, number, (code) => maskLine(line, code));
-      }
     }
   }
 
@@ -128,7 +126,7 @@ export class CsvReader implements ListReader {
       return [{ kind: 'comment' }];
     // Spreadsheets end with rows of empty cells.
     if (cells?.every((cell) => cell === '')) return [{ kind: 'blank' }];
-    if (cells === null) return [badRecord('a quote is not closed, or text follows it')];
+    if (cells === null) return [refused('bad-record', 'a quote is not closed, or text follows it')];
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
     if (this.#header) return this.#readNamed(this.#header, cells);
     return cells.length === 1
@@ -148,28 +146,27 @@ export class CsvReader implements ListReader {
       if (cell.trim() === '') return [];
       const schemes = schemesNamed(names[index] ?? '');
       if (schemes) return readNamedLine(cell, schemes, this.#options, { ofTargets: true });
-      return [badRecord('there are more cells than protocols')];
+      return [refused('bad-record', 'there are more cells than protocols')];
     });
     return verdicts.length === 0 ? [{ kind: 'blank' }] : verdicts;
   }
 
   #readNamed({ names, hasHost, delimiter }: CsvHeader, cells: readonly string[]): LineVerdict[] {
-    if (!hasHost) return [badRecord('no column of the header is known as the host: name it host')];
+    if (!hasHost)
+      return [refused('bad-record', 'no column of the header is known as the host: name it host')];
     // Nobody can tell which of columns between blanks is empty.
     if (delimiter === ' ' && cells.length !== names.length)
-      return [badRecord('there are more or fewer words than columns: separate them by commas or tabs')];
+      return [
+        refused('bad-record', 'there are more or fewer words than columns: separate them by commas or tabs'),
+      ];
     if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
-      return [badRecord('there are more cells than the header names')];
+      return [refused('bad-record', 'there are more cells than the header names')];
     return readRecord(
       unescapedCells(names.map((name, index) => [name, cells[index]])),
       this.#options,
       this.#names,
     );
   }
-}
-
-function badRecord(reason: string): LineVerdict {
-  return { kind: 'refused', code: 'bad-record', reason, column: 1 };
 }
 
 /** Whether a line is blank or a comment. A semicolon begins a comment where it does not separate cells. */

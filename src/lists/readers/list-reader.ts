@@ -1,4 +1,4 @@
-import { maskLine } from '../parts/mask.ts';
+import { MASK, maskLine } from '../parts/mask.ts';
 import type { LineVerdict, ListVerdict, RefusalCode } from '../verdicts.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
 
@@ -13,38 +13,39 @@ export interface ListReader {
 /** The longest line of a text; a longer one is rejected and not kept in memory. */
 export const MAX_LINE = 8192;
 
-/** A reader of lines, each of which is read by itself. */
-export class LineReader implements ListReader {
-  readonly #lines: LineSplitter;
-  readonly #most: number;
-  readonly #read: (line: string) => Iterable<LineVerdict>;
-
-  constructor(read: (line: string) => Iterable<LineVerdict>, most = MAX_LINE) {
-    this.#lines = new LineSplitter(most);
-    this.#most = most;
-    this.#read = read;
+/** Reads lines, each of which is read by itself. */
+export function lineReader(read: (line: string) => Iterable<LineVerdict>): ListReader {
+  const lines = new LineSplitter(MAX_LINE);
+  function* readAll(given: Iterable<Line>): Iterable<ListVerdict> {
+    for (const line of given) yield* placedLine(line, lines.count, read);
   }
+  return { push: (text) => readAll(lines.push(text)), finish: () => readAll(lines.finish()) };
+}
 
-  *push(text: string): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.push(text)) yield* this.#verdicts(line);
-  }
-
-  *finish(): Generator<ListVerdict, void, undefined> {
-    for (const line of this.#lines.finish()) yield* this.#verdicts(line);
-  }
-
-  *#verdicts(line: Line): Generator<ListVerdict, void, undefined> {
-    const number = this.#lines.count;
-    if (line === null) yield tooLong(number, this.#most);
-    else
-      for (const verdict of this.#read(line)) yield placed(verdict, number, (code) => maskLine(line, code));
-  }
+/** The verdicts on a line, with its number. */
+export function* placedLine(
+  line: Line,
+  number: number,
+  read: (line: string) => Iterable<LineVerdict>,
+): Iterable<ListVerdict> {
+  if (line === null) yield tooLong(number, MAX_LINE);
+  else for (const verdict of read(line)) yield placed(verdict, number, (code) => maskLine(line, code));
 }
 
 /** A verdict on a line, with its number and, if it is rejected, the masked text. */
 export function placed(verdict: LineVerdict, line: number, mask: (code: RefusalCode) => string): ListVerdict {
   if (verdict.kind === 'refused') return { ...verdict, line, text: mask(verdict.code) };
   return Object.assign(verdict, { line });
+}
+
+/** The rejection of a whole list, or of a part of one, whose text is not shown. */
+export function rejected(code: RefusalCode, reason: string, line = 1, text = MASK): ListVerdict {
+  return { kind: 'refused', code, reason, column: 1, line, text };
+}
+
+/** The rejection of a text that is something else. */
+export function notAList(what: string): ListVerdict {
+  return rejected('not-a-list', `this is no list of proxies: it looks like ${what}`, 1, '');
 }
 
 export function tooLong(line: number, most: number, what = 'line'): ListVerdict {

@@ -1,9 +1,9 @@
 import { readHeadedLines } from '../line/headings.ts';
 import type { ParseOptions } from '../options.ts';
 import { detectFormat } from './detect.ts';
-import { JsonLinesReader, JsonReader } from './json/json-reader.ts';
-import { LineReader, type ListReader } from './list-reader.ts';
-import { ProxychainsReader } from './proxychains.ts';
+import { jsonLinesReader, jsonReader } from './json/json-reader.ts';
+import { type ListReader, lineReader, notAList } from './list-reader.ts';
+import { proxychainsReader } from './proxychains.ts';
 
 /** How much of a list is needed to detect its format, in UTF-16 units. */
 export const HEAD_LENGTH = 65_536;
@@ -16,13 +16,13 @@ export async function openReader(head: string, options: ParseOptions): Promise<L
   const detected = detectFormat(head, options.format ?? 'auto');
   switch (detected.format) {
     case 'text':
-      return new LineReader(readHeadedLines(options));
+      return lineReader(readHeadedLines(options));
     case 'json':
-      return new JsonReader(options);
+      return jsonReader(options);
     case 'json-lines':
-      return new JsonLinesReader(options);
+      return jsonLinesReader(options);
     case 'proxychains':
-      return new ProxychainsReader();
+      return proxychainsReader();
     case 'csv':
       return new (await import('./csv.ts')).CsvReader(options);
     case 'clash':
@@ -30,15 +30,6 @@ export async function openReader(head: string, options: ParseOptions): Promise<L
     case 'proxifier':
       return new (await import('./proxifier.ts')).ProxifierReader(options);
     case 'none':
-      return readNothing(detected.reason);
+      return { push: () => [], finish: () => [notAList(detected.reason)] };
   }
-}
-
-/** A reader of what is no list: one verdict, and the rest is passed over. */
-function readNothing(what: string): ListReader {
-  const reason = `this is no list of proxies: it looks like ${what}`;
-  return {
-    push: () => [],
-    finish: () => [{ kind: 'refused', code: 'not-a-list', reason, column: 1, line: 1, text: '' }],
-  };
 }

@@ -1,8 +1,8 @@
 import type { ParseOptions } from '../options.ts';
-import { MASK } from '../parts/mask.ts';
+import { refused } from '../parts/refused.ts';
 import { maskRecord, readRecord } from '../record/record.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
-import { type ListReader, placed } from './list-reader.ts';
+import { type ListReader, placed, rejected } from './list-reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';
 
 /** What a proxy of a profile says of itself, in its order, and its type. */
@@ -42,29 +42,26 @@ export class ProxifierReader implements ListReader {
     this.#options = options;
   }
 
-  *push(text: string): Generator<ListVerdict, void, undefined> {
+  *push(text: string): Iterable<ListVerdict> {
     if (this.#isOver) return;
     try {
       for (const token of this.#tokens.push(text.replace(/^\uFEFF/, ''))) yield* this.#read(token);
     } catch (error) {
       if (!(error instanceof UnreadXml)) throw error;
       this.#isOver = true;
-      yield rejected(
-        'truncated',
-        `the profile is not read from here on: ${error.message}`,
-        this.#entry?.line ?? 1,
-      );
+      const reason = `the profile is not read from here on: ${error.message}`;
+      yield rejected('truncated', reason, this.#entry?.line);
     }
   }
 
-  *finish(): Generator<ListVerdict, void, undefined> {
+  *finish(): Iterable<ListVerdict> {
     if (this.#isOver) return;
     if (!this.#tokens.isComplete)
-      yield rejected('truncated', 'the profile ends before its tags do: it is cut off', 1);
-    else if (!this.#hasRead) yield rejected('not-a-list', 'this profile of Proxifier has no proxy', 1);
+      yield rejected('truncated', 'the profile ends before its tags do: it is cut off');
+    else if (!this.#hasRead) yield rejected('not-a-list', 'this profile of Proxifier has no proxy');
   }
 
-  *#read(token: XmlToken): Generator<ListVerdict, void, undefined> {
+  *#read(token: XmlToken): Iterable<ListVerdict> {
     if (token.kind === 'text') this.#readText(token.text);
     else if (token.kind === 'open') {
       this.#path.push(token.name);
@@ -92,7 +89,7 @@ export class ProxifierReader implements ListReader {
     this.#entry.values.set(member, (this.#entry.values.get(member) ?? '') + text);
   }
 
-  *#verdicts({ line, type, isLogin, values }: Entry): Generator<ListVerdict, void, undefined> {
+  *#verdicts({ line, type, isLogin, values }: Entry): Iterable<ListVerdict> {
     this.#hasRead = true;
     // Proxifier calls HTTPS what tunnels with CONNECT over plain HTTP.
     const isTunnel = /^https$/i.test(type);
@@ -103,9 +100,7 @@ export class ProxifierReader implements ListReader {
     const password = isLogin ? (values.get('password') ?? '') : '';
     const reason = this.#whyUnreadable(password);
     const verdicts: LineVerdict[] =
-      reason === null
-        ? readRecord(members, this.#options)
-        : [{ kind: 'refused', code: 'bad-credentials', reason, column: 1 }];
+      reason === null ? readRecord(members, this.#options) : [refused('bad-credentials', reason)];
     for (const verdict of verdicts) {
       if (isTunnel && verdict.kind === 'proxy')
         verdict.notes = [...verdict.notes, 'HTTPS of Proxifier was read as http, which tunnels HTTPS too'];
@@ -124,8 +119,4 @@ export class ProxifierReader implements ListReader {
       ? 'the password may be encrypted by Proxifier: if it is not, say <Encryption mode="disabled"/> in the options'
       : null;
   }
-}
-
-function rejected(code: 'truncated' | 'not-a-list', reason: string, line: number): ListVerdict {
-  return placed({ kind: 'refused', code, reason, column: 1 }, line, () => MASK);
 }

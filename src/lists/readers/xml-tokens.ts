@@ -1,8 +1,8 @@
 /** A piece of XML. */
 export type XmlToken =
   | { kind: 'open'; name: string; attributes: Readonly<Record<string, string>>; line: number }
-  | { kind: 'close'; name: string; line: number }
-  | { kind: 'text'; text: string; line: number };
+  | { kind: 'close' }
+  | { kind: 'text'; text: string };
 
 /** XML that is not read: with a DTD, CDATA, other entities, or malformed. */
 export class UnreadXml extends Error {}
@@ -11,7 +11,9 @@ const NAME = String.raw`[A-Za-z_][\w.-]*`;
 const ATTRIBUTE = String.raw`\s+${NAME}\s*=\s*(?:"[^"<]*"|'[^'<]*')`;
 const TAG = new RegExp(String.raw`^(?:<(${NAME})((?:${ATTRIBUTE})*)\s*(\/?)>|<\/(${NAME})\s*>)$`);
 const EACH_ATTRIBUTE = new RegExp(String.raw`(${NAME})\s*=\s*(?:"([^"]*)"|'([^']*)')`, 'g');
-const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const ENTITIES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }),
+);
 /** No tag, comment or text is longer. */
 const MAX_TOKEN = 16_384;
 const MAX_DEPTH = 32;
@@ -54,10 +56,9 @@ export class XmlTokens {
   }
 
   *#read(token: string): Generator<XmlToken, void, undefined> {
-    const line = this.#line;
     if (token.startsWith('<!--') || /^<\?xml\s/.test(token)) return;
     if (!token.startsWith('<')) {
-      if (this.#path.length > 0) yield { kind: 'text', text: decode(token), line };
+      if (this.#path.length > 0) yield { kind: 'text', text: decode(token) };
       else if (token.trim() !== '') throw new UnreadXml('it has a text outside of all tags');
       return;
     }
@@ -65,14 +66,14 @@ export class XmlTokens {
     if (name !== undefined) {
       if (this.#path.push(name) > MAX_DEPTH) throw new UnreadXml('its tags are nested too deep');
       this.#hasRoot = true;
-      yield { kind: 'open', name, attributes: attributesOf(attributes), line };
+      yield { kind: 'open', name, attributes: attributesOf(attributes), line: this.#line };
     }
     const end = closed ?? (slash === '/' ? name : undefined);
     if (name === undefined && closed === undefined)
       throw new UnreadXml('it has a DTD, CDATA, or a malformed tag');
     if (end === undefined) return;
     if (this.#path.pop() !== end) throw new UnreadXml('its tags are not nested');
-    yield { kind: 'close', name: end, line };
+    yield { kind: 'close' };
   }
 }
 
@@ -92,7 +93,7 @@ function attributesOf(text: string): Readonly<Record<string, string>> {
 
 function decode(text: string): string {
   return text.replace(/&([^;&]{0,10};)?/g, (_, entity: string | undefined) => {
-    const decoded = ENTITIES[entity?.slice(0, -1) ?? ''];
+    const decoded = ENTITIES.get(entity?.slice(0, -1) ?? '');
     if (decoded === undefined) throw new UnreadXml('it has an entity that is not one of XML itself');
     return decoded;
   });

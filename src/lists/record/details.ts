@@ -15,11 +15,12 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   const { geolocation, notes: placeNotes } = readGeolocation(fields);
   const notes = [...placeNotes];
   const latency = readResponseTime(fields);
-  const name = readLabel('name', fields.get('name'), MAX_NAME);
-  const region = readLabel('region', fields.get('region'), MAX_REGION);
+  const leftOut: string[] = [];
+  const name = readLabel('name', fields.get('name'), MAX_NAME, leftOut);
+  const region = readLabel('region', fields.get('region'), MAX_REGION, leftOut);
   const proxy: Partial<ListedProxy> = {};
-  if ('text' in name) proxy.name = name.text;
-  if ('text' in region) proxy.region = region.text;
+  if (name !== undefined) proxy.name = name;
+  if (region !== undefined) proxy.region = region;
   if (geolocation !== undefined) proxy.geolocation = geolocation;
   if (typeof latency === 'number') proxy.latency = latency;
   const status = fields.member('status');
@@ -31,24 +32,19 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   if (rotateUrl !== undefined) proxy.rotateUrl = rotateUrl;
   const remoteDns = readRemoteDns(fields, notes);
   if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
-  if ('leftOut' in name) notes.push(name.leftOut);
-  if ('leftOut' in region) notes.push(region.leftOut);
-  if (typeof latency === 'object') notes.push(latency.leftOut);
-  return { proxy, notes };
+  if (typeof latency === 'object') leftOut.push(latency.leftOut);
+  return { proxy, notes: [...notes, ...leftOut] };
 }
 
-function readLabel(
-  what: 'name' | 'region',
-  value: unknown,
-  most: number,
-): { text: string } | { leftOut: string } | Record<never, never> {
-  if (value === undefined) return {};
+function readLabel(what: string, value: unknown, most: number, leftOut: string[]): string | undefined {
+  if (value === undefined) return undefined;
   const text = readText(value, most);
   if (text === undefined)
-    return { leftOut: `the ${what} was left out: it is not a printable text of up to ${most} characters` };
-  return NAME_WITH_LOGIN.test(text)
-    ? { leftOut: `the ${what} was left out: it looks as if it held a login` }
-    : { text };
+    leftOut.push(`the ${what} was left out: it is not a printable text of up to ${most} characters`);
+  else if (NAME_WITH_LOGIN.test(text))
+    leftOut.push(`the ${what} was left out: it looks as if it held a login`);
+  else return text;
+  return undefined;
 }
 
 function readRotateUrl(fields: Fields): string | undefined {

@@ -1,8 +1,7 @@
-import { parsePort } from '../../model/host.ts';
 import { readProxyLine } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
-import { toAddress } from '../parts/address.ts';
-import { Refused, refusalOf } from '../parts/refused.ts';
+import { requirePort, toAddress } from '../parts/address.ts';
+import { Refused, refused } from '../parts/refused.ts';
 import { type Scheme, unnamedScheme } from '../parts/scheme.ts';
 import type { LineVerdict } from '../verdicts.ts';
 import type { Fields, Member } from './fields.ts';
@@ -12,42 +11,40 @@ import { plainText, readFlag, textOf } from './values.ts';
 
 const ROTATE_URL = { field: 'rotateUrl', rank: 0, isLoginLike: false } as const;
 
+/** The members of a record, the protocols that they name, and the options of its list. */
+interface SchemedRecord {
+  fields: Fields;
+  schemes: readonly Scheme[];
+  options: ParseOptions;
+}
+
 /** The proxies of a record without what other members say: from a URL or line, or from host and port. */
-export function readEndpoints(
-  fields: Fields,
-  schemes: readonly Scheme[],
-  options: ParseOptions,
-): LineVerdict[] {
+export function readEndpoints(record: SchemedRecord): LineVerdict[] {
+  const { fields } = record;
   const url = fields.member('url');
   const host = textOf(fields.get('host'));
   const port = fields.get('port');
   if (url !== undefined) {
-    const verdicts = typeof url.value === 'string' ? readUrl(url.value, fields, schemes, options) : [];
+    const verdicts = typeof url.value === 'string' ? readUrl(url.value, record) : [];
     if (verdicts.length > 0) return verdicts;
     setAside(url, fields);
   }
   if (host === undefined) throw new Refused('not-a-proxy', 'the record has no host');
   if (port === undefined || host.includes('://'))
-    return agreeing(readWhole(withPort(host, port), fields, schemes, options), undefined, portOf(port));
-  const number = parsePort(plainText(port).trim());
-  if (number === null) throw new Refused('bad-port', 'the port is not a number from 1 to 65535');
+    return agreeing(readWhole(withPort(host, port), record), undefined, portOf(port));
+  const number = requirePort(plainText(port).trim());
   const address = toAddress(host.trim(), number);
-  if (address) return withSchemes(fields, schemes, options, { host: address.host, port: number });
-  if (/:\d+$/.test(host.trim()))
-    return agreeing(readWhole(host, fields, schemes, options), undefined, number);
+  if (address) return withSchemes(address.host, number, record);
+  if (/:\d+$/.test(host.trim())) return agreeing(readWhole(host, record), undefined, number);
   throw new Refused('bad-host', 'the host is neither an IP address nor a name');
 }
 
 /** The proxies of a URL member; an empty list if it is something else, and the record has host and port beside it. */
-function readUrl(
-  text: string,
-  fields: Fields,
-  schemes: readonly Scheme[],
-  options: ParseOptions,
-): LineVerdict[] {
+function readUrl(text: string, record: SchemedRecord): LineVerdict[] {
+  const { fields } = record;
   const host = textOf(fields.get('host'));
   const port = fields.get('port');
-  const verdicts = readWhole(host === undefined ? withPort(text, port) : text, fields, schemes, options);
+  const verdicts = readWhole(host === undefined ? withPort(text, port) : text, record);
   if (verdicts.every(({ kind }) => kind === 'proxy')) {
     const isWhole = host !== undefined && port !== undefined;
     return agreeing(verdicts, isWhole ? host : undefined, portOf(port));
@@ -58,12 +55,7 @@ function readUrl(
 }
 
 /** Reads a member that holds all of it, as a line does. */
-function readWhole(
-  text: string,
-  fields: Fields,
-  schemes: readonly Scheme[],
-  options: ParseOptions,
-): LineVerdict[] {
+function readWhole(text: string, { fields, schemes, options }: SchemedRecord): LineVerdict[] {
   const isTls = readFlag(fields.get('tls')) === true;
   const named =
     schemes.length > 0 || !isTls || lineNamesProtocol(text, options)
@@ -73,21 +65,16 @@ function readWhole(
   return verdicts.map((verdict) =>
     verdict.kind === 'proxy' || verdict.kind === 'refused'
       ? verdict
-      : refusalOf(new Refused('not-a-proxy', 'the record has no host')),
+      : refused('not-a-proxy', 'the record has no host'),
   );
 }
 
-function withSchemes(
-  fields: Fields,
-  schemes: readonly Scheme[],
-  options: ParseOptions,
-  address: { host: string; port: number },
-): LineVerdict[] {
+function withSchemes(host: string, port: number, { fields, schemes, options }: SchemedRecord): LineVerdict[] {
   const isTls = readFlag(fields.get('tls')) === true;
   const unnamed = (): Scheme => (isTls ? withTls(unnamedScheme(options)) : unnamedScheme(options));
   return (schemes.length > 0 ? schemes : [unnamed()]).map(({ note, ...scheme }) => ({
     kind: 'proxy',
-    proxy: { ...scheme, ...address },
+    proxy: { ...scheme, host, port },
     notes: note === undefined ? [] : [note],
   }));
 }
@@ -105,7 +92,7 @@ function agreeing(
       (address !== null && address.host !== verdict.proxy.host) ||
       (port !== undefined && port !== verdict.proxy.port);
     return isOther
-      ? refusalOf(new Refused('ambiguous', 'the URL and the members beside it name different addresses'))
+      ? refused('ambiguous', 'the URL and the members beside it name different addresses')
       : verdict;
   });
 }

@@ -1,41 +1,8 @@
-/** What a column or member of a record may mean. */
-export type Field =
-  | 'host'
-  | 'port'
-  | 'url'
-  | 'protocol'
-  | 'username'
-  | 'password'
-  | 'login'
-  | 'name'
-  | 'region'
-  | 'status'
-  | 'country'
-  | 'city'
-  | 'area'
-  | 'latitude'
-  | 'longitude'
-  | 'asn'
-  | 'timezone'
-  | 'time'
-  | 'tls'
-  | 'http'
-  | 'https'
-  | 'socks'
-  | 'socks4'
-  | 'socks5'
-  | 'remoteDns'
-  | 'proxyDns'
-  | 'rotateUrl'
-  | 'nested'
-  | 'inner'
-  | 'escaped';
-
 /**
  * The names that lists, providers and tools use, the best first, as {@link plainName} writes them: words of one row are of
  * one language. A name that could mean something else in a list with a login, such as `nombre`, is left out.
  */
-export const NAMES: Record<Field, string> = {
+export const NAMES = {
   host: `entrypoint host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
     serverhost proxyserver ipv4 ipaddr iphost iphostname hostnameip
     ipadresse adresse rechner rechnername hostadresse
@@ -112,6 +79,9 @@ export const NAMES: Record<Field, string> = {
   inner: 'userproxyconfig proxyconfig proxyconfiguration proxysettings proxysetting proxyinfo proxydata',
   escaped: 'escaped',
 };
+
+/** What a column or member of a record may mean. */
+export type Field = keyof typeof NAMES;
 
 /** The change-IP links of mobile proxies: `changeIpLink`, `reset_url`, `proxy_change_ip_url`. */
 export const ROTATE_URL =

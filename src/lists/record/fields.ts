@@ -9,8 +9,6 @@ import {
   UNIT,
 } from './field-names.ts';
 
-export type { Field } from './field-names.ts';
-
 /** What a name means. */
 export interface Meaning {
   field: Field | null;
@@ -21,6 +19,9 @@ export interface Meaning {
   /** Unknown, and it looks as if it held a login. */
   isLoginLike: boolean;
 }
+
+/** The members of a record, each with its name. */
+export type Entries = Iterable<readonly [name: string, value: unknown]>;
 
 /** A member of a record or a cell of a row, with its name. */
 export interface Member {
@@ -68,7 +69,7 @@ export class Fields {
   /** Whether the record says that there is no password. */
   hasEmptyPassword = false;
 
-  constructor(entries: Iterable<readonly [string, unknown]>) {
+  constructor(entries: Entries) {
     for (const [name, value] of entries) {
       if (value === null || value === undefined) continue;
       const meaning = meaningOf(name);
@@ -100,6 +101,9 @@ export class Fields {
     return this.known.filter(({ meaning }) => meaning.field === field);
   }
 }
+
+/** The fields that hold a login or a part of one. */
+export const LOGIN_FIELDS: ReadonlySet<Field | null> = new Set(['username', 'password', 'login'] as const);
 
 /** A record without members. */
 export const NO_FIELDS = new Fields([]);

@@ -1,40 +1,27 @@
 import { type Geolocation, MAX_ASN, MAX_PLACE, MAX_TIME_ZONE } from '../../model/geolocation.ts';
-import { type Field, Fields, NO_FIELDS } from './fields.ts';
+import type { Field } from './field-names.ts';
+import { Fields, NO_FIELDS } from './fields.ts';
 import { isKnown, readKnown, readNumber } from './values.ts';
-
-interface Located {
-  geolocation: Geolocation | undefined;
-  notes: readonly string[];
-}
 
 const CODE = /^[a-z]{2}$/i;
 const NO_CODE = 'the country was left out: it is not a two-letter code';
 
-/** What a level says of one thing; or why it is left out. */
-type Reader = (level: Fields, isRecord: boolean) => string | number | LeftOut | undefined;
+/** Why something is left out. */
 interface LeftOut {
   note: string;
 }
+/** What a level says of one thing. */
+type Reader = (level: Fields, isRecord: boolean) => string | number | LeftOut | undefined;
 const READERS: readonly (readonly [keyof Geolocation, Reader])[] = [
   ['city', (level) => readPlace('city', level.get('city'), MAX_PLACE)],
-  // Beside the host, `region` is the pool's own label.
-  [
-    'region',
-    (level, isRecord) =>
-      readPlace(
-        'region of the exit',
-        level.get('area') ?? (isRecord ? null : level.get('region')),
-        MAX_PLACE,
-      ),
-  ],
+  ['region', readRegion],
   ['latitude', (level) => readNumber(level.get('latitude'), -90, 90)],
   ['longitude', (level) => readNumber(level.get('longitude'), -180, 180)],
   ['asn', (level) => readAsn(level.get('asn'))],
   ['timezone', (level) => readPlace('time zone', level.get('timezone'), MAX_TIME_ZONE)],
 ];
-const NOWHERE: Located = { geolocation: undefined, notes: [] };
 /** The fields of a record that say where the exit is. */
-const PLACES: ReadonlySet<Field | null> = new Set<Field>([
+export const PLACES: ReadonlySet<Field | null> = new Set<Field>([
   ...(['country', 'city', 'area', 'latitude', 'longitude', 'asn', 'timezone', 'nested'] as const),
 ]);
 
@@ -42,8 +29,9 @@ const PLACES: ReadonlySet<Field | null> = new Set<Field>([
  * Where the exit is, from members of the record itself or of one inside it, as `geolocation.country.iso_code` is. What is
  * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code or is too long.
  */
-export function readGeolocation(fields: Fields): Located {
-  if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field))) return NOWHERE;
+export function readGeolocation(fields: Fields): { geolocation: Geolocation | undefined; notes: string[] } {
+  if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field)))
+    return { geolocation: undefined, notes: [] };
   const levels = levelsOf(fields);
   const country = first(levels, readCountry);
   const code = country !== undefined && CODE.test(country) ? country.toUpperCase() : undefined;
@@ -95,6 +83,12 @@ function readPlace(what: string, value: unknown, most: number): string | LeftOut
   const text = readKnown(named, most);
   if (text !== undefined || typeof named !== 'string' || !isKnown(named)) return text;
   return { note: `the ${what} was left out: it is not a printable text of up to ${most} characters` };
+}
+
+/** Beside the host, `region` is the pool's own label. */
+function readRegion(level: Fields, isRecord: boolean): string | LeftOut | undefined {
+  const region = level.get('area') ?? (isRecord ? null : level.get('region'));
+  return readPlace('region of the exit', region, MAX_PLACE);
 }
 
 /** AS 0 is reserved (RFC 7607) and means that it is not known. Else `13335`, `"AS13335"`, `"AS13335 Name"` or `{ autonomous_system_number: 13335 }`. */

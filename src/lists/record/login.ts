@@ -1,7 +1,7 @@
 import { Refused } from '../parts/refused.ts';
 import type { ListedProxy } from '../verdicts.ts';
 import { HARMLESS, plainName } from './field-names.ts';
-import { Fields, type Member, meaningOf } from './fields.ts';
+import { Fields, LOGIN_FIELDS, type Member, meaningOf } from './fields.ts';
 import { nameOrMember } from './unread-names.ts';
 import { isKnown, plainText, readFlag } from './values.ts';
 
@@ -115,10 +115,13 @@ function readInside(value: object, name: string, depth: number): Login {
   const login = recordLogin(inside, depth + 1);
   for (const member of [...inside.known, ...inside.unread]) {
     const { field } = member.meaning;
-    const isRead = field === 'username' || field === 'password' || field === 'login';
     if (field === 'name' && login.username === undefined && typeof member.value === 'string')
       login.username = member.value;
-    else if (!isRead && holdsLogin(member.value) && !/^(?:type|method|scheme)$/i.test(member.name))
+    else if (
+      !LOGIN_FIELDS.has(field) &&
+      holdsLogin(member.value) &&
+      !/^(?:type|method|scheme)$/i.test(member.name)
+    )
       throw otherLogin(name);
   }
   return login;
@@ -142,7 +145,7 @@ function assertNoLoginIn(root: object, name: string): void {
     for (const [inner, each] of Object.entries(value)) {
       if (each === null || each === '') continue;
       const { field, isLoginLike } = Array.isArray(value) ? NO_MEANING : meaningOf(inner);
-      const isLogin = isLoginLike || field === 'username' || field === 'password' || field === 'login';
+      const isLogin = isLoginLike || LOGIN_FIELDS.has(field);
       if (isLogin && typeof each !== 'object' && holdsLogin(each)) throw otherLogin(name);
       if (isLogin && Array.isArray(each) && each.length > 0) throw otherLogin(name);
       if (typeof each === 'object') stack.push(each);

@@ -1,7 +1,7 @@
 import type { ProxyProtocol } from '../../model/proxy.ts';
 import { readProxyLine } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
-import { Refused, refusalOf } from '../parts/refused.ts';
+import { refused } from '../parts/refused.ts';
 import type { Scheme } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy } from '../verdicts.ts';
 
@@ -21,20 +21,20 @@ export function readNamedLine(
   { ofTargets = false } = {},
 ): LineVerdict[] {
   if (!lineNamesProtocol(line, options))
-    return schemes.flatMap((scheme) => withScheme(readProxyLine(line, namedBy(scheme, options)), scheme));
+    return schemes.flatMap((scheme) =>
+      withScheme(
+        readProxyLine(line, { ...options, protocol: scheme.protocol, strictProtocol: false }),
+        scheme,
+      ),
+    );
   return readProxyLine(line, options).map((verdict) => {
     if (verdict.kind !== 'proxy') return verdict;
     const { protocol } = verdict.proxy;
     const scheme = schemes.find((each) => each.protocol === protocol);
     if (scheme) return withScheme([verdict], scheme)[0] ?? verdict;
-    if (
-      ofTargets &&
-      [...schemes.map((each) => each.protocol), protocol].every((each) => each.startsWith('http'))
-    )
-      return verdict;
-    return refusalOf(
-      new Refused('ambiguous', 'the protocol beside the address is not the one that it names itself'),
-    );
+    const isHttp = [verdict.proxy, ...schemes].every((each) => each.protocol.startsWith('http'));
+    if (ofTargets && isHttp) return verdict;
+    return refused('ambiguous', 'the protocol beside the address is not the one that it names itself');
   });
 }
 
@@ -47,10 +47,6 @@ export function lineNamesProtocol(line: string, options: ParseOptions): boolean 
     return verdict?.kind === 'proxy' ? verdict.proxy.protocol : null;
   };
   return protocolWith('http') !== 'http' || protocolWith('https') !== 'https';
-}
-
-function namedBy({ protocol }: Scheme, options: ParseOptions): ParseOptions {
-  return { ...options, protocol, strictProtocol: false };
 }
 
 function withScheme(verdicts: readonly LineVerdict[], { remoteDns, note }: Scheme): LineVerdict[] {

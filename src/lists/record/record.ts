@@ -6,12 +6,13 @@ import { schemesNamed } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
-import { plainName } from './field-names.ts';
-import { type Field, Fields, fieldOf, type Member } from './fields.ts';
+import { type Field, plainName } from './field-names.ts';
+import { type Entries, Fields, fieldOf, LOGIN_FIELDS, type Member } from './fields.ts';
+import { PLACES } from './geolocation.ts';
 import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
 import { recordSchemes } from './protocol.ts';
 import { nameOrMember, UnreadNames } from './unread-names.ts';
-import { isKnown, plainText, readFlag, textOf } from './values.ts';
+import { isKnown, isObject, plainText, readFlag, textOf } from './values.ts';
 
 /** Members that may be an object with the proxy in it. */
 const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']);
@@ -19,28 +20,14 @@ const INNER: ReadonlySet<Field | null> = new Set<Field>(['inner', 'url', 'host']
 const ADSPOWER_PROXY = 'userproxyconfig';
 const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
-const REPEATED: ReadonlySet<Field> = new Set<Field>([
-  'country',
-  'city',
-  'area',
-  'latitude',
-  'longitude',
-  'asn',
-  'timezone',
-  'time',
-  'nested',
-  'username',
-  'password',
-  'login',
-  'protocol',
-]);
+const REPEATED: ReadonlySet<Field | null> = new Set([...PLACES, ...LOGIN_FIELDS, 'time', 'protocol']);
 
 /**
  * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
  * not read; a member that is not read and may hold a login rejects its record.
  */
 export function readRecord(
-  entries: Iterable<readonly [string, unknown]>,
+  entries: Entries,
   options: ParseOptions,
   names = new UnreadNames('member'),
 ): LineVerdict[] {
@@ -49,7 +36,7 @@ export function readRecord(
     const schemes = recordSchemes(fields);
     const login = recordLogin(fields);
     assertLoginInside(beside);
-    const endpoints = readEndpoints(fields, schemes, options);
+    const endpoints = readEndpoints({ fields, schemes, options });
     const details = readDetails(fields);
     const other = otherMembers(fields);
     assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
@@ -64,7 +51,7 @@ export function readRecord(
 }
 
 /** The address of a rejected record, masked as a line is. */
-export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: RefusalCode): string {
+export function maskRecord(entries: Entries, code: RefusalCode): string {
   const { fields } = fieldsOf(entries);
   const host = textOf(fields.get('host')) ?? textOf(fields.get('url')) ?? '';
   const port = fields.get('port');
@@ -72,18 +59,14 @@ export function maskRecord(entries: Iterable<readonly [string, unknown]>, code: 
 }
 
 /** Whether members say where a proxy is. */
-export function hasAddress(entries: Iterable<readonly [string, unknown]>): boolean {
-  for (const [name, value] of entries) {
-    const field = fieldOf(name);
-    if (field !== 'host' && field !== 'url' && field !== 'inner') continue;
-    if (field !== 'inner' && textOf(value) !== undefined) return true;
-    if (
-      isObject(value) &&
-      Object.entries(value).some(([inner, each]) => textOf(each) !== undefined && isHost(inner))
-    )
-      return true;
-  }
-  return false;
+export function hasAddress(entries: Entries): boolean {
+  return [...entries].some(
+    ([name, value]) =>
+      (isHost(name) && textOf(value) !== undefined) ||
+      (INNER.has(fieldOf(name)) &&
+        isObject(value) &&
+        Object.entries(value).some(([inner, each]) => isHost(inner) && textOf(each) !== undefined)),
+  );
 }
 
 function isHost(name: string): boolean {
@@ -91,14 +74,11 @@ function isHost(name: string): boolean {
   return field === 'host' || field === 'url';
 }
 
-interface Parts {
-  fields: Fields;
-  /** The members with a login beside an object that is the proxy and has no login. */
-  beside: readonly Member[];
-}
-
-/** The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own. */
-function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
+/**
+ * The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own; if that
+ * has no login, `beside` has the members with one beside it.
+ */
+function fieldsOf(entries: Entries): { fields: Fields; beside: readonly Member[] } {
   const record = new Fields(entries);
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));
   if (inner === undefined) return { fields: record, beside: [] };
@@ -115,8 +95,8 @@ function fieldsOf(entries: Iterable<readonly [string, unknown]>): Parts {
   return { fields, beside: [] };
 }
 
-function isLogin({ meaning: { field } }: Member): boolean {
-  return field === 'username' || field === 'password' || field === 'login';
+function isLogin({ meaning }: Member): boolean {
+  return LOGIN_FIELDS.has(meaning.field);
 }
 
 /** @throws Refused for a login beside the proxy: it may be that of an account. */
@@ -201,8 +181,4 @@ function isOther({ name, value, meaning: { field } }: Member, best: Member | und
   if (field === 'port' || ((field === 'host' || field === 'url') && name === best.name))
     throw new Refused('ambiguous', `the record has two different ${field}s`);
   return true;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

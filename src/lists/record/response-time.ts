@@ -10,19 +10,8 @@ const LEAST_MILLISECONDS = 100;
 const MOST_MILLISECONDS = 3_600_000;
 const MOST_LATENCY = 1e15;
 
-const UNITS: Readonly<Record<string, 'ms' | 's'>> = {
-  ...{
-    ms: 'ms',
-    msec: 'ms',
-    msecs: 'ms',
-    millis: 'ms',
-    millisecond: 'ms',
-    milliseconds: 'ms',
-    мс: 'ms',
-    毫秒: 'ms',
-  },
-  ...{ s: 's', sec: 's', secs: 's', second: 's', seconds: 's', с: 's', сек: 's', 秒: 's' },
-};
+const MILLISECONDS = /^(?:ms|msecs?|millis|milliseconds?|мс|毫秒)$/i;
+const SECONDS = /^(?:s|secs?|seconds?|с|сек|秒)$/i;
 const TIME = /^\s*(\d{1,15}(?:[.,]\d{1,15})?)\s*(\p{L}{0,12})\.?\s*$/u;
 
 /**
@@ -51,7 +40,7 @@ function toMilliseconds({ name, value, meaning }: Member): ResponseTime {
   const number = typeof value === 'number' ? value : Number(digits.replace(',', '.'));
   if (!(number >= 0) || (typeof value !== 'number' && digits === ''))
     return leftOut('it is not a number from 0');
-  const unit = letters === '' ? meaning.unit : UNITS[letters.toLowerCase()];
+  const unit = letters === '' ? meaning.unit : unitNamed(letters);
   if (letters !== '' && unit === undefined) return leftOut('its unit is unknown');
   if (/,\d{3}$/.test(digits)) return leftOut('its comma may separate decimals or thousands');
   const isLatency = /^(?:latency|ping)$/i.test(name.trim());
@@ -61,6 +50,11 @@ function toMilliseconds({ name, value, meaning }: Member): ResponseTime {
   const milliseconds = inMilliseconds(number, unit, isLatency);
   if (milliseconds === undefined) return leftOut('it may be seconds or milliseconds');
   return milliseconds <= most ? Math.round(milliseconds) : leftOut('it is longer than an hour');
+}
+
+function unitNamed(letters: string): 'ms' | 's' | undefined {
+  if (MILLISECONDS.test(letters)) return 'ms';
+  return SECONDS.test(letters) ? 's' : undefined;
 }
 
 function inMilliseconds(

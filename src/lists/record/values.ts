@@ -45,3 +45,8 @@ export function textOf(value: unknown): string | undefined {
 export function plainText(value: unknown): string {
   return typeof value === 'object' || typeof value === 'function' ? '' : String(value);
 }
+
+/** An object that is no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -41,7 +41,9 @@ export class ListFormatter {
     const proxy = withKnownPlace(given);
     const verdict = this.#writer.readBack(proxy);
     const back = verdict?.kind === 'proxy' ? verdict.proxy : null;
-    if (back === null || !this.#isSame(back, proxy)) return { leftOut: problemOf(verdict) };
+    const { carried } = this.#writer;
+    if (back === null || !isDeepStrictEqual(known(carried(back)), known(carried(proxy))))
+      return { leftOut: problemOf(verdict) };
     const separator = this.#isFirst ? '' : this.#writer.between;
     this.#isFirst = false;
     const text = separator + this.#writer.write(this.#reveal ? proxy : masked(proxy));
@@ -51,11 +53,6 @@ export class ListFormatter {
   /** The text after the last proxy. */
   end(): string {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
-  }
-
-  #isSame(back: ListedProxy, proxy: ListedProxy): boolean {
-    const { carried } = this.#writer;
-    return isDeepStrictEqual(known(carried(back)), known(carried(proxy)));
   }
 
   #lostOf(proxy: ListedProxy, back: ListedProxy): LostPart[] {

@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { parseProxyLine } from '../line/parse-line.ts';
 import { MASK } from '../parts/mask.ts';
 import { schemeNameOf } from '../parts/scheme.ts';
@@ -25,9 +25,6 @@ export interface ProxyWriter {
 
 /** What only records carry, and what a program that reads the list must not miss without a word. */
 export type LostPart = 'rotateUrl' | 'remoteDns';
-
-/** What a layout may have in braces. */
-const LAYOUT_FIELDS = ['protocol', 'host', 'port', 'username', 'password'] as const;
 
 const COLUMNS = [
   'protocol',
@@ -62,7 +59,7 @@ export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
       return lineWriter(writeColons, endpointOf);
     case 'template':
       return layout === undefined
-        ? lineWriter(writeTemplate, endpointAndName)
+        ? lineWriter((proxy) => openPlaceholders(writeUrl(proxy)), endpointAndName)
         : lineWriter((proxy) => writeLayout(proxy, layout), endpointOf);
     case 'csv':
       return {
@@ -86,7 +83,7 @@ export function writerOf(format: ExportFormat, layout?: string): ProxyWriter {
         end: '\n]\n',
       };
     default:
-      throw new ProxyVaultError('INVALID_INPUT', `format must be one of ${EXPORT_FORMATS.join(', ')}.`);
+      throw invalidInput(`format must be one of ${EXPORT_FORMATS.join(', ')}.`);
   }
 }
 
@@ -148,21 +145,14 @@ function writeColons(proxy: ListedProxy): string {
 function writeLayout(proxy: ListedProxy, layout: string): string {
   const { username = '', password = '' } = proxy;
   const isUrl = /^(?:\{protocol\}|[a-z\d]+):\/\//.test(layout);
-  const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
-  const login = isUrl ? { username: encode(username), password: encode(password) } : { username, password };
-  const values: Record<(typeof LAYOUT_FIELDS)[number], string> = {
-    protocol: schemeNameOf(proxy),
-    host,
-    port: String(proxy.port),
-    ...login,
-  };
-  return layout.replace(/\{(\w+)\}/g, (whole, name: string) =>
-    Object.hasOwn(values, name) ? values[name as 'host'] : whole,
-  );
-}
-
-function writeTemplate(proxy: ListedProxy): string {
-  return openPlaceholders(writeUrl(proxy));
+  const values = new Map([
+    ['protocol', schemeNameOf(proxy)],
+    ['host', proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host],
+    ['port', String(proxy.port)],
+    ['username', isUrl ? encode(username) : username],
+    ['password', isUrl ? encode(password) : password],
+  ]);
+  return layout.replace(/\{(\w+)\}/g, (whole, name: string) => values.get(name) ?? whole);
 }
 
 function encode(text: string): string {

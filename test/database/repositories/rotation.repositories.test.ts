@@ -53,6 +53,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         updatedAt: '2026-01-01T00:00:00.000Z',
       });
       expect(await config.get()).toEqual(updated);
+      expect(Object.keys(updated.options)).toEqual(['weights', 'stickyTtlMs']);
       expect((await config.update({ ...updated, intervalMs: null })).intervalMs).toBeNull();
     });
 

@@ -225,6 +225,11 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await failureOf(() => sticky.update('x.example.com', { proxyId: b }))).toMatchObject({
         code: 'NOT_FOUND',
       });
+      const address = '2001:db8:1::5';
+      expect(await failureOf(() => sticky.update(address, { proxyId: b }))).toMatchObject({
+        message: expect.stringContaining(address),
+        details: { id: address },
+      });
       await sticky.update('*.EXAMPLE.com', { proxyId: b });
       expect(await sticky.findByDomain('x.example.com')).toMatchObject({ proxyId: b, ttl: 100 });
       await sticky.update('*.example.com', { ttl: null });

@@ -143,6 +143,7 @@ ${proxies}
     ],
     ['without an address', profile('<Proxy id="1" type="SOCKS5"><Port/><Address/></Proxy>'), ['not-a-proxy']],
     ['with an entity', profile(proxy('&canary;')), ['truncated']],
+    ['with an entity that objects have', profile(proxy('&toString;')), ['truncated']],
     ['with CDATA', profile(proxy('<![CDATA[canary]]>')), ['truncated']],
     ['with tags that are not nested', profile(proxy('p').replace('</Address>', '</Port>')), ['truncated']],
     ['with a DTD', `<!DOCTYPE x [<!ENTITY a "b">]>${profile('').slice(57)}`, ['not-a-list']],

@@ -1,13 +1,12 @@
 import type { ParseOptions } from '../../options.ts';
-import { MASK } from '../../parts/mask.ts';
 import { schemesNamed } from '../../parts/scheme.ts';
 import { fieldOf } from '../../record/fields.ts';
 import { UnreadNames } from '../../record/unread-names.ts';
 import type { ListVerdict, RefusalCode } from '../../verdicts.ts';
-import { type ListReader, placed, tooLong } from '../list-reader.ts';
+import { type ListReader, placed, rejected, tooLong } from '../list-reader.ts';
 import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './keys.ts';
-import { type EntryVerdicts, readEntry, readProxiesInside } from './yaml-entry.ts';
+import { type EntryVerdicts, type HowToRead, readEntry, readProxiesInside } from './yaml-entry.ts';
 
 /** No entry is longer; a longer one is rejected without being kept. */
 const MAX_ENTRY = 16_384;
@@ -30,8 +29,7 @@ interface Block {
  * spoils no other. What may hold proxies and is not understood is rejected.
  */
 export class ClashReader implements ListReader {
-  #options: ParseOptions;
-  readonly #names = new UnreadNames('member');
+  readonly #how: HowToRead;
   #out: ListVerdict[] = [];
   #line = 0;
   #isNewLine = true;
@@ -51,7 +49,7 @@ export class ClashReader implements ListReader {
   #hasProviders = false;
 
   constructor(options: ParseOptions) {
-    this.#options = options;
+    this.#how = { options, names: new UnreadNames('member') };
   }
 
   push(text: string): ListVerdict[] {
@@ -189,14 +187,13 @@ export class ClashReader implements ListReader {
     if (entry) this.#readElement(entry, this.#block?.holds ?? 'anything', false);
   }
 
-  #readElement({ text, line }: Pick<FlowElement, 'text' | 'line'>, holds: Holds, isFlow: boolean): void {
+  #readElement({ text, line }: FlowElement, holds: Holds, isFlow: boolean): void {
     if (holds === 'nothing') return;
     if (text === null) {
       this.#hasRead = true;
       this.#out.push(tooLong(line, MAX_ENTRY, 'entry'));
-    } else if (holds === 'proxies') this.#place(readEntry(text, isFlow, this.#options, this.#names), line);
-    else
-      for (const read of readProxiesInside(text, isFlow, this.#options, this.#names)) this.#place(read, line);
+    } else if (holds === 'proxies') this.#place(readEntry(text, isFlow, this.#how), line);
+    else for (const read of readProxiesInside(text, isFlow, this.#how)) this.#place(read, line);
   }
 
   #place({ verdicts, mask }: EntryVerdicts, line: number): void {
@@ -220,8 +217,8 @@ export class ClashReader implements ListReader {
     const holds = this.#setting === null ? 'proxies' : 'anything';
     if (isDash) {
       // Entries that are indented by less than the first still belong to the list.
-      const goesOn = last !== null && indent >= last.key;
-      this.#block = goesOn ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
+      const isSameList = last !== null && indent >= last.key;
+      this.#block = isSameList ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
       this.#readListed(line);
     } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
     else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
@@ -251,7 +248,7 @@ export class ClashReader implements ListReader {
     this.#hasProviders ||= key === 'proxy-providers';
     // It is not known which lists are meant, so that their entries must name it themselves.
     if (fieldOf(key) === 'protocol' && schemesNamed(value.replace(/^["']|["']$/g, '')))
-      this.#options = { ...this.#options, strictProtocol: true };
+      this.#how.options = { ...this.#how.options, strictProtocol: true };
     const holds = namesProxies(key) ? 'proxies' : isWithoutProxies(key) ? 'nothing' : 'anything';
     if (holds === 'nothing') this.#skipped = indent;
     this.#hasList ||= holds === 'proxies';
@@ -307,7 +304,7 @@ export class ClashReader implements ListReader {
 
   #reject(code: RefusalCode, reason: string, line: number): void {
     this.#hasRead = true;
-    this.#out.push(placed({ kind: 'refused', code, reason, column: 1 }, line, () => MASK));
+    this.#out.push(rejected(code, reason, line));
   }
 
   #whyNothing(): string {

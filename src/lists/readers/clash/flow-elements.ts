@@ -17,9 +17,8 @@ const CLOSE_MAP = 125;
 /** A value of a list in brackets as it is written; `text` is null if it is too long to be kept. */
 export interface FlowElement {
   text: string | null;
-  /** Where it begins, both from 1. */
+  /** Where it begins, from 1. */
   line: number;
-  column: number;
 }
 
 /**
@@ -63,7 +62,7 @@ export class FlowSplitter {
         const isSeparator = this.#isList && this.#depth === 1 && (code === COMMA || code === CLOSE_LIST);
         if (isSeparator) this.#end(text.slice(start, at), elements);
         else if (this.#open === null && !isBlank(code) && (this.#depth > 0 || code === OPEN_MAP)) {
-          this.#open = { text: '', line: this.#line, column: 1 };
+          this.#open = { text: '', line: this.#line };
           start = at;
         }
         this.#readPlain(code);
@@ -92,8 +91,8 @@ export class FlowSplitter {
     const isOpening = code === OPEN_LIST || code === OPEN_MAP;
     const isClosing = code === CLOSE_LIST || code === CLOSE_MAP;
     // Two single quotes are one quote inside the text.
-    const goesOn = code === SINGLE && this.#before === SINGLE && this.#afterClosed;
-    if (goesOn || (this.#atStart && (code === SINGLE || code === DOUBLE))) this.#quote = code;
+    const isDoubled = code === SINGLE && this.#before === SINGLE && this.#afterClosed;
+    if (isDoubled || (this.#atStart && (code === SINGLE || code === DOUBLE))) this.#quote = code;
     if (isOpening && this.#depth++ === 0) this.#isList = code === OPEN_LIST;
     if (isClosing) this.#depth--;
     if (isBlank(code)) {

@@ -69,7 +69,7 @@ export function isClash(head: string): boolean {
     const indent = line.length - line.trimStart().length;
     const isEntry = isRecordEntry(text);
     if (isEntry && (isFirst || pending !== null)) return true;
-    if (pending && namesProxies(pending.key) && goesOn(text, indent, pending.indent)) return true;
+    if (pending && namesProxies(pending.key) && belongsTo(text, indent, pending.indent)) return true;
     isFirst = false;
     const setting = settingOf(text);
     pending = setting?.value === '' ? { key: setting.key, indent } : null;
@@ -88,7 +88,7 @@ function isRecordEntry(text: string): boolean {
 }
 
 /** Whether a line belongs to the key above it. */
-function goesOn(text: string, indent: number, indentOfKey: number): boolean {
+function belongsTo(text: string, indent: number, indentOfKey: number): boolean {
   if (/^-(?:\s|$)/.test(text)) return indent >= indentOfKey;
   return indent > indentOfKey && (/^[[{]/.test(text) || settingOf(text) !== null);
 }

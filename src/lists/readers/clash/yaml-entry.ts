@@ -2,16 +2,23 @@ import { parseDocument } from 'yaml';
 import { readProxyLine } from '../../line/parse-line.ts';
 import type { ParseOptions } from '../../options.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
+import { refused } from '../../parts/refused.ts';
 import { Fields } from '../../record/fields.ts';
 import { maskRecord, readRecord } from '../../record/record.ts';
 import type { UnreadNames } from '../../record/unread-names.ts';
-import { textOf } from '../../record/values.ts';
+import { isObject, textOf } from '../../record/values.ts';
 import type { LineVerdict, RefusalCode } from '../../verdicts.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
 
 const URL = /^(?:https?|socks[45][ah]?):\/\//i;
 /** What a record of a proxy has beside its host. */
 const MORE = ['port', 'protocol', 'username', 'password', 'login'] as const;
+
+/** The options of the list that entries are in, and what was not read of it. */
+export interface HowToRead {
+  options: ParseOptions;
+  names: UnreadNames;
+}
 
 /** The verdicts on an entry, and how it is shown if it is rejected. */
 export interface EntryVerdicts {
@@ -24,36 +31,24 @@ export interface EntryVerdicts {
  *
  * @param text the entry with its dash, or, in a list in brackets, the entry itself.
  */
-export function readEntry(
-  text: string,
-  isFlow: boolean,
-  options: ParseOptions,
-  names: UnreadNames,
-): EntryVerdicts {
+export function readEntry(text: string, isFlow: boolean, how: HowToRead): EntryVerdicts {
   const members = isFlow ? readSimpleMapping(text) : readSimpleEntry(text);
-  if (members) return readMembers(members, options, names);
+  if (members) return readMembers(members, how);
   const value = parseEntry(text, isFlow);
   if (value === undefined) return rejected(whyMalformed(text));
   if (typeof value === 'string')
-    return { verdicts: readProxyLine(value, options), mask: (code) => maskLine(value, code) };
+    return { verdicts: readProxyLine(value, how.options), mask: (code) => maskLine(value, code) };
   if (value === null) return { verdicts: [{ kind: 'blank' }], mask: () => MASK };
-  return isRecord(value)
-    ? readMembers(Object.entries(value), options, names)
-    : rejected('the entry has no members');
+  return isObject(value) ? readMembers(Object.entries(value), how) : rejected('the entry has no members');
 }
 
 /**
  * Reads the proxies inside an entry of a list that is not said to hold proxies, at any depth: records with a host
  * and more, and elements of lists that are URLs or have a login.
  */
-export function readProxiesInside(
-  text: string,
-  isFlow: boolean,
-  options: ParseOptions,
-  names: UnreadNames,
-): EntryVerdicts[] {
+export function readProxiesInside(text: string, isFlow: boolean, how: HowToRead): EntryVerdicts[] {
   const value = parseEntry(text, isFlow);
-  if (value !== undefined) return [...proxiesInside(value, options, names)];
+  if (value !== undefined) return [...proxiesInside(value, how)];
   return [rejected(whyMalformed(text))];
 }
 
@@ -74,27 +69,21 @@ export function parseEntry(text: string, isFlow = false): unknown {
   }
 }
 
-function* proxiesInside(
-  value: unknown,
-  options: ParseOptions,
-  names: UnreadNames,
-): Generator<EntryVerdicts, void, undefined> {
+function* proxiesInside(value: unknown, how: HowToRead): Generator<EntryVerdicts, void, undefined> {
   if (typeof value === 'string') {
     const isUrl = URL.test(value);
-    const verdicts = isUrl || value.includes(':') ? readProxyLine(value, options) : [];
+    const verdicts = isUrl || value.includes(':') ? readProxyLine(value, how.options) : [];
     const [first] = verdicts;
     if (isUrl || (first?.kind === 'proxy' && first.proxy.username !== undefined))
       yield { verdicts, mask: (code) => maskLine(value, code) };
     else if (first?.kind === 'proxy')
       yield rejected('this may be a proxy or another address: put it below proxies:');
   } else if (Array.isArray(value)) {
-    for (const each of value) yield* proxiesInside(each, options, names);
-  } else if (isRecord(value)) {
+    for (const each of value) yield* proxiesInside(each, how);
+  } else if (isObject(value)) {
     const entries = Object.entries(value);
-    if (isProxyRecord(new Fields(entries))) yield readMembers(entries, options, names);
-    else
-      for (const [, each] of entries)
-        if (typeof each === 'object') yield* proxiesInside(each, options, names);
+    if (isProxyRecord(new Fields(entries))) yield readMembers(entries, how);
+    else for (const [, each] of entries) if (typeof each === 'object') yield* proxiesInside(each, how);
   }
 }
 
@@ -108,8 +97,7 @@ function isProxyRecord(fields: Fields): boolean {
 
 function readMembers(
   entries: readonly (readonly [string, unknown])[],
-  options: ParseOptions,
-  names: UnreadNames,
+  { options, names }: HowToRead,
 ): EntryVerdicts {
   return { verdicts: readRecord(entries, options, names), mask: (code) => maskRecord(entries, code) };
 }
@@ -121,11 +109,5 @@ function whyMalformed(text: string): string {
 }
 
 function rejected(reason: string): EntryVerdicts {
-  return { verdicts: [{ kind: 'refused', code: 'bad-record', reason, column: 1 }], mask: () => MASK };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-  );
+  return { verdicts: [refused('bad-record', reason)], mask: () => MASK };
 }

@@ -30,6 +30,8 @@ const OPEN_OBJECT = 123;
 const CLOSE_OBJECT = 125;
 /** How deep objects may be nested. */
 const MOST_FRAMES = 6;
+/** The longest record; a longer one is rejected and not kept in memory. */
+export const MAX_RECORD = 65_536;
 
 /**
  * Cuts a JSON document into its values, in time linear in the text: the elements of lists, the members of objects, and the
@@ -39,7 +41,6 @@ const MOST_FRAMES = 6;
 export class ElementSplitter {
   /** Whether a list was opened. */
   hasList = false;
-  readonly #most: number;
   readonly #frames: Frame[];
   #line: number;
   /** Where the line begins, counted from the beginning of the piece that is read. */
@@ -54,8 +55,7 @@ export class ElementSplitter {
   #broken: { line: number; column: number } | null = null;
 
   /** `opened` is an object that was kept as one value: the text that follows is its content. */
-  constructor(most: number, opened?: Element) {
-    this.#most = most;
+  constructor(opened?: Element) {
     this.#line = opened?.line ?? 1;
     this.#lineStart = -(opened?.column ?? 0);
     this.#frames = opened ? [{ isList: false, path: opened.path }] : [];
@@ -187,7 +187,7 @@ export class ElementSplitter {
   #keep(piece: string): boolean {
     const open = this.#open;
     if (open === null || open.text === null) return true;
-    if (open.text.length + piece.length <= this.#most) {
+    if (open.text.length + piece.length <= MAX_RECORD) {
       open.text += piece;
       return true;
     }

@@ -1,5 +1,5 @@
 import { Fields } from '../../record/fields.ts';
-import { plainText } from '../../record/values.ts';
+import { isObject, plainText } from '../../record/values.ts';
 
 /** A record in the names of another tool, as its members; or what it is, if it holds no proxy that can be read. */
 export type Exported = { records: [string, unknown][][] } | { other: string } | { settings: true };
@@ -61,8 +61,4 @@ export function hasLogin(value: object): boolean {
   return (['username', 'password', 'login'] as const).some(
     (field) => fields.has(field) && typeof fields.get(field) !== 'boolean',
   );
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,15 +3,15 @@ import { readProxyLine, readUnnamedCells } from '../../line/parse-line.ts';
 import type { ParseOptions } from '../../options.ts';
 import { toAddress } from '../../parts/address.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
-import { type Scheme, schemesNamed } from '../../parts/scheme.ts';
+import { type Scheme, schemeNameOf, schemesNamed } from '../../parts/scheme.ts';
 import { fieldOf } from '../../record/fields.ts';
 import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
-import { isKnown } from '../../record/values.ts';
-import type { LineVerdict, ListVerdict } from '../../verdicts.ts';
+import { isKnown, isObject } from '../../record/values.ts';
+import type { LineVerdict, ListVerdict, RefusalCode } from '../../verdicts.ts';
 import { placed, tooLong } from '../list-reader.ts';
-import { type Element, ElementSplitter } from './elements.ts';
+import { type Element, ElementSplitter, MAX_RECORD } from './elements.ts';
 import { hasLogin, isRecordLike, readExport } from './exports.ts';
 import { ListProtocols, schemesInName } from './protocols.ts';
 
@@ -41,22 +41,20 @@ export class JsonValues {
   /** The names of the members of the document itself. */
   readonly topNames = new Set<string>();
   readonly #options: ParseOptions;
-  readonly #most: number;
   readonly #names = new UnreadNames('member');
   /** The names of the cells of rows. */
   #columns: string[] = [];
   readonly #protocols = new ListProtocols();
 
-  constructor(options: ParseOptions, mostLength: number) {
+  constructor(options: ParseOptions) {
     this.#options = options;
-    this.#most = mostLength;
   }
 
   /** The verdicts on a value. A setting beside lists gets no verdict. */
   read(element: Element, depth = 0): Iterable<ListVerdict> {
     const { text, line, path, kind } = element;
     if (path[0] !== undefined) this.#addTopName(path[0]);
-    if (text === null) return [tooLong(line, this.#most, 'record')];
+    if (text === null) return [tooLong(line, MAX_RECORD, 'record')];
     const value = parse(text);
     if (isObject(value)) return this.#readObject(value, element, depth);
     // A part of an object that is malformed spoils no other.
@@ -94,14 +92,10 @@ export class JsonValues {
     return this.#readMembers(element, depth, entries);
   }
 
-  *#readMembers(
-    element: Element,
-    depth: number,
-    entries: Entries = [],
-  ): Generator<ListVerdict, void, undefined> {
+  *#readMembers(element: Element, depth: number, entries: Entries = []): Iterable<ListVerdict> {
     this.#protocols.enter(element.path);
     for (const [name, value] of entries) this.#protocols.add(element.path, name, value);
-    const splitter = new ElementSplitter(this.#most, element);
+    const splitter = new ElementSplitter(element);
     for (const member of splitter.push((element.text ?? '').slice(1))) yield* this.read(member, depth + 1);
     this.hasList ||= splitter.hasList;
     const { problem } = splitter;
@@ -109,10 +103,10 @@ export class JsonValues {
   }
 
   /** A member that is no object, beside lists: a text with a list, an address with something of it, or a setting. */
-  *#readMember(value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+  *#readMember(value: unknown, element: Element): Iterable<ListVerdict> {
     const name = element.path.at(-1) ?? '';
     const field = fieldOf(name);
-    const isList = typeof value === 'string' && (lineNamesProtocol(name) || LIST_NAME.test(name));
+    const isList = typeof value === 'string' && (namesProtocol(name) || LIST_NAME.test(name));
     if (isList && hasProxy(value)) yield* this.#readText(value, this.#protocols.of(element.path), element);
     else if (isAddress(name)) yield* this.#readKeyed(name, value, element);
     else if ((field === 'username' || field === 'password') && typeof value === 'string' && isKnown(value))
@@ -127,7 +121,7 @@ export class JsonValues {
   }
 
   /** An address as a name, with a protocol, or nothing that is known, as its value. */
-  *#readKeyed(address: string, value: unknown, element: Element): Generator<ListVerdict, void, undefined> {
+  *#readKeyed(address: string, value: unknown, element: Element): Iterable<ListVerdict> {
     const schemes = typeof value === 'string' ? schemesNamed(value) : null;
     if (schemes) yield* this.#readText(address, schemes, element);
     else if (typeof value === 'string' && isKnown(value))
@@ -157,11 +151,7 @@ export class JsonValues {
   }
 
   /** A row, such as `["192.0.2.1", 80]`, or a list inside a list. */
-  *#readArray(
-    cells: readonly unknown[],
-    element: Element,
-    depth: number,
-  ): Generator<ListVerdict, void, undefined> {
+  *#readArray(cells: readonly unknown[], element: Element, depth: number): Iterable<ListVerdict> {
     const texts = cells.map((cell) => (typeof cell === 'number' ? String(cell) : cell));
     const isRow = texts.every((cell) => typeof cell === 'string' || cell === null);
     const [first] = texts;
@@ -178,7 +168,7 @@ export class JsonValues {
     } else if (isRow && typeof first === 'string' && texts.length > 1 && toAddress(first.trim(), 1)) {
       const row = texts.map((cell) => cell ?? '') as string[];
       for (const verdict of readUnnamedCells(row, this.#options))
-        yield placed(at(verdict, element), element.line, () => MASK);
+        yield placedAt(verdict, element, () => MASK);
     } else {
       for (const cell of cells) yield* this.#readElement(cell, element, depth + 1);
     }
@@ -194,9 +184,17 @@ export class JsonValues {
     const schemes = this.#protocols.of(element.path);
     if (schemes === null) return [this.#refused(element, SEVERAL)];
     const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
-    const all: Entries = isNamed ? [...entries, ['protocols', schemes.map(nameOf)]] : entries;
+    const all: Entries = isNamed
+      ? [
+          ...entries,
+          [
+            'protocols',
+            schemes.map(({ remoteDns = false, ...scheme }) => schemeNameOf({ ...scheme, remoteDns })),
+          ],
+        ]
+      : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
-      placed(at(verdict, element), element.line, (code) => maskRecord(entries, code)),
+      placedAt(verdict, element, (code) => maskRecord(entries, code)),
     );
   }
 
@@ -212,9 +210,7 @@ export class JsonValues {
       schemes.length > 0
         ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
         : readProxyLine(line, this.#options);
-    return verdicts.map((verdict) =>
-      placed(at(verdict, element), element.line, (code) => maskLine(line, code)),
-    );
+    return verdicts.map((verdict) => placedAt(verdict, element, (code) => maskLine(line, code)));
   }
 
   #addTopName(name: string): void {
@@ -227,17 +223,21 @@ export class JsonValues {
 }
 
 /** A verdict at the place of its element. */
-function at(verdict: LineVerdict, { column }: Element): LineVerdict {
-  return verdict.kind === 'refused' ? { ...verdict, column } : verdict;
+function placedAt(
+  verdict: LineVerdict,
+  { line, column }: Element,
+  mask: (code: RefusalCode) => string,
+): ListVerdict {
+  return placed(verdict.kind === 'refused' ? { ...verdict, column } : verdict, line, mask);
 }
 
 /** Whether a member of an object is a list, an object, or a proxy by its protocol, as `"http": "http://192.0.2.1:80"`. */
 function isContent([name, value]: readonly [string, unknown]): boolean {
-  if (typeof value === 'string') return lineNamesProtocol(name) && hasProxy(value);
+  if (typeof value === 'string') return namesProtocol(name) && hasProxy(value);
   return typeof value === 'object' && value !== null;
 }
 
-function lineNamesProtocol(name: string): boolean {
+function namesProtocol(name: string): boolean {
   return schemesInName(name)?.length !== 0;
 }
 
@@ -271,11 +271,6 @@ function isAddress(name: string): boolean {
   return name.length < 300 && /[.\]:][^.\]]*:\d{1,5}$/.test(name) && readProxyLine(name)[0]?.kind === 'proxy';
 }
 
-function nameOf({ protocol, remoteDns }: Scheme): string {
-  if (!remoteDns) return protocol;
-  return protocol === 'socks5' ? 'socks5h' : 'socks4a';
-}
-
 /** The value of a JSON text; undefined if it is not JSON. */
 function parse(text: string): unknown {
   try {
@@ -283,8 +278,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
