@@ -13,6 +13,7 @@ import {
   type AddressedProxy,
   encryptedSchema,
   isSame,
+  loginOf,
   malformedAddress,
   movedError,
   notFoundThere,
@@ -21,7 +22,6 @@ import {
   toAddress,
   toAddressParams,
   toEncrypted,
-  toLogin,
   toParams,
 } from './credential-record.ts';
 import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
@@ -204,12 +204,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     if (row === null) return null;
     const current = toAddress(row);
     if (address && !(current && isSame(address, current))) throw movedError(id);
-    return yield* this.#decrypt(id, current, toEncrypted(row));
+    return loginOf(id, yield* this.#open(this.#cipher(), id, current, toEncrypted(row)));
   }
 
   *#loginIn(row: Row): Steps<M, Login> {
-    const { proxy_id: id } = assertObject(row, 'row');
-    return yield* this.#decrypt(String(id), toAddress(row), toEncrypted(row));
+    const id = String(assertObject(row, 'row').proxy_id);
+    return loginOf(id, yield* this.#open(this.#cipher(), id, toAddress(row), toEncrypted(row)));
   }
 
   /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
@@ -287,11 +287,6 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     );
   }
 
-  *#decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Steps<M, Login> {
-    const { content, text } = yield* this.#open(this.#cipher(), proxyId, address, encrypted);
-    return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
-  }
-
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */
   *#openMoved(
     cipher: CredentialCipher<M>,
@@ -336,13 +331,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     cipher: CredentialCipher<M>,
     id: string,
     address: ProxyAddress,
-    login: Login,
+    { username, password, rotateUrl }: Login,
   ): Steps<M, EncryptedData> {
-    const text = JSON.stringify({
-      username: login.username,
-      password: login.password,
-      rotateUrl: login.rotateUrl,
-    });
+    const text = JSON.stringify({ username, password, rotateUrl });
     return (
       cipher.sealAtOnce(id, address, 'login', text) ?? (yield* step(cipher.seal(id, address, 'login', text)))
     );

@@ -75,8 +75,11 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     throw corruptError(stored);
   }
 
-  fingerprint(username: string): Result<M, string> {
-    return this.#db.sequence(() => this.#fingerprint((key) => key.username(username)));
+  fingerprint(text: string): Result<M, string> {
+    return this.#db.sequence(() => {
+      assertText(text, 'text');
+      return this.#fingerprint((key) => key.username(text));
+    });
   }
 
   passwordFingerprint(login: Login): Result<M, string> {
@@ -88,11 +91,6 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     const keys = this.#keyset;
     if (!keys?.canSeal() || !this.#isLookedUp(keys.primary.id)) return null;
     return keys.fingerprintKey instanceof FingerprintKey ? keys.fingerprintKey : null;
-  }
-
-  /** The fingerprint of a text, as that of a username. */
-  textFingerprint(text: string): Result<M, string> {
-    return this.#db.sequence(() => this.#textFingerprint(text));
   }
 
   /** Encrypts a text that is bound to nothing but the associated data. */
@@ -177,11 +175,6 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
       'INVALID_INPUT',
       'The credential is a login, with a username: read it with the repository\u2019s reveal.',
     );
-  }
-
-  *#textFingerprint(text: string): Steps<M, string> {
-    assertText(text, 'text');
-    return yield* this.#fingerprint((key) => key.username(text));
   }
 
   *#fingerprint(use: (key: FingerprintKey) => string): Steps<M, string> {

@@ -65,7 +65,7 @@ const LEAST_SALT_BYTES = 16;
 interface TextCipher<M extends Mode> {
   encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData>;
   decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string>;
-  textFingerprint(text: string): Result<M, string>;
+  fingerprint(text: string): Result<M, string>;
 }
 
 /**
@@ -106,6 +106,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       'options of EncryptionService.open',
     );
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
+    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
     const service = new EncryptionService<M>(rest);
     if (service.#database) {
       const tools = service.#toolsOf(service.#database);
@@ -215,7 +216,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws as `encrypt`.
    */
   fingerprint(text: string): Result<M, string> {
-    return this.#texts().textFingerprint(text);
+    return this.#texts().fingerprint(text);
   }
 
   /**
