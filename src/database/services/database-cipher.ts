@@ -45,7 +45,9 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     content: CredentialContent,
     text: string,
   ): Result<M, EncryptedData> {
-    return this.#db.sequence(() => this.#seal(proxyId, address, content, text));
+    return this.#db.sequence(() =>
+      this.#sealing((keys) => keys.seal(proxyId, address, content, text), proxyId),
+    );
   }
 
   sealAtOnce(
@@ -95,7 +97,10 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
 
   /** Encrypts a text that is bound to nothing but the associated data. */
   encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
-    return this.#db.sequence(() => this.#encrypt(text, associatedData));
+    return this.#db.sequence(() => {
+      assertMessage(text, associatedData);
+      return this.#sealing((keys) => keys.sealText(text, associatedData));
+    });
   }
 
   /** The text of what `encrypt` gave, or of a bound text. */
@@ -141,20 +146,9 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return established;
   }
 
-  *#seal(
-    proxyId: string,
-    address: ProxyAddress,
-    content: CredentialContent,
-    text: string,
-  ): Steps<M, EncryptedData> {
-    const keys = this.#ready() ?? (yield* this.#forMessage(proxyId));
-    return keys.seal(proxyId, address, content, text);
-  }
-
-  *#encrypt(text: string, associatedData: Uint8Array | undefined): Steps<M, EncryptedData> {
-    assertMessage(text, associatedData);
-    const keys = this.#ready() ?? (yield* this.#forMessage(''));
-    return keys.sealText(text, associatedData);
+  /** What one message is encrypted to. */
+  *#sealing(seal: (keys: SealingKeyset) => EncryptedData, proxyId = ''): Steps<M, EncryptedData> {
+    return seal(this.#ready() ?? (yield* this.#forMessage(proxyId)));
   }
 
   *#decrypt(encrypted: EncryptedData | null, associatedData: Uint8Array | undefined): Steps<M, string> {

@@ -12,11 +12,16 @@ import { SourceTextCipher } from '../../keys/text-cipher.ts';
 import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
-import { keyToolsOf, openKeys, resumeKeyRotation } from './key-management.ts';
+import type { DatabaseCipher } from './database-cipher.ts';
 import { makeRecoveryCode, moveTo, recoverTo } from './key-moves.ts';
-import { type KeyRotationOptions, type KeyRotationReport, rotateKeys } from './key-rotation.ts';
-import { type KeyStatus, statusOf } from './key-status.ts';
-import type { KeyTools } from './key-tools.ts';
+import {
+  type KeyRotationOptions,
+  type KeyRotationReport,
+  resumeKeyRotation,
+  rotateKeys,
+} from './key-rotation.ts';
+import { describeSource, type KeyStatus, statusOf } from './key-status.ts';
+import { type KeyTools, keyToolsOf, openKeys } from './key-tools.ts';
 import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 
 export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
@@ -62,11 +67,7 @@ const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as 
 const LEAST_SALT_BYTES = 16;
 
 /** What encrypts texts, with the keys of a database or with those of the source. */
-interface TextCipher<M extends Mode> {
-  encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData>;
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string>;
-  fingerprint(text: string): Result<M, string>;
-}
+type TextCipher<M extends Mode> = Pick<DatabaseCipher<M>, 'encrypt' | 'decrypt' | 'fingerprint'>;
 
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
@@ -334,10 +335,6 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     this.#tools.set(session.driver, tools);
     return tools;
   }
-}
-
-function describeSource(source: KeySource): { kind: string; location: string; protection: string | null } {
-  return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
 }
 
 function assertKeySource(source: KeySource): void {
