@@ -16,8 +16,8 @@ import { MessageBudget } from './message-budget.ts';
 export const PRIMARY_HOLDS_MS = 20;
 
 /**
- * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if that has not
- * the key that is needed. What it remembers may be of a transaction that was rolled back, so whoever encrypts looks at the table.
+ * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if a key is
+ * missing from it. The remembered keyset may come from a transaction that was rolled back, so encrypting looks at the table.
  */
 export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #db: Driver<M>;
@@ -121,8 +121,8 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   }
 
   /**
-   * The keyset, whose primary is that of the table: another process may have rotated, or a rollback undone it. Makes the first key
-   * if there is none.
+   * The keyset whose primary is the one in the table: another process may have rotated, or a rollback undone it. Makes a missing
+   * first key.
    *
    * @param proxyId the proxy whose credential is replaced.
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
@@ -174,7 +174,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   *#fingerprint(use: (key: FingerprintKey) => string): Steps<M, string> {
     const keys = yield* this.establish();
     if (keys.fingerprintKey instanceof FingerprintKey) return use(keys.fingerprintKey);
-    // It may be restored since, or another process may have put it under another key.
+    // It may have been restored, or another process may have put it under another key.
     const { fingerprintKey } = yield* this.refresh();
     if (fingerprintKey instanceof FingerprintKey) return use(fingerprintKey);
     throw (
@@ -186,7 +186,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     );
   }
 
-  /** What the next keyset gives that has the key of a ciphertext; null if neither the database nor the source has it. */
+  /** Loads the next keyset and opens with it; null if neither the database nor the source has the key. */
   *#find<T>(keyId: string | undefined, open: (keys: Keyset) => T | null): Steps<M, T | null> {
     // Another process may have made it, or the source may have its key again.
     const keys = yield* this.refresh();

@@ -30,15 +30,13 @@ export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOpt
   /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
   database?: Session<M> | undefined;
   /** Called when a key was made because there was none: tell the user where it is, and that it must be backed up. */
-  onKeyCreated?:
-    | ((source: { kind: string; location: string; protection: string | null }) => void)
-    | undefined;
+  onKeyCreated?: ((source: KeyStatus['source']) => void) | undefined;
 }
 
 export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<M> {
-  /** Make a key where there is none and nothing needs one. Default true. */
+  /** Make a key if there is none and nothing needs one. Default true. */
   create?: boolean | undefined;
-  /** Go on with a rotation that was interrupted, before it answers. Default true. */
+  /** Finish an interrupted rotation before it answers. Default true. */
   resumeRotation?: boolean | undefined;
   /** Of such a rotation. */
   onProgress?: KeyRotationOptions['onProgress'];
@@ -72,7 +70,7 @@ type TextCipher<M extends Mode> = Pick<DatabaseCipher<M>, 'encrypt' | 'decrypt' 
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
  * encrypts by itself where no database is known. It is looked up at the first use (see `chooseKeySource`): encrypting
- * makes a key file where none is, decrypting never does. With a `database` that answers with promises, so does each method that
+ * makes a missing key file, decrypting never does. With a `database` that answers with promises, so does each method that
  * needs its tables, and rejects where it would throw.
  */
 export class EncryptionService<M extends Mode = 'sync'> implements CredentialEncryption, Disposable {
@@ -255,8 +253,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       const known = ['onProgress', 'database'] as const;
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-      if (database) return verifyCredentials(this.#toolsOf(database), onProgress);
-      return verifyCredentials(this.#ownTools(), onProgress);
+      return verifyCredentials(database ? this.#toolsOf(database) : this.#ownTools(), onProgress);
     });
   }
 

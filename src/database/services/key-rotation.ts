@@ -28,7 +28,7 @@ export interface KeyRotationOptions {
 export interface KeyRotationReport {
   /** The new primary. */
   keyId: string;
-  /** It went on with a rotation that was interrupted. */
+  /** It continued a rotation that was interrupted. */
   resumed: boolean;
   /** How many credentials this call has encrypted again. */
   rotated: number;
@@ -42,7 +42,7 @@ export interface KeyRotationReport {
   logTruncated: boolean;
 }
 
-/** Late writers may leave rows behind the cursor; this many passes find them, and keys in use are never retired. */
+/** Late writers may store rows that the cursor has passed. This many passes find them; keys in use are never retired. */
 const MOST_PASSES = 5;
 
 /**
@@ -60,7 +60,7 @@ export async function rotateKeys<M extends Mode>(
     patiently(() => settled(driver.transaction(steps)), signal);
   signal?.throwIfAborted();
   const keys = await reloadKeys(tools);
-  // A primary that is damaged is no reason to make none.
+  // If there is a damaged primary, the rotation makes the new key.
   if (keys.records.length === 0) await settled(driver.sequence(() => cipher.establish()));
   const begun = await patientlyIn(() => store.beginKeyRotation());
   const { keyId } = begun.state;

@@ -68,11 +68,7 @@ export async function reloadKeys<M extends Mode>({
  *
  * @throws KEY_MISSING if it has none, and one is needed.
  */
-async function loadSource(
-  loading: Promise<boolean>,
-  roots: RootKeys,
-  isNeeded: boolean,
-): Promise<boolean> {
+async function loadSource(loading: Promise<boolean>, roots: RootKeys, isNeeded: boolean): Promise<boolean> {
   const isPresent = await loading.catch((error: unknown) => {
     throw isNeeded ? asMissing(error) : error;
   });
