@@ -49,6 +49,12 @@ const OR_REPLACE = `
     binding_version = excluded.binding_version,
     created_at = excluded.created_at`;
 
+// Whole texts, since a driver finds its prepared statement by the text: one that is put together at each call is hashed each time.
+const SELECT_ONE = `${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`;
+const PUT = `${INSERT} ${OR_REPLACE}`;
+const PUT_AT_ADDRESS = `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`;
+const ADD_OR_REPLACE = `${ADD} ${OR_REPLACE}`;
+
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #encryption: CredentialEncryption | null;
@@ -86,7 +92,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
     const id = assertId(proxyId, 'proxyId');
-    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) =>
+    return this.db.first(SELECT_ONE, { id }, (row) =>
       rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
@@ -193,14 +199,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
       );
     this.session.assertMayHoldCredentials?.();
     const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
-    yield* step(this.db.run(`${ADD} ${OR_REPLACE}`, { ...toParams(id, sealed), now: this.now() }));
+    yield* step(this.db.run(ADD_OR_REPLACE, { ...toParams(id, sealed), now: this.now() }));
   }
 
   *#reveal(proxy: string | AddressedProxy): Steps<M, Login | null> {
     const { id, address } = parseTarget(proxy);
-    const row = yield* step(
-      this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (found) => found),
-    );
+    const row = yield* step(this.db.first(SELECT_ONE, { id }, (found) => found));
     if (row === null) return null;
     const current = toAddress(row);
     if (address && !(current && isSame(address, current))) throw movedError(id);
@@ -274,17 +278,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
     const params = { ...toParams(proxyId, data), now: this.now() };
     if (data.address === undefined) {
-      return this.db.run(`${INSERT} ${OR_REPLACE}`, params, (changed) => {
+      return this.db.run(PUT, params, (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
       });
     }
-    return this.db.run(
-      `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`,
-      { ...params, ...toAddressParams(data.address) },
-      (changed) => {
-        if (changed === 0) throw notFoundThere(proxyId);
-      },
-    );
+    return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
+      if (changed === 0) throw notFoundThere(proxyId);
+    });
   }
 
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */
