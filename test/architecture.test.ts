@@ -78,7 +78,6 @@ const WORDS: readonly (readonly [law: string, where: RegExp, pattern: RegExp, al
       [
         // They wait for a key source or for a turn of the event loop, always between two transactions.
         'database/services/encryption.service.ts',
-        'database/services/key-management.ts',
         'database/services/key-moves.ts',
         'database/services/key-rotation.ts',
         'database/services/key-tools.ts',

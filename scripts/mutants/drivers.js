@@ -1096,7 +1096,7 @@ export default {
     ),
 
     fault('background', 'a query continues after its abort', '    this.#query?.reject(signal.reason);\n', ''),
-    at('services/key-rotation', 'an aborted query is started', '    options.signal?.throwIfAborted();\n', ''),
+    fault('background', 'an aborted query is started', '    signal?.throwIfAborted();\n', ''),
     fault('background', 'a query is not logged', '    this.#options.log?.(sql);\n', ''),
     fault(
       'background',

@@ -22,7 +22,7 @@ export default {
       ['a missing key that nothing needs is a problem', '(!isEncrypted && sourceError && isLost(sourceError))', "(!isEncrypted && sourceError?.code === 'CLOSED')"],
       ['a source that cannot be read is no problem of an empty pool', '!isEncrypted && sourceError && isLost(sourceError)', '!isEncrypted'],
       ['a key source without sense in it cannot be recovered', '(details.kind !== undefined || details.malformed === true)', 'details.kind !== undefined'],
-      ['a missing key that nothing needs is a problem of the source', "error?.code === 'KEY_MISSING' && !isNeeded", "error?.code === 'KEY_MISMATCH' && !isNeeded"],
+      ['a missing key that nothing needs is a problem of the source', "read.code === 'KEY_MISSING' && !isNeeded", "read.code === 'KEY_MISMATCH' && !isNeeded"],
       ['the advice does not name the recovery code', "if (recoveryCode) advice.push('The recovery code", "if (!recoveryCode) advice.push('The recovery code"],
       ['recovery is advised though the key is elsewhere', 'if (isOther || !isLost(error)) return advice;', 'if (!isLost(error)) return advice;'],
       ['no recovery code is bemoaned for text that can be corrected', 'else if (error.details.malformed !== true)', 'else'],

@@ -93,8 +93,8 @@ function decodeBase64(text: string, what: string, length?: number): Buffer {
 }
 
 /**
- * Whether a text that Node decoded to so many bytes is the one text for them: each character that is none makes it too
- * long, the other alphabet is taken too, and the bits behind the last byte must be 0 (RFC 4648, section 3.5).
+ * Whether a text is the one canonical text of the bytes that Node decoded from it. An invalid character makes it too long; Node
+ * also takes the other alphabet; the bits after the last byte must be 0 (RFC 4648, section 3.5).
  */
 function isCanonical(text: string, bytes: number): boolean {
   if (text.length !== Math.ceil(bytes / 3) * 4 || text.includes('-') || text.includes('_')) return false;
@@ -113,7 +113,7 @@ class IvPool {
       randomFillSync(this.#bytes);
       this.#used = 0;
     }
-    // A copy: the pool is filled anew while a caller may still hold this one.
+    // A copy: the pool is filled again while a caller may still hold this one.
     const iv = Buffer.from(this.#bytes.subarray(this.#used, this.#used + IV_BYTES));
     this.#used += IV_BYTES;
     return iv;

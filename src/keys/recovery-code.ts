@@ -21,7 +21,7 @@ export function createRecoveryCode(): { code: string; key: SecretKey } {
 /**
  * The key of a code, in any case, with or without its hyphens, I and L read as 1 and O as 0.
  *
- * @throws INVALID_INPUT if it is none, or has a slip; the message never holds it.
+ * @throws INVALID_INPUT for an invalid or mistyped code; the message never holds it.
  */
 export function recoveryKeyOf(code: string): SecretKey {
   const characters =

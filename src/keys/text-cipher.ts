@@ -38,7 +38,7 @@ export class SourceTextCipher {
     throw corruptError(stored);
   }
 
-  textFingerprint(text: string): string {
+  fingerprint(text: string): string {
     assertText(text, 'text');
     return new FingerprintKey(fingerprintKeyOf(this.#roots.readOrCreate()[0])).username(text);
   }

@@ -131,7 +131,9 @@ export function asUnreadable(error: unknown): 'unreadable' {
   return 'unreadable';
 }
 
-export function toLogin(proxyId: string, text: string): Login {
+/** What `save` stored is a password without a username. @throws INVALID_ROW for a login of a newer version. */
+export function loginOf(proxyId: string, { content, text }: OpenedCredential): Login {
+  if (content === 'text') return { username: '', password: text };
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
   const parsed = loginSchema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;

@@ -13,6 +13,7 @@ import {
   type AddressedProxy,
   encryptedSchema,
   isSame,
+  loginOf,
   malformedAddress,
   movedError,
   notFoundThere,
@@ -21,7 +22,6 @@ import {
   toAddress,
   toAddressParams,
   toEncrypted,
-  toLogin,
   toParams,
 } from './credential-record.ts';
 import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
@@ -48,6 +48,12 @@ const OR_REPLACE = `
     binding = excluded.binding,
     binding_version = excluded.binding_version,
     created_at = excluded.created_at`;
+
+// Whole texts, since a driver finds its prepared statement by the text: one that is put together at each call is hashed each time.
+const SELECT_ONE = `${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`;
+const PUT = `${INSERT} ${OR_REPLACE}`;
+const PUT_AT_ADDRESS = `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`;
+const ADD_OR_REPLACE = `${ADD} ${OR_REPLACE}`;
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -86,7 +92,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   /** What `EncryptionService.decrypt` takes, or null. */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
     const id = assertId(proxyId, 'proxyId');
-    return this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (row) =>
+    return this.db.first(SELECT_ONE, { id }, (row) =>
       rememberOrigin(toEncrypted(row), { session: this.session, address: toAddress(row) }),
     );
   }
@@ -193,23 +199,21 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
       );
     this.session.assertMayHoldCredentials?.();
     const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
-    yield* step(this.db.run(`${ADD} ${OR_REPLACE}`, { ...toParams(id, sealed), now: this.now() }));
+    yield* step(this.db.run(ADD_OR_REPLACE, { ...toParams(id, sealed), now: this.now() }));
   }
 
   *#reveal(proxy: string | AddressedProxy): Steps<M, Login | null> {
     const { id, address } = parseTarget(proxy);
-    const row = yield* step(
-      this.db.first(`${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`, { id }, (found) => found),
-    );
+    const row = yield* step(this.db.first(SELECT_ONE, { id }, (found) => found));
     if (row === null) return null;
     const current = toAddress(row);
     if (address && !(current && isSame(address, current))) throw movedError(id);
-    return yield* this.#decrypt(id, current, toEncrypted(row));
+    return loginOf(id, yield* this.#open(this.#cipher(), id, current, toEncrypted(row)));
   }
 
   *#loginIn(row: Row): Steps<M, Login> {
-    const { proxy_id: id } = assertObject(row, 'row');
-    return yield* this.#decrypt(String(id), toAddress(row), toEncrypted(row));
+    const id = String(assertObject(row, 'row').proxy_id);
+    return loginOf(id, yield* this.#open(this.#cipher(), id, toAddress(row), toEncrypted(row)));
   }
 
   /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
@@ -274,22 +278,13 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
     const params = { ...toParams(proxyId, data), now: this.now() };
     if (data.address === undefined) {
-      return this.db.run(`${INSERT} ${OR_REPLACE}`, params, (changed) => {
+      return this.db.run(PUT, params, (changed) => {
         if (changed === 0) throw notFound('proxy', proxyId);
       });
     }
-    return this.db.run(
-      `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`,
-      { ...params, ...toAddressParams(data.address) },
-      (changed) => {
-        if (changed === 0) throw notFoundThere(proxyId);
-      },
-    );
-  }
-
-  *#decrypt(proxyId: string, address: ProxyAddress | null, encrypted: EncryptedData): Steps<M, Login> {
-    const { content, text } = yield* this.#open(this.#cipher(), proxyId, address, encrypted);
-    return content === 'login' ? toLogin(proxyId, text) : { username: '', password: text };
+    return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
+      if (changed === 0) throw notFoundThere(proxyId);
+    });
   }
 
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */
@@ -336,13 +331,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     cipher: CredentialCipher<M>,
     id: string,
     address: ProxyAddress,
-    login: Login,
+    { username, password, rotateUrl }: Login,
   ): Steps<M, EncryptedData> {
-    const text = JSON.stringify({
-      username: login.username,
-      password: login.password,
-      rotateUrl: login.rotateUrl,
-    });
+    const text = JSON.stringify({ username, password, rotateUrl });
     return (
       cipher.sealAtOnce(id, address, 'login', text) ?? (yield* step(cipher.seal(id, address, 'login', text)))
     );

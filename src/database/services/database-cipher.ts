@@ -16,8 +16,8 @@ import { MessageBudget } from './message-budget.ts';
 export const PRIMARY_HOLDS_MS = 20;
 
 /**
- * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if that has not
- * the key that is needed. What it remembers may be of a transaction that was rolled back, so whoever encrypts looks at the table.
+ * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if a key is
+ * missing from it. The remembered keyset may come from a transaction that was rolled back, so encrypting looks at the table.
  */
 export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #db: Driver<M>;
@@ -45,7 +45,9 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     content: CredentialContent,
     text: string,
   ): Result<M, EncryptedData> {
-    return this.#db.sequence(() => this.#seal(proxyId, address, content, text));
+    return this.#db.sequence(() =>
+      this.#sealing((keys) => keys.seal(proxyId, address, content, text), proxyId),
+    );
   }
 
   sealAtOnce(
@@ -75,8 +77,11 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     throw corruptError(stored);
   }
 
-  fingerprint(username: string): Result<M, string> {
-    return this.#db.sequence(() => this.#fingerprint((key) => key.username(username)));
+  fingerprint(text: string): Result<M, string> {
+    return this.#db.sequence(() => {
+      assertText(text, 'text');
+      return this.#fingerprint((key) => key.username(text));
+    });
   }
 
   passwordFingerprint(login: Login): Result<M, string> {
@@ -90,14 +95,12 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return keys.fingerprintKey instanceof FingerprintKey ? keys.fingerprintKey : null;
   }
 
-  /** The fingerprint of a text, as that of a username. */
-  textFingerprint(text: string): Result<M, string> {
-    return this.#db.sequence(() => this.#textFingerprint(text));
-  }
-
   /** Encrypts a text that is bound to nothing but the associated data. */
   encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
-    return this.#db.sequence(() => this.#encrypt(text, associatedData));
+    return this.#db.sequence(() => {
+      assertMessage(text, associatedData);
+      return this.#sealing((keys) => keys.sealText(text, associatedData));
+    });
   }
 
   /** The text of what `encrypt` gave, or of a bound text. */
@@ -118,8 +121,8 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   }
 
   /**
-   * The keyset, whose primary is that of the table: another process may have rotated, or a rollback undone it. Makes the first key
-   * if there is none.
+   * The keyset whose primary is the one in the table: another process may have rotated, or a rollback undone it. Makes a missing
+   * first key.
    *
    * @param proxyId the proxy whose credential is replaced.
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
@@ -143,20 +146,9 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return established;
   }
 
-  *#seal(
-    proxyId: string,
-    address: ProxyAddress,
-    content: CredentialContent,
-    text: string,
-  ): Steps<M, EncryptedData> {
-    const keys = this.#ready() ?? (yield* this.#forMessage(proxyId));
-    return keys.seal(proxyId, address, content, text);
-  }
-
-  *#encrypt(text: string, associatedData: Uint8Array | undefined): Steps<M, EncryptedData> {
-    assertMessage(text, associatedData);
-    const keys = this.#ready() ?? (yield* this.#forMessage(''));
-    return keys.sealText(text, associatedData);
+  /** What one message is encrypted to. */
+  *#sealing(seal: (keys: SealingKeyset) => EncryptedData, proxyId = ''): Steps<M, EncryptedData> {
+    return seal(this.#ready() ?? (yield* this.#forMessage(proxyId)));
   }
 
   *#decrypt(encrypted: EncryptedData | null, associatedData: Uint8Array | undefined): Steps<M, string> {
@@ -179,15 +171,10 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     );
   }
 
-  *#textFingerprint(text: string): Steps<M, string> {
-    assertText(text, 'text');
-    return yield* this.#fingerprint((key) => key.username(text));
-  }
-
   *#fingerprint(use: (key: FingerprintKey) => string): Steps<M, string> {
     const keys = yield* this.establish();
     if (keys.fingerprintKey instanceof FingerprintKey) return use(keys.fingerprintKey);
-    // It may be restored since, or another process may have put it under another key.
+    // It may have been restored, or another process may have put it under another key.
     const { fingerprintKey } = yield* this.refresh();
     if (fingerprintKey instanceof FingerprintKey) return use(fingerprintKey);
     throw (
@@ -199,7 +186,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     );
   }
 
-  /** What the next keyset gives that has the key of a ciphertext; null if neither the database nor the source has it. */
+  /** Loads the next keyset and opens with it; null if neither the database nor the source has the key. */
   *#find<T>(keyId: string | undefined, open: (keys: Keyset) => T | null): Steps<M, T | null> {
     // Another process may have made it, or the source may have its key again.
     const keys = yield* this.refresh();

@@ -12,11 +12,16 @@ import { SourceTextCipher } from '../../keys/text-cipher.ts';
 import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
-import { keyToolsOf, openKeys, resumeKeyRotation } from './key-management.ts';
+import type { DatabaseCipher } from './database-cipher.ts';
 import { makeRecoveryCode, moveTo, recoverTo } from './key-moves.ts';
-import { type KeyRotationOptions, type KeyRotationReport, rotateKeys } from './key-rotation.ts';
-import { type KeyStatus, statusOf } from './key-status.ts';
-import type { KeyTools } from './key-tools.ts';
+import {
+  type KeyRotationOptions,
+  type KeyRotationReport,
+  resumeKeyRotation,
+  rotateKeys,
+} from './key-rotation.ts';
+import { describeSource, type KeyStatus, statusOf } from './key-status.ts';
+import { type KeyTools, keyToolsOf, openKeys } from './key-tools.ts';
 import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 
 export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
@@ -25,15 +30,13 @@ export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOpt
   /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
   database?: Session<M> | undefined;
   /** Called when a key was made because there was none: tell the user where it is, and that it must be backed up. */
-  onKeyCreated?:
-    | ((source: { kind: string; location: string; protection: string | null }) => void)
-    | undefined;
+  onKeyCreated?: ((source: KeyStatus['source']) => void) | undefined;
 }
 
 export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<M> {
-  /** Make a key where there is none and nothing needs one. Default true. */
+  /** Make a key if there is none and nothing needs one. Default true. */
   create?: boolean | undefined;
-  /** Go on with a rotation that was interrupted, before it answers. Default true. */
+  /** Finish an interrupted rotation before it answers. Default true. */
   resumeRotation?: boolean | undefined;
   /** Of such a rotation. */
   onProgress?: KeyRotationOptions['onProgress'];
@@ -62,16 +65,12 @@ const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as 
 const LEAST_SALT_BYTES = 16;
 
 /** What encrypts texts, with the keys of a database or with those of the source. */
-interface TextCipher<M extends Mode> {
-  encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData>;
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string>;
-  textFingerprint(text: string): Result<M, string>;
-}
+type TextCipher<M extends Mode> = Pick<DatabaseCipher<M>, 'encrypt' | 'decrypt' | 'fingerprint'>;
 
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
  * encrypts by itself where no database is known. It is looked up at the first use (see `chooseKeySource`): encrypting
- * makes a key file where none is, decrypting never does. With a `database` that answers with promises, so does each method that
+ * makes a missing key file, decrypting never does. With a `database` that answers with promises, so does each method that
  * needs its tables, and rejects where it would throw.
  */
 export class EncryptionService<M extends Mode = 'sync'> implements CredentialEncryption, Disposable {
@@ -106,6 +105,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       'options of EncryptionService.open',
     );
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
+    if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
     const service = new EncryptionService<M>(rest);
     if (service.#database) {
       const tools = service.#toolsOf(service.#database);
@@ -215,7 +215,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws as `encrypt`.
    */
   fingerprint(text: string): Result<M, string> {
-    return this.#texts().textFingerprint(text);
+    return this.#texts().fingerprint(text);
   }
 
   /**
@@ -253,8 +253,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       const known = ['onProgress', 'database'] as const;
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-      if (database) return verifyCredentials(this.#toolsOf(database), onProgress);
-      return verifyCredentials(this.#ownTools(), onProgress);
+      return verifyCredentials(database ? this.#toolsOf(database) : this.#ownTools(), onProgress);
     });
   }
 
@@ -333,10 +332,6 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     this.#tools.set(session.driver, tools);
     return tools;
   }
-}
-
-function describeSource(source: KeySource): { kind: string; location: string; protection: string | null } {
-  return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
 }
 
 function assertKeySource(source: KeySource): void {

@@ -1,4 +1,4 @@
-/** Services behind the repositories: encryption, and the keys behind it. */
+/** The encryption service, and its keys. */
 
 export type { CredentialContent, EncryptedData } from '../../keys/credential-cipher.ts';
 export {

@@ -33,20 +33,6 @@ export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySour
   await target.settle?.();
 }
 
-/** Puts what an older key of the source still wraps under the one that is in use. */
-export function* rewrapOld<M extends Mode>({
-  session: { driver },
-  roots,
-  store,
-  cipher,
-}: KeyTools<M>): Steps<M, void> {
-  const [root] = roots.read();
-  const { records } = yield* cipher.refresh();
-  if (records.every(({ kekId }) => kekId === root.id)) return;
-  yield* step(driver.transaction(() => store.rewrapAll(root)));
-  yield* cipher.refresh();
-}
-
 /** Makes the code that restores the key-encryption key, in place of an earlier one. It is kept nowhere. */
 export function* makeRecoveryCode<M extends Mode>({
   session: { driver },
@@ -107,7 +93,7 @@ export async function recoverTo<M extends Mode>(
   const keys = [...present, restored].filter(
     (key, index, all) => all.findIndex(({ id }) => id === key.id) === index,
   );
-  const commit = once(await target.prepare(bytesOf(keys), revisionOf(target), replace));
+  const commit = once(await target.prepare(bytesOf(keys), target.revision?.() ?? null, replace));
   await settled(
     driver.transaction(function* (): Steps<M, void> {
       // Under the lock: another process may have moved the key, or made another code, meanwhile.
@@ -158,7 +144,7 @@ async function keysFor(target: KeySource, roots: RootKeys): Promise<{ keys: Keys
     const same = source.kind === target.kind && source.location === target.location;
     const older = same ? roots.read() : keysOf(await target.read());
     const keys: Keys = [SecretKey.generate(), ...older];
-    const commit = await target.prepare(bytesOf(keys), revisionOf(same ? source : target));
+    const commit = await target.prepare(bytesOf(keys), (same ? source : target).revision?.() ?? null);
     return { keys, commit: once(commit) };
   }
   const [root, ...older] = keysOf(await target.read());
@@ -176,8 +162,4 @@ function keysOf(material: KeyMaterial | null): readonly SecretKey[] {
 
 function bytesOf(keys: readonly SecretKey[]): Buffer[] {
   return keys.map(({ key }) => key.export());
-}
-
-function revisionOf(source: KeySource): string | null {
-  return source.revision?.() ?? null;
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
+import { ProxyVaultError } from '../../errors.ts';
 import { sealBound } from '../../keys/binding.ts';
 import type { SecretKey } from '../../keys/secret-key.ts';
 import { type Mode, type Steps, settled } from '../drivers/driver.ts';
@@ -7,7 +8,7 @@ import { patiently } from '../patience.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { PRIMARY_HOLDS_MS } from './database-cipher.ts';
 import type { BegunKeyRotation, RotatedCredential } from './key-store.ts';
-import { type KeyTools, reloadKeys } from './key-tools.ts';
+import { isWritable, type KeyTools, reloadKeys } from './key-tools.ts';
 import { type CredentialFailure, type Opened, openAll, verifyCredentials } from './key-verification.ts';
 
 export interface KeyRotationProgress {
@@ -27,7 +28,7 @@ export interface KeyRotationOptions {
 export interface KeyRotationReport {
   /** The new primary. */
   keyId: string;
-  /** It went on with a rotation that was interrupted. */
+  /** It continued a rotation that was interrupted. */
   resumed: boolean;
   /** How many credentials this call has encrypted again. */
   rotated: number;
@@ -41,7 +42,7 @@ export interface KeyRotationReport {
   logTruncated: boolean;
 }
 
-/** Late writers may leave rows behind the cursor; this many passes find them, and keys in use are never retired. */
+/** Late writers may store rows that the cursor has passed. This many passes find them; keys in use are never retired. */
 const MOST_PASSES = 5;
 
 /**
@@ -59,7 +60,7 @@ export async function rotateKeys<M extends Mode>(
     patiently(() => settled(driver.transaction(steps)), signal);
   signal?.throwIfAborted();
   const keys = await reloadKeys(tools);
-  // A primary that is damaged is no reason to make none.
+  // If there is a damaged primary, the rotation makes the new key.
   if (keys.records.length === 0) await settled(driver.sequence(() => cipher.establish()));
   const begun = await patientlyIn(() => store.beginKeyRotation());
   const { keyId } = begun.state;
@@ -75,6 +76,22 @@ export async function rotateKeys<M extends Mode>(
   const { complete } = await settled(session.engine.checkpoint());
   await settled(driver.sequence(() => cipher.refresh()));
   return { keyId, resumed: begun.resumed, rotated, bound, failures, retired, logTruncated: complete };
+}
+
+/** Finishes a key rotation that was interrupted, unless another process is at it, and holds the lock: that will finish it. */
+export async function resumeKeyRotation<M extends Mode>(
+  tools: KeyTools<M>,
+  onProgress: KeyRotationOptions['onProgress'],
+): Promise<void> {
+  const { session, store } = tools;
+  if (!isWritable(session)) return;
+  const { config } = await settled(session.driver.sequence(() => store.load()));
+  if (!config?.rotation) return;
+  try {
+    await rotateKeys(tools, { onProgress });
+  } catch (error) {
+    if (!(error instanceof ProxyVaultError && error.code === 'BUSY')) throw error;
+  }
 }
 
 async function encryptAll<M extends Mode>(

@@ -1,7 +1,8 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
 import type { RootKeys } from '../../keys/root-keys.ts';
+import type { KeySource } from '../../keys/sources/key-source.ts';
 import type { CredentialCount } from '../repositories/credential-record.ts';
-import { type KeySurvey, lostConfig } from './keyset-loader.ts';
+import { attempt, type KeySurvey, lostConfig } from './keyset-loader.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
 /** One data key. */
@@ -53,6 +54,11 @@ export interface KeyStatus {
   advice: string[];
 }
 
+/** Where a key comes from, for a person. */
+export function describeSource(source: KeySource): KeyStatus['source'] {
+  return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
+}
+
 export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
   const { source } = roots;
   const { keys: keyset, counts } = survey;
@@ -72,7 +78,7 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
     counts.map(({ keyId }) => keyId).filter((id) => !records.some(({ keyId }) => keyId === id)),
   );
   const status: KeyStatus = {
-    source: { kind: source.kind, location: source.location, protection: source.protection?.() ?? null },
+    source: describeSource(source),
     pinned: config?.keySource ?? null,
     locked: keys.some(({ problem }) => problem === 'KEY_LOCKED'),
     sourceProblem: sourceError?.code ?? null,
@@ -83,11 +89,7 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
     unbound: sumOf(counts.filter(({ binding }) => binding === 'none')),
     oldBinding: sumOf(counts.filter(({ binding }) => binding === 'id')),
     rotation: config?.rotation
-      ? {
-          keyId: config.rotation.keyId,
-          startedAt: config.rotation.startedAt,
-          left: survey.left,
-        }
+      ? { keyId: config.rotation.keyId, startedAt: config.rotation.startedAt, left: survey.left }
       : null,
     recoveryCode: survey.hasRecoveryCode,
     advice: [],
@@ -107,8 +109,9 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
 /** Why the source gives no key; null if it does, or has none yet and need not. */
 function sourceErrorOf({ keys, counts }: KeySurvey, roots: RootKeys): ProxyVaultError | null {
   const isNeeded = counts.length > 0;
-  const error = keys.sourceProblem ?? problemOfReading(() => (isNeeded ? roots.readNeeded() : roots.read()));
-  return error?.code === 'KEY_MISSING' && !isNeeded && keys.records.length === 0 ? null : error;
+  const read = keys.sourceProblem ?? attempt(() => (isNeeded ? roots.readNeeded() : roots.read()));
+  if (!(read instanceof ProxyVaultError)) return null;
+  return read.code === 'KEY_MISSING' && !isNeeded && keys.records.length === 0 ? null : read;
 }
 
 function sumOf(counts: readonly CredentialCount[]): number {
@@ -137,16 +140,6 @@ function problemOf(
 /** Whether the key is not where it should be, or is no key any more, and not only out of reach. */
 function isLost({ code, details }: ProxyVaultError): boolean {
   return code === 'KEY_MISSING' && (details.kind !== undefined || details.malformed === true);
-}
-
-function problemOfReading(work: () => unknown): ProxyVaultError | null {
-  try {
-    work();
-    return null;
-  } catch (error) {
-    if (error instanceof ProxyVaultError) return error;
-    throw error;
-  }
 }
 
 /** What to do about a source that gave no key. */

@@ -1,8 +1,8 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { asMissing, type RootKeys } from '../../keys/root-keys.ts';
-import { type Mode, type Session, settled } from '../drivers/driver.ts';
-import type { DatabaseCipher } from './database-cipher.ts';
-import type { KeyStore } from './key-store.ts';
+import { type Mode, type Session, type Steps, settled, step } from '../drivers/driver.ts';
+import { DatabaseCipher } from './database-cipher.ts';
+import { KeyStore } from './key-store.ts';
 import type { Keyset } from './keyset.ts';
 
 /** What works on the keys of one database under those of a source. */
@@ -11,6 +11,32 @@ export interface KeyTools<M extends Mode> {
   roots: RootKeys;
   store: KeyStore<M>;
   cipher: DatabaseCipher<M>;
+}
+
+export function keyToolsOf<M extends Mode>(session: Session<M>, roots: RootKeys): KeyTools<M> {
+  const store = new KeyStore(session, roots);
+  return { session, roots, store, cipher: new DatabaseCipher(session.driver, roots, store) };
+}
+
+/**
+ * Waits for the source; makes a key in it if it has none, and `create` says so, and that is safe.
+ *
+ * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, MIGRATION_PENDING.
+ */
+export async function openKeys<M extends Mode>(tools: KeyTools<M>, create: boolean): Promise<void> {
+  const { session, roots, store } = tools;
+  const { driver } = session;
+  // First of all, so that a source of another kind, or an older database, is found out before a key is made.
+  await settled(driver.sequence(() => store.assertUsable()));
+  const isNeeded = await settled(driver.sequence(() => store.hasCredentials()));
+  if (await loadSource(roots.load(), roots, isNeeded)) {
+    const { records } = await settled(driver.sequence(() => store.loadOwn()));
+    if (isWritable(session)) await settled(driver.sequence(() => rewrapOld(tools)));
+    if (records.length > 0) await roots.source.settle?.();
+  } else if (create) {
+    session.assertMayHoldCredentials?.();
+    await roots.create();
+  }
 }
 
 /**
@@ -42,14 +68,28 @@ export async function reloadKeys<M extends Mode>({
  *
  * @throws KEY_MISSING if it has none, and one is needed.
  */
-export async function loadSource(
-  loading: Promise<boolean>,
-  roots: RootKeys,
-  isNeeded: boolean,
-): Promise<boolean> {
+async function loadSource(loading: Promise<boolean>, roots: RootKeys, isNeeded: boolean): Promise<boolean> {
   const isPresent = await loading.catch((error: unknown) => {
     throw isNeeded ? asMissing(error) : error;
   });
   if (!isPresent && isNeeded) throw roots.missing();
   return isPresent;
+}
+
+/** Puts what an older key of the source still wraps under the one that is in use. */
+function* rewrapOld<M extends Mode>({
+  session: { driver },
+  roots,
+  store,
+  cipher,
+}: KeyTools<M>): Steps<M, void> {
+  const [root] = roots.read();
+  const { records } = yield* cipher.refresh();
+  if (records.every(({ kekId }) => kekId === root.id)) return;
+  yield* step(driver.transaction(() => store.rewrapAll(root)));
+  yield* cipher.refresh();
+}
+
+export function isWritable(session: Session<Mode>): boolean {
+  return !('readonly' in session && session.readonly === true);
 }

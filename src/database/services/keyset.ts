@@ -76,16 +76,6 @@ export class Keyset {
     return problems.find((problem) => problem !== null && problem.code !== 'KEY_INVALID') ?? null;
   }
 
-  /** The keys that may have written a ciphertext. Null if they are not here: the next keyset may have them. */
-  candidates(keyId: string | undefined): readonly SecretKey[] | null {
-    if (keyId === undefined) {
-      const own = [...this.#keys.values()].filter((key) => key instanceof SecretKey);
-      return this.#sourceKeys && [...own, ...this.#sourceKeys];
-    }
-    const key = this.#keys.get(keyId) ?? this.#sourceKeys?.find(({ id }) => id === keyId);
-    return key instanceof SecretKey ? [key] : null;
-  }
-
   /** Encrypts for one proxy at one address. The message must have been counted. */
   seal(
     this: SealingKeyset,
@@ -108,23 +98,30 @@ export class Keyset {
    * @throws CREDENTIAL_CORRUPT.
    */
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null {
-    const keys = this.candidates(stored.keyId);
-    if (keys === null) return null;
-    for (const key of keys) {
-      const opened = openBound(key, { databaseId: this.databaseId, proxyId, address }, stored);
-      if (opened !== null) return opened;
-    }
-    throw corruptError(stored);
+    const place = { databaseId: this.databaseId, proxyId, address };
+    return this.#openWith(stored, (key) => openBound(key, place, stored));
   }
 
   /** As `open`, for what `sealText` gave. */
   openText(stored: EncryptedData, associatedData?: Uint8Array): string | null {
-    const keys = this.candidates(stored.keyId);
-    if (keys === null) return null;
-    for (const key of keys) {
-      const text = openText(key.key, stored, associatedData);
-      if (text !== null) return text;
+    return this.#openWith(stored, ({ key }) => openText(key, stored, associatedData));
+  }
+
+  /** Null if the keys that may have written it are not here: the next keyset may have them. */
+  #openWith<T>(stored: EncryptedData, open: (key: SecretKey) => T | null): T | null {
+    const { keyId } = stored;
+    const source = this.#sourceKeys;
+    let opened: T | null = null;
+    if (keyId !== undefined) {
+      const key = this.#keys.get(keyId) ?? source?.find(({ id }) => id === keyId);
+      if (!(key instanceof SecretKey)) return null;
+      opened = open(key);
+    } else {
+      if (source === null) return null;
+      for (const key of [...this.#keys.values(), ...source])
+        if (key instanceof SecretKey) opened ??= open(key);
     }
-    throw corruptError(stored);
+    if (opened === null) throw corruptError(stored);
+    return opened;
   }
 }

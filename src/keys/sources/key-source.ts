@@ -13,7 +13,7 @@ export interface KeySource {
    * @throws KEY_INVALID, KEY_MISMATCH; KEY_MISSING if there is one that cannot be reached.
    */
   read(): KeyMaterial | null | Promise<KeyMaterial | null>;
-  /** Makes a key where there is none, never replacing one; absent where that cannot be done. */
+  /** Makes a key if there is none, never replacing one; absent if that cannot be done. */
   create?(): KeyMaterial | Promise<KeyMaterial>;
   /** Whether `read` or `create` would answer with a promise now; where it is absent they are asked to find out. */
   asynchronous?(): boolean;

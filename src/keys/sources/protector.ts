@@ -6,7 +6,7 @@ export interface Protector {
   readonly kind: 'passphrase' | 'keychain' | 'safe-storage';
   /** A new key of 32 bytes, which the caller overwrites, and what gives it again. @throws UNSUPPORTED if that cannot be had here. */
   protect(): Promise<{ key: Buffer; parameters: ProtectionParameters }>;
-  /** The key again, and other parameters if those are to be stored anew. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
+  /** The key again, and new parameters if they must be stored again. @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID. */
   unprotect(
     parameters: ProtectionParameters,
   ): Promise<{ key: Buffer; renewed?: ProtectionParameters | undefined }>;

@@ -97,6 +97,9 @@ describe('rotate', () => {
     credentials.store(ids[999] ?? '', loginOf(7));
     expect(credentials.findByProxyId(ids[999] ?? '')?.keyId).toBe(target);
 
+    await expect(EncryptionService.open({ key, database: db, onProgress: 7 as never })).rejects.toMatchObject(
+      { code: 'INVALID_INPUT' },
+    );
     const left = await EncryptionService.open({ key, database: db, resumeRotation: false });
     expect(left.status().rotation).toMatchObject({ left: 699 });
     const heard: number[] = [];
