@@ -1,8 +1,8 @@
 import type { EncryptionService } from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
 import { withFileErrors } from '../files/file-error.ts';
 import { assertPath } from '../files/path.ts';
 import { isSameFile } from '../files/same-file.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /**
  * Refuses to write a file in the place of the key, of its backup or of its lock, whether they exist or not.
@@ -16,9 +16,8 @@ export function assertNotKeyFile(path: string, source: ReturnType<EncryptionServ
     ['', '.bak', '.lock'].some((suffix) => isSameFile(path, `${source.location}${suffix}`)),
   );
   if (!isKey) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     `${path} is the place of the key file or of a file that belongs to it: give another path.`,
-    { details: { path } },
+    { path },
   );
 }

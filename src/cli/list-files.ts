@@ -4,6 +4,7 @@ import { extname, join } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import { fileError, withFileErrors } from '../files/file-error.ts';
 import { type ListSource, parseProxyLine } from '../lists/index.ts';
+import { invalidInput } from '../model/validation.ts';
 import type { NamedList } from '../transfer/index.ts';
 
 /** What an argument names: a list, or several by name. */
@@ -57,8 +58,7 @@ export function findLists(path: string, onBytes: (done: number, total: number) =
 function assertPath(text: string): void {
   const isUrl = /^[a-z][a-z\d+.-]+:\/\//i.test(text);
   if (parseProxyLine(text).kind === 'proxy' && !/^https?:\/\/[^/]*[/?]./i.test(text))
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       'This is a proxy, and `import` reads a file: add one proxy with `proxyvault add`. To download a list, run `curl --fail URL | proxyvault import -`.',
     );
   if (!isUrl && /@|:\d/.test(text))
@@ -67,8 +67,7 @@ function assertPath(text: string): void {
       'There is no file with this name, which may hold a login and is not repeated: check the path, or add a proxy with `proxyvault add`.',
     );
   if (!isUrl) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     'This is a URL, and `import` downloads nothing: run `curl --fail --location URL | proxyvault import -`, or give the path of a file.',
   );
 }

@@ -1,5 +1,5 @@
 import { readPassphraseFile } from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
 import { ask, canAsk, confirm } from './prompt.ts';
 import { warn } from './warn.ts';
 
@@ -19,14 +19,12 @@ export async function newPassphrase(
   if (file !== undefined) {
     const passphrase = notEmpty(readPassphraseFile(file));
     if (await isAccepted(passphrase, allowWeak, json)) return passphrase;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       `The passphrase is weak: ${weaknessOf(passphrase)}. Choose another one, or repeat with --allow-weak. Nothing was changed.`,
     );
   }
   if (!canAsk()) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       'Cannot ask for a passphrase, because this is not a terminal: use --passphrase-file FILE.',
     );
   }
@@ -34,7 +32,7 @@ export async function newPassphrase(
     const passphrase = notEmpty(await ask('New passphrase:'));
     if (!(await isAccepted(passphrase, allowWeak, json))) continue;
     if ((await ask('The same again:')) === passphrase) return passphrase;
-    throw new ProxyVaultError('INVALID_INPUT', 'The two passphrases differ: nothing was changed.');
+    throw invalidInput('The two passphrases differ: nothing was changed.');
   }
 }
 
@@ -72,5 +70,5 @@ function weaknessOf(passphrase: string): string | null {
 
 function notEmpty(passphrase: string): string {
   if (passphrase !== '') return passphrase;
-  throw new ProxyVaultError('INVALID_INPUT', 'The passphrase is empty: nothing was changed.');
+  throw invalidInput('The passphrase is empty: nothing was changed.');
 }

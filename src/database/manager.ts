@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
 import type { BackgroundReads, CheckpointResult, Clock, Session, Steps } from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
@@ -179,15 +180,12 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
 }
 
 function assertSynchronous(work: unknown): asserts work is () => unknown {
-  if (typeof work !== 'function') throw new ProxyVaultError('INVALID_INPUT', 'transaction takes a function.');
+  if (typeof work !== 'function') throw invalidInput('transaction takes a function.');
   const kind = Object.prototype.toString.call(work);
   if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]')
     throw asynchronous(work, 'is async');
   if (kind === '[object GeneratorFunction]') {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `${nameOf(work)} is a generator, and would not run: give a plain function.`,
-    );
+    throw invalidInput(`${nameOf(work)} is a generator, and would not run: give a plain function.`);
   }
 }
 

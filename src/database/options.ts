@@ -1,9 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 
-import { ProxyVaultError } from '../errors.ts';
+import type { ProxyVaultError } from '../errors.ts';
 import { assertPath } from '../files/path.ts';
-import { assertBoolean, assertFunction, assertIterable, assertOptions } from '../model/validation.ts';
+import {
+  assertBoolean,
+  assertFunction,
+  assertIterable,
+  assertOptions,
+  invalidInput,
+} from '../model/validation.ts';
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import { assertLedgerName, DEFAULT_LEDGER } from './migrations/ledger-name.ts';
@@ -98,20 +104,14 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
   // better-sqlite3 trims what it is given, and would open another file.
   if (typeof path !== 'string' || path.trim() === '' || path !== path.trimEnd() || path.includes('\0')) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'path must be the path of a file, without white space at its end, or ":memory:".',
-    );
+    throw invalidInput('path must be the path of a file, without white space at its end, or ":memory:".');
   }
   assertPath(path, 'The pool');
   if (durability !== 'full' && durability !== 'normal') {
-    throw new ProxyVaultError('INVALID_INPUT', 'durability must be "full" or "normal".');
+    throw invalidInput('durability must be "full" or "normal".');
   }
   if (readonly && path === ':memory:') {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'A database in memory begins empty, so it cannot be read-only.',
-    );
+    throw invalidInput('A database in memory begins empty, so it cannot be read-only.');
   }
   assertFunction(clock, 'clock');
   assertFunction(onInvalidRow, 'onInvalidRow');
@@ -123,10 +123,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {
     const value = numbers[name];
     if (!Number.isSafeInteger(value) || value < least[name] || value > 0x7fffffff) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        `${name} must be a whole number from ${least[name]}, and is ${String(value)}.`,
-      );
+      throw invalidInput(`${name} must be a whole number from ${least[name]}, and is ${String(value)}.`);
     }
   }
   return {

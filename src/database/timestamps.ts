@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
 
 /**
  * Times are stored as UTC text in SQLite's own form with milliseconds, `YYYY-MM-DD HH:MM:SS.SSS`, which sorts
@@ -53,10 +53,7 @@ export function dayOf(time: number): string {
 export function storedFrom(time: Date | string, name: string): string {
   const milliseconds = time instanceof Date ? time.getTime() : isIso(time) ? Date.parse(time) : Number.NaN;
   if (Number.isNaN(milliseconds)) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `${name} must be a Date or an ISO 8601 time, such as 2026-01-31T12:00:00Z.`,
-    );
+    throw invalidInput(`${name} must be a Date or an ISO 8601 time, such as 2026-01-31T12:00:00Z.`);
   }
   return toStored(milliseconds);
 }
@@ -68,7 +65,7 @@ export function storedFrom(time: Date | string, name: string): string {
  */
 export function assertDay(day: string, name: string): string {
   if (typeof day !== 'string' || !isStoredDay(day))
-    throw new ProxyVaultError('INVALID_INPUT', `${name} must be a day as YYYY-MM-DD.`);
+    throw invalidInput(`${name} must be a day as YYYY-MM-DD.`);
   return day;
 }
 
@@ -78,7 +75,7 @@ function isIso(text: unknown): text is string {
 
 function isoOf(time: number): string {
   if (!(time >= -62_167_219_200_000 && time <= 253_402_300_799_999)) {
-    throw new ProxyVaultError('INVALID_INPUT', 'A time must lie in the years 0 to 9999.');
+    throw invalidInput('A time must lie in the years 0 to 9999.');
   }
   return new Date(time).toISOString();
 }

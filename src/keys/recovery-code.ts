@@ -1,6 +1,7 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto';
 
-import { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
+
 import { KEY_BYTES, SecretKey } from './secret-key.ts';
 
 /** Crockford's base 32: no letter that is taken for a digit. https://www.crockford.com/base32.html */
@@ -33,8 +34,7 @@ export function recoveryKeyOf(code: string): SecretKey {
       ? decode(characters.slice(0, SECRET_CHARACTERS))
       : null;
   if (secret && checkOf(secret) === characters.slice(SECRET_CHARACTERS)) return keyOf(secret);
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     'This is no recovery code, or a character of it is wrong: it has nine groups of four letters and digits. Compare it with what was printed.',
   );
 }

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
+import { invalidInput } from '../model/validation.ts';
 import { openText, seal } from './aes-gcm.ts';
 import { corruptError } from './binding.ts';
 import type { EncryptedData } from './credential-cipher.ts';
@@ -23,8 +24,7 @@ export class SourceTextCipher {
     const stored = assertEncrypted(encrypted, associatedData);
     const { keyId, boundTo } = stored;
     if (boundTo !== undefined) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
+      throw invalidInput(
         'The credential is bound to a row of a database: give that as the option `database`, or use the repository\u2019s reveal.',
       );
     }
@@ -68,15 +68,12 @@ export function assertEncrypted(
 /** @throws INVALID_INPUT. */
 export function assertText(text: string, what: string): void {
   if (typeof text !== 'string' || !text.isWellFormed()) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The ${what} must be a well-formed text: a lone surrogate cannot be stored.`,
-    );
+    throw invalidInput(`The ${what} must be a well-formed text: a lone surrogate cannot be stored.`);
   }
 }
 
 function assertBytes(data: Uint8Array | undefined): void {
   if (data !== undefined && !(data instanceof Uint8Array)) {
-    throw new ProxyVaultError('INVALID_INPUT', 'The associated data must be bytes: a Buffer or Uint8Array.');
+    throw invalidInput('The associated data must be bytes: a Buffer or Uint8Array.');
   }
 }

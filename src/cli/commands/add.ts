@@ -3,10 +3,10 @@ import { Command, Option } from 'commander';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
 import { ProxyRepository } from '../../database/repositories/index.ts';
-import { ProxyVaultError } from '../../errors.ts';
 import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/index.ts';
 import { loginNote } from '../../lists/line/parse-line.ts';
 import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
@@ -90,13 +90,11 @@ function readProxy(
   });
   if (verdict.kind === 'proxy') {
     if (!localDns || !verdict.proxy.remoteDns) return verdict;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       'socks5h and socks4a say that the proxy resolves names, and --local-dns that it does not: leave one of them out.',
     );
   }
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     `The proxy cannot be read: ${verdict.kind === 'refused' ? verdict.reason : 'it is empty or a comment'}.`,
   );
 }
@@ -114,8 +112,5 @@ async function withLogin(proxy: ListedProxy, { username, passwordStdin }: AddOpt
 
 function assertAgrees(part: string, given = '', option = given): void {
   if (given === '' || given === option) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    `The proxy has a ${part}, and an option names another one: leave one of them out.`,
-  );
+  throw invalidInput(`The proxy has a ${part}, and an option names another one: leave one of them out.`);
 }

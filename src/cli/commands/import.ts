@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander';
+
 import { initDatabase, PROXY_PROTOCOLS } from '../../database/index.ts';
 import { EncryptionService } from '../../database/services/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { LIST_FORMATS, type ListFormat } from '../../lists/index.ts';
 import type { ProxyProtocol } from '../../model/proxy.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type ImportResult, importProxies, type MaxRemove } from '../../transfer/index.ts';
 import { numberOrShare, positiveNumber } from '../arguments.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -89,10 +91,7 @@ function assertUsedRightly(path: string, { sync, maxRemove }: ImportOptions, com
 /** @throws INVALID_INPUT if every line was rejected. */
 function assertFound({ refused, added, updated, unchanged }: ImportResult): void {
   if (refused.length === 0 || added + updated + unchanged > 0) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    'No proxy was found in the list, so nothing was imported: the rejections say why.',
-  );
+  throw invalidInput('No proxy was found in the list, so nothing was imported: the rejections say why.');
 }
 
 /** A dry run creates no pool: if there is none, it runs on an empty one in memory. */

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
+
 import { type RotationRuleInput, RotationRulesRepository } from '../../database/repositories/index.ts';
-import { ProxyVaultError } from '../../errors.ts';
-import { notFound } from '../../model/validation.ts';
+import type { ProxyVaultError } from '../../errors.ts';
+import { invalidInput, notFound } from '../../model/validation.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
 import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
@@ -84,9 +85,6 @@ function parseRule(json: string): RotationRuleInput {
   try {
     return JSON.parse(json) as RotationRuleInput;
   } catch {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'The rule is not JSON: see `proxyvault rules add --help` for an example.',
-    );
+    throw invalidInput('The rule is not JSON: see `proxyvault rules add --help` for an example.');
   }
 }

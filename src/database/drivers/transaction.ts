@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { splitStatements } from '../migrations/statements.ts';
 import type { Scope } from './driver.ts';
 
@@ -108,8 +109,7 @@ export class OpenTransaction {
    */
   assertStaysOpen(script: string): void {
     if (!endsTransaction(script) && !(this.#isInside && /\bRELEASE\b/i.test(script))) return;
-    const error = new ProxyVaultError(
-      'INVALID_INPUT',
+    const error = invalidInput(
       'COMMIT, END and ROLLBACK cannot be run inside transaction(): return from its function to commit, or throw to roll back. Nothing of this transaction was stored.',
     );
     this.lose(error);

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Engine, type Mode, type Steps, step } from '../drivers/driver.ts';
 import { OWN_NAMESPACE } from './types.ts';
 
@@ -28,10 +29,9 @@ export function* hasLedger<M extends Mode>(engine: Engine<M>, table: string): St
       objects.flatMap(({ type, name }) => (type === 'table' ? name : [])),
     );
     if (elsewhere === null) return false;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       `The migrations of this file are recorded in the table ${elsewhere}, and not in ${table}: open it with \`migrationsTable: '${elsewhere}'\` (PROXYVAULT_MIGRATIONS_TABLE=${elsewhere}). Nothing was changed.`,
-      { details: { table, found: elsewhere } },
+      { table, found: elsewhere },
     );
   }
   const owner = OTHERS.find(([, theirs]) => theirs.join() === columns.toSorted().join())?.[0] ?? null;

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { isBase, type LedgerLine } from './ledger.ts';
 import { BASE } from './sources.ts';
 import { type Migration, OWN_NAMESPACE } from './types.ts';
@@ -84,8 +85,7 @@ export class KnownMigrations {
       .filter((migration) => migration.namespace === namespace)
       .map((migration) => migration.version);
     if (version !== 0 && !versions.includes(version)) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
+      throw invalidInput(
         `There is no version ${String(version)} of ${namespace}; there are 0, ${versions.join(', ')}.`,
       );
     }

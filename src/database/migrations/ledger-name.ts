@@ -1,4 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
+import type { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
 
@@ -35,8 +36,5 @@ function makes(migration: Migration, name: string): boolean {
 }
 
 function invalid(problem: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'INVALID_INPUT',
-    `migrationsTable ${problem}: choose another, such as vault_migrations.`,
-  );
+  return invalidInput(`migrationsTable ${problem}: choose another, such as vault_migrations.`);
 }

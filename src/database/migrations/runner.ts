@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Clock, type Engine, type Mode, type Result, type Steps, step } from '../drivers/driver.ts';
 import { assertNoForeignObjects } from './foreign-objects.ts';
 import { identity, KnownMigrations } from './known.ts';
@@ -141,10 +142,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   *#down(steps: number): Steps<M, void> {
     if (!Number.isSafeInteger(steps) || steps < 1) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        `steps must be a whole number from 1, and is ${String(steps)}.`,
-      );
+      throw invalidInput(`steps must be a whole number from 1, and is ${String(steps)}.`);
     }
     yield* this.#underLock((lines) => this.#revertAll(lines.filter((line) => !isBase(line)).slice(-steps)));
   }
@@ -170,10 +168,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   *#record(present: readonly Migration[], lines: readonly LedgerLine[]): Steps<M, void> {
     if (lines.length > 0) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'This database has a migration ledger already: use up() or to().',
-      );
+      throw invalidInput('This database has a migration ledger already: use up() or to().');
     }
     yield* assertSchema(this.#engine, this.#ledger.name, present);
     for (const migration of present) yield* step(this.#ledger.add(migration));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
-import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
+
 import { type Engine, type Mode, type SchemaObject, type Steps, step } from '../drivers/driver.ts';
 import { sectionStatements } from './parser.ts';
 import type { Migration } from './types.ts';
@@ -65,10 +66,7 @@ export function* assertSchema<M extends Mode>(
   const { missing, changed } = yield* compareSchema(engine, ledger, migrations);
   const wrong = [...missing.map((name) => `${name} is missing`), ...changed.map((name) => `${name} differs`)];
   if (wrong.length > 0) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `The database does not have the schema of that version: ${wrong.join(', ')}.`,
-    );
+    throw invalidInput(`The database does not have the schema of that version: ${wrong.join(', ')}.`);
   }
 }
 

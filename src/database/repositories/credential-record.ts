@@ -4,7 +4,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress } from '../../model/proxy.ts';
-import { assertId, assertObject, shownId } from '../../model/validation.ts';
+import { assertId, assertObject, invalidInput, shownId } from '../../model/validation.ts';
 import type { Row } from '../drivers/driver.ts';
 import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 
@@ -71,10 +71,7 @@ export function parseAddress(proxy: ProxyAddress): ProxyAddress {
   const { protocol, host, port } = assertObject(proxy, 'proxy');
   const address = toAddress({ protocol, host, port });
   if (address) return address;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    'Give the id of a proxy, or the proxy with protocol, host and port.',
-  );
+  throw invalidInput('Give the id of a proxy, or the proxy with protocol, host and port.');
 }
 
 /** The address in a row; null if it has none, or one that the library never stored. */

@@ -2,7 +2,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
-import { assertId, assertObject, notFound, parse } from '../../model/validation.ts';
+import { assertId, assertObject, invalidInput, notFound, parse } from '../../model/validation.ts';
 import {
   type CredentialCipher,
   type CredentialEncryption,
@@ -81,8 +81,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     const data = parse(encryptedSchema, encrypted, 'encrypted data');
     this.session.assertMayHoldCredentials?.();
     if (data.boundTo !== undefined && data.boundTo !== proxyId) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
+      throw invalidInput(
         `The credential is bound to proxy ${data.boundTo}, and decrypts for no other: reveal it there, and store it here.`,
       );
     }
@@ -189,14 +188,10 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   *#add(proxy: AddressedProxy, login: Login): Steps<M, void> {
     const { id, address } = parseTarget(proxy);
     const valid = parse(loginSchema, login, 'login');
-    if (address === null)
-      throw new ProxyVaultError('INVALID_INPUT', 'add takes a proxy, and not its id alone.');
+    if (address === null) throw invalidInput('add takes a proxy, and not its id alone.');
     // While an INSERT by itself waited for the lock, another process could retire the key that has encrypted it.
     if (this.db.scope === null)
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'add is for the transaction that adds the proxy: use store.',
-      );
+      throw invalidInput('add is for the transaction that adds the proxy: use store.');
     this.session.assertMayHoldCredentials?.();
     const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
     yield* step(this.db.run(ADD_OR_REPLACE, { ...toParams(id, sealed), now: this.now() }));
@@ -341,8 +336,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
 
   #cipher(why = ''): CredentialCipher<M> {
     if (this.#encryption) return this.#encryption.cipherOf(this.session);
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),
     );
   }

@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 
 const begun = new WeakSet<object>();
 
@@ -12,8 +12,7 @@ export function readable<T>(values: Iterable<T>): Iterable<T> {
   const iterator = values[Symbol.iterator]();
   if (!Object.is(iterator, values)) return { [Symbol.iterator]: () => iterator };
   if (begun.has(values))
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       'The list can be read once only, and was read before: by an earlier call, or by this one, which has to be repeated since another transaction was in its way. Give an array. Nothing was stored.',
     );
   begun.add(values);

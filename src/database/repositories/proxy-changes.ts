@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { ProxyVaultError } from '../../errors.ts';
+
 import { ONLY_SOCKS, type ProxyAddress, type ProxyConfig, proxyUpdateSchema } from '../../model/proxy.ts';
-import { assertId, notFound, parse } from '../../model/validation.ts';
+import { assertId, invalidInput, notFound, parse } from '../../model/validation.ts';
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { isSame, movedError, toAddress } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
@@ -27,7 +27,7 @@ export class ProxyChanges<M extends Mode> extends Repository<M> {
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
     const changes = parse(proxyUpdateSchema, updates, 'proxy');
     if (changes.id !== undefined && changes.id !== id) {
-      throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy cannot change: create another.');
+      throw invalidInput('The id of a proxy cannot change: create another.');
     }
     const params = toUpdateParams(assertId(id), changes, this.now());
     const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
@@ -84,7 +84,7 @@ export class ProxyChanges<M extends Mode> extends Repository<M> {
         if (row === undefined) throw notFound('proxy', String(params.id));
         const proxy = toProxy(row);
         if (params.remote_dns === 0 && proxy.remoteDns)
-          throw new ProxyVaultError('INVALID_INPUT', `The proxy is not valid: remoteDns: ${ONLY_SOCKS}.`);
+          throw invalidInput(`The proxy is not valid: remoteDns: ${ONLY_SOCKS}.`);
         return proxy;
       },
     );

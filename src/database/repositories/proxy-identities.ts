@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
+import { invalidInput } from '../../model/validation.ts';
 import type { CredentialCipher, CredentialEncryption } from '../credential-encryption.ts';
 import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
 import { isUnreadable } from './credential-record.ts';
@@ -244,8 +245,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   #cipher(): CredentialCipher<M> {
     if (this.#encryption === null)
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
+      throw invalidInput(
         'Credentials need a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option `encryption`.',
       );
     return this.#encryption.cipherOf(this.session);

@@ -6,6 +6,7 @@ import {
   assertIterable,
   assertObject,
   assertWhole,
+  invalidInput,
   notFound,
 } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
@@ -201,7 +202,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
 export function assertLatency(latency: number | null | undefined): number | null {
   if (latency === undefined || latency === null) return null;
   if (typeof latency === 'number' && latency >= 0 && latency <= Number.MAX_SAFE_INTEGER) return latency;
-  throw new ProxyVaultError('INVALID_INPUT', 'latency must be a number of milliseconds from 0.');
+  throw invalidInput('latency must be a number of milliseconds from 0.');
 }
 
 /** Sums do not know their rows: the error names the table and, of a day, the day. */

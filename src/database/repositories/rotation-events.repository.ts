@@ -1,6 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/rotation.ts';
-import { assertId, assertIterable, assertObject, assertWhole } from '../../model/validation.ts';
+import { assertId, assertIterable, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
@@ -135,10 +134,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
   #toParams(event: RotationEventInput): Params {
     const { previousProxyId, newProxyId, reason, timestamp } = assertObject(event, 'rotation event');
     if (!ROTATION_REASONS.includes(reason)) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        `The reason of a rotation event is one of ${ROTATION_REASONS.join(', ')}.`,
-      );
+      throw invalidInput(`The reason of a rotation event is one of ${ROTATION_REASONS.join(', ')}.`);
     }
     return {
       timestamp: timestamp === undefined ? this.now() : storedFrom(timestamp, 'timestamp'),

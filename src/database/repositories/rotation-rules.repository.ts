@@ -14,6 +14,7 @@ import {
   assertFunction,
   assertId,
   assertObject,
+  invalidInput,
   notFound,
   parse,
 } from '../../model/validation.ts';
@@ -99,7 +100,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
     const changes = parse(ruleUpdateSchema, updates, 'rotation rule');
     if (changes.id !== undefined && changes.id !== id) {
-      throw new ProxyVaultError('INVALID_INPUT', 'The id of a rotation rule cannot change: create another.');
+      throw invalidInput('The id of a rotation rule cannot change: create another.');
     }
     const { name, priority, conditions, conditionLogic, actions, stopOnMatch, enabled } = changes;
     return this.db.one(
@@ -148,10 +149,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
    * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
    */
   reorder(ids: readonly string[]): Result<M, void> {
-    if (!Array.isArray(ids))
-      throw new ProxyVaultError('INVALID_INPUT', 'The new order must be an array of ids.');
-    if (new Set(ids).size !== ids.length)
-      throw new ProxyVaultError('INVALID_INPUT', 'An id stands twice in the new order.');
+    if (!Array.isArray(ids)) throw invalidInput('The new order must be an array of ids.');
+    if (new Set(ids).size !== ids.length) throw invalidInput('An id stands twice in the new order.');
     return this.db.transaction(() => this.#reorder(ids));
   }
 

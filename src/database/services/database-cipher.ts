@@ -6,6 +6,7 @@ import type { RootKeys } from '../../keys/root-keys.ts';
 import { assertEncrypted, assertMessage, assertText } from '../../keys/text-cipher.ts';
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, originOf } from '../credential-encryption.ts';
 import { type Driver, type Mode, type Result, type Scope, type Steps, step } from '../drivers/driver.ts';
 import type { KeyStore } from './key-store.ts';
@@ -165,8 +166,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     const address = originOf(stored)?.address ?? stored.address ?? null;
     const { content, text } = yield* this.opening(boundTo, address, stored);
     if (content === 'text') return text;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       'The credential is a login, with a username: read it with the repository\u2019s reveal.',
     );
   }

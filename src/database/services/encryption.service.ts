@@ -1,7 +1,6 @@
 import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
-import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData } from '../../keys/credential-cipher.ts';
 import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
@@ -9,7 +8,7 @@ import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../key
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
 import { SourceTextCipher } from '../../keys/text-cipher.ts';
-import { assertFunction, assertOptions, assertWhole } from '../../model/validation.ts';
+import { assertFunction, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
 import type { DatabaseCipher } from './database-cipher.ts';
@@ -166,10 +165,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   deriveKey(password: string, salt: Buffer): Buffer {
     assertPassphrase(password);
     if (!(salt instanceof Uint8Array) || salt.length < LEAST_SALT_BYTES) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        `The salt must be at least ${LEAST_SALT_BYTES} random bytes.`,
-      );
+      throw invalidInput(`The salt must be at least ${LEAST_SALT_BYTES} random bytes.`);
     }
     return scryptSync(password.normalize('NFC'), salt, KEY_BYTES, SCRYPT);
   }
@@ -289,7 +285,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   /** For the repositories: what encrypts for one database. */
   cipherOf<N extends Mode>(session: Session<N>): CredentialCipher<N> {
     if (typeof session !== 'object' || session === null || !('driver' in session))
-      throw new ProxyVaultError('INVALID_INPUT', 'cipherOf takes what initDatabase gave.');
+      throw invalidInput('cipherOf takes what initDatabase gave.');
     return this.#toolsOf(session).cipher;
   }
 
@@ -318,10 +314,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   #ownTools(): KeyTools<M> {
     if (this.#database) return this.#toolsOf(this.#database);
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'This works on a database: give it as the option `database` of EncryptionService.',
-    );
+    throw invalidInput('This works on a database: give it as the option `database` of EncryptionService.');
   }
 
   #toolsOf<N extends Mode>(session: Session<N>): KeyTools<N> {
@@ -336,8 +329,5 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
 function assertKeySource(source: KeySource): void {
   if (typeof source !== 'object' || source === null || typeof source.read !== 'function')
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'protect takes a key source, such as keyringFile(path) gives.',
-    );
+    throw invalidInput('protect takes a key source, such as keyringFile(path) gives.');
 }

@@ -3,6 +3,7 @@ import { createRecoveryCode, recoveryKeyOf } from '../../keys/recovery-code.ts';
 import { type Keys, type RootKeys, secretKeysOf } from '../../keys/root-keys.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
 import type { KeyMaterial, KeySource } from '../../keys/sources/key-source.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Steps, settled, step } from '../drivers/driver.ts';
 import { type KeyTools, reloadKeys } from './key-tools.ts';
 
@@ -67,10 +68,7 @@ export async function recoverTo<M extends Mode>(
   { code, replace }: { code: string; replace: boolean },
 ): Promise<void> {
   if (!target.prepare) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `No key can be stored in this source (${target.kind}): recover into a key file.`,
-    );
+    throw invalidInput(`No key can be stored in this source (${target.kind}): recover into a key file.`);
   }
   const recovery = recoveryKeyOf(code);
   const escrow = await settled(driver.sequence(() => store.escrow()));

@@ -1,5 +1,5 @@
-import { ProxyVaultError } from '../../errors.ts';
 import { asMissing, type RootKeys } from '../../keys/root-keys.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Session, type Steps, settled, step } from '../drivers/driver.ts';
 import { DatabaseCipher } from './database-cipher.ts';
 import { KeyStore } from './key-store.ts';
@@ -51,10 +51,7 @@ export async function reloadKeys<M extends Mode>({
   cipher,
 }: KeyTools<M>): Promise<Keyset> {
   if (driver.scope !== null) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      'Keys cannot be changed or verified inside a transaction: return from it first.',
-    );
+    throw invalidInput('Keys cannot be changed or verified inside a transaction: return from it first.');
   }
   await settled(driver.sequence(() => store.assertUsable()));
   const { records } = await settled(driver.sequence(() => store.load()));

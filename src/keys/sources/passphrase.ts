@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { KEY_BYTES } from '../secret-key.ts';
 import type { ProtectionParameters, Protector } from './protector.ts';
 
@@ -64,6 +65,6 @@ export function passphraseProtector(passphrase: Passphrase, path: string): Prote
 /** @throws INVALID_INPUT for an empty passphrase, or one that is no well-formed text. */
 export function assertPassphrase(text: string): void {
   if (typeof text !== 'string' || !text.isWellFormed())
-    throw new ProxyVaultError('INVALID_INPUT', 'The passphrase must be a well-formed text.');
-  if (text === '') throw new ProxyVaultError('INVALID_INPUT', 'The passphrase is empty.');
+    throw invalidInput('The passphrase must be a well-formed text.');
+  if (text === '') throw invalidInput('The passphrase is empty.');
 }

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+
 import {
   chooseKeyFile,
   EncryptionService,
@@ -6,7 +7,7 @@ import {
   type KeySource,
   type KeySourceOptions,
 } from '../../../database/services/index.ts';
-import { ProxyVaultError } from '../../../errors.ts';
+import { invalidInput } from '../../../model/validation.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
@@ -80,8 +81,7 @@ async function assertStored(
   if (iHaveStoredIt || process.env.PROXYVAULT_KEY === undefined || encryption.status().recoveryCode) return;
   const question = 'There is no recovery code. Is the key in PROXYVAULT_KEY stored in a safe place?';
   if (canAsk() && (await confirm(question))) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
+  throw invalidInput(
     'If the key in PROXYVAULT_KEY is lost, so are the credentials, and there is no recovery code: make one with `proxyvault key recovery-code --output FILE`, or store the key in a safe place and repeat with --i-have-stored-it. Nothing was changed.',
   );
 }

@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../../../errors.ts';
+import { invalidInput } from '../../../model/validation.ts';
 import type { Driver, LockName, Params, Row, Steps } from '../driver.ts';
 import { endsTransaction } from '../transaction.ts';
 import { assertParameters } from './parameters.ts';
@@ -85,7 +85,7 @@ export class SqliteDriver extends Transactions implements Driver<'sync'> {
 
   /** Nothing: SQLite has one writer, and a transaction here is that writer from its beginning. */
   lock(_name: LockName): void {
-    if (!this.inTransaction) throw new ProxyVaultError('INVALID_INPUT', 'A lock is held by a transaction.');
+    if (!this.inTransaction) throw invalidInput('A lock is held by a transaction.');
   }
 
   #get(sql: string, params: Params): Row | undefined {

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
+import { invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
 import type {
   BackgroundReads,
@@ -102,10 +103,7 @@ export class SqliteEngine implements Engine<'sync'> {
 
   changeSchema<T>(steps: () => Steps<'sync', T>): T {
     if (this.driver.inTransaction) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'Migrations cannot run inside a transaction: return from it first.',
-      );
+      throw invalidInput('Migrations cannot run inside a transaction: return from it first.');
     }
     // Off before BEGIN, since inside a transaction the pragma is ignored and a table rebuild would delete the
     // child rows: https://www.sqlite.org/lang_altertable.html#otheralter
@@ -164,8 +162,7 @@ export class SqliteEngine implements Engine<'sync'> {
   /** As `DatabaseManager.backup`. */
   async backup(path: string, options: BackupOptions): Promise<string> {
     this.driver.assertOpen();
-    if (this.#isInMemory)
-      throw new ProxyVaultError('INVALID_INPUT', 'A database in memory has no file to back up.');
+    if (this.#isInMemory) throw invalidInput('A database in memory has no file to back up.');
     return backupTo(this.#options, path, options);
   }
 

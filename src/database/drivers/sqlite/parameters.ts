@@ -1,6 +1,7 @@
 import { isUint8Array } from 'node:util/types';
 
-import { ProxyVaultError } from '../../../errors.ts';
+import { invalidInput } from '../../../model/validation.ts';
+
 import type { Params } from '../driver.ts';
 
 /**
@@ -15,10 +16,9 @@ export function assertParameters(params: Params): void {
     if (type === 'string' || type === 'bigint' || value === null) continue;
     if (type === 'number' && !Number.isNaN(value)) continue;
     if (isUint8Array(value)) continue;
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
+    throw invalidInput(
       `The parameter ${name} must be a string, a number, a bigint, a Uint8Array or null, and is ${type === 'number' ? 'NaN' : `of the type ${type}`}.`,
-      { details: { parameter: name } },
+      { parameter: name },
     );
   }
 }

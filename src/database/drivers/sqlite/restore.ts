@@ -7,6 +7,7 @@ import { fileError } from '../../../files/file-error.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
 import { firstThrown } from '../../../first-thrown.ts';
+import { invalidInput } from '../../../model/validation.ts';
 import { assertName } from './backup-target.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { type BackupProgress, copyTo, makePool, sealCopy } from './copy.ts';
@@ -80,13 +81,10 @@ export async function restoreFile<T>({
 
 function assertRestorable(backup: string, path: string, overwrite: boolean): void {
   if (backup === ':memory:' || path === ':memory:')
-    throw new ProxyVaultError('INVALID_INPUT', 'A backup is restored from a file to a file.');
+    throw invalidInput('A backup is restored from a file to a file.');
   assertName(path);
   if (['', ...COMPANIONS].some((suffix) => isSameFile(backup, `${path}${suffix}`))) {
-    throw new ProxyVaultError(
-      'INVALID_INPUT',
-      `${backup} is the pool itself or a part of it: give the path of a backup.`,
-    );
+    throw invalidInput(`${backup} is the pool itself or a part of it: give the path of a backup.`);
   }
   const [from, to] = [statSync(backup, { throwIfNoEntry: false }), statSync(path, { throwIfNoEntry: false })];
   if (from === undefined) {

@@ -1,4 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
+import { invalidInput } from '../../../model/validation.ts';
 import type { CheckpointResult, Row } from '../driver.ts';
 import type { OpenTransaction } from '../transaction.ts';
 import { type Connection, openConnection } from './connection.ts';
@@ -249,10 +250,7 @@ export abstract class Writer {
   close(): void {
     if (!this.connection.open) return;
     if (this.inTransaction) {
-      throw new ProxyVaultError(
-        'INVALID_INPUT',
-        'A database cannot be closed inside its own transaction: return from it first.',
-      );
+      throw invalidInput('A database cannot be closed inside its own transaction: return from it first.');
     }
     this.readers.close(closedError(this.path));
     this.#wal?.settle();
