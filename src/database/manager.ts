@@ -53,9 +53,11 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
       engine: this.engine,
       clock: this.clock,
       migrations: settings.migrations,
-      beforeChange: ({ name: label }) => {
-        if (keep > 0) this.engine.backupBeforeMigration({ label, keep, at: new Date(this.clock()) });
-      },
+      beforeChange:
+        keep === 0 || this.path === ':memory:'
+          ? null
+          : ({ name: label }) =>
+              this.engine.backupBeforeMigration({ label, keep, at: new Date(this.clock()) }),
       table: settings.migrationsTable,
     });
     try {

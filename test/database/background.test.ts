@@ -228,3 +228,12 @@ describe('background.all', () => {
     expect(turns).toBeGreaterThan(20);
   });
 });
+
+it.each(['a file', ':memory:'])(
+  'a background read of %s rejects wrong options, and does not throw them',
+  async (place) => {
+    const db = openDatabase(place === ':memory:' ? { path: place } : {});
+    const asked = db.background.all('SELECT 1', {}, null as never);
+    await expect(asked).rejects.toThrow();
+  },
+);

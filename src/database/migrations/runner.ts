@@ -13,8 +13,8 @@ export interface MigrationRunnerOptions<M extends Mode> {
   clock: Clock;
   /** All known migrations, in the order of application. */
   migrations: readonly Migration[];
-  /** Called under the lock, before the first change to a database that has rows. */
-  beforeChange: (first: Migration) => Result<M, void>;
+  /** Called under the lock, before the first change to a database that has rows; null if nothing is to be done. */
+  beforeChange: ((first: Migration) => Result<M, void>) | null;
   /** The name of the ledger's table. */
   table: string;
 }
@@ -27,7 +27,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   readonly #engine: Engine<M>;
   readonly #ledger: Ledger<M>;
   readonly #known: KnownMigrations;
-  readonly #beforeChange: (first: Migration) => Result<M, void>;
+  readonly #beforeChange: MigrationRunnerOptions<M>['beforeChange'];
 
   constructor({ engine, clock, migrations, beforeChange, table }: MigrationRunnerOptions<M>) {
     this.#engine = engine;
@@ -204,7 +204,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   *#prepare([first]: readonly Migration[]): Steps<M, void> {
-    if (first && (yield* hasRows(this.#engine, this.#ledger.name))) yield* step(this.#beforeChange(first));
+    const change = this.#beforeChange;
+    if (first && change && (yield* hasRows(this.#engine, this.#ledger.name))) yield* step(change(first));
   }
 
   *#execute(migration: Migration, direction: 'up' | 'down'): Steps<M, void> {

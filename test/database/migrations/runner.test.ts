@@ -402,6 +402,18 @@ describe('the backup before a migration', () => {
     expect(backups(off)).toEqual(before);
   });
 
+  it('reads no table of the file while it is switched off', () => {
+    const db = openMigrated();
+    const read: string[] = [];
+    const off = reopen(db, {
+      migrationBackups: 0,
+      migrations: [app(one)],
+      verbose: (sql: string) => void read.push(sql),
+    });
+    off.migrations.up();
+    expect(read.filter((sql) => /^SELECT 1 FROM/.test(sql))).toEqual([]);
+  });
+
   it('leaves the migration undone if it cannot be made', () => {
     const db = openMigrated();
     addProxy(db);

@@ -55,9 +55,11 @@ export class SqliteEngine implements Engine<'sync'> {
     this.driver = new SqliteDriver(options);
     this.#threads = new Background({ ...options, workers: options.backgroundWorkers });
     this.background = {
-      all: (sql, params = {}, { signal } = {}) =>
+      all: async (sql, params = {}, { signal } = {}) =>
         // Another thread cannot see a database in memory.
-        this.#isInMemory ? this.#readHere(sql, params) : this.#readInThread(sql, params, signal),
+        this.#isInMemory
+          ? this.driver.readOnly(() => this.driver.all(sql, params, (row) => row))
+          : this.#readInThread(sql, params, signal),
     };
   }
 
@@ -166,9 +168,9 @@ export class SqliteEngine implements Engine<'sync'> {
     return backupTo(this.#options, path, options);
   }
 
-  /** Copies the file before it is migrated, and keeps the newest `keep` of these copies. A database in memory has no file. */
+  /** Copies the file before it is migrated, and keeps the newest `keep` of these copies. */
   backupBeforeMigration(copy: { label: string; keep: number; at: Date }): void {
-    if (!this.#isInMemory) backupBeforeMigration(this.#options, copy);
+    backupBeforeMigration(this.#options, copy);
   }
 
   /**
@@ -200,10 +202,6 @@ export class SqliteEngine implements Engine<'sync'> {
 
   get #isInMemory(): boolean {
     return this.#options.path === ':memory:';
-  }
-
-  async #readHere(sql: string, params: Params): Promise<Row[]> {
-    return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
   }
 
   async #readInThread(sql: string, params: Params, signal: AbortSignal | undefined): Promise<Row[]> {
