@@ -42,6 +42,11 @@ const NEVER: readonly (readonly [law: string, from: RegExp, to: RegExp])[] = [
   ['the manager knows no single repository', /^database\/manager\.ts$/, /^database\/repositories\//],
   ['rotation never imports the manager', /^rotation\//, /^database\/manager\.ts$/],
   ['keys know no database', /^keys\//, /^database\//],
+  [
+    'drivers know neither tables nor their schema',
+    /^database\/drivers\//,
+    /^database\/(?:migrations|repositories|services|manager)\b/,
+  ],
 ];
 
 /** What the code of a file may not say. The files that may are listed, each with its reason. */

@@ -4,7 +4,7 @@ const RUNNER = at('runner');
 const LEDGER = at('ledger');
 const NAME = at('ledger-name');
 const PARSER = at('parser');
-const STATEMENTS = at('statements');
+const STATEMENTS = 'src/database/drivers/split-script.ts';
 const SOURCES = at('sources');
 const OBJECTS = at('schema-objects');
 const FOREIGN_LEDGER = at('foreign-ledger');
@@ -12,7 +12,7 @@ const FOREIGN_OBJECTS = at('foreign-objects');
 const sql = (name) => `src/database/migrations/${name}.sql`;
 
 export default {
-  tests: ['test/database/migrations', 'test/golden/pools', 'test/database/repositories/schema'],
+  tests: ['test/database/migrations', 'test/database/drivers/split-script', 'test/golden/pools', 'test/database/repositories/schema'],
   faults: [
     // Runner
     {

@@ -1,7 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { invalidInput } from '../../model/validation.ts';
-import { splitStatements } from '../migrations/statements.ts';
 import type { Scope } from './driver.ts';
+import { splitStatements } from './split-script.ts';
 
 /** A savepoint, or the transaction around all of them. */
 class OpenScope implements Scope {

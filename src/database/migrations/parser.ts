@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { type SqlStatement, splitStatements } from './statements.ts';
+import { type SqlStatement, splitStatements } from '../drivers/split-script.ts';
 import type { Migration } from './types.ts';
 
 const NAME = /^(\d{3,9})_[a-z0-9]+(?:_[a-z0-9]+)*$/;

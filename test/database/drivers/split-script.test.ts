@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { splitStatements } from '../../../src/database/migrations/statements.ts';
+import { splitStatements } from '../../../src/database/drivers/split-script.ts';
 
 describe('splitStatements', () => {
   const split = (script: string): [string, number][] =>
