@@ -12,7 +12,12 @@ const FOREIGN_OBJECTS = at('foreign-objects');
 const sql = (name) => `src/database/migrations/${name}.sql`;
 
 export default {
-  tests: ['test/database/migrations', 'test/database/drivers/split-script', 'test/golden/pools', 'test/database/repositories/schema'],
+  tests: [
+    'test/database/migrations',
+    'test/database/drivers/split-script',
+    'test/golden/pools',
+    'test/database/repositories/schema',
+  ],
   faults: [
     // Runner
     {
