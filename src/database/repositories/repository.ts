@@ -57,18 +57,21 @@ const GeneratorFunction = Object.getPrototypeOf(function* () {}).constructor as 
  * an error may be thrown; a function in a field, which answers at once in both modes, is no method and stays as it is.
  */
 function rejectInsteadOfThrowing(repository: object): void {
-  const type: object = Object.getPrototypeOf(repository);
-  for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
-    if (name === 'constructor' || typeof method !== 'function' || method instanceof GeneratorFunction)
-      continue;
-    const value = (...args: unknown[]): unknown => {
-      try {
-        return method.apply(repository, args);
-      } catch (error) {
-        return name.startsWith('iterate') ? failedStream(error) : Promise.reject(error);
-      }
-    };
-    Object.defineProperty(repository, name, { value });
+  let type: object = Object.getPrototypeOf(repository);
+  for (; type !== Repository.prototype; type = Object.getPrototypeOf(type)) {
+    for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(type))) {
+      const isMethod = typeof method === 'function' && !(method instanceof GeneratorFunction);
+      // A subclass's own method comes first.
+      if (name === 'constructor' || !isMethod || Object.hasOwn(repository, name)) continue;
+      const value = (...args: unknown[]): unknown => {
+        try {
+          return method.apply(repository, args);
+        } catch (error) {
+          return name.startsWith('iterate') ? failedStream(error) : Promise.reject(error);
+        }
+      };
+      Object.defineProperty(repository, name, { value, writable: true, configurable: true });
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { Rotator } from 'proxyvault';
 import type { Mode, Session } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
-import { expect, expectTypeOf, it } from 'vitest';
+import { expect, expectTypeOf, it, vi } from 'vitest';
 import { ProxyVaultError } from '../../../src/errors.ts';
 import { asyncSession } from '../../support/async-engine.ts';
 import { openMigrated } from '../../support/temporary.ts';
@@ -70,6 +70,26 @@ it('a stream rejects at its first step, also in a loop', async () => {
     for await (const _ of proxies.iterate({ status: 'nonsense' as never }));
   };
   await expect(loop()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+});
+
+it('a subclass rejects as its base does, calls its base, and may be spied on', async () => {
+  class Named extends repositories.ProxyRepository<'async'> {
+    override findById(id: string) {
+      return super.findById(`${id}`);
+    }
+    named(name: string) {
+      if (name === '') throw new ProxyVaultError('INVALID_INPUT', 'no name');
+      return this.count({ search: name });
+    }
+  }
+  const named = new Named(asyncSession(openMigrated()));
+  await expect(named.list({ limit: 0 })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  await expect(named.named('')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  expect(await named.findById('nobody')).toBeNull();
+  expect(await named.named('x')).toBe(0);
+  const spy = vi.spyOn(named, 'count').mockResolvedValue(7);
+  expect(await named.named('x')).toBe(7);
+  expect(spy).toHaveBeenCalledOnce();
 });
 
 it('a caller inside a transaction catches bad input as any other error', async () => {
