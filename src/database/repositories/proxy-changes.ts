@@ -93,20 +93,19 @@ export class ProxyChanges<M extends Mode> extends Repository<M> {
 
 /** The parameters of an update. */
 function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSchema>, now: string): Params {
-  const { name, host, port, protocol, status, latency, region } = changes;
+  const { name, host, port, protocol, status, latency, region, geolocation } = changes;
   const columns = {
     name,
     host,
     port,
     protocol,
     status,
-    latency,
     failure_count: changes.failureCount,
     total_requests: changes.totalRequests,
     success_rate: changes.successRate,
-    region,
-    geolocation_json: changes.geolocation,
     remote_dns: changes.remoteDns,
+    id,
+    now,
   };
-  return { ...changesOf(columns), id, now };
+  return changesOf(columns, { latency, region, geolocation_json: geolocation });
 }

@@ -30,15 +30,17 @@ type Changes = Readonly<Record<string, SqlValue | boolean | object | undefined>>
 const FLAGS: Record<string, string> = {};
 
 /**
- * The parameters of an update of the columns that are given: `:column` is NULL for one that is undefined, and `:set_column`
- * says whether it is given, for a column that may be set to NULL.
+ * The parameters of an update of the columns that are given: `:column` is NULL for one that is undefined.
+ *
+ * @param nullable the columns that may be set to NULL: `:set_column` says whether one of them is given.
  */
-export function changesOf(columns: Changes): Record<string, SqlValue> {
+export function changesOf(columns: Changes, nullable: Changes = {}): Record<string, SqlValue> {
   const params: Record<string, SqlValue> = {};
-  for (const column in columns) {
-    params[column] = toParam(columns[column]);
+  for (const column in columns) params[column] = toParam(columns[column]);
+  for (const column in nullable) {
+    params[column] = toParam(nullable[column]);
     FLAGS[column] ??= `set_${column}`;
-    params[FLAGS[column]] = columns[column] === undefined ? 0 : 1;
+    params[FLAGS[column]] = nullable[column] === undefined ? 0 : 1;
   }
   return params;
 }

@@ -60,7 +60,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     return yield* step(
       this.db.one(
         `INSERT INTO rotation_config (id, strategy, interval_ms, max_requests_per_proxy, failure_threshold, config_json, updated_at)
-         VALUES (1, coalesce(:strategy, '${DEFAULTS.strategy}'), :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
+         VALUES (1, coalesce(:strategy, 'round-robin'), :interval_ms, :max_requests_per_proxy, :failure_threshold, :config_json, :now)
          ON CONFLICT (id) DO UPDATE SET
            strategy = coalesce(:strategy, rotation_config.strategy),
            interval_ms = CASE WHEN :set_interval_ms = 1 THEN :interval_ms ELSE rotation_config.interval_ms END,
@@ -72,12 +72,14 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
            updated_at = excluded.updated_at
          RETURNING *`,
         {
-          ...changesOf({
-            strategy,
-            interval_ms: intervalMs,
-            max_requests_per_proxy: maxRequestsPerProxy,
-            failure_threshold: failureThreshold,
-          }),
+          ...changesOf(
+            { strategy },
+            {
+              interval_ms: intervalMs,
+              max_requests_per_proxy: maxRequestsPerProxy,
+              failure_threshold: failureThreshold,
+            },
+          ),
           config_json: JSON.stringify({ ...stored, ...changes.options }),
           now: this.now(),
         },

@@ -122,14 +122,16 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
          last_used = coalesce(:last_used, last_used)
        WHERE domain = :pattern`,
       {
-        ...changesOf({
-          domain: renamed?.pattern,
-          is_wildcard: renamed?.isWildcard,
-          proxy_id: proxyId,
-          ttl_ms: ttl,
-          request_count: requestCount,
-          last_used: lastUsed && storedFrom(lastUsed, 'lastUsed'),
-        }),
+        ...changesOf(
+          {
+            domain: renamed?.pattern,
+            is_wildcard: renamed?.isWildcard,
+            proxy_id: proxyId,
+            request_count: requestCount,
+            last_used: lastUsed && storedFrom(lastUsed, 'lastUsed'),
+          },
+          { ttl_ms: ttl },
+        ),
         pattern,
       },
       (changed) => {
