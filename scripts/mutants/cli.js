@@ -525,8 +525,8 @@ export default {
       ['malformed rules are silent', 'options.json ? [] : invalid', 'options.json ? invalid : []'],
       [
         'what is no JSON is another error',
-        "throw new ProxyVaultError(\n      'INVALID_INPUT',\n      'The rule",
-        "throw new ProxyVaultError(\n      'INVALID_ROW',\n      'The rule",
+        "throw invalidInput('The rule",
+        "throw notFound('rule', 'The rule",
       ],
     ]),
     ...of('commands/show.ts', [

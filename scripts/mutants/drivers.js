@@ -272,8 +272,8 @@ export default {
     fault(
       'writer',
       'a database is closed inside its transaction',
-      "    if (this.inTransaction) {\n      throw new ProxyVaultError(\n        'INVALID_INPUT',\n        'A database cannot be closed",
-      "    if (!this.inTransaction && this.#transaction) {\n      throw new ProxyVaultError(\n        'INVALID_INPUT',\n        'A database cannot be closed",
+      "    if (this.inTransaction) {\n      throw invalidInput('A database cannot be closed",
+      "    if (this.path === '') {\n      throw invalidInput('A database cannot be closed",
     ),
     fault('writer', 'the log is not moved into the file', '    this.#wal?.settle();\n', ''),
     fault('writer', 'streams go on after close()', '    this.readers.close(closedError(this.path));\n', ''),
@@ -1182,8 +1182,8 @@ export default {
     fault(
       'engine',
       'a database in memory is backed up',
-      '    if (this.#isInMemory)\n      throw',
-      '    if (!this.driver.open)\n      throw',
+      "if (this.#isInMemory) throw invalidInput('A database in memory has",
+      "if (!this.driver.open) throw invalidInput('A database in memory has",
     ),
     at(
       'prune',
@@ -1238,8 +1238,8 @@ export default {
     at(
       'manager',
       'no copy is made before a migration',
-      'if (keep > 0) this.engine.backupBeforeMigration',
-      'if (keep === 0) this.engine.backupBeforeMigration',
+      "keep === 0 || this.path === ':memory:'",
+      "keep > 0 || this.path === ':memory:'",
     ),
     fault(
       'restore',
@@ -1256,8 +1256,8 @@ export default {
     fault(
       'restore',
       'the pool itself is restored',
-      "    throw new ProxyVaultError(\n      'INVALID_INPUT',\n      `${backup} is the pool itself",
-      "    new ProxyVaultError(\n      'INVALID_INPUT',\n      `${backup} is the pool itself",
+      '    throw invalidInput(`${backup} is the pool itself',
+      '    invalidInput(`${backup} is the pool itself',
     ),
     fault(
       'restore',

@@ -133,7 +133,7 @@ export default {
       ['a passphrase is taken in NFKC', "text.normalize('NFC')", "text.normalize('NFKC')"],
       ['a passphrase is taken as it was typed', "text.normalize('NFC')", 'text'],
       ['white space around a passphrase does not count', "text.normalize('NFC')", "text.trim().normalize('NFC')"],
-      ['an empty passphrase is taken', "  if (text === '') throw new ProxyVaultError('INVALID_INPUT', 'The passphrase is empty.');\n", ''],
+      ['an empty passphrase is taken', "  if (text === '') throw invalidInput('The passphrase is empty.');\n", ''],
       ['a lone surrogate is taken', "typeof text !== 'string' || !text.isWellFormed()", "typeof text !== 'string'"],
       ['malformed parameters are not said to be malformed', 'details: { path, malformed: true }', 'details: { path }'],
       ['memory is not enough for what a keyring may ask for', 'const maxmem = 256 * n * r;', 'const maxmem = 128 * 2 ** 17 * 16;'],

@@ -788,8 +788,8 @@ export default {
     {
       file: RUNNER,
       what: 'an empty database is copied before a migration',
-      from: 'if (first && (yield* hasRows(this.#engine, this.#ledger.name)))',
-      to: 'if (first)',
+      from: 'if (first && change && (yield* hasRows(this.#engine, this.#ledger.name)))',
+      to: 'if (first && change)',
     },
     {
       file: OBJECTS,

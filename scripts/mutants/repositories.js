@@ -239,8 +239,8 @@ export default {
       ['add works outside a transaction', 'this.db.scope === null', 'this.db.mode === null'],
       [
         'add takes an id alone',
-        "if (address === null)\n      throw new ProxyVaultError('INVALID_INPUT', 'add takes",
-        "if (id === '')\n      throw new ProxyVaultError('INVALID_INPUT', 'add takes",
+        "if (address === null) throw invalidInput('add takes",
+        "if (id === '') throw invalidInput('add takes",
       ],
       [
         'the login of a proxy that has moved is revealed',
@@ -429,7 +429,7 @@ export default {
         "name.startsWith('iterate') ? failedStream(error) : Promise.reject(error)",
         'Promise.reject(error)',
       ],
-      ['a value that is given is kept', 'columns[column] === undefined ? 0 : 1', '0'],
+      ['a value that is given is kept', 'nullable[column] === undefined ? 0 : 1', '0'],
     ]),
     ...of('repositories/one-shot', [
       ['a list that was read is read again', 'if (begun.has(values))', 'if (begun.has({}))'],
@@ -765,20 +765,12 @@ export default {
         "host.includes(':') ? `[${host}]` : host",
         'host',
       ],
-      [
-        'a region cannot be emptied',
-        '    region,\n    geolocation_json:',
-        '    region: region ?? undefined,\n    geolocation_json:',
-      ],
-      [
-        'a latency cannot be emptied',
-        '    latency,\n    failure_count:',
-        '    latency: latency ?? undefined,\n    failure_count:',
-      ],
+      ['a region cannot be emptied', '{ latency, region,', '{ latency, region: region ?? undefined,'],
+      ['a latency cannot be emptied', '{ latency, region,', '{ latency: latency ?? undefined, region,'],
       [
         'a geolocation cannot be emptied',
-        'geolocation_json: changes.geolocation,',
-        'geolocation_json: changes.geolocation ?? undefined,',
+        'geolocation_json: geolocation })',
+        'geolocation_json: geolocation ?? undefined })',
       ],
       [
         'failures cannot be set to 0',
@@ -950,8 +942,8 @@ export default {
       ['a rejected remoteDns changes the rest', 'moves || changes.remoteDns === false', 'moves'],
       [
         'the id of another proxy is ignored',
-        "changes.id !== id) {\n      throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy",
-        "changes.id === null) {\n      throw new ProxyVaultError('INVALID_INPUT', 'The id of a proxy",
+        "changes.id !== id) {\n      throw invalidInput('The id of a proxy",
+        "changes.id === null) {\n      throw invalidInput('The id of a proxy",
       ],
       [
         'a new latency leaves the old mean',
@@ -1387,7 +1379,7 @@ export default {
       ['a replaced mapping keeps its count', '\n         request_count = excluded.request_count,', ''],
       ['a replaced mapping keeps its time to live', '\n         ttl_ms = excluded.ttl_ms,', ''],
       ['a replaced mapping keeps its last use', '\n         last_used = excluded.last_used,', ''],
-      ['the time to live cannot be taken away', 'ttl_ms: ttl,', 'ttl_ms: ttl ?? undefined,'],
+      ['the time to live cannot be taken away', '{ ttl_ms: ttl }', '{ ttl_ms: ttl ?? undefined }'],
       [
         'a renamed mapping keeps its kind',
         '\n         is_wildcard = coalesce(:is_wildcard, is_wildcard),',
@@ -1400,8 +1392,8 @@ export default {
       ],
       [
         'a count cannot be set to 0',
-        'request_count: requestCount,\n          last_used:',
-        'request_count: requestCount || undefined,\n          last_used:',
+        'request_count: requestCount,\n            last_used:',
+        'request_count: requestCount || undefined,\n            last_used:',
       ],
       [
         'a wildcard finds those of its parents',
