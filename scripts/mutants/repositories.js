@@ -1308,7 +1308,7 @@ export default {
       ],
       [
         'a page is not compared with the one before',
-        'if (last !== undefined) assertBehind(table, after, keyOf(last));',
+        'if (last !== undefined) assertAfter(table, after, keyOf(last));',
         '',
       ],
       [

@@ -40,7 +40,7 @@ const TABLES: readonly Checked[] = [
   PROXY_TAGS,
 ];
 
-/** So many are named; a damaged page can hold thousands. */
+/** How many malformed rows are named; a damaged page can hold thousands. */
 const MOST_NAMED = 1000;
 
 /** What the rows are read with. */

@@ -48,7 +48,7 @@ export function dayOf(time: number): string {
 /**
  * The stored form of a time that a user gave.
  *
- * @throws INVALID_INPUT if it is none, or outside the years 0 to 9999.
+ * @throws INVALID_INPUT for what is no time, or is outside the years 0 to 9999.
  */
 export function storedFrom(time: Date | string, name: string): string {
   const milliseconds = time instanceof Date ? time.getTime() : isIso(time) ? Date.parse(time) : Number.NaN;

@@ -18,7 +18,7 @@ export function listCommand(): Command {
       .option('--region <region>')
       .option('--search <text>', 'part of the name or host')
       .option('--limit <n>', 'how many', wholeNumber, 50)
-      .option('--after <id>', 'begin behind this id')
+      .option('--after <id>', 'begin after this id')
       .option('--reveal', 'show usernames and passwords'),
     'proxyvault list --status active --limit 20',
   ).action((options: VaultOptions & ProxyListing & { reveal?: boolean }) =>

@@ -35,7 +35,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
 
   /**
    * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is taken by an
-   * active proxy, which costs the same in a larger pool; where most are not, it counts.
+   * active proxy, which costs the same in a larger pool. If few proxies are active, it counts them.
    */
   sample(random: () => number): Result<M, ProxyConfig | null> {
     assertFunction(random, 'random');

@@ -6,7 +6,7 @@ import { ProxyVaultError } from '../../errors.ts';
  *
  * @throws CORRUPT
  */
-export function assertBehind(table: string, after: string, last: string): void {
+export function assertAfter(table: string, after: string, last: string): void {
   // SQLite compares texts by their bytes.
   if (Buffer.compare(Buffer.from(last), Buffer.from(after)) > 0) return;
   throw new ProxyVaultError(

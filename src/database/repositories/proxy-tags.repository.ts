@@ -4,7 +4,7 @@ import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
-import { assertBehind } from './key-order.ts';
+import { assertAfter } from './key-order.ts';
 import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
@@ -124,7 +124,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     for (let after = ''; ; ) {
       const last = yield* step(this.#lastOfChunk(tag, importId, after));
       if (last === null) return removed;
-      assertBehind('proxy_tags', after, last);
+      assertAfter('proxy_tags', after, last);
       const chunk = { tag, import_id: importId, after, last };
       removed += yield* step(
         this.db.run(

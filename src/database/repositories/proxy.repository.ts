@@ -31,7 +31,7 @@ import {
 import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { assertBehind } from './key-order.ts';
+import { assertAfter } from './key-order.ts';
 import { readable } from './one-shot.ts';
 import { ProxyChanges } from './proxy-changes.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
@@ -167,7 +167,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
         const page = found.slice(0, limit);
         // Malformed rows count, or a page of them would seem the last. What sorts after an id that is no text is one too.
         const last = found.length > limit ? page.at(-1)?.id : null;
-        if (typeof last === 'string') assertBehind('proxies', after, last);
+        if (typeof last === 'string') assertAfter('proxies', after, last);
         const items = page.flatMap(({ proxy }) => proxy ?? []);
         return { items, next: typeof last === 'string' ? last : null };
       },

@@ -8,7 +8,7 @@ import {
   type Steps,
   step,
 } from '../drivers/driver.ts';
-import { assertBehind } from './key-order.ts';
+import { assertAfter } from './key-order.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
 export type OnInvalidRow = (error: ProxyVaultError) => void;
@@ -86,7 +86,7 @@ export function readablePage<M extends Mode, T>(
   return session.driver.sequence(function* (): Steps<M, T[]> {
     const page = yield* pageOf(session, query, { params, limit, step: limit, skip: 0 }, map);
     const last = page.at(-1);
-    if (last !== undefined) assertBehind(table, after, keyOf(last));
+    if (last !== undefined) assertAfter(table, after, keyOf(last));
     return page;
   });
 }
