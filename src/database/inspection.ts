@@ -118,10 +118,11 @@ export async function readStats({ engine, path, migrations }: Inspected): Promis
     const [count] = await engine.background.all(`SELECT count(*) AS n FROM "${name.replaceAll('"', '""')}"`);
     rows.push([name, Number(count?.n)]);
   }
-  const { version, logBytes, ...sizes } = engine.sizes();
+  const { version, fileBytes, logBytes, ...sizes } = engine.sizes();
   return {
     path,
     sqliteVersion: version,
+    fileBytes,
     walBytes: logBytes,
     ...sizes,
     schemaVersion: migrations.getCurrentVersion(),

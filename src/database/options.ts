@@ -88,6 +88,9 @@ export interface DatabaseSettings {
   onInvalidRow: OnInvalidRow;
 }
 
+/** The largest number that a timer or SQLite takes. */
+const MOST = 0x7fffffff;
+
 /** @throws INVALID_INPUT for an option outside its range; MIGRATION_INVALID. */
 export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   assertOptions(options, OPTION_NAMES, 'options of initDatabase');
@@ -122,8 +125,10 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
   for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {
     const value = numbers[name];
-    if (!Number.isSafeInteger(value) || value < least[name] || value > 0x7fffffff) {
-      throw invalidInput(`${name} must be a whole number from ${least[name]}, and is ${String(value)}.`);
+    if (!Number.isSafeInteger(value) || value < least[name] || value > MOST) {
+      throw invalidInput(
+        `${name} must be a whole number from ${least[name]} to ${MOST}, and is ${typeof value === 'number' ? value : `of the type ${typeof value}`}.`,
+      );
     }
   }
   return {

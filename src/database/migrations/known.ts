@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { invalidInput } from '../../model/validation.ts';
+import { assertId, invalidInput } from '../../model/validation.ts';
 import { isBase, type LedgerLine } from './ledger.ts';
 import { BASE } from './sources.ts';
 import { type Migration, OWN_NAMESPACE } from './types.ts';
@@ -82,13 +82,12 @@ export class KnownMigrations {
   /** @throws INVALID_INPUT. */
   assertVersion(version: number, namespace: string): void {
     const versions = this.#all
-      .filter((migration) => migration.namespace === namespace)
+      .filter((migration) => migration.namespace === assertId(namespace, 'namespace'))
       .map((migration) => migration.version);
-    if (version !== 0 && !versions.includes(version)) {
+    if (version !== 0 && !versions.includes(version))
       throw invalidInput(
-        `There is no version ${String(version)} of ${namespace}; there are 0, ${versions.join(', ')}.`,
+        `There is no version ${typeof version === 'number' ? version : `of the type ${typeof version}`} of ${namespace}; there are 0, ${versions.join(', ')}.`,
       );
-    }
   }
 }
 

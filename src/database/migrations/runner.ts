@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { invalidInput } from '../../model/validation.ts';
+import { assertWhole, invalidInput } from '../../model/validation.ts';
 import { type Clock, type Engine, type Mode, type Result, type Steps, step } from '../drivers/driver.ts';
 import { assertNoForeignObjects } from './foreign-objects.ts';
 import { identity, KnownMigrations } from './known.ts';
@@ -141,9 +141,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   *#down(steps: number): Steps<M, void> {
-    if (!Number.isSafeInteger(steps) || steps < 1) {
-      throw invalidInput(`steps must be a whole number from 1, and is ${String(steps)}.`);
-    }
+    assertWhole(steps, 'steps', 1);
     yield* this.#underLock((lines) => this.#revertAll(lines.filter((line) => !isBase(line)).slice(-steps)));
   }
 

@@ -151,6 +151,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
+    // No key rotation replaces the ciphertext between the read and the write. SQLite has one writer, which this is.
+    yield this.db.lock('data keys', 'shared');
     const old = yield* step(
       this.db.first(
         `SELECT * FROM encrypted_credentials WHERE proxy_id = :id`,

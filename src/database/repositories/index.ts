@@ -12,8 +12,8 @@
  * - A method gives a `Result`, a `Stream` if its name begins with `iterate`, or `Steps` if it is a generator. In async mode
  *   `Repository` makes the first two reject with bad input, so check it in the method itself.
  * - Several statements are a generator for `transaction` or `sequence`: `const row = yield* step(this.db.first(…))`. A
- *   statement whose value nobody needs is yielded as it is. The generator may be run again, so it reads a list of the caller
- *   by `readable`. What relies on being the only writer takes a `lock` before it reads.
+ *   statement whose value nobody needs is yielded as it is. The generator may be run again, so a list of the caller
+ *   goes through `repeatable`. What relies on being the only writer takes a `lock` before it reads.
  * - A row is read by `const { read } = TABLE` and `name: read.name(row.name, row)`, which checks the column; JSON by
  *   `TABLE.json`. Lists leave a malformed row out: `skipMalformed`.
  * - A partial update sets every column: `name = coalesce(:name, name)`, or for a column that may be NULL

@@ -7,7 +7,6 @@ import { type AddressedProxy, asUnreadable, type StoredLogin } from './credentia
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
-import { readable } from './one-shot.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
 import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
@@ -105,7 +104,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       summary[outcome]++;
       if (++done % every === 0) onProgress?.(done);
     };
-    for (const proxy of readable(proxies)) {
+    for (const proxy of this.repeatable(proxies)) {
       const index = this.#memory.read++;
       try {
         const outcome = yield* this.#store({ index, input: parse(proxyInputSchema, proxy, 'proxy') });

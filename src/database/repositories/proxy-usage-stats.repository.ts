@@ -12,7 +12,6 @@ import {
 import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
-import { readable } from './one-shot.ts';
 import { Repository } from './repository.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
@@ -115,13 +114,13 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
 
   /** Records many in one transaction, all or none; gives how many. */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
-    assertIterable(outcomes, 'outcomes');
-    return this.db.transaction(() => this.#recordAll(outcomes));
+    const list = this.repeatable(assertIterable(outcomes, 'outcomes'));
+    return this.db.transaction(() => this.#recordAll(list));
   }
 
   *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
     let count = 0;
-    for (const outcome of readable(outcomes)) {
+    for (const outcome of outcomes) {
       yield this.record(assertObject(outcome, 'outcome').proxyId, outcome);
       count++;
     }

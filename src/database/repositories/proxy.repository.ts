@@ -32,7 +32,6 @@ import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { assertAfter } from './key-order.ts';
-import { readable } from './one-shot.ts';
 import { ProxyChanges } from './proxy-changes.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
@@ -88,8 +87,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
   createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
-    assertIterable(proxies, 'proxies');
-    return this.db.transaction(() => this.#createAll(proxies));
+    const list = this.repeatable(assertIterable(proxies, 'proxies'));
+    return this.db.transaction(() => this.#createAll(list));
   }
 
   /**
@@ -101,9 +100,9 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
-    assertIterable(proxies, 'proxies');
+    const list = this.repeatable(assertIterable(proxies, 'proxies'));
     assertObject(options, 'options');
-    return this.db.transaction(() => this.importSteps(proxies, options));
+    return this.db.transaction(() => this.importSteps(list, options));
   }
 
   /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
@@ -245,7 +244,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   *#createAll(proxies: Iterable<ProxyInput>): Steps<M, ProxyConfig[]> {
     const created: ProxyConfig[] = [];
-    for (const proxy of readable(proxies)) {
+    for (const proxy of proxies) {
       try {
         created.push(yield* this.#create(parse(proxyInputSchema, proxy, 'proxy')));
       } catch (error) {

@@ -1,3 +1,4 @@
+import { invalidInput } from '../../model/validation.ts';
 import type { Clock, Driver, Mode, Session, SqlValue } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
@@ -20,6 +21,22 @@ export abstract class Repository<M extends Mode> {
   /** The time in the form in which it is stored. */
   protected now(): string {
     return toStored(this.clock());
+  }
+
+  /**
+   * A list for the steps of a transaction, which an engine with several writers may play again: then a generator would be empty,
+   * and the second play would store nothing and report success.
+   *
+   * @throws INVALID_INPUT in a caller's transaction in async mode, unless it is an array, a set or a map.
+   */
+  protected repeatable<T>(values: Iterable<T>): Iterable<T> {
+    const isRepeatable = Array.isArray(values) || values instanceof Set || values instanceof Map;
+    if (this.db.mode === 'sync' || isRepeatable) return values;
+    // Only this call is played again, and reads the copy.
+    if (this.db.scope === null) return [...values];
+    throw invalidInput(
+      'The list may be read once only, and this transaction may be repeated. Give an array. Nothing was stored.',
+    );
   }
 }
 

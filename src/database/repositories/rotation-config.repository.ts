@@ -90,7 +90,13 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
 
   /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
   reset(): Result<M, boolean> {
-    return this.db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0);
+    return this.db.transaction(() => this.#reset());
+  }
+
+  *#reset(): Steps<M, boolean> {
+    // So that no update that has read the options brings them back. SQLite has one writer, and needs no lock.
+    yield this.db.lock('rotation config');
+    return yield* step(this.db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0));
   }
 
   /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */

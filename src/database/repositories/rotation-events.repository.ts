@@ -3,7 +3,6 @@ import { assertId, assertIterable, assertObject, assertWhole, invalidInput } fro
 import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { readable } from './one-shot.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
 
@@ -51,13 +50,13 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
 
   /** Appends many in one transaction, all or none; gives how many. */
   recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
-    assertIterable(events, 'events');
-    return this.db.transaction(() => this.#appendAll(events));
+    const list = this.repeatable(assertIterable(events, 'events'));
+    return this.db.transaction(() => this.#appendAll(list));
   }
 
   *#appendAll(events: Iterable<RotationEventInput>): Steps<M, number> {
     let count = 0;
-    for (const event of readable(events)) {
+    for (const event of events) {
       yield this.db.first(INSERT, this.#toParams(event), toEvent);
       count++;
     }

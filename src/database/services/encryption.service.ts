@@ -250,7 +250,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
       return verifyCredentials(database ? this.#toolsOf(database) : this.#ownTools(), onProgress);
-    });
+    }, options?.database ?? this.#database);
   }
 
   /**
@@ -284,8 +284,6 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /** For the repositories: what encrypts for one database. */
   cipherOf<N extends Mode>(session: Session<N>): CredentialCipher<N> {
-    if (typeof session !== 'object' || session === null || !('driver' in session))
-      throw invalidInput('cipherOf takes what initDatabase gave.');
     return this.#toolsOf(session).cipher;
   }
 
@@ -298,11 +296,11 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /** Bad arguments are thrown at once; with an asynchronous database they are rejected. */
-  #begin<T>(work: () => Promise<T>): Promise<T> {
+  #begin<T>(work: () => Promise<T>, database: Session<Mode> | null = this.#database): Promise<T> {
     try {
       return work();
     } catch (error) {
-      if (this.#database?.driver.mode === 'async') return Promise.reject(error);
+      if (database?.driver?.mode === 'async') return Promise.reject(error);
       throw error;
     }
   }
@@ -318,6 +316,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   #toolsOf<N extends Mode>(session: Session<N>): KeyTools<N> {
+    if (typeof session?.driver !== 'object')
+      throw invalidInput('The database must be what initDatabase gave.');
     const known = this.#tools.get(session.driver);
     // A driver has one mode.
     if (known) return known as KeyTools<N>;

@@ -14,6 +14,18 @@ interface UncertainBlock {
   left: number;
 }
 
+/** The messages of one key. */
+interface KeyBudget {
+  keyId: string;
+  /** What is left of what is counted for good. */
+  left: number;
+  /** The size of the next block. */
+  block: number;
+  uncertain: UncertainBlock[];
+  /** Encrypted, and counted only by what was rolled back. */
+  owed: number;
+}
+
 /**
  * Counts messages in the database before they are encrypted, so that the count is never too low: in blocks that grow
  * while they are used up. A block that an open transaction has counted is spent in that transaction alone. What it has counted
@@ -22,13 +34,8 @@ interface UncertainBlock {
 export class MessageBudget<M extends Mode> {
   readonly #driver: Driver<M>;
   readonly #store: KeyStore<M>;
-  #keyId = '';
-  /** What is left of what is counted for good. */
-  #left = 0;
-  #block = FIRST_BLOCK;
-  #uncertain: UncertainBlock[] = [];
-  /** Encrypted, and counted only by what was rolled back. */
-  #owed = 0;
+  /** By key. A late message of an old key, or what it owes, is still counted after a key rotation. */
+  readonly #budgets = new Map<string, KeyBudget>();
   #warned = '';
 
   constructor(driver: Driver<M>, store: KeyStore<M>) {
@@ -38,27 +45,16 @@ export class MessageBudget<M extends Mode> {
 
   /** Takes one message of a key without asking the database; false if none is left that was counted. */
   take(keyId: string): boolean {
-    if (keyId !== this.#keyId) this.#begin(keyId);
-    if (this.#left > 0) {
-      this.#left--;
-      return true;
-    }
-    const transaction = this.#driver.scope?.transaction;
-    if (transaction === undefined) return false;
-    const own = this.#uncertain.findLast(
-      ({ scope, left }) => left > 0 && scope.transaction === transaction && !scope.isUndone,
-    );
-    if (own === undefined) return false;
-    own.left--;
-    return true;
+    return this.#take(this.#of(keyId));
   }
 
   /** As `take`, but counts more if need be; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
   *spend(keyId: string): Steps<M, boolean> {
-    if (this.take(keyId)) return true;
-    this.#charge();
+    const budget = this.#of(keyId);
+    if (this.#take(budget)) return true;
+    charge(budget);
     // The first of these numbers of messages that there is room for.
-    for (const messages of [this.#block, 1]) if (yield* this.#reserve(keyId, messages)) return true;
+    for (const messages of [budget.block, 1]) if (yield* this.#reserve(budget, messages)) return true;
     if (!(yield* this.#store.has(keyId))) return false;
     throw new ProxyVaultError(
       'KEY_EXHAUSTED',
@@ -67,33 +63,56 @@ export class MessageBudget<M extends Mode> {
     );
   }
 
+  #of(keyId: string): KeyBudget {
+    let budget = this.#budgets.get(keyId);
+    if (budget === undefined) {
+      budget = { keyId, left: 0, block: FIRST_BLOCK, uncertain: [], owed: 0 };
+      this.#budgets.set(keyId, budget);
+    }
+    return budget;
+  }
+
+  #take(budget: KeyBudget): boolean {
+    if (budget.left > 0) {
+      budget.left--;
+      return true;
+    }
+    const transaction = this.#driver.scope?.transaction;
+    if (transaction === undefined) return false;
+    const own = budget.uncertain.findLast(
+      ({ scope, left }) => left > 0 && scope.transaction === transaction && !scope.isUndone,
+    );
+    if (own === undefined) return false;
+    own.left--;
+    return true;
+  }
+
   /** Counts messages, with those owed, and takes one; false if there is no room for them. */
-  *#reserve(keyId: string, messages: number): Steps<M, boolean> {
-    const counted = yield* this.#count(keyId, messages);
+  *#reserve(budget: KeyBudget, messages: number): Steps<M, boolean> {
+    const counted = yield* this.#count(budget, messages);
     if (counted === null) return false;
-    if (keyId !== this.#keyId) this.#begin(keyId);
     const { scope } = this.#driver;
-    if (scope === null) this.#left += messages - 1;
+    if (scope === null) budget.left += messages - 1;
     else {
       const { transaction } = scope;
-      const isFirst = this.#uncertain.every((block) => block.scope.transaction !== transaction);
-      if (isFirst) this.#driver.afterTransaction(() => this.#settle(transaction));
-      this.#uncertain.push({ scope, counted, left: messages - 1 });
+      const isFirst = budget.uncertain.every((block) => block.scope.transaction !== transaction);
+      if (isFirst) this.#driver.afterTransaction(() => this.#settle(budget, transaction));
+      budget.uncertain.push({ scope, counted, left: messages - 1 });
     }
-    this.#block = Math.min(this.#block * 2, LARGEST_BLOCK);
+    budget.block = Math.min(budget.block * 2, LARGEST_BLOCK);
     return true;
   }
 
   /** Counts messages and those owed; gives how many that were, or null if there is no room for them. */
-  *#count(keyId: string, messages: number): Steps<M, number | null> {
+  *#count(budget: KeyBudget, messages: number): Steps<M, number | null> {
     // Taken at once, so that what runs meanwhile does not pay it too.
-    const owed = this.#owed;
-    this.#owed = 0;
+    const { keyId, owed } = budget;
+    budget.owed = 0;
     let count: number | null = null;
     try {
       count = yield* step(this.#store.countMessages(keyId, messages + owed));
     } finally {
-      if (count === null && keyId === this.#keyId) this.#owed += owed;
+      if (count === null) budget.owed += owed;
     }
     if (count === null) return null;
     if (count >= MANY_MESSAGES) this.#warn(keyId, count);
@@ -101,35 +120,19 @@ export class MessageBudget<M extends Mode> {
   }
 
   /** A transaction has ended: what is left of its blocks is everyone's, and what was rolled back is owed, and paid. */
-  #settle(transaction: Scope): Result<M, void> {
-    this.#charge();
-    this.#uncertain = this.#uncertain.filter(({ scope, left }) => {
+  #settle(budget: KeyBudget, transaction: Scope): Result<M, void> {
+    charge(budget);
+    budget.uncertain = budget.uncertain.filter(({ scope, left }) => {
       const isOver = scope.transaction === transaction;
-      if (isOver) this.#left += left;
+      if (isOver) budget.left += left;
       return !isOver;
     });
-    return this.#driver.sequence(() => this.#pay());
+    return this.#driver.sequence(() => this.#pay(budget));
   }
 
   /** If the lock cannot be had now, the next message pays. */
-  *#pay(): Steps<M, void> {
-    if (this.#owed > 0) yield* this.#count(this.#keyId, 0);
-  }
-
-  /** What was counted in a scope that was undone is owed: what is left of it has encrypted nothing, and goes with its reservation. */
-  #charge(): void {
-    this.#uncertain = this.#uncertain.filter(({ scope: { isUndone }, counted, left }) => {
-      if (isUndone) this.#owed += counted - left;
-      return !isUndone;
-    });
-  }
-
-  #begin(keyId: string): void {
-    this.#keyId = keyId;
-    this.#left = 0;
-    this.#uncertain = [];
-    this.#owed = 0;
-    this.#block = FIRST_BLOCK;
+  *#pay(budget: KeyBudget): Steps<M, void> {
+    if (budget.owed > 0) yield* this.#count(budget, 0);
   }
 
   #warn(keyId: string, count: number): void {
@@ -140,4 +143,12 @@ export class MessageBudget<M extends Mode> {
       { type: 'ProxyVaultWarning', code: 'PROXYVAULT_KEY_USE' },
     );
   }
+}
+
+/** What was counted in a scope that was undone is owed: what is left of it has encrypted nothing, and goes with its reservation. */
+function charge(budget: KeyBudget): void {
+  budget.uncertain = budget.uncertain.filter(({ scope: { isUndone }, counted, left }) => {
+    if (isUndone) budget.owed += counted - left;
+    return !isUndone;
+  });
 }

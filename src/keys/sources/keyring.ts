@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { assertPath } from '../../files/path.ts';
 import { KEY_BYTES, SecretKey, type WrappedKey } from '../secret-key.ts';
 import { createKeyFile, removeLeftovers, replaceKeyFile, revisionOf } from './key-file.ts';
 import { cautionOf, readKeyFile } from './key-file-access.ts';
@@ -37,9 +38,12 @@ export interface KeyringOptions {
 
 /**
  * A file that holds the key: its text where permissions protect it, else JSON with the keys encrypted by what a
- * passphrase, the keychain or safeStorage gives. It is made where none is, and never replaced by accident.
+ * passphrase, the keychain or safeStorage gives. A missing file is made, and one that is there is never replaced by accident.
+ *
+ * @throws INVALID_INPUT for a URL in place of a path.
  */
 export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
+  assertPath(path, 'The key file');
   return new KeyringFile(resolve(path), options);
 }
 

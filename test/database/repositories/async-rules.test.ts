@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Rotator } from 'proxyvault';
-import type { Mode, Session } from 'proxyvault/database';
+import type { Mode, Session, Steps } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { expect, expectTypeOf, it, vi } from 'vitest';
@@ -133,7 +133,7 @@ it('no public method answers at once', () => {
   expectTypeOf<Immediate<repositories.StickySessionRepository<'async'>>>().toEqualTypeOf<never>();
 });
 
-it('a list that can be read once only is not read again by a transaction that is repeated', async () => {
+it('a list that can be read once only is stored whole by a transaction that is repeated', async () => {
   const db = openMigrated();
   const { driver, ...session } = asyncSession(db);
   // Plays the steps of every outermost transaction twice, as an engine does that finds another one in its way.
@@ -161,20 +161,44 @@ it('a list that can be read once only is not read again by a transaction that is
   const proxies = new repositories.ProxyRepository(over);
   const inputs = [1, 2].map((port) => ({ host: 'h.example', port, protocol: 'http' as const }));
   const events = [{ previousProxyId: null, newProxyId: null, reason: 'manual' as const }];
-  const refused = { code: 'INVALID_INPUT', message: expect.stringContaining('Give an array') };
-  await expect(proxies.createMany(inputs.values())).rejects.toMatchObject(refused);
-  await expect(proxies.importMany(inputs.values())).rejects.toMatchObject(refused);
-  await expect(
-    new repositories.RotationEventsRepository(over).recordMany(events.values()),
-  ).rejects.toMatchObject(refused);
-  expect(await proxies.count()).toBe(0);
-  expect(await proxies.createMany(inputs)).toHaveLength(2);
+  expect(await proxies.createMany(inputs.values())).toHaveLength(2);
+  const added = [3, 4].map((port) => ({ host: 'h.example', port, protocol: 'http' as const }));
+  // Also in a wrapper, which looks as if it could be read again.
+  const wrapped = { [Symbol.iterator]: (iterator = added.values()) => iterator };
+  expect(await proxies.importMany(wrapped)).toEqual({ added: 2, updated: 0, unchanged: 0 });
   expect(await proxies.importMany(new Set(inputs))).toEqual({ added: 0, updated: 0, unchanged: 2 });
-  expect(await new repositories.RotationEventsRepository(over).recordMany(events)).toBe(1);
-  const outcomes = inputs.map(() => ({ proxyId: 'nobody', success: true }));
-  await expect(
-    new repositories.ProxyUsageStatsRepository(over).recordMany(outcomes.slice(0, 0).values()),
-  ).rejects.toMatchObject(refused);
+  expect(await new repositories.RotationEventsRepository(over).recordMany(events.values())).toBe(1);
+  const [{ id = '' } = {}] = await proxies.findAll();
+  const outcomes = [{ proxyId: id, success: true }];
+  expect(await new repositories.ProxyUsageStatsRepository(over).recordMany(outcomes.values())).toBe(1);
+  const refused = { code: 'INVALID_INPUT', message: expect.stringContaining('Give an array') };
+  const inside = (work: () => unknown) =>
+    driver.transaction(function* (): Steps<'async', void> {
+      yield work() as Promise<unknown>;
+    });
+  await expect(inside(() => proxies.createMany(inputs.values()))).rejects.toMatchObject(refused);
+  await expect(inside(() => proxies.importMany({ ...wrapped }))).rejects.toMatchObject(refused);
+  await expect(driver.transaction(() => proxies.importSteps(inputs.values()))).rejects.toMatchObject(refused);
+  expect(await proxies.count()).toBe(4);
+});
+
+it('over SQLite, which never repeats a transaction, any iterable may be given, also in parts', () => {
+  const proxies = new repositories.ProxyRepository(openMigrated());
+  const inputs = [1, 2, 3].map((port) => ({ host: 'h.example', port, protocol: 'http' as const }));
+  let at = 0;
+  const restarting = {
+    [Symbol.iterator]() {
+      at = 0;
+      return this;
+    },
+    next: () => ({ done: at >= 2, value: inputs[at++] as (typeof inputs)[number] }),
+  };
+  expect(proxies.importMany(restarting)).toEqual({ added: 2, updated: 0, unchanged: 0 });
+  expect(proxies.importMany(restarting)).toEqual({ added: 0, updated: 0, unchanged: 2 });
+  const left = [inputs.slice(0, 2), inputs.slice(2)];
+  const parts = { [Symbol.iterator]: () => (left.shift() ?? []).values() };
+  expect(proxies.importMany(parts)).toEqual({ added: 0, updated: 0, unchanged: 2 });
+  expect(proxies.importMany(parts)).toEqual({ added: 1, updated: 0, unchanged: 0 });
 });
 
 /** A session that notes the locks and statements of its driver, in order. */

@@ -342,7 +342,41 @@ describe('the count of messages', () => {
     expect(countOf(db)).toBe(before + 20);
   });
 
-  it('goes on in the blocks of a nested transaction, once that has returned', async () => {
+  it('is kept for a key although a late message of the key before it is counted meanwhile', async () => {
+    const { db, session } = await openAsync(0);
+    const service = new EncryptionService({ key: randomBytes(32), database: session });
+    await service.encrypt('the first');
+    const late = Promise.withResolvers<void>();
+    let isArmed = true;
+    // The answer to one count outside of a transaction is slow.
+    const { driver } = session;
+    const first = driver.first.bind(driver);
+    driver.first = (sql, params, map) => {
+      const answer = first(sql, params, map);
+      if (!isArmed || driver.scope !== null || !sql.includes('message_count + :messages')) return answer;
+      isArmed = false;
+      return late.promise.then(() => answer);
+    };
+    const slow: Promise<unknown>[] = [];
+    while (isArmed) {
+      slow.push(service.encrypt('x'));
+      await new Promise(setImmediate);
+    }
+    await service.rotate();
+    const before = countOf(db);
+    await driver
+      .transaction(function* (): Steps<'async', void> {
+        for (let n = 0; n < 5; n++) yield service.encrypt('x');
+        late.resolve();
+        yield Promise.all(slow);
+        yield service.encrypt('x');
+        throw new Error('undone');
+      })
+      .catch(() => undefined);
+    expect(countOf(db) - before).toBe(6);
+  });
+
+  it('continues in the blocks of a nested transaction, once that has returned', async () => {
     const { db, session, key } = await openAsync(1);
     const encryption = new EncryptionService({ key, database: session });
     const before = countOf(db);

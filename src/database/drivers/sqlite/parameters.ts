@@ -1,7 +1,6 @@
 import { isUint8Array } from 'node:util/types';
 
 import { invalidInput } from '../../../model/validation.ts';
-
 import type { Params } from '../driver.ts';
 
 /**
