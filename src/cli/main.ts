@@ -14,12 +14,13 @@ export async function main(args: readonly string[]): Promise<number> {
   const json = wantsJson(args);
   const codes = failureCodes(args);
   try {
-    const program = createProgram(json);
+    const program = createProgram(json, args);
     await program.parseAsync(args, { from: 'user' });
     return Number(process.exitCode ?? EXIT.ok);
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (json && error.exitCode !== 0) reportError({ code: 'USAGE', message: usageMessage(error) }, true);
+      if (json && error.exitCode !== 0)
+        reportError({ code: 'USAGE', message: usageMessage(error, args) }, true);
       return error.exitCode === 0 ? EXIT.ok : codes.usage;
     }
     reportError(error, json);
@@ -27,16 +28,25 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function usageMessage({ code, message }: CommanderError): string {
+function usageMessage({ code, message }: CommanderError, args: readonly string[]): string {
   if (code === 'commander.help') return 'A command is missing: --help lists them.';
-  return withoutLogins(message.replace(/^error: /, ''));
+  return withoutLogins(message.replace(/^error: /, ''), args);
 }
 
-/** What was typed in the wrong place may be a URL, with a password anywhere after its scheme, or another login with an `@`. */
-function withoutLogins(error: string): string {
-  return error
-    .replace(/([a-z][a-z\d+.-]+:\/\/)(?:.*(?=['"])|.*)/gis, `$1${MASK}`)
-    .replace(/[^\s'"=]+@[^\s'"]*/g, MASK);
+/**
+ * What was typed in the wrong place may be a proxy or a URL with a login. Only what was typed is masked, all of it but a scheme, so
+ * that our own words stay.
+ */
+function withoutLogins(error: string, args: readonly string[]): string {
+  // An error may name what is before or after an `=`.
+  const typed = args.flatMap((arg) =>
+    arg.split('=').flatMap((_, i, parts) => [parts.slice(0, i + 1).join('='), parts.slice(i).join('=')]),
+  );
+  const masked = typed.filter((text) => /@|:\/\/|:.*:/s.test(text)).sort((a, b) => b.length - a.length);
+  return masked.reduce(
+    (rest, text) => rest.replaceAll(text, `${/^[a-z][a-z\d+.-]+:\/\//i.exec(text)?.[0] ?? ''}${MASK}`),
+    error,
+  );
 }
 
 /** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
@@ -56,7 +66,7 @@ export function watchProcess(args: readonly string[]): void {
   });
 }
 
-function createProgram(json: boolean): Command {
+function createProgram(json: boolean, args: readonly string[]): Command {
   const program = new Command('proxyvault')
     .description('The durable, encrypted proxy pool.')
     .version(readVersion())
@@ -66,7 +76,7 @@ function createProgram(json: boolean): Command {
       writeOut: (help) => writeOut(Text.ours(help)),
       // The help in place of a command that is missing; with --json the error says it.
       writeErr: (help) => json || writeError(Text.ours(help)),
-      outputError: (error) => json || writeError(text`${oneLine(error)}\n`),
+      outputError: (error) => json || writeError(text`${oneLine(error, args)}\n`),
     })
     .addHelpText(
       'after',
@@ -84,8 +94,8 @@ Example:
 }
 
 /** A usage error holds what was typed, in which a line end could forge another message; only its suggestion has a line. */
-function oneLine(error: string): Text {
-  return lines(withoutLogins(error.trimEnd()).split('\n(Did you mean'), '\n(Did you mean');
+function oneLine(error: string, args: readonly string[]): Text {
+  return lines(withoutLogins(error.trimEnd(), args).split('\n(Did you mean'), '\n(Did you mean');
 }
 
 function allCommands(command: Command): Command[] {

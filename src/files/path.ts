@@ -1,20 +1,27 @@
 import { ProxyVaultError } from '../errors.ts';
 
-/** How a URL begins. A scheme of one letter would be a drive of Windows. */
-const URL_BEGIN = /^\s*([a-z][a-z\d+.-]+):\/\//i;
+/** A URL, also after quotes or a name. A scheme of one letter would be a drive of Windows; a folder before it makes it a path. */
+const URL_LIKE = /^[^/\\]*?[\w+.-]{2,}\s*(?::|%3a)(?:\/|%2f){2}/i;
+const SCHEME = /^\s*([a-z][a-z\d+.-]+):\/\//i;
+/** What `path.resolve` makes of the URL of a server, and forms of its address that have no `//`. */
+const SERVER =
+  /^\W*(?:jdbc:)?(?:postgres(?:ql)?|mysql|mariadb|mssql|sqlserver|mongodb|redis|cockroachdb)(?:\+\w+)?:(?:[/\\]|.*@)/i;
+/** A login before the first folder, and the words of a connection string. */
+const LOGIN = /^[^/\\]*:[^/\\]*@|(?:^|[\s;])(?:password|pwd)\s*=/i;
 
 /**
- * Rejects a URL in place of a path, before a file of that name is made. The error has no more of it than the scheme: the rest may
- * hold a password.
+ * Rejects a URL or the address of a database server in place of a path, before a file of that name is made. The error has no more
+ * of it than the scheme: the rest may hold a password.
  *
  * @throws INVALID_INPUT.
  */
 export function assertPath(path: string, what: string, kind: 'file' | 'folder' = 'file'): void {
-  const [, scheme] = URL_BEGIN.exec(path) ?? [];
-  if (scheme === undefined) return;
-  const advice = /^file$/i.test(scheme) ? ' Leave out file:// and the percent escapes.' : '';
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    `${what} must be the path of a ${kind}: a ${scheme.toLowerCase()}:// URL is not supported.${advice}`,
-  );
+  if (!URL_LIKE.test(path) && !SERVER.test(path) && !LOGIN.test(path)) return;
+  const scheme = SCHEME.exec(path)?.[1]?.toLowerCase();
+  const found =
+    scheme === undefined
+      ? `what looks like a URL or the address of a server is not supported. If it is the name of a ${kind}, put ./ before it.`
+      : `a ${scheme}:// URL is not supported.`;
+  const advice = scheme === 'file' ? ' Leave out file:// and the percent escapes.' : '';
+  throw new ProxyVaultError('INVALID_INPUT', `${what} must be the path of a ${kind}: ${found}${advice}`);
 }

@@ -113,6 +113,12 @@ describe('a URL in place of another path', () => {
 });
 
 describe('a login in the wrong place of a command line', () => {
+  it('hides nothing of our own words', () => {
+    const { stderr } = fails(['add', '192.0.2.1:80', '--format', 'zzz']);
+    expect(stderr).toContain('user:pass@host:port, host:port@user:pass');
+    expect(fails(['sticky', 'set', 'a.example', 'me@x', 'extra']).stderr).toContain('a.example, ***, extra');
+  });
+
   it.each([
     [[URL]],
     [['check', URL]],
@@ -124,6 +130,10 @@ describe('a login in the wrong place of a command line', () => {
     [['remove', 'user-7:s3cret@db.example:80']],
     [['show', 'db.example:80:user-7:s3cret']],
     [['check', 'user-7:s3cret@db.example:80']],
+    [['list', 'user-7:s3cr=et@db.example:80']],
+    [['list', "user-7:s3cr'et@db.example:80"]],
+    [['list', 'user-7:my s3cret@db.example:80']],
+    [['list', 'db.example:80:user-7:s3cret']],
     [['report', URL, '--ok']],
     [['rules', 'enable', URL]],
     [['import', URL]],

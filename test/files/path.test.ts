@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { initDatabase, migrationsFromFolder, parseProxyList, restoreDatabase } from 'proxyvault';
-import { EncryptionService } from 'proxyvault/database/services';
+import { EncryptionService, keyringFile } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { ProxyVaultError } from '../../src/errors.ts';
 import { assertPath } from '../../src/files/path.ts';
@@ -32,6 +32,7 @@ const TAKERS: Record<string, (url: string) => unknown> = {
   backup: (url) => openMigrated().backup(url),
   'backup, over an older one': (url) => openMigrated().backup(url, { overwrite: true }),
   keyFile: (keyFile) => new EncryptionService({ keyFile }),
+  keyringFile: (path) => new EncryptionService({ keySource: keyringFile(path) }),
   PROXYVAULT_KEY_FILE: (url) => chooseKeySource({ env: { PROXYVAULT_KEY_FILE: url } }),
   'a passphrase file': readPassphraseFile,
   'a private file': (url) => new PrivateFile(url),
@@ -65,6 +66,32 @@ describe.each(Object.entries(TAKERS))('a URL in place of a path: %s', (_, take) 
 });
 
 it.each([
+  '"postgres://user-7:s3cret@db.example/pool"',
+  "'postgres://user-7:s3cret@db.example/pool'",
+  'url=postgres://user-7:s3cret@db.example/pool',
+  'jdbc:postgresql://user-7:s3cret@db.example/pool',
+  'jdbc:mysql:user-7:s3cret@db.example',
+  'postgres:/user-7:s3cret@db.example/pool',
+  'postgres:user-7:s3cret@db.example/pool',
+  'postgres:\\\\user-7:s3cret@db.example\\pool',
+  'postgres ://user-7:s3cret@db.example/pool',
+  '\u200bpostgres://user-7:s3cret@db.example/pool',
+  'postgres%3A%2F%2Fuser-7:s3cret@db.example/pool',
+  'user-7:s3cret@db.example/pool',
+  'host=db.example user=user-7 password=s3cret',
+  'Server=db.example;Uid=user-7;Pwd=s3cret',
+])('%s is rejected as a path, and is not repeated', (text) => {
+  let message = '';
+  try {
+    assertPath(text, 'The pool');
+  } catch (error) {
+    message = inspect(error);
+  }
+  expect(message).toContain('INVALID_INPUT');
+  expect(message.replace(/\n\s+at .*/g, '')).not.toMatch(SECRETS);
+});
+
+it.each([
   'pool.db',
   ':memory:',
   'C:\\data\\pool.db',
@@ -72,6 +99,10 @@ it.each([
   'c://data/pool.db',
   '/data/a:b.db',
   'postgres:pool.db',
+  './user:secret@x.db',
+  'notes=1.db',
+  'me@work.db',
+  'a:b.db',
   './https://x.db',
   '//server/share/pool.db',
 ])('%s is a path', (path) => {
