@@ -216,7 +216,7 @@ async function measureSources() {
     await EncryptionService.open({ keySource: keyringFile(keychain, { protection: 'keychain' }) });
     sources.keychain = () => keyringFile(keychain);
   } catch {
-    console.error('The keychain is left out: there is none here.');
+    console.error('The keychain is left out: this machine has no keychain.');
   }
   const figures = [];
   for (const [name, source] of Object.entries(sources)) {

@@ -142,8 +142,8 @@ export default {
       ['--help fails', 'return error.exitCode === 0 ? EXIT.ok : codes.usage;', 'return codes.usage;'],
       [
         'a wrong use with --json prints no object',
-        'if (json && error.exitCode !== 0) reportError(',
-        'if (json && error.exitCode === 9) reportError(',
+        'if (json && error.exitCode !== 0)\n',
+        'if (json && error.exitCode === 9)\n',
       ],
       [
         'a closed reader is a failure',
@@ -157,11 +157,11 @@ export default {
       ],
       [
         'a line end in an argument forges a message',
-        "(error.trimEnd()).split('\\n(Did you mean')",
-        "(error.trimEnd()).split('\\n')",
+        "(error.trimEnd(), args).split('\\n(Did you mean')",
+        "(error.trimEnd(), args).split('\\n')",
       ],
-      ['a URL in a usage error is shown', '`$1${MASK}`', "'$&'"],
-      ['a login in a usage error is shown', '.replace(/[^\\s\'"=]+@[^\\s\'"]*/g, MASK)', ''],
+      ['a URL in a usage error is shown', '|:\\/\\/|:.*:/s', '/s'],
+      ['a login in a usage error is shown', '/@|:\\/', '/:\\/'],
       ['the version is unknown', "'version' in manifest\n", "'versions' in manifest\n"],
     ]),
     ...of('new-passphrase.ts', [

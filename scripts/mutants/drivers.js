@@ -1473,7 +1473,7 @@ export default {
     ),
     at('options', 'no streams are allowed', 'maxReaders: 1,', 'maxReaders: 0,'),
     at('options', 'a timeout below nothing is accepted', 'value < least[name]', 'value < least[name] - 1'),
-    at('options', 'a number that SQLite cannot take is accepted', ' || value > 0x7fffffff', ''),
+    at('options', 'a number that SQLite cannot take is accepted', ' || value > MOST', ''),
     at('options', 'a path is relative', "path === ':memory:' ? path : resolve(path)", 'path'),
     at(
       'options',

@@ -570,6 +570,6 @@ export default {
     fault('path', 'a URL after a blank is a path', '/^\\s*([a-z]', '/^([a-z]'),
     fault('path', 'a URL in capital letters is a path', ':\\/\\//i;', ':\\/\\//;'),
     fault('path', 'any path with a colon is a URL', '+):\\/\\//i', '+):/i'),
-    fault('path', 'the error has the whole URL', 'a ${scheme.toLowerCase()}://', 'a ${path}'),
+    fault('path', 'the error has the whole URL', 'a ${scheme}:// URL is', 'a ${path} URL is'),
   ],
 };

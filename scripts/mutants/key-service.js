@@ -58,7 +58,7 @@ export default {
       ['a batch may be of any size', "assertWhole(batchSize, 'batchSize', 1, 10_000);", "assertWhole(batchSize, 'batchSize', 1, 1_000_000);"],
       ['a batch may be empty', "assertWhole(batchSize, 'batchSize', 1, 10_000);", "assertWhole(batchSize, 'batchSize', 0, 10_000);"],
       ['protect takes anything', '    assertKeySource(keySource);\n', ''],
-      ['cipherOf takes anything', "session === null || !('driver' in session)", 'session === null'],
+      ['cipherOf takes anything', "typeof session?.driver !== 'object'", 'session === undefined'],
       ['inspect shows the service', 'return `EncryptionService { source: ${this.#roots.source.kind}, key: [redacted] }`;', 'return `EncryptionService { source: ${inspect(this.#roots.source)}, key: [redacted] }`;'],
       ['JSON shows the source', "source: this.source(), key: '[redacted]'", "source: this.#roots.source, key: '[redacted]'"],
       ['source gives the source itself', '    return { kind, location };\n  }\n\n  /**\n   * A keyed', '    return this.#roots.source;\n  }\n\n  /**\n   * A keyed'],

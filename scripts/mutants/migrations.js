@@ -41,14 +41,8 @@ export default {
     {
       file: RUNNER,
       what: 'down takes no steps, as a whole number',
-      from: 'if (!Number.isSafeInteger(steps) || steps < 1)',
-      to: 'if (!Number.isSafeInteger(steps) || steps < 0)',
-    },
-    {
-      file: RUNNER,
-      what: 'down takes a broken number of steps',
-      from: 'if (!Number.isSafeInteger(steps) || steps < 1)',
-      to: 'if (!Number.isFinite(steps) || steps < 1)',
+      from: "assertWhole(steps, 'steps', 1);",
+      to: "assertWhole(steps, 'steps', 0);",
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -313,16 +307,16 @@ export default {
       to: "          'MIGRATION_CHANGED',\n          `The database has the migration",
     },
     {
-      file: RUNNER,
+      file: 'src/database/migrations/known.ts',
       what: 'a version of another namespace is taken',
-      from: '.filter((migration) => migration.namespace === namespace)\n      .map((migration) => migration.version);',
-      to: '.filter((migration) => migration.namespace !== "")\n      .map((migration) => migration.version);',
+      from: "migration.namespace === assertId(namespace, 'namespace')",
+      to: "migration.namespace !== ''",
     },
     {
-      file: RUNNER,
+      file: 'src/database/migrations/known.ts',
       what: 'the version 0 is unknown',
-      from: 'if (version !== 0 && !versions.includes(version)) {',
-      to: 'if (!versions.includes(version)) {',
+      from: 'if (version !== 0 && !versions.includes(version))',
+      to: 'if (!versions.includes(version))',
     },
     {
       file: 'src/database/migrations/known.ts',

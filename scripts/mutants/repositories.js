@@ -429,10 +429,8 @@ export default {
         "name.startsWith('iterate') ? failedStream(error) : Promise.reject(error)",
         'Promise.reject(error)',
       ],
+      ['a repeated transaction reads a generator again', "this.db.mode === 'sync' || isRepeatable", 'true'],
       ['a value that is given is kept', 'nullable[column] === undefined ? 0 : 1', '0'],
-    ]),
-    ...of('repositories/one-shot', [
-      ['a list that was read is read again', 'if (begun.has(values))', 'if (begun.has({}))'],
     ]),
     ...of('repositories/key-order', [
       ['a page of one row that is the last again is in order', '> 0) return', '>= 0) return'],
@@ -1090,7 +1088,11 @@ export default {
         'DO UPDATE SET strategy = excluded.strategy, updated_at = excluded.updated_at`',
         'DO UPDATE SET strategy = excluded.strategy`',
       ],
-      ['options are merged without the lock', "    yield this.db.lock('rotation config');\n", ''],
+      [
+        'options are merged without the lock',
+        "    yield this.db.lock('rotation config');\n    const",
+        '    const',
+      ],
       [
         'an update does not store the threshold',
         '\n           failure_threshold = CASE WHEN :set_failure_threshold = 1\n             THEN :failure_threshold ELSE rotation_config.failure_threshold END,',

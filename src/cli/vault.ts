@@ -91,7 +91,7 @@ export function locatePool({ db }: VaultOptions): { path: string; from: string }
 /**
  * Opens the pool, runs `work`, and closes it, whatever happens.
  *
- * @throws CANNOT_OPEN if there is none, MIGRATION_PENDING if it is older than this program.
+ * @throws CANNOT_OPEN if there is no pool, MIGRATION_PENDING if it is older than this program.
  */
 export async function withVault<T>(
   options: VaultOptions,

@@ -29,7 +29,7 @@ export class RootKeys {
     return this.#keys;
   }
 
-  /** @throws KEY_MISSING if there is none, KEY_INVALID; KEY_LOCKED if the source must be waited for. */
+  /** @throws KEY_MISSING if the source has no key, KEY_INVALID; KEY_LOCKED if the source must be waited for. */
   read(): Keys {
     const keys = this.#keys ?? this.#readNow();
     if (keys === null) throw this.missing();
@@ -45,7 +45,7 @@ export class RootKeys {
     }
   }
 
-  /** As `read`, but makes a key where there is none. */
+  /** As `read`, but makes a missing key. */
   readOrCreate(): Keys {
     const keys = this.#keys ?? this.#readNow();
     if (keys !== null) return keys;

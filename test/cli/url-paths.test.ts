@@ -106,7 +106,7 @@ describe('a URL in place of another path', () => {
     },
   );
 
-  it('a pool is not made if the key file is none', () => {
+  it('a pool is not made if the key file is a URL', () => {
     const { stderr } = fails(['init', '--db', 'new.db', '--key-file', URL]);
     expect(stderr).toContain('must be the path of a file');
   });

@@ -53,7 +53,7 @@ describe('iterate', () => {
     }
   });
 
-  it('says when every read connection is streaming, and goes on when one is free', () => {
+  it('says when every read connection is streaming, and continues when one is free', () => {
     const db = openNumbers(10, { maxReaders: 2 });
     const streams = [1, 2].map(() => db.driver.iterate('SELECT n FROM numbers', {}, toNumber));
     for (const stream of streams) stream.next();
@@ -120,7 +120,7 @@ describe('background.all', () => {
     expect(answers.map((rows) => rows.length)).toEqual(Array.from({ length: 20 }, (_, i) => 600 - i * 10));
   });
 
-  it('types its errors, refuses to write, and goes on', async () => {
+  it('types its errors, refuses to write, and continues', async () => {
     const db = openNumbers(1);
     db.migrations.up();
     await expect(db.background.all('SELECT * FROM nowhere')).rejects.toMatchObject({ code: 'SQL' });

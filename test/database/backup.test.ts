@@ -47,7 +47,7 @@ describe('backup', () => {
     expect(await copy.check({ deep: true })).toMatchObject({ ok: true });
   });
 
-  it('is of one moment while this process goes on writing', async () => {
+  it('is of one moment while this process writes', async () => {
     const db = openMigrated();
     fill(db, 30_000);
     const target = join(temporaryFolder(), 'copy.db');

@@ -17,7 +17,7 @@ import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../suppor
 const POSIX = process.platform !== 'win32';
 
 describe('initDatabase refuses', () => {
-  it('a path that is none', () => {
+  it('an invalid path', () => {
     for (const path of ['', '  ', 'a\0b', 'pool.db ', 'pool.db\n', undefined, 7]) {
       expect(thrownBy(() => initDatabase({ path: path as string }))).toMatchObject({ code: 'INVALID_INPUT' });
     }

@@ -90,7 +90,7 @@ describe('JSON', () => {
     ]);
   });
 
-  it('says where a record stands, masks it, and goes on behind a broken one', async () => {
+  it('says where a record stands, masks it, and continues after a broken one', async () => {
     const verdicts = await collect(
       '[\n  {"host": "h.example", "port": 99999, "password": "canary"},\n  {"host": canary}, {"host":"h.example","port":1}]',
     );

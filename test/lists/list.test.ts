@@ -65,7 +65,7 @@ describe('parseProxyList', () => {
     );
   });
 
-  it('refuses a line that is too long without keeping it, and goes on', async () => {
+  it('refuses a line that is too long without keeping it, and continues', async () => {
     async function* hostile(): AsyncGenerator<string> {
       for (let n = 0; n < 2000; n++) yield 'x'.repeat(10_000);
       yield '\nh.example:1\n';

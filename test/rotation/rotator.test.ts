@@ -73,7 +73,7 @@ describe('an empty pool', () => {
     ).toMatchObject({ code: 'INVALID_INPUT' });
   });
 
-  it('refuses a domain or URL that is none', () => {
+  it('refuses an invalid domain or URL', () => {
     const { rotator } = open();
     for (const request of [{ domain: 'a b' }, { url: 'nonsense' }, { url: 'file:///x' }]) {
       expect(thrownBy(() => rotator.next(request))).toMatchObject({ code: 'INVALID_INPUT' });
@@ -93,7 +93,7 @@ describe('round-robin', () => {
     expect(proxies.findById(handed.id)).toEqual(handed);
   });
 
-  it('goes on where it was after a removal, a failure and a restart', () => {
+  it('continues where it was after a removal, a failure and a restart', () => {
     const { db, rotator, ids, proxies } = open(4);
     rotator.next();
     rotator.next();

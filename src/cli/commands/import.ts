@@ -94,7 +94,7 @@ function assertFound({ refused, added, updated, unchanged }: ImportResult): void
   throw invalidInput('No proxy was found in the list, so nothing was imported: the rejections say why.');
 }
 
-/** A dry run creates no pool: if there is none, it runs on an empty one in memory. */
+/** A dry run creates no pool: without one, it runs on an empty pool in memory. */
 async function rehearse(
   work: (vault: Vault) => Promise<ImportResult>,
   options: ImportOptions,

@@ -67,7 +67,7 @@ function* objectsMadeBy<M extends Mode>(
   return yield* step(tryOut);
 }
 
-/** The newest version whose objects are all there, exactly; null if there is none. */
+/** The newest version whose objects are all there, exactly; null if no version matches. */
 function* versionOf<M extends Mode>(
   engine: Engine<M>,
   existing: readonly SchemaObject[],

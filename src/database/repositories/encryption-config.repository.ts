@@ -45,7 +45,7 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Reposit
     }));
   }
 
-  /** Sets the kind of source, and, where there is none yet, the database's id. */
+  /** Sets the kind of source, and the database's id if it has no id yet. */
   pin(databaseId: string, keySource: string): Result<M, number> {
     return this.db.run(
       `INSERT INTO encryption_config (id, database_id, key_source) VALUES (1, :database_id, :key_source)

@@ -197,7 +197,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   }
 }
 
-/** A latency in milliseconds, null if there is none. @throws INVALID_INPUT unless it is finite and not negative. */
+/** A latency in milliseconds, null if it was not measured. @throws INVALID_INPUT unless it is finite and not negative. */
 export function assertLatency(latency: number | null | undefined): number | null {
   if (latency === undefined || latency === null) return null;
   if (typeof latency === 'number' && latency >= 0 && latency <= Number.MAX_SAFE_INTEGER) return latency;

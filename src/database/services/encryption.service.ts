@@ -33,7 +33,7 @@ export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOpt
 }
 
 export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<M> {
-  /** Make a key if there is none and nothing needs one. Default true. */
+  /** Make a key if the source has no key and nothing needs one. Default true. */
   create?: boolean | undefined;
   /** Finish an interrupted rotation before it answers. Default true. */
   resumeRotation?: boolean | undefined;
@@ -173,7 +173,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   /**
    * Which key the source has: a check value that tells keys apart and does not reveal them.
    *
-   * @throws KEY_MISSING if there is none yet.
+   * @throws KEY_MISSING if it has no key yet.
    */
   keyId(): string {
     return this.#roots.read()[0].id;

@@ -33,7 +33,7 @@ export class Keyset {
   readonly config: EncryptionConfig | null;
   readonly records: readonly DataKeyRecord[];
   readonly sourceProblem: ProxyVaultError | null;
-  /** The key that encrypts; null if there is none, or it cannot be used. */
+  /** The key that encrypts; null if it is missing or cannot be used. */
   readonly primary: SecretKey | null;
   readonly fingerprintKey: KeysetContent['fingerprintKey'];
   readonly #keys: KeysetContent['keys'];

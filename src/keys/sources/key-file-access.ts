@@ -105,7 +105,7 @@ function read(path: string, trusted: boolean): string | null {
   }
 }
 
-/** The file to open: `path`, or the target of an acceptable link; null if there is none. */
+/** The file to open: `path`, or the target of an acceptable link; null if there is no file. */
 function realPathOf(path: string, trusted: boolean): string | null {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return null;

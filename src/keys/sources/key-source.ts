@@ -8,12 +8,12 @@ export interface KeySource {
   /** Where to look, for a person: a path or the name of a variable. Never the key. */
   readonly location: string;
   /**
-   * The key, or null if there is none yet; the caller overwrites it after use. A promise needs `EncryptionService.open`.
+   * The key, or null if there is no key yet; the caller overwrites it after use. A promise needs `EncryptionService.open`.
    *
    * @throws KEY_INVALID, KEY_MISMATCH; KEY_MISSING if there is one that cannot be reached.
    */
   read(): KeyMaterial | null | Promise<KeyMaterial | null>;
-  /** Makes a key if there is none, never replacing one; absent if that cannot be done. */
+  /** Makes a missing key, and never replaces one; absent if that cannot be done. */
   create?(): KeyMaterial | Promise<KeyMaterial>;
   /** Whether `read` or `create` would answer with a promise now; where it is absent they are asked to find out. */
   asynchronous?(): boolean;

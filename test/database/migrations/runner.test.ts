@@ -220,7 +220,7 @@ describe('the ledger', () => {
 });
 
 describe('down', () => {
-  it('refuses a number of steps that is none', () => {
+  it('refuses an invalid number of steps', () => {
     const db = openMigrated();
     for (const steps of [0, -1, 1.5, Number.NaN])
       expect(thrownBy(() => db.migrations.down(steps))).toMatchObject({ code: 'INVALID_INPUT' });

@@ -55,7 +55,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       });
     });
 
-    it('refuse a proxy that is none, and data that is none', async () => {
+    it('refuse an unknown proxy, and invalid data', async () => {
       const { credentials, encryption, a } = await open();
       expect(
         await failureOf(async () => credentials.save('nobody', await encryption.encrypt('x'))),

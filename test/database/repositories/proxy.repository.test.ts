@@ -337,7 +337,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(paged).toEqual(ids(await proxies.findAll()));
     });
 
-    it('refuses limits and filters that are none', async () => {
+    it('refuses invalid limits and filters', async () => {
       const { proxies } = open();
       for (const limit of [0, -1, 1.5, Number.NaN, 1e9]) {
         expect(await failureOf(() => proxies.list({ limit }))).toMatchObject({ code: 'INVALID_INPUT' });

@@ -321,8 +321,8 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(warned).toHaveBeenCalledTimes(3);
       expect(warned.mock.calls[0]?.[1]).toMatchObject({ code: 'PROXYVAULT_INVALID_ROW' });
       warned.mockRestore();
-      const mended = await rules.update('r1', { conditions: INPUT.conditions, actions: INPUT.actions });
-      expect(mended).toMatchObject({ id: 'r1' } satisfies Partial<RotationRule>);
+      const fixed = await rules.update('r1', { conditions: INPUT.conditions, actions: INPUT.actions });
+      expect(fixed).toMatchObject({ id: 'r1' } satisfies Partial<RotationRule>);
     });
   });
 

@@ -22,7 +22,7 @@ describe.each(MODES)('in mode %s', (mode) => {
   }
 
   describe('create', () => {
-    it('refuses domains that are none, a ttl that is none, and a proxy that is none', async () => {
+    it('refuses invalid domains, an invalid ttl, and an unknown proxy', async () => {
       const { sticky, a } = await open();
       const domains = [
         '',
@@ -191,7 +191,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect((await sticky.findByDomain('x.example.com'))?.proxyId).toBe(b);
     });
 
-    it('holds for a row that plain SQL wrote, and never ends where there is none', async () => {
+    it('holds for a row that plain SQL wrote, and never ends without one', async () => {
       const { sticky, db, time, a } = await open();
       db.driver.run(
         `INSERT INTO sticky_sessions (domain, proxy_id, last_used, ttl_ms) VALUES ('raw.example', :a, '2026-01-01 00:00:00', 5000)`,

@@ -52,7 +52,7 @@ describe('rotate', () => {
     expect(found()).toBe(0);
   });
 
-  it('binds what the plain way stored, which goes on working', async () => {
+  it('binds what the plain way stored, which still works', async () => {
     const { db, encryption, credentials, ids, key } = openPool(2);
     const [a = '', b = ''] = ids;
     credentials.save(a, encryption.encrypt('my-password'));
@@ -78,7 +78,7 @@ describe('rotate', () => {
     });
   });
 
-  it('goes on where it was interrupted, by itself when the service is opened', async () => {
+  it('continues where it was interrupted, by itself when the service is opened', async () => {
     const { db, encryption, credentials, ids, key } = openPool(1000);
     const stop = new AbortController();
     const interrupted = encryption.rotate({

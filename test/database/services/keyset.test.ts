@@ -215,7 +215,7 @@ describe('a damaged key', () => {
         .sort(),
     ).toEqual(['KEY_INVALID', null]);
     expect(fresh.status().advice.join()).toContain('Damaged keys');
-    // A rotation goes on without it, and does not throw the key away.
+    // A rotation continues without it, and does not throw the key away.
     const report = await fresh.rotate();
     expect(report).toMatchObject({ rotated: 1, failures: [{ proxyId: a }] });
     const damaged = (): unknown => keysOf(db).find(({ key_id }) => key_id === firstKey?.key_id);
@@ -527,7 +527,7 @@ describe('what version 0.1.0 stored', () => {
     );
   }
 
-  it('is read, goes on beside new rows, and is bound under a data key by a rotation', async () => {
+  it('is read, stays beside new rows, and is bound under a data key by a rotation', async () => {
     const db = openMigrated();
     db.migrations.to(2);
     const key = randomBytes(32);
@@ -566,7 +566,7 @@ describe('what version 0.1.0 stored', () => {
     expect(await encryption.rotate()).toMatchObject({ rotated: 2, bound: 2, failures: [] });
     expect(ids.map((id) => credentials.reveal(id))).toEqual(revealed);
     expect(encryption.status()).toMatchObject({ direct: [], unbound: 0 });
-    // The specification's own way goes on working, by a service that knows no database.
+    // The specification's own way still works, by a service that knows no database.
     expect(new EncryptionService({ key }).decrypt(credentials.findByProxyId(ids[1] ?? ''))).toBe(
       'canary-old',
     );

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 const SOURCE = fileURLToPath(new URL('file-calls.c', import.meta.url));
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/proxyvault-tests', import.meta.url));
 
-/** The compiled shim, or why there is none here. */
+/** The compiled shim, or why it could not be compiled. */
 export type Shim = { path: string; problem?: never } | { path?: never; problem: string };
 
 /** Compiles file-calls.c, unless this source was compiled before. */

@@ -77,7 +77,7 @@ describe('several keys', () => {
     });
   });
 
-  it('with one that is none among them are refused', () => {
+  it('with an invalid one among them are refused', () => {
     const key = randomBytes(32).toString('hex');
     for (const text of [`${key} x`, `${key},`.repeat(2).concat('y'), `# ${key}`]) {
       const error = thrownBy(() => new EncryptionService({ key: text }).encrypt('x'));

@@ -319,7 +319,7 @@ describe('moving the key', () => {
     expect(readFileSync(keyFile, 'utf8')).toBe(before);
   });
 
-  it('goes on past a damaged key and a damaged key of fingerprints, which stay as they are', async () => {
+  it('continues past a damaged key and a damaged key of fingerprints, which stay as they are', async () => {
     const { db, keyFile, id } = openWithKeyFile();
     db.driver.run(`UPDATE encryption_secrets SET tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`, {});
     const service = new EncryptionService({ keyFile, database: db });
@@ -540,7 +540,7 @@ describe('the file', () => {
     expect(service.keyId()).toBeDefined();
   });
 
-  it('that is far too large is none', () => {
+  it('that is far too large is invalid', () => {
     const { db, keyFile, id } = openWithKeyFile();
     writeFileSync(keyFile, ' '.repeat(2 ** 20 + 1));
     expect(thrownBy(() => reveal(db, new EncryptionService({ keyFile }), id))).toMatchObject({

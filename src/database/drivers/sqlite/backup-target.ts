@@ -18,7 +18,7 @@ const POOL =
 /**
  * Decides whether a backup of the database at `source` may be written to `target`.
  *
- * @returns the real path of an older file that will be replaced if {@link lockTarget} agrees; null if there is none.
+ * @returns the real path of an older file that will be replaced if {@link lockTarget} agrees; null if no file is there.
  * @throws INVALID_INPUT for the database itself, its companions and its kept copies; CONFLICT if the target exists;
  *   CANNOT_OPEN if it is no regular file.
  */

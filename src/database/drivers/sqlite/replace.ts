@@ -62,7 +62,7 @@ export function replaceLocked(copy: string, path: string, lock: Connection | nul
   publish(copy, path);
 }
 
-/** Whether nothing is lost if a new file takes this path: there is none, or an empty one without a log. */
+/** Whether nothing is lost if a new file takes this path: no file is there, or an empty one without a log. */
 export function isAbsent(path: string): boolean {
   return sizeOf(path) === 0 && sizeOf(`${path}-wal`) === 0;
 }

@@ -45,7 +45,7 @@ const INVALID: [name: string, value: unknown][] = [
   ['a DataView', new DataView(new ArrayBuffer(2))],
   ['numbers of 16 bits', new Int16Array([1])],
 ];
-/** Every type of a parameter, through a statement and back, and what is none. */
+/** Every type of a parameter, through a statement and back, and what is no parameter. */
 export function describeParameters(open: Open): void {
   const opened = async (): Promise<Driver<'async'>> => {
     const { engine, driver } = open();
