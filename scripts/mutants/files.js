@@ -566,7 +566,7 @@ export default {
       '  } catch (error) {\n    removeTemporary(temporary);',
       '  } catch (error) {\n    void temporary;',
     ),
-    fault('path', 'a drive of Windows is a URL', '([a-z][a-z\\d+.-]+):', '([a-z][a-z\\d+.-]*):'),
+    fault('path', 'a drive of Windows is a URL', '[\\w+.-]{2,}', '[\\w+.-]{1,}'),
     fault('path', 'a URL after a blank is a path', '/^\\s*([a-z]', '/^([a-z]'),
     fault('path', 'a URL in capital letters is a path', ':\\/\\//i;', ':\\/\\//;'),
     fault('path', 'any path with a colon is a URL', '+):\\/\\//i', '+):/i'),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
-import { PROXY_PROTOCOLS, type ProxyAddress } from '../../model/proxy.ts';
+import { PROXY_PROTOCOLS, type ProxyAddress, protocolSchema } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput, shownId } from '../../model/validation.ts';
 import type { Row } from '../drivers/driver.ts';
 import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
@@ -15,7 +15,7 @@ export const encryptedSchema = z.strictObject({
   keyId: z.string().optional(),
   boundTo: z.string().optional(),
   content: z.enum(['login', 'text']).optional(),
-  address: z.strictObject({ protocol: z.enum(PROXY_PROTOCOLS), host: z.string(), port: z.int() }).optional(),
+  address: z.strictObject({ protocol: protocolSchema, host: z.string(), port: z.int() }).optional(),
 });
 
 /** A proxy as a credential is bound to it. Every `ProxyConfig` is one. */

@@ -128,7 +128,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
             is_wildcard: renamed?.isWildcard,
             proxy_id: proxyId,
             request_count: requestCount,
-            last_used: lastUsed && storedFrom(lastUsed, 'lastUsed'),
+            last_used: lastUsed === undefined ? undefined : storedFrom(lastUsed, 'lastUsed'),
           },
           { ttl_ms: ttl },
         ),

@@ -57,6 +57,20 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await sticky.getAll()).toEqual([]);
     });
 
+    it('takes no time that is not one, also not an empty text', async () => {
+      const { sticky, a } = await open();
+      await sticky.create({ domain: 'a.example', proxyId: a });
+      const before = await sticky.getAll();
+      for (const lastUsed of ['', ' ', 'yesterday', new Date(Number.NaN)]) {
+        expect(
+          await failureOf(() => sticky.update('a.example', { lastUsed: lastUsed as string })),
+        ).toMatchObject({
+          code: 'INVALID_INPUT',
+        });
+      }
+      expect(await sticky.getAll()).toEqual(before);
+    });
+
     it('stores a mapping and replaces it', async () => {
       const { sticky, a, b, time } = await open();
       expect(await sticky.create({ domain: 'Example.COM.', proxyId: a, ttl: 3_600_000 })).toBeUndefined();
