@@ -160,9 +160,12 @@ export default {
         "(error.trimEnd(), args).split('\\n(Did you mean')",
         "(error.trimEnd(), args).split('\\n')",
       ],
-      ['a URL in a usage error is shown', '|:\\/\\/|:.*:/s', '/s'],
-      ['a login in a usage error is shown', '/@|:\\/', '/:\\/'],
       ['the version is unknown', "'version' in manifest\n", "'versions' in manifest\n"],
+    ]),
+    ...of('without-logins.ts', [
+      ['host:port:user:password is shown', '|:\\/\\/|:.*:/s', '|:\\/\\//s'],
+      ['a login with an @ is shown', '/@|:\\/', '/:\\/'],
+      ['what is before an = is shown', "parts.slice(0, i + 1).join('=')", 'arg'],
     ]),
     ...of('new-passphrase.ts', [
       ['passphrases of 11 characters are strong', 'const SHORT = 12', 'const SHORT = 11'],

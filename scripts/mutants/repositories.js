@@ -1459,7 +1459,7 @@ export default {
       ['the details of an item are lost', '{ ...error.details, index }', '{ index }'],
       ['an error does not name the field', "[path.join('.'), message].filter(Boolean).join(': ')", 'message'],
       ['anything may be called', "if (typeof value !== 'function') throw", 'if (value === null) throw'],
-      ['an error does not name what was not found', 'details: { id: shown },', ''],
+      ['an error does not name what was not found', ', { details: { id } });\n}\n', ');\n}\n'],
     ]),
     ...of('row-check', [
       ['10,000 malformed rows are named', 'const MOST_NAMED = 1000;', 'const MOST_NAMED = 10_000;'],

@@ -17,7 +17,7 @@ if (problem === null) {
     process.exitCode = await main(args);
   } catch (error) {
     const { reportError } = await import('./fail.ts');
-    reportError(error, wantsJson(args));
+    reportError(error, wantsJson(args), args);
     process.exitCode = failureCodes(args).failure;
   }
 } else {

@@ -3,11 +3,19 @@ import { ProxyVaultError } from '../errors.ts';
 import { fileError } from '../files/file-error.ts';
 import { firstThrown } from '../first-thrown.ts';
 import { lines, Text, text, toJson, writeError } from './terminal.ts';
+import { withoutLogins } from './without-logins.ts';
 
-/** A line on standard error, or with --json an object there. Standard output stays for data. */
-export function reportError(error: unknown, json: boolean): void {
-  const { code, message } = describe(firstThrown(error));
-  const origin = process.env.PROXYVAULT_DEBUG && error instanceof Error ? inspect(error) : undefined;
+/**
+ * A line on standard error, or with --json an object there. Standard output stays for data.
+ *
+ * @param args the command line: an id that is not found may be a proxy with a login, and is masked.
+ */
+export function reportError(error: unknown, json: boolean, args: readonly string[] = []): void {
+  const described = describe(firstThrown(error));
+  const { code } = described;
+  const shown = (text: string): string => (code === 'NOT_FOUND' ? withoutLogins(text, args) : text);
+  const message = shown(described.message);
+  const origin = process.env.PROXYVAULT_DEBUG && error instanceof Error ? shown(inspect(error)) : undefined;
   if (json) {
     writeError(Text.ours(`${toJson({ error: { code, message, origin } })}\n`));
     return;

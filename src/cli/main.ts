@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 
-import { MASK } from '../lists/index.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { EXIT, failureCodes } from './exit-codes.ts';
 import { reportError } from './fail.ts';
 import { wantsJson } from './json-flag.ts';
 import { lines, Text, text, writeError, writeOut } from './terminal.ts';
 import { warningListener } from './warn.ts';
+import { withoutLogins } from './without-logins.ts';
 
 /** Runs the command line; gives the exit code: 0 done, 1 failed, 2 used wrongly, or as `exec` documents. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -23,7 +23,7 @@ export async function main(args: readonly string[]): Promise<number> {
         reportError({ code: 'USAGE', message: usageMessage(error, args) }, true);
       return error.exitCode === 0 ? EXIT.ok : codes.usage;
     }
-    reportError(error, json);
+    reportError(error, json, args);
     return codes.failure;
   }
 }
@@ -31,22 +31,6 @@ export async function main(args: readonly string[]): Promise<number> {
 function usageMessage({ code, message }: CommanderError, args: readonly string[]): string {
   if (code === 'commander.help') return 'A command is missing: --help lists them.';
   return withoutLogins(message.replace(/^error: /, ''), args);
-}
-
-/**
- * What was typed in the wrong place may be a proxy or a URL with a login. Only what was typed is masked, all of it but a scheme, so
- * that our own words stay.
- */
-function withoutLogins(error: string, args: readonly string[]): string {
-  // An error may name what is before or after an `=`.
-  const typed = args.flatMap((arg) =>
-    arg.split('=').flatMap((_, i, parts) => [parts.slice(0, i + 1).join('='), parts.slice(i).join('=')]),
-  );
-  const masked = typed.filter((text) => /@|:\/\/|:.*:/s.test(text)).sort((a, b) => b.length - a.length);
-  return masked.reduce(
-    (rest, text) => rest.replaceAll(text, `${/^[a-z][a-z\d+.-]+:\/\//i.exec(text)?.[0] ?? ''}${MASK}`),
-    error,
-  );
 }
 
 /** Has warnings and errors that nothing else catches printed as our own, safe for a terminal. For the process, once. */
@@ -61,7 +45,7 @@ export function watchProcess(args: readonly string[]): void {
   if (process.listenerCount('warning') > 0)
     process.removeAllListeners('warning').on('warning', warningListener(json));
   process.once('uncaughtException', (error) => {
-    reportError(error, json);
+    reportError(error, json, args);
     process.exit(failureCodes(args).failure);
   });
 }

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 
 import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
@@ -91,15 +90,7 @@ export function assertId(value: string, name = 'id'): string {
 }
 
 export function notFound(what: string, id: string): ProxyVaultError {
-  const shown = shownId(id);
-  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(shown)}.`, {
-    details: { id: shown },
-  });
-}
-
-/** An id or domain as an error may have it. A proxy that was given in its place may have a login, and becomes `***`. */
-export function shownId(id: string): string {
-  return /:\/\/|@|:\d+:/.test(id) && !isIPv6(id) ? '***' : id;
+  return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
 }
 
 /** The same error, saying which of many it was: counted from 1 in the message, from 0 in `details.index`. */

@@ -4,7 +4,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress, protocolSchema } from '../../model/proxy.ts';
-import { assertId, assertObject, invalidInput, shownId } from '../../model/validation.ts';
+import { assertId, assertObject, invalidInput } from '../../model/validation.ts';
 import type { Row } from '../drivers/driver.ts';
 import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 
@@ -104,8 +104,8 @@ export function malformedAddress(proxyId: string): ProxyVaultError {
 export function notFoundThere(proxyId: string): ProxyVaultError {
   return new ProxyVaultError(
     'NOT_FOUND',
-    `There is no proxy ${JSON.stringify(shownId(proxyId))} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
-    { details: { id: shownId(proxyId) } },
+    `There is no proxy ${JSON.stringify(proxyId)} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
+    { details: { id: proxyId } },
   );
 }
 
