@@ -3,13 +3,10 @@
  * a `switch` over it is complete.
  */
 export const ERROR_CODES = {
-  /** An argument is outside its documented range; nothing was changed. */
   INVALID_INPUT: 'an argument is outside its documented range',
-  /** No row has this id. */
   NOT_FOUND: 'no such row',
   /** A row with this id or identity exists; `details.existingId` names it. */
   CONFLICT: 'the row exists already',
-  /** A foreign key, check or not-null constraint refused the write. */
   CONSTRAINT: 'a constraint refused the write',
   /** A stored row cannot be read as what it should be; `details` names the row. */
   INVALID_ROW: 'a stored row is malformed',
@@ -17,49 +14,33 @@ export const ERROR_CODES = {
   NO_PROXY: 'no proxy is eligible',
   /** Another connection holds the lock for longer than `busyTimeoutMs`, or every reader is in use. */
   BUSY: 'the database is locked',
-  /** The file is damaged. */
   CORRUPT: 'the database file is damaged',
-  /** The file is not an SQLite database. */
   NOT_A_DATABASE: 'the file is not a database',
   /** The file cannot be opened: a folder, missing, or without permission. */
   CANNOT_OPEN: 'the file cannot be opened',
-  /** The database was opened read-only, or its file is. */
   READ_ONLY: 'the database is read-only',
   /** The disk is full; the transaction was rolled back. */
   DISK_FULL: 'the disk is full',
-  /** The operating system reported an input/output error. */
   IO: 'input/output error',
-  /** The database is closed. */
   CLOSED: 'the database is closed',
-  /** The database engine refused the statement. */
   SQL: 'the engine refused the statement',
-  /** An async function was given to a synchronous transaction. */
   ASYNC_TRANSACTION: 'a transaction function must be synchronous',
-  /** A migration file breaks the format; the message has file and line. */
   MIGRATION_INVALID: 'a migration file is malformed',
   /** An applied migration's file has changed since, or a step cannot be undone. */
   MIGRATION_CHANGED: 'an applied migration has changed',
-  /** A migration has no Down section, or this program does not know it. */
   MIGRATION_IRREVERSIBLE: 'a migration cannot be undone',
-  /** The database lacks migrations that this program needs. */
   MIGRATION_PENDING: 'the database is older than this program',
   /** A migration failed; everything of this run was rolled back. */
   MIGRATION_FAILED: 'a migration failed',
-  /** The database has migrations that this version of the program does not know. */
   DATABASE_NEWER: 'the database is newer than this program',
-  /** There is ciphertext, and no key for it was found. */
   KEY_MISSING: 'the encryption key is missing',
-  /** The key found is not the one the ciphertext was written with. */
   KEY_MISMATCH: 'the encryption key is another one',
-  /** The key material found is malformed or unsafe to use. */
   KEY_INVALID: 'the encryption key is malformed',
   /** The key must be waited for, such as one that a passphrase protects: open the service first. */
   KEY_LOCKED: 'the encryption key is locked',
   /** A data key has encrypted as many messages as is safe: it must be rotated. */
   KEY_EXHAUSTED: 'the encryption key has been used too often',
-  /** A ciphertext, IV or authentication tag is damaged. */
   CREDENTIAL_CORRUPT: 'the ciphertext is damaged',
-  /** This Node, SQLite or platform cannot run the library. */
   UNSUPPORTED: 'this platform is not supported',
 } as const;
 

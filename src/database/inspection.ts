@@ -74,16 +74,10 @@ export async function checkDatabase(
     return yield* compareSchema(engine, migrations.table, applied.length > 0 ? [BASE, ...applied] : []);
   });
   const credentials = deep ? await checkCredentials(database, encryption) : null;
-  const failures = credentials?.verified ? credentials.failures.length : 0;
+  const failures = credentials?.verified ? credentials.failures : [];
+  const found = [...problems, ...brokenReferences, ...schema.missing, ...schema.changed, ...failures];
   return {
-    ok:
-      problems.length +
-        brokenReferences.length +
-        schema.missing.length +
-        schema.changed.length +
-        malformed.total +
-        failures ===
-      0,
+    ok: found.length + malformed.total === 0,
     integrity: problems,
     foreignKeys: brokenReferences,
     schema,

@@ -15,7 +15,7 @@ import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.
 import { assertLedgerName, DEFAULT_LEDGER } from './migrations/ledger-name.ts';
 import { BASE, loadMigrations } from './migrations/sources.ts';
 import type { Migration, MigrationSource } from './migrations/types.ts';
-import { invalidRowWarnings, type OnInvalidRow } from './repositories/skipped-rows.ts';
+import { invalidRowWarnings } from './repositories/skipped-rows.ts';
 
 export interface DatabaseOptions {
   /** The file; missing folders are made (0700), and so is the file (0600). `:memory:` for none. */
@@ -72,21 +72,12 @@ const OPTION_NAMES = [
 ] as const satisfies readonly (keyof DatabaseOptions)[];
 
 /** The options with their defaults filled in and the path made absolute. */
-export interface DatabaseSettings {
-  path: string;
+export interface DatabaseSettings extends Filled<Omit<DatabaseOptions, 'verbose' | 'migrations'>> {
   log: SqlLogger | null;
-  readonly: boolean;
-  durability: Durability;
-  busyTimeoutMs: number;
-  clock: Clock;
-  maxReaders: number;
-  backgroundWorkers: number;
   migrations: readonly Migration[];
-  migrationBackups: number;
-  allowOthersToWrite: boolean;
-  migrationsTable: string;
-  onInvalidRow: OnInvalidRow;
 }
+
+type Filled<T> = { [Name in keyof T]-?: NonNullable<T[Name]> };
 
 /** The largest number that a timer or SQLite takes. */
 const MOST = 0x7fffffff;
@@ -94,15 +85,8 @@ const MOST = 0x7fffffff;
 /** @throws INVALID_INPUT for an option outside its range; MIGRATION_INVALID. */
 export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   assertOptions(options, OPTION_NAMES, 'options of initDatabase');
-  const {
-    path,
-    verbose = false,
-    readonly = false,
-    durability = 'full',
-    busyTimeoutMs = 5000,
-    clock = Date.now,
-  } = options;
-  const { maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
+  const { path, verbose = false, readonly = false, durability = 'full', clock = Date.now } = options;
+  const { busyTimeoutMs = 5000, maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
   const { migrationsTable = DEFAULT_LEDGER, onInvalidRow = invalidRowWarnings() } = options;
   const { backgroundWorkers = Math.min(2, availableParallelism()) } = options;
   // better-sqlite3 trims what it is given, and would open another file.
@@ -125,11 +109,9 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };
   for (const name of ['busyTimeoutMs', 'maxReaders', 'backgroundWorkers', 'migrationBackups'] as const) {
     const value = numbers[name];
-    if (!Number.isSafeInteger(value) || value < least[name] || value > MOST) {
-      throw invalidInput(
-        `${name} must be a whole number from ${least[name]} to ${MOST}, and is ${typeof value === 'number' ? value : `of the type ${typeof value}`}.`,
-      );
-    }
+    if (Number.isSafeInteger(value) && value >= least[name] && value <= MOST) continue;
+    const found = typeof value === 'number' ? value : `of the type ${typeof value}`;
+    throw invalidInput(`${name} must be a whole number from ${least[name]} to ${MOST}, and is ${found}.`);
   }
   return {
     ...numbers,

@@ -4,22 +4,18 @@ import { assertFunction, assertOptions } from '../model/validation.ts';
 import type { BackupProgress } from './drivers/sqlite/copy.ts';
 import { restoreFile } from './drivers/sqlite/restore.ts';
 import { DatabaseManager } from './manager.ts';
-import type { MigrationSource } from './migrations/types.ts';
-import { resolveOptions } from './options.ts';
+import { type DatabaseOptions, resolveOptions } from './options.ts';
 
-export interface RestoreOptions {
+/** How the pool is opened, as `initDatabase` takes it: the backup may have been made with an application's own migrations. */
+type SchemaOptions = Pick<DatabaseOptions, 'migrations' | 'migrationsTable' | 'allowOthersToWrite'>;
+
+export interface RestoreOptions extends SchemaOptions {
   /** Replace a pool that exists. It is kept beside the new one; see `RestoreReport.replaced`. Default false. */
   overwrite?: boolean | undefined;
   /** Called after each batch of pages. */
   onProgress?: ((progress: BackupProgress) => void) | undefined;
   /** How long to wait, in milliseconds, until nobody has the pool open. Default 2000. */
   busyTimeoutMs?: number | undefined;
-  /** An application's own migrations, as `initDatabase` takes them: the backup may have been made with them. */
-  migrations?: readonly MigrationSource[] | undefined;
-  /** The name of the table of applied migrations, as `initDatabase` takes it. */
-  migrationsTable?: string | undefined;
-  /** As `initDatabase` takes it: restore credentials to a folder that every user may write. Default false. */
-  allowOthersToWrite?: boolean | undefined;
 }
 
 export interface RestoreReport {
@@ -76,7 +72,7 @@ export async function restoreDatabase(
 /** Reads the whole copy, so that what is put in place is what was checked. */
 async function verify(
   copy: string,
-  options: Pick<RestoreOptions, 'migrations' | 'migrationsTable' | 'allowOthersToWrite'>,
+  options: SchemaOptions,
 ): Promise<Pick<RestoreReport, 'schemaVersion' | 'notes'>> {
   await using db = new DatabaseManager({ path: copy, readonly: true, ...options });
   if (db.migrations.getApplied().length === 0)
@@ -88,17 +84,14 @@ async function verify(
     ...schema.missing.map((name) => `${name} is missing`),
   ];
   if (problem !== undefined) throw new ProxyVaultError('CORRUPT', `It is damaged: ${problem}.`);
+  const notes = [...schema.changed, ...schema.extra].map(
+    (name) =>
+      `${name} is not as the migrations make it: make sure that it is yours, since a trigger or a view can change what is stored or shown.`,
+  );
   const [row] = rows;
-  const notes = [
-    ...(row === undefined
-      ? []
-      : [
-          `${rowsTotal} columns hold what they should not, the first in ${row.table}: run \`proxyvault check\`.`,
-        ]),
-    ...[...schema.changed, ...schema.extra].map(
-      (name) =>
-        `${name} is not as the migrations make it: make sure that it is yours, since a trigger or a view can change what is stored or shown.`,
-    ),
-  ];
+  if (row !== undefined)
+    notes.unshift(
+      `${rowsTotal} columns hold what they should not, the first in ${row.table}: run \`proxyvault check\`.`,
+    );
   return { schemaVersion: db.migrations.getCurrentVersion(), notes };
 }
