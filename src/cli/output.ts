@@ -7,27 +7,18 @@ export function print(json: boolean | undefined, data: unknown, human: () => Tex
   writeOut(text`${json ? Text.ours(toJson(data, 2)) : human()}\n`);
 }
 
+/** Every line that cli-table3 draws around and between cells, as nothing. */
+const NO_LINES = Object.fromEntries(
+  ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>
+    ['', '-mid', '-left', '-right'].map((part) => [`${side}${part}`, '']),
+  ),
+);
+
 /** A table without lines, that a person reads and `awk` cuts. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): Text {
   const view = new Table({
     head: [...head],
-    chars: {
-      top: '',
-      'top-mid': '',
-      'top-left': '',
-      'top-right': '',
-      bottom: '',
-      'bottom-mid': '',
-      'bottom-left': '',
-      'bottom-right': '',
-      left: '',
-      'left-mid': '',
-      mid: '',
-      'mid-mid': '',
-      right: '',
-      'right-mid': '',
-      middle: '  ',
-    },
+    chars: { ...NO_LINES, middle: '  ' },
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
   });
   view.push(

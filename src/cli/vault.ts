@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
@@ -53,26 +53,20 @@ export interface OpenVaultOptions {
 /** Adds --db, --key-file and --json, and an example to --help. */
 export function withVaultOptions(command: Command, example: string): Command {
   return command
-    .addOption(new Option('--db <file>', 'the pool (else PROXYVAULT_DB, else your data folder)'))
-    .addOption(
-      new Option(
-        '--key-file <file>',
-        'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
-      ),
+    .option('--db <file>', 'the pool (else PROXYVAULT_DB, else your data folder)')
+    .option(
+      '--key-file <file>',
+      'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
     )
-    .addOption(
-      new Option(
-        '--passphrase-file <file>',
-        'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
-      ),
+    .option(
+      '--passphrase-file <file>',
+      'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
     )
-    .addOption(
-      new Option(
-        '--trust-key-file',
-        'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
-      ),
+    .option(
+      '--trust-key-file',
+      'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
     )
-    .addOption(new Option('--json', 'print JSON for a program'))
+    .option('--json', 'print JSON for a program')
     .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 

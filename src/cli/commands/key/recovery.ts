@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { text as readText } from 'node:stream/consumers';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { chooseKeyFile, EncryptionService } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
@@ -75,7 +75,7 @@ export function recoverCommand(): Command {
     new Command('recover')
       .description('restore the key by the recovery code: asked for, or from standard input')
       .argument('[code]', 'better not here, where a list of processes shows it')
-      .addOption(new Option('--code-file <file>', 'a file that holds the code'))
+      .option('--code-file <file>', 'a file that holds the code')
       .option('--force', 'replace a key file that cannot be opened; it is kept as .bak'),
     'proxyvault key recover --code-file code.txt',
   ).action(async (given: string | undefined, options: RecoverOptions) => {
