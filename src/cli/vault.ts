@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
@@ -48,26 +47,6 @@ export interface OpenVaultOptions {
   quiet?: boolean;
   /** How long one write may wait for a lock, and block the process; `work` tries again where that is too short. */
   busyTimeoutMs?: number;
-}
-
-/** Adds --db, --key-file and --json, and an example to --help. */
-export function withVaultOptions(command: Command, example: string): Command {
-  return command
-    .option('--db <file>', 'the pool (else PROXYVAULT_DB, else your data folder)')
-    .option(
-      '--key-file <file>',
-      'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
-    )
-    .option(
-      '--passphrase-file <file>',
-      'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
-    )
-    .option(
-      '--trust-key-file',
-      'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
-    )
-    .option('--json', 'print JSON for a program')
-    .addHelpText('after', `\nExample:\n  $ ${example}`);
 }
 
 /** Where the pool is, and who said so. @throws INVALID_INPUT for a URL. */

@@ -1,5 +1,5 @@
 import { text as readText } from 'node:stream/consumers';
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
 import { ProxyRepository } from '../../database/repositories/index.ts';
@@ -7,10 +7,11 @@ import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/
 import { loginNote } from '../../lists/line/parse-line.ts';
 import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { invalidInput } from '../../model/validation.ts';
+import { bareCommand } from '../command.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { type Vault, type VaultOptions, withVault } from '../vault.ts';
 import { warn } from '../warn.ts';
 
 interface AddOptions extends VaultOptions {
@@ -24,10 +25,12 @@ interface AddOptions extends VaultOptions {
   format?: LineForm;
 }
 
-export function addCommand(): Command {
-  return withVaultOptions(
-    new Command('add')
-      .description('add one proxy')
+export const addCommand = bareCommand({
+  name: 'add',
+  purpose: 'add one proxy',
+  example: 'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
+  takes: (command) =>
+    command
       .argument('<proxy>', 'a URL, or any form that a list may have')
       .addOption(
         new Option('--format <form>', 'the form of the proxy, if it may be read in several ways').choices(
@@ -45,39 +48,31 @@ export function addCommand(): Command {
       .option('--username <username>')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
       .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
-    'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
-  ).action(async (given: string, options: AddOptions) => {
+  async act(options: AddOptions, _, given: string) {
     const { proxy: read, notes } = readProxy(given, options);
     const listed = await withLogin(read, options);
     const { username = '', password = '', rotateUrl, ...proxy } = listed;
     const isOpen = username === '' && password === '' && rotateUrl === undefined;
     const credentials = isOpen ? null : { username, password, rotateUrl };
-    await withVault(
-      options,
-      (vault) => {
-        const { name, region, localDns } = options;
-        const created = new ProxyRepository(vault.db, vault.encryption).create({
-          ...proxy,
-          name: name ?? proxy.name,
-          region: region ?? proxy.region,
-          remoteDns: localDns ? false : proxy.remoteDns,
-          credentials,
-        });
-        print(
-          options.json,
-          proxyViewer(vault, {})(created),
-          () => text`Added ${created.name} as ${created.id}.`,
-        );
-        // The options may have completed the login.
-        const said = listed === read ? notes : notes.filter((note) => note !== loginNote(read));
-        const missing = listed === read ? undefined : loginNote(listed);
-        for (const note of missing === undefined ? said : [...said, missing])
-          warn(options.json, 'NOTE', `The proxy was added. Note: ${note}.`);
-      },
-      { create: true, unlock: credentials !== null },
-    );
-  });
-}
+    const add = (vault: Vault): void => {
+      const { name, region, localDns, json } = options;
+      const created = new ProxyRepository(vault.db, vault.encryption).create({
+        ...proxy,
+        name: name ?? proxy.name,
+        region: region ?? proxy.region,
+        remoteDns: localDns ? false : proxy.remoteDns,
+        credentials,
+      });
+      print(json, proxyViewer(vault, {})(created), () => text`Added ${created.name} as ${created.id}.`);
+      // The options may have completed the login.
+      const said = listed === read ? notes : notes.filter((note) => note !== loginNote(read));
+      const missing = listed === read ? undefined : loginNote(listed);
+      for (const note of missing === undefined ? said : [...said, missing])
+        warn(json, 'NOTE', `The proxy was added. Note: ${note}.`);
+    };
+    await withVault(options, add, { create: true, unlock: credentials !== null });
+  },
+});
 
 function readProxy(
   given: string,

@@ -1,36 +1,31 @@
-import { Command } from 'commander';
+import { poolCommand } from '../command.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
-export function backupCommand(): Command {
-  return withVaultOptions(
-    new Command('backup')
-      .description('copy the pool, checked, while others use it; the key is not in it')
-      .argument('<file>')
-      .option('--force', 'replace an older backup; any other file is never replaced'),
-    'proxyvault backup ./pool-backup.db',
-  ).action((file: string, options: VaultOptions & { force?: boolean }) =>
-    withVault(
-      options,
-      async ({ db, encryption }) => {
-        assertNotKeyFile(file, encryption.source());
-        const progress = startCopyProgress(options);
-        try {
-          const path = await db.backup(file, { overwrite: options.force, onProgress: progress.onProgress });
-          progress.stop();
-          print(
-            options.json,
-            { path },
-            () => text`Copied to ${path}.\nKeep the key in another place: ${encryption.source().location}`,
-          );
-        } finally {
-          progress.stop();
-        }
-      },
-      { anyVersion: true },
-    ),
-  );
-}
+export const backupCommand = poolCommand({
+  name: 'backup',
+  purpose: 'copy the pool, checked, while others use it; the key is not in it',
+  example: 'proxyvault backup ./pool-backup.db',
+  takes: (command) =>
+    command.argument('<file>').option('--force', 'replace an older backup; any other file is never replaced'),
+  anyVersion: true,
+  async run({ db, encryption }, options: VaultOptions & { force?: boolean }, file: string) {
+    assertNotKeyFile(file, encryption.source());
+    const { onProgress, stop } = startCopyProgress(options);
+    try {
+      const path = await db.backup(file, { overwrite: options.force, onProgress });
+      stop();
+      const { location } = encryption.source();
+      print(
+        options.json,
+        { path },
+        () => text`Copied to ${path}.\nKeep the key in another place: ${location}`,
+      );
+    } finally {
+      stop();
+    }
+  },
+});

@@ -1,56 +1,52 @@
-import { Command } from 'commander';
 import type { CheckReport, CredentialCheck } from '../../database/index.ts';
+import { poolCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
 /** A log this long says that a reader holds it up. */
 const WAL_ALARM = 256 * 1024 * 1024;
 
-export function checkCommand(): Command {
-  return withVaultOptions(
-    new Command('check')
-      .description('look for damage, broken references, malformed rows and a changed schema')
-      .option('--deep', 'compare every index entry too, and open every credential (needs the key)'),
-    'proxyvault check --deep',
-  ).action((options: VaultOptions & { deep?: boolean }) =>
-    withVault(
-      options,
-      async ({ db, encryption }) => {
-        const report = await db.check({ deep: options.deep, encryption });
-        const { walBytes } = await db.stats();
-        const notes = [
-          ...report.integrity,
-          ...report.foreignKeys.map(
-            ({ table, rowid, parent }) => `${table} row ${rowid ?? '?'} refers to a missing row of ${parent}`,
-          ),
-          ...report.rows.map(({ table, id, column, problem }) => `${table} ${id}: ${column}: ${problem}`),
-          ...(report.rowsTotal > report.rows.length
-            ? [`${report.rowsTotal - report.rows.length} more malformed columns`]
-            : []),
-          ...report.schema.missing.map((name) => `${name} is missing`),
-          ...report.schema.changed.map((name) => `${name} differs from its migration`),
-          ...report.schema.extra.map((name) => `${name} is not part of the schema of proxyvault`),
-          ...credentialNotes(report.credentials),
-        ];
-        if (walBytes > WAL_ALARM)
-          notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
-        // A scheduled check without its key must not stay green.
-        const isUnverified = report.credentials?.verified === false;
-        print(options.json, { ...report, walBytes }, () =>
-          report.ok
-            ? lines([isUnverified ? 'Not fully checked.' : 'Sound.', ...notes])
-            : lines([
-                `Not sound${onlyCredentials(report) ? '' : ': restore a backup'}.`,
-                ...notes.map((note) => `- ${note}`),
-              ]),
-        );
-        if (!report.ok || isUnverified) process.exitCode = EXIT.failure;
-      },
-      { anyVersion: true },
+export const checkCommand = poolCommand({
+  name: 'check',
+  purpose: 'look for damage, broken references, malformed rows and a changed schema',
+  example: 'proxyvault check --deep',
+  takes: (command) =>
+    command.option('--deep', 'compare every index entry too, and open every credential (needs the key)'),
+  anyVersion: true,
+  async run({ db, encryption }, options: VaultOptions & { deep?: boolean }) {
+    const report = await db.check({ deep: options.deep, encryption });
+    const { walBytes } = await db.stats();
+    const notes = notesOf(report);
+    if (walBytes > WAL_ALARM) notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
+    // A scheduled check without its key must not stay green.
+    const isUnverified = report.credentials?.verified === false;
+    const verdict = isUnverified ? 'Not fully checked.' : 'Sound.';
+    const advice = onlyCredentials(report) ? '' : ': restore a backup';
+    print(options.json, { ...report, walBytes }, () =>
+      report.ok
+        ? lines([verdict, ...notes])
+        : lines([`Not sound${advice}.`, ...notes.map((note) => `- ${note}`)]),
+    );
+    if (!report.ok || isUnverified) process.exitCode = EXIT.failure;
+  },
+});
+
+function notesOf({ integrity, foreignKeys, rows, rowsTotal, schema, credentials }: CheckReport): string[] {
+  const unnamed = rowsTotal - rows.length;
+  return [
+    ...integrity,
+    ...foreignKeys.map(
+      ({ table, rowid, parent }) => `${table} row ${rowid ?? '?'} refers to a missing row of ${parent}`,
     ),
-  );
+    ...rows.map(({ table, id, column, problem }) => `${table} ${id}: ${column}: ${problem}`),
+    ...(unnamed > 0 ? [`${unnamed} more malformed columns`] : []),
+    ...schema.missing.map((name) => `${name} is missing`),
+    ...schema.changed.map((name) => `${name} differs from its migration`),
+    ...schema.extra.map((name) => `${name} is not part of the schema of proxyvault`),
+    ...credentialNotes(credentials),
+  ];
 }
 
 /** What a deep check says of the credentials, for a person. */

@@ -1,9 +1,9 @@
-import { Command } from 'commander';
 import type { RotationConfig } from '../../database/index.ts';
 import { RotationConfigRepository } from '../../database/repositories/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
+import { bareCommand, commandGroup, poolCommand } from '../command.ts';
 import { details, print } from '../output.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { type VaultOptions, withVault } from '../vault.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
 /** What can be set: a name that is not here, such as `__proto__`, would be lost without a word. */
@@ -13,44 +13,38 @@ const SETTINGS: readonly string[] = [
 ];
 const OPTION = 'options.';
 
-export function configCommand(): Command {
-  const command = new Command('config').description('how proxies are chosen');
-  command.addCommand(
-    withVaultOptions(new Command('show').description('the configuration'), 'proxyvault config show').action(
-      (options: VaultOptions) =>
-        withVault(options, ({ db }) => show(options, new RotationConfigRepository(db).get())),
-    ),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('set')
-        .description(
-          'change it: strategy, intervalMs, maxRequestsPerProxy, failureThreshold, or options.NAME',
-        )
-        .argument('<setting...>', 'NAME=VALUE; a value is JSON or plain text, null empties'),
-      'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=600000',
-    ).action((settings: string[], options: VaultOptions, set: Command) => {
+export const configCommand = commandGroup('config', 'how proxies are chosen', [
+  poolCommand({
+    name: 'show',
+    purpose: 'the configuration',
+    example: 'proxyvault config show',
+    run: ({ db }, options) => show(options, new RotationConfigRepository(db).get()),
+  }),
+  bareCommand({
+    name: 'set',
+    purpose: 'change it: strategy, intervalMs, maxRequestsPerProxy, failureThreshold, or options.NAME',
+    example: 'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=600000',
+    takes: (command) =>
+      command.argument('<setting...>', 'NAME=VALUE; a value is JSON or plain text, null empties'),
+    act(options, command, settings: string[]) {
       const problem = problemOf(settings);
-      if (problem !== null) set.error(`error: ${problem}`);
+      if (problem !== null) command.error(`error: ${problem}`);
       return withVault(options, ({ db }) =>
         show(options, new RotationConfigRepository(db).update(parseSettings(settings))),
       );
-    }),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('reset').description('go back to the defaults, also from a malformed configuration'),
-      'proxyvault config reset',
-    ).action((options: VaultOptions) =>
-      withVault(options, ({ db }) => {
-        const config = new RotationConfigRepository(db);
-        config.reset();
-        show(options, config.get());
-      }),
-    ),
-  );
-  return command;
-}
+    },
+  }),
+  poolCommand({
+    name: 'reset',
+    purpose: 'go back to the defaults, also from a malformed configuration',
+    example: 'proxyvault config reset',
+    run({ db }, options) {
+      const config = new RotationConfigRepository(db);
+      config.reset();
+      show(options, config.get());
+    },
+  }),
+]);
 
 function show(options: VaultOptions, config: RotationConfig): void {
   print(options.json, config, () => details(Object.entries(config), 22));

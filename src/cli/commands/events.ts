@@ -1,32 +1,28 @@
-import { Command } from 'commander';
 import type { RotationEvent } from '../../database/index.ts';
 import { RotationEventsRepository } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
+import { poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
-export function eventsCommand(): Command {
-  return withVaultOptions(
-    new Command('events')
-      .description('the rotation history, newest first')
-      .option('--limit <n>', 'how many', wholeNumber, 20),
-    'proxyvault events --limit 5',
-  ).action((options: VaultOptions & { limit: number }) =>
-    withVault(options, ({ db }) => {
-      const repository = new RotationEventsRepository(db);
-      const events = repository.recent(options.limit);
-      const counts = repository.countByReason();
-      print(
-        options.json,
-        { events, counts },
-        () =>
-          text`${eventTable(events)}\n${Object.entries(counts)
-            .map(([reason, n]) => `${n} ${reason}`)
-            .join(', ')}.`,
-      );
-    }),
-  );
+export const eventsCommand = poolCommand({
+  name: 'events',
+  purpose: 'the rotation history, newest first',
+  example: 'proxyvault events --limit 5',
+  takes: (command) => command.option('--limit <n>', 'how many', wholeNumber, 20),
+  run({ db }, { json, limit }: VaultOptions & { limit: number }) {
+    const repository = new RotationEventsRepository(db);
+    const events = repository.recent(limit);
+    const counts = repository.countByReason();
+    print(json, { events, counts }, () => text`${eventTable(events)}\n${countsOf(counts)}`);
+  },
+});
+
+/** How many events there are for each reason, in a sentence. */
+export function countsOf(counts: Readonly<Record<string, number>>): string {
+  const counted = Object.entries(counts).map(([reason, n]) => `${n} ${reason}`);
+  return `${counted.join(', ')}.`;
 }
 
 export function eventTable(events: readonly RotationEvent[]): Text {

@@ -1,12 +1,13 @@
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 
 import { Rotator } from '../../rotation/index.ts';
+import { bareCommand } from '../command.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
 import { reportError } from '../fail.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
-import { withVault, withVaultOptions } from '../vault.ts';
+import { withVault } from '../vault.ts';
 import { warn } from '../warn.ts';
 
 interface ExecOptions extends HandOutOptions {
@@ -17,13 +18,18 @@ interface ExecOptions extends HandOutOptions {
 
 const PLACEHOLDER = '{proxy}';
 
-export function execCommand(): Command {
-  return withVaultOptions(
+export const execCommand = bareCommand({
+  name: 'exec',
+  purpose: 'run a command through a proxy, and report by its exit code how that went; never without a proxy',
+  example: 'proxyvault exec --domain example.com -- curl --fail https://example.com/',
+  notes: `The command finds the proxy in http_proxy, https_proxy, ftp_proxy and all_proxy, in small and capital letters, and no
+NO_PROXY. A command that does not look at these variables connects directly: give it ${PLACEHOLDER} as it wants it.
+
+Exit codes: the command's own, or 128 and the number of the signal that ended it; 127 it was not found, 126 it could not
+be started, 125 there was no proxy, or proxyvault failed in another way: then the command was not run.`,
+  takes: (command) =>
     withRequestOptions(
-      new Command('exec')
-        .description(
-          'run a command through a proxy, and report by its exit code how that went; never without a proxy',
-        )
+      command
         .addArgument(new Argument('<command>').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
         .passThroughOptions(),
@@ -38,21 +44,10 @@ export function execCommand(): Command {
           .default([], 'none'),
       )
       .option('--no-report', 'do not report how it went'),
-    'proxyvault exec --domain example.com -- curl --fail https://example.com/',
-  )
-    .addHelpText(
-      'after',
-      `
-The command finds the proxy in http_proxy, https_proxy, ftp_proxy and all_proxy, in small and capital letters, and no
-NO_PROXY. A command that does not look at these variables connects directly: give it ${PLACEHOLDER} as it wants it.
+  act: run,
+});
 
-Exit codes: the command's own, or 128 and the number of the signal that ended it; 127 it was not found, 126 it could not
-be started, 125 there was no proxy, or proxyvault failed in another way: then the command was not run.`,
-    )
-    .action(run);
-}
-
-async function run(command: string, args: string[], options: ExecOptions): Promise<void> {
+async function run(options: ExecOptions, _: Command, command: string, args: string[]): Promise<void> {
   const { id, url, hasCredentials } = await handOut({ ...options, reveal: true });
   if (hasCredentials && args.some((arg) => arg.includes(PLACEHOLDER)))
     warn(

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 import { PrivateFile } from '../../files/private-file.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import { exportProxies, type LeftOut } from '../../transfer/index.ts';
+import { poolCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { writeData } from '../terminal.ts';
-import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { Vault, VaultOptions } from '../vault.ts';
 import { warn } from '../warn.ts';
 
 interface ExportOptions extends VaultOptions {
@@ -22,10 +23,12 @@ const KEPT_LEFT_OUT = 20;
 /** Pieces are joined until they have so many characters, and then written. */
 const WRITE_SIZE = 65_536;
 
-export function exportCommand(): Command {
-  return withVaultOptions(
-    new Command('export')
-      .description('write the pool as a list, from which import makes an identical pool')
+export const exportCommand = poolCommand({
+  name: 'export',
+  purpose: 'write the pool as a list, from which import makes an identical pool',
+  example: 'proxyvault export --format json --reveal --output pool.json',
+  takes: (command) =>
+    command
       .addOption(new Option('--format <format>', 'how it is written').choices(EXPORT_FORMATS).default('urls'))
       .option(
         '--layout <layout>',
@@ -34,9 +37,9 @@ export function exportCommand(): Command {
       .option('--tag <tag>', 'only the proxies with this tag')
       .option('--reveal', 'write usernames, passwords and change-IP URLs; without it they are masked')
       .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
-    'proxyvault export --format json --reveal --output pool.json',
-  ).action((options: ExportOptions) => withVault(options, (vault) => run(vault, options), { unlock: true }));
-}
+  key: 'always',
+  run,
+});
 
 async function run({ db, encryption }: Vault, options: ExportOptions): Promise<void> {
   const { format, layout, tag, reveal, output, json } = options;

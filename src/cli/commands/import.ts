@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 
 import { initDatabase, PROXY_PROTOCOLS } from '../../database/index.ts';
 import { EncryptionService } from '../../database/services/index.ts';
@@ -8,6 +8,7 @@ import type { ProxyProtocol } from '../../model/proxy.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type ImportResult, importProxies, type MaxRemove } from '../../transfer/index.ts';
 import { numberOrShare, positiveNumber } from '../arguments.ts';
+import { bareCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { describeImport, warnOfStop } from '../import-report.ts';
 import { findLists, type ListFiles } from '../list-files.ts';
@@ -15,7 +16,7 @@ import { print } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { keepMemorySteady } from '../steady-memory.ts';
 import { text, writeError } from '../terminal.ts';
-import { keySourceOf, type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { keySourceOf, type Vault, type VaultOptions, withVault } from '../vault.ts';
 
 interface ImportOptions extends VaultOptions {
   format: ListFormat;
@@ -30,10 +31,12 @@ interface ImportOptions extends VaultOptions {
   localDns?: boolean;
 }
 
-export function importCommand(): Command {
-  return withVaultOptions(
-    new Command('import')
-      .description('add the proxies of a list in any format of docs/formats.md')
+export const importCommand = bareCommand({
+  name: 'import',
+  purpose: 'add the proxies of a list in any format of docs/formats.md',
+  example: 'proxyvault import proxies.txt --tag provider-a --sync',
+  takes: (command) =>
+    command
       .argument('<file>', 'the list: a file, a folder with lists, or - for standard input')
       .addOption(
         new Option('--format <format>', 'the format of the list').choices(LIST_FORMATS).default('auto'),
@@ -61,8 +64,7 @@ export function importCommand(): Command {
       )
       .option('--dry-run', 'say what the import would do, and change nothing')
       .option('--batch <n>', 'commit after every n proxies, and not once for all', positiveNumber),
-    'proxyvault import proxies.txt --tag provider-a --sync',
-  ).action(async (path: string, options: ImportOptions, command: Command) => {
+  async act(options: ImportOptions, command, path: string) {
     assertUsedRightly(path, options, command);
     keepMemorySteady();
     if (path === '-' && process.stdin.isTTY && !options.json)
@@ -78,8 +80,8 @@ export function importCommand(): Command {
     print(options.json, result, () => describeImport(result));
     assertFound(result);
     if (result.removal?.stopped) process.exitCode = EXIT.failure;
-  });
-}
+  },
+});
 
 /** Ends with exit code 2 for an empty path, as of an empty variable, and for a limit that nothing would heed. */
 function assertUsedRightly(path: string, { sync, maxRemove }: ImportOptions, command: Command): void {
@@ -108,31 +110,19 @@ async function rehearse(
     if (!isAbsent) throw error;
     await using db = initDatabase({ path: ':memory:' });
     db.migrations.up();
-    return await work({
-      db,
-      encryption: new EncryptionService({ keySource: keySourceOf(options), database: db }),
-    });
+    const encryption = new EncryptionService({ keySource: keySourceOf(options), database: db });
+    return await work({ db, encryption });
   }
 }
 
 async function run(
   { db, encryption }: Vault,
   lists: ListFiles,
-  {
-    format,
-    protocol,
-    strictProtocol,
-    localDns,
-    tag,
-    sync,
-    maxRemove,
-    force,
-    dryRun,
-    batch,
-    json,
-  }: ImportOptions,
+  options: ImportOptions,
   reading: Progress,
 ): Promise<ImportResult> {
+  const { format, protocol, strictProtocol, localDns, tag, sync, json } = options;
+  const { maxRemove, force, dryRun, batch } = options;
   const storing = startProgress('Importing', { json });
   try {
     return await importProxies(db, lists, {

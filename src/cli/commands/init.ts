@@ -1,29 +1,21 @@
-import { Command } from 'commander';
+import { poolCommand } from '../command.ts';
 import { print } from '../output.ts';
 import { text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
-export function initCommand(): Command {
-  return withVaultOptions(
-    new Command('init').description('make an empty pool, or bring one up to date'),
-    'proxyvault init --db ./pool.db',
-  ).action((options: VaultOptions) =>
-    withVault(
-      options,
-      ({ db, encryption }) => {
-        const result = {
-          path: db.path,
-          schemaVersion: db.migrations.getCurrentVersion(),
-          key: encryption.source(),
-        };
-        print(
-          options.json,
-          result,
-          () =>
-            text`Ready: ${result.path}, schema version ${result.schemaVersion}.\nKey: ${result.key.location} (made with the first credential).\nNext: proxyvault import FILE`,
-        );
-      },
-      { create: true },
-    ),
-  );
-}
+export const initCommand = poolCommand({
+  name: 'init',
+  purpose: 'make an empty pool, or bring one up to date',
+  example: 'proxyvault init --db ./pool.db',
+  create: true,
+  run({ db, encryption }, { json }) {
+    const { path } = db;
+    const schemaVersion = db.migrations.getCurrentVersion();
+    const key = encryption.source();
+    print(
+      json,
+      { path, schemaVersion, key },
+      () =>
+        text`Ready: ${path}, schema version ${schemaVersion}.\nKey: ${key.location} (made with the first credential).\nNext: proxyvault import FILE`,
+    );
+  },
+});

@@ -1,15 +1,14 @@
-import { Command } from 'commander';
+import { commandGroup } from '../command.ts';
 import { environmentCommand, fileCommand, keychainCommand, passphraseCommand } from './key/protect.ts';
 import { recoverCommand, recoveryCodeCommand } from './key/recovery.ts';
 import { rotateCommand } from './key/rotate.ts';
 import { statusCommand } from './key/status.ts';
 import { verifyCommand } from './key/verify.ts';
 
-export function keyCommand(): Command {
-  const command = new Command('key').description(
-    'the keys that encrypt the credentials, and what protects them',
-  );
-  for (const subcommand of [
+export const keyCommand = commandGroup(
+  'key',
+  'the keys that encrypt the credentials, and what protects them',
+  [
     statusCommand,
     rotateCommand,
     verifyCommand,
@@ -19,7 +18,5 @@ export function keyCommand(): Command {
     environmentCommand,
     recoveryCodeCommand,
     recoverCommand,
-  ])
-    command.addCommand(subcommand());
-  return command;
-}
+  ],
+);

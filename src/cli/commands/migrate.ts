@@ -1,94 +1,77 @@
-import { Command } from 'commander';
+import type { MigrationRunner } from '../../database/index.ts';
 import { wholeNumber } from '../arguments.ts';
+import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { lines, Text, text } from '../terminal.ts';
-import { type Vault, type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
-export function migrateCommand(): Command {
-  const command = new Command('migrate').description('bring the schema up or down, or say where it stands');
-  command.addCommand(
-    withVaultOptions(
-      new Command('up').description('apply every pending migration'),
-      'proxyvault migrate up',
-    ).action((options: VaultOptions) => run(options, ({ db }) => db.migrations.up())),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('down')
-        .description('undo the last migrations')
-        .option('--steps <n>', 'how many', wholeNumber, 1),
-      'proxyvault migrate down --steps 1',
-    ).action((options: VaultOptions & { steps: number }) =>
-      run(options, ({ db }) => db.migrations.down(options.steps)),
-    ),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('baseline')
-        .description(
-          'record the migrations up to a version as applied, for tables that were made by other means',
-        )
-        .argument('<version>', 'whose tables the file has, exactly', wholeNumber),
-      'proxyvault migrate baseline 1',
-    ).action((version: number, options: VaultOptions) =>
-      run(options, ({ db }) => db.migrations.baseline(version)),
-    ),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('status').description('what is applied and what is pending'),
-      'proxyvault migrate status',
-    ).action((options: VaultOptions) => run(options, () => undefined)),
-  );
-  command.addCommand(
-    withVaultOptions(
-      new Command('plan').description('the SQL that `up` would execute'),
-      'proxyvault migrate plan',
-    ).action((options: VaultOptions) =>
-      withVault(
-        options,
-        ({ db }) => {
-          const plan = db.migrations.plan();
-          print(options.json, plan, () =>
-            plan.length === 0
-              ? text`Nothing is pending.`
-              : lines(
-                  plan.map(
-                    ({ namespace, name, sql }) => text`-- ${namespace}/${name}\n${Text.ours(sql.trim())}\n`,
-                  ),
-                ),
-          );
-        },
-        { anyVersion: true },
-      ),
-    ),
-  );
-  return command;
-}
-
-/** Does it, then says where the schema stands. */
-function run(options: VaultOptions, work: (vault: Vault) => void): Promise<void> {
-  return withVault(
-    options,
-    (vault) => {
-      work(vault);
-      const { migrations } = vault.db;
-      const applied = migrations
-        .getApplied()
-        .map(({ namespace, name, appliedAt }) => ({ namespace, name, appliedAt }));
-      const pending = migrations
-        .getPending()
-        .map(({ namespace, name }) => ({ namespace, name, appliedAt: null }));
-      print(options.json, { version: migrations.getCurrentVersion(), applied, pending }, () =>
-        table(
-          ['MIGRATION', 'APPLIED'],
-          [...applied, ...pending].map(({ namespace, name, appliedAt }) => [
-            `${namespace}/${name}`,
-            appliedAt ?? 'pending',
-          ]),
-        ),
-      );
+export const migrateCommand = commandGroup('migrate', 'bring the schema up or down, or say where it stands', [
+  poolCommand({
+    name: 'up',
+    purpose: 'apply every pending migration',
+    example: 'proxyvault migrate up',
+    anyVersion: true,
+    run({ db: { migrations } }, options) {
+      migrations.up();
+      show(migrations, options);
     },
-    { anyVersion: true },
+  }),
+  poolCommand({
+    name: 'down',
+    purpose: 'undo the last migrations',
+    example: 'proxyvault migrate down --steps 1',
+    takes: (command) => command.option('--steps <n>', 'how many', wholeNumber, 1),
+    anyVersion: true,
+    run({ db: { migrations } }, options: VaultOptions & { steps: number }) {
+      migrations.down(options.steps);
+      show(migrations, options);
+    },
+  }),
+  poolCommand({
+    name: 'baseline',
+    purpose: 'record the migrations up to a version as applied, for tables that were made by other means',
+    example: 'proxyvault migrate baseline 1',
+    takes: (command) => command.argument('<version>', 'whose tables the file has, exactly', wholeNumber),
+    anyVersion: true,
+    run({ db: { migrations } }, options, version: number) {
+      migrations.baseline(version);
+      show(migrations, options);
+    },
+  }),
+  poolCommand({
+    name: 'status',
+    purpose: 'what is applied and what is pending',
+    example: 'proxyvault migrate status',
+    anyVersion: true,
+    run: ({ db }, options) => show(db.migrations, options),
+  }),
+  poolCommand({
+    name: 'plan',
+    purpose: 'the SQL that `up` would execute',
+    example: 'proxyvault migrate plan',
+    anyVersion: true,
+    run({ db }, { json }) {
+      const plan = db.migrations.plan();
+      const scripts = plan.map(
+        ({ namespace, name, sql }) => text`-- ${namespace}/${name}\n${Text.ours(sql.trim())}\n`,
+      );
+      print(json, plan, () => (plan.length === 0 ? text`Nothing is pending.` : lines(scripts)));
+    },
+  }),
+]);
+
+/** Says where the schema stands. */
+function show(migrations: MigrationRunner, { json }: VaultOptions): void {
+  const applied = migrations
+    .getApplied()
+    .map(({ namespace, name, appliedAt }) => ({ namespace, name, appliedAt }));
+  const pending = migrations
+    .getPending()
+    .map(({ namespace, name }) => ({ namespace, name, appliedAt: null }));
+  const rows = [...applied, ...pending].map(({ namespace, name, appliedAt }) => {
+    return [`${namespace}/${name}`, appliedAt ?? 'pending'];
+  });
+  print(json, { version: migrations.getCurrentVersion(), applied, pending }, () =>
+    table(['MIGRATION', 'APPLIED'], rows),
   );
 }

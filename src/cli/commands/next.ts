@@ -1,30 +1,23 @@
-import { Command } from 'commander';
-
+import { bareCommand } from '../command.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { print } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
-import { withVaultOptions } from '../vault.ts';
 
-export function nextCommand(): Command {
-  return withVaultOptions(
-    withRequestOptions(
-      new Command('next').description(
-        'hand out a proxy by the configured strategy, and print its URL; on failure print a URL that never connects',
-      ),
-    ).option('--reveal', 'print username and password too, as a client needs them'),
+export const nextCommand = bareCommand({
+  name: 'next',
+  purpose:
+    'hand out a proxy by the configured strategy, and print its URL; on failure print a URL that never connects',
+  example:
     'proxy=$(proxyvault next --domain example.com --reveal) && curl --proxy "$proxy" https://example.com/',
-  )
-    .addHelpText(
-      'after',
-      `
-Keep the &&: without it a client gets an empty proxy if this command is mistyped or killed, and connects directly.
+  notes: `Keep the &&: without it a client gets an empty proxy if this command is mistyped or killed, and connects directly.
 \`proxyvault exec\` needs no such care.`,
-    )
-    .action(async (options: HandOutOptions) => {
-      // Printed only after the pool is closed, so that a failure leaves no second URL.
-      const view = await handOut(options);
-      print(options.json, view, () => text`${view.url}`);
-      if (view.hasCredentials && !options.reveal && !options.json)
-        writeError(text`The login is masked: add --reveal for a URL that works.\n`);
-    });
-}
+  takes: (command) =>
+    withRequestOptions(command).option('--reveal', 'print username and password too, as a client needs them'),
+  async act(options: HandOutOptions) {
+    // Printed only after the pool is closed, so that a failure leaves no second URL.
+    const view = await handOut(options);
+    print(options.json, view, () => text`${view.url}`);
+    if (view.hasCredentials && !options.reveal && !options.json)
+      writeError(text`The login is masked: add --reveal for a URL that works.\n`);
+  },
+});

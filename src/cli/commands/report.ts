@@ -1,10 +1,11 @@
-import { Command, Option } from 'commander';
+import { Option } from 'commander';
 import { ProxyRepository } from '../../database/repositories/index.ts';
 import { Rotator } from '../../rotation/index.ts';
 import { milliseconds } from '../arguments.ts';
+import { bareCommand } from '../command.ts';
 import { print, rounded } from '../output.ts';
 import { text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import { type VaultOptions, withVault } from '../vault.ts';
 
 interface ReportOptions extends VaultOptions {
   ok?: boolean;
@@ -12,16 +13,17 @@ interface ReportOptions extends VaultOptions {
   latency?: number;
 }
 
-export function reportCommand(): Command {
-  return withVaultOptions(
-    new Command('report')
-      .description('say what came of using a proxy')
+export const reportCommand = bareCommand({
+  name: 'report',
+  purpose: 'say what came of using a proxy',
+  example: 'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
+  takes: (command) =>
+    command
       .argument('<id>')
       .addOption(new Option('--ok', 'it worked').conflicts('fail'))
-      .addOption(new Option('--fail', 'it did not'))
+      .option('--fail', 'it did not')
       .option('--latency <ms>', 'how long it took, in milliseconds', milliseconds),
-    'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
-  ).action(async (id: string, options: ReportOptions, command: Command) => {
+  async act(options: ReportOptions, command, id: string) {
     if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
     await withVault(options, ({ db }) => {
       new Rotator(db).report(id, { success: options.ok === true, latencyMs: options.latency });
@@ -33,5 +35,5 @@ export function reportCommand(): Command {
           text`${proxy?.name ?? id}: ${proxy?.status}, ${proxy?.totalRequests} requests, ${rounded(proxy?.successRate ?? null)} % success, ${proxy?.failureCount} failures in a row.`,
       );
     });
-  });
-}
+  },
+});

@@ -1,19 +1,11 @@
-import { Command } from 'commander';
-
 import { type DatabaseManager, type RestoreReport, restoreDatabase } from '../../database/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
+import { bareCommand } from '../command.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { lines } from '../terminal.ts';
-import {
-  keySourceOf,
-  locatePool,
-  type Vault,
-  type VaultOptions,
-  withVault,
-  withVaultOptions,
-} from '../vault.ts';
+import { keySourceOf, locatePool, type Vault, type VaultOptions, withVault } from '../vault.ts';
 
 interface RestoreCommandOptions extends VaultOptions {
   force?: boolean;
@@ -26,17 +18,16 @@ interface KeyFit {
   advice: string | null;
 }
 
-export function restoreCommand(): Command {
-  return withVaultOptions(
-    new Command('restore')
-      .description(
-        'put a backup in the place of the pool, and say whether the key fits; nobody may use the pool',
-      )
+export const restoreCommand = bareCommand({
+  name: 'restore',
+  purpose: 'put a backup in the place of the pool, and say whether the key fits; nobody may use the pool',
+  example: 'proxyvault restore ./pool-backup.db --force',
+  takes: (command) =>
+    command
       .argument('<backup>')
       .option('--force', 'replace a pool that exists; it is kept under another name'),
-    'proxyvault restore ./pool-backup.db --force',
-  ).action(run);
-}
+  act: (options: RestoreCommandOptions, _, backup: string) => run(backup, options),
+});
 
 async function run(backup: string, options: RestoreCommandOptions): Promise<void> {
   const { path } = locatePool(options);

@@ -1,83 +1,79 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 
 import { type RotationRuleInput, RotationRulesRepository } from '../../database/repositories/index.ts';
 import type { ProxyVaultError } from '../../errors.ts';
+import type { RotationRule } from '../../model/rules.ts';
 import { invalidInput, notFound } from '../../model/validation.ts';
+import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
 
-export function rulesCommand(): Command {
-  const command = new Command('rules').description('rules that choose a proxy by what is asked for');
-  command.addCommand(
-    withVaultOptions(
-      new Command('list').description('all rules, in the order they are tried'),
-      'proxyvault rules list',
-    ).action((options: VaultOptions) =>
-      withVault(options, ({ db }) => {
-        const invalid: ProxyVaultError[] = [];
-        const rules = new RotationRulesRepository(db).findAll({ onInvalid: (error) => invalid.push(error) });
-        print(
-          options.json,
-          { rules, invalid: invalid.map(({ message, details }) => ({ message, ...details })) },
-          () =>
-            table(
-              ['ID', 'PRIORITY', 'NAME', 'ON', 'WHEN', 'THEN'],
-              rules.map((rule) => [
-                rule.id,
-                rule.priority,
-                rule.name,
-                rule.enabled ? 'yes' : 'no',
-                rule.conditions
-                  .map(({ field, operator, value }) => `${field} ${operator} ${String(value)}`)
-                  .join(` ${rule.conditionLogic} `),
-                rule.actions.map((action) => Object.values(action).join(' ')).join(', '),
-              ]),
-            ),
-        );
-        for (const error of options.json ? [] : invalid) writeError(text`Left out: ${error.message}\n`);
-      }),
-    ),
+export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by what is asked for', [
+  poolCommand({
+    name: 'list',
+    purpose: 'all rules, in the order they are tried',
+    example: 'proxyvault rules list',
+    run({ db }, { json }) {
+      const invalid: ProxyVaultError[] = [];
+      const rules = new RotationRulesRepository(db).findAll({ onInvalid: (error) => invalid.push(error) });
+      const problems = invalid.map(({ message, details }) => ({ message, ...details }));
+      print(json, { rules, invalid: problems }, () =>
+        table(['ID', 'PRIORITY', 'NAME', 'ON', 'WHEN', 'THEN'], rules.map(rowOf)),
+      );
+      for (const { message } of json ? [] : invalid) writeError(text`Left out: ${message}\n`);
+    },
+  }),
+  poolCommand({
+    name: 'add',
+    purpose: 'add a rule, given as JSON',
+    example: `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
+    takes: (command) => command.argument('<json>'),
+    run({ db }, options, json: string) {
+      const rule = new RotationRulesRepository(db).create(parseRule(json));
+      print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
+    },
+  }),
+  switchCommand('enable', true),
+  switchCommand('disable', false),
+  poolCommand({
+    name: 'remove',
+    purpose: 'remove a rule',
+    example: 'proxyvault rules remove ID',
+    takes: (command) => command.argument('<id>'),
+    run({ db }, { json }, id: string) {
+      if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);
+      print(json, { removed: id }, () => text`Removed ${id}.`);
+    },
+  }),
+]);
+
+function switchCommand(name: string, enabled: boolean): () => Command {
+  const state = enabled ? 'on' : 'off';
+  return poolCommand({
+    name,
+    purpose: `switch a rule ${state}`,
+    example: `proxyvault rules ${name} ID`,
+    takes: (command) => command.argument('<id>'),
+    run({ db }, { json }, id: string) {
+      new RotationRulesRepository(db).setEnabled(id, enabled);
+      print(json, { id, enabled }, () => text`${id} is ${state}.`);
+    },
+  });
+}
+
+function rowOf(rule: RotationRule): (string | number)[] {
+  const conditions = rule.conditions.map(
+    ({ field, operator, value }) => `${field} ${operator} ${String(value)}`,
   );
-  command.addCommand(
-    withVaultOptions(
-      new Command('add').description('add a rule, given as JSON').argument('<json>'),
-      `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
-    ).action((json: string, options: VaultOptions) =>
-      withVault(options, ({ db }) => {
-        const rule = new RotationRulesRepository(db).create(parseRule(json));
-        print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
-      }),
-    ),
-  );
-  for (const [name, enabled] of [
-    ['enable', true],
-    ['disable', false],
-  ] as const) {
-    command.addCommand(
-      withVaultOptions(
-        new Command(name).description(`switch a rule ${enabled ? 'on' : 'off'}`).argument('<id>'),
-        `proxyvault rules ${name} ID`,
-      ).action((id: string, options: VaultOptions) =>
-        withVault(options, ({ db }) => {
-          new RotationRulesRepository(db).setEnabled(id, enabled);
-          print(options.json, { id, enabled }, () => text`${id} is ${enabled ? 'on' : 'off'}.`);
-        }),
-      ),
-    );
-  }
-  command.addCommand(
-    withVaultOptions(
-      new Command('remove').description('remove a rule').argument('<id>'),
-      'proxyvault rules remove ID',
-    ).action((id: string, options: VaultOptions) =>
-      withVault(options, ({ db }) => {
-        if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);
-        print(options.json, { removed: id }, () => text`Removed ${id}.`);
-      }),
-    ),
-  );
-  return command;
+  const actions = rule.actions.map((action) => Object.values(action).join(' '));
+  return [
+    rule.id,
+    rule.priority,
+    rule.name,
+    rule.enabled ? 'yes' : 'no',
+    conditions.join(` ${rule.conditionLogic} `),
+    actions.join(', '),
+  ];
 }
 
 /** The repository checks what it holds. */

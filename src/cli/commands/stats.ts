@@ -1,35 +1,32 @@
-import { Command } from 'commander';
 import {
   type DailyUsage,
   ProxyUsageStatsRepository,
   type UsageTotals,
 } from '../../database/repositories/index.ts';
+import { poolCommand } from '../command.ts';
 import { print, rounded, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../vault.ts';
+import type { VaultOptions } from '../vault.ts';
 
-export function statsCommand(): Command {
-  return withVaultOptions(
-    new Command('stats')
-      .description('usage by day (UTC), and the database behind it')
-      .option('--from <day>', 'YYYY-MM-DD, inclusive')
-      .option('--to <day>', 'YYYY-MM-DD, inclusive'),
-    'proxyvault stats --from 2026-01-01',
-  ).action((options: VaultOptions & { from?: string; to?: string }) =>
-    withVault(options, async ({ db }) => {
-      const usage = new ProxyUsageStatsRepository(db);
-      const days = usage.range(options);
-      const totals = usage.totals({ from: options.from, to: options.to });
-      const database = await db.stats();
-      print(
-        options.json,
-        { days, totals, database },
-        () =>
-          text`${usageTable(days, totals)}\n\n${database.rows.proxies ?? 0} proxies, ${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
-      );
-    }),
-  );
-}
+export const statsCommand = poolCommand({
+  name: 'stats',
+  purpose: 'usage by day (UTC), and the database behind it',
+  example: 'proxyvault stats --from 2026-01-01',
+  takes: (command) =>
+    command.option('--from <day>', 'YYYY-MM-DD, inclusive').option('--to <day>', 'YYYY-MM-DD, inclusive'),
+  async run({ db }, options: VaultOptions & { from?: string; to?: string }) {
+    const usage = new ProxyUsageStatsRepository(db);
+    const days = usage.range(options);
+    const totals = usage.totals({ from: options.from, to: options.to });
+    const database = await db.stats();
+    print(
+      options.json,
+      { days, totals, database },
+      () =>
+        text`${usageTable(days, totals)}\n\n${database.rows.proxies ?? 0} proxies, ${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
+    );
+  },
+});
 
 export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Text {
   const row = (

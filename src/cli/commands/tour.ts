@@ -20,7 +20,7 @@ import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import type { Vault } from '../vault.ts';
-import { eventTable } from './events.ts';
+import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
 
 const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));
@@ -43,7 +43,7 @@ async function tour(): Promise<void> {
   const keyFile = resolve('data', 'tour.key');
   for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
   const clock = simulatedClock();
-  const secrets = await fill({ path, keyFile, clock });
+  const secrets = await fill(path, keyFile, clock);
   say('Nothing leaked');
   const bytes = readFileSync(path, 'latin1');
   const leaked = secrets.filter((secret) => bytes.includes(Buffer.from(secret).toString('latin1'))).length;
@@ -60,15 +60,7 @@ async function tour(): Promise<void> {
   );
 }
 
-async function fill({
-  path,
-  keyFile,
-  clock,
-}: {
-  path: string;
-  keyFile: string;
-  clock: SimulatedClock;
-}): Promise<string[]> {
+async function fill(path: string, keyFile: string, clock: SimulatedClock): Promise<string[]> {
   await using db = initDatabase({ path, clock: clock.now });
   db.migrations.up();
   const vault: Vault = { db, encryption: new EncryptionService({ keyFile, database: db }) };
@@ -92,11 +84,7 @@ async function fill({
 
   say('Rotation events, newest first');
   const events = new RotationEventsRepository(db);
-  line(
-    text`${eventTable(events.recent(SHOWN_EVENTS))}\n${Object.entries(events.countByReason())
-      .map(([reason, n]) => `${n} ${reason}`)
-      .join(', ')}.`,
-  );
+  line(text`${eventTable(events.recent(SHOWN_EVENTS))}\n${countsOf(events.countByReason())}`);
 
   const credentials = new EncryptedCredentialsRepository(db, vault.encryption);
   const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);

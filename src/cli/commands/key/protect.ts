@@ -1,5 +1,3 @@
-import { Command, Option } from 'commander';
-
 import {
   chooseKeyFile,
   EncryptionService,
@@ -8,11 +6,12 @@ import {
   type KeySourceOptions,
 } from '../../../database/services/index.ts';
 import { invalidInput } from '../../../model/validation.ts';
+import { bareCommand } from '../../command.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
 import { lines } from '../../terminal.ts';
-import { keySourceOf, type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
+import { keySourceOf, type VaultOptions, withVault } from '../../vault.ts';
 
 interface PassphraseOptions extends VaultOptions {
   currentPassphraseFile?: string;
@@ -23,55 +22,50 @@ interface EnvironmentOptions extends VaultOptions {
   iHaveStoredIt?: boolean;
 }
 
-export function passphraseCommand(): Command {
-  return withVaultOptions(
-    new Command('passphrase')
-      .description('protect the key by a passphrase: the one in --passphrase-file, or it is asked for')
-      .addOption(
-        new Option('--current-passphrase-file <file>', 'the passphrase that the key has now, if it has one'),
-      )
+export const passphraseCommand = bareCommand({
+  name: 'passphrase',
+  purpose: 'protect the key by a passphrase: the one in --passphrase-file, or it is asked for',
+  example: 'proxyvault key passphrase',
+  takes: (command) =>
+    command
+      .option('--current-passphrase-file <file>', 'the passphrase that the key has now, if it has one')
       .option('--allow-weak', 'accept a passphrase that is easy to guess'),
-    'proxyvault key passphrase',
-  ).action(async (options: PassphraseOptions) => {
+  async act(options: PassphraseOptions) {
     const { passphraseFile, currentPassphraseFile: current, allowWeak, ...rest } = options;
     const passphrase = await newPassphrase(passphraseFile, { allowWeak, json: rest.json });
     const present = current === undefined ? rest : { ...rest, passphraseFile: current };
     await moveKey(present, chooseKeyFile({ ...fileOf(options), passphrase, protection: 'passphrase' }));
-  });
-}
+  },
+});
 
-export function keychainCommand(): Command {
-  return withVaultOptions(
-    new Command('keychain').description('protect the key by the operating system’s keychain'),
-    'proxyvault key keychain',
-  ).action((options: VaultOptions) =>
-    moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'keychain' })),
-  );
-}
+export const keychainCommand = bareCommand({
+  name: 'keychain',
+  purpose: 'protect the key by the operating system’s keychain',
+  example: 'proxyvault key keychain',
+  act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'keychain' })),
+});
 
-export function fileCommand(): Command {
-  return withVaultOptions(
-    new Command('file').description('protect the key by nothing but the permissions of its file'),
-    'proxyvault key file',
-  ).action((options: VaultOptions) =>
-    moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'permissions' })),
-  );
-}
+export const fileCommand = bareCommand({
+  name: 'file',
+  purpose: 'protect the key by nothing but the permissions of its file',
+  example: 'proxyvault key file',
+  act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'permissions' })),
+});
 
-export function environmentCommand(): Command {
-  return withVaultOptions(
-    new Command('environment')
-      .description(
-        'switch to the key in PROXYVAULT_KEY: store that key first, it cannot be recovered from the pool',
-      )
-      .option('--i-have-stored-it', 'do without a recovery code, because the key is stored in a safe place'),
-    'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
-  ).action((options: EnvironmentOptions) =>
+export const environmentCommand = bareCommand({
+  name: 'environment',
+  purpose: 'switch to the key in PROXYVAULT_KEY: store that key first, it cannot be recovered from the pool',
+  example: 'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
+  takes: (command) =>
+    command.option(
+      '--i-have-stored-it',
+      'do without a recovery code, because the key is stored in a safe place',
+    ),
+  act: (options: EnvironmentOptions) =>
     moveKey(options, environmentKey(), keySourceOf(options, chooseKeyFile), (encryption) =>
       assertStored(encryption, options),
     ),
-  );
-}
+});
 
 /** A key in the environment exists nowhere else, as far as can be seen from here. */
 async function assertStored(

@@ -1,52 +1,39 @@
 import { readFileSync } from 'node:fs';
 import { text as readText } from 'node:stream/consumers';
-import { Command } from 'commander';
 import { chooseKeyFile, EncryptionService } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
 import { PrivateFile } from '../../../files/private-file.ts';
+import { bareCommand, poolCommand } from '../../command.ts';
 import { warnIfWeak } from '../../new-passphrase.ts';
 import { print } from '../../output.ts';
 import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
 import { lines, text, writeError } from '../../terminal.ts';
-import {
-  keySourceOf,
-  passphraseFileOf,
-  type VaultOptions,
-  withVault,
-  withVaultOptions,
-} from '../../vault.ts';
+import { keySourceOf, passphraseFileOf, type VaultOptions, withVault } from '../../vault.ts';
 
-export function recoveryCodeCommand(): Command {
-  return withVaultOptions(
-    new Command('recovery-code')
-      .description('show, once, the code that restores the key if its file is lost; an earlier one is void')
-      .option('--output <file>', 'write it to a new file that only you can read'),
-    'proxyvault key recovery-code --output code.txt',
-  ).action((options: VaultOptions & { output?: string }) =>
-    withVault(
-      options,
-      ({ encryption }) => {
-        const { output, json } = options;
-        // Before a code is made, because that voids the earlier one.
-        using file = output === undefined ? null : new PrivateFile(output);
-        if (file === null) warnIfOutputIsOpen(json, 'use --output FILE');
-        const code = encryption.createRecoveryCode();
-        if (file !== null) keep(code, file);
-        print(json, file ? { path: file.path } : { code }, () =>
-          file ? text`Written to ${file.path}.` : text`${code}`,
-        );
-        if (!json)
-          writeError(
-            text`Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n\`proxyvault key recover\` asks for it.\n`,
-          );
-      },
-      { unlock: true },
-    ),
-  );
-}
+export const recoveryCodeCommand = poolCommand({
+  name: 'recovery-code',
+  purpose: 'show, once, the code that restores the key if its file is lost; an earlier one is void',
+  example: 'proxyvault key recovery-code --output code.txt',
+  takes: (command) => command.option('--output <file>', 'write it to a new file that only you can read'),
+  key: 'always',
+  run({ encryption }, { output, json }: VaultOptions & { output?: string }) {
+    // Before a code is made, because that voids the earlier one.
+    using file = output === undefined ? null : new PrivateFile(output);
+    if (file === null) warnIfOutputIsOpen(json, 'use --output FILE');
+    const code = encryption.createRecoveryCode();
+    if (file !== null) keep(code, file);
+    print(json, file ? { path: file.path } : { code }, () =>
+      file ? text`Written to ${file.path}.` : text`${code}`,
+    );
+    if (!json)
+      writeError(
+        text`Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n\`proxyvault key recover\` asks for it.\n`,
+      );
+  },
+});
 
 function keep(code: string, file: PrivateFile): void {
   try {
@@ -70,15 +57,16 @@ interface RecoverOptions extends VaultOptions {
   force?: boolean;
 }
 
-export function recoverCommand(): Command {
-  return withVaultOptions(
-    new Command('recover')
-      .description('restore the key by the recovery code: asked for, or from standard input')
+export const recoverCommand = bareCommand({
+  name: 'recover',
+  purpose: 'restore the key by the recovery code: asked for, or from standard input',
+  example: 'proxyvault key recover --code-file code.txt',
+  takes: (command) =>
+    command
       .argument('[code]', 'better not here, where a list of processes shows it')
       .option('--code-file <file>', 'a file that holds the code')
       .option('--force', 'replace a key file that cannot be opened; it is kept as .bak'),
-    'proxyvault key recover --code-file code.txt',
-  ).action(async (given: string | undefined, options: RecoverOptions) => {
+  async act(options: RecoverOptions, _, given: string | undefined) {
     const code = given ?? (await readCode(options));
     warnIfWeak(options.json, passphraseFileOf(options));
     await withVault(options, async ({ db }) => {
@@ -88,18 +76,18 @@ export function recoverCommand(): Command {
         replace: options.force,
         keySource: keySourceOf(options, chooseKeyFile),
       });
-      const report = await encryption.verify();
+      const { checked, failures } = await encryption.verify();
       const { source } = encryption.status();
       const advice = source.protection === 'permissions' ? [UNPROTECTED] : [];
-      print(options.json, { source, checked: report.checked, failures: report.failures, advice }, () =>
+      print(options.json, { source, checked, failures, advice }, () =>
         lines([
-          `The key is restored: ${source.location}, protected by ${source.protection}. ${report.checked - report.failures.length} of ${report.checked} credentials decrypt.`,
+          `The key is restored: ${source.location}, protected by ${source.protection}. ${checked - failures.length} of ${checked} credentials decrypt.`,
           ...advice,
         ]),
       );
     });
-  });
-}
+  },
+});
 
 async function readCode({ codeFile }: RecoverOptions): Promise<string> {
   if (codeFile === undefined) return canAsk() ? ask('Recovery code:') : readText(process.stdin);

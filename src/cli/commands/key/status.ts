@@ -1,31 +1,22 @@
-import { Command } from 'commander';
 import type { KeyStatus } from '../../../database/services/index.ts';
+import { poolCommand } from '../../command.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { print, table } from '../../output.ts';
 import { lines, type Text } from '../../terminal.ts';
-import {
-  keySourceOf,
-  passphraseFileOf,
-  type VaultOptions,
-  withVault,
-  withVaultOptions,
-} from '../../vault.ts';
+import { keySourceOf, passphraseFileOf, type VaultOptions } from '../../vault.ts';
 
-export function statusCommand(): Command {
-  return withVaultOptions(
-    new Command('status').description(
-      'where the key comes from, how it is protected, and what each key encrypts; exit 1 if it does not fit',
-    ),
-    'proxyvault key status',
-  ).action((options: VaultOptions) =>
-    withVault(options, async ({ encryption }) => {
-      if (!isLockedToUs(options)) await encryption.unlock();
-      const status = encryption.status();
-      print(options.json, status, () => describe(status));
-      if (status.problem !== null) process.exitCode = EXIT.failure;
-    }),
-  );
-}
+export const statusCommand = poolCommand({
+  name: 'status',
+  purpose:
+    'where the key comes from, how it is protected, and what each key encrypts; exit 1 if it does not fit',
+  example: 'proxyvault key status',
+  async run({ encryption }, options) {
+    if (!isLockedToUs(options)) await encryption.unlock();
+    const status = encryption.status();
+    print(options.json, status, () => describe(status));
+    if (status.problem !== null) process.exitCode = EXIT.failure;
+  },
+});
 
 /** Whether somebody would have to be asked, or only another program can open the key. */
 function isLockedToUs(options: VaultOptions): boolean {
@@ -34,20 +25,9 @@ function isLockedToUs(options: VaultOptions): boolean {
   return protection === 'safe-storage';
 }
 
-function describe({
-  source,
-  locked,
-  sourceProblem,
-  problem,
-  databaseId,
-  keys,
-  direct,
-  unbound,
-  oldBinding,
-  rotation,
-  recoveryCode,
-  advice,
-}: KeyStatus): Text {
+function describe(status: KeyStatus): Text {
+  const { source, locked, sourceProblem, problem, databaseId, keys, direct } = status;
+  const { unbound, oldBinding, rotation, recoveryCode, advice } = status;
   const facts = [
     ['Source', `${source.kind}: ${source.location}`],
     ['Protected by', source.protection ?? '-'],

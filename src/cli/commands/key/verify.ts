@@ -1,39 +1,34 @@
-import { Command } from 'commander';
 import type { CredentialFailure, VerificationReport } from '../../../database/services/index.ts';
+import { poolCommand } from '../../command.ts';
 import { EXIT } from '../../exit-codes.ts';
 import { print, table } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
 import { type Text, text } from '../../terminal.ts';
-import { type VaultOptions, withVault, withVaultOptions } from '../../vault.ts';
 
-export function verifyCommand(): Command {
-  return withVaultOptions(
-    new Command('verify').description('decrypt every credential, and list those that do not, by proxy id'),
-    'proxyvault key verify',
-  ).action((options: VaultOptions) =>
-    withVault(
-      options,
-      async ({ encryption }) => {
-        const progress = startProgress('Verifying', options);
-        try {
-          const report = await encryption.verify({
-            onProgress: ({ done, total }) => progress.update(done, total),
-          });
-          progress.stop();
-          print(options.json, report, () =>
-            report.ok
-              ? text`All ${report.checked} credentials decrypt.${oldBindingNote(report)}`
-              : text`${report.failures.length} of ${report.checked} credentials do not decrypt.\n\n${failureTable(report.failures)}`,
-          );
-          if (!report.ok) process.exitCode = EXIT.failure;
-        } finally {
-          progress.stop();
-        }
-      },
-      { unlock: true },
-    ),
-  );
-}
+export const verifyCommand = poolCommand({
+  name: 'verify',
+  purpose: 'decrypt every credential, and list those that do not, by proxy id',
+  example: 'proxyvault key verify',
+  key: 'always',
+  async run({ encryption }, options) {
+    const progress = startProgress('Verifying', options);
+    try {
+      const report = await encryption.verify({
+        onProgress: ({ done, total }) => progress.update(done, total),
+      });
+      progress.stop();
+      const { ok, checked, failures } = report;
+      print(options.json, report, () =>
+        ok
+          ? text`All ${checked} credentials decrypt.${oldBindingNote(report)}`
+          : text`${failures.length} of ${checked} credentials do not decrypt.\n\n${failureTable(failures)}`,
+      );
+      if (!ok) process.exitCode = EXIT.failure;
+    } finally {
+      progress.stop();
+    }
+  },
+});
 
 function oldBindingNote({ oldBinding }: VerificationReport): string {
   if (oldBinding === 0) return '';
