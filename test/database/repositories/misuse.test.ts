@@ -15,6 +15,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -82,6 +83,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       new RotationEventsRepository(session),
       new RotationRulesRepository(session),
       new StickySessionRepository(session),
+      new CredentialRowsRepository(session),
       encryption,
     ];
     // An encryption without a database answers at once, and so does the rotator.
