@@ -102,6 +102,31 @@ export async function failureOf(work: () => unknown): Promise<unknown> {
   throw new Error('it threw nothing');
 }
 
+/**
+ * What a method gives. In async mode that is a promise, a stream or the steps of a transaction, whatever the method was given:
+ * bad input is rejected, and never thrown before there is a promise.
+ */
+export function resultOf(mode: TestMode, call: () => unknown): unknown {
+  if (mode === 'sync') return call();
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    throw new Error('it threw before there was a promise', { cause: error });
+  }
+  if (result instanceof Promise || isStream(result) || isSteps(result)) return result;
+  throw new Error('it gave no promise');
+}
+
+function isStream(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && Symbol.asyncIterator in result;
+}
+
+/** Whether these are steps of a transaction, which have not begun. */
+export function isSteps(result: unknown): result is Steps<'async', unknown> {
+  return Object.prototype.toString.call(result) === '[object Generator]';
+}
+
 /** Everything that a stream gives. */
 export async function listOf<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];

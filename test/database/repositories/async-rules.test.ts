@@ -6,6 +6,7 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { expect, expectTypeOf, it, vi } from 'vitest';
 import { ProxyVaultError } from '../../../src/errors.ts';
 import { asyncSession } from '../../support/async-engine.ts';
+import { isSteps } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -21,10 +22,6 @@ function methodsOf(session: Session<'async'>, encryption: EncryptionService): [n
         (...args) => Reflect.apply(Reflect.get(repository, name), repository, args),
       ]);
   });
-}
-
-function isSteps(result: unknown): boolean {
-  return Object.prototype.toString.call(result) === '[object Generator]';
 }
 
 const BAD = [undefined, null, Symbol('bad'), 7, '', '\u0000', [], {}, [null], { ttl: Symbol('bad') }];

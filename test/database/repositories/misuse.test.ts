@@ -6,6 +6,7 @@ import {
   ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
+  ProxyTagsRepository,
   ProxyUsageStatsRepository,
   RotationConfigRepository,
   RotationEventsRepository,
@@ -13,8 +14,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
-import { expect, it } from 'vitest';
-import { openMigrated } from '../../support/temporary.ts';
+import { describe, expect, it } from 'vitest';
+import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
+import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -50,6 +52,9 @@ const anything = fc.oneof(
   fc.record({ domain: fc.string(), proxyId: fc.string(), reason: fc.string(), success: fc.anything() }),
 );
 
+/** Methods of the encryption that need no table: they answer at once in both modes. */
+const AT_ONCE = /\.(generateKey|keyId|source|destroy|cipherOf)$/;
+
 const count = (db: DatabaseManager): unknown =>
   db.driver.all(
     `SELECT (SELECT count(*) FROM proxies) AS proxies, (SELECT count(*) FROM encrypted_credentials) AS credentials`,
@@ -57,46 +62,73 @@ const count = (db: DatabaseManager): unknown =>
     (row) => ({ ...row }),
   );
 
-it('every public method answers nonsense with a typed error, or with nothing found', async () => {
-  const db = openMigrated({ path: ':memory:' });
-  const encryption = new EncryptionService({ key: randomBytes(32) });
-  const proxies = new ProxyRepository(db, encryption);
-  proxies.create({
-    host: 'h.example',
-    port: 1,
-    protocol: 'http',
-    credentials: { username: 'u', password: 'p' },
+describe.each(MODES)('in mode %s', (mode) => {
+  it('every public method answers nonsense with a typed error, or with nothing found', async () => {
+    const { db, session } = openSession(mode);
+    const encryption = new EncryptionService<'async'>({ key: randomBytes(32), database: session });
+    const proxies = new ProxyRepository(session, encryption);
+    await proxies.create({
+      host: 'h.example',
+      port: 1,
+      protocol: 'http',
+      credentials: { username: 'u', password: 'p' },
+    });
+    const targets: object[] = [
+      proxies,
+      new ActiveProxyRepository(session),
+      new EncryptedCredentialsRepository(session, encryption),
+      new ProxyTagsRepository(session),
+      new ProxyUsageStatsRepository(session),
+      new RotationConfigRepository(session),
+      new RotationEventsRepository(session),
+      new RotationRulesRepository(session),
+      new StickySessionRepository(session),
+      new CredentialRowsRepository(session),
+      encryption,
+    ];
+    // An encryption without a database answers at once, and so does the rotator.
+    if (mode === 'sync') targets.unshift(new Rotator(db), new EncryptionService({ key: randomBytes(32) }));
+    const methods = targets.flatMap(methodsOf);
+    expect(methods.length).toBeGreaterThan(80);
+
+    /** Uses what it gives, as a caller would. */
+    const use = async (name: string, call: () => unknown): Promise<void> => {
+      const result = AT_ONCE.test(name) ? call() : resultOf(mode, call);
+      if (name.endsWith('.iterate')) for await (const _ of result as AsyncIterable<unknown>) break;
+      else if (isSteps(result)) await session.driver.transaction(() => result);
+      else await result;
+    };
+    /** The same in a transaction of the caller. */
+    const useInside = (name: string, call: () => unknown): Promise<void> =>
+      session.driver.transaction(function* () {
+        const result = resultOf(mode, call);
+        if (isSteps(result)) yield* result;
+        else if (!name.endsWith('.iterate')) yield result as Promise<unknown>;
+      });
+
+    const before = count(db);
+    for (const [name, call] of methods) {
+      if (/deriveKey|toJSON/.test(name)) continue;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(anything, { minLength: 1, maxLength: 3 }),
+          fc.boolean(),
+          async (args, isInside) => {
+            try {
+              await (isInside && name.includes('Repository.') ? useInside : use)(name, () => call(...args));
+            } catch (error) {
+              if (!(error instanceof ProxyVaultError))
+                throw new Error(`${name} threw ${String(error)}`, { cause: error });
+            }
+            expect(db.driver.inTransaction).toBe(false);
+            expect(session.driver.scope).toBeNull();
+          },
+        ),
+        { numRuns: 60 },
+      );
+      // Nobody has left a transaction open.
+      db.transaction(() => undefined);
+    }
+    expect(count(db)).toEqual(before);
   });
-  const targets = [
-    proxies,
-    new ActiveProxyRepository(db),
-    new EncryptedCredentialsRepository(db, encryption),
-    new ProxyUsageStatsRepository(db),
-    new RotationConfigRepository(db),
-    new RotationEventsRepository(db),
-    new RotationRulesRepository(db),
-    new StickySessionRepository(db),
-    new Rotator(db),
-    encryption,
-  ];
-  const methods = targets.flatMap(methodsOf);
-  expect(methods.length).toBeGreaterThan(70);
-  const before = count(db);
-  for (const [name, call] of methods) {
-    if (/deriveKey|toJSON/.test(name)) continue;
-    await fc.assert(
-      fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 3 }), async (args) => {
-        try {
-          const result = await call(...args);
-          if (name.endsWith('.iterate')) for (const _ of result as Iterable<unknown>) break;
-        } catch (error) {
-          if (!(error instanceof ProxyVaultError))
-            throw new Error(`${name} threw ${String(error)}`, { cause: error });
-        }
-        expect(db.driver.inTransaction).toBe(false);
-      }),
-      { numRuns: 60 },
-    );
-  }
-  expect(count(db)).toEqual(before);
 });
