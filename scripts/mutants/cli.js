@@ -374,11 +374,7 @@ export default {
         'if (isUnverified) process',
       ],
       ['check without its key exits 0', 'if (!report.ok || isUnverified) process', 'if (!report.ok) process'],
-      [
-        'broken references are not named',
-        '...foreignKeys.map(',
-        '...foreignKeys.slice(9).map(',
-      ],
+      ['broken references are not named', '...foreignKeys.map(', '...foreignKeys.slice(9).map('],
       [
         'missing parts of the schema are not named',
         '...schema.missing.map',
@@ -474,7 +470,11 @@ export default {
     ...of('commands/migrate.ts', [
       ['--steps is ignored', 'down(options.steps)', 'down(1)'],
       ['pending migrations are not shown', '[...applied, ...pending].map', '[...applied].map'],
-      ['status migrates', 'run: ({ db }, options) => show(', 'run: ({ db }, options) => void db.migrations.up() ?? show('],
+      [
+        'status migrates',
+        'run: ({ db }, options) => show(',
+        'run: ({ db }, options) => void db.migrations.up() ?? show(',
+      ],
     ]),
     ...of('commands/next.ts', [
       ['the advice goes to standard output', 'text, writeError }', 'text, writeOut as writeError }'],
