@@ -4,18 +4,11 @@ import { Worker } from 'node:worker_threads';
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
-import type { SqlLogger } from './connection-options.ts';
+import type { SqliteEngineOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
 import { assertParameters } from './parameters.ts';
 
-export interface BackgroundOptions {
-  /** An absolute path; a database in memory has no background. */
-  path: string;
-  busyTimeoutMs: number;
-  /** At most this many worker threads, started as they are needed. */
-  workers: number;
-  log: SqlLogger | null;
-}
+type BackgroundOptions = Pick<SqliteEngineOptions, 'path' | 'busyTimeoutMs' | 'backgroundWorkers' | 'log'>;
 
 /** What the worker says; see background.worker.js. */
 type Answer = { id: number } & (
@@ -100,13 +93,13 @@ export class Background {
         thread.run(query);
       } catch (error) {
         // No thread can be started.
-        this.#queue.shift()?.reject(translate(error, { open: true, path: this.#options.path }));
+        this.#queue.shift()?.reject(translate(error, { path: this.#options.path }));
       }
     }
   }
 
   #start(): Thread | null {
-    if (this.#threads.length >= this.#options.workers) return null;
+    if (this.#threads.length >= this.#options.backgroundWorkers) return null;
     const thread = new Thread(
       this.#options,
       () => this.#dispatch(),
@@ -149,7 +142,7 @@ class Thread {
     this.#worker.on('error', (error) => {
       // By itself, and queries may wait for its place.
       this.#end();
-      this.#settle(translate(error, { open: true, path }));
+      this.#settle(translate(error, { path }));
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
@@ -178,7 +171,7 @@ class Thread {
       this.#worker.postMessage({ type, id: ++this.#id, sql, params });
     } catch (error) {
       // A parameter that cannot be sent to a thread, such as a function.
-      this.#settle(translate(error, { open: true, path: this.#path }));
+      this.#settle(translate(error, { path: this.#path }));
     }
   }
 
@@ -245,7 +238,7 @@ class Thread {
     code: string | undefined;
     message: string;
   }): ProxyVaultError {
-    return translate(Object.assign(new Error(message), { name, code }), { open: true, path: this.#path });
+    return translate(Object.assign(new Error(message), { name, code }), { path: this.#path });
   }
 }
 

@@ -93,7 +93,7 @@ function kindOf(path: string): 'backup' | 'pool' | 'other' {
     return connection.pragma('journal_mode', { simple: true }) === 'wal' ? 'pool' : 'backup';
   } catch (error) {
     if (/^SQLITE_(?:NOTADB$|CORRUPT)/.test(String(sqliteCode(error)))) return 'other';
-    throw translate(error, { open: true, path });
+    throw translate(error, { path });
   } finally {
     connection?.close();
   }

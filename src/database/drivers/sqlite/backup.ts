@@ -50,7 +50,7 @@ export async function backupTo(
     }
     return path;
   } catch (error) {
-    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   }
 }
 
@@ -88,7 +88,7 @@ export function backupBeforeMigration(
     removeOldMigrationBackups(source.path, keep);
     return path;
   } catch (error) {
-    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   } finally {
     connection?.close();
     if (partial !== null) removeTemporary(partial);
@@ -105,7 +105,7 @@ function verifyNow(partial: string): void {
 }
 
 async function verifyInBackground(partial: string): Promise<void> {
-  const copy = new Background({ path: partial, busyTimeoutMs: 0, workers: 1, log: null });
+  const copy = new Background({ path: partial, busyTimeoutMs: 0, backgroundWorkers: 1, log: null });
   try {
     const [row] = await copy.all('SELECT quick_check FROM pragma_quick_check');
     assertSound(partial, row?.quick_check);

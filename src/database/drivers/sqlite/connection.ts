@@ -39,7 +39,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     connection.close();
   } catch (error) {
     // Before it closes: the cause may be that the process has too many open files.
-    const translated = translate(error, { open: true, path });
+    const translated = translate(error, { path });
     opened?.close();
     if (fileAt(path) === before) throw translated;
   }

@@ -6,7 +6,6 @@ import type {
   CheckpointResult,
   Damage,
   Engine,
-  Params,
   Row,
   SchemaObject,
   Sizes,
@@ -14,31 +13,16 @@ import type {
 } from '../driver.ts';
 import { Background } from './background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
+import type { SqliteEngineOptions } from './connection-options.ts';
 import { SqliteDriver } from './driver.ts';
+import { explained } from './errors.ts';
 import { eachRow, findDamage, readSizes } from './inspection.ts';
 import { guardPermissions } from './permissions.ts';
 import { prepareFile } from './prepare-file.ts';
 import { settleLog } from './write-ahead-log.ts';
-import type { SqliteDriverOptions } from './writer.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;
-
-export interface SqliteEngineOptions extends SqliteDriverOptions {
-  /** How many threads serve `background`. */
-  backgroundWorkers: number;
-}
-
-/** An empty database that is thrown away. */
-const IN_MEMORY: SqliteEngineOptions = {
-  path: ':memory:',
-  readonly: false,
-  durability: 'normal',
-  busyTimeoutMs: 0,
-  maxReaders: 0,
-  backgroundWorkers: 0,
-  log: null,
-};
 
 /** {@link Engine} over SQLite: the driver, threads for background reads, long transactions, backups, and the end of all of them. */
 export class SqliteEngine implements Engine<'sync'> {
@@ -49,17 +33,27 @@ export class SqliteEngine implements Engine<'sync'> {
   readonly #longTransactions = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
 
-  /** For a file that is known to be sound; see {@link open}. */
-  constructor(options: SqliteEngineOptions) {
+  /**
+   * For a file that is known to be sound; see {@link open}.
+   *
+   * @param threads those of another engine that lives longer, for an engine of which only the driver is closed.
+   */
+  constructor(options: SqliteEngineOptions, threads = new Background(options)) {
     this.#options = options;
     this.driver = new SqliteDriver(options);
-    this.#threads = new Background({ ...options, workers: options.backgroundWorkers });
+    this.#threads = threads;
     this.background = {
-      all: async (sql, params = {}, { signal } = {}) =>
+      all: async (sql, params = {}, { signal } = {}) => {
         // Another thread cannot see a database in memory.
-        this.#isInMemory
-          ? this.driver.readOnly(() => this.driver.all(sql, params, (row) => row))
-          : this.#readInThread(sql, params, signal),
+        if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
+        this.driver.assertOpen();
+        try {
+          return await this.#threads.all(sql, params, signal);
+        } catch (error) {
+          const mayBeExplained = error instanceof ProxyVaultError && this.driver.open;
+          throw mayBeExplained ? explained(error, options.explain) : error;
+        }
+      },
     };
   }
 
@@ -82,10 +76,10 @@ export class SqliteEngine implements Engine<'sync'> {
       `SELECT type, name, sql FROM sqlite_schema
        WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name`,
       {},
-      (row) => ({
-        type: String(row.type),
-        name: String(row.name),
-        sql: String(row.sql).replace(/\s+/g, ' '),
+      ({ type, name, sql }) => ({
+        type: String(type),
+        name: String(name),
+        sql: String(sql).replace(/\s+/g, ' '),
       }),
     );
   }
@@ -122,7 +116,8 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   tryOut<T>(steps: (engine: Engine<'sync'>) => Steps<'sync', T>): T {
-    const twin = new SqliteEngine(IN_MEMORY);
+    const inMemory = { path: ':memory:', readonly: false, log: null, explain: undefined };
+    const twin = new SqliteEngine({ ...this.#options, ...inMemory }, this.#threads);
     try {
       return twin.driver.sequence(() => steps(twin));
     } finally {
@@ -146,13 +141,7 @@ export class SqliteEngine implements Engine<'sync'> {
     return eachRow(this.background, table, use);
   }
 
-  /**
-   * One transaction on a connection of its own, which lets the event loop have its turns. In memory there is one connection
-   * only, and no turn.
-   *
-   * @throws what the steps throw; CLOSED if the database is closed meanwhile, also while it waits for the lock: then nothing
-   *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
-   */
+  /** As `DatabaseManager.longTransaction`. */
   longTransaction<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
     const job = this.#isInMemory
       ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
@@ -173,12 +162,7 @@ export class SqliteEngine implements Engine<'sync'> {
     backupBeforeMigration(this.#options, copy);
   }
 
-  /**
-   * Looks at who may write the file.
-   *
-   * @param hasCredentials whether it holds any already; asked only if too many may write it.
-   * @returns what to call before credentials are stored; it throws CANNOT_OPEN while every user may write the file.
-   */
+  /** As {@link guardPermissions}; nobody else can write a database in memory. */
   guardCredentials(hasCredentials: () => boolean, options: { allowOthersToWrite: boolean }): () => void {
     return this.#isInMemory ? () => undefined : guardPermissions(this.#options.path, hasCredentials, options);
   }
@@ -204,25 +188,16 @@ export class SqliteEngine implements Engine<'sync'> {
     return this.#options.path === ':memory:';
   }
 
-  async #readInThread(sql: string, params: Params, signal: AbortSignal | undefined): Promise<Row[]> {
-    this.driver.assertOpen();
-    try {
-      return await this.#threads.all(sql, params, signal);
-    } catch (error) {
-      if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.driver.open)) throw error;
-      throw this.#options.explain?.(error) ?? error;
-    }
-  }
-
   async #onOwnConnection<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
     this.driver.assertOpen();
     // Short, since waiting blocks the event loop; the transaction tries again between its turns.
-    const own = new SqliteEngine({ ...this.#options, busyTimeoutMs: 5, leavesLog: true });
+    const own = new SqliteEngine({ ...this.#options, busyTimeoutMs: 5, leavesLog: true }, this.#threads);
     const turns = new Turns();
-    const pause = (): Promise<void> | null => turns.next();
-    const assertWanted = (): void => this.driver.assertOpen();
     try {
-      return await own.driver.transactionInSlices(() => steps(own), { pause, assertWanted });
+      return await own.driver.transactionInSlices(() => steps(own), {
+        pause: () => turns.next(),
+        assertWanted: () => this.driver.assertOpen(),
+      });
     } catch (error) {
       this.driver.closeIfUnsafe(error);
       throw error;
@@ -249,11 +224,10 @@ export class SqliteEngine implements Engine<'sync'> {
       {},
       (row) => String(row.name),
     );
-    if (broken.length > 0) {
-      throw new ProxyVaultError(
-        'MIGRATION_FAILED',
-        `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
-      );
-    }
+    if (broken.length === 0) return;
+    throw new ProxyVaultError(
+      'MIGRATION_FAILED',
+      `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
+    );
   }
 }

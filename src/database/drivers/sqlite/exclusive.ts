@@ -59,7 +59,7 @@ function tryLock(path: string): Connection | null {
   } catch (error) {
     connection?.close();
     if (sqliteCode(error)?.startsWith('SQLITE_BUSY') || identityOf(path) !== before) return null;
-    throw translate(error, { open: true, path });
+    throw translate(error, { path });
   }
 }
 

@@ -1,16 +1,10 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row } from '../driver.ts';
 import { type Connection, openReader } from './connection.ts';
-import type { ConnectionOptions } from './connection-options.ts';
-import { translate } from './errors.ts';
+import type { SqliteDriverOptions } from './connection-options.ts';
+import { explained, translate } from './errors.ts';
 import { assertParameters } from './parameters.ts';
 import { StatementCache } from './statements.ts';
-
-export interface ReaderOptions extends ConnectionOptions {
-  maxReaders: number;
-  /** As of the driver. */
-  explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
-}
 
 /** A program streams a few SQL texts again and again. */
 const STATEMENTS = 20;
@@ -29,14 +23,14 @@ interface Lease {
 
 /** A bounded set of read-only connections, opened as they are needed; each serves one stream at a time. */
 export class ReaderPool {
-  readonly #options: ReaderOptions;
+  readonly #options: SqliteDriverOptions;
   readonly #idle: Reader[] = [];
   readonly #leases = new Set<Lease>();
   /** A stream that is dropped in the middle, without `return()`, gives its connection back when it is collected. */
   readonly #dropped = new FinalizationRegistry<Lease>((lease) => this.#release(lease));
   #closed: ProxyVaultError | null = null;
 
-  constructor(options: ReaderOptions) {
+  constructor(options: SqliteDriverOptions) {
     this.#options = options;
   }
 
@@ -89,7 +83,7 @@ export class ReaderPool {
       const step = held?.rows.next();
       return step === undefined || step.done ? null : (step.value as Row);
     } catch (error) {
-      throw translate(error, { open: true, path: this.#options.path });
+      throw translate(error, { path: this.#options.path });
     }
   }
 
@@ -103,8 +97,7 @@ export class ReaderPool {
       this.#leases.add(lease);
     } catch (error) {
       this.#idle.push(reader);
-      const failed = translate(error, { open: true, path: this.#options.path });
-      throw (failed.code === 'SQL' && this.#options.explain?.(failed)) || failed;
+      throw explained(translate(error, { path: this.#options.path }), this.#options.explain);
     }
   }
 

@@ -75,7 +75,7 @@ export async function restoreFile<T>({
       removeTemporary(copy);
     }
   } catch (error) {
-    throw translate(fileError(error, `The pool ${path} cannot be restored`, path), { open: true, path });
+    throw translate(fileError(error, `The pool ${path} cannot be restored`, path), { path });
   }
 }
 
@@ -116,7 +116,7 @@ async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     const error = firstThrown(thrown);
-    const known = translate(error, { open: true, path: backup });
+    const known = translate(error, { path: backup });
     if (!['NOT_A_DATABASE', 'CORRUPT', 'DATABASE_NEWER', 'MIGRATION_CHANGED'].includes(known.code))
       throw error;
     throw new ProxyVaultError(
@@ -135,7 +135,7 @@ async function copyBackup(source: ConnectionOptions, copy: string, onProgress: O
   try {
     await copyTo(source, copy, onProgress);
   } catch (error) {
-    const { code } = translate(error, { open: true, path: source.path });
+    const { code } = translate(error, { path: source.path });
     const hasLog = COMPANIONS.some((suffix) =>
       statSync(`${source.path}${suffix}`, { throwIfNoEntry: false }),
     );

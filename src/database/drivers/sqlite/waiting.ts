@@ -39,7 +39,7 @@ export function waitForLock<T>(error: unknown, { path, timeoutMs }: Patience, wo
   for (let busy = error; ; ) {
     if (isHeldHere(path)) throw heldHereError(path, busy);
     const waited = performance.now() - begun;
-    if (waited >= timeoutMs) throw translate(busy, { open: true, path, waitedMs: Math.round(waited) });
+    if (waited >= timeoutMs) throw translate(busy, { path, waitedMs: Math.round(waited) });
     pauseFor(Math.min(lengthAfter(waited), timeoutMs - waited));
     try {
       return work();
