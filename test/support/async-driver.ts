@@ -162,7 +162,7 @@ export class AsyncDriver implements Driver<'async'> {
 
   afterTransaction(work: () => unknown): void {
     if (this.#frame === null) void runQuietly(work);
-    else this.#frame.transaction.open.followUpWith(work);
+    else this.#frame.transaction.open.followUps.add(work);
   }
 
   /**

@@ -3,13 +3,23 @@ import { invalidInput } from '../../model/validation.ts';
 import type { Scope } from './driver.ts';
 import { splitStatements } from './split-script.ts';
 
+/** How a long transaction lets the event loop have its turns. */
+export interface Slicing {
+  /** A promise to wait for, or null to continue at once. */
+  pause: () => Promise<void> | null;
+  /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
+  assertWanted: () => void;
+}
+
 /** A savepoint, or the transaction around all of them. */
 class OpenScope implements Scope {
   readonly parent: OpenScope | null;
+  readonly depth: number;
   #isUndone = false;
 
   constructor(parent: OpenScope | null) {
     this.parent = parent;
+    this.depth = parent === null ? 0 : parent.depth + 1;
   }
 
   get isUndone(): boolean {
@@ -32,13 +42,13 @@ class OpenScope implements Scope {
  * {@link assertAlive} before each statement, and calls {@link lose} when the engine has left the transaction.
  */
 export class OpenTransaction {
+  /** What the driver does when the transaction has ended; each may throw. */
+  readonly followUps = new Set<() => unknown>();
   readonly #isInside: boolean;
-  readonly #followUps = new Set<() => unknown>();
   #scope = new OpenScope(null);
-  #depth = 0;
   #cause: ProxyVaultError | null = null;
 
-  /** @param isInside whether the caller has begun one by hand, of which this is only a savepoint: RELEASE could end it. */
+  /** @param isInside whether it is only a savepoint in a transaction that the caller has begun by hand: RELEASE could end it. */
   constructor(isInside = false) {
     this.#isInside = isInside;
   }
@@ -50,24 +60,7 @@ export class OpenTransaction {
 
   /** How many savepoints are open inside it. */
   get depth(): number {
-    return this.#depth;
-  }
-
-  /** A savepoint was begun. */
-  enter(): void {
-    this.#scope = new OpenScope(this.#scope);
-    this.#depth++;
-  }
-
-  /** The innermost savepoint has ended. */
-  leave(): void {
-    if (this.#scope.parent) this.#scope = this.#scope.parent;
-    this.#depth--;
-  }
-
-  /** What was done in the innermost scope is being rolled back. */
-  undo(): void {
-    this.#scope.undo();
+    return this.#scope.depth;
   }
 
   /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
@@ -75,14 +68,19 @@ export class OpenTransaction {
     return this.#cause;
   }
 
-  /** Has `work` run after this transaction, once however often it is given. */
-  followUpWith(work: () => unknown): void {
-    this.#followUps.add(work);
+  /** A savepoint was begun. */
+  enter(): void {
+    this.#scope = new OpenScope(this.#scope);
   }
 
-  /** For the driver, when the transaction has ended: what is to be done then, each of which may throw. */
-  get followUps(): Iterable<() => unknown> {
-    return this.#followUps;
+  /** The innermost savepoint has ended. */
+  leave(): void {
+    this.#scope = this.#scope.parent ?? this.#scope;
+  }
+
+  /** What was done in the innermost scope is being rolled back. */
+  undo(): void {
+    this.#scope.undo();
   }
 
   /** Nothing of this transaction is stored any more. The first cause counts. */

@@ -1,12 +1,12 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import type { CheckpointResult, Driver, LockName, Params, Row, Scope, Steps } from '../driver.ts';
-import { endsTransaction } from '../transaction.ts';
-import type { SqliteDriverOptions } from './connection-options.ts';
+import { endsTransaction, type Slicing } from '../transaction.ts';
+import type { SqliteDriverOptions, SqlLogger } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
 import { assertParameters } from './parameters.ts';
-import type { Statement } from './statements.ts';
-import { atomically, type Slicing, snapshot, transactionInSlices } from './transactions.ts';
+import { type Prepared, prepare } from './statements.ts';
+import { atomically, snapshot, transactionInSlices } from './transactions.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
 
@@ -14,10 +14,12 @@ import { Writer } from './writer.ts';
 export class SqliteDriver implements Driver<'sync'> {
   readonly mode = 'sync';
   readonly #options: SqliteDriverOptions;
+  readonly #log: SqlLogger | null;
   readonly #writer: Writer;
 
   constructor(options: SqliteDriverOptions) {
     this.#options = options;
+    this.#log = options.log;
     this.#writer = new Writer(options);
   }
 
@@ -56,7 +58,7 @@ export class SqliteDriver implements Driver<'sync'> {
     map: (row: Row) => T | undefined,
     finish?: (values: T[]) => U,
   ): T[] | U {
-    const rows = this.#execute(sql, params, (statement) => statement.all(params) as Row[]);
+    const rows = this.#execute(sql, params, ({ statement }) => statement.all(params) as Row[]);
     const mapped = new Array<T>(rows.length);
     let kept = 0;
     for (let i = 0; i < rows.length; i++) {
@@ -70,14 +72,14 @@ export class SqliteDriver implements Driver<'sync'> {
   run(sql: string, params: Params): number;
   run<T>(sql: string, params: Params, map: (changed: number) => T): T;
   run<T>(sql: string, params: Params, map?: (changed: number) => T): number | T {
-    const changed = this.#execute(sql, params, (statement) => statement.run(params).changes);
+    const changed = this.#execute(sql, params, ({ statement }) => statement.run(params).changes);
     return map === undefined ? changed : map(changed);
   }
 
   /** Streams from a snapshot taken at the first `next()`; in a transaction and in memory it reads at once. */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): IterableIterator<T> {
     if (this.#options.path === ':memory:' || this.inTransaction) return this.all(sql, params, map).values();
-    this.#options.log?.(sql);
+    this.#log?.(sql);
     return this.#writer.readers.iterate(sql, params, map);
   }
 
@@ -103,7 +105,7 @@ export class SqliteDriver implements Driver<'sync'> {
   afterTransaction(work: () => unknown): void {
     const { transaction } = this.#writer;
     if (transaction === null) work();
-    else transaction.followUpWith(work);
+    else transaction.followUps.add(work);
   }
 
   sequence<T>(steps: () => Steps<'sync', T>): T {
@@ -123,7 +125,7 @@ export class SqliteDriver implements Driver<'sync'> {
     const { connection, patience, transaction } = this.#writer;
     this.#writer.assertUsable();
     transaction?.assertStaysOpen(sql);
-    this.#options.log?.(sql);
+    this.#log?.(sql);
     const isWaiting = patience.timeoutMs > 0 && !this.inTransaction && !isHeldHere(patience.path);
     try {
       // Of several statements some may have happened, so that SQLite itself must wait for the lock.
@@ -197,31 +199,34 @@ export class SqliteDriver implements Driver<'sync'> {
 
   #get(sql: string, params: Params): Row | undefined {
     // get() steps once and ignores the error of the reset, in which a write commits: so a write is stepped to its end.
-    return this.#execute(sql, params, (statement) =>
-      statement.readonly ? (statement.get(params) as Row | undefined) : (statement.all(params) as Row[])[0],
+    return this.#execute(sql, params, ({ statement, onlyReads }) =>
+      onlyReads ? (statement.get(params) as Row | undefined) : (statement.all(params) as Row[])[0],
     );
   }
 
-  #execute<T>(sql: string, params: Params, work: (statement: Statement) => T): T {
+  #execute<T>(sql: string, params: Params, work: (prepared: Prepared) => T): T {
     const writer = this.#writer;
     writer.transaction?.assertAlive();
-    this.#options.log?.(sql);
-    const statement = writer.statements.find(sql) ?? this.#prepare(sql);
+    this.#log?.(sql);
+    const prepared = writer.statements.find(sql) ?? this.#prepare(sql);
     assertParameters(params);
-    // BEGIN and the like give no rows, and write nothing by themselves.
-    const onlyReads = statement.readonly && statement.reader;
-    const result = writer.attempt(() => work(statement), onlyReads ? null : sql);
-    if (!onlyReads) writer.written();
+    let result: T;
+    try {
+      result = work(prepared);
+    } catch (error) {
+      result = writer.again(error, () => work(prepared), prepared.onlyReads ? null : sql);
+    }
+    if (!prepared.onlyReads) writer.written();
     return result;
   }
 
-  #prepare(sql: string): Statement {
+  #prepare(sql: string): Prepared {
     const { connection, statements, transaction } = this.#writer;
     this.assertOpen();
     transaction?.assertStaysOpen(sql);
     try {
       // Not kept, so that it is looked at again inside a transaction.
-      return endsTransaction(sql) ? connection.prepare(sql) : statements.prepare(sql);
+      return endsTransaction(sql) ? prepare(connection, sql) : statements.prepare(sql);
     } catch (error) {
       throw explained(this.#writer.failed(error), this.#options.explain);
     }

@@ -92,7 +92,7 @@ export class ReaderPool {
     assertParameters(params);
     const reader = this.#idle.pop() ?? this.#open();
     try {
-      const statement = reader.statements.find(sql) ?? reader.statements.prepare(sql);
+      const { statement } = reader.statements.find(sql) ?? reader.statements.prepare(sql);
       lease.held = { reader, rows: statement.iterate(params) };
       this.#leases.add(lease);
     } catch (error) {

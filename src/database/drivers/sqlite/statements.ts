@@ -1,6 +1,18 @@
 import type { Connection } from './connection.ts';
 
-export type Statement = ReturnType<Connection['prepare']>;
+type Statement = ReturnType<Connection['prepare']>;
+
+export interface Prepared {
+  statement: Statement;
+  /** It gives rows and writes nothing. Looked up once, since better-sqlite3 takes long to say so. */
+  onlyReads: boolean;
+}
+
+export function prepare(connection: Connection, sql: string): Prepared {
+  const statement = connection.prepare(sql);
+  // SQLite calls BEGIN and COMMIT read-only too.
+  return { statement, onlyReads: statement.readonly && statement.reader };
+}
 
 /**
  * The prepared statements of one connection, at most `most`. A statement takes about 16 KB outside the heap, and
@@ -10,7 +22,7 @@ export type Statement = ReturnType<Connection['prepare']>;
 export class StatementCache {
   readonly #connection: Connection;
   readonly #most: number;
-  readonly #statements = new Map<string, Statement>();
+  readonly #prepared = new Map<string, Prepared>();
 
   constructor(connection: Connection, most: number) {
     this.#connection = connection;
@@ -18,22 +30,22 @@ export class StatementCache {
   }
 
   /** The statement of this SQL text if it is prepared already. */
-  find(sql: string): Statement | undefined {
-    return this.#statements.get(sql);
+  find(sql: string): Prepared | undefined {
+    return this.#prepared.get(sql);
   }
 
   /** @throws the engine's error. */
-  prepare(sql: string): Statement {
-    const statement = this.#connection.prepare(sql);
-    if (this.#statements.size >= this.#most) {
-      const [oldest = ''] = this.#statements.keys();
-      this.#statements.delete(oldest);
+  prepare(sql: string): Prepared {
+    const prepared = prepare(this.#connection, sql);
+    if (this.#prepared.size >= this.#most) {
+      const [oldest = ''] = this.#prepared.keys();
+      this.#prepared.delete(oldest);
     }
-    this.#statements.set(sql, statement);
-    return statement;
+    this.#prepared.set(sql, prepared);
+    return prepared;
   }
 
   clear(): void {
-    this.#statements.clear();
+    this.#prepared.clear();
   }
 }

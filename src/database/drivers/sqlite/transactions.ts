@@ -1,17 +1,9 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { patiently } from '../../patience.ts';
 import type { Steps } from '../driver.ts';
-import { OpenTransaction } from '../transaction.ts';
+import { OpenTransaction, type Slicing } from '../transaction.ts';
 import { holdHere } from './waiting.ts';
 import type { Writer } from './writer.ts';
-
-/** How a long transaction lets the event loop have its turns. */
-export interface Slicing {
-  /** A promise to wait for, or null to continue at once. */
-  pause: () => Promise<void> | null;
-  /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
-  assertWanted: () => void;
-}
 
 /** How a transaction or savepoint begins, ends and is undone. */
 type Controls = readonly [begin: string, end: string, undo: readonly string[]];

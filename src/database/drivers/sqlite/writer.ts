@@ -69,19 +69,11 @@ export class Writer {
   }
 
   /**
-   * Runs `work`. Outside a transaction BUSY means that nothing happened yet, so it waits for its turn.
+   * After `work` threw. Outside a transaction BUSY means that nothing happened yet, so it waits for its turn.
    *
    * @param sql as of `failed`.
    */
-  attempt<T>(work: () => T, sql: string | null = null): T {
-    try {
-      return work();
-    } catch (error) {
-      return this.#again(error, work, sql);
-    }
-  }
-
-  #again<T>(error: unknown, work: () => T, sql: string | null): T {
+  again<T>(error: unknown, work: () => T, sql: string | null = null): T {
     if (this.inTransaction || !isBusy(error)) throw this.failed(error, sql);
     try {
       const result = waitForLock(error, this.patience, work);
@@ -89,6 +81,15 @@ export class Writer {
       return result;
     } catch (last) {
       throw this.failed(last, sql);
+    }
+  }
+
+  /** Runs `work`, and {@link again} if it throws. */
+  attempt<T>(work: () => T, sql: string | null = null): T {
+    try {
+      return work();
+    } catch (error) {
+      return this.again(error, work, sql);
     }
   }
 
@@ -107,7 +108,7 @@ export class Writer {
   runControl(sql: string): void {
     this.#log?.(sql);
     this.attempt(
-      () => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).run(),
+      () => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).statement.run({}),
       sql === 'COMMIT' ? sql : null,
     );
   }
