@@ -37,13 +37,8 @@ export function splitStatements(script: string, at: { file: string; firstLine: n
 
   for (const [token] of script.matchAll(TOKEN)) {
     if (UNTERMINATED.test(token)) {
-      throw new ProxyVaultError(
-        'MIGRATION_INVALID',
-        `${at.file}:${line}: ${token} is opened here and never closed.`,
-        {
-          details: { file: at.file, line },
-        },
-      );
+      const message = `${at.file}:${line}: ${token} is opened here and never closed.`;
+      throw new ProxyVaultError('MIGRATION_INVALID', message, { details: { file: at.file, line } });
     }
     if (INSIGNIFICANT.test(token)) {
       // What stands before a statement does not belong to it.

@@ -83,7 +83,7 @@ export class OpenTransaction {
     this.#scope.undo();
   }
 
-  /** Nothing of this transaction is stored any more. The first cause counts. */
+  /** Nothing of it is stored any more. The first cause counts. */
   lose(cause: ProxyVaultError): void {
     this.#cause ??= cause;
   }

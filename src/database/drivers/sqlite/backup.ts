@@ -115,10 +115,9 @@ async function verifyInBackground(partial: string): Promise<void> {
 }
 
 function assertSound(path: string, verdict: unknown): void {
-  if (verdict !== 'ok') {
-    throw new ProxyVaultError(
-      'CORRUPT',
-      `The copy ${path} is damaged and was removed: ${String(verdict)}. Run \`proxyvault check\`.`,
-    );
-  }
+  if (verdict === 'ok') return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The copy ${path} is damaged and was removed: ${String(verdict)}. Run \`proxyvault check\`.`,
+  );
 }

@@ -78,24 +78,17 @@ function configure(connection: Connection, options: ConnectionOptions): void {
     journal_size_limit: JOURNAL_SIZE_LIMIT,
     query_only: readonly ? 1 : 0,
   };
-  const names = Object.keys(wanted);
-  connection.exec(
-    Object.entries(wanted)
-      .map(([name, value]) => `PRAGMA ${name} = ${value};`)
-      .join('\n'),
-  );
-  const columns = names.map((name) => `(SELECT * FROM pragma_${name}) AS ${name}`);
+  const pragmas = Object.entries(wanted);
+  connection.exec(pragmas.map(([name, value]) => `PRAGMA ${name} = ${value};`).join('\n'));
+  const columns = pragmas.map(([name]) => `(SELECT * FROM pragma_${name}) AS ${name}`);
   const actual = connection
     .prepare(`SELECT sqlite_version() AS version, ${columns.join(', ')}`)
     .get() as Record<string, unknown>;
   assertSqliteVersion(String(actual.version));
-  for (const [name, value] of Object.entries(wanted)) {
-    if (actual[name] !== value) {
-      throw new ProxyVaultError(
-        'UNSUPPORTED',
-        `SQLite kept ${name} at ${String(actual[name])} where ${value} is needed.`,
-      );
-    }
+  for (const [name, value] of pragmas) {
+    if (actual[name] === value) continue;
+    const message = `SQLite kept ${name} at ${String(actual[name])} where ${value} is needed.`;
+    throw new ProxyVaultError('UNSUPPORTED', message);
   }
 }
 

@@ -105,11 +105,7 @@ function ofSystem(reason: Error, cause: unknown, details: ErrorDetails & { path:
   return new ProxyVaultError(found.code, found.message, { cause, details: { ...found.details, ...details } });
 }
 
-/**
- * What any use after `close()` gets.
- *
- * @param reason the I/O error after which the driver has closed itself.
- */
+/** What any use after `close()` gets. @param reason the I/O error after which the driver has closed itself. */
 export function closedError(path: string, reason: ProxyVaultError | null = null): ProxyVaultError {
   if (reason === null) {
     const message = `The database is closed: open it again with initDatabase (${path}).`;
@@ -123,10 +119,9 @@ export function closedError(path: string, reason: ProxyVaultError | null = null)
 }
 
 /**
- * Whether a change may be stored although its commit has failed. The commit record is written first; then the log is
- * synced and its index extended. If one of these fails, the record may be whole, and the next opening replays it. If
- * the record cannot be written for lack of space, or something cannot be read before, it is not whole. A locked
- * database and a constraint fail before anything is written: https://www.sqlite.org/walformat.html
+ * Whether a change may be stored although its commit has failed (https://www.sqlite.org/walformat.html). SQLite writes the commit
+ * record, syncs the log and extends its index. If one of these fails, the record may be whole, and the next opening replays it.
+ * It is not whole if space is missing for it, or if something cannot be read before.
  */
 export function isInDoubt({ code, details: { sqlite } }: ProxyVaultError, sql: string): boolean {
   if (sqlite === 'SQLITE_NOMEM') return sql === 'COMMIT';

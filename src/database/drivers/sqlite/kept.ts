@@ -20,10 +20,8 @@ export function isKept(path: string, name: string): boolean {
 
 /** Removes all but the newest copies that migrations have made. */
 export function removeOldMigrationBackups(path: string, keep: number): void {
-  removeOldest(
-    listKept(path).filter((name) => !isReplaced(name)),
-    keep,
-  );
+  const migrated = listKept(path).filter((name) => !isReplaced(name));
+  removeOldest(migrated, keep);
 }
 
 /**
@@ -32,12 +30,11 @@ export function removeOldMigrationBackups(path: string, keep: number): void {
  */
 export function removeOldReplaced(path: string, keep: number, except: string): void {
   const replaced = listKept(path).filter((name) => isReplaced(name) && !isSameFile(name, except));
-  const left = replaced.filter((name) => isSameFile(name, path));
-  removeOldest(left, 0);
-  removeOldest(
-    replaced.filter((name) => !left.includes(name)),
-    keep,
+  const { left = [], whole = [] } = Object.groupBy(replaced, (name) =>
+    isSameFile(name, path) ? 'left' : 'whole',
   );
+  removeOldest(left, 0);
+  removeOldest(whole, keep);
 }
 
 function listKept(path: string): string[] {

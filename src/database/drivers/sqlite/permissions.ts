@@ -10,8 +10,7 @@ const EVERYBODY_WRITES = 0o002;
 
 /**
  * Looks at who may change a pool. Whoever can write it can have credentials sent to a host of their own, so a pool that
- * every user may write is rejected if it holds any, and warned about otherwise. Group permissions are a choice: a service
- * may share its pool with a group.
+ * every user may write is rejected if it holds any, and warned about otherwise. A service may share its pool with a group.
  *
  * @returns what to call before credentials are stored: it throws while the pool is as open as it was found here.
  * @throws CANNOT_OPEN, with the command that fixes it.
@@ -40,9 +39,8 @@ export function guardPermissions(
 }
 
 /**
- * Refuses a log or journal beside a pool that another user has made, before SQLite reads it: what is in it would replace
- * the pool's own content. In a sticky folder such as /tmp any user can make one. A pool that a group shares has logs of
- * each member, and only its members can make one in its folder.
+ * Rejects a log or journal beside a pool that another user has made, before SQLite applies it to the pool. In a sticky folder such
+ * as /tmp any user can make one. A pool that a group shares has logs of each member, and only members can make one.
  *
  * @param path the real path of the pool, since SQLite follows links.
  * @throws CANNOT_OPEN, with what to do. Nothing was read or changed.
@@ -87,7 +85,7 @@ function exposuresOf(path: string): Exposure[] {
       .flatMap((file) => mayEverybodyWrite(file) ?? []);
   });
   // Each of them may be in the same folder.
-  return found.filter((each, index) => found.findIndex(({ path: at }) => at === each.path) === index);
+  return [...new Map(found.map((each) => [each.path, each])).values()];
 }
 
 function exposedError(exposures: readonly [Exposure, ...Exposure[]], next: string): ProxyVaultError {

@@ -9,7 +9,6 @@ import { StatementCache } from './statements.ts';
 /** A program streams a few SQL texts again and again. */
 const STATEMENTS = 20;
 
-/** A read-only connection and its prepared statements. */
 interface Reader {
   connection: Connection;
   statements: StatementCache;
@@ -35,8 +34,8 @@ export class ReaderPool {
   }
 
   /**
-   * Streams the rows of a query from one snapshot. The connection is taken at the first `next()` and given
-   * back when the stream ends or is left (`break`, `return()`), or at the latest when it is garbage-collected.
+   * Streams the rows of a query from one snapshot. Takes a connection at the first `next()`, and gives it back when the stream
+   * ends or is left (`break`, `return()`), at the latest when it is garbage-collected.
    *
    * @throws BUSY when all readers are streaming; CLOSED when the database is closed meanwhile.
    */
@@ -52,6 +51,11 @@ export class ReaderPool {
     this.#closed ??= error;
     for (const lease of this.#leases) this.#release(lease);
     for (const { connection } of this.#idle.splice(0)) connection.close();
+  }
+
+  /** Whether a stream is being read from. */
+  get isStreaming(): boolean {
+    return this.#leases.size > 0;
   }
 
   *#stream<T>(
@@ -70,11 +74,6 @@ export class ReaderPool {
       this.#release(lease);
       this.#dropped.unregister(lease);
     }
-  }
-
-  /** Whether a stream is being read from. */
-  get isStreaming(): boolean {
-    return this.#leases.size > 0;
   }
 
   #next({ held }: Lease): Row | null {
