@@ -75,16 +75,15 @@ export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 
  * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. A parameter that is
  * no {@link SqlValue} is INVALID_INPUT. In async mode every method rejects, and never throws before its promise exists.
  *
- * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on
- * a full disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then
- * on every statement of the transaction throws, in whichever method, and the outermost `transaction` throws the first
- * cause, even if its steps return normally. COMMIT, END and ROLLBACK in a statement of the caller are not run, and
- * have the same effect. An error that ends only its statement, such as CONSTRAINT, leaves the transaction as it is.
- * `transaction.ts` keeps account of this for every driver; test/database/drivers/conformance.ts tests it.
+ * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on a full
+ * disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then on every
+ * statement of the transaction throws, and the outermost `transaction` throws the first cause, even if its steps return normally.
+ * COMMIT, END and ROLLBACK in a statement of the caller are not run, and have the same effect. An error that ends only its
+ * statement, such as CONSTRAINT, leaves the transaction as it is.
  *
- * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself,
- * and never after an `await`. Statements that one step issues together run in their order. While
- * a nested transaction is open, a statement of the steps around it is INVALID_INPUT, since it would be undone with the nested one.
+ * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself, never
+ * after an `await`. Statements that one step issues together run in their order. While a nested transaction is open, a statement
+ * of the steps around it is INVALID_INPUT, since it would be undone with the nested one.
  */
 export interface Driver<M extends Mode> {
   readonly mode: M;

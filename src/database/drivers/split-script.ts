@@ -1,6 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
 
-/** One SQL statement of a script. */
 export interface SqlStatement {
   sql: string;
   /** The line of the script it begins on, from 1. */

@@ -14,6 +14,7 @@ export interface Slicing {
 /** A savepoint, or the transaction around all of them. */
 class OpenScope implements Scope {
   readonly parent: OpenScope | null;
+  /** How many savepoints it is in. */
   readonly depth: number;
   #isUndone = false;
 
@@ -30,6 +31,7 @@ class OpenScope implements Scope {
     return this.parent?.transaction ?? this;
   }
 
+  /** What was done in it is being rolled back. */
   undo(): void {
     this.#isUndone = true;
   }
@@ -54,13 +56,8 @@ export class OpenTransaction {
   }
 
   /** The innermost savepoint that is open, or the transaction itself. */
-  get scope(): Scope {
+  get scope(): OpenScope {
     return this.#scope;
-  }
-
-  /** How many savepoints are open inside it. */
-  get depth(): number {
-    return this.#scope.depth;
   }
 
   /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
@@ -76,11 +73,6 @@ export class OpenTransaction {
   /** The innermost savepoint has ended. */
   leave(): void {
     this.#scope = this.#scope.parent ?? this.#scope;
-  }
-
-  /** What was done in the innermost scope is being rolled back. */
-  undo(): void {
-    this.#scope.undo();
   }
 
   /** Nothing of it is stored any more. The first cause counts. */
@@ -119,20 +111,16 @@ export class OpenTransaction {
 export function endsTransaction(script: string): boolean {
   // Most scripts have none of these words, and need not be split.
   if (!/\b(?:COMMIT|END|ROLLBACK)\b/i.test(script)) return false;
-  return statementsOf(script).some(
-    ({ keyword, sql }) =>
-      keyword === 'COMMIT' ||
-      keyword === 'END' ||
-      (keyword === 'ROLLBACK' && !/^ROLLBACK(?:\s+TRANSACTION)?\s+TO\b/i.test(sql)),
-  );
-}
-
-function statementsOf(script: string): { keyword: string; sql: string }[] {
   try {
     // SQLite takes a comment that is still open at the end, and runs what is before it.
-    return splitStatements(`${script}*/`, { file: 'script', firstLine: 1 });
+    return splitStatements(`${script}*/`, { file: 'script', firstLine: 1 }).some(
+      ({ keyword, sql }) =>
+        keyword === 'COMMIT' ||
+        keyword === 'END' ||
+        (keyword === 'ROLLBACK' && !/^ROLLBACK(?:\s+TRANSACTION)?\s+TO\b/i.test(sql)),
+    );
   } catch {
-    // It would also run what is before a string that is still open.
-    return [{ keyword: 'END', sql: script }];
+    // It also runs what is before a string that is still open.
+    return true;
   }
 }

@@ -6,14 +6,13 @@ import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
 import type { SqliteEngineOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
-import { assertParameters } from './parameters.ts';
+import { assertParameters } from './statements.ts';
 
 type BackgroundOptions = Pick<SqliteEngineOptions, 'path' | 'busyTimeoutMs' | 'backgroundWorkers' | 'log'>;
 
 /** What the worker says; see background.worker.js. */
 type Answer = { id: number } & (
-  | { type: 'columns'; columns: string[] }
-  | { type: 'rows'; rows: SqlValue[][]; done: boolean }
+  | { type: 'rows'; columns: string[]; rows: SqlValue[][]; done: boolean }
   | { type: 'error'; name: string; code: string | undefined; message: string }
 );
 
@@ -117,7 +116,6 @@ class Thread {
   /** It was closed, or has failed, as one that could not open its files: somebody waits for its end. */
   #ending = false;
   #id = 0;
-  #columns: string[] = [];
   #removeAbortListener: (() => void) | null = null;
 
   constructor({ path, busyTimeoutMs }: BackgroundOptions, onFree: (hasEnded: boolean) => void) {
@@ -191,17 +189,15 @@ class Thread {
   #receive(answer: Answer): void {
     const { id } = answer;
     if (this.#query === null || id !== this.#id) return;
-    if (answer.type === 'columns') {
-      this.#columns = answer.columns;
-    } else if (answer.type === 'error') {
+    if (answer.type === 'error') {
       const { name, code, message } = answer;
       this.#settle(translate(Object.assign(new Error(message), { name, code }), { path: this.#path }));
-    } else {
-      for (const values of answer.rows) this.#query.rows.push(toRow(this.#columns, values));
-      if (answer.done) this.#settle(null);
-      // After the event loop has had its turn, so that a large result does not hold it.
-      else setImmediate(() => this.#worker.postMessage({ type: 'more', id }));
+      return;
     }
+    for (const values of answer.rows) this.#query.rows.push(toRow(answer.columns, values));
+    if (answer.done) this.#settle(null);
+    // After the event loop has had its turn, so that a large result does not hold it.
+    else setImmediate(() => this.#worker.postMessage({ type: 'more', id }));
   }
 
   #settle(error: ProxyVaultError | null): void {

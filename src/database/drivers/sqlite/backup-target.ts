@@ -5,7 +5,7 @@ import Database from 'better-sqlite3';
 import { ProxyVaultError } from '../../../errors.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
-import { sqliteCode, translate } from './errors.ts';
+import { refused, sqliteCode, translate } from './errors.ts';
 import { COMPANIONS, companionsOf, lockAlone } from './exclusive.ts';
 import { isKept } from './kept.ts';
 
@@ -97,13 +97,4 @@ function realPath(path: string): string {
   } catch {
     return path;
   }
-}
-
-function refused(
-  code: 'CANNOT_OPEN' | 'CONFLICT' | 'INVALID_INPUT',
-  path: string,
-  what: string,
-  cause?: unknown,
-): ProxyVaultError {
-  return new ProxyVaultError(code, `${path} ${what}.`, { cause, details: { path } });
 }

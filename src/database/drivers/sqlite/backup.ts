@@ -21,10 +21,7 @@ export interface BackupOptions {
   overwrite?: boolean | undefined;
 }
 
-/**
- * Copies a database while it is in use. The copy is of one moment: a read transaction pins it, so that
- * writers neither wait for it nor make it start again.
- */
+/** Copies one moment of a database in use: a read transaction pins it, so that writers neither wait nor make it start again. */
 export async function backupTo(
   source: ConnectionOptions,
   target: string,
@@ -64,14 +61,11 @@ async function replaceBackup(partial: string, path: string): Promise<void> {
   }
 }
 
-/**
- * A copy made at once, for the moment before a migration, with the newest `keep` of its kind kept. Works
- * while another connection of this process holds the write lock.
- */
+/** A copy made at once before a migration, even while this process holds the write lock. The newest `keep` of its kind stay. */
 export function backupBeforeMigration(
   source: ConnectionOptions,
   { label, keep, at }: { label: string; keep: number; at: Date },
-): string {
+): void {
   const path = keptName(source.path, at, label);
   let partial: string | null = null;
   let connection: Connection | null = null;
@@ -86,7 +80,6 @@ export function backupBeforeMigration(
     verifyNow(partial);
     publish(partial, path);
     removeOldMigrationBackups(source.path, keep);
-    return path;
   } catch (error) {
     throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   } finally {

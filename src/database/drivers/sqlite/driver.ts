@@ -2,11 +2,10 @@ import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import type { CheckpointResult, Driver, LockName, Params, Row, Scope, Steps } from '../driver.ts';
 import { endsTransaction, type Slicing } from '../transaction.ts';
-import type { SqliteDriverOptions, SqlLogger } from './connection-options.ts';
+import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
-import { assertParameters } from './parameters.ts';
-import { type Prepared, prepare } from './statements.ts';
-import { atomically, snapshot, transactionInSlices } from './transactions.ts';
+import { assertParameters, type Prepared, prepare } from './statements.ts';
+import { atomically, transactionInSlices } from './transactions.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
 
@@ -14,12 +13,10 @@ import { Writer } from './writer.ts';
 export class SqliteDriver implements Driver<'sync'> {
   readonly mode = 'sync';
   readonly #options: SqliteDriverOptions;
-  readonly #log: SqlLogger | null;
   readonly #writer: Writer;
 
   constructor(options: SqliteDriverOptions) {
     this.#options = options;
-    this.#log = options.log;
     this.#writer = new Writer(options);
   }
 
@@ -79,7 +76,7 @@ export class SqliteDriver implements Driver<'sync'> {
   /** Streams from a snapshot taken at the first `next()`; in a transaction and in memory it reads at once. */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): IterableIterator<T> {
     if (this.#options.path === ':memory:' || this.inTransaction) return this.all(sql, params, map).values();
-    this.#log?.(sql);
+    this.#options.log?.(sql);
     return this.#writer.readers.iterate(sql, params, map);
   }
 
@@ -99,7 +96,14 @@ export class SqliteDriver implements Driver<'sync'> {
 
   /** Runs `work`, whose reads all see the same state of the database, whatever others commit. It must not write. */
   snapshot<T>(work: () => T): T {
-    return snapshot(this.#writer, work);
+    if (this.inTransaction) return work();
+    this.#writer.control('BEGIN');
+    try {
+      return work();
+    } finally {
+      const { open, inTransaction } = this.#writer.connection;
+      if (open && inTransaction) this.#writer.runControl('END');
+    }
   }
 
   afterTransaction(work: () => unknown): void {
@@ -125,7 +129,7 @@ export class SqliteDriver implements Driver<'sync'> {
     const { connection, patience, transaction } = this.#writer;
     this.#writer.assertUsable();
     transaction?.assertStaysOpen(sql);
-    this.#log?.(sql);
+    this.#options.log?.(sql);
     const isWaiting = patience.timeoutMs > 0 && !this.inTransaction && !isHeldHere(patience.path);
     try {
       // Of several statements some may have happened, so that SQLite itself must wait for the lock.
@@ -163,12 +167,10 @@ export class SqliteDriver implements Driver<'sync'> {
     const { wal, readers, patience } = this.#writer;
     const { path } = patience;
     this.#writer.assertUsable();
-    if (this.#options.readonly)
-      throw new ProxyVaultError(
-        'READ_ONLY',
-        `The log of ${path} cannot be moved into it: open it without readonly.`,
-        { details: { path } },
-      );
+    if (this.#options.readonly) {
+      const message = `The log of ${path} cannot be moved into it: open it without readonly.`;
+      throw new ProxyVaultError('READ_ONLY', message, { details: { path } });
+    }
     if (wal === null) return { complete: true, walPages: 0, movedPages: 0 };
     try {
       // Waiting for this thread would never end.
@@ -187,12 +189,12 @@ export class SqliteDriver implements Driver<'sync'> {
     }
   }
 
-  /** As {@link Writer.close}. */
+  /** Closes every connection, after the log was moved into the file. A stream that is still read from gets CLOSED. */
   close(): void {
     this.#writer.close();
   }
 
-  /** As {@link Writer.closeIfUnsafe}. */
+  /** Closes it if `error`, of another connection to this file, says that the disk may not have what was written. */
   closeIfUnsafe(error: unknown): void {
     this.#writer.closeIfUnsafe(error);
   }
@@ -207,7 +209,7 @@ export class SqliteDriver implements Driver<'sync'> {
   #execute<T>(sql: string, params: Params, work: (prepared: Prepared) => T): T {
     const writer = this.#writer;
     writer.transaction?.assertAlive();
-    this.#log?.(sql);
+    this.#options.log?.(sql);
     const prepared = writer.statements.find(sql) ?? this.#prepare(sql);
     assertParameters(params);
     let result: T;

@@ -33,11 +33,7 @@ export class SqliteEngine implements Engine<'sync'> {
   readonly #longTransactions = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
 
-  /**
-   * For a file that is known to be sound; see {@link open}.
-   *
-   * @param threads those of another engine that lives longer, for an engine of which only the driver is closed.
-   */
+  /** For a sound file; see {@link open}. With the `threads` of another engine that lives longer, only its driver is closed. */
   constructor(options: SqliteEngineOptions, threads = new Background(options)) {
     this.#options = options;
     this.driver = new SqliteDriver(options);
@@ -107,8 +103,13 @@ export class SqliteEngine implements Engine<'sync'> {
     try {
       return this.driver.atomically(() => {
         const result = this.driver.sequence(steps);
-        this.#assertForeignKeys();
-        return result;
+        const sql = 'SELECT DISTINCT "table" AS name FROM pragma_foreign_key_check';
+        const broken = this.driver.all(sql, {}, (row) => String(row.name));
+        if (broken.length === 0) return result;
+        throw new ProxyVaultError(
+          'MIGRATION_FAILED',
+          `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
+        );
       });
     } finally {
       if (this.driver.open) this.driver.pragma('foreign_keys = ON');
@@ -216,18 +217,5 @@ export class SqliteEngine implements Engine<'sync'> {
     const ended = this.#threads.close();
     const isLast = this.#threads.waitUntilClosed(CLOSE_PATIENCE_MS);
     this.#ended = isLast || readonly ? ended : ended.then(() => settleLog(this.#options));
-  }
-
-  #assertForeignKeys(): void {
-    const broken = this.driver.all(
-      `SELECT DISTINCT "table" AS name FROM pragma_foreign_key_check`,
-      {},
-      (row) => String(row.name),
-    );
-    if (broken.length === 0) return;
-    throw new ProxyVaultError(
-      'MIGRATION_FAILED',
-      `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
-    );
   }
 }

@@ -138,6 +138,11 @@ export function inDoubt({ code, message, cause, details }: ProxyVaultError): Pro
   );
 }
 
+/** The error for a file that is not used as it is. @param what such as `is a folder: give the path of a file`. */
+export function refused(code: ErrorCode, path: string, what: string, cause?: unknown): ProxyVaultError {
+  return new ProxyVaultError(code, `${path} ${what}.`, { cause, details: { path } });
+}
+
 /**
  * After a failed fsync the kernel has marked the page clean, so a retry would report a success that did not
  * happen (https://wiki.postgresql.org/wiki/Fsync_Errors): the connection must not be used again.

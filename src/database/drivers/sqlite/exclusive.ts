@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
-import { ProxyVaultError } from '../../../errors.ts';
+import type { ProxyVaultError } from '../../../errors.ts';
 import { syncFolder } from '../../../files/durable.ts';
 import { identityOf } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
-import { translate } from './errors.ts';
+import { refused, translate } from './errors.ts';
 import { isBusy } from './waiting.ts';
 
 /** The files that SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html */
@@ -40,13 +40,10 @@ export async function lockAlone(path: string, waitMs: number): Promise<Connectio
   }
 }
 
-/** @param what is said of the file. */
+/** @param what `is`, or more that is said of the file. */
 export function openElsewhere(path: string, what: string, cause?: unknown): ProxyVaultError {
-  return new ProxyVaultError(
-    'BUSY',
-    `${path} ${what} open in this or another process: close it there, and repeat. Nothing was changed.`,
-    { cause, details: { path } },
-  );
+  const open = `${what} open in this or another process: close it there, and repeat. Nothing was changed`;
+  return refused('BUSY', path, open, cause);
 }
 
 function tryLock(path: string): Connection | null {
@@ -74,10 +71,7 @@ function tryLock(path: string): Connection | null {
   }
 }
 
-/**
- * Whether any process, this one included, has locked a file, for a database that is too damaged to ask SQLite. Only
- * Linux tells (proc_locks(5)); elsewhere the answer is no.
- */
+/** Whether any process has locked a file that is too damaged to ask SQLite. Only Linux tells (proc_locks(5)); else false. */
 export function isLocked(path: string): boolean {
   const { dev, ino } = statSync(path, { bigint: true });
   // As makedev(3) puts the two numbers together.

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readSync } from 'node:fs';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { refused } from './errors.ts';
 import { changeCounterOf, changingHeaderOf, type LogSummary, sizeOf, summarizeLog } from './log-file.ts';
 
 /** The part of a database's header that is compared: https://www.sqlite.org/fileformat2.html#the_database_header */
@@ -32,10 +33,10 @@ export function assertOwnLog(path: string): void {
   }
   const header = sizeOf(path) > 0 ? readBeginning(path) : null;
   if (header !== null && !isHeader(header) && !isJournal(`${path}-journal`)) {
-    throw new ProxyVaultError(
+    throw refused(
       'NOT_A_DATABASE',
-      `${path} is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with \`proxyvault restore BACKUP --force\`.`,
-      { details: { path } },
+      path,
+      'is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with `proxyvault restore BACKUP --force`',
     );
   }
   if (hasJournal) return;

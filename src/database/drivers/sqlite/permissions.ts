@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { type Exposure, mayEverybodyWrite } from '../../../files/private.ts';
+import { refused } from './errors.ts';
 
 const GROUP_WRITES = 0o020;
 const EVERYBODY_WRITES = 0o002;
@@ -54,7 +55,7 @@ export function guardCompanions(path: string): void {
     const file = `${path}${suffix}`;
     const found = lstatSync(file, { throwIfNoEntry: false });
     if (found === undefined) continue;
-    // A pool that every user may write is warned about or refused by itself.
+    // A pool that every user may write is warned about or rejected by itself.
     const isOpen = isWritable(found, EVERYBODY_WRITES) && !isWritable(pool, EVERYBODY_WRITES);
     const what = !found.isFile()
       ? 'is not a regular file'
@@ -64,10 +65,10 @@ export function guardCompanions(path: string): void {
           ? 'can be written by every user of this machine'
           : null;
     if (what === null) continue;
-    throw new ProxyVaultError(
+    throw refused(
       'CANNOT_OPEN',
-      `${file} ${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed.`,
-      { details: { path: file } },
+      file,
+      `${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed`,
     );
   }
 }

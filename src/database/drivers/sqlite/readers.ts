@@ -1,29 +1,23 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row } from '../driver.ts';
-import { type Connection, openReader } from './connection.ts';
+import { openReader } from './connection.ts';
 import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, translate } from './errors.ts';
-import { assertParameters } from './parameters.ts';
-import { StatementCache } from './statements.ts';
+import { assertParameters, StatementCache } from './statements.ts';
 
 /** A program streams a few SQL texts again and again. */
 const STATEMENTS = 20;
 
-interface Reader {
-  connection: Connection;
-  statements: StatementCache;
-}
-
 /** What one stream holds; it must not refer to the stream, which could then never be garbage-collected. */
 interface Lease {
   /** Null before the first `next()`, and after the end. */
-  held: { reader: Reader; rows: IterableIterator<unknown> } | null;
+  held: { reader: StatementCache; rows: IterableIterator<unknown> } | null;
 }
 
 /** A bounded set of read-only connections, opened as they are needed; each serves one stream at a time. */
 export class ReaderPool {
   readonly #options: SqliteDriverOptions;
-  readonly #idle: Reader[] = [];
+  readonly #idle: StatementCache[] = [];
   readonly #leases = new Set<Lease>();
   /** A stream that is dropped in the middle, without `return()`, gives its connection back when it is collected. */
   readonly #dropped = new FinalizationRegistry<Lease>((lease) => this.#release(lease));
@@ -91,7 +85,7 @@ export class ReaderPool {
     assertParameters(params);
     const reader = this.#idle.pop() ?? this.#open();
     try {
-      const { statement } = reader.statements.find(sql) ?? reader.statements.prepare(sql);
+      const { statement } = reader.find(sql) ?? reader.prepare(sql);
       lease.held = { reader, rows: statement.iterate(params) };
       this.#leases.add(lease);
     } catch (error) {
@@ -100,7 +94,7 @@ export class ReaderPool {
     }
   }
 
-  #open(): Reader {
+  #open(): StatementCache {
     const { maxReaders } = this.#options;
     if (this.#leases.size >= maxReaders) {
       throw new ProxyVaultError(
@@ -109,8 +103,7 @@ export class ReaderPool {
         { details: { maxReaders } },
       );
     }
-    const connection = openReader(this.#options);
-    return { connection, statements: new StatementCache(connection, STATEMENTS) };
+    return new StatementCache(openReader(this.#options), STATEMENTS);
   }
 
   #release(lease: Lease): void {

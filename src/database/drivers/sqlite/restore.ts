@@ -11,7 +11,7 @@ import { invalidInput } from '../../../model/validation.ts';
 import { assertName } from './backup-target.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { type BackupProgress, copyTo, makePool, sealCopy } from './copy.ts';
-import { translate } from './errors.ts';
+import { refused, translate } from './errors.ts';
 import { COMPANIONS, companionsOf } from './exclusive.ts';
 import { assertOwnLog } from './foreign-log.ts';
 import { keptName, removeOldReplaced } from './kept.ts';
@@ -36,14 +36,10 @@ interface Restoration<T> {
  *
  * @returns what `verify` gave, where the pool that was replaced is kept, and where a log is kept that had no pool.
  */
-export async function restoreFile<T>({
-  source,
-  path,
-  overwrite,
-  onProgress,
-  waitMs,
-  verify,
-}: Restoration<T>): Promise<{ found: T; replaced: string | null; strayLog: string | null }> {
+export async function restoreFile<T>(
+  restoration: Restoration<T>,
+): Promise<{ found: T; replaced: string | null; strayLog: string | null }> {
+  const { source, path, overwrite, onProgress, waitMs, verify } = restoration;
   try {
     // Links are followed: the file that a link leads to is replaced, and not the link.
     const real = statSync(path, { throwIfNoEntry: false }) ? realpathSync(path) : path;
@@ -86,11 +82,7 @@ function assertRestorable(backup: string, path: string, overwrite: boolean): voi
     });
   }
   const other = !from.isFile() ? backup : to?.isFile() === false ? path : null;
-  if (other !== null) {
-    throw new ProxyVaultError('CANNOT_OPEN', `${other} is not a regular file: give the path of a file.`, {
-      details: { path: other },
-    });
-  }
+  if (other !== null) throw refused('CANNOT_OPEN', other, 'is not a regular file: give the path of a file');
   if (!overwrite && to !== undefined && !isAbsent(path)) {
     throw new ProxyVaultError(
       'CONFLICT',

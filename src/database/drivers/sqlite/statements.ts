@@ -1,3 +1,7 @@
+import { isUint8Array } from 'node:util/types';
+
+import { invalidInput } from '../../../model/validation.ts';
+import type { Params } from '../driver.ts';
 import type { Connection } from './connection.ts';
 
 type Statement = ReturnType<Connection['prepare']>;
@@ -20,12 +24,12 @@ export function prepare(connection: Connection, sql: string): Prepared {
  * prepared once. When the cache is full, the oldest statement goes.
  */
 export class StatementCache {
-  readonly #connection: Connection;
+  readonly connection: Connection;
   readonly #most: number;
   readonly #prepared = new Map<string, Prepared>();
 
   constructor(connection: Connection, most: number) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#most = most;
   }
 
@@ -36,7 +40,7 @@ export class StatementCache {
 
   /** @throws the engine's error. */
   prepare(sql: string): Prepared {
-    const prepared = prepare(this.#connection, sql);
+    const prepared = prepare(this.connection, sql);
     if (this.#prepared.size >= this.#most) {
       const [oldest = ''] = this.#prepared.keys();
       this.#prepared.delete(oldest);
@@ -47,5 +51,24 @@ export class StatementCache {
 
   clear(): void {
     this.#prepared.clear();
+  }
+}
+
+/**
+ * SQLite would store undefined and NaN as NULL, and any typed array as its bytes.
+ *
+ * @throws INVALID_INPUT, which names the parameter and never its value.
+ */
+export function assertParameters(params: Params): void {
+  for (const name in params) {
+    const value: unknown = params[name];
+    const type = typeof value;
+    if (type === 'string' || type === 'bigint' || value === null) continue;
+    if (type === 'number' && !Number.isNaN(value)) continue;
+    if (isUint8Array(value)) continue;
+    throw invalidInput(
+      `The parameter ${name} must be a string, a number, a bigint, a Uint8Array or null, and is ${type === 'number' ? 'NaN' : `of the type ${type}`}.`,
+      { parameter: name },
+    );
   }
 }

@@ -47,7 +47,7 @@ function runOutermost<T>(writer: Writer, work: () => T): T {
 }
 
 function runNested<T>(writer: Writer, transaction: OpenTransaction, work: () => T): T {
-  const [begin, commit, undo] = savepoint(`proxyvault_${transaction.depth}`);
+  const [begin, commit, undo] = savepoint(`proxyvault_${transaction.scope.depth}`);
   writer.control(begin);
   transaction.enter();
   try {
@@ -64,7 +64,7 @@ function runNested<T>(writer: Writer, transaction: OpenTransaction, work: () => 
 
 /** If the rollback fails, what should be undone must not be committed: the whole transaction is lost. */
 function rollBack(writer: Writer, transaction: OpenTransaction, controls: readonly string[]): void {
-  transaction.undo();
+  transaction.scope.undo();
   // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
   if (!writer.connection.open || !writer.connection.inTransaction) return;
   try {
@@ -121,17 +121,6 @@ export async function transactionInSlices<T>(
       };
       await patiently(attempt).catch(ignoreTyped);
     }
-  }
-}
-
-/** Runs `work`, whose reads all see the same state of the database, whatever others commit. It must not write. */
-export function snapshot<T>(writer: Writer, work: () => T): T {
-  if (writer.inTransaction) return work();
-  writer.control('BEGIN');
-  try {
-    return work();
-  } finally {
-    if (writer.connection.open && writer.connection.inTransaction) writer.runControl('END');
   }
 }
 

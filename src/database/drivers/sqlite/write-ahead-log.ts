@@ -38,10 +38,7 @@ export class WriteAheadLog {
     this.#options = options;
   }
 
-  /**
-   * Moves the log into the file and cuts it to nothing. Waits for readers and writers for at most `patienceMs`, and lets
-   * writers have their turn meanwhile.
-   */
+  /** Moves the log into the file and cuts it to nothing. Waits for others for at most `patienceMs`; writers have their turn. */
   empty(
     patienceMs: number,
     isEnough = ({ complete }: CheckpointResult): boolean => complete,

@@ -16,8 +16,8 @@ const CONTENTION_MS = 1000;
 const STATEMENTS = 1000;
 
 /**
- * The connection that writes, and the readers beside it: when a statement waits for the lock, what an error of it means, when
- * the log is moved, and when everything is closed because the disk may not have what was written.
+ * The connection that writes, and the readers beside it: decides when a statement waits for the lock, what an error of it means,
+ * when the log is moved, and when everything is closed because the disk may not have what was written.
  */
 export class Writer {
   readonly connection: Connection;
@@ -68,11 +68,7 @@ export class Writer {
     this.assertOpen();
   }
 
-  /**
-   * After `work` threw. Outside a transaction BUSY means that nothing happened yet, so it waits for its turn.
-   *
-   * @param sql as of `failed`.
-   */
+  /** After `work` threw. Outside a transaction BUSY means that nothing happened yet, so it waits for its turn. */
   again<T>(error: unknown, work: () => T, sql: string | null = null): T {
     if (this.inTransaction || !isBusy(error)) throw this.failed(error, sql);
     try {
@@ -113,11 +109,7 @@ export class Writer {
     );
   }
 
-  /**
-   * After a statement that writes.
-   *
-   * @throws if it has ended the transaction that it was in: what follows would be stored by itself.
-   */
+  /** After a statement that writes. @throws if it has ended its transaction: what follows would be stored by itself. */
   written(): void {
     if (this.connection.inTransaction) return;
     this.assertUsable();
@@ -154,10 +146,7 @@ export class Writer {
     return sql === 'COMMIT' || (this.transaction === null && !/^\s*PRAGMA\b/i.test(sql));
   }
 
-  /**
-   * Closes every connection, after the log was moved into the file as far as readers of other connections allow within a
-   * tenth of a second. A stream that is still read from gets CLOSED.
-   */
+  /** Moves the log into the file, as far as others allow within a tenth of a second, and closes every connection. */
   close(): void {
     if (!this.connection.open) return;
     if (this.inTransaction) {
@@ -168,10 +157,7 @@ export class Writer {
     this.#closeAll();
   }
 
-  /**
-   * Closes this connection too if `error`, of another connection to the same file, says that the disk may not have what was
-   * written: then nothing must be written any more, and every later use says why.
-   */
+  /** If the disk may not have what another connection wrote, nothing must be written any more; every later use says why. */
   closeIfUnsafe(error: unknown): void {
     if (!(error instanceof ProxyVaultError) || !this.connection.open) return;
     if (error.details.inDoubt === true || isFailedSync(error.cause)) this.#closeAfter(error);
