@@ -7,14 +7,12 @@ import type { ProxyVaultError } from '../../errors.ts';
  * To add an engine, write a folder beside sqlite/:
  *
  * 1. `errors.ts` turns the engine's errors into ours: by the engine's code, never by message text, and without the value of a
- *    parameter in a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing
- *    happened yet, so that the caller may repeat its work.
+ *    parameter in a message. BUSY has `details.waitedMs` if nothing happened yet, so that the caller may repeat its work.
  * 2. {@link Driver}: `first`, `one`, `all` and `run`. Check the type of each parameter before the engine sees it, and turn
  *    named parameters into the engine's own form once for each SQL text.
  * 3. `transaction` and `sequence`. `OpenTransaction` (transaction.ts) keeps account of scopes, and of a transaction that the
- *    engine has ended. A driver with many connections notes whose generator it resumes: a statement belongs to the
- *    transaction between two of whose steps it is issued. If two transactions are in each other's way, play the steps of one
- *    again from the beginning; never repeat a commit whose outcome is unknown.
+ *    engine has ended. A driver with many connections notes whose generator it resumes. If two transactions are in each
+ *    other's way, play the steps of one again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
  * 5. {@link Engine}: first `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
  *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
@@ -212,5 +210,5 @@ export interface Session<M extends Mode> {
   readonly assertMayHoldCredentials?: (() => void) | undefined;
 }
 
-/** The current time in milliseconds since the Unix epoch. Tests inject one. */
+/** The current time in milliseconds since the Unix epoch. */
 export type Clock = () => number;

@@ -14,11 +14,7 @@ const TOKEN =
 const INSIGNIFICANT = /^(?:--|\/\*|\s)/;
 const UNTERMINATED = /^(?:\/\*|['"`[])$/;
 
-/**
- * Splits a script at the semicolons that end a statement: not those in strings, comments or trigger bodies.
- *
- * @throws MIGRATION_INVALID for a string, quoted name or comment that does not end.
- */
+/** Splits a script where a statement ends. @throws MIGRATION_INVALID for a string, quoted name or comment that does not end. */
 export function splitStatements(script: string, at: { file: string; firstLine: number }): SqlStatement[] {
   const statements: SqlStatement[] = [];
   let line = at.firstLine;

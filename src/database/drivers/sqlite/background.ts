@@ -57,10 +57,7 @@ export class Background {
     return this.#closing;
   }
 
-  /**
-   * After `close()`: blocks until every thread has closed the file, but not for longer than this; says whether they have.
-   * A thread in the middle of a long step, such as a scan without a row, cannot be interrupted.
-   */
+  /** After `close()`: blocks for at most this long; says whether every thread has closed the file. A long step may take longer. */
   waitUntilClosed(timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
     return this.#threads.every((thread) => thread.waitUntilClosed(deadline - performance.now()));

@@ -48,11 +48,7 @@ export function assertTarget(source: string, target: string, overwrite: boolean)
   return realpathSync(target);
 }
 
-/**
- * Locks an older backup that is to be replaced. An empty file needs no lock.
- *
- * @throws CONFLICT if the file is not a backup of ours, or is open somewhere. It was not changed.
- */
+/** Locks an older backup, which is to be replaced; an empty file needs no lock. @throws CONFLICT if it is not ours or is in use. */
 export async function lockTarget(target: string): Promise<Connection | null> {
   // Before it is opened, because that would move a log into the file.
   if (companionsOf(target).length > 0) throw refused('CONFLICT', target, POOL);

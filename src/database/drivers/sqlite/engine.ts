@@ -53,11 +53,7 @@ export class SqliteEngine implements Engine<'sync'> {
     };
   }
 
-  /**
-   * Opens a file, or creates it, unless something about it or beside it is dangerous.
-   *
-   * @throws CANNOT_OPEN, NOT_A_DATABASE, CORRUPT: nothing was changed.
-   */
+  /** Opens a file, or creates it. @throws CANNOT_OPEN, NOT_A_DATABASE, CORRUPT as {@link prepareFile}: nothing was changed. */
   static open(options: SqliteEngineOptions): SqliteEngine {
     if (options.path !== ':memory:') prepareFile(options.path, options.readonly);
     return new SqliteEngine(options);

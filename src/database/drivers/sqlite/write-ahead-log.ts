@@ -58,7 +58,10 @@ export class WriteAheadLog {
    */
   settle(): void {
     try {
-      this.empty(ASKED_WAIT_MS, isMoved);
+      this.empty(
+        ASKED_WAIT_MS,
+        ({ complete, walPages, movedPages }) => complete || (walPages > 0 && movedPages === walPages),
+      );
     } catch (error) {
       ignoreEngine(error);
     }
@@ -110,10 +113,6 @@ export class WriteAheadLog {
       this.#connection.pragma('busy_timeout = 0');
     }
   }
-}
-
-function isMoved({ complete, walPages, movedPages }: CheckpointResult): boolean {
-  return complete || (walPages > 0 && movedPages === walPages);
 }
 
 /** For a file that no connection of ours has open any more: as `settle`, and the last one to close removes the log. */
