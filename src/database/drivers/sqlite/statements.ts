@@ -1,10 +1,9 @@
 import { isUint8Array } from 'node:util/types';
+import type { Statement } from 'better-sqlite3';
 
 import { invalidInput } from '../../../model/validation.ts';
 import type { Params } from '../driver.ts';
 import type { Connection } from './connection.ts';
-
-type Statement = ReturnType<Connection['prepare']>;
 
 export interface Prepared {
   statement: Statement;

@@ -104,7 +104,7 @@ export class Writer {
   runControl(sql: string): void {
     this.#log?.(sql);
     this.attempt(
-      () => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).statement.run({}),
+      () => (this.#controls.find(sql) ?? this.#controls.prepare(sql)).statement.run(),
       sql === 'COMMIT' ? sql : null,
     );
   }
@@ -112,7 +112,7 @@ export class Writer {
   /** After a statement that writes. @throws if it has ended its transaction: what follows would be stored by itself. */
   written(): void {
     if (this.connection.inTransaction) return;
-    this.assertUsable();
+    if (this.transaction !== null) this.assertUsable();
     this.committed();
   }
 
