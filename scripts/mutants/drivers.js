@@ -201,7 +201,6 @@ export default {
       'a long transaction continues although it is not wanted',
       '        await turn;\n        assertWanted();',
       '        await turn;',
-      'It is asked again before the commit: only time is lost.',
     ),
     fault(
       'transactions',
