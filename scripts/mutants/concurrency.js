@@ -174,28 +174,28 @@ export default {
 
     // Transactions and waiting.
     {
-      file: 'src/database/drivers/sqlite/driver.ts',
+      file: 'src/database/drivers/sqlite/transactions.ts',
       what: 'a transaction takes the lock at its first write',
-      from: "(['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']] as const)",
-      to: "(['BEGIN', 'COMMIT', ['ROLLBACK']] as const)",
+      from: "= ['BEGIN IMMEDIATE', 'COMMIT', ['ROLLBACK']]",
+      to: "= ['BEGIN', 'COMMIT', ['ROLLBACK']]",
     },
     {
       file: 'src/database/drivers/sqlite/transactions.ts',
       what: 'a long transaction takes the lock at its first write',
-      from: "      this.control('BEGIN IMMEDIATE');",
-      to: "      this.control('BEGIN');",
-    },
-    {
-      file: 'src/database/drivers/sqlite/transactions.ts',
-      what: 'a snapshot does not begin',
-      from: "    this.control('BEGIN');\n",
-      to: '',
+      from: "    writer.control('BEGIN IMMEDIATE');",
+      to: "    writer.control('BEGIN');",
     },
     {
       file: 'src/database/drivers/sqlite/driver.ts',
+      what: 'a snapshot does not begin',
+      from: "    this.#writer.control('BEGIN');\n",
+      to: '',
+    },
+    {
+      file: 'src/database/drivers/sqlite/transactions.ts',
       what: 'a long transaction that cannot have the lock at once fails',
-      from: 'await patiently(() => {\n      slicing.assertWanted();',
-      to: 'await Promise.resolve().then(() => {\n      slicing.assertWanted();',
+      from: 'await patiently(() => {\n    assertWanted();',
+      to: 'await Promise.resolve().then(() => {\n    assertWanted();',
     },
     {
       file: 'src/database/patience.ts',

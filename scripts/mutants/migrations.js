@@ -183,16 +183,16 @@ export default {
       to: '    yield* work(lines);',
     },
     {
-      file: RUNNER,
+      file: 'src/database/drivers/sqlite/engine.ts',
       what: 'rows that refer to nothing are left after a migration',
-      from: '        this.#assertForeignKeys();\n',
-      to: '',
+      from: 'if (broken.length === 0) return result;',
+      to: 'if (broken.length >= 0) return result;',
     },
     {
-      file: RUNNER,
+      file: 'src/database/drivers/sqlite/engine.ts',
       what: 'one broken reference is allowed',
-      from: 'if (broken.length > 0) {',
-      to: 'if (broken.length > 1) {',
+      from: 'if (broken.length === 0) return result;',
+      to: 'if (broken.length <= 1) return result;',
     },
     {
       file: 'src/database/migrations/runner.ts',

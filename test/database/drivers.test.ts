@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isFailedSync, translate } from '../../src/database/drivers/sqlite/errors.ts';
+import { closedError, isFailedSync, translate } from '../../src/database/drivers/sqlite/errors.ts';
 import { ProxyVaultError } from '../../src/errors.ts';
 
 const engineError = (code: string): Error => Object.assign(new Error(`engine says ${code}`), { code });
@@ -29,23 +29,19 @@ describe('translate', () => {
   ];
   it.each(cases)('%s is %s, with the engine\u2019s error as its cause', (engine, ours) => {
     const cause = engineError(engine);
-    const error = translate(cause, { open: true, path: '/pool.db' });
+    const error = translate(cause, { path: '/pool.db' });
     expect(error).toMatchObject({ code: ours, cause, details: { sqlite: engine } });
   });
 
   it('leaves our own errors alone, takes misuse for bad input, and a closed connection for CLOSED', () => {
     const own = new ProxyVaultError('NOT_FOUND');
-    expect(translate(own, { open: true, path: 'p' })).toBe(own);
-    expect(translate(new TypeError('Missing named parameter "x"'), { open: true, path: 'p' }).code).toBe(
-      'INVALID_INPUT',
-    );
-    expect(
-      translate(new TypeError('The database connection is not open'), { open: false, path: 'p' }).code,
-    ).toBe('CLOSED');
+    expect(translate(own, { path: 'p' })).toBe(own);
+    expect(translate(new TypeError('Missing named parameter "x"'), { path: 'p' }).code).toBe('INVALID_INPUT');
+    expect(closedError('p').code).toBe('CLOSED');
   });
 
   it('takes an error of the operating system or of a thread for what it is, not for bad input', () => {
-    const context = { open: true, path: '/pool.db' };
+    const context = { path: '/pool.db' };
     const system = Object.assign(new Error('EMFILE: too many open files'), {
       code: 'EMFILE',
       syscall: 'open',

@@ -162,7 +162,7 @@ export class AsyncDriver implements Driver<'async'> {
 
   afterTransaction(work: () => unknown): void {
     if (this.#frame === null) void runQuietly(work);
-    else this.#frame.transaction.open.followUpWith(work);
+    else this.#frame.transaction.open.followUps.add(work);
   }
 
   /**
@@ -263,7 +263,7 @@ export class AsyncDriver implements Driver<'async'> {
     const { transaction } = parent;
     const { open } = transaction;
     this.#assertInnermost(parent);
-    const name = `nested_${open.depth}`;
+    const name = `nested_${open.scope.depth}`;
     open.enter();
     try {
       await this.#control(transaction, `SAVEPOINT ${name}`);
@@ -271,7 +271,7 @@ export class AsyncDriver implements Driver<'async'> {
       await this.#control(transaction, `RELEASE ${name}`);
       return result;
     } catch (error) {
-      open.undo();
+      open.scope.undo();
       if (open.cause === null) await this.#control(transaction, `ROLLBACK TO ${name}; RELEASE ${name}`);
       throw error;
     } finally {

@@ -42,14 +42,14 @@ export class Transaction {
 
   /** @throws INVALID_INPUT if a nested transaction is still open. */
   commit(): void {
-    if (this.open.depth > 0) this.open.lose(parentError());
+    if (this.open.scope.depth > 0) this.open.lose(parentError());
     this.control('COMMIT');
     this.#hasEnded = true;
   }
 
   rollBack(): void {
     this.#hasEnded = true;
-    this.open.undo();
+    this.open.scope.undo();
     if (this.engine.driver.inTransaction) this.engine.script('ROLLBACK');
   }
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { SqliteEngine, type SqliteEngineOptions } from '../../src/database/drivers/sqlite/engine.ts';
+import type { SqliteEngineOptions } from '../../src/database/drivers/sqlite/connection-options.ts';
+import { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 
 /** Connections that are taken one at a time, at most `most` of them; whoever finds none waits for its turn. */
 export class ConnectionPool {

@@ -7,14 +7,12 @@ import type { ProxyVaultError } from '../../errors.ts';
  * To add an engine, write a folder beside sqlite/:
  *
  * 1. `errors.ts` turns the engine's errors into ours: by the engine's code, never by message text, and without the value of a
- *    parameter in a message. Nobody outside the folder knows the engine's codes. BUSY has `details.waitedMs` if nothing
- *    happened yet, so that the caller may repeat its work.
+ *    parameter in a message. BUSY has `details.waitedMs` if nothing happened yet, so that the caller may repeat its work.
  * 2. {@link Driver}: `first`, `one`, `all` and `run`. Check the type of each parameter before the engine sees it, and turn
  *    named parameters into the engine's own form once for each SQL text.
  * 3. `transaction` and `sequence`. `OpenTransaction` (transaction.ts) keeps account of scopes, and of a transaction that the
- *    engine has ended. A driver with many connections notes whose generator it resumes: a statement belongs to the
- *    transaction between two of whose steps it is issued. If two transactions are in each other's way, play the steps of one
- *    again from the beginning; never repeat a commit whose outcome is unknown.
+ *    engine has ended. A driver with many connections notes whose generator it resumes. If two transactions are in each
+ *    other's way, play the steps of one again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
  * 5. {@link Engine}: first `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
  *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
@@ -36,13 +34,10 @@ export type Params = Readonly<Record<string, SqlValue>>;
 /** A result row, by column name. */
 export type Row = Record<string, SqlValue>;
 
-/**
- * The body of a compound transaction: a generator that yields the result of each statement and is given
- * back its value (awaited first, in async mode).
- */
+/** The body of a transaction: it yields the result of each statement, and is given back its value (awaited in async mode). */
 export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>;
 
-/** Runs one statement of some steps and gives its value: `const row = yield* step(db.first(…))`. */
+/** One statement of some steps, and its value: `const row = yield* step(db.first(…))`. */
 export function* step<M extends Mode, T>(result: Result<M, T>): Steps<M, T> {
   return (yield result) as T;
 }
@@ -52,7 +47,7 @@ export async function settled<M extends Mode, T>(result: Result<M, T>): Promise<
   return await (result as T | Promise<T>);
 }
 
-/** Rows as they come: in sync mode an iterator, in async mode an async one. */
+/** Rows as they come. */
 export type Stream<M extends Mode, T> = M extends 'sync' ? IterableIterator<T> : AsyncIterableIterator<T>;
 
 /** A transaction, or a savepoint in one, to which the statements belong that are issued now. */
@@ -78,16 +73,15 @@ export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 
  * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. A parameter that is
  * no {@link SqlValue} is INVALID_INPUT. In async mode every method rejects, and never throws before its promise exists.
  *
- * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on
- * a full disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then
- * on every statement of the transaction throws, in whichever method, and the outermost `transaction` throws the first
- * cause, even if its steps return normally. COMMIT, END and ROLLBACK in a statement of the caller are not run, and
- * have the same effect. An error that ends only its statement, such as CONSTRAINT, leaves the transaction as it is.
- * `transaction.ts` keeps account of this for every driver; test/database/drivers/conformance.ts tests it.
+ * A transaction that throws has stored nothing. An engine may roll a whole transaction back by itself, as SQLite does on a full
+ * disk, an I/O error or a trigger's RAISE(ROLLBACK), and the caller may catch that error at any depth. From then on every
+ * statement of the transaction throws, and the outermost `transaction` throws the first cause, even if its steps return normally.
+ * COMMIT, END and ROLLBACK in a statement of the caller are not run, and have the same effect. An error that ends only its
+ * statement, such as CONSTRAINT, leaves the transaction as it is.
  *
- * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself,
- * and never after an `await`. Statements that one step issues together run in their order. While
- * a nested transaction is open, a statement of the steps around it is INVALID_INPUT, since it would be undone with the nested one.
+ * A statement belongs to the transaction between two of whose steps it is issued: call the driver in the generator itself, never
+ * after an `await`. Statements that one step issues together run in their order. While a nested transaction is open, a statement
+ * of the steps around it is INVALID_INPUT, since it would be undone with the nested one.
  */
 export interface Driver<M extends Mode> {
   readonly mode: M;
@@ -111,9 +105,9 @@ export interface Driver<M extends Mode> {
   /** Runs a statement; gives what `map` makes of the number of rows that it changed. */
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
   /**
-   * One write transaction over all steps; nests by savepoint; rolls back on a throw. An engine with several writers may find
-   * that two transactions are in each other's way: then nothing is stored, and it plays the steps again from the beginning, also
-   * if they have caught the error; after some plays it gives up with BUSY. So steps must not change anything but the database.
+   * One write transaction over all steps; nests by savepoint; rolls back on a throw. If two transactions are in each other's way,
+   * an engine with several writers stores nothing and plays the steps again from the beginning, also if they have caught the
+   * error; after some plays it gives up with BUSY. So steps must not change anything but the database.
    */
   transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
   /** Runs steps without a transaction of their own; inside a transaction they are part of it. */
@@ -125,21 +119,20 @@ export interface Driver<M extends Mode> {
    */
   lock(name: LockName, mode?: 'exclusive' | 'shared'): Result<M, void>;
   /**
-   * Has `work` run when the outermost transaction that is open has ended, committed or rolled back; at once if none is open. What
-   * each play of its steps gave runs after the last.
-   * It is run once, however often it is given; in async mode a promise of it is awaited. A typed error of it is ignored: what
-   * the transaction ended with counts.
+   * Runs `work` once, however often it is given, after the outermost transaction (at once outside of one), committed or rolled
+   * back; if its steps were played again, after the last play. In async mode its promise is awaited. A typed error of it is
+   * ignored: what the transaction ended with counts.
    */
   afterTransaction(work: () => unknown): void;
   /**
-   * Streams rows from a read connection of its own, so that writes can happen meanwhile; leaves rows out as `all` does. A
-   * stream holds nothing before its first `next()`, and nothing after its end, a throw or `return()`. In a transaction it sees
-   * what that has written, and must be read before it ends.
+   * Streams rows from a read connection of its own while others write; leaves rows out as `all` does. A stream holds nothing before
+   * its first `next()`, and nothing after its end, a throw or `return()`. In a transaction it sees what that has written, and
+   * must be read before it ends.
    */
   iterate<T>(sql: string, params: Params, map: (row: Row) => T | undefined): Stream<M, T>;
 }
 
-/** One table, index, trigger or view. */
+/** A table, index, trigger or view. */
 export interface SchemaObject {
   type: string;
   name: string;
@@ -156,22 +149,17 @@ export interface CheckpointResult {
 
 /** Reads that hold up neither the event loop nor a writer. What an open transaction has written, they do not see. */
 export interface BackgroundReads {
-  /**
-   * All rows of a query.
-   *
-   * @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted.
-   */
+  /** All rows of a query. @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted. */
   all(sql: string, params?: Params, options?: { signal?: AbortSignal }): Promise<Row[]>;
 }
 
-/** What an engine finds wrong with its own data; both lists are empty if nothing is. */
+/** What an engine finds wrong with its own data. */
 export interface Damage {
   problems: string[];
   /** Rows that refer to a row that is not there. */
   brokenReferences: { table: string; rowid: number | null; parent: string }[];
 }
 
-/** How large a database is. */
 export interface Sizes {
   /** The version of the engine. */
   version: string;
@@ -222,5 +210,5 @@ export interface Session<M extends Mode> {
   readonly assertMayHoldCredentials?: (() => void) | undefined;
 }
 
-/** The current time in milliseconds since the Unix epoch. Tests inject one. */
+/** The current time in milliseconds since the Unix epoch. */
 export type Clock = () => number;

@@ -1,6 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
 
-/** One SQL statement of a script. */
 export interface SqlStatement {
   sql: string;
   /** The line of the script it begins on, from 1. */
@@ -15,11 +14,7 @@ const TOKEN =
 const INSIGNIFICANT = /^(?:--|\/\*|\s)/;
 const UNTERMINATED = /^(?:\/\*|['"`[])$/;
 
-/**
- * Splits a script at the semicolons that end a statement: not those in strings, comments or trigger bodies.
- *
- * @throws MIGRATION_INVALID for a string, quoted name or comment that does not end.
- */
+/** Splits a script where a statement ends. @throws MIGRATION_INVALID for a string, quoted name or comment that does not end. */
 export function splitStatements(script: string, at: { file: string; firstLine: number }): SqlStatement[] {
   const statements: SqlStatement[] = [];
   let line = at.firstLine;
@@ -37,13 +32,8 @@ export function splitStatements(script: string, at: { file: string; firstLine: n
 
   for (const [token] of script.matchAll(TOKEN)) {
     if (UNTERMINATED.test(token)) {
-      throw new ProxyVaultError(
-        'MIGRATION_INVALID',
-        `${at.file}:${line}: ${token} is opened here and never closed.`,
-        {
-          details: { file: at.file, line },
-        },
-      );
+      const message = `${at.file}:${line}: ${token} is opened here and never closed.`;
+      throw new ProxyVaultError('MIGRATION_INVALID', message, { details: { file: at.file, line } });
     }
     if (INSIGNIFICANT.test(token)) {
       // What stands before a statement does not belong to it.

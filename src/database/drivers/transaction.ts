@@ -3,13 +3,24 @@ import { invalidInput } from '../../model/validation.ts';
 import type { Scope } from './driver.ts';
 import { splitStatements } from './split-script.ts';
 
+/** How a long transaction lets the event loop have its turns. */
+export interface Slicing {
+  /** A promise to wait for, or null to continue at once. */
+  pause: () => Promise<void> | null;
+  /** Throws if the transaction must not continue; asked while it waits for the lock, after each pause, and before it commits. */
+  assertWanted: () => void;
+}
+
 /** A savepoint, or the transaction around all of them. */
 class OpenScope implements Scope {
   readonly parent: OpenScope | null;
+  /** How many savepoints it is in. */
+  readonly depth: number;
   #isUndone = false;
 
   constructor(parent: OpenScope | null) {
     this.parent = parent;
+    this.depth = parent === null ? 0 : parent.depth + 1;
   }
 
   get isUndone(): boolean {
@@ -20,6 +31,7 @@ class OpenScope implements Scope {
     return this.parent?.transaction ?? this;
   }
 
+  /** What was done in it is being rolled back. */
   undo(): void {
     this.#isUndone = true;
   }
@@ -32,42 +44,20 @@ class OpenScope implements Scope {
  * {@link assertAlive} before each statement, and calls {@link lose} when the engine has left the transaction.
  */
 export class OpenTransaction {
+  /** What the driver does when the transaction has ended; each may throw. */
+  readonly followUps = new Set<() => unknown>();
   readonly #isInside: boolean;
-  readonly #followUps = new Set<() => unknown>();
   #scope = new OpenScope(null);
-  #depth = 0;
   #cause: ProxyVaultError | null = null;
 
-  /** @param isInside whether the caller has begun one by hand, of which this is only a savepoint: RELEASE could end it. */
+  /** @param isInside whether it is only a savepoint in a transaction that the caller has begun by hand: RELEASE could end it. */
   constructor(isInside = false) {
     this.#isInside = isInside;
   }
 
   /** The innermost savepoint that is open, or the transaction itself. */
-  get scope(): Scope {
+  get scope(): OpenScope {
     return this.#scope;
-  }
-
-  /** How many savepoints are open inside it. */
-  get depth(): number {
-    return this.#depth;
-  }
-
-  /** A savepoint was begun. */
-  enter(): void {
-    this.#scope = new OpenScope(this.#scope);
-    this.#depth++;
-  }
-
-  /** The innermost savepoint has ended. */
-  leave(): void {
-    if (this.#scope.parent) this.#scope = this.#scope.parent;
-    this.#depth--;
-  }
-
-  /** What was done in the innermost scope is being rolled back. */
-  undo(): void {
-    this.#scope.undo();
   }
 
   /** Why the transaction is lost: what the outermost `transaction` must throw. Null while it can still be committed. */
@@ -75,17 +65,17 @@ export class OpenTransaction {
     return this.#cause;
   }
 
-  /** Has `work` run after this transaction, once however often it is given. */
-  followUpWith(work: () => unknown): void {
-    this.#followUps.add(work);
+  /** A savepoint was begun. */
+  enter(): void {
+    this.#scope = new OpenScope(this.#scope);
   }
 
-  /** For the driver, when the transaction has ended: what is to be done then, each of which may throw. */
-  get followUps(): Iterable<() => unknown> {
-    return this.#followUps;
+  /** The innermost savepoint has ended. */
+  leave(): void {
+    this.#scope = this.#scope.parent ?? this.#scope;
   }
 
-  /** Nothing of this transaction is stored any more. The first cause counts. */
+  /** Nothing of it is stored any more. The first cause counts. */
   lose(cause: ProxyVaultError): void {
     this.#cause ??= cause;
   }
@@ -121,20 +111,16 @@ export class OpenTransaction {
 export function endsTransaction(script: string): boolean {
   // Most scripts have none of these words, and need not be split.
   if (!/\b(?:COMMIT|END|ROLLBACK)\b/i.test(script)) return false;
-  return statementsOf(script).some(
-    ({ keyword, sql }) =>
-      keyword === 'COMMIT' ||
-      keyword === 'END' ||
-      (keyword === 'ROLLBACK' && !/^ROLLBACK(?:\s+TRANSACTION)?\s+TO\b/i.test(sql)),
-  );
-}
-
-function statementsOf(script: string): { keyword: string; sql: string }[] {
   try {
     // SQLite takes a comment that is still open at the end, and runs what is before it.
-    return splitStatements(`${script}*/`, { file: 'script', firstLine: 1 });
+    return splitStatements(`${script}*/`, { file: 'script', firstLine: 1 }).some(
+      ({ keyword, sql }) =>
+        keyword === 'COMMIT' ||
+        keyword === 'END' ||
+        (keyword === 'ROLLBACK' && !/^ROLLBACK(?:\s+TRANSACTION)?\s+TO\b/i.test(sql)),
+    );
   } catch {
-    // It would also run what is before a string that is still open.
-    return [{ keyword: 'END', sql: script }];
+    // It also runs what is before a string that is still open.
+    return true;
   }
 }

@@ -175,6 +175,13 @@ describe('an I/O error', () => {
     expect(all(openNumbers(db.path))).toEqual([1]);
   });
 
+  it('of the look at the log after a commit is not thrown: the commit counts', () => {
+    const db = openNumbers();
+    failStatements(/wal_checkpoint/, 'SQLITE_IOERR_READ');
+    for (let n = 1; n <= 8; n++) expect(add(db, n)).toBe(1);
+    expect(all(db)).toHaveLength(8);
+  });
+
   it('of a failed fsync in a checkpoint closes the database', () => {
     const db = openNumbers();
     const pragma = Database.prototype.pragma;

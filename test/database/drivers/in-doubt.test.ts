@@ -111,6 +111,16 @@ describe('an I/O error at COMMIT', () => {
     expect(db.open).toBe(false);
   });
 
+  it('is in doubt also for a COMMIT that the caller runs by hand', () => {
+    const db = openNumbers();
+    db.driver.run('BEGIN IMMEDIATE', {});
+    add(db, 1);
+    inject(/^COMMIT$/, 'SQLITE_IOERR_FSYNC');
+    const commit = (): number => db.driver.run('COMMIT', {});
+    expect(thrownBy(commit)).toMatchObject({ code: 'IO', details: { inDoubt: true } });
+    expect(db.open).toBe(false);
+  });
+
   it.each([
     ['SQLITE_BUSY', 'BUSY'],
     ['SQLITE_FULL', 'DISK_FULL'],

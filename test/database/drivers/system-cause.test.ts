@@ -93,7 +93,7 @@ it('what SQLite throws says the cause that the system has, and keeps SQLite’s 
   const full = (call: string): Answer | null => (call === 'write' ? 'EDQUOT' : null);
   let error: unknown;
   await failing(dirname(path), full, () => {
-    error = translate(thrown, { open: true, path });
+    error = translate(thrown, { path });
   });
   expect(error).toMatchObject({
     code: 'DISK_FULL',
@@ -103,8 +103,8 @@ it('what SQLite throws says the cause that the system has, and keeps SQLite’s 
   });
   const tooMany = (call: string): Answer | null => (call === 'open' ? 'EMFILE' : null);
   await failing(dirname(devNull), tooMany, () => {
-    error = translate(new Error('a thread cannot start'), { open: true, path });
+    error = translate(new Error('a thread cannot start'), { path });
   });
   expect(error).toMatchObject({ code: 'CANNOT_OPEN', message: expect.stringContaining('ulimit -n') });
-  expect(translate(thrown, { open: true, path })).toMatchObject({ code: 'IO' });
+  expect(translate(thrown, { path })).toMatchObject({ code: 'IO' });
 });

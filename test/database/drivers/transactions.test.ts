@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import Database from 'better-sqlite3';
+import { describe, expect, it, vi } from 'vitest';
 import { openDatabase, openMigrated, thrownBy } from '../../support/temporary.ts';
 
 describe('what only the SQLite driver has', () => {
@@ -80,6 +81,27 @@ describe('what only the SQLite driver has', () => {
     driver.atomically(() => driver.run('INSERT INTO numbers VALUES (2)', {}));
     driver.exec('COMMIT');
     expect(driver.all('SELECT n FROM numbers', {}, (row) => row.n)).toEqual([2]);
+  });
+
+  it('a transaction that has ended unnoticed is lost, before a savepoint begins another one', () => {
+    const prepared = vi.spyOn(Database.prototype, 'prepare');
+    const { driver } = openDatabase();
+    driver.exec('CREATE TABLE numbers (n INTEGER)');
+    const add = (): number => driver.run('INSERT INTO numbers VALUES (1)', {});
+    add();
+    const connection = prepared.mock.contexts.at(-1) as Database.Database;
+    vi.restoreAllMocks();
+    for (const go of [() => undefined, add, () => driver.atomically(() => undefined)]) {
+      const work = (): unknown => {
+        connection.exec('ROLLBACK');
+        return go();
+      };
+      expect(thrownBy(() => driver.atomically(work))).toMatchObject({
+        code: 'SQL',
+        message: expect.stringContaining('ended before its function returned'),
+      });
+      expect(driver.inTransaction).toBe(false);
+    }
   });
 
   it('cannot be closed in a transaction that is lost, and says so', () => {

@@ -4,34 +4,24 @@ import { Worker } from 'node:worker_threads';
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
-import type { SqlLogger } from './connection-options.ts';
+import type { SqliteEngineOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
-import { assertParameters } from './parameters.ts';
+import { assertParameters } from './statements.ts';
 
-export interface BackgroundOptions {
-  /** An absolute path; a database in memory has no background. */
-  path: string;
-  busyTimeoutMs: number;
-  /** At most this many worker threads, started as they are needed. */
-  workers: number;
-  log: SqlLogger | null;
-}
+type BackgroundOptions = Pick<SqliteEngineOptions, 'path' | 'busyTimeoutMs' | 'backgroundWorkers' | 'log'>;
 
 /** What the worker says; see background.worker.js. */
 type Answer = { id: number } & (
-  | { type: 'columns'; columns: string[] }
-  | { type: 'rows'; rows: SqlValue[][]; done: boolean }
+  | { type: 'rows'; columns: string[]; rows: SqlValue[][]; done: boolean }
   | { type: 'error'; name: string; code: string | undefined; message: string }
 );
 
-interface Query {
+interface Query extends PromiseWithResolvers<Row[]> {
   type: 'query' | 'checkpoint';
   sql: string;
   params: Params;
   signal: AbortSignal | undefined;
-  onRow: (row: Row) => void;
-  resolve: () => void;
-  reject: (error: unknown) => void;
+  rows: Row[];
 }
 
 /**
@@ -50,40 +40,35 @@ export class Background {
 
   /** All rows of a query. @throws as BackgroundReads. */
   async all(sql: string, params: Params = {}, signal?: AbortSignal): Promise<Row[]> {
-    const rows: Row[] = [];
     assertParameters(params);
     signal?.throwIfAborted();
     this.#options.log?.(sql);
-    await this.#ask({ type: 'query', sql, params, signal, onRow: (row) => rows.push(row) });
-    return rows;
+    return this.#ask('query', sql, params, signal);
   }
 
   /** Moves a large write-ahead log into the file and empties it, as far as others allow. @throws CLOSED, DISK_FULL, IO. */
-  checkpoint(): Promise<void> {
-    return this.#ask({ type: 'checkpoint', sql: '', params: {}, signal: undefined, onRow: () => {} });
+  async checkpoint(): Promise<void> {
+    await this.#ask('checkpoint', '', {}, undefined);
   }
 
-  /** Refuses what waits, lets each worker finish its step, and resolves when all threads have ended. */
+  /** Rejects what waits, lets each worker finish its step, and resolves when all threads have ended. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /**
-   * After `close()`: blocks until every thread has closed the file, but not for longer than this; says whether they have.
-   * A thread in the middle of a long step, such as a scan without a row, cannot be interrupted.
-   */
+  /** After `close()`: blocks for at most this long; says whether every thread has closed the file. A long step may take longer. */
   waitUntilClosed(timeoutMs: number): boolean {
     const deadline = performance.now() + timeoutMs;
     return this.#threads.every((thread) => thread.waitUntilClosed(deadline - performance.now()));
   }
 
-  #ask(query: Omit<Query, 'resolve' | 'reject'>): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      if (this.#closing) throw closedError(this.#options.path);
-      this.#queue.push({ ...query, resolve, reject });
-      this.#dispatch();
-    });
+  async #ask(type: Query['type'], sql: string, params: Params, signal: Query['signal']): Promise<Row[]> {
+    if (this.#closing) throw closedError(this.#options.path);
+    const query = { type, sql, params, signal, rows: [], ...Promise.withResolvers<Row[]>() };
+    this.#queue.push(query);
+    this.#dispatch();
+    return query.promise;
   }
 
   async #close(): Promise<void> {
@@ -100,21 +85,17 @@ export class Background {
         thread.run(query);
       } catch (error) {
         // No thread can be started.
-        this.#queue.shift()?.reject(translate(error, { open: true, path: this.#options.path }));
+        this.#queue.shift()?.reject(translate(error, this.#options));
       }
     }
   }
 
   #start(): Thread | null {
-    if (this.#threads.length >= this.#options.workers) return null;
-    const thread = new Thread(
-      this.#options,
-      () => this.#dispatch(),
-      () => {
-        this.#threads.splice(this.#threads.indexOf(thread), 1);
-        this.#dispatch();
-      },
-    );
+    if (this.#threads.length >= this.#options.backgroundWorkers) return null;
+    const thread = new Thread(this.#options, (hasEnded) => {
+      if (hasEnded) this.#threads.splice(this.#threads.indexOf(thread), 1);
+      this.#dispatch();
+    });
     this.#threads.push(thread);
     return thread;
   }
@@ -125,18 +106,18 @@ class Thread {
   readonly #worker: Worker;
   readonly #path: string;
   readonly #ended: Promise<void>;
-  readonly #onIdle: () => void;
+  /** Told when the thread may take another query, and when it has ended. */
+  readonly #onFree: (hasEnded: boolean) => void;
   readonly #closed = new Int32Array(new SharedArrayBuffer(4));
   #query: Query | null = null;
   /** It was closed, or has failed, as one that could not open its files: somebody waits for its end. */
   #ending = false;
   #id = 0;
-  #columns: string[] = [];
   #removeAbortListener: (() => void) | null = null;
 
-  constructor({ path, busyTimeoutMs }: BackgroundOptions, onIdle: () => void, onEnd: () => void) {
+  constructor({ path, busyTimeoutMs }: BackgroundOptions, onFree: (hasEnded: boolean) => void) {
     this.#path = path;
-    this.#onIdle = onIdle;
+    this.#onFree = onFree;
     this.#worker = new Worker(source, {
       eval: true,
       // Options of the program, such as --input-type=module, would change what the source text is taken for.
@@ -149,11 +130,11 @@ class Thread {
     this.#worker.on('error', (error) => {
       // By itself, and queries may wait for its place.
       this.#end();
-      this.#settle(translate(error, { open: true, path }));
+      this.#settle(translate(error, { path }));
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
-        onEnd();
+        this.#onFree(true);
         this.#settle(closedError(path));
         resolve();
       });
@@ -165,20 +146,22 @@ class Thread {
   }
 
   run(query: Query): void {
+    const { type, sql, params, signal } = query;
     this.#query = query;
     this.#worker.ref();
-    if (query.signal) {
-      const { signal } = query;
-      const cancel = (): void => this.#abort(signal);
+    if (signal) {
+      const cancel = (): void => {
+        this.#query?.reject(signal.reason);
+        this.#worker.postMessage({ type: 'cancel', id: this.#id });
+      };
       signal.addEventListener('abort', cancel, { once: true });
       this.#removeAbortListener = () => signal.removeEventListener('abort', cancel);
     }
     try {
-      const { type, sql, params } = query;
       this.#worker.postMessage({ type, id: ++this.#id, sql, params });
     } catch (error) {
       // A parameter that cannot be sent to a thread, such as a function.
-      this.#settle(translate(error, { open: true, path: this.#path }));
+      this.#settle(translate(error, { path: this.#path }));
     }
   }
 
@@ -189,39 +172,29 @@ class Thread {
     return this.#ended;
   }
 
+  waitUntilClosed(timeoutMs: number): boolean {
+    Atomics.wait(this.#closed, 0, 0, Math.max(0, timeoutMs));
+    return Atomics.load(this.#closed, 0) === 1;
+  }
+
   /** The program must not exit before the thread has ended, though an answer may still come from it. */
   #end(): void {
     this.#ending = true;
     this.#worker.ref();
   }
 
-  waitUntilClosed(timeoutMs: number): boolean {
-    Atomics.wait(this.#closed, 0, 0, Math.max(0, timeoutMs));
-    return Atomics.load(this.#closed, 0) === 1;
-  }
-
-  #abort(signal: AbortSignal): void {
-    this.#query?.reject(signal.reason);
-    this.#worker.postMessage({ type: 'cancel', id: this.#id });
-  }
-
   #receive(answer: Answer): void {
-    const query = this.#query;
-    if (query === null || answer.id !== this.#id) return;
-    if (answer.type === 'columns') this.#columns = answer.columns;
-    else if (answer.type === 'error') this.#settle(this.#asError(answer));
-    else this.#take(query, answer.rows, answer.done);
-  }
-
-  #take(query: Query, rows: SqlValue[][], done: boolean): void {
-    for (const values of rows) query.onRow(toRow(this.#columns, values));
-    if (done) {
-      this.#settle(null);
+    const { id } = answer;
+    if (this.#query === null || id !== this.#id) return;
+    if (answer.type === 'error') {
+      const { name, code, message } = answer;
+      this.#settle(translate(Object.assign(new Error(message), { name, code }), { path: this.#path }));
       return;
     }
+    for (const values of answer.rows) this.#query.rows.push(toRow(answer.columns, values));
+    if (answer.done) this.#settle(null);
     // After the event loop has had its turn, so that a large result does not hold it.
-    const id = this.#id;
-    setImmediate(() => this.#worker.postMessage({ type: 'more', id }));
+    else setImmediate(() => this.#worker.postMessage({ type: 'more', id }));
   }
 
   #settle(error: ProxyVaultError | null): void {
@@ -232,20 +205,8 @@ class Thread {
     this.#removeAbortListener = null;
     if (!this.#ending) this.#worker.unref();
     if (error) query.reject(error);
-    else query.resolve();
-    this.#onIdle();
-  }
-
-  #asError({
-    name,
-    code,
-    message,
-  }: {
-    name: string;
-    code: string | undefined;
-    message: string;
-  }): ProxyVaultError {
-    return translate(Object.assign(new Error(message), { name, code }), { open: true, path: this.#path });
+    else query.resolve(query.rows);
+    this.#onFree(false);
   }
 }
 

@@ -13,6 +13,7 @@ const connection = new Database(workerData.path, {
 // Tells the main thread that the file is closed, even while that thread is blocked.
 const ended = new Int32Array(workerData.ended);
 let rows = null;
+let columns = [];
 // Of the query under way: an answer that crosses a cancellation is told from one to the next query.
 let id = 0;
 
@@ -28,7 +29,11 @@ function sendChunk() {
     chunk.push(next.value);
   }
   if (done) rows = null;
-  parentPort.postMessage({ id, type: 'rows', rows: chunk, done });
+  parentPort.postMessage({ id, type: 'rows', columns, rows: chunk, done });
+}
+
+function sendEnd() {
+  parentPort.postMessage({ id, type: 'rows', columns: [], rows: [], done: true });
 }
 
 function markEnded() {
@@ -46,11 +51,7 @@ const handlers = {
     id = message.id;
     const statement = connection.prepare(sql).raw(true);
     rows = statement.iterate(params);
-    parentPort.postMessage({
-      id,
-      type: 'columns',
-      columns: statement.columns().map((column) => column.name),
-    });
+    columns = statement.columns().map((column) => column.name);
     sendChunk();
   },
   checkpoint(message) {
@@ -61,7 +62,7 @@ const handlers = {
     } finally {
       writer.close();
     }
-    parentPort.postMessage({ id, type: 'rows', rows: [], done: true });
+    sendEnd();
   },
   more(message) {
     if (message.id === id && rows !== null) sendChunk();
@@ -69,7 +70,7 @@ const handlers = {
   cancel(message) {
     if (message.id !== id || rows === null) return;
     stop();
-    parentPort.postMessage({ id, type: 'rows', rows: [], done: true });
+    sendEnd();
   },
   close() {
     stop();

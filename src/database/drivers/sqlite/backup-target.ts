@@ -5,8 +5,8 @@ import Database from 'better-sqlite3';
 import { ProxyVaultError } from '../../../errors.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
-import { sqliteCode, translate } from './errors.ts';
-import { COMPANIONS, lockAlone } from './exclusive.ts';
+import { refused, sqliteCode, translate } from './errors.ts';
+import { COMPANIONS, companionsOf, lockAlone } from './exclusive.ts';
 import { isKept } from './kept.ts';
 
 /** Long enough for a command that only reads the old backup. */
@@ -14,6 +14,8 @@ const LOCK_WAIT_MS = 500;
 
 const POOL =
   'is a pool, or a backup that was opened since it was made, and is never overwritten: give another path, or remove it first';
+const OTHER =
+  'is not a backup of proxyvault, and such a file is never overwritten: give another path, or remove it first';
 
 /**
  * Decides whether a backup of the database at `source` may be written to `target`.
@@ -35,38 +37,24 @@ export function assertTarget(source: string, target: string, overwrite: boolean)
       );
   }
   const found = statSync(target, { throwIfNoEntry: false });
-  if (found && !found.isFile())
-    throw refused('CANNOT_OPEN', target, 'is not a regular file: give the path of a file');
   if (!found) {
-    const stray = COMPANIONS.find((suffix) => statSync(`${target}${suffix}`, { throwIfNoEntry: false }));
-    if (stray !== undefined)
-      throw refused('CONFLICT', `${target}${stray}`, 'is left of another database: give another path');
-    return null;
+    const [stray] = companionsOf(target);
+    if (stray === undefined) return null;
+    throw refused('CONFLICT', stray, 'is left of another database: give another path');
   }
+  if (!found.isFile()) throw refused('CANNOT_OPEN', target, 'is not a regular file: give the path of a file');
   if (!overwrite)
     throw refused('CONFLICT', target, 'exists: give another path, or say that it may be overwritten');
   return realpathSync(target);
 }
 
-/**
- * Locks an older backup that is to be replaced. An empty file needs no lock.
- *
- * @throws CONFLICT if the file is not a backup of ours, or is open somewhere. It was not changed.
- */
+/** Locks an older backup, which is to be replaced; an empty file needs no lock. @throws CONFLICT if it is not ours or is in use. */
 export async function lockTarget(target: string): Promise<Connection | null> {
   // Before it is opened, because that would move a log into the file.
-  if (COMPANIONS.some((suffix) => statSync(`${target}${suffix}`, { throwIfNoEntry: false })))
-    throw refused('CONFLICT', target, POOL);
+  if (companionsOf(target).length > 0) throw refused('CONFLICT', target, POOL);
   if (statSync(target).size === 0) return null;
-  const kind = kindOf(target);
-  if (kind === 'pool') throw refused('CONFLICT', target, POOL);
-  if (kind === 'other') {
-    throw refused(
-      'CONFLICT',
-      target,
-      'is not a backup of proxyvault, and such a file is never overwritten: give another path, or remove it first',
-    );
-  }
+  const objection = objectionTo(target);
+  if (objection !== null) throw refused('CONFLICT', target, objection);
   return lockAlone(target, LOCK_WAIT_MS).catch((error: unknown) => {
     const isBusy = error instanceof ProxyVaultError && error.code === 'BUSY';
     throw isBusy ? refused('CONFLICT', target, 'is a database in use: give another path', error) : error;
@@ -79,8 +67,8 @@ export function assertName(path: string): void {
     throw refused('INVALID_INPUT', path, 'has a name that SQLite uses beside a database: give another path');
 }
 
-/** A pool is in WAL mode, and a backup is not until somebody opens it to write. */
-function kindOf(path: string): 'backup' | 'pool' | 'other' {
+/** Null for a backup. A pool is in WAL mode, and a backup is not until somebody opens it to write. */
+function objectionTo(path: string): string | null {
   let connection: Connection | null = null;
   try {
     connection = new Database(path, { fileMustExist: true });
@@ -89,11 +77,11 @@ function kindOf(path: string): 'backup' | 'pool' | 'other' {
         `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name IN ('proxies', 'rotation_events', 'sticky_sessions')`,
       )
       .all();
-    if (tables.length < 3) return 'other';
-    return connection.pragma('journal_mode', { simple: true }) === 'wal' ? 'pool' : 'backup';
+    if (tables.length < 3) return OTHER;
+    return connection.pragma('journal_mode', { simple: true }) === 'wal' ? POOL : null;
   } catch (error) {
-    if (/^SQLITE_(?:NOTADB$|CORRUPT)/.test(String(sqliteCode(error)))) return 'other';
-    throw translate(error, { open: true, path });
+    if (/^SQLITE_(?:NOTADB$|CORRUPT)/.test(String(sqliteCode(error)))) return OTHER;
+    throw translate(error, { path });
   } finally {
     connection?.close();
   }
@@ -105,13 +93,4 @@ function realPath(path: string): string {
   } catch {
     return path;
   }
-}
-
-function refused(
-  code: 'CANNOT_OPEN' | 'CONFLICT' | 'INVALID_INPUT',
-  path: string,
-  what: string,
-  cause?: unknown,
-): ProxyVaultError {
-  return new ProxyVaultError(code, `${path} ${what}.`, { cause, details: { path } });
 }

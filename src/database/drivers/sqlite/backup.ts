@@ -21,10 +21,7 @@ export interface BackupOptions {
   overwrite?: boolean | undefined;
 }
 
-/**
- * Copies a database while it is in use. The copy is of one moment: a read transaction pins it, so that
- * writers neither wait for it nor make it start again.
- */
+/** Copies one moment of a database in use: a read transaction pins it, so that writers neither wait nor make it start again. */
 export async function backupTo(
   source: ConnectionOptions,
   target: string,
@@ -50,7 +47,7 @@ export async function backupTo(
     }
     return path;
   } catch (error) {
-    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   }
 }
 
@@ -64,14 +61,11 @@ async function replaceBackup(partial: string, path: string): Promise<void> {
   }
 }
 
-/**
- * A copy made at once, for the moment before a migration, with the newest `keep` of its kind kept. Works
- * while another connection of this process holds the write lock.
- */
+/** A copy made at once before a migration, even while this process holds the write lock. The newest `keep` of its kind stay. */
 export function backupBeforeMigration(
   source: ConnectionOptions,
   { label, keep, at }: { label: string; keep: number; at: Date },
-): string {
+): void {
   const path = keptName(source.path, at, label);
   let partial: string | null = null;
   let connection: Connection | null = null;
@@ -86,9 +80,8 @@ export function backupBeforeMigration(
     verifyNow(partial);
     publish(partial, path);
     removeOldMigrationBackups(source.path, keep);
-    return path;
   } catch (error) {
-    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { open: true, path });
+    throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   } finally {
     connection?.close();
     if (partial !== null) removeTemporary(partial);
@@ -105,7 +98,7 @@ function verifyNow(partial: string): void {
 }
 
 async function verifyInBackground(partial: string): Promise<void> {
-  const copy = new Background({ path: partial, busyTimeoutMs: 0, workers: 1, log: null });
+  const copy = new Background({ path: partial, busyTimeoutMs: 0, backgroundWorkers: 1, log: null });
   try {
     const [row] = await copy.all('SELECT quick_check FROM pragma_quick_check');
     assertSound(partial, row?.quick_check);
@@ -115,10 +108,9 @@ async function verifyInBackground(partial: string): Promise<void> {
 }
 
 function assertSound(path: string, verdict: unknown): void {
-  if (verdict !== 'ok') {
-    throw new ProxyVaultError(
-      'CORRUPT',
-      `The copy ${path} is damaged and was removed: ${String(verdict)}. Run \`proxyvault check\`.`,
-    );
-  }
+  if (verdict === 'ok') return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The copy ${path} is damaged and was removed: ${String(verdict)}. Run \`proxyvault check\`.`,
+  );
 }

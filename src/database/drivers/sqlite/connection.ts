@@ -30,7 +30,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     const connection = new Database(path, {
       readonly,
       fileMustExist: path !== ':memory:',
-      timeout: busyTimeoutOf(options),
+      timeout: readonly ? busyTimeoutMs : 0,
     });
     opened = connection;
     // Waits while another process recovers the log or switches the journal too: the switch asks no busy handler.
@@ -39,7 +39,7 @@ export function openConnection(options: ConnectionOptions): Connection {
     connection.close();
   } catch (error) {
     // Before it closes: the cause may be that the process has too many open files.
-    const translated = translate(error, { open: true, path });
+    const translated = translate(error, { path });
     opened?.close();
     if (fileAt(path) === before) throw translated;
   }
@@ -52,22 +52,18 @@ function fileAt(path: string): string | null {
   return withFileErrors(`${path} cannot be opened`, path, () => identityOf(path));
 }
 
-function busyTimeoutOf({ readonly, busyTimeoutMs }: ConnectionOptions): number {
-  return readonly ? busyTimeoutMs : 0;
-}
-
 /** A read-only connection to a file that another connection of ours has set up. */
 export function openReader(options: ConnectionOptions): Connection {
   return openConnection({ ...options, readonly: true });
 }
 
 function configure(connection: Connection, options: ConnectionOptions): void {
-  const { path, readonly, durability } = options;
+  const { path, readonly, durability, busyTimeoutMs } = options;
   // Reads the header, so that a file which is no database is found out now.
   connection.pragma('schema_version');
   if (path !== ':memory:' && !readonly) switchToWal(connection);
   const wanted = {
-    busy_timeout: busyTimeoutOf(options),
+    busy_timeout: readonly ? busyTimeoutMs : 0,
     foreign_keys: 1,
     trusted_schema: 0,
     cell_size_check: 1,
@@ -78,24 +74,17 @@ function configure(connection: Connection, options: ConnectionOptions): void {
     journal_size_limit: JOURNAL_SIZE_LIMIT,
     query_only: readonly ? 1 : 0,
   };
-  const names = Object.keys(wanted);
-  connection.exec(
-    Object.entries(wanted)
-      .map(([name, value]) => `PRAGMA ${name} = ${value};`)
-      .join('\n'),
-  );
-  const columns = names.map((name) => `(SELECT * FROM pragma_${name}) AS ${name}`);
+  const pragmas = Object.entries(wanted);
+  connection.exec(pragmas.map(([name, value]) => `PRAGMA ${name} = ${value};`).join('\n'));
+  const columns = pragmas.map(([name]) => `(SELECT * FROM pragma_${name}) AS ${name}`);
   const actual = connection
     .prepare(`SELECT sqlite_version() AS version, ${columns.join(', ')}`)
     .get() as Record<string, unknown>;
   assertSqliteVersion(String(actual.version));
-  for (const [name, value] of Object.entries(wanted)) {
-    if (actual[name] !== value) {
-      throw new ProxyVaultError(
-        'UNSUPPORTED',
-        `SQLite kept ${name} at ${String(actual[name])} where ${value} is needed.`,
-      );
-    }
+  for (const [name, value] of pragmas) {
+    if (actual[name] === value) continue;
+    const message = `SQLite kept ${name} at ${String(actual[name])} where ${value} is needed.`;
+    throw new ProxyVaultError('UNSUPPORTED', message);
   }
 }
 
@@ -103,17 +92,13 @@ function assertSqliteVersion(version: string): void {
   const parts = version.split('.').map(Number);
   const difference = MINIMUM_SQLITE.map((least, i) => Number(parts[i]) - least).find((d) => d !== 0) ?? 0;
   if (difference >= 0) return;
-  throw new ProxyVaultError(
-    'UNSUPPORTED',
-    `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed and this is ${version}: reinstall better-sqlite3.`,
-  );
+  const needed = `SQLite ${MINIMUM_SQLITE.join('.')} or newer is needed`;
+  throw new ProxyVaultError('UNSUPPORTED', `${needed} and this is ${version}: reinstall better-sqlite3.`);
 }
 
 function switchToWal(connection: Connection): void {
   const mode = connection.pragma('journal_mode = WAL', { simple: true });
   if (mode === 'wal') return;
-  throw new ProxyVaultError(
-    'UNSUPPORTED',
-    `SQLite kept journal_mode at ${String(mode)}: write-ahead logging needs a local disk.`,
-  );
+  const message = `SQLite kept journal_mode at ${String(mode)}: write-ahead logging needs a local disk.`;
+  throw new ProxyVaultError('UNSUPPORTED', message);
 }

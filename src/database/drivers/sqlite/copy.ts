@@ -28,7 +28,7 @@ export async function copyTo(
     });
     onProgress?.({ totalPages, remainingPages: 0 });
   } catch (error) {
-    throw translate(error, { open: true, path: copy, source: source.path });
+    throw translate(error, { path: copy, source: source.path });
   } finally {
     connection.close();
   }

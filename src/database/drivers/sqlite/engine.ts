@@ -6,7 +6,6 @@ import type {
   CheckpointResult,
   Damage,
   Engine,
-  Params,
   Row,
   SchemaObject,
   Sizes,
@@ -14,31 +13,16 @@ import type {
 } from '../driver.ts';
 import { Background } from './background.ts';
 import { type BackupOptions, backupBeforeMigration, backupTo } from './backup.ts';
+import type { SqliteEngineOptions } from './connection-options.ts';
 import { SqliteDriver } from './driver.ts';
+import { explained } from './errors.ts';
 import { eachRow, findDamage, readSizes } from './inspection.ts';
 import { guardPermissions } from './permissions.ts';
 import { prepareFile } from './prepare-file.ts';
 import { settleLog } from './write-ahead-log.ts';
-import type { SqliteDriverOptions } from './writer.ts';
 
 /** How long `close()` waits for the background threads: an idle one takes about a millisecond. */
 const CLOSE_PATIENCE_MS = 1000;
-
-export interface SqliteEngineOptions extends SqliteDriverOptions {
-  /** How many threads serve `background`. */
-  backgroundWorkers: number;
-}
-
-/** An empty database that is thrown away. */
-const IN_MEMORY: SqliteEngineOptions = {
-  path: ':memory:',
-  readonly: false,
-  durability: 'normal',
-  busyTimeoutMs: 0,
-  maxReaders: 0,
-  backgroundWorkers: 0,
-  log: null,
-};
 
 /** {@link Engine} over SQLite: the driver, threads for background reads, long transactions, backups, and the end of all of them. */
 export class SqliteEngine implements Engine<'sync'> {
@@ -49,25 +33,27 @@ export class SqliteEngine implements Engine<'sync'> {
   readonly #longTransactions = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
 
-  /** For a file that is known to be sound; see {@link open}. */
-  constructor(options: SqliteEngineOptions) {
+  /** For a sound file; see {@link open}. With the `threads` of another engine that lives longer, only its driver is closed. */
+  constructor(options: SqliteEngineOptions, threads = new Background(options)) {
     this.#options = options;
     this.driver = new SqliteDriver(options);
-    this.#threads = new Background({ ...options, workers: options.backgroundWorkers });
+    this.#threads = threads;
     this.background = {
-      all: async (sql, params = {}, { signal } = {}) =>
+      all: async (sql, params = {}, { signal } = {}) => {
         // Another thread cannot see a database in memory.
-        this.#isInMemory
-          ? this.driver.readOnly(() => this.driver.all(sql, params, (row) => row))
-          : this.#readInThread(sql, params, signal),
+        if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
+        this.driver.assertOpen();
+        try {
+          return await this.#threads.all(sql, params, signal);
+        } catch (error) {
+          const mayBeExplained = error instanceof ProxyVaultError && this.driver.open;
+          throw mayBeExplained ? explained(error, options.explain) : error;
+        }
+      },
     };
   }
 
-  /**
-   * Opens a file, or creates it, unless something about it or beside it is dangerous.
-   *
-   * @throws CANNOT_OPEN, NOT_A_DATABASE, CORRUPT: nothing was changed.
-   */
+  /** Opens a file, or creates it. @throws CANNOT_OPEN, NOT_A_DATABASE, CORRUPT as {@link prepareFile}: nothing was changed. */
   static open(options: SqliteEngineOptions): SqliteEngine {
     if (options.path !== ':memory:') prepareFile(options.path, options.readonly);
     return new SqliteEngine(options);
@@ -82,10 +68,10 @@ export class SqliteEngine implements Engine<'sync'> {
       `SELECT type, name, sql FROM sqlite_schema
        WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name`,
       {},
-      (row) => ({
-        type: String(row.type),
-        name: String(row.name),
-        sql: String(row.sql).replace(/\s+/g, ' '),
+      ({ type, name, sql }) => ({
+        type: String(type),
+        name: String(name),
+        sql: String(sql).replace(/\s+/g, ' '),
       }),
     );
   }
@@ -113,8 +99,13 @@ export class SqliteEngine implements Engine<'sync'> {
     try {
       return this.driver.atomically(() => {
         const result = this.driver.sequence(steps);
-        this.#assertForeignKeys();
-        return result;
+        const sql = 'SELECT DISTINCT "table" AS name FROM pragma_foreign_key_check';
+        const broken = this.driver.all(sql, {}, (row) => String(row.name));
+        if (broken.length === 0) return result;
+        throw new ProxyVaultError(
+          'MIGRATION_FAILED',
+          `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
+        );
       });
     } finally {
       if (this.driver.open) this.driver.pragma('foreign_keys = ON');
@@ -122,7 +113,8 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   tryOut<T>(steps: (engine: Engine<'sync'>) => Steps<'sync', T>): T {
-    const twin = new SqliteEngine(IN_MEMORY);
+    const inMemory = { path: ':memory:', readonly: false, log: null, explain: undefined };
+    const twin = new SqliteEngine({ ...this.#options, ...inMemory }, this.#threads);
     try {
       return twin.driver.sequence(() => steps(twin));
     } finally {
@@ -146,13 +138,7 @@ export class SqliteEngine implements Engine<'sync'> {
     return eachRow(this.background, table, use);
   }
 
-  /**
-   * One transaction on a connection of its own, which lets the event loop have its turns. In memory there is one connection
-   * only, and no turn.
-   *
-   * @throws what the steps throw; CLOSED if the database is closed meanwhile, also while it waits for the lock: then nothing
-   *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
-   */
+  /** As `DatabaseManager.longTransaction`. */
   longTransaction<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
     const job = this.#isInMemory
       ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
@@ -173,12 +159,7 @@ export class SqliteEngine implements Engine<'sync'> {
     backupBeforeMigration(this.#options, copy);
   }
 
-  /**
-   * Looks at who may write the file.
-   *
-   * @param hasCredentials whether it holds any already; asked only if too many may write it.
-   * @returns what to call before credentials are stored; it throws CANNOT_OPEN while every user may write the file.
-   */
+  /** As {@link guardPermissions}; nobody else can write a database in memory. */
   guardCredentials(hasCredentials: () => boolean, options: { allowOthersToWrite: boolean }): () => void {
     return this.#isInMemory ? () => undefined : guardPermissions(this.#options.path, hasCredentials, options);
   }
@@ -204,25 +185,16 @@ export class SqliteEngine implements Engine<'sync'> {
     return this.#options.path === ':memory:';
   }
 
-  async #readInThread(sql: string, params: Params, signal: AbortSignal | undefined): Promise<Row[]> {
-    this.driver.assertOpen();
-    try {
-      return await this.#threads.all(sql, params, signal);
-    } catch (error) {
-      if (!(error instanceof ProxyVaultError && error.code === 'SQL' && this.driver.open)) throw error;
-      throw this.#options.explain?.(error) ?? error;
-    }
-  }
-
   async #onOwnConnection<T>(steps: (engine: SqliteEngine) => Steps<'sync', T>): Promise<T> {
     this.driver.assertOpen();
     // Short, since waiting blocks the event loop; the transaction tries again between its turns.
-    const own = new SqliteEngine({ ...this.#options, busyTimeoutMs: 5, leavesLog: true });
+    const own = new SqliteEngine({ ...this.#options, busyTimeoutMs: 5, leavesLog: true }, this.#threads);
     const turns = new Turns();
-    const pause = (): Promise<void> | null => turns.next();
-    const assertWanted = (): void => this.driver.assertOpen();
     try {
-      return await own.driver.transactionInSlices(() => steps(own), { pause, assertWanted });
+      return await own.driver.transactionInSlices(() => steps(own), {
+        pause: () => turns.next(),
+        assertWanted: () => this.driver.assertOpen(),
+      });
     } catch (error) {
       this.driver.closeIfUnsafe(error);
       throw error;
@@ -241,19 +213,5 @@ export class SqliteEngine implements Engine<'sync'> {
     const ended = this.#threads.close();
     const isLast = this.#threads.waitUntilClosed(CLOSE_PATIENCE_MS);
     this.#ended = isLast || readonly ? ended : ended.then(() => settleLog(this.#options));
-  }
-
-  #assertForeignKeys(): void {
-    const broken = this.driver.all(
-      `SELECT DISTINCT "table" AS name FROM pragma_foreign_key_check`,
-      {},
-      (row) => String(row.name),
-    );
-    if (broken.length > 0) {
-      throw new ProxyVaultError(
-        'MIGRATION_FAILED',
-        `Rows of ${broken.join(', ')} would refer to rows that are gone; everything was rolled back.`,
-      );
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../../../errors.ts';
 import { errnoError, errnoOf, fileError } from '../../../files/file-error.ts';
+import type { SqliteDriverOptions } from './connection-options.ts';
 import { systemCause, tooManyFiles } from './system-cause.ts';
 
 /** Result codes by prefix, most specific first: https://www.sqlite.org/rescode.html */
@@ -40,12 +41,8 @@ const CODES: readonly (readonly [prefix: string, code: ErrorCode, advice: string
 
 /** The engine's own code of an error, or null where it is not the engine's. */
 export function sqliteCode(error: unknown): string | null {
-  return error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    error.code.startsWith('SQLITE_')
-    ? error.code
-    : null;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code.startsWith('SQLITE_') ? code : null;
 }
 
 /** For work that may be left out: an error of the engine does not matter, any other is a fault of this program. */
@@ -59,23 +56,19 @@ export function ignoreEngine(error: unknown): void {
  */
 export function translate(
   error: unknown,
-  context: { open: boolean; path: string; source?: string; waitedMs?: number },
+  { path, source, waitedMs }: { path: string; source?: string; waitedMs?: number },
 ): ProxyVaultError {
   if (error instanceof ProxyVaultError) return error;
-  if (!context.open) return closedError(context.path);
-  const { path } = context;
   const message = error instanceof Error ? error.message : String(error);
   const code = sqliteCode(error);
   if (code === null) return withoutCode(error, message, path);
-  const cause = systemCause(code, path, context.source);
+  const cause = systemCause(code, path, source);
   if (cause !== null) return ofSystem(cause, error, { sqlite: code, path });
   const known = CODES.find(([prefix]) => code.startsWith(prefix));
-  if (known === undefined)
-    return new ProxyVaultError('SQL', `The statement failed: ${message}.`, {
-      cause: error,
-      details: { sqlite: code },
-    });
-  const { waitedMs } = context;
+  if (known === undefined) {
+    const details = { sqlite: code };
+    return new ProxyVaultError('SQL', `The statement failed: ${message}.`, { cause: error, details });
+  }
   const waited = waitedMs === undefined ? '' : `, after ${waitedMs} ms`;
   return new ProxyVaultError(known[1], `${message}${waited}: ${known[2]} (${path}).`, {
     cause: error,
@@ -99,28 +92,25 @@ function withoutCode(error: unknown, message: string, path: string): ProxyVaultE
   );
 }
 
+/** The error of a statement, or what explains it: a table that is not there yet, for example. */
+export function explained(error: ProxyVaultError, explain: SqliteDriverOptions['explain']): ProxyVaultError {
+  return (error.code === 'SQL' && explain?.(error)) || error;
+}
+
 /** The error for what the operating system has refused, with the engine's error as its cause. */
-function ofSystem(reason: Error, cause: unknown, details: ErrorDetails): ProxyVaultError {
-  const path = String(details.path);
+function ofSystem(reason: Error, cause: unknown, details: ErrorDetails & { path: string }): ProxyVaultError {
+  const { path } = details;
   const errno = String(errnoOf(reason));
   const found = errnoError(errno, reason, `The database ${path} cannot be opened or written`, path);
   return new ProxyVaultError(found.code, found.message, { cause, details: { ...found.details, ...details } });
 }
 
-/**
- * What any use after `close()` gets.
- *
- * @param reason the I/O error after which the driver has closed itself.
- */
+/** What any use after `close()` gets. @param reason the I/O error after which the driver has closed itself. */
 export function closedError(path: string, reason: ProxyVaultError | null = null): ProxyVaultError {
-  if (reason === null)
-    return new ProxyVaultError(
-      'CLOSED',
-      `The database is closed: open it again with initDatabase (${path}).`,
-      {
-        details: { path },
-      },
-    );
+  if (reason === null) {
+    const message = `The database is closed: open it again with initDatabase (${path}).`;
+    return new ProxyVaultError('CLOSED', message, { details: { path } });
+  }
   return new ProxyVaultError(
     'CLOSED',
     `The database was closed after an input/output error, since the disk may not have what was written: check the disk, open the database again with initDatabase, and run \`proxyvault check\` (${path}). The error was: ${reason.message}`,
@@ -129,10 +119,9 @@ export function closedError(path: string, reason: ProxyVaultError | null = null)
 }
 
 /**
- * Whether a change may be stored although its commit has failed. The commit record is written first; then the log is
- * synced and its index extended. If one of these fails, the record may be whole, and the next opening replays it. If
- * the record cannot be written for lack of space, or something cannot be read before, it is not whole. A locked
- * database and a constraint fail before anything is written: https://www.sqlite.org/walformat.html
+ * Whether a change may be stored although its commit has failed (https://www.sqlite.org/walformat.html). SQLite writes the commit
+ * record, syncs the log and extends its index. If one of these fails, the record may be whole, and the next opening replays it.
+ * It is not whole if space is missing for it, or if something cannot be read before.
  */
 export function isInDoubt({ code, details: { sqlite } }: ProxyVaultError, sql: string): boolean {
   if (sqlite === 'SQLITE_NOMEM') return sql === 'COMMIT';
@@ -147,6 +136,11 @@ export function inDoubt({ code, message, cause, details }: ProxyVaultError): Pro
     `The commit failed, and whether the change was stored is in doubt: open the database again, look whether the change is there, and repeat it only if it is not. ${message}`,
     { cause, details: { ...details, inDoubt: true } },
   );
+}
+
+/** The error for a file that is not used as it is. @param what such as `is a folder: give the path of a file`. */
+export function refused(code: ErrorCode, path: string, what: string, cause?: unknown): ProxyVaultError {
+  return new ProxyVaultError(code, `${path} ${what}.`, { cause, details: { path } });
 }
 
 /**

@@ -1,25 +1,31 @@
-import { existsSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 
-import { ProxyVaultError } from '../../../errors.ts';
+import type { ProxyVaultError } from '../../../errors.ts';
 import { syncFolder } from '../../../files/durable.ts';
 import { identityOf } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
-import { sqliteCode, translate } from './errors.ts';
+import { refused, translate } from './errors.ts';
+import { isBusy } from './waiting.ts';
 
 /** The files that SQLite keeps beside a database: https://www.sqlite.org/tempfiles.html */
 export const COMPANIONS = ['-wal', '-shm', '-journal'] as const;
 
 const RETRY_MS = 25;
 
+/** Those of these files that are there. */
+export function companionsOf(path: string): string[] {
+  return COMPANIONS.map((suffix) => path + suffix).filter((file) =>
+    statSync(file, { throwIfNoEntry: false }),
+  );
+}
+
 /**
- * Locks a database against every other connection, of this process too, so that its file can be replaced. Its log has
- * been moved into the file then and is gone from the disk: nothing is left that could be applied to the new file.
- *
- * A connection that opens the old file meanwhile cannot write to it afterwards: in rollback mode, SQLite refuses to
- * write to a file that was renamed (SQLITE_READONLY_DBMOVED). So the lock may be released once the new file is there.
+ * Locks a database against every other connection, of this process too, so that its file can be replaced. Moves its log into the
+ * file and removes it, so that nothing is left to apply to the new file. The lock may be released once the new file is there: in
+ * rollback mode, SQLite writes to no file that was renamed (SQLITE_READONLY_DBMOVED).
  *
  * @returns a connection in an exclusive transaction; closing it releases the lock.
  * @throws BUSY if a connection is still open after `waitMs`; CORRUPT or NOT_A_DATABASE if the file cannot be read.
@@ -29,15 +35,15 @@ export async function lockAlone(path: string, waitMs: number): Promise<Connectio
   for (;;) {
     const connection = tryLock(path);
     if (connection !== null) return connection;
-    if (Date.now() >= deadline) {
-      throw new ProxyVaultError(
-        'BUSY',
-        `${path} is open in this or another process: close it there, and repeat. Nothing was changed.`,
-        { details: { path } },
-      );
-    }
+    if (Date.now() >= deadline) throw openElsewhere(path, 'is');
     await sleep(RETRY_MS);
   }
+}
+
+/** @param what `is`, or more that is said of the file. */
+export function openElsewhere(path: string, what: string, cause?: unknown): ProxyVaultError {
+  const open = `${what} open in this or another process: close it there, and repeat. Nothing was changed`;
+  return refused('BUSY', path, open, cause);
 }
 
 function tryLock(path: string): Connection | null {
@@ -51,21 +57,30 @@ function tryLock(path: string): Connection | null {
     connection.exec('BEGIN EXCLUSIVE');
     // Another process may have switched back, or replaced the file, before the lock was taken.
     if (connection.pragma('journal_mode', { simple: true }) === 'delete' && identityOf(path) === before) {
-      removeCompanions(path);
+      // On the disk when this returns: a log that comes back after a power cut would be applied.
+      for (const file of companionsOf(path)) rmSync(file, { force: true });
+      syncFolder(dirname(path));
       return connection;
     }
     connection.close();
     return null;
   } catch (error) {
     connection?.close();
-    if (sqliteCode(error)?.startsWith('SQLITE_BUSY') || identityOf(path) !== before) return null;
-    throw translate(error, { open: true, path });
+    if (isBusy(error) || identityOf(path) !== before) return null;
+    throw translate(error, { path });
   }
 }
 
-/** Their removal is on the disk when this returns: a log that comes back after a power cut would be applied. */
-function removeCompanions(path: string): void {
-  for (const suffix of COMPANIONS)
-    if (existsSync(`${path}${suffix}`)) rmSync(`${path}${suffix}`, { force: true });
-  syncFolder(dirname(path));
+/** Whether any process has locked a file that is too damaged to ask SQLite. Only Linux tells (proc_locks(5)); else false. */
+export function isLocked(path: string): boolean {
+  const { dev, ino } = statSync(path, { bigint: true });
+  // As makedev(3) puts the two numbers together.
+  const major = (dev >> 8n) & 0xfffn;
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);
+  const hex = (number: bigint): string => number.toString(16).padStart(2, '0');
+  try {
+    return readFileSync('/proc/locks', 'utf8').includes(` ${hex(major)}:${hex(minor)}:${ino} `);
+  } catch {
+    return false;
+  }
 }

@@ -2,19 +2,20 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readSync } from 'node:fs';
 
 import { ProxyVaultError } from '../../../errors.ts';
+import { refused } from './errors.ts';
 import { changeCounterOf, changingHeaderOf, type LogSummary, sizeOf, summarizeLog } from './log-file.ts';
 
 /** The part of a database's header that is compared: https://www.sqlite.org/fileformat2.html#the_database_header */
 const HEADER_BYTES = 100;
 
 /**
- * Refuses to open a database whose write-ahead log belongs to another file, as when a backup was copied over a pool:
- * SQLite would apply the log to it. A backup of ours is always recognised. Another file is, if its page size, page count
- * or change counter does not lead to the log's. A log that does belong to the file is never refused.
+ * Rejects a database whose write-ahead log belongs to another file, as when a backup was copied over a pool: SQLite would
+ * apply the log to it. Always recognises a backup of ours, and another file if its page size, page count or change counter does
+ * not lead to the log's. Never rejects a log that does belong to the file.
  *
- * A file that is no database, is empty or missing is refused here too: SQLite would remove the log beside it. A new pool is
- * never like that, since SQLite writes its first page, and syncs it, before it creates the log. A rollback journal may repair the
- * beginning of the file, so SQLite decides then.
+ * Also rejects a file that is no database, is empty or missing: SQLite would remove the log beside it. A new pool is never like
+ * that, since SQLite syncs its first page before it creates the log. If there is a rollback journal, which may repair the
+ * beginning of the file, SQLite decides.
  *
  * @param path the real path, since SQLite follows links.
  * @throws CORRUPT if the log is not the file's own, NOT_A_DATABASE. Nothing was changed.
@@ -30,19 +31,19 @@ export function assertOwnLog(path: string): void {
       { details: { path, log: wal } },
     );
   }
-  if (sizeOf(path) > 0 && !isJournal(`${path}-journal`) && hasDatabaseHeader(path) === false) {
-    throw new ProxyVaultError(
+  const header = sizeOf(path) > 0 ? readBeginning(path) : null;
+  if (header !== null && !isHeader(header) && !isJournal(`${path}-journal`)) {
+    throw refused(
       'NOT_A_DATABASE',
-      `${path} is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with \`proxyvault restore BACKUP --force\`.`,
-      { details: { path } },
+      path,
+      'is not an SQLite database, or its beginning is damaged. Nothing was touched, and neither was the log beside it: restore a backup with `proxyvault restore BACKUP --force`',
     );
   }
   if (hasJournal) return;
   const log = summarizeLog(wal);
-  const header = log && readHeader(path);
   if (!log || !header || isPlausible(header, log)) return;
   // Another process may have written between these reads: only a state that holds still is judged.
-  const [logAgain, headerAgain] = [summarizeLog(wal), readHeader(path)];
+  const [logAgain, headerAgain] = [summarizeLog(wal), readBeginning(path)];
   if (logAgain?.id !== log.id || !headerAgain?.equals(header) || isPlausible(headerAgain, logAgain)) return;
   throw new ProxyVaultError(
     'CORRUPT',
@@ -52,7 +53,7 @@ export function assertOwnLog(path: string): void {
   );
 }
 
-/** Whether a file begins as a rollback journal does: https://www.sqlite.org/fileformat2.html#the_rollback_journal */
+/** By https://www.sqlite.org/fileformat2.html#the_rollback_journal */
 function isJournal(path: string): boolean {
   return readBeginning(path)?.toString('hex', 0, 8) === 'd9d505f920a163d7';
 }
@@ -78,34 +79,25 @@ export function hasDatabaseHeader(path: string): boolean | null {
   return bytes && isHeader(bytes);
 }
 
-/** The header of a database; null for a file that is no database or cannot be read: SQLite deals with those. */
-function readHeader(path: string): Buffer | null {
-  const bytes = readBeginning(path);
-  return bytes && isHeader(bytes) ? bytes : null;
-}
-
 function isHeader(bytes: Buffer): boolean {
   return bytes.length === HEADER_BYTES && bytes.toString('latin1', 0, 16) === 'SQLite format 3\0';
 }
 
+/**
+ * Null if the file cannot be read. Reads in a child process: if this one closed a descriptor of the file, all its POSIX locks on
+ * the file would go, also those of SQLite in another thread (https://www.sqlite.org/howtocorrupt.html).
+ */
 function readBeginning(path: string): Buffer | null {
   try {
-    return process.platform === 'win32' ? readHere(path) : readElsewhere(path);
+    if (process.platform === 'win32') return readHere(path);
+    return execFileSync('/usr/bin/head', ['-c', String(HEADER_BYTES), path], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: {},
+      timeout: 5000,
+    });
   } catch {
     return null;
   }
-}
-
-/**
- * Reads in a child process. If this one closed a descriptor of the file, all its POSIX locks on the file would go, also
- * those of SQLite in another thread: https://www.sqlite.org/howtocorrupt.html
- */
-function readElsewhere(path: string): Buffer {
-  return execFileSync('/usr/bin/head', ['-c', String(HEADER_BYTES), path], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: {},
-    timeout: 5000,
-  });
 }
 
 function readHere(path: string): Buffer {

@@ -20,24 +20,18 @@ export function isKept(path: string, name: string): boolean {
 
 /** Removes all but the newest copies that migrations have made. */
 export function removeOldMigrationBackups(path: string, keep: number): void {
-  removeOldest(
-    listKept(path).filter((name) => !isReplaced(name)),
-    keep,
-  );
+  const migrated = listKept(path).filter((name) => !isReplaced(name));
+  removeOldest(migrated, keep);
 }
 
-/**
- * Removes all but the newest pools that restores have replaced, and a second name that a killed restore gave to this one.
- * The file at `except`, which was restored from, stays.
- */
+/** The same for pools that restores have replaced, but not `except`; and any second name that a killed restore gave to this pool. */
 export function removeOldReplaced(path: string, keep: number, except: string): void {
   const replaced = listKept(path).filter((name) => isReplaced(name) && !isSameFile(name, except));
-  const left = replaced.filter((name) => isSameFile(name, path));
-  removeOldest(left, 0);
-  removeOldest(
-    replaced.filter((name) => !left.includes(name)),
-    keep,
+  const { left = [], whole = [] } = Object.groupBy(replaced, (name) =>
+    isSameFile(name, path) ? 'left' : 'whole',
   );
+  removeOldest(left, 0);
+  removeOldest(whole, keep);
 }
 
 function listKept(path: string): string[] {

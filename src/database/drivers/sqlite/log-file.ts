@@ -25,14 +25,15 @@ const MOST_FRAMES = 1000;
  * @returns null if there is no committed transaction, or the log cannot be read: SQLite then ignores it or reports it.
  */
 export function summarizeLog(path: string): LogSummary | null {
-  let descriptor: number | null = null;
   try {
-    descriptor = openSync(path, 'r');
-    return readLog(descriptor);
+    const descriptor = openSync(path, 'r');
+    try {
+      return readLog(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch {
     return null;
-  } finally {
-    if (descriptor !== null) closeSync(descriptor);
   }
 }
 
@@ -105,10 +106,7 @@ class Checksum {
   }
 }
 
-/**
- * The bytes of a file; 0 if it is missing. By name, not by descriptor: closing a descriptor of a database would drop SQLite's locks
- * (https://www.sqlite.org/howtocorrupt.html).
- */
+/** The bytes of a file; 0 if it is missing. By name: closing a descriptor of a database would drop SQLite's locks. */
 export function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -4,14 +4,14 @@ import { dirname } from 'node:path';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { type Exposure, mayEverybodyWrite } from '../../../files/private.ts';
+import { refused } from './errors.ts';
 
 const GROUP_WRITES = 0o020;
 const EVERYBODY_WRITES = 0o002;
 
 /**
  * Looks at who may change a pool. Whoever can write it can have credentials sent to a host of their own, so a pool that
- * every user may write is rejected if it holds any, and warned about otherwise. Group permissions are a choice: a service
- * may share its pool with a group.
+ * every user may write is rejected if it holds any, and warned about otherwise. A service may share its pool with a group.
  *
  * @returns what to call before credentials are stored: it throws while the pool is as open as it was found here.
  * @throws CANNOT_OPEN, with the command that fixes it.
@@ -40,9 +40,8 @@ export function guardPermissions(
 }
 
 /**
- * Refuses a log or journal beside a pool that another user has made, before SQLite reads it: what is in it would replace
- * the pool's own content. In a sticky folder such as /tmp any user can make one. A pool that a group shares has logs of
- * each member, and only its members can make one in its folder.
+ * Rejects a log or journal beside a pool that another user has made, before SQLite applies it to the pool. In a sticky folder such
+ * as /tmp any user can make one. A pool that a group shares has logs of each member, and only members can make one.
  *
  * @param path the real path of the pool, since SQLite follows links.
  * @throws CANNOT_OPEN, with what to do. Nothing was read or changed.
@@ -56,7 +55,7 @@ export function guardCompanions(path: string): void {
     const file = `${path}${suffix}`;
     const found = lstatSync(file, { throwIfNoEntry: false });
     if (found === undefined) continue;
-    // A pool that every user may write is warned about or refused by itself.
+    // A pool that every user may write is warned about or rejected by itself.
     const isOpen = isWritable(found, EVERYBODY_WRITES) && !isWritable(pool, EVERYBODY_WRITES);
     const what = !found.isFile()
       ? 'is not a regular file'
@@ -66,10 +65,10 @@ export function guardCompanions(path: string): void {
           ? 'can be written by every user of this machine'
           : null;
     if (what === null) continue;
-    throw new ProxyVaultError(
+    throw refused(
       'CANNOT_OPEN',
-      `${file} ${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed.`,
-      { details: { path: file } },
+      file,
+      `${what}, and SQLite would apply what is in it to the pool. Find out where it comes from, move it away, and keep the pool in a folder that only you can write. Nothing was changed`,
     );
   }
 }
@@ -87,7 +86,7 @@ function exposuresOf(path: string): Exposure[] {
       .flatMap((file) => mayEverybodyWrite(file) ?? []);
   });
   // Each of them may be in the same folder.
-  return found.filter((each, index) => found.findIndex(({ path: at }) => at === each.path) === index);
+  return [...new Map(found.map((each) => [each.path, each])).values()];
 }
 
 function exposedError(exposures: readonly [Exposure, ...Exposure[]], next: string): ProxyVaultError {

@@ -1,10 +1,10 @@
 import { accessSync, closeSync, constants, openSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-import { ProxyVaultError } from '../../../errors.ts';
 import { makeFolder, syncFolder } from '../../../files/durable.ts';
-import { errnoOf, fileError, withFileErrors } from '../../../files/file-error.ts';
+import { errnoOf, withFileErrors } from '../../../files/file-error.ts';
 import { assertName } from './backup-target.ts';
+import { refused } from './errors.ts';
 import { assertOwnLog } from './foreign-log.ts';
 import { guardCompanions } from './permissions.ts';
 
@@ -17,7 +17,15 @@ import { guardCompanions } from './permissions.ts';
  */
 export function prepareFile(path: string, readonly: boolean): void {
   assertName(path);
-  makeFile(path, readonly);
+  const found = withFileErrors(`${path} cannot be opened`, path, () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
+  if (found?.isDirectory()) throw refused('CANNOT_OPEN', path, 'is a folder: give the path of a file');
+  if (found && !found.isFile()) throw refused('CANNOT_OPEN', path, 'is not a regular file');
+  if (found) assertAccess(path, readonly);
+  else if (readonly)
+    throw refused('CANNOT_OPEN', path, 'does not exist, and a read-only database is never created');
+  else withFileErrors(`${path} cannot be created`, path, () => createFile(path));
   // SQLite follows a symbolic link to the database, and looks for its log and journal beside the real file.
   withFileErrors(`${path} cannot be opened`, path, () => {
     const real = realpathSync(path);
@@ -27,53 +35,44 @@ export function prepareFile(path: string, readonly: boolean): void {
   });
 }
 
-function makeFile(path: string, readonly: boolean): void {
-  const found = withFileErrors(`${path} cannot be opened`, path, () =>
-    statSync(path, { throwIfNoEntry: false }),
-  );
-  if (found?.isDirectory()) throw cannotOpen(path, 'is a folder: give the path of a file');
-  if (found && !found.isFile()) throw cannotOpen(path, 'is not a regular file');
-  if (found) {
-    assertAccess(path, readonly);
-    return;
-  }
-  if (readonly) throw cannotOpen(path, 'does not exist, and a read-only database is never created');
+function createFile(path: string): void {
   // Its names are longer, so that this may fail where the file itself could be made.
-  withFileErrors(`${path} cannot be created`, path, () => assertOwnLog(path));
+  assertOwnLog(path);
   try {
     makeFolder(dirname(path));
     // SQLite would create it 0644; its -wal and -shm take their mode from this file.
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
     // Another process was first.
-    if (errnoOf(error) === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isFile()) return;
-    if (errnoOf(error) === 'EEXIST')
-      throw cannotOpen(path, 'cannot be created, since a part of its path is a file and not a folder', error);
-    throw fileError(error, `${path} cannot be created`, path);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return;
+    throw refused(
+      'CANNOT_OPEN',
+      path,
+      'cannot be created, since a part of its path is a file and not a folder',
+      error,
+    );
   }
   // SQLite itself does this for the log: https://www.sqlite.org/atomiccommit.html
-  withFileErrors(`${path} cannot be created`, path, () => syncFolder(dirname(path)));
+  syncFolder(dirname(path));
 }
 
 function assertAccess(path: string, readonly: boolean): void {
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {
-    throw cannotOpen(path, 'may not be read by this user: check its permissions', error);
+    throw refused('CANNOT_OPEN', path, 'may not be read by this user: check its permissions', error);
   }
   if (readonly) return;
   try {
     accessSync(path, constants.W_OK);
     accessSync(dirname(path), constants.W_OK);
   } catch (error) {
-    throw cannotOpen(
+    throw refused(
+      'CANNOT_OPEN',
       path,
       'or its folder may not be written by this user: check the permissions, or open it with readonly: true',
       error,
     );
   }
-}
-
-function cannotOpen(path: string, what: string, cause?: unknown): ProxyVaultError {
-  return new ProxyVaultError('CANNOT_OPEN', `${path} ${what}.`, { cause, details: { path } });
 }

@@ -1,48 +1,35 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row } from '../driver.ts';
-import { type Connection, openReader } from './connection.ts';
-import type { ConnectionOptions } from './connection-options.ts';
-import { translate } from './errors.ts';
-import { assertParameters } from './parameters.ts';
-import { StatementCache } from './statements.ts';
-
-export interface ReaderOptions extends ConnectionOptions {
-  maxReaders: number;
-  /** As of the driver. */
-  explain?: ((error: ProxyVaultError) => ProxyVaultError | null) | undefined;
-}
+import { openReader } from './connection.ts';
+import type { SqliteDriverOptions } from './connection-options.ts';
+import { explained, translate } from './errors.ts';
+import { assertParameters, StatementCache } from './statements.ts';
 
 /** A program streams a few SQL texts again and again. */
 const STATEMENTS = 20;
 
-/** A read-only connection and its prepared statements. */
-interface Reader {
-  connection: Connection;
-  statements: StatementCache;
-}
-
 /** What one stream holds; it must not refer to the stream, which could then never be garbage-collected. */
 interface Lease {
   /** Null before the first `next()`, and after the end. */
-  held: { reader: Reader; rows: IterableIterator<unknown> } | null;
+  held: { reader: StatementCache; rows: IterableIterator<unknown> } | null;
 }
 
 /** A bounded set of read-only connections, opened as they are needed; each serves one stream at a time. */
 export class ReaderPool {
-  readonly #options: ReaderOptions;
-  readonly #idle: Reader[] = [];
+  readonly #options: SqliteDriverOptions;
+  readonly #idle: StatementCache[] = [];
   readonly #leases = new Set<Lease>();
   /** A stream that is dropped in the middle, without `return()`, gives its connection back when it is collected. */
   readonly #dropped = new FinalizationRegistry<Lease>((lease) => this.#release(lease));
   #closed: ProxyVaultError | null = null;
 
-  constructor(options: ReaderOptions) {
+  constructor(options: SqliteDriverOptions) {
     this.#options = options;
   }
 
   /**
-   * Streams the rows of a query from one snapshot. The connection is taken at the first `next()` and given
-   * back when the stream ends or is left (`break`, `return()`), or at the latest when it is garbage-collected.
+   * Streams the rows of a query from one snapshot. Takes a connection at the first `next()`, and gives it back when the stream
+   * ends or is left (`break`, `return()`), at the latest when it is garbage-collected.
    *
    * @throws BUSY when all readers are streaming; CLOSED when the database is closed meanwhile.
    */
@@ -58,6 +45,11 @@ export class ReaderPool {
     this.#closed ??= error;
     for (const lease of this.#leases) this.#release(lease);
     for (const { connection } of this.#idle.splice(0)) connection.close();
+  }
+
+  /** Whether a stream is being read from. */
+  get isStreaming(): boolean {
+    return this.#leases.size > 0;
   }
 
   *#stream<T>(
@@ -78,18 +70,13 @@ export class ReaderPool {
     }
   }
 
-  /** Whether a stream is being read from. */
-  get isStreaming(): boolean {
-    return this.#leases.size > 0;
-  }
-
   #next({ held }: Lease): Row | null {
     if (this.#closed) throw this.#closed;
     try {
       const step = held?.rows.next();
       return step === undefined || step.done ? null : (step.value as Row);
     } catch (error) {
-      throw translate(error, { open: true, path: this.#options.path });
+      throw translate(error, { path: this.#options.path });
     }
   }
 
@@ -98,17 +85,16 @@ export class ReaderPool {
     assertParameters(params);
     const reader = this.#idle.pop() ?? this.#open();
     try {
-      const statement = reader.statements.find(sql) ?? reader.statements.prepare(sql);
+      const { statement } = reader.find(sql) ?? reader.prepare(sql);
       lease.held = { reader, rows: statement.iterate(params) };
       this.#leases.add(lease);
     } catch (error) {
       this.#idle.push(reader);
-      const failed = translate(error, { open: true, path: this.#options.path });
-      throw (failed.code === 'SQL' && this.#options.explain?.(failed)) || failed;
+      throw explained(translate(error, { path: this.#options.path }), this.#options.explain);
     }
   }
 
-  #open(): Reader {
+  #open(): StatementCache {
     const { maxReaders } = this.#options;
     if (this.#leases.size >= maxReaders) {
       throw new ProxyVaultError(
@@ -117,8 +103,7 @@ export class ReaderPool {
         { details: { maxReaders } },
       );
     }
-    const connection = openReader(this.#options);
-    return { connection, statements: new StatementCache(connection, STATEMENTS) };
+    return new StatementCache(openReader(this.#options), STATEMENTS);
   }
 
   #release(lease: Lease): void {

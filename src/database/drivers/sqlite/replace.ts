@@ -6,12 +6,11 @@ import { hasNoLinks, publish, syncFolder } from '../../../files/durable.ts';
 import { errnoOf } from '../../../files/file-error.ts';
 import { isSameFile } from '../../../files/same-file.ts';
 import type { Connection } from './connection.ts';
-import { COMPANIONS, lockAlone } from './exclusive.ts';
+import { companionsOf, isLocked, lockAlone, openElsewhere } from './exclusive.ts';
 import { assertOwnLog, hasDatabaseHeader } from './foreign-log.ts';
 import { sizeOf } from './log-file.ts';
-import { isLocked } from './system-locks.ts';
 
-export interface Replacement {
+interface Replacement {
   /** A sealed copy in the folder of `path`. */
   copy: string;
   path: string;
@@ -22,8 +21,8 @@ export interface Replacement {
 
 /**
  * Puts a copy in the place of a database that no connection has open. The replaced file keeps a second name, and if it
- * is damaged or missing, so does its log. At any moment, also if the process is killed or the power fails, `path` is the whole old
- * database or the whole new one: the old log is off the disk before the name changes, and the name changes at once.
+ * is damaged or missing, so does its log. Also after a kill or a power cut, `path` is the whole old database or the whole new
+ * one: the old log is off the disk before the name changes, and the name changes at once.
  *
  * @returns whether an old file was kept.
  * @throws BUSY if a connection has the old database open.
@@ -80,11 +79,7 @@ async function lockOrNull(path: string, waitMs: number): Promise<Connection | nu
       error instanceof ProxyVaultError && ['CORRUPT', 'NOT_A_DATABASE', 'IO'].includes(error.code);
     if (!isDamaged) throw error;
     if (!isLocked(path)) return null;
-    throw new ProxyVaultError(
-      'BUSY',
-      `${path} is damaged, and still open in this or another process: close it there, and repeat. Nothing was changed.`,
-      { cause: error, details: { path } },
-    );
+    throw openElsewhere(path, 'is damaged, and still', error);
   }
 }
 
@@ -114,10 +109,7 @@ function keep(path: string, kept: string): void {
 
 /** Moves the log of one database to another, and what else SQLite keeps beside it. */
 function moveLog(from: string, to: string): void {
-  for (const suffix of COMPANIONS) {
-    if (statSync(`${from}${suffix}`, { throwIfNoEntry: false }))
-      renameSync(`${from}${suffix}`, `${to}${suffix}`);
-  }
+  for (const file of companionsOf(from)) renameSync(file, to + file.slice(from.length));
   syncFolder(dirname(to));
 }
 

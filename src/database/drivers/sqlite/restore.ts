@@ -11,8 +11,8 @@ import { invalidInput } from '../../../model/validation.ts';
 import { assertName } from './backup-target.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { type BackupProgress, copyTo, makePool, sealCopy } from './copy.ts';
-import { translate } from './errors.ts';
-import { COMPANIONS } from './exclusive.ts';
+import { refused, translate } from './errors.ts';
+import { COMPANIONS, companionsOf } from './exclusive.ts';
 import { assertOwnLog } from './foreign-log.ts';
 import { keptName, removeOldReplaced } from './kept.ts';
 import { isAbsent, replaceDatabase } from './replace.ts';
@@ -20,37 +20,26 @@ import { isAbsent, replaceDatabase } from './replace.ts';
 /** How many replaced pools are kept. */
 const KEPT = 3;
 
-type OnProgress = ((progress: BackupProgress) => void) | undefined;
-
 interface Restoration<T> {
   source: ConnectionOptions;
   path: string;
   overwrite: boolean;
-  onProgress: OnProgress;
+  onProgress: ((progress: BackupProgress) => void) | undefined;
   /** How long to wait until nobody has the pool open. */
   waitMs: number;
   /** Looks at the copy before it becomes the pool. */
   verify: (copy: string) => Promise<T>;
 }
 
-interface Restored<T> {
-  /** What `verify` gave. */
-  found: T;
-  /** Where the pool that was replaced is kept. */
-  replaced: string | null;
-  /** Where a log is kept that had no pool. */
-  strayLog: string | null;
-}
-
-/** The files of `restoreDatabase`: copies the backup, has the copy verified, and puts it in the place of the pool. */
-export async function restoreFile<T>({
-  source,
-  path,
-  overwrite,
-  onProgress,
-  waitMs,
-  verify,
-}: Restoration<T>): Promise<Restored<T>> {
+/**
+ * The files of `restoreDatabase`: copies the backup, has the copy verified, and puts it in the place of the pool.
+ *
+ * @returns what `verify` gave, where the pool that was replaced is kept, and where a log is kept that had no pool.
+ */
+export async function restoreFile<T>(
+  restoration: Restoration<T>,
+): Promise<{ found: T; replaced: string | null; strayLog: string | null }> {
+  const { source, path, overwrite, onProgress, waitMs, verify } = restoration;
   try {
     // Links are followed: the file that a link leads to is replaced, and not the link.
     const real = statSync(path, { throwIfNoEntry: false }) ? realpathSync(path) : path;
@@ -75,7 +64,7 @@ export async function restoreFile<T>({
       removeTemporary(copy);
     }
   } catch (error) {
-    throw translate(fileError(error, `The pool ${path} cannot be restored`, path), { open: true, path });
+    throw translate(fileError(error, `The pool ${path} cannot be restored`, path), { path });
   }
 }
 
@@ -92,15 +81,8 @@ function assertRestorable(backup: string, path: string, overwrite: boolean): voi
       details: { path: backup },
     });
   }
-  for (const [name, found] of [
-    [backup, from],
-    [path, to],
-  ] as const) {
-    if (found && !found.isFile())
-      throw new ProxyVaultError('CANNOT_OPEN', `${name} is not a regular file: give the path of a file.`, {
-        details: { path: name },
-      });
-  }
+  const other = !from.isFile() ? backup : to?.isFile() === false ? path : null;
+  if (other !== null) throw refused('CANNOT_OPEN', other, 'is not a regular file: give the path of a file');
   if (!overwrite && to !== undefined && !isAbsent(path)) {
     throw new ProxyVaultError(
       'CONFLICT',
@@ -116,7 +98,7 @@ async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     const error = firstThrown(thrown);
-    const known = translate(error, { open: true, path: backup });
+    const known = translate(error, { path: backup });
     if (!['NOT_A_DATABASE', 'CORRUPT', 'DATABASE_NEWER', 'MIGRATION_CHANGED'].includes(known.code))
       throw error;
     throw new ProxyVaultError(
@@ -128,17 +110,15 @@ async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Copies the backup. SQLite cannot open one in WAL mode where it may not write, such as on a read-only disk: nobody can
- * have that open to write, so that its bytes are copied if it has no log.
+ * SQLite cannot open a backup in WAL mode where it may not write, such as on a read-only disk: nobody can have that open to
+ * write, so that its bytes are copied if it has no log.
  */
-async function copyBackup(source: ConnectionOptions, copy: string, onProgress: OnProgress): Promise<void> {
+async function copyBackup(...[source, copy, onProgress]: Parameters<typeof copyTo>): Promise<void> {
   try {
     await copyTo(source, copy, onProgress);
   } catch (error) {
-    const { code } = translate(error, { open: true, path: source.path });
-    const hasLog = COMPANIONS.some((suffix) =>
-      statSync(`${source.path}${suffix}`, { throwIfNoEntry: false }),
-    );
+    const { code } = translate(error, { path: source.path });
+    const hasLog = companionsOf(source.path).length > 0;
     if (!['CANNOT_OPEN', 'READ_ONLY'].includes(code) || hasLog) throw error;
     copyFileSync(source.path, copy);
   }

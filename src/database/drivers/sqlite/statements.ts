@@ -1,6 +1,21 @@
+import { isUint8Array } from 'node:util/types';
+import type { Statement } from 'better-sqlite3';
+
+import { invalidInput } from '../../../model/validation.ts';
+import type { Params } from '../driver.ts';
 import type { Connection } from './connection.ts';
 
-export type Statement = ReturnType<Connection['prepare']>;
+export interface Prepared {
+  statement: Statement;
+  /** It gives rows and writes nothing. Looked up once, since better-sqlite3 takes long to say so. */
+  onlyReads: boolean;
+}
+
+export function prepare(connection: Connection, sql: string): Prepared {
+  const statement = connection.prepare(sql);
+  // SQLite calls BEGIN and COMMIT read-only too.
+  return { statement, onlyReads: statement.readonly && statement.reader };
+}
 
 /**
  * The prepared statements of one connection, at most `most`. A statement takes about 16 KB outside the heap, and
@@ -8,32 +23,51 @@ export type Statement = ReturnType<Connection['prepare']>;
  * prepared once. When the cache is full, the oldest statement goes.
  */
 export class StatementCache {
-  readonly #connection: Connection;
+  readonly connection: Connection;
   readonly #most: number;
-  readonly #statements = new Map<string, Statement>();
+  readonly #prepared = new Map<string, Prepared>();
 
   constructor(connection: Connection, most: number) {
-    this.#connection = connection;
+    this.connection = connection;
     this.#most = most;
   }
 
   /** The statement of this SQL text if it is prepared already. */
-  find(sql: string): Statement | undefined {
-    return this.#statements.get(sql);
+  find(sql: string): Prepared | undefined {
+    return this.#prepared.get(sql);
   }
 
   /** @throws the engine's error. */
-  prepare(sql: string): Statement {
-    const statement = this.#connection.prepare(sql);
-    if (this.#statements.size >= this.#most) {
-      const [oldest = ''] = this.#statements.keys();
-      this.#statements.delete(oldest);
+  prepare(sql: string): Prepared {
+    const prepared = prepare(this.connection, sql);
+    if (this.#prepared.size >= this.#most) {
+      const [oldest = ''] = this.#prepared.keys();
+      this.#prepared.delete(oldest);
     }
-    this.#statements.set(sql, statement);
-    return statement;
+    this.#prepared.set(sql, prepared);
+    return prepared;
   }
 
   clear(): void {
-    this.#statements.clear();
+    this.#prepared.clear();
+  }
+}
+
+/**
+ * SQLite would store undefined and NaN as NULL, and any typed array as its bytes.
+ *
+ * @throws INVALID_INPUT, which names the parameter and never its value.
+ */
+export function assertParameters(params: Params): void {
+  for (const name in params) {
+    const value: unknown = params[name];
+    const type = typeof value;
+    if (type === 'string' || type === 'bigint' || value === null) continue;
+    if (type === 'number' && !Number.isNaN(value)) continue;
+    if (isUint8Array(value)) continue;
+    throw invalidInput(
+      `The parameter ${name} must be a string, a number, a bigint, a Uint8Array or null, and is ${type === 'number' ? 'NaN' : `of the type ${type}`}.`,
+      { parameter: name },
+    );
   }
 }

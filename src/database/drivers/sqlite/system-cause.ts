@@ -12,8 +12,8 @@ const DESCRIPTORS = 12;
 const BLOCK = Buffer.alloc(64 * 1024);
 
 /**
- * Why the operating system has refused something to SQLite, which says only that it did: a write error may be a used-up
- * quota, and a file that cannot be opened one descriptor too many. So the same is tried again here.
+ * Why the operating system has refused something to SQLite, which does not say: a write error may be a used-up quota, and a
+ * file that cannot be opened one descriptor too many. So the same is tried again here.
  *
  * @param source The database whose copy the file at `path` becomes; the copy may be empty again when its error comes.
  * @returns an error of `node:fs`, or null if the cause is not found.

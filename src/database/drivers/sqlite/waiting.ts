@@ -26,20 +26,17 @@ export function isBusy(error: unknown): boolean {
 }
 
 /**
- * Tries `work` again until the lock that `error` tells of is free. SQLite's own busy handler backs off up to 100 ms, so
- * that of several processes some starve; short random pauses give each an equal share.
+ * Tries `work`, of which nothing happened yet, again until the lock that `error` tells of is free. SQLite's own busy handler backs
+ * off up to 100 ms, so that of several processes some starve; short random pauses give each an equal share.
  *
- * Only for work of which nothing happened, such as a statement outside a transaction.
- *
- * @throws BUSY after `timeoutMs`, and at once if this thread itself holds the lock and waiting would never end; what
- *   `work` throws.
+ * @throws BUSY after `timeoutMs`, and at once if this thread itself holds the lock; what `work` throws.
  */
 export function waitForLock<T>(error: unknown, { path, timeoutMs }: Patience, work: () => T): T {
   const begun = performance.now();
   for (let busy = error; ; ) {
     if (isHeldHere(path)) throw heldHereError(path, busy);
     const waited = performance.now() - begun;
-    if (waited >= timeoutMs) throw translate(busy, { open: true, path, waitedMs: Math.round(waited) });
+    if (waited >= timeoutMs) throw translate(busy, { path, waitedMs: Math.round(waited) });
     pauseFor(Math.min(lengthAfter(waited), timeoutMs - waited));
     try {
       return work();

@@ -38,11 +38,11 @@ export class WriteAheadLog {
     this.#options = options;
   }
 
-  /**
-   * Moves the log into the file and cuts it to nothing. Waits for readers and writers for at most `patienceMs`, and lets
-   * writers have their turn meanwhile.
-   */
-  empty(patienceMs: number, isEnough: (result: CheckpointResult) => boolean = isComplete): CheckpointResult {
+  /** Moves the log into the file and cuts it to nothing. Waits for others for at most `patienceMs`; writers have their turn. */
+  empty(
+    patienceMs: number,
+    isEnough = ({ complete }: CheckpointResult): boolean => complete,
+  ): CheckpointResult {
     const deadline = performance.now() + patienceMs;
     for (;;) {
       const left = Math.ceil(Math.max(0, deadline - performance.now()));
@@ -54,46 +54,42 @@ export class WriteAheadLog {
 
   /**
    * Before its connection closes: moves the log into the file, so that a copy of the file has everything, even if another
-   * connection keeps the log. An error is ignored as by SQLite, which does the same when the last connection closes: what
-   * is in the log is not lost.
+   * connection keeps the log. Ignores an error, since what is in the log is not lost.
    */
   settle(): void {
     try {
-      this.empty(ASKED_WAIT_MS, isMoved);
+      this.empty(
+        ASKED_WAIT_MS,
+        ({ complete, walPages, movedPages }) => complete || (walPages > 0 && movedPages === walPages),
+      );
     } catch (error) {
       ignoreEngine(error);
     }
   }
 
   /**
-   * Looks at the size after every few commits. Where the log is large it waits for the readers of this moment; those that
-   * come meanwhile read from the file. Otherwise readers that follow each other without a gap would keep the log from
-   * starting over for ever. If this thread itself is streaming, waiting would be in vain.
+   * Looks at the size after every few commits. If the log is large, waits for the readers of this moment; those that come
+   * meanwhile read from the file. Otherwise readers that follow each other without a gap would keep the log from ever starting
+   * over. If this thread itself is streaming, waiting would be in vain.
    */
   afterCommit(isStreaming: boolean): void {
     if (++this.#commits % COMMITS_A_LOOK !== 0) return;
     const bytes = this.#bytes();
-    if (bytes < LARGE_BYTES) {
-      this.#failures = 0;
-      return;
-    }
-    // Between two tries, the last of which has failed: a reader holds the log up.
-    if (performance.now() < this.#nextTry) {
-      this.#warnIfAlarming(bytes);
-      return;
-    }
+    if (bytes < LARGE_BYTES) this.#failures = 0;
+    else if (!this.#tryToEmpty(isStreaming) && bytes >= ALARMING_BYTES) warn(this.#options.path, bytes);
+  }
+
+  /** Says whether the log is empty now; not before it is time for the next try after one that a reader held up. */
+  #tryToEmpty(isStreaming: boolean): boolean {
+    if (performance.now() < this.#nextTry) return false;
     const wait = Math.min(SHORTEST_WAIT_MS * 2 ** this.#failures, LONGEST_WAIT_MS);
     if (this.#truncate(isStreaming ? 0 : Math.min(wait, this.#options.busyTimeoutMs)).complete) {
       this.#failures = Math.max(0, this.#failures - 1);
-      return;
+      return true;
     }
     this.#nextTry = performance.now() + Math.min(10 * wait * 2 ** this.#failures, LONGEST_INTERVAL_MS);
     this.#failures = Math.min(this.#failures + 1, 20);
-    this.#warnIfAlarming(bytes);
-  }
-
-  #warnIfAlarming(bytes: number): void {
-    if (bytes >= ALARMING_BYTES) warn(this.#options.path, bytes);
+    return false;
   }
 
   #bytes(): number {
@@ -117,14 +113,6 @@ export class WriteAheadLog {
       this.#connection.pragma('busy_timeout = 0');
     }
   }
-}
-
-function isComplete({ complete }: CheckpointResult): boolean {
-  return complete;
-}
-
-function isMoved({ complete, walPages, movedPages }: CheckpointResult): boolean {
-  return complete || (walPages > 0 && movedPages === walPages);
 }
 
 /** For a file that no connection of ours has open any more: as `settle`, and the last one to close removes the log. */
