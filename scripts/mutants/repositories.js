@@ -469,8 +469,8 @@ export default {
       ],
       [
         'the fingerprint of a replaced password stays',
-        'const replacesFingerprint = first.password_fingerprint !== null;',
-        'const replacesFingerprint = false;',
+        'replacesFingerprint: first.password_fingerprint !== null }',
+        'replacesFingerprint: false }',
       ],
       [
         'a hidden password means proxies that the list has by theirs',
@@ -479,10 +479,19 @@ export default {
       ],
       [
         'every line counts as repeated',
-        'const isRepeated = this.#memory.isRepeated(position);\n    this.#memory.find(position);',
-        'this.#memory.find(position);\n    const isRepeated = this.#memory.isRepeated(position);',
+        'const isRepeated = this.#memory.isRepeated(found.position);\n    this.#memory.find(found.position);',
+        'this.#memory.find(found.position);\n    const isRepeated = this.#memory.isRepeated(found.position);',
       ],
-      ['a hidden password means two proxies at most', '{ limit: Number.MAX_SAFE_INTEGER }', '{}'],
+      [
+        'a login that was not read is taken for no login',
+        'const none = wasRead ? null : undefined;',
+        'const none = null;',
+      ],
+      [
+        'a hidden password means two proxies at most',
+        '{ limit: Number.MAX_SAFE_INTEGER, login: false }',
+        '{ login: false }',
+      ],
       ['a proxy of another protocol is the same', ' AND p.protocol = :protocol\n', '\n'],
       [
         'a password that was not compared yet is new',
@@ -614,8 +623,8 @@ export default {
       ],
       [
         'the first of several proxies gets what the list says',
-        'if (id === undefined || another !== undefined) {',
-        'if (id === undefined) {',
+        'if (found === undefined || another !== undefined) {',
+        'if (found === undefined) {',
       ],
       [
         'a change-IP URL that is left out for several proxies is not told',
@@ -708,7 +717,7 @@ export default {
         'remote_dns = coalesce(:remote_dns, remote_dns),\n         updated_at = :now',
         'remote_dns = coalesce(:remote_dns, remote_dns)',
       ],
-      ['known proxies are not tagged', 'for (const id of match.ids) yield* this.#tag(id);', ''],
+      ['known proxies are not tagged', 'for (const { id } of match.found) yield* this.#tag(id);', ''],
       ['an import tags without the lock', "      yield this.db.lock('tags');\n", ''],
       ['the tag of an import is not checked', '      assertTag(tag.name);\n', ''],
       [

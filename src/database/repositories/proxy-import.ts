@@ -3,9 +3,9 @@ import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
 import { assertIterable, assertObject, atIndex, parse } from '../../model/validation.ts';
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
-import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
+import type { AddressedProxy } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
+import { type Decided, type Found, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
 import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
@@ -155,14 +155,14 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       throw alreadyThere(yield* step(this.#tools.identities.findConflict(input.id ?? '', identity)));
     }
-    for (const id of match.ids) yield* this.#tag(id);
-    const [id, another] = match.ids;
+    for (const { id } of match.found) yield* this.#tag(id);
+    const [found, another] = match.found;
     // If a hidden password may be that of several proxies, nothing is known of any of them.
-    if (id === undefined || another !== undefined) {
+    if (found === undefined || another !== undefined) {
       this.#leaveUrlOut(entry);
       return 'unchanged';
     }
-    return yield* this.#update(id, entry, match);
+    return yield* this.#update(found, entry, match);
   }
 
   /** Says whether the statement has added it. */
@@ -191,8 +191,9 @@ class ProxyImport<M extends Mode> extends Repository<M> {
    * Gives a known proxy what the list has; what the list does not say stays. If several lines are the same proxy, the first one
    * counts and the others only add what is missing: so the same list changes nothing the next time.
    */
-  *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
+  *#update(found: Found, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
+    const { id } = found;
     const { name, region, geolocation, remoteDns, credentials } = input;
     let changed = 0;
     if (name !== undefined || region || geolocation || remoteDns !== undefined) {
@@ -200,7 +201,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       const described = { ...changesOf(columns), id, now: this.now(), default_name: defaultName(input) };
       changed = yield* step(match.isRepeated ? this.#fillIn(described) : this.#describe(described));
     }
-    const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
+    const replacement = credentials ? yield* this.#changedLogin(found, entry, credentials, match) : null;
     if (replacement) {
       yield* this.#replaceLogin({ ...input, id }, replacement, match);
       changed++;
@@ -209,9 +210,9 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   }
 
   /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
-  *#changedLogin(id: string, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
+  *#changedLogin(found: Found, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
     if (given.password === '' && given.rotateUrl === undefined) return null;
-    const stored = match.stored === undefined ? yield* this.#loginOf(id) : match.stored;
+    const stored = match.stored ?? (yield* this.#matcher.loginOf(found, entry.input));
     if (stored === 'unreadable') {
       if (given.password !== '') return given;
       this.#leaveUrlOut(entry);
@@ -222,14 +223,6 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     const rotateUrl = (match.isRepeated ? urls.reverse() : urls).find((url) => url !== undefined);
     const isSame = stored?.password === password && stored.rotateUrl === rotateUrl;
     return isSame ? null : { username: given.username, password, rotateUrl };
-  }
-
-  *#loginOf(id: string): Steps<M, StoredLogin> {
-    try {
-      return yield* step(this.#tools.credentials.reveal(id));
-    } catch (error) {
-      return asUnreadable(error);
-    }
   }
 
   #leaveUrlOut({ index, input }: Entry): void {
