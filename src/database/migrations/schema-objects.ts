@@ -17,7 +17,7 @@ export interface SchemaComparison {
 }
 
 /** Every object of a database but the engine's own and the migration ledger. */
-export function* readSchema<M extends Mode>(engine: Engine<M>, ledger: string): Steps<M, SchemaObject[]> {
+function* readSchema<M extends Mode>(engine: Engine<M>, ledger: string): Steps<M, SchemaObject[]> {
   const objects = yield* step(engine.objects());
   return objects.filter(({ name }) => name.toLowerCase() !== ledger.toLowerCase());
 }
