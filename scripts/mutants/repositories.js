@@ -432,7 +432,7 @@ export default {
       ['a repeated transaction reads a generator again', "this.db.mode === 'sync' || isRepeatable", 'true'],
       ['a value that is given is kept', 'nullable[column] === undefined ? 0 : 1', '0'],
     ]),
-    ...of('repositories/key-order', [
+    ...of('repositories/skipped-rows', [
       ['a page of one row that is the last again is in order', '> 0) return', '>= 0) return'],
       [
         'ids are compared as JavaScript does',
@@ -506,9 +506,13 @@ export default {
       ['an unreadable login stops an import', '      return asUnreadable(error);', '      throw error;'],
     ]),
     ...of('repositories/import-memory', [
-      ['positions fall together', '| (1 << (bit & 31))', '| (1 << (bit & 15))'],
-      ['two passwords of one proxy are one', 'else if (chunk[at] !== password) chunk[at] = SEVERAL;', ''],
-      ['a hidden password counts as no password', "fingerprint === '' ? 1 :", "fingerprint === '' ? NONE :"],
+      ['positions fall together', '| (1 << (Number(position) & 31))', '| (1 << (Number(position) & 15))'],
+      [
+        'two passwords of one proxy are one',
+        'earlier === 0 || earlier === password ? password : SEVERAL',
+        'password',
+      ],
+      ['a hidden password counts as no password', "fingerprint === '' ? 1 :", "fingerprint === '' ? 0 :"],
       [
         'a malformed position is not found',
         'return !Number.isSafeInteger(position) || this.isRepeated(position);',
@@ -521,13 +525,8 @@ export default {
       ],
       [
         'positions of later chunks fall together',
-        'const chunk = this.#chunks.get(key) ?? new Uint32Array',
-        'const chunk = this.#chunks.values().next().value ?? new Uint32Array',
-      ],
-      [
-        'passwords of later chunks fall together',
-        'const chunk = this.#chunks.get(key) ?? new Float64Array',
-        'const chunk = this.#chunks.values().next().value ?? new Float64Array',
+        'const chunk = this.#chunks.get(key) ?? new',
+        'const chunk = this.#chunks.values().next().value ?? new',
       ],
       ['passwords are compared by one byte', 'readUIntBE(0, 6)', 'readUIntBE(0, 1)'],
     ]),

@@ -1,6 +1,14 @@
 import type { ProxyConfig } from '../../model/proxy.ts';
 import { assertFunction, assertId, notFound } from '../../model/validation.ts';
-import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Params,
+  type Result,
+  type Row,
+  type Session,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
@@ -22,14 +30,12 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
 
   /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
   after(id: string): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
+    return this.#first(
       [
         `SELECT * FROM proxies WHERE status = 'active' AND id > :id ORDER BY id LIMIT :limit OFFSET :skip`,
         `SELECT * FROM proxies WHERE status = 'active' AND id <= :id ORDER BY id LIMIT :limit OFFSET :skip`,
       ],
       { id: assertId(id) },
-      this.#read,
     );
   }
 
@@ -44,26 +50,16 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
 
   /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
   leastUsed(): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
-      [
-        `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at NULLS FIRST, id LIMIT :limit OFFSET :skip`,
-      ],
-      {},
-      this.#read,
-    );
+    return this.#first([
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at NULLS FIRST, id LIMIT :limit OFFSET :skip`,
+    ]);
   }
 
   /** The active proxy with the lowest mean latency; unknown latency last. */
   fastest(): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
-      [
-        `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
-      ],
-      {},
-      this.#read,
-    );
+    return this.#first([
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
+    ]);
   }
 
   /** Notes that a proxy was handed out now, whatever its status, and gives it. @throws NOT_FOUND. */
@@ -97,7 +93,10 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
       this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) => Number(row?.n)),
     );
     const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
-    const offset = Math.floor(random() * active);
-    return yield* step(firstReadable(this.session, [byId, byId], {}, this.#read, offset));
+    return yield* step(this.#first([byId, byId], {}, Math.floor(random() * active)));
+  }
+
+  #first(queries: readonly string[], params: Params = {}, skip = 0): Result<M, ProxyConfig | null> {
+    return firstReadable(this.session, queries, params, this.#read, skip);
   }
 }

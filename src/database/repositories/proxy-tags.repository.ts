@@ -4,9 +4,8 @@ import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
-import { assertAfter } from './key-order.ts';
 import { Repository } from './repository.ts';
-import { skipMalformed } from './skipped-rows.ts';
+import { assertAfter, skipMalformed } from './skipped-rows.ts';
 
 const tagSchema = text(128);
 

@@ -31,7 +31,6 @@ import {
 import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { assertAfter } from './key-order.ts';
 import { ProxyChanges } from './proxy-changes.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
@@ -48,7 +47,7 @@ import {
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
 import { Repository } from './repository.ts';
-import { skipMalformed } from './skipped-rows.ts';
+import { assertAfter, skipMalformed } from './skipped-rows.ts';
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {

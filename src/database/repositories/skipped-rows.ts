@@ -8,7 +8,6 @@ import {
   type Steps,
   step,
 } from '../drivers/driver.ts';
-import { assertAfter } from './key-order.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
 export type OnInvalidRow = (error: ProxyVaultError) => void;
@@ -51,23 +50,14 @@ export function firstReadable<M extends Mode, T>(
   map: (row: Row) => T | undefined,
   skip = 0,
 ): Result<M, T | null> {
-  return session.driver.sequence(() => firstOf(session, queries, params, map, skip));
-}
-
-function* firstOf<M extends Mode, T>(
-  session: Session<M>,
-  queries: readonly string[],
-  params: Params,
-  map: (row: Row) => T | undefined,
-  skip: number,
-): Steps<M, T | null> {
-  let passed = skip;
-  for (const query of queries) {
-    const [first] = yield* pageOf(session, query, { params, limit: 1, step: 1, skip: passed }, map);
-    if (first !== undefined) return first;
-    passed = 0;
-  }
-  return null;
+  return session.driver.sequence(function* (): Steps<M, T | null> {
+    for (const [index, query] of queries.entries()) {
+      const passed = index === 0 ? skip : 0;
+      const [first] = yield* pageOf(session, query, { params, limit: 1, step: 1, skip: passed }, map);
+      if (first !== undefined) return first;
+    }
+    return null;
+  });
 }
 
 /**
@@ -89,6 +79,20 @@ export function readablePage<M extends Mode, T>(
     if (last !== undefined) assertAfter(table, after, keyOf(last));
     return page;
   });
+}
+
+/**
+ * For reading page after page: in a damaged table or index a page may not come after the one before, and reading on would
+ * never end. @throws CORRUPT.
+ */
+export function assertAfter(table: string, after: string, last: string): void {
+  // SQLite compares texts by their bytes.
+  if (Buffer.compare(Buffer.from(last), Buffer.from(after)) > 0) return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The rows of ${table} are not in the order of their keys: the database file is damaged. Restore a backup, or run \`proxyvault check\`.`,
+    { details: { table } },
+  );
 }
 
 interface PageRead {
