@@ -88,52 +88,29 @@ export class Table<C extends Columns = Columns> {
 /** Any text. */
 export const TEXT: Kind<string> = { is: (value) => typeof value === 'string', what: 'a text' };
 
-/** A text that is not empty. */
-export const NAME: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && value !== '',
-  what: 'a text that is not empty',
-};
+export const NAME = textThat((text) => text !== '', 'a text that is not empty');
 
-/** A text that names something: not empty, and without bytes that are not UTF-8, which are read as U+FFFD. */
-export const ID: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && value !== '' && !value.includes('\uFFFD'),
-  what: 'an id in valid UTF-8',
-};
+/** A text that names something. Bytes that are not UTF-8 are read as U+FFFD. */
+export const ID = textThat((text) => text !== '' && !text.includes('\uFFFD'), 'an id in valid UTF-8');
 
 /** A stored host: IPv4, IPv6 or an ASCII name. The whole syntax was checked when it was written. */
-export const HOST: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[a-z0-9._:%-]{1,255}$/.test(value),
-  what: 'a host in lower-case ASCII',
-};
+export const HOST = textThat((text) => /^[a-z0-9._:%-]{1,255}$/.test(text), 'a host in lower-case ASCII');
 
 /** 8 bytes in hexadecimal, as keys are named. */
-export const KEY_ID: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[\da-f]{16}$/.test(value),
-  what: 'the id of a key',
-};
+export const KEY_ID = textThat((text) => /^[\da-f]{16}$/.test(text), 'the id of a key');
 
-/** 16 bytes in hexadecimal, as key check values are stored. */
-export const HEX: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[\da-f]{32}$/.test(value),
-  what: '16 bytes in hexadecimal',
-};
+/** As key check values are stored. */
+export const HEX = textThat((text) => /^[\da-f]{32}$/.test(text), '16 bytes in hexadecimal');
 
-/** Canonical base64 in form; its meaning is authenticated when it is decrypted. */
-export const BASE64: Kind<string> = {
-  is: (value): value is string =>
-    typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value),
-  what: 'canonical base64',
-};
+/** Its meaning is authenticated when it is decrypted. */
+export const BASE64 = textThat(
+  (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text),
+  'canonical base64',
+);
 
-export const TIME: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && isStoredTime(value),
-  what: 'a time as YYYY-MM-DD HH:MM:SS.SSS',
-};
+export const TIME = textThat(isStoredTime, 'a time as YYYY-MM-DD HH:MM:SS.SSS');
 
-export const DAY: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && isStoredDay(value),
-  what: 'a day as YYYY-MM-DD',
-};
+export const DAY = textThat(isStoredDay, 'a day as YYYY-MM-DD');
 
 export const FLAG: Kind<number> = {
   is: (value): value is number => value === 0 || value === 1,
@@ -170,6 +147,10 @@ export function json(schema: z.ZodType): Kind<string> {
 
 export function nullable<T extends SqlValue>({ is, what }: Kind<T>): Kind<T | null> {
   return { is: (value): value is T | null => value === null || is(value), what: `${what}, or NULL` };
+}
+
+function textThat(test: (text: string) => boolean, what: string): Kind<string> {
+  return { is: (value): value is string => typeof value === 'string' && test(value), what };
 }
 
 function within(value: number, least: number, most: number): boolean {

@@ -26,7 +26,7 @@ import {
 } from './credential-record.ts';
 import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { Repository } from './repository.ts';
+import { orNotFound, Repository } from './repository.ts';
 
 const INSERT = `
   INSERT INTO encrypted_credentials
@@ -275,9 +275,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
     const params = { ...toParams(proxyId, data), now: this.now() };
     if (data.address === undefined) {
-      return this.db.run(PUT, params, (changed) => {
-        if (changed === 0) throw notFound('proxy', proxyId);
-      });
+      return this.db.run(PUT, params, orNotFound('proxy', proxyId));
     }
     return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
       if (changed === 0) throw notFoundThere(proxyId);

@@ -10,9 +10,8 @@ import {
   step,
 } from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
-import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
-import type { ProxyIdentities } from './proxy-identities.ts';
+import type { ProxyParts } from './proxy-changes.ts';
 import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
 import { Repository } from './repository.ts';
 
@@ -55,8 +54,8 @@ export interface Found {
  * end of the list; so no order of its lines changes the result. Any other entry is a new proxy.
  */
 export class ImportMatcher<M extends Mode> extends Repository<M> {
-  readonly #credentials: EncryptedCredentialsRepository<M>;
-  readonly #identities: ProxyIdentities<M>;
+  readonly #credentials: ProxyParts<M>['credentials'];
+  readonly #identities: ProxyParts<M>['identities'];
   readonly #memory: ImportMemory;
   /** Usernames of several proxies, all of which an entry with a hidden password meant. */
   readonly #hidden = new Set<string>();
@@ -64,14 +63,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   /** The username of the last entry was that of several proxies. Then that of the next may be too. */
   #hadSeveral = false;
 
-  constructor(
-    session: Session<M>,
-    tools: { credentials: EncryptedCredentialsRepository<M>; identities: ProxyIdentities<M> },
-    memory: ImportMemory,
-  ) {
+  constructor(session: Session<M>, { credentials, identities }: ProxyParts<M>, memory: ImportMemory) {
     super(session);
-    this.#credentials = tools.credentials;
-    this.#identities = tools.identities;
+    this.#credentials = credentials;
+    this.#identities = identities;
     this.#memory = memory;
   }
 
@@ -166,13 +161,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
-    return this.db.first(
-      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
-       WHERE host = :host AND port = :port AND protocol = :protocol
-         AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
-      { ...identity },
-      (row) => toFound(row, false),
-    );
+    return this.#identities.find(identity, (row) => toFound(row, false));
   }
 
   /** Reads the logins in the same statement, if the caller asks for them or nothing else tells a password. */

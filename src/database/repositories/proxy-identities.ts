@@ -54,14 +54,14 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
     return { ...user, password_fingerprint: yield* this.#passwordOf(login ?? NO_LOGIN) };
   }
 
-  /** The id of the proxy that is known to have this identity, or null. */
-  find(identity: ProxyIdentity): Result<M, string | null> {
+  /** The proxy that is known to have this identity, or null. */
+  find<T>(identity: ProxyIdentity, map: (row: Row) => T): Result<M, T | null> {
     return this.db.first(
-      `SELECT id FROM proxies
+      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },
-      (row) => String(row.id),
+      map,
     );
   }
 
@@ -80,19 +80,11 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   /** Whether there are proxies, at an address or at all, of which not even the username is known. */
   hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
-    const isThere = (row: Row | undefined): boolean => row?.found === 1;
-    if (at === null)
-      return this.db.one(
-        `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
-        {},
-        isThere,
-      );
-    const { host, port, protocol } = at;
+    const isThere = at === null ? '' : 'host = :host AND port = :port AND protocol = :protocol AND';
     return this.db.one(
-      `SELECT EXISTS (SELECT 1 FROM proxies
-         WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL) AS found`,
-      { host, port, protocol },
-      isThere,
+      `SELECT EXISTS (SELECT 1 FROM proxies WHERE ${isThere} username_fingerprint IS NULL) AS found`,
+      at === null ? {} : { host: at.host, port: at.port, protocol: at.protocol },
+      (row) => row?.found === 1,
     );
   }
 
@@ -201,7 +193,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   *#assertFree(identity: ProxyIdentity, id: string): Steps<M, void> {
     yield* this.identify(identity, id);
-    const existing = yield* step(this.find(identity));
+    const existing = yield* step(this.find(identity, (row) => String(row.proxy_id)));
     if (existing !== null && existing !== id) throw alreadyThere(existing);
   }
 

@@ -4,12 +4,11 @@ import { assertIterable, assertObject, atIndex, parse } from '../../model/valida
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import type { AddressedProxy } from './credential-record.ts';
-import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { type Decided, type Found, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
-import type { ProxyIdentities } from './proxy-identities.ts';
+import type { ProxyParts } from './proxy-changes.ts';
 import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
-import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
+import { assertTag } from './proxy-tags.repository.ts';
 import { changesOf, Repository } from './repository.ts';
 
 /** What an import did, by proxies. */
@@ -46,32 +45,25 @@ type Entry = Pick<Undecided, 'index' | 'input'>;
 
 type Outcome = 'added' | 'updated' | 'unchanged';
 
-/** What an import works with. */
-interface Tools<M extends Mode> {
-  credentials: EncryptedCredentialsRepository<M>;
-  identities: ProxyIdentities<M>;
-  tags: ProxyTagsRepository<M>;
-}
-
 /** The steps of an import. @throws INVALID_INPUT; what `ProxyRepository.importMany` throws. */
 export function* importSteps<M extends Mode>(
   session: Session<M>,
-  tools: Tools<M>,
+  parts: ProxyParts<M>,
   proxies: Iterable<ProxyInput>,
   options: ImportOptions,
 ): Steps<M, ImportSummary> {
   assertIterable(proxies, 'proxies');
   const { memory: given } = assertObject(options, 'options');
-  if (given) return yield* new ProxyImport(session, tools, given, options).run(proxies);
+  if (given) return yield* new ProxyImport(session, parts, given, options).run(proxies);
   using memory = new ImportMemory();
-  const summary = yield* new ProxyImport(session, tools, memory, options).run(proxies);
+  const summary = yield* new ProxyImport(session, parts, memory, options).run(proxies);
   const { urlsLeftOut } = memory;
   return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
 }
 
 /** Stores a list, or a part of one, within a transaction of the caller's. */
 class ProxyImport<M extends Mode> extends Repository<M> {
-  readonly #tools: Tools<M>;
+  readonly #parts: ProxyParts<M>;
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
   readonly #options: ImportOptions;
@@ -80,11 +72,11 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   /** The pool had the address and username of the last entry. */
   #lastWasKnown = false;
 
-  constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
+  constructor(session: Session<M>, parts: ProxyParts<M>, memory: ImportMemory, options: ImportOptions) {
     super(session);
-    this.#tools = tools;
+    this.#parts = parts;
     this.#memory = memory;
-    this.#matcher = new ImportMatcher(session, tools, memory);
+    this.#matcher = new ImportMatcher(session, parts, memory);
     this.#options = options;
   }
 
@@ -128,7 +120,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   *#store(entry: Entry): Steps<M, Outcome | null> {
     const { input } = entry;
     const { credentials } = input;
-    const { identities } = this.#tools;
+    const { identities } = this.#parts;
     const user = yield* identities.userOf(input, credentials);
     yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
@@ -153,7 +145,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       yield this.#countPositions();
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
-      throw alreadyThere(yield* step(this.#tools.identities.findConflict(input.id ?? '', identity)));
+      throw alreadyThere(yield* step(this.#parts.identities.findConflict(input.id ?? '', identity)));
     }
     for (const { id } of match.found) yield* this.#tag(id);
     const [found, another] = match.found;
@@ -171,7 +163,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
     if ((yield* step(this.db.run(sql, params))) === 0) return false;
     this.#memory.find(this.#position++);
-    if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
+    if (input.credentials) yield this.#parts.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
     return true;
   }
@@ -184,7 +176,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
 
   *#tag(id: string): Steps<M, void> {
     const { tag } = this.#options;
-    if (tag) yield this.#tools.tags.addLocked(id, tag.name, tag.importId);
+    if (tag) yield this.#parts.tags.addLocked(id, tag.name, tag.importId);
   }
 
   /**
@@ -231,9 +223,9 @@ class ProxyImport<M extends Mode> extends Repository<M> {
 
   /** For a proxy that is known to have the address and username. */
   *#replaceLogin(proxy: AddressedProxy, login: Login, { replacesFingerprint }: Known): Steps<M, void> {
-    yield this.#tools.credentials.add(proxy, login);
+    yield this.#parts.credentials.add(proxy, login);
     if (replacesFingerprint)
-      yield this.#tools.identities.replacePassword(proxy.id, yield* this.#tools.identities.of(proxy, login));
+      yield this.#parts.identities.replacePassword(proxy.id, yield* this.#parts.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */

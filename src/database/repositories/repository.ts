@@ -1,4 +1,4 @@
-import { invalidInput } from '../../model/validation.ts';
+import { invalidInput, notFound } from '../../model/validation.ts';
 import type { Clock, Driver, Mode, Session, SqlValue } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
@@ -38,6 +38,13 @@ export abstract class Repository<M extends Mode> {
       'The list may be read once only, and this transaction may be repeated. Give an array. Nothing was stored.',
     );
   }
+}
+
+/** For a statement that must change a row. @throws NOT_FOUND if it changes none. */
+export function orNotFound(what: string, id: string): (changed: number) => void {
+  return (changed) => {
+    if (changed === 0) throw notFound(what, id);
+  };
 }
 
 /** The values of columns that an update may leave out. Booleans are stored as 0 and 1, objects as JSON. */
