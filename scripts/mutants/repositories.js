@@ -172,8 +172,8 @@ export default {
       ],
       [
         'an error quotes the login',
-        '    return null;\n  }\n}\n\nexport function toParams',
-        '    throw new Error(text);\n  }\n}\n\nexport function toParams',
+        "    return { problem: 'it is not JSON' };",
+        '    throw new Error(value);',
       ],
       [
         'a malformed row stops a page of credentials',
@@ -564,10 +564,14 @@ export default {
       ],
       [
         'proxies that have lost their login are not compared with bare ones',
-        '(hasLogin || forBare)',
-        'hasLogin',
+        'filter(({ hasLogin }) => hasLogin || forBare)',
+        'filter(({ hasLogin }) => hasLogin)',
       ],
-      ['a proxy that lost its login loses its username', 'id !== except && hasLogin);', 'id !== except);'],
+      [
+        'a proxy that lost its login loses its username',
+        'filter(({ hasLogin }) => hasLogin);',
+        'filter(() => true);',
+      ],
       [
         'a bare proxy needs a key',
         '!isUnreadable(error) && !(forBare && isKeyProblem(error))',

@@ -34,15 +34,7 @@ export function ledgerTable(name: string): Table<typeof COLUMNS> {
 }
 
 /** What the database says it has. */
-export interface LedgerLine {
-  /** Order of application. */
-  position: number;
-  namespace: string;
-  version: number;
-  name: string;
-  checksum: string;
-  appliedAt: string;
-}
+export type LedgerLine = ReturnType<typeof toLine>;
 
 /**
  * The table `schema_migrations`, or whatever name it was given: a line for each applied migration, written in its
@@ -84,8 +76,13 @@ export class Ledger<M extends Mode> {
     const table = ledgerTable(this.name);
     const sql = `SELECT * FROM "${this.name}" ORDER BY position`;
     const lines = yield* step(this.#engine.driver.all(sql, {}, (row) => toLine(table, row)));
-    if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);
-    return lines;
+    if (lines.some(isBase) || lines.every(({ namespace }) => namespace !== OWN_NAMESPACE)) return lines;
+    // Without the line of the base schema its tables would be made a second time.
+    throw new ProxyVaultError(
+      'INVALID_ROW',
+      `The row of the base schema (${OWN_NAMESPACE}, version 0) is missing from ${this.name} or was changed, and rows of later migrations are there: restore a backup of the database. Nothing was changed.`,
+      { details: { table: this.name, id: null, column: 'namespace' } },
+    );
   }
 
   add({ namespace, version, name, checksum }: Migration): Result<M, number> {
@@ -109,24 +106,10 @@ export function isBase(line: { namespace: string; version: number }): boolean {
   return line.namespace === OWN_NAMESPACE && line.version === 0;
 }
 
-function isOurs({ namespace }: { namespace: string }): boolean {
-  return namespace === OWN_NAMESPACE;
-}
-
-/** INVALID_ROW: without the line of the base schema its tables would be made a second time. */
-function lostBase(table: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'INVALID_ROW',
-    `The row of the base schema (${OWN_NAMESPACE}, version 0) is missing from ${table} or was changed, and rows of later migrations are there: restore a backup of the database. Nothing was changed.`,
-    { details: { table, id: null, column: 'namespace' } },
-  );
-}
-
 /** @throws INVALID_ROW: what was applied must be known before anything is done. */
-function toLine(table: ReturnType<typeof ledgerTable>, row: Row): LedgerLine {
+function toLine(table: ReturnType<typeof ledgerTable>, row: Row) {
   const { read } = table;
   const line = {
-    position: Number(row.position),
     namespace: read.namespace(row.namespace, row),
     version: read.version(row.version, row),
     name: read.name(row.name, row),

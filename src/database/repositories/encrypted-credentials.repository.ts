@@ -14,9 +14,7 @@ import {
   encryptedSchema,
   isSame,
   loginOf,
-  malformedAddress,
   movedError,
-  notFoundThere,
   parseTarget,
   type Target,
   toAddress,
@@ -28,16 +26,14 @@ import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.r
 import { ProxyIdentities } from './proxy-identities.ts';
 import { orNotFound, Repository } from './repository.ts';
 
-const INSERT = `
+const INTO = `
   INSERT INTO encrypted_credentials
-    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
+    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)`;
+const INSERT = `${INTO}
   SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now FROM proxies WHERE id = :id`;
 
 /** Of a proxy that is known to be there: without a look at it, and without a journal for undoing this statement alone. */
-const ADD = `
-  INSERT INTO encrypted_credentials
-    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
-  VALUES (:id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now)`;
+const ADD = `${INTO} VALUES (:id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now)`;
 
 const OR_REPLACE = `
   ON CONFLICT (proxy_id) DO UPDATE SET
@@ -232,7 +228,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     return this.db.one(`SELECT id, protocol, host, port FROM proxies WHERE id = :id`, { id }, (row) => {
       const address = row && toAddress(row);
       if (address) return address;
-      throw row ? malformedAddress(id) : notFound('proxy', id);
+      if (!row) throw notFound('proxy', id);
+      throw new ProxyVaultError(
+        'INVALID_ROW',
+        `proxies ${id}: the address is malformed. Set protocol, host and port again, or delete the proxy.`,
+        { details: { table: 'proxies', id } },
+      );
     });
   }
 
@@ -278,7 +279,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
       return this.db.run(PUT, params, orNotFound('proxy', proxyId));
     }
     return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
-      if (changed === 0) throw notFoundThere(proxyId);
+      if (changed > 0) return;
+      throw new ProxyVaultError(
+        'NOT_FOUND',
+        `There is no proxy ${JSON.stringify(proxyId)} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
+        { details: { id: proxyId } },
+      );
     });
   }
 

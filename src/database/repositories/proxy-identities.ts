@@ -146,41 +146,35 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
    * As `identify`, for the proxies at an address of which not even the username is known; says whether there were any. What
    * is stored for a proxy without username and password may be a change-IP URL alone, so a bare one is looked for there too.
    */
-  *identifyUnnamed(at: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
-    const { host, port, protocol } = at;
-    const stored = yield* step(
-      this.db.all(
-        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
+  *identifyUnnamed({ protocol, host, port }: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
+    const stored = this.db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
        ORDER BY created_at, id`,
-        { host, port, protocol },
-        toStored,
-      ),
+      { host, port, protocol },
+      toStored,
     );
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && (hasLogin || forBare));
-    yield* this.#identifyAll(wanted, forBare);
-    return wanted.length > 0;
+    const found = (yield* step(stored)).filter(({ hasLogin }) => hasLogin || forBare);
+    return yield* this.#identifyAll(found, forBare, except);
   }
 
   /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
   *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
     const { host, port, protocol, username_fingerprint } = identity;
-    const stored = yield* step(
-      this.db.all(
-        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
+    const stored = this.db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint IS NULL`,
-        { host, port, protocol, username_fingerprint },
-        toStored,
-      ),
+      { host, port, protocol, username_fingerprint },
+      toStored,
     );
     // One that has lost its login keeps the username, so that an import brings the login back.
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin);
-    yield* this.#identifyAll(wanted, isBare(identity));
-    return wanted.length > 0;
+    const found = (yield* step(stored)).filter(({ hasLogin }) => hasLogin);
+    return yield* this.#identifyAll(found, isBare(identity), except);
   }
 
   /** For a bare proxy no key is needed: what cannot be read without one stays unknown. */
-  *#identifyAll(proxies: readonly Stored[], forBare: boolean): Steps<M, void> {
-    for (const { id, hasLogin } of proxies) {
+  *#identifyAll(proxies: readonly Stored[], forBare: boolean, except = ''): Steps<M, boolean> {
+    const wanted = proxies.filter(({ id }) => id !== except);
+    for (const { id, hasLogin } of wanted) {
       if (hasLogin && this.#encryption === null) continue;
       try {
         const login = yield* step(this.#reveal(id));
@@ -189,6 +183,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
         if (!isUnreadable(error) && !(forBare && isKeyProblem(error))) throw error;
       }
     }
+    return wanted.length > 0;
   }
 
   *#assertFree(identity: ProxyIdentity, id: string): Steps<M, void> {

@@ -1,14 +1,7 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { ProxyUsage } from '../../model/usage.ts';
-import {
-  assertBoolean,
-  assertId,
-  assertIterable,
-  assertObject,
-  assertWhole,
-  invalidInput,
-} from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
+import { assertBoolean, assertId, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
+import type { Mode, Params, Result, Row, SqlValue } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { orNotFound, Repository } from './repository.ts';
@@ -58,13 +51,7 @@ export const PROXY_USAGE_STATS = new Table('proxy_usage_stats', ['proxy_id', 'da
   latency_count: whole(),
 });
 
-const COUNTS = [
-  'request_count',
-  'success_count',
-  'failure_count',
-  'total_latency_ms',
-  'latency_count',
-] as const;
+const COUNTS = ['request_count', 'success_count', 'failure_count', 'total_latency_ms', 'latency_count'];
 
 /** Whether a row's numbers are whole and exact: what is not would make a sum wrong, or overflow it. */
 const SOUND = COUNTS.map(
@@ -111,17 +98,9 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
 
   /** Records many in one transaction, all or none; gives how many. */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
-    const list = this.repeatable(assertIterable(outcomes, 'outcomes'));
-    return this.db.transaction(() => this.#recordAll(list));
-  }
-
-  *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
-    let count = 0;
-    for (const outcome of outcomes) {
-      yield this.record(assertObject(outcome, 'outcome').proxyId, outcome);
-      count++;
-    }
-    return count;
+    return this.forEach(outcomes, 'outcomes', (outcome) =>
+      this.record(assertObject(outcome, 'outcome').proxyId, outcome),
+    );
   }
 
   /** A proxy's days, oldest first. */

@@ -1,5 +1,5 @@
-import { invalidInput, notFound } from '../../model/validation.ts';
-import type { Clock, Driver, Mode, Session, SqlValue } from '../drivers/driver.ts';
+import { assertIterable, invalidInput, notFound } from '../../model/validation.ts';
+import type { Clock, Driver, Mode, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
 /**
@@ -37,6 +37,23 @@ export abstract class Repository<M extends Mode> {
     throw invalidInput(
       'The list may be read once only, and this transaction may be repeated. Give an array. Nothing was stored.',
     );
+  }
+
+  /** Runs a statement for each value in one transaction, all or none; gives how many there were. */
+  protected forEach<T>(
+    values: Iterable<T>,
+    what: string,
+    run: (value: T) => Result<M, unknown>,
+  ): Result<M, number> {
+    const list = this.repeatable(assertIterable(values, what));
+    return this.db.transaction(function* (): Steps<M, number> {
+      let count = 0;
+      for (const value of list) {
+        yield run(value);
+        count++;
+      }
+      return count;
+    });
   }
 }
 

@@ -53,7 +53,7 @@ export function firstReadable<M extends Mode, T>(
   return session.driver.sequence(function* (): Steps<M, T | null> {
     for (const [index, query] of queries.entries()) {
       const passed = index === 0 ? skip : 0;
-      const [first] = yield* pageOf(session, query, { params, limit: 1, step: 1, skip: passed }, map);
+      const [first] = yield* pageOf(session, query, { params, limit: 1, skip: passed }, map);
       if (first !== undefined) return first;
     }
     return null;
@@ -74,7 +74,7 @@ export function readablePage<M extends Mode, T>(
 ): Result<M, T[]> {
   const { limit, after } = params;
   return session.driver.sequence(function* (): Steps<M, T[]> {
-    const page = yield* pageOf(session, query, { params, limit, step: limit, skip: 0 }, map);
+    const page = yield* pageOf(session, query, { params, limit, skip: 0 }, map);
     const last = page.at(-1);
     if (last !== undefined) assertAfter(table, after, keyOf(last));
     return page;
@@ -95,27 +95,18 @@ export function assertAfter(table: string, after: string, last: string): void {
   );
 }
 
-interface PageRead {
-  params: Params;
-  /** How many readable rows are wanted, at most. */
-  limit: number;
-  /** How many rows the first read looks at, after those that it skips. */
-  step: number;
-  skip: number;
-}
-
 /**
- * Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
+ * At most `limit` readable rows after those that are skipped. Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
  * reads together take about as long as one.
  */
 function* pageOf<M extends Mode, T>(
   session: Session<M>,
   query: string,
-  { params, limit, step: first, skip: passed }: PageRead,
+  { params, limit, skip: passed }: { params: Params; limit: number; skip: number },
   map: (row: Row) => T | undefined,
 ): Steps<M, T[]> {
   const read = skipMalformed(session, map);
-  let size = first;
+  let size = limit;
   let skip = passed;
   for (;;) {
     let rows = 0;
