@@ -34,11 +34,7 @@ export class KnownMigrations {
     return isBase(line) ? BASE : this.#all.find((migration) => identity(migration) === identity(line));
   }
 
-  /**
-   * The migrations of these lines, in their order.
-   *
-   * @throws MIGRATION_IRREVERSIBLE if one of them is not known or has no Down section.
-   */
+  /** The migrations of these lines. @throws MIGRATION_IRREVERSIBLE if one is not known or has no Down section. */
   reversible(lines: readonly LedgerLine[]): Migration[] {
     const migrations = lines.map((line) => this.find(line) ?? unknownMigration(line));
     const irreversible = migrations.find((migration) => migration.down === null);

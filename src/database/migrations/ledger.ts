@@ -36,10 +36,7 @@ export function ledgerTable(name: string): Table<typeof COLUMNS> {
 /** What the database says it has. */
 export type LedgerLine = ReturnType<typeof toLine>;
 
-/**
- * The table `schema_migrations`, or whatever name it was given: a line for each applied migration, written in its
- * transaction.
- */
+/** The table `schema_migrations`, or whatever its name: a line for each migration, written in its transaction. */
 export class Ledger<M extends Mode> {
   /** As `assertLedgerName` takes it; SQL has it between quotes, since it may be a word of SQL. */
   readonly name: string;
@@ -127,9 +124,7 @@ function toLine(table: ReturnType<typeof ledgerTable>, row: Row) {
 
 /**
  * Whether the ledger is in the file.
- *
- * @throws CONFLICT if something else has its name; INVALID_INPUT if our ledger is there under another name, so that no
- *   migration is run twice.
+ * @throws CONFLICT if something else has its name; INVALID_INPUT if ours has another name, so that no migration runs twice.
  */
 function* hasLedger<M extends Mode>(engine: Engine<M>, table: string): Steps<M, boolean> {
   const columns = yield* step(engine.columnsOf(table));

@@ -47,7 +47,6 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   /**
    * Undoes the last `steps` applied migrations, of whatever namespace; the base schema stays.
-   *
    * @throws MIGRATION_IRREVERSIBLE, before any change, if one of them has no Down section or is not known here.
    */
   down(steps = 1): Result<M, void> {
@@ -59,7 +58,6 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   /**
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
-   *
    * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
    */
   to(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
@@ -70,9 +68,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   /**
-   * Records the migrations up to `version` as applied without running them, for a database whose tables were
-   * made by other means. The tables must be there.
-   *
+   * Records the migrations up to `version` as applied without running them, for tables that were made by other means.
    * @throws INVALID_INPUT if there is a ledger already, no such version, or the schema is another one.
    */
   baseline(version: number): Result<M, void> {
@@ -114,12 +110,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     );
   }
 
-  /**
-   * Compares the ledger with the known migrations.
-   *
-   * @throws DATABASE_NEWER if it has one that this program does not know; MIGRATION_CHANGED if a file differs
-   *   from what was applied.
-   */
+  /** Compares the ledger with the files. @throws DATABASE_NEWER for a migration that is not known; MIGRATION_CHANGED. */
   verify(): Result<M, void> {
     return this.#withLines((lines) => this.#known.assertCompatible(lines));
   }

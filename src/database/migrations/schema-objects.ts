@@ -83,8 +83,7 @@ interface Made extends SchemaObject {
 }
 
 /**
- * Compares what pending migrations will make with what the file has. `CREATE TABLE IF NOT EXISTS` would pass over a
- * table of another program and fail later, in the middle of the program's work.
+ * `CREATE TABLE IF NOT EXISTS` would pass over a table of another program and fail later, in the middle of the work.
  *
  * @param present the migrations whose objects the file has by our ledger.
  * @throws CONFLICT, which names the object, the difference and the remedy; nothing was changed.

@@ -16,10 +16,7 @@ import { firstReadable, skipMalformed } from './skipped-rows.ts';
 /** If one proxy in ten is active, about one sample in 30 falls back to counting. */
 const DRAWS = 32;
 
-/**
- * What rotation asks of the active proxies, but for those that are excluded by their ids. No question costs more in a larger
- * pool. Malformed rows are left out.
- */
+/** What rotation asks of the active proxies but the excluded ones, at the same cost in a larger pool. Malformed rows are left out. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #read: (row: Row) => ProxyConfig | undefined;
 
@@ -40,8 +37,8 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   /**
-   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is taken by an
-   * active proxy, which costs the same in a larger pool. If few proxies are active, it counts them.
+   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is an active proxy's,
+   * which costs the same in a larger pool. If few are active, it counts them.
    */
   sample(random: () => number): Result<M, ProxyConfig | null> {
     assertFunction(random, 'random');

@@ -6,8 +6,8 @@ import type { Row, SqlValue } from '../drivers/driver.ts';
 import { isStoredDay, isStoredTime } from '../timestamps.ts';
 
 /**
- * What a column may hold. The file may have been written by other programs or damaged, and SQLite stores any type in any
- * column, so each value is looked at when it is read. `is` runs for every column of every row: keep it fast.
+ * What a column may hold. Other programs may have written the file, and SQLite stores any type in any column, so each value is
+ * checked when it is read. `is` runs for every column of every row: keep it fast.
  */
 export interface Kind<T extends SqlValue = SqlValue> {
   is: (value: SqlValue | undefined) => value is T;
@@ -18,8 +18,8 @@ export interface Kind<T extends SqlValue = SqlValue> {
 type Columns = Readonly<Record<string, Kind>>;
 
 /**
- * For each column a function that gives its value, typed. The value is an argument, and not looked up by the column's name,
- * since that would take as long as all the rest. @throws INVALID_ROW if the value is not of the column's kind.
+ * Gives the typed value of each column. It takes the value, since a look-up by name would take as long as all the rest.
+ * @throws INVALID_ROW if the value is not of the column's kind.
  */
 type Readers<C extends Columns> = {
   readonly [K in keyof C]: (value: SqlValue | undefined, row: Row) => C[K] extends Kind<infer T> ? T : never;

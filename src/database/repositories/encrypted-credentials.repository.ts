@@ -110,9 +110,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   /**
-   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity. It
-   * needs no savepoint and no look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login
-   * that is added with another address than the proxy's does not open.
+   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity: a login
+   * added with another address does not open. Without a savepoint and a look at the proxy, an import is a seventh faster.
    *
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
@@ -138,9 +137,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   /**
-   * Encrypts the credential of a proxy again: `ProxyRepository.update` calls it in the transaction that changed the address. A
-   * credential that is not bound to an address by `store` stays as it is. Whether it is bound is found out by opening it,
-   * since the row may lie, so it needs the key in any case.
+   * Encrypts the credential of a proxy that has moved again, in the transaction that moved it; one that is not bound to an
+   * address stays as it is. Whether it is bound is found out by opening it, since the row may lie: that needs the key.
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.

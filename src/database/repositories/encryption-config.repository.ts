@@ -34,7 +34,6 @@ export interface RotationState {
 export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Null before the first credential. A malformed state of a rotation is reported and left out: the rotation starts again.
-   *
    * @throws INVALID_ROW if the database's id or source is malformed.
    */
   get(): Result<M, EncryptionConfig | null> {

@@ -46,9 +46,9 @@ export interface Undecided {
 }
 
 /**
- * What an import must remember of a list until its end, so that the order of its lines does not matter: which proxies of
- * the pool it found or added, and the entries that are not decided. Memory hardly grows with the list: a bit for each proxy, 8
- * bytes for each that may get a new password, and the entries go to a temporary file, encrypted.
+ * What an import must remember of a list, so that the order of its lines does not matter: which proxies it found or added, and
+ * the entries that are not decided. That is a bit for each proxy, and 8 bytes for each that may get a new password; the entries
+ * go to a temporary file, encrypted.
  */
 export class ImportMemory implements Disposable {
   /** How many entries were read. */

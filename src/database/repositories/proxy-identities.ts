@@ -88,11 +88,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
     );
   }
 
-  /**
-   * Makes this the identity of a proxy.
-   *
-   * @throws CONFLICT, with `details.existingId`, if another proxy has it.
-   */
+  /** Makes this the identity of a proxy. @throws CONFLICT, with `details.existingId`, if another proxy has it. */
   *claim(id: string, identity: ProxyIdentity): Steps<M, void> {
     yield* this.#assertFree(identity, id);
     yield this.#setIfFree(id, identity);
@@ -134,8 +130,8 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   /**
-   * Reads the stored logins of the proxies (but `except`) that may have this identity without the pool knowing it, and
-   * stores their fingerprints. A login that cannot be read stays unknown.
+   * Reads the stored logins of the proxies (but `except`) that may have this identity, and stores their fingerprints. One that
+   * cannot be read stays unknown.
    */
   *identify(identity: ProxyIdentity, except = ''): Steps<M, void> {
     yield* this.identifyUnnamed(identity, isBare(identity), except);
@@ -143,8 +139,8 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   /**
-   * As `identify`, for the proxies at an address of which not even the username is known; says whether there were any. What
-   * is stored for a proxy without username and password may be a change-IP URL alone, so a bare one is looked for there too.
+   * As `identify`, for the proxies at an address whose username is not known; says whether there were any. What is stored for
+   * a bare proxy, without username and password, may be a change-IP URL alone: so it is looked at too.
    */
   *identifyUnnamed({ protocol, host, port }: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
     const stored = this.db.all(

@@ -25,18 +25,12 @@ export interface ImportSummary {
 }
 
 export interface ImportOptions {
-  /**
-   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
-   * `ProxyTagsRepository.removeOthers` removes.
-   */
+  /** For each of them. `importId` tells this import from earlier ones: see `ProxyTagsRepository.removeOthers`. */
   tag?: { name: string; importId: string } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;
-  /**
-   * For a list that is stored in several transactions: the same memory in each. All but the last have `isLast: false`; the
-   * last stores the entries that had to wait for the end of the list too.
-   */
+  /** For a list that is stored in several transactions: the same memory in each, and `isLast: false` in all but the last. */
   memory?: ImportMemory | undefined;
   isLast?: boolean | undefined;
 }
@@ -180,8 +174,8 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   }
 
   /**
-   * Gives a known proxy what the list has; what the list does not say stays. If several lines are the same proxy, the first one
-   * counts and the others only add what is missing: so the same list changes nothing the next time.
+   * Gives a known proxy what the list says. If several lines are the same proxy, the first one counts and the others only add
+   * what is missing: so the same list changes nothing the next time.
    */
   *#update(found: Found, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;

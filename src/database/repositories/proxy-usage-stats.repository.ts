@@ -69,8 +69,7 @@ const SUMS = [
 export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Adds one request to a proxy's day.
-   *
-   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is not a number of milliseconds, or a bad date.
+   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a bad date, or a latency that is no number of milliseconds.
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
     const { success, latency, date } = assertObject(outcome, 'outcome');

@@ -89,11 +89,9 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /**
    * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
-   * geolocation and `remoteDns`, in one transaction: repeating an import changes nothing, and the order of the list does not matter. What
-   * was measured stays. A new password for a username that the list has once, and the pool once, is that proxy's. A stored
-   * login that is damaged is replaced by that of the list.
-   *
-   * @throws as `createMany`; then nothing was changed.
+   * geolocation and `remoteDns`, in one transaction. Repeating an import changes nothing, and the order of the list does not
+   * matter. A new password for a username that the list has once, and the pool once, is that proxy's. A stored login that is
+   * damaged is replaced. @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
@@ -180,14 +178,13 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves
-   * the names of targets from then on. A login is bound to the address of its
-   * proxy, so another protocol, host or port encrypts it again, in the same transaction, and needs the key.
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves the
+   * names of targets from then on. Another protocol, host or port encrypts the login again, which is bound to them.
    *
    * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
-   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT,
-   *   with `details.existingId`, if another proxy has the new identity; CREDENTIAL_CORRUPT if the login does not open at the
-   *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
+   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT, with `details.existingId`, if another proxy has the new identity;
+   *   CREDENTIAL_CORRUPT if the login does not open at the old address; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing
+   *   was changed.
    */
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
     const changes = parse(proxyUpdateSchema, updates, 'proxy');
@@ -207,10 +204,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Records the outcome of a request, in one step: counts it, sets the lifetime success rate in percent, counts
-   * failures in a row, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to
-   * today's usage.
-   *
+   * Records the outcome of a request in one step: counts it and the failures in a row, sets the lifetime success rate in
+   * percent, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to today's usage.
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {

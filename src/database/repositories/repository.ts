@@ -2,10 +2,7 @@ import { assertIterable, invalidInput, notFound } from '../../model/validation.t
 import type { Clock, Driver, Mode, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
-/**
- * What every repository has: the driver that runs its statements, and the time. In async mode its methods reject, and never
- * throw before there is a promise; see `rejectInsteadOfThrowing`.
- */
+/** In async mode the methods of a repository reject, and never throw before there is a promise: `rejectInsteadOfThrowing`. */
 export abstract class Repository<M extends Mode> {
   protected readonly db: Driver<M>;
   protected readonly clock: Clock;
@@ -24,8 +21,8 @@ export abstract class Repository<M extends Mode> {
   }
 
   /**
-   * A list for the steps of a transaction, which an engine with several writers may play again: then a generator would be empty,
-   * and the second play would store nothing and report success.
+   * A list for the steps of a transaction that may be played again: then a generator would be empty, and the second play would
+   * store nothing and report success.
    *
    * @throws INVALID_INPUT in a caller's transaction in async mode, unless it is an array, a set or a map.
    */

@@ -68,8 +68,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   }
 
   /**
-   * All rules in the order they are tried: highest priority first, then oldest first. A row that holds no valid
-   * rule is left out and told to `onInvalid` (the database’s `onInvalidRow` unless given).
+   * All rules in the order they are tried: highest priority first, then oldest first. A malformed row is left out and told to
+   * `onInvalid` (the database’s `onInvalidRow` unless given).
    */
   findAll(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, options);
@@ -83,11 +83,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /**
-   * Changes the fields that are given.
-   *
-   * @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read.
-   */
+  /** Changes the fields that are given. @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read. */
   update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
     const changes = parse(ruleUpdateSchema, updates, 'rotation rule');
     if (changes.id !== undefined && changes.id !== id) {
@@ -122,7 +118,6 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
 
   /**
    * Gives priorities, in steps of ten, so that these rules are tried in this order; the others keep theirs.
-   *
    * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
    */
   reorder(ids: readonly string[]): Result<M, void> {

@@ -39,9 +39,8 @@ const LARGEST_STEP = 65_536;
 /**
  * The first row that is not malformed, mapped, or null. Reads one row, and the following ones only if that is malformed.
  *
- * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`.
+ * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`; `skip` rows of the first are passed.
  * @param map gives undefined for a row that is to be passed too.
- * @param skip how many rows of the first query to pass.
  */
 export function firstReadable<M extends Mode, T>(
   session: Session<M>,
@@ -61,9 +60,7 @@ export function firstReadable<M extends Mode, T>(
 }
 
 /**
- * A page of rows without the malformed ones, after the row with the key `after`: empty only if no readable row is left, so
- * that a loop over pages may end.
- *
+ * A page of readable rows after the row with the key `after`, empty only if none is left, so that a loop over pages may end.
  * @throws CORRUPT if the rows are not in order.
  */
 export function readablePage<M extends Mode, T>(
@@ -96,8 +93,8 @@ export function assertAfter(table: string, after: string, last: string): void {
 }
 
 /**
- * At most `limit` readable rows after those that are skipped. Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
- * reads together take about as long as one.
+ * At most `limit` readable rows. Each read that finds malformed rows only is followed by one of twice as many rows: skipping
+ * takes time too, and all reads together take about as long as one.
  */
 function* pageOf<M extends Mode, T>(
   session: Session<M>,

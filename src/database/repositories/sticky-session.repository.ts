@@ -36,14 +36,12 @@ function bestOf(patterns: number): { find: string; use: string } {
 }
 
 /**
- * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and
- * of a URL or `host:port` its host.
- * `ttl` counts from the last use, and an expired mapping is never given.
+ * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and of a URL or
+ * `host:port` its host. `ttl` counts from the last use, and an expired mapping is never given.
  */
 export class StickySessionRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Maps a domain, or `*.domain`, to a proxy; replaces a mapping of the same domain.
-   *
    * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for an invalid domain.
    */
   create(mapping: DomainProxyMapping): Result<M, void> {
@@ -70,10 +68,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /**
-   * The mapping that holds for a domain, or null: the exact one, else the longest wildcard. Given `*.domain`, that
-   * wildcard itself.
-   */
+  /** The mapping that holds for a domain, or null: the exact one, else the longest wildcard. `*.domain` means itself. */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
     const { sql, params } = this.#best(domain);
     return this.db.first(sql.find, params, toMapping);
@@ -96,7 +91,6 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
 
   /**
    * Changes the fields that are given of the mapping with exactly this domain or wildcard.
-   *
    * @throws NOT_FOUND if there is no such mapping; CONSTRAINT for an unknown proxy; CONFLICT if the new domain is mapped.
    */
   update(domain: string, updates: Partial<DomainProxyMapping>): Result<M, void> {
