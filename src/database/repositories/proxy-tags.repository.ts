@@ -32,7 +32,7 @@ export interface LeavingCount {
 export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Tags a proxy, noting which import found it; gives how many rows changed.
-   * @throws INVALID_INPUT for a tag that is empty, not printable or longer than 128 characters; CONSTRAINT without such a proxy.
+   * @throws INVALID_INPUT for a tag that is empty, not printable or over 128 characters; CONSTRAINT if there is no such proxy.
    */
   add(proxyId: string, tag: string, importId: string): Result<M, number> {
     return this.db.transaction(() => this.#add(proxyId, tag, importId));
