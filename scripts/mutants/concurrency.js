@@ -150,8 +150,8 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'compatibility is not checked again under the lock',
-      from: '    this.#known.assertCompatible(lines);\n    yield* work(lines);',
-      to: '    yield* work(lines);',
+      from: '      known.assertCompatible(lines);\n      yield* work(lines);',
+      to: '      yield* work(lines);',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -162,8 +162,8 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'what is to be undone is read before the lock',
-      from: '    yield* this.#underLock((lines) => this.#revertAll(',
-      to: '    const lines = yield* step(this.#ledger.read());\n    yield* this.#underLock(() => this.#revertAll(',
+      from: '      return this.#underLock((lines) => this.#revertAll(withoutBase(lines).slice(-steps)));',
+      to: '      const runner = this;\n      return (function* (): Steps<M, void> {\n        const lines = yield* step(runner.#ledger.read());\n        yield* runner.#underLock(() => runner.#revertAll(withoutBase(lines).slice(-steps)));\n      })();',
     },
     {
       file: 'src/database/migrations/ledger.ts',

@@ -7,8 +7,6 @@ const PARSER = at('parser');
 const STATEMENTS = 'src/database/drivers/split-script.ts';
 const SOURCES = at('sources');
 const OBJECTS = at('schema-objects');
-const FOREIGN_LEDGER = at('foreign-ledger');
-const FOREIGN_OBJECTS = at('foreign-objects');
 const sql = (name) => `src/database/migrations/${name}.sql`;
 
 export default {
@@ -23,13 +21,13 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'up does not look for a newer or changed database before it says that nothing is pending',
-      from: '    this.#known.assertCompatible(lines);\n    return this.#known\n',
-      to: '    return this.#known\n',
+      from: '      this.#known.assertCompatible(lines);\n      return this.#known\n',
+      to: '      return this.#known\n',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'up takes the lock although nothing is pending',
-      from: '    if ((yield* this.#plan()).length === 0) return;\n',
+      from: '    if ((yield* step(this.plan())).length === 0) return;\n',
       to: '',
     },
     {
@@ -47,7 +45,7 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'down counts the base schema among the steps',
-      from: 'this.#revertAll(lines.filter((line) => !isBase(line)).slice(-steps))',
+      from: 'this.#revertAll(withoutBase(lines).slice(-steps))',
       to: 'this.#revertAll(lines.slice(-steps))',
     },
     {
@@ -71,26 +69,26 @@ export default {
     {
       file: RUNNER,
       what: 'to undoes the version that it should stop at',
-      from: 'line.namespace === namespace && line.version > version && !isBase(line)',
-      to: 'line.namespace === namespace && line.version >= version && !isBase(line)',
+      from: 'withoutBase(lines).filter((line) => line.namespace === namespace && line.version > version)',
+      to: 'withoutBase(lines).filter((line) => line.namespace === namespace && line.version >= version)',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'to undoes those of every namespace',
-      from: '(line) => line.namespace === namespace && line.version > version && !isBase(line)',
-      to: '(line) => line.version > version && !isBase(line)',
+      from: 'withoutBase(lines).filter((line) => line.namespace === namespace && line.version > version)',
+      to: 'withoutBase(lines).filter((line) => line.version > version)',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'to stops one before the version',
-      from: 'm.namespace === namespace && m.version <= version);\n    yield* this.#applyAll',
-      to: 'm.namespace === namespace && m.version < version);\n    yield* this.#applyAll',
+      from: 'm.namespace === namespace && m.version <= version;',
+      to: 'm.namespace === namespace && m.version < version;',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'to applies those of every namespace',
-      from: '(m) => m.namespace === namespace && m.version <= version);\n    yield* this.#applyAll',
-      to: '(m) => m.version <= version);\n    yield* this.#applyAll',
+      from: 'm.namespace === namespace && m.version <= version;',
+      to: 'm.version <= version;',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -107,26 +105,20 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'baseline leaves out the version itself',
-      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)]',
-      to: 'm.namespace === OWN_NAMESPACE && m.version < version)]',
+      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)',
+      to: 'm.namespace === OWN_NAMESPACE && m.version < version)',
     },
     {
       file: 'src/database/migrations/known.ts',
       what: 'baseline records an application’s migrations, which did not run',
-      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)]',
-      to: 'm.version <= version)]',
+      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)',
+      to: 'm.version <= version)',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'baseline takes any number',
       from: '    this.#known.assertVersion(version, OWN_NAMESPACE);\n',
       to: '',
-    },
-    {
-      file: 'src/database/migrations/known.ts',
-      what: 'a plan of a database with tables begins with the base schema',
-      from: 'return lines.some(isBase) ? [...migrations]',
-      to: 'return lines.length > 1 ? [...migrations]',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -143,13 +135,13 @@ export default {
     {
       file: RUNNER,
       what: 'a statement fails on an older database, and up() is not named',
-      from: 'if (!isNew && pending.length === 0) return null;',
-      to: 'if (!isNew) return null;',
+      from: '      if (pending.length === 0) return null;\n      const isNew = pending.some(isBase);',
+      to: '      const isNew = pending.some(isBase);\n      if (!isNew) return null;',
     },
     {
       file: RUNNER,
       what: 'every failure of SQL is called a pending migration',
-      from: 'if (!isNew && pending.length === 0) return null;',
+      from: '      if (pending.length === 0) return null;\n',
       to: '',
     },
     {
@@ -179,8 +171,8 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'compatibility is not checked again under the lock',
-      from: '    this.#known.assertCompatible(lines);\n    yield* work(lines);',
-      to: '    yield* work(lines);',
+      from: '      known.assertCompatible(lines);\n      yield* work(lines);',
+      to: '      yield* work(lines);',
     },
     {
       file: 'src/database/drivers/sqlite/engine.ts',
@@ -195,10 +187,10 @@ export default {
       to: 'if (broken.length <= 1) return result;',
     },
     {
-      file: 'src/database/migrations/runner.ts',
+      file: 'src/database/migrations/known.ts',
       what: 'the base schema is applied again',
-      from: 'const all = this.#known.withBase(lines, pending);',
-      to: 'const all = this.#known.withBase([], pending);',
+      from: 'return this.#all.filter((migration) => !applied.has(migration));',
+      to: 'return this.#all.filter((migration) => isBase(migration) || !applied.has(migration));',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -215,13 +207,13 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'what the file has by the ledger is not known when foreign tables are looked for',
-      from: 'return lines.some(isBase) ? [BASE, ...own] : own;',
-      to: 'return lines.some(isBase) ? [BASE] : [];',
+      from: 'return this.#all.filter((m) => m.namespace === OWN_NAMESPACE && applied.has(m));',
+      to: 'return this.#all.filter((m) => isBase(m) && applied.has(m));',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'no backup before up',
-      from: '    yield* this.#prepare(pending);\n',
+      from: '    yield* this.#prepare(withoutBase(pending));\n',
       to: '',
     },
     {
@@ -233,8 +225,8 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'the backup is made after the change',
-      from: "    yield* this.#prepare(pending);\n    for (const migration of all) {\n      yield* this.#execute(migration, 'up');\n      yield* step(this.#ledger.add(migration));\n    }\n",
-      to: "    for (const migration of all) {\n      yield* this.#execute(migration, 'up');\n      yield* step(this.#ledger.add(migration));\n    }\n    yield* this.#prepare(pending);\n",
+      from: "    yield* this.#prepare(withoutBase(pending));\n    for (const migration of pending) {\n      yield* this.#execute(migration, 'up');\n      yield* step(this.#ledger.add(migration));\n    }\n",
+      to: "    for (const migration of pending) {\n      yield* this.#execute(migration, 'up');\n      yield* step(this.#ledger.add(migration));\n    }\n    yield* this.#prepare(withoutBase(pending));\n",
       survives:
         'The backup is read by a connection of its own, which sees the file as it was before the transaction.',
     },
@@ -249,8 +241,8 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'an application’s migrations are applied before the base schema',
-      from: ': [BASE, ...migrations];',
-      to: ': [...migrations, BASE];',
+      from: 'this.#all = [BASE, ...migrations];',
+      to: 'this.#all = [...migrations, BASE];',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -273,14 +265,14 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'pending is what has a higher number than the last',
-      from: 'return this.#all.filter((migration) => !applied.has(identity(migration)));',
-      to: 'return this.#all.filter((m) => !applied.has(identity(m)) && lines.every((l) => l.namespace !== m.namespace || l.version < m.version));',
+      from: 'return this.#all.filter((migration) => !applied.has(migration));',
+      to: 'return this.#all.filter((m) => !applied.has(m) && lines.every((l) => l.namespace !== m.namespace || l.version < m.version));',
     },
     {
       file: 'src/database/migrations/known.ts',
       what: 'a migration of the ledger is found by its name alone',
-      from: 'return this.#all.find((migration) => identity(migration) === identity(line));',
-      to: 'return this.#all.find((migration) => migration.name === line.name);',
+      from: '(migration) => identity(migration) === identity(line));',
+      to: '(migration) => migration.name === line.name);',
     },
     {
       file: RUNNER,
@@ -309,14 +301,14 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'a version of another namespace is taken',
-      from: "migration.namespace === assertId(namespace, 'namespace')",
-      to: "migration.namespace !== ''",
+      from: "each.namespace === assertId(namespace, 'namespace')",
+      to: "each.namespace !== ''",
     },
     {
       file: 'src/database/migrations/known.ts',
       what: 'the version 0 is unknown',
-      from: 'if (version !== 0 && !versions.includes(version))',
-      to: 'if (!versions.includes(version))',
+      from: 'new Set([0, ...inNamespace',
+      to: 'new Set([...inNamespace',
     },
     {
       file: 'src/database/migrations/known.ts',
@@ -370,14 +362,14 @@ export default {
     {
       file: 'src/database/migrations/ledger.ts',
       what: 'a ledger that lost the base schema is read',
-      from: '    if (lines.some(isOurs) && !lines.some(isBase)) throw lostBase(this.name);\n',
-      to: '',
+      from: 'if (lines.some(isBase) || lines.every(({ namespace }) => namespace !== OWN_NAMESPACE)) return lines;',
+      to: 'if (lines.length >= 0) return lines;',
     },
     {
       file: LEDGER,
       what: 'a ledger of another application alone is damaged',
-      from: 'if (lines.some(isOurs) && !lines.some(isBase))',
-      to: 'if (lines.length > 0 && !lines.some(isBase))',
+      from: 'if (lines.some(isBase) || lines.every(({ namespace }) => namespace !== OWN_NAMESPACE)) return lines;',
+      to: 'if (lines.some(isBase) || lines.length === 0) return lines;',
     },
     {
       file: LEDGER,
@@ -549,32 +541,32 @@ export default {
     {
       file: PARSER,
       what: 'the first line of Up is one off',
-      from: 'up: header.upLine + 1,',
-      to: 'up: header.upLine,',
+      from: 'up: upLine + 1,',
+      to: 'up: upLine,',
     },
     {
       file: PARSER,
       what: 'the first line of Down is one off',
-      from: '(header.downLine ?? 0) + 1 }',
-      to: 'header.downLine ?? 0 }',
+      from: '(downLine ?? 0) + 1 }',
+      to: 'downLine ?? 0 }',
     },
     {
       file: PARSER,
       what: 'the line -- Down belongs to Up',
-      from: 'undefined : header.downLine - 1)',
-      to: 'undefined : header.downLine)',
+      from: 'undefined : downLine - 1)',
+      to: 'undefined : downLine)',
     },
     {
       file: PARSER,
       what: 'Down is not looked at',
-      from: "  if (down !== null) assertSection(down, 'Down', { file, firstLine: firstLine.down }, fail);\n",
+      from: "  if (downLine !== null) assertSection(migration, 'down', fail);\n",
       to: '',
     },
     {
       file: PARSER,
       what: 'a section of comments is taken',
-      from: 'if (statements.length === 0) fail(',
-      to: "if (sql === '') fail(",
+      from: 'if (statements.length === 0)\n',
+      to: "if (migration[direction] === '')\n",
     },
     {
       file: PARSER,
@@ -849,7 +841,7 @@ export default {
       to: 't.name = :table ORDER',
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'a ledger with another name is not found, and all migrations run again',
       from: 'if (elsewhere === null) return false;',
       to: 'if (elsewhere !== undefined) return false;',
@@ -861,110 +853,110 @@ export default {
       to: "WHERE t.type <> 'index' AND t.name",
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'a table with one of our columns is the ledger',
-      from: 'OWN_COLUMNS.every((column)',
-      to: 'OWN_COLUMNS.some((column)',
+      from: 'Object.keys(COLUMNS).every((column)',
+      to: 'Object.keys(COLUMNS).some((column)',
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'golang-migrate is not known',
       from: "  ['golang-migrate', ['dirty', 'version']],\n",
       to: '',
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'Ecto is not known',
       from: "  ['Ecto', ['inserted_at', 'version']],\n",
       to: '',
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'columns are compared in their order',
       from: 'theirs.join() === columns.toSorted().join()',
       to: 'theirs.join() === columns.join()',
     },
     {
-      file: 'src/database/migrations/foreign-ledger.ts',
+      file: LEDGER,
       what: 'another program’s table with our columns is taken for our ledger',
       from: 'if (yield* step(isOurs)) return name;',
       to: 'if ((yield* step(isOurs)) !== undefined) return name;',
     },
     {
-      file: FOREIGN_LEDGER,
+      file: LEDGER,
       what: 'a quote in the name of a table breaks the search',
       from: "name.replaceAll('\"', '\"\"')",
       to: 'name',
     },
     // Foreign objects
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'a table that differs passes if it may exist',
       from: '(made.mayExist && there.sql === made.sql)',
       to: 'made.mayExist',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'a table that may exist never does',
       from: 'if (there === undefined || (made.mayExist && there.sql === made.sql)) continue;',
       to: 'if (there === undefined) continue;',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'what has to be made is taken if it is the same',
       from: '(made.mayExist && there.sql === made.sql)',
       to: 'there.sql === made.sql',
     },
     {
-      file: 'src/database/migrations/foreign-objects.ts',
+      file: OBJECTS,
       what: 'baseline is advised for a file with a ledger',
       from: 'const baseline = present.length === 0 ? yield* versionOf',
       to: 'const baseline = present.length >= 0 ? yield* versionOf',
     },
     {
-      file: 'src/database/migrations/foreign-objects.ts',
+      file: OBJECTS,
       what: 'the oldest version that fits is advised',
       from: 'found = migration.version;',
       to: 'found ??= migration.version;',
     },
     {
-      file: 'src/database/migrations/foreign-objects.ts',
+      file: OBJECTS,
       what: 'a version fits if one object of it is there',
       from: 'if (expected.every(({ name, sql })',
       to: 'if (expected.some(({ name, sql })',
     },
     {
-      file: 'src/database/migrations/foreign-objects.ts',
+      file: OBJECTS,
       what: 'what the file has by the ledger counts as foreign',
       from: '    for (const migration of present) yield* migrateUp(twin, migration);\n',
       to: '',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'IF NOT EXISTS is told by its case',
       from: '/\\bIF\\s+NOT\\s+EXISTS\\b/i',
       to: '/\\bif\\s+not\\s+exists\\b/',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'the missing columns are not named',
       from: "...(missing.length > 0 ? [`without ${missing.join(', ')}`] : []),\n",
       to: '',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'the extra columns are not named',
       from: "    ...(extra.length > 0 ? [`with ${extra.join(', ')}`] : []),\n",
       to: '',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'another kind of object is not named',
       from: '  if (there.type !== made.type) return `: a ${made.type} of that name is needed`;\n',
       to: '',
     },
     {
-      file: FOREIGN_OBJECTS,
+      file: OBJECTS,
       what: 'a definition that differs is not said',
       from: "return there.sql === made.sql ? '' : ': its definition differs';",
       to: "return '';",

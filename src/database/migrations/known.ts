@@ -4,47 +4,37 @@ import { isBase, type LedgerLine } from './ledger.ts';
 import { BASE } from './sources.ts';
 import { type Migration, OWN_NAMESPACE } from './types.ts';
 
-/** The migrations that this program knows, in the order of application, compared with the lines of a ledger. */
+/** The base schema and the migrations that this program knows, in the order of application, compared with a ledger. */
 export class KnownMigrations {
   readonly #all: readonly Migration[];
 
-  constructor(all: readonly Migration[]) {
-    this.#all = all;
+  constructor(migrations: readonly Migration[]) {
+    this.#all = [BASE, ...migrations];
   }
 
-  /** Those that are not in the ledger, without the base schema. */
+  /** Those that are not in the ledger. */
   pending(lines: readonly LedgerLine[]): Migration[] {
     // A set difference by identity, never "newer than the last": two branches merge in any order.
-    const applied = new Set(lines.map(identity));
-    return this.#all.filter((migration) => !applied.has(identity(migration)));
+    const applied = this.#in(lines);
+    return this.#all.filter((migration) => !applied.has(migration));
   }
 
-  /** These migrations, after the base schema if the ledger lacks it. */
-  withBase(lines: readonly LedgerLine[], migrations: readonly Migration[]): Migration[] {
-    return lines.some(isBase) ? [...migrations] : [BASE, ...migrations];
-  }
-
-  /** Our own that are in the ledger, and the base schema if it is. */
+  /** Our own that are in the ledger. */
   ownIn(lines: readonly LedgerLine[]): Migration[] {
-    const applied = new Set(lines.map(identity));
-    const own = this.#all.filter((m) => m.namespace === OWN_NAMESPACE && applied.has(identity(m)));
-    return lines.some(isBase) ? [BASE, ...own] : own;
+    const applied = this.#in(lines);
+    return this.#all.filter((m) => m.namespace === OWN_NAMESPACE && applied.has(m));
   }
 
-  /** Our own up to a version, and the base schema. */
+  /** Our own up to a version. */
   ownUpTo(version: number): Migration[] {
-    return [BASE, ...this.#all.filter((m) => m.namespace === OWN_NAMESPACE && m.version <= version)];
+    return this.#all.filter((m) => m.namespace === OWN_NAMESPACE && m.version <= version);
   }
 
   find(line: LedgerLine): Migration | undefined {
-    return this.#all.find((migration) => identity(migration) === identity(line));
+    return isBase(line) ? BASE : this.#all.find((migration) => identity(migration) === identity(line));
   }
 
-  /**
-   * The migrations of these lines, in their order.
-   *
-   * @throws MIGRATION_IRREVERSIBLE if one of them is not known or has no Down section.
-   */
+  /** The migrations of these lines. @throws MIGRATION_IRREVERSIBLE if one is not known or has no Down section. */
   reversible(lines: readonly LedgerLine[]): Migration[] {
     const migrations = lines.map((line) => this.find(line) ?? unknownMigration(line));
     const irreversible = migrations.find((migration) => migration.down === null);
@@ -57,11 +47,11 @@ export class KnownMigrations {
 
   /** @throws DATABASE_NEWER for a line of our namespaces that is not known; MIGRATION_CHANGED. */
   assertCompatible(lines: readonly LedgerLine[]): void {
-    const ours = new Set(this.#all.map((migration) => migration.namespace).concat(OWN_NAMESPACE));
+    const ours = new Set(this.#all.map(({ namespace }) => namespace));
     for (const line of lines) {
       // Another application's tables in the same file are its own matter.
       if (!ours.has(line.namespace)) continue;
-      const known = isBase(line) ? BASE : this.find(line);
+      const known = this.find(line);
       if (!known) {
         throw new ProxyVaultError(
           'DATABASE_NEWER',
@@ -81,13 +71,16 @@ export class KnownMigrations {
 
   /** @throws INVALID_INPUT. */
   assertVersion(version: number, namespace: string): void {
-    const versions = this.#all
-      .filter((migration) => migration.namespace === assertId(namespace, 'namespace'))
-      .map((migration) => migration.version);
-    if (version !== 0 && !versions.includes(version))
+    const inNamespace = this.#all.filter((each) => each.namespace === assertId(namespace, 'namespace'));
+    const versions = new Set([0, ...inNamespace.map((each) => each.version)]);
+    if (!versions.has(version))
       throw invalidInput(
-        `There is no version ${typeof version === 'number' ? version : `of the type ${typeof version}`} of ${namespace}; there are 0, ${versions.join(', ')}.`,
+        `There is no version ${typeof version === 'number' ? version : `of the type ${typeof version}`} of ${namespace}; there are ${[...versions].join(', ')}.`,
       );
+  }
+
+  #in(lines: readonly LedgerLine[]): Set<Migration | undefined> {
+    return new Set(lines.map((line) => this.find(line)));
   }
 }
 

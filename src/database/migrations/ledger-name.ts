@@ -13,10 +13,9 @@ const MADE =
 export const DEFAULT_LEDGER = 'schema_migrations';
 
 /**
- * Checks another name for the table of migrations, which is written between quotes in SQL: so words of SQL are no problem.
+ * SQL has the name between quotes, so words of SQL are no problem.
  *
- * @throws INVALID_INPUT for what is no plain name, a name that SQLite reserves, or that of a table or index which a
- *   migration makes.
+ * @throws INVALID_INPUT for no plain name, one that SQLite reserves, or that of a table or index which a migration makes.
  */
 export function assertLedgerName(name: unknown, migrations: readonly Migration[]): void {
   if (typeof name !== 'string' || !/^[a-z_][a-z\d_]{0,62}$/i.test(name))

@@ -63,43 +63,41 @@ export function parseMigration(namespace: string, fileName: string, text: string
   if (header.name !== name)
     fail(1, `the header names ${header.name}, and the file is ${name}: make them equal.`);
 
-  const firstLine = { up: header.upLine + 1, down: (header.downLine ?? 0) + 1 };
-  const up = lines
-    .slice(header.upLine, header.downLine === null ? undefined : header.downLine - 1)
-    .join('\n');
-  const down = header.downLine === null ? null : lines.slice(header.downLine).join('\n');
-  assertSection(up, 'Up', { file, firstLine: firstLine.up }, fail);
-  if (down !== null) assertSection(down, 'Down', { file, firstLine: firstLine.down }, fail);
-
-  return {
+  const { description, upLine, downLine } = header;
+  const migration: Migration = {
     namespace,
     version: Number(version),
     name,
-    description: header.description,
-    up,
-    down,
-    firstLine,
+    description,
+    up: lines.slice(upLine, downLine === null ? undefined : downLine - 1).join('\n'),
+    down: downLine === null ? null : lines.slice(downLine).join('\n'),
+    firstLine: { up: upLine + 1, down: (downLine ?? 0) + 1 },
     checksum: checksum(text),
   };
+  assertSection(migration, 'up', fail);
+  if (downLine !== null) assertSection(migration, 'down', fail);
+  return migration;
 }
 
+/** A section is split when it is parsed and when it runs: the second time would be a tenth of making a new database. */
+const SPLIT = new WeakMap<Migration, Partial<Record<'up' | 'down', readonly SqlStatement[]>>>();
+
 /** The statements of a section, with the lines of the file they stand on. */
-export function sectionStatements(migration: Migration, direction: 'up' | 'down'): SqlStatement[] {
-  return splitStatements(migration[direction] ?? '', {
+export function sectionStatements(migration: Migration, direction: 'up' | 'down'): readonly SqlStatement[] {
+  const sections = SPLIT.get(migration) ?? {};
+  SPLIT.set(migration, sections);
+  sections[direction] ??= splitStatements(migration[direction] ?? '', {
     file: `${migration.name}.sql`,
     firstLine: migration.firstLine[direction],
   });
+  return sections[direction];
 }
 
-interface Header {
-  name: string;
-  description: string;
-  /** Line numbers from 1. */
-  upLine: number;
-  downLine: number | null;
-}
-
-function readHeader(lines: readonly string[], fail: (line: number, problem: string) => never): Header {
+/** What the marked lines say; line numbers count from 1. */
+function readHeader(
+  lines: readonly string[],
+  fail: (line: number, problem: string) => never,
+): { name: string; description: string; upLine: number; downLine: number | null } {
   const found = new Map<string, { line: number; value: string }>();
   lines.forEach((text, index) => {
     const line = index + 1;
@@ -129,14 +127,15 @@ function readHeader(lines: readonly string[], fail: (line: number, problem: stri
 }
 
 function assertSection(
-  sql: string,
-  section: 'Up' | 'Down',
-  at: { file: string; firstLine: number },
+  migration: Migration,
+  direction: 'up' | 'down',
   fail: (line: number, problem: string) => never,
 ): void {
-  const statements = splitStatements(sql, at);
-  if (statements.length === 0) fail(at.firstLine - 1, `the section "-- ${section}" has no statement.`);
-  const forbidden = statements.find((statement) => FORBIDDEN.has(statement.keyword));
+  const statements = sectionStatements(migration, direction);
+  const section = direction === 'up' ? 'Up' : 'Down';
+  if (statements.length === 0)
+    fail(migration.firstLine[direction] - 1, `the section "-- ${section}" has no statement.`);
+  const forbidden = statements.find(({ keyword }) => FORBIDDEN.has(keyword));
   if (forbidden) {
     fail(
       forbidden.line,

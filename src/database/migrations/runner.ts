@@ -1,11 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { assertWhole, invalidInput } from '../../model/validation.ts';
 import { type Clock, type Engine, type Mode, type Result, type Steps, step } from '../drivers/driver.ts';
-import { assertNoForeignObjects } from './foreign-objects.ts';
 import { identity, KnownMigrations } from './known.ts';
 import { isBase, Ledger, type LedgerLine } from './ledger.ts';
 import { sectionStatements } from './parser.ts';
-import { assertSchema, hasRows } from './schema-objects.ts';
+import { assertNoForeignObjects, assertSchema, hasRows } from './schema-objects.ts';
 import { type AppliedMigration, type Migration, type MigrationStep, OWN_NAMESPACE } from './types.ts';
 
 export interface MigrationRunnerOptions<M extends Mode> {
@@ -48,46 +47,56 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   /**
    * Undoes the last `steps` applied migrations, of whatever namespace; the base schema stays.
-   *
    * @throws MIGRATION_IRREVERSIBLE, before any change, if one of them has no Down section or is not known here.
    */
   down(steps = 1): Result<M, void> {
-    return this.#run(() => this.#down(steps));
+    return this.#run(() => {
+      assertWhole(steps, 'steps', 1);
+      return this.#underLock((lines) => this.#revertAll(withoutBase(lines).slice(-steps)));
+    });
   }
 
   /**
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
-   *
    * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
    */
   to(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
-    return this.#run(() => this.#to(version, namespace));
+    return this.#run(() => {
+      this.#known.assertVersion(version, namespace);
+      return this.#underLock((lines) => this.#goTo(version, namespace, lines));
+    });
   }
 
   /**
-   * Records the migrations up to `version` as applied without running them, for a database whose tables were
-   * made by other means. The tables must be there.
-   *
+   * Records the migrations up to `version` as applied without running them, for tables that were made by other means.
    * @throws INVALID_INPUT if there is a ledger already, no such version, or the schema is another one.
    */
   baseline(version: number): Result<M, void> {
-    return this.#run(() => this.#baseline(version));
+    return this.#run(() => {
+      this.#known.assertVersion(version, OWN_NAMESPACE);
+      return this.#underLock((lines) => this.#record(this.#known.ownUpTo(version), lines));
+    });
   }
 
   /** Dry run: what `up()` would execute now, in order. */
   plan(): Result<M, MigrationStep[]> {
-    return this.#run(() => this.#plan());
+    return this.#withLines((lines) => {
+      this.#known.assertCompatible(lines);
+      return this.#known
+        .pending(lines)
+        .map(({ namespace, name, up }) => ({ namespace, name, direction: 'up', sql: up }));
+    });
   }
 
   /** Known migrations that the database does not have, in the order they would be applied. */
   getPending(): Result<M, Migration[]> {
-    return this.#withLines((lines) => this.#known.pending(lines));
+    return this.#withLines((lines) => withoutBase(this.#known.pending(lines)));
   }
 
   /** Known migrations that the database has, in the order they were applied. */
   getApplied(): Result<M, AppliedMigration[]> {
     return this.#withLines((lines) =>
-      lines.flatMap((line) => {
+      withoutBase(lines).flatMap((line) => {
         const migration = this.#known.find(line);
         return migration ? [{ ...migration, appliedAt: line.appliedAt }] : [];
       }),
@@ -101,12 +110,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     );
   }
 
-  /**
-   * Compares the ledger with the known migrations.
-   *
-   * @throws DATABASE_NEWER if it has one that this program does not know; MIGRATION_CHANGED if a file differs
-   *   from what was applied.
-   */
+  /** Compares the ledger with the files. @throws DATABASE_NEWER for a migration that is not known; MIGRATION_CHANGED. */
   verify(): Result<M, void> {
     return this.#withLines((lines) => this.#known.assertCompatible(lines));
   }
@@ -115,9 +119,11 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   pendingError(cause: ProxyVaultError): Result<M, ProxyVaultError | null> {
     return this.#withLines((lines) => {
       const pending = this.#known.pending(lines);
-      const isNew = !lines.some(isBase);
-      if (!isNew && pending.length === 0) return null;
-      const names = pending.map(({ name }) => name).join(', ');
+      if (pending.length === 0) return null;
+      const isNew = pending.some(isBase);
+      const names = withoutBase(pending)
+        .map(({ name }) => name)
+        .join(', ');
       // The statement may be wrong for another reason, such as a slip in a caller's own SQL.
       const reason = `(${cause.message})`;
       return new ProxyVaultError(
@@ -136,32 +142,20 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   *#up(): Steps<M, void> {
-    if ((yield* this.#plan()).length === 0) return;
+    if ((yield* step(this.plan())).length === 0) return;
     yield* this.#underLock((lines) => this.#applyAll(lines, this.#known.pending(lines)));
-  }
-
-  *#down(steps: number): Steps<M, void> {
-    assertWhole(steps, 'steps', 1);
-    yield* this.#underLock((lines) => this.#revertAll(lines.filter((line) => !isBase(line)).slice(-steps)));
-  }
-
-  *#to(version: number, namespace: string): Steps<M, void> {
-    this.#known.assertVersion(version, namespace);
-    yield* this.#underLock((lines) => this.#goTo(version, namespace, lines));
   }
 
   *#goTo(version: number, namespace: string, lines: readonly LedgerLine[]): Steps<M, void> {
     yield* this.#revertAll(
-      lines.filter((line) => line.namespace === namespace && line.version > version && !isBase(line)),
+      withoutBase(lines).filter((line) => line.namespace === namespace && line.version > version),
     );
     const left = yield* step(this.#ledger.read());
-    const under = this.#known.pending(left).filter((m) => m.namespace === namespace && m.version <= version);
-    yield* this.#applyAll(left, under);
-  }
-
-  *#baseline(version: number): Steps<M, void> {
-    this.#known.assertVersion(version, OWN_NAMESPACE);
-    yield* this.#underLock((lines) => this.#record(this.#known.ownUpTo(version), lines));
+    const isWanted = (m: Migration): boolean => m.namespace === namespace && m.version <= version;
+    yield* this.#applyAll(
+      left,
+      this.#known.pending(left).filter((migration) => isBase(migration) || isWanted(migration)),
+    );
   }
 
   *#record(present: readonly Migration[], lines: readonly LedgerLine[]): Steps<M, void> {
@@ -172,20 +166,11 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     for (const migration of present) yield* step(this.#ledger.add(migration));
   }
 
-  *#plan(): Steps<M, MigrationStep[]> {
-    const lines = yield* step(this.#ledger.read());
-    this.#known.assertCompatible(lines);
-    return this.#known
-      .withBase(lines, this.#known.pending(lines))
-      .map(({ namespace, name, up }) => ({ namespace, name, direction: 'up', sql: up }));
-  }
-
   *#applyAll(lines: readonly LedgerLine[], pending: readonly Migration[]): Steps<M, void> {
-    const all = this.#known.withBase(lines, pending);
-    const own = all.filter(({ namespace }) => namespace === OWN_NAMESPACE);
+    const own = pending.filter(({ namespace }) => namespace === OWN_NAMESPACE);
     yield* assertNoForeignObjects(this.#engine, this.#ledger.name, this.#known.ownIn(lines), own);
-    yield* this.#prepare(pending);
-    for (const migration of all) {
+    yield* this.#prepare(withoutBase(pending));
+    for (const migration of pending) {
       yield* this.#execute(migration, 'up');
       yield* step(this.#ledger.add(migration));
     }
@@ -217,15 +202,15 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   *#underLock(work: (lines: LedgerLine[]) => Steps<M, void>): Steps<M, void> {
-    const steps = (): Steps<M, void> => this.#checked(work);
-    yield* step(this.#engine.changeSchema(steps));
-  }
-
-  *#checked(work: (lines: LedgerLine[]) => Steps<M, void>): Steps<M, void> {
-    yield* step(this.#ledger.create());
-    const lines = yield* step(this.#ledger.read());
-    this.#known.assertCompatible(lines);
-    yield* work(lines);
+    const ledger = this.#ledger;
+    const known = this.#known;
+    const changes = this.#engine.changeSchema(function* (): Steps<M, void> {
+      yield* step(ledger.create());
+      const lines = yield* step(ledger.read());
+      known.assertCompatible(lines);
+      yield* work(lines);
+    });
+    yield* step(changes);
   }
 
   #withLines<T>(work: (lines: LedgerLine[]) => T): Result<M, T> {
@@ -239,6 +224,11 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   #run<T>(steps: () => Steps<M, T>): Result<M, T> {
     return this.#engine.driver.sequence(steps);
   }
+}
+
+/** The base schema is no migration to the user: it is never undone. */
+function withoutBase<T extends Pick<Migration, 'namespace' | 'version'>>(all: readonly T[]): T[] {
+  return all.filter((each) => !isBase(each));
 }
 
 function failed(

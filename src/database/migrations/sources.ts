@@ -42,7 +42,6 @@ export const BASE: Migration = {
 
 /**
  * Reads an application's migration files from a folder, for `initDatabase({ migrations: [...] })`.
- *
  * @throws CANNOT_OPEN if the folder cannot be read; INVALID_INPUT for a URL.
  */
 export function migrationsFromFolder(namespace: string, folder: string): MigrationSource {
@@ -61,9 +60,7 @@ export function migrationsFromFolder(namespace: string, folder: string): Migrati
 }
 
 /**
- * Parses this library's migrations and the application's, in the order they are applied: ours first, then
- * each namespace in turn, by version.
- *
+ * Parses all migrations, in the order they are applied: ours first, then each namespace in turn, by version.
  * @throws MIGRATION_INVALID for a malformed file, two files with one number, or a bad or repeated namespace.
  */
 export function loadMigrations(sources: readonly MigrationSource[]): Migration[] {

@@ -1,6 +1,14 @@
 import type { ProxyConfig } from '../../model/proxy.ts';
 import { assertFunction, assertId, notFound } from '../../model/validation.ts';
-import { type Mode, type Result, type Row, type Session, type Steps, step } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Params,
+  type Result,
+  type Row,
+  type Session,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, skipMalformed } from './skipped-rows.ts';
@@ -8,10 +16,7 @@ import { firstReadable, skipMalformed } from './skipped-rows.ts';
 /** If one proxy in ten is active, about one sample in 30 falls back to counting. */
 const DRAWS = 32;
 
-/**
- * What rotation asks of the active proxies, but for those that are excluded by their ids. No question costs more in a larger
- * pool. Malformed rows are left out.
- */
+/** What rotation asks of the active proxies that are not excluded, at one cost in any pool. Malformed rows are left out. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #read: (row: Row) => ProxyConfig | undefined;
 
@@ -22,20 +27,18 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
 
   /** The active proxy that comes after an id in the order of ids, beginning again at the end; null if none is active. */
   after(id: string): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
+    return this.#first(
       [
         `SELECT * FROM proxies WHERE status = 'active' AND id > :id ORDER BY id LIMIT :limit OFFSET :skip`,
         `SELECT * FROM proxies WHERE status = 'active' AND id <= :id ORDER BY id LIMIT :limit OFFSET :skip`,
       ],
       { id: assertId(id) },
-      this.#read,
     );
   }
 
   /**
-   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is taken by an
-   * active proxy, which costs the same in a larger pool. If few proxies are active, it counts them.
+   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is an active proxy's,
+   * which costs the same in a larger pool. If few are active, it counts them.
    */
   sample(random: () => number): Result<M, ProxyConfig | null> {
     assertFunction(random, 'random');
@@ -44,26 +47,16 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
 
   /** The active proxy with the fewest requests; of equal ones the one handed out longest ago. */
   leastUsed(): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
-      [
-        `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at NULLS FIRST, id LIMIT :limit OFFSET :skip`,
-      ],
-      {},
-      this.#read,
-    );
+    return this.#first([
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY total_requests, last_used_at NULLS FIRST, id LIMIT :limit OFFSET :skip`,
+    ]);
   }
 
   /** The active proxy with the lowest mean latency; unknown latency last. */
   fastest(): Result<M, ProxyConfig | null> {
-    return firstReadable(
-      this.session,
-      [
-        `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
-      ],
-      {},
-      this.#read,
-    );
+    return this.#first([
+      `SELECT * FROM proxies WHERE status = 'active' ORDER BY latency IS NULL, latency, id LIMIT :limit OFFSET :skip`,
+    ]);
   }
 
   /** Notes that a proxy was handed out now, whatever its status, and gives it. @throws NOT_FOUND. */
@@ -97,7 +90,10 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
       this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) => Number(row?.n)),
     );
     const byId = `SELECT * FROM proxies WHERE status = 'active' ORDER BY id LIMIT :limit OFFSET :skip`;
-    const offset = Math.floor(random() * active);
-    return yield* step(firstReadable(this.session, [byId, byId], {}, this.#read, offset));
+    return yield* step(this.#first([byId, byId], {}, Math.floor(random() * active)));
+  }
+
+  #first(queries: readonly string[], params: Params = {}, skip = 0): Result<M, ProxyConfig | null> {
+    return firstReadable(this.session, queries, params, this.#read, skip);
   }
 }

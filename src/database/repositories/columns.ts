@@ -6,8 +6,8 @@ import type { Row, SqlValue } from '../drivers/driver.ts';
 import { isStoredDay, isStoredTime } from '../timestamps.ts';
 
 /**
- * What a column may hold. The file may have been written by other programs or damaged, and SQLite stores any type in any
- * column, so each value is looked at when it is read. `is` runs for every column of every row: keep it fast.
+ * What a column may hold. Other programs may have written the file, and SQLite stores any type in any column, so each value is
+ * checked when it is read. `is` runs for every column of every row: keep it fast.
  */
 export interface Kind<T extends SqlValue = SqlValue> {
   is: (value: SqlValue | undefined) => value is T;
@@ -18,8 +18,8 @@ export interface Kind<T extends SqlValue = SqlValue> {
 type Columns = Readonly<Record<string, Kind>>;
 
 /**
- * For each column a function that gives its value, typed. The value is an argument, and not looked up by the column's name,
- * since that would take as long as all the rest. @throws INVALID_ROW if the value is not of the column's kind.
+ * Gives the typed value of each column. It takes the value, since a look-up by name would take as long as all the rest.
+ * @throws INVALID_ROW if the value is not of the column's kind.
  */
 type Readers<C extends Columns> = {
   readonly [K in keyof C]: (value: SqlValue | undefined, row: Row) => C[K] extends Kind<infer T> ? T : never;
@@ -88,52 +88,29 @@ export class Table<C extends Columns = Columns> {
 /** Any text. */
 export const TEXT: Kind<string> = { is: (value) => typeof value === 'string', what: 'a text' };
 
-/** A text that is not empty. */
-export const NAME: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && value !== '',
-  what: 'a text that is not empty',
-};
+export const NAME = textThat((text) => text !== '', 'a text that is not empty');
 
-/** A text that names something: not empty, and without bytes that are not UTF-8, which are read as U+FFFD. */
-export const ID: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && value !== '' && !value.includes('\uFFFD'),
-  what: 'an id in valid UTF-8',
-};
+/** A text that names something. Bytes that are not UTF-8 are read as U+FFFD. */
+export const ID = textThat((text) => text !== '' && !text.includes('\uFFFD'), 'an id in valid UTF-8');
 
 /** A stored host: IPv4, IPv6 or an ASCII name. The whole syntax was checked when it was written. */
-export const HOST: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[a-z0-9._:%-]{1,255}$/.test(value),
-  what: 'a host in lower-case ASCII',
-};
+export const HOST = textThat((text) => /^[a-z0-9._:%-]{1,255}$/.test(text), 'a host in lower-case ASCII');
 
 /** 8 bytes in hexadecimal, as keys are named. */
-export const KEY_ID: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[\da-f]{16}$/.test(value),
-  what: 'the id of a key',
-};
+export const KEY_ID = textThat((text) => /^[\da-f]{16}$/.test(text), 'the id of a key');
 
-/** 16 bytes in hexadecimal, as key check values are stored. */
-export const HEX: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && /^[\da-f]{32}$/.test(value),
-  what: '16 bytes in hexadecimal',
-};
+/** As key check values are stored. */
+export const HEX = textThat((text) => /^[\da-f]{32}$/.test(text), '16 bytes in hexadecimal');
 
-/** Canonical base64 in form; its meaning is authenticated when it is decrypted. */
-export const BASE64: Kind<string> = {
-  is: (value): value is string =>
-    typeof value === 'string' && value.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(value),
-  what: 'canonical base64',
-};
+/** Its meaning is authenticated when it is decrypted. */
+export const BASE64 = textThat(
+  (text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text),
+  'canonical base64',
+);
 
-export const TIME: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && isStoredTime(value),
-  what: 'a time as YYYY-MM-DD HH:MM:SS.SSS',
-};
+export const TIME = textThat(isStoredTime, 'a time as YYYY-MM-DD HH:MM:SS.SSS');
 
-export const DAY: Kind<string> = {
-  is: (value): value is string => typeof value === 'string' && isStoredDay(value),
-  what: 'a day as YYYY-MM-DD',
-};
+export const DAY = textThat(isStoredDay, 'a day as YYYY-MM-DD');
 
 export const FLAG: Kind<number> = {
   is: (value): value is number => value === 0 || value === 1,
@@ -172,11 +149,19 @@ export function nullable<T extends SqlValue>({ is, what }: Kind<T>): Kind<T | nu
   return { is: (value): value is T | null => value === null || is(value), what: `${what}, or NULL` };
 }
 
+function textThat(test: (text: string) => boolean, what: string): Kind<string> {
+  return { is: (value): value is string => typeof value === 'string' && test(value), what };
+}
+
 function within(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;
 }
 
-function parseJson<T>(value: SqlValue | undefined, schema: z.ZodType<T>): { value: T } | { problem: string } {
+/** The value of a JSON text, or why it is not what the schema says. */
+export function parseJson<T>(
+  value: SqlValue | undefined,
+  schema: z.ZodType<T>,
+): { value: T } | { problem: string } {
   if (typeof value !== 'string') return { problem: 'it is not a text' };
   let parsed: unknown;
   try {

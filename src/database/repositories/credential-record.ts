@@ -6,7 +6,7 @@ import { type Login, loginSchema } from '../../model/login.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress, protocolSchema } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput } from '../../model/validation.ts';
 import type { Row } from '../drivers/driver.ts';
-import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
+import { BASE64, ID, nullable, oneOf, parseJson, Table, TEXT, TIME, whole } from './columns.ts';
 
 export const encryptedSchema = z.strictObject({
   ciphertext: z.string(),
@@ -93,22 +93,6 @@ export function movedError(proxyId: string): ProxyVaultError {
   );
 }
 
-export function malformedAddress(proxyId: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'INVALID_ROW',
-    `proxies ${proxyId}: the address is malformed. Set protocol, host and port again, or delete the proxy.`,
-    { details: { table: 'proxies', id: proxyId } },
-  );
-}
-
-export function notFoundThere(proxyId: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'NOT_FOUND',
-    `There is no proxy ${JSON.stringify(proxyId)} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
-    { details: { id: proxyId } },
-  );
-}
-
 /** Whether an error is about one stored credential, which cannot be read, and not about the key of all of them. */
 export function isUnreadable(error: unknown): error is ProxyVaultError {
   if (!(error instanceof ProxyVaultError)) return false;
@@ -132,22 +116,13 @@ export function asUnreadable(error: unknown): 'unreadable' {
 export function loginOf(proxyId: string, { content, text }: OpenedCredential): Login {
   if (content === 'text') return { username: '', password: text };
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
-  const parsed = loginSchema.safeParse(jsonOf(text));
-  if (parsed.success) return parsed.data;
+  const parsed = parseJson(text, loginSchema);
+  if ('value' in parsed) return parsed.value;
   throw new ProxyVaultError(
     'INVALID_ROW',
     `The credentials of proxy ${proxyId} have a form that this version does not know.`,
     { details: { table: 'encrypted_credentials', id: proxyId, proxyId } },
   );
-}
-
-/** An error of JSON.parse would quote the text. */
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 export function toParams(proxyId: string, data: EncryptedData): Record<string, string | number | null> {

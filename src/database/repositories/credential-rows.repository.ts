@@ -48,10 +48,7 @@ export class CredentialRowsRepository<M extends Mode> extends Repository<M> {
     );
   }
 
-  /**
-   * A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a
-   * key. A malformed row says so in its `problem`.
-   */
+  /** A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a key. */
   page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
     assertId(after, 'after');
     assertWhole(limit, 'limit', 1, 10_000);
@@ -77,10 +74,7 @@ export class CredentialRowsRepository<M extends Mode> extends Repository<M> {
     );
   }
 
-  /**
-   * Replaces a row's ciphertext if it is still the one that was read, and the proxy has the address that the new one is for
-   * (compare-and-swap); says whether it did.
-   */
+  /** Replaces a row's ciphertext if it is still `old` and the proxy has the address of the new one; says whether it did. */
   swap(proxyId: string, old: EncryptedData, replacement: EncryptedData): Result<M, boolean> {
     assertId(proxyId, 'proxyId');
     assertObject(old, 'old credential');

@@ -14,9 +14,7 @@ import {
   encryptedSchema,
   isSame,
   loginOf,
-  malformedAddress,
   movedError,
-  notFoundThere,
   parseTarget,
   type Target,
   toAddress,
@@ -26,18 +24,16 @@ import {
 } from './credential-record.ts';
 import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { Repository } from './repository.ts';
+import { orNotFound, Repository } from './repository.ts';
 
-const INSERT = `
+const INTO = `
   INSERT INTO encrypted_credentials
-    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
+    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)`;
+const INSERT = `${INTO}
   SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now FROM proxies WHERE id = :id`;
 
 /** Of a proxy that is known to be there: without a look at it, and without a journal for undoing this statement alone. */
-const ADD = `
-  INSERT INTO encrypted_credentials
-    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)
-  VALUES (:id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now)`;
+const ADD = `${INTO} VALUES (:id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now)`;
 
 const OR_REPLACE = `
   ON CONFLICT (proxy_id) DO UPDATE SET
@@ -114,9 +110,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   /**
-   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity. It
-   * needs no savepoint and no look at the proxy, which makes an import a seventh faster. Use `store` for any other: a login
-   * that is added with another address than the proxy's does not open.
+   * As `store`, for a proxy of which the caller's transaction knows that it has this address and the login's identity: a login
+   * added with another address does not open. Without a savepoint and a look at the proxy, an import is a seventh faster.
    *
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
    */
@@ -142,9 +137,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   /**
-   * Encrypts the credential of a proxy again: `ProxyRepository.update` calls it in the transaction that changed the address. A
-   * credential that is not bound to an address by `store` stays as it is. Whether it is bound is found out by opening it,
-   * since the row may lie, so it needs the key in any case.
+   * Encrypts the credential of a proxy that has moved again, in the transaction that moved it; one that is not bound to an
+   * address stays as it is. Whether it is bound is found out by opening it, since the row may lie: that needs the key.
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
@@ -232,7 +226,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     return this.db.one(`SELECT id, protocol, host, port FROM proxies WHERE id = :id`, { id }, (row) => {
       const address = row && toAddress(row);
       if (address) return address;
-      throw row ? malformedAddress(id) : notFound('proxy', id);
+      if (!row) throw notFound('proxy', id);
+      throw new ProxyVaultError(
+        'INVALID_ROW',
+        `proxies ${id}: the address is malformed. Set protocol, host and port again, or delete the proxy.`,
+        { details: { table: 'proxies', id } },
+      );
     });
   }
 
@@ -275,12 +274,15 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   #put(proxyId: string, data: EncryptedData): Result<M, void> {
     const params = { ...toParams(proxyId, data), now: this.now() };
     if (data.address === undefined) {
-      return this.db.run(PUT, params, (changed) => {
-        if (changed === 0) throw notFound('proxy', proxyId);
-      });
+      return this.db.run(PUT, params, orNotFound('proxy', proxyId));
     }
     return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
-      if (changed === 0) throw notFoundThere(proxyId);
+      if (changed > 0) return;
+      throw new ProxyVaultError(
+        'NOT_FOUND',
+        `There is no proxy ${JSON.stringify(proxyId)} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
+        { details: { id: proxyId } },
+      );
     });
   }
 

@@ -2,7 +2,7 @@ import type { Mode, Result, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { KEY_ID, NAME, nullable, Table, TEXT, TIME, whole } from './columns.ts';
 import { Repository } from './repository.ts';
-import { reportInvalidRow } from './skipped-rows.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 export const ENCRYPTION_CONFIG = new Table('encryption_config', ['id'], {
   id: whole(1, 1),
@@ -34,14 +34,13 @@ export interface RotationState {
 export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Null before the first credential. A malformed state of a rotation is reported and left out: the rotation starts again.
-   *
    * @throws INVALID_ROW if the database's id or source is malformed.
    */
   get(): Result<M, EncryptionConfig | null> {
     return this.db.first(`SELECT * FROM encryption_config WHERE id = 1`, {}, (row) => ({
       databaseId: ENCRYPTION_CONFIG.read.database_id(row.database_id, row),
       keySource: ENCRYPTION_CONFIG.read.key_source(row.key_source, row),
-      rotation: this.#rotationOf(row),
+      rotation: row.rotation_key_id === null ? null : (skipMalformed(this.session, toRotation)(row) ?? null),
     }));
   }
 
@@ -75,16 +74,6 @@ export class EncryptionConfigRepository<M extends Mode = 'sync'> extends Reposit
       `UPDATE encryption_config SET rotation_key_id = NULL, rotation_cursor = NULL, rotation_started_at = NULL WHERE id = 1`,
       {},
     );
-  }
-
-  #rotationOf(row: Row): RotationState | null {
-    if (row.rotation_key_id === null) return null;
-    try {
-      return toRotation(row);
-    } catch (error) {
-      reportInvalidRow(this.session, error);
-      return null;
-    }
   }
 }
 

@@ -4,10 +4,7 @@ import { oneOf, Table, TIME } from './columns.ts';
 import { toParams, toWrappedKey, WRAPPED_KEY } from './encryption-keys.repository.ts';
 import { Repository } from './repository.ts';
 
-/**
- * `fingerprint`: of usernames. `recovery`: what the recovery code stands for. `escrow`: the key-encryption key itself,
- * wrapped by the recovery key.
- */
+/** `fingerprint`: of usernames. `recovery`: what the recovery code stands for; it wraps `escrow`, the key-encryption key. */
 export type SecretName = 'fingerprint' | 'recovery' | 'escrow';
 
 export const ENCRYPTION_SECRETS = new Table('encryption_secrets', ['name'], {

@@ -10,9 +10,8 @@ import {
   step,
 } from '../drivers/driver.ts';
 import { asUnreadable, type StoredLogin } from './credential-record.ts';
-import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ImportMemory, Undecided } from './import-memory.ts';
-import type { ProxyIdentities } from './proxy-identities.ts';
+import type { ProxyParts } from './proxy-changes.ts';
 import type { ProxyIdentity, ProxyUser } from './proxy-record.ts';
 import { Repository } from './repository.ts';
 
@@ -24,9 +23,9 @@ export type Decided = { is: 'new'; identity: ProxyIdentity } | Known;
 export interface Known {
   is: 'known';
   /** Several if the password is hidden; none if an earlier entry of the list means the same several ones. */
-  ids: readonly string[];
-  /** The stored login of the proxy, if it was read. */
-  stored?: StoredLogin;
+  found: readonly Found[];
+  /** The stored login of the proxy, if it was decrypted. */
+  stored?: Login;
   /** The pool has a fingerprint of the password, and the entry replaces that password. */
   replacesFingerprint?: boolean;
   /** An earlier line of the list was this proxy too. */
@@ -39,12 +38,13 @@ interface Open {
   only: Undecided['only'];
 }
 
-interface Found {
+/** A proxy of the pool that may be meant. */
+export interface Found {
   id: string;
   position: SqlValue;
   password_fingerprint: SqlValue;
-  /** Null if the proxy has no login; undefined if it was not read. */
-  credential?: Row | null;
+  /** The stored login as ciphertext; null if the proxy has none, undefined if it was not read. */
+  credential: Row | null | undefined;
 }
 
 /**
@@ -54,21 +54,19 @@ interface Found {
  * end of the list; so no order of its lines changes the result. Any other entry is a new proxy.
  */
 export class ImportMatcher<M extends Mode> extends Repository<M> {
-  readonly #credentials: EncryptedCredentialsRepository<M>;
-  readonly #identities: ProxyIdentities<M>;
+  readonly #credentials: ProxyParts<M>['credentials'];
+  readonly #identities: ProxyParts<M>['identities'];
   readonly #memory: ImportMemory;
   /** Usernames of several proxies, all of which an entry with a hidden password meant. */
   readonly #hidden = new Set<string>();
   #hasUnnamed = false;
+  /** The username of the last entry was that of several proxies. Then that of the next may be too. */
+  #hadSeveral = false;
 
-  constructor(
-    session: Session<M>,
-    tools: { credentials: EncryptedCredentialsRepository<M>; identities: ProxyIdentities<M> },
-    memory: ImportMemory,
-  ) {
+  constructor(session: Session<M>, { credentials, identities }: ProxyParts<M>, memory: ImportMemory) {
     super(session);
-    this.#credentials = tools.credentials;
-    this.#identities = tools.identities;
+    this.#credentials = credentials;
+    this.#identities = identities;
     this.#memory = memory;
   }
 
@@ -89,11 +87,12 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
 
   /** Null if the pool has no proxy with this address and username. */
   *match(user: ProxyUser, login: Login | null | undefined): Steps<M, Match | null> {
-    const [first, second] = yield* step(this.#withUsername(user));
+    const [first, second] = yield* step(this.#withUsername(user, { login: !this.#hadSeveral }));
+    this.#hadSeveral = second !== undefined;
     if (first === undefined) return null;
     if (second === undefined && first.password_fingerprint === null && login && login.password !== '') {
       // Nobody needed a fingerprint of its password yet.
-      const stored = yield* this.#storedIn(first);
+      const stored = yield* this.loginOf(first, user);
       if (stored !== 'unreadable' && stored?.password === login.password) return this.#found(first, stored);
     }
     const identity = yield* this.#identities.complete(user, login);
@@ -113,20 +112,23 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     if (only !== null && this.#memory.isReplaced(only)) {
       // Between two transactions of an import somebody may have removed it, or added another one.
       const [first, second] = yield* step(this.#withUsername(identity, { login: true }));
-      if (second === undefined && first?.id === only.id) {
-        const replacesFingerprint = first.password_fingerprint !== null;
-        return { is: 'known', ids: [only.id], stored: yield* this.#storedIn(first), replacesFingerprint };
-      }
+      if (second === undefined && first?.id === only.id)
+        return { is: 'known', found: [first], replacesFingerprint: first.password_fingerprint !== null };
     }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
     return only === null ? yield* this.#decideHidden(identity) : { is: 'new', identity };
   }
 
-  *#storedIn({ credential }: Found): Steps<M, StoredLogin> {
-    if (!credential) return null;
+  /** The stored login of a proxy that was found at this address. */
+  *loginOf({ id, credential }: Found, { protocol, host, port }: ProxyAddress): Steps<M, StoredLogin> {
+    if (credential === null) return null;
     try {
-      return yield* step(this.#credentials.loginIn(credential));
+      return yield* step(
+        credential === undefined
+          ? this.#credentials.reveal(id)
+          : this.#credentials.loginIn({ ...credential, protocol, host, port }),
+      );
     } catch (error) {
       return asUnreadable(error);
     }
@@ -136,13 +138,13 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   *#decideHidden(identity: ProxyIdentity): Steps<M, Decided> {
     const { protocol, host, port, username_fingerprint } = identity;
     const name = `${protocol} ${host} ${port} ${username_fingerprint}`;
-    if (this.#hidden.has(name)) return { is: 'known', ids: [] };
-    const found = yield* step(this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER }));
+    if (this.#hidden.has(name)) return { is: 'known', found: [] };
+    const found = yield* step(this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER, login: false }));
     // Between two transactions of an import somebody may have removed all of them, or all but one.
     if (found.length === 0 || found.some(({ position }) => this.#memory.isFound(position)))
       return { is: 'new', identity };
     if (found.length > 1) this.#hidden.add(name);
-    return { is: 'known', ids: found.map(({ id }) => id) };
+    return { is: 'known', found };
   }
 
   *#findExact(identity: ProxyIdentity): Steps<M, Decided | null> {
@@ -152,26 +154,20 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     return known && this.#found(known);
   }
 
-  #found({ id, position }: Found, stored?: StoredLogin): Known {
-    const isRepeated = this.#memory.isRepeated(position);
-    this.#memory.find(position);
-    return { is: 'known', ids: [id], isRepeated, ...(stored && { stored }) };
+  #found(found: Found, stored?: Login): Known {
+    const isRepeated = this.#memory.isRepeated(found.position);
+    this.#memory.find(found.position);
+    return { is: 'known', found: [found], isRepeated, ...(stored && { stored }) };
   }
 
   #exact(identity: ProxyIdentity): Result<M, Found | null> {
-    return this.db.first(
-      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
-       WHERE host = :host AND port = :port AND protocol = :protocol
-         AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
-      { ...identity },
-      toFound,
-    );
+    return this.#identities.find(identity, (row) => toFound(row, false));
   }
 
-  /** Reads the login in the same statement, if the caller asks for it or nothing else tells the password. */
+  /** Reads the logins in the same statement, if the caller asks for them or nothing else tells a password. */
   #withUsername(
     { protocol, host, port, username_fingerprint }: ProxyUser,
-    { limit = 2, login = false }: { limit?: number; login?: boolean } = {},
+    { limit = 2, login }: { limit?: number; login: boolean },
   ): Result<M, Found[]> {
     return this.db.all(
       // Each column costs time: only what is needed of a login, and not what the caller knows.
@@ -183,14 +179,18 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
          AND p.username_fingerprint = :username_fingerprint
        LIMIT :limit`,
       { protocol, host, port, username_fingerprint, limit, login: login ? 1 : 0 },
-      (row): Found => ({
-        ...toFound(row),
-        credential: row.encrypted_data === null ? null : { ...row, protocol, host, port },
-      }),
+      (row) => toFound(row, login),
     );
   }
 }
 
-function toFound({ proxy_id, position = null, password_fingerprint = null }: Row): Found {
-  return { id: String(proxy_id), position, password_fingerprint };
+function toFound(row: Row, wasRead: boolean): Found {
+  const { proxy_id, position = null, password_fingerprint = null, encrypted_data = null } = row;
+  const none = wasRead ? null : undefined;
+  return {
+    id: String(proxy_id),
+    position,
+    password_fingerprint,
+    credential: encrypted_data === null ? none : row,
+  };
 }

@@ -3,49 +3,31 @@ import type { ProxyInput } from '../../model/proxy.ts';
 import type { SqlValue } from '../drivers/driver.ts';
 import type { ProxyIdentity } from './proxy-record.ts';
 
-/** The positions of proxies, a bit each. */
-class Positions {
-  readonly #chunks = new Map<number, Uint32Array>();
+const CHUNK = 1024;
 
-  add(position: number): void {
-    const key = Math.floor(position / CHUNK);
-    const chunk = this.#chunks.get(key) ?? new Uint32Array(CHUNK / 32);
-    this.#chunks.set(key, chunk);
-    const bit = position - key * CHUNK;
-    chunk[bit >>> 5] = (chunk[bit >>> 5] ?? 0) | (1 << (bit & 31));
+/** Numbers by index, 0 before they are set: in arrays of numbers, since a Map takes 150 bytes for each. */
+class Numbers {
+  readonly #chunks = new Map<number, Uint32Array | Float64Array>();
+  readonly #Chunk: typeof Uint32Array | typeof Float64Array;
+
+  constructor(Chunk: typeof Uint32Array | typeof Float64Array) {
+    this.#Chunk = Chunk;
   }
 
-  has(position: number): boolean {
-    const key = Math.floor(position / CHUNK);
-    const bit = position - key * CHUNK;
-    return (((this.#chunks.get(key)?.[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  get(index: number): number {
+    const key = Math.floor(index / CHUNK);
+    return this.#chunks.get(key)?.[index - key * CHUNK] ?? 0;
+  }
+
+  set(index: number, value: number): void {
+    const key = Math.floor(index / CHUNK);
+    const chunk = this.#chunks.get(key) ?? new this.#Chunk(CHUNK);
+    this.#chunks.set(key, chunk);
+    chunk[index - key * CHUNK] = value;
   }
 }
 
-const CHUNK = 65_536;
-
-/** Which one password entries have for a proxy, by its position: 8 bytes each, where a Map takes 150. */
-class Replacements {
-  readonly #chunks = new Map<number, Float64Array>();
-
-  add(position: number, passwordFingerprint: string): void {
-    const key = Math.floor(position / PASSWORDS);
-    const chunk = this.#chunks.get(key) ?? new Float64Array(PASSWORDS);
-    this.#chunks.set(key, chunk);
-    const at = position - key * PASSWORDS;
-    const password = toNumber(passwordFingerprint);
-    if (chunk[at] === NONE) chunk[at] = password;
-    else if (chunk[at] !== password) chunk[at] = SEVERAL;
-  }
-
-  isOne(position: number): boolean {
-    const key = Math.floor(position / PASSWORDS);
-    return this.#chunks.get(key)?.[position - key * PASSWORDS] !== SEVERAL;
-  }
-}
-
-const PASSWORDS = 1024;
-const NONE = 0;
+/** Entries have more than one password for a proxy. */
 const SEVERAL = -1;
 
 /** 48 bits of a fingerprint, which tell the few passwords of one proxy apart; a hidden password is 1. */
@@ -64,9 +46,9 @@ export interface Undecided {
 }
 
 /**
- * What an import must remember of a list until its end, so that the order of its lines does not matter: which proxies of
- * the pool it found or added, and the entries that are not decided. Memory hardly grows with the list: a bit for each proxy, 8
- * bytes for each that may get a new password, and the entries go to a temporary file, encrypted.
+ * What an import must remember of a list, so that the order of its lines does not matter: which proxies it found or added, and
+ * the entries that are not decided. That is a bit for each proxy, and 8 bytes for each that may get a new password; the entries
+ * go to a temporary file, encrypted.
  */
 export class ImportMemory implements Disposable {
   /** How many entries were read. */
@@ -75,9 +57,11 @@ export class ImportMemory implements Disposable {
   readonly lookedAt = new Set<string>();
   /** The places in the list of the entries whose change-IP URL could not be stored. */
   readonly urlsLeftOut: number[] = [];
-  readonly #found = new Positions();
   readonly #undecided = new Spool<Undecided>();
-  readonly #replacements = new Replacements();
+  /** A bit for each position of a proxy that was found or added, 32 in a number. */
+  readonly #found = new Numbers(Uint32Array);
+  /** By the position of a proxy, the one password that entries have for it. */
+  readonly #replacements = new Numbers(Float64Array);
 
   get undecided(): number {
     return this.#undecided.count;
@@ -85,7 +69,9 @@ export class ImportMemory implements Disposable {
 
   /** The list has this proxy, by its password, or has added it. */
   find(position: SqlValue): void {
-    if (Number.isSafeInteger(position)) this.#found.add(Number(position));
+    if (!Number.isSafeInteger(position)) return;
+    const word = Math.floor(Number(position) / 32);
+    this.#found.set(word, this.#found.get(word) | (1 << (Number(position) & 31)));
   }
 
   /** A malformed position cannot be remembered: its proxy counts as found, so that nothing replaces its password. */
@@ -95,18 +81,24 @@ export class ImportMemory implements Disposable {
 
   /** Whether an earlier entry was this proxy. */
   isRepeated(position: SqlValue): boolean {
-    return Number.isSafeInteger(position) && this.#found.has(Number(position));
+    if (!Number.isSafeInteger(position)) return false;
+    const word = this.#found.get(Math.floor(Number(position) / 32));
+    return ((word >>> (Number(position) & 31)) & 1) === 1;
   }
 
   /** Puts an entry off to the end of the list. */
   putOff(entry: Undecided): void {
     this.#undecided.push(entry);
-    if (entry.only) this.#replacements.add(entry.only.position, entry.identity.password_fingerprint);
+    if (!entry.only) return;
+    const { position } = entry.only;
+    const password = toNumber(entry.identity.password_fingerprint);
+    const earlier = this.#replacements.get(position);
+    this.#replacements.set(position, earlier === 0 || earlier === password ? password : SEVERAL);
   }
 
   /** Whether the whole list has one password for this proxy, and not the one that is stored. */
   isReplaced({ position }: { position: number }): boolean {
-    return !this.isFound(position) && this.#replacements.isOne(position);
+    return !this.isFound(position) && this.#replacements.get(position) !== SEVERAL;
   }
 
   /** The entries that were put off, in the order of the list. */

@@ -54,14 +54,14 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
     return { ...user, password_fingerprint: yield* this.#passwordOf(login ?? NO_LOGIN) };
   }
 
-  /** The id of the proxy that is known to have this identity, or null. */
-  find(identity: ProxyIdentity): Result<M, string | null> {
+  /** The proxy that is known to have this identity, or null. */
+  find<T>(identity: ProxyIdentity, map: (row: Row) => T): Result<M, T | null> {
     return this.db.first(
-      `SELECT id FROM proxies
+      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },
-      (row) => String(row.id),
+      map,
     );
   }
 
@@ -80,27 +80,15 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   /** Whether there are proxies, at an address or at all, of which not even the username is known. */
   hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
-    const isThere = (row: Row | undefined): boolean => row?.found === 1;
-    if (at === null)
-      return this.db.one(
-        `SELECT EXISTS (SELECT 1 FROM proxies WHERE username_fingerprint IS NULL) AS found`,
-        {},
-        isThere,
-      );
-    const { host, port, protocol } = at;
+    const isThere = at === null ? '' : 'host = :host AND port = :port AND protocol = :protocol AND';
     return this.db.one(
-      `SELECT EXISTS (SELECT 1 FROM proxies
-         WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL) AS found`,
-      { host, port, protocol },
-      isThere,
+      `SELECT EXISTS (SELECT 1 FROM proxies WHERE ${isThere} username_fingerprint IS NULL) AS found`,
+      at === null ? {} : { host: at.host, port: at.port, protocol: at.protocol },
+      (row) => row?.found === 1,
     );
   }
 
-  /**
-   * Makes this the identity of a proxy.
-   *
-   * @throws CONFLICT, with `details.existingId`, if another proxy has it.
-   */
+  /** Makes this the identity of a proxy. @throws CONFLICT, with `details.existingId`, if another proxy has it. */
   *claim(id: string, identity: ProxyIdentity): Steps<M, void> {
     yield* this.#assertFree(identity, id);
     yield this.#setIfFree(id, identity);
@@ -142,8 +130,8 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   /**
-   * Reads the stored logins of the proxies (but `except`) that may have this identity without the pool knowing it, and
-   * stores their fingerprints. A login that cannot be read stays unknown.
+   * Reads the stored logins of the proxies (but `except`) that may have this identity, and stores their fingerprints. One that
+   * cannot be read stays unknown.
    */
   *identify(identity: ProxyIdentity, except = ''): Steps<M, void> {
     yield* this.identifyUnnamed(identity, isBare(identity), except);
@@ -151,44 +139,38 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   }
 
   /**
-   * As `identify`, for the proxies at an address of which not even the username is known; says whether there were any. What
-   * is stored for a proxy without username and password may be a change-IP URL alone, so a bare one is looked for there too.
+   * As `identify`, for the proxies at an address whose username is not known; says whether there were any. What is stored for
+   * a bare proxy, without username and password, may be a change-IP URL alone: so it is looked at too.
    */
-  *identifyUnnamed(at: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
-    const { host, port, protocol } = at;
-    const stored = yield* step(
-      this.db.all(
-        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
+  *identifyUnnamed({ protocol, host, port }: ProxyAddress, forBare: boolean, except = ''): Steps<M, boolean> {
+    const stored = this.db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL
        ORDER BY created_at, id`,
-        { host, port, protocol },
-        toStored,
-      ),
+      { host, port, protocol },
+      toStored,
     );
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && (hasLogin || forBare));
-    yield* this.#identifyAll(wanted, forBare);
-    return wanted.length > 0;
+    const found = (yield* step(stored)).filter(({ hasLogin }) => hasLogin || forBare);
+    return yield* this.#identifyAll(found, forBare, except);
   }
 
   /** As `identify`, for the proxies that are known to have the username; says whether there were any. */
   *identifyNamed(identity: ProxyIdentity, except = ''): Steps<M, boolean> {
     const { host, port, protocol, username_fingerprint } = identity;
-    const stored = yield* step(
-      this.db.all(
-        `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
+    const stored = this.db.all(
+      `${SELECT} WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint IS NULL`,
-        { host, port, protocol, username_fingerprint },
-        toStored,
-      ),
+      { host, port, protocol, username_fingerprint },
+      toStored,
     );
     // One that has lost its login keeps the username, so that an import brings the login back.
-    const wanted = stored.filter(({ id, hasLogin }) => id !== except && hasLogin);
-    yield* this.#identifyAll(wanted, isBare(identity));
-    return wanted.length > 0;
+    const found = (yield* step(stored)).filter(({ hasLogin }) => hasLogin);
+    return yield* this.#identifyAll(found, isBare(identity), except);
   }
 
   /** For a bare proxy no key is needed: what cannot be read without one stays unknown. */
-  *#identifyAll(proxies: readonly Stored[], forBare: boolean): Steps<M, void> {
-    for (const { id, hasLogin } of proxies) {
+  *#identifyAll(proxies: readonly Stored[], forBare: boolean, except = ''): Steps<M, boolean> {
+    const wanted = proxies.filter(({ id }) => id !== except);
+    for (const { id, hasLogin } of wanted) {
       if (hasLogin && this.#encryption === null) continue;
       try {
         const login = yield* step(this.#reveal(id));
@@ -197,11 +179,12 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
         if (!isUnreadable(error) && !(forBare && isKeyProblem(error))) throw error;
       }
     }
+    return wanted.length > 0;
   }
 
   *#assertFree(identity: ProxyIdentity, id: string): Steps<M, void> {
     yield* this.identify(identity, id);
-    const existing = yield* step(this.find(identity));
+    const existing = yield* step(this.find(identity, (row) => String(row.proxy_id)));
     if (existing !== null && existing !== id) throw alreadyThere(existing);
   }
 

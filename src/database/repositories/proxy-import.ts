@@ -3,13 +3,12 @@ import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
 import { assertIterable, assertObject, atIndex, parse } from '../../model/validation.ts';
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
-import { type AddressedProxy, asUnreadable, type StoredLogin } from './credential-record.ts';
-import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { type Decided, ImportMatcher, type Known } from './import-matcher.ts';
+import type { AddressedProxy } from './credential-record.ts';
+import { type Decided, type Found, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
-import type { ProxyIdentities } from './proxy-identities.ts';
+import type { ProxyParts } from './proxy-changes.ts';
 import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
-import { assertTag, type ProxyTagsRepository } from './proxy-tags.repository.ts';
+import { assertTag } from './proxy-tags.repository.ts';
 import { changesOf, Repository } from './repository.ts';
 
 /** What an import did, by proxies. */
@@ -26,18 +25,12 @@ export interface ImportSummary {
 }
 
 export interface ImportOptions {
-  /**
-   * A tag for each of them. `importId` tells the proxies that this import found from those that an earlier one left, which
-   * `ProxyTagsRepository.removeOthers` removes.
-   */
+  /** For each of them. `importId` tells this import from earlier ones: see `ProxyTagsRepository.removeOthers`. */
   tag?: { name: string; importId: string } | undefined;
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;
-  /**
-   * For a list that is stored in several transactions: the same memory in each. All but the last have `isLast: false`; the
-   * last stores the entries that had to wait for the end of the list too.
-   */
+  /** For a list that is stored in several transactions: the same memory in each, and `isLast: false` in all but the last. */
   memory?: ImportMemory | undefined;
   isLast?: boolean | undefined;
 }
@@ -46,32 +39,25 @@ type Entry = Pick<Undecided, 'index' | 'input'>;
 
 type Outcome = 'added' | 'updated' | 'unchanged';
 
-/** What an import works with. */
-interface Tools<M extends Mode> {
-  credentials: EncryptedCredentialsRepository<M>;
-  identities: ProxyIdentities<M>;
-  tags: ProxyTagsRepository<M>;
-}
-
 /** The steps of an import. @throws INVALID_INPUT; what `ProxyRepository.importMany` throws. */
 export function* importSteps<M extends Mode>(
   session: Session<M>,
-  tools: Tools<M>,
+  parts: ProxyParts<M>,
   proxies: Iterable<ProxyInput>,
   options: ImportOptions,
 ): Steps<M, ImportSummary> {
   assertIterable(proxies, 'proxies');
   const { memory: given } = assertObject(options, 'options');
-  if (given) return yield* new ProxyImport(session, tools, given, options).run(proxies);
+  if (given) return yield* new ProxyImport(session, parts, given, options).run(proxies);
   using memory = new ImportMemory();
-  const summary = yield* new ProxyImport(session, tools, memory, options).run(proxies);
+  const summary = yield* new ProxyImport(session, parts, memory, options).run(proxies);
   const { urlsLeftOut } = memory;
   return urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary;
 }
 
 /** Stores a list, or a part of one, within a transaction of the caller's. */
 class ProxyImport<M extends Mode> extends Repository<M> {
-  readonly #tools: Tools<M>;
+  readonly #parts: ProxyParts<M>;
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
   readonly #options: ImportOptions;
@@ -80,11 +66,11 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   /** The pool had the address and username of the last entry. */
   #lastWasKnown = false;
 
-  constructor(session: Session<M>, tools: Tools<M>, memory: ImportMemory, options: ImportOptions) {
+  constructor(session: Session<M>, parts: ProxyParts<M>, memory: ImportMemory, options: ImportOptions) {
     super(session);
-    this.#tools = tools;
+    this.#parts = parts;
     this.#memory = memory;
-    this.#matcher = new ImportMatcher(session, tools, memory);
+    this.#matcher = new ImportMatcher(session, parts, memory);
     this.#options = options;
   }
 
@@ -128,7 +114,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   *#store(entry: Entry): Steps<M, Outcome | null> {
     const { input } = entry;
     const { credentials } = input;
-    const { identities } = this.#tools;
+    const { identities } = this.#parts;
     const user = yield* identities.userOf(input, credentials);
     yield* this.#matcher.prepare(user, credentials);
     const password_fingerprint = credentials && credentials.password !== '' ? null : '';
@@ -153,16 +139,16 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       yield this.#countPositions();
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
-      throw alreadyThere(yield* step(this.#tools.identities.findConflict(input.id ?? '', identity)));
+      throw alreadyThere(yield* step(this.#parts.identities.findConflict(input.id ?? '', identity)));
     }
-    for (const id of match.ids) yield* this.#tag(id);
-    const [id, another] = match.ids;
+    for (const { id } of match.found) yield* this.#tag(id);
+    const [found, another] = match.found;
     // If a hidden password may be that of several proxies, nothing is known of any of them.
-    if (id === undefined || another !== undefined) {
+    if (found === undefined || another !== undefined) {
       this.#leaveUrlOut(entry);
       return 'unchanged';
     }
-    return yield* this.#update(id, entry, match);
+    return yield* this.#update(found, entry, match);
   }
 
   /** Says whether the statement has added it. */
@@ -171,7 +157,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
     if ((yield* step(this.db.run(sql, params))) === 0) return false;
     this.#memory.find(this.#position++);
-    if (input.credentials) yield this.#tools.credentials.add({ ...input, id }, input.credentials);
+    if (input.credentials) yield this.#parts.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
     return true;
   }
@@ -184,15 +170,16 @@ class ProxyImport<M extends Mode> extends Repository<M> {
 
   *#tag(id: string): Steps<M, void> {
     const { tag } = this.#options;
-    if (tag) yield this.#tools.tags.addLocked(id, tag.name, tag.importId);
+    if (tag) yield this.#parts.tags.addLocked(id, tag.name, tag.importId);
   }
 
   /**
-   * Gives a known proxy what the list has; what the list does not say stays. If several lines are the same proxy, the first one
-   * counts and the others only add what is missing: so the same list changes nothing the next time.
+   * Gives a known proxy what the list says. If several lines are the same proxy, the first one counts and the others only add
+   * what is missing: so the same list changes nothing the next time.
    */
-  *#update(id: string, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
+  *#update(found: Found, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
+    const { id } = found;
     const { name, region, geolocation, remoteDns, credentials } = input;
     let changed = 0;
     if (name !== undefined || region || geolocation || remoteDns !== undefined) {
@@ -200,7 +187,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       const described = { ...changesOf(columns), id, now: this.now(), default_name: defaultName(input) };
       changed = yield* step(match.isRepeated ? this.#fillIn(described) : this.#describe(described));
     }
-    const replacement = credentials ? yield* this.#changedLogin(id, entry, credentials, match) : null;
+    const replacement = credentials ? yield* this.#changedLogin(found, entry, credentials, match) : null;
     if (replacement) {
       yield* this.#replaceLogin({ ...input, id }, replacement, match);
       changed++;
@@ -209,9 +196,9 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   }
 
   /** The login of a known proxy with what the list has of it; null if that is no change. Lists that hide passwords have empty ones. */
-  *#changedLogin(id: string, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
+  *#changedLogin(found: Found, entry: Entry, given: Login, match: Known): Steps<M, Login | null> {
     if (given.password === '' && given.rotateUrl === undefined) return null;
-    const stored = match.stored === undefined ? yield* this.#loginOf(id) : match.stored;
+    const stored = match.stored ?? (yield* this.#matcher.loginOf(found, entry.input));
     if (stored === 'unreadable') {
       if (given.password !== '') return given;
       this.#leaveUrlOut(entry);
@@ -224,23 +211,15 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     return isSame ? null : { username: given.username, password, rotateUrl };
   }
 
-  *#loginOf(id: string): Steps<M, StoredLogin> {
-    try {
-      return yield* step(this.#tools.credentials.reveal(id));
-    } catch (error) {
-      return asUnreadable(error);
-    }
-  }
-
   #leaveUrlOut({ index, input }: Entry): void {
     if (input.credentials?.rotateUrl !== undefined) this.#memory.urlsLeftOut.push(index);
   }
 
   /** For a proxy that is known to have the address and username. */
   *#replaceLogin(proxy: AddressedProxy, login: Login, { replacesFingerprint }: Known): Steps<M, void> {
-    yield this.#tools.credentials.add(proxy, login);
+    yield this.#parts.credentials.add(proxy, login);
     if (replacesFingerprint)
-      yield this.#tools.identities.replacePassword(proxy.id, yield* this.#tools.identities.of(proxy, login));
+      yield this.#parts.identities.replacePassword(proxy.id, yield* this.#parts.identities.of(proxy, login));
   }
 
   /** Sets what is not null, if that is a change. */

@@ -34,8 +34,8 @@ export interface ProxyUser extends ProxyAddress {
 }
 
 /**
- * What tells a proxy from all others: two are the same if all of it is equal. The password is '' or a keyed fingerprint too.
- * In a row, NULL means that nobody needed it yet: it is computed once there is another proxy with the username.
+ * What tells a proxy from all others. The password is '' or a keyed fingerprint too; in a row, NULL means that nobody needed
+ * it yet: it is computed once there is another proxy with the username.
  */
 export interface ProxyIdentity extends ProxyUser {
   password_fingerprint: string;
@@ -77,9 +77,8 @@ const INSERT = `
     coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
 
 /**
- * Adds a proxy, if its id and identity are free, and its position, if one is given: by an import, which counts them. The
- * conflict names no columns, since all three may be taken. `max(position) + 1` relies on one writer: an engine with several
- * needs a sequence in its place.
+ * Adds a proxy if its id and identity are free, and its position, if an import gives one. The conflict names no columns, since
+ * all three may be taken. `max(position) + 1` relies on one writer: an engine with several needs a sequence in its place.
  */
 export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
 

@@ -4,9 +4,8 @@ import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
-import { assertAfter } from './key-order.ts';
 import { Repository } from './repository.ts';
-import { skipMalformed } from './skipped-rows.ts';
+import { assertAfter, skipMalformed } from './skipped-rows.ts';
 
 const tagSchema = text(128);
 
@@ -33,9 +32,7 @@ export interface LeavingCount {
 export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Tags a proxy, noting which import found it; gives how many rows changed.
-   *
-   * @throws INVALID_INPUT for a tag that is empty, longer than 128 characters or not printable; CONSTRAINT if there is no
-   *   such proxy.
+   * @throws INVALID_INPUT for a tag that is empty, not printable or over 128 characters; CONSTRAINT if there is no such proxy.
    */
   add(proxyId: string, tag: string, importId: string): Result<M, number> {
     return this.db.transaction(() => this.#add(proxyId, tag, importId));
@@ -106,10 +103,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /**
-   * Takes a tag from all proxies that this import did not find, and removes those that have no other tag; gives how many
-   * were removed.
-   */
+  /** Takes a tag from all proxies that this import did not find; removes those without another tag, and gives their number. */
   removeOthers(tag: string, importId: string): Result<M, number> {
     assertTag(tag);
     assertId(importId, 'importId');

@@ -1,18 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { ProxyUsage } from '../../model/usage.ts';
-import {
-  assertBoolean,
-  assertId,
-  assertIterable,
-  assertObject,
-  assertWhole,
-  invalidInput,
-  notFound,
-} from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, SqlValue, Steps } from '../drivers/driver.ts';
+import { assertBoolean, assertId, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
+import type { Mode, Params, Result, Row, SqlValue } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
-import { Repository } from './repository.ts';
+import { orNotFound, Repository } from './repository.ts';
 import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
 
 /** What happened to one request. */
@@ -59,13 +51,7 @@ export const PROXY_USAGE_STATS = new Table('proxy_usage_stats', ['proxy_id', 'da
   latency_count: whole(),
 });
 
-const COUNTS = [
-  'request_count',
-  'success_count',
-  'failure_count',
-  'total_latency_ms',
-  'latency_count',
-] as const;
+const COUNTS = ['request_count', 'success_count', 'failure_count', 'total_latency_ms', 'latency_count'];
 
 /** Whether a row's numbers are whole and exact: what is not would make a sum wrong, or overflow it. */
 const SOUND = COUNTS.map(
@@ -83,8 +69,7 @@ const SUMS = [
 export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Adds one request to a proxy's day.
-   *
-   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a latency that is not a number of milliseconds, or a bad date.
+   * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a bad date, or a latency that is no number of milliseconds.
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
     const { success, latency, date } = assertObject(outcome, 'outcome');
@@ -106,25 +91,15 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
         latency: measured === null ? 0 : Math.round(measured),
         measured: measured === null ? 0 : 1,
       },
-      (changed) => {
-        if (changed === 0) throw notFound('proxy', proxyId);
-      },
+      orNotFound('proxy', proxyId),
     );
   }
 
   /** Records many in one transaction, all or none; gives how many. */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
-    const list = this.repeatable(assertIterable(outcomes, 'outcomes'));
-    return this.db.transaction(() => this.#recordAll(list));
-  }
-
-  *#recordAll(outcomes: Iterable<Outcome & { proxyId: string }>): Steps<M, number> {
-    let count = 0;
-    for (const outcome of outcomes) {
-      yield this.record(assertObject(outcome, 'outcome').proxyId, outcome);
-      count++;
-    }
-    return count;
+    return this.forEach(outcomes, 'outcomes', (outcome) =>
+      this.record(assertObject(outcome, 'outcome').proxyId, outcome),
+    );
   }
 
   /** A proxy's days, oldest first. */
@@ -162,26 +137,30 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   /** The totals over a range of days, of one proxy or of all. */
   totals(options: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
     const { proxyId, ...range } = assertObject(options, 'range');
-    const params = rangeParams(range);
-    const map = (row: Row | undefined): UsageTotals => this.#toTotals(row ?? {});
-    if (proxyId === undefined) {
-      return this.db.one(
-        `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to`,
-        params,
-        map,
-      );
-    }
+    const isMeant = proxyId === undefined ? '' : 'AND proxy_id = :id';
     return this.db.one(
-      `SELECT ${SUMS} FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to`,
-      { ...params, id: assertId(proxyId, 'proxyId') },
-      map,
+      `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to ${isMeant}`,
+      { ...rangeParams(range), ...(proxyId !== undefined && { id: assertId(proxyId, 'proxyId') }) },
+      (row) => this.#toTotals(row ?? {}),
     );
   }
 
   #toTotals(row: Row): UsageTotals {
     const malformed = Number(row.malformed ?? 0);
     if (malformed > 0) reportInvalidRow(this.session, uncounted(malformed, row.date));
-    return toTotals(row);
+    const requestCount = Number(row.request_count);
+    const successCount = Number(row.success_count);
+    const totalLatencyMs = Number(row.total_latency_ms);
+    const latencyCount = Number(row.latency_count);
+    return {
+      requestCount,
+      successCount,
+      failureCount: Number(row.failure_count),
+      totalLatencyMs,
+      latencyCount,
+      successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
+      meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
+    };
   }
 
   /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
@@ -232,21 +211,5 @@ function toUsage(row: Row): ProxyUsage {
     failureCount: read.failure_count(row.failure_count, row),
     totalLatencyMs: read.total_latency_ms(row.total_latency_ms, row),
     latencyCount: read.latency_count(row.latency_count, row),
-  };
-}
-
-function toTotals(row: Row): UsageTotals {
-  const requestCount = Number(row.request_count);
-  const successCount = Number(row.success_count);
-  const totalLatencyMs = Number(row.total_latency_ms);
-  const latencyCount = Number(row.latency_count);
-  return {
-    requestCount,
-    successCount,
-    failureCount: Number(row.failure_count),
-    totalLatencyMs,
-    latencyCount,
-    successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
-    meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
   };
 }

@@ -7,6 +7,7 @@ import {
   type ProxyStatus,
   proxyFilterSchema,
   proxyInputSchema,
+  proxyUpdateSchema,
 } from '../../model/proxy.ts';
 import {
   assertBoolean,
@@ -15,7 +16,7 @@ import {
   assertObject,
   assertWhole,
   atIndex,
-  notFound,
+  invalidInput,
   parse,
 } from '../../model/validation.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
@@ -31,8 +32,7 @@ import {
 import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
-import { assertAfter } from './key-order.ts';
-import { ProxyChanges } from './proxy-changes.ts';
+import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy-changes.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import {
@@ -47,30 +47,26 @@ import {
 } from './proxy-record.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
-import { Repository } from './repository.ts';
-import { skipMalformed } from './skipped-rows.ts';
+import { orNotFound, Repository } from './repository.ts';
+import { assertAfter, skipMalformed } from './skipped-rows.ts';
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
-  readonly #credentials: EncryptedCredentialsRepository<M>;
-  readonly #identities: ProxyIdentities<M>;
-  readonly #tags: ProxyTagsRepository<M>;
+  readonly #parts: ProxyParts<M>;
   readonly #usage: ProxyUsageStatsRepository<M>;
-  readonly #changes: ProxyChanges<M>;
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => ProxyConfig | undefined;
 
   /** `encryption` is needed to store credentials, and to change the address of a proxy that has some. */
   constructor(session: Session<M>, encryption?: CredentialEncryption) {
     super(session);
-    this.#credentials = new EncryptedCredentialsRepository(session, encryption);
-    this.#identities = new ProxyIdentities(session, encryption ?? null, (id) => this.#credentials.reveal(id));
-    this.#tags = new ProxyTagsRepository(session);
+    const credentials = new EncryptedCredentialsRepository(session, encryption);
+    this.#parts = {
+      credentials,
+      identities: new ProxyIdentities(session, encryption ?? null, (id) => credentials.reveal(id)),
+      tags: new ProxyTagsRepository(session),
+    };
     this.#usage = new ProxyUsageStatsRepository(session);
-    this.#changes = new ProxyChanges(session, {
-      credentials: this.#credentials,
-      identities: this.#identities,
-    });
     this.#listed = skipMalformed(session, toProxy);
   }
 
@@ -93,11 +89,9 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /**
    * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
-   * geolocation and `remoteDns`, in one transaction: repeating an import changes nothing, and the order of the list does not matter. What
-   * was measured stays. A new password for a username that the list has once, and the pool once, is that proxy's. A stored
-   * login that is damaged is replaced by that of the list.
-   *
-   * @throws as `createMany`; then nothing was changed.
+   * geolocation and `remoteDns`, in one transaction. Repeating an import changes nothing, and the order of the list does not
+   * matter. A new password for a username that the list has once, and the pool once, is that proxy's. A stored login that is
+   * damaged is replaced. @throws as `createMany`; then nothing was changed.
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
@@ -107,8 +101,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
   *importSteps(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Steps<M, ImportSummary> {
-    const tools = { credentials: this.#credentials, identities: this.#identities, tags: this.#tags };
-    return yield* importSteps(this.session, tools, proxies, options);
+    return yield* importSteps(this.session, this.#parts, proxies, options);
   }
 
   /** The proxy with this id, or null. */
@@ -118,7 +111,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
   hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
-    return this.#identities.hasUnnamed(at === undefined ? null : parseAddress(at));
+    return this.#parts.identities.hasUnnamed(at === undefined ? null : parseAddress(at));
   }
 
   exists(id: string): Result<M, boolean> {
@@ -185,17 +178,24 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves
-   * the names of targets from then on. A login is bound to the address of its
-   * proxy, so another protocol, host or port encrypts it again, in the same transaction, and needs the key.
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves the
+   * names of targets from then on. Another protocol, host or port encrypts the login again, which is bound to them.
    *
    * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
-   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT,
-   *   with `details.existingId`, if another proxy has the new identity; CREDENTIAL_CORRUPT if the login does not open at the
-   *   address that the proxy had; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing was changed.
+   *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT, with `details.existingId`, if another proxy has the new identity;
+   *   CREDENTIAL_CORRUPT if the login does not open at the old address; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing
+   *   was changed.
    */
   update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
-    return this.#changes.update(id, updates);
+    const changes = parse(proxyUpdateSchema, updates, 'proxy');
+    if (changes.id !== undefined && changes.id !== id) {
+      throw invalidInput('The id of a proxy cannot change: create another.');
+    }
+    const params = toUpdateParams(assertId(id), changes, this.now());
+    const moves = changes.host !== undefined || changes.port !== undefined || changes.protocol !== undefined;
+    // Whether local resolution fits is known from the row that the update gives: then it is undone.
+    if (!moves && changes.remoteDns !== false) return updateProxy(this.db, params);
+    return this.db.transaction(() => moveProxy(this.db, this.#parts, id, params));
   }
 
   /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
@@ -204,10 +204,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Records the outcome of a request, in one step: counts it, sets the lifetime success rate in percent, counts
-   * failures in a row, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to
-   * today's usage.
-   *
+   * Records the outcome of a request in one step: counts it and the failures in a row, sets the lifetime success rate in
+   * percent, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to today's usage.
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
    */
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
@@ -227,18 +225,18 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   *#create(input: ProxyInput): Steps<M, ProxyConfig> {
-    const identity = yield* this.#identities.of(input, input.credentials);
+    const identity = yield* this.#parts.identities.of(input, input.credentials);
     const id = input.id ?? newId();
     const params = toParams(input, id, identity, this.now());
     const insert = (sql: string): Result<M, ProxyConfig | null> =>
       this.db.first(`${sql} RETURNING *`, params, toProxy);
     let created = yield* step(insert(INSERT_OTHER_PROXY));
     if (created === null) {
-      yield* this.#identities.identify(identity);
+      yield* this.#parts.identities.identify(identity);
       created = yield* step(insert(INSERT_PROXY));
     }
-    if (created === null) throw alreadyThere(yield* step(this.#identities.findConflict(id, identity)));
-    if (input.credentials) yield this.#credentials.add(created, input.credentials);
+    if (created === null) throw alreadyThere(yield* step(this.#parts.identities.findConflict(id, identity)));
+    if (input.credentials) yield this.#parts.credentials.add(created, input.credentials);
     return created;
   }
 
@@ -255,10 +253,9 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
-    const changed = yield* step(
-      this.db.run(
-        // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
-        `UPDATE proxies SET
+    yield this.db.run(
+      // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
+      `UPDATE proxies SET
          total_requests = total_requests + 1,
          success_rate = 100.0 * (round(success_rate * total_requests / 100.0) + :success) / (total_requests + 1),
          failure_count = CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END,
@@ -268,10 +265,9 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
            THEN CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) + 0.5) AS BIGINT) ELSE latency END,
          updated_at = :now
        WHERE id = :id`,
-        { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
-      ),
+      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
+      orNotFound('proxy', id),
     );
-    if (changed === 0) throw notFound('proxy', id);
     yield this.#usage.record(id, { success, latency: latency ?? undefined });
   }
 }

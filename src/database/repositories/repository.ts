@@ -1,11 +1,8 @@
-import { invalidInput } from '../../model/validation.ts';
-import type { Clock, Driver, Mode, Session, SqlValue } from '../drivers/driver.ts';
+import { assertIterable, invalidInput, notFound } from '../../model/validation.ts';
+import type { Clock, Driver, Mode, Result, Session, SqlValue, Steps } from '../drivers/driver.ts';
 import { toStored } from '../timestamps.ts';
 
-/**
- * What every repository has: the driver that runs its statements, and the time. In async mode its methods reject, and never
- * throw before there is a promise; see `rejectInsteadOfThrowing`.
- */
+/** In async mode the methods of a repository reject, and never throw before there is a promise: `rejectInsteadOfThrowing`. */
 export abstract class Repository<M extends Mode> {
   protected readonly db: Driver<M>;
   protected readonly clock: Clock;
@@ -24,8 +21,8 @@ export abstract class Repository<M extends Mode> {
   }
 
   /**
-   * A list for the steps of a transaction, which an engine with several writers may play again: then a generator would be empty,
-   * and the second play would store nothing and report success.
+   * A list for the steps of a transaction that may be played again: then a generator would be empty, and the second play would
+   * store nothing and report success.
    *
    * @throws INVALID_INPUT in a caller's transaction in async mode, unless it is an array, a set or a map.
    */
@@ -38,6 +35,30 @@ export abstract class Repository<M extends Mode> {
       'The list may be read once only, and this transaction may be repeated. Give an array. Nothing was stored.',
     );
   }
+
+  /** Runs a statement for each value in one transaction, all or none; gives how many there were. */
+  protected forEach<T>(
+    values: Iterable<T>,
+    what: string,
+    run: (value: T) => Result<M, unknown>,
+  ): Result<M, number> {
+    const list = this.repeatable(assertIterable(values, what));
+    return this.db.transaction(function* (): Steps<M, number> {
+      let count = 0;
+      for (const value of list) {
+        yield run(value);
+        count++;
+      }
+      return count;
+    });
+  }
+}
+
+/** For a statement that must change a row. @throws NOT_FOUND if it changes none. */
+export function orNotFound(what: string, id: string): (changed: number) => void {
+  return (changed) => {
+    if (changed === 0) throw notFound(what, id);
+  };
 }
 
 /** The values of columns that an update may leave out. Booleans are stored as 0 and 1, objects as JSON. */
@@ -52,14 +73,14 @@ const FLAGS: Record<string, string> = {};
  * @param nullable the columns that may be set to NULL: `:set_column` says whether one of them is given.
  */
 export function changesOf(columns: Changes, nullable: Changes = {}): Record<string, SqlValue> {
-  const params: Record<string, SqlValue> = {};
-  for (const column in columns) params[column] = toParam(columns[column]);
+  // A copy, and not an object that is filled name by name, which would be slow to read.
+  const params: Record<string, Changes[string]> = { ...columns, ...nullable };
+  for (const column in params) params[column] = toParam(params[column]);
   for (const column in nullable) {
-    params[column] = toParam(nullable[column]);
     FLAGS[column] ??= `set_${column}`;
     params[FLAGS[column]] = nullable[column] === undefined ? 0 : 1;
   }
-  return params;
+  return params as Record<string, SqlValue>;
 }
 
 function toParam(value: Changes[string]): SqlValue {

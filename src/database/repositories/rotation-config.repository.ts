@@ -41,7 +41,6 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
 
   /**
    * Changes the fields that are given, and of `options` the ones that are given there; gives the result.
-   *
    * @throws INVALID_INPUT for an unknown field or strategy, or a number out of range.
    */
   update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
@@ -49,10 +48,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     return this.db.transaction(() => this.#merge(changes));
   }
 
-  /**
-   * The options are JSON, which SQL cannot merge portably. The lock holds other updates off between the read and the write;
-   * on SQLite it does nothing, since the transaction is the one writer.
-   */
+  /** SQL cannot merge JSON portably. The lock holds other updates off between the read and the write. */
   *#merge(changes: z.infer<typeof rotationConfigUpdateSchema>): Steps<M, RotationConfig> {
     yield this.db.lock('rotation config');
     const stored = yield* step(this.db.first(`SELECT * FROM rotation_config WHERE id = 1`, {}, toOptions));

@@ -1,6 +1,6 @@
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/rotation.ts';
-import { assertId, assertIterable, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
+import { assertId, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
+import type { Mode, Params, Result, Row, Session, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { Repository } from './repository.ts';
@@ -50,17 +50,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
 
   /** Appends many in one transaction, all or none; gives how many. */
   recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
-    const list = this.repeatable(assertIterable(events, 'events'));
-    return this.db.transaction(() => this.#appendAll(list));
-  }
-
-  *#appendAll(events: Iterable<RotationEventInput>): Steps<M, number> {
-    let count = 0;
-    for (const event of events) {
-      yield this.db.first(INSERT, this.#toParams(event), toEvent);
-      count++;
-    }
-    return count;
+    return this.forEach(events, 'events', (event) => this.db.first(INSERT, this.#toParams(event), toEvent));
   }
 
   /** The newest event, or null; a malformed one is left out. */

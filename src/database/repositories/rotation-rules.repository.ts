@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
 import {
@@ -18,10 +19,10 @@ import {
   notFound,
   parse,
 } from '../../model/validation.ts';
-import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, Steps } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, ID, json, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-import { changesOf, Repository } from './repository.ts';
+import { changesOf, orNotFound, Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 /** Hears of each row that holds no valid rule and is left out; its `details` name the row. */
@@ -48,20 +49,10 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     const { id = uuidv7(), ...input } = parse(ruleInputSchema, rule, 'rotation rule');
     return this.db.one(
       `INSERT INTO rotation_rules (id, name, priority, conditions_json, condition_logic, actions_json, stop_on_match, enabled, created_at)
-       VALUES (:id, :name, :priority, :conditions, :logic, :actions, :stop, :enabled, :now)
+       VALUES (:id, :name, :priority, :conditions_json, :condition_logic, :actions_json, :stop_on_match, :enabled, :now)
        ON CONFLICT (id) DO NOTHING
        RETURNING *`,
-      {
-        id,
-        name: input.name,
-        priority: input.priority,
-        conditions: JSON.stringify(input.conditions),
-        logic: input.conditionLogic,
-        actions: JSON.stringify(input.actions),
-        stop: input.stopOnMatch ? 1 : 0,
-        enabled: input.enabled ? 1 : 0,
-        now: this.now(),
-      },
+      { ...toParams(input), id, now: this.now() },
       (row) => {
         if (row) return toRule(row);
         throw new ProxyVaultError('CONFLICT', `There is a rotation rule ${id} already.`, {
@@ -77,8 +68,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   }
 
   /**
-   * All rules in the order they are tried: highest priority first, then oldest first. A row that holds no valid
-   * rule is left out and told to `onInvalid` (the database’s `onInvalidRow` unless given).
+   * All rules in the order they are tried: highest priority first, then oldest first. A malformed row is left out and told to
+   * `onInvalid` (the database’s `onInvalidRow` unless given).
    */
   findAll(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, options);
@@ -92,17 +83,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /**
-   * Changes the fields that are given.
-   *
-   * @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read.
-   */
+  /** Changes the fields that are given. @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read. */
   update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
     const changes = parse(ruleUpdateSchema, updates, 'rotation rule');
     if (changes.id !== undefined && changes.id !== id) {
       throw invalidInput('The id of a rotation rule cannot change: create another.');
     }
-    const { name, priority, conditions, conditionLogic, actions, stopOnMatch, enabled } = changes;
     return this.db.one(
       `UPDATE rotation_rules SET
          name = coalesce(:name, name),
@@ -113,18 +99,7 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
          stop_on_match = coalesce(:stop_on_match, stop_on_match),
          enabled = coalesce(:enabled, enabled)
        WHERE id = :id RETURNING *`,
-      {
-        ...changesOf({
-          name,
-          priority,
-          conditions_json: conditions,
-          condition_logic: conditionLogic,
-          actions_json: actions,
-          stop_on_match: stopOnMatch,
-          enabled,
-        }),
-        id: assertId(id),
-      },
+      { ...toParams(changes), id: assertId(id) },
       (row) => {
         if (row) return toRule(row);
         throw notFound('rotation rule', id);
@@ -137,15 +112,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     return this.db.run(
       `UPDATE rotation_rules SET enabled = :enabled WHERE id = :id`,
       { id: assertId(id), enabled: assertBoolean(enabled, 'enabled') ? 1 : 0 },
-      (changed) => {
-        if (changed === 0) throw notFound('rotation rule', id);
-      },
+      orNotFound('rotation rule', id),
     );
   }
 
   /**
    * Gives priorities, in steps of ten, so that these rules are tried in this order; the others keep theirs.
-   *
    * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
    */
   reorder(ids: readonly string[]): Result<M, void> {
@@ -158,10 +130,11 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     const priorities = ids.map((id, index) => ({ id: assertId(id), priority: (ids.length - index) * 10 }));
     // Two engines' writers that lock the same rows must do so in one order, or each waits for the other.
     for (const each of priorities.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      const changed = yield* step(
-        this.db.run(`UPDATE rotation_rules SET priority = :priority WHERE id = :id`, each),
+      yield this.db.run(
+        `UPDATE rotation_rules SET priority = :priority WHERE id = :id`,
+        each,
+        orNotFound('rotation rule', each.id),
       );
-      if (changed === 0) throw notFound('rotation rule', each.id);
     }
   }
 
@@ -183,6 +156,19 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     if (onInvalid !== undefined) assertFunction(onInvalid, 'onInvalid');
     return this.db.all(sql, {}, skipMalformed({ onInvalidRow: onInvalid }, toRule));
   }
+}
+
+function toParams(rule: z.output<typeof ruleUpdateSchema>): Params {
+  const { name, priority, conditions, conditionLogic, actions, stopOnMatch, enabled } = rule;
+  return changesOf({
+    name,
+    priority,
+    conditions_json: conditions,
+    condition_logic: conditionLogic,
+    actions_json: actions,
+    stop_on_match: stopOnMatch,
+    enabled,
+  });
 }
 
 /** @throws INVALID_ROW for a row that holds no valid rule. */

@@ -8,7 +8,6 @@ import {
   type Steps,
   step,
 } from '../drivers/driver.ts';
-import { assertAfter } from './key-order.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
 export type OnInvalidRow = (error: ProxyVaultError) => void;
@@ -40,9 +39,8 @@ const LARGEST_STEP = 65_536;
 /**
  * The first row that is not malformed, mapped, or null. Reads one row, and the following ones only if that is malformed.
  *
- * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`.
+ * @param queries tried in turn, each with `LIMIT :limit OFFSET :skip`; `skip` rows of the first are passed.
  * @param map gives undefined for a row that is to be passed too.
- * @param skip how many rows of the first query to pass.
  */
 export function firstReadable<M extends Mode, T>(
   session: Session<M>,
@@ -51,29 +49,18 @@ export function firstReadable<M extends Mode, T>(
   map: (row: Row) => T | undefined,
   skip = 0,
 ): Result<M, T | null> {
-  return session.driver.sequence(() => firstOf(session, queries, params, map, skip));
-}
-
-function* firstOf<M extends Mode, T>(
-  session: Session<M>,
-  queries: readonly string[],
-  params: Params,
-  map: (row: Row) => T | undefined,
-  skip: number,
-): Steps<M, T | null> {
-  let passed = skip;
-  for (const query of queries) {
-    const [first] = yield* pageOf(session, query, { params, limit: 1, step: 1, skip: passed }, map);
-    if (first !== undefined) return first;
-    passed = 0;
-  }
-  return null;
+  return session.driver.sequence(function* (): Steps<M, T | null> {
+    for (const [index, query] of queries.entries()) {
+      const passed = index === 0 ? skip : 0;
+      const [first] = yield* pageOf(session, query, { params, limit: 1, skip: passed }, map);
+      if (first !== undefined) return first;
+    }
+    return null;
+  });
 }
 
 /**
- * A page of rows without the malformed ones, after the row with the key `after`: empty only if no readable row is left, so
- * that a loop over pages may end.
- *
+ * A page of readable rows after the row with the key `after`, empty only if none is left, so that a loop over pages may end.
  * @throws CORRUPT if the rows are not in order.
  */
 export function readablePage<M extends Mode, T>(
@@ -84,34 +71,39 @@ export function readablePage<M extends Mode, T>(
 ): Result<M, T[]> {
   const { limit, after } = params;
   return session.driver.sequence(function* (): Steps<M, T[]> {
-    const page = yield* pageOf(session, query, { params, limit, step: limit, skip: 0 }, map);
+    const page = yield* pageOf(session, query, { params, limit, skip: 0 }, map);
     const last = page.at(-1);
     if (last !== undefined) assertAfter(table, after, keyOf(last));
     return page;
   });
 }
 
-interface PageRead {
-  params: Params;
-  /** How many readable rows are wanted, at most. */
-  limit: number;
-  /** How many rows the first read looks at, after those that it skips. */
-  step: number;
-  skip: number;
+/**
+ * For reading page after page: in a damaged table or index a page may not come after the one before, and reading on would
+ * never end. @throws CORRUPT.
+ */
+export function assertAfter(table: string, after: string, last: string): void {
+  // SQLite compares texts by their bytes.
+  if (Buffer.compare(Buffer.from(last), Buffer.from(after)) > 0) return;
+  throw new ProxyVaultError(
+    'CORRUPT',
+    `The rows of ${table} are not in the order of their keys: the database file is damaged. Restore a backup, or run \`proxyvault check\`.`,
+    { details: { table } },
+  );
 }
 
 /**
- * Each read that finds malformed rows only is followed by one of twice as many rows: skipping takes time too, and all
- * reads together take about as long as one.
+ * At most `limit` readable rows. Each read that finds malformed rows only is followed by one of twice as many rows: skipping
+ * takes time too, and all reads together take about as long as one.
  */
 function* pageOf<M extends Mode, T>(
   session: Session<M>,
   query: string,
-  { params, limit, step: first, skip: passed }: PageRead,
+  { params, limit, skip: passed }: { params: Params; limit: number; skip: number },
   map: (row: Row) => T | undefined,
 ): Steps<M, T[]> {
   const read = skipMalformed(session, map);
-  let size = first;
+  let size = limit;
   let skip = passed;
   for (;;) {
     let rows = 0;

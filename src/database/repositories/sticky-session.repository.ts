@@ -1,10 +1,10 @@
 import { matchingPatterns, parseDomain } from '../../model/domain.ts';
 import { type DomainProxyMapping, mappingSchema, mappingUpdateSchema } from '../../model/sticky.ts';
-import { assertId, notFound, parse } from '../../model/validation.ts';
+import { assertId, parse } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
-import { changesOf, Repository } from './repository.ts';
+import { changesOf, orNotFound, Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
@@ -20,32 +20,28 @@ export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
 });
 
 const IS_LIVE = `coalesce(expires_at, '9999') > :now`;
+const SELECT_LIVE = `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`;
+
+/** By the number of patterns, of which a domain has as many as labels: a text that is put together is hashed each time. */
+const BEST: ReturnType<typeof bestOf>[] = [];
 
 /** The statements that look for one of several patterns: of the live mappings the exact one, else the longest wildcard. */
-class BestMapping {
-  readonly find: string;
-  readonly use: string;
-
-  constructor(patterns: number) {
-    const names = Array.from({ length: patterns }, (_, index) => `:p${index}`).join(', ');
-    const best = `FROM sticky_sessions WHERE domain IN (${names}) AND ${IS_LIVE} ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
-    this.find = `SELECT * ${best}`;
-    this.use = `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (SELECT domain ${best}) RETURNING *`;
-  }
+function bestOf(patterns: number): { find: string; use: string } {
+  const names = Array.from({ length: patterns }, (_, index) => `:p${index}`).join(', ');
+  const best = `FROM sticky_sessions WHERE domain IN (${names}) AND ${IS_LIVE} ORDER BY is_wildcard, length(domain) DESC LIMIT 1`;
+  return {
+    find: `SELECT * ${best}`,
+    use: `UPDATE sticky_sessions SET last_used = :now, request_count = request_count + 1 WHERE domain = (SELECT domain ${best}) RETURNING *`,
+  };
 }
 
-/** By the number of patterns: a domain has as many as labels. */
-const BEST: BestMapping[] = [];
-
 /**
- * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and
- * of a URL or `host:port` its host.
- * `ttl` counts from the last use, and an expired mapping is never given.
+ * Which proxy a domain sticks to. Every domain is normalised: lower case, no trailing dot, ASCII (UTS 46), and of a URL or
+ * `host:port` its host. `ttl` counts from the last use, and an expired mapping is never given.
  */
 export class StickySessionRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
    * Maps a domain, or `*.domain`, to a proxy; replaces a mapping of the same domain.
-   *
    * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for an invalid domain.
    */
   create(mapping: DomainProxyMapping): Result<M, void> {
@@ -68,16 +64,11 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
         ttl,
         is_wildcard: domain.isWildcard ? 1 : 0,
       },
-      (changed) => {
-        if (changed === 0) throw notFound('proxy', proxyId);
-      },
+      orNotFound('proxy', proxyId),
     );
   }
 
-  /**
-   * The mapping that holds for a domain, or null: the exact one, else the longest wildcard. Given `*.domain`, that
-   * wildcard itself.
-   */
+  /** The mapping that holds for a domain, or null: the exact one, else the longest wildcard. `*.domain` means itself. */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
     const { sql, params } = this.#best(domain);
     return this.db.first(sql.find, params, toMapping);
@@ -100,17 +91,11 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
 
   /**
    * Changes the fields that are given of the mapping with exactly this domain or wildcard.
-   *
    * @throws NOT_FOUND if there is no such mapping; CONSTRAINT for an unknown proxy; CONFLICT if the new domain is mapped.
    */
   update(domain: string, updates: Partial<DomainProxyMapping>): Result<M, void> {
-    const {
-      domain: renamed,
-      proxyId,
-      ttl,
-      requestCount,
-      lastUsed,
-    } = parse(mappingUpdateSchema, updates, 'sticky session');
+    const changes = parse(mappingUpdateSchema, updates, 'sticky session');
+    const { domain: renamed, proxyId, ttl, requestCount, lastUsed } = changes;
     const { pattern } = parseDomain(domain);
     return this.db.run(
       `UPDATE sticky_sessions SET
@@ -134,9 +119,7 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
         ),
         pattern,
       },
-      (changed) => {
-        if (changed === 0) throw notFound('sticky session for', pattern);
-      },
+      orNotFound('sticky session for', pattern),
     );
   }
 
@@ -157,20 +140,12 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
 
   /** All live mappings, by domain. */
   getAll(): Result<M, DomainProxyMapping[]> {
-    return this.db.all(
-      `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`,
-      { now: this.now() },
-      skipMalformed(this.session, toMapping),
-    );
+    return this.db.all(SELECT_LIVE, { now: this.now() }, skipMalformed(this.session, toMapping));
   }
 
   /** Streams all live mappings, by domain. */
   iterate(): Stream<M, DomainProxyMapping> {
-    return this.db.iterate(
-      `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`,
-      { now: this.now() },
-      skipMalformed(this.session, toMapping),
-    );
+    return this.db.iterate(SELECT_LIVE, { now: this.now() }, skipMalformed(this.session, toMapping));
   }
 
   /** How many live mappings there are. */
@@ -182,13 +157,14 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  #best(domain: string): { sql: BestMapping; params: Params } {
+  #best(domain: string): { sql: ReturnType<typeof bestOf>; params: Params } {
     const { pattern, isWildcard } = parseDomain(domain);
     const patterns = isWildcard ? [pattern] : matchingPatterns(pattern);
     const params: Record<string, string> = { now: this.now() };
     for (const [index, each] of patterns.entries()) params[`p${index}`] = each;
-    BEST[patterns.length] ??= new BestMapping(patterns.length);
-    return { sql: BEST[patterns.length] as BestMapping, params };
+    const sql = BEST[patterns.length] ?? bestOf(patterns.length);
+    BEST[patterns.length] = sql;
+    return { sql, params };
   }
 }
 
