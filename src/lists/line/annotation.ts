@@ -59,11 +59,7 @@ export function isPlaceOrKind(text: string): boolean {
   );
 }
 
-/**
- * Reads words such as `US-H! +`, `=> success`, `| SOCKS5 | Germany | 120ms`; null if one of them is unknown.
- *
- * @throws Refused (unknown-scheme) if they name SOCKS without its version.
- */
+/** Reads words such as `US-H! +`, `| SOCKS5 | Germany | 120ms`; null if one is unknown. @throws Refused for SOCKS without version. */
 export function readAnnotation(text: string): Annotation | null {
   // Numbers alone may be other ports, or a login.
   if (text.length > MAX_LENGTH || /^[\s,;|/]*\d[\d\s,;|/]*$/.test(text)) return null;

@@ -45,9 +45,7 @@ export function withoutInvisible(text: string): string {
 }
 
 /**
- * Takes away the text around a proxy that is certainly no part of it: quotes, the mark of a list item, an assignment to a
- * proxy variable, `curl -x`, a protocol before a blank.
- *
+ * Takes away what is certainly no part of the proxy: quotes, the mark of a list item, `HTTP_PROXY=`, `curl -x`, a protocol.
  * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.
  */
 export function unwrap(line: Piece): Unwrapped {

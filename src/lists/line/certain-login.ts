@@ -35,12 +35,7 @@ const PART_BEGIN = /[-=]>|[[(<{](?:[\w-]+\.)+[\w-]+[/?]/;
 /** The end of a password that looks cut off or wrapped: a bracket, a slash, an escape such as `\\n`, `{note}`. */
 const CUT_OFF = /[/\\[\](){<>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/;
 
-/**
- * Rejects a login that may have swallowed other text: a blank, a URL, another proxy, a protocol, a quote, a list's own
- * separators. Whoever has such a login names the form of the line, or writes a URL with percent escapes.
- *
- * @throws Refused (ambiguous), which says what is in the login.
- */
+/** @throws Refused (ambiguous) for a login that may have swallowed other text: a URL, another proxy, a separator of the list. */
 export function assertCertain(login: RawLogin, at: number): void {
   const { form, username, password, isUrl } = login;
   const both = `${username}:${password}`;

@@ -46,9 +46,7 @@ const LOGIN_END = new RegExp(
 );
 
 /**
- * Reads a line, without its scheme, in every form that has a login, and gives the only one that holds, or null. A reading
- * with an address that is surely one goes before those with a host of one word.
- *
+ * Reads a line, without its scheme, in every form that has a login. A host of one word counts only if no other reading holds.
  * @throws Refused (ambiguous), with the forms named, if several hold.
  */
 export function readForms({ text, at }: Piece, { isUrl, form }: ReadingOptions): Reading | null {

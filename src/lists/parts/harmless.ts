@@ -67,10 +67,7 @@ const NUMBER =
   /^(?:#?\d{1,3}%?|\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d(?::\d\d)?|[+-]\d{4}|20[2-4]\d)$/;
 const LEAST_WORDS = 3;
 
-/**
- * Whether a line has nothing that may be a username or password, so that it may be shown: an address alone or with known
- * annotations, prose of common words, a separator, or HTML tags. One unknown word is enough to say no.
- */
+/** Whether a line may be shown, since nothing in it may be a username or password. One unknown word is enough to say no. */
 export function isHarmless(line: string): boolean {
   if (line.length > MAX_LENGTH) return false;
   return (

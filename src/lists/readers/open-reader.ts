@@ -8,10 +8,7 @@ import { proxychainsReader } from './proxychains.ts';
 /** How much of a list is needed to detect its format, in UTF-16 units. */
 export const HEAD_LENGTH = 65_536;
 
-/**
- * The reader of the format that a list is in, as its first `HEAD_LENGTH` units and the options say. What only some formats need
- * is loaded when one of them is met.
- */
+/** The reader of a list's format, by its first `HEAD_LENGTH` units. What only some formats need is loaded when one is met. */
 export async function openReader(head: string, options: ParseOptions): Promise<ListReader> {
   const detected = detectFormat(head, options.format ?? 'auto');
   switch (detected.format) {

@@ -15,10 +15,7 @@ export function isProxychains(head: string): boolean {
   return /^[ \t]*(?:\[ProxyList\]|(?:strict|dynamic|random|round_robin)_chain[ \t]*(?:#.*)?$)/im.test(head);
 }
 
-/**
- * Reads proxychains.conf: `type host port [user pass]` in a line, under `[ProxyList]` or without it, and settings. A line that
- * is neither is rejected.
- */
+/** Reads proxychains.conf: lines of `type host port [user pass]`, with or without `[ProxyList]`, and settings. */
 export function proxychainsReader(): ListReader {
   let hasRead = false;
   const lines = lineReader((line): LineVerdict[] => {

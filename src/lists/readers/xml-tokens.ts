@@ -18,10 +18,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map(
 const MAX_TOKEN = 16_384;
 const MAX_DEPTH = 32;
 
-/**
- * Cuts XML of the simplest kind into tags and texts, piece by piece, and checks that tags are nested. It knows comments, the
- * XML declaration and the five entities of XML, and nothing that could expand or lead elsewhere.
- */
+/** Cuts XML into tags and texts and checks their nesting. It knows nothing that could expand or lead elsewhere. */
 export class XmlTokens {
   readonly #path: string[] = [];
   #open = '';

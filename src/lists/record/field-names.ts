@@ -1,6 +1,6 @@
 /**
- * The names that lists, providers and tools use, the best first, as {@link plainName} writes them: words of one row are of
- * one language. A name that could mean something else in a list with a login, such as `nombre`, is left out.
+ * The names that lists and tools use, the best first, as {@link plainName} writes them; a row has the words of one language.
+ * A name that could mean something else in a list with a login, such as `nombre`, is left out.
  */
 export const NAMES = {
   host: `entrypoint host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress

@@ -14,9 +14,7 @@ const NOTHING = /^(?:null|none|undefined|nan|nil|n\/a|[-–—]+)$/i;
 const MOST_DEPTH = 4;
 
 /**
- * The login in the members of a record: a username and a password, or both in one member, as an object, a pair or
- * `user:password`.
- *
+ * The login in the members of a record; one member may hold all of it as an object, a pair or `user:password`.
  * @throws Refused for members that disagree, and for a login in a form that is not read.
  */
 export function recordLogin(fields: Fields, depth = 0): Login {

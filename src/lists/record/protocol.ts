@@ -11,9 +11,7 @@ const SEVERAL = /[,;|/&+\s]+/;
 const MOST = 8;
 
 /**
- * The protocols that the members of a record name: by a word, a list of them, or flags such as `socks5: true`. Empty if they
- * name none.
- *
+ * The protocols that the members of a record name, if any: by a word, a list of words, or flags such as `socks5: true`.
  * @throws Refused for an unknown protocol, and for members that disagree.
  */
 export function recordSchemes(fields: Fields): Scheme[] {
@@ -97,10 +95,7 @@ function schemesInWord(text: string): Scheme[] {
   return unique([...requireSchemes('http/https'), ...others]);
 }
 
-/**
- * The protocols whose flags are set. `https` and `ssl` beside another protocol say that it tunnels HTTPS (CONNECT), and alone
- * that it is an HTTP proxy which does.
- */
+/** The protocols whose flags are set. `https` and `ssl` only say that the proxy tunnels HTTPS (CONNECT), alone an HTTP proxy. */
 function flaggedSchemes(fields: Fields, isNamed: boolean): Scheme[] {
   const schemes: Scheme[] = [];
   for (const name of ['socks4', 'socks5'] as const)

@@ -22,10 +22,7 @@ const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
 const REPEATED: ReadonlySet<Field | null> = new Set([...PLACES, ...LOGIN_FIELDS, 'time', 'protocol']);
 
-/**
- * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
- * not read; a member that is not read and may hold a login rejects its record.
- */
+/** One verdict for each protocol of a record. `names` notes what is not read; if that may hold a login, the record is rejected. */
 export function readRecord(
   entries: Entries,
   options: ParseOptions,
@@ -74,10 +71,7 @@ function isHost(name: string): boolean {
   return field === 'host' || field === 'url';
 }
 
-/**
- * The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own; if that
- * has no login, `beside` has the members with one beside it.
- */
+/** The members of a record, with those of `proxy: { host, port }` in it. `beside` has the login beside a proxy without its own. */
 function fieldsOf(entries: Entries): { fields: Fields; beside: readonly Member[] } {
   const record = new Fields(entries);
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));

@@ -24,9 +24,8 @@ interface Block {
 }
 
 /**
- * Reads the proxies of a Clash or Mihomo configuration, or of any YAML that lists them. It cuts entries apart by their
- * indentation or their brackets and reads each by itself, so that memory does not grow with the file and a broken entry
- * spoils no other. What may hold proxies and is not understood is rejected.
+ * Reads the proxies of a Clash or Mihomo configuration, or of any YAML that lists them. It cuts entries apart by indentation
+ * or brackets and reads each by itself: memory does not grow with the file, and a broken entry spoils no other.
  */
 export class ClashReader implements ListReader {
   readonly #how: HowToRead;
