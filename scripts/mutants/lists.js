@@ -415,7 +415,7 @@ export default {
       ],
     ]),
     ...of('line/certain-login.ts', [
-      ['a blank in a login is taken', 'if (/\\s/.test(both)) throw', 'if (/\\t/.test(both)) throw'],
+      ['a blank in a login is taken', 'if (/\\s/.test(both)) return', 'if (/\\t/.test(both)) return'],
       [
         'a quote at the end of a password is taken',
         '(QUOTE.test(username) || QUOTE.test(password))',
@@ -423,18 +423,18 @@ export default {
       ],
       [
         'an address in a password is taken',
-        'if (PORT_INSIDE.test(password)) throw',
-        'if (PORT_INSIDE.test(username)) throw',
+        'if (PORT_INSIDE.test(password)) return',
+        'if (PORT_INSIDE.test(username)) return',
       ],
       ['a masked password is imported', '/^\\*{3,}$/.test(password)', '/^\\*{9,}$/.test(password)'],
       [
         'a protocol as password is taken',
-        'if (namesProtocol(password)) throw',
-        'if (namesProtocol(username)) throw',
+        'if (namesProtocol(password)) return',
+        'if (namesProtocol(username)) return',
       ],
       ['a word before the username is taken', 'WORD_BEFORE.test(username) ||\n', ''],
       ['a cut off password is taken', 'CUT_OFF.test(password) || ', ''],
-      ['a password that ends in a country is taken', 'if (isAnnotated || schemesNamed', 'if (schemesNamed'],
+      ['a password that ends in a country is taken', 'isAtEnd = isAnnotated || ', 'isAtEnd = '],
     ]),
     ...of('line/several.ts', [
       [
@@ -450,11 +450,7 @@ export default {
       ['a colon at the end of a password is taken', " && !password.endsWith(':')", ''],
     ]),
     ...of('line/forms.ts', [
-      [
-        'the first of several readings counts',
-        'if (others.length > 0) throw',
-        'if (others.length > 1) throw',
-      ],
+      ['the first of several readings counts', 'if (others.length > 0) {', 'if (others.length > 1) {'],
       ['a host of one word goes before an address', 'sure.length > 0 ? sure : readings', 'readings'],
       [
         'the password ends at the fourth colon',
@@ -824,12 +820,12 @@ export default {
       ['a semicolon begins a comment of any CSV', "return delimiter === ';' ?", "return delimiter === '' ?"],
       [
         'a long row is counted once more',
-        'const number = ++this.#count;\n      if (line === null) yield tooLong(number, MAX_LINE);\n      else',
-        'const number = ++this.#count;\n      if (line === null) yield tooLong(this.#count++, MAX_LINE);\n      else',
+        'placedLine(line, ++this.#count, (text) => this.#verdicts(',
+        'placedLine(line, line !== null ? ++this.#count : (this.#count += 2) - 1, (text) => this.#verdicts(',
       ],
       [
         'more cells than protocols are dropped',
-        "return [refused('bad-record', 'there are more cells than protocols')];",
+        "return badRow('there are more cells than protocols');",
         'return [];',
       ],
       ['headings do not hold in CSV', 'this.#options = below ?? this.#options;', ''],
@@ -979,8 +975,8 @@ export default {
       ],
       [
         'the names of lists are no protocols',
-        'schemes.length > 0 && !entries.some',
-        'schemes.length > 9 && !entries.some',
+        'named.length > 0 && !entries.some',
+        'named.length > 9 && !entries.some',
       ],
       ['an empty list is silent', "yield this.#refused(element, 'the list is empty');", ''],
       [

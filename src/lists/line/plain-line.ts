@@ -37,10 +37,10 @@ function readWithLogin(line: string, options: ParseOptions): ListedProxy | null 
   if (username === undefined || isBefore === (userAfter !== undefined)) return null;
   const password = isBefore ? passBefore : passAfter;
   if (!(isBefore && scheme !== undefined) && isDoubtful(username, password, isBefore)) return null;
-  const address = toAddress(name, parsePort(digits) ?? 0);
   const port = parsePort(digits);
-  if (port === null || !address?.isSure) return null;
-  return withScheme(scheme, { host: address.host, port, username, password }, options);
+  const address = port === null ? null : toAddress(name, port);
+  if (!address?.isSure) return null;
+  return withScheme(scheme, { host: address.host, port: address.port, username, password }, options);
 }
 
 /** What only all the other rules together can judge. */

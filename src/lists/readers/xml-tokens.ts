@@ -80,12 +80,8 @@ function after(text: string, end: string, from: number): number {
 }
 
 function attributesOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...text.matchAll(EACH_ATTRIBUTE)].map(([, name = '', double, single]) => [
-      name,
-      decode(double ?? single ?? ''),
-    ]),
-  );
+  const found = [...text.matchAll(EACH_ATTRIBUTE)];
+  return Object.fromEntries(found.map(([, name = '', one, other = '']) => [name, decode(one ?? other)]));
 }
 
 function decode(text: string): string {

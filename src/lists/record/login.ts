@@ -113,14 +113,10 @@ function readInside(value: object, name: string, depth: number): Login {
   const login = recordLogin(inside, depth + 1);
   for (const member of [...inside.known, ...inside.unread]) {
     const { field } = member.meaning;
+    const isOther = !LOGIN_FIELDS.has(field) && !/^(?:type|method|scheme)$/i.test(member.name);
     if (field === 'name' && login.username === undefined && typeof member.value === 'string')
       login.username = member.value;
-    else if (
-      !LOGIN_FIELDS.has(field) &&
-      holdsLogin(member.value) &&
-      !/^(?:type|method|scheme)$/i.test(member.name)
-    )
-      throw otherLogin(name);
+    else if (isOther && holdsLogin(member.value)) throw otherLogin(name);
   }
   return login;
 }
@@ -154,8 +150,6 @@ function assertNoLoginIn(root: object, name: string): void {
 const NO_MEANING = { field: null, isLoginLike: false } as const;
 
 function otherLogin(name: string): Refused {
-  return new Refused(
-    'bad-credentials',
-    `${nameOrMember(name)} may hold a login and is not read: name it username or password`,
-  );
+  const reason = `${nameOrMember(name)} may hold a login and is not read: name it username or password`;
+  return new Refused('bad-credentials', reason);
 }

@@ -64,10 +64,8 @@ function schemesIn(value: unknown): Scheme[] {
 }
 
 function notAWord(): Refused {
-  return new Refused(
-    'unknown-scheme',
-    'the protocol is not a word, and what a number means depends on the tool',
-  );
+  const reason = 'the protocol is not a word, and what a number means depends on the tool';
+  return new Refused('unknown-scheme', reason);
 }
 
 function schemesInItem(item: unknown): Scheme[] {
@@ -85,9 +83,8 @@ function schemesInWord(text: string): Scheme[] {
   if (known) return [...known];
   const rest = plain.length > 64 ? plain : plain.replace(KIND, ' ').trim();
   if (rest === '' || !isKnown(plain) || (rest !== plain && !/https?|socks/i.test(rest))) return [];
-  if (schemesNamed(rest)) return [...requireSchemes(rest)];
   const words = rest.split(SEVERAL).filter((word) => word !== '');
-  if (words.length < 2 || words.length > MOST) return [...requireSchemes(rest)];
+  if (schemesNamed(rest) || words.length < 2 || words.length > MOST) return [...requireSchemes(rest)];
   const schemes = words.flatMap((word) => requireSchemes(word));
   const isTunnel = includes(schemes, { protocol: 'http' }) && includes(schemes, { protocol: 'https' });
   if (!isTunnel) return unique(schemes);

@@ -86,31 +86,29 @@ export class ClashReader implements ListReader {
     if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
     this.#isNewLine = isLast || (this.#isNewLine && piece === '');
     const end = isLast ? '\n' : '';
-    if (this.#rest !== null) {
-      this.#readRest(piece, isLast);
-      return;
-    }
-    if (this.#flow) {
-      this.#pushFlow(piece + end);
-      return;
-    }
+    if (this.#rest !== null) this.#readRest(piece, isLast);
+    else if (this.#flow) this.#pushFlow(piece + end);
+    else this.#takeLine(piece, end);
+  }
+
+  #takeLine(piece: string, end: string): void {
     const line = this.#open === null ? null : this.#open + piece;
     const isLong = line === null || line.length > MAX_ENTRY;
     // A list in brackets may be longer than a line.
     if (line !== null && isLong && this.#isFlowStart(line)) {
       this.#open = '';
       this.#readLine(line, end);
-    } else if (isLast) {
+    } else if (end === '') {
+      this.#open = isLong ? null : line;
+    } else if (!isLong) {
       this.#open = '';
-      if (isLong) this.#rejectLine();
-      else this.#readLine(line);
-    } else this.#open = isLong ? null : line;
-  }
-
-  #rejectLine(): void {
-    this.#endEntry();
-    this.#out.push(tooLong(this.#line, MAX_ENTRY));
-    this.#hasRead = true;
+      this.#readLine(line);
+    } else {
+      this.#open = '';
+      this.#endEntry();
+      this.#out.push(tooLong(this.#line, MAX_ENTRY));
+      this.#hasRead = true;
+    }
   }
 
   #isFlowStart(line: string): boolean {
@@ -127,7 +125,10 @@ export class ClashReader implements ListReader {
       this.#out.push({ kind: isComment ? 'comment' : 'blank', line: this.#line });
       this.#readBetween(line, isComment);
     } else if (/^(?:---|\.\.\.)(?:\s|$)/.test(line)) {
-      this.#endDocument();
+      this.#endEntry();
+      this.#block = null;
+      this.#skipped = null;
+      this.#setting = null;
       if (/^\S+\s+[^#\s]/.test(line)) this.#readLine(`   ${line.slice(3)}`, end);
       else this.#comment();
     } else if (this.#isInBlock(line)) {
@@ -143,13 +144,6 @@ export class ClashReader implements ListReader {
     if (!this.#entry) return;
     if (!isComment) this.#entry.blanks++;
     else if (indentOf(line) > (this.#block?.indent ?? 0)) this.#append(line);
-  }
-
-  #endDocument(): void {
-    this.#endEntry();
-    this.#block = null;
-    this.#skipped = null;
-    this.#setting = null;
   }
 
   /** An entry begins with a dash at the indentation of the first. Deeper lines belong to it. */
@@ -207,31 +201,26 @@ export class ClashReader implements ListReader {
     const isDash = /^-(?:\s|$)/.test(text);
     const last = this.#block;
     this.#block = null;
-    if (this.#skipped !== null && (indent > this.#skipped || (indent === this.#skipped && isDash))) {
-      this.#comment();
-      return;
-    }
-    this.#skipped = null;
+    const isSkipped =
+      this.#skipped !== null && (indent > this.#skipped || (indent === this.#skipped && isDash));
+    if (!isSkipped) this.#skipped = null;
     // A list without any key above it can only be the list of proxies.
     const holds = this.#setting === null ? 'proxies' : 'anything';
-    if (isDash) {
+    /** The list whose key is above this line, in place of its first dash. */
+    const above = last && last.indent === undefined && indent > last.key ? last : null;
+    if (isSkipped) this.#comment();
+    else if (isDash) {
       // Entries that are indented by less than the first still belong to the list.
       const isSameList = last !== null && indent >= last.key;
       this.#block = isSameList ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
       this.#readListed(line);
-    } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
-    else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
+    } else if (/^[[{]/.test(text)) this.#startFlow(text + end, above?.holds ?? holds);
+    else if (above) this.#rejectValue(above.key);
     else {
       const setting = settingOf(text);
       if (setting) this.#readKey(setting, indent, end);
       else this.#readStray(text, indent, last);
     }
-  }
-
-  /** Below the key of a list, in place of a dash. */
-  #readBelow(text: string, { key, holds }: Block, end: string): void {
-    if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
-    else this.#rejectValue(key);
   }
 
   /** Reads a line that is not a setting. The list continues after it. */
@@ -260,11 +249,8 @@ export class ClashReader implements ListReader {
   }
 
   #rejectValue(indent: number): void {
-    this.#reject(
-      'bad-record',
-      'only lists of proxies are read: write one entry a line below proxies:',
-      this.#line,
-    );
+    const reason = 'only lists of proxies are read: write one entry a line below proxies:';
+    this.#reject('bad-record', reason, this.#line);
     this.#skipped = indent;
   }
 
