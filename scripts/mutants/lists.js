@@ -92,23 +92,12 @@ export default {
         'lineReader(readHeadedLines(options))',
         "lineReader(readHeadedLines({ ...options, format: 'auto' }))",
       ],
-    ]),
-    ...of('options.ts', [
-      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
-      [
-        'any strictProtocol is an option',
-        "typeof strictProtocol !== 'boolean'",
-        "typeof strictProtocol === 'function'",
-      ],
-      ['any format is an option', '!LIST_FORMATS.includes(format)', "typeof format !== 'string'"],
-    ]),
-    ...of('readers/detect.ts', [
       [
         'asked formats go before what it looks like',
         'if (reason !== null) return',
-        "if (reason !== null && asked === 'auto') return",
+        "if (reason !== null && format === 'auto') return",
       ],
-      ['csv is not forced by the option', "asked === 'csv' || asked === 'clash'", "asked === 'clash'"],
+      ['csv is not forced by the option', "format === 'auto' ?", "format === 'auto' || format === 'csv' ?"],
       ['a JSON list on one line is JSON lines', "end === -1 || text.slice(end).trim() === ''", 'end === -1'],
       ['quotes make no CSV', '/^\\s*"[^"]*"\\s*[,;\\t|]\\s*\\S/.test(line) || ', ''],
       ['sep= makes no CSV', 'separatorOf(line) !== null || ', ''],
@@ -118,6 +107,15 @@ export default {
         'if (/^\\{/.test(text) && /"outbounds"',
         'if (/^\\[/.test(text) && /"outbounds"',
       ],
+    ]),
+    ...of('options.ts', [
+      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
+      [
+        'any strictProtocol is an option',
+        "typeof strictProtocol !== 'boolean'",
+        "typeof strictProtocol === 'function'",
+      ],
+      ['any format is an option', '!LIST_FORMATS.includes(format)', "typeof format !== 'string'"],
     ]),
     ...of('readers/looks-like.ts', [
       [
@@ -531,6 +529,15 @@ export default {
         'return undefined;',
       ],
     ]),
+    ...of('record/field-names.ts', [
+      [
+        'a time in s is in milliseconds',
+        "rank: short.rank - 0.5, unit: 's'",
+        "rank: short.rank - 0.5, unit: 'ms'",
+      ],
+      ['a name with a unit comes after one without', 'rank: time.rank - 0.5', 'rank: time.rank + 0.5'],
+      ['a long name holds no login', 'name.length > MAX_NAME || (LOGIN_LIKE', '(LOGIN_LIKE'],
+    ]),
     ...of('record/fields.ts', [
       [
         'the worst name of a field counts',
@@ -542,13 +549,6 @@ export default {
         "this.hasEmptyPassword ||= meaning.field === 'password'",
         "this.hasEmptyPassword ||= meaning.field === 'username'",
       ],
-      [
-        'a time in s is in milliseconds',
-        "rank: short.rank - 0.5, unit: 's'",
-        "rank: short.rank - 0.5, unit: 'ms'",
-      ],
-      ['a name with a unit comes after one without', 'rank: time.rank - 0.5', 'rank: time.rank + 0.5'],
-      ['a long name holds no login', 'name.length > MAX_NAME || (LOGIN_LIKE', '(LOGIN_LIKE'],
       [
         'a null is a value',
         'if (value === null || value === undefined) continue;',

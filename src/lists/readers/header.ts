@@ -1,7 +1,6 @@
 import { readProxyLine } from '../line/parse-line.ts';
 import { schemesNamed } from '../parts/scheme.ts';
-import type { Field } from '../record/field-names.ts';
-import { fieldOf } from '../record/fields.ts';
+import { type Field, fieldOf } from '../record/field-names.ts';
 
 /** How the header of a CSV says that its columns are meant. */
 export interface CsvHeader {

@@ -1,7 +1,7 @@
 import { Refused } from '../parts/refused.ts';
 import type { ListedProxy } from '../verdicts.ts';
-import { HARMLESS, plainName } from './field-names.ts';
-import { Fields, LOGIN_FIELDS, type Member, meaningOf } from './fields.ts';
+import { HARMLESS, meaningOf, plainName } from './field-names.ts';
+import { Fields, LOGIN_FIELDS, type Member } from './fields.ts';
 import { nameOrMember } from './unread-names.ts';
 import { isKnown, plainText, readFlag } from './values.ts';
 

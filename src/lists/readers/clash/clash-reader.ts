@@ -1,6 +1,6 @@
 import type { ParseOptions } from '../../options.ts';
 import { schemesNamed } from '../../parts/scheme.ts';
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 import { UnreadNames } from '../../record/unread-names.ts';
 import type { ListVerdict, RefusalCode } from '../../verdicts.ts';
 import { type ListReader, placed, rejected, tooLong } from '../list-reader.ts';

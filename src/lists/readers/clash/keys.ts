@@ -1,4 +1,4 @@
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 
 /** A line `key: value` of YAML. */
 export interface Setting {

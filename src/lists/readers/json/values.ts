@@ -4,7 +4,7 @@ import type { ParseOptions } from '../../options.ts';
 import { toAddress } from '../../parts/address.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
 import { type Scheme, schemeNameOf, schemesNamed } from '../../parts/scheme.ts';
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
