@@ -92,23 +92,12 @@ export default {
         'lineReader(readHeadedLines(options))',
         "lineReader(readHeadedLines({ ...options, format: 'auto' }))",
       ],
-    ]),
-    ...of('options.ts', [
-      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
-      [
-        'any strictProtocol is an option',
-        "typeof strictProtocol !== 'boolean'",
-        "typeof strictProtocol === 'function'",
-      ],
-      ['any format is an option', '!LIST_FORMATS.includes(format)', "typeof format !== 'string'"],
-    ]),
-    ...of('readers/detect.ts', [
       [
         'asked formats go before what it looks like',
         'if (reason !== null) return',
-        "if (reason !== null && asked === 'auto') return",
+        "if (reason !== null && format === 'auto') return",
       ],
-      ['csv is not forced by the option', "asked === 'csv' || asked === 'clash'", "asked === 'clash'"],
+      ['csv is not forced by the option', "format === 'auto' ?", "format === 'auto' || format === 'csv' ?"],
       ['a JSON list on one line is JSON lines', "end === -1 || text.slice(end).trim() === ''", 'end === -1'],
       ['quotes make no CSV', '/^\\s*"[^"]*"\\s*[,;\\t|]\\s*\\S/.test(line) || ', ''],
       ['sep= makes no CSV', 'separatorOf(line) !== null || ', ''],
@@ -118,6 +107,15 @@ export default {
         'if (/^\\{/.test(text) && /"outbounds"',
         'if (/^\\[/.test(text) && /"outbounds"',
       ],
+    ]),
+    ...of('options.ts', [
+      ['any protocol is an option', '!PROXY_PROTOCOLS.includes(protocol)', "typeof protocol !== 'string'"],
+      [
+        'any strictProtocol is an option',
+        "typeof strictProtocol !== 'boolean'",
+        "typeof strictProtocol === 'function'",
+      ],
+      ['any format is an option', '!LIST_FORMATS.includes(format)', "typeof format !== 'string'"],
     ]),
     ...of('readers/looks-like.ts', [
       [
@@ -415,7 +413,7 @@ export default {
       ],
     ]),
     ...of('line/certain-login.ts', [
-      ['a blank in a login is taken', 'if (/\\s/.test(both)) throw', 'if (/\\t/.test(both)) throw'],
+      ['a blank in a login is taken', 'if (/\\s/.test(both)) return', 'if (/\\t/.test(both)) return'],
       [
         'a quote at the end of a password is taken',
         '(QUOTE.test(username) || QUOTE.test(password))',
@@ -423,18 +421,18 @@ export default {
       ],
       [
         'an address in a password is taken',
-        'if (PORT_INSIDE.test(password)) throw',
-        'if (PORT_INSIDE.test(username)) throw',
+        'if (PORT_INSIDE.test(password)) return',
+        'if (PORT_INSIDE.test(username)) return',
       ],
       ['a masked password is imported', '/^\\*{3,}$/.test(password)', '/^\\*{9,}$/.test(password)'],
       [
         'a protocol as password is taken',
-        'if (namesProtocol(password)) throw',
-        'if (namesProtocol(username)) throw',
+        'if (namesProtocol(password)) return',
+        'if (namesProtocol(username)) return',
       ],
       ['a word before the username is taken', 'WORD_BEFORE.test(username) ||\n', ''],
       ['a cut off password is taken', 'CUT_OFF.test(password) || ', ''],
-      ['a password that ends in a country is taken', 'if (isAnnotated || schemesNamed', 'if (schemesNamed'],
+      ['a password that ends in a country is taken', 'isAtEnd = isAnnotated || ', 'isAtEnd = '],
     ]),
     ...of('line/several.ts', [
       [
@@ -450,11 +448,7 @@ export default {
       ['a colon at the end of a password is taken', " && !password.endsWith(':')", ''],
     ]),
     ...of('line/forms.ts', [
-      [
-        'the first of several readings counts',
-        'if (others.length > 0) throw',
-        'if (others.length > 1) throw',
-      ],
+      ['the first of several readings counts', 'if (others.length > 0) {', 'if (others.length > 1) {'],
       ['a host of one word goes before an address', 'sure.length > 0 ? sure : readings', 'readings'],
       [
         'the password ends at the fourth colon',
@@ -535,6 +529,15 @@ export default {
         'return undefined;',
       ],
     ]),
+    ...of('record/field-names.ts', [
+      [
+        'a time in s is in milliseconds',
+        "rank: short.rank - 0.5, unit: 's'",
+        "rank: short.rank - 0.5, unit: 'ms'",
+      ],
+      ['a name with a unit comes after one without', 'rank: time.rank - 0.5', 'rank: time.rank + 0.5'],
+      ['a long name holds no login', 'name.length > MAX_NAME || (LOGIN_LIKE', '(LOGIN_LIKE'],
+    ]),
     ...of('record/fields.ts', [
       [
         'the worst name of a field counts',
@@ -546,13 +549,6 @@ export default {
         "this.hasEmptyPassword ||= meaning.field === 'password'",
         "this.hasEmptyPassword ||= meaning.field === 'username'",
       ],
-      [
-        'a time in s is in milliseconds',
-        "rank: short.rank - 0.5, unit: 's'",
-        "rank: short.rank - 0.5, unit: 'ms'",
-      ],
-      ['a name with a unit comes after one without', 'rank: time.rank - 0.5', 'rank: time.rank + 0.5'],
-      ['a long name holds no login', 'name.length > MAX_NAME || (LOGIN_LIKE', '(LOGIN_LIKE'],
       [
         'a null is a value',
         'if (value === null || value === undefined) continue;',
@@ -824,12 +820,12 @@ export default {
       ['a semicolon begins a comment of any CSV', "return delimiter === ';' ?", "return delimiter === '' ?"],
       [
         'a long row is counted once more',
-        'const number = ++this.#count;\n      if (line === null) yield tooLong(number, MAX_LINE);\n      else',
-        'const number = ++this.#count;\n      if (line === null) yield tooLong(this.#count++, MAX_LINE);\n      else',
+        'placedLine(line, ++this.#count, (text) => this.#verdicts(',
+        'placedLine(line, line !== null ? ++this.#count : (this.#count += 2) - 1, (text) => this.#verdicts(',
       ],
       [
         'more cells than protocols are dropped',
-        "return [refused('bad-record', 'there are more cells than protocols')];",
+        "return badRow('there are more cells than protocols');",
         'return [];',
       ],
       ['headings do not hold in CSV', 'this.#options = below ?? this.#options;', ''],
@@ -979,8 +975,8 @@ export default {
       ],
       [
         'the names of lists are no protocols',
-        'schemes.length > 0 && !entries.some',
-        'schemes.length > 9 && !entries.some',
+        'named.length > 0 && !entries.some',
+        'named.length > 9 && !entries.some',
       ],
       ['an empty list is silent', "yield this.#refused(element, 'the list is empty');", ''],
       [

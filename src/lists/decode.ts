@@ -25,13 +25,10 @@ export async function* decodeList(source: ListSource): AsyncGenerator<string, vo
     }
     if (!types.isUint8Array(piece))
       throw invalidInput(`A piece of a list is a text or bytes; this is ${kindOf(piece)}.`);
-    if (decoder) {
-      yield* cut(decodePiece(decoder, piece));
-      continue;
-    }
-    begun = Buffer.concat([begun, piece]);
-    if (begun.length < 2) continue;
-    decoder = new TextDecoder(encodingOf(begun));
+    // The first two bytes say how to read the rest.
+    begun = decoder ? piece : Buffer.concat([begun, piece]);
+    if (!decoder && begun.length < 2) continue;
+    decoder ??= new TextDecoder(encodingOf(begun));
     yield* cut(decodePiece(decoder, begun));
   }
   // What comes at the end without being whole is not genuine.

@@ -10,10 +10,7 @@ export const LINE_FORMS = [
 ] as const;
 export type LineForm = (typeof LINE_FORMS)[number];
 
-/**
- * What a list is written in. `auto` looks at its beginning. `text` takes all forms of a line; `urls` and `template` are
- * text too, and `colon` is `host:port:user:pass`: the names under which they are exported.
- */
+/** `auto` looks at the list's beginning. `text`, `urls` and `template` take all forms of a line; `colon` is `host:port:user:pass`. */
 export const LIST_FORMATS = [
   'auto',
   'text',

@@ -6,8 +6,6 @@ import { assertPath } from '../files/path.ts';
 import { invalidInput } from '../model/validation.ts';
 
 /**
- * A list:
- *
  * - a text, or its bytes;
  * - an array of lines or of proxy URLs, each a text or a `URL`, or one `URL`. An element is a line, with or without its end;
  * - a file;

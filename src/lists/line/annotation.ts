@@ -59,11 +59,7 @@ export function isPlaceOrKind(text: string): boolean {
   );
 }
 
-/**
- * Reads words such as `US-H! +`, `=> success`, `| SOCKS5 | Germany | 120ms`; null if one of them is unknown.
- *
- * @throws Refused (unknown-scheme) if they name SOCKS without its version.
- */
+/** Reads words such as `US-H! +`, `| SOCKS5 | Germany | 120ms`; null if one is unknown. @throws Refused for SOCKS without version. */
 export function readAnnotation(text: string): Annotation | null {
   // Numbers alone may be other ports, or a login.
   if (text.length > MAX_LENGTH || /^[\s,;|/]*\d[\d\s,;|/]*$/.test(text)) return null;
@@ -156,17 +152,15 @@ function countryOf(code: string): string | undefined {
 
 /** The code of a country from its English name, in any case. */
 export function countryNamed(name: string): string | undefined {
-  countries ??= new Map(
-    letterPairs()
-      .filter((code) => countryOf(code) === code)
-      .map((code) => [names?.of(code)?.toLowerCase() ?? '', code] as const),
-  );
+  countries ??= namesOfCountries();
   return countries.get(name.toLowerCase());
 }
 
-function letterPairs(): string[] {
+function namesOfCountries(): ReadonlyMap<string, string> {
   const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
-  return letters.flatMap((first) => letters.map((second) => first + second));
+  const codes = letters.flatMap((first) => letters.map((second) => first + second));
+  const countries = codes.filter((code) => countryOf(code) === code);
+  return new Map(countries.map((code) => [names?.of(code)?.toLowerCase() ?? '', code]));
 }
 
 function codeOfFlag(word: string): string | undefined {

@@ -3,12 +3,6 @@ import { Refused } from '../parts/refused.ts';
 import { isUnsupported, requireSchemes, type Scheme } from '../parts/scheme.ts';
 import { PROTOCOL } from './annotation.ts';
 
-/** A proxy without the words that stood before it, and the protocols that they named. */
-export interface Unwrapped {
-  rest: Piece;
-  schemes: readonly Scheme[];
-}
-
 /** Soft hyphen, zero-width characters, marks of direction, byte order mark. */
 const INVISIBLE = /[\u00AD\u061C\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF]/g;
 /** `- `, `* `, `12. `, `12) `, `12 `, `> `, `| `. */
@@ -45,12 +39,10 @@ export function withoutInvisible(text: string): string {
 }
 
 /**
- * Takes away the text around a proxy that is certainly no part of it: quotes, the mark of a list item, an assignment to a
- * proxy variable, `curl -x`, a protocol before a blank.
- *
+ * Takes away what is certainly no part of the proxy, and gives the protocols named there: quotes, the mark of a list item, `HTTP_PROXY=`, `curl -x`, a protocol.
  * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.
  */
-export function unwrap(line: Piece): Unwrapped {
+export function unwrap(line: Piece): { rest: Piece; schemes: readonly Scheme[] } {
   if (BEGINS.test(line.text)) return { rest: line, schemes: [] };
   let rest = unquote(line);
   // Two numbers may be a login.

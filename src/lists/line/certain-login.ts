@@ -35,48 +35,41 @@ const PART_BEGIN = /[-=]>|[[(<{](?:[\w-]+\.)+[\w-]+[/?]/;
 /** The end of a password that looks cut off or wrapped: a bracket, a slash, an escape such as `\\n`, `{note}`. */
 const CUT_OFF = /[/\\[\](){<>]$|\\[nrt](?:$|\\|\d)|[^{_-]\{(?!session|country|ttl)[^{}]*\}$/;
 
-/**
- * Rejects a login that may have swallowed other text: a blank, a URL, another proxy, a protocol, a quote, a list's own
- * separators. Whoever has such a login names the form of the line, or writes a URL with percent escapes.
- *
- * @throws Refused (ambiguous), which says what is in the login.
- */
+/** @throws Refused (ambiguous) for a login that may have swallowed other text: a URL, another proxy, a separator of the list. */
 export function assertCertain(login: RawLogin, at: number): void {
-  const { form, username, password, isUrl } = login;
-  const both = `${username}:${password}`;
-  if (/\s/.test(both)) throw doubtful('a blank is in the login', at);
-  if (INVISIBLE.test(both)) throw doubtful('an invisible character is in the login', at);
-  const isEncoded = isUrl && form === 'user:pass@host:port';
-  if (!isEncoded && (QUOTE.test(username) || QUOTE.test(password)))
-    throw doubtful('a quote is at the edge of the username or password', at);
-  if (ADDRESS.test(both) && !(isEncoded && readAddress(both)))
-    throw doubtful('another address is in the login', at);
-  assertWhole(login, at);
-  // A slash ends what may hold a login in a URL, and elsewhere a link may come before one.
-  if (isEncoded ? /[/?]/.test(username) : LINK.test(username))
-    throw doubtful('a URL may be in the username', at);
-  if (namesProtocol(username) && !(isEncoded && !password.includes(':')))
-    throw doubtful('the username may be a protocol', at);
-  if (isEncoded) return;
-  if (MARK.test(both)) throw doubtful('a mark that may be no part of the login is in it', at);
-  if (/^\*{3,}$/.test(password)) throw new Refused('bad-credentials', 'the password is masked', at);
-  if (namesProtocol(/^[\p{L}\d]+(?=[^\p{L}\d_-])/u.exec(username)?.[0] ?? ''))
-    throw doubtful('the username may begin after a protocol', at);
-  if (/\/\//.test(username))
-    throw doubtful('a scheme that is not written scheme:// may be in the username', at);
-  if (namesProtocol(password)) throw doubtful('the password may be a protocol', at);
-  if (isMislaid(form, username, password))
-    throw doubtful('the login may be an annotation, such as a country', at);
-  if (form === 'user:pass@host:port' || form === 'user:pass:host:port') assertBegins(login, at);
-  else assertEnds(login, at);
+  const doubt = doubtOf(login, at);
+  if (doubt !== undefined) throw doubtful(doubt, at);
 }
 
-/** One word alone is the username, and the other is not somewhere else. */
-function assertWhole({ username, password, tail }: RawLogin, at: number): void {
+/** What makes a login doubtful, if anything does. @throws Refused (bad-credentials) for a masked password. */
+function doubtOf(login: RawLogin, at: number): string | undefined {
+  const { form, username, password, isUrl, tail } = login;
+  const both = `${username}:${password}`;
+  if (/\s/.test(both)) return 'a blank is in the login';
+  if (INVISIBLE.test(both)) return 'an invisible character is in the login';
+  const isEncoded = isUrl && form === 'user:pass@host:port';
+  if (!isEncoded && (QUOTE.test(username) || QUOTE.test(password)))
+    return 'a quote is at the edge of the username or password';
+  if (ADDRESS.test(both) && !(isEncoded && readAddress(both))) return 'another address is in the login';
+  // One word alone is the username, and the other is not somewhere else.
   const isElsewhere = tail.startsWith(':') && !namesProtocol(tail.slice(1));
   if (password === '' && (/[@/\\|,;=]/.test(username) || isElsewhere))
-    throw doubtful('the password may be in the username, or after the port', at);
-  if (username === '' && password.includes(':')) throw doubtful('the username may be in the password', at);
+    return 'the password may be in the username, or after the port';
+  if (username === '' && password.includes(':')) return 'the username may be in the password';
+  // A slash ends what may hold a login in a URL, and elsewhere a link may come before one.
+  if (isEncoded ? /[/?]/.test(username) : LINK.test(username)) return 'a URL may be in the username';
+  if (namesProtocol(username) && !(isEncoded && !password.includes(':')))
+    return 'the username may be a protocol';
+  if (isEncoded) return undefined;
+  if (MARK.test(both)) return 'a mark that may be no part of the login is in it';
+  if (/^\*{3,}$/.test(password)) throw new Refused('bad-credentials', 'the password is masked', at);
+  if (namesProtocol(/^[\p{L}\d]+(?=[^\p{L}\d_-])/u.exec(username)?.[0] ?? ''))
+    return 'the username may begin after a protocol';
+  if (/\/\//.test(username)) return 'a scheme that is not written scheme:// may be in the username';
+  if (namesProtocol(password)) return 'the password may be a protocol';
+  if (isMislaid(form, username, password)) return 'the login may be an annotation, such as a country';
+  const isFirst = form === 'user:pass@host:port' || form === 'user:pass:host:port';
+  return isFirst ? doubtOfBeginning(login) : doubtOfEnd(login);
 }
 
 /** Whether the login reads as columns of a country or anonymity; before an @ only a word alone does. */
@@ -87,35 +80,35 @@ function isMislaid(form: LineForm, username: string, password: string): boolean 
 }
 
 /** The line begins with the username, so that a word before it would be a part of it. */
-function assertBegins({ username, password }: RawLogin, at: number): void {
+function doubtOfBeginning({ username, password }: RawLogin): string | undefined {
   const [, ...options] = username.split(';');
   // `name;country=US` is a username of some providers.
-  const isBehindWord =
+  const isAfterWord =
     WORD_BEFORE.test(username) ||
     /[()<>[\]]/.test(username) ||
     (password.includes(':') && (LABEL_BEFORE.test(username) || isAnnotation(username))) ||
     !options.every((option) => /[=-]/.test(option));
-  if (isBehindWord) throw doubtful('the username may begin after a word that is not a part of it', at);
+  return isAfterWord ? 'the username may begin after a word that is not a part of it' : undefined;
 }
 
 /** The line ends with the password, so that a word after it would be a part of it. */
-function assertEnds({ username, password, tail }: RawLogin, at: number): void {
-  if (/[,;|]/.test(username)) throw doubtful('a separator is in the username', at);
+function doubtOfEnd({ username, password, tail }: RawLogin): string | undefined {
+  if (/[,;|]/.test(username)) return 'a separator is in the username';
   if (CUT_OFF.test(password) || /^[,;|]+\s*$/.test(tail))
-    throw doubtful('the password may end before its last character', at);
+    return 'the password may end before its last character';
   if (/^(?:user(?:name)?|login|usr)(?:=|$)/i.test(username) && /(?:^|:)(?:pass|pwd)\w*[:=]/i.test(password))
-    throw doubtful('the names of the username and password are in the login', at);
-  if (PORT_INSIDE.test(password)) throw doubtful('another address is in the login', at);
+    return 'the names of the username and password are in the login';
+  if (PORT_INSIDE.test(password)) return 'another address is in the login';
   const [, ...more] = password.split(':');
   // What follows the password shows that words follow it.
   const isMarked = more.length > 0 || /[#=~-]$/.test(password);
   if (PART_BEGIN.test(password) || (isMarked && tail !== ''))
-    throw doubtful('the password may end before a word that is not a part of it', at);
+    return 'the password may end before a word that is not a part of it';
   const last = /[:/@#_]([^:/@#_]+)$/u.exec(password)?.[1] ?? '';
   const protocol = /[^\p{L}\d]([\p{L}\d]+)[}\])]?$/u.exec(password)?.[1] ?? '';
   const isAnnotated = /^\p{Lu}{2}$|^[\p{L}]{4,}$/u.test(last) && isAnnotation(last);
-  if (isAnnotated || schemesNamed(protocol) || more.some(isKnown))
-    throw doubtful('the password may end before an annotation', at);
+  const isAtEnd = isAnnotated || schemesNamed(protocol) || more.some(isKnown);
+  return isAtEnd ? 'the password may end before an annotation' : undefined;
 }
 
 /** Whether the text after a colon reads as something else than a password. */

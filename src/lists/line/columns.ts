@@ -43,10 +43,8 @@ export function readSeparated({ text, at }: Piece, separator: string): Columns {
 }
 
 /**
- * Reads the cells of one proxy without a header: a protocol, then host and port, then either a login or an
- * annotation, such as a protocol, a country, an anonymity and a latency.
- *
- * @throws Refused: ambiguous if the cells may be something else, since nobody says what they are.
+ * Reads cells without a header: perhaps a protocol, then host and port, then a login or an annotation.
+ * @throws Refused: ambiguous if the cells may be something else.
  */
 export function readCells(given: readonly string[], at = 0): Columns {
   const filled = given.slice(0, given.findLastIndex((cell) => cell.trim() !== '') + 1);

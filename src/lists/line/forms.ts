@@ -46,20 +46,23 @@ const LOGIN_END = new RegExp(
 );
 
 /**
- * Reads a line, without its scheme, in every form that has a login, and gives the only one that holds, or null. A reading
- * with an address that is surely one goes before those with a host of one word.
- *
+ * Reads a line, without its scheme, in every form that has a login. A host of one word counts only if no other reading holds.
  * @throws Refused (ambiguous), with the forms named, if several hold.
  */
 export function readForms({ text, at }: Piece, { isUrl, form }: ReadingOptions): Reading | null {
   if (form !== undefined) return READERS[form](text, true);
   const held = LINE_FORMS.map((each) => READERS[each](text, false)).filter((reading) => reading !== null);
   // RFC 3986, section 3.2.1: in a URL the login is before the @.
-  const readings = isUrl && held[0]?.form === 'user:pass@host:port' ? held.filter(isNotAddressFirst) : held;
+  const isLoginFirst = isUrl && held[0]?.form === 'user:pass@host:port';
+  const readings = isLoginFirst ? held.filter((each) => each.form !== 'host:port@user:pass') : held;
   const sure = readings.filter(({ isSure }) => isSure);
   const [only, ...others] = sure.length > 0 ? sure : readings;
   if (only === undefined) return null;
-  if (others.length > 0) throw ambiguous([only, ...others], at);
+  if (others.length > 0) {
+    const forms = [only, ...others].map((each) => each.form).join(' and as ');
+    const reason = `this reads both as ${forms}: name the form that it is with --format`;
+    throw new Refused('ambiguous', reason, at);
+  }
   if (only.form === 'user:pass:host:port' && !only.isSure)
     throw new Refused(
       'not-a-proxy',
@@ -171,13 +174,4 @@ function explain(line: Piece): never {
   const portEnd = whole.text.indexOf(':', endOfHost(whole) + 1);
   requireAddress(portEnd === -1 ? whole : { ...whole, text: whole.text.slice(0, portEnd) });
   throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', line.at);
-}
-
-function isNotAddressFirst({ form }: Reading): boolean {
-  return form !== 'host:port@user:pass';
-}
-
-function ambiguous(readings: readonly Reading[], at: number): Refused {
-  const forms = readings.map(({ form }) => form).join(' and as ');
-  return new Refused('ambiguous', `this reads both as ${forms}: name the form that it is with --format`, at);
 }

@@ -10,10 +10,7 @@ const HEADING =
 /** Nobody knows which version. */
 const SOCKS = /^socks?(?:\s*prox(?:y|ies))?$/i;
 
-/**
- * Reads the lines of a text, in which a line that is only a protocol is the heading of those below it: they are of that
- * protocol unless they name another. Below `SOCKS`, or a heading with several such as `SOCKS4/5`, a line must name its own.
- */
+/** Reads lines: those below a line that is only a protocol have it by default. Below `SOCKS` or `SOCKS4/5` they must name theirs. */
 export function readHeadedLines(options: ParseOptions): (line: string) => readonly LineVerdict[] {
   let asked = options;
   return (line) => {

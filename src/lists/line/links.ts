@@ -9,11 +9,7 @@ const LINK =
 
 const NAMES: ReadonlySet<string> = new Set(['server', 'port', 'user', 'pass']);
 
-/**
- * Reads a link with which Telegram shares a proxy. Null for a text that is no such link.
- *
- * @throws Refused for a link that is not all understood, and for an MTProto proxy, by name.
- */
+/** A proxy that Telegram shares as a link; null for any other text. @throws Refused for a link that is not all understood. */
 export function readLink({ text, at }: Piece): ListedProxy | null {
   const [, kind, query] = LINK.exec(text) ?? [];
   if (kind === undefined || query === undefined) return null;

@@ -6,10 +6,7 @@ type ReadPiece = (text: string, options: ParseOptions) => LineVerdict[];
 /** The separators between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
-/**
- * The proxies of a line that is nothing but proxies, each of which reads by itself with an address that is surely one;
- * null if it is something else.
- */
+/** The proxies of a line that has nothing else, each with an address that is surely one; null for any other line. */
 export function readSeveral(text: string, options: ParseOptions, read: ReadPiece): LineVerdict[] | null {
   if (!hasTwoPorts(text)) return null;
   for (const separator of SEPARATORS) {

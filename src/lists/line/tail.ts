@@ -26,11 +26,8 @@ const LOGIN_WORD =
 const GENERATED = /^(?=.*\p{L}\d)(?=.*\d\p{L})\S{6,}$/u;
 
 /**
- * Reads what follows a proxy: nothing, a `/`, a `#name` as URLs have, a comment, an annotation of known words such as
- * `US-H! +`, `(SOCKS5)` or `=> success`, the provider's URL that changes the exit address, or, after a login, `:name`.
- *
- * After a scheme, `isUrl`, a name or comment may name another protocol in passing.
- *
+ * Reads what follows a proxy: a `/`, a `#name`, a comment, an annotation of known words, a change-IP URL, or, after a login,
+ * `:name`. After a scheme (`isUrl`) a name or comment may name another protocol in passing.
  * @throws Refused (trailing-text, ambiguous, bad-credentials) for anything else: it may be a login, or part of one.
  */
 export function readTail(tail: Piece, after: After, isUrl: boolean): Tail {
@@ -135,10 +132,7 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
-/**
- * Whether a text is a URL at its provider that changes the exit address when it is requested, without characters after which
- * another word may follow. It has a path or query, since a bare address may be another proxy.
- */
+/** Whether a text is a URL with a path or query, since a bare address may be another proxy, and no character that ends a word. */
 function isWholeUrl(url: string): boolean {
   if (/[^!-~]|["[\\\]()<>,;^`{|}]/.test(url) || webUrlProblem(url) !== null) return false;
   const { pathname, search } = new URL(url);

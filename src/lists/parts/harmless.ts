@@ -67,18 +67,16 @@ const NUMBER =
   /^(?:#?\d{1,3}%?|\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{1,2}:\d\d(?::\d\d)?|[+-]\d{4}|20[2-4]\d)$/;
 const LEAST_WORDS = 3;
 
-/**
- * Whether a line has nothing that may be a username or password, so that it may be shown: an address alone or with known
- * annotations, prose of common words, a separator, or HTML tags. One unknown word is enough to say no.
- */
+/** Whether a line may be shown, since nothing in it may be a username or password. One unknown word is enough to say no. */
 export function isHarmless(line: string): boolean {
   if (line.length > MAX_LENGTH) return false;
+  const update = UPDATED.exec(line)?.[1];
   return (
     isBareAddress(line) ||
     isAnnotated(line) ||
     isGlobalIPv6(line) ||
-    isProse(line) ||
-    isHeading(line) ||
+    (wordsOf(line)?.size ?? 0) >= LEAST_WORDS ||
+    (update !== undefined && wordsOf(update) !== null) ||
     [RULE, TAGS, HTTP_ERROR].some((pattern) => pattern.test(line))
   );
 }
@@ -115,15 +113,6 @@ function isAnnotated(line: string): boolean {
 export function isGlobalIPv6(line: string): boolean {
   const text = line.replace(/^\[|\]$/g, '');
   return /^[23][\da-f]{3}:/i.test(text) && isIPv6(text);
-}
-
-function isHeading(line: string): boolean {
-  const [, rest] = UPDATED.exec(line) ?? [];
-  return rest !== undefined && wordsOf(rest) !== null;
-}
-
-function isProse(line: string): boolean {
-  return (wordsOf(line)?.size ?? 0) >= LEAST_WORDS;
 }
 
 /** The different words of a text; null if one is not common, or the punctuation is not that of prose. */

@@ -11,8 +11,8 @@ const IP = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]{2,45}\])(?::\d{1,5}(?!\d))?(
 const LOGIN = /^([^\s@:,;|]*)(?::(?!\d{1,5}$)[^\s@:,;|]*)?$/;
 
 /**
- * A rejected line with all that may be a credential masked, to be printed. A line that surely has no credential is shown in full. Of
- * others only what is surely an address stays, and of an ambiguous line nothing: nobody knows which part was the password.
+ * A rejected line to be printed: in full if it surely has no credential, else only what is surely an address. Of an ambiguous
+ * line nothing is shown, since nobody knows which part is the password.
  */
 export function maskLine(line: string, code?: RefusalCode): string {
   const text = line.trim();

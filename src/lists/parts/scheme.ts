@@ -57,10 +57,7 @@ export function schemeOf(name: string): Scheme | null {
 
 const UNSUPPORTED = new RegExp(String.raw`^\s*(?:socks|${[...FOREIGN].join('|')})\s*$`, 'i');
 
-/**
- * The protocols that a word of a list names, in any case: a scheme, with or without `://`, or `SOCKS v5`, `HTTP(S)`,
- * `socks4/5`, `HTTPS proxy`. Null for any other word.
- */
+/** The protocols that a word names, in any case: `socks5://`, `SOCKS v5`, `HTTP(S)`, `socks4/5`, `HTTPS proxy`. Else null. */
 export function schemesNamed(word: string): readonly Scheme[] | null {
   if (word.length > MAX_WORD || !/^\s*[hs]/i.test(word)) return null;
   const plain = word
@@ -109,11 +106,7 @@ export function unnamedScheme({ protocol = 'http', strictProtocol = false }: Par
   throw new Refused('unknown-scheme', 'no protocol is named, and none is assumed');
 }
 
-/**
- * The protocols of a line, of which each word may name some; null if no word does. What was named first, `explicit`, counts.
- *
- * @throws Refused (ambiguous) if the others disagree with it.
- */
+/** The protocols that the words of a line name; null if no word does. @throws Refused (ambiguous) if others are not among `explicit`. */
 export function schemesOfLine(
   explicit: readonly Scheme[] | null,
   others: readonly Scheme[],

@@ -2,7 +2,6 @@ import { parse } from 'csv-parse/sync';
 import { optionsBelow } from '../line/headings.ts';
 import { readProxyLine, readUnnamedCells } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
-import { maskLine } from '../parts/mask.ts';
 import { refused } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import { unescapedCells } from '../record/formulas.ts';
@@ -12,7 +11,7 @@ import { UnreadNames } from '../record/unread-names.ts';
 import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type CsvHeader, delimiterOf, findHeader, separatorOf } from './header.ts';
 import { type Line, LineSplitter } from './line-splitter.ts';
-import { type ListReader, MAX_LINE, placed, placedLine, tooLong } from './list-reader.ts';
+import { type ListReader, MAX_LINE, placedLine } from './list-reader.ts';
 
 const MOST_WAITING = 1000;
 
@@ -82,13 +81,8 @@ export class CsvReader implements ListReader {
 
   *#readRecords(lines: readonly Line[]): Iterable<ListVerdict> {
     const records = this.#parse(lines.map((line) => line ?? ''));
-    for (const [index, line] of lines.entries()) {
-      const number = ++this.#count;
-      if (line === null) yield tooLong(number, MAX_LINE);
-      else
-        for (const verdict of this.#verdicts(line, records[index] ?? null))
-          yield placed(verdict, number, (code) => maskLine(line, code));
-    }
+    for (const [index, line] of lines.entries())
+      yield* placedLine(line, ++this.#count, (text) => this.#verdicts(text, records[index] ?? null));
   }
 
   /** The cells of each line; null for a line that is not CSV. All lines at once, unless one of them is not a whole record. */
@@ -126,7 +120,7 @@ export class CsvReader implements ListReader {
       return [{ kind: 'comment' }];
     // Spreadsheets end with rows of empty cells.
     if (cells?.every((cell) => cell === '')) return [{ kind: 'blank' }];
-    if (cells === null) return [refused('bad-record', 'a quote is not closed, or text follows it')];
+    if (cells === null) return badRow('a quote is not closed, or text follows it');
     if (this.#header?.kind === 'protocols') return this.#readProtocols(this.#header.names, cells);
     if (this.#header) return this.#readNamed(this.#header, cells);
     return cells.length === 1
@@ -146,27 +140,25 @@ export class CsvReader implements ListReader {
       if (cell.trim() === '') return [];
       const schemes = schemesNamed(names[index] ?? '');
       if (schemes) return readNamedLine(cell, schemes, this.#options, { ofTargets: true });
-      return [refused('bad-record', 'there are more cells than protocols')];
+      return badRow('there are more cells than protocols');
     });
     return verdicts.length === 0 ? [{ kind: 'blank' }] : verdicts;
   }
 
   #readNamed({ names, hasHost, delimiter }: CsvHeader, cells: readonly string[]): LineVerdict[] {
-    if (!hasHost)
-      return [refused('bad-record', 'no column of the header is known as the host: name it host')];
+    if (!hasHost) return badRow('no column of the header is known as the host: name it host');
     // Nobody can tell which of columns between blanks is empty.
     if (delimiter === ' ' && cells.length !== names.length)
-      return [
-        refused('bad-record', 'there are more or fewer words than columns: separate them by commas or tabs'),
-      ];
+      return badRow('there are more or fewer words than columns: separate them by commas or tabs');
     if (cells.slice(names.length).some((cell) => cell.trim() !== ''))
-      return [refused('bad-record', 'there are more cells than the header names')];
-    return readRecord(
-      unescapedCells(names.map((name, index) => [name, cells[index]])),
-      this.#options,
-      this.#names,
-    );
+      return badRow('there are more cells than the header names');
+    const entries = unescapedCells(names.map((name, index) => [name, cells[index]]));
+    return readRecord(entries, this.#options, this.#names);
   }
+}
+
+function badRow(reason: string): LineVerdict[] {
+  return [refused('bad-record', reason)];
 }
 
 /** Whether a line is blank or a comment. A semicolon begins a comment where it does not separate cells. */

@@ -1,7 +1,6 @@
 import { readProxyLine } from '../line/parse-line.ts';
 import { schemesNamed } from '../parts/scheme.ts';
-import type { Field } from '../record/field-names.ts';
-import { fieldOf } from '../record/fields.ts';
+import { type Field, fieldOf } from '../record/field-names.ts';
 
 /** How the header of a CSV says that its columns are meant. */
 export interface CsvHeader {
@@ -55,16 +54,9 @@ export function delimiterOf(line: string): string | null {
 function headerOf(line: string, separator: string | null, isAfterOthers: boolean): CsvHeader | null {
   const delimiter = separator ?? delimiterOf(line);
   if (delimiter === null) return alignedHeader(line);
-  const names = line
-    .replace(/^\uFEFF/, '')
-    .split(delimiter)
-    .map((cell) =>
-      cell
-        .trim()
-        .replace(/^"(.*)"$/s, '$1')
-        .replaceAll('""', '"')
-        .trim(),
-    );
+  const cells = line.replace(/^\uFEFF/, '').split(delimiter);
+  const unquoted = cells.map((cell) => cell.trim().replace(/^"(.*)"$/s, '$1'));
+  const names = unquoted.map((cell) => cell.replaceAll('""', '"').trim());
   if (names.length > 1 && names.every((name) => schemesNamed(name) !== null))
     return { kind: 'protocols', delimiter, names, hasHost: true };
   // A line with an address, a port or a URL is a row.

@@ -24,10 +24,7 @@ const MEMBERS: ReadonlyMap<string, string> = new Map([
 
 const ENTRY = 'ProxifierProfile/ProxyList/Proxy';
 
-/**
- * Reads the proxies of a Proxifier profile (.ppx). Passwords that Proxifier has encrypted are rejected; XML that is not all
- * understood ends the list.
- */
+/** Reads a Proxifier profile (.ppx). It rejects passwords that Proxifier has encrypted, and ends at XML that it does not know. */
 export class ProxifierReader implements ListReader {
   readonly #options: ParseOptions;
   readonly #tokens = new XmlTokens();

@@ -1,7 +1,7 @@
 import { parsePort } from '../../model/host.ts';
 import { acceptProxy } from '../line/parse-line.ts';
 import { joinAddress } from '../parts/address.ts';
-import { Refused, verdictOf } from '../parts/refused.ts';
+import { Refused, verdictsOf } from '../parts/refused.ts';
 import { requireScheme, schemeOf } from '../parts/scheme.ts';
 import type { LineVerdict } from '../verdicts.ts';
 import { type ListReader, lineReader, rejected } from './list-reader.ts';
@@ -15,10 +15,7 @@ export function isProxychains(head: string): boolean {
   return /^[ \t]*(?:\[ProxyList\]|(?:strict|dynamic|random|round_robin)_chain[ \t]*(?:#.*)?$)/im.test(head);
 }
 
-/**
- * Reads proxychains.conf: `type host port [user pass]` in a line, under `[ProxyList]` or without it, and settings. A line that
- * is neither is rejected.
- */
+/** Reads proxychains.conf: lines of `type host port [user pass]`, with or without `[ProxyList]`, and settings. */
 export function proxychainsReader(): ListReader {
   let hasRead = false;
   const lines = lineReader((line): LineVerdict[] => {
@@ -27,7 +24,7 @@ export function proxychainsReader(): ListReader {
     if (/^[#;]/.test(text) || /^\[ProxyList\]/i.test(text) || SETTING.test(text))
       return [{ kind: 'comment' }];
     hasRead = true;
-    return [verdictOf(() => readEntry(text))];
+    return verdictsOf(() => [readEntry(text)]);
   });
   const reason = 'this configuration of proxychains has no proxy, as in: socks5 192.0.2.1 1080';
   return {

@@ -18,10 +18,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map(
 const MAX_TOKEN = 16_384;
 const MAX_DEPTH = 32;
 
-/**
- * Cuts XML of the simplest kind into tags and texts, piece by piece, and checks that tags are nested. It knows comments, the
- * XML declaration and the five entities of XML, and nothing that could expand or lead elsewhere.
- */
+/** Cuts XML into tags and texts and checks their nesting. It knows nothing that could expand or lead elsewhere. */
 export class XmlTokens {
   readonly #path: string[] = [];
   #open = '';
@@ -83,12 +80,8 @@ function after(text: string, end: string, from: number): number {
 }
 
 function attributesOf(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...text.matchAll(EACH_ATTRIBUTE)].map(([, name = '', double, single]) => [
-      name,
-      decode(double ?? single ?? ''),
-    ]),
-  );
+  const found = [...text.matchAll(EACH_ATTRIBUTE)];
+  return Object.fromEntries(found.map(([, name = '', one, other = '']) => [name, decode(one ?? other)]));
 }
 
 function decode(text: string): string {

@@ -1,8 +1,8 @@
 /**
- * The names that lists, providers and tools use, the best first, as {@link plainName} writes them: words of one row are of
- * one language. A name that could mean something else in a list with a login, such as `nombre`, is left out.
+ * The names that lists and tools use, the best first, as {@link plainName} writes them; a row has the words of one language.
+ * A name that could mean something else in a list with a login, such as `nombre`, is left out.
  */
-export const NAMES = {
+const NAMES = {
   host: `entrypoint host hostname ip ipaddress address addr proxyaddress proxyhost proxyip server hostip serverip serveraddress
     serverhost proxyserver ipv4 ipaddr iphost iphostname hostnameip
     ipadresse adresse rechner rechnername hostadresse
@@ -83,13 +83,24 @@ export const NAMES = {
 /** What a column or member of a record may mean. */
 export type Field = keyof typeof NAMES;
 
+/** What a name means. */
+export interface Meaning {
+  field: Field | null;
+  /** Of several names of one field, the lowest counts. */
+  rank: number;
+  /** The unit that the name gives a response time. */
+  unit?: 'ms' | 's';
+  /** Unknown, and it looks as if it held a login. */
+  isLoginLike: boolean;
+}
+
 /** The change-IP links of mobile proxies: `changeIpLink`, `reset_url`, `proxy_change_ip_url`. */
-export const ROTATE_URL =
+const ROTATE_URL =
   /^(?:proxy)?(?:ip)?(?:rotat(?:e|ion|ing)|change|reset|refresh|reboot|restart|renew|reconnect)(?:my)?(?:ip|proxy)?(?:address)?(?:url|link|uri|href)$/;
 
 /** The unit at the end of a name; `s` alone only after a separator, since `timeouts` is a number of timeouts. */
-export const UNIT = /^(.*?)(?:in)?(ms|msec|msecs|millis|milliseconds?|sec|secs|seconds?|мс|сек|毫秒|秒)$/u;
-export const SHORT_SECONDS = /[\s_.([-]s[)\]]?$/i;
+const UNIT = /^(.*?)(?:in)?(ms|msec|msecs|millis|milliseconds?|sec|secs|seconds?|мс|сек|毫秒|秒)$/u;
+const SHORT_SECONDS = /[\s_.([-]s[)\]]?$/i;
 
 /** Parts of names under which a login may be, in many languages. */
 const LOGIN_WORDS = `user usr pass pwd login logon signin auth cred secret token key account acct
@@ -98,15 +109,45 @@ const LOGIN_WORDS = `user usr pass pwd login logon signin auth cred secret token
   anvandar losenord brugernavn brukernavn adgangskode kayttaja salasana uzivatel heslo felhasznal jelszo користувач χρηστη
   κωδικ tendangnhap matkhau taikhoan katasandi pengguna codedacces codeacces accesscode zugriff geheim المستخدم المرور משתמש סיסמה
   用户 用戶 密码 密碼 账 帐 帳 口令 令牌 密钥 密鑰 使用者 ユーザ パスワード 사용자 비밀 암호 아이디`;
-export const LOGIN_LIKE = new RegExp(LOGIN_WORDS.trim().split(/\s+/).map(plainName).join('|'), 'u');
+const LOGIN_LIKE = new RegExp(LOGIN_WORDS.trim().split(/\s+/).map(plainName).join('|'), 'u');
 
 /** Names that hold no login, though a part of them looks like it. */
-export const NO_LOGIN =
+const NO_LOGIN =
   /useragent|usertype|users?count|bypass|pass(?:ed|es|ing|rate|count|ratio|through)|author(?!i[sz])|keyword|keyboard|keepalive|requiresauth|needsauth|authrequired|isauth|hasauth|authtype|authmethod|passiv/;
 
 /** Names of what lists often have, and which is no part of a login. */
 export const HARMLESS =
   /^(?:id|no|nr|num|number|index|isp|org|organi[sz]ation|provider|source|anonym.*|google|speed|score|alive|active|valid|working|hosting|mobile|proxy|proxysoft|continent.*|district|zip|postal.*|color|notes?|comments?|tags?|groups?|os|last.*|first.*|created.*|updated.*|expir.*|.*(?:date|time|at|checked|seen|count|rate|percent|up))$/;
+
+const FIELDS: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries(NAMES).flatMap(([field, names]) =>
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name, rank) => [plainName(name), { field: field as Field, rank, isLoginLike: false }] as const),
+  ),
+);
+
+/** No known name is longer. */
+const MAX_NAME = 64;
+/** Names repeat in every record, so that their meanings are kept; a hostile list has ever new ones. */
+const MAX_KEPT = 2048;
+const kept = new Map<string, Meaning>();
+
+/** What a name means, in any case, script and punctuation. */
+export function meaningOf(name: string): Meaning {
+  const known = kept.get(name);
+  if (known) return known;
+  const meaning = findMeaning(name);
+  if (name.length > MAX_NAME) return meaning;
+  if (kept.size >= MAX_KEPT) kept.clear();
+  kept.set(name, meaning);
+  return meaning;
+}
+
+export function fieldOf(name: string): Field | null {
+  return meaningOf(name).field;
+}
 
 /** A name as it is compared: without case, accents, blanks and punctuation, in any script. */
 export function plainName(name: string): string {
@@ -115,4 +156,21 @@ export function plainName(name: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]/gu, '')
     .normalize('NFC');
+}
+
+function findMeaning(name: string): Meaning {
+  const plain = name.length > MAX_NAME ? '' : plainName(name);
+  const known = FIELDS.get(plain);
+  if (known) return known;
+  if (ROTATE_URL.test(plain)) return { field: 'rotateUrl', rank: 1, isLoginLike: false };
+  const [, base = '', unit = ''] = UNIT.exec(plain) ?? [];
+  const time = FIELDS.get(base);
+  // Before the same name without a unit.
+  if (time?.field === 'time')
+    return { ...time, rank: time.rank - 0.5, unit: /^m|^мс|^毫/.test(unit) ? 'ms' : 's' };
+  const short = SHORT_SECONDS.test(name) ? FIELDS.get(plain.slice(0, -1)) : undefined;
+  if (short?.field === 'time') return { ...short, rank: short.rank - 0.5, unit: 's' };
+  // A longer name is not looked through: it may hold anything.
+  const isLoginLike = name.length > MAX_NAME || (LOGIN_LIKE.test(plain) && !NO_LOGIN.test(plain));
+  return { field: null, rank: 0, isLoginLike };
 }

@@ -1,8 +1,4 @@
-/**
- * A spreadsheet runs a cell that begins like a formula, and passwords and names come from others. A CSV that we write
- * has an apostrophe before each such text; the column `escaped` says `yes` in rows where that is so. There the
- * apostrophes are removed on reading, so that every text comes back exactly.
- */
+/** Says `yes` in the rows of a CSV where we wrote an apostrophe before what a spreadsheet would run; reading removes it there. */
 export const ESCAPED_COLUMN = 'escaped';
 export const ESCAPED = 'yes';
 

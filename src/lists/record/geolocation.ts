@@ -26,8 +26,8 @@ export const PLACES: ReadonlySet<Field | null> = new Set<Field>([
 ]);
 
 /**
- * Where the exit is, from members of the record itself or of one inside it, as `geolocation.country.iso_code` is. What is
- * unknown (`ZZ`, `Unknown`, nothing) is left out, and so, with a note, is what is no country code or is too long.
+ * Where the exit is, from members of the record or of an object in it, such as `geolocation.country.iso_code`. What is unknown
+ * (`ZZ`, `Unknown`) is left out, and, with a note, a country that is no code and a text that is too long.
  */
 export function readGeolocation(fields: Fields): { geolocation: Geolocation | undefined; notes: string[] } {
   if (!fields.known.some(({ meaning }) => PLACES.has(meaning.field)))
@@ -47,7 +47,7 @@ export function readGeolocation(fields: Fields): { geolocation: Geolocation | un
   return { geolocation: Object.keys(geolocation).length > 0 ? geolocation : undefined, notes };
 }
 
-/** A place as an import reads it from a record: without what is unknown, and undefined if nothing else is left. */
+/** A place as an import reads it, without what is unknown; undefined if nothing is left. */
 export function knownGeolocation(geolocation: Geolocation): Geolocation | undefined {
   return readGeolocation(new Fields([['geolocation', geolocation]])).geolocation;
 }

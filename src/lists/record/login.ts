@@ -1,7 +1,7 @@
 import { Refused } from '../parts/refused.ts';
 import type { ListedProxy } from '../verdicts.ts';
-import { HARMLESS, plainName } from './field-names.ts';
-import { Fields, LOGIN_FIELDS, type Member, meaningOf } from './fields.ts';
+import { HARMLESS, meaningOf, plainName } from './field-names.ts';
+import { Fields, LOGIN_FIELDS, type Member } from './fields.ts';
 import { nameOrMember } from './unread-names.ts';
 import { isKnown, plainText, readFlag } from './values.ts';
 
@@ -14,9 +14,7 @@ const NOTHING = /^(?:null|none|undefined|nan|nil|n\/a|[-–—]+)$/i;
 const MOST_DEPTH = 4;
 
 /**
- * The login in the members of a record: a username and a password, or both in one member, as an object, a pair or
- * `user:password`.
- *
+ * The login in the members of a record; one member may hold all of it as an object, a pair or `user:password`.
  * @throws Refused for members that disagree, and for a login in a form that is not read.
  */
 export function recordLogin(fields: Fields, depth = 0): Login {
@@ -115,14 +113,10 @@ function readInside(value: object, name: string, depth: number): Login {
   const login = recordLogin(inside, depth + 1);
   for (const member of [...inside.known, ...inside.unread]) {
     const { field } = member.meaning;
+    const isOther = !LOGIN_FIELDS.has(field) && !/^(?:type|method|scheme)$/i.test(member.name);
     if (field === 'name' && login.username === undefined && typeof member.value === 'string')
       login.username = member.value;
-    else if (
-      !LOGIN_FIELDS.has(field) &&
-      holdsLogin(member.value) &&
-      !/^(?:type|method|scheme)$/i.test(member.name)
-    )
-      throw otherLogin(name);
+    else if (isOther && holdsLogin(member.value)) throw otherLogin(name);
   }
   return login;
 }
@@ -156,8 +150,6 @@ function assertNoLoginIn(root: object, name: string): void {
 const NO_MEANING = { field: null, isLoginLike: false } as const;
 
 function otherLogin(name: string): Refused {
-  return new Refused(
-    'bad-credentials',
-    `${nameOrMember(name)} may hold a login and is not read: name it username or password`,
-  );
+  const reason = `${nameOrMember(name)} may hold a login and is not read: name it username or password`;
+  return new Refused('bad-credentials', reason);
 }

@@ -10,9 +10,8 @@ const ADDRESS = /^[\w.-]+:\d{1,5}$/;
 const URL = /^\s*[a-z][a-z\d+.-]*:\/\//i;
 
 /**
- * Reads a line for which a list names protocols outside of it, in a column or member: each of them is a proxy. A protocol
- * that the line itself names must be one of them. With `ofTargets`, `http` and `https` may be what is asked for through the
- * proxy, as in `{"https": "http://192.0.2.1:80"}`, and the line decides.
+ * Reads a line whose protocols a column or member names: one proxy for each. A protocol in the line must be one of them. With
+ * `ofTargets`, `http` and `https` may name the targets, as in `{"https": "http://192.0.2.1:80"}`, and the line decides.
  */
 export function readNamedLine(
   line: string,

@@ -11,9 +11,7 @@ const SEVERAL = /[,;|/&+\s]+/;
 const MOST = 8;
 
 /**
- * The protocols that the members of a record name: by a word, a list of them, or flags such as `socks5: true`. Empty if they
- * name none.
- *
+ * The protocols that the members of a record name, if any: by a word, a list of words, or flags such as `socks5: true`.
  * @throws Refused for an unknown protocol, and for members that disagree.
  */
 export function recordSchemes(fields: Fields): Scheme[] {
@@ -66,10 +64,8 @@ function schemesIn(value: unknown): Scheme[] {
 }
 
 function notAWord(): Refused {
-  return new Refused(
-    'unknown-scheme',
-    'the protocol is not a word, and what a number means depends on the tool',
-  );
+  const reason = 'the protocol is not a word, and what a number means depends on the tool';
+  return new Refused('unknown-scheme', reason);
 }
 
 function schemesInItem(item: unknown): Scheme[] {
@@ -87,9 +83,8 @@ function schemesInWord(text: string): Scheme[] {
   if (known) return [...known];
   const rest = plain.length > 64 ? plain : plain.replace(KIND, ' ').trim();
   if (rest === '' || !isKnown(plain) || (rest !== plain && !/https?|socks/i.test(rest))) return [];
-  if (schemesNamed(rest)) return [...requireSchemes(rest)];
   const words = rest.split(SEVERAL).filter((word) => word !== '');
-  if (words.length < 2 || words.length > MOST) return [...requireSchemes(rest)];
+  if (schemesNamed(rest) || words.length < 2 || words.length > MOST) return [...requireSchemes(rest)];
   const schemes = words.flatMap((word) => requireSchemes(word));
   const isTunnel = includes(schemes, { protocol: 'http' }) && includes(schemes, { protocol: 'https' });
   if (!isTunnel) return unique(schemes);
@@ -97,10 +92,7 @@ function schemesInWord(text: string): Scheme[] {
   return unique([...requireSchemes('http/https'), ...others]);
 }
 
-/**
- * The protocols whose flags are set. `https` and `ssl` beside another protocol say that it tunnels HTTPS (CONNECT), and alone
- * that it is an HTTP proxy which does.
- */
+/** The protocols whose flags are set. `https` and `ssl` only say that the proxy tunnels HTTPS (CONNECT), alone an HTTP proxy. */
 function flaggedSchemes(fields: Fields, isNamed: boolean): Scheme[] {
   const schemes: Scheme[] = [];
   for (const name of ['socks4', 'socks5'] as const)

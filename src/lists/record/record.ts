@@ -1,13 +1,13 @@
 import { acceptProxy } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
 import { maskLine } from '../parts/mask.ts';
-import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
+import { Refused, verdictsOf } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
 import { readEndpoints } from './endpoint.ts';
-import { type Field, plainName } from './field-names.ts';
-import { type Entries, Fields, fieldOf, LOGIN_FIELDS, type Member } from './fields.ts';
+import { type Field, fieldOf, plainName } from './field-names.ts';
+import { type Entries, Fields, LOGIN_FIELDS, type Member } from './fields.ts';
 import { PLACES } from './geolocation.ts';
 import { agreed, assertNoOtherLogin, holdsLogin, type Login, recordLogin } from './login.ts';
 import { recordSchemes } from './protocol.ts';
@@ -22,16 +22,13 @@ const NOT_READ = { field: null, rank: 0, isLoginLike: false } as const;
 /** Fields of which a second member says nothing new, or was compared. */
 const REPEATED: ReadonlySet<Field | null> = new Set([...PLACES, ...LOGIN_FIELDS, 'time', 'protocol']);
 
-/**
- * The verdicts on a record with named members: one for each protocol that it names. `names` notes, once for a list, what is
- * not read; a member that is not read and may hold a login rejects its record.
- */
+/** One verdict for each protocol of a record. `names` notes what is not read; if that may hold a login, the record is rejected. */
 export function readRecord(
   entries: Entries,
   options: ParseOptions,
   names = new UnreadNames('member'),
 ): LineVerdict[] {
-  try {
+  return verdictsOf(() => {
     const { fields, beside } = fieldsOf(entries);
     const schemes = recordSchemes(fields);
     const login = recordLogin(fields);
@@ -42,12 +39,12 @@ export function readRecord(
     assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
     if (schemes.length === 0) assertNoOtherProtocol(other, endpoints);
     const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
-    return endpoints.map((endpoint) =>
-      endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
+    return endpoints.flatMap((endpoint) =>
+      endpoint.kind === 'proxy'
+        ? verdictsOf(() => [complete(endpoint, login, details.proxy, notes)])
+        : endpoint,
     );
-  } catch (error) {
-    return [refusalOf(error)];
-  }
+  });
 }
 
 /** The address of a rejected record, masked as a line is. */
@@ -74,10 +71,7 @@ function isHost(name: string): boolean {
   return field === 'host' || field === 'url';
 }
 
-/**
- * The members of a record. Those of an object in it that is the proxy, such as `proxy: { host, port }`, are its own; if that
- * has no login, `beside` has the members with one beside it.
- */
+/** The members of a record, with those of `proxy: { host, port }` in it. `beside` has the login beside a proxy without its own. */
 function fieldsOf(entries: Entries): { fields: Fields; beside: readonly Member[] } {
   const record = new Fields(entries);
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));

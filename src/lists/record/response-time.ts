@@ -15,9 +15,8 @@ const SECONDS = /^(?:s|secs?|seconds?|с|сек|秒)$/i;
 const TIME = /^\s*(\d{1,15}(?:[.,]\d{1,15})?)\s*(\p{L}{0,12})\.?\s*$/u;
 
 /**
- * The response time of a record. The unit of the value or the name decides. Without one, from 100 on it is milliseconds, and
- * a fraction below 10 is seconds. Whole numbers of `latency` (as proxyvault writes it) and `ping` are milliseconds; their
- * fractions below 100 may be either. What is not certain is left out.
+ * The response time of a record, if it is certain: by the unit of the value or name; without one, from 100 on and for whole
+ * numbers of `latency` (as proxyvault writes it) and `ping` in milliseconds, and for other fractions below 10 in seconds.
  */
 export function readResponseTime(fields: Fields): ResponseTime {
   let leftOut: ResponseTime;

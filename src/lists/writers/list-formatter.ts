@@ -14,10 +14,7 @@ export interface FormatOptions {
   reveal?: boolean | undefined;
 }
 
-/**
- * A proxy as text, or why the format cannot carry it. `lost` has what the text leaves out of the proxy: its change-IP URL,
- * or whether it resolves names.
- */
+/** A proxy as text with the parts that it leaves out, or why the format cannot carry the proxy. */
 export type Formatted = { text: string; lost: readonly LostPart[] } | { leftOut: string };
 
 /** Writes proxies as a list that an import reads back to the same proxies. */

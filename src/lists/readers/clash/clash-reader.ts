@@ -1,6 +1,6 @@
 import type { ParseOptions } from '../../options.ts';
 import { schemesNamed } from '../../parts/scheme.ts';
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 import { UnreadNames } from '../../record/unread-names.ts';
 import type { ListVerdict, RefusalCode } from '../../verdicts.ts';
 import { type ListReader, placed, rejected, tooLong } from '../list-reader.ts';
@@ -24,9 +24,8 @@ interface Block {
 }
 
 /**
- * Reads the proxies of a Clash or Mihomo configuration, or of any YAML that lists them. It cuts entries apart by their
- * indentation or their brackets and reads each by itself, so that memory does not grow with the file and a broken entry
- * spoils no other. What may hold proxies and is not understood is rejected.
+ * Reads the proxies of a Clash or Mihomo configuration, or of any YAML that lists them. It cuts entries apart by indentation
+ * or brackets and reads each by itself: memory does not grow with the file, and a broken entry spoils no other.
  */
 export class ClashReader implements ListReader {
   readonly #how: HowToRead;
@@ -87,31 +86,29 @@ export class ClashReader implements ListReader {
     if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
     this.#isNewLine = isLast || (this.#isNewLine && piece === '');
     const end = isLast ? '\n' : '';
-    if (this.#rest !== null) {
-      this.#readRest(piece, isLast);
-      return;
-    }
-    if (this.#flow) {
-      this.#pushFlow(piece + end);
-      return;
-    }
+    if (this.#rest !== null) this.#readRest(piece, isLast);
+    else if (this.#flow) this.#pushFlow(piece + end);
+    else this.#takeLine(piece, end);
+  }
+
+  #takeLine(piece: string, end: string): void {
     const line = this.#open === null ? null : this.#open + piece;
     const isLong = line === null || line.length > MAX_ENTRY;
     // A list in brackets may be longer than a line.
     if (line !== null && isLong && this.#isFlowStart(line)) {
       this.#open = '';
       this.#readLine(line, end);
-    } else if (isLast) {
+    } else if (end === '') {
+      this.#open = isLong ? null : line;
+    } else if (!isLong) {
       this.#open = '';
-      if (isLong) this.#rejectLine();
-      else this.#readLine(line);
-    } else this.#open = isLong ? null : line;
-  }
-
-  #rejectLine(): void {
-    this.#endEntry();
-    this.#out.push(tooLong(this.#line, MAX_ENTRY));
-    this.#hasRead = true;
+      this.#readLine(line);
+    } else {
+      this.#open = '';
+      this.#endEntry();
+      this.#out.push(tooLong(this.#line, MAX_ENTRY));
+      this.#hasRead = true;
+    }
   }
 
   #isFlowStart(line: string): boolean {
@@ -128,7 +125,10 @@ export class ClashReader implements ListReader {
       this.#out.push({ kind: isComment ? 'comment' : 'blank', line: this.#line });
       this.#readBetween(line, isComment);
     } else if (/^(?:---|\.\.\.)(?:\s|$)/.test(line)) {
-      this.#endDocument();
+      this.#endEntry();
+      this.#block = null;
+      this.#skipped = null;
+      this.#setting = null;
       if (/^\S+\s+[^#\s]/.test(line)) this.#readLine(`   ${line.slice(3)}`, end);
       else this.#comment();
     } else if (this.#isInBlock(line)) {
@@ -144,13 +144,6 @@ export class ClashReader implements ListReader {
     if (!this.#entry) return;
     if (!isComment) this.#entry.blanks++;
     else if (indentOf(line) > (this.#block?.indent ?? 0)) this.#append(line);
-  }
-
-  #endDocument(): void {
-    this.#endEntry();
-    this.#block = null;
-    this.#skipped = null;
-    this.#setting = null;
   }
 
   /** An entry begins with a dash at the indentation of the first. Deeper lines belong to it. */
@@ -208,31 +201,26 @@ export class ClashReader implements ListReader {
     const isDash = /^-(?:\s|$)/.test(text);
     const last = this.#block;
     this.#block = null;
-    if (this.#skipped !== null && (indent > this.#skipped || (indent === this.#skipped && isDash))) {
-      this.#comment();
-      return;
-    }
-    this.#skipped = null;
+    const isSkipped =
+      this.#skipped !== null && (indent > this.#skipped || (indent === this.#skipped && isDash));
+    if (!isSkipped) this.#skipped = null;
     // A list without any key above it can only be the list of proxies.
     const holds = this.#setting === null ? 'proxies' : 'anything';
-    if (isDash) {
+    /** The list whose key is above this line, in place of its first dash. */
+    const above = last && last.indent === undefined && indent > last.key ? last : null;
+    if (isSkipped) this.#comment();
+    else if (isDash) {
       // Entries that are indented by less than the first still belong to the list.
       const isSameList = last !== null && indent >= last.key;
       this.#block = isSameList ? { ...last, indent: undefined } : { holds, key: 0, indent: undefined };
       this.#readListed(line);
-    } else if (last && last.indent === undefined && indent > last.key) this.#readBelow(text, last, end);
-    else if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
+    } else if (/^[[{]/.test(text)) this.#startFlow(text + end, above?.holds ?? holds);
+    else if (above) this.#rejectValue(above.key);
     else {
       const setting = settingOf(text);
       if (setting) this.#readKey(setting, indent, end);
       else this.#readStray(text, indent, last);
     }
-  }
-
-  /** Below the key of a list, in place of a dash. */
-  #readBelow(text: string, { key, holds }: Block, end: string): void {
-    if (/^[[{]/.test(text)) this.#startFlow(text + end, holds);
-    else this.#rejectValue(key);
   }
 
   /** Reads a line that is not a setting. The list continues after it. */
@@ -261,11 +249,8 @@ export class ClashReader implements ListReader {
   }
 
   #rejectValue(indent: number): void {
-    this.#reject(
-      'bad-record',
-      'only lists of proxies are read: write one entry a line below proxies:',
-      this.#line,
-    );
+    const reason = 'only lists of proxies are read: write one entry a line below proxies:';
+    this.#reject('bad-record', reason, this.#line);
     this.#skipped = indent;
   }
 

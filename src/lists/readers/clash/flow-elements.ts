@@ -22,8 +22,8 @@ export interface FlowElement {
 }
 
 /**
- * Cuts a YAML list in brackets into its elements, in time linear in the text. It looks inside them only for what may hide a
- * bracket: quotes and comments. A mapping in braces is one element. A quote inside a word, as in `it's`, opens no text.
+ * Cuts a YAML list in brackets into its elements, in linear time. Inside them it looks only for what may hide a bracket:
+ * quotes and comments. A mapping in braces is one element. A quote inside a word, as in `it's`, opens no text.
  */
 export class FlowSplitter {
   /** Whether the last bracket is closed. */

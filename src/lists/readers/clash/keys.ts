@@ -1,4 +1,4 @@
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 
 /** A line `key: value` of YAML. */
 export interface Setting {
@@ -53,10 +53,7 @@ export function settingOf(text: string): Setting | null {
   return { key, value: value.startsWith('#') ? '' : value };
 }
 
-/**
- * Whether the beginning of a list is YAML that holds proxies, or a configuration of Clash: a key for proxies with a list on
- * its line or below, entries with known members, or settings that only Clash has.
- */
+/** Whether a list begins as YAML with proxies does: a key with a list of them, entries with known members, or settings of Clash. */
 export function isClash(head: string): boolean {
   if (/^\s*(?:\[\s*)?\{\s*(?:[a-z][\w-]{0,63}|'[^'\n]{0,63}')\s*:\s|^\s*\[\s*'/i.test(head)) return true;
   let pending: { key: string; indent: number } | null = null;

@@ -23,9 +23,8 @@ const FLOW_MEMBER = new RegExp(` *(?:${KEY}: +|"${KEY}" *: *)${SCALAR} *([,}])`,
 const BLOCK_MEMBER = new RegExp(`( *(?:- +)?)${KEY}: +${SCALAR} *(?:\n|$)`, 'uy');
 
 /**
- * The members of an entry of a YAML list, `- {name: a, type: http}` or a block, if all of it is in the simplest notation:
- * members of one line, without anchors, tags or comments. Then the result is that of the YAML library, many times
- * faster. Null for anything else, which the library must read. Cost is linear.
+ * The members of an entry, `- {name: a, type: http}` or a block, as the YAML library reads them, many times faster. Null if
+ * the entry is not in the simplest notation: members of one line, without anchors, tags or comments. Cost is linear.
  */
 export function readSimpleEntry(text: string): Members | null {
   const start = FLOW_START.exec(text);
@@ -45,7 +44,7 @@ export function readSimpleMapping(text: string, at = 0): Members | null {
     if (end === '}') break;
     FLOW_MEMBER.lastIndex = match.index + all.length;
   }
-  return isBlankFrom(text, FLOW_MEMBER.lastIndex) ? members : null;
+  return /^ *$/.test(text.slice(FLOW_MEMBER.lastIndex)) ? members : null;
 }
 
 function readBlock(text: string): Members | null {
@@ -81,9 +80,4 @@ function unescaped(text: string | undefined): string | undefined {
       return code === undefined ? itself : String.fromCodePoint(Number.parseInt(code, 16));
     },
   );
-}
-
-function isBlankFrom(text: string, at: number): boolean {
-  for (let index = at; index < text.length; index++) if (text[index] !== ' ') return false;
-  return true;
 }

@@ -26,11 +26,7 @@ export interface EntryVerdicts {
   mask: (code: RefusalCode) => string;
 }
 
-/**
- * Reads an entry of a list of proxies: a record, or a proxy as a text.
- *
- * @param text the entry with its dash, or, in a list in brackets, the entry itself.
- */
+/** Reads an entry of a list of proxies, a record or a text, with its dash unless the list is in brackets (`isFlow`). */
 export function readEntry(text: string, isFlow: boolean, how: HowToRead): EntryVerdicts {
   const members = isFlow ? readSimpleMapping(text) : readSimpleEntry(text);
   if (members) return readMembers(members, how);
@@ -42,10 +38,7 @@ export function readEntry(text: string, isFlow: boolean, how: HowToRead): EntryV
   return isObject(value) ? readMembers(Object.entries(value), how) : rejected('the entry has no members');
 }
 
-/**
- * Reads the proxies inside an entry of a list that is not said to hold proxies, at any depth: records with a host
- * and more, and elements of lists that are URLs or have a login.
- */
+/** Reads the proxies at any depth of an entry that need not hold any: records with a host and more, URLs, texts with a login. */
 export function readProxiesInside(text: string, isFlow: boolean, how: HowToRead): EntryVerdicts[] {
   const value = parseEntry(text, isFlow);
   if (value !== undefined) return [...proxiesInside(value, how)];

@@ -34,9 +34,8 @@ const MOST_FRAMES = 6;
 export const MAX_RECORD = 65_536;
 
 /**
- * Cuts a JSON document into its values, in time linear in the text: the elements of lists, the members of objects, and the
- * values that follow each other at the top. An object that is short enough is one value; a longer one is opened, and its
- * members are the values, as are the elements of every list in it. Memory does not grow with the document.
+ * Cuts a JSON document into its values, in linear time and constant memory: the elements of lists, the members of objects and
+ * the values at the top. An object of up to `MAX_RECORD` characters is one value; a longer one is opened.
  */
 export class ElementSplitter {
   /** Whether a list was opened. */

@@ -1,5 +1,5 @@
 import { type Scheme, schemesNamed } from '../../parts/scheme.ts';
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 
 /** What remains of a list's name without these is a protocol: `socks4_proxies`, `http-list`. */
 const LIST_WORDS = /prox(?:y|ies)|list|servers?|[\s_-]/gi;

@@ -4,7 +4,7 @@ import type { ParseOptions } from '../../options.ts';
 import { toAddress } from '../../parts/address.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
 import { type Scheme, schemeNameOf, schemesNamed } from '../../parts/scheme.ts';
-import { fieldOf } from '../../record/fields.ts';
+import { fieldOf } from '../../record/field-names.ts';
 import { readNamedLine } from '../../record/named-line.ts';
 import { hasAddress, maskRecord, readRecord } from '../../record/record.ts';
 import { nameOrMember, UnreadNames } from '../../record/unread-names.ts';
@@ -161,10 +161,8 @@ export class JsonValues {
       this.#columns = texts.map(String).slice(0, MOST_COLUMNS);
       yield { kind: 'comment', line: element.line };
     } else if (isRow && this.#columns.length >= texts.length) {
-      yield* this.#readEntries(
-        texts.map((cell, index) => [this.#columns[index] ?? '', cell]),
-        element,
-      );
+      const entries = texts.map((cell, index) => [this.#columns[index] ?? '', cell] as const);
+      yield* this.#readEntries(entries, element);
     } else if (isRow && typeof first === 'string' && texts.length > 1 && toAddress(first.trim(), 1)) {
       const row = texts.map((cell) => cell ?? '') as string[];
       for (const verdict of readUnnamedCells(row, this.#options))
@@ -183,16 +181,9 @@ export class JsonValues {
   #readEntries(entries: Entries, element: Element): ListVerdict[] {
     const schemes = this.#protocols.of(element.path);
     if (schemes === null) return [this.#refused(element, SEVERAL)];
-    const isNamed = schemes.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
-    const all: Entries = isNamed
-      ? [
-          ...entries,
-          [
-            'protocols',
-            schemes.map(({ remoteDns = false, ...scheme }) => schemeNameOf({ ...scheme, remoteDns })),
-          ],
-        ]
-      : entries;
+    const named = schemes.map(({ remoteDns = false, ...scheme }) => schemeNameOf({ ...scheme, remoteDns }));
+    const isNamed = named.length > 0 && !entries.some(([name]) => fieldOf(name) === 'protocol');
+    const all: Entries = isNamed ? [...entries, ['protocols', named]] : entries;
     return readRecord(all, this.#options, this.#names).map((verdict) =>
       placedAt(verdict, element, (code) => maskRecord(entries, code)),
     );
@@ -206,10 +197,10 @@ export class JsonValues {
   }
 
   #readLine(line: string, schemes: readonly Scheme[], element: Element): ListVerdict[] {
-    const verdicts =
-      schemes.length > 0
-        ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
-        : readProxyLine(line, this.#options);
+    const isNamed = schemes.length > 0;
+    const verdicts = isNamed
+      ? readNamedLine(line, schemes, this.#options, { ofTargets: true })
+      : readProxyLine(line, this.#options);
     return verdicts.map((verdict) => placedAt(verdict, element, (code) => maskLine(line, code)));
   }
 
