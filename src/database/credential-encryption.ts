@@ -1,4 +1,4 @@
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../keys/credential-cipher.ts';
+import type { CredentialContent, EncryptedData, OpenedCredential } from '../keys/binding.ts';
 import type { FingerprintKey } from '../keys/fingerprint-key.ts';
 import type { Login } from '../model/login.ts';
 import type { ProxyAddress } from '../model/proxy.ts';

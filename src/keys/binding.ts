@@ -1,10 +1,31 @@
 import { ProxyVaultError } from '../errors.ts';
 import type { ProxyAddress } from '../model/proxy.ts';
-import { associatedDataOf, openText, seal } from './aes-gcm.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from './credential-cipher.ts';
+import { associatedDataOf, openText, type Sealed, seal } from './aes-gcm.ts';
 import type { SecretKey } from './secret-key.ts';
 
 const TABLE = 'encrypted_credentials';
+
+/** What AES-256-GCM gave, and what it says of itself; nothing of it is secret. */
+export interface EncryptedData extends Sealed {
+  /** Which key wrote it: tells a wrong key from damage. */
+  keyId?: string | undefined;
+  /** The id of the proxy that it is bound to and decrypts for; absent on what the plain `encrypt` gave, which is unbound. */
+  boundTo?: string | undefined;
+  /** Of a bound one: a login, for `reveal`, or a text, for `decrypt` too. */
+  content?: CredentialContent | undefined;
+  /** Where that proxy is: it is bound to this too. Absent on one that an older version bound to the id alone. */
+  address?: ProxyAddress | undefined;
+}
+
+/** What a stored credential holds: a login, or a text as the specification's plain `encrypt` took it. */
+export type CredentialContent = 'login' | 'text';
+
+export interface OpenedCredential {
+  content: CredentialContent;
+  text: string;
+  /** What its ciphertext is bound to: the proxy's id and address; by older versions the id alone; or nothing. */
+  binding: 'address' | 'id' | 'none';
+}
 
 /** What a credential belongs to: one proxy of one database, at its address. */
 export interface Place {
@@ -32,83 +53,64 @@ export function sealBound(
  * claims of the row only choose which forms are tried: each form authenticates itself.
  */
 export function openBound(key: SecretKey, place: Place, stored: EncryptedData): OpenedCredential | null {
-  for (const { content, binding, data } of formsOf(key.id, place, stored)) {
-    const text = openText(key.key, stored, data());
+  for (const [content, binding, data] of formsOf(key.id, place, stored)) {
+    const text = openText(key.key, stored, data);
     if (text !== null) return { content, binding, text };
   }
   return null;
 }
 
 /** What does not decrypt with any key that it may be of. */
-export function corruptError(stored: EncryptedData): ProxyVaultError {
-  return new ProxyVaultError('CREDENTIAL_CORRUPT', corruptMessage(stored), {
-    details: { keyNamed: stored.keyId !== undefined },
-  });
+export function corruptError({ keyId, boundTo, address }: EncryptedData): ProxyVaultError {
+  const isBound = boundTo !== undefined && address !== undefined;
+  const message = isBound ? MOVED : keyId === undefined ? UNNAMED : DAMAGED;
+  return new ProxyVaultError('CREDENTIAL_CORRUPT', message, { details: { keyNamed: keyId !== undefined } });
 }
 
-function corruptMessage({ keyId, boundTo, address }: EncryptedData): string {
-  if (boundTo !== undefined && address !== undefined)
-    return 'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then restore a backup, or remove the proxy and add it again (`proxyvault remove`, then `proxyvault add`); a program may also set the right address with `ProxyRepository.update`.';
-  if (keyId === undefined)
-    return 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
-  return 'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
-}
+const MOVED =
+  'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then restore a backup, or remove the proxy and add it again (`proxyvault remove`, then `proxyvault add`); a program may also set the right address with `ProxyRepository.update`.';
+const UNNAMED =
+  'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
+const DAMAGED =
+  'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
 
-/** A way in which a credential may have been encrypted. */
-interface Form {
-  content: CredentialContent;
-  binding: OpenedCredential['binding'];
-  data: () => Buffer | undefined;
-}
-
-function formsOf(keyId: string, place: Place, { boundTo, content, address }: EncryptedData): Form[] {
-  const toAddress = (content: CredentialContent): Form[] => {
-    const { address } = place;
-    if (address === null) return [];
-    return [{ content, binding: 'address', data: () => bindingOf(place, address, keyId, content) }];
-  };
-  const toId = (content: CredentialContent): Form => ({
-    content,
-    binding: 'id',
-    data: () => secondBindingOf(place, keyId, content),
-  });
-  if (boundTo !== undefined) {
-    const known = content ?? 'login';
-    return address === undefined ? [toId(known), ...toAddress(known)] : toAddress(known);
+/** What it may hold, what that is bound to, and the associated data of this form. */
+function* formsOf(
+  keyId: string,
+  place: Place,
+  { boundTo, content = 'login', address }: EncryptedData,
+): Generator<[CredentialContent, OpenedCredential['binding'], Buffer | undefined]> {
+  const isUnknown = boundTo === undefined;
+  if (isUnknown) {
+    yield ['text', 'none', undefined];
+    yield ['login', 'id', firstBindingOf(place.proxyId)];
   }
-  return [
-    { content: 'text', binding: 'none', data: () => undefined },
-    { content: 'login', binding: 'id', data: () => firstBindingOf(place.proxyId) },
-    toId('login'),
-    toId('text'),
-    ...toAddress('login'),
-    ...toAddress('text'),
-  ];
+  const contents = isUnknown ? (['login', 'text'] as const) : [content];
+  if (isUnknown || address === undefined)
+    for (const each of contents) yield [each, 'id', bindingOf(place, null, keyId, each)];
+  if (place.address !== null)
+    for (const each of contents) yield [each, 'address', bindingOf(place, place.address, keyId, each)];
 }
 
+/** Before version 0.2.0 a credential was bound to the id of its proxy, and to no address. */
 function bindingOf(
   { databaseId, proxyId }: Place,
-  { protocol, host, port }: ProxyAddress,
+  address: ProxyAddress | null,
   keyId: string,
   content: CredentialContent,
 ): Buffer {
+  const version = address === null ? '2' : '3';
+  const where = address === null ? [] : [address.protocol, address.host, String(address.port)];
   return associatedDataOf(
     'proxyvault credential',
-    '3',
+    version,
     content,
     databaseId,
     TABLE,
     proxyId,
-    protocol,
-    host,
-    String(port),
+    ...where,
     keyId,
   );
-}
-
-/** What bound a credential to the id of its proxy, but not to its address, before version 0.2.0. */
-function secondBindingOf({ databaseId, proxyId }: Place, keyId: string, content: CredentialContent): Buffer {
-  return associatedDataOf('proxyvault credential', '2', content, databaseId, TABLE, proxyId, keyId);
 }
 
 /** What the first version bound logins with. Its lengths are in the byte order of the machine that wrote them. */

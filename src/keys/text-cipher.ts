@@ -1,8 +1,7 @@
 import { ProxyVaultError } from '../errors.ts';
 import { invalidInput } from '../model/validation.ts';
 import { openText, seal } from './aes-gcm.ts';
-import { corruptError } from './binding.ts';
-import type { EncryptedData } from './credential-cipher.ts';
+import { corruptError, type EncryptedData } from './binding.ts';
 import { FingerprintKey } from './fingerprint-key.ts';
 import { fingerprintKeyOf, type RootKeys } from './root-keys.ts';
 

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/binding.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput, notFound, parse } from '../../model/validation.ts';

@@ -1,6 +1,10 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { corruptError } from '../../keys/binding.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import {
+  type CredentialContent,
+  corruptError,
+  type EncryptedData,
+  type OpenedCredential,
+} from '../../keys/binding.ts';
 import { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import type { RootKeys } from '../../keys/root-keys.ts';
 import { assertEncrypted, assertMessage, assertText } from '../../keys/text-cipher.ts';

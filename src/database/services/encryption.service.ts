@@ -1,7 +1,7 @@
 import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
-import type { EncryptedData } from '../../keys/credential-cipher.ts';
+import type { EncryptedData } from '../../keys/binding.ts';
 import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
 import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';

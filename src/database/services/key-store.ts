@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
-import type { EncryptedData } from '../../keys/credential-cipher.ts';
+import type { EncryptedData } from '../../keys/binding.ts';
 import { fingerprintKeyOf } from '../../keys/root-keys.ts';
 import { SecretKey, type WrappedKey } from '../../keys/secret-key.ts';
 import { type Mode, type Result, type Steps, step } from '../drivers/driver.ts';

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
-import type { OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { OpenedCredential } from '../../keys/binding.ts';
 import { type Driver, type Mode, type Session, type Steps, settled } from '../drivers/driver.ts';
 import type { StoredCredential } from '../repositories/credential-record.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';

@@ -1,7 +1,13 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { openText, seal } from '../../keys/aes-gcm.ts';
-import { corruptError, openBound, sealBound } from '../../keys/binding.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import {
+  type CredentialContent,
+  corruptError,
+  type EncryptedData,
+  type OpenedCredential,
+  openBound,
+  sealBound,
+} from '../../keys/binding.ts';
 import type { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
