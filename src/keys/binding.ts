@@ -53,11 +53,28 @@ export function sealBound(
  * claims of the row only choose which forms are tried: each form authenticates itself.
  */
 export function openBound(key: SecretKey, place: Place, stored: EncryptedData): OpenedCredential | null {
-  for (const [content, binding, data] of formsOf(key.id, place, stored)) {
+  const { boundTo, content = 'login', address } = stored;
+  const openAs = (
+    content: CredentialContent,
+    binding: OpenedCredential['binding'],
+    data?: Buffer,
+  ): OpenedCredential | null => {
     const text = openText(key.key, stored, data);
-    if (text !== null) return { content, binding, text };
-  }
-  return null;
+    return text === null ? null : { content, binding, text };
+  };
+  const byId = (content: CredentialContent): OpenedCredential | null =>
+    openAs(content, 'id', secondBindingOf(place, key.id, content));
+  const byAddress = (content: CredentialContent): OpenedCredential | null =>
+    place.address && openAs(content, 'address', bindingOf(place, place.address, key.id, content));
+  if (boundTo !== undefined) return (address === undefined ? byId(content) : null) ?? byAddress(content);
+  return (
+    openAs('text', 'none') ??
+    openAs('login', 'id', firstBindingOf(place.proxyId)) ??
+    byId('login') ??
+    byId('text') ??
+    byAddress('login') ??
+    byAddress('text')
+  );
 }
 
 /** What does not decrypt with any key that it may be of. */
@@ -74,43 +91,29 @@ const UNNAMED =
 const DAMAGED =
   'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
 
-/** What it may hold, what that is bound to, and the associated data of this form. */
-function* formsOf(
-  keyId: string,
-  place: Place,
-  { boundTo, content = 'login', address }: EncryptedData,
-): Generator<[CredentialContent, OpenedCredential['binding'], Buffer | undefined]> {
-  const isUnknown = boundTo === undefined;
-  if (isUnknown) {
-    yield ['text', 'none', undefined];
-    yield ['login', 'id', firstBindingOf(place.proxyId)];
-  }
-  const contents = isUnknown ? (['login', 'text'] as const) : [content];
-  if (isUnknown || address === undefined)
-    for (const each of contents) yield [each, 'id', bindingOf(place, null, keyId, each)];
-  if (place.address !== null)
-    for (const each of contents) yield [each, 'address', bindingOf(place, place.address, keyId, each)];
-}
-
-/** Before version 0.2.0 a credential was bound to the id of its proxy, and to no address. */
 function bindingOf(
   { databaseId, proxyId }: Place,
-  address: ProxyAddress | null,
+  { protocol, host, port }: ProxyAddress,
   keyId: string,
   content: CredentialContent,
 ): Buffer {
-  const version = address === null ? '2' : '3';
-  const where = address === null ? [] : [address.protocol, address.host, String(address.port)];
   return associatedDataOf(
     'proxyvault credential',
-    version,
+    '3',
     content,
     databaseId,
     TABLE,
     proxyId,
-    ...where,
+    protocol,
+    host,
+    String(port),
     keyId,
   );
+}
+
+/** What bound a credential to the id of its proxy, but not to its address, before version 0.2.0. */
+function secondBindingOf({ databaseId, proxyId }: Place, keyId: string, content: CredentialContent): Buffer {
+  return associatedDataOf('proxyvault credential', '2', content, databaseId, TABLE, proxyId, keyId);
 }
 
 /** What the first version bound logins with. Its lengths are in the byte order of the machine that wrote them. */

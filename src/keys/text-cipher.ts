@@ -14,13 +14,11 @@ export class SourceTextCipher {
   }
 
   encrypt(text: string, associatedData?: Uint8Array): EncryptedData {
-    assertMessage(text, associatedData);
     const [root] = this.#roots.readOrCreate();
     return { ...seal(root.key, text, associatedData), keyId: root.id };
   }
 
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): string {
-    const stored = assertEncrypted(encrypted, associatedData);
+  decrypt(stored: EncryptedData, associatedData?: Uint8Array): string {
     const { keyId, boundTo } = stored;
     if (boundTo !== undefined) {
       throw invalidInput(
@@ -38,7 +36,6 @@ export class SourceTextCipher {
   }
 
   fingerprint(text: string): string {
-    assertText(text, 'text');
     return new FingerprintKey(fingerprintKeyOf(this.#roots.readOrCreate()[0])).username(text);
   }
 }

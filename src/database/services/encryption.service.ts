@@ -7,7 +7,7 @@ import { KEY_BYTES } from '../../keys/secret-key.ts';
 import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
-import { SourceTextCipher } from '../../keys/text-cipher.ts';
+import { assertEncrypted, assertMessage, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
 import { assertFunction, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
@@ -136,7 +136,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
-    return this.#texts().encrypt(plaintext, associatedData);
+    return this.#checked(() => {
+      assertMessage(plaintext, associatedData);
+      return this.#texts().encrypt(plaintext, associatedData);
+    });
   }
 
   /**
@@ -148,7 +151,11 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    */
   decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string> {
     const origin = encrypted && originOf(encrypted);
-    return this.#texts(origin?.session as Session<M> | undefined).decrypt(encrypted, associatedData);
+    const database = (origin?.session as Session<M> | undefined) ?? this.#database;
+    return this.#checked(() => {
+      const stored = assertEncrypted(encrypted, associatedData);
+      return this.#texts(database).decrypt(stored, associatedData);
+    }, database);
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -211,7 +218,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws as `encrypt`.
    */
   fingerprint(text: string): Result<M, string> {
-    return this.#texts().fingerprint(text);
+    return this.#checked(() => {
+      assertText(text, 'text');
+      return this.#texts().fingerprint(text);
+    });
   }
 
   /**
@@ -221,7 +231,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
    */
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       const known = ['onProgress', 'batchSize', 'signal'] as const;
       const { batchSize = 1, onProgress } = assertOptions(options, known, 'options of rotate');
       assertWhole(batchSize, 'batchSize', 1, 10_000);
@@ -245,7 +255,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH.
    */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       const known = ['onProgress', 'database'] as const;
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
@@ -260,7 +270,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
    */
   protect(keySource: KeySource): Promise<void> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       assertKeySource(keySource);
       return moveTo(this.#ownTools(), keySource);
     });
@@ -296,11 +306,11 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /** Bad arguments are thrown at once; with an asynchronous database they are rejected. */
-  #begin<T>(work: () => Promise<T>, database: Session<Mode> | null = this.#database): Promise<T> {
+  #checked<R>(work: () => R, database: Session<Mode> | null = this.#database): R {
     try {
       return work();
     } catch (error) {
-      if (database?.driver?.mode === 'async') return Promise.reject(error);
+      if (database?.driver?.mode === 'async') return Promise.reject(error) as never;
       throw error;
     }
   }

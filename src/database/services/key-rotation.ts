@@ -2,14 +2,13 @@ import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../../errors.ts';
 import { sealBound } from '../../keys/binding.ts';
-import type { SecretKey } from '../../keys/secret-key.ts';
 import { type Mode, type Steps, settled } from '../drivers/driver.ts';
 import { patiently } from '../patience.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { PRIMARY_HOLDS_MS } from './database-cipher.ts';
 import type { BegunKeyRotation, RotatedCredential } from './key-store.ts';
 import { isWritable, type KeyTools, reloadKeys } from './key-tools.ts';
-import { type CredentialFailure, type Opened, openAll, verifyCredentials } from './key-verification.ts';
+import { type CredentialFailure, openRow, verifyCredentials } from './key-verification.ts';
 
 export interface KeyRotationProgress {
   phase: 'encrypting' | 'verifying';
@@ -115,8 +114,14 @@ async function encryptAll<M extends Mode>(
       after = last.proxyId;
       if (!(await patientlyIn(() => store.countRotated(keyId, page.length)))) return done;
       // Outside of the transaction, so that nobody waits for it.
-      const opened = await openAll(session.driver, cipher, page);
-      const replacements = opened.flatMap((each) => reencrypt(key, databaseId, each));
+      const replacements: RotatedCredential[] = [];
+      for (const row of page) {
+        const { opened } = await openRow(cipher, row);
+        const { proxyId, address } = row;
+        if (opened === null || address === null) continue;
+        const replacement = sealBound(key, { databaseId, proxyId, address }, opened.content, opened.text);
+        replacements.push({ ...row, replacement });
+      }
       const stored = await patientlyIn(() => store.storeRotated(keyId, after, replacements));
       if (stored === null) return done;
       done.rotated += stored.length;
@@ -130,12 +135,4 @@ async function encryptAll<M extends Mode>(
     after = '';
   }
   return done;
-}
-
-/** Nothing for a row that does not decrypt. */
-function reencrypt(key: SecretKey, databaseId: string, { row, opened }: Opened): RotatedCredential[] {
-  const { proxyId, address } = row;
-  if (opened === null || address === null) return [];
-  const replacement = sealBound(key, { databaseId, proxyId, address }, opened.content, opened.text);
-  return [{ ...row, replacement }];
 }

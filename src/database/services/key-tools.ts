@@ -57,7 +57,7 @@ export async function reloadKeys<M extends Mode>({
   const { records } = await settled(driver.sequence(() => store.load()));
   const isNeeded = records.length > 0 || (await settled(driver.sequence(() => store.hasCredentials())));
   const isPresent = await loadSource(roots.reload(), roots, isNeeded);
-  return await settled(driver.sequence(() => (isPresent ? cipher.refreshOwn() : cipher.refresh())));
+  return await settled(driver.sequence(() => cipher.refresh(isPresent ? store.loadOwn() : store.load())));
 }
 
 /**
