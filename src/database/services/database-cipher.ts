@@ -13,8 +13,7 @@ import { invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, originOf } from '../credential-encryption.ts';
 import { type Driver, type Mode, type Result, type Scope, type Steps, step } from '../drivers/driver.ts';
 import type { KeyStore } from './key-store.ts';
-import type { Keyset, SealingKeyset } from './keyset.ts';
-import { attempt } from './keyset-loader.ts';
+import { attempt, type Keyset, type SealingKeyset } from './keyset.ts';
 import { MessageBudget } from './message-budget.ts';
 
 /** How long a process may keep using a primary key after another process has demoted it. A rotation waits longer before it retires it. */

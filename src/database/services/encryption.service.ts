@@ -242,11 +242,9 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
   status(): Result<M, KeyStatus> {
-    const { session, roots, store } = this.#ownTools();
+    const tools = this.#ownTools();
     // One state of all tables.
-    return session.engine.snapshot(function* () {
-      return statusOf(yield* store.survey(), roots);
-    });
+    return tools.session.engine.snapshot(() => statusOf(tools));
   }
 
   /**

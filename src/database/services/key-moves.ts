@@ -6,6 +6,7 @@ import type { KeyMaterial, KeySource } from '../../keys/sources/key-source.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Steps, settled, step } from '../drivers/driver.ts';
 import { type KeyTools, reloadKeys } from './key-tools.ts';
+import { lostConfig } from './keyset.ts';
 
 /**
  * Moves a database to another key source, or to another protection of the same file: the keys of the database are put
@@ -43,14 +44,14 @@ export function* makeRecoveryCode<M extends Mode>({
 }: KeyTools<M>): Steps<M, string> {
   yield* store.assertUsable();
   yield* store.loadOwn();
-  yield* cipher.establish();
+  const { databaseId } = yield* cipher.establish();
   const [root] = roots.read();
   const { code, key } = createRecoveryCode();
   yield* step(
     driver.transaction(function* (): Steps<M, void> {
       // It restores this key only: everything must be under it.
       yield* store.rewrapAll(root);
-      yield* store.saveRecovery(root, key);
+      yield* store.saveRecovery(root, key, databaseId);
     }),
   );
   yield* cipher.refresh();
@@ -86,6 +87,7 @@ export async function recoverTo<M extends Mode>(
       { details: { needed: wrapped.kekId, found: recovery.id } },
     );
   }
+  if (databaseId === undefined) throw lostConfig();
   const restored = recovery.unwrap(wrapped, databaseId, 'escrow');
   const present = await presentKeys(target, replace);
   const keys = [...present, restored].filter(

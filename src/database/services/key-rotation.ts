@@ -62,7 +62,7 @@ export async function rotateKeys<M extends Mode>(
   // If there is a damaged primary, the rotation makes the new key.
   if (keys.records.length === 0) await settled(driver.sequence(() => cipher.establish()));
   const begun = await patientlyIn(() => store.beginKeyRotation());
-  const { keyId } = begun.state;
+  const keyId = begun.key.id;
   const { databaseId } = await settled(driver.sequence(() => cipher.refresh()));
   const { rotated, bound } = await encryptAll(tools, { ...begun, databaseId }, patientlyIn, options);
   const { failures } = await verifyCredentials(tools, ({ done, total }) => {
@@ -95,10 +95,11 @@ export async function resumeKeyRotation<M extends Mode>(
 
 async function encryptAll<M extends Mode>(
   { session, store, cipher }: KeyTools<M>,
-  { state: { keyId, cursor }, key, databaseId }: BegunKeyRotation & { databaseId: string },
+  { key, cursor, databaseId }: BegunKeyRotation & { databaseId: string },
   patientlyIn: <T>(steps: () => Steps<M, T>) => Promise<T>,
   { onProgress, batchSize = 500, signal }: KeyRotationOptions,
 ): Promise<Pick<KeyRotationReport, 'rotated' | 'bound'>> {
+  const keyId = key.id;
   const rows = new CredentialRowsRepository(session);
   const total = await settled(rows.countNotUnder(keyId));
   const begun = performance.now();

@@ -76,10 +76,13 @@ export class Keyset {
     return key instanceof ProxyVaultError ? key : null;
   }
 
+  get problems(): ProxyVaultError[] {
+    return this.records.flatMap(({ keyId }) => this.problemOf(keyId) ?? []);
+  }
+
   /** What is wrong with any of the data keys, but for damage, which harms only what that key encrypted. */
   get problem(): ProxyVaultError | null {
-    const problems = this.records.map(({ keyId }) => this.problemOf(keyId));
-    return problems.find((problem) => problem !== null && problem.code !== 'KEY_INVALID') ?? null;
+    return this.problems.find(({ code }) => code !== 'KEY_INVALID') ?? null;
   }
 
   /** Encrypts for one proxy at one address. The message must have been counted. */
@@ -129,5 +132,24 @@ export class Keyset {
     }
     if (opened === null) throw corruptError(stored);
     return opened;
+  }
+}
+
+/** INVALID_ROW: the keys of the database are bound to its id, and the one row that has it is gone. */
+export function lostConfig(): ProxyVaultError {
+  return new ProxyVaultError(
+    'INVALID_ROW',
+    'The row of encryption_config is missing, and with it the id of this database, to which its keys and credentials are bound: restore a backup of the database. Nothing was changed.',
+    { details: { table: 'encryption_config', id: '1', column: 'database_id' } },
+  );
+}
+
+/** The value, or the typed error that is thrown later, when the value is needed. */
+export function attempt<T>(work: () => T): T | ProxyVaultError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ProxyVaultError) return error;
+    throw error;
   }
 }
