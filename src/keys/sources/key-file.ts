@@ -1,15 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { constants, copyFileSync, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../../errors.ts';
@@ -66,13 +56,12 @@ export function replaceKeyFile(path: string, replacement: Replacement): void {
       try {
         assertUnchanged(path, replacement);
         if (!isHeld()) throw changedError(path);
-        if (present !== null) renameSync(temporary, path);
+        if (present !== null) publish(temporary, path);
         // A link, because a rename would replace a file that another process makes at this moment.
         else if (!tryToPublish(temporary, path)) throw changedError(path);
       } finally {
         removeTemporary(temporary);
       }
-      syncFolder(dirname(path));
     });
   });
 }
@@ -87,10 +76,7 @@ export function backupOf(path: string): string {
   return `${path}.bak`;
 }
 
-/**
- * Removes what a killed process has left, and the backup if it must not stay. Nothing here is a reason to fail: a file
- * that cannot be removed or read stays.
- */
+/** Removes what a killed process has left, and the backup if it must not stay. What cannot be removed or read stays. */
 export function removeLeftovers(path: string, isUnwanted: (backup: string) => boolean): void {
   try {
     removeAbandonedTemporaries(path);
@@ -164,19 +150,14 @@ function tryToPublish(temporary: string, path: string): boolean {
 
 function writeTemporary(path: string, text: string): string {
   const temporary = temporaryName(path);
-  const descriptor = openSync(temporary, 'wx', 0o600);
   const bytes = Buffer.from(text);
   try {
-    try {
-      writeFileSync(descriptor, bytes);
-      fsyncSync(descriptor);
-    } finally {
-      bytes.fill(0);
-      closeSync(descriptor);
-    }
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
     return temporary;
   } catch (error) {
     removeTemporary(temporary);
     throw error;
+  } finally {
+    bytes.fill(0);
   }
 }
