@@ -56,7 +56,7 @@ export default {
       ['nothing is said about a link', "...(real === path ? [] : ['is a symbolic link'])", ''],
       ['a file that can be written by others is said to be readable', '(stats.mode & 0o022) === 0', '(stats.mode & 0o020) === 0'],
       ['a command in an error does not quote', '`\'${path.replaceAll("\'", "\'\\\\\'\'")}\'`', "`'${path}'`"],
-      ['a command in an error leaves the file with its owner', '`chown ${user} FILE && `', "''"],
+      ['a command in an error leaves the file with its owner', 'stats.uid === user ? chmod : `chown', 'stats.uid !== -1 ? chmod : `chown'],
       ['a link to nowhere is another error', "errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ELOOP'", "errnoOf(error) !== 'ENOENT'"],
     ]),
     ...faultsOf('src/keys/sources/key-file.ts', [

@@ -40,12 +40,6 @@ export class SourceTextCipher {
   }
 }
 
-/** @throws INVALID_INPUT for what cannot be encrypted. */
-export function assertMessage(text: string, associatedData: Uint8Array | undefined): void {
-  assertText(text, 'plaintext');
-  assertBytes(associatedData);
-}
-
 /** @throws NOT_FOUND for null, which a repository gives if nothing is stored; INVALID_INPUT. */
 export function assertEncrypted(
   encrypted: EncryptedData | null,
@@ -68,7 +62,8 @@ export function assertText(text: string, what: string): void {
   }
 }
 
-function assertBytes(data: Uint8Array | undefined): void {
+/** @throws INVALID_INPUT. */
+export function assertBytes(data: Uint8Array | undefined): void {
   if (data !== undefined && !(data instanceof Uint8Array)) {
     throw invalidInput('The associated data must be bytes: a Buffer or Uint8Array.');
   }

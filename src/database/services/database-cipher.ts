@@ -21,7 +21,7 @@ export const PRIMARY_HOLDS_MS = 20;
 
 /**
  * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if a key is
- * missing from it. The remembered keyset may come from a transaction that was rolled back, so encrypting looks at the table.
+ * missing from it. The transaction that it was loaded in may have been rolled back, so encrypting looks at the table.
  */
 export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #db: Driver<M>;
@@ -30,11 +30,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #budget: MessageBudget<M>;
   #keyset: Keyset | null = null;
   /** Which primary was last looked up, when, and in which scope. */
-  #looked: { id: string; at: number; scope: Scope | null } = {
-    id: '',
-    at: Number.NEGATIVE_INFINITY,
-    scope: null,
-  };
+  #looked: { id: string; at: number; scope: Scope | null } | null = null;
 
   constructor(driver: Driver<M>, roots: RootKeys, store: KeyStore<M>) {
     this.#db = driver;
@@ -88,13 +84,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return this.#keyset;
   }
 
-  /**
-   * The keyset whose primary is the one in the table: another process may have rotated, or a rollback undone it. Makes a missing
-   * first key.
-   *
-   * @param proxyId the proxy whose credential is replaced.
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
-   */
+  /** The keyset whose primary is the one in the table: another process may have rotated. Makes a missing first key for the proxy. */
   *establish(proxyId = ''): Steps<M, SealingKeyset> {
     this.#roots.assertAlive();
     const keys = this.#keyset?.canSeal() ? this.#keyset : yield* this.refresh();
@@ -201,6 +191,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   }
 
   #isLookedUp(primary: string): boolean {
+    if (this.#looked === null) return false;
     const { id, at, scope } = this.#looked;
     if (id !== primary || scope?.isUndone) return false;
     const isFresh = performance.now() - at < PRIMARY_HOLDS_MS;

@@ -7,7 +7,7 @@ import { KEY_BYTES } from '../../keys/secret-key.ts';
 import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
-import { assertEncrypted, assertMessage, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
+import { assertBytes, assertEncrypted, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
 import { assertFunction, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
@@ -62,9 +62,6 @@ const FILE_OPTIONS = [
 ] as const;
 const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
-
-/** What encrypts texts, with the keys of a database or with those of the source. */
-type TextCipher<M extends Mode> = Pick<DatabaseCipher<M>, 'encrypt' | 'decrypt' | 'fingerprint'>;
 
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
@@ -137,7 +134,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
     return this.#checked(() => {
-      assertMessage(plaintext, associatedData);
+      assertText(plaintext, 'plaintext');
+      assertBytes(associatedData);
       return this.#texts().encrypt(plaintext, associatedData);
     });
   }
@@ -177,11 +175,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     return scryptSync(password.normalize('NFC'), salt, KEY_BYTES, SCRYPT);
   }
 
-  /**
-   * Which key the source has: a check value that tells keys apart and does not reveal them.
-   *
-   * @throws KEY_MISSING if it has no key yet.
-   */
+  /** The id of the source's key, which tells keys apart and does not reveal them. @throws KEY_MISSING if it has no key yet. */
   keyId(): string {
     return this.#roots.read()[0].id;
   }
@@ -213,9 +207,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /**
    * A keyed fingerprint of a text (HMAC-SHA256, 128 bits, base64url): equal texts have equal ones, and nothing can be
-   * told from it without the key.
-   *
-   * @throws as `encrypt`.
+   * told from it without the key. @throws as `encrypt`.
    */
   fingerprint(text: string): Result<M, string> {
     return this.#checked(() => {
@@ -247,11 +239,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     return tools.session.engine.snapshot(() => statusOf(tools));
   }
 
-  /**
-   * Decrypts every credential, for the address that its proxy has, and names those that do not open.
-   *
-   * @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH.
-   */
+  /** Decrypts every credential at its proxy's address, and names those that do not open. @throws KEY_MISSING, KEY_MISMATCH. */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
     return this.#checked(() => {
       const known = ['onProgress', 'database'] as const;
@@ -314,8 +302,9 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /** What encrypts texts, for a database if one is given. Without one it answers at once, and M is 'sync'. */
-  #texts(database = this.#database): TextCipher<M> {
-    return database ? this.#toolsOf(database).cipher : (this.#direct as TextCipher<Mode> as TextCipher<M>);
+  #texts(database = this.#database): Pick<DatabaseCipher<M>, keyof SourceTextCipher> {
+    if (database) return this.#toolsOf(database).cipher;
+    return this.#direct as Pick<DatabaseCipher<Mode>, keyof SourceTextCipher> as DatabaseCipher<M>;
   }
 
   #ownTools(): KeyTools<M> {

@@ -81,11 +81,7 @@ export class KeyStore<M extends Mode> {
     return new Keyset({ config, records, keys, sourceKeys, sourceProblem, fingerprintKey });
   }
 
-  /**
-   * As `load`, if there is no ciphertext that needs a key which the source does not have.
-   *
-   * @throws KEY_MISSING, KEY_MISMATCH.
-   */
+  /** As `load`, if there is no ciphertext that needs a key which the source does not have. @throws KEY_MISSING, KEY_MISMATCH. */
   *loadOwn(): Steps<M, Keyset> {
     const keys = yield* this.load();
     if (keys.problem) throw keys.problem;

@@ -68,8 +68,8 @@ export async function verifyCredentials<M extends Mode>(
 
 /** What a row held, or why it does not open. */
 export type Opened =
-  | { row: StoredCredential; opened: OpenedCredential; failure: null }
-  | { row: StoredCredential; opened: null; failure: CredentialFailure };
+  | { opened: OpenedCredential; failure: null }
+  | { opened: null; failure: CredentialFailure };
 
 /** Opens a row; what would go wrong with all of them is thrown. */
 export async function openRow<M extends Mode>(
@@ -79,12 +79,12 @@ export async function openRow<M extends Mode>(
   const { proxyId, address, encrypted, problem } = row;
   try {
     if (problem !== null) throw problem;
-    return { row, opened: await settled(cipher.open(proxyId, address, encrypted)), failure: null };
+    return { opened: await settled(cipher.open(proxyId, address, encrypted)), failure: null };
   } catch (error) {
     const own =
       error instanceof ProxyVaultError &&
       ['CREDENTIAL_CORRUPT', 'KEY_INVALID', 'KEY_MISMATCH', 'INVALID_ROW'].includes(error.code);
     if (!own) throw error;
-    return { row, opened: null, failure: { proxyId, code: error.code, message: error.message } };
+    return { opened: null, failure: { proxyId, code: error.code, message: error.message } };
   }
 }

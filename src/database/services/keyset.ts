@@ -70,7 +70,6 @@ export class Keyset {
     return this.#keys.get(keyId);
   }
 
-  /** What is wrong with a data key, if anything. */
   problemOf(keyId: string): ProxyVaultError | null {
     const key = this.#keys.get(keyId);
     return key instanceof ProxyVaultError ? key : null;
@@ -101,11 +100,7 @@ export class Keyset {
     return { ...seal(this.primary.key, text, associatedData), keyId: this.primary.id };
   }
 
-  /**
-   * Opens what the row of a proxy holds; null if no key that may have written it is here.
-   *
-   * @throws CREDENTIAL_CORRUPT.
-   */
+  /** Opens what the row of a proxy holds; null if no key that may have written it is here. @throws CREDENTIAL_CORRUPT. */
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null {
     const place = { databaseId: this.databaseId, proxyId, address };
     return this.#openWith(stored, (key) => openBound(key, place, stored));

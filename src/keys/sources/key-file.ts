@@ -23,10 +23,7 @@ export interface Replacement {
   dropOthers: boolean;
 }
 
-/**
- * Makes a key file, 0600 in folders of 0700. It appears whole and synced or not at all, and an existing one is never
- * replaced: of several processes that start together one makes it.
- */
+/** Makes a key file, 0600 in folders of 0700, whole and synced or not at all; of several processes at once, one makes it. */
 export function createKeyFile(path: string, text: string): void {
   withFileErrors(`The key file ${path} cannot be made`, path, () => {
     makeFolder(dirname(path));
@@ -38,9 +35,7 @@ export function createKeyFile(path: string, text: string): void {
 /**
  * Replaces a key file in one step; the old text is kept beside it as `.bak`. A pool that shares the file never loses
  * its key: the new text must have every key of the present one, and a backup that has other keys is put aside.
- *
- * @throws BUSY if another process has changed the file since `revision`; KEY_INVALID if others can read it; READ_ONLY,
- *   DISK_FULL. Nothing was changed then.
+ * Nothing is changed if it throws: BUSY if another process has changed the file since `revision`.
  */
 export function replaceKeyFile(path: string, replacement: Replacement): void {
   const { text, covers } = replacement;
