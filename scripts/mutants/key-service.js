@@ -45,7 +45,7 @@ export default {
       ['recover replaces a key file', 'const { code, replace = false, ...rest }', 'const { code, replace = true, ...rest }'],
       ['an option of the key file is unknown', "  'trustKeyFile',\n  'env',", "  'env',"],
       ['associated data may be a text', 'data !== undefined && !(data instanceof Uint8Array)', "data !== undefined && typeof data !== 'string' && !(data instanceof Uint8Array)"],
-      ['nothing to decrypt is a TypeError', 'if (encrypted === null || encrypted === undefined) {', 'if (encrypted === undefined) {'],
+      ['nothing to decrypt is a TypeError', 'if (encrypted !== null && encrypted !== undefined) return encrypted;', 'if (encrypted !== undefined) return encrypted as EncryptedData;'],
       ['a login is given as text', "if (opened?.content !== 'login') return", 'if (opened?.content !== undefined) return'],
       ['a generated key is short', 'return randomBytes(KEY_BYTES);', 'return randomBytes(KEY_BYTES / 2);'],
       ['a short salt is taken', 'const LEAST_SALT_BYTES = 16;', 'const LEAST_SALT_BYTES = 8;'],

@@ -62,7 +62,6 @@ export class SecretKey {
     return SecretKey.from(randomBytes(KEY_BYTES));
   }
 
-  /** Another key, for another use. */
   derive(label: string): SecretKey {
     return SecretKey.from(Buffer.from(hkdfSync('sha256', this.key, '', label, KEY_BYTES)));
   }

@@ -40,19 +40,13 @@ export class SourceTextCipher {
   }
 }
 
-/** @throws NOT_FOUND for null, which a repository gives if nothing is stored; INVALID_INPUT. */
-export function assertEncrypted(
-  encrypted: EncryptedData | null,
-  associatedData: Uint8Array | undefined,
-): EncryptedData {
-  if (encrypted === null || encrypted === undefined) {
-    throw new ProxyVaultError(
-      'NOT_FOUND',
-      'There is nothing to decrypt: no credentials are stored for this proxy.',
-    );
-  }
-  assertBytes(associatedData);
-  return encrypted;
+/** @throws NOT_FOUND for null, which a repository gives if nothing is stored. */
+export function assertEncrypted(encrypted: EncryptedData | null): EncryptedData {
+  if (encrypted !== null && encrypted !== undefined) return encrypted;
+  throw new ProxyVaultError(
+    'NOT_FOUND',
+    'There is nothing to decrypt: no credentials are stored for this proxy.',
+  );
 }
 
 /** @throws INVALID_INPUT. */

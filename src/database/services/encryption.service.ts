@@ -151,7 +151,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     const origin = encrypted && originOf(encrypted);
     const database = (origin?.session as Session<M> | undefined) ?? this.#database;
     return this.#checked(() => {
-      const stored = assertEncrypted(encrypted, associatedData);
+      const stored = assertEncrypted(encrypted);
+      assertBytes(associatedData);
       return this.#texts(database).decrypt(stored, associatedData);
     }, database);
   }
@@ -191,9 +192,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /**
-   * Waits for the key source, where the service was made by `new` and the source cannot answer at once. Makes no key.
-   *
-   * @returns whether the source has a key that could be had; if not, `status` says why.
+   * Waits for the key source, if the service was made by `new` and the source cannot answer at once. Makes no key. Says
+   * whether the source has a key that could be had; if not, `status` says why.
    */
   unlock(): Promise<boolean> {
     return this.#roots.tryToLoad();

@@ -30,19 +30,15 @@ export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySour
 }
 
 /** Makes the code that restores the key-encryption key, in place of an earlier one. It is kept nowhere. */
-export function* makeRecoveryCode<M extends Mode>({
-  session: { driver },
-  roots,
-  store,
-  cipher,
-}: KeyTools<M>): Steps<M, string> {
+export function* makeRecoveryCode<M extends Mode>(tools: KeyTools<M>): Steps<M, string> {
+  const { session, roots, store, cipher } = tools;
   yield* store.assertUsable();
   yield* store.loadOwn();
   const { databaseId } = yield* cipher.establish();
   const [root] = roots.read();
   const { code, key } = createRecoveryCode();
   yield* step(
-    driver.transaction(function* (): Steps<M, void> {
+    session.driver.transaction(function* (): Steps<M, void> {
       // It restores this key only: everything must be under it.
       yield* store.rewrapAll(root);
       yield* store.saveRecovery(root, key, databaseId);

@@ -8,7 +8,6 @@ import type { KeyTools } from './key-tools.ts';
 import { attempt, type Keyset, lostConfig } from './keyset.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
-/** One data key. */
 export interface DataKeyStatus {
   keyId: string;
   state: 'primary' | 'decrypt-only';

@@ -130,7 +130,6 @@ export class KeyStore<M extends Mode> {
     return this.#keys.reserve(keyId, messages, MOST_MESSAGES);
   }
 
-  /** Whether a key is there. */
   *has(keyId: string): Steps<M, boolean> {
     return (yield* step(this.#keys.findAll())).some((key) => key.keyId === keyId);
   }

@@ -28,7 +28,6 @@ export interface KeysetContent {
   fingerprintKey: FingerprintKey | ProxyVaultError | null;
 }
 
-/** A keyset with a key that encrypts. */
 export type SealingKeyset = Keyset & { readonly primary: SecretKey };
 
 /**
@@ -60,7 +59,6 @@ export class Keyset {
     return this.primary !== null;
   }
 
-  /** The id that credentials are bound to. */
   get databaseId(): string {
     return this.config?.databaseId ?? '';
   }

@@ -13,6 +13,7 @@ import {
   isSealed,
   keyIdsOf,
   malformedError,
+  orNull,
   parseKeyring,
   plainText,
   type SealedKeyring,
@@ -106,12 +107,7 @@ class KeyringFile implements KeySource {
   }
 
   caution(): string | null {
-    try {
-      return cautionOf(this.location, this.#trusted);
-    } catch {
-      // Reading the key says what is wrong.
-      return null;
-    }
+    return orNull(() => cautionOf(this.location, this.#trusted));
   }
 
   protection(): string | null {
@@ -130,14 +126,12 @@ class KeyringFile implements KeySource {
     return readKeyFile(this.location, this.#trusted);
   }
 
-  /** What `see` finds in the file; null if the file is missing or cannot be read: reading the key says what is wrong. */
+  /** What `see` finds in the file; null if the file is missing or cannot be read. */
   #look<T>(see: (text: string) => T): T | null {
-    try {
+    return orNull(() => {
       const text = this.#readFile();
       return text === null ? null : see(text);
-    } catch {
-      return null;
-    }
+    });
   }
 
   async #createSealed(key: Buffer): Promise<Buffer[]> {
