@@ -6,7 +6,7 @@ export default {
     {
       file: 'src/database/services/key-store.ts',
       what: 'a rotation does not look whether another process has ended it before it counts messages',
-      from: 'if ((yield* step(this.config.get()))?.rotation?.keyId !== keyId) return false;',
+      from: 'if ((yield* step(this.#config.get()))?.rotation?.keyId !== keyId) return false;',
       to: '',
     },
     {
@@ -114,10 +114,10 @@ export default {
       to: 'if (id !== null) {',
     },
     {
-      file: 'src/database/services/keyset-loader.ts',
+      file: 'src/database/services/key-store.ts',
       what: 'the configuration is read before the keys',
-      from: '    const records = yield* step(this.keys.findAll());\n    const config = yield* step(this.config.get());',
-      to: '    const config = yield* step(this.config.get());\n    const records = yield* step(this.keys.findAll());',
+      from: '    const records = yield* step(this.#keys.findAll());\n    const config = yield* step(this.#config.get());',
+      to: '    const config = yield* step(this.#config.get());\n    const records = yield* step(this.#keys.findAll());',
     },
     {
       file: 'src/database/services/database-cipher.ts',
@@ -126,7 +126,7 @@ export default {
       to: '    const keys = this.#keyset ?? (yield* this.refresh());\n    const found',
     },
     {
-      file: 'src/database/services/keyset-loader.ts',
+      file: 'src/database/services/key-store.ts',
       what: 'credentials are foreign if the first key was made after the keys were read',
       from: '    const again = yield* this.load();',
       to: '    const again = keys;',

@@ -1,5 +1,4 @@
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../keys/credential-cipher.ts';
-import type { FingerprintKey } from '../keys/fingerprint-key.ts';
+import type { CredentialContent, EncryptedData, OpenedCredential } from '../keys/binding.ts';
 import type { Login } from '../model/login.ts';
 import type { ProxyAddress } from '../model/proxy.ts';
 import type { Mode, Result, Session } from './drivers/driver.ts';
@@ -36,17 +35,6 @@ export interface CredentialCipher<M extends Mode = 'sync'> {
   fingerprint(username: string): Result<M, string>;
   /** A keyed fingerprint of a password, bound to its username: 128 bits in base64url. */
   passwordFingerprint(login: Login): Result<M, string>;
-  /** As `seal`, in either mode at once; null if the database must be asked first. */
-  sealAtOnce(
-    proxyId: string,
-    address: ProxyAddress,
-    content: CredentialContent,
-    text: string,
-  ): EncryptedData | null;
-  /** As `open`, in either mode at once; null if the database must be asked first. */
-  openAtOnce(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null;
-  /** What makes the fingerprints; null if the database must be asked first. */
-  fingerprintKeyAtOnce(): FingerprintKey | null;
 }
 
 /** Where an encrypted credential was read: in which database, and at which address of its proxy. */

@@ -1,6 +1,6 @@
 /** The database layer: `initDatabase` opens a file, the repositories work on it. See README.md beside this file. */
 export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts';
-export type { EncryptedData } from '../keys/credential-cipher.ts';
+export type { EncryptedData } from '../keys/binding.ts';
 export type { Geolocation } from '../model/geolocation.ts';
 export type { Login } from '../model/login.ts';
 export {

@@ -6,8 +6,9 @@ import { ProxyVaultError } from '../errors.ts';
 const ALGORITHM = 'aes-256-gcm';
 /** SP 800-38D, section 8.2.2: 96 random bits. */
 const IV_BYTES = 12;
-/** Without saying so, Node would take a tag of 4 bytes. */
 const TAG_BYTES = 16;
+/** Without it, Node would take a tag of 4 bytes. */
+const OPTIONS = { authTagLength: TAG_BYTES } as const;
 
 /** What encryption gives, each field canonical base64. */
 export interface Sealed {
@@ -20,15 +21,18 @@ export interface Sealed {
 
 /** Encrypts a text (as UTF-8) or bytes under a new random IV; `associatedData` is authenticated and not stored. */
 export function seal(key: KeyObject, plaintext: string | Uint8Array, associatedData?: Uint8Array): Sealed {
-  const iv = IVS.next();
-  const cipher = createCipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
+  const iv = nextIv();
+  const cipher = createCipheriv(ALGORITHM, key, iv, OPTIONS);
   if (associatedData !== undefined) cipher.setAAD(associatedData);
-  const body =
-    typeof plaintext === 'string'
-      ? cipher.update(plaintext, 'utf8', 'base64')
-      : cipher.update(plaintext, undefined, 'base64');
-  const ciphertext = body + cipher.final('base64');
-  return { ciphertext, iv: iv.toString('base64'), authTag: cipher.getAuthTag().toString('base64') };
+  const ciphertext =
+    typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);
+  // In this mode it makes the tag, and no more ciphertext.
+  cipher.final();
+  return {
+    ciphertext: ciphertext.toString('base64'),
+    iv: iv.toString('base64'),
+    authTag: cipher.getAuthTag().toString('base64'),
+  };
 }
 
 /**
@@ -41,7 +45,7 @@ export function open(key: KeyObject, sealed: Sealed, associatedData?: Uint8Array
   const ciphertext = decodeBase64(sealed.ciphertext, 'ciphertext');
   const iv = decodeBase64(sealed.iv, 'IV', IV_BYTES);
   const tag = decodeBase64(sealed.authTag, 'authentication tag', TAG_BYTES);
-  const decipher = createDecipheriv(ALGORITHM, key, iv, { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv(ALGORITHM, key, iv, OPTIONS);
   decipher.setAuthTag(tag);
   if (associatedData !== undefined) decipher.setAAD(associatedData);
   const plaintext = decipher.update(ciphertext);
@@ -63,9 +67,7 @@ export function openText(key: KeyObject, sealed: Sealed, associatedData?: Uint8A
   return text;
 }
 
-/**
- * Associated data in which no two parts run together: each with its length in bytes before it, 32 bits, big-endian.
- */
+/** Associated data in which no two parts run together: each with its length in bytes before it, 32 bits, big-endian. */
 export function associatedDataOf(...parts: readonly string[]): Buffer {
   const data = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + 4 + Buffer.byteLength(part), 0));
   let offset = 0;
@@ -86,7 +88,7 @@ function decodeBase64(text: string, what: string, length?: number): Buffer {
   ) {
     throw new ProxyVaultError(
       'CREDENTIAL_CORRUPT',
-      `The ${what} is not ${length === undefined ? '' : `${length} bytes in `}canonical base64: the credential is damaged. Restore a backup, or store it anew.`,
+      `The ${what} is not ${length === undefined ? '' : `${length} bytes in `}canonical base64: the credential is damaged. Restore a backup, or store it again.`,
     );
   }
   return bytes;
@@ -104,20 +106,15 @@ function isCanonical(text: string, bytes: number): boolean {
 }
 
 /** Random IVs, drawn many at a time, each given once. */
-class IvPool {
-  readonly #bytes = Buffer.alloc(IV_BYTES * 256);
-  #used = this.#bytes.length;
+const ivs = Buffer.alloc(IV_BYTES * 256);
+let used = ivs.length;
 
-  next(): Buffer {
-    if (this.#used === this.#bytes.length) {
-      randomFillSync(this.#bytes);
-      this.#used = 0;
-    }
-    // A copy: the pool is filled again while a caller may still hold this one.
-    const iv = Buffer.from(this.#bytes.subarray(this.#used, this.#used + IV_BYTES));
-    this.#used += IV_BYTES;
-    return iv;
+function nextIv(): Buffer {
+  if (used === ivs.length) {
+    randomFillSync(ivs);
+    used = 0;
   }
+  used += IV_BYTES;
+  // A copy: the pool is filled again while a caller may still hold this one.
+  return Buffer.from(ivs.subarray(used - IV_BYTES, used));
 }
-
-const IVS = new IvPool();

@@ -1,10 +1,31 @@
 import { ProxyVaultError } from '../errors.ts';
 import type { ProxyAddress } from '../model/proxy.ts';
-import { associatedDataOf, openText, seal } from './aes-gcm.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from './credential-cipher.ts';
+import { associatedDataOf, openText, type Sealed, seal } from './aes-gcm.ts';
 import type { SecretKey } from './secret-key.ts';
 
 const TABLE = 'encrypted_credentials';
+
+/** What AES-256-GCM gave, and what it says of itself; nothing of it is secret. */
+export interface EncryptedData extends Sealed {
+  /** Which key wrote it: tells a wrong key from damage. */
+  keyId?: string | undefined;
+  /** The id of the proxy that it is bound to and decrypts for; absent on what the plain `encrypt` gave, which is unbound. */
+  boundTo?: string | undefined;
+  /** Of a bound one: a login, for `reveal`, or a text, for `decrypt` too. */
+  content?: CredentialContent | undefined;
+  /** Where that proxy is: it is bound to this too. Absent on one that an older version bound to the id alone. */
+  address?: ProxyAddress | undefined;
+}
+
+/** What a stored credential holds: a login, or a text as the specification's plain `encrypt` took it. */
+export type CredentialContent = 'login' | 'text';
+
+export interface OpenedCredential {
+  content: CredentialContent;
+  text: string;
+  /** What its ciphertext is bound to: the proxy's id and address; by older versions the id alone; or nothing. */
+  binding: 'address' | 'id' | 'none';
+}
 
 /** What a credential belongs to: one proxy of one database, at its address. */
 export interface Place {
@@ -32,59 +53,43 @@ export function sealBound(
  * claims of the row only choose which forms are tried: each form authenticates itself.
  */
 export function openBound(key: SecretKey, place: Place, stored: EncryptedData): OpenedCredential | null {
-  for (const { content, binding, data } of formsOf(key.id, place, stored)) {
-    const text = openText(key.key, stored, data());
-    if (text !== null) return { content, binding, text };
-  }
-  return null;
+  const { boundTo, content = 'login', address } = stored;
+  const openAs = (
+    content: CredentialContent,
+    binding: OpenedCredential['binding'],
+    data?: Buffer,
+  ): OpenedCredential | null => {
+    const text = openText(key.key, stored, data);
+    return text === null ? null : { content, binding, text };
+  };
+  const byId = (content: CredentialContent): OpenedCredential | null =>
+    openAs(content, 'id', secondBindingOf(place, key.id, content));
+  const byAddress = (content: CredentialContent): OpenedCredential | null =>
+    place.address && openAs(content, 'address', bindingOf(place, place.address, key.id, content));
+  if (boundTo !== undefined) return (address === undefined ? byId(content) : null) ?? byAddress(content);
+  return (
+    openAs('text', 'none') ??
+    openAs('login', 'id', firstBindingOf(place.proxyId)) ??
+    byId('login') ??
+    byId('text') ??
+    byAddress('login') ??
+    byAddress('text')
+  );
 }
 
 /** What does not decrypt with any key that it may be of. */
-export function corruptError(stored: EncryptedData): ProxyVaultError {
-  return new ProxyVaultError('CREDENTIAL_CORRUPT', corruptMessage(stored), {
-    details: { keyNamed: stored.keyId !== undefined },
-  });
+export function corruptError({ keyId, boundTo, address }: EncryptedData): ProxyVaultError {
+  const isBound = boundTo !== undefined && address !== undefined;
+  const message = isBound ? MOVED : keyId === undefined ? UNNAMED : DAMAGED;
+  return new ProxyVaultError('CREDENTIAL_CORRUPT', message, { details: { keyNamed: keyId !== undefined } });
 }
 
-function corruptMessage({ keyId, boundTo, address }: EncryptedData): string {
-  if (boundTo !== undefined && address !== undefined)
-    return 'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then restore a backup, or remove the proxy and add it again (`proxyvault remove`, then `proxyvault add`); a program may also set the right address with `ProxyRepository.update`.';
-  if (keyId === undefined)
-    return 'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
-  return 'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
-}
-
-/** A way in which a credential may have been encrypted. */
-interface Form {
-  content: CredentialContent;
-  binding: OpenedCredential['binding'];
-  data: () => Buffer | undefined;
-}
-
-function formsOf(keyId: string, place: Place, { boundTo, content, address }: EncryptedData): Form[] {
-  const toAddress = (content: CredentialContent): Form[] => {
-    const { address } = place;
-    if (address === null) return [];
-    return [{ content, binding: 'address', data: () => bindingOf(place, address, keyId, content) }];
-  };
-  const toId = (content: CredentialContent): Form => ({
-    content,
-    binding: 'id',
-    data: () => secondBindingOf(place, keyId, content),
-  });
-  if (boundTo !== undefined) {
-    const known = content ?? 'login';
-    return address === undefined ? [toId(known), ...toAddress(known)] : toAddress(known);
-  }
-  return [
-    { content: 'text', binding: 'none', data: () => undefined },
-    { content: 'login', binding: 'id', data: () => firstBindingOf(place.proxyId) },
-    toId('login'),
-    toId('text'),
-    ...toAddress('login'),
-    ...toAddress('text'),
-  ];
-}
+const MOVED =
+  'The credential does not open for its proxy\u2019s address: someone changed the protocol, host or port outside proxyvault, or moved or damaged the row. Send nothing there before you have checked the address. Then restore a backup, or remove the proxy and add it again (`proxyvault remove`, then `proxyvault add`); a program may also set the right address with `ProxyRepository.update`.';
+const UNNAMED =
+  'The credential does not decrypt: it is damaged, or another key wrote it (it does not say which). Check the address of its proxy; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
+const DAMAGED =
+  'The credential is damaged, or another row\u2019s or database\u2019s: it, or its proxy\u2019s address, was changed after it was stored. Check the address; then restore a backup, or store the login again (`proxyvault import` of a list that has it, or `remove` and `add`).';
 
 function bindingOf(
   { databaseId, proxyId }: Place,

@@ -215,5 +215,5 @@ export function asMissing(error: unknown): unknown {
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  return typeof (value as Promise<T> | null)?.then === 'function';
 }

@@ -42,17 +42,15 @@ export class SecretKey {
   /** Takes the bytes over: they are overwritten. @throws KEY_INVALID for another length. */
   static from(bytes: Buffer): SecretKey {
     try {
-      // A source that gives the buffer again which was overwritten after its first use.
-      if (bytes.length === KEY_BYTES && bytes.every((byte) => byte === 0)) {
+      if (bytes.length !== KEY_BYTES)
         throw new ProxyVaultError(
           'KEY_INVALID',
-          'The key source gave 32 zeros: it must give a new buffer at each read, since that is overwritten after use.',
+          `A key must be ${KEY_BYTES} bytes, and the source gave ${bytes.length}.`,
         );
-      }
-      if (bytes.length === KEY_BYTES) return new SecretKey(createSecretKey(bytes));
+      if (bytes.some((byte) => byte !== 0)) return new SecretKey(createSecretKey(bytes));
       throw new ProxyVaultError(
         'KEY_INVALID',
-        `A key must be ${KEY_BYTES} bytes, and the source gave ${bytes.length}.`,
+        'The key source gave 32 zeros: it must give a new buffer at each read, since that is overwritten after use.',
       );
     } finally {
       bytes.fill(0);
@@ -64,7 +62,6 @@ export class SecretKey {
     return SecretKey.from(randomBytes(KEY_BYTES));
   }
 
-  /** Another key, for another use. */
   derive(label: string): SecretKey {
     return SecretKey.from(Buffer.from(hkdfSync('sha256', this.key, '', label, KEY_BYTES)));
   }

@@ -1,8 +1,7 @@
 import { ProxyVaultError } from '../errors.ts';
 import { invalidInput } from '../model/validation.ts';
 import { openText, seal } from './aes-gcm.ts';
-import { corruptError } from './binding.ts';
-import type { EncryptedData } from './credential-cipher.ts';
+import { corruptError, type EncryptedData } from './binding.ts';
 import { FingerprintKey } from './fingerprint-key.ts';
 import { fingerprintKeyOf, type RootKeys } from './root-keys.ts';
 
@@ -15,13 +14,11 @@ export class SourceTextCipher {
   }
 
   encrypt(text: string, associatedData?: Uint8Array): EncryptedData {
-    assertMessage(text, associatedData);
     const [root] = this.#roots.readOrCreate();
     return { ...seal(root.key, text, associatedData), keyId: root.id };
   }
 
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): string {
-    const stored = assertEncrypted(encrypted, associatedData);
+  decrypt(stored: EncryptedData, associatedData?: Uint8Array): string {
     const { keyId, boundTo } = stored;
     if (boundTo !== undefined) {
       throw invalidInput(
@@ -39,30 +36,17 @@ export class SourceTextCipher {
   }
 
   fingerprint(text: string): string {
-    assertText(text, 'text');
     return new FingerprintKey(fingerprintKeyOf(this.#roots.readOrCreate()[0])).username(text);
   }
 }
 
-/** @throws INVALID_INPUT for what cannot be encrypted. */
-export function assertMessage(text: string, associatedData: Uint8Array | undefined): void {
-  assertText(text, 'plaintext');
-  assertBytes(associatedData);
-}
-
-/** @throws NOT_FOUND for null, which a repository gives if nothing is stored; INVALID_INPUT. */
-export function assertEncrypted(
-  encrypted: EncryptedData | null,
-  associatedData: Uint8Array | undefined,
-): EncryptedData {
-  if (encrypted === null || encrypted === undefined) {
-    throw new ProxyVaultError(
-      'NOT_FOUND',
-      'There is nothing to decrypt: no credentials are stored for this proxy.',
-    );
-  }
-  assertBytes(associatedData);
-  return encrypted;
+/** @throws NOT_FOUND for null, which a repository gives if nothing is stored. */
+export function assertEncrypted(encrypted: EncryptedData | null): EncryptedData {
+  if (encrypted !== null && encrypted !== undefined) return encrypted;
+  throw new ProxyVaultError(
+    'NOT_FOUND',
+    'There is nothing to decrypt: no credentials are stored for this proxy.',
+  );
 }
 
 /** @throws INVALID_INPUT. */
@@ -72,7 +56,8 @@ export function assertText(text: string, what: string): void {
   }
 }
 
-function assertBytes(data: Uint8Array | undefined): void {
+/** @throws INVALID_INPUT. */
+export function assertBytes(data: Uint8Array | undefined): void {
   if (data !== undefined && !(data instanceof Uint8Array)) {
     throw invalidInput('The associated data must be bytes: a Buffer or Uint8Array.');
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
-import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/binding.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress, protocolSchema } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput } from '../../model/validation.ts';

@@ -1,4 +1,4 @@
-import type { EncryptedData } from '../../keys/credential-cipher.ts';
+import type { EncryptedData } from '../../keys/binding.ts';
 import { assertId, assertObject, assertWhole } from '../../model/validation.ts';
 import type { Mode, Result } from '../drivers/driver.ts';
 import {

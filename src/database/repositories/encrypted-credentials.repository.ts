@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../errors.ts';
-import type { EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import type { EncryptedData, OpenedCredential } from '../../keys/binding.ts';
 import { type Login, loginSchema } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput, notFound, parse } from '../../model/validation.ts';
@@ -189,7 +189,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     if (this.db.scope === null)
       throw invalidInput('add is for the transaction that adds the proxy: use store.');
     this.session.assertMayHoldCredentials?.();
-    const sealed = yield* this.#seal(this.#cipher(), id, address, valid);
+    const sealed = yield* step(this.#cipher().seal(id, address, 'login', textOf(valid)));
     yield* step(this.db.run(ADD_OR_REPLACE, { ...toParams(id, sealed), now: this.now() }));
   }
 
@@ -210,7 +210,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
   *#sealAndPut(cipher: CredentialCipher<M>, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? (yield* step(this.#addressOf(id)));
-    yield* step(this.#put(id, yield* this.#seal(cipher, id, target, login)));
+    yield* step(this.#put(id, yield* step(cipher.seal(id, target, 'login', textOf(login)))));
     yield* this.#identities.claim(id, yield* this.#identities.of(target, login));
   }
 
@@ -313,10 +313,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     encrypted: EncryptedData,
   ): Steps<M, OpenedCredential> {
     try {
-      return (
-        cipher.openAtOnce(proxyId, address, encrypted) ??
-        (yield* step(cipher.open(proxyId, address, encrypted)))
-      );
+      return yield* step(cipher.open(proxyId, address, encrypted));
     } catch (error) {
       if (!(error instanceof ProxyVaultError && error.code === 'CREDENTIAL_CORRUPT')) throw error;
       throw new ProxyVaultError('CREDENTIAL_CORRUPT', `${error.message} (proxy ${proxyId})`, {
@@ -326,22 +323,14 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     }
   }
 
-  *#seal(
-    cipher: CredentialCipher<M>,
-    id: string,
-    address: ProxyAddress,
-    { username, password, rotateUrl }: Login,
-  ): Steps<M, EncryptedData> {
-    const text = JSON.stringify({ username, password, rotateUrl });
-    return (
-      cipher.sealAtOnce(id, address, 'login', text) ?? (yield* step(cipher.seal(id, address, 'login', text)))
-    );
-  }
-
   #cipher(why = ''): CredentialCipher<M> {
     if (this.#encryption) return this.#encryption.cipherOf(this.session);
     throw invalidInput(
       `${why} This needs a key: give an EncryptionService as the second argument of the repository\u2019s constructor, or as the option \`encryption\`.`.trim(),
     );
   }
+}
+
+function textOf({ username, password, rotateUrl }: Login): string {
+  return JSON.stringify({ username, password, rotateUrl });
 }

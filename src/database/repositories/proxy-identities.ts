@@ -216,14 +216,12 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   *#usernameOf({ username }: Login): Steps<M, string> {
     if (username === '') return '';
-    const cipher = this.#cipher();
-    return cipher.fingerprintKeyAtOnce()?.username(username) ?? (yield* step(cipher.fingerprint(username)));
+    return yield* step(this.#cipher().fingerprint(username));
   }
 
   *#passwordOf(login: Login): Steps<M, string> {
     if (login.password === '') return '';
-    const cipher = this.#cipher();
-    return cipher.fingerprintKeyAtOnce()?.password(login) ?? (yield* step(cipher.passwordFingerprint(login)));
+    return yield* step(this.#cipher().passwordFingerprint(login));
   }
 
   #cipher(): CredentialCipher<M> {

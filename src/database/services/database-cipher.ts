@@ -1,16 +1,19 @@
 import { ProxyVaultError } from '../../errors.ts';
-import { corruptError } from '../../keys/binding.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import {
+  type CredentialContent,
+  corruptError,
+  type EncryptedData,
+  type OpenedCredential,
+} from '../../keys/binding.ts';
 import { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import type { RootKeys } from '../../keys/root-keys.ts';
-import { assertEncrypted, assertMessage, assertText } from '../../keys/text-cipher.ts';
 import type { Login } from '../../model/login.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, originOf } from '../credential-encryption.ts';
 import { type Driver, type Mode, type Result, type Scope, type Steps, step } from '../drivers/driver.ts';
 import type { KeyStore } from './key-store.ts';
-import type { Keyset, SealingKeyset } from './keyset.ts';
+import { attempt, type Keyset, type SealingKeyset } from './keyset.ts';
 import { MessageBudget } from './message-budget.ts';
 
 /** How long a process may keep using a primary key after another process has demoted it. A rotation waits longer before it retires it. */
@@ -18,7 +21,7 @@ export const PRIMARY_HOLDS_MS = 20;
 
 /**
  * Encrypts and decrypts with the data keys of one database. It remembers the last keyset, and loads the next one if a key is
- * missing from it. The remembered keyset may come from a transaction that was rolled back, so encrypting looks at the table.
+ * missing from it. The transaction that it was loaded in may have been rolled back, so encrypting looks at the table.
  */
 export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #db: Driver<M>;
@@ -27,11 +30,7 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   readonly #budget: MessageBudget<M>;
   #keyset: Keyset | null = null;
   /** Which primary was last looked up, when, and in which scope. */
-  #looked: { id: string; at: number; scope: Scope | null } = {
-    id: '',
-    at: Number.NEGATIVE_INFINITY,
-    scope: null,
-  };
+  #looked: { id: string; at: number; scope: Scope | null } | null = null;
 
   constructor(driver: Driver<M>, roots: RootKeys, store: KeyStore<M>) {
     this.#db = driver;
@@ -46,88 +45,46 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     content: CredentialContent,
     text: string,
   ): Result<M, EncryptedData> {
-    return this.#db.sequence(() =>
-      this.#sealing((keys) => keys.seal(proxyId, address, content, text), proxyId),
-    );
-  }
-
-  sealAtOnce(
-    proxyId: string,
-    address: ProxyAddress,
-    content: CredentialContent,
-    text: string,
-  ): EncryptedData | null {
-    return this.#ready()?.seal(proxyId, address, content, text) ?? null;
+    return this.#sealing((keys) => keys.seal(proxyId, address, content, text), proxyId);
   }
 
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): Result<M, OpenedCredential> {
-    return this.#db.sequence(() => this.opening(proxyId, address, stored));
-  }
-
-  openAtOnce(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null {
-    this.#roots.assertAlive();
-    return this.#keyset?.open(proxyId, address, stored) ?? null;
-  }
-
-  /** The steps of `open`. */
-  *opening(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): Steps<M, OpenedCredential> {
-    const opened =
-      this.openAtOnce(proxyId, address, stored) ??
-      (yield* this.#find(stored.keyId, (keys) => keys.open(proxyId, address, stored)));
-    if (opened !== null) return opened;
-    throw corruptError(stored);
+    const open = (keys: Keyset): OpenedCredential | null => keys.open(proxyId, address, stored);
+    return this.#opening(stored.keyId, open, () => corruptError(stored));
   }
 
   fingerprint(text: string): Result<M, string> {
-    return this.#db.sequence(() => {
-      assertText(text, 'text');
-      return this.#fingerprint((key) => key.username(text));
-    });
+    return this.#fingerprinting((key) => key.username(text));
   }
 
   passwordFingerprint(login: Login): Result<M, string> {
-    return this.#db.sequence(() => this.#fingerprint((key) => key.password(login)));
-  }
-
-  fingerprintKeyAtOnce(): FingerprintKey | null {
-    this.#roots.assertAlive();
-    const keys = this.#keyset;
-    if (!keys?.canSeal() || !this.#isLookedUp(keys.primary.id)) return null;
-    return keys.fingerprintKey instanceof FingerprintKey ? keys.fingerprintKey : null;
+    return this.#fingerprinting((key) => key.password(login));
   }
 
   /** Encrypts a text that is bound to nothing but the associated data. */
   encrypt(text: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
-    return this.#db.sequence(() => {
-      assertMessage(text, associatedData);
-      return this.#sealing((keys) => keys.sealText(text, associatedData));
-    });
+    return this.#sealing((keys) => keys.sealText(text, associatedData));
   }
 
   /** The text of what `encrypt` gave, or of a bound text. */
-  decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string> {
-    return this.#db.sequence(() => this.#decrypt(encrypted, associatedData));
+  decrypt(stored: EncryptedData, associatedData?: Uint8Array): Result<M, string> {
+    const { keyId, boundTo } = stored;
+    if (boundTo === undefined) {
+      const open = (keys: Keyset): string | null => keys.openText(stored, associatedData);
+      return this.#opening(keyId, open, () => this.#roots.mismatch(String(keyId)));
+    }
+    const address = originOf(stored)?.address ?? stored.address ?? null;
+    const open = (keys: Keyset): string | null => textOf(keys.open(boundTo, address, stored));
+    return this.#opening(keyId, open, () => corruptError(stored));
   }
 
   /** Loads the next keyset. */
-  *refresh(): Steps<M, Keyset> {
-    this.#keyset = yield* this.#store.load();
+  *refresh(loading = this.#store.load()): Steps<M, Keyset> {
+    this.#keyset = yield* loading;
     return this.#keyset;
   }
 
-  /** As `refresh`. @throws KEY_MISSING, KEY_MISMATCH if the source's key is not the one that the ciphertext needs. */
-  *refreshOwn(): Steps<M, Keyset> {
-    this.#keyset = yield* this.#store.loadOwn();
-    return this.#keyset;
-  }
-
-  /**
-   * The keyset whose primary is the one in the table: another process may have rotated, or a rollback undone it. Makes a missing
-   * first key.
-   *
-   * @param proxyId the proxy whose credential is replaced.
-   * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
-   */
+  /** The keyset whose primary is the one in the table: another process may have rotated. Makes a missing first key for the proxy. */
   *establish(proxyId = ''): Steps<M, SealingKeyset> {
     this.#roots.assertAlive();
     const keys = this.#keyset?.canSeal() ? this.#keyset : yield* this.refresh();
@@ -148,27 +105,24 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
   }
 
   /** What one message is encrypted to. */
-  *#sealing(seal: (keys: SealingKeyset) => EncryptedData, proxyId = ''): Steps<M, EncryptedData> {
-    return seal(this.#ready() ?? (yield* this.#forMessage(proxyId)));
+  #sealing(seal: (keys: SealingKeyset) => EncryptedData, proxyId = ''): Result<M, EncryptedData> {
+    const keys = this.#lookedUp();
+    const sealed = keys !== null && this.#budget.take(keys.primary.id) ? seal(keys) : null;
+    return this.#answer(sealed, () => this.#sealCounted(seal, proxyId));
   }
 
-  *#decrypt(encrypted: EncryptedData | null, associatedData: Uint8Array | undefined): Steps<M, string> {
-    const stored = assertEncrypted(encrypted, associatedData);
-    const { keyId, boundTo } = stored;
-    if (boundTo === undefined) {
-      this.#roots.assertAlive();
-      const text =
-        this.#keyset?.openText(stored, associatedData) ??
-        (yield* this.#find(keyId, (keys) => keys.openText(stored, associatedData)));
-      if (text !== null) return text;
-      throw this.#roots.mismatch(String(keyId));
+  *#sealCounted(seal: (keys: SealingKeyset) => EncryptedData, proxyId: string): Steps<M, EncryptedData> {
+    for (;;) {
+      const keys = yield* this.establish(proxyId);
+      if (yield* this.#budget.spend(keys.primary.id)) return seal(keys);
+      // Another process has retired it since it was looked up.
+      yield* this.refresh();
     }
-    const address = originOf(stored)?.address ?? stored.address ?? null;
-    const { content, text } = yield* this.opening(boundTo, address, stored);
-    if (content === 'text') return text;
-    throw invalidInput(
-      'The credential is a login, with a username: read it with the repository\u2019s reveal.',
-    );
+  }
+
+  #fingerprinting(use: (key: FingerprintKey) => string): Result<M, string> {
+    const key = this.#lookedUp()?.fingerprintKey;
+    return this.#answer(key instanceof FingerprintKey ? use(key) : null, () => this.#fingerprint(use));
   }
 
   *#fingerprint(use: (key: FingerprintKey) => string): Steps<M, string> {
@@ -186,53 +140,69 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     );
   }
 
-  /** Loads the next keyset and opens with it; null if neither the database nor the source has the key. */
-  *#find<T>(keyId: string | undefined, open: (keys: Keyset) => T | null): Steps<M, T | null> {
+  /** @param lost the error if neither the database nor the source has the key. */
+  #opening<T>(
+    keyId: string | undefined,
+    open: (keys: Keyset) => T | null,
+    lost: () => ProxyVaultError,
+  ): Result<M, T> {
+    const opened = this.#db.mode === 'sync' ? this.#openAtHand(open) : null;
+    return this.#answer(opened, () => this.#find(keyId, open, lost));
+  }
+
+  *#find<T>(
+    keyId: string | undefined,
+    open: (keys: Keyset) => T | null,
+    lost: () => ProxyVaultError,
+  ): Steps<M, T> {
+    const atHand = this.#openAtHand(open);
+    if (atHand !== null) return atHand;
     // Another process may have made it, or the source may have its key again.
     const keys = yield* this.refresh();
     const found = open(keys);
     if (found !== null) return found;
     const problem = keyId !== undefined && keys.problemOf(keyId);
     if (problem) throw problem;
-    const direct = yield* this.#findInSource(keyId, open);
-    if (direct !== null || keys.primary !== null || keyId === undefined) return direct;
-    throw this.#roots.mismatch(keyId);
+    // The source's own key may have encrypted it.
+    const source = attempt(() => this.#roots.readNeeded());
+    if (!(source instanceof ProxyVaultError)) {
+      const direct = open(yield* this.refresh());
+      if (direct !== null) return direct;
+    } else if (keyId === undefined) throw source;
+    throw keyId !== undefined && keys.primary === null ? this.#roots.mismatch(keyId) : lost();
   }
 
-  /** As `#find`, for what the source's own key may have encrypted. */
-  *#findInSource<T>(keyId: string | undefined, open: (keys: Keyset) => T | null): Steps<M, T | null> {
-    try {
-      this.#roots.readNeeded();
-    } catch (error) {
-      if (keyId === undefined || !(error instanceof ProxyVaultError)) throw error;
-      return null;
-    }
-    return open(yield* this.refresh());
+  #openAtHand<T>(open: (keys: Keyset) => T | null): T | null {
+    this.#roots.assertAlive();
+    return this.#keyset && open(this.#keyset);
   }
 
-  /** A keyset whose primary has one message to encrypt, which is counted. */
-  *#forMessage(proxyId: string): Steps<M, SealingKeyset> {
-    for (;;) {
-      const keys = yield* this.establish(proxyId);
-      if (yield* this.#budget.spend(keys.primary.id)) return keys;
-      // Another process has retired it since it was looked up.
-      yield* this.refresh();
-    }
-  }
-
-  /** As `#forMessage`, if no table must be asked for it. */
-  #ready(): SealingKeyset | null {
+  /** Over SQLite the keyset at hand, if its primary is known to be the one in the table. */
+  #lookedUp(): SealingKeyset | null {
+    if (this.#db.mode !== 'sync') return null;
     this.#roots.assertAlive();
     const keys = this.#keyset;
-    if (!keys?.canSeal() || !this.#isLookedUp(keys.primary.id)) return null;
-    return this.#budget.take(keys.primary.id) ? keys : null;
+    return keys?.canSeal() && this.#isLookedUp(keys.primary.id) ? keys : null;
+  }
+
+  /** What could be had over SQLite without asking a table, which saves the steps; else what they give. */
+  #answer<T>(atOnce: T | null, steps: () => Steps<M, T>): Result<M, T> {
+    return atOnce === null ? this.#db.sequence(steps) : (atOnce as Result<M, T>);
   }
 
   #isLookedUp(primary: string): boolean {
+    if (this.#looked === null) return false;
     const { id, at, scope } = this.#looked;
     if (id !== primary || scope?.isUndone) return false;
     const isFresh = performance.now() - at < PRIMARY_HOLDS_MS;
     // With several writers the table counts as it is under the lock, which the transaction holds to its end.
     return this.#db.mode === 'sync' ? isFresh : scope === this.#db.scope && (scope !== null || isFresh);
   }
+}
+
+function textOf(opened: OpenedCredential | null): string | null {
+  if (opened?.content !== 'login') return opened?.text ?? null;
+  throw invalidInput(
+    'The credential is a login, with a username: read it with the repository\u2019s reveal.',
+  );
 }

@@ -1,13 +1,13 @@
 import { randomBytes, scryptSync } from 'node:crypto';
 import { inspect } from 'node:util';
 
-import type { EncryptedData } from '../../keys/credential-cipher.ts';
+import type { EncryptedData } from '../../keys/binding.ts';
 import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
 import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
-import { SourceTextCipher } from '../../keys/text-cipher.ts';
+import { assertBytes, assertEncrypted, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
 import { assertFunction, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
@@ -62,9 +62,6 @@ const FILE_OPTIONS = [
 ] as const;
 const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
-
-/** What encrypts texts, with the keys of a database or with those of the source. */
-type TextCipher<M extends Mode> = Pick<DatabaseCipher<M>, 'encrypt' | 'decrypt' | 'fingerprint'>;
 
 /**
  * Encrypts credentials with AES-256-GCM (NIST SP 800-38D). The key source's key wraps the data keys of each database, and
@@ -136,7 +133,11 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
-    return this.#texts().encrypt(plaintext, associatedData);
+    return this.#checked(() => {
+      assertText(plaintext, 'plaintext');
+      assertBytes(associatedData);
+      return this.#texts().encrypt(plaintext, associatedData);
+    });
   }
 
   /**
@@ -148,7 +149,12 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    */
   decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string> {
     const origin = encrypted && originOf(encrypted);
-    return this.#texts(origin?.session as Session<M> | undefined).decrypt(encrypted, associatedData);
+    const database = (origin?.session as Session<M> | undefined) ?? this.#database;
+    return this.#checked(() => {
+      const stored = assertEncrypted(encrypted);
+      assertBytes(associatedData);
+      return this.#texts(database).decrypt(stored, associatedData);
+    }, database);
   }
 
   /** 32 random bytes from the operating system's generator. */
@@ -170,11 +176,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     return scryptSync(password.normalize('NFC'), salt, KEY_BYTES, SCRYPT);
   }
 
-  /**
-   * Which key the source has: a check value that tells keys apart and does not reveal them.
-   *
-   * @throws KEY_MISSING if it has no key yet.
-   */
+  /** The id of the source's key, which tells keys apart and does not reveal them. @throws KEY_MISSING if it has no key yet. */
   keyId(): string {
     return this.#roots.read()[0].id;
   }
@@ -190,9 +192,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /**
-   * Waits for the key source, where the service was made by `new` and the source cannot answer at once. Makes no key.
-   *
-   * @returns whether the source has a key that could be had; if not, `status` says why.
+   * Waits for the key source, if the service was made by `new` and the source cannot answer at once. Makes no key. Says
+   * whether the source has a key that could be had; if not, `status` says why.
    */
   unlock(): Promise<boolean> {
     return this.#roots.tryToLoad();
@@ -206,12 +207,13 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /**
    * A keyed fingerprint of a text (HMAC-SHA256, 128 bits, base64url): equal texts have equal ones, and nothing can be
-   * told from it without the key.
-   *
-   * @throws as `encrypt`.
+   * told from it without the key. @throws as `encrypt`.
    */
   fingerprint(text: string): Result<M, string> {
-    return this.#texts().fingerprint(text);
+    return this.#checked(() => {
+      assertText(text, 'text');
+      return this.#texts().fingerprint(text);
+    });
   }
 
   /**
@@ -221,7 +223,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
    */
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       const known = ['onProgress', 'batchSize', 'signal'] as const;
       const { batchSize = 1, onProgress } = assertOptions(options, known, 'options of rotate');
       assertWhole(batchSize, 'batchSize', 1, 10_000);
@@ -232,20 +234,14 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
   status(): Result<M, KeyStatus> {
-    const { session, roots, store } = this.#ownTools();
+    const tools = this.#ownTools();
     // One state of all tables.
-    return session.engine.snapshot(function* () {
-      return statusOf(yield* store.survey(), roots);
-    });
+    return tools.session.engine.snapshot(() => statusOf(tools));
   }
 
-  /**
-   * Decrypts every credential, for the address that its proxy has, and names those that do not open.
-   *
-   * @throws INVALID_INPUT, KEY_MISSING, KEY_MISMATCH.
-   */
+  /** Decrypts every credential at its proxy's address, and names those that do not open. @throws KEY_MISSING, KEY_MISMATCH. */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       const known = ['onProgress', 'database'] as const;
       const { onProgress, database } = assertOptions(options, known, 'options of verify');
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
@@ -260,7 +256,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
    */
   protect(keySource: KeySource): Promise<void> {
-    return this.#begin(() => {
+    return this.#checked(() => {
       assertKeySource(keySource);
       return moveTo(this.#ownTools(), keySource);
     });
@@ -296,18 +292,19 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /** Bad arguments are thrown at once; with an asynchronous database they are rejected. */
-  #begin<T>(work: () => Promise<T>, database: Session<Mode> | null = this.#database): Promise<T> {
+  #checked<R>(work: () => R, database: Session<Mode> | null = this.#database): R {
     try {
       return work();
     } catch (error) {
-      if (database?.driver?.mode === 'async') return Promise.reject(error);
+      if (database?.driver?.mode === 'async') return Promise.reject(error) as never;
       throw error;
     }
   }
 
   /** What encrypts texts, for a database if one is given. Without one it answers at once, and M is 'sync'. */
-  #texts(database = this.#database): TextCipher<M> {
-    return database ? this.#toolsOf(database).cipher : (this.#direct as TextCipher<Mode> as TextCipher<M>);
+  #texts(database = this.#database): Pick<DatabaseCipher<M>, keyof SourceTextCipher> {
+    if (database) return this.#toolsOf(database).cipher;
+    return this.#direct as Pick<DatabaseCipher<Mode>, keyof SourceTextCipher> as DatabaseCipher<M>;
   }
 
   #ownTools(): KeyTools<M> {

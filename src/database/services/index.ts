@@ -1,6 +1,6 @@
 /** The encryption service, and its keys. */
 
-export type { CredentialContent, EncryptedData } from '../../keys/credential-cipher.ts';
+export type { CredentialContent, EncryptedData } from '../../keys/binding.ts';
 export {
   chooseKeyFile,
   chooseKeySource,

@@ -2,18 +2,13 @@ import { ProxyVaultError } from '../../errors.ts';
 import { createRecoveryCode, recoveryKeyOf } from '../../keys/recovery-code.ts';
 import { type Keys, type RootKeys, secretKeysOf } from '../../keys/root-keys.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
-import type { KeyMaterial, KeySource } from '../../keys/sources/key-source.ts';
+import type { KeySource } from '../../keys/sources/key-source.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Steps, settled, step } from '../drivers/driver.ts';
 import { type KeyTools, reloadKeys } from './key-tools.ts';
+import { lostConfig } from './keyset.ts';
 
-/**
- * Moves a database to another key source, or to another protection of the same file: the keys of the database are put
- * under that source's key (a new one, where the source can store one), the credentials stay as they are.
- *
- * @throws KEY_MISSING or KEY_MISMATCH if the present source does not open the database, or the new one has no key;
- *   UNSUPPORTED if the new one does not work here. Then nothing was changed.
- */
+/** Puts the keys of a database under the key of another source, or of another protection of the same file; a new one if it can store that. */
 export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySource): Promise<void> {
   const { roots, store, cipher } = tools;
   const { driver, engine } = tools.session;
@@ -35,34 +30,25 @@ export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySour
 }
 
 /** Makes the code that restores the key-encryption key, in place of an earlier one. It is kept nowhere. */
-export function* makeRecoveryCode<M extends Mode>({
-  session: { driver },
-  roots,
-  store,
-  cipher,
-}: KeyTools<M>): Steps<M, string> {
+export function* makeRecoveryCode<M extends Mode>(tools: KeyTools<M>): Steps<M, string> {
+  const { session, roots, store, cipher } = tools;
   yield* store.assertUsable();
   yield* store.loadOwn();
-  yield* cipher.establish();
+  const { databaseId } = yield* cipher.establish();
   const [root] = roots.read();
   const { code, key } = createRecoveryCode();
   yield* step(
-    driver.transaction(function* (): Steps<M, void> {
+    session.driver.transaction(function* (): Steps<M, void> {
       // It restores this key only: everything must be under it.
       yield* store.rewrapAll(root);
-      yield* store.saveRecovery(root, key);
+      yield* store.saveRecovery(root, key, databaseId);
     }),
   );
   yield* cipher.refresh();
   return code;
 }
 
-/**
- * Puts the key that a recovery code restores into the source: after the keys it has, or, with `replace`, in their place.
- *
- * @throws INVALID_INPUT for what is no code; KEY_MISMATCH for that of another database; KEY_MISSING if none was made;
- *   CONFLICT if the source has keys that cannot be read; BUSY if another process changes the key meanwhile.
- */
+/** Puts the key that a recovery code restores into the source: after the keys it has, or, with `replace`, in their place. */
 export async function recoverTo<M extends Mode>(
   { session: { driver }, roots: { source: target }, store }: KeyTools<M>,
   { code, replace }: { code: string; replace: boolean },
@@ -86,6 +72,7 @@ export async function recoverTo<M extends Mode>(
       { details: { needed: wrapped.kekId, found: recovery.id } },
     );
   }
+  if (databaseId === undefined) throw lostConfig();
   const restored = recovery.unwrap(wrapped, databaseId, 'escrow');
   const present = await presentKeys(target, replace);
   const keys = [...present, restored].filter(
@@ -123,7 +110,7 @@ function once(work: () => void): () => void {
 
 async function presentKeys(target: KeySource, replace: boolean): Promise<readonly SecretKey[]> {
   try {
-    return keysOf(await target.read());
+    return await keysIn(target);
   } catch (error) {
     if (replace) return [];
     throw new ProxyVaultError(
@@ -140,12 +127,12 @@ async function keysFor(target: KeySource, roots: RootKeys): Promise<{ keys: Keys
     // The same file may have another protection now, which only the present source opens.
     const { source } = roots;
     const same = source.kind === target.kind && source.location === target.location;
-    const older = same ? roots.read() : keysOf(await target.read());
+    const older = same ? roots.read() : await keysIn(target);
     const keys: Keys = [SecretKey.generate(), ...older];
     const commit = await target.prepare(bytesOf(keys), (same ? source : target).revision?.() ?? null);
     return { keys, commit: once(commit) };
   }
-  const [root, ...older] = keysOf(await target.read());
+  const [root, ...older] = await keysIn(target);
   if (root) return { keys: [root, ...older], commit: () => undefined };
   throw new ProxyVaultError(
     'KEY_MISSING',
@@ -154,7 +141,8 @@ async function keysFor(target: KeySource, roots: RootKeys): Promise<{ keys: Keys
   );
 }
 
-function keysOf(material: KeyMaterial | null): readonly SecretKey[] {
+async function keysIn(source: KeySource): Promise<readonly SecretKey[]> {
+  const material = await source.read();
   return material === null ? [] : secretKeysOf(material);
 }
 

@@ -2,14 +2,13 @@ import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../../errors.ts';
 import { sealBound } from '../../keys/binding.ts';
-import type { SecretKey } from '../../keys/secret-key.ts';
 import { type Mode, type Steps, settled } from '../drivers/driver.ts';
 import { patiently } from '../patience.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { PRIMARY_HOLDS_MS } from './database-cipher.ts';
 import type { BegunKeyRotation, RotatedCredential } from './key-store.ts';
 import { isWritable, type KeyTools, reloadKeys } from './key-tools.ts';
-import { type CredentialFailure, type Opened, openAll, verifyCredentials } from './key-verification.ts';
+import { type CredentialFailure, openRow, verifyCredentials } from './key-verification.ts';
 
 export interface KeyRotationProgress {
   phase: 'encrypting' | 'verifying';
@@ -63,7 +62,7 @@ export async function rotateKeys<M extends Mode>(
   // If there is a damaged primary, the rotation makes the new key.
   if (keys.records.length === 0) await settled(driver.sequence(() => cipher.establish()));
   const begun = await patientlyIn(() => store.beginKeyRotation());
-  const { keyId } = begun.state;
+  const keyId = begun.key.id;
   const { databaseId } = await settled(driver.sequence(() => cipher.refresh()));
   const { rotated, bound } = await encryptAll(tools, { ...begun, databaseId }, patientlyIn, options);
   const { failures } = await verifyCredentials(tools, ({ done, total }) => {
@@ -96,10 +95,11 @@ export async function resumeKeyRotation<M extends Mode>(
 
 async function encryptAll<M extends Mode>(
   { session, store, cipher }: KeyTools<M>,
-  { state: { keyId, cursor }, key, databaseId }: BegunKeyRotation & { databaseId: string },
+  { key, cursor, databaseId }: BegunKeyRotation & { databaseId: string },
   patientlyIn: <T>(steps: () => Steps<M, T>) => Promise<T>,
   { onProgress, batchSize = 500, signal }: KeyRotationOptions,
 ): Promise<Pick<KeyRotationReport, 'rotated' | 'bound'>> {
+  const keyId = key.id;
   const rows = new CredentialRowsRepository(session);
   const total = await settled(rows.countNotUnder(keyId));
   const begun = performance.now();
@@ -115,8 +115,14 @@ async function encryptAll<M extends Mode>(
       after = last.proxyId;
       if (!(await patientlyIn(() => store.countRotated(keyId, page.length)))) return done;
       // Outside of the transaction, so that nobody waits for it.
-      const opened = await openAll(session.driver, cipher, page);
-      const replacements = opened.flatMap((each) => reencrypt(key, databaseId, each));
+      const replacements: RotatedCredential[] = [];
+      for (const row of page) {
+        const { opened } = await openRow(cipher, row);
+        const { proxyId, address } = row;
+        if (opened === null || address === null) continue;
+        const replacement = sealBound(key, { databaseId, proxyId, address }, opened.content, opened.text);
+        replacements.push({ ...row, replacement });
+      }
       const stored = await patientlyIn(() => store.storeRotated(keyId, after, replacements));
       if (stored === null) return done;
       done.rotated += stored.length;
@@ -130,12 +136,4 @@ async function encryptAll<M extends Mode>(
     after = '';
   }
   return done;
-}
-
-/** Nothing for a row that does not decrypt. */
-function reencrypt(key: SecretKey, databaseId: string, { row, opened }: Opened): RotatedCredential[] {
-  const { proxyId, address } = row;
-  if (opened === null || address === null) return [];
-  const replacement = sealBound(key, { databaseId, proxyId, address }, opened.content, opened.text);
-  return [{ ...row, replacement }];
 }

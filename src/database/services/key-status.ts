@@ -1,11 +1,13 @@
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
 import type { RootKeys } from '../../keys/root-keys.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
+import { type Mode, type Steps, step } from '../drivers/driver.ts';
 import type { CredentialCount } from '../repositories/credential-record.ts';
-import { attempt, type KeySurvey, lostConfig } from './keyset-loader.ts';
+import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
+import type { KeyTools } from './key-tools.ts';
+import { attempt, type Keyset, lostConfig } from './keyset.ts';
 import { MANY_MESSAGES } from './message-budget.ts';
 
-/** One data key. */
 export interface DataKeyStatus {
   keyId: string;
   state: 'primary' | 'decrypt-only';
@@ -59,11 +61,15 @@ export function describeSource(source: KeySource): KeyStatus['source'] {
   return { kind: source.kind, location: source.location, protection: source.protection?.() ?? null };
 }
 
-export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
+export function* statusOf<M extends Mode>({ session, roots, store }: KeyTools<M>): Steps<M, KeyStatus> {
   const { source } = roots;
-  const { keys: keyset, counts } = survey;
-  const { records, config } = keyset;
-  const sourceError = sourceErrorOf(survey, roots);
+  const keyset = yield* store.load();
+  const { records, config, fingerprintKey } = keyset;
+  const rows = new CredentialRowsRepository(session);
+  const counts = yield* step(rows.countByKey());
+  const rotation = config?.rotation;
+  const left = rotation ? yield* step(rows.countNotUnder(rotation.keyId)) : 0;
+  const sourceError = sourceErrorOf(keyset, counts.length > 0, roots);
   const rowsOf = (keyId: string | null): number => sumOf(counts.filter((count) => count.keyId === keyId));
   const keys = records.map(({ keyId, state, kekId, createdAt, messageCount }) => ({
     keyId,
@@ -88,10 +94,8 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
     direct: [...outside].map((keyId) => ({ keyId, rows: rowsOf(keyId) })),
     unbound: sumOf(counts.filter(({ binding }) => binding === 'none')),
     oldBinding: sumOf(counts.filter(({ binding }) => binding === 'id')),
-    rotation: config?.rotation
-      ? { keyId: config.rotation.keyId, startedAt: config.rotation.startedAt, left: survey.left }
-      : null,
-    recoveryCode: survey.hasRecoveryCode,
+    rotation: rotation ? { keyId: rotation.keyId, startedAt: rotation.startedAt, left } : null,
+    recoveryCode: (yield* store.escrow()) !== null,
     advice: [],
   };
   const advice = [...adviceOnSource(status, sourceError), ...adviceOn(status)];
@@ -99,7 +103,6 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
   const caution = isAccepted ? source.caution?.() : null;
   if (caution) advice.push(caution);
   // Without the database's id no key opens, sound ones neither.
-  const { fingerprintKey } = keyset;
   const isDamaged = fingerprintKey instanceof ProxyVaultError && fingerprintKey.code === 'KEY_INVALID';
   if (sourceError === null && config !== null && isDamaged)
     advice.push('The key of the fingerprints is damaged: restore a backup of the database.');
@@ -107,8 +110,7 @@ export function statusOf(survey: KeySurvey, roots: RootKeys): KeyStatus {
 }
 
 /** Why the source gives no key; null if it does, or has none yet and need not. */
-function sourceErrorOf({ keys, counts }: KeySurvey, roots: RootKeys): ProxyVaultError | null {
-  const isNeeded = counts.length > 0;
+function sourceErrorOf(keys: Keyset, isNeeded: boolean, roots: RootKeys): ProxyVaultError | null {
   const read = keys.sourceProblem ?? attempt(() => (isNeeded ? roots.readNeeded() : roots.read()));
   if (!(read instanceof ProxyVaultError)) return null;
   return read.code === 'KEY_MISSING' && !isNeeded && keys.records.length === 0 ? null : read;

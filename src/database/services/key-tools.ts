@@ -18,11 +18,7 @@ export function keyToolsOf<M extends Mode>(session: Session<M>, roots: RootKeys)
   return { session, roots, store, cipher: new DatabaseCipher(session.driver, roots, store) };
 }
 
-/**
- * Waits for the source; makes a key in it if it has none, and `create` says so, and that is safe.
- *
- * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, MIGRATION_PENDING.
- */
+/** Waits for the source; makes a key in it if it has none, and `create` says so, and that is safe. */
 export async function openKeys<M extends Mode>(tools: KeyTools<M>, create: boolean): Promise<void> {
   const { session, roots, store } = tools;
   const { driver } = session;
@@ -39,17 +35,10 @@ export async function openKeys<M extends Mode>(tools: KeyTools<M>, create: boole
   }
 }
 
-/**
- * Reads the source and the tables again, as before a change of keys: another process may have changed either.
- *
- * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID; INVALID_INPUT inside a transaction.
- */
-export async function reloadKeys<M extends Mode>({
-  session: { driver },
-  roots,
-  store,
-  cipher,
-}: KeyTools<M>): Promise<Keyset> {
+/** Reads the source and the tables again, as before a change of keys: another process may have changed either. */
+export async function reloadKeys<M extends Mode>(tools: KeyTools<M>): Promise<Keyset> {
+  const { roots, store, cipher } = tools;
+  const { driver } = tools.session;
   if (driver.scope !== null) {
     throw invalidInput('Keys cannot be changed or verified inside a transaction: return from it first.');
   }
@@ -57,14 +46,10 @@ export async function reloadKeys<M extends Mode>({
   const { records } = await settled(driver.sequence(() => store.load()));
   const isNeeded = records.length > 0 || (await settled(driver.sequence(() => store.hasCredentials())));
   const isPresent = await loadSource(roots.reload(), roots, isNeeded);
-  return await settled(driver.sequence(() => (isPresent ? cipher.refreshOwn() : cipher.refresh())));
+  return await settled(driver.sequence(() => cipher.refresh(isPresent ? store.loadOwn() : store.load())));
 }
 
-/**
- * Waits for the source; says whether it has a key.
- *
- * @throws KEY_MISSING if it has none, and one is needed.
- */
+/** Waits for the source; says whether it has a key. @throws KEY_MISSING if it has none, and one is needed. */
 async function loadSource(loading: Promise<boolean>, roots: RootKeys, isNeeded: boolean): Promise<boolean> {
   const isPresent = await loading.catch((error: unknown) => {
     throw isNeeded ? asMissing(error) : error;
@@ -74,16 +59,11 @@ async function loadSource(loading: Promise<boolean>, roots: RootKeys, isNeeded: 
 }
 
 /** Puts what an older key of the source still wraps under the one that is in use. */
-function* rewrapOld<M extends Mode>({
-  session: { driver },
-  roots,
-  store,
-  cipher,
-}: KeyTools<M>): Steps<M, void> {
+function* rewrapOld<M extends Mode>({ session, roots, store, cipher }: KeyTools<M>): Steps<M, void> {
   const [root] = roots.read();
   const { records } = yield* cipher.refresh();
   if (records.every(({ kekId }) => kekId === root.id)) return;
-  yield* step(driver.transaction(() => store.rewrapAll(root)));
+  yield* step(session.driver.transaction(() => store.rewrapAll(root)));
   yield* cipher.refresh();
 }
 

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import { type ErrorCode, ProxyVaultError } from '../../errors.ts';
-import type { OpenedCredential } from '../../keys/credential-cipher.ts';
-import { type Driver, type Mode, type Session, type Steps, settled } from '../drivers/driver.ts';
+import type { OpenedCredential } from '../../keys/binding.ts';
+import { type Mode, type Session, settled } from '../drivers/driver.ts';
 import type { StoredCredential } from '../repositories/credential-record.ts';
 import { CredentialRowsRepository } from '../repositories/credential-rows.repository.ts';
 import { EncryptedCredentialsRepository } from '../repositories/encrypted-credentials.repository.ts';
@@ -52,7 +52,8 @@ export async function verifyCredentials<M extends Mode>(
     const last = page.at(-1);
     if (last === undefined) break;
     after = last.proxyId;
-    for (const { opened, failure } of await openAll(session.driver, cipher, page)) {
+    for (const row of page) {
+      const { opened, failure } = await openRow(cipher, row);
       if (opened?.binding === 'none') report.unbound++;
       if (opened?.binding === 'id') report.oldBinding++;
       if (failure) report.failures.push(failure);
@@ -67,34 +68,23 @@ export async function verifyCredentials<M extends Mode>(
 
 /** What a row held, or why it does not open. */
 export type Opened =
-  | { row: StoredCredential; opened: OpenedCredential; failure: null }
-  | { row: StoredCredential; opened: null; failure: CredentialFailure };
+  | { opened: OpenedCredential; failure: null }
+  | { opened: null; failure: CredentialFailure };
 
-/** Opens rows; what would go wrong with all of them is thrown. */
-export function openAll<M extends Mode>(
-  driver: Driver<M>,
+/** Opens a row; what would go wrong with all of them is thrown. */
+export async function openRow<M extends Mode>(
   cipher: DatabaseCipher<M>,
-  page: readonly StoredCredential[],
-): Promise<Opened[]> {
-  return settled(
-    driver.sequence(function* (): Steps<M, Opened[]> {
-      const all: Opened[] = [];
-      for (const row of page) all.push(yield* openRow(cipher, row));
-      return all;
-    }),
-  );
-}
-
-function* openRow<M extends Mode>(cipher: DatabaseCipher<M>, row: StoredCredential): Steps<M, Opened> {
+  row: StoredCredential,
+): Promise<Opened> {
   const { proxyId, address, encrypted, problem } = row;
   try {
     if (problem !== null) throw problem;
-    return { row, opened: yield* cipher.opening(proxyId, address, encrypted), failure: null };
+    return { opened: await settled(cipher.open(proxyId, address, encrypted)), failure: null };
   } catch (error) {
     const own =
       error instanceof ProxyVaultError &&
       ['CREDENTIAL_CORRUPT', 'KEY_INVALID', 'KEY_MISMATCH', 'INVALID_ROW'].includes(error.code);
     if (!own) throw error;
-    return { row, opened: null, failure: { proxyId, code: error.code, message: error.message } };
+    return { opened: null, failure: { proxyId, code: error.code, message: error.message } };
   }
 }

@@ -1,7 +1,13 @@
 import { ProxyVaultError } from '../../errors.ts';
 import { openText, seal } from '../../keys/aes-gcm.ts';
-import { corruptError, openBound, sealBound } from '../../keys/binding.ts';
-import type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/credential-cipher.ts';
+import {
+  type CredentialContent,
+  corruptError,
+  type EncryptedData,
+  type OpenedCredential,
+  openBound,
+  sealBound,
+} from '../../keys/binding.ts';
 import type { FingerprintKey } from '../../keys/fingerprint-key.ts';
 import { SecretKey } from '../../keys/secret-key.ts';
 import type { ProxyAddress } from '../../model/proxy.ts';
@@ -22,7 +28,6 @@ export interface KeysetContent {
   fingerprintKey: FingerprintKey | ProxyVaultError | null;
 }
 
-/** A keyset with a key that encrypts. */
 export type SealingKeyset = Keyset & { readonly primary: SecretKey };
 
 /**
@@ -54,7 +59,6 @@ export class Keyset {
     return this.primary !== null;
   }
 
-  /** The id that credentials are bound to. */
   get databaseId(): string {
     return this.config?.databaseId ?? '';
   }
@@ -64,16 +68,18 @@ export class Keyset {
     return this.#keys.get(keyId);
   }
 
-  /** What is wrong with a data key, if anything. */
   problemOf(keyId: string): ProxyVaultError | null {
     const key = this.#keys.get(keyId);
     return key instanceof ProxyVaultError ? key : null;
   }
 
+  get problems(): ProxyVaultError[] {
+    return this.records.flatMap(({ keyId }) => this.problemOf(keyId) ?? []);
+  }
+
   /** What is wrong with any of the data keys, but for damage, which harms only what that key encrypted. */
   get problem(): ProxyVaultError | null {
-    const problems = this.records.map(({ keyId }) => this.problemOf(keyId));
-    return problems.find((problem) => problem !== null && problem.code !== 'KEY_INVALID') ?? null;
+    return this.problems.find(({ code }) => code !== 'KEY_INVALID') ?? null;
   }
 
   /** Encrypts for one proxy at one address. The message must have been counted. */
@@ -92,11 +98,7 @@ export class Keyset {
     return { ...seal(this.primary.key, text, associatedData), keyId: this.primary.id };
   }
 
-  /**
-   * Opens what the row of a proxy holds; null if no key that may have written it is here.
-   *
-   * @throws CREDENTIAL_CORRUPT.
-   */
+  /** Opens what the row of a proxy holds; null if no key that may have written it is here. @throws CREDENTIAL_CORRUPT. */
   open(proxyId: string, address: ProxyAddress | null, stored: EncryptedData): OpenedCredential | null {
     const place = { databaseId: this.databaseId, proxyId, address };
     return this.#openWith(stored, (key) => openBound(key, place, stored));
@@ -123,5 +125,24 @@ export class Keyset {
     }
     if (opened === null) throw corruptError(stored);
     return opened;
+  }
+}
+
+/** INVALID_ROW: the keys of the database are bound to its id, and the one row that has it is gone. */
+export function lostConfig(): ProxyVaultError {
+  return new ProxyVaultError(
+    'INVALID_ROW',
+    'The row of encryption_config is missing, and with it the id of this database, to which its keys and credentials are bound: restore a backup of the database. Nothing was changed.',
+    { details: { table: 'encryption_config', id: '1', column: 'database_id' } },
+  );
+}
+
+/** The value, or the typed error that is thrown later, when the value is needed. */
+export function attempt<T>(work: () => T): T | ProxyVaultError {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ProxyVaultError) return error;
+    throw error;
   }
 }

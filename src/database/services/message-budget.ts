@@ -45,13 +45,25 @@ export class MessageBudget<M extends Mode> {
 
   /** Takes one message of a key without asking the database; false if none is left that was counted. */
   take(keyId: string): boolean {
-    return this.#take(this.#of(keyId));
+    const budget = this.#of(keyId);
+    if (budget.left > 0) {
+      budget.left--;
+      return true;
+    }
+    const transaction = this.#driver.scope?.transaction;
+    if (transaction === undefined) return false;
+    const own = budget.uncertain.findLast(
+      ({ scope, left }) => left > 0 && scope.transaction === transaction && !scope.isUndone,
+    );
+    if (own === undefined) return false;
+    own.left--;
+    return true;
   }
 
   /** As `take`, but counts more if need be; false if there is no such key (any more). @throws KEY_EXHAUSTED, BUSY. */
   *spend(keyId: string): Steps<M, boolean> {
+    if (this.take(keyId)) return true;
     const budget = this.#of(keyId);
-    if (this.#take(budget)) return true;
     charge(budget);
     // The first of these numbers of messages that there is room for.
     for (const messages of [budget.block, 1]) if (yield* this.#reserve(budget, messages)) return true;
@@ -72,21 +84,6 @@ export class MessageBudget<M extends Mode> {
     return budget;
   }
 
-  #take(budget: KeyBudget): boolean {
-    if (budget.left > 0) {
-      budget.left--;
-      return true;
-    }
-    const transaction = this.#driver.scope?.transaction;
-    if (transaction === undefined) return false;
-    const own = budget.uncertain.findLast(
-      ({ scope, left }) => left > 0 && scope.transaction === transaction && !scope.isUndone,
-    );
-    if (own === undefined) return false;
-    own.left--;
-    return true;
-  }
-
   /** Counts messages, with those owed, and takes one; false if there is no room for them. */
   *#reserve(budget: KeyBudget, messages: number): Steps<M, boolean> {
     const counted = yield* this.#count(budget, messages);
@@ -105,8 +102,9 @@ export class MessageBudget<M extends Mode> {
 
   /** Counts messages and those owed; gives how many that were, or null if there is no room for them. */
   *#count(budget: KeyBudget, messages: number): Steps<M, number | null> {
-    // Taken at once, so that what runs meanwhile does not pay it too.
     const { keyId, owed } = budget;
+    if (messages + owed === 0) return 0;
+    // Taken at once, so that what runs meanwhile does not pay it too.
     budget.owed = 0;
     let count: number | null = null;
     try {
@@ -119,20 +117,15 @@ export class MessageBudget<M extends Mode> {
     return messages + owed;
   }
 
-  /** A transaction has ended: what is left of its blocks is everyone's, and what was rolled back is owed, and paid. */
-  #settle(budget: KeyBudget, transaction: Scope): Result<M, void> {
+  /** A transaction has ended: what is left of its blocks is everyone's. What was rolled back is counted now, or by the next message. */
+  #settle(budget: KeyBudget, transaction: Scope): Result<M, unknown> {
     charge(budget);
     budget.uncertain = budget.uncertain.filter(({ scope, left }) => {
       const isOver = scope.transaction === transaction;
       if (isOver) budget.left += left;
       return !isOver;
     });
-    return this.#driver.sequence(() => this.#pay(budget));
-  }
-
-  /** If the lock cannot be had now, the next message pays. */
-  *#pay(budget: KeyBudget): Steps<M, void> {
-    if (budget.owed > 0) yield* this.#count(budget, 0);
+    return this.#driver.sequence(() => this.#count(budget, 0));
   }
 
   #warn(keyId: string, count: number): void {

@@ -54,12 +54,11 @@ export function chooseKeyFile(options: KeySourceOptions, instead?: KeySource): K
 }
 
 function fileOf(path: string, named: string, options: KeySourceOptions): KeySource {
-  if (typeof path !== 'string' || path.trim() === '') {
+  if (typeof path !== 'string' || path.trim() === '')
     throw new ProxyVaultError(
       'KEY_INVALID',
       `${named} is empty: give the path of the key file, or leave it out.`,
     );
-  }
   assertPath(path, named);
   const { env = process.env, safeStorage, protection } = options;
   const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;

@@ -19,11 +19,8 @@ const POSIX = process.platform !== 'win32';
 const MOST_BYTES = 1024 * 1024;
 
 /**
- * The text of a key file, or null if there is no file. A mounted secret may be a symbolic link and may be readable by
- * others, because nobody can change that on a read-only file system; with `trusted` a key file may be so anywhere.
- *
- * @throws KEY_INVALID if it is no regular file, someone else's, or open to others, with the command that fixes it;
- *   CANNOT_OPEN, IO.
+ * The text of a key file, or null if there is no file. A mounted secret may be a link and open to others, because nobody can
+ * change that on a read-only file system; with `trusted` a key file may be so anywhere. @throws KEY_INVALID, CANNOT_OPEN, IO.
  */
 export function readKeyFile(path: string, trusted = false): string | null {
   return withFileErrors(`The key file ${path} cannot be read`, path, () => {
@@ -41,7 +38,7 @@ export function readKeyFile(path: string, trusted = false): string | null {
 export function cautionOf(path: string, trusted: boolean): string | null {
   const real = realPathOf(path, trusted);
   if (real === null) return null;
-  const problem = problemOf(lstatSync(real));
+  const problem = problemOf(real, lstatSync(real));
   const facts = [...(real === path ? [] : ['is a symbolic link']), ...(problem ? [problem.what] : [])];
   if (facts.length === 0) return null;
   const why = isReadOnlyMount(real) ? 'its file system is read-only' : 'you said that it can be trusted';
@@ -49,10 +46,8 @@ export function cautionOf(path: string, trusted: boolean): string | null {
 }
 
 /**
- * Whether a key file, if there is one, may be replaced. What is trusted to be read as it is, such as a mounted secret, is
- * not: a rename would put a file in place of a link, and the secret's real place would keep the old key.
- *
- * @throws READ_ONLY for a link; KEY_INVALID, with the command that fixes it, for a file that is open to others.
+ * Throws READ_ONLY if a key file is a link, such as a mounted secret: a rename would put a file in place of the link, and the
+ * secret's real place would keep the old key. Throws KEY_INVALID, with the command that fixes it, if it is open to others.
  */
 export function assertReplaceable(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -64,12 +59,11 @@ export function assertReplaceable(path: string): void {
       { details: { path } },
     );
   }
-  const problem = problemOf(found);
+  const problem = problemOf(path, found);
   if (problem === null || isReadOnlyMount(path)) return;
-  const command = problem.fix(quoted(path));
   throw invalid(
     path,
-    `${problem.what}, so it is not changed: run \`${command}\` and repeat this. If it is a mounted secret, ${ELSEWHERE}`,
+    `${problem.what}, so it is not changed: run \`${problem.command}\` and repeat this. If it is a mounted secret, ${ELSEWHERE}`,
   );
 }
 
@@ -142,23 +136,21 @@ function isMounted(path: string, real: string): boolean {
 
 function assertSafe(path: string, real: string, stats: Stats, trusted: boolean): void {
   if (!stats.isFile()) throw invalid(path, 'is not a regular file: name the file that holds the key');
-  const problem = problemOf(stats);
+  const problem = problemOf(real, stats);
   if (problem === null || trusted || isReadOnlyMount(real)) return;
-  throw invalid(path, `${problem.what}: run \`${problem.fix(quoted(real))}\`. ${MOUNTED}`);
+  throw invalid(path, `${problem.what}: run \`${problem.command}\`. ${MOUNTED}`);
 }
 
-/** Why the permissions do not protect a file. */
-function problemOf(stats: Stats): { what: string; fix: (file: string) => string } | null {
+/** Why the permissions do not protect a file, and the command that fixes it. */
+function problemOf(path: string, stats: Stats): { what: string; command: string } | null {
   if (!POSIX) return null;
   const user = process.geteuid?.();
-  const change = stats.uid === user ? '' : `chown ${user} FILE && `;
-  if (stats.uid !== user && stats.uid !== 0)
-    return { what: 'belongs to another user', fix: (file) => `chown ${user} ${file} && chmod 600 ${file}` };
+  const chmod = `chmod 600 ${quoted(path)}`;
+  const command = stats.uid === user ? chmod : `chown ${user} ${quoted(path)} && ${chmod}`;
+  if (stats.uid !== user && stats.uid !== 0) return { what: 'belongs to another user', command };
   if ((stats.mode & 0o077) === 0) return null;
-  return {
-    what: `can be ${(stats.mode & 0o022) === 0 ? 'read' : 'read or written'} by others (mode 0${(stats.mode & 0o777).toString(8)})`,
-    fix: (file) => `${change.replace('FILE', file)}chmod 600 ${file}`,
-  };
+  const access = (stats.mode & 0o022) === 0 ? 'read' : 'read or written';
+  return { what: `can be ${access} by others (mode 0${(stats.mode & 0o777).toString(8)})`, command };
 }
 
 function invalid(path: string, what: string, cause?: unknown): ProxyVaultError {

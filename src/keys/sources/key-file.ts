@@ -1,15 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { constants, copyFileSync, lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import { ProxyVaultError } from '../../errors.ts';
@@ -33,10 +23,7 @@ export interface Replacement {
   dropOthers: boolean;
 }
 
-/**
- * Makes a key file, 0600 in folders of 0700. It appears whole and synced or not at all, and an existing one is never
- * replaced: of several processes that start together one makes it.
- */
+/** Makes a key file, 0600 in folders of 0700, whole and synced or not at all; of several processes at once, one makes it. */
 export function createKeyFile(path: string, text: string): void {
   withFileErrors(`The key file ${path} cannot be made`, path, () => {
     makeFolder(dirname(path));
@@ -48,9 +35,7 @@ export function createKeyFile(path: string, text: string): void {
 /**
  * Replaces a key file in one step; the old text is kept beside it as `.bak`. A pool that shares the file never loses
  * its key: the new text must have every key of the present one, and a backup that has other keys is put aside.
- *
- * @throws BUSY if another process has changed the file since `revision`; KEY_INVALID if others can read it; READ_ONLY,
- *   DISK_FULL. Nothing was changed then.
+ * Nothing is changed if it throws: BUSY if another process has changed the file since `revision`.
  */
 export function replaceKeyFile(path: string, replacement: Replacement): void {
   const { text, covers } = replacement;
@@ -66,13 +51,12 @@ export function replaceKeyFile(path: string, replacement: Replacement): void {
       try {
         assertUnchanged(path, replacement);
         if (!isHeld()) throw changedError(path);
-        if (present !== null) renameSync(temporary, path);
+        if (present !== null) publish(temporary, path);
         // A link, because a rename would replace a file that another process makes at this moment.
         else if (!tryToPublish(temporary, path)) throw changedError(path);
       } finally {
         removeTemporary(temporary);
       }
-      syncFolder(dirname(path));
     });
   });
 }
@@ -87,10 +71,7 @@ export function backupOf(path: string): string {
   return `${path}.bak`;
 }
 
-/**
- * Removes what a killed process has left, and the backup if it must not stay. Nothing here is a reason to fail: a file
- * that cannot be removed or read stays.
- */
+/** Removes what a killed process has left, and the backup if it must not stay. What cannot be removed or read stays. */
 export function removeLeftovers(path: string, isUnwanted: (backup: string) => boolean): void {
   try {
     removeAbandonedTemporaries(path);
@@ -164,19 +145,14 @@ function tryToPublish(temporary: string, path: string): boolean {
 
 function writeTemporary(path: string, text: string): string {
   const temporary = temporaryName(path);
-  const descriptor = openSync(temporary, 'wx', 0o600);
   const bytes = Buffer.from(text);
   try {
-    try {
-      writeFileSync(descriptor, bytes);
-      fsyncSync(descriptor);
-    } finally {
-      bytes.fill(0);
-      closeSync(descriptor);
-    }
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
     return temporary;
   } catch (error) {
     removeTemporary(temporary);
     throw error;
+  } finally {
+    bytes.fill(0);
   }
 }

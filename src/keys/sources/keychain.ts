@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { AsyncEntry } from '@napi-rs/keyring';
 
 import { ProxyVaultError } from '../../errors.ts';
 import { KEY_BYTES } from '../secret-key.ts';
@@ -48,16 +49,10 @@ export function keychainProtector(path: string): Protector {
   };
 }
 
-interface KeychainEntry {
-  setPassword(password: string): Promise<void>;
-  getPassword(): Promise<string | null>;
-  deletePassword(): Promise<boolean>;
-}
-
-async function entryOf(account: string): Promise<KeychainEntry> {
-  const { AsyncEntry }: typeof import('@napi-rs/keyring') = await import(PACKAGE);
+async function entryOf(account: string): Promise<AsyncEntry> {
+  const keyring: typeof import('@napi-rs/keyring') = await import(PACKAGE);
   // Pinned, since without it a machine without a Secret Service would get keyutils, in silence.
-  return new AsyncEntry(SERVICE, account, { linux: { store: 'secret-service' } });
+  return new keyring.AsyncEntry(SERVICE, account, { linux: { store: 'secret-service' } });
 }
 
 async function attempt<T>(

@@ -49,7 +49,7 @@ export function sealedText(protection: SealedKeyring['protection'], keys: Wrappe
 /** The keyring in a text; null for keys in clear. @throws KEY_INVALID. */
 export function parseKeyring(text: string, path: string): SealedKeyring | null {
   if (!isSealed(text)) return null;
-  const content = jsonOf(text);
+  const content: unknown = orNull(() => JSON.parse(text));
   const parsed = keyringSchema.safeParse(content);
   if (parsed.success) return parsed.data;
   throw malformedError(
@@ -62,13 +62,11 @@ export function parseKeyring(text: string, path: string): SealedKeyring | null {
 
 /** The ids of the keys in a text, for which no passphrase is needed; null if it cannot be read. */
 export function keyIdsOf(text: string): string[] | null {
-  try {
-    const sealed = parseKeyring(text, '');
-    if (sealed) return sealed.keys.map(({ keyId }) => keyId);
-    return decodeKeys(text, '').map((bytes) => SecretKey.from(bytes).id);
-  } catch {
-    return null;
-  }
+  return orNull(
+    () =>
+      parseKeyring(text, '')?.keys.map(({ keyId }) => keyId) ??
+      decodeKeys(text, '').map((bytes) => SecretKey.from(bytes).id),
+  );
 }
 
 export function malformedError(path: string, what: string, cause?: unknown): ProxyVaultError {
@@ -79,9 +77,10 @@ export function malformedError(path: string, what: string, cause?: unknown): Pro
   );
 }
 
-function jsonOf(text: string): unknown {
+/** What `work` gives, or null if it throws: reading the key says what is wrong. */
+export function orNull<T>(work: () => T): T | null {
   try {
-    return JSON.parse(text);
+    return work();
   } catch {
     return null;
   }

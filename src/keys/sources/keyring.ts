@@ -13,6 +13,7 @@ import {
   isSealed,
   keyIdsOf,
   malformedError,
+  orNull,
   parseKeyring,
   plainText,
   type SealedKeyring,
@@ -50,21 +51,20 @@ export function keyringFile(path: string, options: KeyringOptions = {}): KeySour
 class KeyringFile implements KeySource {
   readonly kind = 'key file';
   readonly location: string;
-  readonly #protectors: readonly Protector[];
+  readonly #options: KeyringOptions;
+  /** How the file is protected that is written. */
   readonly #protection: KeyringProtection;
   readonly #trusted: boolean;
-  /** What the last `read` found, and whether it gave keys. */
+  /** What the last `read` found. */
   #text: string | null = null;
-  #isSound = false;
+  /** What last gave keys. */
+  #sound: string | null = null;
 
-  constructor(path: string, { passphrase, safeStorage, protection, trustKeyFile = false }: KeyringOptions) {
+  constructor(path: string, options: KeyringOptions) {
+    const { passphrase, safeStorage, protection, trustKeyFile = false } = options;
     this.location = path;
+    this.#options = options;
     this.#trusted = trustKeyFile;
-    this.#protectors = [
-      keychainProtector(path),
-      ...(passphrase === undefined ? [] : [passphraseProtector(passphrase, path)]),
-      ...(safeStorage === undefined ? [] : [safeStorageProtector(safeStorage, path)]),
-    ];
     this.#protection =
       protection ??
       (passphrase !== undefined ? 'passphrase' : safeStorage !== undefined ? 'safe-storage' : 'permissions');
@@ -72,12 +72,12 @@ class KeyringFile implements KeySource {
 
   read(): Buffer[] | null | Promise<Buffer[]> {
     const text = this.#readFile();
-    this.#found(text, false);
+    this.#text = text;
     if (text === null) return null;
     const sealed = parseKeyring(text, this.location);
     if (sealed) return this.#unseal(sealed, text);
     const keys = decodeKeys(text, `The key file ${this.location}`);
-    this.#found(text, true);
+    this.#sound = text;
     return keys;
   }
 
@@ -95,8 +95,7 @@ class KeyringFile implements KeySource {
   async prepare(keys: readonly Buffer[], revision: string | null, dropOthers = false): Promise<() => void> {
     const ids = keys.map((bytes) => SecretKey.from(Buffer.from(bytes)).id);
     const text = this.#protection === 'permissions' ? plainText(keys) : (await this.#seal(keys)).text;
-    const covers = (older: string): boolean => isCovered(older, ids);
-    return () => replaceKeyFile(this.location, { text, revision, covers, dropOthers });
+    return () => replaceKeyFile(this.location, { text, revision, covers: coveredBy(ids), dropOthers });
   }
 
   revision(): string | null {
@@ -104,16 +103,11 @@ class KeyringFile implements KeySource {
   }
 
   isCurrent(): boolean {
-    return this.#isSound && this.#readFile() === this.#text;
+    return this.#sound !== null && this.#readFile() === this.#sound;
   }
 
   caution(): string | null {
-    try {
-      return cautionOf(this.location, this.#trusted);
-    } catch {
-      // Reading the key says what is wrong.
-      return null;
-    }
+    return orNull(() => cautionOf(this.location, this.#trusted));
   }
 
   protection(): string | null {
@@ -124,26 +118,20 @@ class KeyringFile implements KeySource {
   settle(): void {
     const ids = this.#look((text) => parseKeyring(text, this.location)?.keys.map(({ keyId }) => keyId));
     if (!ids) return;
-    removeLeftovers(this.location, (backup) => !isSealed(backup) && isCovered(backup, ids));
+    const isCovered = coveredBy(ids);
+    removeLeftovers(this.location, (backup) => !isSealed(backup) && isCovered(backup));
   }
 
   #readFile(): string | null {
     return readKeyFile(this.location, this.#trusted);
   }
 
-  /** What `see` finds in the file; null if the file is missing or cannot be read: reading the key says what is wrong. */
+  /** What `see` finds in the file; null if the file is missing or cannot be read. */
   #look<T>(see: (text: string) => T): T | null {
-    try {
+    return orNull(() => {
       const text = this.#readFile();
       return text === null ? null : see(text);
-    } catch {
-      return null;
-    }
-  }
-
-  #found(text: string | null, isSound: boolean): void {
-    this.#text = text;
-    this.#isSound = isSound;
+    });
   }
 
   async #createSealed(key: Buffer): Promise<Buffer[]> {
@@ -172,26 +160,23 @@ class KeyringFile implements KeySource {
     const { key, renewed } = await this.#protector(kind).unprotect(parameters);
     const protecting = SecretKey.from(key);
     if (keys.some(({ kekId }) => kekId !== protecting.id)) throw this.#otherKey(kind);
-    const unwrapped = this.#unwrapAll(protecting, keys, kind);
-    // Together, because another read may have begun meanwhile.
-    this.#found(text, true);
-    if (renewed) this.#renew(kind, renewed, keys, text);
-    return unwrapped;
-  }
-
-  #unwrapAll(protecting: SecretKey, keys: readonly WrappedKey[], kind: string): Buffer[] {
+    let unwrapped: Buffer[];
     try {
-      return keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
+      unwrapped = keys.map((wrapped) => protecting.unwrap(wrapped, 'keyring', kind).key.export());
     } catch (error) {
       throw malformedError(this.location, 'is damaged', error);
     }
+    // Together, because another read may have begun meanwhile.
+    this.#text = text;
+    this.#sound = text;
+    if (renewed) this.#renew(kind, renewed, keys, text);
+    return unwrapped;
   }
 
   /** The keys are known: if they cannot be stored again now, they will be at the next opening. */
   #renew(kind: Protector['kind'], renewed: ProtectionParameters, keys: WrappedKey[], present: string): void {
     const text = sealedText({ kind, ...renewed }, keys);
-    const ids = keys.map(({ keyId }) => keyId);
-    const covers = (older: string): boolean => isCovered(older, ids);
+    const covers = coveredBy(keys.map(({ keyId }) => keyId));
     try {
       replaceKeyFile(this.location, { text, revision: revisionOf(present), covers, dropOthers: false });
     } catch (error) {
@@ -200,8 +185,12 @@ class KeyringFile implements KeySource {
   }
 
   #protector(kind: string): Protector {
-    const protector = this.#protectors.find((each) => each.kind === kind);
-    if (protector) return protector;
+    const { passphrase, safeStorage } = this.#options;
+    if (kind === 'keychain') return keychainProtector(this.location);
+    if (kind === 'passphrase' && passphrase !== undefined)
+      return passphraseProtector(passphrase, this.location);
+    if (kind === 'safe-storage' && safeStorage !== undefined)
+      return safeStorageProtector(safeStorage, this.location);
     const advice =
       kind === 'passphrase'
         ? 'give it with --passphrase-file, PROXYVAULT_PASSPHRASE_FILE, or the option `passphrase` of EncryptionService.open'
@@ -230,7 +219,7 @@ class KeyringFile implements KeySource {
   }
 }
 
-/** Whether all keys of a text are among those with these ids. If that cannot be told, they are not. */
-function isCovered(text: string, ids: readonly string[]): boolean {
-  return keyIdsOf(text)?.every((id) => ids.includes(id)) ?? false;
+/** Tells whether all keys of a text are among those with these ids. If that cannot be told, they are not. */
+function coveredBy(ids: readonly string[]): (text: string) => boolean {
+  return (text) => keyIdsOf(text)?.every((id) => ids.includes(id)) ?? false;
 }

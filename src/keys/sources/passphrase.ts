@@ -1,4 +1,4 @@
-import { randomBytes, scrypt } from 'node:crypto';
+import { randomBytes, type ScryptOptions, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 
@@ -30,9 +30,7 @@ const parametersSchema = z
 
 type ScryptParameters = z.infer<typeof parametersSchema>;
 
-const derive = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(
-  scrypt,
-);
+const derive = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 /** Protects by a passphrase, in Unicode form NFC, so that two keyboards give one key. */
 export function passphraseProtector(passphrase: Passphrase, path: string): Protector {

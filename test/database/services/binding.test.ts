@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { openBound, type Place, sealBound } from '../../../src/keys/binding.ts';
-import type { CredentialContent } from '../../../src/keys/credential-cipher.ts';
+import { type CredentialContent, openBound, type Place, sealBound } from '../../../src/keys/binding.ts';
 import { SecretKey } from '../../../src/keys/secret-key.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress } from '../../../src/model/proxy.ts';
 
