@@ -22,7 +22,7 @@ export interface EncryptionConfig {
 }
 
 /** How far a rotation under way has come. */
-export interface RotationState {
+interface RotationState {
   /** The key that it goes to. */
   keyId: string;
   /** The id of the proxy that was done last; empty before the first. */
