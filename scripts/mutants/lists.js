@@ -407,8 +407,8 @@ export default {
       ],
       [
         'the wrong port of columns is a wrong host',
-        'if (toAddress(host, 1) && /^\\d+$/.test(port))',
-        'if (toAddress(host, 1) && /^\\d{9,}$/.test(port))',
+        "if (address) throw new Refused('bad-port'",
+        "if (!address) throw new Refused('bad-port'",
       ],
     ]),
     ...of('line/certain-login.ts', [

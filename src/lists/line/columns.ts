@@ -63,9 +63,11 @@ export function readCells(given: readonly string[], at = 0): Columns {
 
 function requireEndpoint(host: string, port: string, hasMore: boolean, at: number): Endpoint {
   const address = toAddress(host, 1);
-  const isProse = !hasMore && address?.isSure === false;
-  if (!address || isProse || parsePort(port) === null) throw wrongCells(host, port, at);
-  return { host: address.host, port: requirePort(port, at) };
+  if (address && (hasMore || address.isSure) && parsePort(port) !== null)
+    return { host: address.host, port: requirePort(port, at) };
+  if (!/^\d+$/.test(port)) throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
+  if (address) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
+  throw new Refused('bad-host', 'the host is neither an IP address nor a name', at);
 }
 
 function readAfter(endpoint: Endpoint, cells: readonly string[], at: number, mayBeLogin = true): Columns {
@@ -110,11 +112,4 @@ function isWordAndNumber([word = '', number = '', ...more]: readonly string[]): 
 
 function isNumber(cell: string): boolean {
   return /^\s*\d+(?:\.\d+)?\s*$/.test(cell);
-}
-
-function wrongCells(host: string, port: string, at: number): Refused {
-  if (toAddress(host, 1) && /^\d+$/.test(port))
-    return new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
-  if (/^\d+$/.test(port)) return new Refused('bad-host', 'the host is neither an IP address nor a name', at);
-  return new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
 }

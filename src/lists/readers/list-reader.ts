@@ -23,7 +23,6 @@ export function lineReader(read: (line: string) => Iterable<LineVerdict>): ListR
   return { push: (text) => readAll(lines.push(text)), finish: () => readAll(lines.finish()) };
 }
 
-/** The verdicts on a line, with its number. */
 export function* placedLine(
   line: Line,
   number: number,

@@ -170,11 +170,11 @@ function rowOf(proxy: ListedProxy): Row {
   return { ...Object.fromEntries(escaped), [ESCAPED_COLUMN]: ESCAPED };
 }
 
-function columnsOf({ geolocation, ...proxy }: ListedProxy): Row {
+function columnsOf({ geolocation = {}, ...proxy }: ListedProxy): Row {
   const { protocol, host, port, username, password, name, region, latency, status } = proxy;
   const { remoteDns, rotateUrl: rotate_url } = proxy;
-  const remote_dns = remoteDns === undefined ? undefined : String(remoteDns);
-  const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation ?? {};
+  const remote_dns = remoteDns?.toString();
+  const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation;
   return {
     ...{ protocol, host, port, username, password, name, region, latency, status, remote_dns, rotate_url },
     ...{ country, city, geo_region, latitude, longitude, asn, timezone, escaped: undefined },

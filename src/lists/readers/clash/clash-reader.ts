@@ -72,7 +72,6 @@ export class ClashReader implements ListReader {
     return out;
   }
 
-  /** Takes a piece of a line, perhaps its last. */
   #take(piece: string, isLast: boolean): void {
     if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
     this.#isNewLine = isLast || (this.#isNewLine && piece === '');
@@ -264,7 +263,6 @@ export class ClashReader implements ListReader {
     this.#readRest(text.slice(end), text.endsWith('\n'));
   }
 
-  /** Reads a piece of the line after a list in brackets. */
   #readRest(piece: string, isLast: boolean): void {
     const text = piece.trim();
     if (this.#rest === 'blank' && text !== '') {
