@@ -10,11 +10,7 @@ const UNREADABLE = '\uDFFF';
 /** No piece is longer, so that what is made of one stays small. */
 const MAX_PIECE = 65_536;
 
-/**
- * The text of a list, in short pieces. Bytes are UTF-8, or UTF-16 with a byte order mark.
- *
- * @throws INVALID_INPUT for an invalid source or piece; what the source throws.
- */
+/** A list in short texts, from UTF-8 or UTF-16 with a byte order mark. @throws INVALID_INPUT; what the source throws. */
 export async function* decodeList(source: ListSource): AsyncGenerator<string, void, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | null = null;
   let begun: Uint8Array = new Uint8Array();

@@ -39,7 +39,7 @@ export function withoutInvisible(text: string): string {
 }
 
 /**
- * Takes away what is certainly no part of the proxy, and gives the protocols named there: quotes, the mark of a list item, `HTTP_PROXY=`, `curl -x`, a protocol.
+ * Takes away quotes, the mark of a list item, `HTTP_PROXY=`, `curl -x` and protocols before the proxy, which it gives.
  * @throws Refused (ambiguous, unknown-scheme) if a word names a protocol or a login that is not read.
  */
 export function unwrap(line: Piece): { rest: Piece; schemes: readonly Scheme[] } {

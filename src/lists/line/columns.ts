@@ -36,8 +36,10 @@ export function readSeparated({ text, at }: Piece, separator: string): Columns {
   }
   const [, host = '', port = '', tail = ''] = /^(\S+) +(\d+)(?![\d.])\s*(.*)$/su.exec(text) ?? [];
   const address = toAddress(host, parsePort(port) ?? 0);
-  // A word and a number are prose.
-  if (!address?.isSure) throw proseOrHost(text, at);
+  // Words with a port at their end are an address with a wrong host; a word and a number are prose.
+  if (!address?.isSure && /:\d+$/.test(text))
+    throw new Refused('bad-host', 'the host has a character that no host name has', at);
+  if (!address?.isSure) throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
   requirePort(port, at);
   return readAfter({ host: address.host, port: address.port }, tail === '' ? [] : [tail], at);
 }
@@ -61,9 +63,11 @@ export function readCells(given: readonly string[], at = 0): Columns {
 
 function requireEndpoint(host: string, port: string, hasMore: boolean, at: number): Endpoint {
   const address = toAddress(host, 1);
-  const isProse = !hasMore && address?.isSure === false;
-  if (!address || isProse || parsePort(port) === null) throw wrongCells(host, port, at);
-  return { host: address.host, port: requirePort(port, at) };
+  if (address && (hasMore || address.isSure) && parsePort(port) !== null)
+    return { host: address.host, port: requirePort(port, at) };
+  if (!/^\d+$/.test(port)) throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
+  if (address) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
+  throw new Refused('bad-host', 'the host is neither an IP address nor a name', at);
 }
 
 function readAfter(endpoint: Endpoint, cells: readonly string[], at: number, mayBeLogin = true): Columns {
@@ -88,12 +92,11 @@ function isLogin(username: string, password: string): boolean {
     return false;
   const isAddress = toAddress(username, 1)?.isSure && parsePort(password) !== null;
   if (isAddress || readAddress(username)?.isSure || readAddress(password)?.isSure) return false;
-  const isNone = (cell: string): boolean =>
-    (isAnnotation(cell) && !isNumber(cell)) ||
-    isAnnotation(cell.toUpperCase()) ||
-    countryNamed(cell) !== undefined;
+  const isWord = (cell: string): boolean =>
+    !isNumber(cell) &&
+    (isAnnotation(cell) || isAnnotation(cell.toUpperCase()) || countryNamed(cell) !== undefined);
   const isPlace = PLACE.test(username) && (PLACE.test(password) || isNumber(password));
-  return !isPlace && !(isNone(username) && !isNumber(username)) && !(isNone(password) && !isNumber(password));
+  return !isPlace && !isWord(username) && !isWord(password);
 }
 
 /** `Jordan,12345` may be a login, or a country and a time; `US,120` is not a login. */
@@ -109,18 +112,4 @@ function isWordAndNumber([word = '', number = '', ...more]: readonly string[]): 
 
 function isNumber(cell: string): boolean {
   return /^\s*\d+(?:\.\d+)?\s*$/.test(cell);
-}
-
-function wrongCells(host: string, port: string, at: number): Refused {
-  if (toAddress(host, 1) && /^\d+$/.test(port))
-    return new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
-  if (/^\d+$/.test(port)) return new Refused('bad-host', 'the host is neither an IP address nor a name', at);
-  return new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
-}
-
-/** Words with a port at their end are an address with a wrong host, others are prose. */
-function proseOrHost(text: string, at: number): Refused {
-  return /:\d+$/.test(text)
-    ? new Refused('bad-host', 'the host has a character that no host name has', at)
-    : new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
 }

@@ -12,7 +12,6 @@ import { Refused } from '../parts/refused.ts';
 import { PROTOCOL } from './annotation.ts';
 import { doubtful } from './certain-login.ts';
 
-/** One way to read a line. */
 export interface Reading extends Address {
   form: LineForm | 'host:port';
   /** As the line has it. */
@@ -155,7 +154,6 @@ function indexOf(text: string, pattern: RegExp, from: number): number {
   return found === -1 ? -1 : from + found;
 }
 
-/** Where `host:port` ends. */
 function endOfAddress(text: string): number {
   const match = /^(?:\[[^\]]*\]|[^:]*):\d+/.exec(text);
   return match === null || /^[\p{L}\d._]/u.test(text.slice(match[0].length)) ? text.length : match[0].length;

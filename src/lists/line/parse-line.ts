@@ -9,7 +9,7 @@ import {
 } from '../options.ts';
 import { assertBracketed, type Piece } from '../parts/address.ts';
 import { assertCredentials } from '../parts/credentials.ts';
-import { Refused, refused, verdictsOf } from '../parts/refused.ts';
+import { Refused, refused, verdictOf, verdictsOf } from '../parts/refused.ts';
 import { requireScheme, type Scheme, schemesOfLine, unnamedScheme } from '../parts/scheme.ts';
 import { placeholdersOf } from '../parts/template.ts';
 import { decodePercent } from '../parts/url.ts';
@@ -96,8 +96,8 @@ function accept(
   options: ParseOptions,
 ): LineVerdict[] {
   const all = schemesOfLine(explicit, schemes) ?? [unnamedScheme(options)];
-  return all.flatMap(({ note: schemeNote, ...named }) =>
-    verdictsOf(() => [acceptProxy({ ...named, ...proxy }, [schemeNote, note])]),
+  return all.map(({ note: schemeNote, ...named }) =>
+    verdictOf(() => acceptProxy({ ...named, ...proxy }, [schemeNote, note])),
   );
 }
 

@@ -3,7 +3,6 @@ import type { LineVerdict } from '../verdicts.ts';
 
 type ReadPiece = (text: string, options: ParseOptions) => LineVerdict[];
 
-/** The separators between the proxies of a line. */
 const SEPARATORS = [',', ';', '|', /\s+/, /[\s,;|]+/];
 
 /** The proxies of a line that has nothing else, each with an address that is surely one; null for any other line. */

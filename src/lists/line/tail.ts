@@ -7,7 +7,6 @@ import { decodePercent } from '../parts/url.ts';
 import type { ListedProxy } from '../verdicts.ts';
 import { hasProtocol, readAnnotation, saidBy } from './annotation.ts';
 
-/** The text after a proxy. */
 export interface Tail extends Pick<ListedProxy, 'name' | 'geolocation' | 'latency' | 'rotateUrl'> {
   schemes?: readonly Scheme[];
   note?: string;

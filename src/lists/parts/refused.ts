@@ -12,14 +12,28 @@ export class Refused extends Error {
   }
 }
 
-/** The verdicts of `read`, or the one that a `Refused` becomes. Any other error is our own fault and is thrown. */
+/** The verdict of `read`, or the one that a `Refused` becomes. */
+export function verdictOf(read: () => LineVerdict): LineVerdict {
+  try {
+    return read();
+  } catch (error) {
+    return refusalOf(error);
+  }
+}
+
+/** The verdicts of `read`, or the one that a `Refused` becomes. */
 export function verdictsOf(read: () => LineVerdict[]): LineVerdict[] {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    return [{ kind: 'refused', code: error.code, reason: error.message, column: error.at + 1 }];
+    return [refusalOf(error)];
   }
+}
+
+/** The verdict that a `Refused` becomes. Any other error is our own fault and is thrown. */
+export function refusalOf(error: unknown): LineVerdict {
+  if (!(error instanceof Refused)) throw error;
+  return { kind: 'refused', code: error.code, reason: error.message, column: error.at + 1 };
 }
 
 /** The rejection of a whole line or record. */

@@ -2,7 +2,6 @@ import type { ListedProxy } from '../verdicts.ts';
 import { MASK } from './mask.ts';
 import { schemeNameOf } from './scheme.ts';
 
-/** What a URL tells of a proxy. */
 type ProxyEndpoint = Pick<ListedProxy, 'protocol' | 'host' | 'port' | 'username' | 'password' | 'remoteDns'>;
 
 /**

@@ -36,11 +36,11 @@ export class CsvReader implements ListReader {
   }
 
   push(text: string): Iterable<ListVerdict> {
-    return this.#readLines([...this.#lines.push(text)]);
+    return this.#readLines(this.#lines.push(text));
   }
 
   finish(): Iterable<ListVerdict> {
-    return this.#readLines([...this.#lines.finish()], true);
+    return this.#readLines(this.#lines.finish(), true);
   }
 
   *#readLines(pushed: readonly Line[], isEnd = false): Iterable<ListVerdict> {

@@ -1,20 +1,12 @@
 /** A line as it is written; null if it was too long to be kept. */
 export type Line = string | null;
 
-/** Cuts pieces of text into lines, which end in LF, CRLF or CR. A line that is too long is not kept. */
-export class LineSplitter {
-  /** How many lines were given. */
-  count = 0;
-  readonly #most: number;
-  #open = '';
-  #tooLong = false;
+/** Cuts pieces of text at line ends: LF, CRLF or CR. */
+export class LineCutter {
   #afterCarriageReturn = false;
 
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  *push(text: string): Generator<Line, void, undefined> {
+  /** Calls `take` with the rest of each line that ends in the text, and with what follows the last line end. */
+  cut(text: string, take: (piece: string, isEnded: boolean) => void): void {
     if (text === '') return;
     const end = /\r\n?|\n/g;
     // The LF of a CRLF that was cut in two.
@@ -22,16 +14,36 @@ export class LineSplitter {
     this.#afterCarriageReturn = text.endsWith('\r');
     end.lastIndex = start;
     for (let match = end.exec(text); match !== null; match = end.exec(text)) {
-      this.#append(text.slice(start, match.index));
+      take(text.slice(start, match.index), true);
       start = end.lastIndex;
-      yield this.#end();
     }
-    this.#append(text.slice(start));
+    take(text.slice(start), false);
+  }
+}
+
+/** Cuts pieces of text into lines. A line that is too long is not kept. */
+export class LineSplitter {
+  readonly #cutter = new LineCutter();
+  readonly #most: number;
+  #open = '';
+  #tooLong = false;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  push(text: string): Line[] {
+    const lines: Line[] = [];
+    this.#cutter.cut(text, (piece, isEnded) => {
+      this.#append(piece);
+      if (isEnded) lines.push(this.#end());
+    });
+    return lines;
   }
 
   /** The text after the last line end, if there is any. */
-  *finish(): Generator<Line, void, undefined> {
-    if (this.#open !== '' || this.#tooLong) yield this.#end();
+  finish(): Line[] {
+    return this.#open !== '' || this.#tooLong ? [this.#end()] : [];
   }
 
   #append(piece: string): void {
@@ -41,7 +53,6 @@ export class LineSplitter {
 
   #end(): Line {
     const line = this.#tooLong ? null : this.#open;
-    this.count++;
     this.#open = '';
     this.#tooLong = false;
     return line;

@@ -16,13 +16,13 @@ export const MAX_LINE = 8192;
 /** Reads lines, each of which is read by itself. */
 export function lineReader(read: (line: string) => Iterable<LineVerdict>): ListReader {
   const lines = new LineSplitter(MAX_LINE);
-  function* readAll(given: Iterable<Line>): Iterable<ListVerdict> {
-    for (const line of given) yield* placedLine(line, lines.count, read);
+  let count = 0;
+  function* readAll(given: readonly Line[]): Iterable<ListVerdict> {
+    for (const line of given) yield* placedLine(line, ++count, read);
   }
   return { push: (text) => readAll(lines.push(text)), finish: () => readAll(lines.finish()) };
 }
 
-/** The verdicts on a line, with its number. */
 export function* placedLine(
   line: Line,
   number: number,

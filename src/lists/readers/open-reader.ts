@@ -10,7 +10,6 @@ import { isProxychains, proxychainsReader } from './proxychains.ts';
 /** How much of a list is needed to detect its format, in UTF-16 units. */
 export const HEAD_LENGTH = 65_536;
 
-/** How a profile of Proxifier begins. */
 const PROXIFIER = /^(?:<\?xml\s[^>]*>\s*)?<ProxifierProfile[\s>]/;
 
 /** A mapping or list in brackets that begins with a word without quotes, which no JSON does. */

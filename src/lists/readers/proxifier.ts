@@ -5,7 +5,6 @@ import type { LineVerdict, ListVerdict } from '../verdicts.ts';
 import { type ListReader, placed, rejected } from './list-reader.ts';
 import { UnreadXml, type XmlToken, XmlTokens } from './xml-tokens.ts';
 
-/** What a proxy of a profile says of itself, in its order, and its type. */
 interface Entry {
   line: number;
   type: string;

@@ -1,7 +1,7 @@
 import { parsePort } from '../../model/host.ts';
 import { acceptProxy } from '../line/parse-line.ts';
 import { joinAddress } from '../parts/address.ts';
-import { Refused, verdictsOf } from '../parts/refused.ts';
+import { Refused, verdictOf } from '../parts/refused.ts';
 import { requireScheme, schemeOf } from '../parts/scheme.ts';
 import type { LineVerdict } from '../verdicts.ts';
 import { type ListReader, lineReader, rejected } from './list-reader.ts';
@@ -24,7 +24,7 @@ export function proxychainsReader(): ListReader {
     if (/^[#;]/.test(text) || /^\[ProxyList\]/i.test(text) || SETTING.test(text))
       return [{ kind: 'comment' }];
     hasRead = true;
-    return verdictsOf(() => [readEntry(text)]);
+    return [verdictOf(() => readEntry(text))];
   });
   const reason = 'this configuration of proxychains has no proxy, as in: socks5 192.0.2.1 1080';
   return {

@@ -1,4 +1,3 @@
-/** A piece of XML. */
 export type XmlToken =
   | { kind: 'open'; name: string; attributes: Readonly<Record<string, string>>; line: number }
   | { kind: 'close' }

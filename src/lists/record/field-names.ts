@@ -83,7 +83,6 @@ const NAMES = {
 /** What a column or member of a record may mean. */
 export type Field = keyof typeof NAMES;
 
-/** What a name means. */
 export interface Meaning {
   field: Field | null;
   /** Of several names of one field, the lowest counts. */

@@ -1,9 +1,7 @@
 import { type Field, type Meaning, meaningOf } from './field-names.ts';
 
-/** The members of a record, each with its name. */
 export type Entries = Iterable<readonly [name: string, value: unknown]>;
 
-/** A member of a record or a cell of a row, with its name. */
 export interface Member {
   name: string;
   value: unknown;
@@ -55,5 +53,4 @@ export class Fields {
 /** The fields that hold a login or a part of one. */
 export const LOGIN_FIELDS: ReadonlySet<Field | null> = new Set(['username', 'password', 'login'] as const);
 
-/** A record without members. */
 export const NO_FIELDS = new Fields([]);

@@ -1,7 +1,7 @@
 import { type Geolocation, MAX_ASN, MAX_PLACE, MAX_TIME_ZONE } from '../../model/geolocation.ts';
 import type { Field } from './field-names.ts';
 import { Fields, NO_FIELDS } from './fields.ts';
-import { isKnown, readKnown, readNumber } from './values.ts';
+import { isKnown, isObject, readKnown, readNumber } from './values.ts';
 
 const CODE = /^[a-z]{2}$/i;
 const NO_CODE = 'the country was left out: it is not a two-letter code';
@@ -101,11 +101,9 @@ function readAsn(value: unknown): number | undefined {
 
 /** A text, or that inside `{ iso_code }`, `{ code }`, `{ name }` or `{ names: { en } }`. */
 function namedIn(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const { iso_code, code, name, names } = value as Record<string, unknown>;
-  const english =
-    typeof names === 'object' && names !== null ? (names as Record<string, unknown>).en : undefined;
-  return iso_code ?? code ?? name ?? english;
+  if (!isObject(value)) return value;
+  const { iso_code, code, name, names } = value;
+  return iso_code ?? code ?? name ?? (isObject(names) ? names.en : undefined);
 }
 
 function entriesOf(value: unknown): Fields {

@@ -21,16 +21,15 @@ export function readNamedLine(
 ): LineVerdict[] {
   if (!lineNamesProtocol(line, options))
     return schemes.flatMap((scheme) =>
-      withScheme(
-        readProxyLine(line, { ...options, protocol: scheme.protocol, strictProtocol: false }),
-        scheme,
+      readProxyLine(line, { ...options, protocol: scheme.protocol, strictProtocol: false }).map((verdict) =>
+        withScheme(verdict, scheme),
       ),
     );
   return readProxyLine(line, options).map((verdict) => {
     if (verdict.kind !== 'proxy') return verdict;
     const { protocol } = verdict.proxy;
     const scheme = schemes.find((each) => each.protocol === protocol);
-    if (scheme) return withScheme([verdict], scheme)[0] ?? verdict;
+    if (scheme) return withScheme(verdict, scheme);
     const isHttp = [verdict.proxy, ...schemes].every((each) => each.protocol.startsWith('http'));
     if (ofTargets && isHttp) return verdict;
     return refused('ambiguous', 'the protocol beside the address is not the one that it names itself');
@@ -48,11 +47,8 @@ export function lineNamesProtocol(line: string, options: ParseOptions): boolean 
   return protocolWith('http') !== 'http' || protocolWith('https') !== 'https';
 }
 
-function withScheme(verdicts: readonly LineVerdict[], { remoteDns, note }: Scheme): LineVerdict[] {
-  if (!remoteDns && note === undefined) return [...verdicts];
-  return verdicts.map((verdict) => {
-    if (verdict.kind !== 'proxy') return verdict;
-    const proxy: ListedProxy = remoteDns ? { ...verdict.proxy, remoteDns } : verdict.proxy;
-    return { ...verdict, proxy, notes: note === undefined ? verdict.notes : [note, ...verdict.notes] };
-  });
+function withScheme(verdict: LineVerdict, { remoteDns, note }: Scheme): LineVerdict {
+  if (verdict.kind !== 'proxy' || (!remoteDns && note === undefined)) return verdict;
+  const proxy: ListedProxy = remoteDns ? { ...verdict.proxy, remoteDns } : verdict.proxy;
+  return { ...verdict, proxy, notes: note === undefined ? verdict.notes : [note, ...verdict.notes] };
 }

@@ -7,7 +7,6 @@ import { isKnown, plainText, readFlag } from './values.ts';
 const KIND =
   /\b(?:elite|anonymous|anon|transparent|distorting|high|medium|low|noa|anm|hia|datacenter|data center|dc|residential|resi|isp|mobile|cellular|hosting|business|sticky|backconnect|gateway|static|rotating|dynamic|dedicated|shared|private|public|premium|free|ipv[46]|lte|[345]g)\b/gi;
 const SEVERAL = /[,;|/&+\s]+/;
-/** The most protocols that a record can have. */
 const MOST = 8;
 
 /**

@@ -1,7 +1,7 @@
 import { acceptProxy } from '../line/parse-line.ts';
 import type { ParseOptions } from '../options.ts';
 import { maskLine } from '../parts/mask.ts';
-import { Refused, verdictsOf } from '../parts/refused.ts';
+import { Refused, refusalOf, verdictOf } from '../parts/refused.ts';
 import { schemesNamed } from '../parts/scheme.ts';
 import type { LineVerdict, ListedProxy, RefusalCode } from '../verdicts.ts';
 import { readDetails } from './details.ts';
@@ -28,7 +28,7 @@ export function readRecord(
   options: ParseOptions,
   names = new UnreadNames('member'),
 ): LineVerdict[] {
-  return verdictsOf(() => {
+  try {
     const { fields, beside } = fieldsOf(entries);
     const schemes = recordSchemes(fields);
     const login = recordLogin(fields);
@@ -39,12 +39,12 @@ export function readRecord(
     assertNoOtherLogin(other, wholeLogin(endpoints, login, fields));
     if (schemes.length === 0) assertNoOtherProtocol(other, endpoints);
     const notes = [...details.notes, ...other.map(({ name }) => names.noteOf(name))];
-    return endpoints.flatMap((endpoint) =>
-      endpoint.kind === 'proxy'
-        ? verdictsOf(() => [complete(endpoint, login, details.proxy, notes)])
-        : endpoint,
+    return endpoints.map((endpoint) =>
+      endpoint.kind === 'proxy' ? verdictOf(() => complete(endpoint, login, details.proxy, notes)) : endpoint,
     );
-  });
+  } catch (error) {
+    return [refusalOf(error)];
+  }
 }
 
 /** The address of a rejected record, masked as a line is. */
@@ -59,16 +59,14 @@ export function maskRecord(entries: Entries, code: RefusalCode): string {
 export function hasAddress(entries: Entries): boolean {
   return [...entries].some(
     ([name, value]) =>
-      (isHost(name) && textOf(value) !== undefined) ||
-      (INNER.has(fieldOf(name)) &&
-        isObject(value) &&
-        Object.entries(value).some(([inner, each]) => isHost(inner) && textOf(each) !== undefined)),
+      isAddress([name, value]) ||
+      (INNER.has(fieldOf(name)) && isObject(value) && Object.entries(value).some(isAddress)),
   );
 }
 
-function isHost(name: string): boolean {
+function isAddress([name, value]: readonly [string, unknown]): boolean {
   const field = fieldOf(name);
-  return field === 'host' || field === 'url';
+  return (field === 'host' || field === 'url') && textOf(value) !== undefined;
 }
 
 /** The members of a record, with those of `proxy: { host, port }` in it. `beside` has the login beside a proxy without its own. */

@@ -20,17 +20,12 @@ const TIME = /^\s*(\d{1,15}(?:[.,]\d{1,15})?)\s*(\p{L}{0,12})\.?\s*$/u;
  */
 export function readResponseTime(fields: Fields): ResponseTime {
   let leftOut: ResponseTime;
-  for (const member of inOrder(fields)) {
+  for (const member of fields.all('time').sort((one, other) => one.meaning.rank - other.meaning.rank)) {
     const time = toMilliseconds(member);
     if (typeof time === 'number') return time;
     leftOut ??= time;
   }
   return leftOut;
-}
-
-function inOrder(fields: Fields): Member[] {
-  const members = fields.all('time');
-  return members.length < 2 ? members : members.sort((one, other) => one.meaning.rank - other.meaning.rank);
 }
 
 function toMilliseconds({ name, value, meaning }: Member): ResponseTime {

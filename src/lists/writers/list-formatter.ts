@@ -82,7 +82,6 @@ function masked(proxy: ListedProxy): ListedProxy {
   return { ...proxy, ...login, ...(rotateUrl === undefined ? {} : { rotateUrl: MASK }) };
 }
 
-/** Without what is absent or empty. */
 function known(proxy: Partial<ListedProxy>): object {
   return Object.fromEntries(Object.entries(proxy).filter(([, value]) => value !== undefined && value !== ''));
 }

@@ -2,7 +2,7 @@ import { invalidInput } from '../../model/validation.ts';
 import { parseProxyLine } from '../line/parse-line.ts';
 import { MASK } from '../parts/mask.ts';
 import { schemeNameOf } from '../parts/scheme.ts';
-import { formatAddress, formatProxyUrl } from '../parts/url.ts';
+import { formatAddress } from '../parts/url.ts';
 import { ESCAPED, ESCAPED_COLUMN, escapeFormula, isFormula, unescapedCells } from '../record/formulas.ts';
 import { readRecord } from '../record/record.ts';
 import type { LineVerdict, ListedProxy } from '../verdicts.ts';
@@ -105,14 +105,10 @@ function endpointAndName(proxy: ListedProxy): Partial<ListedProxy> {
 
 /** Percent escapes keep what would be read as something else, such as an address in a login, or a name that is a protocol. */
 function writeUrl(proxy: ListedProxy): string {
-  const url = formatProxyUrl(proxy, { reveal: true });
-  const named = proxy.name === undefined ? url : `${url}#${encodeURIComponent(proxy.name)}`;
+  const url = urlOf(proxy, encodeURIComponent);
+  const isMasked = proxy.username === MASK && proxy.password === MASK;
   // What is masked stays to be seen.
-  return isMasked(proxy) || isReadBack(named, proxy) ? named : writeEscaped(proxy);
-}
-
-function isMasked({ username, password }: ListedProxy): boolean {
-  return username === MASK && password === MASK;
+  return isMasked || isReadBack(url, proxy) ? url : urlOf(proxy, escapeAll);
 }
 
 function isReadBack(url: string, proxy: ListedProxy): boolean {
@@ -122,10 +118,10 @@ function isReadBack(url: string, proxy: ListedProxy): boolean {
   return username === (proxy.username ?? '') && password === (proxy.password ?? '') && name === proxy.name;
 }
 
-function writeEscaped(proxy: ListedProxy): string {
+function urlOf(proxy: ListedProxy, escaped: (text: string) => string): string {
   const { username = '', password = '', name } = proxy;
-  const login = username === '' && password === '' ? '' : `${escapeAll(username)}:${escapeAll(password)}@`;
-  const fragment = name === undefined ? '' : `#${escapeAll(name)}`;
+  const login = username === '' && password === '' ? '' : `${escaped(username)}:${escaped(password)}@`;
+  const fragment = name === undefined ? '' : `#${escaped(name)}`;
   return `${schemeNameOf(proxy)}://${login}${formatAddress(proxy)}${fragment}`;
 }
 
@@ -174,11 +170,11 @@ function rowOf(proxy: ListedProxy): Row {
   return { ...Object.fromEntries(escaped), [ESCAPED_COLUMN]: ESCAPED };
 }
 
-function columnsOf({ geolocation, ...proxy }: ListedProxy): Row {
+function columnsOf({ geolocation = {}, ...proxy }: ListedProxy): Row {
   const { protocol, host, port, username, password, name, region, latency, status } = proxy;
   const { remoteDns, rotateUrl: rotate_url } = proxy;
-  const remote_dns = remoteDns === undefined ? undefined : String(remoteDns);
-  const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation ?? {};
+  const remote_dns = remoteDns?.toString();
+  const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation;
   return {
     ...{ protocol, host, port, username, password, name, region, latency, status, remote_dns, rotate_url },
     ...{ country, city, geo_region, latitude, longitude, asn, timezone, escaped: undefined },

@@ -3,6 +3,7 @@ import { schemesNamed } from '../../parts/scheme.ts';
 import { fieldOf } from '../../record/field-names.ts';
 import { UnreadNames } from '../../record/unread-names.ts';
 import type { ListVerdict, RefusalCode } from '../../verdicts.ts';
+import { LineCutter } from '../line-splitter.ts';
 import { type ListReader, placed, rejected, tooLong } from '../list-reader.ts';
 import { type FlowElement, FlowSplitter } from './flow-elements.ts';
 import { isUnread, isWithoutProxies, namesProxies, type Setting, settingOf } from './keys.ts';
@@ -29,12 +30,12 @@ interface Block {
  */
 export class ClashReader implements ListReader {
   readonly #how: HowToRead;
+  readonly #cutter = new LineCutter();
   #out: ListVerdict[] = [];
   #line = 0;
   #isNewLine = true;
   /** What has come of the line that is not complete; null if it is too long. */
   #open: string | null = '';
-  #afterCarriageReturn = false;
   #block: Block | null = null;
   #entry: { line: number; text: string | null; blanks: number } | null = null;
   #flow: { splitter: FlowSplitter; holds: Holds; line: number } | null = null;
@@ -52,17 +53,7 @@ export class ClashReader implements ListReader {
   }
 
   push(text: string): ListVerdict[] {
-    if (text === '') return [];
-    const end = /\r\n?|\n/g;
-    // The LF of a CRLF that was cut in two.
-    let start = this.#afterCarriageReturn && text.startsWith('\n') ? 1 : 0;
-    this.#afterCarriageReturn = text.endsWith('\r');
-    end.lastIndex = start;
-    for (let match = end.exec(text); match !== null; match = end.exec(text)) {
-      this.#take(text.slice(start, match.index), true);
-      start = end.lastIndex;
-    }
-    this.#take(text.slice(start), false);
+    this.#cutter.cut(text, (piece, isLast) => this.#take(piece, isLast));
     return this.#verdicts();
   }
 
@@ -81,7 +72,6 @@ export class ClashReader implements ListReader {
     return out;
   }
 
-  /** Takes a piece of a line, perhaps its last. */
   #take(piece: string, isLast: boolean): void {
     if (this.#isNewLine && (isLast || piece !== '')) this.#line++;
     this.#isNewLine = isLast || (this.#isNewLine && piece === '');
@@ -273,7 +263,6 @@ export class ClashReader implements ListReader {
     this.#readRest(text.slice(end), text.endsWith('\n'));
   }
 
-  /** Reads a piece of the line after a list in brackets. */
   #readRest(piece: string, isLast: boolean): void {
     const text = piece.trim();
     if (this.#rest === 'blank' && text !== '') {

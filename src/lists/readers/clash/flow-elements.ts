@@ -26,7 +26,6 @@ export interface FlowElement {
  * quotes and comments. A mapping in braces is one element. A quote inside a word, as in `it's`, opens no text.
  */
 export class FlowSplitter {
-  /** Whether the last bracket is closed. */
   closed = false;
   readonly #most: number;
   #line: number;

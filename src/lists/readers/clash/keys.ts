@@ -1,6 +1,5 @@
 import { fieldOf } from '../../record/field-names.ts';
 
-/** A line `key: value` of YAML. */
 export interface Setting {
   /** Without quotes. */
   key: string;

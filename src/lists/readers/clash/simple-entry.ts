@@ -44,7 +44,7 @@ export function readSimpleMapping(text: string, at = 0): Members | null {
     if (end === '}') break;
     FLOW_MEMBER.lastIndex = match.index + all.length;
   }
-  return /^ *$/.test(text.slice(FLOW_MEMBER.lastIndex)) ? members : null;
+  return isBlankFrom(text, FLOW_MEMBER.lastIndex) ? members : null;
 }
 
 function readBlock(text: string): Members | null {
@@ -80,4 +80,9 @@ function unescaped(text: string | undefined): string | undefined {
       return code === undefined ? itself : String.fromCodePoint(Number.parseInt(code, 16));
     },
   );
+}
+
+function isBlankFrom(text: string, at: number): boolean {
+  for (let index = at; index < text.length; index++) if (text[index] !== ' ') return false;
+  return true;
 }

@@ -41,8 +41,7 @@ export function readEntry(text: string, isFlow: boolean, how: HowToRead): EntryV
 /** Reads the proxies at any depth of an entry that need not hold any: records with a host and more, URLs, texts with a login. */
 export function readProxiesInside(text: string, isFlow: boolean, how: HowToRead): EntryVerdicts[] {
   const value = parseEntry(text, isFlow);
-  if (value !== undefined) return [...proxiesInside(value, how)];
-  return [rejected(whyMalformed(text))];
+  return value === undefined ? [rejected(whyMalformed(text))] : [...proxiesInside(value, how)];
 }
 
 /** The value of an entry; undefined if it is not YAML, or refers to another place. */

@@ -38,7 +38,6 @@ export const MAX_RECORD = 65_536;
  * the values at the top. An object of up to `MAX_RECORD` characters is one value; a longer one is opened.
  */
 export class ElementSplitter {
-  /** Whether a list was opened. */
   hasList = false;
   readonly #frames: Frame[];
   #line: number;

@@ -55,7 +55,6 @@ export function isRecordLike(value: object): boolean {
   return new Fields(Object.entries(value)).has('port') || hasLogin(value);
 }
 
-/** Whether an object has a username, a password or both in one. */
 export function hasLogin(value: object): boolean {
   const fields = new Fields(Object.entries(value));
   return (['username', 'password', 'login'] as const).some(

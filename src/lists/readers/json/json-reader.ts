@@ -9,9 +9,10 @@ import { JsonValues } from './values.ts';
 export function jsonLinesReader(options: ParseOptions): ListReader {
   const lines = new LineSplitter(MAX_RECORD);
   const values = new JsonValues(options);
-  function* read(given: Iterable<Line>): Iterable<ListVerdict> {
+  let line = 0;
+  function* read(given: readonly Line[]): Iterable<ListVerdict> {
     for (const each of given) {
-      const line = lines.count;
+      line++;
       const text = each?.trim();
       if (each === null || text === undefined) yield tooLong(line, MAX_RECORD);
       else if (text === '') yield { kind: 'blank', line };

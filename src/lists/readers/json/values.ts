@@ -213,7 +213,6 @@ export class JsonValues {
   }
 }
 
-/** A verdict at the place of its element. */
 function placedAt(
   verdict: LineVerdict,
   { line, column }: Element,
