@@ -172,8 +172,8 @@ export default {
       ],
       [
         'an error quotes the login',
-        "    return { problem: 'it is not JSON' };",
-        '    throw new Error(value);',
+        '    return null;\n  }\n}\n\nexport function toParams',
+        '    throw new Error(text);\n  }\n}\n\nexport function toParams',
       ],
       [
         'a malformed row stops a page of credentials',

@@ -157,11 +157,7 @@ function within(value: number, least: number, most: number): boolean {
   return value >= least && value <= most;
 }
 
-/** The value of a JSON text, or why it is not what the schema says. */
-export function parseJson<T>(
-  value: SqlValue | undefined,
-  schema: z.ZodType<T>,
-): { value: T } | { problem: string } {
+function parseJson<T>(value: SqlValue | undefined, schema: z.ZodType<T>): { value: T } | { problem: string } {
   if (typeof value !== 'string') return { problem: 'it is not a text' };
   let parsed: unknown;
   try {

@@ -6,7 +6,7 @@ import { type Login, loginSchema } from '../../model/login.ts';
 import { PROXY_PROTOCOLS, type ProxyAddress, protocolSchema } from '../../model/proxy.ts';
 import { assertId, assertObject, invalidInput } from '../../model/validation.ts';
 import type { Row } from '../drivers/driver.ts';
-import { BASE64, ID, nullable, oneOf, parseJson, Table, TEXT, TIME, whole } from './columns.ts';
+import { BASE64, ID, nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 
 export const encryptedSchema = z.strictObject({
   ciphertext: z.string(),
@@ -116,13 +116,22 @@ export function asUnreadable(error: unknown): 'unreadable' {
 export function loginOf(proxyId: string, { content, text }: OpenedCredential): Login {
   if (content === 'text') return { username: '', password: text };
   // It is authenticated, so it is what `store` wrote, or a newer version of the library did.
-  const parsed = parseJson(text, loginSchema);
-  if ('value' in parsed) return parsed.value;
+  const parsed = loginSchema.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
   throw new ProxyVaultError(
     'INVALID_ROW',
     `The credentials of proxy ${proxyId} have a form that this version does not know.`,
     { details: { table: 'encrypted_credentials', id: proxyId, proxyId } },
   );
+}
+
+/** An error of JSON.parse would quote the text. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 export function toParams(proxyId: string, data: EncryptedData): Record<string, string | number | null> {
