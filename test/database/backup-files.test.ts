@@ -13,10 +13,10 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
-import type { DatabaseManager } from 'proxyvault/database';
-import { describe, expect, it } from 'vitest';
+import { type DatabaseManager, initDatabase } from 'proxyvault/database';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { runKilled, shim } from '../support/killing.ts';
-import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
+import { makeSocket, openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 
 const COPYING = fileURLToPath(new URL('../fixtures/copying.mjs', import.meta.url));
 const MIGRATING = `
@@ -51,8 +51,14 @@ describe('a backup never overwrites', () => {
           code: 'INVALID_INPUT',
         });
     }
+    // Opened by another name: copies that are removed later may have the real one.
+    const linked = initDatabase({ path: join(folder, 'soft') });
+    onTestFinished(() => linked.close());
+    await expect(linked.backup(`${db.path}.20260102T030405678Z.before-002_x.backup`)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
     expect(await db.check({ deep: true })).toMatchObject({ ok: true });
-    expect(readdirSync(folder)).toHaveLength(3);
+    expect(readdirSync(folder).filter((name) => !/^soft-/.test(name))).toHaveLength(3);
   });
 
   it('what is no backup, even if told to overwrite', async () => {
@@ -98,9 +104,9 @@ describe('a backup never overwrites', () => {
       expect(readFileSync(older).equals(bytes)).toBe(true);
     }
     if (process.platform !== 'win32')
-      await expect(db.backup('/dev/null', { overwrite: true })).rejects.toMatchObject({
-        code: 'CANNOT_OPEN',
-      });
+      await expect(
+        db.backup(makeSocket(join(temporaryFolder(), 'socket')), { overwrite: true }),
+      ).rejects.toMatchObject({ code: 'CANNOT_OPEN' });
     // The log of a database that is gone would be applied to the backup.
     writeFileSync(join(folder, 'gone.db-wal'), 'left');
     await expect(db.backup(join(folder, 'gone.db'))).rejects.toMatchObject({ code: 'CONFLICT' });

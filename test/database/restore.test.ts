@@ -218,6 +218,22 @@ describe('restoreDatabase', () => {
     }
   });
 
+  it.runIf(process.platform === 'linux')(
+    'leaves a pool that is damaged alone while another process has it open',
+    async () => {
+      const { backup, path } = await poolAndBackup();
+      const reader = spawn(process.execPath, ['-e', IDLE_READER, path]);
+      onTestFinished(() => void reader.kill('SIGKILL'));
+      await once(reader.stdout, 'data');
+      const content = 'garbage'.repeat(2000);
+      writeFileSync(path, content);
+      await expect(
+        restoreDatabase(backup, path, { overwrite: true, busyTimeoutMs: 100 }),
+      ).rejects.toMatchObject({ code: 'BUSY', message: expect.stringContaining('damaged, and still open') });
+      expect(readFileSync(path, 'utf8')).toBe(content);
+    },
+  );
+
   it('keeps the backup, even if that is the oldest pool that earlier restores have replaced', async () => {
     const { backup, folder, path } = await poolAndBackup();
     const { replaced } = await restoreDatabase(backup, path, { overwrite: true });

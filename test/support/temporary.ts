@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DatabaseManager, type DatabaseOptions, initDatabase } from 'proxyvault/database';
@@ -9,6 +10,16 @@ export function temporaryFolder(base = SCRATCH): string {
   const folder = mkdtempSync(join(base, 'proxyvault-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
+}
+
+/**
+ * Makes a socket, which is no regular file. A device would do too, but the suite runs as root in CI, and a fault in the code
+ * under test could replace /dev/null for the whole machine.
+ */
+export function makeSocket(path: string): string {
+  const listen = `require('node:net').createServer().listen(process.argv[1], () => process.exit())`;
+  spawnSync(process.execPath, ['-e', listen, path]);
+  return path;
 }
 
 /** A database in a file of its own, closed and removed when the test ends. */

@@ -8,7 +8,13 @@ import { assertOwnLog } from '../../../src/database/drivers/sqlite/foreign-log.t
 import { prepareFile } from '../../../src/database/drivers/sqlite/prepare-file.ts';
 import { StatementCache } from '../../../src/database/drivers/sqlite/statements.ts';
 import { failing } from '../../support/file-calls.ts';
-import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
+import {
+  makeSocket,
+  openDatabase,
+  openMigrated,
+  temporaryFolder,
+  thrownBy,
+} from '../../support/temporary.ts';
 
 vi.mock('node:fs', async (load) => (await import('../../support/file-calls.ts')).watched(await load()));
 
@@ -159,8 +165,9 @@ describe('a connection', () => {
 
 describe('the file of a database', () => {
   it.skipIf(process.platform === 'win32')('is no device', () => {
+    const path = makeSocket(join(temporaryFolder(), 'socket'));
     for (const readonly of [false, true])
-      expect(thrownBy(() => prepareFile('/dev/null', readonly))).toMatchObject({
+      expect(thrownBy(() => prepareFile(path, readonly))).toMatchObject({
         code: 'CANNOT_OPEN',
         message: expect.stringContaining('not a regular file'),
       });

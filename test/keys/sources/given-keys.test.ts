@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { EncryptionService, type KeySource, systemdCredential } from 'proxyvault
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SecretKey } from '../../../src/keys/secret-key.ts';
 import { loginOf, openPool, rowsOf } from '../../support/pool.ts';
-import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
+import { makeSocket, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const idOf = (key: Buffer): string => new EncryptionService({ key }).keyId();
 
@@ -47,7 +47,7 @@ describe('a credential of systemd', () => {
     expect(thrownBy(() => new EncryptionService({ env: credential('x') }).encrypt('x'))).toMatchObject({
       code: 'KEY_INVALID',
     });
-    symlinkSync('/dev/null', join(CREDENTIALS_DIRECTORY, 'proxyvault.key'));
+    makeSocket(join(CREDENTIALS_DIRECTORY, 'proxyvault.key'));
     expect(thrownBy(() => new EncryptionService({ keySource }).encrypt('x'))).toMatchObject({
       code: 'KEY_INVALID',
     });

@@ -16,7 +16,7 @@ import { EncryptionService, type KeySource, keyringFile } from 'proxyvault/datab
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ownMark } from '../../../src/files/owner.ts';
 import { openWithKeyFile } from '../../support/pool.ts';
-import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
+import { makeSocket, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
 const POSIX = process.platform !== 'win32';
 const IS_ROOT = process.getuid?.() === 0;
@@ -357,7 +357,7 @@ describe('a key file that is read', () => {
     spawnSync('mkfifo', ['-m', '600', at('pipe')]);
     symlinkSync(at('loop'), at('loop'));
     symlinkSync(at('none'), at('dangling'));
-    symlinkSync('/dev/null', at('device'));
+    symlinkSync(makeSocket(at('socket')), at('device'));
     const { openSync } = fs;
     replaceFs({
       openSync: ((path: string, ...rest: [string]) => {
