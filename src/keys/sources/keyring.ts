@@ -52,7 +52,7 @@ class KeyringFile implements KeySource {
   readonly kind = 'key file';
   readonly location: string;
   readonly #options: Pick<KeyringOptions, 'passphrase' | 'safeStorage'>;
-  /** How the file is protected that is written. */
+  /** How a file that this source writes is protected. */
   readonly #protection: KeyringProtection;
   readonly #trusted: boolean;
   /** What the last `read` found. */
