@@ -60,7 +60,8 @@ export default {
       ['a link to nowhere is another error', "errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ELOOP'", "errnoOf(error) !== 'ENOENT'"],
     ]),
     ...faultsOf('src/keys/sources/key-file.ts', [
-      ['others can read a new key file', "{ flag: 'wx', mode: 0o600 }", "{ flag: 'wx', mode: 0o644 }"],
+      ['others can read a new key file', 'mode: 0o600, flush', 'mode: 0o644, flush'],
+      ['a key file that changes while the new one is synced is replaced', ', flush: true', ''],
       ['the text of a new key file stays in memory', '    bytes.fill(0);\n', '    bytes.subarray(0, 0).fill(0);\n'],
       ['a key file that others can read is replaced', '    assertReplaceable(path);\n', ''],
       ['a key file grows beyond what can be read', '  assertSize(path, text.length);\n', ''],
@@ -88,7 +89,7 @@ export default {
       ['any key file is trusted', 'protection, trustKeyFile = false }', 'protection, trustKeyFile = true }'],
       ['a key file that is there is read as a new one would be made', '(this.protection() ?? this.#protection) !==', 'this.#protection !=='],
       ['any text covers the key file', 'covers: coveredBy(ids), dropOthers', 'covers: ids.length > 1 ? () => true : coveredBy(ids), dropOthers'],
-      ['a malformed file counts as read', 'this.#readFile() === this.#sound', 'this.#readFile() === this.#text'],
+      ['a file that gave no keys counts as read', 'this.#sound = null;', ''],
       ['a changed file counts as read', '&& this.#readFile() === this.#sound', '&& this.#readFile() !== null'],
       ['a protected backup is removed', '!isSealed(backup) && isCovered(backup)', 'isCovered(backup)'],
       ['a backup with other keys is removed', '!isSealed(backup) && isCovered(backup)', '!isSealed(backup) && (isCovered(backup) || true)'],

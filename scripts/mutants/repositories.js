@@ -897,13 +897,13 @@ export default {
       ],
       [
         'the totals of a proxy are of all days',
-        'date BETWEEN :from AND :to ${isMeant}',
-        "${isMeant.replace('AND', '') || 'date BETWEEN :from AND :to'}",
+        'date BETWEEN :from AND :to ${ofProxy}',
+        "${ofProxy.replace('AND', '') || 'date BETWEEN :from AND :to'}",
       ],
       [
         'the totals are of all days',
-        'date BETWEEN :from AND :to ${isMeant}',
-        "${isMeant === '' ? '1 = 1' : 'date BETWEEN :from AND :to'} ${isMeant}",
+        'date BETWEEN :from AND :to ${ofProxy}',
+        "${ofProxy === '' ? '1 = 1' : 'date BETWEEN :from AND :to'} ${ofProxy}",
       ],
       ['a rate is a share of 1', '(100 * successCount) / requestCount', 'successCount / requestCount'],
       ['a mean is taken of all requests', 'totalLatencyMs / latencyCount', 'totalLatencyMs / requestCount'],

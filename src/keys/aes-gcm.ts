@@ -26,7 +26,7 @@ export function seal(key: KeyObject, plaintext: string | Uint8Array, associatedD
   if (associatedData !== undefined) cipher.setAAD(associatedData);
   const ciphertext =
     typeof plaintext === 'string' ? cipher.update(plaintext, 'utf8') : cipher.update(plaintext);
-  // In this mode it makes the tag, and no more ciphertext.
+  // In GCM this makes the tag only: all ciphertext is there already.
   cipher.final();
   return {
     ciphertext: ciphertext.toString('base64'),

@@ -16,7 +16,7 @@ import { firstReadable, skipMalformed } from './skipped-rows.ts';
 /** If one proxy in ten is active, about one sample in 30 falls back to counting. */
 const DRAWS = 32;
 
-/** What rotation asks of the active proxies that are not excluded, at one cost in any pool. Malformed rows are left out. */
+/** What rotation asks of the active proxies that are not excluded. It costs no more in a larger pool. Malformed rows are left out. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #read: (row: Row) => ProxyConfig | undefined;
 

@@ -137,8 +137,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   }
 
   /**
-   * Encrypts the credential of a proxy that has moved again, in the transaction that moved it; one that is not bound to an
-   * address stays as it is. Whether it is bound is found out by opening it, since the row may lie: that needs the key.
+   * Encrypts the credential of a proxy for its new address, in the transaction that changed the address. A credential that is
+   * not bound to an address stays as it is. Only opening it tells whether it is bound, since the row may lie: that needs the key.
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.

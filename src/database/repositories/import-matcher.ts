@@ -60,7 +60,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   /** Usernames of several proxies, all of which an entry with a hidden password meant. */
   readonly #hidden = new Set<string>();
   #hasUnnamed = false;
-  /** The username of the last entry was that of several proxies. Then that of the next may be too. */
+  /** Several proxies have the username of the last entry. The next entry often has the same username. */
   #hadSeveral = false;
 
   constructor(session: Session<M>, { credentials, identities }: ProxyParts<M>, memory: ImportMemory) {

@@ -80,9 +80,9 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
 
   /** Whether there are proxies, at an address or at all, of which not even the username is known. */
   hasUnnamed(at: ProxyAddress | null = null): Result<M, boolean> {
-    const isThere = at === null ? '' : 'host = :host AND port = :port AND protocol = :protocol AND';
+    const there = at === null ? '' : 'host = :host AND port = :port AND protocol = :protocol AND';
     return this.db.one(
-      `SELECT EXISTS (SELECT 1 FROM proxies WHERE ${isThere} username_fingerprint IS NULL) AS found`,
+      `SELECT EXISTS (SELECT 1 FROM proxies WHERE ${there} username_fingerprint IS NULL) AS found`,
       at === null ? {} : { host: at.host, port: at.port, protocol: at.protocol },
       (row) => row?.found === 1,
     );

@@ -137,9 +137,9 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   /** The totals over a range of days, of one proxy or of all. */
   totals(options: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
     const { proxyId, ...range } = assertObject(options, 'range');
-    const isMeant = proxyId === undefined ? '' : 'AND proxy_id = :id';
+    const ofProxy = proxyId === undefined ? '' : 'AND proxy_id = :id';
     return this.db.one(
-      `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to ${isMeant}`,
+      `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to ${ofProxy}`,
       { ...rangeParams(range), ...(proxyId !== undefined && { id: assertId(proxyId, 'proxyId') }) },
       (row) => this.#toTotals(row ?? {}),
     );

@@ -22,7 +22,7 @@ export const STICKY_SESSIONS = new Table('sticky_sessions', ['domain'], {
 const IS_LIVE = `coalesce(expires_at, '9999') > :now`;
 const SELECT_LIVE = `SELECT * FROM sticky_sessions WHERE ${IS_LIVE} ORDER BY domain`;
 
-/** By the number of patterns, of which a domain has as many as labels: a text that is put together is hashed each time. */
+/** By the number of patterns, which is the number of labels of the domain. Kept, since a text that is put together again is hashed again. */
 const BEST: ReturnType<typeof bestOf>[] = [];
 
 /** The statements that look for one of several patterns: of the live mappings the exact one, else the longest wildcard. */

@@ -84,7 +84,10 @@ export class DatabaseCipher<M extends Mode> implements CredentialCipher<M> {
     return this.#keyset;
   }
 
-  /** The keyset whose primary is the one in the table: another process may have rotated. Makes a missing first key for the proxy. */
+  /**
+   * The keyset whose primary is the one in the table: another process may have rotated. If there is no key, it makes the first
+   * one; `proxyId` names the proxy whose credential is replaced, which may be of a lost key.
+   */
   *establish(proxyId = ''): Steps<M, SealingKeyset> {
     this.#roots.assertAlive();
     const keys = this.#keyset?.canSeal() ? this.#keyset : yield* this.refresh();

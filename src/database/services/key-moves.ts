@@ -65,6 +65,7 @@ export async function recoverTo<M extends Mode>(
     );
   }
   const { wrapped, databaseId } = escrow;
+  if (databaseId === undefined) throw lostConfig();
   if (wrapped.kekId !== recovery.id) {
     throw new ProxyVaultError(
       'KEY_MISMATCH',
@@ -72,7 +73,6 @@ export async function recoverTo<M extends Mode>(
       { details: { needed: wrapped.kekId, found: recovery.id } },
     );
   }
-  if (databaseId === undefined) throw lostConfig();
   const restored = recovery.unwrap(wrapped, databaseId, 'escrow');
   const present = await presentKeys(target, replace);
   const keys = [...present, restored].filter(

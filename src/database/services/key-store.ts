@@ -37,7 +37,7 @@ export interface RotatedCredential extends StoredCredential {
  * The keys of one database as its tables have them. It alone writes the tables of keys, each method within the transaction of
  * whoever runs its steps; it remembers nothing, so that a transaction may be played again.
  *
- * What takes a lock says against whom. SQLite has one writer, and its locks do nothing.
+ * A comment beside each lock says whom it keeps out. SQLite has one writer, so its locks do nothing.
  */
 export class KeyStore<M extends Mode> {
   readonly #session: Session<M>;

@@ -147,7 +147,8 @@ function writeTemporary(path: string, text: string): string {
   const temporary = temporaryName(path);
   const bytes = Buffer.from(text);
   try {
-    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600 });
+    // Synced here already: that takes long, and nothing long may come between the last look at the old file and the new name.
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o600, flush: true });
     return temporary;
   } catch (error) {
     removeTemporary(temporary);

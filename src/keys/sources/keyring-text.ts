@@ -77,7 +77,7 @@ export function malformedError(path: string, what: string, cause?: unknown): Pro
   );
 }
 
-/** What `work` gives, or null if it throws: reading the key says what is wrong. */
+/** What `work` gives, or null if it throws. The error is not lost: reading the key throws it too. */
 export function orNull<T>(work: () => T): T | null {
   try {
     return work();

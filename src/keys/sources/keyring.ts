@@ -51,19 +51,20 @@ export function keyringFile(path: string, options: KeyringOptions = {}): KeySour
 class KeyringFile implements KeySource {
   readonly kind = 'key file';
   readonly location: string;
-  readonly #options: KeyringOptions;
-  /** How the file is protected that is written. */
+  readonly #options: Pick<KeyringOptions, 'passphrase' | 'safeStorage'>;
+  /** How a file that this source writes is protected. */
   readonly #protection: KeyringProtection;
   readonly #trusted: boolean;
   /** What the last `read` found. */
   #text: string | null = null;
-  /** What last gave keys. */
+  /** The same, once it has given keys. */
   #sound: string | null = null;
 
   constructor(path: string, options: KeyringOptions) {
     const { passphrase, safeStorage, protection, trustKeyFile = false } = options;
     this.location = path;
-    this.#options = options;
+    // A copy: a program may clear the passphrase in its own object.
+    this.#options = { passphrase, safeStorage };
     this.#trusted = trustKeyFile;
     this.#protection =
       protection ??
@@ -73,6 +74,7 @@ class KeyringFile implements KeySource {
   read(): Buffer[] | null | Promise<Buffer[]> {
     const text = this.#readFile();
     this.#text = text;
+    this.#sound = null;
     if (text === null) return null;
     const sealed = parseKeyring(text, this.location);
     if (sealed) return this.#unseal(sealed, text);

@@ -131,7 +131,7 @@ function readRotateUrl({ text, at }: Piece, after: After): Tail {
   return { ...readWords({ text: words.trimEnd().replace(/[|,;:]$/, ''), at }, after), rotateUrl: url };
 }
 
-/** Whether a text is a URL with a path or query, since a bare address may be another proxy, and no character that ends a word. */
+/** Whether a text is a URL that has a path or query and no character that ends a word. A bare address may be another proxy. */
 function isWholeUrl(url: string): boolean {
   if (/[^!-~]|["[\\\]()<>,;^`{|}]/.test(url) || webUrlProblem(url) !== null) return false;
   const { pathname, search } = new URL(url);

@@ -91,7 +91,10 @@ function schemesInWord(text: string): Scheme[] {
   return unique([...requireSchemes('http/https'), ...others]);
 }
 
-/** The protocols whose flags are set. `https` and `ssl` only say that the proxy tunnels HTTPS (CONNECT), alone an HTTP proxy. */
+/**
+ * The protocols whose flags are set. `https` and `ssl` say that the proxy tunnels HTTPS (CONNECT), and, without another protocol,
+ * that it is an HTTP proxy.
+ */
 function flaggedSchemes(fields: Fields, isNamed: boolean): Scheme[] {
   const schemes: Scheme[] = [];
   for (const name of ['socks4', 'socks5'] as const)

@@ -69,7 +69,7 @@ function isAddress([name, value]: readonly [string, unknown]): boolean {
   return (field === 'host' || field === 'url') && textOf(value) !== undefined;
 }
 
-/** The members of a record, with those of `proxy: { host, port }` in it. `beside` has the login beside a proxy without its own. */
+/** The members of a record, and those of `proxy: { host, port }` in it. If that has no login, `beside` is the login next to it. */
 function fieldsOf(entries: Entries): { fields: Fields; beside: readonly Member[] } {
   const record = new Fields(entries);
   const inner = record.known.find(({ meaning, value }) => isObject(value) && INNER.has(meaning.field));

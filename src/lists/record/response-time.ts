@@ -15,8 +15,8 @@ const SECONDS = /^(?:s|secs?|seconds?|с|сек|秒)$/i;
 const TIME = /^\s*(\d{1,15}(?:[.,]\d{1,15})?)\s*(\p{L}{0,12})\.?\s*$/u;
 
 /**
- * The response time of a record, if it is certain: by the unit of the value or name; without one, from 100 on and for whole
- * numbers of `latency` (as proxyvault writes it) and `ping` in milliseconds, and for other fractions below 10 in seconds.
+ * The response time of a record, if it is certain. The unit in the value or the name decides. Without a unit, milliseconds are
+ * numbers from 100 on, and whole numbers of `latency` (as proxyvault writes it) and `ping`. Other fractions below 10 are seconds.
  */
 export function readResponseTime(fields: Fields): ResponseTime {
   let leftOut: ResponseTime;

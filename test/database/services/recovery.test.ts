@@ -180,6 +180,19 @@ describe('a recovery code', () => {
     expect(readFileSync(target, 'utf8')).toBe(readFileSync(keyFile, 'utf8'));
   });
 
+  it('of any database is of no use once the id of the database is lost, and that is what the error says', async () => {
+    const { db, service } = openWithKeyFile();
+    const codes = [service.createRecoveryCode(), createRecoveryCode().code];
+    db.driver.run('DELETE FROM encryption_config', {});
+    const keyFile = join(temporaryFolder(), 'key');
+    for (const code of codes)
+      await expect(EncryptionService.recover({ database: db, code, keyFile })).rejects.toMatchObject({
+        code: 'INVALID_ROW',
+        details: { table: 'encryption_config', column: 'database_id' },
+      });
+    expect(existsSync(keyFile)).toBe(false);
+  });
+
   it('serves a copy of the database on another machine', async () => {
     const { db, id, service } = openWithKeyFile();
     const code = service.createRecoveryCode();

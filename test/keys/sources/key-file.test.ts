@@ -140,6 +140,21 @@ describe('a key file that cannot be written', () => {
       syncBuiltinESMExports();
       expect([before, other]).toContain(readFileSync(file, 'utf8'));
     }
+    // Syncing may take seconds.
+    const synced = newFile(linesOf(key));
+    const late = await writerOf(synced, bytesOf(newKey(), key));
+    const { fsyncSync } = fs;
+    replaceFs({
+      fsyncSync: ((descriptor: number) => {
+        fsyncSync(descriptor);
+        if (readdirSync(dirname(synced)).some((name) => /^\.key\.(?!bak|lock)/.test(name)))
+          writeFileSync(synced, other);
+      }) as never,
+    });
+    expect(thrownBy(late)).toMatchObject({ code: 'BUSY', details: { path: synced } });
+    vi.restoreAllMocks();
+    syncBuiltinESMExports();
+    expect(readFileSync(synced, 'utf8')).toBe(other);
     const fresh = join(temporaryFolder(), 'key');
     const commit = await writerOf(fresh, bytesOf(key));
     const { linkSync } = fs;

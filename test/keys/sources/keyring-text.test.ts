@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import fs, { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
@@ -149,6 +149,30 @@ describe('a source that was read', () => {
     writeFileSync(keyFile, 'malformed');
     expect(thrownBy(() => source.read())).toMatchObject({ code: 'KEY_INVALID' });
     expect(source.isCurrent?.()).toBe(false);
+    // What it had read before is no more what it knows of the file.
+    writeFileSync(keyFile, text);
+    expect(source.isCurrent?.()).toBe(false);
+  });
+
+  it('is read again when its file is back, so that the key can be moved then', async () => {
+    const { keyFile, storage } = await makeKeyring();
+    const text = readFileSync(keyFile);
+    const db = openMigrated();
+    const service = await EncryptionService.open({ keyFile, safeStorage: storage, env: {}, database: db });
+    service.encrypt('x');
+    rmSync(keyFile);
+    await expect(service.verify()).rejects.toMatchObject({ code: 'KEY_MISSING' });
+    writeFileSync(keyFile, text, { mode: 0o600 });
+    await service.protect(keyringFile(keyFile, { safeStorage: storage }));
+    expect(await service.verify()).toMatchObject({ failures: [] });
+  });
+
+  it('keeps what opens it when a program clears its own options', async () => {
+    const { keyFile, storage } = await makeKeyring();
+    const options: { safeStorage?: Storage | undefined } = { safeStorage: storage };
+    const source = keyringFile(keyFile, options);
+    options.safeStorage = undefined;
+    expect(await source.read()).toHaveLength(3);
   });
 
   it('is read again by what changes keys: another process may have put a new key there', async () => {
