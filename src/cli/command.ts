@@ -18,7 +18,7 @@ interface Declaration {
 interface PoolCommand<Options extends VaultOptions, Arguments extends unknown[]>
   extends Declaration,
     Pick<OpenVaultOptions, 'create' | 'anyVersion'> {
-  /** Whether it needs the key: always, or only with --reveal. Else the key is opened if no one must be asked. */
+  /** Whether it needs the key: always, or only with --reveal. Otherwise nobody is asked for a passphrase. */
   key?: 'always' | 'reveal';
   run: (vault: Vault, options: Options, ...args: Arguments) => void | Promise<void>;
 }

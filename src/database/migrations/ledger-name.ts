@@ -15,7 +15,7 @@ export const DEFAULT_LEDGER = 'schema_migrations';
 /**
  * SQL has the name between quotes, so words of SQL are no problem.
  *
- * @throws INVALID_INPUT for no plain name, one that SQLite reserves, or that of a table or index which a migration makes.
+ * @throws INVALID_INPUT if the name is not plain, is reserved by SQLite, or belongs to a table or index of a migration.
  */
 export function assertLedgerName(name: unknown, migrations: readonly Migration[]): void {
   if (typeof name !== 'string' || !/^[a-z_][a-z\d_]{0,62}$/i.test(name))

@@ -83,7 +83,8 @@ interface Made extends SchemaObject {
 }
 
 /**
- * `CREATE TABLE IF NOT EXISTS` would pass over a table of another program and fail later, in the middle of the work.
+ * Compares what pending migrations will make with what the file has: `CREATE TABLE IF NOT EXISTS` would pass over a table of
+ * another program, and the program would fail later, in the middle of its work.
  *
  * @param present the migrations whose objects the file has by our ledger.
  * @throws CONFLICT, which names the object, the difference and the remedy; nothing was changed.

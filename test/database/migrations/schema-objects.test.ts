@@ -53,6 +53,9 @@ describe('baseline', () => {
         code: 'INVALID_INPUT',
         message: expect.stringContaining('There is no version'),
       });
+    expect(thrownBy(() => db.migrations.to(1, 'nobody'))).toMatchObject({
+      message: 'There is no version 1 of nobody; there are 0.',
+    });
     expect(thrownBy(() => db.migrations.baseline(3))).toMatchObject({
       code: 'INVALID_INPUT',
       message: expect.stringMatching(/encryption_keys is missing.*encrypted_credentials differs/),

@@ -67,7 +67,7 @@ export function assertName(path: string): void {
     throw refused('INVALID_INPUT', path, 'has a name that SQLite uses beside a database: give another path');
 }
 
-/** Null for a backup. A pool is in WAL mode, and a backup is not until somebody opens it to write. */
+/** Why a file may not be replaced; null for a backup. A pool is in WAL mode; a backup is not until somebody opens it to write. */
 function objectionTo(path: string): string | null {
   let connection: Connection | null = null;
   try {

@@ -33,7 +33,7 @@ export class SqliteEngine implements Engine<'sync'> {
   readonly #longTransactions = new Set<Promise<unknown>>();
   #ended: Promise<void> | null = null;
 
-  /** For a sound file; see {@link open}. With the `threads` of another engine that lives longer, only its driver is closed. */
+  /** For a sound file; see {@link open}. An engine that borrows the `threads` of another closes only its driver. */
   constructor(options: SqliteEngineOptions, threads = new Background(options)) {
     this.#options = options;
     this.driver = new SqliteDriver(options);

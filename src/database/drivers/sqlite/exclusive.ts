@@ -15,7 +15,7 @@ export const COMPANIONS = ['-wal', '-shm', '-journal'] as const;
 
 const RETRY_MS = 25;
 
-/** Those of these files that are there. */
+/** The companions that exist beside a database. */
 export function companionsOf(path: string): string[] {
   return COMPANIONS.map((suffix) => path + suffix).filter((file) =>
     statSync(file, { throwIfNoEntry: false }),
@@ -40,7 +40,7 @@ export async function lockAlone(path: string, waitMs: number): Promise<Connectio
   }
 }
 
-/** @param what `is`, or more that is said of the file. */
+/** The error for a file that is in use. @param what the words before `open`: `is`, or more about the file. */
 export function openElsewhere(path: string, what: string, cause?: unknown): ProxyVaultError {
   const open = `${what} open in this or another process: close it there, and repeat. Nothing was changed`;
   return refused('BUSY', path, open, cause);

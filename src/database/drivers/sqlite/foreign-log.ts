@@ -53,7 +53,7 @@ export function assertOwnLog(path: string): void {
   );
 }
 
-/** By https://www.sqlite.org/fileformat2.html#the_rollback_journal */
+/** Whether it begins as a rollback journal: https://www.sqlite.org/fileformat2.html#the_rollback_journal */
 function isJournal(path: string): boolean {
   return readBeginning(path)?.toString('hex', 0, 8) === 'd9d505f920a163d7';
 }

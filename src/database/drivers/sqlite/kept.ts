@@ -24,7 +24,10 @@ export function removeOldMigrationBackups(path: string, keep: number): void {
   removeOldest(migrated, keep);
 }
 
-/** The same for pools that restores have replaced, but not `except`; and any second name that a killed restore gave to this pool. */
+/**
+ * Removes all but the newest pools that restores have replaced, and any second name that a killed restore gave to this pool.
+ * The file at `except`, which was restored from, stays.
+ */
 export function removeOldReplaced(path: string, keep: number, except: string): void {
   const replaced = listKept(path).filter((name) => isReplaced(name) && !isSameFile(name, except));
   const { left = [], whole = [] } = Object.groupBy(replaced, (name) =>

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts';
 
 export interface Prepared {
   statement: Statement;
-  /** It gives rows and writes nothing. Looked up once, since better-sqlite3 takes long to say so. */
+  /** Whether it gives rows and writes nothing. Asked once, since better-sqlite3 is slow to answer. */
   onlyReads: boolean;
 }
 
