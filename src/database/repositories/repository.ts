@@ -43,15 +43,20 @@ export abstract class Repository<M extends Mode> {
     run: (value: T) => Result<M, unknown>,
   ): Result<M, number> {
     const list = this.repeatable(assertIterable(values, what));
-    return this.db.transaction(function* (): Steps<M, number> {
-      let count = 0;
-      for (const value of list) {
-        yield run(value);
-        count++;
-      }
-      return count;
-    });
+    return this.db.transaction(() => runEach(list, run));
   }
+}
+
+function* runEach<M extends Mode, T>(
+  values: Iterable<T>,
+  run: (value: T) => Result<M, unknown>,
+): Steps<M, number> {
+  let count = 0;
+  for (const value of values) {
+    yield run(value);
+    count++;
+  }
+  return count;
 }
 
 /** For a statement that must change a row. @throws NOT_FOUND if it changes none. */
