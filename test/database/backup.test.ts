@@ -63,7 +63,10 @@ describe('backup', () => {
     await expect(db.backup(db.path, { overwrite: true })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     const target = join(temporaryFolder(), 'copy.db');
     writeFileSync(target, 'precious');
-    await expect(db.backup(target)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(db.backup(target)).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('or say that it may be overwritten'),
+    });
     expect(readFileSync(target, 'utf8')).toBe('precious');
     const older = join(temporaryFolder(), 'older.db');
     await db.backup(older);
