@@ -40,10 +40,10 @@ export default {
       ['a damaged row is said to name its key if it does not', 'keyNamed: keyId !== undefined', 'keyNamed: keyId === undefined'],
       ['the advice on a moved proxy is given for any damage', 'boundTo !== undefined && address !== undefined', 'boundTo !== undefined || keyId !== undefined'],
     ]),
-    ...faultsOf('src/keys/credential-cipher.ts', [
+    ...faultsOf('src/database/credential-encryption.ts', [
       ['where a credential was read is forgotten', '  origins.set(data, origin);\n', '  void origin;\n'],
     ]),
-    ...faultsOf('src/keys/direct-cipher.ts', [
+    ...faultsOf('src/keys/text-cipher.ts', [
       ['the first key of the source decrypts only', 'const [root] = this.#roots.readOrCreate();', 'const root = this.#roots.readOrCreate().at(-1)!;'],
     ]),
     ...faultsOf('src/keys/fingerprint-key.ts', [

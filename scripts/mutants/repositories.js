@@ -921,7 +921,7 @@ export default {
         'WHERE date = :date ORDER BY proxy_id',
         'WHERE date = :date ORDER BY proxy_id DESC',
       ],
-      ['one more than were recorded', '      count++;\n', '      count += 2;\n'],
+      ['one more than were recorded', '    count++;\n', '    count += 2;\n'],
       ['an unknown proxy has usage', "      orNotFound('proxy', proxyId),\n", '      () => undefined,\n'],
       ['what is truthy is a success', "assertBoolean(success, 'success') ? 1 : 0", 'success ? 1 : 0'],
     ]),

@@ -182,7 +182,7 @@ export const POOLS: readonly FileOperation[] = [
   },
   {
     name: 'a backup is restored in the place of a pool that is damaged and has a log',
-    only: /sqlite.(?:foreign-log|replace|system-locks)\.ts/,
+    only: /sqlite.(?:foreign-log|replace|exclusive)\.ts/,
     prepare: async (folder) => {
       const [backup, path] = [join(folder, 'copy.db'), join(folder, 'pool.db')];
       await writeBackup(backup);
