@@ -328,13 +328,14 @@ describe('remove, sticky, rules and config', () => {
   });
 
   it('keep what was set', () => {
-    const { json, idOf } = withPool();
+    const { json, run, sql, idOf } = withPool();
     const id = idOf('c.example');
     expect(json('sticky', 'set', 'https://x.example/y', id, '--ttl', '60000')).toMatchObject({
       domain: 'x.example',
       ttl: 60_000,
     });
     expect(json('show', id)).toMatchObject({ domains: ['x.example'], usage: { requestCount: 0 } });
+    expect(run(['show', id]).stdout).toMatch(/^domains +x\.example$/m);
     json('report', idOf('a.example'), '--ok');
     expect(json('show', id)).toMatchObject({ usage: { requestCount: 0 } });
     const rule = json<{ id: string }>(
@@ -353,6 +354,12 @@ describe('remove, sticky, rules and config', () => {
       json('rules', word, rule.id);
       expect(json('rules', 'list')).toMatchObject({ rules: [{ enabled }], invalid: [] });
     }
+    sql(`UPDATE rotation_rules SET conditions_json = '['`);
+    expect(run(['rules', 'list'])).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('Left out: '),
+    });
+    expect(json('rules', 'list')).toMatchObject({ rules: [], invalid: [{ table: 'rotation_rules' }] });
     expect(json('config', 'set', 'strategy=random', 'options.stickyTtlMs=5')).toMatchObject({
       strategy: 'random',
       options: { stickyTtlMs: 5 },
