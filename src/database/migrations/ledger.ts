@@ -40,11 +40,13 @@ export type LedgerLine = ReturnType<typeof toLine>;
 export class Ledger<M extends Mode> {
   /** As `assertLedgerName` takes it; SQL has it between quotes, since it may be a word of SQL. */
   readonly name: string;
+  readonly #table: ReturnType<typeof ledgerTable>;
   readonly #engine: Engine<M>;
   readonly #clock: Clock;
 
   constructor(name: string, engine: Engine<M>, clock: Clock) {
     this.name = name;
+    this.#table = ledgerTable(name);
     this.#engine = engine;
     this.#clock = clock;
   }
@@ -70,9 +72,8 @@ export class Ledger<M extends Mode> {
 
   *#read(): Steps<M, LedgerLine[]> {
     if (!(yield* hasLedger(this.#engine, this.name))) return [];
-    const table = ledgerTable(this.name);
     const sql = `SELECT * FROM "${this.name}" ORDER BY position`;
-    const lines = yield* step(this.#engine.driver.all(sql, {}, (row) => toLine(table, row)));
+    const lines = yield* step(this.#engine.driver.all(sql, {}, (row) => toLine(this.#table, row)));
     if (lines.some(isBase) || lines.every(({ namespace }) => namespace !== OWN_NAMESPACE)) return lines;
     // Without the line of the base schema its tables would be made a second time.
     throw new ProxyVaultError(

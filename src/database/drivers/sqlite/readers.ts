@@ -21,7 +21,7 @@ export class ReaderPool {
   readonly #leases = new Set<Lease>();
   /** A stream that is dropped in the middle, without `return()`, gives its connection back when it is collected. */
   readonly #dropped = new FinalizationRegistry<Lease>((lease) => this.#release(lease));
-  #closed: ProxyVaultError | null = null;
+  #closed: (() => ProxyVaultError) | null = null;
 
   constructor(options: SqliteDriverOptions) {
     this.#options = options;
@@ -40,9 +40,13 @@ export class ReaderPool {
     return stream;
   }
 
-  /** Ends every stream and closes every connection; from now on, streams throw this error. */
-  close(error: ProxyVaultError): void {
-    this.#closed ??= error;
+  /**
+   * Ends every stream and closes every connection.
+   *
+   * @param reason makes the error that streams throw from now on. Few pools have one, and an error costs a stack trace.
+   */
+  close(reason: () => ProxyVaultError): void {
+    this.#closed ??= reason;
     for (const lease of this.#leases) this.#release(lease);
     for (const { connection } of this.#idle.splice(0)) connection.close();
   }
@@ -71,7 +75,7 @@ export class ReaderPool {
   }
 
   #next({ held }: Lease): Row | null {
-    if (this.#closed) throw this.#closed;
+    if (this.#closed) throw this.#closed();
     try {
       const step = held?.rows.next();
       return step === undefined || step.done ? null : (step.value as Row);
@@ -81,7 +85,7 @@ export class ReaderPool {
   }
 
   #acquire(lease: Lease, sql: string, params: Params): void {
-    if (this.#closed) throw this.#closed;
+    if (this.#closed) throw this.#closed();
     assertParameters(params);
     const reader = this.#idle.pop() ?? this.#open();
     try {

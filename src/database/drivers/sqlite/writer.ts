@@ -152,7 +152,7 @@ export class Writer {
     if (this.inTransaction) {
       throw invalidInput('A database cannot be closed inside its own transaction: return from it first.');
     }
-    this.readers.close(closedError(this.patience.path));
+    this.readers.close(() => closedError(this.patience.path));
     this.wal?.settle();
     this.#closeAll();
   }
@@ -169,7 +169,7 @@ export class Writer {
   }
 
   #closeAll(): void {
-    this.readers.close(closedError(this.patience.path, this.#failure));
+    this.readers.close(() => closedError(this.patience.path, this.#failure));
     this.statements.clear();
     this.#controls.clear();
     this.connection.close();
