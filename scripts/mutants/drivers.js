@@ -951,7 +951,7 @@ export default {
     fault(
       'readers',
       'a stream continues after close()',
-      '    if (this.#closed) throw this.#closed;\n    try {\n      const step',
+      '    if (this.#closed) throw this.#closed();\n    try {\n      const step',
       '    try {\n      const step',
     ),
     fault(
