@@ -97,7 +97,7 @@ export default {
       ['--batch does not count', 'batchSize: options.batch,', ''],
       ['a log that is held up is not told', '...(logTruncated\n', '...(!logTruncated\n'],
       ['failures are not listed', '...(failures.length > 0 ? [failureTable(failures)] : [])', ''],
-      ['a resumed rotation is not told', "resumed ? 'Went on", "!resumed ? 'Went on"],
+      ['a resumed rotation is not told', "resumed ? 'Continued", "!resumed ? 'Continued"],
       ['rotate does not ask for the passphrase', "key: 'always',", ''],
     ]),
     ...faultsOf('src/cli/commands/key/status.ts', [

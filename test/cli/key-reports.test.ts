@@ -138,9 +138,7 @@ describe('moving the key', () => {
       .catch(() => undefined);
     expect(run(['key', 'file']).status).toBe(0);
     expect(json<KeyStatus>('key', 'status').rotation).toMatchObject({ left: 3 });
-    expect(run(['key', 'rotate']).stdout).toContain(
-      'Went on with a rotation that was interrupted. 3 credentials',
-    );
+    expect(run(['key', 'rotate']).stdout).toContain('Continued an interrupted rotation. 3 credentials');
   });
 
   it('to a passphrase needs the present one from its own file', () => {

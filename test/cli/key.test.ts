@@ -222,7 +222,7 @@ describe('key rotate', () => {
     const { status, stdout } = run(['key', 'rotate']);
     expect({ status, stdout }).toEqual({
       status: 0,
-      stdout: `Went on with a rotation that was interrupted. ${left} credentials are now under key ${rotation?.keyId}.\nRetired: ${before?.keyId}.\n`,
+      stdout: `Continued an interrupted rotation. ${left} credentials are now under key ${rotation?.keyId}.\nRetired: ${before?.keyId}.\n`,
     });
     expect(json('key', 'verify')).toEqual({
       ok: true,

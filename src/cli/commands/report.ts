@@ -15,7 +15,7 @@ interface ReportOptions extends VaultOptions {
 
 export const reportCommand = bareCommand({
   name: 'report',
-  purpose: 'say what came of using a proxy',
+  purpose: 'say whether a proxy worked',
   example: 'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
   takes: (command) =>
     command

@@ -10,7 +10,7 @@ import type { VaultOptions } from '../vault.ts';
 
 export const statsCommand = poolCommand({
   name: 'stats',
-  purpose: 'usage by day (UTC), and the database behind it',
+  purpose: 'usage by day (UTC), and the size of the database',
   example: 'proxyvault stats --from 2026-01-01',
   takes: (command) =>
     command.option('--from <day>', 'YYYY-MM-DD, inclusive').option('--to <day>', 'YYYY-MM-DD, inclusive'),

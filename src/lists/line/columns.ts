@@ -63,9 +63,12 @@ export function readCells(given: readonly string[], at = 0): Columns {
 
 function requireEndpoint(host: string, port: string, hasMore: boolean, at: number): Endpoint {
   const address = toAddress(host, 1);
-  if (address && (hasMore || address.isSure) && parsePort(port) !== null)
+  const isPort = parsePort(port) !== null;
+  if (address && isPort && (hasMore || address.isSure))
     return { host: address.host, port: requirePort(port, at) };
-  if (!/^\d+$/.test(port)) throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
+  // One word and a number are prose.
+  if (!/^\d+$/.test(port) || (address && isPort))
+    throw new Refused('not-a-proxy', 'this is neither a proxy nor a comment', at);
   if (address) throw new Refused('bad-port', 'the port is not a number from 1 to 65535', at);
   throw new Refused('bad-host', 'the host is neither an IP address nor a name', at);
 }

@@ -45,6 +45,18 @@ describe('verify', () => {
     expect(credentials.reveal(ids[5] ?? '')).toEqual(loginOf(5));
   });
 
+  it('a rotation passes over a text whose proxy is gone, and keeps its key', async () => {
+    const { db, encryption, credentials, ids } = openPool(3);
+    const [orphan = ''] = ids;
+    const [old] = rowsOf(db, 'encryption_keys');
+    credentials.save(orphan, encryption.encrypt('x'));
+    db.driver.exec('PRAGMA foreign_keys = OFF');
+    run(db, `DELETE FROM proxies WHERE id = '${orphan}'`);
+    db.driver.exec('PRAGMA foreign_keys = ON');
+    expect(await encryption.rotate()).toMatchObject({ rotated: 2, retired: [] });
+    expect(rowsOf(db, 'encryption_keys').map(({ key_id }) => key_id)).toContain(old?.key_id);
+  });
+
   it('ends with what would go wrong with every credential', async () => {
     const { encryption } = openPool(501, { db: openMigrated({ path: ':memory:' }) });
     const closing = encryption.verify({ onProgress: () => encryption.destroy() });

@@ -77,7 +77,7 @@ describe('several keys', () => {
     });
   });
 
-  it('with an invalid one among them are refused', () => {
+  it('are rejected if one of them is invalid', () => {
     const key = randomBytes(32).toString('hex');
     for (const text of [`${key} x`, `${key},`.repeat(2).concat('y'), `# ${key}`]) {
       const error = thrownBy(() => new EncryptionService({ key: text }).encrypt('x'));

@@ -188,6 +188,10 @@ describe('parseProxyLine refuses', () => {
     ['192.0.2.1,80,u,p,x', 'ambiguous', 1],
     ['192.0.2.1,80,user', 'ambiguous', 1],
     ['192.0.2.1,99999', 'bad-port', 1],
+    // The port is right, but one word and a number are prose.
+    ['word,80', 'not-a-proxy', 1],
+    ['word | 80', 'not-a-proxy', 1],
+    ['word\t80', 'not-a-proxy', 1],
     ['page 80', 'not-a-proxy', 1],
     ['Hello, world', 'not-a-proxy', 1],
     ['(ftp)192.0.2.1:80', 'unknown-scheme', 1],

@@ -38,7 +38,7 @@ export const rotateCommand = poolCommand({
 
 function describe({ resumed, rotated, keyId, retired, logTruncated, failures }: KeyRotationReport): Text {
   return lines([
-    `${resumed ? 'Went on with a rotation that was interrupted. ' : ''}${rotated} credentials are now under key ${keyId}.`,
+    `${resumed ? 'Continued an interrupted rotation. ' : ''}${rotated} credentials are now under key ${keyId}.`,
     `Retired: ${retired.join(', ') || 'no key'}.`,
     ...(logTruncated
       ? []

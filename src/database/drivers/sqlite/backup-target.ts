@@ -40,7 +40,7 @@ export function assertTarget(source: string, target: string, overwrite: boolean)
   if (!found) {
     const [stray] = companionsOf(target);
     if (stray === undefined) return null;
-    throw refused('CONFLICT', stray, 'is left of another database: give another path');
+    throw refused('CONFLICT', stray, 'was left by another database: give another path');
   }
   if (!found.isFile()) throw refused('CANNOT_OPEN', target, 'is not a regular file: give the path of a file');
   if (!overwrite)

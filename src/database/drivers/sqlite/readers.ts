@@ -43,7 +43,7 @@ export class ReaderPool {
   /**
    * Ends every stream and closes every connection.
    *
-   * @param reason makes the error that streams throw from now on. Few pools have one, and an error costs a stack trace.
+   * @param reason makes the error that streams throw from now on: most pools have no open stream, and an error costs a stack trace.
    */
   close(reason: () => ProxyVaultError): void {
     this.#closed ??= reason;
