@@ -12,7 +12,8 @@ const TESTS = fileURLToPath(new URL('.', import.meta.url));
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['cli', 'index.ts'],
-  ['gateway'],
+  ['vault.ts', 'restore-vault.ts'],
+  ['revealed-proxy.ts', 'gateway'],
   ['transfer', 'rotation'],
   ['database'],
   ['keys', 'lists'],

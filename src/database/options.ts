@@ -55,7 +55,7 @@ export interface DatabaseOptions {
   onInvalidRow?: ((error: ProxyVaultError) => void) | undefined;
 }
 
-const OPTION_NAMES = [
+export const DATABASE_OPTIONS = [
   'path',
   'verbose',
   'readonly',
@@ -84,7 +84,7 @@ const MOST = 0x7fffffff;
 
 /** @throws INVALID_INPUT for an option outside its range; MIGRATION_INVALID. */
 export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
-  assertOptions(options, OPTION_NAMES, 'options of initDatabase');
+  assertOptions(options, DATABASE_OPTIONS, 'options of initDatabase');
   const { path, verbose = false, readonly = false, durability = 'full', clock = Date.now } = options;
   const { busyTimeoutMs = 5000, maxReaders = 4, migrations = [], migrationBackups = 3 } = options;
   const { migrationsTable = DEFAULT_LEDGER, onInvalidRow = invalidRowWarnings() } = options;

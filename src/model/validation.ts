@@ -58,6 +58,13 @@ export function assertOptions<T extends object>(
   return options;
 }
 
+/** The options that have these names, for one of several that share an object. */
+export function pick<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(
+    names.flatMap((name) => (name in options ? [[name, options[name]]] : [])),
+  ) as Pick<T, K>;
+}
+
 /** @throws INVALID_INPUT unless `value` is an object, whose fields can be looked at. */
 export function assertObject<T>(value: T, what: string): T {
   if (typeof value !== 'object' || value === null) throw invalidInput(`The ${what} must be an object.`);

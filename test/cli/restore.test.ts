@@ -20,6 +20,7 @@ describe('proxyvault backup and restore', () => {
       schemaVersion: json('migrate', 'status').version,
       notes: [],
       key: 'fits',
+      keyLocation: join(folder, 'key'),
       advice: null,
       pending: false,
     });

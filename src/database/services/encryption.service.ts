@@ -51,16 +51,9 @@ export interface RecoveryOptions<M extends Mode = 'sync'> extends Omit<KeySource
   replace?: boolean | undefined;
 }
 
-const FILE_OPTIONS = [
-  'keyFile',
-  'passphrase',
-  'safeStorage',
-  'protection',
-  'trustKeyFile',
-  'env',
-  'database',
-] as const;
-const SOURCE_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
+const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile', 'env'] as const;
+/** The names of {@link EncryptionOptions} without the database. */
+export const ENCRYPTION_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
 const LEAST_SALT_BYTES = 16;
 
 /**
@@ -77,7 +70,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   #tools = new WeakMap<object, unknown>();
 
   constructor(options: EncryptionOptions<M> = {}) {
-    assertOptions(options, SOURCE_OPTIONS, 'options of EncryptionService');
+    assertOptions(options, [...ENCRYPTION_OPTIONS, 'database'], 'options of EncryptionService');
     const { onKeyCreated } = options;
     if (onKeyCreated !== undefined) assertFunction(onKeyCreated, 'onKeyCreated');
     this.#roots = new RootKeys(options.keySource ?? chooseKeySource(options), (source) =>
@@ -97,7 +90,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   static async open<M extends Mode = 'sync'>(options: OpenOptions<M> = {}): Promise<EncryptionService<M>> {
     assertOptions(
       options,
-      [...SOURCE_OPTIONS, 'create', 'resumeRotation', 'onProgress'],
+      [...ENCRYPTION_OPTIONS, 'database', 'create', 'resumeRotation', 'onProgress'],
       'options of EncryptionService.open',
     );
     const { create = true, resumeRotation = true, onProgress, ...rest } = options;
@@ -118,7 +111,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    *   key file is there and cannot be opened, BUSY if another process changes the key meanwhile.
    */
   static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
-    const known = [...FILE_OPTIONS, 'keySource', 'code', 'replace'] as const;
+    const known = [...FILE_OPTIONS, 'database', 'keySource', 'code', 'replace'] as const;
     const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
     const { keySource = chooseKeyFile(rest) } = rest;
     const { database } = rest;

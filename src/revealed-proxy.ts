@@ -1,0 +1,70 @@
+import { inspect } from 'node:util';
+
+import { fillTemplate, formatAddress, formatProxyUrl, MASK, type TemplateValues } from './lists/index.ts';
+import type { Login } from './model/login.ts';
+import type { ProxyAddress, ProxyConfig } from './model/proxy.ts';
+
+/**
+ * How to connect through a proxy, with its login. Only its fields give the login: `inspect`, `console.log` and
+ * `JSON.stringify` show it masked, and a copy made by spreading has none of it.
+ */
+export class RevealedProxy {
+  readonly #proxy: ProxyConfig;
+  readonly #login: Login | null;
+
+  constructor(proxy: ProxyConfig, login: Login | null, template: TemplateValues = {}) {
+    this.#proxy = proxy;
+    this.#login = login && { ...login, ...fillTemplate(login, template) };
+  }
+
+  get protocol(): ProxyAddress['protocol'] {
+    return this.#proxy.protocol;
+  }
+
+  get host(): string {
+    return this.#proxy.host;
+  }
+
+  get port(): number {
+    return this.#proxy.port;
+  }
+
+  /** `scheme://user:password@host:port` for a client: both parts of the login percent-encoded, IPv6 in brackets. */
+  get url(): string {
+    return formatProxyUrl({ ...this.#proxy, ...this.#login }, { reveal: true });
+  }
+
+  /** `scheme://host:port`, for a client that takes the login separately, as a browser does. */
+  get server(): string {
+    return `${this.#proxy.protocol}://${formatAddress(this.#proxy)}`;
+  }
+
+  /** Empty if the proxy has none. */
+  get username(): string {
+    return this.#login?.username ?? '';
+  }
+
+  /** Empty if the proxy has none. */
+  get password(): string {
+    return this.#login?.password ?? '';
+  }
+
+  /** The address that gives the proxy a new exit when it is requested; undefined if the provider has none. */
+  get rotateUrl(): string | undefined {
+    return this.#login?.rotateUrl;
+  }
+
+  toJSON(): object {
+    const login = this.#login && { username: MASK, password: MASK };
+    return {
+      protocol: this.protocol,
+      host: this.host,
+      port: this.port,
+      url: formatProxyUrl({ ...this.#proxy, ...login }),
+    };
+  }
+
+  [inspect.custom](): string {
+    return `RevealedProxy ${inspect(this.toJSON())}`;
+  }
+}

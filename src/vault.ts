@@ -1,0 +1,261 @@
+import {
+  type BackupOptions,
+  type CheckOptions,
+  type CheckReport,
+  type DatabaseManager,
+  type DatabaseOptions,
+  type DatabaseStats,
+  initDatabase,
+  PROXY_STATUSES,
+  type ProxyStatus,
+  type PruneOptions,
+} from './database/index.ts';
+import { DATABASE_OPTIONS } from './database/options.ts';
+import { patiently } from './database/patience.ts';
+import {
+  EncryptedCredentialsRepository,
+  ProxyRepository,
+  ProxyTagsRepository,
+  ProxyUsageStatsRepository,
+  RotationConfigRepository,
+  RotationEventsRepository,
+  RotationRulesRepository,
+  StickySessionRepository,
+  type UsageTotals,
+} from './database/repositories/index.ts';
+import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
+import { chooseKeySource, type EncryptionOptions, EncryptionService } from './database/services/index.ts';
+import { ProxyVaultError } from './errors.ts';
+import type { ListSource, TemplateValues } from './lists/index.ts';
+import { assertBoolean, assertOptions, notFound, pick } from './model/validation.ts';
+import { RevealedProxy } from './revealed-proxy.ts';
+import { Rotator } from './rotation/index.ts';
+import {
+  type ExportOptions,
+  exportProxies,
+  type ImportListOptions,
+  type ImportResult,
+  importProxies,
+  type NamedList,
+} from './transfer/index.ts';
+
+/** Where the pool is, how it is opened, and where its key comes from. */
+export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
+  /**
+   * Make the tables of a new pool and update those of an older one, after a backup. Default true; a `readonly` pool is never
+   * changed. With false the pool is opened as it is, and a call that needs newer tables throws MIGRATION_PENDING.
+   */
+  migrate?: boolean | undefined;
+  /**
+   * Open a key that takes time, such as one that a passphrase protects, before the vault is returned. Default true. With
+   * false each call that needs such a key throws KEY_LOCKED.
+   */
+  unlock?: boolean | undefined;
+}
+
+export interface VaultStats {
+  /** How many proxies there are, in all and in each status. */
+  proxies: Record<ProxyStatus | 'total', number>;
+  /** Of all days that the history has. */
+  usage: UsageTotals;
+  database: DatabaseStats;
+}
+
+/**
+ * Opens a pool with its key; makes both if they are missing.
+ *
+ * A key file that is protected by its permissions alone is read when the first login needs it, and made with the first login
+ * that is stored.
+ *
+ * @throws what `initDatabase` and `EncryptionService.open` throw: CANNOT_OPEN, NOT_A_DATABASE, CORRUPT, DATABASE_NEWER,
+ *   MIGRATION_CHANGED, BUSY after half a minute; KEY_MISSING, KEY_MISMATCH, KEY_INVALID; MIGRATION_PENDING for an older pool
+ *   that is `readonly`; INVALID_INPUT. Then nothing stays open.
+ * @example
+ * await using vault = await openVault({ path: './pool.db' });
+ * await vault.import('socks5://me:s3cret@gate.example.com:1080');
+ * const proxy = vault.rotator.next({ domain: 'shop.example' });
+ * const { url } = vault.reveal(proxy.id);
+ */
+export async function openVault(options: VaultOptions): Promise<Vault> {
+  assertOptions(
+    options,
+    [...DATABASE_OPTIONS, ...ENCRYPTION_OPTIONS, 'migrate', 'unlock'],
+    'options of openVault',
+  );
+  const { migrate = true, unlock = true, ...rest } = options;
+  assertBoolean(migrate, 'migrate');
+  assertBoolean(unlock, 'unlock');
+  const database = await patiently(() => initDatabase(pick(rest, DATABASE_OPTIONS)));
+  try {
+    if (migrate) await bringUpToDate(database);
+    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock));
+  } catch (error) {
+    await database[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function bringUpToDate(database: DatabaseManager): Promise<void> {
+  if (database.migrations.plan().length === 0) return;
+  if (!database.readonly) return patiently(() => database.migrations.up());
+  throw new ProxyVaultError(
+    'MIGRATION_PENDING',
+    `The pool at ${database.path} is older than this program: open it once without \`readonly\`, or run \`proxyvault migrate up\`.`,
+  );
+}
+
+async function openKeys(
+  database: DatabaseManager,
+  options: EncryptionOptions,
+  unlock: boolean,
+): Promise<EncryptionService> {
+  const keySource = options.keySource ?? chooseKeySource(options);
+  const service = { keySource, database, onKeyCreated: options.onKeyCreated };
+  // A source that a user wrote may answer with a promise without having said so.
+  const isWaitedFor = keySource.asynchronous?.() ?? options.keySource !== undefined;
+  if (!unlock || !isWaitedFor) return new EncryptionService(service);
+  const create = !database.readonly && keySource.create !== undefined;
+  return EncryptionService.open({ ...service, create, resumeRotation: false });
+}
+
+function countByStatus(proxies: ProxyRepository): VaultStats['proxies'] {
+  const counts = Object.fromEntries(PROXY_STATUSES.map((status) => [status, proxies.count({ status })]));
+  return { ...counts, total: proxies.count() } as VaultStats['proxies'];
+}
+
+/** An open pool with its key. Get it from `openVault`, and close it, or declare it with `await using`. */
+export class Vault implements AsyncDisposable {
+  /** The file: transactions, migrations, queries of your own, background reads. */
+  readonly database: DatabaseManager;
+  /** The key: its state, rotation, verification, protection and recovery code. */
+  readonly keys: EncryptionService;
+  readonly proxies: ProxyRepository;
+  readonly credentials: EncryptedCredentialsRepository;
+  readonly tags: ProxyTagsRepository;
+  readonly rules: RotationRulesRepository;
+  /** Which domain keeps which proxy. */
+  readonly sticky: StickySessionRepository;
+  /** How proxies are rotated: strategy, interval, limits. */
+  readonly config: RotationConfigRepository;
+  readonly events: RotationEventsRepository;
+  /** Requests, successes and latency by proxy and day (UTC). */
+  readonly usage: ProxyUsageStatsRepository;
+  /** Hands out proxies and learns how they did. */
+  readonly rotator: Rotator;
+
+  constructor(database: DatabaseManager, keys: EncryptionService) {
+    this.database = database;
+    this.keys = keys;
+    this.proxies = new ProxyRepository(database, keys);
+    this.credentials = new EncryptedCredentialsRepository(database, keys);
+    this.tags = new ProxyTagsRepository(database);
+    this.rules = new RotationRulesRepository(database);
+    this.sticky = new StickySessionRepository(database);
+    this.config = new RotationConfigRepository(database);
+    this.events = new RotationEventsRepository(database);
+    this.usage = new ProxyUsageStatsRepository(database);
+    this.rotator = new Rotator(database);
+  }
+
+  /**
+   * Stores the proxies of a list, with their logins: a text, bytes, lines, URLs, a stream, `{ file }`, or several lists with
+   * their names. Importing a list twice changes nothing. See `importProxies` for the details and errors.
+   *
+   * @example
+   * const { added, refused } = await vault.import({ file: './proxies.txt' }, { tag: 'mine' });
+   */
+  import(
+    source: ListSource | readonly NamedList[],
+    options: Omit<ImportListOptions, 'encryption'> = {},
+  ): Promise<ImportResult> {
+    return importProxies(this.database, source, { ...options, encryption: this.keys });
+  }
+
+  /**
+   * The pool as a list, in pieces that may be written as they come. Logins are masked without `reveal: true`. See
+   * `exportProxies` for the errors.
+   *
+   * @example
+   * for (const piece of vault.export({ format: 'csv', reveal: true })) process.stdout.write(piece);
+   */
+  export(options: Omit<ExportOptions, 'encryption'> = {}): Generator<string, void, undefined> {
+    return exportProxies(this.database, { ...options, encryption: this.keys });
+  }
+
+  /**
+   * How to connect through a proxy, with its login. `template` fills in what a login has in braces, such as `{session}`.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT for a placeholder without a value; CREDENTIAL_CORRUPT, KEY_MISSING, KEY_MISMATCH,
+   *   KEY_LOCKED.
+   * @example
+   * const { url } = vault.reveal(vault.rotator.next().id, { session: 'cart-17', country: 'de' });
+   */
+  reveal(id: string, template?: TemplateValues): RevealedProxy {
+    const proxy = this.proxies.findById(id);
+    if (proxy === null) throw notFound('proxy', id);
+    return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
+  }
+
+  /**
+   * Copies the pool to a file while it is in use. The key is not in it: back that up apart. See `DatabaseManager.backup`.
+   *
+   * @returns the absolute path of the copy.
+   * @example
+   * await vault.backup('./pool-backup.db', { overwrite: true });
+   */
+  backup(path: string, options?: BackupOptions): Promise<string> {
+    return this.database.backup(path, options);
+  }
+
+  /**
+   * Looks for damage, broken references and a changed schema; with `deep` also whether every login can be decrypted.
+   *
+   * @example
+   * const { ok, rows, credentials } = await vault.check({ deep: true });
+   */
+  check(options: Omit<CheckOptions, 'encryption'> = {}): Promise<CheckReport> {
+    return this.database.check({ ...options, encryption: this.keys });
+  }
+
+  /**
+   * Removes old events and usage, and says how many rows went. See `DatabaseManager.prune`.
+   *
+   * @example
+   * vault.prune({ eventsOlderThan: new Date(Date.now() - 30 * 86_400_000) });
+   */
+  prune(options: PruneOptions): { events: number; stats: number } {
+    return this.database.prune(options);
+  }
+
+  /**
+   * The state of the pool at a glance.
+   *
+   * @example
+   * const { proxies, usage } = await vault.stats();
+   * console.log(`${proxies.active} of ${proxies.total} active, ${usage.requestCount} requests`);
+   */
+  async stats(): Promise<VaultStats> {
+    const database = await this.database.stats();
+    return { proxies: countByStatus(this.proxies), usage: this.usage.totals(), database };
+  }
+
+  /**
+   * Closes the pool and forgets the key. Closing again does nothing.
+   *
+   * @example
+   * const vault = await openVault({ path: './pool.db' });
+   * try {
+   *   vault.rotator.next();
+   * } finally {
+   *   await vault.close();
+   * }
+   */
+  async close(): Promise<void> {
+    await this.database[Symbol.asyncDispose]();
+    this.keys.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
+import {
+  initDatabase,
+  type KeySource,
+  openVault,
+  restoreVault,
+  type Vault,
+  type VaultOptions,
+} from 'proxyvault';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+import { temporaryFolder } from './support/temporary.ts';
+
+const LOGIN_URL = 'socks5://me:s3%40cret@gate.example.com:1080';
+
+/** Opens a pool in a folder of its own, and closes it when the test ends. */
+async function open(options: Partial<VaultOptions> = {}): Promise<Vault> {
+  const folder = temporaryFolder();
+  const vault = await openVault({ path: join(folder, 'pool.db'), keyFile: join(folder, 'key'), ...options });
+  onTestFinished(() => vault.close());
+  return vault;
+}
+
+/** A pool of an older program: it has no tables yet. */
+function olderPool(): string {
+  const path = join(temporaryFolder(), 'pool.db');
+  initDatabase({ path }).close();
+  return path;
+}
+
+describe('openVault rejects', () => {
+  it.each([
+    ['no options', undefined],
+    ['no path', {}],
+    ['a name it does not know', { path: 'x.db', passPhrase: 'x' }],
+    ['the database, which it opens itself', { path: 'x.db', database: {} }],
+    ['migrate that is no boolean', { path: 'x.db', migrate: 'yes' }],
+    ['unlock that is no boolean', { path: 'x.db', unlock: 1 }],
+  ])('%s', async (_, options) => {
+    await expect(openVault(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect(existsSync('x.db')).toBe(false);
+  });
+
+  it('a read-only pool that is not there, and makes nothing', async () => {
+    const path = join(temporaryFolder(), 'pool.db');
+    await expect(openVault({ path, readonly: true })).rejects.toMatchObject({ code: 'CANNOT_OPEN' });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('an older pool that is read-only, and says what to do', async () => {
+    const path = olderPool();
+    await expect(openVault({ path, readonly: true })).rejects.toMatchObject({
+      code: 'MIGRATION_PENDING',
+      message: expect.stringContaining('without `readonly`'),
+    });
+    const isWritable = await openVault({ path });
+    await isWritable.close();
+    const vault = await open({ path, readonly: true });
+    expect(vault.proxies.count()).toBe(0);
+  });
+
+  it('another passphrase, and leaves nothing open', async () => {
+    const { database } = await open({ passphrase: 'correct horse battery staple' });
+    const keyFile = join(database.path, '..', 'key');
+    const options = { path: database.path, keyFile, passphrase: 'wrong' };
+    await expect(openVault(options)).rejects.toMatchObject({ code: 'KEY_MISMATCH' });
+    await database[Symbol.asyncDispose]();
+    expect(existsSync(`${database.path}-wal`)).toBe(false);
+  });
+});
+
+describe('openVault', () => {
+  it('makes the pool and the key, and gives them back', async () => {
+    const first = await open();
+    const { path } = first.database;
+    const keyFile = join(path, '..', 'key');
+    const { added } = await first.import(LOGIN_URL);
+    expect(added).toBe(1);
+    await first.close();
+
+    await using second = await openVault({ path, keyFile });
+    const proxy = second.rotator.next({ domain: 'shop.example' });
+    expect(second.reveal(proxy.id).url).toBe('socks5h://me:s3%40cret@gate.example.com:1080');
+  });
+
+  it('opens a pool as it is if it may not migrate', async () => {
+    const vault = await open({ path: olderPool(), migrate: false });
+    expect(vault.database.migrations.plan()).not.toEqual([]);
+    expect(() => vault.proxies.count()).toThrow(expect.objectContaining({ code: 'MIGRATION_PENDING' }));
+  });
+
+  it('unlocks a key that a passphrase protects, or leaves it locked', async () => {
+    const first = await open({ passphrase: () => 'correct horse battery staple' });
+    const { path } = first.database;
+    const keyFile = join(path, '..', 'key');
+    await first.import(LOGIN_URL);
+    const [proxy] = first.proxies.findAll();
+    await first.close();
+
+    const locked = await open({ path, keyFile, passphrase: 'unused', unlock: false });
+    expect(locked.proxies.count()).toBe(1);
+    expect(() => locked.reveal(proxy?.id ?? '')).toThrow(expect.objectContaining({ code: 'KEY_LOCKED' }));
+    const unlocked = await open({ path, keyFile, passphrase: 'correct horse battery staple' });
+    expect(unlocked.reveal(proxy?.id ?? '').password).toBe('s3@cret');
+  });
+
+  it('waits for a source of the user that answers with a promise, and has not said so', async () => {
+    const key = randomBytes(32);
+    const keySource: KeySource = { kind: 'kms', location: 'eu-1', read: async () => Uint8Array.from(key) };
+    const vault = await open({ keySource });
+    const { id } = vault.proxies.create({
+      host: 'h.example',
+      port: 1,
+      protocol: 'http',
+      credentials: { username: 'u', password: 'p' },
+    });
+    expect(vault.reveal(id)).toMatchObject({ username: 'u', password: 'p' });
+  });
+
+  it('says where it has made a key', async () => {
+    const made: string[] = [];
+    const vault = await open({ onKeyCreated: ({ location }) => made.push(location) });
+    expect(made).toEqual([]);
+    await vault.import(LOGIN_URL);
+    expect(made).toEqual([join(vault.database.path, '..', 'key')]);
+  });
+
+  it('gives a closed pool a clear error, and may be closed again', async () => {
+    const vault = await open();
+    await vault.close();
+    await vault.close();
+    expect(() => vault.proxies.count()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+  });
+
+  it('brings every part of the pool together', async () => {
+    const vault = await open();
+    await vault.import(Readable.from(['http://192.0.2.1:8080\n', `${LOGIN_URL}\n`]), { tag: 'mine' });
+    const [first, second] = vault.proxies.findAll();
+    if (!first || !second) throw new Error('two proxies were imported');
+    vault.config.update({ strategy: 'random' });
+    vault.sticky.create({ domain: 'shop.example', proxyId: second.id });
+    vault.rules.create({
+      name: 'none here',
+      conditions: [{ field: 'domain', operator: 'equals', value: 'blocked.example' }],
+      actions: [{ type: 'block' }],
+    });
+    expect(vault.rotator.next({ domain: 'shop.example' }).id).toBe(second.id);
+    expect(() => vault.rotator.next({ domain: 'blocked.example' })).toThrow(
+      expect.objectContaining({ code: 'NO_PROXY' }),
+    );
+    vault.rotator.next();
+    vault.rotator.report(second.id, { success: true, latencyMs: 20 });
+    expect(vault.tags.has(first.id, 'mine')).toBe(true);
+    expect(vault.credentials.exists(second.id)).toBe(true);
+    expect(vault.usage.totals({ proxyId: second.id })).toMatchObject({ requestCount: 1, successRate: 100 });
+    expect(vault.events.last()).not.toBeNull();
+    expect((await vault.keys.verify()).failures).toEqual([]);
+    expect([...vault.export({ reveal: true })].join('')).toContain('me:s3%40cret@gate.example.com');
+    expect([...vault.export()].join('')).not.toContain('s3');
+    expect(await vault.check({ deep: true })).toMatchObject({ ok: true, credentials: { verified: true } });
+    const { proxies, usage, database } = await vault.stats();
+    expect(proxies).toEqual({ active: 2, failed: 0, checking: 0, disabled: 0, total: 2 });
+    expect(usage.requestCount).toBe(1);
+    expect(database.rows.proxies).toBe(2);
+    const copy = await vault.backup(join(vault.database.path, '..', 'copy.db'));
+    expect(existsSync(copy)).toBe(true);
+    expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0 });
+  });
+});
+
+describe('reveal', () => {
+  it('gives what a client needs, also where there is no login', async () => {
+    const vault = await open();
+    await vault.import(['http://[2001:db8::1]:8080', LOGIN_URL]);
+    const [open6, gate] = vault.proxies.findAll().map(({ id }) => vault.reveal(id));
+    expect(open6).toMatchObject({
+      url: 'http://[2001:db8::1]:8080',
+      server: 'http://[2001:db8::1]:8080',
+      username: '',
+      password: '',
+      rotateUrl: undefined,
+    });
+    expect(gate).toMatchObject({
+      protocol: 'socks5',
+      host: 'gate.example.com',
+      port: 1080,
+      server: 'socks5://gate.example.com:1080',
+      username: 'me',
+      password: 's3@cret',
+    });
+  });
+
+  it('fills in the template of a login, or says what it needs', async () => {
+    const vault = await open();
+    await vault.import('http://user-session-{session}:pw@gate.example.com:8080');
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    expect(vault.reveal(id, { session: 'cart-17' }).username).toBe('user-session-cart-17');
+    expect(() => vault.reveal(id)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', message: expect.stringContaining('session') }),
+    );
+  });
+
+  it('knows no proxy that is gone', async () => {
+    const vault = await open();
+    expect(() => vault.reveal('0199c0de-0000-7000-8000-000000000001')).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND' }),
+    );
+  });
+
+  it('shows the login to whoever asks for it by name, and to nobody else', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    const revealed = vault.reveal(id);
+    const shown = [
+      inspect(revealed, { showHidden: true, depth: 9 }),
+      inspect({ deep: [revealed] }),
+      JSON.stringify(revealed),
+      `${revealed}`,
+      JSON.stringify({ ...revealed }),
+      inspect(vault, { depth: 9 }),
+    ];
+    for (const text of shown) expect(text).not.toMatch(/s3|me:/);
+    expect(shown[2]).toContain('***:***@gate.example.com:1080');
+  });
+});
+
+describe('restoreVault', () => {
+  /** A pool with a login, a backup of it, and the options that open both. */
+  async function backedUp(): Promise<{ path: string; backup: string; keyFile: string }> {
+    const vault = await open();
+    const { path } = vault.database;
+    await vault.import(LOGIN_URL);
+    const backup = await vault.backup(join(path, '..', 'backup.db'));
+    await vault.close();
+    return { path, backup, keyFile: join(path, '..', 'key') };
+  }
+
+  it('rejects an option it does not know, and changes nothing', async () => {
+    const { path, backup } = await backedUp();
+    const options = { overwrite: true, keyfile: 'key' } as never;
+    await expect(restoreVault(backup, path, options)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(restoreVault(backup, path)).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  it('says that the key fits, or what to do', async () => {
+    const { path, backup, keyFile } = await backedUp();
+    const overwrite = true;
+    const fitting = await restoreVault(backup, path, { overwrite, keyFile });
+    expect(fitting).toMatchObject({ path, key: 'fits', keyLocation: keyFile, advice: null, pending: false });
+    const missing = await restoreVault(backup, path, { overwrite, keyFile: join(path, '..', 'other') });
+    expect(missing).toMatchObject({ key: 'not found', advice: expect.stringContaining('other') });
+    const another = await restoreVault(backup, path, { overwrite, key: randomBytes(32) });
+    expect(another).toMatchObject({ key: 'does not fit' });
+    const vault = await open({ path, keyFile });
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    expect(vault.reveal(id).password).toBe('s3@cret');
+  });
+});
