@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -10,22 +10,26 @@ import { temporaryFolder } from '../support/temporary.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const README = readFileSync(join(root, 'README.md'), 'utf8');
 
-/** Runs the code of a document as a user's module would, in a folder of its own. */
+/** Runs the code of a document as a user's module would, in a folder of its own with the package. */
 function runExample(code: string): ReturnType<typeof spawnSync> {
   const folder = temporaryFolder();
   const script = join(folder, 'example.mjs');
-  writeFileSync(
-    script,
-    code.replace("'proxyvault'", JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)),
-  );
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules/proxyvault'));
+  writeFileSync(script, code);
   const env = { ...process.env, PROXYVAULT_KEY: undefined, PROXYVAULT_KEY_FILE: join(folder, 'key') };
   return spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' });
 }
 
+it('the README is short', () => {
+  expect(README.split('\n').length).toBeLessThan(120);
+});
+
 it('the README\u2019s library example runs as it stands', () => {
-  const example = /```ts\n(import \{ EncryptionService[\s\S]*?)```/.exec(README)?.[1] ?? '';
+  const [, example = ''] = /```js\n(import \{ openVault[\s\S]*?)```/.exec(README) ?? [];
   expect(example).toContain('rotator.report');
-  expect(runExample(example)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  const check = "console.log(url === 'socks5h://me:s3cret@gate.example.com:1080');";
+  expect(runExample(`${example}\n${check}`)).toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
 });
 
 it('the page on the library runs from top to bottom', () => {
@@ -35,7 +39,8 @@ it('the page on the library runs from top to bottom', () => {
   const { status, stdout, stderr } = runExample(blocks.join('\n'));
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('1 me 1');
-  expect(stdout).toMatch(/true true \d+ 4/);
+  expect(stdout).toMatch(/true true 4/);
+  expect(stdout).toMatch(/\.before-restore\.backup fits/);
 });
 
 it('the README\u2019s command line does what it shows', () => {
