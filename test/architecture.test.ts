@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const SOURCE = fileURLToPath(new URL('../src', import.meta.url));
+const PAGE = fileURLToPath(new URL('../docs/architecture.md', import.meta.url));
+/** What the page on the architecture does not draw: the files of a room, small files at the top, and parts of a room. */
+const UNDRAWN =
+  /\/[^/]+\.ts$|^(?:\.|modules\.d\.ts|first-thrown\.ts|node-version\.ts|cli\/.+|lists\/readers\/.+)$/;
 const TESTS = fileURLToPath(new URL('.', import.meta.url));
 
 /**
@@ -121,6 +125,21 @@ describe('the rooms', () => {
 
   it('all have their floor', () => {
     expect(files.filter((file) => floorOf(file) < 0 && file !== 'modules.d.ts')).toEqual([]);
+  });
+
+  it('are those that the page on the architecture draws', () => {
+    const [, tree = ''] = /^src\/\n([\s\S]*?)^```/m.exec(readFileSync(PAGE, 'utf8')) ?? [];
+    const path: string[] = [];
+    const drawn = [...tree.matchAll(/^( +)([\w./-]+) {2,}\S/gm)].map(([, indent = '', name = '']) => {
+      path.splice(indent.length / 2 - 1, path.length, name.replace(/\/$/, ''));
+      return path.join('/');
+    });
+    const folders = files.flatMap((file) => {
+      const parts = dirname(file).split('/');
+      return parts.map((_, depth) => parts.slice(0, depth + 1).join('/'));
+    });
+    const rooms = new Set([...folders, ...files].filter((each) => !UNDRAWN.test(each)));
+    expect(drawn.toSorted()).toEqual([...rooms].toSorted());
   });
 
   it('import only from the rooms below them', () => {
