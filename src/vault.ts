@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import {
   type BackupOptions,
   type CheckOptions,
@@ -257,5 +259,10 @@ export class Vault implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  [inspect.custom](): string {
+    const { path, readonly, open } = this.database;
+    return `Vault ${inspect({ path, readonly, open })}`;
   }
 }
