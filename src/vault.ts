@@ -8,8 +8,6 @@ import {
   type DatabaseOptions,
   type DatabaseStats,
   initDatabase,
-  PROXY_STATUSES,
-  type ProxyStatus,
   type PruneOptions,
 } from './database/index.ts';
 import { DATABASE_OPTIONS } from './database/options.ts';
@@ -22,6 +20,7 @@ import {
   RotationConfigRepository,
   RotationEventsRepository,
   RotationRulesRepository,
+  type StatusCounts,
   StickySessionRepository,
   type UsageTotals,
 } from './database/repositories/index.ts';
@@ -57,7 +56,7 @@ export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, '
 
 export interface VaultStats {
   /** How many proxies there are, in all and in each status. */
-  proxies: Record<ProxyStatus | 'total', number>;
+  proxies: StatusCounts;
   /** Of all days that the history has. */
   usage: UsageTotals;
   database: DatabaseStats;
@@ -118,11 +117,6 @@ async function openKeys(
   if (!unlock || !isWaitedFor) return new EncryptionService(service);
   const create = !database.readonly && keySource.create !== undefined;
   return EncryptionService.open({ ...service, create, resumeRotation: false });
-}
-
-function countByStatus(proxies: ProxyRepository): VaultStats['proxies'] {
-  const counts = Object.fromEntries(PROXY_STATUSES.map((status) => [status, proxies.count({ status })]));
-  return { ...counts, total: proxies.count() } as VaultStats['proxies'];
 }
 
 /** An open pool with its key. Get it from `openVault`, and close it, or declare it with `await using`. */
@@ -238,7 +232,7 @@ export class Vault implements AsyncDisposable {
    */
   async stats(): Promise<VaultStats> {
     const database = await this.database.stats();
-    return { proxies: countByStatus(this.proxies), usage: this.usage.totals(), database };
+    return { proxies: this.proxies.countByStatus(), usage: this.usage.totals(), database };
   }
 
   /**
