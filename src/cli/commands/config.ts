@@ -1,4 +1,4 @@
-import type { RotationConfig } from '../../database/index.ts';
+import type { RotationConfig, RotationConfigUpdate } from '../../database/index.ts';
 import { RotationConfigRepository } from '../../database/repositories/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
@@ -73,7 +73,7 @@ function nameOf(setting: string): string {
 }
 
 /** The repository checks the values. */
-function parseSettings(settings: readonly string[]): Partial<RotationConfig> {
+function parseSettings(settings: readonly string[]): RotationConfigUpdate {
   const config: Record<string, unknown> = {};
   const options: Record<string, unknown> = {};
   for (const setting of settings) {
