@@ -33,6 +33,7 @@ export {
 } from '../model/rules.ts';
 export type { DomainProxyMapping } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
+export type { SqlParameter, SqlParameters } from './caller-sql.ts';
 export type {
   BackgroundReads,
   CheckpointResult,
@@ -40,6 +41,7 @@ export type {
   Damage,
   Driver,
   Engine,
+  ExecuteResult,
   LockName,
   Mode,
   Params,

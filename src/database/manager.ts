@@ -1,6 +1,15 @@
 import { ProxyVaultError } from '../errors.ts';
 import { invalidInput } from '../model/validation.ts';
-import type { BackgroundReads, CheckpointResult, Clock, Session, Steps } from './drivers/driver.ts';
+import { execute, query, type SqlParameters } from './caller-sql.ts';
+import type {
+  BackgroundReads,
+  CheckpointResult,
+  Clock,
+  ExecuteResult,
+  Row,
+  Session,
+  Steps,
+} from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
@@ -83,6 +92,44 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
       if (isThenable(result)) throw asynchronous(work, 'returned a promise');
       return result;
     });
+  }
+
+  /**
+   * The rows of one statement of your own, as plain objects: a SELECT, or a write with RETURNING. Inside `transaction()` it is a part of it.
+   * An integer that a number cannot hold exactly is a bigint.
+   *
+   * @param params an array for `?`, an object for `:name`.
+   * @throws INVALID_INPUT for several statements, a statement without rows, and parameters that are missing, unknown or of another
+   *   type; SQL, CONFLICT, CONSTRAINT, READ_ONLY, BUSY, CLOSED, MIGRATION_PENDING.
+   * @example
+   * ```ts
+   * interface Target { id: number; url: string }
+   * const due = vault.database.query<Target>(
+   *   'SELECT id, url FROM targets WHERE checked_at < :before',
+   *   { before: new Date(Date.now() - 3_600_000) },
+   * );
+   * ```
+   */
+  query<T extends object = Row>(sql: string, params: SqlParameters = []): T[] {
+    return query(this.driver, sql, params) as T[];
+  }
+
+  /**
+   * Runs one statement of your own that changes something, and says how many rows it changed. It is stored when this returns; inside
+   * `transaction()` it is a part of it. For what is stored, see `SqlParameter`.
+   *
+   * @param params an array for `?`, an object for `:name`.
+   * @throws INVALID_INPUT for a statement that only reads, else as `query`.
+   * @example
+   * ```ts
+   * const { changes } = vault.database.execute(
+   *   'UPDATE targets SET paused = ?, checked_at = ? WHERE id = ?',
+   *   [true, new Date(), 7],
+   * );
+   * ```
+   */
+  execute(sql: string, params: SqlParameters = []): ExecuteResult {
+    return execute(this.driver, sql, params);
   }
 
   /**

@@ -1,24 +1,11 @@
 import { createHash } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { RESERVED } from '../drivers/reserved-statements.ts';
 import { type SqlStatement, splitStatements } from '../drivers/split-script.ts';
 import type { Migration } from './types.ts';
 
 const NAME = /^(\d{3,9})_[a-z0-9]+(?:_[a-z0-9]+)*$/;
-
-/** They would end the transaction that the runner holds, be ignored inside it, or reach other files. */
-const FORBIDDEN = new Set([
-  'BEGIN',
-  'COMMIT',
-  'END',
-  'ROLLBACK',
-  'SAVEPOINT',
-  'RELEASE',
-  'PRAGMA',
-  'VACUUM',
-  'ATTACH',
-  'DETACH',
-]);
 
 /** Text as it is hashed and run: LF line ends and no byte order mark, so that a checkout's settings do not matter. */
 export function normalizeText(text: string): string {
@@ -135,7 +122,7 @@ function assertSection(
   const section = direction === 'up' ? 'Up' : 'Down';
   if (statements.length === 0)
     fail(migration.firstLine[direction] - 1, `the section "-- ${section}" has no statement.`);
-  const forbidden = statements.find(({ keyword }) => FORBIDDEN.has(keyword));
+  const forbidden = statements.find(({ keyword }) => RESERVED.has(keyword));
   if (forbidden) {
     fail(
       forbidden.line,
