@@ -14,6 +14,7 @@ export default {
     'test/database/backup',
     'test/database/inspection',
     'test/database/transactions',
+    'test/database/caller-sql',
     'test/database/restore',
     'test/database/closing',
     'test/database/waiting',
@@ -26,6 +27,93 @@ export default {
     'test/faults/disk-full',
   ],
   faults: [
+    // An application's own SQL
+    at(
+      'caller-sql',
+      'NaN is stored as NULL',
+      '!Number.isFinite(value)',
+      'Math.abs(value) === Number.POSITIVE_INFINITY',
+    ),
+    at(
+      'caller-sql',
+      'a whole number is stored with a fraction',
+      'Number.isSafeInteger(value) ? BigInt(value) : value',
+      'value',
+    ),
+    at(
+      'caller-sql',
+      'a bigint of 65 bits loses its first',
+      "BigInt.asIntN(64, value) === value ? value : refuse(name, 'does not fit into 64 bits')",
+      'BigInt.asIntN(64, value)',
+    ),
+    at(
+      'caller-sql',
+      'the fields of a class are taken for parameters',
+      'prototype === null || Object.getPrototypeOf(prototype) === null',
+      'prototype !== undefined',
+    ),
+    at(
+      'caller-sql',
+      'an inherited parameter counts',
+      '!Object.hasOwn(params, name)',
+      '!(name in params)',
+      'an object with something to inherit is rejected before',
+    ),
+    at(
+      'caller-sql',
+      'a parameter too many is ignored',
+      'params.length !== positions',
+      'params.length < positions',
+    ),
+    at(
+      'drivers/placeholders',
+      'what is after a NUL is lost',
+      "text.includes('\\0')",
+      "text.startsWith('\\0')",
+    ),
+    at(
+      'drivers/placeholders',
+      'EXPLAIN hides a PRAGMA',
+      "words[0] === 'EXPLAIN' ?",
+      "words[0] === 'EXPLAINED' ?",
+    ),
+    at(
+      'drivers/placeholders',
+      'statements of a caller are kept without bound',
+      'kept.size >= KEPT',
+      'kept.size >= KEPT * 1e9',
+      'memory only: no answer differs',
+    ),
+    at(
+      'drivers/placeholders',
+      'two kinds of parameters are mixed',
+      'names.size > 0 && positions.size > 0',
+      'names.size > 0 && positions.size > 99',
+    ),
+    fault(
+      'caller-statements',
+      'a large integer is rounded',
+      'Number.isSafeInteger(number) ? number : value',
+      'number',
+    ),
+    fault(
+      'caller-statements',
+      'an upsert gives the row id of another statement',
+      'inserts && !mayUpdate);\n  return inserts && !mayUpdate;',
+      'inserts);\n  return inserts;',
+    ),
+    fault(
+      'caller-statements',
+      'a statement that only reads is executed',
+      'if (onlyReads) throw',
+      'if (onlyReads && !statement.reader) throw',
+    ),
+    fault(
+      'statements',
+      'the integers of an application are rounded',
+      'if (isExact) statement.safeIntegers(true);',
+      '',
+    ),
     at('drivers/transaction', 'the last cause counts', 'this.#cause ??= cause', 'this.#cause = cause'),
     at(
       'drivers/transaction',
@@ -64,8 +152,8 @@ export default {
     fault(
       'writer',
       'the statements of a caller are kept without bound',
-      'new StatementCache(this.connection, STATEMENTS);\n    this.#controls',
-      'new StatementCache(this.connection, Number.POSITIVE_INFINITY);\n    this.#controls',
+      'new StatementCache(this.connection, STATEMENTS);\n    this.callerStatements',
+      'new StatementCache(this.connection, Number.POSITIVE_INFINITY);\n    this.callerStatements',
     ),
     fault(
       'writer',

@@ -69,12 +69,17 @@ export function parseMigration(namespace: string, fileName: string, text: string
 /** A section is split when it is parsed and when it runs: the second time would be a tenth of making a new database. */
 const SPLIT = new WeakMap<Migration, Partial<Record<'up' | 'down', readonly SqlStatement[]>>>();
 
+/** Where a section is, for messages. */
+export function fileOf({ name, isInline }: Migration, direction: 'up' | 'down'): string {
+  return isInline ? `${name} (${direction})` : `${name}.sql`;
+}
+
 /** The statements of a section, with the lines of the file they stand on. */
 export function sectionStatements(migration: Migration, direction: 'up' | 'down'): readonly SqlStatement[] {
   const sections = SPLIT.get(migration) ?? {};
   SPLIT.set(migration, sections);
   sections[direction] ??= splitStatements(migration[direction] ?? '', {
-    file: `${migration.name}.sql`,
+    file: fileOf(migration, direction),
     firstLine: migration.firstLine[direction],
   });
   return sections[direction];
@@ -113,7 +118,8 @@ function readHeader(
   return { name, description, upLine, downLine: found.get('Down')?.line ?? null };
 }
 
-function assertSection(
+/** @throws what `fail` throws, if a section has no statement, or one that only the runner may use. */
+export function assertSection(
   migration: Migration,
   direction: 'up' | 'down',
   fail: (line: number, problem: string) => never,
@@ -121,7 +127,7 @@ function assertSection(
   const statements = sectionStatements(migration, direction);
   const section = direction === 'up' ? 'Up' : 'Down';
   if (statements.length === 0)
-    fail(migration.firstLine[direction] - 1, `the section "-- ${section}" has no statement.`);
+    fail(Math.max(1, migration.firstLine[direction] - 1), `the section "-- ${section}" has no statement.`);
   const forbidden = statements.find(({ keyword }) => RESERVED.has(keyword));
   if (forbidden) {
     fail(
