@@ -52,13 +52,7 @@ export default {
       'prototype === null || Object.getPrototypeOf(prototype) === null',
       'prototype !== undefined',
     ),
-    at(
-      'caller-sql',
-      'an inherited parameter counts',
-      '!Object.hasOwn(params, name)',
-      '!(name in params)',
-      'an object with something to inherit is rejected before',
-    ),
+    at('caller-sql', 'an inherited parameter counts', '!Object.hasOwn(params, name)', '!(name in params)'),
     at(
       'caller-sql',
       'a parameter too many is ignored',

@@ -113,6 +113,14 @@ describe('parameters that are rejected', () => {
     expect(countOf(db)).toBe(0);
   });
 
+  it('by name: what every object inherits is missing', () => {
+    const db = openNotes();
+    expect(thrownBy(() => db.query('SELECT :constructor AS a', {}))).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('parameter constructor is missing'),
+    });
+  });
+
   it.each<[params: unknown, says: string]>([
     [undefined, 'takes 2 parameters, and 0 were given'],
     [['a'], 'takes 2 parameters, and 1 were given'],
