@@ -80,6 +80,19 @@ export default {
     ),
     at(
       'drivers/placeholders',
+      'a temporary table may hide one of the pool',
+      "keyword === 'CREATE' && TEMPORARY",
+      "keyword === 'CREATED' && TEMPORARY",
+    ),
+    at(
+      'drivers/placeholders',
+      'the next ? is one after the last position, not the highest',
+      'Math.max(highest, found.is)',
+      'found.is',
+    ),
+    at('drivers/placeholders', 'a cast is taken for a parameter', " && tokens[i - 1]?.[0] !== ':'", ''),
+    at(
+      'drivers/placeholders',
       'two kinds of parameters are mixed',
       'names.size > 0 && positions.size > 0',
       'names.size > 0 && positions.size > 99',

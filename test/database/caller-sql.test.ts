@@ -4,6 +4,7 @@ import { Rotator } from 'proxyvault';
 import type { DatabaseManager, SqlParameter, SqlParameters } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it } from 'vitest';
+import { onWaiting, startLockHolder } from '../support/lock-holder.ts';
 import { openDatabase, openMigrated, thrownBy } from '../support/temporary.ts';
 
 const CANARY = 'canary-4711';
@@ -34,6 +35,12 @@ describe('a statement that is rejected', () => {
     ["VACUUM INTO 'copy.db'", 'db.backup'],
     ["ATTACH 'other.db' AS other", 'other file'],
     ['DETACH other', 'other file'],
+    ['CREATE TEMP TABLE notes (id)', 'could hide'],
+    ['create temporary view notes AS SELECT 1 AS id', 'could hide'],
+    ['CREATE TABLE temp.notes (id)', 'could hide'],
+    ['CREATE TABLE IF NOT EXISTS "temp" . notes (id)', 'could hide'],
+    ['CREATE VIEW [Temp].notes AS SELECT 1 AS id', 'could hide'],
+    ['CREATE VIRTUAL TABLE temp.notes USING fts5(text)', 'could hide'],
     ['', 'no statement'],
     [' ; -- nothing', 'no statement'],
     ['DELETE FROM notes; DELETE FROM notes', 'has 2 statements'],
@@ -385,6 +392,18 @@ describe('query and execute', () => {
     expect(db.driver.all('SELECT id FROM notes', {}, ({ id }) => id)).toEqual([1]);
   });
 
+  it('may make an ordinary table whose name begins with temp', () => {
+    const db = openNotes();
+    for (const sql of [
+      'CREATE TABLE temp (id)',
+      'CREATE TABLE temperatures (id)',
+      'CREATE TABLE main.temporary (id)',
+      'CREATE INDEX i ON temp (id)',
+    ])
+      expect(db.execute(sql)).toEqual({ changes: 0 });
+    expect(db.query('SELECT temp.id FROM temp')).toEqual([]);
+  });
+
   it('fail as everything else does', () => {
     const db = openMigrated();
     db.execute('CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)');
@@ -410,6 +429,22 @@ describe('query and execute', () => {
     db.close();
     expect(thrownBy(() => db.query('SELECT 1'))).toMatchObject({ code: 'CLOSED' });
     expect(thrownBy(() => db.execute('DELETE FROM notes'))).toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('wait for the lock of another process, and read meanwhile', async () => {
+    const db = openDatabase({ busyTimeoutMs: 50 });
+    db.execute('CREATE TABLE notes (id INTEGER PRIMARY KEY)');
+    const { hold, letGo } = startLockHolder(db.path);
+    await hold();
+    expect(thrownBy(() => db.execute('INSERT INTO notes VALUES (1)'))).toMatchObject({ code: 'BUSY' });
+    expect(thrownBy(() => db.query('INSERT INTO notes VALUES (2) RETURNING id'))).toMatchObject({
+      code: 'BUSY',
+    });
+    expect(db.query('SELECT id FROM notes')).toEqual([]);
+    const patient = openDatabase({ path: db.path });
+    onWaiting(letGo);
+    expect(patient.execute('INSERT INTO notes VALUES (?)', [3])).toEqual({ changes: 1, lastInsertRowid: 3 });
+    expect(db.query('SELECT id FROM notes')).toEqual([{ id: 3 }]);
   });
 
   it('show their text to whoever hears of SQL, and never a value', () => {

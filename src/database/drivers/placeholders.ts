@@ -11,6 +11,10 @@ export interface CallerStatement {
   positions: number | null;
 }
 
+/** Also in the schema that has all temporary objects. */
+const TEMPORARY =
+  /^CREATE (?:TEMP|TEMPORARY|(?:UNIQUE |VIRTUAL )?\w+ (?:IF NOT EXISTS )?["'`[]?TEMP["'`\]]? \.)(?= )/;
+
 /** How many texts are kept. One that is made from values is never seen again. */
 const KEPT = 200;
 const kept = new Map<string, CallerStatement>();
@@ -69,6 +73,10 @@ function assertAllowed(words: readonly string[]): void {
   const remedy = RESERVED.get(keyword);
   if (remedy !== undefined)
     throw invalidInput(`${keyword} is run by the library alone: ${remedy}.`, { statement: keyword });
+  if (keyword === 'CREATE' && TEMPORARY.test(words.slice(start).join(' ')))
+    throw invalidInput(
+      'A temporary table could hide a table of the pool from the whole program: make an ordinary one in a migration, or use WITH.',
+    );
 }
 
 function withNames(sql: string, tokens: readonly RegExpExecArray[]): CallerStatement {
