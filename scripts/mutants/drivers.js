@@ -76,7 +76,6 @@ export default {
       'statements of a caller are kept without bound',
       'kept.size >= KEPT',
       'kept.size >= KEPT * 1e9',
-      'memory only: no answer differs',
     ),
     at(
       'drivers/placeholders',
