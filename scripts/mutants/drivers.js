@@ -1198,14 +1198,14 @@ export default {
     fault('prepare-file', 'the real name is not looked at', '    assertName(real);\n', ''),
     at('manager', 'migrations are not verified at opening', '      this.migrations.verify();\n', ''),
     at(
-      'manager',
+      'synchronous-work',
       'a promise in a transaction is stored',
       "if (isThenable(result)) throw asynchronous(work, 'returned a promise');",
       "if (isThenable(work)) throw asynchronous(work, 'returned a promise');",
     ),
-    at('manager', 'an async function is run', "kind === '[object AsyncFunction]' || ", ''),
+    at('synchronous-work', 'an async function is run', "kind === '[object AsyncFunction]' || ", ''),
     at(
-      'manager',
+      'synchronous-work',
       'a generator is taken for a function',
       "if (kind === '[object GeneratorFunction]') {",
       "if (kind === '[object Generator]') {",

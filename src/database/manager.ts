@@ -1,5 +1,4 @@
-import { ProxyVaultError } from '../errors.ts';
-import { invalidInput } from '../model/validation.ts';
+import type { ProxyVaultError } from '../errors.ts';
 import { execute, query, type SqlParameters } from './caller-sql.ts';
 import type {
   BackgroundReads,
@@ -23,6 +22,7 @@ import {
 import { MigrationRunner } from './migrations/runner.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { type PruneOptions, prune } from './prune.ts';
+import { assertSynchronous, runSynchronously } from './synchronous-work.ts';
 
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
@@ -87,11 +87,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    */
   transaction<T>(work: () => T): T {
     assertSynchronous(work);
-    return this.driver.atomically(() => {
-      const result = work();
-      if (isThenable(result)) throw asynchronous(work, 'returned a promise');
-      return result;
-    });
+    return this.driver.atomically(() => runSynchronously(work));
   }
 
   /**
@@ -226,30 +222,4 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
         this.driver.one('SELECT 1 FROM encrypted_credentials LIMIT 1', {}, (row) => row !== undefined),
     );
   }
-}
-
-function assertSynchronous(work: unknown): asserts work is () => unknown {
-  if (typeof work !== 'function') throw invalidInput('transaction takes a function.');
-  const kind = Object.prototype.toString.call(work);
-  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]')
-    throw asynchronous(work, 'is async');
-  if (kind === '[object GeneratorFunction]') {
-    throw invalidInput(`${nameOf(work)} is a generator, and would not run: give a plain function.`);
-  }
-}
-
-function isThenable(value: unknown): boolean {
-  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return mayBe && 'then' in value && typeof value.then === 'function';
-}
-
-function asynchronous(work: { name: string }, what: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'ASYNC_TRANSACTION',
-    `${nameOf(work)} ${what}: a transaction cannot wait. Await first, then write in a plain function; nothing was stored.`,
-  );
-}
-
-function nameOf(work: { name: string }): string {
-  return work.name === '' ? 'The transaction function' : `The transaction function ${work.name}`;
 }
