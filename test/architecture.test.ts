@@ -62,9 +62,9 @@ const WORDS: readonly (readonly [law: string, where: RegExp, pattern: RegExp, al
       /^(?!database\/drivers\/sqlite\/)/,
       /\bPRAGMA\b|\bpragma_|\bsqlite_(?:schema|master|version)\b|\bSQLITE_/,
       [
-        // They list the words that a name or a migration may not have.
+        // They list the words that a name, a migration or a caller's statement may not have.
+        'database/drivers/reserved-statements.ts',
         'database/migrations/ledger-name.ts',
-        'database/migrations/parser.ts',
       ],
     ],
     [

@@ -5,6 +5,8 @@ const LEDGER = at('ledger');
 const NAME = at('ledger-name');
 const PARSER = at('parser');
 const STATEMENTS = 'src/database/drivers/split-script.ts';
+const RESERVED = 'src/database/drivers/reserved-statements.ts';
+const INLINE = at('inline');
 const SOURCES = at('sources');
 const OBJECTS = at('schema-objects');
 const sql = (name) => `src/database/migrations/${name}.sql`;
@@ -63,8 +65,8 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'to does not check the version',
-      from: '    this.#known.assertVersion(version, namespace);\n',
-      to: '',
+      from: '      this.#known.assertVersion(version, namespace);\n      return this.#underLock((lines) => this.#goTo',
+      to: '      return this.#underLock((lines) => this.#goTo',
     },
     {
       file: RUNNER,
@@ -93,32 +95,32 @@ export default {
     {
       file: 'src/database/migrations/runner.ts',
       what: 'baseline writes over a ledger that is there',
-      from: 'if (lines.length > 0) {',
+      from: 'if (lines.some((line) => line.namespace === namespace)) {',
       to: 'if (lines.length > 99) {',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'baseline does not look at the tables',
-      from: '    yield* assertSchema(this.#engine, this.#ledger.name, present);\n',
+      from: '    yield* assertSchema(this.#engine, this.#ledger.name, this.#known.with(present, lines));\n',
       to: '',
     },
     {
       file: 'src/database/migrations/known.ts',
       what: 'baseline leaves out the version itself',
-      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)',
-      to: 'm.namespace === OWN_NAMESPACE && m.version < version)',
+      from: 'm.namespace === namespace && m.version <= version)',
+      to: 'm.namespace === namespace && m.version < version)',
     },
     {
       file: 'src/database/migrations/known.ts',
       what: 'baseline records an application’s migrations, which did not run',
-      from: 'm.namespace === OWN_NAMESPACE && m.version <= version)',
+      from: 'm.namespace === namespace && m.version <= version)',
       to: 'm.version <= version)',
     },
     {
       file: 'src/database/migrations/runner.ts',
       what: 'baseline takes any number',
-      from: '    this.#known.assertVersion(version, OWN_NAMESPACE);\n',
-      to: '',
+      from: '      this.#known.assertVersion(version, namespace);\n      return this.#underLock((lines) => this.#record',
+      to: '      return this.#underLock((lines) => this.#record',
     },
     {
       file: 'src/database/migrations/runner.ts',
@@ -337,8 +339,8 @@ export default {
     {
       file: RUNNER,
       what: 'a failure going down says that it went up',
-      from: 'throw failed(migration, direction, line, error);',
-      to: "throw failed(migration, 'up', line, error);",
+      from: 'throw failed(migration, { direction, line, mayExist }, error);',
+      to: "throw failed(migration, { direction: 'up', line, mayExist }, error);",
     },
     // Ledger
     {
@@ -509,10 +511,10 @@ export default {
       from: '_[a-z0-9]+(?:_[a-z0-9]+)*$/',
       to: '_[a-z0-9_]+$/',
     },
-    { file: PARSER, what: 'SAVEPOINT is allowed', from: "  'SAVEPOINT',\n", to: '' },
-    { file: PARSER, what: 'VACUUM is allowed', from: "  'VACUUM',\n", to: '' },
-    { file: PARSER, what: 'ATTACH is allowed', from: "  'ATTACH',\n", to: '' },
-    { file: PARSER, what: 'END is allowed', from: "  'END',\n", to: '' },
+    { file: RESERVED, what: 'SAVEPOINT is allowed', from: "  ['SAVEPOINT', TRANSACTION],\n", to: '' },
+    { file: RESERVED, what: 'VACUUM is allowed', from: "['VACUUM', ", to: "['VACUUMS', " },
+    { file: RESERVED, what: 'ATTACH is allowed', from: "  ['ATTACH', OTHER_FILE],\n", to: '' },
+    { file: RESERVED, what: 'END is allowed', from: "  ['END', TRANSACTION],\n", to: '' },
     {
       file: PARSER,
       what: 'a byte order mark stays',
@@ -693,6 +695,30 @@ export default {
       to: "if (words.length > 0) sql += ' ';",
     },
     // Sources
+    {
+      file: INLINE,
+      what: 'an inline migration is changed if a formatter moves its lines',
+      from: '      .map((line) => line.trim())\n',
+      to: '',
+    },
+    {
+      file: INLINE,
+      what: 'the down of an inline migration may change',
+      from: 'asFile(name, up, down)',
+      to: 'asFile(name, up, null)',
+    },
+    {
+      file: INLINE,
+      what: 'the down of an inline migration may end the transaction',
+      from: "  if (down !== null) assertSection(migration, 'down', failIn('down'));\n",
+      to: '',
+    },
+    {
+      file: 'src/database/migrations/known.ts',
+      what: 'baseline of an application expects no table but its own',
+      from: 'applied.has(migration) || present.includes(migration)',
+      to: 'present.includes(migration)',
+    },
     {
       file: SOURCES,
       what: 'every file of a folder is a migration',

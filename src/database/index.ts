@@ -39,6 +39,7 @@ export {
 } from '../model/rules.ts';
 export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
+export type { SqlParameter, SqlParameters } from './caller-sql.ts';
 export type {
   BackgroundReads,
   CheckpointResult,
@@ -46,6 +47,7 @@ export type {
   Damage,
   Driver,
   Engine,
+  ExecuteResult,
   LockName,
   Mode,
   Params,

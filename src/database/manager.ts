@@ -1,6 +1,14 @@
-import { ProxyVaultError } from '../errors.ts';
-import { invalidInput } from '../model/validation.ts';
-import type { BackgroundReads, CheckpointResult, Clock, Session, Steps } from './drivers/driver.ts';
+import type { ProxyVaultError } from '../errors.ts';
+import { execute, query, type SqlParameters } from './caller-sql.ts';
+import type {
+  BackgroundReads,
+  CheckpointResult,
+  Clock,
+  ExecuteResult,
+  Row,
+  Session,
+  Steps,
+} from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
@@ -14,6 +22,7 @@ import {
 import { MigrationRunner } from './migrations/runner.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
 import { type PruneOptions, prune } from './prune.ts';
+import { assertSynchronous, runSynchronously } from './synchronous-work.ts';
 
 /**
  * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
@@ -78,11 +87,45 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    */
   transaction<T>(work: () => T): T {
     assertSynchronous(work);
-    return this.driver.atomically(() => {
-      const result = work();
-      if (isThenable(result)) throw asynchronous(work, 'returned a promise');
-      return result;
-    });
+    return this.driver.atomically(() => runSynchronously(work));
+  }
+
+  /**
+   * The rows of one statement of your own, as plain objects: a SELECT, or a write with RETURNING. Inside `transaction()` it is a part of it.
+   * An integer that a number cannot hold exactly is a bigint.
+   *
+   * @param params an array for `?`, an object for `:name`.
+   * @throws INVALID_INPUT for several statements, a statement without rows, and parameters that are missing, unknown or of another
+   *   type; SQL, CONFLICT, CONSTRAINT, READ_ONLY, BUSY, CLOSED, MIGRATION_PENDING.
+   * @example
+   * ```ts
+   * interface Target { id: number; url: string }
+   * const due = vault.database.query<Target>(
+   *   'SELECT id, url FROM targets WHERE checked_at < :before',
+   *   { before: new Date(Date.now() - 3_600_000) },
+   * );
+   * ```
+   */
+  query<T extends object = Row>(sql: string, params: SqlParameters = []): T[] {
+    return query(this.driver, sql, params) as T[];
+  }
+
+  /**
+   * Runs one statement of your own that changes something, and says how many rows it changed. It is stored when this returns; inside
+   * `transaction()` it is a part of it. For what is stored, see `SqlParameter`.
+   *
+   * @param params an array for `?`, an object for `:name`.
+   * @throws INVALID_INPUT for a statement that only reads, else as `query`.
+   * @example
+   * ```ts
+   * const { changes } = vault.database.execute(
+   *   'UPDATE targets SET paused = ?, checked_at = ? WHERE id = ?',
+   *   [true, new Date(), 7],
+   * );
+   * ```
+   */
+  execute(sql: string, params: SqlParameters = []): ExecuteResult {
+    return execute(this.driver, sql, params);
   }
 
   /**
@@ -179,30 +222,4 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
         this.driver.one('SELECT 1 FROM encrypted_credentials LIMIT 1', {}, (row) => row !== undefined),
     );
   }
-}
-
-function assertSynchronous(work: unknown): asserts work is () => unknown {
-  if (typeof work !== 'function') throw invalidInput('transaction takes a function.');
-  const kind = Object.prototype.toString.call(work);
-  if (kind === '[object AsyncFunction]' || kind === '[object AsyncGeneratorFunction]')
-    throw asynchronous(work, 'is async');
-  if (kind === '[object GeneratorFunction]') {
-    throw invalidInput(`${nameOf(work)} is a generator, and would not run: give a plain function.`);
-  }
-}
-
-function isThenable(value: unknown): boolean {
-  const mayBe = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return mayBe && 'then' in value && typeof value.then === 'function';
-}
-
-function asynchronous(work: { name: string }, what: string): ProxyVaultError {
-  return new ProxyVaultError(
-    'ASYNC_TRANSACTION',
-    `${nameOf(work)} ${what}: a transaction cannot wait. Await first, then write in a plain function; nothing was stored.`,
-  );
-}
-
-function nameOf(work: { name: string }): string {
-  return work.name === '' ? 'The transaction function' : `The transaction function ${work.name}`;
 }

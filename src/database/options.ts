@@ -13,8 +13,8 @@ import {
 import type { Clock } from './drivers/driver.ts';
 import type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 import { assertLedgerName, DEFAULT_LEDGER } from './migrations/ledger-name.ts';
-import { BASE, loadMigrations } from './migrations/sources.ts';
-import type { Migration, MigrationSource } from './migrations/types.ts';
+import { type AnyMigrationSource, BASE, loadMigrations } from './migrations/sources.ts';
+import type { Migration } from './migrations/types.ts';
 import { invalidRowWarnings } from './repositories/skipped-rows.ts';
 
 export interface DatabaseOptions {
@@ -37,8 +37,11 @@ export interface DatabaseOptions {
   maxReaders?: number | undefined;
   /** How many threads serve `background`. Default 2, fewer on a small machine. */
   backgroundWorkers?: number | undefined;
-  /** An application's own migrations, each set under its own namespace, applied by the same `up()`. */
-  migrations?: readonly MigrationSource[] | undefined;
+  /**
+   * An application's own migrations, each set under its own namespace, applied by the same `up()`: written in the program, in a
+   * folder of files, or as the texts of files. See docs/own-tables.md.
+   */
+  migrations?: readonly AnyMigrationSource[] | undefined;
   /** How many of the backups made before a migration to keep beside the file; 0 makes none. Default 3. */
   migrationBackups?: number | undefined;
   /** Open a pool with credentials although every user of the machine may write it; warn only. Default false. */
@@ -103,7 +106,7 @@ export function resolveOptions(options: DatabaseOptions): DatabaseSettings {
   assertFunction(clock, 'clock');
   assertFunction(onInvalidRow, 'onInvalidRow');
   assertIterable(migrations, 'migrations');
-  const known = loadMigrations(migrations);
+  const known = loadMigrations([...migrations]);
   assertLedgerName(migrationsTable, [BASE, ...known]);
   const numbers = { busyTimeoutMs, maxReaders, backgroundWorkers, migrationBackups };
   const least = { busyTimeoutMs: 0, maxReaders: 1, backgroundWorkers: 1, migrationBackups: 0 };

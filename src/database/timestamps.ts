@@ -73,8 +73,13 @@ function isIso(text: unknown): text is string {
   return typeof text === 'string' && /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text);
 }
 
+/** Whether a time in milliseconds since the Unix epoch can be stored: in the years 0 to 9999. */
+export function isTime(time: number): boolean {
+  return time >= -62_167_219_200_000 && time <= 253_402_300_799_999;
+}
+
 function isoOf(time: number): string {
-  if (!(time >= -62_167_219_200_000 && time <= 253_402_300_799_999)) {
+  if (!isTime(time)) {
     throw invalidInput('A time must lie in the years 0 to 9999.');
   }
   return new Date(time).toISOString();

@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 import { ProxyVaultError } from '../errors.ts';
 
 /** A URL, also after quotes or a name. A scheme of one letter would be a drive of Windows; a folder before it makes it a path. */
@@ -24,4 +26,33 @@ export function assertPath(path: string, what: string, kind: 'file' | 'folder' =
       : `a ${scheme}:// URL is not supported.`;
   const advice = scheme === 'file' ? ' Leave out file:// and the percent escapes.' : '';
   throw new ProxyVaultError('INVALID_INPUT', `${what} must be the path of a ${kind}: ${found}${advice}`);
+}
+
+/** The path of a `file:` URL, or the path itself. @throws INVALID_INPUT for any other URL, which is not repeated. */
+export function pathFrom(path: string | URL, what: string, kind: 'file' | 'folder' = 'file'): string {
+  if (path instanceof URL) {
+    if (path.protocol !== 'file:')
+      throw new ProxyVaultError(
+        'INVALID_INPUT',
+        `${what} must be the path of a ${kind} or a file: URL: a ${path.protocol} URL is not supported.`,
+      );
+    return fromFileUrl(path, what, kind);
+  }
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw new ProxyVaultError('INVALID_INPUT', `${what} must be the path of a ${kind} or a file: URL.`);
+  assertPath(path, what, kind);
+  return path;
+}
+
+function fromFileUrl(url: URL, what: string, kind: string): string {
+  try {
+    const path = fileURLToPath(url);
+    if (!path.includes('\0')) return path;
+  } catch {
+    // Such as a URL with the name of a host.
+  }
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `${what} must be the path of a ${kind} on this machine: make the URL with new URL('./name', import.meta.url).`,
+  );
 }

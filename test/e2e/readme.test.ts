@@ -11,8 +11,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const README = readFileSync(join(root, 'README.md'), 'utf8');
 
 /** Runs the code of a document as a user's module would, in a folder of its own with the package. */
-function runExample(code: string): ReturnType<typeof spawnSync> {
-  const folder = temporaryFolder();
+function runExample(code: string, folder = temporaryFolder()): ReturnType<typeof spawnSync> {
   const script = join(folder, 'example.mjs');
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules/proxyvault'));
@@ -35,7 +34,7 @@ it('the README\u2019s library example runs as it stands', () => {
 it('the page on the library runs from top to bottom', () => {
   const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
   const blocks = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
-  expect(blocks).toHaveLength(6);
+  expect(blocks).toHaveLength(7);
   const { status, stdout, stderr } = runExample(blocks.join('\n'));
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('1 me 1');
@@ -49,6 +48,25 @@ it('the example of the page on errors runs as it stands', () => {
   const { status, stdout, stderr } = runExample(example);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toMatch(/^[\da-f-]{36}\n$/);
+});
+
+it('the page on own tables builds its application, and prints what it shows', () => {
+  const page = readFileSync(join(root, 'docs/own-tables.md'), 'utf8');
+  const blocks = (language: string): string[] =>
+    [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, text = '']) => text,
+    );
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'migrations'));
+  for (const file of blocks('sql')) {
+    const [, name = ''] = /^-- Migration: (\w+)$/m.exec(file) ?? [];
+    expect(page).toContain(`\`migrations/${name}.sql\``);
+    writeFileSync(join(folder, 'migrations', `${name}.sql`), file);
+  }
+  expect([blocks('js').length, blocks('text').length]).toEqual([9, 9]);
+  const { status, stdout, stderr } = runExample(blocks('js').join('\n'), folder);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toBe(blocks('text').join(''));
 });
 
 it('the README\u2019s command line does what it shows', () => {

@@ -1,4 +1,4 @@
-import type { Driver, LockName, Params, Row, Scope, Steps } from 'proxyvault/database';
+import type { Driver, ExecuteResult, LockName, Params, Row, Scope, Steps } from 'proxyvault/database';
 import { inject } from 'vitest';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import type { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
@@ -110,6 +110,14 @@ export class AsyncDriver implements Driver<'async'> {
     return this.statement(sql, ({ driver }) =>
       map ? driver.run(sql, params, map) : driver.run(sql, params),
     );
+  }
+
+  rows(sql: string, params: Params): Promise<Row[]> {
+    return this.statement(sql, ({ driver }) => driver.rows(sql, params));
+  }
+
+  change(sql: string, params: Params): Promise<ExecuteResult> {
+    return this.statement(sql, ({ driver }) => driver.change(sql, params));
   }
 
   /** In a transaction all rows are read at the first `next()`, so that the stream sees what was written. */

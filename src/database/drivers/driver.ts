@@ -8,7 +8,7 @@ import type { ProxyVaultError } from '../../errors.ts';
  *
  * 1. `errors.ts` turns the engine's errors into ours: by the engine's code, never by message text, and without the value of a
  *    parameter in a message. BUSY has `details.waitedMs` if nothing happened yet, so that the caller may repeat its work.
- * 2. {@link Driver}: `first`, `one`, `all` and `run`. Check the type of each parameter before the engine sees it, and turn
+ * 2. {@link Driver}: `first`, `one`, `all`, `run`, `rows` and `change`. Check the type of each parameter before the engine sees it, and turn
  *    named parameters into the engine's own form once for each SQL text.
  * 3. `transaction` and `sequence`. `OpenTransaction` (transaction.ts) keeps account of scopes, and of a transaction that the
  *    engine has ended. A driver with many connections notes whose generator it resumes. If two transactions are in each
@@ -33,6 +33,17 @@ export type Params = Readonly<Record<string, SqlValue>>;
 
 /** A result row, by column name. */
 export type Row = Record<string, SqlValue>;
+
+/** What a statement of an application changed. */
+export interface ExecuteResult {
+  /** How many rows were inserted, updated or deleted; 0 for a statement that only changes the schema. */
+  changes: number;
+  /**
+   * The row id of the last row that an INSERT has inserted; an integer that a number cannot hold is a bigint. Absent if nothing was
+   * inserted, for an upsert (`DO UPDATE`), with RETURNING, and on an engine without row ids. `INSERT … RETURNING id` works everywhere.
+   */
+  lastInsertRowid?: number | bigint;
+}
 
 /** The body of a transaction: it yields the result of each statement, and is given back its value (awaited in async mode). */
 export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>;
@@ -104,6 +115,18 @@ export interface Driver<M extends Mode> {
   run(sql: string, params: Params): Result<M, number>;
   /** Runs a statement; gives what `map` makes of the number of rows that it changed. */
   run<T>(sql: string, params: Params, map: (changed: number) => T): Result<M, T>;
+  /**
+   * All rows of a statement of the application. They are exact: an integer that a number cannot hold is a bigint, others are numbers.
+   *
+   * @throws INVALID_INPUT, and nothing is run, if the statement gives no rows.
+   */
+  rows(sql: string, params: Params): Result<M, Row[]>;
+  /**
+   * Runs a statement of the application that changes something.
+   *
+   * @throws INVALID_INPUT, and nothing is run, if it only reads.
+   */
+  change(sql: string, params: Params): Result<M, ExecuteResult>;
   /**
    * One write transaction over all steps; nests by savepoint; rolls back on a throw. If two transactions are in each other's way,
    * an engine with several writers stores nothing and plays the steps again from the beginning, also if they have caught the

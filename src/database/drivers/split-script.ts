@@ -14,6 +14,11 @@ const TOKEN =
 const INSIGNIFICANT = /^(?:--|\/\*|\s)/;
 const UNTERMINATED = /^(?:\/\*|['"`[])$/;
 
+/** The tokens of a text without its comments and white space. */
+export function significantTokens(sql: string): RegExpExecArray[] {
+  return [...sql.matchAll(TOKEN)].filter(([token]) => !INSIGNIFICANT.test(token));
+}
+
 /** Splits a script where a statement ends. @throws MIGRATION_INVALID for a string, quoted name or comment that does not end. */
 export function splitStatements(script: string, at: { file: string; firstLine: number }): SqlStatement[] {
   const statements: SqlStatement[] = [];

@@ -5,4 +5,12 @@
 export { parseMigration } from './parser.ts';
 export { MigrationRunner } from './runner.ts';
 export { migrationsFromFolder } from './sources.ts';
-export type { AppliedMigration, Migration, MigrationSource, MigrationStep } from './types.ts';
+export type {
+  AppliedMigration,
+  InlineMigration,
+  InlineMigrations,
+  Migration,
+  MigrationFolder,
+  MigrationSource,
+  MigrationStep,
+} from './types.ts';

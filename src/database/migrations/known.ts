@@ -25,9 +25,21 @@ export class KnownMigrations {
     return this.#all.filter((m) => m.namespace === OWN_NAMESPACE && applied.has(m));
   }
 
-  /** Our own up to a version. */
-  ownUpTo(version: number): Migration[] {
-    return this.#all.filter((m) => m.namespace === OWN_NAMESPACE && m.version <= version);
+  /** Those of a namespace up to a version. */
+  upTo(version: number, namespace: string): Migration[] {
+    return this.#all.filter((m) => m.namespace === namespace && m.version <= version);
+  }
+
+  /** Those that are in the ledger, and these. */
+  with(present: readonly Migration[], lines: readonly LedgerLine[]): Migration[] {
+    const applied = this.#in(lines);
+    return this.#all.filter((migration) => applied.has(migration) || present.includes(migration));
+  }
+
+  /** Whether it is the first of an application, whose tables may have been made before it had migrations. */
+  isFirstOfApplication(migration: Migration): boolean {
+    const { namespace } = migration;
+    return namespace !== OWN_NAMESPACE && this.#all.find((m) => m.namespace === namespace) === migration;
   }
 
   find(line: LedgerLine): Migration | undefined {

@@ -1,24 +1,11 @@
 import { createHash } from 'node:crypto';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { RESERVED } from '../drivers/reserved-statements.ts';
 import { type SqlStatement, splitStatements } from '../drivers/split-script.ts';
 import type { Migration } from './types.ts';
 
 const NAME = /^(\d{3,9})_[a-z0-9]+(?:_[a-z0-9]+)*$/;
-
-/** They would end the transaction that the runner holds, be ignored inside it, or reach other files. */
-const FORBIDDEN = new Set([
-  'BEGIN',
-  'COMMIT',
-  'END',
-  'ROLLBACK',
-  'SAVEPOINT',
-  'RELEASE',
-  'PRAGMA',
-  'VACUUM',
-  'ATTACH',
-  'DETACH',
-]);
 
 /** Text as it is hashed and run: LF line ends and no byte order mark, so that a checkout's settings do not matter. */
 export function normalizeText(text: string): string {
@@ -82,12 +69,17 @@ export function parseMigration(namespace: string, fileName: string, text: string
 /** A section is split when it is parsed and when it runs: the second time would be a tenth of making a new database. */
 const SPLIT = new WeakMap<Migration, Partial<Record<'up' | 'down', readonly SqlStatement[]>>>();
 
+/** Where a section is, for messages. */
+export function fileOf({ name, isInline }: Migration, direction: 'up' | 'down'): string {
+  return isInline ? `${name} (${direction})` : `${name}.sql`;
+}
+
 /** The statements of a section, with the lines of the file they stand on. */
 export function sectionStatements(migration: Migration, direction: 'up' | 'down'): readonly SqlStatement[] {
   const sections = SPLIT.get(migration) ?? {};
   SPLIT.set(migration, sections);
   sections[direction] ??= splitStatements(migration[direction] ?? '', {
-    file: `${migration.name}.sql`,
+    file: fileOf(migration, direction),
     firstLine: migration.firstLine[direction],
   });
   return sections[direction];
@@ -126,7 +118,8 @@ function readHeader(
   return { name, description, upLine, downLine: found.get('Down')?.line ?? null };
 }
 
-function assertSection(
+/** @throws what `fail` throws, if a section has no statement, or one that only the runner may use. */
+export function assertSection(
   migration: Migration,
   direction: 'up' | 'down',
   fail: (line: number, problem: string) => never,
@@ -134,8 +127,8 @@ function assertSection(
   const statements = sectionStatements(migration, direction);
   const section = direction === 'up' ? 'Up' : 'Down';
   if (statements.length === 0)
-    fail(migration.firstLine[direction] - 1, `the section "-- ${section}" has no statement.`);
-  const forbidden = statements.find(({ keyword }) => FORBIDDEN.has(keyword));
+    fail(Math.max(1, migration.firstLine[direction] - 1), `the section "-- ${section}" has no statement.`);
+  const forbidden = statements.find(({ keyword }) => RESERVED.has(keyword));
   if (forbidden) {
     fail(
       forbidden.line,

@@ -3,7 +3,7 @@ import { assertWhole, invalidInput } from '../../model/validation.ts';
 import { type Clock, type Engine, type Mode, type Result, type Steps, step } from '../drivers/driver.ts';
 import { identity, KnownMigrations } from './known.ts';
 import { isBase, Ledger, type LedgerLine } from './ledger.ts';
-import { sectionStatements } from './parser.ts';
+import { fileOf, sectionStatements } from './parser.ts';
 import { assertNoForeignObjects, assertSchema, hasRows } from './schema-objects.ts';
 import { type AppliedMigration, type Migration, type MigrationStep, OWN_NAMESPACE } from './types.ts';
 
@@ -68,13 +68,22 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   /**
-   * Records the migrations up to `version` as applied without running them, for tables that were made by other means.
-   * @throws INVALID_INPUT if there is a ledger already, no such version, or the schema is another one.
+   * Records the migrations of a namespace up to `version` as applied without running them, for tables that were made by other means.
+   *
+   * @param namespace an application's own; the library's unless given.
+   * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such version, or the schema is another one.
+   * @example
+   * ```ts
+   * const shop = { namespace: 'shop', folder: new URL('./migrations', import.meta.url) };
+   * const db = initDatabase({ path: './shop.db', migrations: [shop] });
+   * db.migrations.baseline(1, 'shop'); // the file has the tables of 001 from before
+   * db.migrations.up(); // ours, and those of shop after 001
+   * ```
    */
-  baseline(version: number): Result<M, void> {
+  baseline(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
     return this.#run(() => {
-      this.#known.assertVersion(version, OWN_NAMESPACE);
-      return this.#underLock((lines) => this.#record(this.#known.ownUpTo(version), lines));
+      this.#known.assertVersion(version, namespace);
+      return this.#underLock((lines) => this.#record(version, namespace, lines));
     });
   }
 
@@ -158,11 +167,15 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     );
   }
 
-  *#record(present: readonly Migration[], lines: readonly LedgerLine[]): Steps<M, void> {
-    if (lines.length > 0) {
-      throw invalidInput('This database has a migration ledger already: use up() or to().');
+  *#record(version: number, namespace: string, lines: readonly LedgerLine[]): Steps<M, void> {
+    if (lines.some((line) => line.namespace === namespace)) {
+      throw invalidInput(
+        `This database has a record of the migrations of ${namespace} already: use up() or to().`,
+      );
     }
-    yield* assertSchema(this.#engine, this.#ledger.name, present);
+    const present = this.#known.upTo(version, namespace);
+    // What an application's tables refer to is there as well.
+    yield* assertSchema(this.#engine, this.#ledger.name, this.#known.with(present, lines));
     for (const migration of present) yield* step(this.#ledger.add(migration));
   }
 
@@ -196,7 +209,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
       try {
         yield* step(this.#engine.script(sql));
       } catch (error) {
-        throw failed(migration, direction, line, error);
+        const mayExist = direction === 'up' && this.#known.isFirstOfApplication(migration);
+        throw failed(migration, { direction, line, mayExist }, error);
       }
     }
   }
@@ -233,8 +247,7 @@ function withoutBase<T extends Pick<Migration, 'namespace' | 'version'>>(all: re
 
 function failed(
   migration: Migration,
-  direction: 'up' | 'down',
-  line: number,
+  { direction, line, mayExist }: { direction: 'up' | 'down'; line: number; mayExist: boolean },
   cause: unknown,
 ): ProxyVaultError {
   // A full disk or a damaged file is not the migration's fault.
@@ -244,9 +257,13 @@ function failed(
   )
     return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
+  const advice =
+    mayExist && cause instanceof ProxyVaultError && cause.code === 'SQL'
+      ? ` If its tables were made before it had migrations, record them with \`db.migrations.baseline(version, '${migration.namespace}')\`.`
+      : '';
   return new ProxyVaultError(
     'MIGRATION_FAILED',
-    `${identity(migration)} failed at ${migration.name}.sql:${line} going ${direction}; everything was rolled back. ${reason}`,
+    `${identity(migration)} failed at ${fileOf(migration, direction)}:${line} going ${direction}; everything was rolled back. ${reason}${advice}`,
     { cause, details: { migration: migration.name, namespace: migration.namespace, line } },
   );
 }

@@ -1,7 +1,7 @@
 /** The namespace of this library's own migrations. An application brings its own under another name. */
 export const OWN_NAMESPACE = 'proxyvault';
 
-/** One migration file, parsed. Its identity is `namespace` and `name`; `version` only orders it. */
+/** One migration, parsed. Its identity is `namespace` and `name`; `version` only orders it. */
 export interface Migration {
   namespace: string;
   /** The number that the name begins with. */
@@ -15,8 +15,13 @@ export interface Migration {
   down: string | null;
   /** The lines of the file on which the sections' SQL begins, for messages. */
   firstLine: { up: number; down: number };
-  /** SHA-256 in hex of the file's text with LF line ends and no byte order mark. */
+  /**
+   * SHA-256 in hex of the file's text with LF line ends and no byte order mark. For one that is written in the program, it is that
+   * of its name, `up` and `down`, without the white space at both ends of a line.
+   */
   checksum: string;
+  /** Written in the program: its lines are those of `up` and `down`. */
+  isInline?: boolean;
 }
 
 /** A migration that the database has. */
@@ -29,6 +34,30 @@ export interface AppliedMigration extends Migration {
 export interface MigrationSource {
   namespace: string;
   files: readonly { name: string; sql: string }[];
+}
+
+/** A migration that is written in the program. Once it was applied anywhere, it is never edited. */
+export interface InlineMigration {
+  /** A whole number from 1 to 999999999, which orders the migrations of a namespace. */
+  version: number;
+  /** Lower-case words, joined by `_`: version 1 of the name `orders` is recorded as `001_orders`. */
+  name: string;
+  /** SQL, one or more statements. */
+  up: string;
+  /** SQL that undoes it; without it the migration cannot be undone. */
+  down?: string | null | undefined;
+}
+
+/** The migrations of one namespace, written in the program. */
+export interface InlineMigrations {
+  namespace: string;
+  migrations: readonly InlineMigration[];
+}
+
+/** The migrations of one namespace, in the `.sql` files of a folder: a path, or `new URL('./migrations', import.meta.url)`. */
+export interface MigrationFolder {
+  namespace: string;
+  folder: string | URL;
 }
 
 /** One step of a dry run. */

@@ -1,10 +1,20 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
-import type { CheckpointResult, Driver, LockName, Params, Row, Scope, Steps } from '../driver.ts';
+import type {
+  CheckpointResult,
+  Driver,
+  ExecuteResult,
+  LockName,
+  Params,
+  Row,
+  Scope,
+  Steps,
+} from '../driver.ts';
 import { endsTransaction, type Slicing } from '../transaction.ts';
+import { allExact, changesOf } from './caller-statements.ts';
 import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
-import { assertParameters, type Prepared, prepare } from './statements.ts';
+import { assertParameters, type Prepared, prepare, type StatementCache } from './statements.ts';
 import { atomically, transactionInSlices } from './transactions.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
@@ -71,6 +81,14 @@ export class SqliteDriver implements Driver<'sync'> {
   run<T>(sql: string, params: Params, map?: (changed: number) => T): number | T {
     const changed = this.#execute(sql, params, ({ statement }) => statement.run(params).changes);
     return map === undefined ? changed : map(changed);
+  }
+
+  rows(sql: string, params: Params): Row[] {
+    return this.#execute(sql, params, allExact, this.#writer.callerStatements);
+  }
+
+  change(sql: string, params: Params): ExecuteResult {
+    return this.#execute(sql, params, changesOf, this.#writer.callerStatements);
   }
 
   /** Streams from a snapshot taken at the first `next()`; in a transaction and in memory it reads at once. */
@@ -206,24 +224,29 @@ export class SqliteDriver implements Driver<'sync'> {
     );
   }
 
-  #execute<T>(sql: string, params: Params, work: (prepared: Prepared) => T): T {
+  #execute<T>(
+    sql: string,
+    params: Params,
+    work: (prepared: Prepared, params: Params, sql: string) => T,
+    statements = this.#writer.statements,
+  ): T {
     const writer = this.#writer;
     writer.transaction?.assertAlive();
     this.#options.log?.(sql);
-    const prepared = writer.statements.find(sql) ?? this.#prepare(sql);
+    const prepared = statements.find(sql) ?? this.#prepare(sql, statements);
     assertParameters(params);
     let result: T;
     try {
-      result = work(prepared);
+      result = work(prepared, params, sql);
     } catch (error) {
-      result = writer.again(error, () => work(prepared), prepared.onlyReads ? null : sql);
+      result = writer.again(error, () => work(prepared, params, sql), prepared.onlyReads ? null : sql);
     }
     if (!prepared.onlyReads) writer.written();
     return result;
   }
 
-  #prepare(sql: string): Prepared {
-    const { connection, statements, transaction } = this.#writer;
+  #prepare(sql: string, statements: StatementCache): Prepared {
+    const { connection, transaction } = this.#writer;
     this.assertOpen();
     transaction?.assertStaysOpen(sql);
     try {

@@ -11,8 +11,10 @@ export interface Prepared {
   onlyReads: boolean;
 }
 
-export function prepare(connection: Connection, sql: string): Prepared {
+/** @param isExact whether it gives every integer as a bigint. */
+export function prepare(connection: Connection, sql: string, isExact = false): Prepared {
   const statement = connection.prepare(sql);
+  if (isExact) statement.safeIntegers(true);
   // SQLite calls BEGIN and COMMIT read-only too.
   return { statement, onlyReads: statement.readonly && statement.reader };
 }
@@ -25,11 +27,13 @@ export function prepare(connection: Connection, sql: string): Prepared {
 export class StatementCache {
   readonly connection: Connection;
   readonly #most: number;
+  readonly #isExact: boolean;
   readonly #prepared = new Map<string, Prepared>();
 
-  constructor(connection: Connection, most: number) {
+  constructor(connection: Connection, most: number, isExact = false) {
     this.connection = connection;
     this.#most = most;
+    this.#isExact = isExact;
   }
 
   /** The statement of this SQL text if it is prepared already. */
@@ -39,7 +43,7 @@ export class StatementCache {
 
   /** @throws the engine's error. */
   prepare(sql: string): Prepared {
-    const prepared = prepare(this.connection, sql);
+    const prepared = prepare(this.connection, sql, this.#isExact);
     if (this.#prepared.size >= this.#most) {
       const [oldest = ''] = this.#prepared.keys();
       this.#prepared.delete(oldest);

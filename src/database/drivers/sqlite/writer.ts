@@ -14,6 +14,8 @@ const CONTENTION_MS = 1000;
 
 /** More than the program has SQL texts, so that only a caller's own, made from values, push one out. */
 const STATEMENTS = 1000;
+/** An application's own, whose values may be in the text. */
+const CALLER_STATEMENTS = 200;
 
 /**
  * The connection that writes, and the readers beside it: decides when a statement waits for the lock, what an error of it means,
@@ -23,6 +25,8 @@ export class Writer {
   readonly connection: Connection;
   readonly readers: ReaderPool;
   readonly statements: StatementCache;
+  /** An application's own; they give every integer as a bigint. */
+  readonly callerStatements: StatementCache;
   /** Null if this connection does not move the log. */
   readonly wal: WriteAheadLog | null;
   readonly patience: Patience;
@@ -40,6 +44,7 @@ export class Writer {
     this.#log = options.log;
     this.connection = openConnection(options);
     this.statements = new StatementCache(this.connection, STATEMENTS);
+    this.callerStatements = new StatementCache(this.connection, CALLER_STATEMENTS, true);
     this.#controls = new StatementCache(this.connection, STATEMENTS);
     this.readers = new ReaderPool(options);
     if (leavesLog) this.connection.pragma('wal_autocheckpoint = 0');
@@ -171,6 +176,7 @@ export class Writer {
   #closeAll(): void {
     this.readers.close(() => closedError(this.patience.path, this.#failure));
     this.statements.clear();
+    this.callerStatements.clear();
     this.#controls.clear();
     this.connection.close();
   }
