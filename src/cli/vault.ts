@@ -4,17 +4,16 @@ import envPaths from 'env-paths';
 
 import { type DatabaseManager, initDatabase } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
+import { type EncryptionOptions, EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { assertPath } from '../files/path.ts';
 import {
   chooseKeySource,
-  type EncryptionOptions,
-  EncryptionService,
   type KeySource,
   type KeySourceOptions,
   type Passphrase,
   readPassphraseFile,
-} from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
-import { assertPath } from '../files/path.ts';
+} from '../keys/index.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';

@@ -12,53 +12,36 @@ export {
   type ProxyProtocol,
   type ProxyStatus,
 } from '../model/proxy.ts';
-export {
-  ROTATION_REASONS,
-  ROTATION_STRATEGIES,
-  type RotationConfig,
-  type RotationEvent,
-  type RotationReason,
-  type RotationStrategy,
-  type StrategyOptions,
+export type {
+  RotationConfig,
+  RotationEvent,
+  RotationReason,
+  RotationStrategy,
+  StrategyOptions,
 } from '../model/rotation.ts';
-export {
-  type ConditionLogic,
-  type RotationRule,
-  RULE_FIELDS,
-  RULE_OPERATORS,
-  type RuleAction,
-  type RuleCondition,
-  type RuleField,
-  type RuleOperator,
+export type {
+  ConditionLogic,
+  RotationRule,
+  RuleAction,
+  RuleCondition,
+  RuleField,
+  RuleOperator,
 } from '../model/rules.ts';
 export type { DomainProxyMapping } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
-export type {
-  BackgroundReads,
-  CheckpointResult,
-  Clock,
-  Damage,
-  Driver,
-  Engine,
-  LockName,
-  Mode,
-  Params,
-  Result,
-  Row,
-  SchemaObject,
-  Scope,
-  Session,
-  Sizes,
-  SqlValue,
-  Steps,
-  Stream,
-} from './drivers/driver.ts';
 export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { DatabaseManager, initDatabase } from './manager.ts';
-export * from './migrations/index.ts';
+export {
+  type AppliedMigration,
+  type Migration,
+  MigrationRunner,
+  type MigrationSource,
+  type MigrationStep,
+  migrationsFromFolder,
+} from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export type { PruneOptions } from './prune.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -14,10 +14,9 @@ const README = readFileSync(join(root, 'README.md'), 'utf8');
 function runExample(code: string): ReturnType<typeof spawnSync> {
   const folder = temporaryFolder();
   const script = join(folder, 'example.mjs');
-  writeFileSync(
-    script,
-    code.replace("'proxyvault'", JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)),
-  );
+  writeFileSync(script, code);
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules', 'proxyvault'), 'junction');
   const env = { ...process.env, PROXYVAULT_KEY: undefined, PROXYVAULT_KEY_FILE: join(folder, 'key') };
   return spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' });
 }

@@ -2,7 +2,6 @@
  * The migration system. To change the schema: add `NNN_name.sql` here and a line to `sources.ts`; an
  * applied file is never edited.
  */
-export { parseMigration } from './parser.ts';
 export { MigrationRunner } from './runner.ts';
 export { migrationsFromFolder } from './sources.ts';
 export type { AppliedMigration, Migration, MigrationSource, MigrationStep } from './types.ts';

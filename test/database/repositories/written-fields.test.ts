@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { DomainProxyMapping, ProxyConfig, ProxyInput, RotationRule, Session } from 'proxyvault/database';
+import type { DomainProxyMapping, ProxyConfig, ProxyInput, RotationRule } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   RotationConfigRepository,
@@ -10,7 +9,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { failureOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
