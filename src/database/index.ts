@@ -38,9 +38,11 @@ export {
   type AppliedMigration,
   type Migration,
   MigrationRunner,
+  type MigrationRunnerOptions,
   type MigrationSource,
   type MigrationStep,
   migrationsFromFolder,
+  type SchemaComparison,
 } from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export type { PruneOptions } from './prune.ts';

@@ -23,4 +23,4 @@ export {
 } from './driver.ts';
 export type { SqliteDriver } from './sqlite/driver.ts';
 export type { SqliteEngine } from './sqlite/engine.ts';
-export { OpenTransaction } from './transaction.ts';
+export { type OpenScope, OpenTransaction, type Slicing } from './transaction.ts';

@@ -12,7 +12,7 @@ export interface Slicing {
 }
 
 /** A savepoint, or the transaction around all of them. */
-class OpenScope implements Scope {
+export class OpenScope implements Scope {
   readonly parent: OpenScope | null;
   /** How many savepoints it is in. */
   readonly depth: number;

@@ -1,5 +1,5 @@
 /** The encryption service. The sources of its key are in keys/index.ts. */
-export type { CredentialContent, EncryptedData } from '../../keys/binding.ts';
+export type { CredentialContent, EncryptedData, OpenedCredential } from '../../keys/binding.ts';
 export type { CredentialCipher, CredentialEncryption } from '../credential-encryption.ts';
 export {
   type EncryptionOptions,
