@@ -43,6 +43,9 @@ export const BASE: Migration = {
 /**
  * Reads an application's migration files from a folder, for `initDatabase({ migrations: [...] })`.
  * @throws CANNOT_OPEN if the folder cannot be read; INVALID_INPUT for a URL.
+ * @example
+ * const migrations = [migrationsFromFolder('crawler', './migrations')];
+ * const vault = await openVault({ path: './pool.db', migrations });
  */
 export function migrationsFromFolder(namespace: string, folder: string): MigrationSource {
   assertPath(folder, 'The folder of migrations', 'folder');

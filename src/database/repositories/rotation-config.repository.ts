@@ -34,7 +34,12 @@ const DEFAULTS: RotationConfig = {
 
 /** The one rotation configuration of a database. */
 export class RotationConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
-  /** The configuration; the defaults while none is stored. @throws INVALID_ROW if it cannot be read. */
+  /**
+   * The configuration; the defaults while none is stored.
+   * @throws INVALID_ROW if it cannot be read.
+   * @example
+   * const { strategy, intervalMs } = vault.config.get(); // { strategy: 'round-robin', intervalMs: null, … }
+   */
   get(): Result<M, RotationConfig> {
     return this.db.one(`SELECT * FROM rotation_config WHERE id = 1`, {}, toConfig);
   }
@@ -42,6 +47,9 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   /**
    * Changes the fields that are given, and of `options` the ones that are given there; gives the result.
    * @throws INVALID_INPUT for an unknown field or strategy, or a number out of range.
+   * @example
+   * vault.config.update({ strategy: 'least-used', intervalMs: 60_000, failureThreshold: 3 });
+   * vault.config.update({ options: { stickyByDefault: true } }); // the rest stays
    */
   update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
     const changes = parse(rotationConfigUpdateSchema, config, 'rotation configuration');
@@ -84,7 +92,12 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
+  /**
+   * Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything.
+   *
+   * @example
+   * vault.config.reset(); // true if something was stored
+   */
   reset(): Result<M, boolean> {
     return this.db.transaction(() => this.#reset());
   }
@@ -95,7 +108,12 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     return yield* step(this.db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0));
   }
 
-  /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */
+  /**
+   * Changes the strategy alone.
+   * @throws INVALID_INPUT for one that is not among the ten.
+   * @example
+   * vault.config.setStrategy('fastest');
+   */
   setStrategy(strategy: RotationStrategy): Result<M, void> {
     const now = this.now();
     return this.db.run(
