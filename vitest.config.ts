@@ -20,6 +20,9 @@ export default defineConfig({
       { find: /^proxyvault\/database$/, replacement: source('database/index.ts') },
       { find: /^proxyvault\/database\/repositories$/, replacement: source('database/repositories/index.ts') },
       { find: /^proxyvault\/database\/services$/, replacement: source('database/services/index.ts') },
+      { find: /^proxyvault\/driver$/, replacement: source('database/drivers/index.ts') },
+      { find: /^proxyvault\/keys$/, replacement: source('keys/index.ts') },
+      { find: /^proxyvault\/lists$/, replacement: source('lists/index.ts') },
     ],
   },
   test: {

@@ -2,16 +2,8 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  EncryptedCredentialsRepository,
-  EncryptionService,
-  environmentKey,
-  explicitKey,
-  initDatabase,
-  keyringFile,
-  ProxyRepository,
-  systemdCredential,
-} from 'proxyvault';
+import { EncryptedCredentialsRepository, EncryptionService, initDatabase, ProxyRepository } from 'proxyvault';
+import { environmentKey, explicitKey, keyringFile, systemdCredential } from 'proxyvault/keys';
 import { compare } from './compare.js';
 import { folder, newFile, openBare, openBoth } from './pools.js';
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, createReadStream, openSync, rmSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { parseProxyList } from 'proxyvault';
+import { parseProxyList } from 'proxyvault/lists';
 import { newFile } from './pools.js';
 
 const CHILD = fileURLToPath(new URL('import-child.js', import.meta.url));

@@ -3,7 +3,8 @@
 // `node kms-key-source.ts` (Node 22.18 or newer runs TypeScript).
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { EncryptionService, initDatabase, type KeySource } from 'proxyvault';
+import { EncryptionService, initDatabase } from 'proxyvault';
+import type { KeySource } from 'proxyvault/keys';
 
 /** With AWS: `GenerateDataKey` and `Decrypt` with an encryption context; with Google Cloud: `encrypt` and `decrypt`. */
 interface Kms {

@@ -1,10 +1,52 @@
-/** proxyvault: the durable, encrypted proxy pool for Node and Electron. */
-export * from './database/index.ts';
-export * from './database/repositories/index.ts';
-export * from './database/services/index.ts';
-export * from './errors.ts';
-export * from './lists/index.ts';
+/**
+ * proxyvault: the durable, encrypted proxy pool for Node and Electron.
+ *
+ * What most programs need. `proxyvault/lists`, `/keys`, `/driver`, `/database`, `/database/repositories` and
+ * `/database/services` have the rest. test/public-names.test.ts holds the names of each.
+ */
+export {
+  DatabaseManager,
+  type DatabaseOptions,
+  type DomainProxyMapping,
+  type EncryptedData,
+  type ErrorCode,
+  type ErrorDetails,
+  initDatabase,
+  type ProxyConfig,
+  type ProxyInput,
+  type ProxyProtocol,
+  type ProxyStatus,
+  type ProxyUsage,
+  ProxyVaultError,
+  type RotationConfig,
+  type RotationEvent,
+  type RotationRule,
+} from './database/index.ts';
+export {
+  EncryptedCredentialsRepository,
+  ProxyRepository,
+  ProxyTagsRepository,
+  ProxyUsageStatsRepository,
+  RotationConfigRepository,
+  RotationEventsRepository,
+  RotationRulesRepository,
+  StickySessionRepository,
+} from './database/repositories/index.ts';
+export { EncryptionService } from './database/services/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
-export * from './rotation/index.ts';
-export * from './transfer/index.ts';
+export type { RevealedProxy } from './revealed-proxy.ts';
+export { type ProxyReport, type ProxyRequest, Rotator } from './rotation/index.ts';
+export {
+  type ExportOptions,
+  exportProxies,
+  type ImportListOptions,
+  type ImportProgress,
+  type ImportResult,
+  importProxies,
+  type LeftOut,
+  type NamedList,
+  type NotePlace,
+  type Refusal,
+  type Removal,
+} from './transfer/index.ts';
 export { openVault, type Vault, type VaultOptions, type VaultStats } from './vault.ts';

@@ -54,6 +54,12 @@ export class RevealedProxy {
     return this.#login?.rotateUrl;
   }
 
+  /**
+   * What a log shows: the address, and the login masked.
+   *
+   * @example
+   * JSON.stringify(vault.reveal(id)); // '{"protocol":"http","host":"h.example","port":80,"url":"http://***:***@h.example:80"}'
+   */
   toJSON(): object {
     const login = this.#login && { username: MASK, password: MASK };
     return {

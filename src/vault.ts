@@ -25,8 +25,9 @@ import {
   type UsageTotals,
 } from './database/repositories/index.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
-import { chooseKeySource, type EncryptionOptions, EncryptionService } from './database/services/index.ts';
+import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
+import { chooseKeySource } from './keys/index.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
 import { assertBoolean, assertOptions, notFound, pick } from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Node, parseSync } from 'oxc-parser';
-import { ERROR_CODES } from 'proxyvault';
 import { expect, it } from 'vitest';
 import { EXEC_EXIT, EXIT } from '../src/cli/exit-codes.ts';
+import { ERROR_CODES } from '../src/errors.ts';
 
 const ROOT = new URL('../', import.meta.url);
 const PAGE = readFileSync(new URL('docs/errors.md', ROOT), 'utf8');

@@ -1,5 +1,6 @@
-import { ERROR_CODES, type ErrorCode, ProxyVaultError } from 'proxyvault';
+import { type ErrorCode, ProxyVaultError } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
+import { ERROR_CODES } from '../src/errors.ts';
 
 describe('an error', () => {
   it.each(Object.entries(ERROR_CODES) as [ErrorCode, string][])('%s says "%s", or more', (code, message) => {

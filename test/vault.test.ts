@@ -3,14 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
-import {
-  initDatabase,
-  type KeySource,
-  openVault,
-  restoreVault,
-  type Vault,
-  type VaultOptions,
-} from 'proxyvault';
+import { initDatabase, openVault, restoreVault, type Vault, type VaultOptions } from 'proxyvault';
+import type { KeySource } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { temporaryFolder } from './support/temporary.ts';

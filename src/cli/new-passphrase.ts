@@ -1,4 +1,4 @@
-import { readPassphraseFile } from '../database/services/index.ts';
+import { readPassphraseFile } from '../keys/index.ts';
 import { invalidInput } from '../model/validation.ts';
 import { ask, canAsk, confirm } from './prompt.ts';
 import { warn } from './warn.ts';

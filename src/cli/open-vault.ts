@@ -1,18 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
-
+import { type EncryptionOptions, EncryptionService } from '../database/services/index.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { assertPath } from '../files/path.ts';
 import {
   chooseKeySource,
-  type EncryptionOptions,
-  EncryptionService,
   type KeySource,
   type KeySourceOptions,
   type Passphrase,
   readPassphraseFile,
-} from '../database/services/index.ts';
-import { ProxyVaultError } from '../errors.ts';
-import { assertPath } from '../files/path.ts';
+} from '../keys/index.ts';
 import { openVault, Vault } from '../vault.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';

@@ -16,57 +16,44 @@ export {
   type ProxyStatus,
   type ProxyUpdate,
 } from '../model/proxy.ts';
-export {
-  ROTATION_REASONS,
-  ROTATION_STRATEGIES,
-  type RotationConfig,
-  type RotationConfigUpdate,
-  type RotationEvent,
-  type RotationReason,
-  type RotationStrategy,
-  type StrategyOptions,
+export type {
+  RotationConfig,
+  RotationConfigUpdate,
+  RotationEvent,
+  RotationReason,
+  RotationStrategy,
+  StrategyOptions,
 } from '../model/rotation.ts';
-export {
-  type ConditionLogic,
-  type RotationRule,
-  type RotationRuleUpdate,
-  RULE_FIELDS,
-  RULE_OPERATORS,
-  type RuleAction,
-  type RuleCondition,
-  type RuleField,
-  type RuleOperator,
+export type {
+  ConditionLogic,
+  RotationRule,
+  RotationRuleUpdate,
+  RuleAction,
+  RuleCondition,
+  RuleField,
+  RuleOperator,
 } from '../model/rules.ts';
 export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type { SqlParameter, SqlParameters } from './caller-sql.ts';
-export type {
-  BackgroundReads,
-  CheckpointResult,
-  Clock,
-  Damage,
-  Driver,
-  Engine,
-  ExecuteResult,
-  LockName,
-  Mode,
-  Params,
-  Result,
-  Row,
-  SchemaObject,
-  Scope,
-  Session,
-  Sizes,
-  SqlValue,
-  Steps,
-  Stream,
-} from './drivers/driver.ts';
 export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { DatabaseManager, initDatabase } from './manager.ts';
-export * from './migrations/index.ts';
+export {
+  type AppliedMigration,
+  type InlineMigration,
+  type InlineMigrations,
+  type Migration,
+  type MigrationFolder,
+  MigrationRunner,
+  type MigrationRunnerOptions,
+  type MigrationSource,
+  type MigrationStep,
+  migrationsFromFolder,
+  type SchemaComparison,
+} from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
 export type { PruneOptions } from './prune.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';

@@ -30,6 +30,10 @@ import { assertSynchronous, runSynchronously } from './synchronous-work.ts';
  * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE
  *   (the file is untouched), CORRUPT if the file's log belongs to another one (untouched too), DATABASE_NEWER,
  *   MIGRATION_CHANGED, MIGRATION_INVALID, INVALID_INPUT, UNSUPPORTED.
+ * @example
+ * using db = initDatabase({ path: './pool.db' });
+ * db.migrations.up();
+ * const proxies = new ProxyRepository(db);
  */
 export function initDatabase(options: DatabaseOptions): DatabaseManager {
   return new DatabaseManager(options);
@@ -84,6 +88,11 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * later statement throws, and so does the outermost transaction, even if `work` has caught the error.
    *
    * @throws ASYNC_TRANSACTION for an async function (it would commit at its first await), BUSY, CLOSED.
+   * @example
+   * vault.database.transaction(() => {
+   *   const { id } = vault.proxies.create({ protocol: 'http', host: '192.0.2.2', port: 8080 });
+   *   vault.tags.add(id, 'mine', 'by hand');
+   * }); // both or neither
    */
   transaction<T>(work: () => T): T {
     assertSynchronous(work);
@@ -135,6 +144,11 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *
    * @throws what the steps throw; CLOSED if the database is closed meanwhile, also while it waits for the lock: then nothing
    *   was stored. If it is in doubt whether it was (`details.inDoubt`), the database is closed.
+   * @example
+   * const removed = await vault.database.longTransaction(function* (session) {
+   *   const tags = new ProxyTagsRepository(session);
+   *   return yield* tags.removeOthersSteps('mine', 'import-7');
+   * });
    */
   longTransaction<T>(steps: (session: Session<'sync'>) => Steps<'sync', T>): Promise<T> {
     const { clock, onInvalidRow, assertMayHoldCredentials } = this;
@@ -158,6 +172,8 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @throws CONFLICT if the target exists (with `overwrite`: unless it is an older backup that nobody has open),
    *   INVALID_INPUT for a part of the database itself, for a name that SQLite uses, and for a database in memory;
    *   CANNOT_OPEN, DISK_FULL, CORRUPT.
+   * @example
+   * await db.backup('./pool-backup.db', { onProgress: ({ remainingPages }) => console.log(remainingPages) });
    */
   async backup(path: string, options: BackupOptions = {}): Promise<string> {
     return this.engine.backup(path, options);
@@ -166,19 +182,33 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   /**
    * Looks for damage of the file, broken references and a changed schema; with `deep` and `encryption` also for credentials that
    * do not open for their proxy's address. Never changes anything.
+   *
+   * @example
+   * const { ok, integrity, rows } = await db.check(); // { ok: true, integrity: [], rows: [], … }
    */
   async check(options: CheckOptions = {}): Promise<CheckReport> {
     this.driver.assertOpen();
     return checkDatabase(this, options);
   }
 
-  /** Sizes and row counts. */
+  /**
+   * Sizes and row counts.
+   *
+   * @example
+   * const { fileBytes, walBytes, rows } = await db.stats();
+   * console.log(`${fileBytes + walBytes} bytes, ${rows.proxies} proxies`);
+   */
   async stats(): Promise<DatabaseStats> {
     this.driver.assertOpen();
     return readStats(this);
   }
 
-  /** Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow. */
+  /**
+   * Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow.
+   *
+   * @example
+   * const { complete } = db.checkpoint(); // false while a reader holds it up
+   */
   checkpoint(): CheckpointResult {
     return this.engine.checkpoint();
   }
@@ -188,6 +218,9 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
    *
    * @throws INVALID_INPUT.
+   * @example
+   * const monthAgo = new Date(Date.now() - 30 * 86_400_000);
+   * const gone = db.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34 }
    */
   prune(options: PruneOptions): { events: number; stats: number } {
     return prune(this, options);
@@ -201,6 +234,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * Updates the query planner's statistics, moves the log into the file and closes all connections. Calling it again does
    * nothing. The file alone is then the whole pool, unless a background query is in the middle of a long step, which
    * `close()` does not wait for: `await db[Symbol.asyncDispose]()` does, also after `close()`. See docs/durability.md.
+   *
+   * @example
+   * const db = initDatabase({ path: './pool.db' });
+   * db.close(); // or declare it with `using`
    */
   close(): void {
     this.engine.close();

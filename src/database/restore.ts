@@ -37,6 +37,9 @@ export interface RestoreReport {
  * @throws CONFLICT if the pool exists (unless `overwrite`), BUSY if it is open; NOT_A_DATABASE, CORRUPT, DATABASE_NEWER
  *   or MIGRATION_CHANGED if the backup is not a sound pool of this version or an older one; CANNOT_OPEN, DISK_FULL,
  *   INVALID_INPUT. Then the pool was not changed.
+ * @example
+ * const { replaced, notes } = await restoreDatabase('./pool-backup.db', './pool.db', { overwrite: true });
+ * console.log(`The old pool is now ${replaced}.`, ...notes);
  */
 export async function restoreDatabase(
   backup: string,

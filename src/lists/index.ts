@@ -1,6 +1,6 @@
 /** Proxy lists in and out. Knows no database, and reads no file but that of `{ file }`. */
-export type { Geolocation as ListedGeolocation } from '../model/geolocation.ts';
-export type { ProxyProtocol as ListedProtocol } from '../model/proxy.ts';
+export type { Geolocation } from '../model/geolocation.ts';
+export type { ProxyProtocol } from '../model/proxy.ts';
 export { parseProxyLine } from './line/parse-line.ts';
 export { LIST_FORMATS, type ListFormat, type ParseOptions } from './options.ts';
 export { parseProxyList } from './parse-list.ts';

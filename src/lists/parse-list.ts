@@ -13,6 +13,11 @@ import type { ListVerdict } from './verdicts.ts';
  *
  * @throws INVALID_INPUT, when it is iterated, for a source of another shape or an option outside its range; CANNOT_OPEN and what else `{ file }` runs into;
  *   what the source throws.
+ * @example
+ * for await (const verdict of parseProxyList({ file: './proxies.txt' }, { protocol: 'socks5' })) {
+ *   if (verdict.kind === 'proxy') console.log(formatProxyUrl(verdict.proxy));
+ *   if (verdict.kind === 'refused') console.log(verdict.line, verdict.reason);
+ * }
  */
 export async function* parseProxyList(
   source: ListSource,

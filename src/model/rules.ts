@@ -10,7 +10,7 @@ const TEXT_FIELDS = ['protocol', 'region'] as const;
 const NUMBER_FIELDS = ['hour', 'weekday', 'failureCount', 'latency', 'successRate'] as const;
 
 /** `failureCount`, `latency` and `successRate` are those of the proxy that was handed out last. */
-export const RULE_FIELDS = ['domain', 'url', ...TEXT_FIELDS, ...NUMBER_FIELDS] as const;
+const RULE_FIELDS = ['domain', 'url', ...TEXT_FIELDS, ...NUMBER_FIELDS] as const;
 export type RuleField = (typeof RULE_FIELDS)[number];
 
 const EQUALITY = ['equals', 'not-equals'] as const;
@@ -18,7 +18,7 @@ const PARTS = ['contains', 'starts-with', 'ends-with'] as const;
 const MEMBERSHIP = ['in', 'not-in'] as const;
 const ORDER = ['greater-than', 'less-than'] as const;
 
-export const RULE_OPERATORS = [...EQUALITY, ...PARTS, ...MEMBERSHIP, ...ORDER, 'between'] as const;
+const RULE_OPERATORS = [...EQUALITY, ...PARTS, ...MEMBERSHIP, ...ORDER, 'between'] as const;
 export type RuleOperator = (typeof RULE_OPERATORS)[number];
 
 /** `in` and `not-in` take an array, `between` a pair (both ends included), the others one value. */

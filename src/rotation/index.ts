@@ -1,3 +1,2 @@
 /** Which proxy next: strategies, rules, sticky sessions. */
 export { type ProxyReport, type ProxyRequest, Rotator } from './rotator.ts';
-export { type Facts, matchRules, type RuleMatch } from './rules.ts';

@@ -80,6 +80,9 @@ export class Rotator {
    *   strategy that this version cannot choose by. INVALID_INPUT for an invalid domain, URL or id. INVALID_ROW for a
    *   malformed enabled rule, which might be the one that blocks, or a malformed configuration. Other malformed rows are
    *   left out and told to the database's `onInvalidRow`.
+   * @example
+   * const proxy = vault.rotator.next({ url: 'https://www.shop.example/' });
+   * const another = vault.rotator.next({ url: 'https://www.shop.example/', exclude: [proxy.id] }); // after a failure
    */
   next(request: ProxyRequest = {}): ProxyConfig {
     const fields = ['domain', 'url', 'protocol', 'region', 'exclude'] as const;
@@ -93,6 +96,8 @@ export class Rotator {
    * takes it out of rotation; a success makes it `active` again.
    *
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
+   * @example
+   * vault.rotator.report(id, { success: true, latencyMs: 230 });
    */
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');

@@ -45,6 +45,8 @@ export interface ExportOptions extends FormatOptions {
  * The pool as a list, in pieces, in the order of ids: what `importProxies` reads back to the same proxies.
  *
  * @throws INVALID_INPUT; with `reveal` also KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+ * @example
+ * for (const piece of exportProxies(db, { format: 'csv', tag: 'mine' })) process.stdout.write(piece);
  */
 export function* exportProxies(
   db: DatabaseManager,

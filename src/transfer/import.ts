@@ -27,6 +27,10 @@ const URL_LEFT_OUT =
  *   `details.tag`, `of`, `leaving` and `removed`). BUSY;
  *   KEY_MISSING, KEY_MISMATCH; CANNOT_OPEN for a login if every user of this machine may write the pool; CLOSED; what the
  *   source throws. With `batch`, what was committed before stays.
+ * @example
+ * const encryption = new EncryptionService({ database: db });
+ * const { added, refused } = await importProxies(db, { file: './proxies.txt' }, { encryption, tag: 'mine' });
+ * for (const { line, reason } of refused) console.log(`line ${line}: ${reason}`);
  */
 export async function importProxies(
   db: DatabaseManager,

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { step } from '../database/drivers/driver.ts';
+import type { Session, Steps } from '../database/drivers/index.ts';
 import { newId } from '../database/ids.ts';
-import type { DatabaseManager, ProxyInput, Session, Steps } from '../database/index.ts';
+import type { DatabaseManager, ProxyInput } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
 import type { ImportMemory } from '../database/repositories/import-memory.ts';
 import {

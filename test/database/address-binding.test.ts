@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { exportProxies, importProxies, Rotator } from 'proxyvault';
-import type { DatabaseManager, Params } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Params } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { loginOf, openPool, type Pool, rowsOf } from '../support/pool.ts';
 import { thrownBy } from '../support/temporary.ts';

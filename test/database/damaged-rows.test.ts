@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { type DatabaseManager, initDatabase, ProxyVaultError } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyTagsRepository,
@@ -15,6 +14,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
 import { CredentialRowsRepository } from '../../src/database/repositories/credential-rows.repository.ts';
 import { Rotator } from '../../src/rotation/index.ts';
 import { exportProxies } from '../../src/transfer/index.ts';

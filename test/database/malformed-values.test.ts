@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { BackgroundReads, DatabaseManager } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
 import {
   ProxyRepository,
   ProxyTagsRepository,
@@ -10,6 +10,7 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { BackgroundReads } from 'proxyvault/driver';
 import { describe, expect, it, vi } from 'vitest';
 import { eachRow } from '../../src/database/drivers/sqlite/inspection.ts';
 import { findMalformedRows } from '../../src/database/row-check.ts';

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type DatabaseManager, ProxyVaultError, type Steps } from 'proxyvault/database';
+import { type DatabaseManager, ProxyVaultError } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
 import { Rotator } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
 import { openDatabase, thrownBy } from '../support/temporary.ts';
@@ -87,7 +89,7 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
 function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   const operations: Record<string, () => unknown> = {};
-  for (const [name, Class] of Object.entries(repositories)) {
+  for (const [name, Class] of Object.entries({ ActiveProxyRepository, ...repositories })) {
     if (typeof Class !== 'function') continue;
     const repository: object = new Class(db, encryption);
     for (const method of Object.getOwnPropertyNames(Class.prototype)) {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Rotator } from 'proxyvault';
-import { type DatabaseManager, PROXY_SORT_FIELDS, type Session } from 'proxyvault/database';
+import { type DatabaseManager, PROXY_SORT_FIELDS } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyTagsRepository,
@@ -13,7 +12,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 /** What only SQLite runs, or what PostgreSQL answers otherwise. */

@@ -17,12 +17,12 @@ import {
   EncryptedCredentialsRepository,
   EncryptionService,
   initDatabase,
-  type Login,
   ProxyRepository,
   ProxyVaultError,
   RotationEventsRepository,
   Rotator,
 } from 'proxyvault';
+import type { Login } from 'proxyvault/database';
 import { KEY, POOL } from './facts.ts';
 import type { Random } from './random.ts';
 import { SCRATCH } from './scratch.ts';

@@ -11,7 +11,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ErrorCode, initDatabase, migrationsFromFolder, readPassphraseFile } from 'proxyvault';
+import { type ErrorCode, initDatabase } from 'proxyvault';
+import { migrationsFromFolder } from 'proxyvault/database';
+import { readPassphraseFile } from 'proxyvault/keys';
 import { fittingCodes, judge } from './fitting.ts';
 import { COMMAND_LINE, LIBRARY, type Place, placeIn } from './operations.ts';
 import { runCommand } from './run-command.ts';

@@ -13,16 +13,16 @@ import {
   exportProxies,
   importProxies,
   initDatabase,
-  keyringFile,
   ProxyRepository,
   ProxyUsageStatsRepository,
   ProxyVaultError,
   RotationConfigRepository,
   RotationEventsRepository,
   Rotator,
-  restoreDatabase,
   StickySessionRepository,
 } from 'proxyvault';
+import { restoreDatabase } from 'proxyvault/database';
+import { keyringFile } from 'proxyvault/keys';
 import { type Fact, KEY, type Line, POOL } from './facts.ts';
 import { runCommand } from './run-command.ts';
 

@@ -1,5 +1,7 @@
 /** Runs the built command line inside this process, as one of many operations that a fault is tried on. */
-import { ERROR_CODES, type ErrorCode, ProxyVaultError } from 'proxyvault';
+
+import { type ErrorCode, ProxyVaultError } from 'proxyvault';
+import { ERROR_CODES } from '../../src/errors.ts';
 import type { Place } from './operations.ts';
 
 const { main }: { main: (args: readonly string[]) => Promise<number> } = await import(

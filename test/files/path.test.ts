@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { initDatabase, migrationsFromFolder, parseProxyList, restoreDatabase } from 'proxyvault';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { initDatabase } from 'proxyvault';
+import { migrationsFromFolder, restoreDatabase } from 'proxyvault/database';
+import { EncryptionService } from 'proxyvault/database/services';
+import { keyringFile } from 'proxyvault/keys';
+import { parseProxyList } from 'proxyvault/lists';
 import { describe, expect, it } from 'vitest';
 import { ProxyVaultError } from '../../src/errors.ts';
 import { assertPath } from '../../src/files/path.ts';

@@ -1,9 +1,11 @@
 import { createDecipheriv, scryptSync } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseManager, Login, Row } from 'proxyvault/database';
+import type { DatabaseManager, Login } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import type { Row } from 'proxyvault/driver';
+import { keyringFile } from 'proxyvault/keys';
 import { describe, expect, it } from 'vitest';
 import { rowsOf } from '../support/pool.ts';
 import {

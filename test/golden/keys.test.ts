@@ -2,7 +2,8 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import { keyringFile } from 'proxyvault/keys';
 import { describe, expect, it } from 'vitest';
 import {
   GOLDEN_POOLS,

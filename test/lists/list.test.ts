@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ListedProtocol, type ListVerdict, parseProxyList } from '../../src/lists/index.ts';
+import { type ListVerdict, type ProxyProtocol, parseProxyList } from '../../src/lists/index.ts';
 import { collect } from '../support/verdicts.ts';
 
 function countKinds(verdicts: readonly ListVerdict[]): Record<string, number> {
@@ -83,7 +83,7 @@ const LISTS = new URL('../../../shared/data/proxy-lists/', import.meta.url);
 
 // Counted with awk and Python, not with this parser: lines, those that begin with an IPv4 address and a port, and by scheme.
 describe.runIf(existsSync(LISTS))('real lists (skipped where they are not beside the repository)', () => {
-  const read = (name: string, protocol?: ListedProtocol): Promise<ListVerdict[]> =>
+  const read = (name: string, protocol?: ProxyProtocol): Promise<ListVerdict[]> =>
     collect([readFileSync(new URL(name, LISTS))], { protocol });
   const byProtocol = (verdicts: readonly ListVerdict[]): Record<string, number> => {
     const counts: Record<string, number> = {};

@@ -1,5 +1,6 @@
-import { type Facts, matchRules, type RotationRule } from 'proxyvault';
+import type { RotationRule } from 'proxyvault';
 import { expect, it } from 'vitest';
+import { type Facts, matchRules } from '../../src/rotation/rules.ts';
 
 type Condition = RotationRule['conditions'][number];
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { type Facts, matchRules, type RotationRule } from 'proxyvault';
+import type { RotationRule } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
+import { type Facts, matchRules } from '../../src/rotation/rules.ts';
 
 const base: RotationRule = {
   id: 'r',

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import type { ProxyConfig } from 'proxyvault';
-import { ActiveProxyRepository, ProxyRepository } from 'proxyvault/database/repositories';
+import { ProxyRepository } from 'proxyvault/database/repositories';
 import { expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
 import { listPool } from '../../src/rotation/pool.ts';
 import { strategyNamed } from '../../src/rotation/strategies/registry.ts';
 import { SEED } from '../faults/campaign.ts';

@@ -1,4 +1,4 @@
-import type { Driver, ExecuteResult, LockName, Params, Row, Scope, Steps } from 'proxyvault/database';
+import type { Driver, ExecuteResult, LockName, Params, Row, Scope, Steps } from 'proxyvault/driver';
 import { inject } from 'vitest';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import type { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';

@@ -1,17 +1,17 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DatabaseManager } from 'proxyvault/database';
 import type {
   BackgroundReads,
   CheckpointResult,
   Damage,
-  DatabaseManager,
   Engine,
   Row,
   SchemaObject,
   Session,
   Sizes,
   Steps,
-} from 'proxyvault/database';
+} from 'proxyvault/driver';
 import { onTestFinished } from 'vitest';
 import { AsyncDriver, type AsyncOptions } from './async-driver.ts';
 import { temporaryFolder } from './temporary.ts';

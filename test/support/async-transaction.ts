@@ -1,4 +1,4 @@
-import type { Scope } from 'proxyvault/database';
+import type { Scope } from 'proxyvault/driver';
 import type { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
 import { OpenTransaction } from '../../src/database/drivers/transaction.ts';
 import { ProxyVaultError } from '../../src/errors.ts';

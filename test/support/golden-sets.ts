@@ -13,7 +13,8 @@ import type {
   RotationRule,
 } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, type KeySourceOptions } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import type { KeySourceOptions } from 'proxyvault/keys';
 import { onTestFinished } from 'vitest';
 import type { ExportFormat, ListFormat } from '../../src/lists/index.ts';
 import { openDatabase, temporaryFolder } from './temporary.ts';

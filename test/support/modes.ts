@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { DatabaseManager, DatabaseOptions, Driver, Engine, Session, Steps } from 'proxyvault/database';
+import type { DatabaseManager, DatabaseOptions } from 'proxyvault/database';
+import type { Driver, Engine, Session, Steps } from 'proxyvault/driver';
 import { onTestFinished } from 'vitest';
 import { step } from '../../src/database/drivers/driver.ts';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';

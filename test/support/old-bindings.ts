@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { DatabaseManager, Row } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
+import type { Row } from 'proxyvault/driver';
 import { openDatabase } from './temporary.ts';
 
 interface Fixture {

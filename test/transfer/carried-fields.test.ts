@@ -4,7 +4,6 @@ import {
   type DatabaseManager,
   EncryptedCredentialsRepository,
   EncryptionService,
-  type ExportFormat,
   exportProxies,
   type ImportListOptions,
   type ImportResult,
@@ -14,6 +13,7 @@ import {
   ProxyRepository,
   ProxyTagsRepository,
 } from 'proxyvault';
+import type { ExportFormat } from 'proxyvault/lists';
 import { describe, expect, it } from 'vitest';
 import { VerdictCounter } from '../../src/transfer/import-result.ts';
 import { openMigrated, temporaryFolder } from '../support/temporary.ts';

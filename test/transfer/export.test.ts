@@ -1,14 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  EncryptionService,
-  EXPORT_FORMATS,
-  exportProxies,
-  type Geolocation,
-  importProxies,
-  type LeftOut,
-  ProxyRepository,
-} from 'proxyvault';
+import { EncryptionService, exportProxies, importProxies, type LeftOut, ProxyRepository } from 'proxyvault';
+import { EXPORT_FORMATS, type Geolocation } from 'proxyvault/lists';
 import { describe, expect, it } from 'vitest';
 import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 

@@ -5,14 +5,14 @@ import {
   type DatabaseManager,
   EncryptedCredentialsRepository,
   EncryptionService,
-  EXPORT_FORMATS,
   exportProxies,
   importProxies,
   type LeftOut,
-  type Login,
   type ProxyInput,
   ProxyRepository,
 } from 'proxyvault';
+import type { Login } from 'proxyvault/database';
+import { EXPORT_FORMATS } from 'proxyvault/lists';
 import { describe, expect, it } from 'vitest';
 import { bytesOf, rowsOf } from '../support/pool.ts';
 import { openMigrated, temporaryFolder, thrownBy } from '../support/temporary.ts';

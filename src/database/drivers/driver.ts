@@ -48,12 +48,28 @@ export interface ExecuteResult {
 /** The body of a transaction: it yields the result of each statement, and is given back its value (awaited in async mode). */
 export type Steps<M extends Mode, T> = Generator<Result<M, unknown>, T, unknown>;
 
-/** One statement of some steps, and its value: `const row = yield* step(db.first(…))`. */
+/**
+ * One statement of some steps, and its value: `const row = yield* step(db.first(…))`.
+ *
+ * @example
+ * function* enable<M extends Mode>(proxies: ProxyRepository<M>, id: string): Steps<M, boolean> {
+ *   if (!(yield* step(proxies.exists(id)))) return false;
+ *   yield* step(proxies.update(id, { status: 'active' }));
+ *   return true;
+ * }
+ */
 export function* step<M extends Mode, T>(result: Result<M, T>): Steps<M, T> {
   return (yield result) as T;
 }
 
-/** A promise of a result in either mode, for what takes long and lets others have their turn. */
+/**
+ * A promise of a result in either mode, for what takes long and lets others have their turn.
+ *
+ * @example
+ * async function sizeOf<M extends Mode>(session: Session<M>): Promise<number> {
+ *   return settled(new ProxyRepository(session).count());
+ * }
+ */
 export async function settled<M extends Mode, T>(result: Result<M, T>): Promise<T> {
   return await (result as T | Promise<T>);
 }

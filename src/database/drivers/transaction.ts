@@ -12,7 +12,7 @@ export interface Slicing {
 }
 
 /** A savepoint, or the transaction around all of them. */
-class OpenScope implements Scope {
+export class OpenScope implements Scope {
   readonly parent: OpenScope | null;
   /** How many savepoints it is in. */
   readonly depth: number;
@@ -31,7 +31,14 @@ class OpenScope implements Scope {
     return this.parent?.transaction ?? this;
   }
 
-  /** What was done in it is being rolled back. */
+  /**
+   * What was done in it is being rolled back.
+   *
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.enter();
+   * transaction.scope.undo(); // at ROLLBACK TO SAVEPOINT
+   */
   undo(): void {
     this.#isUndone = true;
   }
@@ -65,22 +72,48 @@ export class OpenTransaction {
     return this.#cause;
   }
 
-  /** A savepoint was begun. */
+  /**
+   * A savepoint was begun.
+   *
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.enter(); // after SAVEPOINT
+   * console.log(transaction.scope.depth); // 1
+   */
   enter(): void {
     this.#scope = new OpenScope(this.#scope);
   }
 
-  /** The innermost savepoint has ended. */
+  /**
+   * The innermost savepoint has ended.
+   *
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.enter();
+   * transaction.leave(); // after RELEASE
+   */
   leave(): void {
     this.#scope = this.#scope.parent ?? this.#scope;
   }
 
-  /** Nothing of it is stored any more. The first cause counts. */
+  /**
+   * Nothing of it is stored any more. The first cause counts.
+   *
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.lose(new ProxyVaultError('DISK_FULL')); // the engine has rolled back
+   * console.log(transaction.cause?.code); // DISK_FULL
+   */
   lose(cause: ProxyVaultError): void {
     this.#cause ??= cause;
   }
 
-  /** @throws the code of the first cause if the transaction is lost. */
+  /**
+   * @throws the code of the first cause if the transaction is lost.
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.assertAlive(); // before each statement
+   */
   assertAlive(): void {
     if (this.#cause === null) return;
     const { code, message, details } = this.#cause;
@@ -96,6 +129,9 @@ export class OpenTransaction {
    * transaction then throws. The transaction is lost.
    *
    * @throws INVALID_INPUT for COMMIT, END and ROLLBACK, but not for ROLLBACK TO a savepoint.
+   * @example
+   * const transaction = new OpenTransaction();
+   * transaction.assertStaysOpen('DELETE FROM crawls'); // before the text of a caller is run
    */
   assertStaysOpen(script: string): void {
     if (!endsTransaction(script) && !(this.#isInside && /\bRELEASE\b/i.test(script))) return;

@@ -40,6 +40,9 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    *
    * @throws MIGRATION_FAILED (all rolled back), MIGRATION_CHANGED, DATABASE_NEWER, READ_ONLY, BUSY; CONFLICT, before any
    *   change, if the file has a table of one of our names that our migrations did not make.
+   * @example
+   * const db = initDatabase({ path: './pool.db' });
+   * db.migrations.up();
    */
   up(): Result<M, void> {
     return this.#run(() => this.#up());
@@ -48,6 +51,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   /**
    * Undoes the last `steps` applied migrations, of whatever namespace; the base schema stays.
    * @throws MIGRATION_IRREVERSIBLE, before any change, if one of them has no Down section or is not known here.
+   * @example
+   * db.migrations.down(); // the migration that was applied last
    */
   down(steps = 1): Result<M, void> {
     return this.#run(() => {
@@ -59,6 +64,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   /**
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
    * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
+   * @example
+   * db.migrations.to(2, 'crawler'); // 002_… of the migrations of `crawler`
    */
   to(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
     return this.#run(() => {
@@ -87,7 +94,12 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     });
   }
 
-  /** Dry run: what `up()` would execute now, in order. */
+  /**
+   * Dry run: what `up()` would execute now, in order.
+   *
+   * @example
+   * for (const { direction, name, sql } of db.migrations.plan()) console.log(direction, name, sql);
+   */
   plan(): Result<M, MigrationStep[]> {
     return this.#withLines((lines) => {
       this.#known.assertCompatible(lines);
@@ -97,12 +109,23 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     });
   }
 
-  /** Known migrations that the database does not have, in the order they would be applied. */
+  /**
+   * Known migrations that the database does not have, in the order they would be applied.
+   *
+   * @example
+   * const names = db.migrations.getPending().map(({ name }) => name); // ['007_password_identity']
+   */
   getPending(): Result<M, Migration[]> {
     return this.#withLines((lines) => withoutBase(this.#known.pending(lines)));
   }
 
-  /** Known migrations that the database has, in the order they were applied. */
+  /**
+   * Known migrations that the database has, in the order they were applied.
+   *
+   * @example
+   * const last = db.migrations.getApplied().at(-1);
+   * console.log(last?.name, last?.appliedAt); // 007_password_identity 2026-01-31T12:00:00.000Z
+   */
   getApplied(): Result<M, AppliedMigration[]> {
     return this.#withLines((lines) =>
       withoutBase(lines).flatMap((line) => {
@@ -112,19 +135,34 @@ export class MigrationRunner<M extends Mode = 'sync'> {
     );
   }
 
-  /** The highest applied version of a namespace; 0 before the first. */
+  /**
+   * The highest applied version of a namespace; 0 before the first.
+   *
+   * @example
+   * const version = db.migrations.getCurrentVersion(); // 7
+   */
   getCurrentVersion(namespace: string = OWN_NAMESPACE): Result<M, number> {
     return this.#withLines((lines) =>
       Math.max(0, ...lines.filter((line) => line.namespace === namespace).map(({ version }) => version)),
     );
   }
 
-  /** Compares the ledger with the files. @throws DATABASE_NEWER for a migration that is not known; MIGRATION_CHANGED. */
+  /**
+   * Compares the ledger with the files.
+   * @throws DATABASE_NEWER for a migration that is not known; MIGRATION_CHANGED.
+   * @example
+   * db.migrations.verify(); // initDatabase has done it
+   */
   verify(): Result<M, void> {
     return this.#withLines((lines) => this.#known.assertCompatible(lines));
   }
 
-  /** Why a statement may have been rejected: MIGRATION_PENDING if the database lacks migrations, else null. */
+  /**
+   * Why a statement may have been rejected: MIGRATION_PENDING if the database lacks migrations, else null.
+   *
+   * @example
+   * const explain = (error: ProxyVaultError) => db.migrations.pendingError(error) ?? error;
+   */
   pendingError(cause: ProxyVaultError): Result<M, ProxyVaultError | null> {
     return this.#withLines((lines) => {
       const pending = this.#known.pending(lines);

@@ -71,6 +71,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * @throws NOT_FOUND if there is no such proxy; KEY_MISMATCH if the database has ciphertext of another key, or the key
    *   was retired; CANNOT_OPEN if every user of this machine may write the pool; INVALID_INPUT, also for what is bound to
    *   another proxy.
+   * @example
+   * const encryption = new EncryptionService();
+   * new EncryptedCredentialsRepository(db).save(id, encryption.encrypt('my-password'));
    */
   save(proxyId: string, encrypted: EncryptedData): Result<M, void> {
     assertId(proxyId, 'proxyId');
@@ -84,7 +87,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     return this.db.transaction(() => this.#checkAndPut(proxyId, data));
   }
 
-  /** What `EncryptionService.decrypt` takes, or null. */
+  /**
+   * What `EncryptionService.decrypt` takes, or null.
+   *
+   * @example
+   * const stored = vault.credentials.findByProxyId(id); // { ciphertext, iv, authTag, … } or null
+   */
   findByProxyId(proxyId: string): Result<M, EncryptedData | null> {
     const id = assertId(proxyId, 'proxyId');
     return this.db.first(SELECT_ONE, { id }, (row) =>
@@ -100,6 +108,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * @throws INVALID_INPUT; NOT_FOUND, also if the proxy has another address than the one given; CONFLICT, with
    *   `details.existingId`, if another proxy at the address has this login; CANNOT_OPEN if every user of this machine may
    *   write the pool; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   * @example
+   * vault.credentials.store(id, { username: 'me', password: 's3cret' });
    */
   store(proxy: string | AddressedProxy, login: Login): Result<M, void> {
     const target = parseTarget(proxy);
@@ -114,6 +124,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * added with another address does not open. Without a savepoint and a look at the proxy, an import is a seventh faster.
    *
    * @throws as `store`; INVALID_INPUT outside a transaction; CONSTRAINT if there is no such proxy.
+   * @internal
    */
   add(proxy: AddressedProxy, login: Login): Result<M, void> {
     return this.db.sequence(() => this.#add(proxy, login));
@@ -126,12 +137,19 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    * @throws CREDENTIAL_CORRUPT, also if the proxy's address was changed by other means than `ProxyRepository.update`, or the
    *   row belongs to another proxy or database; CONFLICT if the proxy now has another address than the one given;
    *   KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
+   * @example
+   * const proxy = vault.rotator.next();
+   * const login = vault.credentials.reveal(proxy); // { username: 'me', password: 's3cret' } or null
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {
     return this.db.sequence(() => this.#reveal(proxy));
   }
 
-  /** The login in a row of a join that has the ciphertext of this table, and the address of the proxy. @throws as `reveal`. */
+  /**
+   * The login in a row of a join that has the ciphertext of this table, and the address of the proxy.
+   * @throws as `reveal`.
+   * @internal
+   */
   loginIn(row: Row): Result<M, Login> {
     return this.db.sequence(() => this.#loginIn(row));
   }
@@ -142,6 +160,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    *
    * @throws INVALID_INPUT without an EncryptionService; CREDENTIAL_CORRUPT if it does not open at the old address; KEY_MISSING,
    *   KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   * @internal
    */
   *rebind(id: string, from: ProxyAddress | null, to: ProxyAddress): Steps<M, void> {
     parseTarget({ ...to, id });
@@ -162,7 +181,12 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     if (!(yield* step(this.#rows.swap(id, old, sealed)))) throw movedError(id);
   }
 
-  /** Whether a proxy has credentials. */
+  /**
+   * Whether a proxy has credentials.
+   *
+   * @example
+   * if (!vault.credentials.exists(id)) console.log('It needs no login.');
+   */
   exists(proxyId: string): Result<M, boolean> {
     return this.db.one(
       `SELECT 1 FROM encrypted_credentials WHERE proxy_id = :id`,
@@ -171,11 +195,22 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
     );
   }
 
+  /**
+   * How many proxies have credentials.
+   *
+   * @example
+   * const logins = vault.credentials.count(); // 1200
+   */
   count(): Result<M, number> {
     return this.db.one(`SELECT count(*) AS n FROM encrypted_credentials`, {}, (row) => Number(row?.n));
   }
 
-  /** Removes a proxy's credentials; says whether there were any. Its identity is then that of a proxy without a login. */
+  /**
+   * Removes a proxy's credentials; says whether there were any. Its identity is then that of a proxy without a login.
+   *
+   * @example
+   * vault.credentials.delete(id); // false if it had no login
+   */
   delete(proxyId: string): Result<M, boolean> {
     const id = assertId(proxyId, 'proxyId');
     return this.db.transaction(() => this.#remove(id));

@@ -21,7 +21,6 @@
  */
 export type { ProxyFilter } from '../../model/proxy.ts';
 export type { RotationRuleInput } from '../../model/rules.ts';
-export { ActiveProxyRepository } from './active-proxy.repository.ts';
 export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';

@@ -30,7 +30,10 @@ export interface ImportOptions {
   /** Called with the number of entries done, about every `every` of them. */
   onProgress?: ((done: number) => void) | undefined;
   every?: number | undefined;
-  /** For a list that is stored in several transactions: the same memory in each, and `isLast: false` in all but the last. */
+  /**
+   * For a list that is stored in several transactions: the same memory in each, and `isLast: false` in all but the last.
+   * @internal
+   */
   memory?: ImportMemory | undefined;
   isLast?: boolean | undefined;
 }

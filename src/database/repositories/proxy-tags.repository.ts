@@ -33,12 +33,22 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
   /**
    * Tags a proxy, noting which import found it; gives how many rows changed.
    * @throws INVALID_INPUT for a tag that is empty, not printable or over 128 characters; CONSTRAINT if there is no such proxy.
+   * @example
+   * vault.tags.add(id, 'mine', 'by hand'); // 1
    */
   add(proxyId: string, tag: string, importId: string): Result<M, number> {
     return this.db.transaction(() => this.#add(proxyId, tag, importId));
   }
 
-  /** As `add`, in a transaction that holds the lock `tags`. */
+  /**
+   * As `add`, in a transaction that holds the lock `tags`.
+   *
+   * @example
+   * vault.database.transaction(() => {
+   *   vault.database.driver.lock('tags');
+   *   for (const { id } of vault.proxies.findByRegion('EU')) vault.tags.addLocked(id, 'europe', 'by hand');
+   * });
+   */
   addLocked(proxyId: string, tag: string, importId: string): Result<M, number> {
     return this.db.run(
       `INSERT INTO proxy_tags (proxy_id, tag, import_id) VALUES (:id, :tag, :import_id)
@@ -47,7 +57,12 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** The tags of a proxy, in order. */
+  /**
+   * The tags of a proxy, in order.
+   *
+   * @example
+   * const tags = vault.tags.findByProxy(id); // ['europe', 'mine']
+   */
   findByProxy(proxyId: string): Result<M, string[]> {
     return this.db.all(
       `SELECT * FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
@@ -90,7 +105,12 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** Whether a proxy has a tag. */
+  /**
+   * Whether a proxy has a tag.
+   *
+   * @example
+   * if (vault.tags.has(id, 'mine')) console.log('It is on my list.');
+   */
   has(proxyId: string, tag: string): Result<M, boolean> {
     return this.db.one(
       `SELECT 1 FROM proxy_tags WHERE proxy_id = :id AND tag = :tag`,
@@ -99,7 +119,12 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** How many proxies have a tag. */
+  /**
+   * How many proxies have a tag.
+   *
+   * @example
+   * const size = vault.tags.count('mine'); // 1200
+   */
   count(tag: string): Result<M, number> {
     return this.db.one(
       `SELECT count(*) AS n FROM proxy_tags WHERE tag = :tag`,
@@ -108,7 +133,12 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** Counts the proxies with a tag that this import did not find. */
+  /**
+   * Counts the proxies with a tag that this import did not find.
+   *
+   * @example
+   * const { leaving, removed } = vault.tags.countOthers('mine', 'import-7'); // { leaving: 30, removed: 28 }
+   */
   countOthers(tag: string, importId: string): Result<M, LeavingCount> {
     return this.db.one(
       `SELECT count(*) AS leaving, coalesce(sum(CASE WHEN EXISTS (
@@ -120,7 +150,13 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** The first `limit` proxies with a tag that this import did not find, by id. Malformed rows are left out. */
+  /**
+   * The first `limit` proxies with a tag that this import did not find, by id. Malformed rows are left out.
+   *
+   * @example
+   * for (const { host, stays } of vault.tags.findOthers('mine', 'import-7', 10))
+   *   console.log(host, stays ? 'stays, since it has another tag' : 'would be removed');
+   */
   findOthers(tag: string, importId: string, limit: number): Result<M, LeavingProxy[]> {
     return this.db.all(
       `SELECT proxies.id, proxies.protocol, proxies.host, proxies.port, CASE WHEN EXISTS (
@@ -137,14 +173,26 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
-  /** Takes a tag from all proxies that this import did not find; removes those without another tag, and gives their number. */
+  /**
+   * Takes a tag from all proxies that this import did not find; removes those without another tag, and gives their number.
+   *
+   * @example
+   * const removed = vault.tags.removeOthers('mine', 'import-7'); // 28
+   */
   removeOthers(tag: string, importId: string): Result<M, number> {
     assertTag(tag);
     assertId(importId, 'importId');
     return this.db.transaction(() => this.removeOthersSteps(tag, importId));
   }
 
-  /** The steps of `removeOthers`, a few hundred proxies at a time, so that none of them takes long. */
+  /**
+   * The steps of `removeOthers`, a few hundred proxies at a time, so that none of them takes long.
+   *
+   * @example
+   * const removed = await vault.database.longTransaction((session) =>
+   *   new ProxyTagsRepository(session).removeOthersSteps('mine', 'import-7'),
+   * );
+   */
   *removeOthersSteps(tag: string, importId: string): Steps<M, number> {
     // Nobody gives a proxy another tag between the look for one and its removal. SQLite has one writer, and needs no lock.
     yield this.db.lock('tags');

@@ -107,6 +107,8 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
   /**
    * Adds one request to a proxy's day.
    * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for a bad date, or a latency that is no number of milliseconds.
+   * @example
+   * vault.usage.record(id, { success: true, latency: 230 }); // today, in 230 ms
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
     const { success, latency, date } = assertObject(outcome, 'outcome');
@@ -132,14 +134,25 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     );
   }
 
-  /** Records many in one transaction, all or none; gives how many. */
+  /**
+   * Records many in one transaction, all or none; gives how many.
+   *
+   * @example
+   * vault.usage.recordMany([{ proxyId: id, success: false, date: '2026-01-31' }]); // 1
+   */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
     return this.forEach(outcomes, 'outcomes', (outcome) =>
       this.record(assertObject(outcome, 'outcome').proxyId, outcome),
     );
   }
 
-  /** A proxy's days, oldest first. */
+  /**
+   * A proxy's days, oldest first.
+   *
+   * @example
+   * for (const { date, requestCount } of vault.usage.findByProxy(id, { from: '2026-01-01', to: '2026-01-31' }))
+   *   console.log(date, requestCount);
+   */
   findByProxy(proxyId: string, range: DayRange = {}): Result<M, ProxyUsage[]> {
     return this.db.all(
       `SELECT * FROM proxy_usage_stats WHERE proxy_id = :id AND date BETWEEN :from AND :to ORDER BY date`,
@@ -148,7 +161,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     );
   }
 
-  /** One day of every proxy that was used on it. */
+  /**
+   * One day of every proxy that was used on it.
+   *
+   * @example
+   * for (const { proxyId, requestCount } of vault.usage.findByDate('2026-01-31')) console.log(proxyId, requestCount);
+   */
   findByDate(date: string): Result<M, ProxyUsage[]> {
     return this.db.all(
       `SELECT * FROM proxy_usage_stats WHERE date = :date ORDER BY proxy_id`,
@@ -157,7 +175,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     );
   }
 
-  /** The totals of each day with usage, oldest first. */
+  /**
+   * The totals of each day with usage, oldest first.
+   *
+   * @example
+   * for (const { date, successRate } of vault.usage.range({ from: '2026-01-01' })) console.log(date, `${successRate} %`);
+   */
   range(range: DayRange = {}): Result<M, DailyUsage[]> {
     return this.db.all(
       `SELECT date, count(*) AS proxy_count, ${SUMS} FROM proxy_usage_stats
@@ -171,7 +194,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     );
   }
 
-  /** The totals over a range of days, of one proxy or of all. */
+  /**
+   * The totals over a range of days, of one proxy or of all.
+   *
+   * @example
+   * const { requestCount, meanLatencyMs } = vault.usage.totals({ proxyId: id }); // meanLatencyMs: null if not measured
+   */
   totals(options: DayRange & { proxyId?: string | undefined } = {}): Result<M, UsageTotals> {
     const { proxyId, ...range } = assertObject(options, 'range');
     const ofProxy = proxyId === undefined ? '' : 'AND proxy_id = :id';
@@ -242,7 +270,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     };
   }
 
-  /** Removes rows of days that ended before a time, at most `limit` of them; gives how many went. */
+  /**
+   * Removes rows of days that ended before a time, at most `limit` of them; gives how many went.
+   *
+   * @example
+   * const gone = vault.usage.deleteOlderThan(new Date('2026-01-01'), 1000); // at most 1000
+   */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.db.run(
       `DELETE FROM proxy_usage_stats WHERE (proxy_id, date) IN (

@@ -80,13 +80,26 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * credentials the last two are empty.
    *
    * @throws INVALID_INPUT; CONFLICT, with `details.existingId`, if the id or the identity is taken; KEY_MISSING, KEY_MISMATCH.
+   * @example
+   * const proxy = vault.proxies.create({
+   *   protocol: 'socks5',
+   *   host: 'gate.example.com',
+   *   port: 1080,
+   *   region: 'EU',
+   *   credentials: { username: 'me', password: 's3cret' },
+   * });
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
     const input = parse(proxyInputSchema, proxy, 'proxy');
     return this.db.transaction(() => this.#create(input));
   }
 
-  /** Adds many in one transaction, all or none. @throws as `create`; `details.index` says which one. */
+  /**
+   * Adds many in one transaction, all or none.
+   * @throws as `create`; `details.index` says which one.
+   * @example
+   * const [first] = vault.proxies.createMany([{ protocol: 'http', host: '192.0.2.1', port: 8080 }]);
+   */
   createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
     return this.db.transaction(() => this.#createAll(list));
@@ -96,7 +109,12 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
    * geolocation and `remoteDns`, in one transaction. Repeating an import changes nothing, and the order of the list does not
    * matter. A new password for a username that the list has once, and the pool once, is that proxy's. A stored login that is
-   * damaged is replaced. @throws as `createMany`; then nothing was changed.
+   * damaged is replaced.
+   * @throws as `createMany`; then nothing was changed.
+   * @example
+   * const list = [{ protocol: 'http', host: '192.0.2.1', port: 8080 }] as const;
+   * vault.proxies.importMany(list); // { added: 1, updated: 0, unchanged: 0 }
+   * vault.proxies.importMany(list); // { added: 0, updated: 0, unchanged: 1 }
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
@@ -104,12 +122,26 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.transaction(() => this.importSteps(list, options));
   }
 
-  /** The steps of `importMany`, for a transaction of the caller's. @throws as `importMany`. */
+  /**
+   * The steps of `importMany`, for a transaction of the caller's.
+   * @throws as `importMany`.
+   * @example
+   * const list = [{ protocol: 'http', host: '192.0.2.1', port: 8080 }] as const;
+   * const { added } = await vault.database.longTransaction((session) =>
+   *   new ProxyRepository(session, vault.keys).importSteps(list),
+   * );
+   */
   *importSteps(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Steps<M, ImportSummary> {
     return yield* importSteps(this.session, this.#parts, proxies, options);
   }
 
-  /** The proxy with this id, or null. */
+  /**
+   * The proxy with this id, or null.
+   *
+   * @example
+   * const proxy = vault.proxies.findById(id);
+   * if (proxy === null) console.log('It was removed.');
+   */
   findById(id: string): Result<M, ProxyConfig | null> {
     return this.db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
   }
@@ -130,11 +162,22 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.sequence(() => resolveSteps(this.db, typed));
   }
 
-  /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
+  /**
+   * Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet.
+   *
+   * @example
+   * if (vault.proxies.hasUnidentified()) console.log('Two proxies may have one login: open the pool with its key.');
+   */
   hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
     return this.#parts.identities.hasUnnamed(at === undefined ? null : parseAddress(at));
   }
 
+  /**
+   * Whether there is a proxy with this id.
+   *
+   * @example
+   * if (!vault.proxies.exists(id)) console.log('It was removed.');
+   */
   exists(id: string): Result<M, boolean> {
     return this.db.one(
       `SELECT 1 FROM proxies WHERE id = :id`,
@@ -143,16 +186,33 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     );
   }
 
-  /** Every proxy, by id. For a large pool see `iterate` and `list`. */
+  /**
+   * Every proxy, by id. For a large pool see `iterate` and `list`.
+   *
+   * @example
+   * const addresses = vault.proxies.findAll().map(({ host, port }) => `${host}:${port}`);
+   */
   findAll(): Result<M, ProxyConfig[]> {
     return this.db.all(`SELECT * FROM proxies ORDER BY id`, {}, this.#listed);
   }
 
+  /**
+   * The proxies with a status, by id.
+   *
+   * @example
+   * for (const { id } of vault.proxies.findByStatus('failed')) vault.proxies.update(id, { status: 'active' });
+   */
   findByStatus(status: ProxyStatus): Result<M, ProxyConfig[]> {
     parse(proxyFilterSchema, { status }, 'filter');
     return this.db.all(`SELECT * FROM proxies WHERE status = :status ORDER BY id`, { status }, this.#listed);
   }
 
+  /**
+   * The proxies of a protocol, by id.
+   *
+   * @example
+   * const socks = vault.proxies.findByProtocol('socks5').length;
+   */
   findByProtocol(protocol: ProxyProtocol): Result<M, ProxyConfig[]> {
     parse(proxyFilterSchema, { protocol }, 'filter');
     return this.db.all(
@@ -162,6 +222,12 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     );
   }
 
+  /**
+   * The proxies with this very region, by id.
+   *
+   * @example
+   * const [european] = vault.proxies.findByRegion('EU'); // undefined if there is no such proxy
+   */
   findByRegion(region: string): Result<M, ProxyConfig[]> {
     parse(proxyFilterSchema, { region }, 'filter');
     return this.db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
@@ -293,7 +359,12 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.transaction(() => moveProxy(this.db, this.#parts, id, params));
   }
 
-  /** Removes a proxy with its credentials, sticky sessions and usage; says whether there was one. */
+  /**
+   * Removes a proxy with its credentials, sticky sessions and usage; says whether there was one.
+   *
+   * @example
+   * vault.proxies.delete(id); // false if it was removed already
+   */
   delete(id: string): Result<M, boolean> {
     return this.db.run(`DELETE FROM proxies WHERE id = :id`, { id: assertId(id) }, (changed) => changed > 0);
   }
@@ -302,6 +373,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * Records the outcome of a request in one step: counts it and the failures in a row, sets the lifetime success rate in
    * percent, folds a latency (milliseconds) into the mean with weight 1/8 (RFC 6298, section 2), and adds to today's usage.
    * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
+   * @example
+   * vault.proxies.updateStats(id, true, 230); // a success that took 230 ms
    */
   updateStats(id: string, success: boolean, latency?: number): Result<M, void> {
     const measured = assertLatency(latency);
@@ -310,7 +383,12 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.transaction(() => this.#record(id, success, measured));
   }
 
-  /** The active proxies with the highest success rate, of equal ones the fastest; unknown latency last. */
+  /**
+   * The active proxies with the highest success rate, of equal ones the fastest; unknown latency last.
+   *
+   * @example
+   * for (const { name, successRate } of vault.proxies.getTopPerformers(5)) console.log(name, `${successRate} %`);
+   */
   getTopPerformers(limit: number): Result<M, ProxyConfig[]> {
     return this.db.all(
       `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,

@@ -35,7 +35,12 @@ const DEFAULTS: RotationConfig = {
 
 /** The one rotation configuration of a database. */
 export class RotationConfigRepository<M extends Mode = 'sync'> extends Repository<M> {
-  /** The configuration; the defaults while none is stored. @throws INVALID_ROW if it cannot be read. */
+  /**
+   * The configuration; the defaults while none is stored.
+   * @throws INVALID_ROW if it cannot be read.
+   * @example
+   * const { strategy, intervalMs } = vault.config.get(); // { strategy: 'round-robin', intervalMs: null, … }
+   */
   get(): Result<M, RotationConfig> {
     return this.db.one(`SELECT * FROM rotation_config WHERE id = 1`, {}, toConfig);
   }
@@ -89,7 +94,12 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything. */
+  /**
+   * Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything.
+   *
+   * @example
+   * vault.config.reset(); // true if something was stored
+   */
   reset(): Result<M, boolean> {
     return this.db.transaction(() => this.#reset());
   }
@@ -100,7 +110,12 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
     return yield* step(this.db.run(`DELETE FROM rotation_config`, {}, (changed) => changed > 0));
   }
 
-  /** Changes the strategy alone. @throws INVALID_INPUT for one that is not among the ten. */
+  /**
+   * Changes the strategy alone.
+   * @throws INVALID_INPUT for one that is not among the ten.
+   * @example
+   * vault.config.setStrategy('fastest');
+   */
   setStrategy(strategy: RotationStrategy): Result<M, void> {
     const now = this.now();
     return this.db.run(

@@ -75,17 +75,35 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
     this.#listed = skipMalformed(session, toEvent);
   }
 
-  /** Appends an event and gives it with its id. @throws INVALID_INPUT for an unknown reason. */
+  /**
+   * Appends an event and gives it with its id.
+   * @throws INVALID_INPUT for an unknown reason.
+   * @example
+   * const event = vault.events.append({ previousProxyId: null, newProxyId: id, reason: 'manual' });
+   * console.log(event.timestamp); // 2026-01-31T12:00:00.000Z
+   */
   append(event: RotationEventInput): Result<M, RotationEvent> {
     return this.db.one(INSERT, this.#toParams(event), (row) => toEvent(row as Row));
   }
 
-  /** Appends many in one transaction, all or none; gives how many. */
+  /**
+   * Appends many in one transaction, all or none; gives how many.
+   *
+   * @example
+   * vault.events.recordMany([
+   *   { previousProxyId: null, newProxyId: id, reason: 'startup', timestamp: '2026-01-31T12:00:00Z' },
+   * ]); // 1
+   */
   recordMany(events: Iterable<RotationEventInput>): Result<M, number> {
     return this.forEach(events, 'events', (event) => this.db.first(INSERT, this.#toParams(event), toEvent));
   }
 
-  /** The newest event, or null; a malformed one is left out. */
+  /**
+   * The newest event, or null; a malformed one is left out.
+   *
+   * @example
+   * const proxyId = vault.events.last()?.newProxyId ?? null;
+   */
   last(): Result<M, RotationEvent | null> {
     return firstReadable(
       this.session,
@@ -95,7 +113,12 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** The newest events, newest first. @throws INVALID_INPUT unless `limit` is 1 to 100,000. */
+  /**
+   * The newest events, newest first.
+   * @throws INVALID_INPUT unless `limit` is 1 to 100,000.
+   * @example
+   * for (const { timestamp, reason } of vault.events.recent(20)) console.log(timestamp, reason);
+   */
   recent(limit = 50): Result<M, RotationEvent[]> {
     assertWhole(limit, 'limit', 1, 100_000);
     return this.db.all(
@@ -105,7 +128,12 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** The events from a time, inclusive, to another, exclusive, oldest first. */
+  /**
+   * The events from a time, inclusive, to another, exclusive, oldest first.
+   *
+   * @example
+   * const january = vault.events.between('2026-01-01', '2026-02-01');
+   */
   between(from: Date | string, to: Date | string): Result<M, RotationEvent[]> {
     return this.db.all(
       `SELECT * FROM rotation_events WHERE timestamp >= :from AND timestamp < :to ORDER BY timestamp, id`,
@@ -207,7 +235,12 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
     return this.db.iterate(`SELECT * FROM rotation_events ${where} ORDER BY id`, params, this.#listed);
   }
 
-  /** Removes what is older, at most `limit` events, but never the newest event; gives how many. */
+  /**
+   * Removes what is older, at most `limit` events, but never the newest event; gives how many.
+   *
+   * @example
+   * const gone = vault.events.deleteOlderThan(new Date('2026-01-01'), 1000); // at most 1000
+   */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.db.run(
       `DELETE FROM rotation_events WHERE id IN (

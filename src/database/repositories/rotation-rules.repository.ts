@@ -45,7 +45,16 @@ export const ROTATION_RULES = new Table('rotation_rules', ['id'], {
 
 /** Rules that choose a proxy by what is asked for. */
 export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository<M> {
-  /** Stores a rule and gives it. @throws INVALID_INPUT; CONFLICT if the id is taken. */
+  /**
+   * Stores a rule and gives it.
+   * @throws INVALID_INPUT; CONFLICT if the id is taken.
+   * @example
+   * const { id } = vault.rules.create({
+   *   name: 'videos through Germany',
+   *   conditions: [{ field: 'domain', operator: 'ends-with', value: '.video.example' }],
+   *   actions: [{ type: 'use-region', region: 'DE' }],
+   * });
+   */
   create(rule: RotationRuleInput): Result<M, RotationRule> {
     const { id = uuidv7(), ...input } = parse(ruleInputSchema, rule, 'rotation rule');
     return this.db.one(
@@ -63,7 +72,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** The rule with this id, or null. @throws INVALID_ROW, which names the row, if it cannot be read. */
+  /**
+   * The rule with this id, or null.
+   * @throws INVALID_ROW, which names the row, if it cannot be read.
+   * @example
+   * const rule = vault.rules.findById('night'); // null if there is no such rule
+   */
   findById(id: string): Result<M, RotationRule | null> {
     return this.db.first(`SELECT * FROM rotation_rules WHERE id = :id`, { id: assertId(id) }, toRule);
   }
@@ -71,12 +85,20 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   /**
    * All rules in the order they are tried: highest priority first, then oldest first. A malformed row is left out and told to
    * `onInvalid` (the database’s `onInvalidRow` unless given).
+   *
+   * @example
+   * const rules = vault.rules.findAll({ onInvalid: ({ details }) => console.warn(details.id) });
    */
   findAll(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(`SELECT * FROM rotation_rules ORDER BY priority DESC, created_at, id`, options);
   }
 
-  /** As `findAll`, without the rules that are switched off. A row that does not say whether it is counts as malformed. */
+  /**
+   * As `findAll`, without the rules that are switched off. A row that does not say whether it is counts as malformed.
+   *
+   * @example
+   * const [first] = vault.rules.findEnabled(); // the rule that is tried first
+   */
   findEnabled(options: ReadRulesOptions = {}): Result<M, RotationRule[]> {
     return this.#read(
       `SELECT * FROM rotation_rules WHERE coalesce(enabled <> FALSE, TRUE) ORDER BY priority DESC, created_at, id`,
@@ -115,7 +137,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** Switches a rule on or off, whatever it holds. @throws NOT_FOUND. */
+  /**
+   * Switches a rule on or off, whatever it holds.
+   * @throws NOT_FOUND.
+   * @example
+   * vault.rules.setEnabled('night', false);
+   */
   setEnabled(id: string, enabled: boolean): Result<M, void> {
     return this.db.run(
       `UPDATE rotation_rules SET enabled = :enabled WHERE id = :id`,
@@ -127,6 +154,8 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   /**
    * Gives priorities, in steps of ten, so that these rules are tried in this order; the others keep theirs.
    * @throws NOT_FOUND for an unknown id and INVALID_INPUT for a repeated one; then nothing is changed.
+   * @example
+   * vault.rules.reorder(['night', 'video']); // priorities 20 and 10
    */
   reorder(ids: readonly string[]): Result<M, void> {
     if (!Array.isArray(ids)) throw invalidInput('The new order must be an array of ids.');
@@ -146,7 +175,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     }
   }
 
-  /** Removes a rule; says whether there was one. */
+  /**
+   * Removes a rule; says whether there was one.
+   *
+   * @example
+   * vault.rules.delete('night'); // false if there was no such rule
+   */
   delete(id: string): Result<M, boolean> {
     return this.db.run(
       `DELETE FROM rotation_rules WHERE id = :id`,
@@ -155,6 +189,12 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
+  /**
+   * How many rules there are, enabled or not.
+   *
+   * @example
+   * const rules = vault.rules.count();
+   */
   count(): Result<M, number> {
     return this.db.one(`SELECT count(*) AS n FROM rotation_rules`, {}, (row) => Number(row?.n));
   }

@@ -48,6 +48,8 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   /**
    * Maps a domain, or `*.domain`, to a proxy; replaces a mapping of the same domain.
    * @throws NOT_FOUND if there is no such proxy; INVALID_INPUT for an invalid domain.
+   * @example
+   * vault.sticky.create({ domain: '*.shop.example', proxyId: id, ttl: 3_600_000 }); // an hour from the last use
    */
   create(mapping: DomainProxyMapping): Result<M, void> {
     const { domain, proxyId, ttl = null, requestCount = 1 } = parse(mappingSchema, mapping, 'sticky session');
@@ -73,19 +75,35 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** The mapping that holds for a domain, or null: the exact one, else the longest wildcard. `*.domain` means itself. */
+  /**
+   * The mapping that holds for a domain, or null: the exact one, else the longest wildcard. `*.domain` means itself.
+   *
+   * @example
+   * const mapping = vault.sticky.findByDomain('www.shop.example'); // that of '*.shop.example', or null
+   */
   findByDomain(domain: string): Result<M, DomainProxyMapping | null> {
     const { sql, params } = this.#best(domain);
     return this.db.first(sql.find, params, toMapping);
   }
 
-  /** As `findByDomain`, and counts the use, from which `ttl` counts again. */
+  /**
+   * As `findByDomain`, and counts the use, from which `ttl` counts again.
+   *
+   * @example
+   * const mapping = vault.sticky.use('https://www.shop.example/cart');
+   * console.log(mapping?.proxyId, mapping?.requestCount);
+   */
   use(domain: string): Result<M, DomainProxyMapping | null> {
     const { sql, params } = this.#best(domain);
     return this.db.first(sql.use, params, toMapping);
   }
 
-  /** The live mappings to a proxy, by domain. */
+  /**
+   * The live mappings to a proxy, by domain.
+   *
+   * @example
+   * const domains = vault.sticky.findByProxy(id).map(({ domain }) => domain); // ['*.shop.example']
+   */
   findByProxy(proxyId: string): Result<M, DomainProxyMapping[]> {
     return this.db.all(
       `SELECT * FROM sticky_sessions WHERE proxy_id = :id AND ${IS_LIVE} ORDER BY domain`,
@@ -133,7 +151,12 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** Removes the mapping with exactly this domain or wildcard; says whether there was one. */
+  /**
+   * Removes the mapping with exactly this domain or wildcard; says whether there was one.
+   *
+   * @example
+   * vault.sticky.delete('*.shop.example'); // false if it was not mapped
+   */
   delete(domain: string): Result<M, boolean> {
     const { pattern } = parseDomain(domain);
     return this.db.run(
@@ -143,22 +166,42 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** Removes expired mappings, at a cost that grows with their number alone; gives it. */
+  /**
+   * Removes expired mappings, at a cost that grows with their number alone; gives it.
+   *
+   * @example
+   * const gone = vault.sticky.deleteExpired(); // 12
+   */
   deleteExpired(): Result<M, number> {
     return this.db.run(`DELETE FROM sticky_sessions WHERE expires_at <= :now`, { now: this.now() });
   }
 
-  /** All live mappings, by domain. */
+  /**
+   * All live mappings, by domain.
+   *
+   * @example
+   * for (const { domain, proxyId } of vault.sticky.getAll()) console.log(domain, proxyId);
+   */
   getAll(): Result<M, DomainProxyMapping[]> {
     return this.db.all(SELECT_LIVE, { now: this.now() }, skipMalformed(this.session, toMapping));
   }
 
-  /** Streams all live mappings, by domain. */
+  /**
+   * Streams all live mappings, by domain.
+   *
+   * @example
+   * for (const { domain, lastUsed } of vault.sticky.iterate()) console.log(domain, lastUsed);
+   */
   iterate(): Stream<M, DomainProxyMapping> {
     return this.db.iterate(SELECT_LIVE, { now: this.now() }, skipMalformed(this.session, toMapping));
   }
 
-  /** How many live mappings there are. */
+  /**
+   * How many live mappings there are.
+   *
+   * @example
+   * const domains = vault.sticky.count();
+   */
   count(): Result<M, number> {
     return this.db.one(
       `SELECT count(*) AS n FROM sticky_sessions WHERE ${IS_LIVE}`,

@@ -86,6 +86,12 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    *
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT; CANNOT_OPEN if it would
    *   make a key for a pool that every user of this machine may write.
+   * @example
+   * const encryption = await EncryptionService.open({
+   *   database: db,
+   *   keyFile: './key',
+   *   passphrase: () => 'correct horse battery staple',
+   * });
    */
   static async open<M extends Mode = 'sync'>(options: OpenOptions<M> = {}): Promise<EncryptionService<M>> {
     assertOptions(
@@ -109,6 +115,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    *
    * @throws INVALID_INPUT for what is no code, KEY_MISMATCH for another's, KEY_MISSING if none was made, CONFLICT if the
    *   key file is there and cannot be opened, BUSY if another process changes the key meanwhile.
+   * @example
+   * const encryption = await EncryptionService.recover({ database: db, keyFile: './key', code: process.argv[2] ?? '' });
    */
   static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
     const known = [...FILE_OPTIONS, 'database', 'keySource', 'code', 'replace'] as const;
@@ -124,6 +132,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * Without it the ciphertext is bound to no place: the repository's `store` is.
    *
    * @throws INVALID_INPUT for what is no well-formed text; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, KEY_EXHAUSTED.
+   * @example
+   * const { ciphertext, iv, authTag } = vault.keys.encrypt('my-password'); // base64
    */
   encrypt(plaintext: string, associatedData?: Uint8Array): Result<M, EncryptedData> {
     return this.#checked(() => {
@@ -139,6 +149,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws CREDENTIAL_CORRUPT if ciphertext, IV, tag, associated data or the proxy's address changed; KEY_MISMATCH if another key wrote it;
    *   KEY_MISSING, KEY_INVALID; NOT_FOUND for null, which a repository gives where nothing is stored; INVALID_INPUT for a
    *   login that `store` wrote, which has `reveal`.
+   * @example
+   * const text = vault.keys.decrypt(vault.keys.encrypt('my-password')); // 'my-password'
    */
   decrypt(encrypted: EncryptedData | null, associatedData?: Uint8Array): Result<M, string> {
     const origin = encrypted && originOf(encrypted);
@@ -150,7 +162,12 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     }, database);
   }
 
-  /** 32 random bytes from the operating system's generator. */
+  /**
+   * 32 random bytes from the operating system's generator.
+   *
+   * @example
+   * const key = new EncryptionService().generateKey().toString('base64'); // for PROXYVAULT_KEY
+   */
   generateKey(): Buffer {
     return randomBytes(KEY_BYTES);
   }
@@ -160,6 +177,9 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * password is taken in Unicode form NFC, so that two keyboards give one key.
    *
    * @throws INVALID_INPUT for an empty password or a salt of less than 16 bytes.
+   * @example
+   * import { randomBytes } from 'node:crypto';
+   * const key = vault.keys.deriveKey('correct horse battery staple', randomBytes(16)); // 32 bytes
    */
   deriveKey(password: string, salt: Buffer): Buffer {
     assertPassphrase(password);
@@ -169,7 +189,13 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     return scryptSync(password.normalize('NFC'), salt, KEY_BYTES, SCRYPT);
   }
 
-  /** The id of the source's key, which tells keys apart and does not reveal them. @throws KEY_MISSING if it has no key yet. */
+  /**
+   * The id of the source's key, which tells keys apart and does not reveal them.
+   * @throws KEY_MISSING if it has no key yet.
+   * @example
+   * const keyId = vault.keys.keyId();
+   * console.log(`Look for the key file of ${keyId} in the safe.`);
+   */
   keyId(): string {
     return this.#roots.read()[0].id;
   }
@@ -178,6 +204,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * Whether the source has the key with this id, such as a `kek_id` of the database; waits for the source.
    *
    * @throws KEY_MISSING, KEY_INVALID, KEY_MISMATCH for another passphrase.
+   * @example
+   * for (const { kekId } of vault.keys.status().keys) console.log(kekId, await vault.keys.hasKey(kekId)); // true
    */
   async hasKey(keyId: string): Promise<boolean> {
     if (!(await this.#roots.load())) throw this.#roots.missing();
@@ -187,12 +215,21 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   /**
    * Waits for the key source, if the service was made by `new` and the source cannot answer at once. Makes no key. Says
    * whether the source has a key that could be had; if not, `status` says why.
+   *
+   * @example
+   * const encryption = new EncryptionService({ database: db, passphrase: () => 'correct horse battery staple' });
+   * if (!(await encryption.unlock())) console.log(encryption.status().advice);
    */
   unlock(): Promise<boolean> {
     return this.#roots.tryToLoad();
   }
 
-  /** Where the key comes from, for a person. Never the key. */
+  /**
+   * Where the key comes from, for a person. Never the key.
+   *
+   * @example
+   * const { kind, location } = vault.keys.source(); // { kind: 'key file', location: '/home/me/.config/proxyvault/key' }
+   */
   source(): { kind: string; location: string } {
     const { kind, location } = this.#roots.source;
     return { kind, location };
@@ -200,7 +237,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
 
   /**
    * A keyed fingerprint of a text (HMAC-SHA256, 128 bits, base64url): equal texts have equal ones, and nothing can be
-   * told from it without the key. @throws as `encrypt`.
+   * told from it without the key.
+   * @throws as `encrypt`.
+   * @example
+   * const mark = vault.keys.fingerprint('me'); // 22 characters, the same for the same text
    */
   fingerprint(text: string): Result<M, string> {
     return this.#checked(() => {
@@ -214,6 +254,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * killed at any moment and continues when it is called again; everyone can read meanwhile.
    *
    * @throws INVALID_INPUT without `database`; KEY_MISSING, KEY_MISMATCH, KEY_INVALID, BUSY, READ_ONLY, DISK_FULL.
+   * @example
+   * const { rotated, failures } = await vault.keys.rotate({
+   *   onProgress: ({ phase, done, total }) => console.log(phase, done, total),
+   * }); // { rotated: 1200, failures: [], … }
    */
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
     return this.#checked(() => {
@@ -225,14 +269,24 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     });
   }
 
-  /** Where the key comes from, the data keys and how many rows each has, and what should be done. @throws INVALID_INPUT. */
+  /**
+   * Where the key comes from, the data keys and how many rows each has, and what should be done.
+   * @throws INVALID_INPUT.
+   * @example
+   * const { problem, advice } = vault.keys.status(); // { problem: null, advice: [], … }
+   */
   status(): Result<M, KeyStatus> {
     const tools = this.#ownTools();
     // One state of all tables.
     return tools.session.engine.snapshot(() => statusOf(tools));
   }
 
-  /** Decrypts every credential at its proxy's address, and names those that do not open. @throws KEY_MISSING, KEY_MISMATCH. */
+  /**
+   * Decrypts every credential at its proxy's address, and names those that do not open.
+   * @throws KEY_MISSING, KEY_MISMATCH.
+   * @example
+   * const { ok, checked, failures } = await vault.keys.verify(); // { ok: true, checked: 1200, failures: [], … }
+   */
   verify(options: VerificationOptions = {}): Promise<VerificationReport> {
     return this.#checked(() => {
       const known = ['onProgress', 'database'] as const;
@@ -247,6 +301,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * keys of the database are wrapped again, the credentials stay as they are.
    *
    * @throws KEY_MISSING, KEY_MISMATCH, UNSUPPORTED; then nothing was changed.
+   * @example
+   * await vault.keys.protect(keyringFile('./key', { protection: 'keychain' }));
    */
   protect(keySource: KeySource): Promise<void> {
     return this.#checked(() => {
@@ -255,13 +311,24 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     });
   }
 
-  /** Makes the code that restores the key if its source is lost; an earlier one is void. It is kept nowhere: show it once. */
+  /**
+   * Makes the code that restores the key if its source is lost; an earlier one is void. It is kept nowhere: show it once.
+   *
+   * @example
+   * console.log(`Write this down: ${vault.keys.createRecoveryCode()}`);
+   */
   createRecoveryCode(): Result<M, string> {
     const tools = this.#ownTools();
     return tools.session.driver.sequence(() => makeRecoveryCode(tools));
   }
 
-  /** Forgets the keys; every later use is CLOSED. */
+  /**
+   * Forgets the keys; every later use is CLOSED.
+   *
+   * @example
+   * const encryption = new EncryptionService();
+   * encryption.destroy(); // or declare it with `using`
+   */
   destroy(): void {
     this.#roots.destroy();
     this.#tools = new WeakMap();
@@ -271,11 +338,23 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     this.destroy();
   }
 
-  /** For the repositories: what encrypts for one database. */
+  /**
+   * For the repositories: what encrypts for one database.
+   *
+   * @example
+   * const cipher = vault.keys.cipherOf(vault.database);
+   * const mark = cipher.fingerprint('me'); // as the pool has it for the username `me`
+   */
   cipherOf<N extends Mode>(session: Session<N>): CredentialCipher<N> {
     return this.#toolsOf(session).cipher;
   }
 
+  /**
+   * What a log shows: where the key comes from, never the key.
+   *
+   * @example
+   * JSON.stringify(vault.keys); // '{"service":"EncryptionService","source":{…},"key":"[redacted]"}'
+   */
   toJSON(): object {
     return { service: 'EncryptionService', source: this.source(), key: '[redacted]' };
   }

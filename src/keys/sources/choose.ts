@@ -34,6 +34,9 @@ export interface KeySourceOptions {
 /**
  * The source that these options and the environment name: an explicit key, an explicit file, PROXYVAULT_KEY,
  * PROXYVAULT_KEY_FILE, a credential of systemd, else a file in the platform's configuration folder.
+ *
+ * @example
+ * const { kind, location } = chooseKeySource({ keyFile: './key' }); // { kind: 'key file', location: '/srv/crawler/key' }
  */
 export function chooseKeySource(options: KeySourceOptions): KeySource {
   const { key, keyFile, env = process.env } = options;
@@ -43,7 +46,13 @@ export function chooseKeySource(options: KeySourceOptions): KeySource {
   return chooseKeyFile(options, systemdCredential(env));
 }
 
-/** As {@link chooseKeySource}, leaving out the key in the environment, which is no place to keep one. */
+/**
+ * As {@link chooseKeySource}, leaving out the key in the environment, which is no place to keep one.
+ *
+ * @example
+ * const source = chooseKeyFile({ passphrase: () => 'correct horse battery staple' });
+ * await vault.keys.protect(source);
+ */
 export function chooseKeyFile(options: KeySourceOptions, instead?: KeySource): KeySource {
   const { keyFile, env = process.env } = options;
   if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);
@@ -69,7 +78,13 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
   return keyringFile(path, { passphrase, safeStorage, protection, trustKeyFile });
 }
 
-/** The first line of a file. @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO; INVALID_INPUT for a URL. */
+/**
+ * The first line of a file.
+ * @throws KEY_MISSING if it is not there; CANNOT_OPEN, IO; INVALID_INPUT for a URL.
+ * @example
+ * const passphrase = () => readPassphraseFile('/run/secrets/passphrase');
+ * const vault = await openVault({ path: './pool.db', passphrase });
+ */
 export function readPassphraseFile(path: string): string {
   assertPath(path, 'The passphrase file');
   const what = `The passphrase file ${path} cannot be read`;

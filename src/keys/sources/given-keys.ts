@@ -13,7 +13,13 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The file that systemd's `LoadCredential=` or `LoadCredentialEncrypted=` is to give. */
 const CREDENTIAL = 'proxyvault.key';
 
-/** A key that the program hands over: 32 bytes, or their text; several in a text are the one in use and older ones. */
+/**
+ * A key that the program hands over: 32 bytes, or their text; several in a text are the one in use and older ones.
+ *
+ * @example
+ * const keySource = explicitKey(process.env.CRAWLER_KEY ?? ''); // base64 or hexadecimal
+ * const vault = await openVault({ path: './pool.db', keySource });
+ */
 export function explicitKey(key: Uint8Array | string): KeySource {
   return {
     kind: 'explicit',
@@ -33,7 +39,12 @@ export function explicitKey(key: Uint8Array | string): KeySource {
   };
 }
 
-/** The key in PROXYVAULT_KEY. Set and empty is a secret that did not arrive: an error, never a reason to look elsewhere. */
+/**
+ * The key in PROXYVAULT_KEY. Set and empty is a secret that did not arrive: an error, never a reason to look elsewhere.
+ *
+ * @example
+ * const vault = await openVault({ path: './pool.db', keySource: environmentKey() });
+ */
 export function environmentKey(env: Environment = process.env): KeySource {
   return {
     kind: 'environment',
@@ -48,6 +59,9 @@ export function environmentKey(env: Environment = process.env): KeySource {
 /**
  * The key that systemd passes to a service as the credential `proxyvault.key`: its text, or 32 bytes.
  * https://systemd.io/CREDENTIALS/
+ *
+ * @example
+ * const vault = await openVault({ path: './pool.db', keySource: systemdCredential() });
  */
 export function systemdCredential(env: Environment = process.env): KeySource {
   const folder = env.CREDENTIALS_DIRECTORY;

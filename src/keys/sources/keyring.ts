@@ -42,6 +42,9 @@ export interface KeyringOptions {
  * passphrase, the keychain or safeStorage gives. A missing file is made, and one that is there is never replaced by accident.
  *
  * @throws INVALID_INPUT for a URL in place of a path.
+ * @example
+ * const keySource = keyringFile('./key', { passphrase: () => 'correct horse battery staple' });
+ * const vault = await openVault({ path: './pool.db', keySource });
  */
 export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
   assertPath(path, 'The key file');

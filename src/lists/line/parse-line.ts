@@ -34,6 +34,10 @@ const ENDPOINT = /^\d{1,3}(?:\.\d{1,3}){3}:\d{1,5}$/;
  * line is rejected, and so is one with several proxies, which only `parseProxyList` reads. Cost is linear in the length.
  *
  * @throws INVALID_INPUT for what is no text, and for an option outside its range.
+ * @example
+ * const verdict = parseProxyLine('socks5h://me:p%40ss@h.example:1080');
+ * if (verdict.kind === 'proxy') console.log(verdict.proxy.password); // p@ss
+ * if (verdict.kind === 'refused') console.log(verdict.column, verdict.reason);
  */
 export function parseProxyLine(line: string, options: ParseOptions = {}): LineVerdict {
   if (typeof line !== 'string') throw invalidInput(`A line must be a text; this is ${kindOf(line)}.`);

@@ -13,7 +13,12 @@ type Credentials = Pick<Login, 'username' | 'password'>;
 
 const PLACEHOLDER = /\{(session|country|ttl)\}/g;
 
-/** The placeholders of a login, each once: `session`, `country`, `ttl`. Any other text in braces is text. */
+/**
+ * The placeholders of a login, each once: `session`, `country`, `ttl`. Any other text in braces is text.
+ *
+ * @example
+ * placeholdersOf({ username: 'me-{country}-{session}', password: 's3cret' }); // ['country', 'session']
+ */
 export function placeholdersOf({ username, password }: Credentials): (keyof TemplateValues)[] {
   if (!username.includes('{') && !password.includes('{')) return [];
   const found = [...`${username}\n${password}`.matchAll(PLACEHOLDER)].map(
@@ -26,6 +31,9 @@ export function placeholdersOf({ username, password }: Credentials): (keyof Temp
  * A login with its placeholders filled in; one without placeholders stays as it is.
  *
  * @throws INVALID_INPUT, with the name of a placeholder that has no value.
+ * @example
+ * const login = { username: 'me-{session}', password: 's3cret' };
+ * fillTemplate(login, { session: 'cart-17' }); // { username: 'me-cart-17', password: 's3cret' }
  */
 export function fillTemplate(login: Credentials, values: TemplateValues): Credentials {
   const fill = (text: string): string =>

@@ -8,6 +8,11 @@ type ProxyEndpoint = Pick<ListedProxy, 'protocol' | 'host' | 'port' | 'username'
  * A proxy URL: `scheme://user:pass@host:port`, IPv6 in brackets, the port always there. The scheme is `socks5h` or `socks4a`,
  * with which clients leave the names of targets to the proxy, unless `remoteDns` is false. Username and password are
  * percent-encoded (RFC 3986, section 3.2.1) with `reveal`, and masked without.
+ *
+ * @example
+ * const proxy = { protocol: 'http', host: 'h.example', port: 80, username: 'me', password: 'p@ss' } as const;
+ * formatProxyUrl(proxy); // 'http://***:***@h.example:80'
+ * formatProxyUrl(proxy, { reveal: true }); // 'http://me:p%40ss@h.example:80'
  */
 export function formatProxyUrl(
   { host, port, username = '', password = '', ...rest }: ProxyEndpoint,
@@ -22,7 +27,12 @@ export function formatProxyUrl(
   return `${scheme}://${login}@${address}`;
 }
 
-/** `host:port`, IPv6 in brackets. */
+/**
+ * `host:port`, IPv6 in brackets.
+ *
+ * @example
+ * formatAddress({ host: '2001:db8::1', port: 1080 }); // '[2001:db8::1]:1080'
+ */
 export function formatAddress({ host, port }: Pick<ProxyEndpoint, 'host' | 'port'>): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -28,12 +28,26 @@ export class ListFormatter {
     this.#reveal = reveal;
   }
 
-  /** The text before the first proxy. */
+  /**
+   * The text before the first proxy.
+   *
+   * @example
+   * const formatter = new ListFormatter({ format: 'csv' });
+   * process.stdout.write(formatter.begin()); // the header
+   */
   begin(): string {
     return this.#writer.begin;
   }
 
-  /** A proxy and what separates it from the one before. Each is read back first, so that an import never reads another proxy. */
+  /**
+   * A proxy and what separates it from the one before. Each is read back first, so that an import never reads another proxy.
+   *
+   * @example
+   * const formatter = new ListFormatter({ format: 'colon', reveal: true });
+   * const proxy = { protocol: 'http', host: 'h.example', port: 80, username: 'me', password: 's3cret' } as const;
+   * const formatted = formatter.write(proxy);
+   * if ('text' in formatted) process.stdout.write(formatted.text); // h.example:80:me:s3cret
+   */
   write(given: ListedProxy): Formatted {
     const proxy = withKnownPlace(given);
     const verdict = this.#writer.readBack(proxy);
@@ -47,7 +61,13 @@ export class ListFormatter {
     return { text, lost: this.#lostOf(proxy, back) };
   }
 
-  /** The text after the last proxy. */
+  /**
+   * The text after the last proxy.
+   *
+   * @example
+   * const formatter = new ListFormatter({ format: 'json' });
+   * const empty = formatter.begin() + formatter.end(); // a JSON array without elements
+   */
   end(): string {
     return this.#isFirst && this.#writer.begin === '' ? '' : this.#writer.end;
   }

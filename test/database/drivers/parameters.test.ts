@@ -1,4 +1,4 @@
-import type { SqlValue } from 'proxyvault/database';
+import type { SqlValue } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { openDatabase, thrownBy } from '../../support/temporary.ts';
 

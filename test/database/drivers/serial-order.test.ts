@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Driver, Steps } from 'proxyvault/database';
+import type { Driver, Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { AsyncEngine } from '../../support/async-engine.ts';
 import { answer } from '../../support/modes.ts';

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
-import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
+import { initDatabase, ProxyRepository } from 'proxyvault';
+import { restoreDatabase } from 'proxyvault/database';
 import { expect, it, onTestFinished } from 'vitest';
 import { loginOf } from './actions/action.ts';
 import { assertSound, readAsNewProcess } from './model.ts';

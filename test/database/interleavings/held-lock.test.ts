@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { EncryptionService, type KeyRotationProgress } from 'proxyvault';
+import { EncryptionService } from 'proxyvault';
+import type { KeyRotationProgress } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { atEachStatement, Interleaving, WRITES } from '../../support/interleaving.ts';
 import { time } from '../../support/virtual-time.ts';

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { EncryptionService, initDatabase, type KeyRotationProgress } from 'proxyvault';
+import { EncryptionService, initDatabase } from 'proxyvault';
+import type { KeyRotationProgress } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { atEachStatement, Interleaving } from '../../support/interleaving.ts';
 import { time } from '../../support/virtual-time.ts';

@@ -1,4 +1,5 @@
-import { type DatabaseManager, initDatabase, type MigrationSource } from 'proxyvault';
+import { type DatabaseManager, initDatabase } from 'proxyvault';
+import type { MigrationSource } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { atEachStatement, Interleaving } from '../../support/interleaving.ts';
 import { outcomeOf } from './model.ts';

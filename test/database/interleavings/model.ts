@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import {
   type DatabaseManager,
-  type DataKeyStatus,
   EncryptionService,
-  type Login,
   type ProxyConfig,
   type ProxyInput,
   ProxyVaultError,
 } from 'proxyvault';
+import type { Login } from 'proxyvault/database';
+import type { DataKeyStatus } from 'proxyvault/database/services';
 import { expect } from 'vitest';
 import { KEY_NAMES, type KeyName, Party, sourceNamed } from './party.ts';
 import type { Outcome } from './serial.ts';

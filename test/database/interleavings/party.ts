@@ -5,17 +5,16 @@ import {
   type EncryptedData,
   EncryptionService,
   initDatabase,
-  type KeySource,
-  keyringFile,
   ProxyRepository,
   ProxyTagsRepository,
   ProxyUsageStatsRepository,
   RotationConfigRepository,
   RotationRulesRepository,
   Rotator,
-  type SqlLogger,
   StickySessionRepository,
 } from 'proxyvault';
+import type { SqlLogger } from 'proxyvault/database';
+import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { time } from '../../support/virtual-time.ts';
 
 /** The key sources of the stories, by name: what a program hands over, so that no file and no passphrase takes time. */

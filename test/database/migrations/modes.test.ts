@@ -1,4 +1,5 @@
-import { type Driver, type Migration, MigrationRunner, type MigrationSource } from 'proxyvault/database';
+import { type Migration, MigrationRunner, type MigrationSource } from 'proxyvault/database';
+import type { Driver } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { loadMigrations } from '../../../src/database/migrations/sources.ts';
 import { migrationFile as file, source } from '../../support/migration-files.ts';

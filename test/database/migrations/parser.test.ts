@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
-import { parseMigration } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { splitStatements } from '../../../src/database/drivers/split-script.ts';
-import { sectionStatements } from '../../../src/database/migrations/parser.ts';
+import { parseMigration, sectionStatements } from '../../../src/database/migrations/parser.ts';
 import { thrownBy } from '../../support/temporary.ts';
 
 const parse = (text: string, name = '001_tasks.sql'): ReturnType<typeof parseMigration> =>

@@ -1,6 +1,5 @@
-import type { DatabaseManager, ProxyConfig, RotationRule, Session } from 'proxyvault/database';
+import type { DatabaseManager, ProxyConfig, RotationRule } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   type ProxyFilter,
   ProxyRepository,
   ProxyTagsRepository,
@@ -9,7 +8,9 @@ import {
   RotationRulesRepository,
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
+import type { Session } from 'proxyvault/driver';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { listPool } from '../../../src/rotation/pool.ts';
 import { Random } from '../../faults/random.ts';
 import { answer, failureOf, inTurn, listOf, MODES, openSession, type TestMode } from '../../support/modes.ts';

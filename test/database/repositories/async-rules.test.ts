@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Rotator } from 'proxyvault';
-import type { Mode, Session, Steps } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Mode, Session, Steps } from 'proxyvault/driver';
 import { expect, expectTypeOf, it, vi } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { ProxyVaultError } from '../../../src/errors.ts';
 import { asyncSession } from '../../support/async-engine.ts';
 import { isSteps } from '../../support/modes.ts';
@@ -13,7 +14,7 @@ type Method = (...args: unknown[]) => unknown;
 
 /** Each public method of each repository, as a function of its arguments. */
 function methodsOf(session: Session<'async'>, encryption: EncryptionService): [name: string, call: Method][] {
-  return Object.values(repositories).flatMap((Class) => {
+  return [ActiveProxyRepository, ...Object.values(repositories)].flatMap((Class) => {
     const repository: object = new (Class as new (...args: unknown[]) => object)(session, encryption);
     return Object.getOwnPropertyNames(Class.prototype)
       .filter((name) => name !== 'constructor')
@@ -120,7 +121,7 @@ type Immediate<R> = {
 }[keyof R];
 
 it('no public method answers at once', () => {
-  expectTypeOf<Immediate<repositories.ActiveProxyRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<ActiveProxyRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyTagsRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyUsageStatsRepository<'async'>>>().toEqualTypeOf<never>();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ProxyInput, Session } from 'proxyvault/database';
+import type { ProxyInput } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
   ProxyRepository,
@@ -10,6 +10,7 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { describe, expect, it, vi } from 'vitest';
 import { asyncSession } from '../../support/async-engine.ts';
 import { answer, failureOf, listOf } from '../../support/modes.ts';

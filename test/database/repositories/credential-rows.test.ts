@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import { type DatabaseManager, type EncryptedData, ProxyVaultError, type Session } from 'proxyvault/database';
+import { type DatabaseManager, type EncryptedData, ProxyVaultError } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { EncryptionConfigRepository } from '../../../src/database/repositories/encryption-config.repository.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DatabaseManager, Login, ProxyConfig, ProxyInput, Session } from 'proxyvault/database';
+import type { DatabaseManager, Login, ProxyConfig, ProxyInput } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
   type ImportSummary,
@@ -7,6 +7,7 @@ import {
   ProxyTagsRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { ImportMemory } from '../../../src/database/repositories/import-memory.ts';
 import { Random } from '../../faults/random.ts';

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { ProxyVaultError, type Session } from 'proxyvault/database';
+import { ProxyVaultError } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyTagsRepository,
@@ -12,7 +11,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { failureOf, inTurn, MODES, openSession, resultOf } from '../../support/modes.ts';
 

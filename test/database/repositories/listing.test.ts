@@ -1,11 +1,7 @@
 import { PROXY_SORT_FIELDS, type ProxyConfig, type ProxySort } from 'proxyvault/database';
-import {
-  ActiveProxyRepository,
-  type ProxyListing,
-  ProxyRepository,
-  ProxyTagsRepository,
-} from 'proxyvault/database/repositories';
+import { type ProxyListing, ProxyRepository, ProxyTagsRepository } from 'proxyvault/database/repositories';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { Random } from '../../faults/random.ts';
 import { failureOf, listOf, MODES, openSession, type TestMode } from '../../support/modes.ts';
 

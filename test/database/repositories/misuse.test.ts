@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { ProxyVaultError, Rotator } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyTagsRepository,
@@ -15,6 +14,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 

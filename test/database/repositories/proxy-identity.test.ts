@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import type { DatabaseManager, Login, ProxyInput, Session } from 'proxyvault/database';
+import type { DatabaseManager, Login, ProxyInput } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
   type ImportSummary,
@@ -8,6 +8,7 @@ import {
   ProxyTagsRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { ImportMemory } from '../../../src/database/repositories/import-memory.ts';
 import { failureOf, inTurn, MODES, openSession } from '../../support/modes.ts';

@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import type { DatabaseManager, ProxyConfig, ProxyInput, Session } from 'proxyvault/database';
+import type { DatabaseManager, ProxyConfig, ProxyInput } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   ProxyUsageStatsRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { answer, failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';
 

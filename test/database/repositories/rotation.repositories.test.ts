@@ -1,10 +1,4 @@
-import type {
-  DatabaseManager,
-  RotationConfig,
-  RotationRule,
-  RotationStrategy,
-  Session,
-} from 'proxyvault/database';
+import type { DatabaseManager, RotationConfig, RotationRule, RotationStrategy } from 'proxyvault/database';
 import {
   ProxyRepository,
   ProxyUsageStatsRepository,
@@ -13,6 +7,7 @@ import {
   type RotationRuleInput,
   RotationRulesRepository,
 } from 'proxyvault/database/repositories';
+import type { Session } from 'proxyvault/driver';
 import { describe, expect, it, vi } from 'vitest';
 import type { ProxyVaultError } from '../../../src/errors.ts';
 import { failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';

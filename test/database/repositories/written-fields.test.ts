@@ -6,10 +6,8 @@ import type {
   ProxyUpdate,
   RotationRule,
   RotationRuleUpdate,
-  Session,
 } from 'proxyvault/database';
 import {
-  ActiveProxyRepository,
   EncryptedCredentialsRepository,
   ProxyRepository,
   RotationConfigRepository,
@@ -18,7 +16,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { failureOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {

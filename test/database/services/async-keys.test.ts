@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseManager, Session, Steps } from 'proxyvault/database';
+import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, environmentKey, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import type { Session, Steps } from 'proxyvault/driver';
+import { environmentKey, keyringFile } from 'proxyvault/keys';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { asyncSession } from '../../support/async-engine.ts';
 import { openOldBindings } from '../../support/old-bindings.ts';

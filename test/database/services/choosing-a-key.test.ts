@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import envPaths from 'env-paths';
+import { EncryptionService } from 'proxyvault/database/services';
 import {
   chooseKeyFile,
   chooseKeySource,
-  EncryptionService,
   environmentKey,
   explicitKey,
   keyringFile,
   readPassphraseFile,
   systemdCredential,
-} from 'proxyvault/database/services';
+} from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { temporaryFolder, thrownBy } from '../../support/temporary.ts';
 

@@ -2,7 +2,8 @@ import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import type { EncryptedData } from 'proxyvault/database';
-import { EncryptionService, type KeySource } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import type { KeySource } from 'proxyvault/keys';
 import { describe, expect, it } from 'vitest';
 import { openPool } from '../../support/pool.ts';
 import { thrownBy } from '../../support/temporary.ts';

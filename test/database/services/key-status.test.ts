@@ -3,12 +3,8 @@ import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import {
-  type EncryptionOptions,
-  EncryptionService,
-  environmentKey,
-  type KeyStatus,
-} from 'proxyvault/database/services';
+import { type EncryptionOptions, EncryptionService, type KeyStatus } from 'proxyvault/database/services';
+import { environmentKey } from 'proxyvault/keys';
 import { describe, expect, it } from 'vitest';
 import { loginOf, openPool, openWithKeyFile, rowsOf } from '../../support/pool.ts';
 import { openMigrated, temporaryFolder } from '../../support/temporary.ts';

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DatabaseManager, ProxyInput, Session } from 'proxyvault/database';
+import type { DatabaseManager, ProxyInput } from 'proxyvault/database';
 import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/database/repositories';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import type { Session } from 'proxyvault/driver';
+import { keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, vi } from 'vitest';
 import { asyncSession } from '../../support/async-engine.ts';
 import { answer, failureOf, inTurn, MODES, openSession } from '../../support/modes.ts';

@@ -6,10 +6,9 @@ import {
   EncryptedCredentialsRepository,
   EncryptionService,
   initDatabase,
-  keyringFile,
   ProxyRepository,
-  type SafeStorage,
 } from 'proxyvault';
+import { keyringFile, type SafeStorage } from 'proxyvault/keys';
 import type { FileOperation } from './operation.ts';
 
 const LOGIN = { username: 'canary-user', password: 'canary-pass' };

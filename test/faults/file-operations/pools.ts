@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { initDatabase, ProxyRepository, restoreDatabase } from 'proxyvault';
+import { initDatabase, ProxyRepository } from 'proxyvault';
+import { restoreDatabase } from 'proxyvault/database';
 import type { FileOperation } from './operation.ts';
 
 /** A pool file with one proxy of this host, closed. */

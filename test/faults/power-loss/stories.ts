@@ -9,13 +9,13 @@ import {
   EncryptionService,
   importProxies,
   initDatabase,
-  keyringFile,
   ProxyRepository,
   ProxyUsageStatsRepository,
   RotationEventsRepository,
-  restoreDatabase,
   StickySessionRepository,
 } from 'proxyvault';
+import { restoreDatabase } from 'proxyvault/database';
+import { keyringFile } from 'proxyvault/keys';
 import { type Fact, KEY, type Line, POOL } from '../facts.ts';
 import { Random } from '../random.ts';
 

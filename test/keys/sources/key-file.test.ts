@@ -12,7 +12,8 @@ import fs, {
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { EncryptionService, type KeySource, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ownMark } from '../../../src/files/owner.ts';
 import { openWithKeyFile } from '../../support/pool.ts';

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EncryptionService, keyringFile } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import { keyringFile } from 'proxyvault/keys';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { openWithKeyFile } from '../../support/pool.ts';
 import { temporaryFolder } from '../../support/temporary.ts';

@@ -3,7 +3,8 @@ import fs, { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import type { DatabaseManager } from 'proxyvault/database';
-import { EncryptionService, keyringFile, type SafeStorage } from 'proxyvault/database/services';
+import { EncryptionService } from 'proxyvault/database/services';
+import { keyringFile, type SafeStorage } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 

@@ -1,10 +1,5 @@
-import {
-  chooseKeyFile,
-  EncryptionService,
-  environmentKey,
-  type KeySource,
-  type KeySourceOptions,
-} from '../../../database/services/index.ts';
+import { EncryptionService } from '../../../database/services/index.ts';
+import { chooseKeyFile, environmentKey, type KeySource, type KeySourceOptions } from '../../../keys/index.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import { bareCommand } from '../../command.ts';
 import { newPassphrase } from '../../new-passphrase.ts';

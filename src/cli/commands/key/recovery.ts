@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { text as readText } from 'node:stream/consumers';
-import { chooseKeyFile, EncryptionService } from '../../../database/services/index.ts';
+import { EncryptionService } from '../../../database/services/index.ts';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
 import { PrivateFile } from '../../../files/private-file.ts';
+import { chooseKeyFile } from '../../../keys/index.ts';
 import { bareCommand, poolCommand } from '../../command.ts';
 import { warnIfWeak } from '../../new-passphrase.ts';
 import { type CommonOptions, keySourceOf, passphraseFileOf, withVault } from '../../open-vault.ts';

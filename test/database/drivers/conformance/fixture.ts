@@ -1,4 +1,4 @@
-import type { Driver, Steps } from 'proxyvault/database';
+import type { Driver, Steps } from 'proxyvault/driver';
 import { answer, type EngineOptions, type TestedEngine } from '../../../support/modes.ts';
 
 /** Opens an engine to be tested; what it is written for has the types of an asynchronous one, see test/support/modes.ts. */

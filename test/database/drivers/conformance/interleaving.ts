@@ -1,4 +1,4 @@
-import type { Steps } from 'proxyvault/database';
+import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { answer, failureOf } from '../../../support/modes.ts';
 import { fixture, INSERT, moment, type Open, SELECT, steps } from './fixture.ts';

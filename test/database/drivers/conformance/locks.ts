@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Steps } from 'proxyvault/database';
+import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { answer, failureOf, type TestedEngine } from '../../../support/modes.ts';
 import { fixture, type Moment, moment, type Open } from './fixture.ts';

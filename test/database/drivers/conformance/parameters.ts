@@ -1,4 +1,4 @@
-import type { Driver, SqlValue } from 'proxyvault/database';
+import type { Driver, SqlValue } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { failureOf } from '../../../support/modes.ts';
 import { type Open, steps } from './fixture.ts';

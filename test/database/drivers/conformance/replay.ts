@@ -1,4 +1,4 @@
-import type { Steps } from 'proxyvault/database';
+import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { ProxyVaultError } from '../../../../src/errors.ts';
 import { answer, failureOf, type TestedEngine } from '../../../support/modes.ts';

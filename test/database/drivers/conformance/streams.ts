@@ -1,4 +1,4 @@
-import type { SqlValue } from 'proxyvault/database';
+import type { SqlValue } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { answer, failureOf, listOf } from '../../../support/modes.ts';
 import { fixture, type Open, SELECT, steps } from './fixture.ts';

@@ -1,5 +1,6 @@
 /** An action, and what those of several areas do to the model. */
-import type { ErrorCode, Login } from 'proxyvault';
+import type { ErrorCode } from 'proxyvault';
+import type { Login } from 'proxyvault/database';
 import type { Model, ModelProxy } from '../model.ts';
 import type { Party } from '../party.ts';
 import type * as serial from '../serial.ts';

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
-import { EncryptionService, restoreDatabase } from 'proxyvault';
+import { EncryptionService } from 'proxyvault';
+import { restoreDatabase } from 'proxyvault/database';
 import type { Model } from '../model.ts';
 import { type KeyName, sourceNamed } from '../party.ts';
 import { Refusal } from '../serial.ts';

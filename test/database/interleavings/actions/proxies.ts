@@ -1,4 +1,5 @@
-import type { EncryptedData, Login } from 'proxyvault';
+import type { EncryptedData } from 'proxyvault';
+import type { Login } from 'proxyvault/database';
 import { type Action, add, loginOf, needKey, proxyIn, remove, type Step } from './action.ts';
 
 function setLogin(name: string, login: Login | null): Step {
