@@ -166,6 +166,18 @@ export const LIBRARY: readonly Operation[] = [
       create({ ...pool, place: { ...place, say: () => undefined } }, 600),
     ),
   ),
+  onPool('own tables', (pool, place) => {
+    const { db } = pool;
+    db.execute('CREATE TABLE IF NOT EXISTS notes (port INTEGER PRIMARY KEY, text TEXT)');
+    db.query('INSERT INTO notes (text) VALUES (?) RETURNING port', ['first']);
+    return act(place, { kind: 'created', port: 610, password: 'first-610' }, () =>
+      db.transaction(() => {
+        db.execute('INSERT INTO notes VALUES (:port, :text)', { port: 610, text: 'second' });
+        create({ ...pool, place: { ...place, say: () => undefined } }, 610);
+        db.query('SELECT text FROM notes WHERE port = ?', [610]);
+      }),
+    );
+  }),
   onPool('rotation', ({ db }) => {
     new RotationConfigRepository(db).setStrategy('round-robin');
     const rotator = new Rotator(db);
