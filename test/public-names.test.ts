@@ -32,9 +32,11 @@ const NAMES: Record<string, { values: string; types: string }> = {
   },
   'proxyvault/database': {
     values: `
-      DatabaseManager MigrationRunner PROXY_PROTOCOLS PROXY_STATUSES ProxyVaultError initDatabase
+      DatabaseManager MigrationRunner PROXY_PROTOCOLS PROXY_SORT_FIELDS PROXY_STATUSES ProxyVaultError initDatabase
       migrationsFromFolder restoreDatabase`,
     types: `
+      DomainProxyMappingUpdate InlineMigration InlineMigrations MigrationFolder ProxySort
+      ProxySortField ProxyUpdate RotationConfigUpdate RotationRuleUpdate SqlParameter SqlParameters
       AppliedMigration BackupOptions BackupProgress CheckOptions CheckReport ConditionLogic
       CredentialCheck DatabaseOptions DatabaseStats DomainProxyMapping Durability EncryptedData
       ErrorCode ErrorDetails Geolocation Login MalformedRow Migration MigrationRunnerOptions
@@ -49,9 +51,10 @@ const NAMES: Record<string, { values: string; types: string }> = {
       RotationConfigRepository RotationEventsRepository RotationRulesRepository
       StickySessionRepository`,
     types: `
-      AddressedProxy DailyUsage DayRange ImportOptions ImportSummary LeavingCount LeavingProxy Outcome
+      AddressedProxy DailyUsage DayRange EventFilter EventListing EventPage HourlyEvents ImportOptions ImportSummary LeavingCount LeavingProxy Outcome
       ProxyFilter ProxyListing ProxyPage ReadRulesOptions RotationEventInput RotationRuleInput
-      TimeRange UsageTotals`,
+      ProtocolCounts ProxyUsageTotals RegionCount StatusCounts TimeRange UsageListing UsageSort
+      UsageSortField UsageTotals`,
   },
   'proxyvault/database/services': {
     values: `
@@ -65,7 +68,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
     values: `
       OpenTransaction settled step`,
     types: `
-      BackgroundReads CheckpointResult Clock Damage Driver Engine LockName Mode OpenScope Params
+      BackgroundReads CheckpointResult Clock Damage Driver Engine ExecuteResult LockName Mode OpenScope Params
       Result Row SchemaObject Scope Session Sizes Slicing SqlValue SqliteDriver SqliteEngine Steps
       Stream`,
   },
