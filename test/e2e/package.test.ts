@@ -122,17 +122,17 @@ describe('the installed package', () => {
 
   it('runs when it is required, imported, or imported by a program that is given as a text', () => {
     const use = `const db = initDatabase({ path: ':memory:' });
-      db.background.all('SELECT 7 AS n').then((rows) => { console.log(rows[0].n); db.close(); });`;
+      db.background.all('SELECT 7 AS n').then((rows) => { console.log(rows[0].n, 'require' in globalThis); db.close(); });`;
     const programs = {
       'required.cjs': `const { initDatabase } = require('proxyvault'); ${use}`,
       'imported.mjs': `import { initDatabase } from 'proxyvault'; ${use}`,
     };
     for (const [name, code] of Object.entries(programs)) {
       writeFileSync(join(installed.folder, name), code);
-      expect(runIn(installed.folder, name)).toMatchObject({ status: 0, stdout: '7\n', stderr: '' });
+      expect(runIn(installed.folder, name)).toMatchObject({ status: 0, stdout: '7 false\n', stderr: '' });
     }
     const given = runIn(installed.folder, '--input-type=module', '-e', programs['imported.mjs']);
-    expect(given).toMatchObject({ status: 0, stdout: '7\n', stderr: '' });
+    expect(given).toMatchObject({ status: 0, stdout: '7 false\n', stderr: '' });
   });
 
   it('has types that hold in a strict program without types of the engine, and a command that knows its version', () => {
