@@ -1,6 +1,7 @@
 import { defineConfig } from 'tsdown';
 
 import { rawText } from './raw-text.config.ts';
+import { wholeYaml } from './whole-yaml.config.ts';
 
 /** One output file a source file, so that the Node version check runs before better-sqlite3 is loaded. */
 export default defineConfig({
@@ -21,5 +22,5 @@ export default defineConfig({
   fixedExtension: false,
   dts: true,
   clean: true,
-  plugins: [rawText()],
+  plugins: [rawText(), wholeYaml()],
 });

@@ -16,6 +16,11 @@ export default defineConfig({
   plugins: [{ ...rawText(), enforce: 'pre' }],
   resolve: {
     alias: [
+      // As the build has it (whole-yaml.config.ts).
+      {
+        find: /^yaml$/,
+        replacement: fileURLToPath(new URL('node_modules/yaml/browser/index.js', import.meta.url)),
+      },
       { find: /^proxyvault$/, replacement: source('index.ts') },
       { find: /^proxyvault\/database$/, replacement: source('database/index.ts') },
       { find: /^proxyvault\/database\/repositories$/, replacement: source('database/repositories/index.ts') },

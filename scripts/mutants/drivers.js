@@ -1156,6 +1156,18 @@ export default {
     ),
     fault(
       'background',
+      'a thread finds the engine in the cache of modules only',
+      'engine: engineFile() ?? resolveEngine()',
+      'engine: String(engineFile())',
+    ),
+    fault(
+      'better-sqlite3',
+      'a thread loads some other module as the engine',
+      'module?.exports === Database',
+      'module?.exports !== Database',
+    ),
+    fault(
+      'background',
       'one thread more is started',
       'this.#threads.length >= this.#options.backgroundWorkers',
       'this.#threads.length > this.#options.backgroundWorkers',

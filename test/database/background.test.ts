@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { DatabaseManager } from 'proxyvault/database';
@@ -201,6 +202,16 @@ describe('background.all', () => {
       await Promise.all([run('long', long), run('short', 'SELECT 1')]);
       expect(ended).toEqual(order);
     }
+  });
+
+  it('finds the engine too if the program has emptied the cache of modules, as programs that reload themselves do', async () => {
+    const { cache } = createRequire(import.meta.url);
+    const engine = Object.entries(cache).filter(([file]) => /[\\/]better-sqlite3[\\/]/.test(file));
+    expect(engine.length).toBeGreaterThan(0);
+    onTestFinished(() => void Object.assign(cache, Object.fromEntries(engine)));
+    for (const [file] of engine) delete cache[file];
+    const db = openNumbers(1);
+    expect(await db.background.all('SELECT n FROM numbers')).toEqual([{ n: 1 }]);
   });
 
   it('works for a database in memory', async () => {

@@ -1,31 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { installedPackage, npm, runIn } from '../support/installed-package.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-const shell = process.platform === 'win32';
-
-/** Runs a program in a folder, its key and data folders inside it. */
-function run(folder: string, ...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  const home = join(folder, 'home');
-  mkdirSync(home, { recursive: true });
-  const env = {
-    ...process.env,
-    HOME: home,
-    XDG_CONFIG_HOME: join(home, 'config'),
-    XDG_DATA_HOME: join(home, 'data'),
-    APPDATA: join(home, 'appdata'),
-    LOCALAPPDATA: join(home, 'localappdata'),
-    PROXYVAULT_KEY: undefined,
-    PROXYVAULT_KEY_FILE: undefined,
-  };
-  return spawnSync(process.execPath, args, { cwd: folder, env, encoding: 'utf8' });
-}
 
 const TYPED_PROGRAM = `
 import { type EncryptedData, initDatabase, ProxyVaultError, type RotationConfig } from 'proxyvault/database';
@@ -43,67 +24,119 @@ new ProxyRepository(db).findById(7);
 console.log(config.strategy, encrypted.iv, removed, streamed, ProxyVaultError.name);
 `;
 
-describe('the packed package', () => {
-  let tarball: string;
-  let files: string[];
+/** What each example prints. */
+const EXAMPLES: Record<string, string> = {
+  'codemap.mts': '{"password":"my-password","sticky":true}\n',
+  'kms-key-source.mts': 'kept by the KMS example kms\n',
+};
 
-  beforeAll(() => {
-    const folder = temporaryFolderOfFile();
-    const output = execFileSync(npm, ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
-      cwd: root,
-      encoding: 'utf8',
-      shell,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const parsed: unknown = JSON.parse(output);
-    const [packed] = (Array.isArray(parsed) ? parsed : Object.values(parsed as object)) as {
-      filename: string;
-      files: { path: string }[];
-    }[];
-    if (!packed) throw new Error('npm pack said nothing');
-    tarball = join(folder, packed.filename);
-    files = packed.files.map(({ path }) => path);
-  });
+describe('the installed package', () => {
+  const installed = installedPackage();
+  const read = (file: string): string => readFileSync(join(installed.root, file), 'utf8');
+  const manifest = (): Record<string, unknown> => JSON.parse(read('package.json'));
 
   it('holds what a user needs and nothing else', () => {
+    const { files } = installed;
     for (const file of [
       'README.md',
       'LICENSE',
+      'SECURITY.md',
       'dist/index.js',
       'dist/index.d.ts',
       'dist/cli/bin.js',
+      'docs/bundling.md',
       'examples/proxies.txt',
     ]) {
       expect(files).toContain(file);
     }
     expect(
       files.filter((file) => /^(?:src|test|bench|scripts|node_modules|data)\/|\.(?:db|key)$/.test(file)),
-    ).toEqual([]);
+      // The README leads contributors to it.
+    ).toEqual(['src/database/README.md']);
   });
 
-  it('installs into an empty folder, and its usage examples, library and command run there', async () => {
-    const folder = temporaryFolder();
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-    execFileSync(
-      npm,
-      ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', tarball],
-      {
-        cwd: folder,
-        shell,
-        stdio: 'ignore',
-      },
+  it('runs nothing when it is installed, so that npm has nothing to warn of', () => {
+    const scripts = Object.keys(manifest().scripts as object);
+    expect(scripts).toContain('build');
+    expect(scripts.filter((name) => /^(?:pre|post)?(?:install|prepare|prepublish)$/.test(name))).toEqual([]);
+    expect(installed.said).not.toMatch(/warn|script/i);
+  });
+
+  it('says who makes it, and where its source and its issues are', () => {
+    expect(manifest()).toMatchObject({
+      author: 'The proxyvault developers',
+      homepage: 'https://github.com/proxyvault/proxyvault#readme',
+      repository: { type: 'git', url: 'git+https://github.com/proxyvault/proxyvault.git' },
+      bugs: 'https://github.com/proxyvault/proxyvault/issues',
+    });
+  });
+
+  it('has a changelog whose newest release is its version', () => {
+    const headings = [...read('CHANGELOG.md').matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+    const released = headings.filter((heading) => heading !== 'Unreleased');
+    expect(released[0]).toBe(manifest().version);
+    // Only the first may be for what is not released yet.
+    expect(headings.lastIndexOf('Unreleased')).toBeLessThanOrEqual(0);
+  });
+
+  it('has pages whose links lead to files of the package, and to headings in them', () => {
+    const pages = installed.files.filter((file) => file.endsWith('.md'));
+    expect(pages).toContain('docs/security.md');
+    let links = 0;
+    const broken: string[] = [];
+    for (const page of pages) {
+      // What is in code is no link.
+      const text = read(page)
+        .replace(/^```[\s\S]*?^```/gm, '')
+        .replace(/`[^`\n]*`/g, '');
+      for (const [, link = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^[a-z]+:/.test(link)) continue;
+        links++;
+        const [path = '', anchor] = link.split('#');
+        const file = path === '' ? page : posix.join(posix.dirname(page), path);
+        const isThere = installed.files.includes(file);
+        if (!isThere || (anchor !== undefined && !anchorsOf(read(file)).has(anchor)))
+          broken.push(`${page}: ${link}`);
+      }
+    }
+    expect(broken).toEqual([]);
+    expect(links).toBeGreaterThan(15);
+  });
+
+  it('has examples that run in a new project, which is a CommonJS package', () => {
+    expect(JSON.parse(readFileSync(join(installed.folder, 'package.json'), 'utf8')).type).not.toBe('module');
+    const examples = readdirSync(join(installed.root, 'examples')).filter((file) =>
+      /\.[cm]?[jt]s$/.test(file),
     );
+    expect(examples.toSorted()).toEqual(Object.keys(EXAMPLES));
+    for (const [name, stdout] of Object.entries(EXAMPLES)) {
+      mkdirSync(join(installed.folder, 'examples'), { recursive: true });
+      cpSync(join(installed.root, 'examples', name), join(installed.folder, 'examples', name));
+      const ran = runIn(installed.folder, join('examples', name));
+      expect({ name, ...ran }).toMatchObject({ name, status: 0, stdout });
+      // The first one prints its statements.
+      expect(ran.stderr.includes('INSERT INTO')).toBe(name === 'codemap.mts');
+      expect(ran.stderr).not.toContain('my-password');
+    }
+  });
 
-    const source = readFileSync(join(root, 'examples/codemap.ts'), 'utf8');
-    // The example has no type syntax, so that every Node runs it under this name.
-    writeFileSync(join(folder, 'codemap.js'), source);
-    const plain = run(folder, 'codemap.js');
-    expect(plain).toMatchObject({ status: 0, stdout: '{"password":"my-password","sticky":true}\n' });
-    expect(plain.stderr).toContain('INSERT INTO');
-    expect(plain.stderr).not.toContain('my-password');
+  it('runs when it is required, imported, or imported by a program that is given as a text', () => {
+    const use = `const db = initDatabase({ path: ':memory:' });
+      db.background.all('SELECT 7 AS n').then((rows) => { console.log(rows[0].n, 'require' in globalThis); db.close(); });`;
+    const programs = {
+      'required.cjs': `const { initDatabase } = require('proxyvault'); ${use}`,
+      'imported.mjs': `import { initDatabase } from 'proxyvault'; ${use}`,
+    };
+    for (const [name, code] of Object.entries(programs)) {
+      writeFileSync(join(installed.folder, name), code);
+      expect(runIn(installed.folder, name)).toMatchObject({ status: 0, stdout: '7 false\n', stderr: '' });
+    }
+    const given = runIn(installed.folder, '--input-type=module', '-e', programs['imported.mjs']);
+    expect(given).toMatchObject({ status: 0, stdout: '7 false\n', stderr: '' });
+  });
 
-    // Its types hold in a strict program that has no types of the engine.
-    writeFileSync(join(folder, 'typed.ts'), TYPED_PROGRAM);
+  it('has types that hold in a strict program without types of the engine, and a command that knows its version', () => {
+    writeFileSync(join(installed.folder, 'typed.mts'), TYPED_PROGRAM);
     const settings = [
       '--noEmit',
       '--strict',
@@ -118,66 +151,12 @@ describe('the packed package', () => {
     ];
     const typeRoots = ['--typeRoots', join(root, 'node_modules', '@types')];
     const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const compiled = run(folder, compiler, ...settings, ...typeRoots, 'typed.ts');
+    const compiled = runIn(installed.folder, compiler, ...settings, ...typeRoots, 'typed.mts');
     expect(compiled).toMatchObject({ status: 0, stdout: '' });
 
-    const version = run(folder, 'node_modules/proxyvault/dist/cli/bin.js', '--version');
-    expect(version).toMatchObject({
-      status: 0,
-      stdout: `${JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version}\n`,
-    });
-
-    // One file, as an application that is bundled ships it: only the native engine stays outside.
-    for (const format of ['esm', 'cjs'] as const) {
-      const bundled = join(folder, format);
-      mkdirSync(bundled);
-      const extension = format === 'esm' ? 'mjs' : 'cjs';
-      const entry = `
-        import { initDatabase, ProxyRepository, EncryptionService, EncryptedCredentialsRepository } from 'proxyvault';
-        async function main() {
-          const db = initDatabase({ path: './data/pool.db' });
-          db.migrations.up();
-          const encryption = new EncryptionService();
-          const proxies = new ProxyRepository(db, encryption);
-          const { id } = proxies.create({ host: 'h.example', port: 1080, protocol: 'socks5', credentials: { username: 'u', password: 'secret' } });
-          const [row] = await db.background.all('SELECT count(*) AS n FROM proxies');
-          const report = await db.check();
-          console.log(row.n, report.ok, new EncryptedCredentialsRepository(db, encryption).reveal(id).password);
-          db.close();
-        }
-        main();`;
-      writeFileSync(join(folder, 'app.js'), entry);
-      const outfile = join(bundled, `app.${extension}`);
-      await build({
-        entryPoints: [join(folder, 'app.js')],
-        bundle: true,
-        platform: 'node',
-        format,
-        outfile,
-        external: ['better-sqlite3'],
-        logLevel: 'silent',
-      });
-      expect(run(bundled, outfile)).toMatchObject({ status: 0, stdout: '1 true secret\n', stderr: '' });
-    }
-    const example = join(folder, 'bundled-example');
-    mkdirSync(example);
-    await build({
-      entryPoints: [join(folder, 'codemap.js')],
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      outfile: join(example, 'codemap.mjs'),
-      external: ['better-sqlite3'],
-      logLevel: 'silent',
-    });
-    cpSync(join(folder, 'node_modules', 'better-sqlite3'), join(example, 'node_modules', 'better-sqlite3'), {
-      recursive: true,
-    });
-    expect(run(example, 'codemap.mjs')).toMatchObject({
-      status: 0,
-      stdout: '{"password":"my-password","sticky":true}\n',
-    });
-  }, 180_000);
+    const version = runIn(installed.folder, 'node_modules/proxyvault/dist/cli/bin.js', '--version');
+    expect(version).toMatchObject({ status: 0, stdout: `${manifest().version}\n` });
+  });
 
   it('does not load the command line\u2019s packages with the library', () => {
     const script = `
@@ -194,9 +173,26 @@ describe('the packed package', () => {
   });
 });
 
-/** As `temporaryFolder`, for a hook: it is removed with the system's temporary files. */
-function temporaryFolderOfFile(): string {
-  const folder = join(root, 'node_modules', '.cache', 'proxyvault-pack');
-  mkdirSync(folder, { recursive: true });
-  return folder;
+it('npm builds it before it packs it', () => {
+  const folder = temporaryFolder();
+  for (const name of readdirSync(root))
+    if (/^(?:src|package\.json|tsconfig\.json|.*\.config\.ts)$/.test(name))
+      cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');
+  const { stdout } = npm(folder, 'pack', '--json', '--dry-run');
+  expect(stdout).toContain('"dist/index.js"');
+  expect(stdout).toContain('"dist/index.d.ts"');
+});
+
+/** The anchors of a page's headings, as GitHub and npm make them. */
+function anchorsOf(page: string): Set<string> {
+  const headings = page.replace(/^```[\s\S]*?^```/gm, '').matchAll(/^#+ (.+)$/gm);
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }

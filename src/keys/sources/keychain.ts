@@ -6,8 +6,6 @@ import { KEY_BYTES } from '../secret-key.ts';
 import type { ProtectionParameters, Protector } from './protector.ts';
 
 const SERVICE = 'proxyvault';
-/** An optional dependency, under a name that bundlers do not follow: its binary is no part of a bundle. */
-const PACKAGE: string = '@napi-rs/keyring';
 
 /**
  * Protects by a key in the operating system's keychain: Keychain on macOS, Credential Manager on Windows, the Secret
@@ -50,9 +48,17 @@ export function keychainProtector(path: string): Protector {
 }
 
 async function entryOf(account: string): Promise<AsyncEntry> {
-  const keyring: typeof import('@napi-rs/keyring') = await import(PACKAGE);
+  // An optional dependency, with a binary of its own: no bundler may look for it.
+  const keyring: typeof import('@napi-rs/keyring') = await import(
+    /* webpackIgnore: true */ /* @vite-ignore */ packageName()
+  );
   // Pinned, since without it a machine without a Secret Service would get keyutils, in silence.
   return new keyring.AsyncEntry(SERVICE, account, { linux: { store: 'secret-service' } });
+}
+
+/** A function, since a bundler that makes a program smaller puts a constant in its place, and then looks for the package. */
+function packageName(): string {
+  return ['@napi-rs', 'keyring'].join('/');
 }
 
 async function attempt<T>(

@@ -19,7 +19,8 @@ const YAML_IN_BRACKETS = /^(?:\{|\[\s*\{)[\s[{]*[\p{L}_][\w -]*:\s/u;
 export async function openReader(head: string, options: ParseOptions): Promise<ListReader> {
   const { format = 'auto' } = options;
   const text = head.trimStart();
-  if (PROXIFIER.test(text)) return new (await import('./proxifier.ts')).ProxifierReader(options);
+  if (PROXIFIER.test(text))
+    return new (await import(/* webpackMode: "eager" */ './proxifier.ts')).ProxifierReader(options);
   const reason = looksLike(text);
   if (reason !== null) return otherReader(reason);
   switch (format === 'auto' ? detectFormat(head, text) : format) {
@@ -30,9 +31,9 @@ export async function openReader(head: string, options: ParseOptions): Promise<L
     case 'proxychains':
       return proxychainsReader();
     case 'csv':
-      return new (await import('./csv.ts')).CsvReader(options);
+      return new (await import(/* webpackMode: "eager" */ './csv.ts')).CsvReader(options);
     case 'clash':
-      return new (await import('./clash/clash-reader.ts')).ClashReader(options);
+      return new (await import(/* webpackMode: "eager" */ './clash/clash-reader.ts')).ClashReader(options);
     default:
       return lineReader(readHeadedLines(options));
   }

@@ -85,3 +85,17 @@ describe('a parameter', () => {
     });
   });
 });
+
+it('SQL after a NUL character is not left out without a word', async () => {
+  const db = openDatabase();
+  db.driver.exec('CREATE TABLE numbers (n); INSERT INTO numbers VALUES (1)');
+  const sql = (statement: string): string => `${statement}\0 WHERE n = 2`;
+  const rejected = expect.objectContaining({
+    code: 'INVALID_INPUT',
+    message: expect.stringContaining('NUL'),
+  });
+  expect(() => db.driver.run(sql('DELETE FROM numbers'), {}, Number)).toThrow(rejected);
+  expect(() => db.driver.all(sql('SELECT n FROM numbers'), {}, ({ n }) => n)).toThrow(rejected);
+  expect(() => [...db.driver.iterate(sql('SELECT n FROM numbers'), {}, ({ n }) => n)]).toThrow(rejected);
+  expect(db.driver.all('SELECT n FROM numbers', {}, ({ n }) => n)).toEqual([1]);
+});

@@ -190,7 +190,7 @@ describe('a source of the user\u2019s own', () => {
   );
 
   it('may be a cloud KMS: the example runs', () => {
-    const example = fileURLToPath(new URL('../../../examples/kms-key-source.ts', import.meta.url));
+    const example = fileURLToPath(new URL('../../../examples/kms-key-source.mts', import.meta.url));
     const { stdout, stderr } = spawnSync(process.execPath, ['--no-warnings', example], {
       cwd: temporaryFolder(),
       encoding: 'utf8',

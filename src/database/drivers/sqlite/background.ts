@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 
-import { ProxyVaultError } from '../../../errors.ts';
+import type { ProxyVaultError } from '../../../errors.ts';
 import type { Params, Row, SqlValue } from '../driver.ts';
 import source from './background.worker.js';
+import { engineFile, resolveEngine } from './better-sqlite3.ts';
 import type { SqliteEngineOptions } from './connection-options.ts';
 import { closedError, translate } from './errors.ts';
 import { assertParameters } from './statements.ts';
@@ -122,7 +122,12 @@ class Thread {
       eval: true,
       // Options of the program, such as --input-type=module, would change what the source text is taken for.
       execArgv: [],
-      workerData: { path, busyTimeoutMs, engine: resolveEngine(), ended: this.#closed.buffer },
+      workerData: {
+        path,
+        busyTimeoutMs,
+        engine: engineFile() ?? resolveEngine(),
+        ended: this.#closed.buffer,
+      },
     });
     // An idle worker does not keep the program running.
     this.#worker.unref();
@@ -216,20 +221,4 @@ function toRow(columns: readonly string[], values: readonly SqlValue[]): Row {
     row[column] = values[index] ?? null;
   });
   return row;
-}
-
-/** Where better-sqlite3 is: a worker made from source text has no module of its own to resolve it from. */
-function resolveEngine(): string {
-  try {
-    // A CommonJS bundle has a file name and no import.meta.url.
-    return createRequire(typeof __filename === 'string' ? __filename : import.meta.url).resolve(
-      'better-sqlite3',
-    );
-  } catch (error) {
-    throw new ProxyVaultError(
-      'UNSUPPORTED',
-      'Background queries need better-sqlite3 beside the program: mark it as external in your bundler.',
-      { cause: error },
-    );
-  }
 }

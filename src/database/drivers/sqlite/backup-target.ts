@@ -1,9 +1,9 @@
 import { realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { isSameFile } from '../../../files/same-file.ts';
+import { connect } from './better-sqlite3.ts';
 import type { Connection } from './connection.ts';
 import { refused, sqliteCode, translate } from './errors.ts';
 import { COMPANIONS, companionsOf, lockAlone } from './exclusive.ts';
@@ -71,7 +71,7 @@ export function assertName(path: string): void {
 function objectionTo(path: string): string | null {
   let connection: Connection | null = null;
   try {
-    connection = new Database(path, { fileMustExist: true });
+    connection = connect(path, { fileMustExist: true });
     const tables = connection
       .prepare(
         `SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name IN ('proxies', 'rotation_events', 'sticky_sessions')`,

@@ -1,11 +1,9 @@
-// First, so that an old Node gets a sentence instead of a segmentation fault.
-import './require-node.ts';
-
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { identityOf } from '../../../files/same-file.ts';
+import { connect } from './better-sqlite3.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { translate } from './errors.ts';
 import { whileBusy } from './waiting.ts';
@@ -27,7 +25,7 @@ export function openConnection(options: ConnectionOptions): Connection {
   const before = fileAt(path);
   let opened: Connection | null = null;
   try {
-    const connection = new Database(path, {
+    const connection = connect(path, {
       readonly,
       fileMustExist: path !== ':memory:',
       timeout: readonly ? busyTimeoutMs : 0,

@@ -1,11 +1,11 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import Database from 'better-sqlite3';
 
 import type { ProxyVaultError } from '../../../errors.ts';
 import { syncFolder } from '../../../files/durable.ts';
 import { identityOf } from '../../../files/same-file.ts';
+import { connect } from './better-sqlite3.ts';
 import type { Connection } from './connection.ts';
 import { refused, translate } from './errors.ts';
 import { isBusy } from './waiting.ts';
@@ -50,7 +50,7 @@ function tryLock(path: string): Connection | null {
   const before = identityOf(path);
   let connection: Connection | null = null;
   try {
-    connection = new Database(path, { fileMustExist: true, timeout: 0 });
+    connection = connect(path, { fileMustExist: true, timeout: 0 });
     connection.pragma('synchronous = FULL');
     // Leaving WAL mode needs to be alone: a connection that only reads, or is idle, holds a shared lock.
     connection.pragma('journal_mode = DELETE');

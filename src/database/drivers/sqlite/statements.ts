@@ -11,8 +11,12 @@ export interface Prepared {
   onlyReads: boolean;
 }
 
-/** @param isExact whether it gives every integer as a bigint. */
+/**
+ * @param isExact whether it gives every integer as a bigint.
+ * @throws INVALID_INPUT for a NUL character: SQLite would take it for the end, and a WHERE after it would be lost.
+ */
 export function prepare(connection: Connection, sql: string, isExact = false): Prepared {
+  if (sql.includes('\0')) throw invalidInput('The SQL must not have a NUL character.');
   const statement = connection.prepare(sql);
   if (isExact) statement.safeIntegers(true);
   // SQLite calls BEGIN and COMMIT read-only too.

@@ -1,4 +1,3 @@
-import { parseDocument } from 'yaml';
 import { readProxyLine } from '../../line/parse-line.ts';
 import type { ParseOptions } from '../../options.ts';
 import { MASK, maskLine } from '../../parts/mask.ts';
@@ -9,6 +8,7 @@ import type { UnreadNames } from '../../record/unread-names.ts';
 import { isObject, textOf } from '../../record/values.ts';
 import type { LineVerdict, RefusalCode } from '../../verdicts.ts';
 import { readSimpleEntry, readSimpleMapping } from './simple-entry.ts';
+import { parseYaml } from './yaml.ts';
 
 const URL = /^(?:https?|socks[45][ah]?):\/\//i;
 /** What a record of a proxy has beside its host. */
@@ -46,19 +46,8 @@ export function readProxiesInside(text: string, isFlow: boolean, how: HowToRead)
 
 /** The value of an entry; undefined if it is not YAML, or refers to another place. */
 export function parseEntry(text: string, isFlow = false): unknown {
-  try {
-    // All scalars but null are texts, so that a password of digits keeps its zeros.
-    const document = parseDocument(isFlow ? `[${text}\n]` : text, {
-      schema: 'failsafe',
-      customTags: ['null'],
-      logLevel: 'silent',
-    });
-    if (document.errors.length > 0 || document.warnings.length > 0) return undefined;
-    const entries: unknown = document.toJS({ maxAliasCount: 0 });
-    return Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
-  } catch {
-    return undefined;
-  }
+  const entries = parseYaml(isFlow ? `[${text}\n]` : text);
+  return Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
 }
 
 function* proxiesInside(value: unknown, how: HowToRead): Generator<EntryVerdicts, void, undefined> {

@@ -1,6 +1,6 @@
 // A key source for a cloud KMS: the key-encryption key lies beside the pool, encrypted by the KMS, and is decrypted once a
 // start. What a real KMS does is one call each; here a stand-in does it, so that this file runs. Run it in an empty folder:
-// `node kms-key-source.ts` (Node 22.18 or newer runs TypeScript).
+// `node kms-key-source.mts` (Node 22.18 or newer runs TypeScript).
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { EncryptionService, initDatabase } from 'proxyvault';

@@ -1,5 +1,5 @@
 // The three usage examples of the database layer's specification, as written there; only the import paths
-// are the package's. Run it in an empty folder: `node codemap.ts` (Node 22.18 or newer runs TypeScript).
+// are the package's. Run it in an empty folder: `node codemap.mts` (Node 22.18 or newer runs TypeScript).
 
 // --- Initialize Database
 import { initDatabase } from 'proxyvault/database';
