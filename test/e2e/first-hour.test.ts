@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   mkdirSync,
   readdirSync,
@@ -10,12 +10,11 @@ import {
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { type InstalledPackage, installedPackage } from '../support/installed-package.ts';
 import { startProxy } from '../support/loopback-proxy.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PASSPHRASE = 'a passphrase of several words';
 
 interface Ran {
@@ -29,20 +28,15 @@ class Machine {
   readonly home = temporaryFolder();
   readonly #env: NodeJS.ProcessEnv;
 
-  constructor(tarball: string) {
-    const modules = join(this.home, 'node_modules');
-    const installed = join(modules, 'proxyvault');
-    mkdirSync(installed, { recursive: true });
-    execFileSync('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1']);
-    for (const name of dependenciesOf(installed)) {
-      mkdirSync(dirname(join(modules, name)), { recursive: true });
-      symlinkSync(join(ROOT, 'node_modules', name), join(modules, name));
-    }
-    const { bin } = manifestOf(installed);
+  constructor({ folder, root }: InstalledPackage) {
+    symlinkSync(join(folder, 'node_modules'), join(this.home, 'node_modules'));
     mkdirSync(join(this.home, 'bin'));
+    const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      bin: { proxyvault: string };
+    };
     writeFileSync(
       join(this.home, 'bin/proxyvault'),
-      `#!/bin/sh\nexec '${process.execPath}' '${join(installed, bin.proxyvault ?? '')}' "$@"\n`,
+      `#!/bin/sh\nexec '${process.execPath}' '${join(root, bin.proxyvault)}' "$@"\n`,
       { mode: 0o755 },
     );
     const { PROXYVAULT_DB: _, PROXYVAULT_KEY_FILE: __, PROXYVAULT_KEY: ___, ...inherited } = process.env;
@@ -93,33 +87,12 @@ class Machine {
   }
 }
 
-interface Manifest {
-  bin: Record<string, string>;
-  dependencies: Record<string, string>;
-}
-
-function manifestOf(folder: string): Manifest {
-  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
-}
-
-function dependenciesOf(folder: string): string[] {
-  return Object.keys(manifestOf(folder).dependencies);
-}
-
-function packed(): string {
-  const folder = temporaryFolder();
-  execFileSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], {
-    cwd: ROOT,
-    stdio: 'ignore',
-  });
-  return join(folder, readdirSync(folder)[0] ?? '');
-}
+const installed = installedPackage();
 
 it('a person\u2019s first hour, from an empty folder to another machine', { timeout: 120_000 }, async () => {
   const { address, logins } = await startProxy('Hello from the shop.\n');
   const [host = '', port = ''] = address.split(':');
-  const tarball = packed();
-  const laptop = new Machine(tarball);
+  const laptop = new Machine(installed);
 
   // A list as a person has it: several forms, a BOM, CRLF, a repeat, a comment, and a line that is nothing.
   writeFileSync(
@@ -198,7 +171,7 @@ it('a person\u2019s first hour, from an empty folder to another machine', { time
 
   // Move to another machine with the backup taken after the code was made.
   await laptop.run('proxyvault backup pool-backup.db --force');
-  const server = new Machine(tarball);
+  const server = new Machine(installed);
   for (const name of ['pool-backup.db', 'code.txt']) renameSync(laptop.path(name), server.path(name));
   expect(await server.run('proxyvault restore pool-backup.db')).toContain('Key: not found');
   await server.run('proxyvault key recover --code-file code.txt');
