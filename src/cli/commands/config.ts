@@ -1,7 +1,8 @@
 import type { RotationConfig } from '../../database/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { withVault } from '../open-vault.ts';
 import { details, print } from '../output.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
@@ -16,6 +17,7 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
   poolCommand({
     name: 'show',
     purpose: 'the configuration',
+    reads: true,
     example: 'proxyvault config show',
     run: ({ config }, options) => show(options, config.get()),
   }),

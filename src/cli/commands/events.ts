@@ -1,13 +1,14 @@
 import type { RotationEvent } from '../../database/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { print, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
 
 export const eventsCommand = poolCommand({
   name: 'events',
   purpose: 'the rotation history, newest first',
+  reads: true,
   example: 'proxyvault events --limit 5',
   takes: (command) => command.option('--limit <n>', 'how many', wholeNumber, 20),
   run(vault, { json, limit }: CommonOptions & { limit: number }) {

@@ -3,8 +3,8 @@ import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
 import type { ProxyListing } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyTable, proxyViewer, revealingViewer, warnOfUnreadable } from '../proxy-view.ts';
@@ -23,7 +23,8 @@ export const listCommand = poolCommand({
       .option('--limit <n>', 'how many', wholeNumber, 50)
       .option('--after <id>', 'begin after this id')
       .option('--reveal', 'show usernames and passwords'),
-  key: 'reveal',
+  key: '--reveal',
+  reads: true,
   run(vault, options: CommonOptions & ProxyListing & { reveal?: boolean }) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const { status, protocol, region, search, limit, after, reveal, json } = options;

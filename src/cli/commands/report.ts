@@ -1,7 +1,8 @@
 import { Option } from 'commander';
 import { milliseconds } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { withVault } from '../open-vault.ts';
 import { print, rounded } from '../output.ts';
 import { text } from '../terminal.ts';
 

@@ -1,6 +1,6 @@
 import { notFound } from '../../model/validation.ts';
 import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';
@@ -11,7 +11,8 @@ export const showCommand = poolCommand({
   example: 'proxyvault show 0199c0de-0000-7000-8000-000000000001',
   takes: (command) =>
     command.argument('<id>').option('--reveal', 'show username, password and change-IP URL'),
-  key: 'reveal',
+  key: '--reveal',
+  reads: true,
   run(vault, options: CommonOptions & { reveal?: boolean }, id: string) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const proxy = vault.proxies.findById(id);

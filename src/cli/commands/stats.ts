@@ -1,12 +1,13 @@
 import type { DailyUsage, UsageTotals } from '../../database/repositories/index.ts';
 import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { print, rounded, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
 
 export const statsCommand = poolCommand({
   name: 'stats',
   purpose: 'usage by day (UTC), and the size of the database',
+  reads: true,
   example: 'proxyvault stats --from 2026-01-01',
   takes: (command) =>
     command.option('--from <day>', 'YYYY-MM-DD, inclusive').option('--to <day>', 'YYYY-MM-DD, inclusive'),

@@ -2,7 +2,7 @@ import { parseDomain } from '../../model/domain.ts';
 import { notFound } from '../../model/validation.ts';
 import { wholeNumber } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
 
@@ -10,6 +10,7 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
   poolCommand({
     name: 'list',
     purpose: 'all live mappings',
+    reads: true,
     example: 'proxyvault sticky list',
     run({ sticky }, { json }) {
       const all = sticky.getAll();
