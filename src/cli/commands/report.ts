@@ -16,13 +16,17 @@ interface ReportOptions extends VaultOptions {
 export const reportCommand = bareCommand({
   name: 'report',
   purpose: 'say whether a proxy worked',
-  example: 'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
+  example: 'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230ms',
   takes: (command) =>
     command
       .argument('<id>')
       .addOption(new Option('--ok', 'it worked').conflicts('fail'))
       .option('--fail', 'it did not')
-      .option('--latency <ms>', 'how long it took, in milliseconds', milliseconds),
+      .option(
+        '--latency <time>',
+        'how long it took, such as 230ms or 1.5s, or in milliseconds',
+        milliseconds,
+      ),
   async act(options: ReportOptions, command, id: string) {
     if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
     await withVault(options, ({ db }) => {

@@ -1,7 +1,7 @@
 import { StickySessionRepository } from '../../database/repositories/index.ts';
 import { parseDomain } from '../../model/domain.ts';
 import { notFound } from '../../model/validation.ts';
-import { wholeNumber } from '../arguments.ts';
+import { wholeMilliseconds } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
@@ -23,12 +23,16 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
   poolCommand({
     name: 'set',
     purpose: 'map a domain, or *.domain, to a proxy',
-    example: "proxyvault sticky set '*.example.com' 0199c0de-0000-7000-8000-000000000001 --ttl 3600000",
+    example: "proxyvault sticky set '*.example.com' 0199c0de-0000-7000-8000-000000000001 --ttl 1h",
     takes: (command) =>
       command
         .argument('<domain>', 'or a URL, of which the host counts')
         .argument('<id>')
-        .option('--ttl <ms>', 'milliseconds from the last use', wholeNumber),
+        .option(
+          '--ttl <time>',
+          'from the last use, such as 30m or 7d, or in milliseconds',
+          wholeMilliseconds,
+        ),
     run({ db }, { json, ttl }: VaultOptions & { ttl?: number }, given: string, proxyId: string) {
       const { pattern: domain } = parseDomain(given);
       const sticky = new StickySessionRepository(db);
