@@ -16,6 +16,7 @@ export const FLAGS: readonly string[] = [
   '--strict-protocol',
   '--sync',
   '--trust-key-file',
+  '--vacuum',
 ];
 
 /** Whether the caller asks for JSON, as far as can be known before the arguments are read in full. */

@@ -46,6 +46,7 @@ const LINES: readonly (readonly string[])[] = [
   ['key', 'recover', '{code}', '--force'],
   ['backup', 'copy.db'],
   ['check', '--deep'],
+  ['prune', '--events-older-than', '30d', '--vacuum'],
   ['migrate', 'status'],
   ['migrate', 'down'],
   ['migrate', 'plan'],

@@ -12,6 +12,7 @@ import { keyCommand } from './key.ts';
 import { listCommand } from './list.ts';
 import { migrateCommand } from './migrate.ts';
 import { nextCommand } from './next.ts';
+import { pruneCommand } from './prune.ts';
 import { removeCommand } from './remove.ts';
 import { reportCommand } from './report.ts';
 import { restoreCommand } from './restore.ts';
@@ -44,4 +45,5 @@ export const COMMANDS: readonly (() => Command)[] = [
   backupCommand,
   restoreCommand,
   checkCommand,
+  pruneCommand,
 ];

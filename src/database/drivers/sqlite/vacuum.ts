@@ -4,9 +4,12 @@ import { sizeOf } from './log-file.ts';
 import { isHeldHere } from './waiting.ts';
 import type { Writer } from './writer.ts';
 
+/** How long it waits for readers: one that takes longer is a stream or a backup. */
+const MOST_WAIT_MS = 2000;
+
 /** What a vacuum gave back to the file system. */
 export interface VacuumResult {
-  /** By how many bytes the file and its log are smaller now; 0 in memory. */
+  /** By how many bytes the file is smaller now; 0 in memory. */
   freedBytes: number;
   /** False if a reader that came meanwhile still holds the log: the file shrinks at a later checkpoint. */
   complete: boolean;
@@ -23,9 +26,9 @@ export function vacuum(writer: Writer): VacuumResult {
     throw invalidInput('A database cannot be vacuumed inside its own transaction: return from it first.');
   if (writer.readers.isStreaming)
     throw busy(writer, 'an iterate() loop of this program still reads: finish it or leave it, and repeat');
-  const before = bytesOf(writer);
   if (!empty(writer))
     throw busy(writer, 'another program still uses it: wait until it is done, or close it, and repeat');
+  const before = bytesOf(writer);
   writer.attempt(() => writer.connection.exec('VACUUM'), 'VACUUM');
   const complete = empty(writer);
   return { freedBytes: Math.max(0, before - bytesOf(writer)), complete };
@@ -37,7 +40,7 @@ function empty(writer: Writer): boolean {
   const { path, timeoutMs } = patience;
   if (wal === null) return true;
   try {
-    return wal.empty(isHeldHere(path) ? 0 : timeoutMs).complete;
+    return wal.empty(isHeldHere(path) ? 0 : Math.min(timeoutMs, MOST_WAIT_MS)).complete;
   } catch (error) {
     throw writer.failed(error);
   }
@@ -49,5 +52,5 @@ function busy({ patience: { path } }: Writer, why: string): ProxyVaultError {
 }
 
 function bytesOf({ patience: { path } }: Writer): number {
-  return sizeOf(path) + sizeOf(`${path}-wal`);
+  return path === ':memory:' ? 0 : sizeOf(path) + sizeOf(`${path}-wal`);
 }
