@@ -7,9 +7,9 @@ import { age } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
-import { type VaultOptions, withVault } from '../vault.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 
-interface PruneCommandOptions extends VaultOptions {
+interface PruneCommandOptions extends CommonOptions {
   eventsOlderThan?: number;
   usageOlderThan?: number;
   vacuum?: boolean;
@@ -45,8 +45,8 @@ free space as the file has, and nobody may use the pool meanwhile.`,
     const { eventsOlderThan, usageOlderThan, vacuum, json } = options;
     if (eventsOlderThan === undefined && usageOlderThan === undefined && !vacuum)
       command.error('error: say what to remove: --events-older-than, --usage-older-than or --vacuum');
-    await withVault(options, async ({ db }) => {
-      const report = await prune(db, options);
+    await withVault(options, async ({ database }) => {
+      const report = await prune(database, options);
       print(json, report, () => lines(describe(report)));
     });
   },
