@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
-import { type OpenVaultOptions, type Vault, type VaultOptions, withVault } from './vault.ts';
+import type { Vault } from '../vault.ts';
+import { type CommonOptions, type OpeningOptions, withVault } from './open-vault.ts';
 
 /** What every command declares. */
 interface Declaration {
@@ -15,16 +16,16 @@ interface Declaration {
 }
 
 /** A command that works on an open pool. */
-interface PoolCommand<Options extends VaultOptions, Arguments extends unknown[]>
+interface PoolCommand<Options extends CommonOptions, Arguments extends unknown[]>
   extends Declaration,
-    Pick<OpenVaultOptions, 'create' | 'anyVersion'> {
+    Pick<OpeningOptions, 'create' | 'anyVersion'> {
   /** Whether it needs the key: always, or only with --reveal. Otherwise nobody is asked for a passphrase. */
   key?: 'always' | 'reveal';
   run: (vault: Vault, options: Options, ...args: Arguments) => void | Promise<void>;
 }
 
 /** A command that opens the pool itself, such as after it has read a list. */
-interface BareCommand<Options extends VaultOptions, Arguments extends unknown[]> extends Declaration {
+interface BareCommand<Options extends CommonOptions, Arguments extends unknown[]> extends Declaration {
   /** @param command for errors of use: `command.error(…)` ends with exit code 2. */
   act: (options: Options, command: Command, ...args: Arguments) => void | Promise<void>;
 }
@@ -33,7 +34,7 @@ interface BareCommand<Options extends VaultOptions, Arguments extends unknown[]>
 type MakeCommand = () => Command;
 
 /** A command whose function gets the open pool, which is closed afterwards, whatever happens. */
-export function poolCommand<Options extends VaultOptions, Arguments extends unknown[]>({
+export function poolCommand<Options extends CommonOptions, Arguments extends unknown[]>({
   key,
   create = false,
   anyVersion = false,
@@ -51,7 +52,7 @@ export function poolCommand<Options extends VaultOptions, Arguments extends unkn
 }
 
 /** A command whose function opens the pool itself. */
-export function bareCommand<Options extends VaultOptions, Arguments extends unknown[]>({
+export function bareCommand<Options extends CommonOptions, Arguments extends unknown[]>({
   name,
   purpose,
   example,

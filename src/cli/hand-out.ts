@@ -4,12 +4,13 @@ import { type Command, Option } from 'commander';
 import { type Login, PROXY_PROTOCOLS, type ProxyConfig } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
-import { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
+import type { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
-import { type ProxyRequest, Rotator } from '../rotation/index.ts';
+import type { ProxyRequest } from '../rotation/index.ts';
+import type { Vault } from '../vault.ts';
+import { type CommonOptions, withVault } from './open-vault.ts';
 import { type ProxyView, proxyViewer, warnOfUnreadable } from './proxy-view.ts';
-import { type Vault, type VaultOptions, withVault } from './vault.ts';
 import { warn } from './warn.ts';
 
 /** One wait for a lock, which blocks the process; many of them make up its patience. */
@@ -24,7 +25,7 @@ const TEMPLATE_OPTIONS = ['session', 'country', 'ttl'] as const;
 
 /** What `next` and `exec` can be asked for. */
 export interface HandOutOptions
-  extends VaultOptions,
+  extends CommonOptions,
     Omit<ProxyRequest, 'exclude'>,
     Omit<TemplateValues, 'ttl'> {
   ttl?: string;
@@ -59,14 +60,13 @@ export function handOut(options: HandOutOptions): Promise<ProxyView> {
 
 async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView> {
   const { domain, protocol, region, reveal, json } = options;
-  const rotator = new Rotator(vault.db);
   const unreadable = new Map<string, { id: string; code: string; message: string }>();
   const attempt = (): ProxyView | null => {
     let id = '';
     try {
       // In one transaction: a hand-out whose login cannot be read moves no turn and no sticky domain.
-      return vault.db.transaction(() => {
-        const proxy = rotator.next({ domain, protocol, region, exclude: unreadable.keys() });
+      return vault.database.transaction(() => {
+        const proxy = vault.rotator.next({ domain, protocol, region, exclude: unreadable.keys() });
         id = proxy.id;
         return proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
       });
@@ -81,7 +81,7 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
       const view = await patiently(attempt);
       if (view !== null) return view;
       if (unreadable.size !== MOST_SINGLY) continue;
-      const { failures } = await vault.encryption.verify();
+      const { failures } = await vault.keys.verify();
       for (const { proxyId: id, code, message } of failures)
         if (ROW_FAULTS.includes(code)) unreadable.set(id, { id, code, message });
     }
@@ -91,10 +91,10 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
 }
 
 /** Whoever gives a session believes to have one: a login without `{session}` goes out by any exit. */
-function warnOfUnused({ db, encryption }: Vault, { id }: ProxyView, options: HandOutOptions): void {
+function warnOfUnused({ credentials }: Vault, { id }: ProxyView, options: HandOutOptions): void {
   const given = TEMPLATE_OPTIONS.filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
-  const login = readableLogin(new EncryptedCredentialsRepository(db, encryption), id);
+  const login = readableLogin(credentials, id);
   if (login === 'unreadable') return;
   const placeholders = login ? placeholdersOf(login) : [];
   const unused = given.filter((name) => !placeholders.includes(name));

@@ -1,10 +1,9 @@
 import type { Login, ProxyConfig } from '../database/index.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
-import { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
+import type { Vault } from '../vault.ts';
 import { rounded, table } from './output.ts';
 import type { Text } from './terminal.ts';
-import type { Vault } from './vault.ts';
 import { warn } from './warn.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
@@ -25,10 +24,9 @@ interface ViewOptions {
 
 /** Makes views of the proxies of one pool. */
 export function proxyViewer(
-  { db, encryption }: Vault,
+  { credentials }: Vault,
   { reveal = false, template }: ViewOptions,
 ): (proxy: ProxyConfig) => ProxyView {
-  const credentials = new EncryptedCredentialsRepository(db, encryption);
   return (proxy) => {
     const hasCredentials = credentials.exists(proxy.id);
     if (!hasCredentials || !reveal) {

@@ -2,19 +2,19 @@ import { text as readText } from 'node:stream/consumers';
 import { Option } from 'commander';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
-import { ProxyRepository } from '../../database/repositories/index.ts';
 import { type LineVerdict, type ListedProxy, parseProxyLine } from '../../lists/index.ts';
 import { loginNote } from '../../lists/line/parse-line.ts';
 import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { invalidInput } from '../../model/validation.ts';
+import type { Vault } from '../../vault.ts';
 import { bareCommand } from '../command.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
-import { type Vault, type VaultOptions, withVault } from '../vault.ts';
 import { warn } from '../warn.ts';
 
-interface AddOptions extends VaultOptions {
+interface AddOptions extends CommonOptions {
   name?: string;
   region?: string;
   protocol?: ProxyProtocol;
@@ -56,7 +56,7 @@ export const addCommand = bareCommand({
     const credentials = isOpen ? null : { username, password, rotateUrl };
     const add = (vault: Vault): void => {
       const { name, region, localDns, json } = options;
-      const created = new ProxyRepository(vault.db, vault.encryption).create({
+      const created = vault.proxies.create({
         ...proxy,
         name: name ?? proxy.name,
         region: region ?? proxy.region,

@@ -1,9 +1,9 @@
 import { poolCommand } from '../command.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { text } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 export const backupCommand = poolCommand({
   name: 'backup',
@@ -12,13 +12,13 @@ export const backupCommand = poolCommand({
   takes: (command) =>
     command.argument('<file>').option('--force', 'replace an older backup; any other file is never replaced'),
   anyVersion: true,
-  async run({ db, encryption }, options: VaultOptions & { force?: boolean }, file: string) {
-    assertNotKeyFile(file, encryption.source());
+  async run(vault, options: CommonOptions & { force?: boolean }, file: string) {
+    assertNotKeyFile(file, vault.keys.source());
     const { onProgress, stop } = startCopyProgress(options);
     try {
-      const path = await db.backup(file, { overwrite: options.force, onProgress });
+      const path = await vault.backup(file, { overwrite: options.force, onProgress });
       stop();
-      const { location } = encryption.source();
+      const { location } = vault.keys.source();
       print(
         options.json,
         { path },

@@ -1,9 +1,9 @@
 import type { CheckReport, CredentialCheck } from '../../database/index.ts';
 import { poolCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 /** A log this long says that a reader holds it up. */
 const WAL_ALARM = 256 * 1024 * 1024;
@@ -15,9 +15,9 @@ export const checkCommand = poolCommand({
   takes: (command) =>
     command.option('--deep', 'compare every index entry too, and open every credential (needs the key)'),
   anyVersion: true,
-  async run({ db, encryption }, options: VaultOptions & { deep?: boolean }) {
-    const report = await db.check({ deep: options.deep, encryption });
-    const { walBytes } = await db.stats();
+  async run(vault, options: CommonOptions & { deep?: boolean }) {
+    const report = await vault.check({ deep: options.deep });
+    const { walBytes } = await vault.database.stats();
     const notes = notesOf(report);
     if (walBytes > WAL_ALARM) notes.push(`the write-ahead log has ${walBytes} bytes: a reader holds it up`);
     // A scheduled check without its key must not stay green.

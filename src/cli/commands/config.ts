@@ -1,11 +1,10 @@
 import type { RotationConfig } from '../../database/index.ts';
-import { RotationConfigRepository } from '../../database/repositories/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
 import { DURATION_FORMS, parseDuration } from '../duration.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 import { details, print } from '../output.ts';
-import { type VaultOptions, withVault } from '../vault.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
 /** What can be set: a name that is not here, such as `__proto__`, would be lost without a word. */
@@ -22,7 +21,7 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
     name: 'show',
     purpose: 'the configuration',
     example: 'proxyvault config show',
-    run: ({ db }, options) => show(options, new RotationConfigRepository(db).get()),
+    run: ({ config }, options) => show(options, config.get()),
   }),
   bareCommand({
     name: 'set',
@@ -36,24 +35,21 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
     act(options, command, settings: string[]) {
       const problem = problemOf(settings);
       if (problem !== null) command.error(`error: ${problem}`);
-      return withVault(options, ({ db }) =>
-        show(options, new RotationConfigRepository(db).update(parseSettings(settings))),
-      );
+      return withVault(options, ({ config }) => show(options, config.update(parseSettings(settings))));
     },
   }),
   poolCommand({
     name: 'reset',
     purpose: 'go back to the defaults, also from a malformed configuration',
     example: 'proxyvault config reset',
-    run({ db }, options) {
-      const config = new RotationConfigRepository(db);
+    run({ config }, options) {
       config.reset();
       show(options, config.get());
     },
   }),
 ]);
 
-function show(options: VaultOptions, config: RotationConfig): void {
+function show(options: CommonOptions, config: RotationConfig): void {
   print(options.json, config, () => details(Object.entries(config), 22));
 }
 

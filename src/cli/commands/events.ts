@@ -1,20 +1,18 @@
 import type { RotationEvent } from '../../database/index.ts';
-import { RotationEventsRepository } from '../../database/repositories/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 export const eventsCommand = poolCommand({
   name: 'events',
   purpose: 'the rotation history, newest first',
   example: 'proxyvault events --limit 5',
   takes: (command) => command.option('--limit <n>', 'how many', wholeNumber, 20),
-  run({ db }, { json, limit }: VaultOptions & { limit: number }) {
-    const repository = new RotationEventsRepository(db);
-    const events = repository.recent(limit);
-    const counts = repository.countByReason();
+  run(vault, { json, limit }: CommonOptions & { limit: number }) {
+    const events = vault.events.recent(limit);
+    const counts = vault.events.countByReason();
     print(json, { events, counts }, () => text`${eventTable(events)}\n${countsOf(counts)}`);
   },
 });

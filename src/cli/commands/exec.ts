@@ -1,13 +1,12 @@
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 
-import { Rotator } from '../../rotation/index.ts';
 import { bareCommand } from '../command.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
 import { reportError } from '../fail.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
+import { withVault } from '../open-vault.ts';
 import { proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
-import { withVault } from '../vault.ts';
 import { warn } from '../warn.ts';
 
 interface ExecOptions extends HandOutOptions {
@@ -71,7 +70,7 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   // A shell has these when it could not start something, or was interrupted: that says nothing of the proxy.
   if (!success && code >= EXEC_EXIT.notExecutable) return;
   try {
-    await withVault(options, ({ db }) => new Rotator(db).report(id, { success }), { quiet: true });
+    await withVault(options, ({ rotator }) => rotator.report(id, { success }), { quiet: true });
   } catch (error) {
     reportError(error, options.json === true);
   }

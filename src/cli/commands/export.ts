@@ -2,15 +2,16 @@ import { once } from 'node:events';
 import { Option } from 'commander';
 import { PrivateFile } from '../../files/private-file.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
-import { exportProxies, type LeftOut } from '../../transfer/index.ts';
+import type { LeftOut } from '../../transfer/index.ts';
+import type { Vault } from '../../vault.ts';
 import { poolCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { writeData } from '../terminal.ts';
-import type { Vault, VaultOptions } from '../vault.ts';
 import { warn } from '../warn.ts';
 
-interface ExportOptions extends VaultOptions {
+interface ExportOptions extends CommonOptions {
   format: ExportFormat;
   layout?: string;
   tag?: string;
@@ -41,7 +42,7 @@ export const exportCommand = poolCommand({
   run,
 });
 
-async function run({ db, encryption }: Vault, options: ExportOptions): Promise<void> {
+async function run(vault: Vault, options: ExportOptions): Promise<void> {
   const { format, layout, tag, reveal, output, json } = options;
   using file = output === undefined ? null : new PrivateFile(output);
   if (file === null && reveal) warnIfOutputIsOpen(json, 'use --output FILE');
@@ -50,7 +51,7 @@ async function run({ db, encryption }: Vault, options: ExportOptions): Promise<v
   const parts = new FirstOf();
   const onLeftOut = (left: LeftOut): void => (left.part === undefined ? proxies : parts).add(left);
   let text = '';
-  for (const piece of exportProxies(db, { encryption, format, layout, tag, reveal, onLeftOut })) {
+  for (const piece of vault.export({ format, layout, tag, reveal, onLeftOut })) {
     text += piece;
     if (text.length < WRITE_SIZE) continue;
     await write(text);

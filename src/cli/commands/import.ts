@@ -1,24 +1,24 @@
 import { type Command, Option } from 'commander';
 
-import { initDatabase, PROXY_PROTOCOLS } from '../../database/index.ts';
-import { EncryptionService } from '../../database/services/index.ts';
+import { PROXY_PROTOCOLS } from '../../database/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { LIST_FORMATS, type ListFormat } from '../../lists/index.ts';
 import type { ProxyProtocol } from '../../model/proxy.ts';
 import { invalidInput } from '../../model/validation.ts';
-import { type ImportResult, importProxies, type MaxRemove } from '../../transfer/index.ts';
+import type { ImportResult, MaxRemove } from '../../transfer/index.ts';
+import { openVault, type Vault } from '../../vault.ts';
 import { numberOrShare, positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import { EXIT } from '../exit-codes.ts';
 import { describeImport, warnOfStop } from '../import-report.ts';
 import { findLists, type ListFiles } from '../list-files.ts';
+import { type CommonOptions, keySourceOf, withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { keepMemorySteady } from '../steady-memory.ts';
 import { text, writeError } from '../terminal.ts';
-import { keySourceOf, type Vault, type VaultOptions, withVault } from '../vault.ts';
 
-interface ImportOptions extends VaultOptions {
+interface ImportOptions extends CommonOptions {
   format: ListFormat;
   protocol?: ProxyProtocol;
   strictProtocol?: boolean;
@@ -108,15 +108,13 @@ async function rehearse(
     const isAbsent =
       error instanceof ProxyVaultError && error.code === 'CANNOT_OPEN' && error.cause === undefined;
     if (!isAbsent) throw error;
-    await using db = initDatabase({ path: ':memory:' });
-    db.migrations.up();
-    const encryption = new EncryptionService({ keySource: keySourceOf(options), database: db });
-    return await work({ db, encryption });
+    await using vault = await openVault({ path: ':memory:', keySource: keySourceOf(options), unlock: false });
+    return await work(vault);
   }
 }
 
 async function run(
-  { db, encryption }: Vault,
+  vault: Vault,
   lists: ListFiles,
   options: ImportOptions,
   reading: Progress,
@@ -125,8 +123,8 @@ async function run(
   const { maxRemove, force, dryRun, batch } = options;
   const storing = startProgress('Importing', { json });
   try {
-    return await importProxies(db, lists, {
-      ...{ encryption, format, protocol, tag, sync, maxRemove, force, dryRun, batch },
+    return await vault.import(lists, {
+      ...{ format, protocol, tag, sync, maxRemove, force, dryRun, batch },
       strictProtocol: strictProtocol && protocol === undefined,
       remoteDns: localDns ? false : undefined,
       onStopped: (removal) => warnOfStop(json, removal),

@@ -7,10 +7,10 @@ export const initCommand = poolCommand({
   purpose: 'make an empty pool, or bring one up to date',
   example: 'proxyvault init --db ./pool.db',
   create: true,
-  run({ db, encryption }, { json }) {
-    const { path } = db;
-    const schemaVersion = db.migrations.getCurrentVersion();
-    const key = encryption.source();
+  run({ database, keys }, { json }) {
+    const { path } = database;
+    const schemaVersion = database.migrations.getCurrentVersion();
+    const key = keys.source();
     print(
       json,
       { path, schemaVersion, key },

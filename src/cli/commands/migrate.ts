@@ -1,9 +1,9 @@
 import type { MigrationRunner } from '../../database/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print, table } from '../output.ts';
 import { lines, Text, text } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 export const migrateCommand = commandGroup('migrate', 'bring the schema up or down, or say where it stands', [
   poolCommand({
@@ -11,7 +11,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
     purpose: 'apply every pending migration',
     example: 'proxyvault migrate up',
     anyVersion: true,
-    run({ db: { migrations } }, options) {
+    run({ database: { migrations } }, options) {
       migrations.up();
       show(migrations, options);
     },
@@ -22,7 +22,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
     example: 'proxyvault migrate down --steps 1',
     takes: (command) => command.option('--steps <n>', 'how many', wholeNumber, 1),
     anyVersion: true,
-    run({ db: { migrations } }, options: VaultOptions & { steps: number }) {
+    run({ database: { migrations } }, options: CommonOptions & { steps: number }) {
       migrations.down(options.steps);
       show(migrations, options);
     },
@@ -33,7 +33,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
     example: 'proxyvault migrate baseline 1',
     takes: (command) => command.argument('<version>', 'whose tables the file has, exactly', wholeNumber),
     anyVersion: true,
-    run({ db: { migrations } }, options, version: number) {
+    run({ database: { migrations } }, options, version: number) {
       migrations.baseline(version);
       show(migrations, options);
     },
@@ -43,15 +43,15 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
     purpose: 'what is applied and what is pending',
     example: 'proxyvault migrate status',
     anyVersion: true,
-    run: ({ db }, options) => show(db.migrations, options),
+    run: ({ database }, options) => show(database.migrations, options),
   }),
   poolCommand({
     name: 'plan',
     purpose: 'the SQL that `up` would execute',
     example: 'proxyvault migrate plan',
     anyVersion: true,
-    run({ db }, { json }) {
-      const plan = db.migrations.plan();
+    run({ database }, { json }) {
+      const plan = database.migrations.plan();
       const scripts = plan.map(
         ({ namespace, name, sql }) => text`-- ${namespace}/${name}\n${Text.ours(sql.trim())}\n`,
       );
@@ -61,7 +61,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
 ]);
 
 /** Says where the schema stands. */
-function show(migrations: MigrationRunner, { json }: VaultOptions): void {
+function show(migrations: MigrationRunner, { json }: CommonOptions): void {
   const applied = migrations
     .getApplied()
     .map(({ namespace, name, appliedAt }) => ({ namespace, name, appliedAt }));

@@ -1,13 +1,11 @@
 import { Option } from 'commander';
-import { ProxyRepository } from '../../database/repositories/index.ts';
-import { Rotator } from '../../rotation/index.ts';
 import { milliseconds } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 import { print, rounded } from '../output.ts';
 import { text } from '../terminal.ts';
-import { type VaultOptions, withVault } from '../vault.ts';
 
-interface ReportOptions extends VaultOptions {
+interface ReportOptions extends CommonOptions {
   ok?: boolean;
   fail?: boolean;
   latency?: number;
@@ -29,9 +27,9 @@ export const reportCommand = bareCommand({
       ),
   async act(options: ReportOptions, command, id: string) {
     if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
-    await withVault(options, ({ db }) => {
-      new Rotator(db).report(id, { success: options.ok === true, latencyMs: options.latency });
-      const proxy = new ProxyRepository(db).findById(id);
+    await withVault(options, ({ rotator, proxies }) => {
+      rotator.report(id, { success: options.ok === true, latencyMs: options.latency });
+      const proxy = proxies.findById(id);
       print(
         options.json,
         proxy,

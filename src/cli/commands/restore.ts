@@ -1,12 +1,12 @@
 import { type RestoreVaultReport, restoreVault } from '../../restore-vault.ts';
 import { bareCommand } from '../command.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
+import { type CommonOptions, keySourceOf, locatePool } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { lines } from '../terminal.ts';
-import { keySourceOf, locatePool, type VaultOptions } from '../vault.ts';
 
-interface RestoreCommandOptions extends VaultOptions {
+interface RestoreCommandOptions extends CommonOptions {
   force?: boolean;
 }
 

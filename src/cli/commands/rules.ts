@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-import { type RotationRuleInput, RotationRulesRepository } from '../../database/repositories/index.ts';
+import type { RotationRuleInput } from '../../database/repositories/index.ts';
 import type { ProxyVaultError } from '../../errors.ts';
 import type { RotationRule } from '../../model/rules.ts';
 import { invalidInput, notFound } from '../../model/validation.ts';
@@ -13,9 +13,9 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     name: 'list',
     purpose: 'all rules, in the order they are tried',
     example: 'proxyvault rules list',
-    run({ db }, { json }) {
+    run(vault, { json }) {
       const invalid: ProxyVaultError[] = [];
-      const rules = new RotationRulesRepository(db).findAll({ onInvalid: (error) => invalid.push(error) });
+      const rules = vault.rules.findAll({ onInvalid: (error) => invalid.push(error) });
       const problems = invalid.map(({ message, details }) => ({ message, ...details }));
       print(json, { rules, invalid: problems }, () =>
         table(['ID', 'PRIORITY', 'NAME', 'ON', 'WHEN', 'THEN'], rules.map(rowOf)),
@@ -28,8 +28,8 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     purpose: 'add a rule, given as JSON',
     example: `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
     takes: (command) => command.argument('<json>'),
-    run({ db }, options, json: string) {
-      const rule = new RotationRulesRepository(db).create(parseRule(json));
+    run({ rules }, options, json: string) {
+      const rule = rules.create(parseRule(json));
       print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
     },
   }),
@@ -40,8 +40,8 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     purpose: 'remove a rule',
     example: 'proxyvault rules remove ID',
     takes: (command) => command.argument('<id>'),
-    run({ db }, { json }, id: string) {
-      if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);
+    run({ rules }, { json }, id: string) {
+      if (!rules.delete(id)) throw notFound('rotation rule', id);
       print(json, { removed: id }, () => text`Removed ${id}.`);
     },
   }),
@@ -54,8 +54,8 @@ function switchCommand(name: string, enabled: boolean): () => Command {
     purpose: `switch a rule ${state}`,
     example: `proxyvault rules ${name} ID`,
     takes: (command) => command.argument('<id>'),
-    run({ db }, { json }, id: string) {
-      new RotationRulesRepository(db).setEnabled(id, enabled);
+    run({ rules }, { json }, id: string) {
+      rules.setEnabled(id, enabled);
       print(json, { id, enabled }, () => text`${id} is ${state}.`);
     },
   });

@@ -1,12 +1,8 @@
-import {
-  type DailyUsage,
-  ProxyUsageStatsRepository,
-  type UsageTotals,
-} from '../../database/repositories/index.ts';
+import type { DailyUsage, UsageTotals } from '../../database/repositories/index.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print, rounded, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 export const statsCommand = poolCommand({
   name: 'stats',
@@ -14,11 +10,10 @@ export const statsCommand = poolCommand({
   example: 'proxyvault stats --from 2026-01-01',
   takes: (command) =>
     command.option('--from <day>', 'YYYY-MM-DD, inclusive').option('--to <day>', 'YYYY-MM-DD, inclusive'),
-  async run({ db }, options: VaultOptions & { from?: string; to?: string }) {
-    const usage = new ProxyUsageStatsRepository(db);
-    const days = usage.range(options);
-    const totals = usage.totals({ from: options.from, to: options.to });
-    const database = await db.stats();
+  async run(vault, options: CommonOptions & { from?: string; to?: string }) {
+    const days = vault.usage.range(options);
+    const totals = vault.usage.totals({ from: options.from, to: options.to });
+    const database = await vault.database.stats();
     print(
       options.json,
       { days, totals, database },

@@ -1,19 +1,18 @@
-import { StickySessionRepository } from '../../database/repositories/index.ts';
 import { parseDomain } from '../../model/domain.ts';
 import { notFound } from '../../model/validation.ts';
 import { wholeMilliseconds } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
-import type { VaultOptions } from '../vault.ts';
 
 export const stickyCommand = commandGroup('sticky', 'which domain sticks to which proxy', [
   poolCommand({
     name: 'list',
     purpose: 'all live mappings',
     example: 'proxyvault sticky list',
-    run({ db }, { json }) {
-      const all = new StickySessionRepository(db).getAll();
+    run({ sticky }, { json }) {
+      const all = sticky.getAll();
       const rows = all.map(({ domain, proxyId, requestCount = 0, ttl = null, lastUsed = '' }) => {
         return [domain, proxyId, requestCount, ttl, lastUsed];
       });
@@ -33,9 +32,8 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
           'from the last use, such as 30m or 7d, or in milliseconds',
           wholeMilliseconds,
         ),
-    run({ db }, { json, ttl }: VaultOptions & { ttl?: number }, given: string, proxyId: string) {
+    run({ sticky }, { json, ttl }: CommonOptions & { ttl?: number }, given: string, proxyId: string) {
       const { pattern: domain } = parseDomain(given);
-      const sticky = new StickySessionRepository(db);
       sticky.create({ domain, proxyId, ttl });
       print(json, sticky.findByDomain(domain), () => text`${domain} sticks to ${proxyId}.`);
     },
@@ -45,9 +43,9 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
     purpose: 'let a domain go',
     example: 'proxyvault sticky remove example.com',
     takes: (command) => command.argument('<domain>', 'or a URL, of which the host counts'),
-    run({ db }, { json }, given: string) {
+    run({ sticky }, { json }, given: string) {
       const { pattern: domain } = parseDomain(given);
-      if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);
+      if (!sticky.delete(domain)) throw notFound('sticky session for', domain);
       print(json, { removed: domain }, () => text`Removed ${domain}.`);
     },
   }),

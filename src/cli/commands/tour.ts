@@ -2,24 +2,11 @@ import { createReadStream, readFileSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-
-import { initDatabase } from '../../database/index.ts';
-import {
-  EncryptedCredentialsRepository,
-  ProxyRepository,
-  ProxyUsageStatsRepository,
-  RotationConfigRepository,
-  RotationEventsRepository,
-  StickySessionRepository,
-} from '../../database/repositories/index.ts';
-import { EncryptionService } from '../../database/services/index.ts';
-import { Rotator } from '../../rotation/index.ts';
-import { importProxies } from '../../transfer/index.ts';
+import { openVault, type Vault } from '../../vault.ts';
 import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
 import { proxyTable, proxyViewer } from '../proxy-view.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
-import type { Vault } from '../vault.ts';
 import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
 
@@ -61,17 +48,17 @@ async function tour(): Promise<void> {
 }
 
 async function fill(path: string, keyFile: string, clock: SimulatedClock): Promise<string[]> {
-  await using db = initDatabase({ path, clock: clock.now });
-  db.migrations.up();
-  const vault: Vault = { db, encryption: new EncryptionService({ keyFile, database: db }) };
+  await using vault = await openVault({ path, clock: clock.now, keyFile });
+  const { proxies, usage, events, credentials } = vault;
   say('A new pool');
-  line(lines(db.migrations.getApplied().map(({ name, description }) => `${name}: ${description}`)));
+  line(
+    lines(vault.database.migrations.getApplied().map(({ name, description }) => `${name}: ${description}`)),
+  );
 
   say(`Importing ${relative('.', LIST)}`);
-  line(describeImport(await importProxies(db, createReadStream(LIST), { encryption: vault.encryption })));
+  line(describeImport(await vault.import(createReadStream(LIST))));
 
   handOut(vault, clock);
-  const proxies = new ProxyRepository(db);
   say('The pool, best first');
   const items = proxies.getTopPerformers(SHOWN_PROXIES);
   line(
@@ -79,26 +66,22 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
   );
 
   say('Usage by day (UTC)');
-  const usage = new ProxyUsageStatsRepository(db);
   line(usageTable(usage.range(), usage.totals()));
 
   say('Rotation events, newest first');
-  const events = new RotationEventsRepository(db);
   line(text`${eventTable(events.recent(SHOWN_EVENTS))}\n${countsOf(events.countByReason())}`);
 
-  const credentials = new EncryptedCredentialsRepository(db, vault.encryption);
   const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);
   return [...new Set(passwords)].filter((password) => password.length >= 8);
 }
 
 /** Some days of work: proxies handed out in turn, outcomes made up (no network), one domain that sticks. */
-function handOut({ db }: Vault, clock: SimulatedClock): void {
-  const rotator = new Rotator(db);
+function handOut({ rotator, config, sticky }: Vault, clock: SimulatedClock): void {
   const random = randomNumbers(20_260_101);
-  new RotationConfigRepository(db).update({ strategy: 'round-robin', failureThreshold: 2 });
+  config.update({ strategy: 'round-robin', failureThreshold: 2 });
   say('Handing out, round-robin; *.shop.example sticks');
   const first = rotator.next({ domain: 'www.shop.example' });
-  new StickySessionRepository(db).create({ domain: '*.shop.example', proxyId: first.id, ttl: DAY });
+  sticky.create({ domain: '*.shop.example', proxyId: first.id, ttl: DAY });
   let stuck = 0;
   for (let n = 0; n < DAYS * HAND_OUTS_A_DAY; n++) {
     clock.advance(DAY / HAND_OUTS_A_DAY);

@@ -8,17 +8,17 @@ import {
 import { invalidInput } from '../../../model/validation.ts';
 import { bareCommand } from '../../command.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
+import { type CommonOptions, keySourceOf, withVault } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
 import { lines } from '../../terminal.ts';
-import { keySourceOf, type VaultOptions, withVault } from '../../vault.ts';
 
-interface PassphraseOptions extends VaultOptions {
+interface PassphraseOptions extends CommonOptions {
   currentPassphraseFile?: string;
   allowWeak?: boolean;
 }
 
-interface EnvironmentOptions extends VaultOptions {
+interface EnvironmentOptions extends CommonOptions {
   iHaveStoredIt?: boolean;
 }
 
@@ -82,15 +82,15 @@ async function assertStored(
 
 /** Wraps the keys of the pool under the target's key, and says where that is. */
 async function moveKey(
-  options: VaultOptions,
+  options: CommonOptions,
   target: KeySource,
   keySource = keySourceOf(options),
   assertAllowed: (encryption: EncryptionService) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  await withVault(options, async ({ db }) => {
+  await withVault(options, async ({ database }) => {
     const encryption = await EncryptionService.open({
       keySource,
-      database: db,
+      database,
       create: false,
       resumeRotation: false,
     });
@@ -109,6 +109,9 @@ async function moveKey(
   });
 }
 
-function fileOf({ keyFile, trustKeyFile }: VaultOptions): Pick<KeySourceOptions, 'keyFile' | 'trustKeyFile'> {
+function fileOf({
+  keyFile,
+  trustKeyFile,
+}: CommonOptions): Pick<KeySourceOptions, 'keyFile' | 'trustKeyFile'> {
   return { keyFile, trustKeyFile };
 }

@@ -7,11 +7,11 @@ import { assertPath } from '../../../files/path.ts';
 import { PrivateFile } from '../../../files/private-file.ts';
 import { bareCommand, poolCommand } from '../../command.ts';
 import { warnIfWeak } from '../../new-passphrase.ts';
+import { type CommonOptions, keySourceOf, passphraseFileOf, withVault } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
 import { lines, text, writeError } from '../../terminal.ts';
-import { keySourceOf, passphraseFileOf, type VaultOptions, withVault } from '../../vault.ts';
 
 export const recoveryCodeCommand = poolCommand({
   name: 'recovery-code',
@@ -19,11 +19,11 @@ export const recoveryCodeCommand = poolCommand({
   example: 'proxyvault key recovery-code --output code.txt',
   takes: (command) => command.option('--output <file>', 'write it to a new file that only you can read'),
   key: 'always',
-  run({ encryption }, { output, json }: VaultOptions & { output?: string }) {
+  run({ keys }, { output, json }: CommonOptions & { output?: string }) {
     // Before a code is made, because that voids the earlier one.
     using file = output === undefined ? null : new PrivateFile(output);
     if (file === null) warnIfOutputIsOpen(json, 'use --output FILE');
-    const code = encryption.createRecoveryCode();
+    const code = keys.createRecoveryCode();
     if (file !== null) keep(code, file);
     print(json, file ? { path: file.path } : { code }, () =>
       file ? text`Written to ${file.path}.` : text`${code}`,
@@ -52,7 +52,7 @@ function keep(code: string, file: PrivateFile): void {
 const UNPROTECTED =
   'Only the permissions of its file protect the key now. If a passphrase or the keychain protected it before, run `proxyvault key passphrase` or `proxyvault key keychain`.';
 
-interface RecoverOptions extends VaultOptions {
+interface RecoverOptions extends CommonOptions {
   codeFile?: string;
   force?: boolean;
 }
@@ -69,9 +69,9 @@ export const recoverCommand = bareCommand({
   async act(options: RecoverOptions, _, given: string | undefined) {
     const code = given ?? (await readCode(options));
     warnIfWeak(options.json, passphraseFileOf(options));
-    await withVault(options, async ({ db }) => {
+    await withVault(options, async ({ database }) => {
       const encryption = await EncryptionService.recover({
-        database: db,
+        database,
         code,
         replace: options.force,
         keySource: keySourceOf(options, chooseKeyFile),

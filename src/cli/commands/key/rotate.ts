@@ -2,10 +2,10 @@ import type { KeyRotationReport } from '../../../database/services/index.ts';
 import { positiveNumber } from '../../arguments.ts';
 import { poolCommand } from '../../command.ts';
 import { EXIT } from '../../exit-codes.ts';
+import type { CommonOptions } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
 import { lines, type Text } from '../../terminal.ts';
-import type { VaultOptions } from '../../vault.ts';
 import { failureTable } from './verify.ts';
 
 export const rotateCommand = poolCommand({
@@ -14,11 +14,11 @@ export const rotateCommand = poolCommand({
   example: 'proxyvault key rotate',
   takes: (command) => command.option('--batch <n>', 'credentials a transaction', positiveNumber, 500),
   key: 'always',
-  async run({ encryption }, options: VaultOptions & { batch: number }) {
+  async run({ keys }, options: CommonOptions & { batch: number }) {
     const encrypting = startProgress('Encrypting', options);
     const verifying = startProgress('Verifying', options);
     try {
-      const report = await encryption.rotate({
+      const report = await keys.rotate({
         batchSize: options.batch,
         onProgress: ({ phase, done, total }) => {
           if (phase === 'verifying') encrypting.stop();

@@ -1,25 +1,25 @@
 import type { KeyStatus } from '../../../database/services/index.ts';
 import { poolCommand } from '../../command.ts';
 import { EXIT } from '../../exit-codes.ts';
+import { type CommonOptions, keySourceOf, passphraseFileOf } from '../../open-vault.ts';
 import { print, table } from '../../output.ts';
 import { lines, type Text } from '../../terminal.ts';
-import { keySourceOf, passphraseFileOf, type VaultOptions } from '../../vault.ts';
 
 export const statusCommand = poolCommand({
   name: 'status',
   purpose:
     'where the key comes from, how it is protected, and what each key encrypts; exit 1 if it does not fit',
   example: 'proxyvault key status',
-  async run({ encryption }, options) {
-    if (!isLockedToUs(options)) await encryption.unlock();
-    const status = encryption.status();
+  async run({ keys }, options) {
+    if (!isLockedToUs(options)) await keys.unlock();
+    const status = keys.status();
     print(options.json, status, () => describe(status));
     if (status.problem !== null) process.exitCode = EXIT.failure;
   },
 });
 
 /** Whether somebody would have to be asked, or only another program can open the key. */
-function isLockedToUs(options: VaultOptions): boolean {
+function isLockedToUs(options: CommonOptions): boolean {
   const protection = keySourceOf(options).protection?.();
   if (protection === 'passphrase') return passphraseFileOf(options) === undefined;
   return protection === 'safe-storage';

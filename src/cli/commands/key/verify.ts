@@ -10,10 +10,10 @@ export const verifyCommand = poolCommand({
   purpose: 'decrypt every credential, and list those that do not, by proxy id',
   example: 'proxyvault key verify',
   key: 'always',
-  async run({ encryption }, options) {
+  async run({ keys }, options) {
     const progress = startProgress('Verifying', options);
     try {
-      const report = await encryption.verify({
+      const report = await keys.verify({
         onProgress: ({ done, total }) => progress.update(done, total),
       });
       progress.stop();

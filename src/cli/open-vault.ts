@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import envPaths from 'env-paths';
 
-import { type DatabaseManager, initDatabase } from '../database/index.ts';
-import { patiently } from '../database/patience.ts';
 import {
   chooseKeySource,
   type EncryptionOptions,
@@ -15,6 +13,7 @@ import {
 } from '../database/services/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { assertPath } from '../files/path.ts';
+import { openVault, Vault } from '../vault.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { ask, canAsk } from './prompt.ts';
 import { SkippedRows } from './skipped-rows.ts';
@@ -22,7 +21,7 @@ import { text, writeError } from './terminal.ts';
 import { warn } from './warn.ts';
 
 /** What every command takes. */
-export interface VaultOptions {
+export interface CommonOptions {
   db?: string;
   keyFile?: string;
   passphraseFile?: string;
@@ -30,13 +29,7 @@ export interface VaultOptions {
   json?: boolean;
 }
 
-/** An open pool with its key. */
-export interface Vault {
-  db: DatabaseManager;
-  encryption: EncryptionService;
-}
-
-export interface OpenVaultOptions {
+export interface OpeningOptions {
   /** Make the pool if it is missing, and bring it up to date. Else both are errors that say what to do. */
   create?: boolean;
   /** Do not ask for the newest schema. */
@@ -50,7 +43,7 @@ export interface OpenVaultOptions {
 }
 
 /** Where the pool is, and who said so. @throws INVALID_INPUT for a URL. */
-export function locatePool({ db }: VaultOptions): { path: string; from: string } {
+export function locatePool({ db }: CommonOptions): { path: string; from: string } {
   const { PROXYVAULT_DB: named } = process.env;
   const from = db === undefined ? 'PROXYVAULT_DB' : '--db';
   const path = db ?? (named || undefined);
@@ -67,7 +60,7 @@ export function locatePool({ db }: VaultOptions): { path: string; from: string }
  * @throws CANNOT_OPEN if there is no pool, MIGRATION_PENDING if it is older than this program.
  */
 export async function withVault<T>(
-  options: VaultOptions,
+  options: CommonOptions,
   work: (vault: Vault) => T | Promise<T>,
   {
     create = false,
@@ -76,7 +69,7 @@ export async function withVault<T>(
     quiet = false,
     // A person rather waits for a long import of another process than starts again.
     busyTimeoutMs = 30_000,
-  }: OpenVaultOptions = {},
+  }: OpeningOptions = {},
 ): Promise<T> {
   const { path, from } = locatePool(options);
   if (!create && !existsSync(path)) {
@@ -89,38 +82,43 @@ export async function withVault<T>(
   // Before a pool is made, because it rejects what is no path.
   const keySource = keySourceOf(options);
   const skipped = new SkippedRows();
-  await using db = await patiently(() =>
-    initDatabase({
-      path,
-      busyTimeoutMs,
-      migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
-      onInvalidRow: (error) => skipped.add(error),
-      allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
-    }),
-  );
-  if (create) db.migrations.up();
-  if (!anyVersion && db.migrations.plan().length > 0) {
+  const onKeyCreated = sayWhereKeyIs(options);
+  await using pool = await openVault({
+    path,
+    busyTimeoutMs,
+    migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
+    onInvalidRow: (error) => skipped.add(error),
+    allowOthersToWrite: process.env.PROXYVAULT_ALLOW_OTHERS_TO_WRITE === '1',
+    keySource,
+    onKeyCreated,
+    migrate: create,
+    // A key file that permissions protect is read, or made, when it is needed. Nobody is asked for a pool that is too old.
+    unlock: false,
+  });
+  const { database } = pool;
+  if (!anyVersion && database.migrations.plan().length > 0) {
     throw new ProxyVaultError(
       'MIGRATION_PENDING',
       `The pool at ${path} is older than this program: run \`proxyvault migrate up\`.`,
     );
   }
-  // A key file that permissions protect is read, or made, when it is needed.
-  const service = { keySource, database: db, onKeyCreated: sayWhereKeyIs(options) };
   const isAsked = unlock && keySource.asynchronous?.() === true;
   if (isAsked && keySource.protection?.() === null) warnIfWeak(options.json, passphraseFileOf(options));
-  const encryption = isAsked
-    ? await EncryptionService.open({ ...service, resumeRotation: false })
-    : new EncryptionService(service);
+  const vault = isAsked
+    ? new Vault(
+        database,
+        await EncryptionService.open({ keySource, database, onKeyCreated, resumeRotation: false }),
+      )
+    : pool;
   try {
-    return await work({ db, encryption });
+    return await work(vault);
   } finally {
     skipped.report(options.json ?? false);
   }
 }
 
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */
-function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'] {
+function sayWhereKeyIs({ json }: CommonOptions): EncryptionOptions['onKeyCreated'] {
   return ({ kind, location, protection }) =>
     warn(
       json,
@@ -135,13 +133,13 @@ function sayWhereKeyIs({ json }: VaultOptions): EncryptionOptions['onKeyCreated'
 }
 
 /** The passphrase file that the options or the environment name. */
-export function passphraseFileOf({ passphraseFile }: VaultOptions): string | undefined {
+export function passphraseFileOf({ passphraseFile }: CommonOptions): string | undefined {
   return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;
 }
 
 /** The key that the options and the environment name; a passphrase is asked for only when the key file needs it. */
 export function keySourceOf(
-  options: VaultOptions,
+  options: CommonOptions,
   choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
 ): KeySource {
   const { keyFile, passphraseFile, trustKeyFile } = options;
