@@ -5,11 +5,14 @@ export type { Geolocation } from '../model/geolocation.ts';
 export type { Login } from '../model/login.ts';
 export {
   PROXY_PROTOCOLS,
+  PROXY_SORT_FIELDS,
   PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyInput,
   type ProxyProtocol,
+  type ProxySort,
+  type ProxySortField,
   type ProxyStatus,
 } from '../model/proxy.ts';
 export {
