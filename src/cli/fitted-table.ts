@@ -25,17 +25,17 @@ export function terminalWidth(): number | null {
 
 /** A table in which no line is wider than the terminal, if that can be: first cells get shorter, then columns are left out. */
 export function fittedTable(columns: readonly Column[], width: number | null): Text {
-  return drawn(width === null ? columns : fit(columns, width));
+  return drawn(width === null ? columns : fitInto(columns, width));
 }
 
-function fit(columns: readonly Column[], width: number): readonly Column[] {
+function fitInto(columns: readonly Column[], width: number): readonly Column[] {
   if (totalOf(columns) <= width) return columns;
   const short = columns.map((column) => ({ ...column, cells: column.short?.() ?? column.cells }));
   const cut = cutTo(short, width);
   if (totalOf(cut) <= width) return cut;
   const leaving = Math.max(...columns.map(({ leaveOut = 0 }) => leaveOut));
   if (leaving === 0) return cut;
-  return fit(
+  return fitInto(
     columns.filter(({ leaveOut }) => leaveOut !== leaving),
     width,
   );

@@ -12,11 +12,13 @@ export const FLAGS: readonly string[] = [
   '--no-report',
   '--ok',
   '--password-stdin',
+  '--remote-dns',
   '--reveal',
   '--strict-protocol',
   '--sync',
   '--trust-key-file',
   '--vacuum',
+  '--yes',
 ];
 
 /** Whether the caller asks for JSON, as far as can be known before the arguments are read in full. */

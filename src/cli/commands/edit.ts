@@ -10,16 +10,18 @@ import {
   type ProxyStatus,
 } from '../../database/index.ts';
 import { isUnreadable } from '../../database/repositories/credential-record.ts';
+import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { MASK } from '../../lists/index.ts';
+import { parseHost } from '../../model/host.ts';
 import type { Vault } from '../../vault.ts';
 import { positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { readPassword } from '../password-input.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
 
 interface EditOptions extends CommonOptions {
   name?: string;
@@ -122,7 +124,10 @@ function change(
   };
   const tagged = { field: 'tags', from: tagsBefore, to: tags.findByProxy(before.id) };
   const isChanged = ({ from, to }: Change): boolean => JSON.stringify(from) !== JSON.stringify(to);
-  return { proxy, changes: [...[...fields, place].filter(isChanged), ...loginChanges, ...[tagged].filter(isChanged)] };
+  return {
+    proxy,
+    changes: [...[...fields, place].filter(isChanged), ...loginChanges, ...[tagged].filter(isChanged)],
+  };
 }
 
 function updatesOf(before: ProxyConfig, options: EditOptions): Partial<ProxyConfig> {
@@ -139,14 +144,12 @@ function updatesOf(before: ProxyConfig, options: EditOptions): Partial<ProxyConf
 }
 
 /** A name that was only the address follows it. */
-function nameOf(before: ProxyConfig, { name, host = before.host, port = before.port }: EditOptions): string | undefined {
-  const isAddress = before.name === addressOf(before);
-  if (name === '' || (name === undefined && isAddress)) return addressOf({ host, port });
-  return name;
-}
-
-function addressOf({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+function nameOf(before: ProxyConfig, { name, host, port = before.port }: EditOptions): string | undefined {
+  const isAddress = before.name === defaultName(before);
+  if (name !== '' && (name !== undefined || !isAddress)) return name;
+  const parsed = parseHost(host ?? before.host);
+  // An invalid host is rejected by the update.
+  return 'error' in parsed ? undefined : defaultName({ host: parsed.host, port });
 }
 
 function changeLogin({ credentials }: Vault, proxy: ProxyConfig, changes: LoginChanges): Change[] {

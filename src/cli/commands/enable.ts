@@ -2,12 +2,20 @@ import type { Command } from 'commander';
 
 import { poolCommand } from '../command.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
+import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines, type Text, text } from '../terminal.ts';
-import type { CommonOptions } from '../open-vault.ts';
 
-export const enableCommand = statusCommand('enable', 'active', 'let proxies be handed out again: all of them, or none');
-export const disableCommand = statusCommand('disable', 'disabled', 'take proxies out of rotation: all of them, or none');
+export const enableCommand = statusCommand(
+  'enable',
+  'active',
+  'let proxies be handed out again: all of them, or none',
+);
+export const disableCommand = statusCommand(
+  'disable',
+  'disabled',
+  'take proxies out of rotation: all of them, or none',
+);
 
 function statusCommand(name: string, status: 'active' | 'disabled', purpose: string): () => Command {
   return poolCommand({

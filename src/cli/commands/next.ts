@@ -1,3 +1,4 @@
+import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { bareCommand } from '../command.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { print } from '../output.ts';
@@ -17,6 +18,7 @@ export const nextCommand = bareCommand({
     // Printed only after the pool is closed, so that a failure leaves no second URL.
     const view = await handOut(options);
     print(options.json, view, () => text`${view.url}`);
+    if (!options.json) writeError(text`Proxy: ${view.id} ${defaultName(view)}\n`);
     if (view.hasCredentials && !options.reveal && !options.json)
       writeError(text`The login is masked: add --reveal for a URL that works.\n`);
   },

@@ -5,9 +5,9 @@ import { patiently } from '../../database/patience.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { age } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
+import { type CommonOptions, withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
 
 interface PruneCommandOptions extends CommonOptions {
   eventsOlderThan?: number;

@@ -3,6 +3,8 @@ import { addCommand } from './add.ts';
 import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import { configCommand } from './config.ts';
+import { editCommand } from './edit.ts';
+import { disableCommand, enableCommand } from './enable.ts';
 import { eventsCommand } from './events.ts';
 import { execCommand } from './exec.ts';
 import { exportCommand } from './export.ts';
@@ -31,6 +33,9 @@ export const COMMANDS: readonly (() => Command)[] = [
   addCommand,
   listCommand,
   showCommand,
+  editCommand,
+  enableCommand,
+  disableCommand,
   removeCommand,
   nextCommand,
   execCommand,
