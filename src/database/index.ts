@@ -14,11 +14,13 @@ export {
   type ProxySort,
   type ProxySortField,
   type ProxyStatus,
+  type ProxyUpdate,
 } from '../model/proxy.ts';
 export {
   ROTATION_REASONS,
   ROTATION_STRATEGIES,
   type RotationConfig,
+  type RotationConfigUpdate,
   type RotationEvent,
   type RotationReason,
   type RotationStrategy,
@@ -27,6 +29,7 @@ export {
 export {
   type ConditionLogic,
   type RotationRule,
+  type RotationRuleUpdate,
   RULE_FIELDS,
   RULE_OPERATORS,
   type RuleAction,
@@ -34,7 +37,7 @@ export {
   type RuleField,
   type RuleOperator,
 } from '../model/rules.ts';
-export type { DomainProxyMapping } from '../model/sticky.ts';
+export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type {
   BackgroundReads,

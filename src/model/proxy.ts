@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './field-schemas.ts';
+import { type Changes, idSchema, readOnly, text, updateOf } from './field-schemas.ts';
 import { type Geolocation, geolocationSchema } from './geolocation.ts';
 import { hostSchema, MAX_PORT } from './host.ts';
 import { type Login, loginSchema } from './login.ts';
@@ -102,8 +102,10 @@ export interface ProxyInput extends ValidInput {
   credentials?: Login | null | undefined;
 }
 
-/** The fields that an update changes. */
-export const proxyUpdateSchema = proxySchema.partial();
+/** The fields that an update changes; `null` empties those that may be empty. */
+export interface ProxyUpdate extends Changes<ProxyConfig, 'id' | 'lastUsedAt' | 'createdAt' | 'updatedAt'> {}
+
+export const proxyUpdateSchema = updateOf(proxySchema, ['lastUsedAt', 'createdAt', 'updatedAt']);
 
 export const proxyFilterSchema = proxySchema
   .pick({ status: true, protocol: true })

@@ -1,4 +1,4 @@
-import type { RotationConfig } from '../../database/index.ts';
+import type { RotationConfig, RotationConfigUpdate } from '../../database/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
@@ -76,7 +76,7 @@ function nameOf(setting: string): string {
 }
 
 /** The repository checks the values. */
-function parseSettings(settings: readonly string[]): Partial<RotationConfig> {
+function parseSettings(settings: readonly string[]): RotationConfigUpdate {
   const config: Record<string, unknown> = {};
   const options: Record<string, unknown> = {};
   for (const setting of settings) {

@@ -7,6 +7,7 @@ import {
   type ProxyInput,
   type ProxyProtocol,
   type ProxyStatus,
+  type ProxyUpdate,
   proxyFilterSchema,
   proxyInputSchema,
   proxyUpdateSchema,
@@ -283,15 +284,19 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves the
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that was read may be given back whole,
+   * with changes: its id and times are then ignored. Otherwise such a field is INVALID_INPUT, by name. A proxy that becomes HTTP or HTTPS resolves the
    * names of targets from then on. Another protocol, host or port encrypts the login again, which is bound to them.
    *
    * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
    *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT, with `details.existingId`, if another proxy has the new identity;
    *   CREDENTIAL_CORRUPT if the login does not open at the old address; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing
    *   was changed.
+   * @example
+   * const { id } = vault.proxies.resolve('gate.example.com:1080');
+   * vault.proxies.update(id, { name: 'gate', region: null, status: 'disabled' });
    */
-  update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
+  update(id: string, updates: ProxyUpdate): Result<M, ProxyConfig> {
     const changes = parse(proxyUpdateSchema, updates, 'proxy');
     if (changes.id !== undefined && changes.id !== id) {
       throw invalidInput('The id of a proxy cannot change: create another.');
