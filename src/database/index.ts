@@ -5,17 +5,22 @@ export type { Geolocation } from '../model/geolocation.ts';
 export type { Login } from '../model/login.ts';
 export {
   PROXY_PROTOCOLS,
+  PROXY_SORT_FIELDS,
   PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyInput,
   type ProxyProtocol,
+  type ProxySort,
+  type ProxySortField,
   type ProxyStatus,
+  type ProxyUpdate,
 } from '../model/proxy.ts';
 export {
   ROTATION_REASONS,
   ROTATION_STRATEGIES,
   type RotationConfig,
+  type RotationConfigUpdate,
   type RotationEvent,
   type RotationReason,
   type RotationStrategy,
@@ -24,6 +29,7 @@ export {
 export {
   type ConditionLogic,
   type RotationRule,
+  type RotationRuleUpdate,
   RULE_FIELDS,
   RULE_OPERATORS,
   type RuleAction,
@@ -31,7 +37,7 @@ export {
   type RuleField,
   type RuleOperator,
 } from '../model/rules.ts';
-export type { DomainProxyMapping } from '../model/sticky.ts';
+export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type {
   BackgroundReads,
@@ -56,6 +62,7 @@ export type {
 export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
+export type { VacuumResult } from './drivers/sqlite/vacuum.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { DatabaseManager, initDatabase } from './manager.ts';
 export * from './migrations/index.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './field-schemas.ts';
+import { type Changes, idSchema, readOnly, text, updateOf } from './field-schemas.ts';
 import { type Geolocation, geolocationSchema } from './geolocation.ts';
 import { hostSchema, MAX_PORT } from './host.ts';
 import { type Login, loginSchema } from './login.ts';
@@ -14,6 +14,9 @@ export type ProxyStatus = (typeof PROXY_STATUSES)[number];
 
 export const MAX_NAME = 256;
 export const MAX_REGION = 128;
+
+/** The list that a proxy belongs to. */
+export const tagSchema = text(128);
 
 /** The label by which a user divides a pool. Its geolocation says where a proxy's exit is. */
 export const regionSchema = text(MAX_REGION);
@@ -99,12 +102,19 @@ export interface ProxyInput extends ValidInput {
   credentials?: Login | null | undefined;
 }
 
-/** The fields that an update changes. */
-export const proxyUpdateSchema = proxySchema.partial();
+/** The fields that an update changes; `null` empties those that may be empty. */
+export interface ProxyUpdate extends Changes<ProxyConfig, 'id' | 'lastUsedAt' | 'createdAt' | 'updatedAt'> {}
+
+export const proxyUpdateSchema = updateOf(proxySchema, ['lastUsedAt', 'createdAt', 'updatedAt']);
 
 export const proxyFilterSchema = proxySchema
   .pick({ status: true, protocol: true })
-  .extend({ region: regionSchema, search: text(256) })
+  .extend({
+    region: regionSchema,
+    search: text(256),
+    tag: tagSchema,
+    country: z.string().regex(/^[A-Z]{2}$/i, 'is not ISO 3166-1 alpha-2'),
+  })
   .partial();
 
 type ValidFilter = z.output<typeof proxyFilterSchema>;
@@ -113,4 +123,24 @@ type ValidFilter = z.output<typeof proxyFilterSchema>;
 export interface ProxyFilter extends ValidFilter {
   /** Part of the name or host, in any case of its ASCII letters. */
   search?: ValidFilter['search'];
+  /** Exactly this tag, among any number of others. */
+  tag?: ValidFilter['tag'];
+  /** Two letters of ISO 3166-1 in any case: the country of the geolocation. */
+  country?: ValidFilter['country'];
 }
+
+/** What a list of proxies may be sorted by. */
+export const PROXY_SORT_FIELDS = [
+  'id',
+  'name',
+  'host',
+  'latency',
+  'successRate',
+  'totalRequests',
+  'lastUsedAt',
+  'createdAt',
+] as const;
+export type ProxySortField = (typeof PROXY_SORT_FIELDS)[number];
+
+/** A field, with a `-` before it to begin with the highest. */
+export type ProxySort = ProxySortField | `-${ProxySortField}`;

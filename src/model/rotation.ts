@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { idSchema, readOnly, text } from './field-schemas.ts';
+import { type Changes, idSchema, readOnly, text, updateOf } from './field-schemas.ts';
 import { regionSchema } from './proxy.ts';
 
 export const ROTATION_STRATEGIES = [
@@ -86,7 +86,9 @@ export interface RotationConfig extends ValidConfig {
 }
 
 /** The fields that an update changes. */
-export const rotationConfigUpdateSchema = configSchema.partial();
+export interface RotationConfigUpdate extends Changes<RotationConfig, 'updatedAt'> {}
+
+export const rotationConfigUpdateSchema = updateOf(configSchema, ['updatedAt']);
 
 export const ROTATION_REASONS = ['scheduled', 'failure', 'manual', 'startup'] as const;
 export type RotationReason = (typeof ROTATION_REASONS)[number];

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { hostDomainSchema, normalizeDomainPattern } from './domain.ts';
-import { idSchema, readOnly, text } from './field-schemas.ts';
+import { type Changes, idSchema, readOnly, text, updateOf } from './field-schemas.ts';
 import { protocolSchema, regionSchema } from './proxy.ts';
 import { strategySchema } from './rotation.ts';
 import { withoutLogin } from './web-url.ts';
@@ -128,4 +128,6 @@ export const ruleInputSchema = ruleSchema.omit({ createdAt: true }).extend({
 export interface RotationRuleInput extends z.input<typeof ruleInputSchema> {}
 
 /** The fields that an update changes. */
-export const ruleUpdateSchema = ruleSchema.partial();
+export interface RotationRuleUpdate extends Changes<RotationRule, 'id' | 'createdAt'> {}
+
+export const ruleUpdateSchema = updateOf(ruleSchema, ['createdAt']);

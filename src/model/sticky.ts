@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { domainSchema } from './domain.ts';
-import { idSchema, readOnly } from './field-schemas.ts';
+import { type Changes, idSchema, readOnly, updateOf } from './field-schemas.ts';
 
 /** A mapping as it is created. */
 export const mappingSchema = z.strictObject({
@@ -14,10 +14,10 @@ export const mappingSchema = z.strictObject({
   lastUsed: readOnly<string>().optional(),
 });
 
-/** The fields that an update changes. */
-export const mappingUpdateSchema = mappingSchema
-  .extend({ lastUsed: z.union([z.date(), z.string()]) })
-  .partial();
+export const mappingUpdateSchema = updateOf(
+  mappingSchema.extend({ lastUsed: z.union([z.date(), z.string()]) }),
+  ['isWildcard', 'createdAt'],
+);
 
 type Given = z.input<typeof mappingSchema>;
 
@@ -29,4 +29,11 @@ export interface DomainProxyMapping extends Given {
   ttl?: Given['ttl'];
   /** Follows from `domain`; given on reading. */
   isWildcard?: Given['isWildcard'];
+}
+
+/** The fields that an update changes. */
+export interface DomainProxyMappingUpdate
+  extends Changes<DomainProxyMapping, 'isWildcard' | 'createdAt' | 'lastUsed'> {
+  /** From when `ttl` counts. */
+  lastUsed?: Date | string | undefined;
 }

@@ -170,7 +170,7 @@ it('every other input that is not valid names the field and what is allowed', ()
     ],
     [
       () => proxies.count({ state: CANARY } as never),
-      'has no "state"; there are status, protocol, region, search.',
+      'has no "state"; there are status, protocol, region, search, tag, country.',
     ],
     [
       () => sticky.create({ domain: 'https://', proxyId: 'x' }),

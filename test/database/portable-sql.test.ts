@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Rotator } from 'proxyvault';
-import type { DatabaseManager, Session } from 'proxyvault/database';
+import { type DatabaseManager, PROXY_SORT_FIELDS, type Session } from 'proxyvault/database';
 import {
   ActiveProxyRepository,
   EncryptedCredentialsRepository,
@@ -35,7 +35,7 @@ const FORBIDDEN: readonly [RegExp, string][] = [
   [/\bIS\s+(?:NOT\s+)?(?:DISTINCT FROM\s+)?(?:TRUE|FALSE)\b/i, 'SQLite takes a text for FALSE'],
   [/(?<!lower\(\w+\)|\bhost) LIKE\b/i, 'LIKE regards the case in PostgreSQL'],
   [/\bCAST\(round\(|\bAS INTEGER\)(?! *,? *FALSE)/i, 'half to even, and 32 bits'],
-  [/\bORDER BY [^()]*\blast_used_at\b(?! NULLS)/i, 'NULL is last in PostgreSQL'],
+  [/\bORDER BY [^()]*\blast_used_at\b(?!(?: DESC)? NULLS)/i, 'NULL is last in PostgreSQL'],
   [/\bINDEXED BY\b|\bCOLLATE\b|\bWITHOUT ROWID\b/i, 'words of SQLite'],
 ];
 
@@ -89,7 +89,16 @@ function useProxies(session: Session<'sync'>, encryption: EncryptionService): st
   proxies.findByStatus('active');
   proxies.findByProtocol('http');
   proxies.findByRegion('r');
-  proxies.list({ status: 'active', protocol: 'http', region: 'r', search: 'N_' });
+  proxies.list({ status: 'active', protocol: 'http', region: 'r', search: 'N_', tag: 'tag', country: 'DE' });
+  for (const field of PROXY_SORT_FIELDS)
+    for (const sort of [field, `-${field}`] as const) {
+      const { next } = proxies.list({ sort, limit: 1 });
+      if (next !== null) proxies.list({ sort, after: next });
+    }
+  proxies.countByStatus();
+  proxies.countByProtocol();
+  proxies.countByRegion();
+  proxies.resolve('h.example:3');
   proxies.count();
   proxies.getTopPerformers(1);
   expect([...proxies.iterate({ search: 'H.' })]).not.toEqual([]);
@@ -106,6 +115,7 @@ function useProxies(session: Session<'sync'>, encryption: EncryptionService): st
   tags.add(id, 'other', 'import');
   tags.findByProxy(id);
   tags.has(id, 'tag');
+  tags.findByProxies([id, 'a', 'b']);
   tags.count('tag');
   tags.countOthers('tag', 'another');
   tags.findOthers('tag', 'another', 5);
@@ -145,6 +155,9 @@ function useRotation(session: Session<'sync'>, id: string): void {
   events.recent();
   events.between('2026-01-01', '2027-01-01');
   events.countByReason();
+  const filter = { proxyId: id, reason: 'manual', from: '2026-01-01', to: '2027-01-01' } as const;
+  events.countByHour(filter);
+  events.list({ ...filter, after: 3 });
   events.count();
   expect([...events.iterate()]).toHaveLength(2);
   events.deleteOlderThan('2026-01-01');
@@ -166,6 +179,8 @@ function useRotation(session: Session<'sync'>, id: string): void {
   usage.range();
   usage.totals();
   usage.totals({ proxyId: id });
+  for (const field of ['requests', 'failures', 'successRate', 'latency', 'id'] as const)
+    for (const sort of [field, `-${field}`] as const) usage.byProxy({ proxyId: id, sort });
   usage.deleteOlderThan('2026-01-01');
 }
 

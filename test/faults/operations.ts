@@ -203,6 +203,7 @@ export const LIBRARY: readonly Operation[] = [
   onPool('stats', ({ db }) => db.stats()),
   onPool('background', ({ db }) => db.background.all('SELECT * FROM proxies')),
   onPool('checkpoint', ({ db }) => db.checkpoint()),
+  onPool('vacuum', ({ db }) => db.vacuum()),
   onPool('prune', ({ db }) => db.prune({ eventsOlderThan: new Date(0), statsOlderThan: new Date(0) })),
   onPool('rotate', ({ encryption }, place) =>
     act(place, { kind: 'rotated' }, () => encryption.rotate({ batchSize: 5 })),

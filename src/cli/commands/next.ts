@@ -1,3 +1,4 @@
+import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { bareCommand } from '../command.ts';
 import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
 import { note } from '../note.ts';
@@ -19,6 +20,7 @@ export const nextCommand = bareCommand({
     // Printed only after the pool is closed, so that a failure leaves no second URL.
     const view = await handOut(options);
     print(options.json, view, () => text`${view.url}`);
+    note(options, text`Proxy: ${view.id} ${defaultName(view)}\n`);
     if (view.hasCredentials && !options.reveal)
       note(options, text`The login is masked: add --reveal for a URL that works.\n`);
   },

@@ -5,7 +5,7 @@ import { openVault, type Vault } from '../../vault.ts';
 import { standaloneCommand } from '../command.ts';
 import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
-import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import { listedViews, proxyTable } from '../proxy-table.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
@@ -62,7 +62,7 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
   say('The pool, best first');
   const items = proxies.getTopPerformers(SHOWN_PROXIES);
   line(
-    text`${proxyTable(items.map(proxyViewer(vault, {})))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
+    text`${proxyTable(vault, listedViews(vault, items))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
   );
 
   say('Usage by day (UTC)');

@@ -25,18 +25,27 @@ export { ActiveProxyRepository } from './active-proxy.repository.ts';
 export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
+export type { ProtocolCounts, RegionCount, StatusCounts } from './proxy-counts.ts';
 export type { ImportOptions, ImportSummary } from './proxy-import.ts';
-export type { ProxyListing, ProxyPage } from './proxy-record.ts';
+export type { ProxyListing, ProxyPage } from './proxy-page.ts';
 export { type LeavingCount, type LeavingProxy, ProxyTagsRepository } from './proxy-tags.repository.ts';
 export {
   type DailyUsage,
   type DayRange,
   type Outcome,
   ProxyUsageStatsRepository,
+  type ProxyUsageTotals,
+  type UsageListing,
+  type UsageSort,
+  type UsageSortField,
   type UsageTotals,
 } from './proxy-usage-stats.repository.ts';
 export { RotationConfigRepository } from './rotation-config.repository.ts';
 export {
+  type EventFilter,
+  type EventListing,
+  type EventPage,
+  type HourlyEvents,
   type RotationEventInput,
   RotationEventsRepository,
   type TimeRange,

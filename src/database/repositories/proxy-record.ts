@@ -6,27 +6,11 @@ import {
   PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
-  type ProxyFilter,
   type ProxyInput,
-  proxyFilterSchema,
 } from '../../model/proxy.ts';
-import { parse } from '../../model/validation.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
-
-export interface ProxyListing extends ProxyFilter {
-  /** 1 to 10,000; 100 unless given. */
-  limit?: number | undefined;
-  /** The id after which the page begins. */
-  after?: string | undefined;
-}
-
-export interface ProxyPage {
-  items: ProxyConfig[];
-  /** The `after` of the next page; null on the last. */
-  next: string | null;
-}
 
 /** An address and the user there: '' for none, else a keyed fingerprint. In a row, NULL means that it is not known yet. */
 export interface ProxyUser extends ProxyAddress {
@@ -43,29 +27,6 @@ export interface ProxyIdentity extends ProxyUser {
 
 /** The login in an identity. */
 export type LoginFingerprints = Pick<ProxyIdentity, 'username_fingerprint' | 'password_fingerprint'>;
-
-/** The WHERE clause of a filter, put together from fixed pieces, so that each keeps its index. */
-export function whereOf(filter: ProxyFilter): { where: string; params: Params } {
-  const { status, protocol, region, search } = parse(proxyFilterSchema, filter, 'filter');
-  const params: Record<string, string> = {};
-  const pieces: string[] = [];
-  const add = (piece: string, name: string, value: string | undefined): void => {
-    if (value === undefined) return;
-    pieces.push(piece);
-    params[name] = value;
-  };
-  add('status = :status', 'status', status);
-  add('protocol = :protocol', 'protocol', protocol);
-  add('region = :region', 'region', region);
-  const pattern = search === undefined ? undefined : `%${search.replaceAll(/[\\%_]/g, '\\$&')}%`;
-  // Only in lower case do all engines compare without regard to case.
-  add(
-    `(lower(name) LIKE lower(:search) ESCAPE '\\' OR host LIKE lower(:search) ESCAPE '\\')`,
-    'search',
-    pattern,
-  );
-  return { where: pieces.length === 0 ? '' : `WHERE ${pieces.join(' AND ')}`, params };
-}
 
 const INSERT = `
   INSERT INTO proxies (

@@ -1,13 +1,13 @@
-import { text } from '../../model/field-schemas.ts';
-import type { ProxyAddress } from '../../model/proxy.ts';
-import { assertId, assertWhole, parse } from '../../model/validation.ts';
+import { type ProxyAddress, tagSchema } from '../../model/proxy.ts';
+import { assertId, assertIterable, assertWhole, invalidInput, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
 import { Repository } from './repository.ts';
 import { assertAfter, skipMalformed } from './skipped-rows.ts';
 
-const tagSchema = text(128);
+/** As many proxies as a page may have. */
+const MOST_PROXIES = 10_000;
 
 export const PROXY_TAGS = new Table('proxy_tags', ['proxy_id', 'tag'], {
   proxy_id: ID,
@@ -47,12 +47,61 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
     );
   }
 
+  /**
+   * Takes a tag from a proxy, which stays in the pool; says whether it had it.
+   *
+   * @throws INVALID_INPUT as `add`.
+   * @example
+   * vault.tags.remove(proxy.id, 'trial');
+   */
+  remove(proxyId: string, tag: string): Result<M, boolean> {
+    return this.db.run(
+      `DELETE FROM proxy_tags WHERE proxy_id = :id AND tag = :tag`,
+      { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag) },
+      (changed) => changed > 0,
+    );
+  }
+
   /** The tags of a proxy, in order. */
   findByProxy(proxyId: string): Result<M, string[]> {
     return this.db.all(
       `SELECT * FROM proxy_tags WHERE proxy_id = :id ORDER BY tag`,
       { id: assertId(proxyId, 'proxyId') },
       skipMalformed(this.session, (row) => PROXY_TAGS.read.tag(row.tag, row)),
+    );
+  }
+
+  /**
+   * The tags of many proxies by one statement, such as those of a page: by id, each list in order, and empty for a proxy that
+   * has no tag or does not exist.
+   *
+   * @throws INVALID_INPUT for more than 10,000 ids.
+   * @example
+   * const page = vault.proxies.list({ limit: 50 });
+   * const tags = vault.tags.findByProxies(page.items.map(({ id }) => id));
+   * for (const { id, name } of page.items) console.log(name, tags.get(id));
+   */
+  findByProxies(proxyIds: Iterable<string>): Result<M, Map<string, string[]>> {
+    const ids = [...new Set(assertIterable(proxyIds, 'proxyIds'))].map((id) => assertId(id, 'proxyId'));
+    if (ids.length > MOST_PROXIES) throw invalidInput(`proxyIds must be at most ${MOST_PROXIES} ids.`);
+    // Powers of two, so that there are few statements to prepare. An id that is given twice changes nothing.
+    const size = 2 ** Math.ceil(Math.log2(Math.max(1, ids.length)));
+    const params: Record<string, string> = {};
+    for (let n = 0; n < size; n++) params[`p${n}`] = ids[n] ?? ids[0] ?? '';
+    const names = Object.keys(params).map((name) => `:${name}`);
+    const { read } = PROXY_TAGS;
+    return this.db.all(
+      `SELECT proxy_id, tag FROM proxy_tags WHERE proxy_id IN (${names.join(', ')}) ORDER BY proxy_id, tag`,
+      params,
+      skipMalformed(this.session, (row) => ({
+        id: read.proxy_id(row.proxy_id, row),
+        tag: read.tag(row.tag, row),
+      })),
+      (found) => {
+        const tags = new Map(ids.map((id) => [id, [] as string[]]));
+        for (const { id, tag } of found) tags.get(id)?.push(tag);
+        return tags;
+      },
     );
   }
 

@@ -1,6 +1,13 @@
 import { ProxyVaultError } from '../../errors.ts';
 import type { ProxyUsage } from '../../model/usage.ts';
-import { assertBoolean, assertId, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
+import {
+  assertBoolean,
+  assertId,
+  assertObject,
+  assertOptions,
+  assertWhole,
+  invalidInput,
+} from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, SqlValue } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
@@ -39,6 +46,36 @@ export interface DailyUsage extends UsageTotals {
   date: string;
   /** How many proxies were used. */
   proxyCount: number;
+}
+
+/** What the usage of proxies may be sorted by. */
+const SORT_COLUMNS = {
+  requests: 'request_count',
+  failures: 'failure_count',
+  successRate: 'success_rate',
+  latency: 'mean_latency',
+  id: 'proxy_id',
+} as const;
+export type UsageSortField = keyof typeof SORT_COLUMNS;
+
+/** A field, with a `-` before it to begin with the highest. */
+export type UsageSort = UsageSortField | `-${UsageSortField}`;
+
+export interface UsageListing extends DayRange {
+  /** This proxy alone. */
+  proxyId?: string | undefined;
+  /** `-requests` unless given. A proxy without a latency comes last in both directions; equal ones come by id. */
+  sort?: UsageSort | undefined;
+  /** 1 to 100,000; 100 unless given. */
+  limit?: number | undefined;
+}
+
+/** The totals of one proxy over its days with usage in a range. */
+export interface ProxyUsageTotals extends UsageTotals {
+  proxyId: string;
+  /** The first and the last day with usage, `YYYY-MM-DD`, UTC. */
+  firstDay: string;
+  lastDay: string;
 }
 
 export const PROXY_USAGE_STATS = new Table('proxy_usage_stats', ['proxy_id', 'date'], {
@@ -145,9 +182,51 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     );
   }
 
+  /**
+   * The totals of each proxy that was used in a range of days, the most used first unless `sort` says otherwise.
+   *
+   * @throws INVALID_INPUT for an unknown option or order, and for what is no day.
+   * @example
+   * const week = { from: '2026-05-01', to: '2026-05-07' };
+   * for (const { proxyId, successRate } of vault.usage.byProxy({ ...week, sort: 'successRate', limit: 10 }))
+   *   console.log(proxyId, successRate);
+   */
+  byProxy(listing: UsageListing = {}): Result<M, ProxyUsageTotals[]> {
+    const {
+      proxyId,
+      sort = '-requests',
+      limit = 100,
+      ...range
+    } = assertOptions(listing, ['from', 'to', 'proxyId', 'sort', 'limit'], 'options of a usage list');
+    const ofProxy = proxyId === undefined ? '' : 'AND proxy_id = :id';
+    return this.db.all(
+      `SELECT *,
+         CASE WHEN request_count > 0 THEN success_count / request_count END AS success_rate,
+         CASE WHEN latency_count > 0 THEN total_latency_ms / latency_count END AS mean_latency
+       FROM (
+         SELECT proxy_id, min(date) AS first_day, max(date) AS last_day, ${SUMS} FROM proxy_usage_stats
+         WHERE date BETWEEN :from AND :to ${ofProxy} GROUP BY proxy_id) AS usage
+       ORDER BY ${orderOf(sort)}, proxy_id LIMIT :limit`,
+      {
+        ...rangeParams(range),
+        ...(proxyId !== undefined && { id: assertId(proxyId, 'proxyId') }),
+        limit: assertWhole(limit, 'limit', 1, 100_000),
+      },
+      skipMalformed(this.session, (row) => {
+        const { read } = PROXY_USAGE_STATS;
+        return {
+          proxyId: read.proxy_id(row.proxy_id, row),
+          firstDay: read.date(row.first_day, { ...row, date: row.first_day ?? null }),
+          lastDay: read.date(row.last_day, { ...row, date: row.last_day ?? null }),
+          ...this.#toTotals(row),
+        };
+      }),
+    );
+  }
+
   #toTotals(row: Row): UsageTotals {
     const malformed = Number(row.malformed ?? 0);
-    if (malformed > 0) reportInvalidRow(this.session, uncounted(malformed, row.date));
+    if (malformed > 0) reportInvalidRow(this.session, uncounted(malformed, row.date ?? row.proxy_id));
     const requestCount = Number(row.request_count);
     const successCount = Number(row.success_count);
     const totalLatencyMs = Number(row.total_latency_ms);
@@ -183,13 +262,22 @@ export function assertLatency(latency: number | null | undefined): number | null
   throw invalidInput('latency must be a number of milliseconds from 0.');
 }
 
-/** Sums do not know their rows: the error names the table and, of a day, the day. */
-function uncounted(rows: number, date: SqlValue | undefined): ProxyVaultError {
-  const id = typeof date === 'string' ? date : null;
+/** Sums do not know their rows: the error names the table and the day or the proxy that the sums are of. */
+function uncounted(rows: number, group: SqlValue | undefined): ProxyVaultError {
+  const id = typeof group === 'string' ? group : null;
   return new ProxyVaultError(
     'INVALID_ROW',
-    `Malformed rows of proxy_usage_stats${id === null ? '' : ` on ${id}`}, which no total counts: ${rows}. \`proxyvault check\` names them.`,
+    `Malformed rows of proxy_usage_stats${id === null ? '' : ` of ${id}`}, which no total counts: ${rows}. \`proxyvault check\` names them.`,
     { details: { table: 'proxy_usage_stats', id, rows } },
+  );
+}
+
+function orderOf(sort: string): string {
+  const isDescending = typeof sort === 'string' && sort.startsWith('-');
+  const entry = Object.entries(SORT_COLUMNS).find(([name]) => sort === (isDescending ? `-${name}` : name));
+  if (entry) return `${entry[1]} ${isDescending ? 'DESC ' : ''}NULLS LAST`;
+  throw invalidInput(
+    `sort must be one of ${Object.keys(SORT_COLUMNS).join(', ')}, with a - before it to begin with the highest.`,
   );
 }
 

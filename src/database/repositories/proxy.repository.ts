@@ -1,10 +1,13 @@
 import {
+  PROXY_PROTOCOLS,
+  PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyFilter,
   type ProxyInput,
   type ProxyProtocol,
   type ProxyStatus,
+  type ProxyUpdate,
   proxyFilterSchema,
   proxyInputSchema,
   proxyUpdateSchema,
@@ -33,22 +36,25 @@ import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy-changes.ts';
+import {
+  countsOf,
+  type ProtocolCounts,
+  type RegionCount,
+  type StatusCounts,
+  toCount,
+  totalOf,
+} from './proxy-counts.ts';
+import { conditionsOf } from './proxy-filter.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
-import {
-  alreadyThere,
-  INSERT_OTHER_PROXY,
-  INSERT_PROXY,
-  type ProxyListing,
-  type ProxyPage,
-  toParams,
-  toProxy,
-  whereOf,
-} from './proxy-record.ts';
+import { readTyped, resolveSteps } from './proxy-lookup.ts';
+import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
+import { alreadyThere, INSERT_OTHER_PROXY, INSERT_PROXY, toParams, toProxy } from './proxy-record.ts';
+import { shortIdSteps } from './proxy-short-ids.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
 import { orNotFound, Repository } from './repository.ts';
-import { assertAfter, skipMalformed } from './skipped-rows.ts';
+import { skipMalformed } from './skipped-rows.ts';
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -109,6 +115,36 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.first(`SELECT * FROM proxies WHERE id = :id`, { id: assertId(id) }, toProxy);
   }
 
+  /**
+   * The proxy that a person means: by its id, the first 4 or more characters of its id, `host:port` or `protocol://host:port`
+   * (IPv6 in brackets; a login before the host is ignored), or its name. A whole id wins over everything else. A text
+   * that is no whole id is compared with the name of every proxy.
+   *
+   * @throws NOT_FOUND, saying what to give; CONFLICT if several match: `details.ids` has the first 10 of them, separated by
+   *   `, `, and `details.more` says whether there are others; INVALID_INPUT for an empty text.
+   * @example
+   * const { id } = vault.proxies.resolve('socks5://gate.example.com:1080');
+   * console.log(vault.proxies.resolve(id.slice(0, 13)).name);
+   */
+  resolve(text: string): Result<M, ProxyConfig> {
+    const typed = readTyped(text);
+    return this.db.sequence(() => resolveSteps(this.db, typed));
+  }
+
+  /**
+   * The shortest beginning of each id, of 8 or more characters, that no other id in the pool has: for a person, who gives it
+   * to `resolve`. It may fit a proxy too that is added later.
+   *
+   * @example
+   * const { items } = vault.proxies.list({ limit: 20 });
+   * const short = vault.proxies.shortIds(items.map(({ id }) => id));
+   * for (const { id, name } of items) console.log(short.get(id), name);
+   */
+  shortIds(ids: Iterable<string>): Result<M, Map<string, string>> {
+    const all = [...assertIterable(ids, 'ids')].map((id) => assertId(id));
+    return this.db.sequence(() => shortIdSteps(this.db, all));
+  }
+
   /** Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet. */
   hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
     return this.#parts.identities.hasUnnamed(at === undefined ? null : parseAddress(at));
@@ -146,47 +182,121 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.all(`SELECT * FROM proxies WHERE region = :region ORDER BY id`, { region }, this.#listed);
   }
 
-  /** One page, by id. Give its `next` as `after` for the page after it; null at the end. */
+  /**
+   * One page, by id unless `sort` says otherwise. Give its `next` as `after` for the page after it; null at the end. A proxy
+   * that is changed or added between two pages may be missed or come twice, as its new place says.
+   *
+   * @throws INVALID_INPUT for an unknown field, filter or order, and an `after` of another order.
+   * @example
+   * const filter = { tag: 'mine', country: 'de', sort: '-successRate' } as const;
+   * const page = vault.proxies.list({ ...filter, limit: 20 });
+   * if (page.next !== null) console.log(vault.proxies.list({ ...filter, limit: 20, after: page.next }).items);
+   */
   list(listing: ProxyListing = {}): Result<M, ProxyPage> {
-    const { limit = 100, after = '', ...filter } = assertObject(listing, 'listing');
-    assertWhole(limit, 'limit', 1, 10_000);
-    const { where, params } = whereOf(filter);
+    const { sql, params, limit, nextAfter } = pageQuery(listing);
     return this.db.all(
-      `SELECT * FROM proxies ${where === '' ? 'WHERE' : `${where} AND`} id > :after ORDER BY id LIMIT :most`,
-      { ...params, after: assertId(after, 'after'), most: limit + 1 },
-      (row) => ({ id: row.id, proxy: this.#listed(row) }),
+      sql,
+      params,
+      (row) => ({ row, proxy: this.#listed(row) }),
       (found) => {
         const page = found.slice(0, limit);
-        // Malformed rows count, or a page of them would seem the last. What sorts after an id that is no text is one too.
-        const last = found.length > limit ? page.at(-1)?.id : null;
-        if (typeof last === 'string') assertAfter('proxies', after, last);
+        // Malformed rows count, or a page of them would seem the last.
+        const last = found.length > limit ? page.at(-1) : undefined;
         const items = page.flatMap(({ proxy }) => proxy ?? []);
-        return { items, next: typeof last === 'string' ? last : null };
+        return { items, next: last === undefined ? null : nextAfter(last.row) };
       },
     );
   }
 
-  /** Streams proxies by id, from one snapshot, while others write. */
+  /**
+   * Streams proxies by id, from one snapshot, while others write.
+   *
+   * @throws INVALID_INPUT for an unknown filter.
+   * @example
+   * for (const { id, host } of vault.proxies.iterate({ tag: 'mine', status: 'failed' })) console.log(id, host);
+   */
   iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
-    const { where, params } = whereOf(filter);
+    const { where, params } = conditionsOf(filter);
     return this.db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
   }
 
+  /**
+   * How many proxies there are.
+   *
+   * @throws INVALID_INPUT for an unknown filter.
+   * @example
+   * console.log(vault.proxies.count({ country: 'DE' }));
+   */
   count(filter: ProxyFilter = {}): Result<M, number> {
-    const { where, params } = whereOf(filter);
+    const { where, params } = conditionsOf(filter);
     return this.db.one(`SELECT count(*) AS n FROM proxies ${where}`, params, (row) => Number(row?.n));
   }
 
   /**
-   * Changes the fields that are given; `null` empties those that may be empty. A proxy that becomes HTTP or HTTPS resolves the
+   * How many proxies have each status, 0 if none, and how many there are. The total counts malformed rows too.
+   *
+   * @throws INVALID_INPUT for an unknown filter.
+   * @example
+   * const { active, total } = vault.proxies.countByStatus();
+   * console.log(`${active} of ${total} are active`);
+   */
+  countByStatus(filter: ProxyFilter = {}): Result<M, StatusCounts> {
+    const { where, params } = conditionsOf(filter);
+    return this.db.all(
+      `SELECT status, count(*) AS n FROM proxies ${where} GROUP BY status`,
+      params,
+      toCount('status'),
+      (counts) => ({ ...countsOf(PROXY_STATUSES, counts), total: totalOf(counts) }),
+    );
+  }
+
+  /**
+   * How many proxies have each protocol, 0 if none, and how many there are. The total counts malformed rows too.
+   *
+   * @throws INVALID_INPUT for an unknown filter.
+   * @example
+   * console.log(vault.proxies.countByProtocol({ status: 'active' }).socks5);
+   */
+  countByProtocol(filter: ProxyFilter = {}): Result<M, ProtocolCounts> {
+    const { where, params } = conditionsOf(filter);
+    return this.db.all(
+      `SELECT protocol, count(*) AS n FROM proxies ${where} GROUP BY protocol`,
+      params,
+      toCount('protocol'),
+      (counts) => ({ ...countsOf(PROXY_PROTOCOLS, counts), total: totalOf(counts) }),
+    );
+  }
+
+  /**
+   * How many proxies have each region, the most frequent first; null for those without one.
+   *
+   * @throws INVALID_INPUT for an unknown filter.
+   * @example
+   * for (const { region, count } of vault.proxies.countByRegion()) console.log(region ?? 'no region', count);
+   */
+  countByRegion(filter: ProxyFilter = {}): Result<M, RegionCount[]> {
+    const { where, params } = conditionsOf(filter);
+    return this.db.all(
+      `SELECT region, count(*) AS n FROM proxies ${where} GROUP BY region ORDER BY count(*) DESC, region NULLS LAST`,
+      params,
+      (row) => ({ region: row.region === null ? null : String(row.region), count: Number(row.n) }),
+    );
+  }
+
+  /**
+   * Changes the fields that are given; `null` empties those that may be empty. A proxy that was read may be given back whole,
+   * with changes: its id and times are then ignored. Otherwise such a field is INVALID_INPUT, by name. A proxy that becomes HTTP or HTTPS resolves the
    * names of targets from then on. Another protocol, host or port encrypts the login again, which is bound to them.
    *
    * @throws NOT_FOUND; INVALID_INPUT, also for another address without an EncryptionService if there is a login, and for
    *   `remoteDns: false` of an HTTP or HTTPS proxy; CONFLICT, with `details.existingId`, if another proxy has the new identity;
    *   CREDENTIAL_CORRUPT if the login does not open at the old address; KEY_MISSING, KEY_MISMATCH, KEY_INVALID. Then nothing
    *   was changed.
+   * @example
+   * const { id } = vault.proxies.resolve('gate.example.com:1080');
+   * vault.proxies.update(id, { name: 'gate', region: null, status: 'disabled' });
    */
-  update(id: string, updates: Partial<ProxyConfig>): Result<M, ProxyConfig> {
+  update(id: string, updates: ProxyUpdate): Result<M, ProxyConfig> {
     const changes = parse(proxyUpdateSchema, updates, 'proxy');
     if (changes.id !== undefined && changes.id !== id) {
       throw invalidInput('The id of a proxy cannot change: create another.');

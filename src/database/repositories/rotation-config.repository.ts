@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import {
   ROTATION_STRATEGIES,
   type RotationConfig,
+  type RotationConfigUpdate,
   type RotationStrategy,
   rotationConfigUpdateSchema,
   strategyOptionsSchema,
@@ -40,10 +41,14 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   }
 
   /**
-   * Changes the fields that are given, and of `options` the ones that are given there; gives the result.
-   * @throws INVALID_INPUT for an unknown field or strategy, or a number out of range.
+   * Changes the fields that are given, and of `options` the ones that are given there; gives the result. A whole configuration
+   * may be given back as it was read, with changes: its `updatedAt` is then ignored.
+   *
+   * @throws INVALID_INPUT for an unknown field or strategy, a number out of range, or `updatedAt` without the other fields.
+   * @example
+   * vault.config.update({ strategy: 'sticky-session', failureThreshold: 3, options: { stickyTtlMs: 600_000 } });
    */
-  update(config: Partial<RotationConfig>): Result<M, RotationConfig> {
+  update(config: RotationConfigUpdate): Result<M, RotationConfig> {
     const changes = parse(rotationConfigUpdateSchema, config, 'rotation configuration');
     return this.db.transaction(() => this.#merge(changes));
   }

@@ -5,6 +5,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import {
   type RotationRule,
   type RotationRuleInput,
+  type RotationRuleUpdate,
   ruleFields,
   ruleInputSchema,
   ruleUpdateSchema,
@@ -83,8 +84,15 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
     );
   }
 
-  /** Changes the fields that are given. @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read. */
-  update(id: string, updates: Partial<RotationRule>): Result<M, RotationRule> {
+  /**
+   * Changes the fields that are given. A rule that was read may be given back whole, with changes: its `id` and `createdAt` are
+   * then ignored. Otherwise such a field is INVALID_INPUT, by name.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT; INVALID_ROW if what was not given cannot be read.
+   * @example
+   * for (const { id, priority } of vault.rules.findAll()) vault.rules.update(id, { priority: priority + 10 });
+   */
+  update(id: string, updates: RotationRuleUpdate): Result<M, RotationRule> {
     const changes = parse(ruleUpdateSchema, updates, 'rotation rule');
     if (changes.id !== undefined && changes.id !== id) {
       throw invalidInput('The id of a rotation rule cannot change: create another.');

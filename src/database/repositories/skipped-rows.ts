@@ -84,8 +84,11 @@ export function readablePage<M extends Mode, T>(
  */
 export function assertAfter(table: string, after: string, last: string): void {
   // SQLite compares texts by their bytes.
-  if (Buffer.compare(Buffer.from(last), Buffer.from(after)) > 0) return;
-  throw new ProxyVaultError(
+  if (Buffer.compare(Buffer.from(last), Buffer.from(after)) <= 0) throw outOfOrder(table);
+}
+
+export function outOfOrder(table: string): ProxyVaultError {
+  return new ProxyVaultError(
     'CORRUPT',
     `The rows of ${table} are not in the order of their keys: the database file is damaged. Restore a backup, or run \`proxyvault check\`.`,
     { details: { table } },

@@ -1,5 +1,10 @@
 import { matchingPatterns, parseDomain } from '../../model/domain.ts';
-import { type DomainProxyMapping, mappingSchema, mappingUpdateSchema } from '../../model/sticky.ts';
+import {
+  type DomainProxyMapping,
+  type DomainProxyMappingUpdate,
+  mappingSchema,
+  mappingUpdateSchema,
+} from '../../model/sticky.ts';
 import { assertId, parse } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
@@ -90,10 +95,15 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   }
 
   /**
-   * Changes the fields that are given of the mapping with exactly this domain or wildcard.
-   * @throws NOT_FOUND if there is no such mapping; CONSTRAINT for an unknown proxy; CONFLICT if the new domain is mapped.
+   * Changes the fields that are given of the mapping with exactly this domain or wildcard. A mapping that was read may be given
+   * back whole, with changes: its `isWildcard` and `createdAt` are then ignored. Otherwise such a field is INVALID_INPUT, by name.
+   *
+   * @throws NOT_FOUND if there is no such mapping; CONSTRAINT for an unknown proxy; CONFLICT if the new domain is mapped;
+   *   INVALID_INPUT.
+   * @example
+   * for (const { domain } of vault.sticky.getAll()) vault.sticky.update(domain, { ttl: 600_000 });
    */
-  update(domain: string, updates: Partial<DomainProxyMapping>): Result<M, void> {
+  update(domain: string, updates: DomainProxyMappingUpdate): Result<M, void> {
     const changes = parse(mappingUpdateSchema, updates, 'sticky session');
     const { domain: renamed, proxyId, ttl, requestCount, lastUsed } = changes;
     const { pattern } = parseDomain(domain);

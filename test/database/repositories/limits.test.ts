@@ -183,6 +183,23 @@ describe.each(MODES)('in mode %s', (mode) => {
         [0, 100_001].map((limit) => () => events.recent(limit)),
       ],
       [
+        'page of events',
+        [1, 10_000].map((limit) => () => events.list({ limit })),
+        [0, 10_001, 1.5].map((limit) => () => events.list({ limit })),
+      ],
+      [
+        'usage by proxy',
+        [1, 100_000].map((limit) => () => usage.byProxy({ limit })),
+        [0, 100_001, 1.5].map((limit) => () => usage.byProxy({ limit })),
+      ],
+      [
+        'tags of many',
+        [[], ['p'], Array.from({ length: 10_000 }, (_, n) => `p${n}`)].map(
+          (ids) => () => tags.findByProxies(ids),
+        ),
+        [() => tags.findByProxies(Array.from({ length: 10_001 }, (_, n) => `p${n}`))],
+      ],
+      [
         'named others',
         [1, 10_000].map((limit) => () => tags.findOthers('t', 'i', limit)),
         [0, 10_001].map((limit) => () => tags.findOthers('t', 'i', limit)),

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { DomainProxyMapping, ProxyConfig, ProxyInput, RotationRule, Session } from 'proxyvault/database';
+import type {
+  DomainProxyMapping,
+  DomainProxyMappingUpdate,
+  ProxyInput,
+  ProxyUpdate,
+  RotationRule,
+  RotationRuleUpdate,
+  Session,
+} from 'proxyvault/database';
 import {
   ActiveProxyRepository,
   EncryptedCredentialsRepository,
@@ -88,7 +96,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(id).toMatch(/^[\da-f-]{36}$/);
     });
 
-    const changes: Partial<ProxyConfig>[] = [
+    const changes: ProxyUpdate[] = [
       { name: 'Another' },
       { host: 'other.example' },
       { port: 1 },
@@ -126,13 +134,15 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await failureOf(() => proxies.update('mine', { remoteDns: false, name: 'x' }))).toMatchObject({
         code: 'INVALID_INPUT',
       });
-      expect(await failureOf(() => proxies.update('mine', { id: 'other', name: 'x' }))).toMatchObject({
+      expect(
+        await failureOf(() => proxies.update('mine', { id: 'other', name: 'x' } as ProxyUpdate)),
+      ).toMatchObject({
         code: 'INVALID_INPUT',
       });
       expect(await proxies.findById('mine')).toEqual(before);
     });
 
-    it.each<Partial<ProxyConfig>>([{ host: 'b.example' }, { port: 2 }, { protocol: 'https' }])(
+    it.each<ProxyUpdate>([{ host: 'b.example' }, { port: 2 }, { protocol: 'https' }])(
       'with a login does not move to the address of another with the same login, by %j',
       async (to) => {
         const login = { username: 'u', password: 'p' };
@@ -219,7 +229,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await rules.findById('mine')).toEqual(stored);
     });
 
-    it.each<Partial<RotationRule>>([
+    it.each<RotationRuleUpdate>([
       { name: 'Another' },
       { priority: 0 },
       { priority: 7 },
@@ -257,7 +267,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         [() => rules.setEnabled('nobody', true), 'NOT_FOUND'],
         [() => rules.setEnabled('a', 'true' as unknown as boolean), 'INVALID_INPUT'],
         [() => rules.update('nobody', { enabled: true }), 'NOT_FOUND'],
-        [() => rules.update('a', { id: 'b', enabled: true }), 'INVALID_INPUT'],
+        [() => rules.update('a', { id: 'b', enabled: true } as RotationRuleUpdate), 'INVALID_INPUT'],
       ] as const)
         expect(await failureOf(change)).toMatchObject({ code });
       expect(await rules.findAll()).toEqual(before);
@@ -385,7 +395,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await read('a.example')).toEqual({ ...replaced, proxyId: 'p1', ttl: 5, requestCount: 0 });
     });
 
-    it.each<Partial<DomainProxyMapping>>([
+    it.each<DomainProxyMappingUpdate>([
       { proxyId: 'p2' },
       { ttl: 1000 },
       { ttl: null },
