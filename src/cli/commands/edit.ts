@@ -8,6 +8,7 @@ import {
   type ProxyConfig,
   type ProxyProtocol,
   type ProxyStatus,
+  type ProxyUpdate,
 } from '../../database/index.ts';
 import { isUnreadable } from '../../database/repositories/credential-record.ts';
 import { defaultName } from '../../database/repositories/proxy-record.ts';
@@ -130,10 +131,10 @@ function change(
   };
 }
 
-function updatesOf(before: ProxyConfig, options: EditOptions): Partial<ProxyConfig> {
+function updatesOf(before: ProxyConfig, options: EditOptions): ProxyUpdate {
   const { host, port, protocol, status, region, country, remoteDns, localDns } = options;
   const given = { host, port, protocol, status, name: nameOf(before, options) };
-  const updates: Partial<ProxyConfig> = Object.fromEntries(
+  const updates: ProxyUpdate = Object.fromEntries(
     Object.entries(given).filter(([, value]) => value !== undefined),
   );
   if (region !== undefined) updates.region = region === '' ? null : region;
