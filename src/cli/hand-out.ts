@@ -9,7 +9,8 @@ import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
 import type { ProxyRequest } from '../rotation/index.ts';
 import type { Vault } from '../vault.ts';
-import { type CommonOptions, withVault } from './open-vault.ts';
+import type { CommonOptions } from './common-options.ts';
+import { withVault } from './open-vault.ts';
 import { type ProxyView, proxyViewer, warnOfUnreadable } from './proxy-view.ts';
 import { warn } from './warn.ts';
 

@@ -2,8 +2,9 @@ import type { RotationConfig, RotationConfigUpdate } from '../../database/index.
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { DURATION_FORMS, parseDuration } from '../duration.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import { withVault } from '../open-vault.ts';
 import { details, print } from '../output.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
@@ -21,6 +22,7 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
     name: 'show',
     purpose: 'the configuration',
     example: 'proxyvault config show',
+    reads: true,
     run: ({ config }, options) => show(options, config.get()),
   }),
   bareCommand({

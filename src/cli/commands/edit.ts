@@ -17,8 +17,9 @@ import { parseHost } from '../../model/host.ts';
 import type { Vault } from '../../vault.ts';
 import { positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { readPassword } from '../password-input.ts';
 import { proxyViewer } from '../proxy-view.ts';
@@ -63,6 +64,7 @@ export const editCommand = bareCommand({
   example: 'echo "$PASSWORD" | proxyvault edit gate.example.com:1080 --username me --password-stdin',
   notes: `An empty value clears a region, country, username or change-IP URL, and sets a name back to host:port. A tag that is added here is
 that of a list too: an import of the list with --sync takes it away again.`,
+  key: 'logins',
   takes: (command) =>
     command
       .argument('<id>', PROXY_ARGUMENT)

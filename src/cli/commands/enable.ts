@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines, type Text, text } from '../terminal.ts';
 

@@ -5,8 +5,8 @@ import type { EventFilter } from '../../database/repositories/index.ts';
 import type { Vault } from '../../vault.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
 import { fromOf, type TimeOptions, withTimes } from '../time-options.ts';
@@ -34,6 +34,7 @@ export const eventsCommand = poolCommand({
       .addOption(new Option('--reason <reason>').choices(ROTATION_REASONS))
       .addOption(new Option('--by <what>', 'count them by hour (UTC) instead').choices(['hour']))
       .option('--limit <n>', 'how many', wholeNumber, 20),
+  reads: true,
   run(vault, options: EventsOptions) {
     const { reason, to, json, by, limit } = options;
     const proxyId = options.proxy === undefined ? undefined : vault.proxies.resolve(options.proxy).id;

@@ -4,8 +4,8 @@ import type { ProxyListing, StatusCounts } from '../../database/repositories/ind
 import { PROXY_SORT_FIELDS, type ProxySort } from '../../model/proxy.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
@@ -31,7 +31,8 @@ gets everything.`,
       .option('--limit <n>', 'how many', wholeNumber, 50)
       .option('--after <place>', 'begin where the last page of the same order ended')
       .option('--reveal', 'show usernames and passwords'),
-  key: 'reveal',
+  key: '--reveal',
+  reads: true,
   run(vault, options: ListOptions) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const { limit, after, sort, json } = options;

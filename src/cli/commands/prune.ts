@@ -5,7 +5,8 @@ import { patiently } from '../../database/patience.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { age } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
 

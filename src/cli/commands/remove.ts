@@ -1,10 +1,11 @@
 import type { ProxyFilter } from '../../database/repositories/index.ts';
 import { notFound } from '../../model/validation.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { confirmRemoval } from '../confirm-removal.ts';
 import { EXIT } from '../exit-codes.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
 import { text } from '../terminal.ts';

@@ -1,8 +1,9 @@
 import { Option } from 'commander';
 import { milliseconds } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import { withVault } from '../open-vault.ts';
 import { print, rounded } from '../output.ts';
 import { text } from '../terminal.ts';
 

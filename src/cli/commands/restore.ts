@@ -1,7 +1,8 @@
 import { type RestoreVaultReport, restoreVault } from '../../restore-vault.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
-import { type CommonOptions, keySourceOf, locatePool } from '../open-vault.ts';
+import { keySourceOf, locatePool } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { lines } from '../terminal.ts';

@@ -13,6 +13,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
   poolCommand({
     name: 'list',
     purpose: 'all rules, in the order they are tried',
+    reads: true,
     example: 'proxyvault rules list',
     run(vault, { json }) {
       const invalid: ProxyVaultError[] = [];

@@ -1,6 +1,6 @@
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';
@@ -11,7 +11,8 @@ export const showCommand = poolCommand({
   example: 'proxyvault show gate.example.com:1080',
   takes: (command) =>
     command.argument('<id>', PROXY_ARGUMENT).option('--reveal', 'show username, password and change-IP URL'),
-  key: 'reveal',
+  key: '--reveal',
+  reads: true,
   run(vault, options: CommonOptions & { reveal?: boolean }, typed: string) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const proxy = vault.proxies.resolve(typed);

@@ -4,8 +4,8 @@ import type { DailyUsage, UsageSort, UsageTotals } from '../../database/reposito
 import type { Vault, VaultStats } from '../../vault.ts';
 import { positiveNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { type Cell, details, print, rounded, table } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
@@ -46,6 +46,7 @@ export const statsCommand = poolCommand({
         ).argParser(sortKey),
       )
       .option('--limit <n>', 'with --by proxy: how many (default: 20)', positiveNumber),
+  reads: true,
   async run(vault, options: StatsOptions, typed?: string) {
     const range = { from: fromOf(options, vault.database.clock())?.slice(0, 10), to: options.to };
     if (typed !== undefined) return ofProxy(vault, options, range, typed);

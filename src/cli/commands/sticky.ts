@@ -2,8 +2,8 @@ import { parseDomain } from '../../model/domain.ts';
 import { notFound } from '../../model/validation.ts';
 import { wholeMilliseconds } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
 
@@ -12,6 +12,7 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
     name: 'list',
     purpose: 'all live mappings',
     example: 'proxyvault sticky list',
+    reads: true,
     run({ sticky }, { json }) {
       const all = sticky.getAll();
       const rows = all.map(({ domain, proxyId, requestCount = 0, ttl = null, lastUsed = '' }) => {

@@ -1,8 +1,8 @@
 import { createReadStream, readFileSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
 import { openVault, type Vault } from '../../vault.ts';
+import { standaloneCommand } from '../command.ts';
 import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
 import { listedViews, proxyTable } from '../proxy-table.ts';
@@ -18,12 +18,12 @@ const SHOWN_PROXIES = 12;
 const SHOWN_EVENTS = 6;
 
 /** The main job on an example list, in a database of its own that begins afresh; no network is used. */
-export function tourCommand(): Command {
-  return new Command('tour')
-    .description('see it all on an example list, in ./data/tour.db, which begins afresh each time')
-    .addHelpText('after', '\nExample:\n  $ proxyvault tour')
-    .action(tour);
-}
+export const tourCommand = standaloneCommand({
+  name: 'tour',
+  purpose: 'see it all on an example list, in ./data/tour.db, which begins afresh each time',
+  example: 'proxyvault tour',
+  act: tour,
+});
 
 async function tour(): Promise<void> {
   const path = resolve('data', 'tour.db');

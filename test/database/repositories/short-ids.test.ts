@@ -29,7 +29,7 @@ describe.each(MODES)('in mode %s, short ids', (mode) => {
   it('of what is no list of ids are rejected, and of a proxy that is gone are as short as may be', async () => {
     const proxies = new ProxyRepository(openSession(mode).session);
     for (const wrong of ['', 7, [1], null])
-      expect(await failureOf(() => proxies.shortIds(wrong as string[]))).toMatchObject({
+      expect(await failureOf(() => proxies.shortIds(wrong as unknown as string[]))).toMatchObject({
         code: 'INVALID_INPUT',
       });
     expect([...(await proxies.shortIds(['0199c0de-0000']))]).toEqual([['0199c0de-0000', '0199c0de']]);

@@ -7,8 +7,9 @@ import {
 } from '../../../database/services/index.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import { bareCommand } from '../../command.ts';
+import type { CommonOptions } from '../../common-options.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
-import { type CommonOptions, keySourceOf, withVault } from '../../open-vault.ts';
+import { keySourceOf, withVault } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
 import { lines } from '../../terminal.ts';
@@ -25,6 +26,7 @@ interface EnvironmentOptions extends CommonOptions {
 export const passphraseCommand = bareCommand({
   name: 'passphrase',
   purpose: 'protect the key by a passphrase: the one in --passphrase-file, or it is asked for',
+  key: 'always',
   example: 'proxyvault key passphrase',
   takes: (command) =>
     command
@@ -41,6 +43,7 @@ export const passphraseCommand = bareCommand({
 export const keychainCommand = bareCommand({
   name: 'keychain',
   purpose: 'protect the key by the operating system’s keychain',
+  key: 'always',
   example: 'proxyvault key keychain',
   act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'keychain' })),
 });
@@ -48,6 +51,7 @@ export const keychainCommand = bareCommand({
 export const fileCommand = bareCommand({
   name: 'file',
   purpose: 'protect the key by nothing but the permissions of its file',
+  key: 'always',
   example: 'proxyvault key file',
   act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'permissions' })),
 });
@@ -55,6 +59,7 @@ export const fileCommand = bareCommand({
 export const environmentCommand = bareCommand({
   name: 'environment',
   purpose: 'switch to the key in PROXYVAULT_KEY: store that key first, it cannot be recovered from the pool',
+  key: 'always',
   example: 'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
   takes: (command) =>
     command.option(
