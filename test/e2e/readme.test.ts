@@ -38,6 +38,14 @@ it('the page on the library runs from top to bottom', () => {
   expect(stdout).toMatch(/true true \d+ 4/);
 });
 
+it('the example of the page on errors runs as it stands', () => {
+  const [, example = ''] =
+    /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/errors.md'), 'utf8')) ?? [];
+  const { status, stdout, stderr } = runExample(example);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^[\da-f-]{36}\n$/);
+});
+
 it('the README\u2019s command line does what it shows', () => {
   const { run, folder, json } = commandLine();
   mkdirSync(join(folder, 'lists'), { recursive: true });
