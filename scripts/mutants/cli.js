@@ -604,7 +604,7 @@ export default {
         'filter !== null && typed.length > 99',
       ],
       ['a filter takes all', 'proxies.iterate(filter)', 'proxies.iterate({})'],
-      ['a no removes', 'isConfirmed ? meant.map', 'true ? meant.map'],
+      ['a no removes', 'isConfirmed ? meant :', 'true ? meant :'],
       ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [

@@ -133,17 +133,19 @@ function change(
   };
 }
 
+/** The fields that are given and differ. */
 function updatesOf(before: ProxyConfig, options: EditOptions): ProxyUpdate {
   const { host, port, protocol, status, region, country, remoteDns, localDns } = options;
-  const given = { host, port, protocol, status, name: nameOf(before, options) };
-  const updates: ProxyUpdate = Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  );
-  if (region !== undefined) updates.region = region === '' ? null : region;
+  const given: ProxyUpdate = { host, port, protocol, status, name: nameOf(before, options) };
+  if (region !== undefined) given.region = region === '' ? null : region;
   if (country !== undefined && country.toUpperCase() !== (before.geolocation?.country ?? ''))
-    updates.geolocation = country === '' ? null : { country: country.toUpperCase() };
-  if (remoteDns || localDns) updates.remoteDns = remoteDns === true;
-  return updates;
+    given.geolocation = country === '' ? null : { country: country.toUpperCase() };
+  if (remoteDns || localDns) given.remoteDns = remoteDns === true;
+  return Object.fromEntries(
+    Object.entries(given).filter(
+      ([field, value]) => value !== undefined && value !== before[field as keyof ProxyUpdate],
+    ),
+  );
 }
 
 /** A name that was only the address follows it. */
