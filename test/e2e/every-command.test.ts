@@ -57,6 +57,7 @@ const LINES: readonly (readonly string[])[] = [
   ['restore', 'copy.db', '--force'],
   ['key', 'passphrase', '--passphrase-file', 'passphrase.txt'],
   ['remove', '{id}'],
+  ['completion', 'bash'],
 ];
 
 /** What these do is tested beside them: they need a keychain, and tables without a ledger. */

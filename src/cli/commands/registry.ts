@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addCommand } from './add.ts';
 import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
+import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { editCommand } from './edit.ts';
 import { disableCommand, enableCommand } from './enable.ts';
@@ -51,4 +52,5 @@ export const COMMANDS: readonly (() => Command)[] = [
   restoreCommand,
   checkCommand,
   pruneCommand,
+  completionCommand,
 ];
