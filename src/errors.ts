@@ -1,11 +1,11 @@
 /**
  * Everything that goes wrong here is a {@link ProxyVaultError} with one of these codes. The set is closed:
- * a `switch` over it is complete.
+ * a `switch` over it is complete. docs/errors.md has the causes of each, and what to do.
  */
 export const ERROR_CODES = {
   INVALID_INPUT: 'an argument is outside its documented range',
   NOT_FOUND: 'no such row',
-  /** A row with this id or identity exists; `details.existingId` names it. */
+  /** A row with this id or identity exists: `details.existingId` names it. Or several rows match: `details.ids`. */
   CONFLICT: 'the row exists already',
   CONSTRAINT: 'a constraint refused the write',
   /** A stored row cannot be read as what it should be; `details` names the row. */

@@ -21,8 +21,14 @@ export default {
     ].map(([what, from, to]) => ({ file: 'src/errors.ts', what, from, to })),
     ...of('arguments.ts', [
       ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
-      ['a negative number is a whole one', '/^\\d{1,15}$/', '/^-?\\d{1,15}$/'],
-      ['a blank is 0 milliseconds', "text.trim() === '' || ", ''],
+      ['a negative number is a whole one', 'if (!/^\\d{1,15}$/', 'if (!/^-?\\d{1,15}$/'],
+      ['a blank is 0 milliseconds', "(text.trim() === '' ? Number.NaN : Number(text))", 'Number(text)'],
+      ['a TTL may have parts of a millisecond', '!Number.isSafeInteger(value)', 'Number.isNaN(value)'],
+      [
+        'an age needs no unit',
+        'if (value === null) throw',
+        'if (value === null) return Number(text);\n  if (value < 0) throw',
+      ],
       [
         'infinity is a number of milliseconds',
         'value < Number.POSITIVE_INFINITY',
@@ -224,11 +230,87 @@ export default {
         'return view;',
       ],
       ['one unreadable login is plural', "items.length === 1 ? 'login' : 'logins'", "'logins'"],
+    ]),
+    ...of('proxy-table.ts', [
+      ['a proxy without requests has 0 % success', 'totalRequests === 0 ? null', 'totalRequests < 0 ? null'],
+      ['a name that is the address is shown', 'url.endsWith(`/${name}`) || ', ''],
+      ['tags are not shown', "tags.join(', ')", "''"],
+    ]),
+    ...of('fitted-table.ts', [
+      ['a pipe is as wide as a terminal', '(process.stdout.isTTY && process.stdout.columns) || null', '80'],
+      ['the gaps are not counted', 'const GAP = 2;', 'const GAP = 0;'],
+      ['ids stay long', 'column.short?.() ?? column.cells', 'column.cells'],
+      ['the first columns are left out first', 'Math.max(...columns.map', 'Math.min(...columns.map'],
+      ['wide characters take one place', 'WIDE.test(character) ? 2 : 1', 'WIDE.test(character) ? 1 : 1'],
+    ]),
+    ...of('duration.ts', [
+      ['a week has six days', 'w: 604_800_000', 'w: 518_400_000'],
       [
-        'a proxy without requests has 0 % success',
-        'proxy.totalRequests === 0 ? null : rounded',
-        'proxy.totalRequests < 0 ? null : rounded',
+        'parts of a unit are lost',
+        'Math.round(Number(digits) * factor)',
+        'Math.trunc(Number(digits)) * factor',
       ],
+      ['a time beyond every number is one', 'value <= Number.MAX_SAFE_INTEGER ? value : null', 'value'],
+    ]),
+    ...of('confirm-removal.ts', [
+      ['two go without a question', 'count < 2', 'count < 3'],
+      ['one is asked for', 'count < 2', 'count < 1'],
+      ['--yes is ignored', ' || yes) return true', ') return true'],
+      ['no answer is a yes', 'return confirm(', 'return !await confirm('],
+    ]),
+    ...of('meant-proxies.ts', [
+      [
+        'a proxy that is named twice is two',
+        'if (!found.has(proxy.id)) found.set(proxy.id',
+        'found.set(text',
+      ],
+    ]),
+    ...of('time-options.ts', [
+      ['--since is ignored', 'since === undefined ? from :', 'since !== 0 ? from :'],
+    ]),
+    ...of('commands/edit.ts', [
+      [
+        'some is changed if a part is wrong',
+        'vault.database.transaction(() => change(vault, typed, options, login))',
+        'change(vault, typed, options, login)',
+      ],
+      ['an empty region stays', "region === '' ? null : region", "region === '' ? before.region : region"],
+      [
+        'a name that was the address stays',
+        'name !== undefined || !isAddress',
+        'name !== undefined || isAddress',
+      ],
+      ['--local-dns is ignored', 'if (remoteDns || localDns) updates', 'if (remoteDns) updates'],
+      [
+        'a new password takes the username away',
+        '{ ...old, ...Object.fromEntries(given) }',
+        '{ ...Object.fromEntries(given) }',
+      ],
+      [
+        'an empty login is stored',
+        "password === '' && rotateUrl === '') credentials",
+        "password === '' && rotateUrl === '-') credentials",
+      ],
+      ['passwords are shown', "value === '' ? null : MASK", "value === '' ? null : value"],
+      ['--remove-tag is ignored', 'tags.remove(before.id, tag);', ''],
+    ]),
+    ...of('commands/enable.ts', [
+      ['failures before it count on', '? { failureCount: 0 } : {}', '? {} : {}'],
+      ['some are switched if one is unknown', 'database.transaction(() => {', '(() => {'],
+    ]),
+    ...of('commands/prune.ts', [
+      [
+        'nothing to remove is no wrong use',
+        '&& !vacuum)\n      command.error',
+        '&& vacuum === false)\n      command.error',
+      ],
+      [
+        'only the first piece goes',
+        'isMore = removed.events === PIECE || removed.stats === PIECE',
+        'isMore = false',
+      ],
+      ['events that are younger go', 'db.clock() - milliseconds', 'db.clock() - milliseconds / 2'],
+      ['--vacuum is ignored', 'vacuum ? vacuumed(', 'vacuum === false ? vacuumed('],
     ]),
     ...of('run-command.ts', [
       [
@@ -395,7 +477,9 @@ export default {
       ['null is kept as an option', 'value ?? undefined', 'value'],
     ]),
     ...of('commands/events.ts', [
-      ['--limit is ignored', 'repository.recent(limit)', 'repository.recent(20)'],
+      ['--limit is ignored', 'newest(vault, filter, limit)', 'newest(vault, filter, 20)'],
+      ['--reason is ignored', 'const filter = { proxyId, reason,', 'const filter = { proxyId,'],
+      ['--proxy is ignored', 'const filter = { proxyId, reason,', 'const filter = { reason,'],
       ['50 events by default', 'wholeNumber, 20)', 'wholeNumber, 50)'],
     ]),
     ...of('commands/exec.ts', [
@@ -452,13 +536,10 @@ export default {
       ['a stopped sync does not say what would go', 'onStopped: (removal) => warnOfStop(json, removal),', ''],
     ]),
     ...of('commands/list.ts', [
-      ['--status is ignored', 'const filter = { status, protocol,', 'const filter = { protocol,'],
-      ['--protocol is ignored', '{ status, protocol, region, search };', '{ status, region, search };'],
-      ['--region is ignored', '{ status, protocol, region, search };', '{ status, protocol, search };'],
-      ['--search is ignored', '{ status, protocol, region, search };', '{ status, protocol, region };'],
       ['--limit is ignored', '...filter, limit, after', '...filter, after'],
       ['--after is ignored', '...filter, limit, after', '...filter, limit'],
-      ['the count is that of the whole pool', 'proxies.count(filter)', 'proxies.count()'],
+      ['the count is that of the whole pool', 'countByStatus(filter)', 'countByStatus()'],
+      ['--sort is ignored', 'limit, after, sort }', 'limit, after }'],
       [
         'unreadable logins exit 0',
         'if (unreadable.length > 0) process',
@@ -477,20 +558,54 @@ export default {
       ],
     ]),
     ...of('commands/next.ts', [
-      ['the advice goes to standard output', 'text, writeError }', 'text, writeOut as writeError }'],
-      ['a masked login is silent', '!options.reveal && !options.json', 'options.reveal && !options.json'],
+      [
+        'a masked login is silent',
+        'view.hasCredentials && !options.reveal',
+        'view.hasCredentials && options.reveal',
+      ],
+      ['nobody learns which proxy it is', 'note(options, text`Proxy:', 'note({ quiet: true }, text`Proxy:'],
+    ]),
+    ...of('proxy-filter-options.ts', [
+      [
+        '--tag is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ status, protocol, region, country, search };\n  return',
+      ],
+      [
+        '--status is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, protocol, region, country, search };\n  return',
+      ],
+      [
+        '--protocol is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, region, country, search };\n  return',
+      ],
+      [
+        '--region is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, country, search };\n  return',
+      ],
+      [
+        '--country is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, region, search };\n  return',
+      ],
+      [
+        '--search is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, region, country };\n  return',
+      ],
     ]),
     ...of('commands/remove.ts', [
       [
-        'an unknown proxy is removed',
-        "if (!proxies.delete(id)) throw notFound('proxy', id);",
-        'proxies.delete(id);',
+        'ids and a filter are both taken',
+        'filter !== null && typed.length > 0',
+        'filter !== null && typed.length > 99',
       ],
-      [
-        'some are removed if one is unknown',
-        "db.transaction(() => {\n      for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);\n    });",
-        "for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);",
-      ],
+      ['a filter takes all', 'proxies.iterate(filter)', 'proxies.iterate({})'],
+      ['a no removes', 'isConfirmed ? meant :', 'true ? meant :'],
+      ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [
       ['--fail is a success', 'success: options.ok === true', 'success: options.fail === true'],
@@ -535,33 +650,30 @@ export default {
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
       ['the usage is that of all', 'totals({ proxyId: id })', 'totals({})'],
-      [
-        'an unknown proxy is another error',
-        "if (!proxy) throw notFound('proxy', id);",
-        'if (!proxy) throw new TypeError(id);',
-      ],
       ['domains are not shown', "domains: domains.join(', ')", 'domains: undefined'],
     ]),
     ...of('commands/stats.ts', [
-      ['--from is ignored', 'usage.range(options)', 'usage.range({ to: options.to })'],
-      ['--to is ignored', 'usage.range(options)', 'usage.range({ from: options.from })'],
       [
-        'the totals are of all days',
-        'usage.totals({ from: options.from, to: options.to })',
-        'usage.totals({})',
+        '--from is ignored',
+        '?.slice(0, 10), to: options.to }',
+        '?.slice(99, 100) || undefined, to: options.to }',
       ],
+      ['--to is ignored', '?.slice(0, 10), to: options.to }', '?.slice(0, 10) }'],
+      ['the totals are of all days', 'vault.usage.totals(range)', 'vault.usage.totals({})'],
+      ['--limit is ignored', '...range, sort, limit }', '...range, sort }'],
+      ['the fewest failures come first', "failures: '-failures'", "failures: 'failures'"],
     ]),
     ...of('commands/sticky.ts', [
       ['--ttl is ignored', 'proxyId, ttl }', 'proxyId }'],
       [
         'an unknown domain is removed',
-        "if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);",
-        'new StickySessionRepository(db).delete(domain);',
+        "if (!sticky.delete(domain)) throw notFound('sticky session for', domain);",
+        'sticky.delete(domain);',
       ],
       [
         'a URL is a domain of its own',
-        'const { pattern: domain } = parseDomain(given);\n      const sticky',
-        'const domain = given;\n      const sticky',
+        'const { pattern: domain } = parseDomain(given);\n      const {',
+        'const domain = given;\n      const {',
       ],
     ]),
   ],

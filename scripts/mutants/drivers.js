@@ -20,12 +20,27 @@ export default {
     'test/database/write-ahead-log',
     'test/database/background',
     'test/database/streams',
+    'test/database/vacuum',
     'repositories/rotation.repositories',
     'test/database/permissions',
     'test/faults/file-order',
     'test/faults/disk-full',
   ],
   faults: [
+    fault(
+      'vacuum',
+      'a stream of this program is not looked for',
+      'if (writer.readers.isStreaming)',
+      'if (false)',
+    ),
+    fault(
+      'vacuum',
+      'others who read are not looked for',
+      'if (!empty(writer))',
+      'if (empty(writer) && false)',
+    ),
+    fault('vacuum', 'a transaction is vacuumed', 'if (writer.inTransaction)', 'if (false)'),
+    fault('vacuum', 'the file stays as large', 'const complete = empty(writer);', 'const complete = true;'),
     at('drivers/transaction', 'the last cause counts', 'this.#cause ??= cause', 'this.#cause = cause'),
     at(
       'drivers/transaction',

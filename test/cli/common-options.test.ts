@@ -43,7 +43,7 @@ describe('options before a command and after it', () => {
       ['--json', 'list', '--db', other],
       ['list', '--db', other, '--json'],
     ])
-      expect(JSON.parse(run(args).stdout)).toMatchObject({ items: [], next: null });
+      expect(JSON.parse(run(args).stdout)).toMatchObject({ items: [], next: null, total: 0 });
     for (const args of [
       ['--db', other, 'key', '--json', 'status'],
       ['key', '--db', other, '--json', 'status'],

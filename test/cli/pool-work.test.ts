@@ -195,9 +195,9 @@ describe('edit', () => {
       geolocation: { country: 'FR' },
       tags: ['new', 'newer'],
     });
-    expect(run(['edit', 'third', '--status', 'failed', '--add-tag', 'new']).stdout).toMatch(
-      /was so already: nothing changed/,
-    );
+    const same = ['--status', 'failed', '--add-tag', 'new', '--country', 'FR', '--local-dns', '--region', ''];
+    expect(run(['edit', 'third', ...same]).stdout).toMatch(/was so already: nothing changed/);
+    expect(one('third')).toEqual(after);
     expect(run(['edit', 'third', '--country', '', '--remote-dns']).status).toBe(0);
     expect(one('third')).toMatchObject({ geolocation: null, remoteDns: true });
   });
@@ -345,6 +345,7 @@ describe('next', () => {
     expect(stderr).not.toContain('canary');
     expect(json('report', id, '--ok')).toMatchObject({ totalRequests: 1 });
     expect(run(['next', '--json']).stderr).not.toContain('Proxy:');
+    expect(run(['next', '--quiet', '--region', 'US'])).toMatchObject({ status: 0, stderr: '' });
   });
 });
 
@@ -388,6 +389,10 @@ describe('stats and events', () => {
       ['--by', 'month'],
       ['--since', '24'],
       ['--since', '1d', '--from', '2026-01-01'],
+      // They would change nothing.
+      ['--sort', 'failures'],
+      ['--limit', '3'],
+      ['first', '--by', 'proxy'],
     ])
       expect([args, run(['stats', ...args]).status]).toEqual([args, 2]);
   });

@@ -38,6 +38,14 @@ it('the page on the library runs from top to bottom', () => {
   expect(stdout).toMatch(/true true \d+ 4/);
 });
 
+it('the example of the page on errors runs as it stands', () => {
+  const [, example = ''] =
+    /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/errors.md'), 'utf8')) ?? [];
+  const { status, stdout, stderr } = runExample(example);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^[\da-f-]{36}\n$/);
+});
+
 it('the README\u2019s command line does what it shows', () => {
   const { run, folder, json } = commandLine();
   mkdirSync(join(folder, 'lists'), { recursive: true });
@@ -56,7 +64,7 @@ it('the README\u2019s command line does what it shows', () => {
 it('the documents name commands and options that there are', () => {
   const text = readFileSync(join(root, 'docs/cli.md'), 'utf8');
   const rows = [...text.matchAll(/^\| `([a-z]+)[^|]*\|([^|]*)\|$/gm)];
-  expect(rows.length).toBe(30);
+  expect(rows.length).toBe(34);
   const commands = new Map(COMMANDS.map((create) => create()).map((command) => [command.name(), command]));
   let options = 0;
   for (const [, name = '', rest = ''] of rows) {

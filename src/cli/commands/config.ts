@@ -21,8 +21,8 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
   poolCommand({
     name: 'show',
     purpose: 'the configuration',
-    reads: true,
     example: 'proxyvault config show',
+    reads: true,
     run: ({ config }, options) => show(options, config.get()),
   }),
   bareCommand({

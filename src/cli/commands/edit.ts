@@ -8,6 +8,7 @@ import {
   type ProxyConfig,
   type ProxyProtocol,
   type ProxyStatus,
+  type ProxyUpdate,
 } from '../../database/index.ts';
 import { isUnreadable } from '../../database/repositories/credential-record.ts';
 import { defaultName } from '../../database/repositories/proxy-record.ts';
@@ -63,6 +64,7 @@ export const editCommand = bareCommand({
   example: 'echo "$PASSWORD" | proxyvault edit gate.example.com:1080 --username me --password-stdin',
   notes: `An empty value clears a region, country, username or change-IP URL, and sets a name back to host:port. A tag that is added here is
 that of a list too: an import of the list with --sync takes it away again.`,
+  key: 'logins',
   takes: (command) =>
     command
       .argument('<id>', PROXY_ARGUMENT)
@@ -131,17 +133,19 @@ function change(
   };
 }
 
-function updatesOf(before: ProxyConfig, options: EditOptions): Partial<ProxyConfig> {
+/** The fields that are given and differ. */
+function updatesOf(before: ProxyConfig, options: EditOptions): ProxyUpdate {
   const { host, port, protocol, status, region, country, remoteDns, localDns } = options;
-  const given = { host, port, protocol, status, name: nameOf(before, options) };
-  const updates: Partial<ProxyConfig> = Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  );
-  if (region !== undefined) updates.region = region === '' ? null : region;
+  const given: ProxyUpdate = { host, port, protocol, status, name: nameOf(before, options) };
+  if (region !== undefined) given.region = region === '' ? null : region;
   if (country !== undefined && country.toUpperCase() !== (before.geolocation?.country ?? ''))
-    updates.geolocation = country === '' ? null : { country: country.toUpperCase() };
-  if (remoteDns || localDns) updates.remoteDns = remoteDns === true;
-  return updates;
+    given.geolocation = country === '' ? null : { country: country.toUpperCase() };
+  if (remoteDns || localDns) given.remoteDns = remoteDns === true;
+  return Object.fromEntries(
+    Object.entries(given).filter(
+      ([field, value]) => value !== undefined && value !== before[field as keyof ProxyUpdate],
+    ),
+  );
 }
 
 /** A name that was only the address follows it. */

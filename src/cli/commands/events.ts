@@ -24,7 +24,6 @@ const PAGE = 10_000;
 export const eventsCommand = poolCommand({
   name: 'events',
   purpose: 'the rotation history, newest first, or how much happened in each hour',
-  reads: true,
   example: 'proxyvault events --reason failure --since 24h --limit 5',
   takes: (command: Command) =>
     withTimes(command, {
@@ -35,6 +34,7 @@ export const eventsCommand = poolCommand({
       .addOption(new Option('--reason <reason>', 'only those for this reason').choices(ROTATION_REASONS))
       .addOption(new Option('--by <what>', 'count them by hour (UTC) instead').choices(['hour']))
       .option('--limit <n>', 'how many', wholeNumber, 20),
+  reads: true,
   run(vault, options: EventsOptions) {
     const { reason, to, json, by, limit } = options;
     const proxyId = options.proxy === undefined ? undefined : vault.proxies.resolve(options.proxy).id;

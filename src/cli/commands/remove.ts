@@ -32,9 +32,12 @@ export const removeCommand = bareCommand({
       command.error('error: both ids and a filter are given: leave one of them out');
     await withVault(options, async (vault) => {
       const { proxies, database } = vault;
-      const meant = filter === null ? meantProxies(vault, typed) : [...proxies.iterate(filter)];
+      const meant = Array.from(
+        filter === null ? meantProxies(vault, typed) : proxies.iterate(filter),
+        ({ id }) => id,
+      );
       const isConfirmed = await confirmRemoval(meant.length, options, command);
-      const removed = isConfirmed ? meant.map(({ id }) => id) : [];
+      const removed = isConfirmed ? meant : [];
       database.transaction(() => {
         // One that matched a filter may be gone meanwhile, which is what was asked for.
         for (const id of removed) if (!proxies.delete(id) && filter === null) throw notFound('proxy', id);

@@ -1,18 +1,19 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
-import type { DailyUsage, UsageSort, UsageTotals } from '../../database/repositories/index.ts';
+import type { DailyUsage, DayRange, UsageSort, UsageTotals } from '../../database/repositories/index.ts';
 import type { Vault, VaultStats } from '../../vault.ts';
 import { positiveNumber } from '../arguments.ts';
-import { poolCommand } from '../command.ts';
+import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
+import { withVault } from '../open-vault.ts';
 import { type Cell, details, print, rounded, table } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
 import { fromOf, type TimeOptions, withTimes } from '../time-options.ts';
 
 interface StatsOptions extends CommonOptions, TimeOptions {
-  by: 'day' | 'proxy';
+  by?: 'day' | 'proxy';
   sort?: UsageSort;
   limit?: number;
 }
@@ -29,17 +30,16 @@ const SORTS: Record<string, UsageSort> = {
   id: 'id',
 };
 
-export const statsCommand = poolCommand({
+export const statsCommand = bareCommand({
   name: 'stats',
   purpose: 'the state of the pool, and usage by day (UTC) or by proxy',
-  reads: true,
   example: 'proxyvault stats --by proxy --sort failures --since 7d --limit 20',
   takes: (command: Command) =>
     withTimes(command.argument('[id]', `one proxy alone: ${PROXY_ARGUMENT}`), {
       from: 'YYYY-MM-DD, inclusive',
       to: 'YYYY-MM-DD, inclusive',
     })
-      .addOption(new Option('--by <what>', 'a line for each').choices(['day', 'proxy']).default('day'))
+      .addOption(new Option('--by <what>', 'a line for each (default: day)').choices(['day', 'proxy']))
       .addOption(
         new Option(
           '--sort <key>',
@@ -47,48 +47,53 @@ export const statsCommand = poolCommand({
         ).argParser(sortKey),
       )
       .option('--limit <n>', 'with --by proxy: how many (default: 20)', positiveNumber),
-  async run(vault, options: StatsOptions, typed?: string) {
-    const range = { from: fromOf(options, vault.database.clock())?.slice(0, 10), to: options.to };
-    if (typed !== undefined) return ofProxy(vault, options, range, typed);
-    const { proxies: counts, database } = await vault.stats();
-    const withLogin = vault.credentials.count();
-    const proxies = { ...counts, withLogin, withoutLogin: counts.total - withLogin };
-    const totals = vault.usage.totals(range);
-    const show = (usage: object, shown: () => Text): void =>
-      print(options.json, { proxies, ...usage, totals, database }, () =>
-        lines([
-          stateOf(proxies),
-          '',
-          shown(),
-          '',
-          `${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
-        ]),
-      );
-    if (options.by === 'day') {
-      const days = vault.usage.range(range);
-      return show({ days }, () => usageTable(days, totals));
-    }
-    const { sort, limit = 20 } = options;
-    const used = vault.usage.byProxy({ ...range, sort, limit }).map((usage) => {
-      const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
-      return { name, ...usage };
-    });
-    show({ byProxy: used }, () =>
-      tableOf(
-        ['PROXY', 'NAME'],
-        used.map((each) => [[each.proxyId, each.name], each]),
-        totals,
-      ),
-    );
+  reads: true,
+  async act(options: StatsOptions, command, typed?: string) {
+    if (typed !== undefined && options.by !== undefined)
+      command.error('error: both a proxy and --by are given: leave one of them out');
+    if (options.by !== 'proxy' && (options.sort ?? options.limit) !== undefined)
+      command.error('error: --sort and --limit need --by proxy');
+    const show = (vault: Vault): void | Promise<void> =>
+      typed === undefined ? ofPool(vault, options) : ofProxy(vault, options, typed);
+    await withVault(options, show, { reads: true });
   },
 });
 
-function ofProxy(
-  vault: Vault,
-  { json }: StatsOptions,
-  range: { from?: string | undefined; to?: string | undefined },
-  typed: string,
-): void {
+async function ofPool(vault: Vault, { by, sort, limit = 20, json, ...times }: StatsOptions): Promise<void> {
+  const range = daysOf(times, vault);
+  const { proxies: counts, database } = await vault.stats();
+  const withLogin = vault.credentials.count();
+  const proxies = { ...counts, withLogin, withoutLogin: counts.total - withLogin };
+  const totals = vault.usage.totals(range);
+  const show = (usage: object, shown: () => Text): void =>
+    print(json, { proxies, ...usage, totals, database }, () =>
+      lines([
+        stateOf(proxies),
+        '',
+        shown(),
+        '',
+        `${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
+      ]),
+    );
+  if (by !== 'proxy') {
+    const days = vault.usage.range(range);
+    show({ days }, () => usageTable(days, totals));
+    return;
+  }
+  const used = vault.usage.byProxy({ ...range, sort, limit }).map((usage) => {
+    const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
+    return { name, ...usage };
+  });
+  const rows = used.map((each) => [[each.proxyId, each.name], each] as const);
+  show({ byProxy: used }, () => tableOf(['PROXY', 'NAME'], rows, totals));
+}
+
+function daysOf(times: TimeOptions, { database }: Vault): DayRange {
+  return { from: fromOf(times, database.clock())?.slice(0, 10), to: times.to };
+}
+
+function ofProxy(vault: Vault, { json, ...times }: StatsOptions, typed: string): void {
+  const range = daysOf(times, vault);
   const proxy = vault.proxies.resolve(typed);
   const totals = vault.usage.totals({ ...range, proxyId: proxy.id });
   const days = vault.usage.findByProxy(proxy.id, range).map((day) => ({ ...day, ...ratesOf(day) }));
@@ -133,7 +138,7 @@ export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Te
 /** Usage, each line with its first cells, and the totals of all below. */
 function tableOf(
   head: readonly string[],
-  rows: readonly (readonly [first: Cell[], usage: UsageTotals])[],
+  rows: readonly (readonly [first: readonly Cell[], usage: UsageTotals])[],
   totals: UsageTotals,
 ): Text {
   const blank = head.slice(1).map(() => null);

@@ -11,8 +11,8 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
   poolCommand({
     name: 'list',
     purpose: 'all live mappings',
-    reads: true,
     example: 'proxyvault sticky list',
+    reads: true,
     run({ sticky }, { json }) {
       const all = sticky.getAll();
       const rows = all.map(({ domain, proxyId, requestCount = 0, ttl = null, lastUsed = '' }) => {
