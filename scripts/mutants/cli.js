@@ -21,8 +21,14 @@ export default {
     ].map(([what, from, to]) => ({ file: 'src/errors.ts', what, from, to })),
     ...of('arguments.ts', [
       ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
-      ['a negative number is a whole one', '/^\\d{1,15}$/', '/^-?\\d{1,15}$/'],
-      ['a blank is 0 milliseconds', "text.trim() === '' || ", ''],
+      ['a negative number is a whole one', 'if (!/^\\d{1,15}$/', 'if (!/^-?\\d{1,15}$/'],
+      ['a blank is 0 milliseconds', "(text.trim() === '' ? Number.NaN : Number(text))", 'Number(text)'],
+      ['a TTL may have parts of a millisecond', '!Number.isSafeInteger(value)', 'Number.isNaN(value)'],
+      [
+        'an age needs no unit',
+        'if (value === null) throw',
+        'if (value === null) return Number(text);\n  if (value < 0) throw',
+      ],
       [
         'infinity is a number of milliseconds',
         'value < Number.POSITIVE_INFINITY',
@@ -38,8 +44,8 @@ export default {
       ['a signal is its number', 'signal: 128', 'signal: 0'],
       [
         'exec has the exit codes of others',
-        "command === 'exec' ? EXEC_EXIT : EXIT",
-        "command === 'execute' ? EXEC_EXIT : EXIT",
+        "isCommand('exec', args) ? EXEC_EXIT : EXIT",
+        "isCommand('execute', args) ? EXEC_EXIT : EXIT",
       ],
     ]),
     ...of('fail.ts', [
@@ -95,19 +101,68 @@ export default {
       ],
       ['all added are updated', '`${added} added`', '`${updated} added`'],
     ]),
-    ...of('json-flag.ts', [
+    ...of('command.ts', [
+      [
+        'of an option that is given twice the earlier counts',
+        'return { ...above, ...command.opts() };',
+        'return { ...command.opts(), ...above };',
+      ],
+      [
+        'options before the command are lost',
+        'return { ...above, ...command.opts() };',
+        'return command.opts();',
+      ],
+      [
+        'options before a command without a pool are dropped',
+        'if (before !== undefined)\n        command.error',
+        'if (before === null)\n        command.error',
+      ],
+      ['--help does not say that the key is needed', '...(key === undefined ? [] : [needs[key]]),', ''],
+    ]),
+    ...of('note.ts', [
+      ['--quiet hides nothing', 'if (!json && !quiet) writeError', 'if (!json) writeError'],
+      ['notes are in the way of --json', 'if (!json && !quiet) writeError', 'if (!quiet) writeError'],
+    ]),
+    ...of('read-arguments.ts', [
       [
         '--json as a value is a wish',
-        "arg === '--json' && !takesValue(own[index - 1] ?? '')",
-        "arg === '--json'",
+        'name === arg && !flags.has(name)) n++;',
+        'name === arg && !flags.has(name)) n += 0;',
       ],
       [
         '--json of the command of exec is ours',
-        "const isExec = args[0] === 'exec'",
-        "const isExec = args[0] === 'execute'",
+        "if (reading.command === 'exec') break;",
+        "if (reading.command === 'execute') break;",
       ],
-      ['--json after -- is ours', "arg === '--' ||", "arg === '---' ||"],
-      ['--reveal takes a value', "  '--reveal',\n", ''],
+      ['--json after -- is ours', "if (arg === '--') break;", "if (arg === '---') break;"],
+      [
+        '--reveal takes a value',
+        "const FLAGS_OF_NEXT = ['--reveal'];",
+        'const FLAGS_OF_NEXT: string[] = [];',
+      ],
+      ['an unknown option before next opens it', '|| (isUnsure && args.includes(name))', ''],
+      ['--option=value takes one more', 'name === arg && !flags.has(name)) n++;', '!flags.has(name)) n++;'],
+    ]),
+    ...of('read-only-pool.ts', [
+      ['a pool that may not be written is written', 'if (problem === null) return;', 'return;'],
+      ['a read-only file system is one of permissions', "errno === 'EROFS' ?", "errno === 'EROF' ?"],
+      ['no copy is read', 'return openCopy(options);', 'throw error;'],
+      ['the copy stays', '    await super.close();\n    this.#remove();', '    await super.close();'],
+      ['a copy without the log is read', 'if (log !== null) throw notApplied(error, path, log);', ''],
+      [
+        'a copy of what everybody may write is private',
+        '0o600 | (Number(before.mode) & 0o002)',
+        '0o600',
+        'A pool with logins in a folder that nobody else may write: the folder is looked at first.',
+      ],
+    ]),
+    ...of('completion/words.ts', [
+      ['no path is completed', "const PATHS = ['file',", "const PATHS = ['files',"],
+      ['choices are not completed', 'return argChoices ?? kindOfName(', 'return kindOfName('],
+    ]),
+    ...of('completion/posix.ts', [
+      ['a command is not seen', 'at="\\${at:+$at }$word"; continue; fi', 'at="$word"; continue; fi'],
+      ['options after the command of exec are ours', 'if [[ $at == exec ]]; then ended=1; fi', ''],
     ]),
     ...of('key-guard.ts', [
       ['the backup of the key may be overwritten', "['', '.bak', '.lock']", "['', '.lock']"],
@@ -185,8 +240,7 @@ export default {
         'process.exit(EXEC_EXIT.signal + constants.signals[signal]);\n    });',
         'process.kill(process.pid, 9);\n    });',
       ],
-      ['options before next open it', " || (first.startsWith('-') && args.includes('next'))", ''],
-      ['--json prints a URL', '!isNext(args) || wantsJson(args)', '!isNext(args)'],
+      ['--json prints a URL', "!isCommand('next', args) || wantsJson(args)", "!isCommand('next', args)"],
     ]),
     ...of('output.ts', [
       ['an empty cell is nothing', "cell === null || cell === '' ? '-'", "cell === null || cell === '' ? ''"],
@@ -224,11 +278,87 @@ export default {
         'return view;',
       ],
       ['one unreadable login is plural', "items.length === 1 ? 'login' : 'logins'", "'logins'"],
+    ]),
+    ...of('proxy-table.ts', [
+      ['a proxy without requests has 0 % success', 'totalRequests === 0 ? null', 'totalRequests < 0 ? null'],
+      ['a name that is the address is shown', 'url.endsWith(`/${name}`) || ', ''],
+      ['tags are not shown', "tags.join(', ')", "''"],
+    ]),
+    ...of('fitted-table.ts', [
+      ['a pipe is as wide as a terminal', '(process.stdout.isTTY && process.stdout.columns) || null', '80'],
+      ['the gaps are not counted', 'const GAP = 2;', 'const GAP = 0;'],
+      ['ids stay long', 'column.short?.() ?? column.cells', 'column.cells'],
+      ['the first columns are left out first', 'Math.max(...columns.map', 'Math.min(...columns.map'],
+      ['wide characters take one place', 'WIDE.test(character) ? 2 : 1', 'WIDE.test(character) ? 1 : 1'],
+    ]),
+    ...of('duration.ts', [
+      ['a week has six days', 'w: 604_800_000', 'w: 518_400_000'],
       [
-        'a proxy without requests has 0 % success',
-        'proxy.totalRequests === 0 ? null : rounded',
-        'proxy.totalRequests < 0 ? null : rounded',
+        'parts of a unit are lost',
+        'Math.round(Number(digits) * factor)',
+        'Math.trunc(Number(digits)) * factor',
       ],
+      ['a time beyond every number is one', 'value <= Number.MAX_SAFE_INTEGER ? value : null', 'value'],
+    ]),
+    ...of('confirm-removal.ts', [
+      ['two go without a question', 'count < 2', 'count < 3'],
+      ['one is asked for', 'count < 2', 'count < 1'],
+      ['--yes is ignored', ' || yes) return true', ') return true'],
+      ['no answer is a yes', 'return confirm(', 'return !await confirm('],
+    ]),
+    ...of('meant-proxies.ts', [
+      [
+        'a proxy that is named twice is two',
+        'if (!found.has(proxy.id)) found.set(proxy.id',
+        'found.set(text',
+      ],
+    ]),
+    ...of('time-options.ts', [
+      ['--since is ignored', 'since === undefined ? from :', 'since !== 0 ? from :'],
+    ]),
+    ...of('commands/edit.ts', [
+      [
+        'some is changed if a part is wrong',
+        'vault.database.transaction(() => change(vault, typed, options, login))',
+        'change(vault, typed, options, login)',
+      ],
+      ['an empty region stays', "region === '' ? null : region", "region === '' ? before.region : region"],
+      [
+        'a name that was the address stays',
+        'name !== undefined || !isAddress',
+        'name !== undefined || isAddress',
+      ],
+      ['--local-dns is ignored', 'if (remoteDns || localDns) given', 'if (remoteDns) given'],
+      [
+        'a new password takes the username away',
+        '{ ...old, ...Object.fromEntries(given) }',
+        '{ ...Object.fromEntries(given) }',
+      ],
+      [
+        'an empty login is stored',
+        "password === '' && rotateUrl === '') credentials",
+        "password === '' && rotateUrl === '-') credentials",
+      ],
+      ['passwords are shown', "value === '' ? null : MASK", "value === '' ? null : value"],
+      ['--remove-tag is ignored', 'tags.remove(before.id, tag);', ''],
+    ]),
+    ...of('commands/enable.ts', [
+      ['failures before it count on', '? { failureCount: 0 } : {}', '? {} : {}'],
+      ['some are switched if one is unknown', 'database.transaction(() => {', '(() => {'],
+    ]),
+    ...of('commands/prune.ts', [
+      [
+        'nothing to remove is no wrong use',
+        '&& !vacuum)\n      command.error',
+        '&& vacuum === false)\n      command.error',
+      ],
+      [
+        'only the first piece goes',
+        'isMore = removed.events === PIECE || removed.stats === PIECE',
+        'isMore = false',
+      ],
+      ['events that are younger go', 'db.clock() - milliseconds', 'db.clock() - milliseconds / 2'],
+      ['--vacuum is ignored', 'vacuum ? vacuumed(', 'vacuum === false ? vacuumed('],
     ]),
     ...of('run-command.ts', [
       [
@@ -277,7 +407,7 @@ export default {
         'JSON.stringify(value, null, indent).replace(/\\0/g, (character) =>',
       ],
     ]),
-    ...of('vault.ts', [
+    ...of('open-vault.ts', [
       [
         '--db goes after the environment',
         "db === undefined ? 'PROXYVAULT_DB' : '--db';\n  const path = db ?? (named || undefined);",
@@ -291,19 +421,10 @@ export default {
       ],
       [
         'an older pool is used',
-        '!anyVersion && db.migrations.plan().length > 0',
-        'anyVersion && db.migrations.plan().length > 99',
+        '!anyVersion && database.migrations.plan().length > 0',
+        'anyVersion && database.migrations.plan().length > 99',
       ],
-      [
-        'a missing schema is not made',
-        'if (create) db.migrations.up();',
-        'if (create && anyVersion) db.migrations.up();',
-      ],
-      [
-        'the pool is named with --json too',
-        'if (!options.json && !quiet) writeError',
-        'if (!quiet) writeError',
-      ],
+      ['a missing schema is not made', 'migrate: create,', 'migrate: create && anyVersion,'],
       [
         '--passphrase-file goes after the environment',
         'return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;',
@@ -311,10 +432,14 @@ export default {
       ],
       ['--key-file is ignored', '    keyFile,\n    passphrase,', '    passphrase,'],
       ['--trust-key-file is ignored', '    trustKeyFile,\n    // One', '    // One'],
-      ['a new key is silent', 'onKeyCreated: sayWhereKeyIs(options)', 'onKeyCreated: undefined'],
+      [
+        'a new key is silent',
+        'const onKeyCreated = sayWhereKeyIs(options);',
+        'const onKeyCreated = undefined;',
+      ],
       [
         'PROXYVAULT_MIGRATIONS_TABLE is ignored',
-        'migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,\n      onInvalidRow',
+        'migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,\n    onInvalidRow',
         'onInvalidRow',
       ],
       [
@@ -363,11 +488,11 @@ export default {
     ]),
     ...of('commands/backup.ts', [
       ['a backup is replaced without --force', 'overwrite: options.force', 'overwrite: true'],
-      ['a backup in the place of the key', 'assertNotKeyFile(file, encryption.source());', ''],
+      ['a backup in the place of the key', 'assertNotKeyFile(file, vault.keys.source());', ''],
     ]),
     ...of('commands/check.ts', [
-      ['check is never deep', 'deep: options.deep, encryption', 'deep: false, encryption'],
-      ['check is always deep', 'deep: options.deep, encryption', 'deep: true, encryption'],
+      ['check is never deep', 'deep: options.deep }', 'deep: false }'],
+      ['check is always deep', 'deep: options.deep }', 'deep: true }'],
       [
         'check of a damaged pool exits 0',
         'if (!report.ok || isUnverified) process',
@@ -395,7 +520,9 @@ export default {
       ['null is kept as an option', 'value ?? undefined', 'value'],
     ]),
     ...of('commands/events.ts', [
-      ['--limit is ignored', 'repository.recent(limit)', 'repository.recent(20)'],
+      ['--limit is ignored', 'newest(vault, filter, limit)', 'newest(vault, filter, 20)'],
+      ['--reason is ignored', 'const filter = { proxyId, reason,', 'const filter = { proxyId,'],
+      ['--proxy is ignored', 'const filter = { proxyId, reason,', 'const filter = { reason,'],
       ['50 events by default', 'wholeNumber, 20)', 'wholeNumber, 50)'],
     ]),
     ...of('commands/exec.ts', [
@@ -414,7 +541,11 @@ export default {
     ]),
     ...of('commands/export.ts', [
       ['--tag is ignored', 'layout, tag, reveal, onLeftOut', 'layout, reveal, onLeftOut'],
-      ['--layout is ignored', '{ encryption, format, layout, tag', '{ encryption, format, tag'],
+      [
+        '--layout is ignored',
+        '{ format, layout, tag, reveal, onLeftOut }',
+        '{ format, tag, reveal, onLeftOut }',
+      ],
       ['secrets are exported without --reveal', 'tag, reveal, onLeftOut }', 'tag, reveal: true, onLeftOut }'],
       ['--reveal is ignored', 'tag, reveal, onLeftOut }', 'tag, onLeftOut }'],
       ['what is left out exits 0', 'process.exitCode = EXIT.failure;', ''],
@@ -429,7 +560,7 @@ export default {
       ['--sync is ignored', 'tag, sync, maxRemove', 'tag, maxRemove'],
       ['--max-remove is ignored', 'sync, maxRemove, force', 'sync, force'],
       ['--force is ignored', 'sync, maxRemove, force, dryRun', 'sync, maxRemove, dryRun'],
-      ['--format is ignored', '...{ encryption, format, protocol', '...{ encryption, protocol'],
+      ['--format is ignored', '...{ format, protocol', '...{ protocol'],
       ['--protocol is ignored', 'format, protocol, tag', 'format, tag'],
       ['--batch is ignored', 'dryRun, batch },', 'dryRun },'],
       ['--local-dns is ignored', 'remoteDns: localDns ? false : undefined', 'remoteDns: undefined'],
@@ -452,13 +583,10 @@ export default {
       ['a stopped sync does not say what would go', 'onStopped: (removal) => warnOfStop(json, removal),', ''],
     ]),
     ...of('commands/list.ts', [
-      ['--status is ignored', 'const filter = { status, protocol,', 'const filter = { protocol,'],
-      ['--protocol is ignored', '{ status, protocol, region, search };', '{ status, region, search };'],
-      ['--region is ignored', '{ status, protocol, region, search };', '{ status, protocol, search };'],
-      ['--search is ignored', '{ status, protocol, region, search };', '{ status, protocol, region };'],
       ['--limit is ignored', '...filter, limit, after', '...filter, after'],
       ['--after is ignored', '...filter, limit, after', '...filter, limit'],
-      ['the count is that of the whole pool', 'proxies.count(filter)', 'proxies.count()'],
+      ['the count is that of the whole pool', 'countByStatus(filter)', 'countByStatus()'],
+      ['--sort is ignored', 'limit, after, sort }', 'limit, after }'],
       [
         'unreadable logins exit 0',
         'if (unreadable.length > 0) process',
@@ -472,25 +600,59 @@ export default {
       ['pending migrations are not shown', '[...applied, ...pending].map', '[...applied].map'],
       [
         'status migrates',
-        'run: ({ db }, options) => show(',
-        'run: ({ db }, options) => void db.migrations.up() ?? show(',
+        'run: ({ database }, options) => show(',
+        'run: ({ database }, options) => void database.migrations.up() ?? show(',
       ],
     ]),
     ...of('commands/next.ts', [
-      ['the advice goes to standard output', 'text, writeError }', 'text, writeOut as writeError }'],
-      ['a masked login is silent', '!options.reveal && !options.json', 'options.reveal && !options.json'],
+      [
+        'a masked login is silent',
+        'view.hasCredentials && !options.reveal',
+        'view.hasCredentials && options.reveal',
+      ],
+      ['nobody learns which proxy it is', 'note(options, text`Proxy:', 'note({ quiet: true }, text`Proxy:'],
+    ]),
+    ...of('proxy-filter-options.ts', [
+      [
+        '--tag is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ status, protocol, region, country, search };\n  return',
+      ],
+      [
+        '--status is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, protocol, region, country, search };\n  return',
+      ],
+      [
+        '--protocol is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, region, country, search };\n  return',
+      ],
+      [
+        '--region is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, country, search };\n  return',
+      ],
+      [
+        '--country is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, region, search };\n  return',
+      ],
+      [
+        '--search is ignored',
+        '{ tag, status, protocol, region, country, search };\n  return',
+        '{ tag, status, protocol, region, country };\n  return',
+      ],
     ]),
     ...of('commands/remove.ts', [
       [
-        'an unknown proxy is removed',
-        "if (!proxies.delete(id)) throw notFound('proxy', id);",
-        'proxies.delete(id);',
+        'ids and a filter are both taken',
+        'filter !== null && typed.length > 0',
+        'filter !== null && typed.length > 99',
       ],
-      [
-        'some are removed if one is unknown',
-        "db.transaction(() => {\n      for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);\n    });",
-        "for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);",
-      ],
+      ['a filter takes all', 'proxies.iterate(filter)', 'proxies.iterate({})'],
+      ['a no removes', 'isConfirmed ? meant :', 'true ? meant :'],
+      ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [
       ['--fail is a success', 'success: options.ok === true', 'success: options.fail === true'],
@@ -509,21 +671,21 @@ export default {
         "problem === 'KEY_MISMATCH' ? 'does not fit' : 'fits'",
         "'fits' as 'fits' | 'does not fit'",
       ],
-      ['a pending migration is not told', '...(isPending ? [', '...(report === null ? ['],
+      ['a pending migration is not told', '...(pending ? [', '...(report === null ? ['],
       [
         'a locked key is not found',
         "if (code === 'KEY_LOCKED' || details",
         'if (details',
         'The command line waits for its key sources: none of them is KEY_LOCKED.',
       ],
-      ['the replaced pool is not named', 'report.replaced === null ? []', 'report.replaced !== null ? []'],
+      ['the replaced pool is not named', 'replaced === null ? []', 'replaced !== null ? []'],
     ]),
     ...of('commands/rules.ts', [
       ['enable disables', "switchCommand('enable', true)", "switchCommand('enable', false)"],
       [
         'an unknown rule is removed',
-        "if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);",
-        'new RotationRulesRepository(db).delete(id);',
+        "if (!rules.delete(id)) throw notFound('rotation rule', id);",
+        'rules.delete(id);',
       ],
       ['malformed rules are silent', 'json ? [] : invalid', 'json ? invalid : []'],
       [
@@ -535,33 +697,30 @@ export default {
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
       ['the usage is that of all', 'totals({ proxyId: id })', 'totals({})'],
-      [
-        'an unknown proxy is another error',
-        "if (!proxy) throw notFound('proxy', id);",
-        'if (!proxy) throw new TypeError(id);',
-      ],
       ['domains are not shown', "domains: domains.join(', ')", 'domains: undefined'],
     ]),
     ...of('commands/stats.ts', [
-      ['--from is ignored', 'usage.range(options)', 'usage.range({ to: options.to })'],
-      ['--to is ignored', 'usage.range(options)', 'usage.range({ from: options.from })'],
       [
-        'the totals are of all days',
-        'usage.totals({ from: options.from, to: options.to })',
-        'usage.totals({})',
+        '--from is ignored',
+        '?.slice(0, 10), to: times.to }',
+        '?.slice(99, 100) || undefined, to: times.to }',
       ],
+      ['--to is ignored', '?.slice(0, 10), to: times.to }', '?.slice(0, 10) }'],
+      ['the totals are of all days', 'vault.usage.totals(range)', 'vault.usage.totals({})'],
+      ['--limit is ignored', '...range, sort, limit }', '...range, sort }'],
+      ['the fewest failures come first', "failures: '-failures'", "failures: 'failures'"],
     ]),
     ...of('commands/sticky.ts', [
       ['--ttl is ignored', 'proxyId, ttl }', 'proxyId }'],
       [
         'an unknown domain is removed',
-        "if (!new StickySessionRepository(db).delete(domain)) throw notFound('sticky session for', domain);",
-        'new StickySessionRepository(db).delete(domain);',
+        "if (!sticky.delete(domain)) throw notFound('sticky session for', domain);",
+        'sticky.delete(domain);',
       ],
       [
         'a URL is a domain of its own',
-        'const { pattern: domain } = parseDomain(given);\n      const sticky',
-        'const domain = given;\n      const sticky',
+        'const { pattern: domain } = parseDomain(given);\n      const {',
+        'const domain = given;\n      const {',
       ],
     ]),
   ],

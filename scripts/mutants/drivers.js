@@ -21,6 +21,7 @@ export default {
     'test/database/write-ahead-log',
     'test/database/background',
     'test/database/streams',
+    'test/database/vacuum',
     'repositories/rotation.repositories',
     'test/database/permissions',
     'test/faults/file-order',
@@ -120,6 +121,20 @@ export default {
       'if (isExact) statement.safeIntegers(true);',
       '',
     ),
+    fault(
+      'vacuum',
+      'a stream of this program is not looked for',
+      'if (writer.readers.isStreaming)',
+      'if (false)',
+    ),
+    fault(
+      'vacuum',
+      'others who read are not looked for',
+      'if (!empty(writer))',
+      'if (empty(writer) && false)',
+    ),
+    fault('vacuum', 'a transaction is vacuumed', 'if (writer.inTransaction)', 'if (false)'),
+    fault('vacuum', 'the file stays as large', 'const complete = empty(writer);', 'const complete = true;'),
     at('drivers/transaction', 'the last cause counts', 'this.#cause ??= cause', 'this.#cause = cause'),
     at(
       'drivers/transaction',

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 
 import { type MaxRemove, parseMaxRemove } from '../transfer/removal.ts';
+import { DURATION_FORMS, parseDuration } from './duration.ts';
 
 /** Reads an argument that is a whole number from 0; else the command is used wrongly. */
 export function wholeNumber(text: string): number {
@@ -15,11 +16,26 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
-/** Reads an argument that is a time in milliseconds. */
+/** Reads an argument that is a length of time: `30s`, or a plain number of milliseconds. Gives milliseconds. */
 export function milliseconds(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value < Number.POSITIVE_INFINITY))
-    throw new InvalidArgumentError('It must be a number from 0.');
+  const value = parseDuration(text) ?? (text.trim() === '' ? Number.NaN : Number(text));
+  if (!(value >= 0 && value < Number.POSITIVE_INFINITY))
+    throw new InvalidArgumentError(`It must be ${DURATION_FORMS}, or a number of milliseconds.`);
+  return value;
+}
+
+/** Reads an argument that is a length of time in whole milliseconds, as they are stored. */
+export function wholeMilliseconds(text: string): number {
+  const value = parseDuration(text) ?? (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
+  if (!Number.isSafeInteger(value))
+    throw new InvalidArgumentError(`It must be ${DURATION_FORMS}, or a whole number of milliseconds.`);
+  return value;
+}
+
+/** Reads an argument that is an age, such as `30d`: a number without a unit could mean anything. Gives milliseconds. */
+export function age(text: string): number {
+  const value = parseDuration(text);
+  if (value === null) throw new InvalidArgumentError(`It must be ${DURATION_FORMS}.`);
   return value;
 }
 

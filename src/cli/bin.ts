@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { nodeVersionProblem } from '../node-version.ts';
 import { failureCodes } from './exit-codes.ts';
-import { wantsJson } from './json-flag.ts';
 import { failClosed } from './no-proxy-url.ts';
+import { wantsJson } from './read-arguments.ts';
 
 const args = process.argv.slice(2);
 failClosed(args);

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 
 import type { Vault } from '../vault.ts';
-import { type CommonOptions, type OpeningOptions, withVault } from './open-vault.ts';
+import { COMMON_OPTIONS, type CommonOptions } from './common-options.ts';
+import { type OpeningOptions, withVault } from './open-vault.ts';
 
 /** What every command declares. */
-interface Declaration {
+export interface Declaration {
   name: string;
   purpose: string;
   /** A whole command line. */
@@ -13,14 +14,19 @@ interface Declaration {
   notes?: string;
   /** Adds its arguments and its own options. */
   takes?: (command: Command) => Command;
+  /**
+   * When it needs the key: always, for a login that is stored, or only with an option. A pool command opens the key, and
+   * has a passphrase asked for, `always` and with `--reveal`.
+   */
+  key?: 'always' | 'logins' | '--reveal' | '--deep';
+  /** Whether it only reads, and so works on a pool that may not be written. */
+  reads?: boolean;
 }
 
 /** A command that works on an open pool. */
 interface PoolCommand<Options extends CommonOptions, Arguments extends unknown[]>
   extends Declaration,
     Pick<OpeningOptions, 'create' | 'anyVersion'> {
-  /** Whether it needs the key: always, or only with --reveal. Otherwise nobody is asked for a passphrase. */
-  key?: 'always' | 'reveal';
   run: (vault: Vault, options: Options, ...args: Arguments) => void | Promise<void>;
 }
 
@@ -31,63 +37,111 @@ interface BareCommand<Options extends CommonOptions, Arguments extends unknown[]
 }
 
 /** Each call makes the command again, since commander keeps the options of a call in it. */
-type MakeCommand = () => Command;
+export type MakeCommand = () => Command;
+
+const declarations = new WeakMap<Command, Declaration>();
+
+/** What was declared for a command; undefined for a group. */
+export function declarationOf(command: Command): Declaration | undefined {
+  return declarations.get(command);
+}
 
 /** A command whose function gets the open pool, which is closed afterwards, whatever happens. */
 export function poolCommand<Options extends CommonOptions, Arguments extends unknown[]>({
-  key,
   create = false,
   anyVersion = false,
   run,
   ...declaration
 }: PoolCommand<Options, Arguments>): MakeCommand {
+  const { key, reads = false } = declaration;
   return bareCommand<Options, Arguments>({
     ...declaration,
     act: (options, _, ...args) => {
       const isRevealing = 'reveal' in options && options.reveal === true;
-      const unlock = key === 'always' || (key === 'reveal' && isRevealing);
-      return withVault(options, (vault) => run(vault, options, ...args), { create, anyVersion, unlock });
+      const unlock = key === 'always' || (key === '--reveal' && isRevealing);
+      return withVault(options, (vault) => run(vault, options, ...args), {
+        create,
+        anyVersion,
+        unlock,
+        reads,
+      });
     },
   });
 }
 
 /** A command whose function opens the pool itself. */
 export function bareCommand<Options extends CommonOptions, Arguments extends unknown[]>({
-  name,
-  purpose,
-  example,
-  notes,
-  takes = (command) => command,
   act,
+  ...declaration
 }: BareCommand<Options, Arguments>): MakeCommand {
-  return () =>
-    takes(new Command(name).description(purpose))
-      .option('--db <file>', 'the pool (else PROXYVAULT_DB, else your data folder)')
-      .option(
-        '--key-file <file>',
-        'the key (else PROXYVAULT_KEY or PROXYVAULT_KEY_FILE, else your configuration folder)',
-      )
-      .option(
-        '--passphrase-file <file>',
-        'the passphrase of a protected key (else PROXYVAULT_PASSPHRASE_FILE, else it is asked for)',
-      )
-      .option(
-        '--trust-key-file',
-        'accept a key file that is a link or open to others, such as a mounted secret (else PROXYVAULT_TRUST_KEY_FILE=1)',
-      )
-      .option('--json', 'print JSON for a program')
-      .addHelpText('after', `\nExample:\n  $ ${example}${notes === undefined ? '' : `\n\n${notes}`}`)
-      .action((...given: unknown[]) => {
-        const [options, command] = given.splice(-2) as [Options, Command];
-        return act(options, command, ...(given as Arguments));
-      });
+  return () => {
+    const command = withCommonOptions(declare(declaration));
+    return command.action((...given: unknown[]) => {
+      const args = given.slice(0, -2) as Arguments;
+      return act(givenOptions(command) as Options, command, ...args);
+    });
+  };
+}
+
+/** A command that works on no pool, and takes none of the options about one. */
+export function standaloneCommand<Arguments extends unknown[]>({
+  act,
+  ...declaration
+}: Declaration & { act: (command: Command, ...args: Arguments) => void | Promise<void> }): MakeCommand {
+  return () => {
+    const command = declare(declaration);
+    return command.action((...given: unknown[]) => {
+      const [before] = Object.keys(command.parent?.opts() ?? {});
+      if (before !== undefined)
+        command.error(
+          `error: ${declaration.name} works on no pool of yours: leave out the options before it`,
+        );
+      return act(command, ...(given.slice(0, -2) as Arguments));
+    });
+  };
 }
 
 /** A command that only has others below it. */
 export function commandGroup(name: string, purpose: string, commands: readonly MakeCommand[]): MakeCommand {
   return () => {
-    const group = new Command(name).description(purpose);
+    const group = withCommonOptions(new Command(name).description(purpose)).enablePositionalOptions();
     for (const command of commands) group.addCommand(command());
     return group;
   };
+}
+
+/** Adds the options that are accepted before a command and after it. */
+export function withCommonOptions(command: Command): Command {
+  for (const [flags, description] of COMMON_OPTIONS) command.option(flags, description);
+  return command;
+}
+
+function declare(declaration: Declaration): Command {
+  const { name, purpose, example, notes, takes = (command: Command) => command } = declaration;
+  const command = takes(new Command(name).description(purpose));
+  const paragraphs = [factsOf(declaration), `Example:\n  $ ${example}`, notes ?? ''];
+  command.addHelpText('after', `\n${paragraphs.filter((text) => text !== '').join('\n\n')}`);
+  declarations.set(command, declaration);
+  return command;
+}
+
+/** What --help says of the key and of the pool. */
+function factsOf({ key, reads }: Declaration): string {
+  const needs = {
+    always: 'Needs the key.',
+    logins: 'Needs the key if there are logins.',
+    '--reveal': 'Needs the key with --reveal only.',
+    '--deep': 'Needs the key with --deep only.',
+  };
+  const facts = [
+    ...(key === undefined ? [] : [needs[key]]),
+    ...(reads ? ['Works on a pool that may not be written.'] : []),
+  ];
+  return facts.join(' ');
+}
+
+/** The options before the command and after it; of one that is given twice, the one nearest to the command's own. */
+function givenOptions(command: Command): object {
+  const above = command.parent === null ? {} : givenOptions(command.parent);
+  return { ...above, ...command.opts() };
 }

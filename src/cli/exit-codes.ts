@@ -1,3 +1,5 @@
+import { isCommand } from './read-arguments.ts';
+
 /** What the process says to the one who called it. */
 export const EXIT = { ok: 0, failure: 1, usage: 2 } as const;
 
@@ -11,6 +13,6 @@ export const EXEC_EXIT = {
 } as const;
 
 /** The exit codes that tell of a failure of proxyvault itself. */
-export function failureCodes([command]: readonly string[]): { failure: number; usage: number } {
-  return command === 'exec' ? EXEC_EXIT : EXIT;
+export function failureCodes(args: readonly string[]): { failure: number; usage: number } {
+  return isCommand('exec', args) ? EXEC_EXIT : EXIT;
 }

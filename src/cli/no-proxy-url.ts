@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 
 import { EXEC_EXIT } from './exit-codes.ts';
-import { wantsJson } from './json-flag.ts';
+import { isCommand, wantsJson } from './read-arguments.ts';
 
 /** Never connects: no name ends in `.invalid` (RFC 6761, section 6.4). */
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
@@ -15,7 +15,7 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
  * for "no proxy" and would connect directly. A program that asks for JSON gets an error instead.
  */
 export function failClosed(args: readonly string[]): void {
-  if (!isNext(args) || wantsJson(args)) return;
+  if (!isCommand('next', args) || wantsJson(args)) return;
   for (const signal of SIGNALS) {
     process.on(signal, () => {
       // Once there is an exit code the URL of a proxy may be printed: no second one must follow it.
@@ -30,9 +30,4 @@ export function failClosed(args: readonly string[]): void {
       // Nobody reads it any more.
     }
   });
-}
-
-function isNext(args: readonly string[]): boolean {
-  const [first = ''] = args;
-  return first === 'next' || (first.startsWith('-') && args.includes('next'));
 }

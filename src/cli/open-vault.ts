@@ -11,21 +11,15 @@ import {
   type Passphrase,
   readPassphraseFile,
 } from '../keys/index.ts';
-import { openVault, Vault } from '../vault.ts';
+import { openVault, Vault, type VaultOptions } from '../vault.ts';
+import type { CommonOptions } from './common-options.ts';
 import { warnIfWeak } from './new-passphrase.ts';
+import { note } from './note.ts';
 import { ask, canAsk } from './prompt.ts';
+import { assertWritable, openReadOnly, writeProblem } from './read-only-pool.ts';
 import { SkippedRows } from './skipped-rows.ts';
-import { text, writeError } from './terminal.ts';
+import { text } from './terminal.ts';
 import { warn } from './warn.ts';
-
-/** What every command takes. */
-export interface CommonOptions {
-  db?: string;
-  keyFile?: string;
-  passphraseFile?: string;
-  trustKeyFile?: boolean;
-  json?: boolean;
-}
 
 export interface OpeningOptions {
   /** Make the pool if it is missing, and bring it up to date. Else both are errors that say what to do. */
@@ -34,8 +28,8 @@ export interface OpeningOptions {
   anyVersion?: boolean;
   /** Ask for the passphrase, if the key file has one: what is done needs the key. */
   unlock?: boolean;
-  /** Do not say which pool it is. */
-  quiet?: boolean;
+  /** Only reads: a pool that may not be written is opened all the same. */
+  reads?: boolean;
   /** How long one write may wait for a lock, and block the process; `work` tries again where that is too short. */
   busyTimeoutMs?: number;
 }
@@ -55,7 +49,8 @@ export function locatePool({ db }: CommonOptions): { path: string; from: string 
 /**
  * Opens the pool, runs `work`, and closes it, whatever happens.
  *
- * @throws CANNOT_OPEN if there is no pool, MIGRATION_PENDING if it is older than this program.
+ * @throws CANNOT_OPEN if there is no pool, MIGRATION_PENDING if it is older than this program, READ_ONLY if it may not be
+ *   written, unless `reads`.
  */
 export async function withVault<T>(
   options: CommonOptions,
@@ -64,7 +59,7 @@ export async function withVault<T>(
     create = false,
     anyVersion = false,
     unlock = false,
-    quiet = false,
+    reads = false,
     // A person rather waits for a long import of another process than starts again.
     busyTimeoutMs = 30_000,
   }: OpeningOptions = {},
@@ -76,12 +71,12 @@ export async function withVault<T>(
       `There is no pool at ${path} (${from}): make one with \`proxyvault init\` or \`proxyvault import FILE\`, or name another with --db.`,
     );
   }
-  if (!options.json && !quiet) writeError(text`Pool: ${path} (${from})\n`);
+  note(options, text`Pool: ${path} (${from})\n`);
   // Before a pool is made, because it rejects what is no path.
   const keySource = keySourceOf(options);
   const skipped = new SkippedRows();
   const onKeyCreated = sayWhereKeyIs(options);
-  await using pool = await openVault({
+  const opening: VaultOptions = {
     path,
     busyTimeoutMs,
     migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,
@@ -92,8 +87,12 @@ export async function withVault<T>(
     migrate: create,
     // A key file that permissions protect is read, or made, when it is needed. Nobody is asked for a pool that is too old.
     unlock: false,
-  });
-  const { database } = pool;
+  };
+  if (!reads) assertWritable(path);
+  await using opened = await (reads && writeProblem(path) !== null
+    ? openReadOnly(opening)
+    : openVault(opening));
+  const { database } = opened;
   if (!anyVersion && database.migrations.plan().length > 0) {
     throw new ProxyVaultError(
       'MIGRATION_PENDING',
@@ -102,17 +101,24 @@ export async function withVault<T>(
   }
   const isAsked = unlock && keySource.asynchronous?.() === true;
   if (isAsked && keySource.protection?.() === null) warnIfWeak(options.json, passphraseFileOf(options));
-  const vault = isAsked
-    ? new Vault(
-        database,
-        await EncryptionService.open({ keySource, database, onKeyCreated, resumeRotation: false }),
-      )
-    : pool;
+  const vault = isAsked ? await unlocked(opened, { keySource, onKeyCreated }) : opened;
   try {
     return await work(vault);
   } finally {
     skipped.report(options.json ?? false);
   }
+}
+
+/** The same pool with a key that somebody was asked for. */
+async function unlocked(
+  { database }: Vault,
+  options: Pick<EncryptionOptions, 'keySource' | 'onKeyCreated'>,
+): Promise<Vault> {
+  const create = !database.readonly;
+  return new Vault(
+    database,
+    await EncryptionService.open({ ...options, database, create, resumeRotation: false }),
+  );
 }
 
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */

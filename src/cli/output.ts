@@ -14,8 +14,11 @@ const NO_LINES = Object.fromEntries(
   ),
 );
 
+/** What a table shows in one place; null and an empty text are `-`. */
+export type Cell = string | number | null;
+
 /** A table without lines, that a person reads and `awk` cuts. */
-export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): Text {
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): Text {
   const view = new Table({
     head: [...head],
     chars: { ...NO_LINES, middle: '  ' },

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress';
 
 import type { BackupProgress } from '../database/index.ts';
+import type { CommonOptions } from './common-options.ts';
 
 /** A bar on standard error while it is a terminal; else nothing. */
 export interface Progress {
@@ -8,8 +9,8 @@ export interface Progress {
   stop(): void;
 }
 
-export function startProgress(label: string, { json }: { json?: boolean | undefined }): Progress {
-  if (json || !process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+export function startProgress(label: string, { json, quiet }: CommonOptions): Progress {
+  if (json || quiet || !process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
   const bar = new SingleBar({
     format: `${label} [{bar}] {percentage}% {value}/{total}`,
     stream: process.stderr,
@@ -29,7 +30,7 @@ export function startProgress(label: string, { json }: { json?: boolean | undefi
 }
 
 /** The bar of a backup or a restore, by pages. */
-export function startCopyProgress(options: { json?: boolean | undefined }): {
+export function startCopyProgress(options: CommonOptions): {
   onProgress: (progress: BackupProgress) => void;
   stop: () => void;
 } {

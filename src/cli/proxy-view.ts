@@ -2,8 +2,6 @@ import type { Login, ProxyConfig } from '../database/index.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
 import type { Vault } from '../vault.ts';
-import { rounded, table } from './output.ts';
-import type { Text } from './terminal.ts';
 import { warn } from './warn.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
@@ -75,20 +73,4 @@ export function warnOfUnreadable(
 
 function filled(login: Login | null, template: TemplateValues | undefined): Partial<Login> {
   return login && template ? { ...login, ...fillTemplate(login, template) } : (login ?? {});
-}
-
-/** The pool as a person wants to see it. */
-export function proxyTable(proxies: readonly ProxyView[]): Text {
-  return table(
-    ['ID', 'URL', 'STATUS', 'REGION', 'REQUESTS', 'SUCCESS %', 'LATENCY MS'],
-    proxies.map((proxy) => [
-      proxy.id,
-      proxy.problem ? `${proxy.url} (${proxy.problem.code})` : proxy.url,
-      proxy.status,
-      proxy.region,
-      proxy.totalRequests,
-      proxy.totalRequests === 0 ? null : rounded(proxy.successRate),
-      proxy.latency,
-    ]),
-  );
 }

@@ -12,6 +12,7 @@ import type {
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
+import type { VacuumResult } from './drivers/sqlite/vacuum.ts';
 import {
   type CheckOptions,
   type CheckReport,
@@ -224,6 +225,17 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    */
   prune(options: PruneOptions): { events: number; stats: number } {
     return prune(this, options);
+  }
+
+  /**
+   * Gives the space of deleted rows back to the file system, and says how many bytes. Without it that space is used again by
+   * new rows. It writes the whole file again, which blocks the event loop, and needs as much memory and free space as the file has.
+   *
+   * @throws BUSY if others read or write, or an `iterate()` loop is open; DISK_FULL, IO, READ_ONLY; INVALID_INPUT inside a
+   *   transaction. Then the database is as it was.
+   */
+  vacuum(): VacuumResult {
+    return this.driver.vacuum();
   }
 
   get open(): boolean {

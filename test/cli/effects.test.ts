@@ -301,7 +301,7 @@ describe('remove, sticky, rules and config', () => {
     const unknown = run(['remove', idOf('a.example'), 'nobody', '--json']);
     expect(unknown).toMatchObject({ status: 1, stdout: '', stderr: expect.stringContaining('NOT_FOUND') });
     expect(hosts()).toContain('a.example');
-    expect(run(['remove', idOf('a.example'), idOf('c.example')])).toMatchObject({
+    expect(run(['remove', idOf('a.example'), idOf('c.example'), '--yes'])).toMatchObject({
       status: 0,
       stdout: 'Removed 2.\n',
     });

@@ -15,8 +15,9 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import type { Command, Option } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { nextCommand } from '../../src/cli/commands/next.ts';
 import { COMMANDS } from '../../src/cli/commands/registry.ts';
-import { FLAGS } from '../../src/cli/json-flag.ts';
+import { EARLY_FLAGS } from '../../src/cli/read-arguments.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -31,10 +32,8 @@ describe('next without a proxy', () => {
       ...options,
       ...commands.flatMap(optionsOf),
     ];
-    const flags = COMMANDS.flatMap((create) => optionsOf(create())).filter(
-      ({ required, optional }) => !required && !optional,
-    );
-    expect(new Set(FLAGS)).toEqual(new Set(flags.map(({ long }) => long)));
+    const flags = optionsOf(nextCommand()).filter(({ required, optional }) => !required && !optional);
+    expect(EARLY_FLAGS).toEqual(new Set(flags.flatMap(({ short, long }) => [short, long]).filter(Boolean)));
   });
 
   it('prints a URL that never connects, whatever has failed', () => {
@@ -48,7 +47,8 @@ describe('next without a proxy', () => {
     run(['init']);
     fails(1, 'next', '--domain', 'example.com');
     fails(2, 'next', '--nonsense');
-    fails(2, '--db', db, 'next');
+    fails(2, '--nonsense', 'x', 'next');
+    fails(1, '--db', db, '-q', 'next');
     // A domain comes from elsewhere: it must not switch to JSON.
     fails(1, 'next', '--domain', '--json');
     run(['import', '-'], { input: 'h.example:1:user:password\n' });
@@ -99,7 +99,8 @@ describe('next without a proxy', () => {
     const entries = [
       'cli/bin.js',
       'cli/exit-codes.js',
-      'cli/json-flag.js',
+      'cli/common-options.js',
+      'cli/read-arguments.js',
       'cli/no-proxy-url.js',
       'node-version.js',
     ];

@@ -58,6 +58,15 @@ it.skipIf(process.platform === 'win32')(
     run('report', [HOSTILE, '--ok'], 1);
     run('stats', ['--from', HOSTILE], 1);
     run('events', ['--limit', HOSTILE], 2);
+    run('edit', [id, '--name', 'a\u202eb', '--add-tag', 'a\u202eb']);
+    run('edit', [HOSTILE, '--name', 'x'], 1);
+    run('edit', [id, '--region', 'eu']);
+    run('disable', [HOSTILE], 1);
+    run('disable', [id]);
+    run('enable', [id]);
+    run('stats', [HOSTILE], 1);
+    run('events', ['--proxy', HOSTILE], 1);
+    run('prune', ['--events-older-than', HOSTILE], 2);
     run('sticky set', ['a.example', id]);
     run('sticky set', ['a.example', HOSTILE], 1);
     run('sticky list', []);
@@ -100,6 +109,7 @@ it.skipIf(process.platform === 'win32')(
     run('remove', [id]);
     run('remove', [HOSTILE], 1);
     run('tour', []);
+    run('completion', ['zsh']);
     expect(ran).toEqual(new Set(COMMANDS.flatMap((create) => leavesOf(create()))));
     for (const output of outputs) {
       expect(output.split('\n').filter((line) => line.startsWith(FORGED))).toEqual([]);

@@ -613,7 +613,8 @@ describe('key environment and keychain', () => {
 
 it('every key command has an example in its help, and an unknown one is used wrongly', () => {
   const help = spawnSync(process.execPath, [BIN, 'key', '--help'], { encoding: 'utf8' }).stdout;
-  const names = [...help.matchAll(/^ {2}([a-z-]+) (?:\[|<)/gm)]
+  const [, commands = ''] = help.split('\nCommands:\n');
+  const names = [...commands.matchAll(/^ {2}([a-z-]+) (?:\[|<)/gm)]
     .map(([, name]) => name ?? '')
     .filter((n) => n !== 'help');
   expect(names.sort()).toEqual(

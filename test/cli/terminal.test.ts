@@ -78,8 +78,8 @@ describe('whatever is printed', () => {
     expect(filesWith(/Text\.ours/)).toEqual([
       join('commands', 'migrate.ts'),
       'fail.ts',
-      'main.ts',
       'output.ts',
+      'program.ts',
       'terminal.ts',
       'warn.ts',
     ]);

@@ -16,6 +16,9 @@ const ARGUMENTS: Record<string, string[]> = {
   'config set': ['strategy=random'],
   'rules enable': ['id'],
   report: ['id', '--ok'],
+  edit: ['id', '--name', 'x'],
+  prune: ['--vacuum'],
+  remove: ['id'],
   'key passphrase': ['--passphrase-file', 'passphrase.txt', '--allow-weak'],
 };
 

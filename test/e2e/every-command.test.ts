@@ -20,6 +20,9 @@ const LINES: readonly (readonly string[])[] = [
   ['add', 'http://user:password@b.example:8080'],
   ['list', '--reveal'],
   ['show', '{id}'],
+  ['edit', '{id}', '--name', 'mine'],
+  ['disable', '{id}'],
+  ['enable', '{id}'],
   ['next', '--reveal'],
   ['exec', '--', process.execPath, '--version'],
   ['report', '{id}', '--ok'],
@@ -46,6 +49,7 @@ const LINES: readonly (readonly string[])[] = [
   ['key', 'recover', '{code}', '--force'],
   ['backup', 'copy.db'],
   ['check', '--deep'],
+  ['prune', '--events-older-than', '30d', '--vacuum'],
   ['migrate', 'status'],
   ['migrate', 'down'],
   ['migrate', 'plan'],
@@ -53,6 +57,7 @@ const LINES: readonly (readonly string[])[] = [
   ['restore', 'copy.db', '--force'],
   ['key', 'passphrase', '--passphrase-file', 'passphrase.txt'],
   ['remove', '{id}'],
+  ['completion', 'bash'],
 ];
 
 /** What these do is tested beside them: they need a keychain, and tables without a ledger. */

@@ -8,7 +8,8 @@ import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { invalidInput } from '../../model/validation.ts';
 import type { Vault } from '../../vault.ts';
 import { bareCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
@@ -28,6 +29,7 @@ interface AddOptions extends CommonOptions {
 export const addCommand = bareCommand({
   name: 'add',
   purpose: 'add one proxy',
+  key: 'logins',
   example: 'echo "$PASSWORD" | proxyvault add socks5://gate.example.com:1080 --username me --password-stdin',
   takes: (command) =>
     command
@@ -37,15 +39,15 @@ export const addCommand = bareCommand({
           LINE_FORMS,
         ),
       )
-      .option('--name <name>')
-      .option('--region <region>')
+      .option('--name <name>', 'what to call it')
+      .option('--region <region>', 'where it is, for --region of other commands')
       .addOption(
         new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
           PROXY_PROTOCOLS,
         ),
       )
       .option('--strict-protocol', 'reject a proxy that names no protocol, unless --protocol names it')
-      .option('--username <username>')
+      .option('--username <username>', 'of its login')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
       .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
   async act(options: AddOptions, _, given: string) {
@@ -55,7 +57,7 @@ export const addCommand = bareCommand({
     const isOpen = username === '' && password === '' && rotateUrl === undefined;
     const credentials = isOpen ? null : { username, password, rotateUrl };
     const add = (vault: Vault): void => {
-      const { name, region, localDns, json } = options;
+      const { name, region, localDns, json, quiet } = options;
       const created = vault.proxies.create({
         ...proxy,
         name: name ?? proxy.name,
@@ -67,7 +69,7 @@ export const addCommand = bareCommand({
       // The options may have completed the login.
       const said = listed === read ? notes : notes.filter((note) => note !== loginNote(read));
       const missing = listed === read ? undefined : loginNote(listed);
-      for (const note of missing === undefined ? said : [...said, missing])
+      for (const note of quiet ? [] : missing === undefined ? said : [...said, missing])
         warn(json, 'NOTE', `The proxy was added. Note: ${note}.`);
     };
     await withVault(options, add, { create: true, unlock: credentials !== null });

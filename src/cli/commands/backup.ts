@@ -1,6 +1,6 @@
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { text } from '../terminal.ts';
@@ -8,9 +8,12 @@ import { text } from '../terminal.ts';
 export const backupCommand = poolCommand({
   name: 'backup',
   purpose: 'copy the pool, checked, while others use it; the key is not in it',
+  reads: true,
   example: 'proxyvault backup ./pool-backup.db',
   takes: (command) =>
-    command.argument('<file>').option('--force', 'replace an older backup; any other file is never replaced'),
+    command
+      .argument('<file>', 'where the copy goes')
+      .option('--force', 'replace an older backup; any other file is never replaced'),
   anyVersion: true,
   async run(vault, options: CommonOptions & { force?: boolean }, file: string) {
     assertNotKeyFile(file, vault.keys.source());

@@ -1,7 +1,7 @@
 import type { CheckReport, CredentialCheck } from '../../database/index.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { lines } from '../terminal.ts';
 
@@ -11,6 +11,8 @@ const WAL_ALARM = 256 * 1024 * 1024;
 export const checkCommand = poolCommand({
   name: 'check',
   purpose: 'look for damage, broken references, malformed rows and a changed schema',
+  key: '--deep',
+  reads: true,
   example: 'proxyvault check --deep',
   takes: (command) =>
     command.option('--deep', 'compare every index entry too, and open every credential (needs the key)'),

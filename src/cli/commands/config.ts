@@ -1,7 +1,10 @@
 import type { RotationConfig, RotationConfigUpdate } from '../../database/index.ts';
 import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { DURATION_FORMS, parseDuration } from '../duration.ts';
+import { withVault } from '../open-vault.ts';
 import { details, print } from '../output.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
@@ -11,20 +14,26 @@ const SETTINGS: readonly string[] = [
   ...Object.keys(strategyOptionsSchema.shape).map((name) => `options.${name}`),
 ];
 const OPTION = 'options.';
+/** What is stored in milliseconds, and may be given with a unit. */
+const TIMES: readonly string[] = ['intervalMs', 'options.stickyTtlMs'];
 
 export const configCommand = commandGroup('config', 'how proxies are chosen', [
   poolCommand({
     name: 'show',
     purpose: 'the configuration',
     example: 'proxyvault config show',
+    reads: true,
     run: ({ config }, options) => show(options, config.get()),
   }),
   bareCommand({
     name: 'set',
     purpose: 'change it: strategy, intervalMs, maxRequestsPerProxy, failureThreshold, or options.NAME',
-    example: 'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=600000',
+    example: 'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=10m',
     takes: (command) =>
-      command.argument('<setting...>', 'NAME=VALUE; a value is JSON or plain text, null empties'),
+      command.argument(
+        '<setting...>',
+        'NAME=VALUE; a value is JSON or plain text, and a time such as 10m; null empties',
+      ),
     act(options, command, settings: string[]) {
       const problem = problemOf(settings);
       if (problem !== null) command.error(`error: ${problem}`);
@@ -74,12 +83,20 @@ function parseSettings(settings: readonly string[]): RotationConfigUpdate {
   const options: Record<string, unknown> = {};
   for (const setting of settings) {
     const name = nameOf(setting);
-    const value = parseValue(setting.slice(name.length + 1));
+    const value = settingValue(name, setting.slice(name.length + 1));
     // An option that is not set is absent, where a field is null.
     if (name.startsWith(OPTION)) options[name.slice(OPTION.length)] = value ?? undefined;
     else config[name] = value;
   }
   return Object.keys(options).length === 0 ? config : { ...config, options };
+}
+
+function settingValue(name: string, text: string): unknown {
+  const value = parseValue(text);
+  if (typeof value !== 'string' || !TIMES.includes(name)) return value;
+  const time = parseDuration(value);
+  if (time !== null) return time;
+  throw invalidInput(`${name} must be ${DURATION_FORMS}, or a whole number of milliseconds.`);
 }
 
 function parseValue(text: string): unknown {

@@ -1,21 +1,70 @@
-import type { RotationEvent } from '../../database/index.ts';
+import { type Command, Option } from 'commander';
+
+import type { RotationEvent, RotationReason } from '../../database/index.ts';
+import type { EventFilter } from '../../database/repositories/index.ts';
+import { ROTATION_REASONS } from '../../model/rotation.ts';
+import type { Vault } from '../../vault.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { print, table } from '../output.ts';
 import { type Text, text } from '../terminal.ts';
+import { fromOf, type TimeOptions, withTimes } from '../time-options.ts';
+
+interface EventsOptions extends CommonOptions, TimeOptions {
+  limit: number;
+  proxy?: string;
+  reason?: RotationReason;
+  by?: 'hour';
+}
+
+/** As many as the library gives at once. */
+const PAGE = 10_000;
 
 export const eventsCommand = poolCommand({
   name: 'events',
-  purpose: 'the rotation history, newest first',
-  example: 'proxyvault events --limit 5',
-  takes: (command) => command.option('--limit <n>', 'how many', wholeNumber, 20),
-  run(vault, { json, limit }: CommonOptions & { limit: number }) {
-    const events = vault.events.recent(limit);
-    const counts = vault.events.countByReason();
+  purpose: 'the rotation history, newest first, or how much happened in each hour',
+  example: 'proxyvault events --reason failure --since 24h --limit 5',
+  takes: (command: Command) =>
+    withTimes(command, {
+      from: 'a day or a time as ISO 8601, such as 2026-01-31T12:00:00Z, inclusive',
+      to: 'the same, exclusive',
+    })
+      .option('--proxy <id>', `from or to this one: ${PROXY_ARGUMENT}`)
+      .addOption(new Option('--reason <reason>', 'only those for this reason').choices(ROTATION_REASONS))
+      .addOption(new Option('--by <what>', 'count them by hour (UTC) instead').choices(['hour']))
+      .option('--limit <n>', 'how many', wholeNumber, 20),
+  reads: true,
+  run(vault, options: EventsOptions) {
+    const { reason, to, json, by, limit } = options;
+    const proxyId = options.proxy === undefined ? undefined : vault.proxies.resolve(options.proxy).id;
+    const filter = { proxyId, reason, from: fromOf(options, vault.database.clock()), to };
+    const counts = vault.events.countByReason(filter);
+    if (by === 'hour') {
+      const hours = vault.events.countByHour(filter);
+      const rows = hours.map(({ hour, ...reasons }) => [
+        hour,
+        ...ROTATION_REASONS.map((each) => reasons[each]),
+      ]);
+      const head = ['HOUR', ...ROTATION_REASONS.map((each) => each.toUpperCase())];
+      print(json, { hours, counts }, () => text`${table(head, rows)}\n${countsOf(counts)}`);
+      return;
+    }
+    const events = newest(vault, filter, limit);
     print(json, { events, counts }, () => text`${eventTable(events)}\n${countsOf(counts)}`);
   },
 });
+
+function newest({ events }: Vault, filter: EventFilter, limit: number): RotationEvent[] {
+  const found: RotationEvent[] = [];
+  for (let after: number | undefined; ; ) {
+    const page = events.list({ ...filter, after, limit: Math.min(PAGE, limit - found.length) });
+    found.push(...page.items);
+    if (page.next === null || found.length >= limit) return found;
+    after = page.next;
+  }
+}
 
 /** How many events there are for each reason, in a sentence. */
 export function countsOf(counts: Readonly<Record<string, number>>): string {

@@ -19,6 +19,7 @@ const PLACEHOLDER = '{proxy}';
 
 export const execCommand = bareCommand({
   name: 'exec',
+  key: 'always',
   purpose: 'run a command through a proxy, and report by its exit code how that went; never without a proxy',
   example: 'proxyvault exec --domain example.com -- curl --fail https://example.com/',
   notes: `The command finds the proxy in http_proxy, https_proxy, ftp_proxy and all_proxy, in small and capital letters, and no
@@ -29,7 +30,7 @@ be started, 125 there was no proxy, or proxyvault failed in another way: then th
   takes: (command) =>
     withRequestOptions(
       command
-        .addArgument(new Argument('<command>').argParser(commandName))
+        .addArgument(new Argument('<command>', 'the program to run').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
         .passThroughOptions(),
     )
@@ -70,7 +71,7 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   // A shell has these when it could not start something, or was interrupted: that says nothing of the proxy.
   if (!success && code >= EXEC_EXIT.notExecutable) return;
   try {
-    await withVault(options, ({ rotator }) => rotator.report(id, { success }), { quiet: true });
+    await withVault({ ...options, quiet: true }, ({ rotator }) => rotator.report(id, { success }));
   } catch (error) {
     reportError(error, options.json === true);
   }

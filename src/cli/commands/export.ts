@@ -5,8 +5,8 @@ import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import type { LeftOut } from '../../transfer/index.ts';
 import type { Vault } from '../../vault.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { writeData } from '../terminal.ts';
 import { warn } from '../warn.ts';
@@ -27,6 +27,7 @@ const WRITE_SIZE = 65_536;
 export const exportCommand = poolCommand({
   name: 'export',
   purpose: 'write the pool as a list, from which import makes an identical pool',
+  reads: true,
   example: 'proxyvault export --format json --reveal --output pool.json',
   takes: (command) =>
     command

@@ -9,14 +9,16 @@ import type { ImportResult, MaxRemove } from '../../transfer/index.ts';
 import { openVault, type Vault } from '../../vault.ts';
 import { numberOrShare, positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
 import { describeImport, warnOfStop } from '../import-report.ts';
 import { findLists, type ListFiles } from '../list-files.ts';
-import { type CommonOptions, keySourceOf, withVault } from '../open-vault.ts';
+import { note } from '../note.ts';
+import { keySourceOf, withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { keepMemorySteady } from '../steady-memory.ts';
-import { text, writeError } from '../terminal.ts';
+import { text } from '../terminal.ts';
 
 interface ImportOptions extends CommonOptions {
   format: ListFormat;
@@ -34,6 +36,7 @@ interface ImportOptions extends CommonOptions {
 export const importCommand = bareCommand({
   name: 'import',
   purpose: 'add the proxies of a list in any format of docs/formats.md',
+  key: 'logins',
   example: 'proxyvault import proxies.txt --tag provider-a --sync',
   takes: (command) =>
     command
@@ -67,8 +70,9 @@ export const importCommand = bareCommand({
   async act(options: ImportOptions, command, path: string) {
     assertUsedRightly(path, options, command);
     keepMemorySteady();
-    if (path === '-' && process.stdin.isTTY && !options.json)
-      writeError(
+    if (path === '-' && process.stdin.isTTY)
+      note(
+        options,
         text`Reading the list from the terminal: paste it, and end it with Ctrl-D on a line of its own.\n`,
       );
     const reading = startProgress('Reading', options);
@@ -121,7 +125,7 @@ async function run(
 ): Promise<ImportResult> {
   const { format, protocol, strictProtocol, localDns, tag, sync, json } = options;
   const { maxRemove, force, dryRun, batch } = options;
-  const storing = startProgress('Importing', { json });
+  const storing = startProgress('Importing', options);
   try {
     return await vault.import(lists, {
       ...{ format, protocol, tag, sync, maxRemove, force, dryRun, batch },

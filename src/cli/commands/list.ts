@@ -1,41 +1,65 @@
-import { Option } from 'commander';
-import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../database/index.ts';
-import type { ProxyListing } from '../../database/repositories/index.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+
+import type { ProxyListing, StatusCounts } from '../../database/repositories/index.ts';
+import { PROXY_SORT_FIELDS, type ProxySort } from '../../model/proxy.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
-import type { CommonOptions } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { proxyTable, proxyViewer, revealingViewer, warnOfUnreadable } from '../proxy-view.ts';
-import { text } from '../terminal.ts';
+import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
+import { listedViews, proxyTable } from '../proxy-table.ts';
+import { warnOfUnreadable } from '../proxy-view.ts';
+import { lines, text } from '../terminal.ts';
+
+type ListOptions = CommonOptions & ProxyListing & { reveal?: boolean };
 
 export const listCommand = poolCommand({
   name: 'list',
   purpose: 'show the pool, a page at a time',
-  example: 'proxyvault list --status active --limit 20',
-  takes: (command) =>
-    command
-      .addOption(new Option('--status <status>').choices(PROXY_STATUSES))
-      .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
-      .option('--region <region>')
-      .option('--search <text>', 'part of the name or host')
+  example: 'proxyvault list --tag mine --status active --sort -successRate --limit 20',
+  notes: `On a terminal the table fits its width: ids get shorter, which every command takes as they are, and columns are left out. A pipe
+gets everything.`,
+  takes: (command: Command) =>
+    withProxyFilter(command)
+      .option(
+        '--sort <key>',
+        `${PROXY_SORT_FIELDS.join(', ')}; with a - before it the highest first`,
+        sortKey,
+      )
       .option('--limit <n>', 'how many', wholeNumber, 50)
-      .option('--after <id>', 'begin after this id')
+      .option('--after <place>', 'begin where the last page of the same order ended')
       .option('--reveal', 'show usernames and passwords'),
-  key: 'reveal',
-  run(vault, options: CommonOptions & ProxyListing & { reveal?: boolean }) {
+  key: '--reveal',
+  reads: true,
+  run(vault, options: ListOptions) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
-    const { status, protocol, region, search, limit, after, reveal, json } = options;
-    const filter = { status, protocol, region, search };
-    const page = vault.proxies.list({ ...filter, limit, after });
-    const items = page.items.map(reveal ? revealingViewer(vault) : proxyViewer(vault, {}));
-    print(json, { items, next: page.next }, () => {
+    const { limit, after, sort, json } = options;
+    const filter = givenFilter(options) ?? {};
+    const page = vault.proxies.list({ ...filter, limit, after, sort });
+    const items = listedViews(vault, page.items, options);
+    const { total, ...counts } = vault.proxies.countByStatus(filter);
+    print(json, { items, next: page.next, total, counts }, () => {
       const more = page.next === null ? '' : ` More: --after ${page.next}`;
-      return text`${proxyTable(items)}\n${items.length} of ${vault.proxies.count(filter)}.${more}`;
+      return lines([proxyTable(vault, items), ...inWords(counts), text`${items.length} of ${total}.${more}`]);
     });
     const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
     warnOfUnreadable(json, unreadable);
     if (unreadable.length > 0) process.exitCode = EXIT.failure;
   },
 });
+
+/** How many proxies have each status that there is, in a line. */
+function inWords(counts: Omit<StatusCounts, 'total'>): string[] {
+  const counted = Object.entries(counts).filter(([, n]) => n > 0);
+  return counted.length === 0 ? [] : [`${counted.map(([status, n]) => `${n} ${status}`).join(', ')}.`];
+}
+
+function sortKey(key: string): ProxySort {
+  const field = PROXY_SORT_FIELDS.find((each) => key === each || key === `-${each}`);
+  if (field !== undefined) return key as ProxySort;
+  throw new InvalidArgumentError(
+    `It must be one of ${PROXY_SORT_FIELDS.join(', ')}, with a - before it to begin with the highest.`,
+  );
+}

@@ -1,7 +1,7 @@
 import type { MigrationRunner } from '../../database/index.ts';
 import { wholeNumber } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { print, table } from '../output.ts';
 import { lines, Text, text } from '../terminal.ts';
 
@@ -41,6 +41,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
   poolCommand({
     name: 'status',
     purpose: 'what is applied and what is pending',
+    reads: true,
     example: 'proxyvault migrate status',
     anyVersion: true,
     run: ({ database }, options) => show(database.migrations, options),
@@ -48,6 +49,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
   poolCommand({
     name: 'plan',
     purpose: 'the SQL that `up` would execute',
+    reads: true,
     example: 'proxyvault migrate plan',
     anyVersion: true,
     run({ database }, { json }) {

@@ -2,7 +2,10 @@ import type { Command } from 'commander';
 import { addCommand } from './add.ts';
 import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
+import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
+import { editCommand } from './edit.ts';
+import { disableCommand, enableCommand } from './enable.ts';
 import { eventsCommand } from './events.ts';
 import { execCommand } from './exec.ts';
 import { exportCommand } from './export.ts';
@@ -12,6 +15,7 @@ import { keyCommand } from './key.ts';
 import { listCommand } from './list.ts';
 import { migrateCommand } from './migrate.ts';
 import { nextCommand } from './next.ts';
+import { pruneCommand } from './prune.ts';
 import { removeCommand } from './remove.ts';
 import { reportCommand } from './report.ts';
 import { restoreCommand } from './restore.ts';
@@ -30,6 +34,9 @@ export const COMMANDS: readonly (() => Command)[] = [
   addCommand,
   listCommand,
   showCommand,
+  editCommand,
+  enableCommand,
+  disableCommand,
   removeCommand,
   nextCommand,
   execCommand,
@@ -44,4 +51,6 @@ export const COMMANDS: readonly (() => Command)[] = [
   backupCommand,
   restoreCommand,
   checkCommand,
+  pruneCommand,
+  completionCommand,
 ];

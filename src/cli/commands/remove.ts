@@ -1,17 +1,51 @@
+import type { ProxyFilter } from '../../database/repositories/index.ts';
 import { notFound } from '../../model/validation.ts';
-import { poolCommand } from '../command.ts';
+import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { confirmRemoval } from '../confirm-removal.ts';
+import { EXIT } from '../exit-codes.ts';
+import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
+import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
 import { text } from '../terminal.ts';
 
-export const removeCommand = poolCommand({
+interface RemoveOptions extends CommonOptions, ProxyFilter {
+  yes?: boolean;
+}
+
+export const removeCommand = bareCommand({
   name: 'remove',
-  purpose: 'remove proxies with their credentials, sticky sessions and usage: all of them, or none',
-  example: 'proxyvault remove 0199c0de-0000-7000-8000-000000000001',
-  takes: (command) => command.argument('<id...>'),
-  run({ database, proxies }, { json }, ids: string[]) {
-    database.transaction(() => {
-      for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);
+  purpose:
+    'remove proxies with their credentials, sticky sessions and usage: all of them, or none; more than one only if you say yes',
+  example: 'proxyvault remove --tag trial --status failed',
+  takes: (command) =>
+    withProxyFilter(command.argument('[id...]', PROXY_ARGUMENT)).option(
+      '-y, --yes',
+      'remove several without a question',
+    ),
+  async act(options: RemoveOptions, command, typed: string[]) {
+    const filter = givenFilter(options);
+    if (filter === null && typed.length === 0)
+      command.error('error: say which proxies: their ids, or --tag, --status or another filter');
+    if (filter !== null && typed.length > 0)
+      command.error('error: both ids and a filter are given: leave one of them out');
+    await withVault(options, async (vault) => {
+      const { proxies, database } = vault;
+      const meant = Array.from(
+        filter === null ? meantProxies(vault, typed) : proxies.iterate(filter),
+        ({ id }) => id,
+      );
+      const isConfirmed = await confirmRemoval(meant.length, options, command);
+      const removed = isConfirmed ? meant : [];
+      database.transaction(() => {
+        // One that matched a filter may be gone meanwhile, which is what was asked for.
+        for (const id of removed) if (!proxies.delete(id) && filter === null) throw notFound('proxy', id);
+      });
+      print(options.json, { removed }, () =>
+        isConfirmed ? text`Removed ${removed.length}.` : text`Nothing was removed.`,
+      );
+      if (!isConfirmed) process.exitCode = EXIT.failure;
     });
-    print(json, { removed: ids }, () => text`Removed ${ids.length}.`);
   },
 });

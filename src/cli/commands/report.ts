@@ -1,7 +1,9 @@
 import { Option } from 'commander';
 import { milliseconds } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
-import { type CommonOptions, withVault } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { PROXY_ARGUMENT } from '../meant-proxies.ts';
+import { withVault } from '../open-vault.ts';
 import { print, rounded } from '../output.ts';
 import { text } from '../terminal.ts';
 
@@ -14,16 +16,21 @@ interface ReportOptions extends CommonOptions {
 export const reportCommand = bareCommand({
   name: 'report',
   purpose: 'say whether a proxy worked',
-  example: 'proxyvault report 0199c0de-0000-7000-8000-000000000001 --ok --latency 230',
+  example: 'proxyvault report gate.example.com:1080 --ok --latency 230ms',
   takes: (command) =>
     command
-      .argument('<id>')
+      .argument('<id>', PROXY_ARGUMENT)
       .addOption(new Option('--ok', 'it worked').conflicts('fail'))
       .option('--fail', 'it did not')
-      .option('--latency <ms>', 'how long it took, in milliseconds', milliseconds),
-  async act(options: ReportOptions, command, id: string) {
+      .option(
+        '--latency <time>',
+        'how long it took, such as 230ms or 1.5s, or in milliseconds',
+        milliseconds,
+      ),
+  async act(options: ReportOptions, command, typed: string) {
     if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
     await withVault(options, ({ rotator, proxies }) => {
+      const { id } = proxies.resolve(typed);
       rotator.report(id, { success: options.ok === true, latencyMs: options.latency });
       const proxy = proxies.findById(id);
       print(

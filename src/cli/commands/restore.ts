@@ -1,7 +1,8 @@
 import { type RestoreVaultReport, restoreVault } from '../../restore-vault.ts';
 import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
 import { assertNotKeyFile } from '../key-guard.ts';
-import { type CommonOptions, keySourceOf, locatePool } from '../open-vault.ts';
+import { keySourceOf, locatePool } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { startCopyProgress } from '../progress.ts';
 import { lines } from '../terminal.ts';
@@ -16,7 +17,7 @@ export const restoreCommand = bareCommand({
   example: 'proxyvault restore ./pool-backup.db --force',
   takes: (command) =>
     command
-      .argument('<backup>')
+      .argument('<backup>', 'what `backup` wrote')
       .option('--force', 'replace a pool that exists; it is kept under another name'),
   act: (options: RestoreCommandOptions, _, backup: string) => run(backup, options),
 });

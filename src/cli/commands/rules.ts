@@ -4,6 +4,7 @@ import type { RotationRuleInput } from '../../database/repositories/index.ts';
 import type { ProxyVaultError } from '../../errors.ts';
 import type { RotationRule } from '../../model/rules.ts';
 import { invalidInput, notFound } from '../../model/validation.ts';
+import type { Vault } from '../../vault.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
@@ -12,6 +13,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
   poolCommand({
     name: 'list',
     purpose: 'all rules, in the order they are tried',
+    reads: true,
     example: 'proxyvault rules list',
     run(vault, { json }) {
       const invalid: ProxyVaultError[] = [];
@@ -27,9 +29,11 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     name: 'add',
     purpose: 'add a rule, given as JSON',
     example: `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
-    takes: (command) => command.argument('<json>'),
-    run({ rules }, options, json: string) {
-      const rule = rules.create(parseRule(json));
+    takes: (command) => command.argument('<json>', 'the rule, as docs/cli.md describes it'),
+    notes: `The action use-proxy names a proxy as every command does: {"type":"use-proxy","proxyId":"gate.example.com:1080"}`,
+    run({ rules, proxies, database }, options, json: string) {
+      const parsed = parseRule(json);
+      const rule = database.transaction(() => rules.create(withProxyIds(proxies, parsed)));
       print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
     },
   }),
@@ -39,7 +43,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     name: 'remove',
     purpose: 'remove a rule',
     example: 'proxyvault rules remove ID',
-    takes: (command) => command.argument('<id>'),
+    takes: (command) => command.argument('<id>', 'the id of the rule, which `rules list` shows'),
     run({ rules }, { json }, id: string) {
       if (!rules.delete(id)) throw notFound('rotation rule', id);
       print(json, { removed: id }, () => text`Removed ${id}.`);
@@ -53,7 +57,7 @@ function switchCommand(name: string, enabled: boolean): () => Command {
     name,
     purpose: `switch a rule ${state}`,
     example: `proxyvault rules ${name} ID`,
-    takes: (command) => command.argument('<id>'),
+    takes: (command) => command.argument('<id>', 'the id of the rule, which `rules list` shows'),
     run({ rules }, { json }, id: string) {
       rules.setEnabled(id, enabled);
       print(json, { id, enabled }, () => text`${id} is ${state}.`);
@@ -83,4 +87,16 @@ function parseRule(json: string): RotationRuleInput {
   } catch {
     throw invalidInput('The rule is not JSON: see `proxyvault rules add --help` for an example.');
   }
+}
+
+/** The same rule, whose actions have the ids of the proxies that they name. */
+function withProxyIds(proxies: Vault['proxies'], rule: RotationRuleInput): RotationRuleInput {
+  // The repository rejects what has another form.
+  if (!Array.isArray((rule as { actions?: unknown } | null)?.actions)) return rule;
+  const actions = rule.actions.map((action) =>
+    action?.type === 'use-proxy' && typeof action.proxyId === 'string'
+      ? { ...action, proxyId: proxies.resolve(action.proxyId).id }
+      : action,
+  );
+  return { ...rule, actions };
 }

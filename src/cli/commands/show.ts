@@ -1,6 +1,6 @@
-import { notFound } from '../../model/validation.ts';
 import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { proxyViewer } from '../proxy-view.ts';
@@ -8,18 +8,26 @@ import { proxyViewer } from '../proxy-view.ts';
 export const showCommand = poolCommand({
   name: 'show',
   purpose: 'everything about one proxy',
-  example: 'proxyvault show 0199c0de-0000-7000-8000-000000000001',
+  example: 'proxyvault show gate.example.com:1080',
   takes: (command) =>
-    command.argument('<id>').option('--reveal', 'show username, password and change-IP URL'),
-  key: 'reveal',
-  run(vault, options: CommonOptions & { reveal?: boolean }, id: string) {
+    command.argument('<id>', PROXY_ARGUMENT).option('--reveal', 'show username, password and change-IP URL'),
+  key: '--reveal',
+  reads: true,
+  run(vault, options: CommonOptions & { reveal?: boolean }, typed: string) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
-    const proxy = vault.proxies.findById(id);
-    if (!proxy) throw notFound('proxy', id);
+    const proxy = vault.proxies.resolve(typed);
+    const { id } = proxy;
     const usage = vault.usage.totals({ proxyId: id });
     const domains = vault.sticky.findByProxy(id).map(({ domain }) => domain);
-    const view = { ...proxyViewer(vault, options)(proxy), usage, domains };
-    const facts = Object.entries({ ...view, usage: undefined, ...usage, domains: domains.join(', ') });
+    const tags = vault.tags.findByProxy(id);
+    const view = { ...proxyViewer(vault, options)(proxy), tags, usage, domains };
+    const facts = Object.entries({
+      ...view,
+      tags: tags.join(', '),
+      usage: undefined,
+      ...usage,
+      domains: domains.join(', '),
+    });
     print(options.json, view, () =>
       details(
         facts.filter(([, value]) => value !== undefined),

@@ -1,43 +1,165 @@
-import type { DailyUsage, UsageTotals } from '../../database/repositories/index.ts';
-import { poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
-import { print, rounded, table } from '../output.ts';
-import { type Text, text } from '../terminal.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
-export const statsCommand = poolCommand({
+import type { DailyUsage, DayRange, UsageSort, UsageTotals } from '../../database/repositories/index.ts';
+import type { Vault, VaultStats } from '../../vault.ts';
+import { positiveNumber } from '../arguments.ts';
+import { bareCommand } from '../command.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { PROXY_ARGUMENT } from '../meant-proxies.ts';
+import { withVault } from '../open-vault.ts';
+import { type Cell, details, print, rounded, table } from '../output.ts';
+import { proxyViewer } from '../proxy-view.ts';
+import { lines, type Text, text } from '../terminal.ts';
+import { fromOf, type TimeOptions, withTimes } from '../time-options.ts';
+
+interface StatsOptions extends CommonOptions, TimeOptions {
+  by?: 'day' | 'proxy';
+  sort?: UsageSort;
+  limit?: number;
+}
+
+/** How the pool is: how many proxies there are, by status, and with and without a login. */
+type PoolState = VaultStats['proxies'] & { withLogin: number; withoutLogin: number };
+
+/** As a person means it: the most requests, failures and latency first, and the lowest success rate. */
+const SORTS: Record<string, UsageSort> = {
+  requests: '-requests',
+  failures: '-failures',
+  latency: '-latency',
+  successRate: 'successRate',
+  id: 'id',
+};
+
+export const statsCommand = bareCommand({
   name: 'stats',
-  purpose: 'usage by day (UTC), and the size of the database',
-  example: 'proxyvault stats --from 2026-01-01',
-  takes: (command) =>
-    command.option('--from <day>', 'YYYY-MM-DD, inclusive').option('--to <day>', 'YYYY-MM-DD, inclusive'),
-  async run(vault, options: CommonOptions & { from?: string; to?: string }) {
-    const days = vault.usage.range(options);
-    const totals = vault.usage.totals({ from: options.from, to: options.to });
-    const database = await vault.database.stats();
-    print(
-      options.json,
-      { days, totals, database },
-      () =>
-        text`${usageTable(days, totals)}\n\n${database.rows.proxies ?? 0} proxies, ${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
-    );
+  purpose: 'the state of the pool, and usage by day (UTC) or by proxy',
+  example: 'proxyvault stats --by proxy --sort failures --since 7d --limit 20',
+  takes: (command: Command) =>
+    withTimes(command.argument('[id]', `one proxy alone: ${PROXY_ARGUMENT}`), {
+      from: 'YYYY-MM-DD, inclusive',
+      to: 'YYYY-MM-DD, inclusive',
+    })
+      .addOption(new Option('--by <what>', 'a line for each (default: day)').choices(['day', 'proxy']))
+      .addOption(
+        new Option(
+          '--sort <key>',
+          `with --by proxy: ${Object.keys(SORTS).join(', ')}, the most first, but successRate from the lowest; a - before it turns the order`,
+        ).argParser(sortKey),
+      )
+      .option('--limit <n>', 'with --by proxy: how many (default: 20)', positiveNumber),
+  reads: true,
+  async act(options: StatsOptions, command, typed?: string) {
+    if (typed !== undefined && options.by !== undefined)
+      command.error('error: both a proxy and --by are given: leave one of them out');
+    if (options.by !== 'proxy' && (options.sort ?? options.limit) !== undefined)
+      command.error('error: --sort and --limit need --by proxy');
+    const show = (vault: Vault): void | Promise<void> =>
+      typed === undefined ? ofPool(vault, options) : ofProxy(vault, options, typed);
+    await withVault(options, show, { reads: true });
   },
 });
 
-export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Text {
-  const row = (
-    name: string,
-    { requestCount, successRate, failureCount, meanLatencyMs }: UsageTotals,
-    proxies: number | null,
-  ): (string | number | null)[] => [
-    name,
-    proxies,
-    requestCount,
-    rounded(successRate),
-    failureCount,
-    rounded(meanLatencyMs, 0),
-  ];
-  return table(
-    ['DAY', 'PROXIES', 'REQUESTS', 'SUCCESS %', 'FAILURES', 'LATENCY MS'],
-    [...days.map((day) => row(day.date, day, day.proxyCount)), row('total', totals, null)],
+async function ofPool(vault: Vault, { by, sort, limit = 20, json, ...times }: StatsOptions): Promise<void> {
+  const range = daysOf(times, vault);
+  const { proxies: counts, database } = await vault.stats();
+  const withLogin = vault.credentials.count();
+  const proxies = { ...counts, withLogin, withoutLogin: counts.total - withLogin };
+  const totals = vault.usage.totals(range);
+  const show = (usage: object, shown: () => Text): void =>
+    print(json, { proxies, ...usage, totals, database }, () =>
+      lines([
+        stateOf(proxies),
+        '',
+        shown(),
+        '',
+        `${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
+      ]),
+    );
+  if (by !== 'proxy') {
+    const days = vault.usage.range(range);
+    show({ days }, () => usageTable(days, totals));
+    return;
+  }
+  const used = vault.usage.byProxy({ ...range, sort, limit }).map((usage) => {
+    const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
+    return { name, ...usage };
+  });
+  const rows = used.map((each) => [[each.proxyId, each.name], each] as const);
+  show({ byProxy: used }, () => tableOf(['PROXY', 'NAME'], rows, totals));
+}
+
+function daysOf(times: TimeOptions, { database }: Vault): DayRange {
+  return { from: fromOf(times, database.clock())?.slice(0, 10), to: times.to };
+}
+
+function ofProxy(vault: Vault, { json, ...times }: StatsOptions, typed: string): void {
+  const range = daysOf(times, vault);
+  const proxy = vault.proxies.resolve(typed);
+  const totals = vault.usage.totals({ ...range, proxyId: proxy.id });
+  const days = vault.usage.findByProxy(proxy.id, range).map((day) => ({ ...day, ...ratesOf(day) }));
+  print(json, { proxy: proxyViewer(vault, {})(proxy), days, totals }, () =>
+    lines([
+      text`${proxy.name} (${proxy.id}): ${proxy.status}, ${proxy.failureCount} failures in a row.`,
+      '',
+      tableOf(
+        ['DAY'],
+        days.map((day) => [[day.date], day]),
+        totals,
+      ),
+    ]),
   );
+}
+
+function ratesOf(
+  usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>,
+): Pick<UsageTotals, 'successRate' | 'meanLatencyMs'> {
+  const { requestCount, successCount, totalLatencyMs, latencyCount } = usage;
+  return {
+    successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
+    meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
+  };
+}
+
+function stateOf({ total, withLogin, withoutLogin, ...statuses }: PoolState): Text {
+  return details(
+    [['proxies', total], ...Object.entries(statuses), ['with login', withLogin], ['without', withoutLogin]],
+    12,
+  );
+}
+
+export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Text {
+  return tableOf(
+    ['DAY', 'PROXIES'],
+    days.map((day) => [[day.date, day.proxyCount], day]),
+    totals,
+  );
+}
+
+/** Usage, each line with its first cells, and the totals of all below. */
+function tableOf(
+  head: readonly string[],
+  rows: readonly (readonly [first: readonly Cell[], usage: UsageTotals])[],
+  totals: UsageTotals,
+): Text {
+  const blank = head.slice(1).map(() => null);
+  return table(
+    [...head, 'REQUESTS', 'SUCCESS %', 'FAILURES', 'LATENCY MS'],
+    [...rows, [['total', ...blank], totals] as const].map(([first, usage]) => [
+      ...first,
+      usage.requestCount,
+      rounded(usage.successRate),
+      usage.failureCount,
+      rounded(usage.meanLatencyMs, 0),
+    ]),
+  );
+}
+
+function sortKey(key: string): UsageSort {
+  const sort = SORTS[key.replace(/^-/, '')];
+  if (sort === undefined)
+    throw new InvalidArgumentError(
+      `It must be one of ${Object.keys(SORTS).join(', ')}, or one with a - before it.`,
+    );
+  if (!key.startsWith('-')) return sort;
+  return (sort.startsWith('-') ? sort.slice(1) : `-${sort}`) as UsageSort;
 }

@@ -1,8 +1,9 @@
 import { parseDomain } from '../../model/domain.ts';
 import { notFound } from '../../model/validation.ts';
-import { wholeNumber } from '../arguments.ts';
+import { wholeMilliseconds } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
-import type { CommonOptions } from '../open-vault.ts';
+import type { CommonOptions } from '../common-options.ts';
+import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { print, table } from '../output.ts';
 import { text } from '../terminal.ts';
 
@@ -11,6 +12,7 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
     name: 'list',
     purpose: 'all live mappings',
     example: 'proxyvault sticky list',
+    reads: true,
     run({ sticky }, { json }) {
       const all = sticky.getAll();
       const rows = all.map(({ domain, proxyId, requestCount = 0, ttl = null, lastUsed = '' }) => {
@@ -22,14 +24,19 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
   poolCommand({
     name: 'set',
     purpose: 'map a domain, or *.domain, to a proxy',
-    example: "proxyvault sticky set '*.example.com' 0199c0de-0000-7000-8000-000000000001 --ttl 3600000",
+    example: "proxyvault sticky set '*.example.com' gate.example.com:1080 --ttl 1h",
     takes: (command) =>
       command
         .argument('<domain>', 'or a URL, of which the host counts')
-        .argument('<id>')
-        .option('--ttl <ms>', 'milliseconds from the last use', wholeNumber),
-    run({ sticky }, { json, ttl }: CommonOptions & { ttl?: number }, given: string, proxyId: string) {
+        .argument('<id>', PROXY_ARGUMENT)
+        .option(
+          '--ttl <time>',
+          'from the last use, such as 30m or 7d, or in milliseconds',
+          wholeMilliseconds,
+        ),
+    run({ sticky, proxies }, { json, ttl }: CommonOptions & { ttl?: number }, given: string, typed: string) {
       const { pattern: domain } = parseDomain(given);
+      const { id: proxyId } = proxies.resolve(typed);
       sticky.create({ domain, proxyId, ttl });
       print(json, sticky.findByDomain(domain), () => text`${domain} sticks to ${proxyId}.`);
     },

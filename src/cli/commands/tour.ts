@@ -1,11 +1,11 @@
 import { createReadStream, readFileSync, rmSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command } from 'commander';
 import { openVault, type Vault } from '../../vault.ts';
+import { standaloneCommand } from '../command.ts';
 import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
-import { proxyTable, proxyViewer } from '../proxy-view.ts';
+import { listedViews, proxyTable } from '../proxy-table.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
@@ -18,12 +18,12 @@ const SHOWN_PROXIES = 12;
 const SHOWN_EVENTS = 6;
 
 /** The main job on an example list, in a database of its own that begins afresh; no network is used. */
-export function tourCommand(): Command {
-  return new Command('tour')
-    .description('see it all on an example list, in ./data/tour.db, which begins afresh each time')
-    .addHelpText('after', '\nExample:\n  $ proxyvault tour')
-    .action(tour);
-}
+export const tourCommand = standaloneCommand({
+  name: 'tour',
+  purpose: 'see it all on an example list, in ./data/tour.db, which begins afresh each time',
+  example: 'proxyvault tour',
+  act: tour,
+});
 
 async function tour(): Promise<void> {
   const path = resolve('data', 'tour.db');
@@ -62,7 +62,7 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
   say('The pool, best first');
   const items = proxies.getTopPerformers(SHOWN_PROXIES);
   line(
-    text`${proxyTable(items.map(proxyViewer(vault, {})))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
+    text`${proxyTable(vault, listedViews(vault, items))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
   );
 
   say('Usage by day (UTC)');

@@ -83,11 +83,13 @@ const WHAT_TO_GIVE =
 /** Names what was typed only if no part of it can be a login. */
 function noMatch({ text, address }: Typed): ProxyVaultError {
   const isPlain = /^[\w.-]{1,128}$/.test(text);
-  const meant = address
-    ? ` at ${urlOf(address)}`
-    : isPlain
-      ? ` ${JSON.stringify(text)}`
-      : ' that this text names';
+  // What follows an `@` may be a login too: `host:port@user:1234`.
+  const meant =
+    address && !text.includes('@')
+      ? ` at ${urlOf(address)}`
+      : isPlain
+        ? ` ${JSON.stringify(text)}`
+        : ' that this text names';
   return new ProxyVaultError(
     'NOT_FOUND',
     `There is no proxy${meant}. ${WHAT_TO_GIVE} \`proxyvault list --search TEXT\` finds a part of a name or host.`,

@@ -58,6 +58,21 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
   }
 
   /**
+   * Takes a tag from a proxy, which stays in the pool; says whether it had it.
+   *
+   * @throws INVALID_INPUT as `add`.
+   * @example
+   * vault.tags.remove(proxy.id, 'trial');
+   */
+  remove(proxyId: string, tag: string): Result<M, boolean> {
+    return this.db.run(
+      `DELETE FROM proxy_tags WHERE proxy_id = :id AND tag = :tag`,
+      { id: assertId(proxyId, 'proxyId'), tag: assertTag(tag) },
+      (changed) => changed > 0,
+    );
+  }
+
+  /**
    * The tags of a proxy, in order.
    *
    * @example

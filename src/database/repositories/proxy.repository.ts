@@ -50,6 +50,7 @@ import { type ImportOptions, type ImportSummary, importSteps } from './proxy-imp
 import { readTyped, resolveSteps } from './proxy-lookup.ts';
 import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
 import { alreadyThere, INSERT_OTHER_PROXY, INSERT_PROXY, toParams, toProxy } from './proxy-record.ts';
+import { shortIdSteps } from './proxy-short-ids.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
 import { orNotFound, Repository } from './repository.ts';
@@ -160,6 +161,20 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   resolve(text: string): Result<M, ProxyConfig> {
     const typed = readTyped(text);
     return this.db.sequence(() => resolveSteps(this.db, typed));
+  }
+
+  /**
+   * The shortest beginning of each id, of 8 or more characters, that no other id in the pool has: for a person, who gives it
+   * to `resolve`. It may fit a proxy too that is added later.
+   *
+   * @example
+   * const { items } = vault.proxies.list({ limit: 20 });
+   * const short = vault.proxies.shortIds(items.map(({ id }) => id));
+   * for (const { id, name } of items) console.log(short.get(id), name);
+   */
+  shortIds(ids: Iterable<string>): Result<M, Map<string, string>> {
+    const all = [...assertIterable(ids, 'ids')].map((id) => assertId(id));
+    return this.db.sequence(() => shortIdSteps(this.db, all));
   }
 
   /**

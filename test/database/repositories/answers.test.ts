@@ -611,6 +611,9 @@ describe.each(MODES)('in mode %s', (mode) => {
       for (const id of stay)
         expect([await tags.has(id, 'also'), await tags.has(id, 'list')]).toEqual([true, false]);
       expect(await tags.removeOthers('list', 'second')).toBe(0);
+      const [one = ''] = stay;
+      expect([await tags.remove(one, 'also'), await tags.remove(one, 'also')]).toEqual([true, false]);
+      expect([await tags.findByProxy(one), await proxies.exists(one)]).toEqual([[], true]);
     });
   });
 });

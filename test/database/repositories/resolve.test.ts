@@ -57,12 +57,13 @@ describe.each(MODES)('in mode %s, resolve', (mode) => {
       'someone:canary@gate.example',
       'gate.example:1080:someone:canary',
       'http://canary@',
+      'gate.example:80@canary:1234',
     ];
     for (const text of texts)
       expect(String(await failureOf(() => proxies.resolve(text)))).not.toContain('canary');
     const [first] = texts;
     const at = String(await failureOf(() => proxies.resolve(first ?? '')));
-    expect(at).toContain('no proxy at socks5://gate.example:1080.');
+    expect(at).toContain('no proxy that this text names.');
     const one = await proxies.create({ ...GATE, credentials: { username: 'someone', password: 'canary' } });
     for (const text of texts.slice(0, 3)) expect((await proxies.resolve(text)).id).toBe(one.id);
     await proxies.create({ ...GATE, credentials: { username: 'other', password: 'canary' } });

@@ -96,6 +96,7 @@ async function writes(): Promise<void> {
       if (random.chance(0.5)) store(pool, id, at, `second-${at}`);
       if (random.chance(0.2)) act({ kind: 'removed', port: at }, () => pool.proxies.delete(id));
       if (random.chance(0.2)) pool.db.checkpoint();
+      if (random.chance(0.1)) pool.db.vacuum();
     }
     if (random.chance(0.7)) pool.db.close();
   }

@@ -2,8 +2,9 @@ import { EncryptionService } from '../../../database/services/index.ts';
 import { chooseKeyFile, environmentKey, type KeySource, type KeySourceOptions } from '../../../keys/index.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import { bareCommand } from '../../command.ts';
+import type { CommonOptions } from '../../common-options.ts';
 import { newPassphrase } from '../../new-passphrase.ts';
-import { type CommonOptions, keySourceOf, withVault } from '../../open-vault.ts';
+import { keySourceOf, withVault } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { canAsk, confirm } from '../../prompt.ts';
 import { lines } from '../../terminal.ts';
@@ -20,6 +21,7 @@ interface EnvironmentOptions extends CommonOptions {
 export const passphraseCommand = bareCommand({
   name: 'passphrase',
   purpose: 'protect the key by a passphrase: the one in --passphrase-file, or it is asked for',
+  key: 'always',
   example: 'proxyvault key passphrase',
   takes: (command) =>
     command
@@ -36,6 +38,7 @@ export const passphraseCommand = bareCommand({
 export const keychainCommand = bareCommand({
   name: 'keychain',
   purpose: 'protect the key by the operating system’s keychain',
+  key: 'always',
   example: 'proxyvault key keychain',
   act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'keychain' })),
 });
@@ -43,6 +46,7 @@ export const keychainCommand = bareCommand({
 export const fileCommand = bareCommand({
   name: 'file',
   purpose: 'protect the key by nothing but the permissions of its file',
+  key: 'always',
   example: 'proxyvault key file',
   act: (options) => moveKey(options, chooseKeyFile({ ...fileOf(options), protection: 'permissions' })),
 });
@@ -50,6 +54,7 @@ export const fileCommand = bareCommand({
 export const environmentCommand = bareCommand({
   name: 'environment',
   purpose: 'switch to the key in PROXYVAULT_KEY: store that key first, it cannot be recovered from the pool',
+  key: 'always',
   example: 'export PROXYVAULT_KEY="$(cat /run/secrets/proxyvault)" && proxyvault key environment',
   takes: (command) =>
     command.option(

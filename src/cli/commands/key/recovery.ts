@@ -7,12 +7,14 @@ import { assertPath } from '../../../files/path.ts';
 import { PrivateFile } from '../../../files/private-file.ts';
 import { chooseKeyFile } from '../../../keys/index.ts';
 import { bareCommand, poolCommand } from '../../command.ts';
+import type { CommonOptions } from '../../common-options.ts';
 import { warnIfWeak } from '../../new-passphrase.ts';
-import { type CommonOptions, keySourceOf, passphraseFileOf, withVault } from '../../open-vault.ts';
+import { note } from '../../note.ts';
+import { keySourceOf, passphraseFileOf, withVault } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { warnIfOutputIsOpen } from '../../private-output.ts';
 import { ask, canAsk } from '../../prompt.ts';
-import { lines, text, writeError } from '../../terminal.ts';
+import { lines, text } from '../../terminal.ts';
 
 export const recoveryCodeCommand = poolCommand({
   name: 'recovery-code',
@@ -20,7 +22,8 @@ export const recoveryCodeCommand = poolCommand({
   example: 'proxyvault key recovery-code --output code.txt',
   takes: (command) => command.option('--output <file>', 'write it to a new file that only you can read'),
   key: 'always',
-  run({ keys }, { output, json }: CommonOptions & { output?: string }) {
+  run({ keys }, options: CommonOptions & { output?: string }) {
+    const { output, json } = options;
     // Before a code is made, because that voids the earlier one.
     using file = output === undefined ? null : new PrivateFile(output);
     if (file === null) warnIfOutputIsOpen(json, 'use --output FILE');
@@ -29,10 +32,10 @@ export const recoveryCodeCommand = poolCommand({
     print(json, file ? { path: file.path } : { code }, () =>
       file ? text`Written to ${file.path}.` : text`${code}`,
     );
-    if (!json)
-      writeError(
-        text`Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n\`proxyvault key recover\` asks for it.\n`,
-      );
+    note(
+      options,
+      text`Anyone with this code and a copy of the pool can read every credential. It is not stored: write it down and keep it away from the pool.\n\`proxyvault key recover\` asks for it.\n`,
+    );
   },
 });
 

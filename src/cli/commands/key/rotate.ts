@@ -1,8 +1,8 @@
 import type { KeyRotationReport } from '../../../database/services/index.ts';
 import { positiveNumber } from '../../arguments.ts';
 import { poolCommand } from '../../command.ts';
+import type { CommonOptions } from '../../common-options.ts';
 import { EXIT } from '../../exit-codes.ts';
-import type { CommonOptions } from '../../open-vault.ts';
 import { print } from '../../output.ts';
 import { startProgress } from '../../progress.ts';
 import { lines, type Text } from '../../terminal.ts';

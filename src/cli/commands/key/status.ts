@@ -1,7 +1,8 @@
 import type { KeyStatus } from '../../../database/services/index.ts';
 import { poolCommand } from '../../command.ts';
+import type { CommonOptions } from '../../common-options.ts';
 import { EXIT } from '../../exit-codes.ts';
-import { type CommonOptions, keySourceOf, passphraseFileOf } from '../../open-vault.ts';
+import { keySourceOf, passphraseFileOf } from '../../open-vault.ts';
 import { print, table } from '../../output.ts';
 import { lines, type Text } from '../../terminal.ts';
 
@@ -9,6 +10,7 @@ export const statusCommand = poolCommand({
   name: 'status',
   purpose:
     'where the key comes from, how it is protected, and what each key encrypts; exit 1 if it does not fit',
+  reads: true,
   example: 'proxyvault key status',
   async run({ keys }, options) {
     if (!isLockedToUs(options)) await keys.unlock();

@@ -8,6 +8,7 @@ import { type Text, text } from '../../terminal.ts';
 export const verifyCommand = poolCommand({
   name: 'verify',
   purpose: 'decrypt every credential, and list those that do not, by proxy id',
+  reads: true,
   example: 'proxyvault key verify',
   key: 'always',
   async run({ keys }, options) {

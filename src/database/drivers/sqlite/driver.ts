@@ -16,6 +16,7 @@ import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
 import { assertParameters, type Prepared, prepare, type StatementCache } from './statements.ts';
 import { atomically, transactionInSlices } from './transactions.ts';
+import { type VacuumResult, vacuum } from './vacuum.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
 
@@ -196,6 +197,11 @@ export class SqliteDriver implements Driver<'sync'> {
     } catch (error) {
       throw this.#writer.failed(error);
     }
+  }
+
+  /** As `DatabaseManager.vacuum`. */
+  vacuum(): VacuumResult {
+    return vacuum(this.#writer);
   }
 
   /** https://www.sqlite.org/pragma.html#pragma_optimize: it may be skipped, so no error of it matters, and it never waits. */

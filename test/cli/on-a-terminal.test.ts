@@ -1,0 +1,139 @@
+/** What differs where a person sits at a terminal: the width of tables, and the question before several proxies are removed. */
+import { spawnSync } from 'node:child_process';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Column, fittedTable } from '../../src/cli/fitted-table.ts';
+import { BIN, commandLine } from '../support/command-line.ts';
+
+const HAS_TERMINAL = process.platform === 'linux' && spawnSync('script', ['-V']).status === 0;
+
+const LIST = `protocol,host,port,username,password,name,region,country
+http,a-very-long-name-of-a-gateway.residential.example,10001,me,canary,Berlin,EU,DE
+socks5,b.example,2,,,second,US,US
+http,c.example,3,,,,,DE
+`;
+
+function withPool() {
+  const cli = commandLine();
+  cli.run(['import', '-', '--tag', 'mine'], { input: LIST });
+  /** Runs a command on a terminal of so many columns, at which somebody types. */
+  const onTerminal = (
+    args: string,
+    { columns = 80, typed = '' } = {},
+  ): { status: number | null; shown: string } => {
+    const command = `stty cols ${columns}; "${process.execPath}" "${BIN}" ${args}`;
+    const { status, stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      cwd: cli.folder,
+      env: cli.env,
+      input: typed,
+      encoding: 'utf8',
+    });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: bold begins and ends with an escape sequence.
+    return { status, shown: stdout.replaceAll('\r', '').replace(/\u001b\[\d+m/g, '') };
+  };
+  const hosts = (): string[] => cli.json<{ items: { host: string }[] }>('list').items.map(({ host }) => host);
+  return { ...cli, onTerminal, hosts };
+}
+
+describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () => {
+  it('list is as wide as the terminal, with ids that a person may give again; a pipe gets everything', () => {
+    const { onTerminal, run, json } = withPool();
+    const full = run(['list'], { env: { COLUMNS: '40' } }).stdout;
+    const ids = json<{ items: { id: string }[] }>('list').items.map(({ id }) => id);
+    for (const id of ids) expect(full).toContain(id);
+    for (const columns of [60, 80, 120]) {
+      const { shown } = onTerminal('list', { columns });
+      const rows = shown.split('\n').filter((line) => /^(?:ID|01)/.test(line));
+      expect(rows).toHaveLength(4);
+      for (const row of rows) expect([columns, row, row.length <= columns]).toEqual([columns, row, true]);
+      expect(rows[0]).toMatch(/^ID +URL +STATUS/);
+      for (const row of rows.slice(1)) {
+        const [short = ''] = row.split(' ');
+        expect(ids).toContain(json<{ id: string }>('show', short).id);
+      }
+    }
+    const wide = onTerminal('list', { columns: 400 }).shown;
+    for (const id of ids) expect(wide).toContain(id);
+    expect(wide).toContain('a-very-long-name-of-a-gateway.residential.example:10001');
+  }, 60_000);
+
+  it.each([
+    ['y', 0, 'Removed 2.', ['c.example']],
+    ['n', 1, 'Nothing was removed.', null],
+    ['', 1, 'Nothing was removed.', null],
+  ] as const)(
+    'removing two asks, and %j is an answer',
+    (answer, status, said, left) => {
+      const { onTerminal, hosts } = withPool();
+      const before = hosts();
+      const ran = onTerminal('remove Berlin second', { columns: 120, typed: `${answer}\n` });
+      expect(ran.shown).toContain('Remove 2 proxies with their logins and history? [y/N]');
+      expect(ran.shown).toContain(said);
+      expect([ran.status, hosts()]).toEqual([status, left ?? before]);
+    },
+    60_000,
+  );
+
+  it('one is not asked for, and --yes asks for none', () => {
+    const { onTerminal, hosts } = withPool();
+    expect(onTerminal('remove c.example:3').shown).not.toContain('[y/N]');
+    expect(onTerminal('remove --tag mine --yes').shown).not.toContain('[y/N]');
+    expect(hosts()).toEqual([]);
+  }, 60_000);
+});
+
+describe('a table that fits', () => {
+  const text = fc.string({ unit: fc.constantFrom('a', 'b', '東', '😀', '\u202e', ' '), maxLength: 40 });
+  const column = fc.record(
+    {
+      head: fc.constantFrom('A', 'LONGER HEAD'),
+      cells: fc.tuple(text, text, text),
+      least: fc.integer({ min: 2, max: 20 }),
+      leaveOut: fc.integer({ min: 1, max: 5 }),
+    },
+    { requiredKeys: ['head', 'cells'] },
+  );
+
+  /** How many places a line takes: everything here but ASCII takes two, and what is hidden is shown as an escape. */
+  const widthOf = (line: string): number =>
+    [...line].reduce((sum, character) => sum + (/[東😀]/u.test(character) ? 2 : 1), 0);
+  const linesOf = (columns: readonly Column[], width: number | null): string[] =>
+    fittedTable(columns, width).toString().split('\n').slice(1);
+
+  it('is never wider than the terminal if columns may give way, and is all there without one', () => {
+    let narrowed = 0;
+    fc.assert(
+      fc.property(
+        fc.array(column, { minLength: 1, maxLength: 5 }),
+        fc.integer({ min: 30, max: 200 }),
+        (given, width) => {
+          const first = { head: 'ID', cells: ['1', '2', '3'] };
+          const columns = [first, ...given.map((each) => ({ ...each, least: 2, leaveOut: 1 }))];
+          const lines = linesOf(columns, width);
+          expect(lines).toHaveLength(3);
+          for (const line of lines) expect(widthOf(line)).toBeLessThanOrEqual(width);
+          const whole = linesOf(columns, null);
+          if (whole.every((line) => widthOf(line) <= width)) return;
+          narrowed++;
+        },
+      ),
+    );
+    expect(narrowed).toBeGreaterThan(0);
+  });
+
+  it('uses short cells first, then cuts, then leaves columns out', () => {
+    const columns: Column[] = [
+      { head: 'ID', cells: ['0123456789'], short: () => ['0123'] },
+      { head: 'URL', cells: ['http://gate.example:80'], least: 10 },
+      { head: 'NAME', cells: ['someone'], leaveOut: 1 },
+      { head: 'SIZE', cells: [100], leaveOut: 2 },
+    ];
+    expect(linesOf(columns, 49)).toEqual(['0123456789  http://gate.example:80  someone  100']);
+    expect(linesOf(columns, 46)).toEqual(['0123  http://gate.example:80  someone  100']);
+    expect(linesOf(columns, 36)).toEqual(['0123  http://gate.ex…  someone  100']);
+    expect(linesOf(columns, 28)).toEqual(['0123  http://gate.…  someone']);
+    expect(linesOf(columns, 20)).toEqual(['0123  http://gate.e…']);
+    // What must stay stays.
+    expect(linesOf(columns, 3)).toEqual(['0123  http://ga…']);
+  });
+});
