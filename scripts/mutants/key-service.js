@@ -43,7 +43,7 @@ export default {
       ['open makes no key', 'const { create = true, resumeRotation', 'const { create = false, resumeRotation'],
       ['open does not finish a rotation', 'resumeRotation = true, onProgress, ...rest', 'resumeRotation = false, onProgress, ...rest'],
       ['recover replaces a key file', 'const { code, replace = false, ...rest }', 'const { code, replace = true, ...rest }'],
-      ['an option of the key file is unknown', "  'trustKeyFile',\n  'env',", "  'env',"],
+      ['an option of the key file is unknown', "'protection', 'trustKeyFile', 'env'] as const", "'protection', 'env'] as const"],
       ['associated data may be a text', 'data !== undefined && !(data instanceof Uint8Array)', "data !== undefined && typeof data !== 'string' && !(data instanceof Uint8Array)"],
       ['nothing to decrypt is a TypeError', 'if (encrypted !== null && encrypted !== undefined) return encrypted;', 'if (encrypted !== undefined) return encrypted as EncryptedData;'],
       ['a login is given as text', "if (opened?.content !== 'login') return", 'if (opened?.content !== undefined) return'],
