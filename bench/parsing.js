@@ -13,7 +13,8 @@ if (other === undefined) throw new Error('Usage: node bench/parsing.js OTHER [LI
 const readers = [];
 for (const root of [resolve(other), OWN]) {
   execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' });
-  readers.push((await import(pathToFileURL(join(root, 'dist/index.js')))).parseProxyList);
+  // The file itself: an older checkout has no entry point for lists.
+  readers.push((await import(pathToFileURL(join(root, 'dist/lists/parse-list.js')))).parseProxyList);
 }
 
 const ip = (n) => `${20 + (n % 150)}.${n % 256}.${(n * 7) % 256}.${(n * 13) % 256}`;

@@ -21,7 +21,12 @@ const target = join(root, 'test/fixtures/golden', name);
 if (existsSync(target))
   throw new Error(`${target} exists: golden files are never changed. Give another --name.`);
 
-const library = await import(pathToFileURL(join(build, 'dist/index.js')).href);
+// The key sources were exported by the root before they had an entry point of their own.
+const entries = ['dist/index.js', 'dist/keys/index.js'].map((file) => join(build, file)).filter(existsSync);
+const library = Object.assign(
+  {},
+  ...(await Promise.all(entries.map((file) => import(pathToFileURL(file).href)))),
+);
 const scratch = mkdtempSync(join(tmpdir(), 'proxyvault-golden-'));
 try {
   const start = Date.UTC(2026, 0, 5, 12);

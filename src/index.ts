@@ -1,7 +1,7 @@
 /**
  * proxyvault: the durable, encrypted proxy pool for Node and Electron.
  *
- * What most programs need. `proxyvault/lists`, `/keys`, `/driver`, `/database`, `/database/repositories` and
+ * It has what most programs need. `proxyvault/lists`, `/keys`, `/driver`, `/database`, `/database/repositories` and
  * `/database/services` have the rest. test/public-names.test.ts holds the names of each.
  */
 export {
@@ -12,6 +12,7 @@ export {
   type ErrorCode,
   type ErrorDetails,
   initDatabase,
+  MigrationRunner,
   type ProxyConfig,
   type ProxyInput,
   type ProxyProtocol,

@@ -19,8 +19,8 @@ import {
 const NAMES: Record<string, { values: string; types: string }> = {
   proxyvault: {
     values: `
-      DatabaseManager EncryptedCredentialsRepository EncryptionService ProxyRepository
-      ProxyTagsRepository ProxyUsageStatsRepository ProxyVaultError RotationConfigRepository
+      DatabaseManager EncryptedCredentialsRepository EncryptionService MigrationRunner
+      ProxyRepository ProxyTagsRepository ProxyUsageStatsRepository ProxyVaultError RotationConfigRepository
       RotationEventsRepository RotationRulesRepository Rotator StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `

@@ -39,7 +39,7 @@ export interface RestoreReport {
  *   INVALID_INPUT. Then the pool was not changed.
  * @example
  * const { replaced, notes } = await restoreDatabase('./pool-backup.db', './pool.db', { overwrite: true });
- * console.log(`The old pool is now ${replaced}.`, ...notes);
+ * if (replaced !== null) console.log(`The old pool is now ${replaced}.`, ...notes);
  */
 export async function restoreDatabase(
   backup: string,

@@ -109,6 +109,7 @@ export class OpenTransaction {
   }
 
   /**
+   * Checks that the transaction can still be committed.
    * @throws the code of the first cause if the transaction is lost.
    * @example
    * const transaction = new OpenTransaction();

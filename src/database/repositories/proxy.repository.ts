@@ -181,7 +181,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * Whether there are proxies, at an address or at all, whose login the pool could not compare with the others yet.
    *
    * @example
-   * if (vault.proxies.hasUnidentified()) console.log('Two proxies may have one login: open the pool with its key.');
+   * if (vault.proxies.hasUnidentified()) console.log('Some logins were not compared yet: an import compares them.');
    */
   hasUnidentified(at?: ProxyAddress): Result<M, boolean> {
     return this.#parts.identities.hasUnnamed(at === undefined ? null : parseAddress(at));
