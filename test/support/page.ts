@@ -22,7 +22,7 @@ export interface Shown {
 }
 
 /** What a reader does from top to bottom: code blocks that begin with `// NAME`, and console blocks with `$ COMMAND`. */
-export function stepsOf(page: string): Step[] {
+function stepsOf(page: string): Step[] {
   return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, language, block = '']): Step[] => {
     if (language === 'console') return commandsOf(block);
     const [, name] = /^\/\/ ([\w-]+\.mjs)\n/.exec(block) ?? [];
