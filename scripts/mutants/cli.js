@@ -280,7 +280,7 @@ export default {
         'name !== undefined || !isAddress',
         'name !== undefined || isAddress',
       ],
-      ['--local-dns is ignored', 'if (remoteDns || localDns) updates', 'if (remoteDns) updates'],
+      ['--local-dns is ignored', 'if (remoteDns || localDns) given', 'if (remoteDns) given'],
       [
         'a new password takes the username away',
         '{ ...old, ...Object.fromEntries(given) }',
@@ -658,7 +658,7 @@ export default {
         '?.slice(0, 10), to: options.to }',
         '?.slice(99, 100) || undefined, to: options.to }',
       ],
-      ['--to is ignored', '?.slice(0, 10), to: options.to }', '?.slice(0, 10) }'],
+      ['--to is ignored', '?.slice(0, 10), to: times.to }', '?.slice(0, 10) }'],
       ['the totals are of all days', 'vault.usage.totals(range)', 'vault.usage.totals({})'],
       ['--limit is ignored', '...range, sort, limit }', '...range, sort }'],
       ['the fewest failures come first', "failures: '-failures'", "failures: 'failures'"],
