@@ -44,8 +44,8 @@ export default {
       ['a signal is its number', 'signal: 128', 'signal: 0'],
       [
         'exec has the exit codes of others',
-        "command === 'exec' ? EXEC_EXIT : EXIT",
-        "command === 'execute' ? EXEC_EXIT : EXIT",
+        "isCommand('exec', args) ? EXEC_EXIT : EXIT",
+        "isCommand('execute', args) ? EXEC_EXIT : EXIT",
       ],
     ]),
     ...of('fail.ts', [
@@ -101,19 +101,68 @@ export default {
       ],
       ['all added are updated', '`${added} added`', '`${updated} added`'],
     ]),
-    ...of('json-flag.ts', [
+    ...of('command.ts', [
+      [
+        'of an option that is given twice the earlier counts',
+        'return { ...above, ...command.opts() };',
+        'return { ...command.opts(), ...above };',
+      ],
+      [
+        'options before the command are lost',
+        'return { ...above, ...command.opts() };',
+        'return command.opts();',
+      ],
+      [
+        'options before a command without a pool are dropped',
+        'if (before !== undefined)\n        command.error',
+        'if (before === null)\n        command.error',
+      ],
+      ['--help does not say that the key is needed', '...(key === undefined ? [] : [needs[key]]),', ''],
+    ]),
+    ...of('note.ts', [
+      ['--quiet hides nothing', 'if (!json && !quiet) writeError', 'if (!json) writeError'],
+      ['notes are in the way of --json', 'if (!json && !quiet) writeError', 'if (!quiet) writeError'],
+    ]),
+    ...of('read-arguments.ts', [
       [
         '--json as a value is a wish',
-        "arg === '--json' && !takesValue(own[index - 1] ?? '')",
-        "arg === '--json'",
+        'name === arg && !flags.has(name)) n++;',
+        'name === arg && !flags.has(name)) n += 0;',
       ],
       [
         '--json of the command of exec is ours',
-        "const isExec = args[0] === 'exec'",
-        "const isExec = args[0] === 'execute'",
+        "if (reading.command === 'exec') break;",
+        "if (reading.command === 'execute') break;",
       ],
-      ['--json after -- is ours', "arg === '--' ||", "arg === '---' ||"],
-      ['--reveal takes a value', "  '--reveal',\n", ''],
+      ['--json after -- is ours', "if (arg === '--') break;", "if (arg === '---') break;"],
+      [
+        '--reveal takes a value',
+        "const FLAGS_OF_NEXT = ['--reveal'];",
+        'const FLAGS_OF_NEXT: string[] = [];',
+      ],
+      ['an unknown option before next opens it', '|| (isUnsure && args.includes(name))', ''],
+      ['--option=value takes one more', 'name === arg && !flags.has(name)) n++;', '!flags.has(name)) n++;'],
+    ]),
+    ...of('read-only-pool.ts', [
+      ['a pool that may not be written is written', 'if (problem === null) return;', 'return;'],
+      ['a read-only file system is one of permissions', "errno === 'EROFS' ?", "errno === 'EROF' ?"],
+      ['no copy is read', 'return openCopy(options);', 'throw error;'],
+      ['the copy stays', '    await super.close();\n    this.#remove();', '    await super.close();'],
+      ['a copy without the log is read', 'if (log !== null) throw notApplied(error, path, log);', ''],
+      [
+        'a copy of what everybody may write is private',
+        '0o600 | (Number(before.mode) & 0o002)',
+        '0o600',
+        'A pool with logins in a folder that nobody else may write: the folder is looked at first.',
+      ],
+    ]),
+    ...of('completion/words.ts', [
+      ['no path is completed', "const PATHS = ['file',", "const PATHS = ['files',"],
+      ['choices are not completed', 'return argChoices ?? kindOfName(', 'return kindOfName('],
+    ]),
+    ...of('completion/posix.ts', [
+      ['a command is not seen', 'at="\\${at:+$at }$word"; continue; fi', 'at="$word"; continue; fi'],
+      ['options after the command of exec are ours', 'if [[ $at == exec ]]; then ended=1; fi', ''],
     ]),
     ...of('key-guard.ts', [
       ['the backup of the key may be overwritten', "['', '.bak', '.lock']", "['', '.lock']"],
@@ -191,8 +240,7 @@ export default {
         'process.exit(EXEC_EXIT.signal + constants.signals[signal]);\n    });',
         'process.kill(process.pid, 9);\n    });',
       ],
-      ['options before next open it', " || (first.startsWith('-') && args.includes('next'))", ''],
-      ['--json prints a URL', '!isNext(args) || wantsJson(args)', '!isNext(args)'],
+      ['--json prints a URL', "!isCommand('next', args) || wantsJson(args)", "!isCommand('next', args)"],
     ]),
     ...of('output.ts', [
       ['an empty cell is nothing', "cell === null || cell === '' ? '-'", "cell === null || cell === '' ? ''"],
@@ -359,7 +407,7 @@ export default {
         'JSON.stringify(value, null, indent).replace(/\\0/g, (character) =>',
       ],
     ]),
-    ...of('vault.ts', [
+    ...of('open-vault.ts', [
       [
         '--db goes after the environment',
         "db === undefined ? 'PROXYVAULT_DB' : '--db';\n  const path = db ?? (named || undefined);",
@@ -373,19 +421,10 @@ export default {
       ],
       [
         'an older pool is used',
-        '!anyVersion && db.migrations.plan().length > 0',
-        'anyVersion && db.migrations.plan().length > 99',
+        '!anyVersion && database.migrations.plan().length > 0',
+        'anyVersion && database.migrations.plan().length > 99',
       ],
-      [
-        'a missing schema is not made',
-        'if (create) db.migrations.up();',
-        'if (create && anyVersion) db.migrations.up();',
-      ],
-      [
-        'the pool is named with --json too',
-        'if (!options.json && !quiet) writeError',
-        'if (!quiet) writeError',
-      ],
+      ['a missing schema is not made', 'migrate: create,', 'migrate: create && anyVersion,'],
       [
         '--passphrase-file goes after the environment',
         'return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;',
@@ -393,10 +432,14 @@ export default {
       ],
       ['--key-file is ignored', '    keyFile,\n    passphrase,', '    passphrase,'],
       ['--trust-key-file is ignored', '    trustKeyFile,\n    // One', '    // One'],
-      ['a new key is silent', 'onKeyCreated: sayWhereKeyIs(options)', 'onKeyCreated: undefined'],
+      [
+        'a new key is silent',
+        'const onKeyCreated = sayWhereKeyIs(options);',
+        'const onKeyCreated = undefined;',
+      ],
       [
         'PROXYVAULT_MIGRATIONS_TABLE is ignored',
-        'migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,\n      onInvalidRow',
+        'migrationsTable: process.env.PROXYVAULT_MIGRATIONS_TABLE || undefined,\n    onInvalidRow',
         'onInvalidRow',
       ],
       [
@@ -445,11 +488,11 @@ export default {
     ]),
     ...of('commands/backup.ts', [
       ['a backup is replaced without --force', 'overwrite: options.force', 'overwrite: true'],
-      ['a backup in the place of the key', 'assertNotKeyFile(file, encryption.source());', ''],
+      ['a backup in the place of the key', 'assertNotKeyFile(file, vault.keys.source());', ''],
     ]),
     ...of('commands/check.ts', [
-      ['check is never deep', 'deep: options.deep, encryption', 'deep: false, encryption'],
-      ['check is always deep', 'deep: options.deep, encryption', 'deep: true, encryption'],
+      ['check is never deep', 'deep: options.deep }', 'deep: false }'],
+      ['check is always deep', 'deep: options.deep }', 'deep: true }'],
       [
         'check of a damaged pool exits 0',
         'if (!report.ok || isUnverified) process',
@@ -498,7 +541,11 @@ export default {
     ]),
     ...of('commands/export.ts', [
       ['--tag is ignored', 'layout, tag, reveal, onLeftOut', 'layout, reveal, onLeftOut'],
-      ['--layout is ignored', '{ encryption, format, layout, tag', '{ encryption, format, tag'],
+      [
+        '--layout is ignored',
+        '{ format, layout, tag, reveal, onLeftOut }',
+        '{ format, tag, reveal, onLeftOut }',
+      ],
       ['secrets are exported without --reveal', 'tag, reveal, onLeftOut }', 'tag, reveal: true, onLeftOut }'],
       ['--reveal is ignored', 'tag, reveal, onLeftOut }', 'tag, onLeftOut }'],
       ['what is left out exits 0', 'process.exitCode = EXIT.failure;', ''],
@@ -513,7 +560,7 @@ export default {
       ['--sync is ignored', 'tag, sync, maxRemove', 'tag, maxRemove'],
       ['--max-remove is ignored', 'sync, maxRemove, force', 'sync, force'],
       ['--force is ignored', 'sync, maxRemove, force, dryRun', 'sync, maxRemove, dryRun'],
-      ['--format is ignored', '...{ encryption, format, protocol', '...{ encryption, protocol'],
+      ['--format is ignored', '...{ format, protocol', '...{ protocol'],
       ['--protocol is ignored', 'format, protocol, tag', 'format, tag'],
       ['--batch is ignored', 'dryRun, batch },', 'dryRun },'],
       ['--local-dns is ignored', 'remoteDns: localDns ? false : undefined', 'remoteDns: undefined'],
@@ -553,8 +600,8 @@ export default {
       ['pending migrations are not shown', '[...applied, ...pending].map', '[...applied].map'],
       [
         'status migrates',
-        'run: ({ db }, options) => show(',
-        'run: ({ db }, options) => void db.migrations.up() ?? show(',
+        'run: ({ database }, options) => show(',
+        'run: ({ database }, options) => void database.migrations.up() ?? show(',
       ],
     ]),
     ...of('commands/next.ts', [
@@ -624,21 +671,21 @@ export default {
         "problem === 'KEY_MISMATCH' ? 'does not fit' : 'fits'",
         "'fits' as 'fits' | 'does not fit'",
       ],
-      ['a pending migration is not told', '...(isPending ? [', '...(report === null ? ['],
+      ['a pending migration is not told', '...(pending ? [', '...(report === null ? ['],
       [
         'a locked key is not found',
         "if (code === 'KEY_LOCKED' || details",
         'if (details',
         'The command line waits for its key sources: none of them is KEY_LOCKED.',
       ],
-      ['the replaced pool is not named', 'report.replaced === null ? []', 'report.replaced !== null ? []'],
+      ['the replaced pool is not named', 'replaced === null ? []', 'replaced !== null ? []'],
     ]),
     ...of('commands/rules.ts', [
       ['enable disables', "switchCommand('enable', true)", "switchCommand('enable', false)"],
       [
         'an unknown rule is removed',
-        "if (!new RotationRulesRepository(db).delete(id)) throw notFound('rotation rule', id);",
-        'new RotationRulesRepository(db).delete(id);',
+        "if (!rules.delete(id)) throw notFound('rotation rule', id);",
+        'rules.delete(id);',
       ],
       ['malformed rules are silent', 'json ? [] : invalid', 'json ? invalid : []'],
       [
@@ -655,8 +702,8 @@ export default {
     ...of('commands/stats.ts', [
       [
         '--from is ignored',
-        '?.slice(0, 10), to: options.to }',
-        '?.slice(99, 100) || undefined, to: options.to }',
+        '?.slice(0, 10), to: times.to }',
+        '?.slice(99, 100) || undefined, to: times.to }',
       ],
       ['--to is ignored', '?.slice(0, 10), to: times.to }', '?.slice(0, 10) }'],
       ['the totals are of all days', 'vault.usage.totals(range)', 'vault.usage.totals({})'],

@@ -37,8 +37,8 @@ export interface HandOutOptions
 export function withRequestOptions(command: Command): Command {
   return command
     .option('--domain <domain>', 'the target, or its URL: sticky sessions and rules look at its host')
-    .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
-    .option('--region <region>')
+    .addOption(new Option('--protocol <protocol>', 'only one of this protocol').choices(PROXY_PROTOCOLS))
+    .option('--region <region>', 'only one of this region')
     .option('--session <name>', 'for a login with {session}; without it a new one each time')
     .option('--country <code>', 'for a login with {country}; without it that of the proxy')
     .option('--ttl <time>', 'for a login with {ttl}, in the unit of the provider');

@@ -7,9 +7,9 @@ import type { ProxyFilter } from '../database/repositories/index.ts';
 export function withProxyFilter(command: Command): Command {
   return command
     .option('--tag <tag>', 'of this list')
-    .addOption(new Option('--status <status>').choices(PROXY_STATUSES))
-    .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
-    .option('--region <region>')
+    .addOption(new Option('--status <status>', 'in this state').choices(PROXY_STATUSES))
+    .addOption(new Option('--protocol <protocol>', 'of this protocol').choices(PROXY_PROTOCOLS))
+    .option('--region <region>', 'of this region')
     .option('--country <code>', 'two letters of ISO 3166')
     .option('--search <text>', 'part of the name or host');
 }

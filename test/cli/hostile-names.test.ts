@@ -109,6 +109,7 @@ it.skipIf(process.platform === 'win32')(
     run('remove', [id]);
     run('remove', [HOSTILE], 1);
     run('tour', []);
+    run('completion', ['zsh']);
     expect(ran).toEqual(new Set(COMMANDS.flatMap((create) => leavesOf(create()))));
     for (const output of outputs) {
       expect(output.split('\n').filter((line) => line.startsWith(FORGED))).toEqual([]);

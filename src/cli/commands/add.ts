@@ -39,15 +39,15 @@ export const addCommand = bareCommand({
           LINE_FORMS,
         ),
       )
-      .option('--name <name>')
-      .option('--region <region>')
+      .option('--name <name>', 'what to call it')
+      .option('--region <region>', 'where it is, for --region of other commands')
       .addOption(
         new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
           PROXY_PROTOCOLS,
         ),
       )
       .option('--strict-protocol', 'reject a proxy that names no protocol, unless --protocol names it')
-      .option('--username <username>')
+      .option('--username <username>', 'of its login')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
       .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open'),
   async act(options: AddOptions, _, given: string) {

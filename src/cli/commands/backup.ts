@@ -11,7 +11,9 @@ export const backupCommand = poolCommand({
   reads: true,
   example: 'proxyvault backup ./pool-backup.db',
   takes: (command) =>
-    command.argument('<file>').option('--force', 'replace an older backup; any other file is never replaced'),
+    command
+      .argument('<file>', 'where the copy goes')
+      .option('--force', 'replace an older backup; any other file is never replaced'),
   anyVersion: true,
   async run(vault, options: CommonOptions & { force?: boolean }, file: string) {
     assertNotKeyFile(file, vault.keys.source());

@@ -18,7 +18,7 @@ export const completionCommand = standaloneCommand({
   fish  proxyvault completion fish > ~/.config/fish/completions/proxyvault.fish
 
 Run it again after an update. The script starts no program and opens no pool.`,
-  takes: (command) => command.addArgument(new Argument('<shell>').choices(SHELLS)),
+  takes: (command) => command.addArgument(new Argument('<shell>', 'which shell reads it').choices(SHELLS)),
   async act(command, shell: Shell) {
     // Loaded only here, so that no other command starts later.
     const { completionScript } = await import('../completion/script.ts');

@@ -68,18 +68,18 @@ that of a list too: an import of the list with --sync takes it away again.`,
   takes: (command) =>
     command
       .argument('<id>', PROXY_ARGUMENT)
-      .option('--name <name>')
-      .option('--region <region>')
+      .option('--name <name>', 'what to call it')
+      .option('--region <region>', 'where it is, for --region of other commands')
       .option('--country <code>', 'two letters of ISO 3166; what else is known of the place is forgotten')
-      .option('--host <host>')
+      .option('--host <host>', 'a name or an IP address')
       .option('--port <port>', 'the port', positiveNumber)
-      .addOption(new Option('--protocol <protocol>').choices(PROXY_PROTOCOLS))
-      .addOption(new Option('--status <status>').choices(PROXY_STATUSES))
+      .addOption(new Option('--protocol <protocol>', 'how it is spoken to').choices(PROXY_PROTOCOLS))
+      .addOption(new Option('--status <status>', 'whether it is handed out').choices(PROXY_STATUSES))
       .addOption(
         new Option('--remote-dns', 'of a SOCKS proxy: it resolves names itself').conflicts('localDns'),
       )
       .option('--local-dns', 'of a SOCKS proxy: its client resolves names, in the open')
-      .option('--username <username>')
+      .option('--username <username>', 'of its login')
       .option('--password-stdin', 'read the password from standard input, so that no process list shows it')
       .option('--rotate-url <url>', 'the change-IP URL')
       .option('--add-tag <tag>', 'give it a tag; may be repeated', collect)

@@ -31,7 +31,7 @@ export const eventsCommand = poolCommand({
       to: 'the same, exclusive',
     })
       .option('--proxy <id>', `from or to this one: ${PROXY_ARGUMENT}`)
-      .addOption(new Option('--reason <reason>').choices(ROTATION_REASONS))
+      .addOption(new Option('--reason <reason>', 'only those for this reason').choices(ROTATION_REASONS))
       .addOption(new Option('--by <what>', 'count them by hour (UTC) instead').choices(['hour']))
       .option('--limit <n>', 'how many', wholeNumber, 20),
   reads: true,

@@ -30,7 +30,7 @@ be started, 125 there was no proxy, or proxyvault failed in another way: then th
   takes: (command) =>
     withRequestOptions(
       command
-        .addArgument(new Argument('<command>').argParser(commandName))
+        .addArgument(new Argument('<command>', 'the program to run').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)
         .passThroughOptions(),
     )

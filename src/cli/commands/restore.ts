@@ -17,7 +17,7 @@ export const restoreCommand = bareCommand({
   example: 'proxyvault restore ./pool-backup.db --force',
   takes: (command) =>
     command
-      .argument('<backup>')
+      .argument('<backup>', 'what `backup` wrote')
       .option('--force', 'replace a pool that exists; it is kept under another name'),
   act: (options: RestoreCommandOptions, _, backup: string) => run(backup, options),
 });

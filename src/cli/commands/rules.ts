@@ -29,7 +29,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     name: 'add',
     purpose: 'add a rule, given as JSON',
     example: `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
-    takes: (command) => command.argument('<json>'),
+    takes: (command) => command.argument('<json>', 'the rule, as docs/cli.md describes it'),
     notes: `The action use-proxy names a proxy as every command does: {"type":"use-proxy","proxyId":"gate.example.com:1080"}`,
     run({ rules, proxies, database }, options, json: string) {
       const parsed = parseRule(json);
@@ -43,7 +43,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     name: 'remove',
     purpose: 'remove a rule',
     example: 'proxyvault rules remove ID',
-    takes: (command) => command.argument('<id>'),
+    takes: (command) => command.argument('<id>', 'the id of the rule, which `rules list` shows'),
     run({ rules }, { json }, id: string) {
       if (!rules.delete(id)) throw notFound('rotation rule', id);
       print(json, { removed: id }, () => text`Removed ${id}.`);
@@ -57,7 +57,7 @@ function switchCommand(name: string, enabled: boolean): () => Command {
     name,
     purpose: `switch a rule ${state}`,
     example: `proxyvault rules ${name} ID`,
-    takes: (command) => command.argument('<id>'),
+    takes: (command) => command.argument('<id>', 'the id of the rule, which `rules list` shows'),
     run({ rules }, { json }, id: string) {
       rules.setEnabled(id, enabled);
       print(json, { id, enabled }, () => text`${id} is ${state}.`);
