@@ -117,6 +117,9 @@ describe.each(MODES)('in mode %s, resolve', (mode) => {
     await proxies.create({ ...GATE, port: 2, name: 'gate' });
     const exact = await proxies.create({ ...GATE, port: 3, id: 'gate' });
     expect(await proxies.resolve('gate')).toEqual(exact);
+    // Also if it looks like the address of another.
+    const odd = await proxies.create({ ...GATE, port: 4, id: 'gate.example:2' });
+    expect(await proxies.resolve('gate.example:2')).toEqual(odd);
   });
 
   it('names up to ten of those that match, and says that there are more', async () => {

@@ -111,8 +111,8 @@ describe.each(MODES)('in mode %s', (mode) => {
       name: 'x',
     });
     expect((await config.update({ ...settings, intervalMs: 7 })).intervalMs).toBe(7);
-    await sticky.update('a.example', { ...mapping, ttl: 7 });
-    expect(await sticky.findByDomain('a.example')).toEqual({ ...mapping, ttl: 7 });
+    await sticky.update('a.example', { ...mapping, ttl: 600_000 });
+    expect(await sticky.findByDomain('a.example')).toEqual({ ...mapping, ttl: 600_000 });
     // The id of the very proxy, and what is undefined, is no change.
     const same: Partial<ProxyConfig> = { id: 'p', name: 'y' };
     expect(await proxies.update('p', same)).toMatchObject({ id: 'p', name: 'y' });
