@@ -1,10 +1,16 @@
 import { ProxyVaultError } from '../errors.ts';
 import { invalidInput } from '../model/validation.ts';
-import type { BackgroundReads, CheckpointResult, Clock, Session, Steps } from './drivers/driver.ts';
+import type {
+  BackgroundReads,
+  CheckpointResult,
+  Clock,
+  Session,
+  Steps,
+  VacuumResult,
+} from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
-import type { VacuumResult } from './drivers/sqlite/vacuum.ts';
 import {
   type CheckOptions,
   type CheckReport,

@@ -1,12 +1,21 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
-import type { CheckpointResult, Driver, LockName, Params, Row, Scope, Steps } from '../driver.ts';
+import type {
+  CheckpointResult,
+  Driver,
+  LockName,
+  Params,
+  Row,
+  Scope,
+  Steps,
+  VacuumResult,
+} from '../driver.ts';
 import { endsTransaction, type Slicing } from '../transaction.ts';
 import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
 import { assertParameters, type Prepared, prepare } from './statements.ts';
 import { atomically, transactionInSlices } from './transactions.ts';
-import { type VacuumResult, vacuum } from './vacuum.ts';
+import { vacuum } from './vacuum.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
 
