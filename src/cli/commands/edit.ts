@@ -15,6 +15,7 @@ import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { MASK } from '../../lists/index.ts';
 import { parseHost } from '../../model/host.ts';
 import type { Vault } from '../../vault.ts';
+import { proxyViewer } from '../../views/proxy.ts';
 import { positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -22,7 +23,6 @@ import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { readPassword } from '../password-input.ts';
-import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
 
 interface EditOptions extends CommonOptions {
