@@ -597,7 +597,11 @@ export default {
     ]),
     ...of('commands/migrate.ts', [
       ['--steps is ignored', 'down(options.steps)', 'down(1)'],
-      ['pending migrations are not shown', '[...schema.applied, ...schema.pending].map', '[...schema.applied].map'],
+      [
+        'pending migrations are not shown',
+        '[...schema.applied, ...schema.pending].map',
+        '[...schema.applied].map',
+      ],
       [
         'status migrates',
         'run: ({ database }, options) => show(',
