@@ -149,12 +149,7 @@ export default {
       ['no copy is read', 'return openCopy(options);', 'throw error;'],
       ['the copy stays', '    await super.close();\n    this.#remove();', '    await super.close();'],
       ['a copy without the log is read', 'if (log !== null) throw notApplied(error, path, log);', ''],
-      [
-        'a copy of what everybody may write is private',
-        '0o600 | (Number(before.mode) & 0o002)',
-        '0o600',
-        'A pool with logins in a folder that nobody else may write: the folder is looked at first.',
-      ],
+      ['a copy of what everybody may write is private', '0o600 | (Number(before.mode) & 0o002)', '0o600'],
     ]),
     ...of('completion/words.ts', [
       ['no path is completed', "const PATHS = ['file',", "const PATHS = ['files',"],
