@@ -16,6 +16,7 @@ const TESTS = fileURLToPath(new URL('.', import.meta.url));
  */
 const FLOORS: readonly (readonly string[])[] = [
   ['cli', 'index.ts'],
+  ['views'],
   ['vault.ts', 'restore-vault.ts'],
   ['revealed-proxy.ts', 'gateway'],
   ['transfer', 'rotation'],

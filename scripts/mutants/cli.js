@@ -149,12 +149,7 @@ export default {
       ['no copy is read', 'return openCopy(options);', 'throw error;'],
       ['the copy stays', '    await super.close();\n    this.#remove();', '    await super.close();'],
       ['a copy without the log is read', 'if (log !== null) throw notApplied(error, path, log);', ''],
-      [
-        'a copy of what everybody may write is private',
-        '0o600 | (Number(before.mode) & 0o002)',
-        '0o600',
-        'A pool with logins in a folder that nobody else may write: the folder is looked at first.',
-      ],
+      ['a copy of what everybody may write is private', '0o600 | (Number(before.mode) & 0o002)', '0o600'],
     ]),
     ...of('completion/words.ts', [
       ['no path is completed', "const PATHS = ['file',", "const PATHS = ['files',"],
@@ -520,7 +515,7 @@ export default {
       ['null is kept as an option', 'value ?? undefined', 'value'],
     ]),
     ...of('commands/events.ts', [
-      ['--limit is ignored', 'newest(vault, filter, limit)', 'newest(vault, filter, 20)'],
+      ['--limit is ignored', 'eventsView(vault, filter, limit)', 'eventsView(vault, filter, 20)'],
       ['--reason is ignored', 'const filter = { proxyId, reason,', 'const filter = { proxyId,'],
       ['--proxy is ignored', 'const filter = { proxyId, reason,', 'const filter = { reason,'],
       ['50 events by default', 'wholeNumber, 20)', 'wholeNumber, 50)'],
@@ -592,12 +587,16 @@ export default {
         'if (unreadable.length > 0) process',
         'if (unreadable.length > 9) process',
       ],
-      ['the next page is not told', "page.next === null ? ''", "page.next !== null ? ''"],
+      ['the next page is not told', "next === null ? ''", "next !== null ? ''"],
       ['100 proxies by default', 'wholeNumber, 50)', 'wholeNumber, 100)'],
     ]),
     ...of('commands/migrate.ts', [
       ['--steps is ignored', 'down(options.steps)', 'down(1)'],
-      ['pending migrations are not shown', '[...applied, ...pending].map', '[...applied].map'],
+      [
+        'pending migrations are not shown',
+        '[...schema.applied, ...schema.pending].map',
+        '[...schema.applied].map',
+      ],
       [
         'status migrates',
         'run: ({ database }, options) => show(',
@@ -687,7 +686,7 @@ export default {
         "if (!rules.delete(id)) throw notFound('rotation rule', id);",
         'rules.delete(id);',
       ],
-      ['malformed rules are silent', 'json ? [] : invalid', 'json ? invalid : []'],
+      ['malformed rules are silent', 'json ? [] : view.invalid', 'json ? view.invalid : []'],
       [
         'what is no JSON is another error',
         "throw invalidInput('The rule",

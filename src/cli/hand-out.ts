@@ -9,9 +9,10 @@ import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
 import type { ProxyRequest } from '../rotation/index.ts';
 import type { Vault } from '../vault.ts';
+import { type ProxyView, proxyViewer } from '../views/proxy.ts';
 import type { CommonOptions } from './common-options.ts';
 import { withVault } from './open-vault.ts';
-import { type ProxyView, proxyViewer, warnOfUnreadable } from './proxy-view.ts';
+import { warnOfUnreadable } from './unreadable-logins.ts';
 import { warn } from './warn.ts';
 
 /** One wait for a lock, which blocks the process; many of them make up its patience. */

@@ -1,23 +1,8 @@
-import type { ProxyConfig } from '../database/index.ts';
 import type { Vault } from '../vault.ts';
+import type { ListedView } from '../views/proxy.ts';
 import { type Column, fittedTable, terminalWidth } from './fitted-table.ts';
 import { type Cell, rounded } from './output.ts';
-import { type ProxyView, proxyViewer, revealingViewer } from './proxy-view.ts';
 import type { Text } from './terminal.ts';
-
-/** A proxy of a list, with its tags. */
-export type ListedView = ProxyView & { tags: string[] };
-
-/** Proxies with their URLs and tags; a login that cannot be read is masked, with its problem. */
-export function listedViews(
-  vault: Vault,
-  proxies: readonly ProxyConfig[],
-  { reveal = false }: { reveal?: boolean } = {},
-): ListedView[] {
-  const viewOf = reveal ? revealingViewer(vault) : proxyViewer(vault, {});
-  const tags = vault.tags.findByProxies(proxies.map(({ id }) => id));
-  return proxies.map((proxy) => ({ ...viewOf(proxy), tags: tags.get(proxy.id) ?? [] }));
-}
 
 /** The pool as a person wants to see it, as wide as the terminal at most. */
 export function proxyTable(vault: Vault, proxies: readonly ListedView[]): Text {

@@ -36,10 +36,10 @@ export type {
 export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type { SqlParameter, SqlParameters } from './caller-sql.ts';
+export type { VacuumResult } from './drivers/driver.ts';
 export type { BackupOptions } from './drivers/sqlite/backup.ts';
 export type { Durability, SqlLogger } from './drivers/sqlite/connection-options.ts';
 export type { BackupProgress } from './drivers/sqlite/copy.ts';
-export type { VacuumResult } from './drivers/sqlite/vacuum.ts';
 export type { CheckOptions, CheckReport, CredentialCheck, DatabaseStats } from './inspection.ts';
 export { DatabaseManager, initDatabase } from './manager.ts';
 export {

@@ -8,11 +8,11 @@ import type {
   Row,
   Session,
   Steps,
+  VacuumResult,
 } from './drivers/driver.ts';
 import type { BackupOptions } from './drivers/sqlite/backup.ts';
 import type { SqliteDriver } from './drivers/sqlite/driver.ts';
 import { SqliteEngine } from './drivers/sqlite/engine.ts';
-import type { VacuumResult } from './drivers/sqlite/vacuum.ts';
 import {
   type CheckOptions,
   type CheckReport,

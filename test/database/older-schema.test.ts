@@ -57,6 +57,8 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   countByRegion: [],
   resolve: ['h.example:1'],
   findByProxies: [['id']],
+  shortIds: [['id']],
+  remove: ['id', 'tag'],
   byProxy: [],
   findEnabled: [],
   setEnabled: ['id', true],

@@ -7,11 +7,11 @@ import { loginNote } from '../../lists/line/parse-line.ts';
 import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { invalidInput } from '../../model/validation.ts';
 import type { Vault } from '../../vault.ts';
+import { proxyViewer } from '../../views/proxy.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
-import { proxyViewer } from '../proxy-view.ts';
 import { text } from '../terminal.ts';
 import { warn } from '../warn.ts';
 

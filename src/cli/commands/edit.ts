@@ -15,6 +15,8 @@ import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { MASK } from '../../lists/index.ts';
 import { parseHost } from '../../model/host.ts';
 import type { Vault } from '../../vault.ts';
+import type { Change, EditView } from '../../views/changes.ts';
+import { proxyViewer } from '../../views/proxy.ts';
 import { positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -22,7 +24,6 @@ import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { readPassword } from '../password-input.ts';
-import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
 
 interface EditOptions extends CommonOptions {
@@ -44,13 +45,6 @@ interface EditOptions extends CommonOptions {
 
 /** What of a login is changed; an empty text clears it. */
 type LoginChanges = Partial<Record<'username' | 'password' | 'rotateUrl', string | undefined>>;
-
-/** A field that is different now. What is secret is masked. */
-interface Change {
-  field: string;
-  from: unknown;
-  to: unknown;
-}
 
 const SHOWN = ['name', 'protocol', 'host', 'port', 'status', 'region', 'remoteDns'] as const;
 const EDITS = [
@@ -95,7 +89,8 @@ that of a list too: an import of the list with --sync takes it away again.`,
     );
     const edit = (vault: Vault): void => {
       const { proxy, changes } = vault.database.transaction(() => change(vault, typed, options, login));
-      print(json, { proxy: proxyViewer(vault, {})(proxy), changes }, () => describe(proxy, changes));
+      const view: EditView = { proxy: proxyViewer(vault, {})(proxy), changes };
+      print(json, view, () => describe(proxy, changes));
     };
     await withVault(options, edit, { unlock: needsKey });
   },

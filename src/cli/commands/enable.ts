@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 
+import type { StatusChangeView } from '../../views/changes.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
@@ -35,7 +36,7 @@ function statusCommand(name: string, status: 'active' | 'disabled', purpose: str
         return { changed, already };
       });
       const ids = (some: readonly { id: string }[]): string[] => some.map(({ id }) => id);
-      const view = { status, changed: ids(report.changed), already: ids(report.already) };
+      const view: StatusChangeView = { status, changed: ids(report.changed), already: ids(report.already) };
       print(json, view, () =>
         lines([
           ...report.changed.map((proxy) => line(proxy, `is ${status} now`)),

@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander';
 
 import type { RotationEvent, RotationReason } from '../../database/index.ts';
-import type { EventFilter } from '../../database/repositories/index.ts';
 import { ROTATION_REASONS } from '../../model/rotation.ts';
-import type { Vault } from '../../vault.ts';
+import { eventsByHourView, eventsView } from '../../views/events.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -18,9 +17,6 @@ interface EventsOptions extends CommonOptions, TimeOptions {
   reason?: RotationReason;
   by?: 'hour';
 }
-
-/** As many as the library gives at once. */
-const PAGE = 10_000;
 
 export const eventsCommand = poolCommand({
   name: 'events',
@@ -40,31 +36,20 @@ export const eventsCommand = poolCommand({
     const { reason, to, json, by, limit } = options;
     const proxyId = options.proxy === undefined ? undefined : vault.proxies.resolve(options.proxy).id;
     const filter = { proxyId, reason, from: fromOf(options, vault.database.clock()), to };
-    const counts = vault.events.countByReason(filter);
     if (by === 'hour') {
-      const hours = vault.events.countByHour(filter);
-      const rows = hours.map(({ hour, ...reasons }) => [
+      const view = eventsByHourView(vault, filter);
+      const rows = view.hours.map(({ hour, ...reasons }) => [
         hour,
         ...ROTATION_REASONS.map((each) => reasons[each]),
       ]);
       const head = ['HOUR', ...ROTATION_REASONS.map((each) => each.toUpperCase())];
-      print(json, { hours, counts }, () => text`${table(head, rows)}\n${countsOf(counts)}`);
+      print(json, view, () => text`${table(head, rows)}\n${countsOf(view.counts)}`);
       return;
     }
-    const events = newest(vault, filter, limit);
-    print(json, { events, counts }, () => text`${eventTable(events)}\n${countsOf(counts)}`);
+    const view = eventsView(vault, filter, limit);
+    print(json, view, () => text`${eventTable(view.events)}\n${countsOf(view.counts)}`);
   },
 });
-
-function newest({ events }: Vault, filter: EventFilter, limit: number): RotationEvent[] {
-  const found: RotationEvent[] = [];
-  for (let after: number | undefined; ; ) {
-    const page = events.list({ ...filter, after, limit: Math.min(PAGE, limit - found.length) });
-    found.push(...page.items);
-    if (page.next === null || found.length >= limit) return found;
-    after = page.next;
-  }
-}
 
 /** How many events there are for each reason, in a sentence. */
 export function countsOf(counts: Readonly<Record<string, number>>): string {

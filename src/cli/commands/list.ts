@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 
 import type { ProxyListing, StatusCounts } from '../../database/repositories/index.ts';
 import { PROXY_SORT_FIELDS, type ProxySort } from '../../model/proxy.ts';
+import { pageView } from '../../views/proxy.ts';
 import { wholeNumber } from '../arguments.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -9,9 +10,9 @@ import { EXIT } from '../exit-codes.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
-import { listedViews, proxyTable } from '../proxy-table.ts';
-import { warnOfUnreadable } from '../proxy-view.ts';
+import { proxyTable } from '../proxy-table.ts';
 import { lines, text } from '../terminal.ts';
+import { warnOfUnreadable } from '../unreadable-logins.ts';
 
 type ListOptions = CommonOptions & ProxyListing & { reveal?: boolean };
 
@@ -37,11 +38,10 @@ gets everything.`,
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const { limit, after, sort, json } = options;
     const filter = givenFilter(options) ?? {};
-    const page = vault.proxies.list({ ...filter, limit, after, sort });
-    const items = listedViews(vault, page.items, options);
-    const { total, ...counts } = vault.proxies.countByStatus(filter);
-    print(json, { items, next: page.next, total, counts }, () => {
-      const more = page.next === null ? '' : ` More: --after ${page.next}`;
+    const page = pageView(vault, { ...filter, limit, after, sort }, options);
+    const { items, next, total, counts } = page;
+    print(json, page, () => {
+      const more = next === null ? '' : ` More: --after ${next}`;
       return lines([proxyTable(vault, items), ...inWords(counts), text`${items.length} of ${total}.${more}`]);
     });
     const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));

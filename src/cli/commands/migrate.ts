@@ -1,4 +1,5 @@
 import type { MigrationRunner } from '../../database/index.ts';
+import { schemaView } from '../../views/schema.ts';
 import { wholeNumber } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -64,16 +65,9 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
 
 /** Says where the schema stands. */
 function show(migrations: MigrationRunner, { json }: CommonOptions): void {
-  const applied = migrations
-    .getApplied()
-    .map(({ namespace, name, appliedAt }) => ({ namespace, name, appliedAt }));
-  const pending = migrations
-    .getPending()
-    .map(({ namespace, name }) => ({ namespace, name, appliedAt: null }));
-  const rows = [...applied, ...pending].map(({ namespace, name, appliedAt }) => {
+  const schema = schemaView(migrations);
+  const rows = [...schema.applied, ...schema.pending].map(({ namespace, name, appliedAt }) => {
     return [`${namespace}/${name}`, appliedAt ?? 'pending'];
   });
-  print(json, { version: migrations.getCurrentVersion(), applied, pending }, () =>
-    table(['MIGRATION', 'APPLIED'], rows),
-  );
+  print(json, schema, () => table(['MIGRATION', 'APPLIED'], rows));
 }

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DatabaseManager } from '../../database/index.ts';
 import { patiently } from '../../database/patience.ts';
 import { ProxyVaultError } from '../../errors.ts';
+import type { PruneView } from '../../views/changes.ts';
 import { age } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -14,18 +15,6 @@ interface PruneCommandOptions extends CommonOptions {
   eventsOlderThan?: number;
   usageOlderThan?: number;
   vacuum?: boolean;
-}
-
-/** What a prune has removed, in rows, and what the file gave back, in bytes. */
-interface PruneReport {
-  events: number;
-  usage: number;
-  /** By how much the file is smaller; null without --vacuum. */
-  freedBytes: number | null;
-  /** What is left of removed rows inside the file, for new ones. */
-  reusableBytes: number;
-  /** False if a reader that came meanwhile keeps the file from shrinking until it is done. */
-  complete: boolean;
 }
 
 /** So many rows go in one transaction, which takes some milliseconds; then others have their turn. */
@@ -56,7 +45,7 @@ free space as the file has, and nobody may use the pool meanwhile.`,
 async function prune(
   db: DatabaseManager,
   { eventsOlderThan, usageOlderThan, vacuum }: PruneCommandOptions,
-): Promise<PruneReport> {
+): Promise<PruneView> {
   const limits = {
     eventsOlderThan: before(db, eventsOlderThan),
     statsOlderThan: before(db, usageOlderThan),
@@ -98,7 +87,7 @@ function before(db: DatabaseManager, milliseconds: number | undefined): Date | u
   return milliseconds === undefined ? undefined : new Date(Math.max(0, db.clock() - milliseconds));
 }
 
-function describe({ events, usage, freedBytes, reusableBytes, complete }: PruneReport): string[] {
+function describe({ events, usage, freedBytes, reusableBytes, complete }: PruneView): string[] {
   const removed = `Removed ${events} events and ${usage} rows of usage (one for each proxy and day).`;
   if (freedBytes === null)
     return [removed, `${reusableBytes} bytes of the file are free for new rows; --vacuum gives them back.`];

@@ -1,5 +1,6 @@
 import type { ProxyFilter } from '../../database/repositories/index.ts';
 import { notFound } from '../../model/validation.ts';
+import type { RemovalView } from '../../views/changes.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { confirmRemoval } from '../confirm-removal.ts';
@@ -42,7 +43,8 @@ export const removeCommand = bareCommand({
         // One that matched a filter may be gone meanwhile, which is what was asked for.
         for (const id of removed) if (!proxies.delete(id) && filter === null) throw notFound('proxy', id);
       });
-      print(options.json, { removed }, () =>
+      const view: RemovalView = { removed };
+      print(options.json, view, () =>
         isConfirmed ? text`Removed ${removed.length}.` : text`Nothing was removed.`,
       );
       if (!isConfirmed) process.exitCode = EXIT.failure;

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 
 import type { RotationRuleInput } from '../../database/repositories/index.ts';
-import type { ProxyVaultError } from '../../errors.ts';
 import type { RotationRule } from '../../model/rules.ts';
 import { invalidInput, notFound } from '../../model/validation.ts';
 import type { Vault } from '../../vault.ts';
+import { rulesView } from '../../views/rules.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
@@ -16,13 +16,9 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     reads: true,
     example: 'proxyvault rules list',
     run(vault, { json }) {
-      const invalid: ProxyVaultError[] = [];
-      const rules = vault.rules.findAll({ onInvalid: (error) => invalid.push(error) });
-      const problems = invalid.map(({ message, details }) => ({ message, ...details }));
-      print(json, { rules, invalid: problems }, () =>
-        table(['ID', 'PRIORITY', 'NAME', 'ON', 'WHEN', 'THEN'], rules.map(rowOf)),
-      );
-      for (const { message } of json ? [] : invalid) writeError(text`Left out: ${message}\n`);
+      const view = rulesView(vault);
+      print(json, view, () => table(['ID', 'PRIORITY', 'NAME', 'ON', 'WHEN', 'THEN'], view.rules.map(rowOf)));
+      for (const { message } of json ? [] : view.invalid) writeError(text`Left out: ${message}\n`);
     },
   }),
   poolCommand({

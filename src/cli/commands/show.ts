@@ -1,9 +1,9 @@
+import { detailedView } from '../../views/proxy.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { proxyViewer } from '../proxy-view.ts';
 
 export const showCommand = poolCommand({
   name: 'show',
@@ -15,12 +15,8 @@ export const showCommand = poolCommand({
   reads: true,
   run(vault, options: CommonOptions & { reveal?: boolean }, typed: string) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
-    const proxy = vault.proxies.resolve(typed);
-    const { id } = proxy;
-    const usage = vault.usage.totals({ proxyId: id });
-    const domains = vault.sticky.findByProxy(id).map(({ domain }) => domain);
-    const tags = vault.tags.findByProxy(id);
-    const view = { ...proxyViewer(vault, options)(proxy), tags, usage, domains };
+    const view = detailedView(vault, vault.proxies.resolve(typed), options);
+    const { tags, usage, domains } = view;
     const facts = Object.entries({
       ...view,
       tags: tags.join(', '),

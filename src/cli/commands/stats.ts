@@ -1,14 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 import type { DailyUsage, DayRange, UsageSort, UsageTotals } from '../../database/repositories/index.ts';
-import type { Vault, VaultStats } from '../../vault.ts';
+import type { Vault } from '../../vault.ts';
+import {
+  type PoolState,
+  proxyUsageView,
+  type UsageByDayView,
+  type UsageByProxyView,
+  usageByDayView,
+  usageByProxyView,
+} from '../../views/usage.ts';
 import { positiveNumber } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { withVault } from '../open-vault.ts';
 import { type Cell, details, print, rounded, table } from '../output.ts';
-import { proxyViewer } from '../proxy-view.ts';
 import { lines, type Text, text } from '../terminal.ts';
 import { fromOf, type TimeOptions, withTimes } from '../time-options.ts';
 
@@ -17,9 +24,6 @@ interface StatsOptions extends CommonOptions, TimeOptions {
   sort?: UsageSort;
   limit?: number;
 }
-
-/** How the pool is: how many proxies there are, by status, and with and without a login. */
-type PoolState = VaultStats['proxies'] & { withLogin: number; withoutLogin: number };
 
 /** As a person means it: the most requests, failures and latency first, and the lowest success rate. */
 const SORTS: Record<string, UsageSort> = {
@@ -61,31 +65,26 @@ export const statsCommand = bareCommand({
 
 async function ofPool(vault: Vault, { by, sort, limit = 20, json, ...times }: StatsOptions): Promise<void> {
   const range = daysOf(times, vault);
-  const { proxies: counts, database } = await vault.stats();
-  const withLogin = vault.credentials.count();
-  const proxies = { ...counts, withLogin, withoutLogin: counts.total - withLogin };
-  const totals = vault.usage.totals(range);
-  const show = (usage: object, shown: () => Text): void =>
-    print(json, { proxies, ...usage, totals, database }, () =>
-      lines([
-        stateOf(proxies),
-        '',
-        shown(),
-        '',
-        `${database.fileBytes} bytes and ${database.walBytes} in the write-ahead log.`,
-      ]),
-    );
-  if (by !== 'proxy') {
-    const days = vault.usage.range(range);
-    show({ days }, () => usageTable(days, totals));
+  if (by === 'proxy') {
+    const view = await usageByProxyView(vault, { ...range, sort, limit });
+    const rows = view.byProxy.map((each) => [[each.proxyId, each.name], each] as const);
+    print(json, view, () => withState(view, tableOf(['PROXY', 'NAME'], rows, view.totals)));
     return;
   }
-  const used = vault.usage.byProxy({ ...range, sort, limit }).map((usage) => {
-    const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
-    return { name, ...usage };
-  });
-  const rows = used.map((each) => [[each.proxyId, each.name], each] as const);
-  show({ byProxy: used }, () => tableOf(['PROXY', 'NAME'], rows, totals));
+  const view = await usageByDayView(vault, range);
+  print(json, view, () => withState(view, usageTable(view.days, view.totals)));
+}
+
+/** A table of usage, with the state of the pool above and below it. */
+function withState({ proxies, database }: UsageByDayView | UsageByProxyView, usage: Text): Text {
+  const { fileBytes, walBytes } = database;
+  return lines([
+    stateOf(proxies),
+    '',
+    usage,
+    '',
+    `${fileBytes} bytes and ${walBytes} in the write-ahead log.`,
+  ]);
 }
 
 function daysOf(times: TimeOptions, { database }: Vault): DayRange {
@@ -93,31 +92,16 @@ function daysOf(times: TimeOptions, { database }: Vault): DayRange {
 }
 
 function ofProxy(vault: Vault, { json, ...times }: StatsOptions, typed: string): void {
-  const range = daysOf(times, vault);
-  const proxy = vault.proxies.resolve(typed);
-  const totals = vault.usage.totals({ ...range, proxyId: proxy.id });
-  const days = vault.usage.findByProxy(proxy.id, range).map((day) => ({ ...day, ...ratesOf(day) }));
-  print(json, { proxy: proxyViewer(vault, {})(proxy), days, totals }, () =>
+  const view = proxyUsageView(vault, vault.proxies.resolve(typed), daysOf(times, vault));
+  const { proxy, days, totals } = view;
+  const rows = days.map((day) => [[day.date], day] as const);
+  print(json, view, () =>
     lines([
       text`${proxy.name} (${proxy.id}): ${proxy.status}, ${proxy.failureCount} failures in a row.`,
       '',
-      tableOf(
-        ['DAY'],
-        days.map((day) => [[day.date], day]),
-        totals,
-      ),
+      tableOf(['DAY'], rows, totals),
     ]),
   );
-}
-
-function ratesOf(
-  usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>,
-): Pick<UsageTotals, 'successRate' | 'meanLatencyMs'> {
-  const { requestCount, successCount, totalLatencyMs, latencyCount } = usage;
-  return {
-    successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
-    meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
-  };
 }
 
 function stateOf({ total, withLogin, withoutLogin, ...statuses }: PoolState): Text {

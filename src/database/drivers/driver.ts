@@ -186,6 +186,14 @@ export interface CheckpointResult {
   movedPages: number;
 }
 
+/** What a vacuum gave back to the file system. */
+export interface VacuumResult {
+  /** By how many bytes the file is smaller now; 0 in memory. */
+  freedBytes: number;
+  /** False if a reader that came meanwhile still holds the log: the file shrinks at a later checkpoint. */
+  complete: boolean;
+}
+
 /** Reads that hold up neither the event loop nor a writer. What an open transaction has written, they do not see. */
 export interface BackgroundReads {
   /** All rows of a query. @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted. */

@@ -9,6 +9,7 @@ import type {
   Row,
   Scope,
   Steps,
+  VacuumResult,
 } from '../driver.ts';
 import { endsTransaction, type Slicing } from '../transaction.ts';
 import { allExact, changesOf } from './caller-statements.ts';
@@ -16,7 +17,7 @@ import type { SqliteDriverOptions } from './connection-options.ts';
 import { explained, ignoreEngine } from './errors.ts';
 import { assertParameters, type Prepared, prepare, type StatementCache } from './statements.ts';
 import { atomically, transactionInSlices } from './transactions.ts';
-import { type VacuumResult, vacuum } from './vacuum.ts';
+import { vacuum } from './vacuum.ts';
 import { isHeldHere } from './waiting.ts';
 import { Writer } from './writer.ts';
 

@@ -1,19 +1,12 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
+import type { VacuumResult } from '../driver.ts';
 import { sizeOf } from './log-file.ts';
 import { isHeldHere } from './waiting.ts';
 import type { Writer } from './writer.ts';
 
 /** How long it waits for readers: one that takes longer is a stream or a backup. */
 const MOST_WAIT_MS = 2000;
-
-/** What a vacuum gave back to the file system. */
-export interface VacuumResult {
-  /** By how many bytes the file is smaller now; 0 in memory. */
-  freedBytes: number;
-  /** False if a reader that came meanwhile still holds the log: the file shrinks at a later checkpoint. */
-  complete: boolean;
-}
 
 /**
  * Writes the whole file again without the pages that deleted rows have left. https://www.sqlite.org/lang_vacuum.html

@@ -1,8 +1,8 @@
 import type { Login, ProxyConfig } from '../database/index.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
+import type { ProxyListing, StatusCounts, UsageTotals } from '../database/repositories/index.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
 import type { Vault } from '../vault.ts';
-import { warn } from './warn.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
 export type ProxyView = ProxyConfig & {
@@ -12,6 +12,26 @@ export type ProxyView = ProxyConfig & {
   rotateUrl?: string | undefined;
   /** Why the login, which was to be revealed, is masked; absent if it is not. */
   problem?: { code: string; message: string };
+};
+
+/** A proxy of a list, with its tags. */
+export type ListedView = ProxyView & { tags: string[] };
+
+/** A page of the pool. */
+export interface PageView {
+  items: ListedView[];
+  /** Where the next page begins; null after the last one. */
+  next: string | null;
+  /** How many proxies the filter lets through, in all and by status. */
+  total: number;
+  counts: Omit<StatusCounts, 'total'>;
+}
+
+/** Everything about one proxy. */
+export type DetailedView = ListedView & {
+  usage: UsageTotals;
+  /** Which stick to it. */
+  domains: string[];
 };
 
 interface ViewOptions {
@@ -38,7 +58,7 @@ export function proxyViewer(
 }
 
 /** As `proxyViewer` with `reveal`, for many proxies: a login that cannot be read is masked, with its problem. */
-export function revealingViewer(vault: Vault): (proxy: ProxyConfig) => ProxyView {
+function revealingViewer(vault: Vault): (proxy: ProxyConfig) => ProxyView {
   const revealed = proxyViewer(vault, { reveal: true });
   const masked = proxyViewer(vault, {});
   return (proxy) => {
@@ -52,23 +72,37 @@ export function revealingViewer(vault: Vault): (proxy: ProxyConfig) => ProxyView
   };
 }
 
-/** Warns of logins that cannot be read. */
-export function warnOfUnreadable(
-  json: boolean | undefined,
-  items: readonly { id: string; code: string; message: string }[],
-): void {
-  if (items.length === 0) return;
-  const logins = items.length === 1 ? 'login' : 'logins';
-  warn(
-    json,
-    'UNREADABLE_LOGINS',
-    `${items.length} ${logins} cannot be read: run \`proxyvault key verify\` for all of them.`,
-    {
-      name: 'proxies',
-      items,
-      describe: ({ id, code, message }) => `${id}: ${message} (${code})`,
-    },
-  );
+/** Proxies with their URLs and tags; a login that cannot be read is masked, with its problem. */
+export function listedViews(
+  vault: Vault,
+  proxies: readonly ProxyConfig[],
+  { reveal = false }: { reveal?: boolean | undefined } = {},
+): ListedView[] {
+  const viewOf = reveal ? revealingViewer(vault) : proxyViewer(vault, {});
+  const tags = vault.tags.findByProxies(proxies.map(({ id }) => id));
+  return proxies.map((proxy) => ({ ...viewOf(proxy), tags: tags.get(proxy.id) ?? [] }));
+}
+
+/** A page of the proxies that a filter lets through. @throws INVALID_INPUT. */
+export function pageView(
+  vault: Vault,
+  { limit, after, sort, ...filter }: ProxyListing,
+  options: { reveal?: boolean | undefined } = {},
+): PageView {
+  const page = vault.proxies.list({ ...filter, limit, after, sort });
+  const { total, ...counts } = vault.proxies.countByStatus(filter);
+  return { items: listedViews(vault, page.items, options), next: page.next, total, counts };
+}
+
+/** @throws with `reveal` what is wrong with the login or its key. */
+export function detailedView(vault: Vault, proxy: ProxyConfig, options: ViewOptions = {}): DetailedView {
+  const { id } = proxy;
+  return {
+    ...proxyViewer(vault, options)(proxy),
+    tags: vault.tags.findByProxy(id),
+    usage: vault.usage.totals({ proxyId: id }),
+    domains: vault.sticky.findByProxy(id).map(({ domain }) => domain),
+  };
 }
 
 function filled(login: Login | null, template: TemplateValues | undefined): Partial<Login> {

@@ -1,0 +1,38 @@
+import type { RotationEvent, RotationReason } from '../database/index.ts';
+import type { EventFilter, HourlyEvents } from '../database/repositories/index.ts';
+import type { Vault } from '../vault.ts';
+
+type Counts = Record<RotationReason, number>;
+
+/** Rotation events, newest first, and how many of all that fit the filter have each reason. */
+export interface EventsView {
+  events: RotationEvent[];
+  counts: Counts;
+}
+
+/** How many events each hour (UTC) had. */
+export interface EventsByHourView {
+  hours: HourlyEvents[];
+  counts: Counts;
+}
+
+/** As many as the library gives at once. */
+const PAGE = 10_000;
+
+export function eventsView({ events }: Vault, filter: EventFilter, limit: number): EventsView {
+  return { events: newest(events, filter, limit), counts: events.countByReason(filter) };
+}
+
+export function eventsByHourView({ events }: Vault, filter: EventFilter): EventsByHourView {
+  return { hours: events.countByHour(filter), counts: events.countByReason(filter) };
+}
+
+function newest(events: Vault['events'], filter: EventFilter, limit: number): RotationEvent[] {
+  const found: RotationEvent[] = [];
+  for (let after: number | undefined; ; ) {
+    const page = events.list({ ...filter, after, limit: Math.min(PAGE, limit - found.length) });
+    found.push(...page.items);
+    if (page.next === null || found.length >= limit) return found;
+    after = page.next;
+  }
+}
