@@ -36,7 +36,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       migrationsFromFolder restoreDatabase`,
     types: `
       DomainProxyMappingUpdate InlineMigration InlineMigrations MigrationFolder ProxySort
-      ProxySortField ProxyUpdate RotationConfigUpdate RotationRuleUpdate SqlParameter SqlParameters
+      ProxySortField ProxyUpdate RotationConfigUpdate RotationRuleUpdate SqlParameter SqlParameters VacuumResult
       AppliedMigration BackupOptions BackupProgress CheckOptions CheckReport ConditionLogic
       CredentialCheck DatabaseOptions DatabaseStats DomainProxyMapping Durability EncryptedData
       ErrorCode ErrorDetails Geolocation Login MalformedRow Migration MigrationRunnerOptions

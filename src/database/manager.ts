@@ -108,13 +108,11 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @throws INVALID_INPUT for several statements, a statement without rows, and parameters that are missing, unknown or of another
    *   type; SQL, CONFLICT, CONSTRAINT, READ_ONLY, BUSY, CLOSED, MIGRATION_PENDING.
    * @example
-   * ```ts
    * interface Target { id: number; url: string }
    * const due = vault.database.query<Target>(
    *   'SELECT id, url FROM targets WHERE checked_at < :before',
    *   { before: new Date(Date.now() - 3_600_000) },
    * );
-   * ```
    */
   query<T extends object = Row>(sql: string, params: SqlParameters = []): T[] {
     return query(this.driver, sql, params) as T[];
@@ -127,12 +125,10 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @param params an array for `?`, an object for `:name`.
    * @throws INVALID_INPUT for a statement that only reads, else as `query`.
    * @example
-   * ```ts
    * const { changes } = vault.database.execute(
    *   'UPDATE targets SET paused = ?, checked_at = ? WHERE id = ?',
    *   [true, new Date(), 7],
    * );
-   * ```
    */
   execute(sql: string, params: SqlParameters = []): ExecuteResult {
     return execute(this.driver, sql, params);
@@ -233,6 +229,8 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *
    * @throws BUSY if others read or write, or an `iterate()` loop is open; DISK_FULL, IO, READ_ONLY; INVALID_INPUT inside a
    *   transaction. Then the database is as it was.
+   * @example
+   * const { freedBytes } = db.vacuum();
    */
   vacuum(): VacuumResult {
     return this.driver.vacuum();

@@ -167,7 +167,7 @@ it('a person\u2019s first hour, from an empty folder to another machine', { time
   expect(lost.status).not.toBe(0);
   expect(lost.stderr).toContain('key recover');
   await laptop.run('proxyvault key recover --code-file code.txt');
-  expect(await laptop.run(`proxyvault show ${address} --reveal`)).toContain('canary%pass@word');
+  expect(await laptop.run(`proxyvault show ${address} --reveal`)).toContain('canary%25pass%40word');
 
   // Move to another machine with the backup taken after the code was made.
   await laptop.run('proxyvault backup pool-backup.db --force');

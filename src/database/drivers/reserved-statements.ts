@@ -17,7 +17,7 @@ export const RESERVED: ReadonlyMap<string, string> = new Map([
     'PRAGMA',
     'the settings are options of `initDatabase`; `SELECT * FROM pragma_table_info(:table)` and the like read',
   ],
-  ['VACUUM', 'copy the database with `db.backup(path)`; `db.checkpoint()` moves its log into the file'],
+  ['VACUUM', 'use `db.vacuum()`, or `db.backup(path)` for a copy'],
   ['ATTACH', OTHER_FILE],
   ['DETACH', OTHER_FILE],
 ]);

@@ -80,12 +80,10 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * @param namespace an application's own; the library's unless given.
    * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such version, or the schema is another one.
    * @example
-   * ```ts
    * const shop = { namespace: 'shop', folder: new URL('./migrations', import.meta.url) };
    * const db = initDatabase({ path: './shop.db', migrations: [shop] });
    * db.migrations.baseline(1, 'shop'); // the file has the tables of 001 from before
    * db.migrations.up(); // ours, and those of shop after 001
-   * ```
    */
   baseline(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
     return this.#run(() => {

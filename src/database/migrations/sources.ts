@@ -57,11 +57,9 @@ export const BASE: Migration = {
  * @param folder a path, or a `file:` URL, such as `new URL('./migrations', import.meta.url)`.
  * @throws CANNOT_OPEN if the folder cannot be read; INVALID_INPUT for another URL.
  * @example
- * ```ts
  * const shop = migrationsFromFolder('shop', new URL('./migrations', import.meta.url));
  * const db = initDatabase({ path: './pool.db', migrations: [shop] });
  * db.migrations.up();
- * ```
  */
 export function migrationsFromFolder(namespace: string, folder: string | URL): MigrationSource {
   const path = pathFrom(folder, 'The folder of migrations', 'folder');

@@ -62,7 +62,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
    *
    * @throws INVALID_INPUT as `add`.
    * @example
-   * vault.tags.remove(proxy.id, 'trial');
+   * vault.tags.remove(id, 'trial');
    */
   remove(proxyId: string, tag: string): Result<M, boolean> {
     return this.db.run(
