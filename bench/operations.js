@@ -33,6 +33,7 @@ const rowParams = () => ({
   username_fingerprint: '',
   password_fingerprint: '',
   position: null,
+  remote_dns: 1,
   now: NOW,
 });
 
@@ -274,6 +275,7 @@ function stickyLookup(name, domain, patterns) {
     'INSERT INTO sticky_sessions (domain, proxy_id, last_used, ttl_ms, is_wildcard) VALUES (:domain, :proxy_id, :last_used, :ttl_ms, :is_wildcard)',
   );
   for (const row of rows) copy.run(row);
+  const params = Object.fromEntries(patterns.map((pattern, index) => [`p${index}`, pattern]));
   const [select] = prepare(
     bare,
     statementsOf((listened) => new StickySessionRepository(listened).findByDomain(domain)),
@@ -281,6 +283,6 @@ function stickyLookup(name, domain, patterns) {
   return compare(
     name,
     () => sticky.findByDomain(domain),
-    () => select.get({ patterns: JSON.stringify(patterns), now: NOW }),
+    () => select.get({ ...params, now: NOW }),
   );
 }
