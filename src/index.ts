@@ -6,22 +6,14 @@
  */
 export {
   DatabaseManager,
-  type DatabaseOptions,
-  type DomainProxyMapping,
-  type EncryptedData,
   type ErrorCode,
-  type ErrorDetails,
   initDatabase,
   MigrationRunner,
   type ProxyConfig,
   type ProxyInput,
   type ProxyProtocol,
   type ProxyStatus,
-  type ProxyUsage,
   ProxyVaultError,
-  type RotationConfig,
-  type RotationEvent,
-  type RotationRule,
 } from './database/index.ts';
 export {
   EncryptedCredentialsRepository,

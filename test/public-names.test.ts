@@ -24,11 +24,9 @@ const NAMES: Record<string, { values: string; types: string }> = {
       RotationEventsRepository RotationRulesRepository Rotator StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
-      DatabaseOptions DomainProxyMapping EncryptedData ErrorCode ErrorDetails ExportOptions
-      ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace ProxyConfig ProxyInput
-      ProxyProtocol ProxyReport ProxyRequest ProxyStatus ProxyUsage Refusal Removal
-      RestoreVaultOptions RestoreVaultReport RevealedProxy RotationConfig RotationEvent RotationRule
-      Vault VaultOptions VaultStats`,
+      ErrorCode ExportOptions ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
+      ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyRequest ProxyStatus Refusal Removal
+      RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {
     values: `

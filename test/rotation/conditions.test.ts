@@ -1,4 +1,4 @@
-import type { RotationRule } from 'proxyvault';
+import type { RotationRule } from 'proxyvault/database';
 import { expect, it } from 'vitest';
 import { type Facts, matchRules } from '../../src/rotation/rules.ts';
 

@@ -1,4 +1,5 @@
-import { type ProxyConfig, type ProxyRequest, type RotationRule, Rotator } from 'proxyvault';
+import { type ProxyConfig, type ProxyRequest, Rotator } from 'proxyvault';
+import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
   RotationConfigRepository,

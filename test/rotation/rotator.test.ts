@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { type ProxyInput, type RotationRule, Rotator } from 'proxyvault';
+import { type ProxyInput, Rotator } from 'proxyvault';
+import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
   RotationConfigRepository,

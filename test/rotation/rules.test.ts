@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { RotationRule } from 'proxyvault';
+import type { RotationRule } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { type Facts, matchRules } from '../../src/rotation/rules.ts';
 

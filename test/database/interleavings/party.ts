@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import {
   type DatabaseManager,
   EncryptedCredentialsRepository,
-  type EncryptedData,
   EncryptionService,
   initDatabase,
   ProxyRepository,
@@ -13,7 +12,7 @@ import {
   Rotator,
   StickySessionRepository,
 } from 'proxyvault';
-import type { SqlLogger } from 'proxyvault/database';
+import type { EncryptedData, SqlLogger } from 'proxyvault/database';
 import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { time } from '../../support/virtual-time.ts';
 

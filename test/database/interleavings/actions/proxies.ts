@@ -1,5 +1,4 @@
-import type { EncryptedData } from 'proxyvault';
-import type { Login } from 'proxyvault/database';
+import type { EncryptedData, Login } from 'proxyvault/database';
 import { type Action, add, loginOf, needKey, proxyIn, remove, type Step } from './action.ts';
 
 function setLogin(name: string, login: Login | null): Step {
