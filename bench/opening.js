@@ -8,7 +8,7 @@ export const OPENING = {
   'open and migrate, cold'() {
     const plan = initDatabase({ path: ':memory:' }).migrations.plan();
     const [ledger] = heardAtFirst().filter((text) =>
-      text.includes('CREATE TABLE IF NOT EXISTS schema_migrations'),
+      text.includes('CREATE TABLE IF NOT EXISTS "schema_migrations"'),
     );
     return compare(
       'open and migrate, cold',

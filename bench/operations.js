@@ -159,7 +159,7 @@ export const OPERATIONS = {
     );
   },
   'credential save, read, decrypt'() {
-    const { db, bare, statementsOf } = openBoth({ count: 1000 });
+    const { db, bare } = openBoth({ count: 1000 });
     const bytes = randomBytes(32);
     const key = createSecretKey(bytes);
     const encryption = new EncryptionService({ key: bytes });
@@ -167,15 +167,13 @@ export const OPERATIONS = {
     const id = 'p00000500';
     // Once, so that the key is known to be this database's.
     credentials.save(id, encryption.encrypt('x'));
-    const texts = statementsOf((listened) => {
-      const repository = new EncryptedCredentialsRepository(listened);
-      repository.save(id, encryption.encrypt('x'));
-      repository.findByProxyId(id);
-    });
-    const [save, find] = prepare(
-      bare,
-      texts.filter((text) => /^\s*(INSERT|SELECT \* FROM encrypted)/.test(text)),
+    const save = bare.prepare(
+      `INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, created_at)
+       VALUES (:id, :ciphertext, :iv, :tag, 'k', :now)
+       ON CONFLICT (proxy_id) DO UPDATE SET encrypted_data = excluded.encrypted_data, iv = excluded.iv,
+         auth_tag = excluded.auth_tag, key_id = excluded.key_id, created_at = excluded.created_at`,
     );
+    const find = bare.prepare('SELECT * FROM encrypted_credentials WHERE proxy_id = :id');
     return compare(
       'credential save, read, decrypt',
       () => {
@@ -192,9 +190,6 @@ export const OPERATIONS = {
           ciphertext,
           iv: iv.toString('base64'),
           tag,
-          key_id: 'k',
-          binding: 'unbound',
-          any_key: 1,
           now: NOW,
         });
         const row = find.get({ id });

@@ -1,39 +1,53 @@
-// `npm run bench`: ratios from one run on this machine. `--only TEXT` runs what has the text in its name, `--json`
-// prints for a program.
+// `npm run bench`: ratios from one run on this machine. `--only TEXT` runs what has the text in its name, `--json` prints for a
+// program, `--page` writes the figures into docs/performance.md. With PROXYVAULT_BENCH_ONCE=1 each operation runs once, untimed.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initDatabase } from 'proxyvault';
 import { measureFairness } from './fairness.js';
+import { FRONT_DOOR, measureFrontDoor } from './front-door.js';
 import { KEYS, measureKeys } from './keys.js';
 import { measureLists } from './lists.js';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
+import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
 import { measureRotation } from './rotation.js';
 
 const GOAL = 0.85;
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, json: { type: 'boolean', default: false } },
+  options: {
+    only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
+  },
 });
 const wanted = ([name]) => name.includes(values.only);
 
 const ratios = [];
-for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...KEYS }).filter(wanted)) {
+for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...FRONT_DOOR, ...KEYS }).filter(
+  wanted,
+)) {
   const result = { goal: GOAL, ...measure() };
   ratios.push(result);
   if (!values.json) console.log(describeRatio(result, name));
 }
 
-const figures = [
-  ...(wanted(['streaming']) ? measureStreaming() : []),
-  ...(wanted(['rotation']) ? measureRotation() : []),
-  ...(wanted(['fairness']) ? await measureFairness() : []),
-  ...(wanted(['keys']) ? await measureKeys() : []),
-  ...(wanted(['lists']) ? await measureLists() : []),
-];
+const figures = process.env.PROXYVAULT_BENCH_ONCE === '1' ? [] : await measureFigures();
+if (values.page) writePage(ratios, figures);
 if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
 else for (const figure of figures) console.log(describeFigure(figure));
+
+async function measureFigures() {
+  return [
+    ...(wanted(['streaming']) ? measureStreaming() : []),
+    ...(wanted(['rotation']) ? measureRotation() : []),
+    ...(wanted(['fairness']) ? await measureFairness() : []),
+    ...(wanted(['front door']) ? await measureFrontDoor() : []),
+    ...(wanted(['keys']) ? await measureKeys() : []),
+    ...(wanted(['lists']) ? await measureLists() : []),
+  ];
+}
 
 function measureStreaming() {
   const path = newFile();

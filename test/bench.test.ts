@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+it('every benchmark still runs, and the page on performance has a row for each', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['bench/run.js', '--json'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1' },
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { ratios } = JSON.parse(stdout) as { ratios: { name: string }[] };
+  const names = ratios.map(({ name }) => name);
+  const page = readFileSync(`${ROOT}/docs/performance.md`, 'utf8');
+  const [, table = ''] = /<!-- ratios -->([\s\S]*?)<!-- \/ratios -->/.exec(page) ?? [];
+  const rows = [...table.matchAll(/^\| (.+?) \| [\d.]+ \(/gm)].map(([, name]) => name);
+  expect(names.length).toBeGreaterThan(15);
+  expect(rows).toEqual(names);
+}, 60_000);
