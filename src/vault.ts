@@ -182,12 +182,14 @@ export class Vault implements AsyncDisposable {
   /**
    * How to connect through a proxy, with its login. `template` fills in what a login has in braces, such as `{session}`.
    *
-   * @throws NOT_FOUND; INVALID_INPUT for a placeholder without a value; CREDENTIAL_CORRUPT, KEY_MISSING, KEY_MISMATCH,
+   * @throws NOT_FOUND; INVALID_INPUT for a placeholder without a value, or an unknown one; CREDENTIAL_CORRUPT, KEY_MISSING, KEY_MISMATCH,
    *   KEY_LOCKED.
    * @example
    * const { url } = vault.reveal(vault.rotator.next().id, { session: 'cart-17', country: 'de' });
    */
   reveal(id: string, template?: TemplateValues): RevealedProxy {
+    if (template !== undefined)
+      assertOptions(template, ['session', 'country', 'ttl'], 'values of a template');
     const proxy = this.proxies.findById(id);
     if (proxy === null) throw notFound('proxy', id);
     return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);

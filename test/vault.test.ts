@@ -198,6 +198,16 @@ describe('reveal', () => {
     );
   });
 
+  it('rejects values of a template that it does not know', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    for (const template of [7, null, { sesion: 'x' }])
+      expect(() => vault.reveal(id, template as never)).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      );
+  });
+
   it('knows no proxy that is gone', async () => {
     const vault = await open();
     expect(() => vault.reveal('0199c0de-0000-7000-8000-000000000001')).toThrow(

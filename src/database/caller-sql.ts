@@ -101,7 +101,8 @@ function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
 function toStoredValue(value: unknown, name: string): SqlValue {
   switch (typeof value) {
     case 'string':
-      return value;
+      // SQLite would store another character in its place.
+      return value.isWellFormed() ? value : refuse(name, 'has half a surrogate pair');
     case 'boolean':
       return value ? 1n : 0n;
     case 'number':

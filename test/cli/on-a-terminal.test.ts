@@ -1,5 +1,6 @@
 /** What differs where a person sits at a terminal: the width of tables, and the question before several proxies are removed. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Column, fittedTable } from '../../src/cli/fitted-table.ts';
@@ -73,6 +74,24 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     },
     60_000,
   );
+
+  it('what does not match the filter any more when somebody says yes stays', async () => {
+    const { env, folder, run, hosts } = withPool();
+    run(['disable', 'Berlin', 'second']);
+    const command = `"${process.execPath}" "${BIN}" remove --status disabled`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder, env });
+    let shown = '';
+    for await (const piece of child.stdout) {
+      shown += String(piece);
+      if (!shown.includes('[y/N]') || shown.includes('Removed')) continue;
+      run(['enable', 'second']);
+      child.stdin.end('y\n');
+      break;
+    }
+    await once(child, 'close');
+    expect(shown).toContain('Remove 2 proxies');
+    expect(hosts().toSorted()).toEqual(['b.example', 'c.example']);
+  }, 60_000);
 
   it('one is not asked for, and --yes asks for none', () => {
     const { onTerminal, hosts } = withPool();

@@ -148,6 +148,7 @@ describe('parameters that are rejected', () => {
 
   it.each<[value: unknown, says: string]>([
     [undefined, 'is undefined: give null'],
+    ['\ud800', 'half a surrogate pair'],
     [Number.NaN, 'not a finite number'],
     [Number.POSITIVE_INFINITY, 'not a finite number'],
     [2n ** 63n, '64 bits'],

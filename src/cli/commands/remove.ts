@@ -1,5 +1,6 @@
 import type { ProxyFilter } from '../../database/repositories/index.ts';
 import { notFound } from '../../model/validation.ts';
+import type { Vault } from '../../vault.ts';
 import type { RemovalView } from '../../views/changes.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -38,11 +39,7 @@ export const removeCommand = bareCommand({
         ({ id }) => id,
       );
       const isConfirmed = await confirmRemoval(meant.length, options, command);
-      const removed = isConfirmed ? meant : [];
-      database.transaction(() => {
-        // One that matched a filter may be gone meanwhile, which is what was asked for.
-        for (const id of removed) if (!proxies.delete(id) && filter === null) throw notFound('proxy', id);
-      });
+      const removed = isConfirmed ? database.transaction(() => remove(vault, meant, filter)) : [];
       const view: RemovalView = { removed };
       print(options.json, view, () =>
         isConfirmed ? text`Removed ${removed.length}.` : text`Nothing was removed.`,
@@ -51,3 +48,14 @@ export const removeCommand = bareCommand({
     });
   },
 });
+
+/** @returns what was removed. While somebody was asked, a proxy that a filter let through may have changed, and then it stays. */
+function remove({ proxies }: Vault, ids: readonly string[], filter: ProxyFilter | null): string[] {
+  if (filter === null) {
+    for (const id of ids) if (!proxies.delete(id)) throw notFound('proxy', id);
+    return [...ids];
+  }
+  const meant = new Set(ids);
+  const matching = Array.from(proxies.iterate(filter), ({ id }) => id).filter((id) => meant.has(id));
+  return matching.filter((id) => proxies.delete(id));
+}

@@ -108,7 +108,7 @@ function ofSystem(reason: Error, cause: unknown, details: ErrorDetails & { path:
 /** What any use after `close()` gets. @param reason the I/O error after which the driver has closed itself. */
 export function closedError(path: string, reason: ProxyVaultError | null = null): ProxyVaultError {
   if (reason === null) {
-    const message = `The database is closed: open it again with initDatabase (${path}).`;
+    const message = `The database is closed: open it again (${path}).`;
     return new ProxyVaultError('CLOSED', message, { details: { path } });
   }
   return new ProxyVaultError(
