@@ -188,9 +188,12 @@ export class Vault implements AsyncDisposable {
    * const { url } = vault.reveal(vault.rotator.next().id, { session: 'cart-17', country: 'de' });
    */
   reveal(id: string, template?: TemplateValues): RevealedProxy {
-    const proxy = this.proxies.findById(id);
-    if (proxy === null) throw notFound('proxy', id);
-    return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
+    // Of one state: another program may change or remove the proxy between the two reads.
+    return this.database.driver.snapshot(() => {
+      const proxy = this.proxies.findById(id);
+      if (proxy === null) throw notFound('proxy', id);
+      return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
+    });
   }
 
   /**
