@@ -40,7 +40,7 @@ export interface ExecuteResult {
   changes: number;
   /**
    * The row id of the last row that an INSERT has inserted; an integer that a number cannot hold is a bigint. Absent if nothing was
-   * inserted, for an upsert (`DO UPDATE`), with RETURNING, and on an engine without row ids. `INSERT … RETURNING id` works everywhere.
+   * inserted, for an upsert (`DO UPDATE`), with RETURNING, in a table WITHOUT ROWID, and on an engine without row ids. `INSERT … RETURNING id` works everywhere.
    */
   lastInsertRowid?: number | bigint;
 }
