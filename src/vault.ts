@@ -45,7 +45,8 @@ import {
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
   /**
    * Make the tables of a new pool and update those of an older one, after a backup. Default true; a `readonly` pool is never
-   * changed. With false the pool is opened as it is, and a call that needs newer tables throws MIGRATION_PENDING.
+   * changed. With false the pool is opened as it is, and a call that needs newer tables throws MIGRATION_PENDING. The key of such
+   * a pool stays locked: `keys.unlock()` opens it.
    */
   migrate?: boolean | undefined;
   /**
@@ -90,7 +91,9 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const database = await patiently(() => initDatabase(pick(rest, DATABASE_OPTIONS)));
   try {
     if (migrate) await bringUpToDate(database);
-    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock));
+    // The tables of the keys may be missing.
+    const isOlder = !migrate && database.migrations.plan().length > 0;
+    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock && !isOlder));
   } catch (error) {
     await database[Symbol.asyncDispose]();
     throw error;

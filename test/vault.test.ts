@@ -87,6 +87,34 @@ describe('openVault', () => {
     expect(() => vault.proxies.count()).toThrow(expect.objectContaining({ code: 'MIGRATION_PENDING' }));
   });
 
+  it('opens a pool as it is also if its key takes time, and leaves that locked', async () => {
+    const passphrase = 'correct horse battery staple';
+    const first = await open({ passphrase });
+    const { path } = first.database;
+    await first.import(LOGIN_URL);
+    first.database.migrations.down();
+    await first.close();
+
+    const vault = await open({ path, keyFile: join(path, '..', 'key'), passphrase, migrate: false });
+    const [{ id } = { id: '' }] = vault.database.query<{ id: string }>('SELECT id FROM proxies');
+    expect(() => vault.proxies.update(id, { port: 1081 })).toThrow(
+      expect.objectContaining({ code: 'MIGRATION_PENDING' }),
+    );
+    vault.database.migrations.up();
+    expect(() => vault.reveal(id)).toThrow(expect.objectContaining({ code: 'KEY_LOCKED' }));
+    expect(await vault.keys.unlock()).toBe(true);
+    expect(vault.reveal(id).password).toBe('s3@cret');
+  });
+
+  it('opens a new pool as it is, whose key a passphrase will protect', async () => {
+    const vault = await open({
+      path: olderPool(),
+      passphrase: 'correct horse battery staple',
+      migrate: false,
+    });
+    expect(vault.database.migrations.plan()).not.toEqual([]);
+  });
+
   it('unlocks a key that a passphrase protects, or leaves it locked', async () => {
     const first = await open({ passphrase: () => 'correct horse battery staple' });
     const { path } = first.database;
