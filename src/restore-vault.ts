@@ -8,7 +8,7 @@ import {
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
-import { pick } from './model/validation.ts';
+import { assertObject, pick } from './model/validation.ts';
 
 /** How the backup is restored, and which key should fit it. */
 export interface RestoreVaultOptions
@@ -44,7 +44,7 @@ export async function restoreVault(
   path: string,
   options: RestoreVaultOptions = {},
 ): Promise<RestoreVaultReport> {
-  const all: RestoreVaultOptions & EncryptionOptions = options;
+  const all: RestoreVaultOptions & EncryptionOptions = assertObject(options, 'options of restoreVault');
   const keyOptions = pick(all, ENCRYPTION_OPTIONS);
   const restoreOptions = Object.fromEntries(
     Object.entries(options).filter(([name]) => !(name in keyOptions)),
@@ -74,8 +74,8 @@ async function fitKey(database: DatabaseManager, encryption: EncryptionService):
     const advice = `${failures.length} of ${checked} credentials cannot be decrypted: run \`proxyvault key verify\`.`;
     return { key, advice };
   } catch (error) {
-    if (!(error instanceof ProxyVaultError)) throw error;
-    return error.code === 'MIGRATION_PENDING' ? fitOfOlder(database, encryption) : unfit(error);
+    const isOlder = error instanceof ProxyVaultError && error.code === 'MIGRATION_PENDING';
+    return isOlder ? fitOfOlder(database, encryption) : unfit(error);
   }
 }
 
@@ -92,7 +92,6 @@ async function fitOfOlder(database: DatabaseManager, encryption: EncryptionServi
     }
     return { key: needed.length === 0 ? 'none needed' : 'fits', advice: null };
   } catch (error) {
-    if (!(error instanceof ProxyVaultError)) throw error;
     return unfit(error);
   }
 }
@@ -110,7 +109,14 @@ function keyIdsOf({ driver, engine }: DatabaseManager): string[] | null {
   return isKnown && !ids.includes('null') ? ids : null;
 }
 
-function unfit({ code, message, details }: ProxyVaultError): KeyFit {
+function unfit(error: unknown): KeyFit {
+  // What a source or a passphrase function of the user throws. The pool is restored, and the report must not be lost.
+  if (!(error instanceof ProxyVaultError))
+    return {
+      key: 'not checked',
+      advice: 'What gives the key or its passphrase has failed: run `proxyvault key verify`.',
+    };
+  const { code, message, details } = error;
   // What protects the key, such as a passphrase, is missing or another one.
   if (code === 'KEY_LOCKED' || details.protection !== undefined) return { key: 'locked', advice: message };
   const fits: Partial<Record<string, KeyFit['key']>> = {

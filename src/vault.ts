@@ -45,7 +45,8 @@ import {
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
   /**
    * Make the tables of a new pool and update those of an older one, after a backup. Default true; a `readonly` pool is never
-   * changed. With false the pool is opened as it is, and a call that needs newer tables throws MIGRATION_PENDING.
+   * changed. With false the pool is opened as it is, and a call that needs newer tables throws MIGRATION_PENDING. The key of such
+   * a pool stays locked: `keys.unlock()` opens it.
    */
   migrate?: boolean | undefined;
   /**
@@ -90,7 +91,9 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const database = await patiently(() => initDatabase(pick(rest, DATABASE_OPTIONS)));
   try {
     if (migrate) await bringUpToDate(database);
-    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock));
+    // The tables of the keys may be missing.
+    const isOlder = !migrate && database.migrations.plan().length > 0;
+    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock && !isOlder));
   } catch (error) {
     await database[Symbol.asyncDispose]();
     throw error;
@@ -190,9 +193,12 @@ export class Vault implements AsyncDisposable {
   reveal(id: string, template?: TemplateValues): RevealedProxy {
     if (template !== undefined)
       assertOptions(template, ['session', 'country', 'ttl'], 'values of a template');
-    const proxy = this.proxies.findById(id);
-    if (proxy === null) throw notFound('proxy', id);
-    return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
+    // Of one state: another program may change or remove the proxy between the two reads.
+    return this.database.driver.snapshot(() => {
+      const proxy = this.proxies.findById(id);
+      if (proxy === null) throw notFound('proxy', id);
+      return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
+    });
   }
 
   /**

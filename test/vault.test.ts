@@ -87,6 +87,34 @@ describe('openVault', () => {
     expect(() => vault.proxies.count()).toThrow(expect.objectContaining({ code: 'MIGRATION_PENDING' }));
   });
 
+  it('opens a pool as it is also if its key takes time, and leaves that locked', async () => {
+    const passphrase = 'correct horse battery staple';
+    const first = await open({ passphrase });
+    const { path } = first.database;
+    await first.import(LOGIN_URL);
+    first.database.migrations.down();
+    await first.close();
+
+    const vault = await open({ path, keyFile: join(path, '..', 'key'), passphrase, migrate: false });
+    const [{ id } = { id: '' }] = vault.database.query<{ id: string }>('SELECT id FROM proxies');
+    expect(() => vault.proxies.update(id, { port: 1081 })).toThrow(
+      expect.objectContaining({ code: 'MIGRATION_PENDING' }),
+    );
+    vault.database.migrations.up();
+    expect(() => vault.reveal(id)).toThrow(expect.objectContaining({ code: 'KEY_LOCKED' }));
+    expect(await vault.keys.unlock()).toBe(true);
+    expect(vault.reveal(id).password).toBe('s3@cret');
+  });
+
+  it('opens a new pool as it is, whose key a passphrase will protect', async () => {
+    const vault = await open({
+      path: olderPool(),
+      passphrase: 'correct horse battery staple',
+      migrate: false,
+    });
+    expect(vault.database.migrations.plan()).not.toEqual([]);
+  });
+
   it('unlocks a key that a passphrase protects, or leaves it locked', async () => {
     const first = await open({ passphrase: () => 'correct horse battery staple' });
     const { path } = first.database;
@@ -198,15 +226,47 @@ describe('reveal', () => {
     );
   });
 
-  it('rejects values of a template that it does not know', async () => {
-    const vault = await open();
-    await vault.import(LOGIN_URL);
-    const [{ id } = { id: '' }] = vault.proxies.findAll();
-    for (const template of [7, null, { sesion: 'x' }])
-      expect(() => vault.reveal(id, template as never)).toThrow(
-        expect.objectContaining({ code: 'INVALID_INPUT' }),
-      );
-  });
+  it.each([null, 5, 'cart-17', { sesion: 'x' }])(
+    'rejects a template with other values than it knows: %j',
+    async (template) => {
+      const vault = await open();
+      await vault.import(`http://user-session-{session}:pw@gate.example.com:8080\n${LOGIN_URL}`);
+      for (const { id } of vault.proxies.findAll())
+        expect(() => vault.reveal(id, template as never)).toThrow(
+          expect.objectContaining({ code: 'INVALID_INPUT', message: expect.stringContaining('template') }),
+        );
+    },
+  );
+
+  it.each(['moves', 'removes'])(
+    'gives one state of a proxy that another program %s meanwhile',
+    async (way) => {
+      let meanwhile = (): void => {};
+      const verbose = (sql: string): void => {
+        if (!sql.includes('encrypted_credentials')) return;
+        const work = meanwhile;
+        meanwhile = () => {};
+        work();
+      };
+      const vault = await open({ verbose });
+      await vault.import(LOGIN_URL);
+      const [{ id } = { id: '' }] = vault.proxies.findAll();
+      const other = await open({
+        path: vault.database.path,
+        keyFile: join(vault.database.path, '..', 'key'),
+      });
+      let isChanged = false;
+      meanwhile = () => {
+        if (way === 'moves') other.proxies.update(id, { port: 1081 });
+        else other.proxies.delete(id);
+        isChanged = true;
+      };
+      expect(vault.reveal(id)).toMatchObject({ port: 1080, password: 's3@cret' });
+      expect(isChanged).toBe(true);
+      if (way === 'moves') expect(vault.reveal(id)).toMatchObject({ port: 1081, password: 's3@cret' });
+      else expect(() => vault.reveal(id)).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+    },
+  );
 
   it('knows no proxy that is gone', async () => {
     const vault = await open();
@@ -248,6 +308,10 @@ describe('restoreVault', () => {
     const { path, backup } = await backedUp();
     const options = { overwrite: true, keyfile: 'key' } as never;
     await expect(restoreVault(backup, path, options)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    for (const none of [null, 5, 'overwrite'])
+      await expect(restoreVault(backup, path, none as never)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      });
     await expect(restoreVault(backup, path)).rejects.toMatchObject({ code: 'CONFLICT' });
   });
 
@@ -263,5 +327,22 @@ describe('restoreVault', () => {
     const vault = await open({ path, keyFile });
     const [{ id } = { id: '' }] = vault.proxies.findAll();
     expect(vault.reveal(id).password).toBe('s3@cret');
+  });
+
+  it('reports what it has done also if the passphrase function throws', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'pool.db');
+    const keyFile = join(folder, 'key');
+    const vault = await open({ path, keyFile, passphrase: 'correct horse battery staple' });
+    await vault.import(LOGIN_URL);
+    const backup = await vault.backup(join(folder, 'backup.db'));
+    await vault.close();
+    const passphrase = (): string => {
+      throw new Error('cancelled: s3@cret');
+    };
+    const report = await restoreVault(backup, path, { overwrite: true, keyFile, passphrase });
+    expect(report).toMatchObject({ path, key: 'not checked', advice: expect.stringContaining('key verify') });
+    expect(existsSync(report.replaced ?? '')).toBe(true);
+    expect(JSON.stringify(report)).not.toContain('s3');
   });
 });

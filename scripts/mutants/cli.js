@@ -19,6 +19,12 @@ export default {
       ['an error without a cause has one', 'options.cause === undefined ? undefined :', ''],
       ['an error has the name of its base', "override readonly name = 'ProxyVaultError';", ''],
     ].map(([what, from, to]) => ({ file: 'src/errors.ts', what, from, to })),
+    {
+      file: 'src/views/proxy.ts',
+      what: 'the usage is that of all',
+      from: 'totals({ proxyId: id })',
+      to: 'totals({})',
+    },
     ...of('arguments.ts', [
       ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
       ['a negative number is a whole one', 'if (!/^\\d{1,15}$/', 'if (!/^-?\\d{1,15}$/'],
@@ -695,7 +701,6 @@ export default {
     ]),
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
-      ['the usage is that of all', 'totals({ proxyId: id })', 'totals({})'],
       ['domains are not shown', "domains: domains.join(', ')", 'domains: undefined'],
     ]),
     ...of('commands/stats.ts', [

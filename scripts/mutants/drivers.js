@@ -106,9 +106,16 @@ export default {
     fault(
       'caller-statements',
       'an upsert gives the row id of another statement',
-      'inserts && !mayUpdate);\n  return inserts && !mayUpdate;',
-      'inserts);\n  return inserts;',
+      'inserts && !mayUpdate && hasRowIds',
+      'inserts && hasRowIds',
     ),
+    fault(
+      'caller-statements',
+      'a table without row ids gives that of another statement',
+      '!mayUpdate && hasRowIds(statement, table)',
+      '!mayUpdate',
+    ),
+    fault('caller-statements', 'a column named __proto__ is lost', "name === '__proto__'", "name === ''"),
     fault(
       'caller-statements',
       'a statement that only reads is executed',

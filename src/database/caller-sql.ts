@@ -15,7 +15,7 @@ import { isTime, toStored } from './timestamps.ts';
 
 /**
  * What a parameter of an application's own SQL may be: `true` and `false` are stored as 1 and 0, a Date as UTC text
- * (`YYYY-MM-DD HH:MM:SS.SSS`, as the library's own times), a whole number and a bigint as an integer of 64 bits.
+ * (`YYYY-MM-DD HH:MM:SS.SSS`, as the library's own times), a bigint and a whole number up to 2^53 - 1 as an integer of 64 bits.
  */
 export type SqlParameter = SqlValue | boolean | Date;
 

@@ -89,6 +89,21 @@ describe('iterate', () => {
 });
 
 describe('background.all', () => {
+  it('gives integers as a query does: those that a number cannot hold as bigints', async () => {
+    const db = openNumbers(1);
+    const sql =
+      'SELECT 9007199254740993 AS large, -9223372036854775808 AS least, 9007199254740991 AS n, 1.5 AS real, data FROM numbers';
+    const [row] = await db.background.all(sql);
+    expect(row).toMatchObject({
+      large: 9007199254740993n,
+      least: -(2n ** 63n),
+      n: 9007199254740991,
+      real: 1.5,
+    });
+    expect(Buffer.from(row?.data as Uint8Array)).toEqual(Buffer.from([0, 255]));
+    expect(db.query(sql)[0]).toMatchObject({ large: row?.large, least: row?.least, n: row?.n });
+  });
+
   it('says MIGRATION_PENDING before up(), and SQL for what is wrong by itself after it', async () => {
     const db = openDatabase();
     const query = (): Promise<unknown> => db.background.all('SELECT count(*) FROM proxies');

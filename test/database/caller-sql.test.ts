@@ -305,6 +305,31 @@ describe('parameters', () => {
 });
 
 describe('query and execute', () => {
+  it.each(['words', 'WORDS', 'main.words', '"words"', '[words]', '`words`', 'main . "words"'])(
+    'give no row id of a table that has none, and not that of an earlier statement: %s',
+    (name) => {
+      const db = openNotes();
+      db.execute('CREATE TABLE words (word TEXT PRIMARY KEY) WITHOUT ROWID');
+      expect(db.execute('INSERT INTO notes (id) VALUES (41)')).toEqual({ changes: 1, lastInsertRowid: 41 });
+      expect(db.execute(`INSERT INTO ${name} VALUES (?)`, ['a'])).toEqual({ changes: 1 });
+      expect(db.execute(`WITH v AS (SELECT 'b') INSERT INTO ${name} SELECT * FROM v`)).toEqual({
+        changes: 1,
+      });
+    },
+  );
+
+  it('refuse a column that an object cannot hold, and run nothing', () => {
+    const db = openNotes();
+    const inserts = 'INSERT INTO notes (id) VALUES (1) RETURNING id AS __proto__';
+    for (const sql of ['SELECT 1 AS __proto__', 'SELECT NULL AS "__proto__", 2 AS b', inserts])
+      expect(thrownBy(() => db.query(sql))).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('rename it with AS'),
+      });
+    expect(countOf(db)).toBe(0);
+    expect(db.query('SELECT :__proto__ AS value', JSON.parse('{"__proto__":5}'))).toEqual([{ value: 5 }]);
+  });
+
   it('give rows as plain objects, and what was changed', () => {
     const db = openNotes();
     const insert = 'INSERT INTO notes (text) VALUES (?)';
@@ -336,6 +361,10 @@ describe('query and execute', () => {
     expect(db.execute('WITH v(n) AS (SELECT 8) INSERT INTO notes (id) SELECT n FROM v')).toEqual({
       changes: 1,
       lastInsertRowid: 8,
+    });
+    expect(db.execute('WITH v(n) AS (SELECT 9) REPLACE INTO notes (id) SELECT n FROM v')).toEqual({
+      changes: 1,
+      lastInsertRowid: 9,
     });
     const large = 2n ** 62n;
     expect(db.execute('INSERT INTO notes (id) VALUES (?)', [large])).toEqual({

@@ -40,7 +40,7 @@ export interface ExecuteResult {
   changes: number;
   /**
    * The row id of the last row that an INSERT has inserted; an integer that a number cannot hold is a bigint. Absent if nothing was
-   * inserted, for an upsert (`DO UPDATE`), with RETURNING, and on an engine without row ids. `INSERT … RETURNING id` works everywhere.
+   * inserted, for an upsert (`DO UPDATE`), with RETURNING, in a table WITHOUT ROWID, and on an engine without row ids. `INSERT … RETURNING id` works everywhere.
    */
   lastInsertRowid?: number | bigint;
 }
@@ -196,7 +196,7 @@ export interface VacuumResult {
 
 /** Reads that hold up neither the event loop nor a writer. What an open transaction has written, they do not see. */
 export interface BackgroundReads {
-  /** All rows of a query. @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted. */
+  /** All rows of a query, exact as those of `Driver.rows`. @throws CLOSED if the database is closed before the end; the signal's reason if it is aborted. */
   all(sql: string, params?: Params, options?: { signal?: AbortSignal }): Promise<Row[]>;
 }
 

@@ -19,7 +19,7 @@ export function* shortIdSteps<M extends Mode>(
       ),
     );
     const shared = neighbours.map((other) => (typeof other === 'string' ? sharedLength(id, other) : 0));
-    short.set(id, id.slice(0, Math.max(LEAST, ...shared.map((length) => length + 1))));
+    short.set(id, beginningOf(id, Math.max(LEAST, ...shared.map((length) => length + 1))));
   }
   return short;
 }
@@ -28,4 +28,10 @@ function sharedLength(one: string, other: string): number {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length++;
   return length;
+}
+
+/** At least so many characters; one more if the last would be half of a pair, which no text that is given back can hold. */
+function beginningOf(id: string, length: number): string {
+  const beginning = id.slice(0, length);
+  return beginning.isWellFormed() ? beginning : id.slice(0, length + 1);
 }

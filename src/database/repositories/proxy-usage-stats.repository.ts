@@ -315,7 +315,7 @@ function orderOf(sort: string): string {
 }
 
 function rangeParams(range: DayRange): Params {
-  const { from, to } = assertObject(range, 'range');
+  const { from, to } = assertOptions(range, ['from', 'to'], 'range of days');
   return {
     from: from === undefined ? '0000-01-01' : assertDay(from, 'from'),
     to: to === undefined ? '9999-12-31' : assertDay(to, 'to'),

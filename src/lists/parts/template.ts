@@ -1,5 +1,5 @@
 import type { Login } from '../../model/login.ts';
-import { invalidInput } from '../../model/validation.ts';
+import { assertObject, invalidInput } from '../../model/validation.ts';
 
 /** What is filled in where a login is a template, such as `user-country-{country}-session-{session}`. */
 export interface TemplateValues {
@@ -36,6 +36,7 @@ export function placeholdersOf({ username, password }: Credentials): (keyof Temp
  * fillTemplate(login, { session: 'cart-17' }); // { username: 'me-cart-17', password: 's3cret' }
  */
 export function fillTemplate(login: Credentials, values: TemplateValues): Credentials {
+  assertObject(values, 'template');
   const fill = (text: string): string =>
     text.replace(PLACEHOLDER, (_, name: keyof TemplateValues) => requireValue(name, values[name]));
   return { username: fill(login.username), password: fill(login.password) };

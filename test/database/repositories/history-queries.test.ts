@@ -140,6 +140,22 @@ describe.each(MODES)('in mode %s', (mode) => {
     });
   });
 
+  it('totals of usage reject an option that they do not know, and do not ignore it', async () => {
+    const { session } = openSession(mode);
+    const usage = new ProxyUsageStatsRepository(session);
+    const misspelt = { form: '2026-05-01' } as never;
+    const calls = [
+      () => usage.totals(misspelt),
+      () => usage.range(misspelt),
+      () => usage.findByProxy('a', misspelt),
+    ];
+    for (const call of calls)
+      expect(await failureOf(call)).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('form'),
+      });
+  });
+
   describe('usage by proxy', () => {
     async function open() {
       const heard: unknown[] = [];

@@ -5,7 +5,7 @@ import { failureOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s, short ids', (mode) => {
   it('are 8 characters, or as many as tell an id from every other, and name their proxy', async () => {
-    const id = fc.string({ unit: fc.constantFrom('a', 'b', '-'), minLength: 1, maxLength: 14 });
+    const id = fc.string({ unit: fc.constantFrom('a', 'b', '-', '😀', '😁'), minLength: 1, maxLength: 14 });
     await fc.assert(
       fc.asyncProperty(fc.uniqueArray(id, { minLength: 1, maxLength: 12 }), async (ids) => {
         const proxies = new ProxyRepository(openSession(mode).session);
@@ -15,6 +15,7 @@ describe.each(MODES)('in mode %s, short ids', (mode) => {
         expect([...short.keys()].toSorted()).toEqual(ids.toSorted());
         for (const [each, beginning] of short) {
           expect(each.startsWith(beginning)).toBe(true);
+          expect(beginning.isWellFormed()).toBe(true);
           const others = ids.filter((other) => other !== each && other.startsWith(beginning));
           // One id may be the beginning of another: then it is given whole, which names it alone.
           if (beginning === each) continue;
@@ -24,6 +25,13 @@ describe.each(MODES)('in mode %s, short ids', (mode) => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it('do not end within a character', async () => {
+    const proxies = new ProxyRepository(openSession(mode).session);
+    await proxies.create({ id: 'aaaaaaa😀bc', host: 'h.example', port: 1, protocol: 'http' });
+    expect([...(await proxies.shortIds(['aaaaaaa😀bc'])).values()]).toEqual(['aaaaaaa😀']);
+    expect((await proxies.resolve('aaaaaaa😀')).id).toBe('aaaaaaa😀bc');
   });
 
   it('of what is no list of ids are rejected, and of a proxy that is gone are as short as may be', async () => {

@@ -26,10 +26,17 @@ function sendChunk() {
       done = true;
       break;
     }
-    chunk.push(next.value);
+    chunk.push(next.value.map(asExact));
   }
   if (done) rows = null;
   parentPort.postMessage({ id, type: 'rows', columns, rows: chunk, done });
+}
+
+// As in a query of the main thread: an integer that a number cannot hold stays a bigint.
+function asExact(value) {
+  if (typeof value !== 'bigint') return value;
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
 }
 
 function sendEnd() {
@@ -49,7 +56,7 @@ function stop() {
 const handlers = {
   query({ sql, params, ...message }) {
     id = message.id;
-    const statement = connection.prepare(sql).raw(true);
+    const statement = connection.prepare(sql).raw(true).safeIntegers(true);
     rows = statement.iterate(params);
     columns = statement.columns().map((column) => column.name);
     sendChunk();

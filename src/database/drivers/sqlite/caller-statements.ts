@@ -9,6 +9,7 @@ import type { Prepared } from './statements.ts';
 export function allExact({ statement }: Prepared, params: Params): Row[] {
   if (!statement.reader)
     throw invalidInput('The statement gives no rows: run it with `execute()`, or add RETURNING.');
+  assertNamed(statement);
   const rows = statement.all(params) as Row[];
   for (const row of rows) {
     for (const name in row) {
@@ -25,7 +26,7 @@ export function changesOf({ statement, onlyReads }: Prepared, params: Params, sq
   // Each changed row is one of RETURNING. Like get(), run() would not step it to its end.
   if (statement.reader) return { changes: statement.all(params).length };
   const { changes, lastInsertRowid } = statement.run(params);
-  if (changes === 0 || !onlyInserts(statement, sql)) return { changes };
+  if (changes === 0 || !givesRowId(statement, sql)) return { changes };
   return { changes, lastInsertRowid: asNumber(BigInt(lastInsertRowid)) };
 }
 
@@ -34,17 +35,45 @@ function asNumber(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+const NAMED = new WeakSet<Statement>();
+
+/** In an object that name would set the prototype, and the value would be lost. */
+function assertNamed(statement: Statement): void {
+  if (NAMED.has(statement)) return;
+  if (statement.columns().some(({ name }) => name === '__proto__'))
+    throw invalidInput(
+      'A column of the result is named __proto__, which an object cannot hold: rename it with AS.',
+    );
+  NAMED.add(statement);
+}
+
 /** Asked once for each prepared statement. */
 const INSERTS = new WeakMap<Statement, boolean>();
 
-/** SQLite gives the row id of the last insertion of the connection, whatever the statement was. */
-function onlyInserts(statement: Statement, sql: string): boolean {
+/** Whether the row id is that of this statement: SQLite gives that of the last insertion of the connection. */
+function givesRowId(statement: Statement, sql: string): boolean {
   const known = INSERTS.get(statement);
   if (known !== undefined) return known;
-  const words = significantTokens(sql).map(([token]) => token.toUpperCase());
+  const tokens = significantTokens(sql).map(([token]) => token);
+  const words = tokens.map((token) => token.toUpperCase());
   const [first = ''] = words;
-  const inserts = first === 'INSERT' || first === 'REPLACE' || (first === 'WITH' && words.includes('INSERT'));
+  const inserts = first === 'INSERT' || first === 'REPLACE' || (first === 'WITH' && words.includes('INTO'));
   const mayUpdate = words.some((word, i) => word === 'UPDATE' && words[i - 1] === 'DO');
-  INSERTS.set(statement, inserts && !mayUpdate);
-  return inserts && !mayUpdate;
+  const at = words.indexOf('INTO') + 1;
+  const table = tokens[tokens[at + 1] === '.' ? at + 2 : at] ?? '';
+  const gives = inserts && !mayUpdate && hasRowIds(statement, table);
+  INSERTS.set(statement, gives);
+  return gives;
+}
+
+/** False for a table WITHOUT ROWID, after whose insertions SQLite gives the row id of an earlier statement. */
+function hasRowIds({ database }: Statement, quoted: string): boolean {
+  const inner = quoted.slice(1, -1);
+  const name = /^["'`]/.test(quoted)
+    ? inner.replaceAll(quoted.charAt(0).repeat(2), quoted.charAt(0))
+    : quoted.startsWith('[')
+      ? inner
+      : quoted;
+  const find = database.prepare('SELECT 1 FROM pragma_table_list WHERE wr = 1 AND lower(name) = lower(?)');
+  return find.get(name) === undefined;
 }
