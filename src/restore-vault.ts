@@ -5,6 +5,7 @@ import {
   type RestoreReport,
   restoreDatabase,
 } from './database/index.ts';
+import { patiently } from './database/patience.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
@@ -53,7 +54,9 @@ export async function restoreVault(
   using keys = new EncryptionService(keyOptions);
   const report = await restoreDatabase(backup, path, restoreOptions);
   const { migrations, migrationsTable, allowOthersToWrite } = options;
-  await using database = initDatabase({ path: report.path, migrations, migrationsTable, allowOthersToWrite });
+  await using database = await patiently(() =>
+    initDatabase({ path: report.path, migrations, migrationsTable, allowOthersToWrite }),
+  );
   using encryption = new EncryptionService({ ...keyOptions, database });
   return {
     ...report,

@@ -655,8 +655,13 @@ export default {
         'filter !== null && typed.length > 0',
         'filter !== null && typed.length > 99',
       ],
-      ['a filter takes all', 'proxies.iterate(filter)', 'proxies.iterate({})'],
-      ['a no removes', 'isConfirmed ? meant :', 'true ? meant :'],
+      ['a filter takes all', ': proxies.iterate(filter)', ': proxies.iterate({})'],
+      [
+        'what changed meanwhile is removed too',
+        'Array.from(proxies.iterate(filter)',
+        'Array.from(proxies.iterate({})',
+      ],
+      ['a no removes', 'isConfirmed ? database', 'true ? database'],
       ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [
