@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
-import { folder } from './pools.js';
 
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 
@@ -32,7 +31,7 @@ function machine() {
   const [{ model } = { model: 'unknown' }] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   const date = new Date().toISOString().slice(0, 10);
-  return `Run on ${date}: ${cpus().length} cores (${model}), ${memory} GiB, ${type()} ${release()}, Node ${process.version}, SQLite ${sqlite}, files in \`${folder.replace(/[^/]*$/, '')}\`.`;
+  return `Run on ${date}: ${cpus().length} cores (${model}), ${memory} GiB, ${type()} ${release()}, Node ${process.version}, SQLite ${sqlite}, files in the temporary folder of the system.`;
 }
 
 function ratioTable(ratios) {

@@ -22,6 +22,10 @@ const { values } = parseArgs({
     page: { type: 'boolean', default: false },
   },
 });
+if (values.page && (values.only !== '' || process.env.PROXYVAULT_BENCH_ONCE === '1')) {
+  console.error('--page takes a whole run: leave out --only and PROXYVAULT_BENCH_ONCE.');
+  process.exit(2);
+}
 const wanted = ([name]) => name.includes(values.only);
 
 const ratios = [];
