@@ -256,8 +256,11 @@ export class Vault implements AsyncDisposable {
    * }
    */
   async close(): Promise<void> {
-    await this.database[Symbol.asyncDispose]();
-    this.keys.destroy();
+    try {
+      await this.database[Symbol.asyncDispose]();
+    } finally {
+      this.keys.destroy();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { initDatabase, openVault, restoreVault, type Vault, type VaultOptions } from 'proxyvault';
 import type { KeySource } from 'proxyvault/keys';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { temporaryFolder } from './support/temporary.ts';
 
@@ -156,6 +156,15 @@ describe('openVault', () => {
     await vault.close();
     await vault.close();
     expect(() => vault.proxies.count()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+  });
+
+  it('forgets the key even if the pool cannot be closed', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    vi.spyOn(vault.database, Symbol.asyncDispose).mockRejectedValueOnce(new Error('the disk is gone'));
+    await expect(vault.close()).rejects.toThrow('the disk is gone');
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    expect(() => vault.reveal(id)).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   });
 
   it('brings every part of the pool together', async () => {

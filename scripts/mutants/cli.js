@@ -140,7 +140,8 @@ export default {
         "if (reading.command === 'exec') break;",
         "if (reading.command === 'execute') break;",
       ],
-      ['--json after -- is ours', "if (arg === '--') break;", "if (arg === '---') break;"],
+      ['--json after -- is ours', "if (arg === '--') {", "if (arg === '---') {"],
+      ['next after -- does not fail closed', 'reading.command ??= args[n + 1] ?? null;', ''],
       [
         '--reveal takes a value',
         "const FLAGS_OF_NEXT = ['--reveal'];",
@@ -153,7 +154,7 @@ export default {
       ['a pool that may not be written is written', 'if (problem === null) return;', 'return;'],
       ['a read-only file system is one of permissions', "errno === 'EROFS' ?", "errno === 'EROF' ?"],
       ['no copy is read', 'return openCopy(options);', 'throw error;'],
-      ['the copy stays', '    await super.close();\n    this.#remove();', '    await super.close();'],
+      ['the copy stays', '} finally {\n      this.#remove();\n    }', '} finally {\n    }'],
       ['a copy without the log is read', 'if (log !== null) throw notApplied(error, path, log);', ''],
       ['a copy of what everybody may write is private', '0o600 | (Number(before.mode) & 0o002)', '0o600'],
     ]),
@@ -332,7 +333,7 @@ export default {
       ['--local-dns is ignored', 'if (remoteDns || localDns) given', 'if (remoteDns) given'],
       [
         'a new password takes the username away',
-        '{ ...old, ...Object.fromEntries(given) }',
+        '{ ...known, ...Object.fromEntries(given) }',
         '{ ...Object.fromEntries(given) }',
       ],
       [

@@ -39,7 +39,11 @@ function read(args: readonly string[], flags: ReadonlySet<string>): Reading {
   const reading: Reading = { command: null, isUnsure: false, json: false };
   for (let n = 0; n < args.length; n++) {
     const arg = args[n] ?? '';
-    if (arg === '--') break;
+    if (arg === '--') {
+      // Only the options end here: `proxyvault -- next` is `next`.
+      reading.command ??= args[n + 1] ?? null;
+      break;
+    }
     if (!arg.startsWith('-')) {
       if (reading.command === 'exec') break;
       reading.command ??= arg;

@@ -96,8 +96,11 @@ class TemporaryVault extends Vault {
   }
 
   override async close(): Promise<void> {
-    await super.close();
-    this.#remove();
+    try {
+      await super.close();
+    } finally {
+      this.#remove();
+    }
   }
 }
 

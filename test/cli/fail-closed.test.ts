@@ -49,6 +49,8 @@ describe('next without a proxy', () => {
     fails(2, 'next', '--nonsense');
     fails(2, '--nonsense', 'x', 'next');
     fails(1, '--db', db, '-q', 'next');
+    fails(1, '--', 'next');
+    fails(2, '-q', '--', 'next', '--domain', 'example.com');
     // A domain comes from elsewhere: it must not switch to JSON.
     fails(1, 'next', '--domain', '--json');
     run(['import', '-'], { input: 'h.example:1:user:password\n' });

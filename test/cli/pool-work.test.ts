@@ -397,6 +397,12 @@ describe('stats and events', () => {
       expect([args, run(['stats', ...args]).status]).toEqual([args, 2]);
   });
 
+  it('reject an order that only JavaScript knows', () => {
+    const { run } = commandLine();
+    for (const sort of ['constructor', '-constructor', '-toString', '-__proto__'])
+      expect([sort, run(['stats', '--by', 'proxy', '--sort', sort]).status]).toEqual([sort, 2]);
+  });
+
   it('choose events by proxy, reason and time, and count them by hour', () => {
     const { run, json, one } = withPool();
     json('config', 'set', 'failureThreshold=1');

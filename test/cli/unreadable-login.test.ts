@@ -24,6 +24,21 @@ const events = ({ json }: Pick<ReturnType<typeof commandLine>, 'json'>): unknown
   json<{ events: unknown[] }>('events').events;
 
 describe('a login that cannot be read', () => {
+  it('is cleared by edit, or replaced as a whole, and the rest of the proxy stays', () => {
+    const SQL = `UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA==' ${OF('a')}`;
+    for (const [username, password, shown] of [
+      ['', '', 'http://a.example:1'],
+      ['new', 'secret', 'http://new:secret@a.example:1'],
+    ] as const) {
+      const { run, json, idOf } = damaged(SQL);
+      const edit = ['edit', 'a.example:1', '--username', username, '--password-stdin', '--json'];
+      const { status, stdout } = run(edit, { input: password });
+      expect([status, JSON.parse(stdout).changes.length]).toEqual([0, 2]);
+      expect(stdout).not.toContain('secret');
+      expect(json('show', 'a.example:1', '--reveal')).toMatchObject({ id: idOf('a.example'), url: shown });
+    }
+  });
+
   it('is passed over by next --reveal and exec, with a warning, whatever is wrong with it', () => {
     const damages = [
       `auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA=='`,

@@ -156,23 +156,34 @@ function changeLogin({ credentials }: Vault, proxy: ProxyConfig, changes: LoginC
   const given = Object.entries(changes).filter(([, value]) => value !== undefined);
   if (given.length === 0) return [];
   const old = readLogin(() => credentials.reveal(proxy), changes);
-  const { username = '', password = '', rotateUrl = '' } = { ...old, ...Object.fromEntries(given) };
+  const wasUnreadable = old === 'unreadable';
+  const known = wasUnreadable ? null : old;
+  const { username = '', password = '', rotateUrl = '' } = { ...known, ...Object.fromEntries(given) };
   const next: Login = { username, password, ...(rotateUrl === '' ? {} : { rotateUrl }) };
   const fields = ['username', 'password', 'rotateUrl'] as const;
-  const changed = fields.filter((field) => (next[field] ?? '') !== (old?.[field] ?? ''));
+  const changed = fields.filter((field) =>
+    wasUnreadable ? changes[field] !== undefined : (next[field] ?? '') !== (known?.[field] ?? ''),
+  );
   if (changed.length === 0) return [];
   if (username === '' && password === '' && rotateUrl === '') credentials.delete(proxy.id);
   else credentials.store(proxy, next);
   const masked = (value = ''): string | null => (value === '' ? null : MASK);
-  return changed.map((field) => ({ field, from: masked(old?.[field]), to: masked(next[field]) }));
+  return changed.map((field) => ({
+    field,
+    from: wasUnreadable ? MASK : masked(known?.[field]),
+    to: masked(next[field]),
+  }));
 }
 
-/** A login that cannot be read may be replaced as a whole. */
-function readLogin(read: () => Login | null, { username, password }: LoginChanges): Login | null {
+/** A login that cannot be read may be replaced as a whole, or cleared. */
+function readLogin(
+  read: () => Login | null,
+  { username, password }: LoginChanges,
+): Login | null | 'unreadable' {
   try {
     return read();
   } catch (error) {
-    if (isUnreadable(error) && username !== undefined && password !== undefined) return null;
+    if (isUnreadable(error) && username !== undefined && password !== undefined) return 'unreadable';
     throw error;
   }
 }

@@ -139,7 +139,8 @@ function tableOf(
 }
 
 function sortKey(key: string): UsageSort {
-  const sort = SORTS[key.replace(/^-/, '')];
+  const name = key.replace(/^-/, '');
+  const sort = Object.hasOwn(SORTS, name) ? SORTS[name] : undefined;
   if (sort === undefined)
     throw new InvalidArgumentError(
       `It must be one of ${Object.keys(SORTS).join(', ')}, or one with a - before it.`,
