@@ -41,6 +41,10 @@ export function watchProcess(args: readonly string[]): void {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;
   });
+  // Nobody who has gone from standard error can be told anything, and `next` would print a second URL.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   // Node would print these as they are, whatever is in them.
   if (process.listenerCount('warning') > 0)
     process.removeAllListeners('warning').on('warning', warningListener(json));

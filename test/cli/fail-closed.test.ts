@@ -96,6 +96,19 @@ describe('next without a proxy', () => {
     60_000,
   );
 
+  it('prints one URL alone if nobody reads standard error', async () => {
+    const { run, folder, env } = commandLine();
+    run(['import', '-'], { input: 'h.example:1:user:password\n' });
+    const child = spawn(process.execPath, [BIN, 'next'], { cwd: folder, env });
+    child.stderr.destroy();
+    let printed = '';
+    child.stdout.on('data', (piece) => {
+      printed += String(piece);
+    });
+    const [status] = await once(child, 'close');
+    expect([status, printed]).toEqual([0, 'http://***:***@h.example:1\n']);
+  });
+
   it('prints it also if the program itself is broken', () => {
     const folder = temporaryFolder();
     const entries = [

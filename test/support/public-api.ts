@@ -59,7 +59,7 @@ export function declarationsOf(file: string, name: string): Declaration[] | null
   return declarationsOf(there.from, exports.get(there.name) ?? there.name);
 }
 
-/** The doc comment directly before a node, without its stars; empty if there is none. */
+/** The doc comment directly before a node, without its stars; empty if it has no comment. */
 export function docOf({ file }: Pick<Declaration, 'file'>, node: Node): string {
   const { text, comments } = readModule(file);
   const comment = comments.findLast(
