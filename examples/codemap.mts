@@ -1,5 +1,5 @@
-// The three usage examples of the database layer's specification, as written there; only the import paths
-// are the package's. Run it in an empty folder: `node codemap.mts` (Node 22.18 or newer runs TypeScript).
+// The database layer by itself: the three usage examples of its specification, unchanged but for the import paths. Most
+// programs use `openVault` instead, which opens, migrates and unlocks in one call: see README.md. Run it in an empty folder: `node codemap.mts` (Node 22.18 or newer runs TypeScript).
 
 // --- Initialize Database
 import { initDatabase } from 'proxyvault/database';
@@ -50,5 +50,5 @@ credRepo.save(proxyId, encrypted);
 const stored = credRepo.findByProxyId(proxyId);
 const password = encryption.decrypt(stored);
 
-// --- What came of it
+// --- The result
 console.log(JSON.stringify({ password, sticky: stickyRepo.findByDomain('example.com')?.proxyId === proxy.id }));

@@ -1,9 +1,9 @@
-// A key source for a cloud KMS: the key-encryption key lies beside the pool, encrypted by the KMS, and is decrypted once a
-// start. What a real KMS does is one call each; here a stand-in does it, so that this file runs. Run it in an empty folder:
-// `node kms-key-source.mts` (Node 22.18 or newer runs TypeScript).
+// A key source for a cloud KMS. The key-encryption key is in a file beside the pool, encrypted by the KMS, which decrypts it each
+// time a pool is opened. `fakeKms` is for this example only, so that it runs: put two calls of your KMS in its place.
+// Run it in an empty folder: `node kms-key-source.mts` (Node 22.18 or newer runs TypeScript).
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { EncryptionService, initDatabase } from 'proxyvault';
+import { openVault } from 'proxyvault';
 import type { KeySource } from 'proxyvault/keys';
 
 /** With AWS: `GenerateDataKey` and `Decrypt` with an encryption context; with Google Cloud: `encrypt` and `decrypt`. */
@@ -14,7 +14,7 @@ interface Kms {
 
 function kmsKeySource(kms: Kms, keyName: string, blobFile: string): KeySource {
   return {
-    // It is pinned in the pool: no other kind of source is taken for it.
+    // The pool remembers the kind of source, and from then on accepts no other.
     kind: 'example kms',
     location: `${keyName} (${blobFile})`,
     async read() {
@@ -24,7 +24,7 @@ function kmsKeySource(kms: Kms, keyName: string, blobFile: string): KeySource {
       const temporary = `${blobFile}.${process.pid}.tmp`;
       writeFileSync(temporary, await kms.encrypt(randomBytes(32)), { flag: 'wx', mode: 0o600 });
       try {
-        // Fails if there is one: of several processes that start at once, all go on with the key of the first.
+        // Fails if the file exists: of several processes that start at once, all use the key of the first.
         linkSync(temporary, blobFile);
       } catch {
         if (!existsSync(blobFile)) throw new Error(`The file ${blobFile} cannot be made.`);
@@ -36,16 +36,22 @@ function kmsKeySource(kms: Kms, keyName: string, blobFile: string): KeySource {
   };
 }
 
-const kms = standIn();
-const db = initDatabase({ path: './data/kms.db' });
-db.migrations.up();
+const kms = fakeKms();
 const keySource = kmsKeySource(kms, 'projects/example/keys/pool', './data/kms-key.blob');
-const encryption = await EncryptionService.open({ keySource, database: db });
-const again = await EncryptionService.open({ keySource, database: db });
-console.log(again.decrypt(encryption.encrypt('kept by the KMS')), encryption.source().kind);
-db.close();
+const first = await openVault({ path: './data/kms.db', keySource }); // makes the pool, and its key
+const { id } = first.proxies.create({
+  host: 'gate.example.com',
+  port: 1080,
+  protocol: 'socks5',
+  credentials: { username: 'me', password: 'kept by the KMS' },
+});
+await first.close();
 
-function standIn(): Kms {
+const again = await openVault({ path: './data/kms.db', keySource }); // the KMS decrypts the key
+console.log(again.reveal(id).password, again.keys.source().kind);
+await again.close();
+
+function fakeKms(): Kms {
   const masterKey = randomBytes(32);
   return {
     async encrypt(plaintext) {
