@@ -38,7 +38,7 @@ type KeyFit = Pick<RestoreVaultReport, 'key' | 'advice'>;
  *   MIGRATION_CHANGED, CANNOT_OPEN, DISK_FULL, INVALID_INPUT. Then the pool was not changed.
  * @example
  * const { key, advice } = await restoreVault('./pool-backup.db', './pool.db', { overwrite: true });
- * if (key !== 'fits') console.log(advice);
+ * if (advice !== null) console.log(key, advice); // such as 'not found'
  */
 export async function restoreVault(
   backup: string,

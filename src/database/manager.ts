@@ -26,7 +26,8 @@ import { type PruneOptions, prune } from './prune.ts';
 import { assertSynchronous, runSynchronously } from './synchronous-work.ts';
 
 /**
- * Opens a database, or creates it; `migrations.up()` then makes or updates its tables.
+ * Opens a database without its key, or creates it; `migrations.up()` then makes or updates its tables. Most programs use
+ * `openVault`, which does all of this.
  *
  * @throws CANNOT_OPEN for a folder, missing permission, or credentials in a file that everybody may write, NOT_A_DATABASE
  *   (the file is untouched), CORRUPT if the file's log belongs to another one (untouched too), DATABASE_NEWER,
@@ -170,7 +171,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    *   INVALID_INPUT for a part of the database itself, for a name that SQLite uses, and for a database in memory;
    *   CANNOT_OPEN, DISK_FULL, CORRUPT.
    * @example
-   * await db.backup('./pool-backup.db', { onProgress: ({ remainingPages }) => console.log(remainingPages) });
+   * await vault.database.backup('./pool-backup.db', { onProgress: ({ remainingPages }) => console.log(remainingPages) });
    */
   async backup(path: string, options: BackupOptions = {}): Promise<string> {
     return this.engine.backup(path, options);
@@ -181,7 +182,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * do not open for their proxy's address. Never changes anything.
    *
    * @example
-   * const { ok, integrity, rows } = await db.check(); // { ok: true, integrity: [], rows: [], … }
+   * const { ok, integrity, rows } = await vault.database.check(); // { ok: true, integrity: [], rows: [], … }
    */
   async check(options: CheckOptions = {}): Promise<CheckReport> {
     this.driver.assertOpen();
@@ -192,7 +193,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * Sizes and row counts.
    *
    * @example
-   * const { fileBytes, walBytes, rows } = await db.stats();
+   * const { fileBytes, walBytes, rows } = await vault.database.stats();
    * console.log(`${fileBytes + walBytes} bytes, ${rows.proxies} proxies`);
    */
   async stats(): Promise<DatabaseStats> {
@@ -204,7 +205,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * Moves the write-ahead log into the file and cuts it to nothing, as far as readers allow.
    *
    * @example
-   * const { complete } = db.checkpoint(); // false while a reader holds it up
+   * const { complete } = vault.database.checkpoint(); // false while a reader holds it up
    */
   checkpoint(): CheckpointResult {
     return this.engine.checkpoint();
@@ -217,7 +218,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @throws INVALID_INPUT.
    * @example
    * const monthAgo = new Date(Date.now() - 30 * 86_400_000);
-   * const gone = db.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34 }
+   * const gone = vault.database.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34 }
    */
   prune(options: PruneOptions): { events: number; stats: number } {
     return prune(this, options);
@@ -230,7 +231,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
    * @throws BUSY if others read or write, or an `iterate()` loop is open; DISK_FULL, IO, READ_ONLY; INVALID_INPUT inside a
    *   transaction. Then the database is as it was.
    * @example
-   * const { freedBytes } = db.vacuum();
+   * const { freedBytes } = vault.database.vacuum();
    */
   vacuum(): VacuumResult {
     return this.driver.vacuum();

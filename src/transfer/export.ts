@@ -42,7 +42,8 @@ export interface ExportOptions extends FormatOptions {
 }
 
 /**
- * The pool as a list, in pieces, in the order of ids: what `importProxies` reads back to the same proxies.
+ * The pool as a list, in pieces, in the order of ids: what `importProxies` reads back to the same proxies. With a vault, use
+ * `vault.export`.
  *
  * @throws INVALID_INPUT; with `reveal` also KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
  * @example

@@ -16,8 +16,9 @@ const URL_LEFT_OUT =
   'the change-IP URL was not stored: without the password, several proxies may be meant, or the stored login cannot be read';
 
 /**
- * Reads a list, or several as one, and stores its proxies in one transaction: all of it or, on an error or a crash, nothing.
- * The list is read to its end before the lock is taken; meanwhile the proxies lie encrypted in a temporary file. Other work of
+ * Reads a list, or several as one, and stores its proxies in one transaction: all of it or, on an error or a crash, nothing. With a
+ * vault, use `vault.import`.
+ * The list is read to its end before the lock is taken; meanwhile the proxies are encrypted in a temporary file. Other work of
  * the event loop has its turn all the time. While proxies are stored, other writes wait, and those of this process are BUSY;
  * with a `batch` of at most 1000 they have their turn between two batches. A sync in batches that has a limit is first tried as a
  * whole, in a transaction that is rolled back, so that it can be stopped before it changes anything.

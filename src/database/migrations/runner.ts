@@ -36,13 +36,13 @@ export class MigrationRunner<M extends Mode = 'sync'> {
   }
 
   /**
-   * Applies every pending migration, of all namespaces.
+   * Applies every pending migration, of all namespaces. `openVault` does so unless it was called with `migrate: false`.
    *
    * @throws MIGRATION_FAILED (all rolled back), MIGRATION_CHANGED, DATABASE_NEWER, READ_ONLY, BUSY; CONFLICT, before any
    *   change, if the file has a table of one of our names that our migrations did not make.
    * @example
-   * const db = initDatabase({ path: './pool.db' });
-   * db.migrations.up();
+   * const vault = await openVault({ path: './pool.db', migrate: false });
+   * vault.database.migrations.up();
    */
   up(): Result<M, void> {
     return this.#run(() => this.#up());
@@ -52,7 +52,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Undoes the last `steps` applied migrations, of whatever namespace; the base schema stays.
    * @throws MIGRATION_IRREVERSIBLE, before any change, if one of them has no Down section or is not known here.
    * @example
-   * db.migrations.down(); // the migration that was applied last
+   * vault.database.migrations.down(); // the migration that was applied last
    */
   down(steps = 1): Result<M, void> {
     return this.#run(() => {
@@ -65,7 +65,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
    * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
    * @example
-   * db.migrations.to(2, 'crawler'); // 002_… of the migrations of `crawler`
+   * vault.database.migrations.to(2, 'crawler'); // 002_… of the migrations of `crawler`
    */
   to(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
     return this.#run(() => {
@@ -81,9 +81,10 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such version, or the schema is another one.
    * @example
    * const shop = { namespace: 'shop', folder: new URL('./migrations', import.meta.url) };
-   * const db = initDatabase({ path: './shop.db', migrations: [shop] });
-   * db.migrations.baseline(1, 'shop'); // the file has the tables of 001 from before
-   * db.migrations.up(); // ours, and those of shop after 001
+   * const vault = await openVault({ path: './shop.db', migrations: [shop], migrate: false });
+   * const { migrations } = vault.database;
+   * migrations.baseline(1, 'shop'); // the file has the tables of 001 from before
+   * migrations.up(); // ours, and those of shop after 001
    */
   baseline(version: number, namespace: string = OWN_NAMESPACE): Result<M, void> {
     return this.#run(() => {
@@ -96,7 +97,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Dry run: what `up()` would execute now, in order.
    *
    * @example
-   * for (const { direction, name, sql } of db.migrations.plan()) console.log(direction, name, sql);
+   * const vault = await openVault({ path: './pool.db', migrate: false });
+   * for (const { direction, name, sql } of vault.database.migrations.plan()) console.log(direction, name, sql);
    */
   plan(): Result<M, MigrationStep[]> {
     return this.#withLines((lines) => {
@@ -111,7 +113,8 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Known migrations that the database does not have, in the order they would be applied.
    *
    * @example
-   * const names = db.migrations.getPending().map(({ name }) => name); // ['007_password_identity']
+   * const vault = await openVault({ path: './pool.db', migrate: false });
+   * const names = vault.database.migrations.getPending().map(({ name }) => name); // ['007_password_identity']
    */
   getPending(): Result<M, Migration[]> {
     return this.#withLines((lines) => withoutBase(this.#known.pending(lines)));
@@ -121,7 +124,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Known migrations that the database has, in the order they were applied.
    *
    * @example
-   * const last = db.migrations.getApplied().at(-1);
+   * const last = vault.database.migrations.getApplied().at(-1);
    * console.log(last?.name, last?.appliedAt); // 007_password_identity 2026-01-31T12:00:00.000Z
    */
   getApplied(): Result<M, AppliedMigration[]> {
@@ -137,7 +140,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * The highest applied version of a namespace; 0 before the first.
    *
    * @example
-   * const version = db.migrations.getCurrentVersion(); // 7
+   * const version = vault.database.migrations.getCurrentVersion(); // 7
    */
   getCurrentVersion(namespace: string = OWN_NAMESPACE): Result<M, number> {
     return this.#withLines((lines) =>
@@ -149,7 +152,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Compares the ledger with the files.
    * @throws DATABASE_NEWER for a migration that is not known; MIGRATION_CHANGED.
    * @example
-   * db.migrations.verify(); // initDatabase has done it
+   * vault.database.migrations.verify(); // opening the pool has done it
    */
   verify(): Result<M, void> {
     return this.#withLines((lines) => this.#known.assertCompatible(lines));
@@ -159,7 +162,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Why a statement may have been rejected: MIGRATION_PENDING if the database lacks migrations, else null.
    *
    * @example
-   * const explain = (error: ProxyVaultError) => db.migrations.pendingError(error) ?? error;
+   * const explain = (error: ProxyVaultError) => vault.database.migrations.pendingError(error) ?? error;
    */
   pendingError(cause: ProxyVaultError): Result<M, ProxyVaultError | null> {
     return this.#withLines((lines) => {

@@ -81,8 +81,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /**
-   * A service whose key is there: waits for the source, makes a key if that is safe, refuses a key that is not the
-   * database's, and finishes a rotation that was interrupted.
+   * Opens the key of a database; `openVault` gives this service as `vault.keys`. Waits for the source, makes a key if that is safe,
+   * rejects a key that is not the database's, and finishes a rotation that was interrupted.
    *
    * @throws KEY_MISSING, KEY_MISMATCH, KEY_INVALID, UNSUPPORTED, MIGRATION_PENDING, INVALID_INPUT; CANNOT_OPEN if it would
    *   make a key for a pool that every user of this machine may write.
@@ -90,7 +90,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * const encryption = await EncryptionService.open({
    *   database: db,
    *   keyFile: './key',
-   *   passphrase: () => 'correct horse battery staple',
+   *   passphrase: () => readPassphraseFile('/run/secrets/passphrase'),
    * });
    */
   static async open<M extends Mode = 'sync'>(options: OpenOptions<M> = {}): Promise<EncryptionService<M>> {
@@ -116,7 +116,9 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * @throws INVALID_INPUT for what is no code, KEY_MISMATCH for another's, KEY_MISSING if none was made, CONFLICT if the
    *   key file is there and cannot be opened, BUSY if another process changes the key meanwhile.
    * @example
-   * const encryption = await EncryptionService.recover({ database: db, keyFile: './key', code: process.argv[2] ?? '' });
+   * import { readFileSync } from 'node:fs';
+   * const code = readFileSync('./recovery-code.txt', 'utf8'); // an argument would be in lists of processes
+   * const encryption = await EncryptionService.recover({ database: db, keyFile: './key', code });
    */
   static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
     const known = [...FILE_OPTIONS, 'database', 'keySource', 'code', 'replace'] as const;
@@ -213,12 +215,14 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   }
 
   /**
-   * Waits for the key source, if the service was made by `new` and the source cannot answer at once. Makes no key. Says
-   * whether the source has a key that could be had; if not, `status` says why.
+   * Waits for the key source, if the source cannot answer at once and nobody has waited for it: `openVault` was called with
+   * `unlock: false` or `migrate: false`, or the service was made by `new`. Makes no key. Says whether the source gave a key; if not,
+   * `status` says why.
    *
    * @example
-   * const encryption = new EncryptionService({ database: db, passphrase: () => 'correct horse battery staple' });
-   * if (!(await encryption.unlock())) console.log(encryption.status().advice);
+   * const passphrase = () => readPassphraseFile('/run/secrets/passphrase');
+   * const vault = await openVault({ path: './pool.db', passphrase, unlock: false });
+   * if (!(await vault.keys.unlock())) console.log(vault.keys.status().advice);
    */
   unlock(): Promise<boolean> {
     return this.#roots.tryToLoad();

@@ -50,7 +50,7 @@ export function chooseKeySource(options: KeySourceOptions): KeySource {
  * As {@link chooseKeySource}, leaving out the key in the environment, which is no place to keep one.
  *
  * @example
- * const source = chooseKeyFile({ passphrase: () => 'correct horse battery staple' });
+ * const source = chooseKeyFile({ passphrase: () => readPassphraseFile('/run/secrets/passphrase') });
  * await vault.keys.protect(source);
  */
 export function chooseKeyFile(options: KeySourceOptions, instead?: KeySource): KeySource {

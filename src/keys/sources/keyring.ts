@@ -43,7 +43,7 @@ export interface KeyringOptions {
  *
  * @throws INVALID_INPUT for a URL in place of a path.
  * @example
- * const keySource = keyringFile('./key', { passphrase: () => 'correct horse battery staple' });
+ * const keySource = keyringFile('./key', { passphrase: () => readPassphraseFile('/run/secrets/passphrase') });
  * const vault = await openVault({ path: './pool.db', keySource });
  */
 export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
