@@ -125,7 +125,12 @@ describe('openVault', () => {
 
     const locked = await open({ path, keyFile, passphrase: 'unused', unlock: false });
     expect(locked.proxies.count()).toBe(1);
-    expect(() => locked.reveal(proxy?.id ?? '')).toThrow(expect.objectContaining({ code: 'KEY_LOCKED' }));
+    expect(() => locked.reveal(proxy?.id ?? '')).toThrow(
+      expect.objectContaining({
+        code: 'KEY_LOCKED',
+        message: expect.stringContaining('`await vault.keys.unlock()`'),
+      }),
+    );
     const unlocked = await open({ path, keyFile, passphrase: 'correct horse battery staple' });
     expect(unlocked.reveal(proxy?.id ?? '').password).toBe('s3@cret');
   });

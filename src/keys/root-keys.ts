@@ -180,7 +180,7 @@ export class RootKeys {
     const { kind, location } = this.#source;
     return new ProxyVaultError(
       'KEY_LOCKED',
-      `The key source (${kind}: ${location}) cannot answer at once: use \`await EncryptionService.open(…)\` in place of \`new EncryptionService(…)\`.`,
+      `The key source (${kind}: ${location}) cannot answer at once: wait for it with \`await vault.keys.unlock()\`, or open the service with \`await EncryptionService.open(…)\`.`,
       { details: { kind, location } },
     );
   }

@@ -43,8 +43,10 @@ async function tour(): Promise<void> {
   say('Try next');
   const file = join(relative('.', path));
   const options = `--db ${file} --key-file ${relative('.', keyFile)}`;
+  // In a clone `npm start` runs the command line; elsewhere there is no such script.
+  const program = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'proxyvault';
   line(
-    text`npm start -- next --domain example.com ${options} --reveal\nnpm start -- list ${options}\nnpm start -- --help`,
+    text`${program} next --domain example.com ${options} --reveal\n${program} list ${options}\n${program} --help`,
   );
 }
 
