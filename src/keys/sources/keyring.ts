@@ -198,8 +198,8 @@ class KeyringFile implements KeySource {
       return safeStorageProtector(safeStorage, this.location);
     const advice =
       kind === 'passphrase'
-        ? 'give it with --passphrase-file, PROXYVAULT_PASSPHRASE_FILE, or the option `passphrase` of EncryptionService.open'
-        : 'open it in that application, which gives `safeStorage` to EncryptionService.open';
+        ? 'give it with --passphrase-file, PROXYVAULT_PASSPHRASE_FILE, or the option `passphrase`'
+        : 'open it in that application, which gives the option `safeStorage`';
     throw new ProxyVaultError(
       'KEY_MISSING',
       `The keyring ${this.location} is protected by ${kind === 'passphrase' ? 'a passphrase' : 'Electron\u2019s safeStorage'}: ${advice}.`,
