@@ -3,6 +3,7 @@ import { Command } from 'commander';
 
 import { withCommonOptions } from './command.ts';
 import { COMMANDS } from './commands/registry.ts';
+import { PACKAGE_FOLDER } from './package-folder.ts';
 import { lines, Text, text, writeError, writeOut } from './terminal.ts';
 import { withoutLogins } from './without-logins.ts';
 
@@ -53,7 +54,7 @@ function oneLine(error: string, args: readonly string[]): Text {
 }
 
 function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(readFileSync(new URL('package.json', PACKAGE_FOLDER), 'utf8'));
   return typeof manifest === 'object' && manifest !== null && 'version' in manifest
     ? String(manifest.version)
     : 'unknown';

@@ -6,12 +6,13 @@ import { listedViews } from '../../views/proxy.ts';
 import { standaloneCommand } from '../command.ts';
 import { describeImport } from '../import-report.ts';
 import { print } from '../output.ts';
+import { PACKAGE_FOLDER } from '../package-folder.ts';
 import { proxyTable } from '../proxy-table.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
 
-const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));
+const LIST = fileURLToPath(new URL('examples/proxies.txt', PACKAGE_FOLDER));
 const DAY = 24 * 60 * 60 * 1000;
 const DAYS = 5;
 const HAND_OUTS_A_DAY = 150;
