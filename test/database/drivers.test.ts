@@ -51,11 +51,19 @@ describe('translate', () => {
       message: expect.stringContaining('ulimit -n'),
       cause: system,
     });
-    for (const code of ['ERR_WORKER_INIT_FAILED', 'ERR_WORKER_OUT_OF_MEMORY', 'ERR_DLOPEN_FAILED']) {
+    for (const code of ['ERR_WORKER_INIT_FAILED', 'ERR_WORKER_OUT_OF_MEMORY']) {
       const cause = Object.assign(new Error('it did not start'), { code });
       expect(translate(cause, context)).toMatchObject({
         code: 'IO',
         message: expect.stringContaining('Check the memory'),
+        cause,
+      });
+    }
+    for (const code of ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND']) {
+      const cause = Object.assign(new Error('made for another\nNode.'), { code });
+      expect(translate(cause, context)).toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringMatching(/: made for another Node\. Install better-sqlite3 again/),
         cause,
       });
     }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -156,6 +156,18 @@ describe('the installed package', () => {
 
     const version = runIn(installed.folder, 'node_modules/proxyvault/dist/cli/bin.js', '--version');
     expect(version).toMatchObject({ status: 0, stdout: `${manifest().version}\n` });
+  });
+
+  it('says what to do if the engine\u2019s binary cannot be loaded, such as one of another system', () => {
+    const build = join(installed.folder, 'node_modules', 'better-sqlite3', 'build', 'Release');
+    mkdirSync(build, { recursive: true });
+    writeFileSync(join(build, 'better_sqlite3.node'), 'made elsewhere');
+    const ran = runIn(installed.folder, 'node_modules/proxyvault/dist/cli/bin.js', 'init', '--json');
+    rmSync(join(build, '..'), { recursive: true });
+    expect(ran).toMatchObject({ status: 1, stdout: '' });
+    expect(JSON.parse(ran.stderr)).toMatchObject({
+      error: { code: 'UNSUPPORTED', message: expect.stringMatching(/Install better-sqlite3 again/) },
+    });
   });
 
   it('does not load the command line\u2019s packages with the library', () => {

@@ -85,11 +85,23 @@ function withoutCode(error: unknown, message: string, path: string): ProxyVaultE
     return new ProxyVaultError('INVALID_INPUT', `The statement was refused: ${message}.`, { cause: error });
   const cause = tooManyFiles();
   if (cause !== null) return ofSystem(cause, error, { path });
+  if (isNotLoaded(error))
+    return new ProxyVaultError(
+      'UNSUPPORTED',
+      `The binary of better-sqlite3 cannot be loaded: ${message.replaceAll(/\s+/g, ' ').replace(/\.\s*$/, '')}. Install better-sqlite3 again, on the system and with the Node that run this program.`,
+      { cause: error, details: { path } },
+    );
   return new ProxyVaultError(
     'IO',
     `The database ${path} cannot be used: ${message}. Check the memory and the installation of better-sqlite3, and repeat.`,
     { cause: error, details: { path } },
   );
+}
+
+/** Whether the engine's binary is missing, or made for another system or another Node. */
+function isNotLoaded(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'ERR_DLOPEN_FAILED' || code === 'MODULE_NOT_FOUND';
 }
 
 /** The error of a statement, or what explains it: a table that is not there yet, for example. */
