@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 
 import { invalidInput } from '../model/validation.ts';
+import { text, writeError } from './terminal.ts';
 
 /** Whether there is somebody to ask: the question goes to standard error, so that standard output stays for data. */
 export function canAsk(): boolean {
@@ -48,7 +49,7 @@ export async function confirm(question: string): Promise<boolean> {
     const asked = terminal.question(`${question} [y/N] `).catch(() => ended);
     const answer = await Promise.race([asked, ended]);
     // What is printed next begins a line.
-    if (answer === '\n') process.stderr.write(answer);
+    if (answer === '\n') writeError(text`\n`);
     return /^y(?:es)?$/i.test(answer.trim());
   } finally {
     terminal.close();
@@ -57,6 +58,6 @@ export async function confirm(question: string): Promise<boolean> {
 
 /** Ends the process as Ctrl-C does where nobody is asked: a terminal that is asked on gives it as a character. */
 function endBySignal(): void {
-  process.stderr.write('\n');
+  writeError(text`\n`);
   if (!process.emit('SIGINT', 'SIGINT')) process.kill(process.pid, 'SIGINT');
 }

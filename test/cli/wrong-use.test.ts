@@ -31,6 +31,18 @@ describe('used wrongly is', () => {
     expect(run(['events', '--limit', '3']).status).toBe(0);
   });
 
+  it.each([
+    [['import', '-', '--force'], '--force is for a sync: add --sync and --tag'],
+    [['import', '-', '--sync'], '--sync needs --tag'],
+    [['export', '--layout', '{host}'], '--layout is for lines of your own: add --format template'],
+    [['migrate', 'down', '--steps', '0'], 'It must be at least 1.'],
+  ])('an option that would do nothing: %j', (args, said) => {
+    const { run } = withPool();
+    const { status, stdout, stderr } = run(args, { input: 'd.example:4\n' });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toContain(said);
+  });
+
   it('list --after with anything but what a page of the same order printed', () => {
     const { run, json } = withPool();
     const first = json<{ next: string; items: { id: string }[] }>('list', '--limit', '1');

@@ -1,6 +1,6 @@
 import type { MigrationRunner } from '../../database/index.ts';
 import { schemaView } from '../../views/schema.ts';
-import { wholeNumber } from '../arguments.ts';
+import { positiveNumber, wholeNumber } from '../arguments.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { print, table } from '../output.ts';
@@ -21,7 +21,7 @@ export const migrateCommand = commandGroup('migrate', 'bring the schema up or do
     name: 'down',
     purpose: 'undo the last migrations',
     example: 'proxyvault migrate down --steps 1',
-    takes: (command) => command.option('--steps <n>', 'how many', wholeNumber, 1),
+    takes: (command) => command.option('--steps <n>', 'how many', positiveNumber, 1),
     anyVersion: true,
     run({ database: { migrations } }, options: CommonOptions & { steps: number }) {
       migrations.down(options.steps);

@@ -12,6 +12,8 @@ import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
 
 const LIST = fileURLToPath(new URL('../../../examples/proxies.txt', import.meta.url));
+/** How the program is called in a clone, and without an installation, by what npm says of itself. */
+const PROGRAMS: Record<string, string> = { start: 'npm start --', npx: 'npx proxyvault' };
 const DAY = 24 * 60 * 60 * 1000;
 const DAYS = 5;
 const HAND_OUTS_A_DAY = 150;
@@ -27,8 +29,8 @@ export const tourCommand = standaloneCommand({
 });
 
 async function tour(): Promise<void> {
-  const path = resolve('data', 'tour.db');
-  const keyFile = resolve('data', 'tour.key');
+  const [db, key] = [join('data', 'tour.db'), join('data', 'tour.key')];
+  const [path, keyFile] = [resolve(db), resolve(key)];
   for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
   const clock = simulatedClock();
   const secrets = await fill(path, keyFile, clock);
@@ -41,10 +43,10 @@ async function tour(): Promise<void> {
   say('Where it is');
   line(text`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
   say('Try next');
-  const file = join(relative('.', path));
-  const options = `--db ${file} --key-file ${relative('.', keyFile)}`;
+  const program = PROGRAMS[process.env.npm_lifecycle_event ?? ''] ?? 'proxyvault';
+  const options = `--db ${db} --key-file ${key}`;
   line(
-    text`npm start -- next --domain example.com ${options} --reveal\nnpm start -- list ${options}\nnpm start -- --help`,
+    text`${program} next --domain example.com ${options} --reveal\n${program} list ${options}\n${program} --help`,
   );
 }
 
