@@ -129,6 +129,22 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     expect(ran.shown.split('http://no-proxy-available.invalid:1')).toHaveLength(2);
   });
 
+  it.each([50, 120])(
+    'progress in %i columns is on one line, and changes nothing that a signal would leave changed',
+    (columns) => {
+      const { onTerminal, folder } = withPool();
+      writeFileSync(join(folder, 'list.txt'), 'd.example:4\n');
+      const { status, shown } = onTerminal('import list.txt', { columns });
+      expect(status).toBe(0);
+      expect(shown).toContain('Reading [');
+      // Neither the cursor is hidden, nor is the line wrap switched off.
+      expect(shown).not.toContain('[?25l');
+      expect(shown).not.toContain('[?7l');
+      for (const bar of shown.match(/Reading \[[^\n]*?\d+\/\d+/g) ?? [])
+        expect(bar.length).toBeLessThan(columns);
+    },
+  );
+
   it('what does not match the filter any more when somebody says yes stays', async () => {
     const { env, folder, run, hosts } = withPool();
     run(['disable', 'Berlin', 'second']);

@@ -29,8 +29,8 @@ export const editCommand = bareCommand({
   name: 'edit',
   purpose: 'change what is given of one proxy: all of it, or nothing; its statistics stay',
   example: 'echo "$PASSWORD" | proxyvault edit gate.example.com:1080 --username me --password-stdin',
-  notes: `An empty value clears a region, country, username or change-IP URL, and sets a name back to host:port. A tag that is added here is
-that of a list too: an import of the list with --sync takes it away again.`,
+  notes: `An empty value clears a region, country, username or change-IP URL, and sets a name back to host:port. A tag belongs to the
+list that was imported with it: the next import of that list with --sync takes away a tag that is added here.`,
   key: 'logins',
   takes: (command) =>
     command

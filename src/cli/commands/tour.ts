@@ -20,10 +20,10 @@ const HAND_OUTS_A_DAY = 150;
 const SHOWN_PROXIES = 12;
 const SHOWN_EVENTS = 6;
 
-/** The main job on an example list, in a database of its own that begins afresh; no network is used. */
+/** The main job on an example list, in a new pool of its own; no network is used. */
 export const tourCommand = standaloneCommand({
   name: 'tour',
-  purpose: 'see it all on an example list, in ./data/tour.db, which begins afresh each time',
+  purpose: 'show what proxyvault does on an example list, in a new ./data/tour.db each time',
   example: 'proxyvault tour',
   act: tour,
 });
