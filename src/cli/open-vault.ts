@@ -11,6 +11,7 @@ import {
   type Passphrase,
   readPassphraseFile,
 } from '../keys/index.ts';
+import { invalidInput } from '../model/validation.ts';
 import { openVault, Vault, type VaultOptions } from '../vault.ts';
 import type { CommonOptions } from './common-options.ts';
 import { warnIfWeak } from './new-passphrase.ts';
@@ -34,11 +35,12 @@ export interface OpeningOptions {
   busyTimeoutMs?: number;
 }
 
-/** Where the pool is, and who said so. @throws INVALID_INPUT for a URL. */
+/** Where the pool is, and who said so. @throws INVALID_INPUT for a URL or an empty path. */
 export function locatePool({ db }: CommonOptions): { path: string; from: string } {
   const { PROXYVAULT_DB: named } = process.env;
   const from = db === undefined ? 'PROXYVAULT_DB' : '--db';
   const path = db ?? (named || undefined);
+  if (path === '') throw invalidInput('--db is empty: give the path of the pool, or leave it out.');
   if (path !== undefined) {
     assertPath(path, from);
     return { path: resolve(path), from };

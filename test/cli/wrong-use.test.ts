@@ -43,6 +43,15 @@ describe('used wrongly is', () => {
     expect(stderr).toContain(said);
   });
 
+  it('--db with an empty path, as of an unset variable: an error that changes nothing', () => {
+    for (const args of [['init'], ['list']])
+      expect(commandLine().run([...args, '--db', ''])).toMatchObject({
+        status: 1,
+        stdout: '',
+        stderr: expect.stringContaining('--db is empty: give the path of the pool'),
+      });
+  });
+
   it('list --after with anything but what a page of the same order printed', () => {
     const { run, json } = withPool();
     const first = json<{ next: string; items: { id: string }[] }>('list', '--limit', '1');

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { openVault, type Vault } from 'proxyvault';
+import { openVault, type ProxyConfig, type Vault } from 'proxyvault';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { eventsByHourView, eventsView } from '../../src/views/events.ts';
 import { pageView } from '../../src/views/proxy.ts';
+import { proxyUsageView, usageByDayView, usageByProxyView } from '../../src/views/usage.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** A pool that another program has open too. */
@@ -41,6 +42,22 @@ it('a page of the pool and its counts are of one state, while another program wr
     counts: { active: 1 },
   });
   expect(pageView(vault, {})).toMatchObject({ total: 2 });
+});
+
+it('usage and its totals are of one state, while another program reports', async () => {
+  for (const [method, view] of [
+    ['range', (vault: Vault) => usageByDayView(vault)],
+    ['byProxy', (vault: Vault) => usageByProxyView(vault)],
+    ['findByProxy', (vault: Vault, proxy: ProxyConfig) => proxyUsageView(vault, proxy)],
+  ] as const) {
+    const { vault, other } = await shared();
+    const { id } = vault.rotator.next();
+    const proxy = vault.proxies.resolve(id);
+    vault.rotator.report(id, { success: true });
+    afterwards(vault.usage, method, () => other.rotator.report(id, { success: true }));
+    expect([method, (await view(vault, proxy)).totals.requestCount]).toEqual([method, 1]);
+    expect([method, (await view(vault, proxy)).totals.requestCount]).toEqual([method, 2]);
+  }
 });
 
 it('events and their counts are of one state, while another program hands out', async () => {
