@@ -147,7 +147,7 @@ export default {
         "const FLAGS_OF_NEXT = ['--reveal'];",
         'const FLAGS_OF_NEXT: string[] = [];',
       ],
-      ['an unknown option before next opens it', '|| (isUnsure && args.includes(name))', ''],
+      ['an unknown option before next opens it', '|| alternatives.includes(name)', ''],
       ['--option=value takes one more', 'name === arg && !flags.has(name)) n++;', '!flags.has(name)) n++;'],
     ]),
     ...of('read-only-pool.ts', [
@@ -321,9 +321,12 @@ export default {
     ...of('commands/edit.ts', [
       [
         'some is changed if a part is wrong',
-        'vault.database.transaction(() => change(vault, typed, options, login))',
-        'change(vault, typed, options, login)',
+        'vault.database.transaction(() => changeProxy(vault, typed, options, login))',
+        'changeProxy(vault, typed, options, login)',
       ],
+      ['--no-password is ignored', "if (!password) return '';", 'if (!password) return undefined;'],
+    ]),
+    ...of('commands/edit/change-proxy.ts', [
       ['an empty region stays', "region === '' ? null : region", "region === '' ? before.region : region"],
       [
         'a name that was the address stays',
@@ -331,6 +334,9 @@ export default {
         'name !== undefined || isAddress',
       ],
       ['--local-dns is ignored', 'if (remoteDns || localDns) given', 'if (remoteDns) given'],
+      ['--remove-tag is ignored', 'tags.remove(before.id, tag);', ''],
+    ]),
+    ...of('commands/edit/change-login.ts', [
       [
         'a new password takes the username away',
         '{ ...known, ...Object.fromEntries(given) }',
@@ -342,10 +348,24 @@ export default {
         "password === '' && rotateUrl === '-') credentials",
       ],
       ['passwords are shown', "value === '' ? null : MASK", "value === '' ? null : value"],
-      ['--remove-tag is ignored', 'tags.remove(before.id, tag);', ''],
+    ]),
+    ...of('password-input.ts', [
+      [
+        'an empty password clears',
+        "if (password !== '') return password;",
+        'if (password !== null) return password;',
+      ],
+      ['a password of other bytes is changed', 'fatal: true', 'fatal: false'],
+    ]),
+    ...of('status-update.ts', [
+      ['failures before it count on', '{ status, failureCount: 0 }', '{ status }'],
+      ['an active one forgets its failures', ' && before.status !== status', ''],
+    ]),
+    ...of('private-folder.ts', [
+      ['a signal leaves the folder', '      remove();\n      // Without', '      // Without'],
+      ['the end leaves the folder', "process.on('exit', removeNow);", ''],
     ]),
     ...of('commands/enable.ts', [
-      ['failures before it count on', '? { failureCount: 0 } : {}', '? {} : {}'],
       ['some are switched if one is unknown', 'database.transaction(() => {', '(() => {'],
     ]),
     ...of('commands/prune.ts', [
@@ -354,13 +374,14 @@ export default {
         '&& !vacuum)\n      command.error',
         '&& vacuum === false)\n      command.error',
       ],
-      [
-        'only the first piece goes',
-        'isMore = removed.events === PIECE || removed.stats === PIECE',
-        'isMore = false',
-      ],
+      ['only the first piece goes', 'isMore = events === PIECE || stats === PIECE', 'isMore = false'],
       ['events that are younger go', 'db.clock() - milliseconds', 'db.clock() - milliseconds / 2'],
-      ['--vacuum is ignored', 'vacuum ? vacuumed(', 'vacuum === false ? vacuumed('],
+      ['--vacuum is ignored', '= vacuum\n    ?', '= vacuum === false\n    ?'],
+      [
+        'a later failure hides what is gone',
+        "withRemoved(removed, 'and",
+        "withRemoved({ removedEvents: 0, removedUsageRows: 0 }, 'and",
+      ],
     ]),
     ...of('run-command.ts', [
       [
@@ -429,10 +450,10 @@ export default {
       ['a missing schema is not made', 'migrate: create,', 'migrate: create && anyVersion,'],
       [
         '--passphrase-file goes after the environment',
-        'return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;',
-        'return process.env.PROXYVAULT_PASSPHRASE_FILE ?? passphraseFile;',
+        'return passphraseFile ?? (process.env.PROXYVAULT_PASSPHRASE_FILE || undefined);',
+        'return process.env.PROXYVAULT_PASSPHRASE_FILE || passphraseFile;',
       ],
-      ['--key-file is ignored', '    keyFile,\n    passphrase,', '    passphrase,'],
+      ['--key-file is ignored', '    keyFile,\n    passphrase:', '    passphrase:'],
       ['--trust-key-file is ignored', '    trustKeyFile,\n    // One', '    // One'],
       [
         'a new key is silent',
@@ -525,7 +546,8 @@ export default {
       ['--limit is ignored', 'eventsView(vault, filter, limit)', 'eventsView(vault, filter, 20)'],
       ['--reason is ignored', 'const filter = { proxyId, reason,', 'const filter = { proxyId,'],
       ['--proxy is ignored', 'const filter = { proxyId, reason,', 'const filter = { reason,'],
-      ['50 events by default', 'wholeNumber, 20)', 'wholeNumber, 50)'],
+      ['50 events by default', 'limit = 20', 'limit = 50'],
+      ['--by hour drops --limit', 'options.limit !== undefined)', 'options.limit === -1)'],
     ]),
     ...of('commands/exec.ts', [
       ['--no-report is ignored', 'else if (options.report) await', 'else await'],
@@ -595,7 +617,8 @@ export default {
         'if (unreadable.length > 9) process',
       ],
       ['the next page is not told', "next === null ? ''", "next !== null ? ''"],
-      ['100 proxies by default', 'wholeNumber, 50)', 'wholeNumber, 100)'],
+      ['100 proxies by default', 'pageSize, 50)', 'pageSize, 100)'],
+      ['--after takes anything', 'if (!isPlace(vault, options))', 'if (vault === null)'],
     ]),
     ...of('commands/migrate.ts', [
       ['--steps is ignored', 'down(options.steps)', 'down(1)'],

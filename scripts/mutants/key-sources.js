@@ -188,7 +188,7 @@ export default {
       ['a blank path is a path', "path.trim() === ''", "path === ' '"],
       ['a key file is trusted by default', "['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '')", "['', '1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '')"],
       ['PROXYVAULT_TRUST_KEY_FILE=0 trusts', "['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '')", 'Boolean(env.PROXYVAULT_TRUST_KEY_FILE)'],
-      ['the variables that are given do not count for passphrases', 'const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE;', 'const passphraseFile = process.env.PROXYVAULT_PASSPHRASE_FILE;'],
+      ['the variables that are given do not count for passphrases', 'const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE ||', 'const passphraseFile = process.env.PROXYVAULT_PASSPHRASE_FILE ||'],
       ['the passphrase of the environment goes before the option', 'options.passphrase ??\n    (passphraseFile === undefined ? undefined :', '(passphraseFile === undefined ? options.passphrase :'],
       ['a passphrase ends with a carriage return', 'replace(/\\r?\\n.*/s', 'replace(/\\n.*/s'],
       ['a passphrase has all lines of its file', ".replace(/\\r?\\n.*/s, '')", '.trimEnd()'],

@@ -16,6 +16,17 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** As many proxies as the library gives at once. */
+const LARGEST_PAGE = 10_000;
+
+/** Reads an argument that is how many proxies a page has. */
+export function pageSize(text: string): number {
+  const value = positiveNumber(text);
+  if (value > LARGEST_PAGE)
+    throw new InvalidArgumentError(`It must be at most ${LARGEST_PAGE}: --after begins the next page.`);
+  return value;
+}
+
 /** Reads an argument that is a length of time: `30s`, or a plain number of milliseconds. Gives milliseconds. */
 export function milliseconds(text: string): number {
   const value = parseDuration(text) ?? (text.trim() === '' ? Number.NaN : Number(text));

@@ -33,7 +33,7 @@ function describe(error: unknown): { code: string; message: string } {
   const message = error instanceof Error ? error.message : String(error);
   return {
     code: 'INTERNAL',
-    message: `${message} This is a fault of proxyvault: set PROXYVAULT_DEBUG=1 to see where.`,
+    message: `${/[.!?]$/.test(message) ? message : `${message}.`} This is a fault of proxyvault: set PROXYVAULT_DEBUG=1 to see where.`,
   };
 }
 

@@ -5,7 +5,7 @@ import { isSameFile } from '../files/same-file.ts';
 import { invalidInput } from '../model/validation.ts';
 
 /**
- * Refuses to write a file in the place of the key, of its backup or of its lock, whether they exist or not.
+ * Rejects a path at which the key, its backup or its lock is or would be.
  *
  * @throws INVALID_INPUT, also for a URL.
  */

@@ -11,6 +11,7 @@ import {
   type Passphrase,
   readPassphraseFile,
 } from '../keys/index.ts';
+import { invalidInput } from '../model/validation.ts';
 import { openVault, Vault, type VaultOptions } from '../vault.ts';
 import type { CommonOptions } from './common-options.ts';
 import { warnIfWeak } from './new-passphrase.ts';
@@ -34,11 +35,12 @@ export interface OpeningOptions {
   busyTimeoutMs?: number;
 }
 
-/** Where the pool is, and who said so. @throws INVALID_INPUT for a URL. */
+/** Where the pool is, and who said so. @throws INVALID_INPUT for a URL or an empty path. */
 export function locatePool({ db }: CommonOptions): { path: string; from: string } {
   const { PROXYVAULT_DB: named } = process.env;
   const from = db === undefined ? 'PROXYVAULT_DB' : '--db';
   const path = db ?? (named || undefined);
+  if (path === '') throw invalidInput('--db is empty: give the path of the pool, or leave it out.');
   if (path !== undefined) {
     assertPath(path, from);
     return { path: resolve(path), from };
@@ -101,7 +103,8 @@ export async function withVault<T>(
   }
   const isAsked = unlock && keySource.asynchronous?.() === true;
   if (isAsked && keySource.protection?.() === null) warnIfWeak(options.json, passphraseFileOf(options));
-  const vault = isAsked ? await unlocked(opened, { keySource, onKeyCreated }) : opened;
+  using keys = isAsked ? await openKeys(opened, { keySource, onKeyCreated }) : null;
+  const vault = keys === null ? opened : new Vault(database, keys);
   try {
     return await work(vault);
   } finally {
@@ -109,16 +112,12 @@ export async function withVault<T>(
   }
 }
 
-/** The same pool with a key that somebody was asked for. */
-async function unlocked(
+/** The key of an open pool, which somebody is asked for. */
+function openKeys(
   { database }: Vault,
   options: Pick<EncryptionOptions, 'keySource' | 'onKeyCreated'>,
-): Promise<Vault> {
-  const create = !database.readonly;
-  return new Vault(
-    database,
-    await EncryptionService.open({ ...options, database, create, resumeRotation: false }),
-  );
+): Promise<EncryptionService> {
+  return EncryptionService.open({ ...options, database, create: !database.readonly, resumeRotation: false });
 }
 
 /** The first credential makes a key file: whoever does not know of it cannot back it up. */
@@ -136,9 +135,9 @@ function sayWhereKeyIs({ json }: CommonOptions): EncryptionOptions['onKeyCreated
     );
 }
 
-/** The passphrase file that the options or the environment name. */
+/** The passphrase file that the options or the environment name. An empty variable names none. */
 export function passphraseFileOf({ passphraseFile }: CommonOptions): string | undefined {
-  return passphraseFile ?? process.env.PROXYVAULT_PASSPHRASE_FILE;
+  return passphraseFile ?? (process.env.PROXYVAULT_PASSPHRASE_FILE || undefined);
 }
 
 /** The key that the options and the environment name; a passphrase is asked for only when the key file needs it. */
@@ -146,20 +145,20 @@ export function keySourceOf(
   options: CommonOptions,
   choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
 ): KeySource {
-  const { keyFile, passphraseFile, trustKeyFile } = options;
-  const passphrase = passphraseOf(passphraseFile);
+  const { keyFile, trustKeyFile } = options;
+  const passphraseFile = passphraseFileOf(options);
   return choose({
     keyFile,
-    passphrase,
+    passphrase: passphraseOf(passphraseFile),
     trustKeyFile,
     // One that somebody could type is no wish to have one.
-    protection: passphraseFileOf(options) === undefined ? 'permissions' : 'passphrase',
+    protection: passphraseFile === undefined ? 'permissions' : 'passphrase',
   });
 }
 
 /** What gives the passphrase: the file, or a prompt where somebody can answer it. */
 function passphraseOf(file: string | undefined): Passphrase | undefined {
   if (file !== undefined) return () => readPassphraseFile(file);
-  if (process.env.PROXYVAULT_PASSPHRASE_FILE !== undefined || !canAsk()) return undefined;
+  if (!canAsk()) return undefined;
   return () => ask('Passphrase of the key:');
 }

@@ -9,12 +9,18 @@ export interface Progress {
   stop(): void;
 }
 
+/** What the line of a bar has besides it, such as `Encrypting [] 100% 1000000/1000000`, and some more. */
+const PLACES_BESIDE = 40;
+
 export function startProgress(label: string, { json, quiet }: CommonOptions): Progress {
   if (json || quiet || !process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
   const bar = new SingleBar({
     format: `${label} [{bar}] {percentage}% {value}/{total}`,
     stream: process.stderr,
-    hideCursor: true,
+    barsize: Math.max(5, Math.min(40, (process.stderr.columns || 80) - PLACES_BESIDE)),
+    // A signal would leave the terminal without a cursor, and without a line wrap.
+    hideCursor: false,
+    linewrap: true,
     clearOnComplete: true,
   });
   let started = false;

@@ -18,8 +18,8 @@ const COMMON_NAMES = new Set(COMMON_OPTIONS.flatMap(([flags]) => flags.replace(/
 interface Reading {
   /** The name of the command; null if it is missing. */
   command: string | null;
-  /** Whether an unknown option is before the command, so that any word may be its name. */
-  isUnsure: boolean;
+  /** Words that may be the command instead: each follows an unknown option and may be its value. */
+  alternatives: string[];
   json: boolean;
 }
 
@@ -30,13 +30,13 @@ export function wantsJson(args: readonly string[], flags = EARLY_FLAGS): boolean
 
 /** Whether this is the command, or may be. */
 export function isCommand(name: string, args: readonly string[]): boolean {
-  const { command, isUnsure } = read(args, EARLY_FLAGS);
-  return command === name || (isUnsure && args.includes(name));
+  const { command, alternatives } = read(args, EARLY_FLAGS);
+  return command === name || alternatives.includes(name);
 }
 
 /** Reads the arguments that are ours: those after `--`, and after the command that `exec` runs, are not. */
 function read(args: readonly string[], flags: ReadonlySet<string>): Reading {
-  const reading: Reading = { command: null, isUnsure: false, json: false };
+  const reading: Reading = { command: null, alternatives: [], json: false };
   for (let n = 0; n < args.length; n++) {
     const arg = args[n] ?? '';
     if (arg === '--') {
@@ -51,7 +51,12 @@ function read(args: readonly string[], flags: ReadonlySet<string>): Reading {
     }
     if (arg === '--json') reading.json = true;
     const [name = ''] = arg.split('=');
-    if (reading.command === null && !COMMON_NAMES.has(name)) reading.isUnsure = true;
+    const after = args[n + 1] ?? '-';
+    if (reading.command === null && !COMMON_NAMES.has(name) && name === arg && !after.startsWith('-')) {
+      reading.alternatives.push(after);
+      n++;
+      continue;
+    }
     // A value is never an option of ours, even if it looks like one.
     if (name.startsWith('--') && name === arg && !flags.has(name)) n++;
   }

@@ -1,20 +1,10 @@
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { errnoOf, withFileErrors } from '../files/file-error.ts';
 import { openVault, Vault, type VaultOptions } from '../vault.ts';
+import { createPrivateFolder } from './private-folder.ts';
 
 /** What the system says where something may not be written. */
 const FORBIDDEN = ['EACCES', 'EPERM', 'EROFS'];
@@ -71,8 +61,7 @@ export async function openReadOnly(options: VaultOptions): Promise<Vault> {
 }
 
 async function openCopy(options: VaultOptions): Promise<Vault> {
-  const folder = mkdtempSync(join(tmpdir(), 'proxyvault-read-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const { path: folder, remove } = createPrivateFolder();
   try {
     const { database, keys } = await openVault({
       ...options,

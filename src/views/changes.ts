@@ -28,9 +28,9 @@ export interface RemovalView {
 
 /** What a prune has removed, in rows, and what the file gave back, in bytes. */
 export interface PruneView {
-  events: number;
+  removedEvents: number;
   /** One for each proxy and day. */
-  usage: number;
+  removedUsageRows: number;
   /** By how much the file is smaller; null without a vacuum. */
   freedBytes: number | null;
   /** What is left of removed rows inside the file, for new ones. */

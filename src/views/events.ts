@@ -4,7 +4,7 @@ import type { Vault } from '../vault.ts';
 
 type Counts = Record<RotationReason, number>;
 
-/** Rotation events, newest first, and how many of all that fit the filter have each reason. */
+/** Rotation events, newest first, and of the same state of the pool how many of all that fit the filter have each reason. */
 export interface EventsView {
   events: RotationEvent[];
   counts: Counts;
@@ -19,12 +19,18 @@ export interface EventsByHourView {
 /** As many as the library gives at once. */
 const PAGE = 10_000;
 
-export function eventsView({ events }: Vault, filter: EventFilter, limit: number): EventsView {
-  return { events: newest(events, filter, limit), counts: events.countByReason(filter) };
+export function eventsView({ database, events }: Vault, filter: EventFilter, limit: number): EventsView {
+  return database.driver.snapshot(() => ({
+    events: newest(events, filter, limit),
+    counts: events.countByReason(filter),
+  }));
 }
 
-export function eventsByHourView({ events }: Vault, filter: EventFilter): EventsByHourView {
-  return { hours: events.countByHour(filter), counts: events.countByReason(filter) };
+export function eventsByHourView({ database, events }: Vault, filter: EventFilter): EventsByHourView {
+  return database.driver.snapshot(() => ({
+    hours: events.countByHour(filter),
+    counts: events.countByReason(filter),
+  }));
 }
 
 function newest(events: Vault['events'], filter: EventFilter, limit: number): RotationEvent[] {

@@ -83,15 +83,17 @@ export function listedViews(
   return proxies.map((proxy) => ({ ...viewOf(proxy), tags: tags.get(proxy.id) ?? [] }));
 }
 
-/** A page of the proxies that a filter lets through. @throws INVALID_INPUT. */
+/** A page of the proxies that a filter lets through, of one state of the pool. @throws INVALID_INPUT. */
 export function pageView(
   vault: Vault,
   { limit, after, sort, ...filter }: ProxyListing,
   options: { reveal?: boolean | undefined } = {},
 ): PageView {
-  const page = vault.proxies.list({ ...filter, limit, after, sort });
-  const { total, ...counts } = vault.proxies.countByStatus(filter);
-  return { items: listedViews(vault, page.items, options), next: page.next, total, counts };
+  return vault.database.driver.snapshot(() => {
+    const page = vault.proxies.list({ ...filter, limit, after, sort });
+    const { total, ...counts } = vault.proxies.countByStatus(filter);
+    return { items: listedViews(vault, page.items, options), next: page.next, total, counts };
+  });
 }
 
 /** @throws with `reveal` what is wrong with the login or its key. */

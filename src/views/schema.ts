@@ -7,7 +7,7 @@ interface MigrationView<Applied extends string | null> {
   appliedAt: Applied;
 }
 
-/** Where the schema of a pool stands. */
+/** The version of a pool's schema, and which migrations are applied and pending. */
 export interface SchemaView {
   version: number;
   applied: MigrationView<string>[];

@@ -36,39 +36,47 @@ export interface ProxyUsageView {
   totals: UsageTotals;
 }
 
+/** Counts, days and totals are of one state of the pool. */
 export async function usageByDayView(vault: Vault, range: DayRange = {}): Promise<UsageByDayView> {
-  const { proxies, totals, database } = await poolUsage(vault, range);
-  return { proxies, days: vault.usage.range(range), totals, database };
+  const { driver } = vault.database;
+  const database = await vault.database.stats();
+  return driver.snapshot(() => ({
+    proxies: stateOf(vault),
+    days: vault.usage.range(range),
+    totals: vault.usage.totals(range),
+    database,
+  }));
 }
 
-/** @param listing which days, and how many proxies in which order. */
+/** Counts, proxies and totals are of one state of the pool. @param listing which days, and how many proxies in which order. */
 export async function usageByProxyView(vault: Vault, listing: UsageListing = {}): Promise<UsageByProxyView> {
   const { from, to } = listing;
-  const { proxies, totals, database } = await poolUsage(vault, { from, to });
-  const byProxy = vault.usage.byProxy(listing).map((usage) => {
-    const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
-    return { name, ...usage };
-  });
-  return { proxies, byProxy, totals, database };
+  const { driver } = vault.database;
+  const database = await vault.database.stats();
+  return driver.snapshot(() => ({
+    proxies: stateOf(vault),
+    byProxy: vault.usage.byProxy(listing).map((usage) => {
+      const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
+      return { name, ...usage };
+    }),
+    totals: vault.usage.totals({ from, to }),
+    database,
+  }));
 }
 
 export function proxyUsageView(vault: Vault, proxy: ProxyConfig, range: DayRange = {}): ProxyUsageView {
-  const { usage } = vault;
-  return {
+  const { usage, database } = vault;
+  return database.driver.snapshot(() => ({
     proxy: proxyViewer(vault, {})(proxy),
     days: usage.findByProxy(proxy.id, range).map((day) => ({ ...day, ...ratesOf(day) })),
     totals: usage.totals({ ...range, proxyId: proxy.id }),
-  };
+  }));
 }
 
-async function poolUsage(vault: Vault, range: DayRange): Promise<PoolUsage> {
-  const { proxies, database } = await vault.stats();
-  const withLogin = vault.credentials.count();
-  return {
-    proxies: { ...proxies, withLogin, withoutLogin: proxies.total - withLogin },
-    totals: vault.usage.totals(range),
-    database,
-  };
+function stateOf({ proxies, credentials }: Vault): PoolState {
+  const counts = proxies.countByStatus();
+  const withLogin = credentials.count();
+  return { ...counts, withLogin, withoutLogin: counts.total - withLogin };
 }
 
 function ratesOf(usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>): Rates {

@@ -370,7 +370,7 @@ describe('migrate', () => {
     expect(run(['migrate', 'plan']).stdout).toContain('CREATE TABLE proxy_tags');
     expect(json('migrate', 'up')).toMatchObject({ version: status.version, pending: [] });
     expect(run(['migrate', 'plan']).stdout).toBe('Nothing is pending.\n');
-    expect(run(['migrate', 'down', '--steps', '0']).status).toBe(1);
+    expect(run(['migrate', 'down', '--steps', '0']).status).toBe(2);
     expect(run(['list']).status).toBe(0);
   });
 });
@@ -507,9 +507,16 @@ describe('the tour', () => {
       expect(stdout).toMatch(/^total +- +750/m);
       expect(stdout).toMatch(/: 0 found\./);
       expect(stdout).toContain(join(folder, 'data', 'tour.db'));
-      expect(stdout).toContain(advice);
+      expect(stdout).toContain('\nproxyvault list --db data/tour.db --key-file data/tour.key\n');
       expect(stdout).not.toMatch(/Gateway-Secret|secret-of-a-bad-line|other-secret/);
     }
+    for (const [event, program] of [
+      ['start', 'npm start --'],
+      ['npx', 'npx proxyvault'],
+    ] as const)
+      expect(run(['tour'], { env: { npm_lifecycle_event: event } }).stdout).toContain(
+        `\n${program} --help\n`,
+      );
     expect(existsSync(join(folder, 'share'))).toBe(false);
     const { status } = run(['next', '--reveal', '--db', 'data/tour.db', '--key-file', 'data/tour.key']);
     expect(status).toBe(0);

@@ -10,7 +10,7 @@ const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${p
 const SHELLS = {
   bash: {
     start: 'bash --noprofile --rcfile ./rc -i',
-    rc: `proxyvault() { { printf '%s|' "$@"; echo; } >> got; }\nsource ./script\n`,
+    rc: `proxyvault() { { printf '%s|' "$@" | tr '\\n' '~'; echo; } >> got; }\nsource ./script\n`,
   },
   zsh: {
     start: 'ZDOTDIR=. zsh -i',
@@ -71,6 +71,23 @@ describe('the script of proxyvault completion', () => {
       expect(existsSync(join(folder, 'pool.db'))).toBe(false);
     },
   );
+
+  it('completes a name with a line end in bash (skipped where it, or script(1), is missing)', (context) => {
+    if (process.platform !== 'linux' || !has('bash') || !has('script')) return context.skip();
+    const { run, folder, env } = commandLine();
+    writeFileSync(join(folder, 'script'), run(['completion', 'bash']).stdout);
+    writeFileSync(join(folder, 'rc'), SHELLS.bash.rc);
+    writeFileSync(join(folder, 'odd\nname.txt'), '');
+    spawnSync('script', ['-qec', SHELLS.bash.start, '/dev/null'], {
+      cwd: folder,
+      input: 'proxyvault import od\t\nproxyvault export --output=od\t\nexit\n',
+      timeout: 60_000,
+      env: { ...env, TERM: 'dumb' },
+    });
+    expect(readFileSync(join(folder, 'got'), 'utf8')).toBe(
+      'import|odd~name.txt|\nexport|--output=odd~name.txt|\n',
+    );
+  });
 
   it('is for a shell that is known, and opens no pool', () => {
     const { run, folder } = commandLine();

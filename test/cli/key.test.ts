@@ -245,6 +245,17 @@ describe('key rotate', () => {
 });
 
 describe('a passphrase file in the environment', () => {
+  it('is not one if the variable is empty, as any other variable of ours', () => {
+    const { run, folder } = commandLine();
+    const env = { PROXYVAULT_PASSPHRASE_FILE: '' };
+    expect(run(['add', 'http://u:p@h.example:1'], { env }).stderr).toContain('(protected by permissions)');
+    expect(run(['key', 'status'], { env })).toMatchObject({ status: 0 });
+    writeFileSync(join(folder, 'p'), PASSPHRASE);
+    expect(run(['key', 'passphrase', '--passphrase-file', 'p'], { env }).status).toBe(0);
+    expect(run(['key', 'status'], { env }).stdout).toContain('locked, not tried');
+    expect(run(['list', '--reveal'], { env }).stderr).toMatch(/passphrase.*\(KEY_\w+\)/);
+  });
+
   it('protects the key of a new pool, and one that is recovered', () => {
     const { run, folder } = commandLine();
     writeFileSync(join(folder, 'p'), PASSPHRASE);

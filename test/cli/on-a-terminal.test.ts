@@ -1,8 +1,10 @@
 /** What differs where a person sits at a terminal: the width of tables, and the question before several proxies are removed. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Column, fittedTable } from '../../src/cli/fitted-table.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 
@@ -32,8 +34,26 @@ function withPool() {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: bold begins and ends with an escape sequence.
     return { status, shown: stdout.replaceAll('\r', '').replace(/\u001b\[\d+m/g, '') };
   };
+  /** Runs a command on a terminal, and presses a key when it asks. */
+  const press = async (
+    args: string,
+    question: string,
+    key: string,
+  ): Promise<{ status: unknown; shown: string }> => {
+    const command = `"${process.execPath}" "${BIN}" ${args}`;
+    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: cli.folder, env: cli.env });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let shown = '';
+    let isPressed = false;
+    child.stdout.on('data', (piece) => {
+      shown += String(piece);
+      if (!isPressed && shown.includes(question)) isPressed = child.stdin.write(key);
+    });
+    const [status] = await once(child, 'close');
+    return { status, shown };
+  };
   const hosts = (): string[] => cli.json<{ items: { host: string }[] }>('list').items.map(({ host }) => host);
-  return { ...cli, onTerminal, hosts };
+  return { ...cli, onTerminal, press, hosts };
 }
 
 describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () => {
@@ -73,6 +93,56 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
       expect([ran.status, hosts()]).toEqual([status, left ?? before]);
     },
     60_000,
+  );
+
+  it.each([
+    ['Ctrl-D', '\u0004', 1, 'Nothing was removed.'],
+    ['Ctrl-C', '\u0003', 130, ''],
+  ])('%s at the question removes nothing', async (_, key, status, said) => {
+    const { press, hosts } = withPool();
+    const before = hosts();
+    const ran = await press('remove Berlin second', '[y/N]', key);
+    expect(ran.status).toBe(status);
+    expect(ran.shown.split('[y/N]')[1]).toContain(said);
+    expect(ran.shown).not.toMatch(/INTERNAL|Removed/);
+    expect(hosts()).toEqual(before);
+  });
+
+  it.each([
+    ['Ctrl-D', '\u0004', 1, /The input ended before an answer: .*\(INVALID_INPUT\)/],
+    ['Ctrl-C', '\u0003', 130, /^/],
+  ])('%s where a passphrase is asked for changes nothing', async (_, key, status, said) => {
+    const { press, json } = withPool();
+    const ran = await press('key passphrase', 'New passphrase:', key);
+    expect(ran.status).toBe(status);
+    expect(ran.shown).toMatch(said);
+    expect(ran.shown).not.toMatch(/INTERNAL|unsettled/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
+  });
+
+  it('Ctrl-C where next asks for a passphrase prints a URL that never connects', async () => {
+    const { press, run, folder } = withPool();
+    writeFileSync(join(folder, 'p'), 'four random words of mine');
+    expect(run(['key', 'passphrase', '--passphrase-file', 'p']).status).toBe(0);
+    const ran = await press('next --reveal', 'Passphrase of the key:', '\u0003');
+    expect(ran).toMatchObject({ status: 130 });
+    expect(ran.shown.split('http://no-proxy-available.invalid:1')).toHaveLength(2);
+  });
+
+  it.each([50, 120])(
+    'progress in %i columns is on one line, and changes nothing that a signal would leave changed',
+    (columns) => {
+      const { onTerminal, folder } = withPool();
+      writeFileSync(join(folder, 'list.txt'), 'd.example:4\n');
+      const { status, shown } = onTerminal('import list.txt', { columns });
+      expect(status).toBe(0);
+      expect(shown).toContain('Reading [');
+      // Neither the cursor is hidden, nor is the line wrap switched off.
+      expect(shown).not.toContain('[?25l');
+      expect(shown).not.toContain('[?7l');
+      for (const bar of shown.match(/Reading \[[^\n]*?\d+\/\d+/g) ?? [])
+        expect(bar.length).toBeLessThan(columns);
+    },
   );
 
   it('what does not match the filter any more when somebody says yes stays', async () => {

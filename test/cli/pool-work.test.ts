@@ -34,6 +34,42 @@ function withPool(csv = CSV) {
   return { ...cli, list, hosts, one };
 }
 
+describe('what is shown of a proxy', () => {
+  it('tells the failures in a row from those of the history', () => {
+    const { run, json } = withPool();
+    for (const outcome of ['--fail', '--fail', '--ok']) json('report', 'first', outcome);
+    const { stdout } = run(['show', 'first']);
+    expect(stdout).toMatch(/^failureCount +0$/m);
+    expect(stdout).toMatch(/^usage\.failureCount +2$/m);
+    const names = stdout
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(' ')[0]);
+    expect(names.toSorted()).toEqual([...new Set(names)].toSorted());
+  });
+
+  it('is the same by report as by list', () => {
+    const { json, list } = withPool();
+    const reported = json<Listed>('report', 'first', '--ok');
+    const { tags: _, ...listed } = list('--search', 'first')[0] ?? { tags: [] };
+    expect(reported).toEqual(listed);
+    expect(reported.url).toBe('http://***:***@a.example:1');
+  });
+
+  it('as removed is a list, by every command', () => {
+    const { json } = withPool();
+    const rule = {
+      name: 'all',
+      conditions: [{ field: 'domain', operator: 'contains', value: '.' }],
+      actions: [{ type: 'block' }],
+    };
+    const { id } = json<{ id: string }>('rules', 'add', JSON.stringify(rule));
+    expect(json('rules', 'remove', id)).toEqual({ removed: [id] });
+    json('sticky', 'set', 'shop.example', 'first');
+    expect(json('sticky', 'remove', 'shop.example')).toEqual({ removed: ['shop.example'] });
+  });
+});
+
 describe('a proxy is named by', () => {
   it('its id, the beginning of it, host:port, a URL or its name, in every command that takes one', () => {
     const { run, json, one, list } = withPool();
@@ -202,6 +238,28 @@ describe('edit', () => {
     expect(one('third')).toMatchObject({ geolocation: null, remoteDns: true });
   });
 
+  it('begins to count failures again when the status becomes active, as enable does', () => {
+    const { run, json, one } = withPool();
+    run(['config', 'set', 'failureThreshold=1']);
+    for (const back of [
+      ['enable', 'first'],
+      ['edit', 'first', '--status', 'active'],
+    ]) {
+      json('report', 'first', '--fail');
+      expect(one('first')).toMatchObject({ status: 'failed', failureCount: 1 });
+      expect(run(back).status).toBe(0);
+      expect(one('first')).toMatchObject({ status: 'active', failureCount: 0 });
+    }
+    run(['config', 'set', 'failureThreshold=null']);
+    json('report', 'first', '--fail');
+    for (const already of [
+      ['enable', 'first'],
+      ['edit', 'first', '--status', 'active'],
+    ])
+      expect(run(already).stdout).toContain('already');
+    expect(one('first')).toMatchObject({ failureCount: 1 });
+  });
+
   it('a new password keeps the id and the statistics, and shows neither password', () => {
     const { run, json, one } = withPool();
     json('report', 'first', '--ok', '--latency', '100');
@@ -231,7 +289,7 @@ describe('edit', () => {
       url: 'http://you:canary-2@a.example:1',
       rotateUrl: 'https://x.example/canary-url',
     });
-    run(['edit', id, '--username', '', '--password-stdin', '--rotate-url', ''], { input: '' });
+    run(['edit', id, '--username', '', '--no-password', '--rotate-url', '']);
     expect(one(id)).toMatchObject({ hasCredentials: false, url: 'http://a.example:1' });
   });
 

@@ -59,8 +59,8 @@ describe('prune', () => {
     expect(bytes()).toBe(before);
     // However old an age is.
     expect(json('prune', '--events-older-than', '900000w', '--usage-older-than', '1w')).toMatchObject({
-      events: 0,
-      usage: 0,
+      removedEvents: 0,
+      removedUsageRows: 0,
       freedBytes: null,
     });
   });
@@ -69,12 +69,31 @@ describe('prune', () => {
     const { json, bytes, id } = withHistory();
     const before = bytes();
     const report = json<{ freedBytes: number }>('prune', '--events-older-than', '30d', '--vacuum');
-    expect(report).toMatchObject({ events: 12_000, usage: 0, reusableBytes: 0, complete: true });
+    expect(report).toMatchObject({
+      removedEvents: 12_000,
+      removedUsageRows: 0,
+      reusableBytes: 0,
+      complete: true,
+    });
     expect(bytes()).toBe(before - report.freedBytes);
     expect(bytes()).toBeLessThan(before / 2);
     expect(json('show', id, '--reveal')).toMatchObject({ url: 'http://u:canary@h.example:1' });
     expect(json('check', '--deep')).toMatchObject({ ok: true });
-    expect(json('prune', '--vacuum')).toMatchObject({ events: 0, usage: 0, freedBytes: 0 });
+    expect(json('prune', '--vacuum')).toMatchObject({ removedEvents: 0, removedUsageRows: 0, freedBytes: 0 });
+  });
+
+  it('that fails in a later piece says what is gone already, and continues when it is run again', () => {
+    const { run, db: path, json } = withHistory();
+    const db = new Database(path);
+    db.exec(`CREATE TRIGGER keeps BEFORE DELETE ON rotation_events WHEN old.id = 7000
+             BEGIN SELECT RAISE(ABORT, 'kept'); END`);
+    const { status, stdout, stderr } = run(['prune', '--events-older-than', '30d']);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(/5000 events and 0 rows of usage were removed, and the rest was not: /);
+    expect(json('events')).toMatchObject({ counts: { manual: 7000 } });
+    db.exec('DROP TRIGGER keeps');
+    db.close();
+    expect(json('prune', '--events-older-than', '30d')).toMatchObject({ removedEvents: 7000 });
   });
 
   it('that cannot vacuum while another program reads says so, and what is gone already', () => {

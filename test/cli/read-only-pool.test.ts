@@ -1,8 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { declarationOf } from '../../src/cli/command.ts';
@@ -33,15 +34,16 @@ interface ReadOnly {
   key: Record<string, string>;
   /** Runs as a user who may not write: the one that runs the tests, or another one if that is root. */
   read: (...args: string[]) => Ran;
+  /** Starts a command as that user. */
+  start: (...args: string[]) => ChildProcessByStdio<null, Readable, null>;
   /** Where that user may write. */
   own: string;
 }
 
 /** A closed pool in a folder that everybody may read and nobody write. */
-function readOnlyPool(): ReadOnly {
+function readOnlyPool(list = 'http://user:password@a.example:1\nb.example:2\n'): ReadOnly {
   const cli = commandLine();
   const key = { PROXYVAULT_KEY: randomBytes(32).toString('hex') };
-  const list = 'http://user:password@a.example:1\nb.example:2\n';
   expect(cli.run(['import', '-', '--tag', 'mine'], { input: list, env: key }).status).toBe(0);
   const [{ id = '' } = {}] = cli.json<{ items: { id: string }[] }>('list').items;
   cli.run(['sticky', 'set', 'shop.example', id]);
@@ -56,17 +58,25 @@ function readOnlyPool(): ReadOnly {
   onTestFinished(() => chmodSync(folder, 0o755));
   const own = temporaryFolder();
   if (isRoot) chownSync(own, NOBODY, NOBODY);
+  const { NODE_COMPILE_CACHE: _, PROXYVAULT_KEY_FILE: __, ...env } = cli.env;
+  const asUser = {
+    cwd: own,
+    env: { ...env, ...key, HOME: own, TMPDIR: own },
+    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+  };
   const read = (...args: string[]): Ran => {
-    const { NODE_COMPILE_CACHE: _, PROXYVAULT_KEY_FILE: __, ...env } = cli.env;
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, '--db', db, '-q', ...args], {
-      cwd: own,
+      ...asUser,
       encoding: 'utf8',
-      env: { ...env, ...key, HOME: own, TMPDIR: own },
-      ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
     });
     return { status, stdout, stderr };
   };
-  return { folder, db, id, cli, key, read, own };
+  const start = (...args: string[]) =>
+    spawn(process.execPath, [BIN, '--db', db, '-q', ...args], {
+      ...asUser,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+  return { folder, db, id, cli, key, read, start, own };
 }
 
 function pathOf(command: Command): string {
@@ -180,6 +190,28 @@ describe.skipIf(process.platform === 'win32')('a pool that may not be written (P
       'pool.db-wal has changes that are not in it yet: open it once as a user who may write it',
     );
     expect(readdirSync(pool.own).filter((name) => name !== '.cache')).toEqual([]);
+  }, 60_000);
+
+  it('leaves no copy if a signal ends the command, or if its reader has seen enough', async () => {
+    const list = Array.from({ length: 20_000 }, (_, n) => `http://h${n}.example:${1 + n}\n`).join('');
+    const { start, own } = readOnlyPool(list);
+    const copies = (): string[] => readdirSync(own).filter((name) => name.startsWith('proxyvault-read-'));
+    const endedBy = async (
+      end: (child: ReturnType<typeof start>) => unknown,
+    ): Promise<[copies: number, code: unknown, signal: unknown]> => {
+      const child = start('export');
+      // The list is longer than what is kept of it on its way, so the command waits for its reader.
+      child.stdout.once('readable', () => child.stdout.read(1));
+      await once(child.stdout, 'readable');
+      const before = copies().length;
+      end(child);
+      const [code, signal] = await once(child, 'exit');
+      return [before, code, signal];
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+      expect(await endedBy((child) => child.kill(signal))).toEqual([1, null, signal]);
+    expect(await endedBy((child) => child.stdout.destroy())).toEqual([1, 0, null]);
+    expect(copies()).toEqual([]);
   }, 60_000);
 
   it('is not read if everybody may write it, since it holds logins', () => {

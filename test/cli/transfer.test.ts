@@ -40,8 +40,8 @@ describe('import', () => {
     });
     expect(run(['import', 'list.txt', '--tag', 'a', '--sync']).stdout).toContain('1 unchanged, 1 removed,');
     expect(run(['import', 'list.txt', '--sync'])).toMatchObject({
-      status: 1,
-      stderr: expect.stringContaining('needs a tag'),
+      status: 2,
+      stderr: expect.stringContaining('--sync needs --tag'),
     });
     list('a:1:b:2\n');
     expect(run(['import', 'list.txt'])).toMatchObject({

@@ -27,12 +27,12 @@ describe('a login that cannot be read', () => {
   it('is cleared by edit, or replaced as a whole, and the rest of the proxy stays', () => {
     const SQL = `UPDATE encrypted_credentials SET auth_tag = 'AAAAAAAAAAAAAAAAAAAAAA==' ${OF('a')}`;
     for (const [username, password, shown] of [
-      ['', '', 'http://a.example:1'],
-      ['new', 'secret', 'http://new:secret@a.example:1'],
+      ['', '--no-password', 'http://a.example:1'],
+      ['new', '--password-stdin', 'http://new:secret@a.example:1'],
     ] as const) {
       const { run, json, idOf } = damaged(SQL);
-      const edit = ['edit', 'a.example:1', '--username', username, '--password-stdin', '--json'];
-      const { status, stdout } = run(edit, { input: password });
+      const edit = ['edit', 'a.example:1', '--username', username, password, '--json'];
+      const { status, stdout } = run(edit, { input: 'secret' });
       expect([status, JSON.parse(stdout).changes.length]).toEqual([0, 2]);
       expect(stdout).not.toContain('secret');
       expect(json('show', 'a.example:1', '--reveal')).toMatchObject({ id: idOf('a.example'), url: shown });

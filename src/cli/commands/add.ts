@@ -1,4 +1,3 @@
-import { text as readText } from 'node:stream/consumers';
 import { Option } from 'commander';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../database/index.ts';
@@ -12,6 +11,7 @@ import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
+import { readPassword } from '../password-input.ts';
 import { text } from '../terminal.ts';
 import { warn } from '../warn.ts';
 
@@ -99,9 +99,7 @@ function readProxy(
 /** @throws INVALID_INPUT if an option names another login than the proxy has. */
 async function withLogin(proxy: ListedProxy, { username, passwordStdin }: AddOptions): Promise<ListedProxy> {
   if (username === undefined && !passwordStdin) return proxy;
-  const password = passwordStdin
-    ? (await readText(process.stdin)).replace(/\r?\n$/, '')
-    : (proxy.password ?? '');
+  const password = passwordStdin ? await readPassword() : (proxy.password ?? '');
   assertAgrees('username', proxy.username, username);
   assertAgrees('password', proxy.password, password);
   return { ...proxy, username: username ?? proxy.username, password };

@@ -5,6 +5,7 @@ import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { print } from '../output.ts';
+import { statusUpdate } from '../status-update.ts';
 import { lines, type Text, text } from '../terminal.ts';
 
 export const enableCommand = statusCommand(
@@ -30,9 +31,7 @@ function statusCommand(name: string, status: 'active' | 'disabled', purpose: str
         const meant = meantProxies(vault, typed);
         const already = meant.filter((proxy) => proxy.status === status);
         const changed = meant.filter((proxy) => proxy.status !== status);
-        // One that failed begins to count again, or its next failure would take it out at once.
-        const counted = status === 'active' ? { failureCount: 0 } : {};
-        for (const { id } of changed) proxies.update(id, { status, ...counted });
+        for (const proxy of changed) proxies.update(proxy.id, statusUpdate(proxy, status));
         return { changed, already };
       });
       const ids = (some: readonly { id: string }[]): string[] => some.map(({ id }) => id);

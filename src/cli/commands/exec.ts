@@ -65,7 +65,7 @@ async function run(options: ExecOptions, _: Command, command: string, args: stri
   else if (options.report) await report(id, ended.code, options);
 }
 
-/** The command has run and its exit code stands, whatever becomes of the report. */
+/** Reports how the command did. If the report fails, the exit code is still that of the command. */
 async function report(id: string, code: number, options: ExecOptions): Promise<void> {
   const success = code === EXIT.ok || options.okExit.includes(code);
   // A shell has these when it could not start something, or was interrupted: that says nothing of the proxy.

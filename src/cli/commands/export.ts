@@ -4,11 +4,13 @@ import { PrivateFile } from '../../files/private-file.ts';
 import { EXPORT_FORMATS, type ExportFormat } from '../../lists/index.ts';
 import type { LeftOut } from '../../transfer/index.ts';
 import type { Vault } from '../../vault.ts';
-import { poolCommand } from '../command.ts';
+import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
+import { note } from '../note.ts';
+import { withVault } from '../open-vault.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
-import { writeData } from '../terminal.ts';
+import { text as printable, writeData } from '../terminal.ts';
 import { warn } from '../warn.ts';
 
 interface ExportOptions extends CommonOptions {
@@ -24,7 +26,7 @@ const KEPT_LEFT_OUT = 20;
 /** Pieces are joined until they have so many characters, and then written. */
 const WRITE_SIZE = 65_536;
 
-export const exportCommand = poolCommand({
+export const exportCommand = bareCommand({
   name: 'export',
   purpose: 'write the pool as a list, from which import makes an identical pool',
   reads: true,
@@ -40,7 +42,11 @@ export const exportCommand = poolCommand({
       .option('--reveal', 'write usernames, passwords and change-IP URLs; without it they are masked')
       .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
   key: 'always',
-  run,
+  act(options: ExportOptions, command) {
+    if (options.layout !== undefined && options.format !== 'template')
+      command.error('error: --layout is for lines of your own: add --format template');
+    return withVault(options, (vault) => run(vault, options), { unlock: true, reads: true });
+  },
 });
 
 async function run(vault: Vault, options: ExportOptions): Promise<void> {
@@ -60,6 +66,7 @@ async function run(vault: Vault, options: ExportOptions): Promise<void> {
   }
   await write(text);
   file?.publish();
+  if (file !== null) note(options, printable`Written to ${file.path}.\n`);
   if (parts.count > 0)
     warn(json, 'PARTS_LEFT_OUT', `${format} cannot carry all of ${parts.count} (json and csv can).`, parts);
   if (proxies.count === 0) return;

@@ -87,11 +87,15 @@ export const importCommand = bareCommand({
   },
 });
 
-/** Ends with exit code 2 for an empty path, as of an empty variable, and for a limit that nothing would heed. */
-function assertUsedRightly(path: string, { sync, maxRemove }: ImportOptions, command: Command): void {
+/** Ends with exit code 2 for an empty path, as of an empty variable, for a sync without a tag, and for an option without its sync. */
+function assertUsedRightly(path: string, options: ImportOptions, command: Command): void {
+  const { sync, tag, maxRemove, force } = options;
   if (path === '') command.error('error: the path of the list is empty');
   if (!sync && maxRemove !== undefined)
     command.error('error: --max-remove is for a sync: add --sync and --tag');
+  if (!sync && force) command.error('error: --force is for a sync: add --sync and --tag');
+  if (sync && tag === undefined)
+    command.error('error: --sync needs --tag: it removes what left the list of that tag');
 }
 
 /** @throws INVALID_INPUT if every line was rejected. */

@@ -1,12 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander';
 
+import { validate as isUuid } from 'uuid';
+
 import type { ProxyListing, StatusCounts } from '../../database/repositories/index.ts';
+import { ProxyVaultError } from '../../errors.ts';
 import { PROXY_SORT_FIELDS, type ProxySort } from '../../model/proxy.ts';
+import type { Vault } from '../../vault.ts';
 import { pageView } from '../../views/proxy.ts';
-import { wholeNumber } from '../arguments.ts';
-import { poolCommand } from '../command.ts';
+import { pageSize } from '../arguments.ts';
+import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { EXIT } from '../exit-codes.ts';
+import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
 import { givenFilter, withProxyFilter } from '../proxy-filter-options.ts';
@@ -16,7 +21,7 @@ import { warnOfUnreadable } from '../unreadable-logins.ts';
 
 type ListOptions = CommonOptions & ProxyListing & { reveal?: boolean };
 
-export const listCommand = poolCommand({
+export const listCommand = bareCommand({
   name: 'list',
   purpose: 'show the pool, a page at a time',
   example: 'proxyvault list --tag mine --status active --sort -successRate --limit 20',
@@ -29,26 +34,53 @@ gets everything.`,
         `${PROXY_SORT_FIELDS.join(', ')}; with a - before it the highest first`,
         sortKey,
       )
-      .option('--limit <n>', 'how many', wholeNumber, 50)
+      .option('--limit <n>', 'how many', pageSize, 50)
       .option('--after <place>', 'begin where the last page of the same order ended')
       .option('--reveal', 'show usernames and passwords'),
   key: '--reveal',
   reads: true,
-  run(vault, options: ListOptions) {
-    if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
-    const { limit, after, sort, json } = options;
-    const filter = givenFilter(options) ?? {};
-    const page = pageView(vault, { ...filter, limit, after, sort }, options);
-    const { items, next, total, counts } = page;
-    print(json, page, () => {
-      const more = next === null ? '' : ` More: --after ${next}`;
-      return lines([proxyTable(vault, items), ...inWords(counts), text`${items.length} of ${total}.${more}`]);
-    });
-    const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
-    warnOfUnreadable(json, unreadable);
-    if (unreadable.length > 0) process.exitCode = EXIT.failure;
-  },
+  act: (options: ListOptions, command) =>
+    withVault(
+      options,
+      (vault) => {
+        if (!isPlace(vault, options))
+          command.error(
+            'error: --after takes what the page before printed after "More: --after", with the same --sort; leave it out for the first page',
+          );
+        show(vault, options);
+      },
+      { unlock: options.reveal === true, reads: true },
+    ),
 });
+
+function show(vault: Vault, options: ListOptions): void {
+  if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
+  const { limit, after, sort, json } = options;
+  const filter = givenFilter(options) ?? {};
+  const page = pageView(vault, { ...filter, limit, after, sort }, options);
+  const { items, next, total, counts } = page;
+  print(json, page, () => {
+    const more = next === null ? '' : ` More: --after ${next}`;
+    return lines([proxyTable(vault, items), ...inWords(counts), text`${items.length} of ${total}.${more}`]);
+  });
+  const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
+  warnOfUnreadable(json, unreadable);
+  if (unreadable.length > 0) process.exitCode = EXIT.failure;
+}
+
+/** Whether `--after` is what a page of this order printed. By id it is an id, also of a proxy that was removed meanwhile. */
+function isPlace({ proxies }: Vault, { after, sort = 'id' }: ListOptions): boolean {
+  if (after === undefined) return true;
+  if (after === '') return false;
+  if (sort === 'id' || sort === '-id') return isUuid(after) || proxies.findById(after) !== null;
+  try {
+    proxies.list({ after, sort, limit: 1 });
+    return true;
+  } catch (error) {
+    if (error instanceof ProxyVaultError && error.code === 'INVALID_INPUT') return false;
+    throw error;
+  }
+}
 
 /** How many proxies have each status that there is, in a line. */
 function inWords(counts: Omit<StatusCounts, 'total'>): string[] {

@@ -17,6 +17,8 @@ interface PruneCommandOptions extends CommonOptions {
   vacuum?: boolean;
 }
 
+type Removed = Pick<PruneView, 'removedEvents' | 'removedUsageRows'>;
+
 /** So many rows go in one transaction, which takes some milliseconds; then others have their turn. */
 const PIECE = 5000;
 
@@ -51,34 +53,38 @@ async function prune(
     statsOlderThan: before(db, usageOlderThan),
     limit: PIECE,
   };
-  let events = 0;
-  let usage = 0;
+  const removed: Removed = { removedEvents: 0, removedUsageRows: 0 };
   for (let isMore = limits.eventsOlderThan !== undefined || limits.statsOlderThan !== undefined; isMore; ) {
-    const removed = await patiently(() => db.prune(limits));
-    events += removed.events;
-    usage += removed.stats;
-    isMore = removed.events === PIECE || removed.stats === PIECE;
+    const { events, stats } = await withRemoved(removed, 'and the rest was not', () =>
+      patiently(() => db.prune(limits)),
+    );
+    removed.removedEvents += events;
+    removed.removedUsageRows += stats;
+    isMore = events === PIECE || stats === PIECE;
     await nextTurn();
   }
-  const { freedBytes, complete } = vacuum ? vacuumed(db, { events, usage }) : NO_VACUUM;
+  const { freedBytes, complete } = vacuum
+    ? await withRemoved(removed, 'but their space was not given back', () => db.vacuum())
+    : NO_VACUUM;
   const { freePages, pageSize } = await db.stats();
-  return { events, usage, freedBytes, reusableBytes: freePages * pageSize, complete };
+  return { ...removed, freedBytes, reusableBytes: freePages * pageSize, complete };
 }
 
 const NO_VACUUM = { freedBytes: null, complete: true };
 
-/** @throws as `vacuum`; the message says which rows are gone already. */
-function vacuumed(
-  db: DatabaseManager,
-  { events, usage }: { events: number; usage: number },
-): { freedBytes: number; complete: boolean } {
+/** @throws what `work` throws; the message says which rows are gone already. */
+async function withRemoved<T>(
+  { removedEvents, removedUsageRows }: Removed,
+  whatNot: string,
+  work: () => T | Promise<T>,
+): Promise<T> {
   try {
-    return db.vacuum();
+    return await work();
   } catch (error) {
-    if (!(error instanceof ProxyVaultError) || events + usage === 0) throw error;
+    if (!(error instanceof ProxyVaultError) || removedEvents + removedUsageRows === 0) throw error;
     const { code, message, details } = error;
-    const gone = `${events} events and ${usage} rows of usage were removed, but their space was not given back`;
-    throw new ProxyVaultError(code, `${gone}: ${message}`, { cause: error, details });
+    const gone = `${removedEvents} events and ${removedUsageRows} rows of usage were removed`;
+    throw new ProxyVaultError(code, `${gone}, ${whatNot}: ${message}`, { cause: error, details });
   }
 }
 
@@ -87,8 +93,9 @@ function before(db: DatabaseManager, milliseconds: number | undefined): Date | u
   return milliseconds === undefined ? undefined : new Date(Math.max(0, db.clock() - milliseconds));
 }
 
-function describe({ events, usage, freedBytes, reusableBytes, complete }: PruneView): string[] {
-  const removed = `Removed ${events} events and ${usage} rows of usage (one for each proxy and day).`;
+function describe(view: PruneView): string[] {
+  const { removedEvents, removedUsageRows, freedBytes, reusableBytes, complete } = view;
+  const removed = `Removed ${removedEvents} events and ${removedUsageRows} rows of usage (one for each proxy and day).`;
   if (freedBytes === null)
     return [removed, `${reusableBytes} bytes of the file are free for new rows; --vacuum gives them back.`];
   return [

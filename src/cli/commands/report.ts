@@ -1,4 +1,5 @@
 import { Option } from 'commander';
+import { proxyViewer } from '../../views/proxy.ts';
 import { milliseconds } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
@@ -29,15 +30,19 @@ export const reportCommand = bareCommand({
       ),
   async act(options: ReportOptions, command, typed: string) {
     if (!options.ok && !options.fail) command.error('error: say --ok or --fail');
-    await withVault(options, ({ rotator, proxies }) => {
-      const { id } = proxies.resolve(typed);
-      rotator.report(id, { success: options.ok === true, latencyMs: options.latency });
-      const proxy = proxies.findById(id);
+    await withVault(options, (vault) => {
+      const proxy = vault.database.transaction(() => {
+        const { id } = vault.proxies.resolve(typed);
+        vault.rotator.report(id, { success: options.ok === true, latencyMs: options.latency });
+        return vault.proxies.resolve(id);
+      });
+      const view = proxyViewer(vault, {})(proxy);
+      const { name, status, totalRequests, successRate, failureCount } = view;
       print(
         options.json,
-        proxy,
+        view,
         () =>
-          text`${proxy?.name ?? id}: ${proxy?.status}, ${proxy?.totalRequests} requests, ${rounded(proxy?.successRate ?? null)} % success, ${proxy?.failureCount} failures in a row.`,
+          text`${name}: ${status}, ${totalRequests} requests, ${rounded(successRate)} % success, ${failureCount} failures in a row.`,
       );
     });
   },

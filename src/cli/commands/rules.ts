@@ -42,7 +42,7 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
     takes: (command) => command.argument('<id>', 'the id of the rule, which `rules list` shows'),
     run({ rules }, { json }, id: string) {
       if (!rules.delete(id)) throw notFound('rotation rule', id);
-      print(json, { removed: id }, () => text`Removed ${id}.`);
+      print(json, { removed: [id] }, () => text`Removed ${id}.`);
     },
   }),
 ]);

@@ -21,14 +21,12 @@ export const showCommand = poolCommand({
       ...view,
       tags: tags.join(', '),
       usage: undefined,
-      ...usage,
       domains: domains.join(', '),
     });
+    // Some names of the usage are those of the proxy too.
+    const used = Object.entries(usage).map(([name, value]) => [`usage.${name}`, value] as const);
     print(options.json, view, () =>
-      details(
-        facts.filter(([, value]) => value !== undefined),
-        16,
-      ),
+      details([...facts.filter(([, value]) => value !== undefined), ...used], 22),
     );
   },
 });

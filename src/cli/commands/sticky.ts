@@ -49,7 +49,7 @@ export const stickyCommand = commandGroup('sticky', 'which domain sticks to whic
     run({ sticky }, { json }, given: string) {
       const { pattern: domain } = parseDomain(given);
       if (!sticky.delete(domain)) throw notFound('sticky session for', domain);
-      print(json, { removed: domain }, () => text`Removed ${domain}.`);
+      print(json, { removed: [domain] }, () => text`Removed ${domain}.`);
     },
   }),
 ]);

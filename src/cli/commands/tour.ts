@@ -13,23 +13,25 @@ import { countsOf, eventTable } from './events.ts';
 import { usageTable } from './stats.ts';
 
 const LIST = fileURLToPath(new URL('examples/proxies.txt', PACKAGE_FOLDER));
+/** How the program is called in a clone, and without an installation, by what npm says of itself. */
+const PROGRAMS: Record<string, string> = { start: 'npm start --', npx: 'npx proxyvault' };
 const DAY = 24 * 60 * 60 * 1000;
 const DAYS = 5;
 const HAND_OUTS_A_DAY = 150;
 const SHOWN_PROXIES = 12;
 const SHOWN_EVENTS = 6;
 
-/** The main job on an example list, in a database of its own that begins afresh; no network is used. */
+/** The main job on an example list, in a new pool of its own; no network is used. */
 export const tourCommand = standaloneCommand({
   name: 'tour',
-  purpose: 'see it all on an example list, in ./data/tour.db, which begins afresh each time',
+  purpose: 'show what proxyvault does on an example list, in a new ./data/tour.db each time',
   example: 'proxyvault tour',
   act: tour,
 });
 
 async function tour(): Promise<void> {
-  const path = resolve('data', 'tour.db');
-  const keyFile = resolve('data', 'tour.key');
+  const [db, key] = [join('data', 'tour.db'), join('data', 'tour.key')];
+  const [path, keyFile] = [resolve(db), resolve(key)];
   for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
   const clock = simulatedClock();
   const secrets = await fill(path, keyFile, clock);
@@ -42,10 +44,8 @@ async function tour(): Promise<void> {
   say('Where it is');
   line(text`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
   say('Try next');
-  const file = join(relative('.', path));
-  const options = `--db ${file} --key-file ${relative('.', keyFile)}`;
-  // In a clone `npm start` runs the command line; elsewhere there is no such script.
-  const program = process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'proxyvault';
+  const program = PROGRAMS[process.env.npm_lifecycle_event ?? ''] ?? 'proxyvault';
+  const options = `--db ${db} --key-file ${key}`;
   line(
     text`${program} next --domain example.com ${options} --reveal\n${program} list ${options}\n${program} --help`,
   );

@@ -32,7 +32,8 @@ _proxyvault() {
   COMPREPLY=()
   case $REPLY in
     '' | :any) return ;;
-    :file) compopt -o filenames 2> /dev/null; action=(-f) ;;
+    # Only bash itself completes a name with a line end. The bash of macOS (3.2) cannot be asked to.
+    :file) if compopt -o default 2> /dev/null; then return; fi; action=(-f) ;;
     :command) action=(-c) ;;
     *) action=(-W "$REPLY") ;;
   esac

@@ -7,7 +7,7 @@ export type Kind = readonly string[] | ':file' | ':command' | ':any' | '';
 export interface Place {
   /** The names of the command, such as `key status`; empty for the program itself. */
   path: string;
-  /** What is typed without a dash, by its position; the last one also stands for all that follow it. */
+  /** What is typed without a dash, by its position; the last one is repeated if `isVariadic`. */
   operands: readonly Kind[];
   isVariadic: boolean;
   options: readonly { names: readonly string[]; description: string; value: Kind }[];

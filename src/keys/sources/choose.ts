@@ -71,7 +71,7 @@ function fileOf(path: string, named: string, options: KeySourceOptions): KeySour
   assertPath(path, named);
   const { env = process.env, safeStorage, protection } = options;
   const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;
-  const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE;
+  const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE || undefined;
   const passphrase =
     options.passphrase ??
     (passphraseFile === undefined ? undefined : () => readPassphraseFile(passphraseFile));

@@ -88,7 +88,7 @@ async function moveKey(
   assertAllowed: (encryption: EncryptionService) => Promise<void> = async () => undefined,
 ): Promise<void> {
   await withVault(options, async ({ database }) => {
-    const encryption = await EncryptionService.open({
+    using encryption = await EncryptionService.open({
       keySource,
       database,
       create: false,

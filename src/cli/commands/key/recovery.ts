@@ -74,7 +74,7 @@ export const recoverCommand = bareCommand({
     const code = given ?? (await readCode(options));
     warnIfWeak(options.json, passphraseFileOf(options));
     await withVault(options, async ({ database }) => {
-      const encryption = await EncryptionService.recover({
+      using encryption = await EncryptionService.recover({
         database,
         code,
         replace: options.force,
