@@ -14,6 +14,7 @@ export function createProgram(json: boolean, args: readonly string[]): Command {
     .version(readVersion())
     .showHelpAfterError(json ? false : '(add --help for what it takes)')
     .enablePositionalOptions()
+    .helpCommand(false)
     .configureOutput({
       writeOut: (help) => writeOut(Text.ours(help)),
       // The help in place of a command that is missing; with --json the error says it.

@@ -496,9 +496,8 @@ describe('output', () => {
 describe('the tour', () => {
   it('shows the main job in a pool of its own, afresh each time', () => {
     const { run, folder } = commandLine();
-    const starts = { start: '\nnpm start -- list --db', other: '\nproxyvault list --db' };
-    for (const [script, advice] of Object.entries(starts)) {
-      const { status, stdout, stderr } = run(['tour'], { env: { npm_lifecycle_event: script } });
+    for (let round = 0; round < 2; round++) {
+      const { status, stdout, stderr } = run(['tour'], { env: { npm_lifecycle_event: '' } });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain(
         '373 lines: 333 added, 0 updated, 4 unchanged, 14 rejected, 12 comments, 10 blank.',

@@ -77,6 +77,22 @@ it('--help of each command shows its example, and when it needs the key', () => 
   }
 }, 60_000);
 
+it('help shows the same as --help, and an unknown name is used wrongly', () => {
+  const { run } = commandLine();
+  expect(run(['help'])).toEqual(run(['--help']));
+  for (const path of ['list', 'key', 'key rotate'])
+    expect(run(['help', ...path.split(' ')])).toEqual(run([...path.split(' '), '--help']));
+  expect(run(['help', 'nope'])).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining("unknown command 'nope'"),
+  });
+  expect(run(['help', 'key', 'nope'])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("unknown command 'nope' of key"),
+  });
+});
+
 it('docs/cli.md has every command and option, as they are declared (`npm test -- test/cli/declarations.test.ts -u` writes it)', async () => {
   const page = withReference(readFileSync(PAGE, 'utf8'));
   await expect(page).toMatchFileSnapshot(PAGE);

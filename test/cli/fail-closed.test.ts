@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import type { Command, Option } from 'commander';
@@ -111,16 +111,12 @@ describe('next without a proxy', () => {
 
   it('prints it also if the program itself is broken', () => {
     const folder = temporaryFolder();
-    const entries = [
-      'cli/bin.js',
-      'cli/exit-codes.js',
-      'cli/common-options.js',
-      'cli/read-arguments.js',
-      'cli/no-proxy-url.js',
-      'node-version.js',
-    ];
-    mkdirSync(join(folder, 'cli'));
-    for (const entry of entries) copyFileSync(join(dirname(BIN), '..', entry), join(folder, entry));
+    const built = join(dirname(BIN), '..');
+    for (const file of importedBy(BIN)) {
+      const copy = join(folder, relative(built, file));
+      mkdirSync(dirname(copy), { recursive: true });
+      copyFileSync(file, copy);
+    }
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     const next = spawnSync(process.execPath, [join(folder, 'cli/bin.js'), 'next'], { encoding: 'utf8' });
     expect(next).toMatchObject({ status: 1, stdout: NOWHERE });
@@ -231,4 +227,10 @@ async function record(): Promise<{ port: number; requests: () => number }> {
   await once(server, 'listening');
   onTestFinished(() => void server.close());
   return { port: (server.address() as AddressInfo).port, requests: () => requests };
+}
+
+/** A built file, and what it imports before it runs. */
+function importedBy(file: string): string[] {
+  const imports = readFileSync(file, 'utf8').matchAll(/^import .*?["'](\.[^"']+)["'];$/gm);
+  return [file, ...[...imports].flatMap(([, path = '']) => importedBy(resolve(dirname(file), path)))];
 }

@@ -110,6 +110,8 @@ it.skipIf(process.platform === 'win32')(
     run('remove', [HOSTILE], 1);
     run('tour', []);
     run('completion', ['zsh']);
+    run('help', ['list']);
+    run('help', [HOSTILE], 2);
     expect(ran).toEqual(new Set(COMMANDS.flatMap((create) => leavesOf(create()))));
     for (const output of outputs) {
       expect(output.split('\n').filter((line) => line.startsWith(FORGED))).toEqual([]);

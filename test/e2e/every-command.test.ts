@@ -58,6 +58,7 @@ const LINES: readonly (readonly string[])[] = [
   ['key', 'passphrase', '--passphrase-file', 'passphrase.txt'],
   ['remove', '{id}'],
   ['completion', 'bash'],
+  ['help', 'key', 'rotate'],
 ];
 
 /** What these do is tested beside them: they need a keychain, and tables without a ledger. */

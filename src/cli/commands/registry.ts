@@ -9,6 +9,7 @@ import { disableCommand, enableCommand } from './enable.ts';
 import { eventsCommand } from './events.ts';
 import { execCommand } from './exec.ts';
 import { exportCommand } from './export.ts';
+import { helpCommand } from './help.ts';
 import { importCommand } from './import.ts';
 import { initCommand } from './init.ts';
 import { keyCommand } from './key.ts';
@@ -53,4 +54,5 @@ export const COMMANDS: readonly (() => Command)[] = [
   checkCommand,
   pruneCommand,
   completionCommand,
+  helpCommand,
 ];
