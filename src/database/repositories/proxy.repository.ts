@@ -1,6 +1,4 @@
 import {
-  PROXY_PROTOCOLS,
-  PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyFilter,
@@ -36,14 +34,7 @@ import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy-changes.ts';
-import {
-  countsOf,
-  type ProtocolCounts,
-  type RegionCount,
-  type StatusCounts,
-  toCount,
-  totalOf,
-} from './proxy-counts.ts';
+import { countsOf, type StatusCounts } from './proxy-counts.ts';
 import { conditionsOf } from './proxy-filter.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
@@ -311,41 +302,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.all(
       `SELECT status, count(*) AS n FROM proxies ${where} GROUP BY status`,
       params,
-      toCount('status'),
-      (counts) => ({ ...countsOf(PROXY_STATUSES, counts), total: totalOf(counts) }),
-    );
-  }
-
-  /**
-   * How many proxies have each protocol, 0 if none, and how many there are. The total counts malformed rows too.
-   *
-   * @throws INVALID_INPUT for an unknown filter.
-   * @example
-   * console.log(vault.proxies.countByProtocol({ status: 'active' }).socks5);
-   */
-  countByProtocol(filter: ProxyFilter = {}): Result<M, ProtocolCounts> {
-    const { where, params } = conditionsOf(filter);
-    return this.db.all(
-      `SELECT protocol, count(*) AS n FROM proxies ${where} GROUP BY protocol`,
-      params,
-      toCount('protocol'),
-      (counts) => ({ ...countsOf(PROXY_PROTOCOLS, counts), total: totalOf(counts) }),
-    );
-  }
-
-  /**
-   * How many proxies have each region, the most frequent first; null for those without one.
-   *
-   * @throws INVALID_INPUT for an unknown filter.
-   * @example
-   * for (const { region, count } of vault.proxies.countByRegion()) console.log(region ?? 'no region', count);
-   */
-  countByRegion(filter: ProxyFilter = {}): Result<M, RegionCount[]> {
-    const { where, params } = conditionsOf(filter);
-    return this.db.all(
-      `SELECT region, count(*) AS n FROM proxies ${where} GROUP BY region ORDER BY count(*) DESC, region NULLS LAST`,
-      params,
-      (row) => ({ region: row.region === null ? null : String(row.region), count: Number(row.n) }),
+      (row) => row,
+      countsOf,
     );
   }
 
