@@ -63,7 +63,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   /**
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
-   * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
+   * @throws INVALID_INPUT if there is no such namespace or version; else as `up` and `down`.
    * @example
    * db.migrations.to(2, 'crawler'); // 002_… of the migrations of `crawler`
    */
@@ -78,7 +78,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Records the migrations of a namespace up to `version` as applied without running them, for tables that were made by other means.
    *
    * @param namespace an application's own; the library's unless given.
-   * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such version, or the schema is another one.
+   * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such namespace or version, or the schema is another one.
    * @example
    * const shop = { namespace: 'shop', folder: new URL('./migrations', import.meta.url) };
    * const db = initDatabase({ path: './shop.db', migrations: [shop] });
