@@ -1417,8 +1417,8 @@ export default {
     at(
       'restore',
       'credentials go where everybody may write',
-      "'migrations', 'migrationsTable', 'allowOthersToWrite'],\n    'options of restoreDatabase'",
-      "'migrations', 'migrationsTable'],\n    'options of restoreDatabase'",
+      "  'migrationsTable',\n  'allowOthersToWrite',\n]",
+      "  'migrationsTable',\n]",
     ),
 
     fault(

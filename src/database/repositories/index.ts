@@ -47,10 +47,10 @@ export {
   type HourlyEvents,
   type RotationEventInput,
   RotationEventsRepository,
-  type TimeRange,
 } from './rotation-events.repository.ts';
 export {
   type ReadRulesOptions,
   RotationRulesRepository,
 } from './rotation-rules.repository.ts';
 export { StickySessionRepository } from './sticky-session.repository.ts';
+export type { TimeRange } from './time-range.ts';
