@@ -93,6 +93,38 @@ describe('openVault rejects', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it('an option that does not exist, in every call that takes options', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    const misspelt = { depp: true } as never;
+    const event = { previousProxyId: null, newProxyId: null, reason: 'manual' } as const;
+    const copy = join(vault.database.path, '..', 'copy.db');
+    const calls: Record<string, () => unknown> = {
+      import: () => vault.import('http://h.example:1', misspelt),
+      export: () => [...vault.export(misspelt)],
+      backup: () => vault.backup(copy, misspelt),
+      check: () => vault.check(misspelt),
+      prune: () => vault.prune(misspelt),
+      importMany: () => vault.proxies.importMany([], misspelt),
+      list: () => vault.proxies.list(misspelt),
+      iterate: () => [...vault.proxies.iterate(misspelt)],
+      rules: () => vault.rules.findAll(misspelt),
+      record: () => vault.usage.record(id, Object.assign({ success: true }, misspelt)),
+      append: () => vault.events.append(Object.assign({}, event, misspelt)),
+      background: () => vault.database.background.all('SELECT 1', {}, misspelt),
+      verify: () => vault.keys.verify(misspelt),
+      rotate: () => vault.keys.rotate(misspelt),
+    };
+    for (const [name, call] of Object.entries(calls))
+      await expect((async () => call())(), name).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('"depp"'),
+      });
+    expect(existsSync(copy)).toBe(false);
+    expect([vault.proxies.count(), vault.events.count()]).toEqual([1, 0]);
+  });
+
   it('a read-only pool that is not there, and makes nothing', async () => {
     const path = join(temporaryFolder(), 'pool.db');
     await expect(openVault({ path, readonly: true })).rejects.toMatchObject({ code: 'CANNOT_OPEN' });

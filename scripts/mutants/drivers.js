@@ -1573,7 +1573,7 @@ export default {
     at(
       'drivers/sqlite/readers',
       'the parameters of a stream are not checked',
-      '    assertParameters(params);\n',
+      '    assertParameters(sent);\n',
       '',
     ),
     at(

@@ -111,7 +111,11 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
    * vault.usage.record(id, { success: true, latency: 230 }); // today, in 230 ms
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
-    const { success, latency, date } = assertObject(outcome, 'outcome');
+    const { success, latency, date } = assertOptions(
+      outcome,
+      ['success', 'latency', 'date'],
+      'fields of an outcome',
+    );
     const measured = assertLatency(latency);
     return this.db.run(
       // From the proxies, so that an unknown one adds nothing and is told from other faults.
@@ -141,9 +145,10 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
    * vault.usage.recordMany([{ proxyId: id, success: false, date: '2026-01-31' }]); // 1
    */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
-    return this.forEach(outcomes, 'outcomes', (outcome) =>
-      this.record(assertObject(outcome, 'outcome').proxyId, outcome),
-    );
+    return this.forEach(outcomes, 'outcomes', (each) => {
+      const { proxyId, ...outcome } = assertObject(each, 'outcome');
+      return this.record(proxyId, outcome);
+    });
   }
 
   /**

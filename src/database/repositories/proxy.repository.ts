@@ -14,7 +14,6 @@ import {
   assertBoolean,
   assertId,
   assertIterable,
-  assertObject,
   assertWhole,
   atIndex,
   invalidInput,
@@ -37,7 +36,7 @@ import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy
 import { countsOf, type StatusCounts } from './proxy-counts.ts';
 import { conditionsOf } from './proxy-filter.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
+import { assertImportOptions, type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import { readTyped, resolveSteps } from './proxy-lookup.ts';
 import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
 import { alreadyThere, INSERT_OTHER_PROXY, INSERT_PROXY, toParams, toProxy } from './proxy-record.ts';
@@ -110,7 +109,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
-    assertObject(options, 'options');
+    assertImportOptions(options);
     return this.db.transaction(() => this.importSteps(list, options));
   }
 

@@ -251,7 +251,11 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
   }
 
   #toParams(event: RotationEventInput): Params {
-    const { previousProxyId, newProxyId, reason, timestamp } = assertObject(event, 'rotation event');
+    const { previousProxyId, newProxyId, reason, timestamp } = assertOptions(
+      event,
+      ['previousProxyId', 'newProxyId', 'reason', 'timestamp'],
+      'fields of a rotation event',
+    );
     return {
       timestamp: timestamp === undefined ? this.now() : storedFrom(timestamp, 'timestamp'),
       previous: previousProxyId === null ? null : assertId(previousProxyId, 'previousProxyId'),

@@ -262,10 +262,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
     return this.#checked(() => {
       const known = ['onProgress', 'batchSize', 'signal'] as const;
-      const { batchSize = 1, onProgress } = assertOptions(options, known, 'options of rotate');
-      assertWhole(batchSize, 'batchSize', 1, 10_000);
+      const { batchSize, onProgress, signal } = assertOptions(options, known, 'options of rotate');
+      if (batchSize !== undefined) assertWhole(batchSize, 'batchSize', 1, 10_000);
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-      return rotateKeys(this.#ownTools(), options);
+      return rotateKeys(this.#ownTools(), { batchSize, onProgress, signal });
     });
   }
 

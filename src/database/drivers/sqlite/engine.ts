@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import { invalidInput } from '../../../model/validation.ts';
+import { assertOptions, invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
 import type {
   BackgroundReads,
@@ -39,7 +39,8 @@ export class SqliteEngine implements Engine<'sync'> {
     this.driver = new SqliteDriver(options);
     this.#threads = threads;
     this.background = {
-      all: async (sql, params = {}, { signal } = {}) => {
+      all: async (sql, params = {}, given = {}) => {
+        const { signal } = assertOptions(given, ['signal'], 'options of a background query');
         // Another thread cannot see a database in memory.
         if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
         this.driver.assertOpen();
