@@ -1573,13 +1573,13 @@ export default {
     at(
       'drivers/sqlite/readers',
       'the parameters of a stream are not checked',
-      '    assertParameters(sent);\n',
+      '    assertParameters(params);\n',
       '',
     ),
     at(
       'drivers/sqlite/background',
       'the parameters of a background query are not checked',
-      '    assertParameters(params);\n',
+      '    assertParameters(sent);\n',
       '',
     ),
     at(

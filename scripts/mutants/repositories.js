@@ -961,7 +961,11 @@ export default {
       ['what has no value is left out after the first page', ' OR ${column} IS NULL)', ')'],
       ['the highest come first after what has no value', "'DESC NULLS LAST'", "'DESC NULLS FIRST'"],
       ['a place in another order is taken', 'cursor?.[0] === sort', 'cursor !== undefined'],
-      ['the place of another order is taken for an id', 'if (parseCursor(after) !== undefined)', "if (parseCursor(after) !== undefined && after === '')"],
+      [
+        'the place of another order is taken for an id',
+        'if (parseCursor(after) !== undefined)',
+        "if (parseCursor(after) !== undefined && after === '')",
+      ],
     ]),
     ...of('repositories/proxy-lookup', [
       ['three characters are the beginning of an id', 'LEAST_OF_ID = 4', 'LEAST_OF_ID = 3'],
