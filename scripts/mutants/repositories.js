@@ -968,6 +968,7 @@ export default {
       ],
     ]),
     ...of('repositories/proxy-lookup', [
+      ['names are looked up without their index', ' AND ${IS_NAMED} LIMIT', ' LIMIT'],
       ['three characters are the beginning of an id', 'LEAST_OF_ID = 4', 'LEAST_OF_ID = 3'],
       [
         'a name may be the whole id of another',

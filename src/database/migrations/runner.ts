@@ -111,7 +111,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Known migrations that the database does not have, in the order they would be applied.
    *
    * @example
-   * const names = db.migrations.getPending().map(({ name }) => name); // ['007_password_identity']
+   * const names = db.migrations.getPending().map(({ name }) => name); // ['008_proxy_names']
    */
   getPending(): Result<M, Migration[]> {
     return this.#withLines((lines) => withoutBase(this.#known.pending(lines)));
@@ -122,7 +122,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    *
    * @example
    * const last = db.migrations.getApplied().at(-1);
-   * console.log(last?.name, last?.appliedAt); // 007_password_identity 2026-01-31T12:00:00.000Z
+   * console.log(last?.name, last?.appliedAt); // 008_proxy_names 2026-01-31T12:00:00.000Z
    */
   getApplied(): Result<M, AppliedMigration[]> {
     return this.#withLines((lines) =>
@@ -137,7 +137,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * The highest applied version of a namespace; 0 before the first.
    *
    * @example
-   * const version = db.migrations.getCurrentVersion(); // 7
+   * const version = db.migrations.getCurrentVersion(); // 8
    */
   getCurrentVersion(namespace: string = OWN_NAMESPACE): Result<M, number> {
     return this.#withLines((lines) =>

@@ -139,8 +139,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /**
    * The proxy that a person means: by its id, the first 4 or more characters of its id, `host:port` or `protocol://host:port`
-   * (IPv6 in brackets; a login before the host is ignored), or its name. A whole id wins over everything else. A text
-   * that is no whole id is compared with the name of every proxy.
+   * (IPv6 in brackets; a login before the host is ignored), or its name. A whole id wins over everything else.
    *
    * @throws NOT_FOUND, saying what to give; CONFLICT if several match: `details.ids` has the first 10 of them, separated by
    *   `, `, and `details.more` says whether there are others; INVALID_INPUT for an empty text.
