@@ -25,6 +25,7 @@ import {
   StickySessionRepository,
   type UsageTotals,
 } from './database/repositories/index.ts';
+import { reportUncounted } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
@@ -243,7 +244,7 @@ export class Vault implements AsyncDisposable {
   }
 
   /**
-   * The state of the pool at a glance.
+   * The state of the pool at a glance. Proxies whose status is malformed are in their total alone, and are reported to `onInvalidRow`.
    *
    * @example
    * const { proxies, usage } = await vault.stats();
@@ -251,7 +252,11 @@ export class Vault implements AsyncDisposable {
    */
   async stats(): Promise<VaultStats> {
     const database = await this.database.stats();
-    return { proxies: this.proxies.countByStatus(), usage: this.usage.totals(), database };
+    const proxies = this.proxies.countByStatus();
+    const { active, failed, checking, disabled, total } = proxies;
+    const rows = total - (active + failed + checking + disabled);
+    if (rows > 0) reportUncounted(this.database, { table: 'proxies', rows });
+    return { proxies, usage: this.usage.totals(), database };
   }
 
   /**

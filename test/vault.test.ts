@@ -178,7 +178,8 @@ describe('openVault', () => {
     const first = await open({ passphrase });
     const { path } = first.database;
     await first.import(LOGIN_URL);
-    first.database.migrations.down();
+    // Before the password's fingerprint, which an update writes.
+    first.database.migrations.to(6);
     await first.close();
 
     const vault = await open({ path, keyFile: join(path, '..', 'key'), passphrase, migrate: false });
@@ -287,6 +288,22 @@ describe('openVault', () => {
     expect(existsSync(copy)).toBe(true);
     expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0 });
   });
+});
+
+it('stats say that proxies have a status that does not exist, which only their total counts', async () => {
+  const onInvalidRow = vi.fn();
+  const vault = await open({ onInvalidRow });
+  await vault.import(['http://192.0.2.1:80', 'http://192.0.2.2:80']);
+  await vault.stats();
+  expect(onInvalidRow).not.toHaveBeenCalled();
+  vault.database.driver.exec(
+    `PRAGMA ignore_check_constraints = 1; UPDATE proxies SET status = 'odd' WHERE host = '192.0.2.1'`,
+  );
+  const { proxies } = await vault.stats();
+  expect(proxies).toEqual({ active: 1, failed: 0, checking: 0, disabled: 0, total: 2 });
+  expect(onInvalidRow.mock.calls).toEqual([
+    [expect.objectContaining({ code: 'INVALID_ROW', details: { table: 'proxies', id: null, rows: 1 } })],
+  ]);
 });
 
 describe('reveal', () => {
