@@ -5,11 +5,13 @@ import {
   type RestoreReport,
   restoreDatabase,
 } from './database/index.ts';
+import { assertKeyElsewhere } from './database/key-place.ts';
 import { patiently } from './database/patience.ts';
-import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
+import { RESTORE_OPTIONS } from './database/restore.ts';
+import { KEY_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
-import { assertObject, pick } from './model/validation.ts';
+import { assertOptions, pick } from './model/validation.ts';
 
 /** How the backup is restored, and which key should fit it. */
 export interface RestoreVaultOptions
@@ -45,18 +47,17 @@ export async function restoreVault(
   path: string,
   options: RestoreVaultOptions = {},
 ): Promise<RestoreVaultReport> {
-  const all: RestoreVaultOptions & EncryptionOptions = assertObject(options, 'options of restoreVault');
-  const keyOptions = pick(all, ENCRYPTION_OPTIONS);
-  const restoreOptions = Object.fromEntries(
-    Object.entries(options).filter(([name]) => !(name in keyOptions)),
-  );
+  assertOptions(options, [...RESTORE_OPTIONS, ...KEY_OPTIONS], 'options of restoreVault');
+  const keyOptions = pick(options, KEY_OPTIONS);
+  const restoreOptions = pick(options, RESTORE_OPTIONS);
   // The options of the key are checked before anything is changed.
   using keys = new EncryptionService(keyOptions);
+  if (typeof path === 'string') assertKeyElsewhere(path, keys.source());
   const report = await restoreDatabase(backup, path, restoreOptions);
-  const { migrations, migrationsTable, allowOthersToWrite } = options;
-  await using database = await patiently(() =>
-    initDatabase({ path: report.path, migrations, migrationsTable, allowOthersToWrite }),
-  );
+  const { migrations, migrationsTable, allowOthersToWrite } = restoreOptions;
+  // Not `readonly`, though it only looks: a connection that may not write would leave its log beside the file.
+  const opening = { path: report.path, migrations, migrationsTable, allowOthersToWrite };
+  await using database = await patiently(() => initDatabase(opening));
   using encryption = new EncryptionService({ ...keyOptions, database });
   return {
     ...report,

@@ -10,6 +10,7 @@ import {
   initDatabase,
   type PruneOptions,
 } from './database/index.ts';
+import { assertKeyElsewhere } from './database/key-place.ts';
 import { DATABASE_OPTIONS } from './database/options.ts';
 import { patiently } from './database/patience.ts';
 import {
@@ -24,10 +25,12 @@ import {
   StickySessionRepository,
   type UsageTotals,
 } from './database/repositories/index.ts';
+import { reportUncounted } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
-import { chooseKeySource } from './keys/index.ts';
+import type { KeySource } from './keys/index.ts';
+import { keySourceFrom } from './keys/sources/choose.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
 import { assertBoolean, assertOptions, notFound, pick } from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';
@@ -68,11 +71,11 @@ export interface VaultStats {
  * Opens a pool with its key; makes both if they are missing.
  *
  * A key file that is protected by its permissions alone is read when the first login needs it, and made with the first login
- * that is stored.
+ * that is stored. One that takes time, such as one that a passphrase protects, is made at once.
  *
  * @throws what `initDatabase` and `EncryptionService.open` throw: CANNOT_OPEN, NOT_A_DATABASE, CORRUPT, DATABASE_NEWER,
  *   MIGRATION_CHANGED, BUSY after half a minute; KEY_MISSING, KEY_MISMATCH, KEY_INVALID; MIGRATION_PENDING for an older pool
- *   that is `readonly`; INVALID_INPUT. Then nothing stays open.
+ *   that is `readonly`; INVALID_INPUT, also for a pool in the place of its key file. Then nothing stays open.
  * @example
  * await using vault = await openVault({ path: './pool.db' });
  * await vault.import('socks5://me:s3cret@gate.example.com:1080');
@@ -88,12 +91,21 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
   const { migrate = true, unlock = true, ...rest } = options;
   assertBoolean(migrate, 'migrate');
   assertBoolean(unlock, 'unlock');
-  const database = await patiently(() => initDatabase(pick(rest, DATABASE_OPTIONS)));
+  const databaseOptions = pick(rest, DATABASE_OPTIONS);
+  const keyOptions = pick(rest, ENCRYPTION_OPTIONS);
+  const keySource = keySourceFrom(keyOptions);
+  if (typeof rest.path === 'string') assertKeyElsewhere(rest.path, keySource);
+  const database = await patiently(() => initDatabase(databaseOptions));
   try {
     if (migrate) await bringUpToDate(database);
     // The tables of the keys may be missing.
     const isOlder = !migrate && database.migrations.plan().length > 0;
-    return new Vault(database, await openKeys(database, pick(rest, ENCRYPTION_OPTIONS), unlock && !isOlder));
+    const { onKeyCreated } = keyOptions;
+    const service = { keySource, database, onKeyCreated };
+    return new Vault(
+      database,
+      await openKeys(service, keyOptions.keySource !== undefined, unlock && !isOlder),
+    );
   } catch (error) {
     await database[Symbol.asyncDispose]();
     throw error;
@@ -109,15 +121,14 @@ async function bringUpToDate(database: DatabaseManager): Promise<void> {
   );
 }
 
+/** `isCustom` says that the source may be one that a user wrote: it may answer with a promise without having said so. */
 async function openKeys(
-  database: DatabaseManager,
-  options: EncryptionOptions,
+  service: EncryptionOptions & { keySource: KeySource; database: DatabaseManager },
+  isCustom: boolean,
   unlock: boolean,
 ): Promise<EncryptionService> {
-  const keySource = options.keySource ?? chooseKeySource(options);
-  const service = { keySource, database, onKeyCreated: options.onKeyCreated };
-  // A source that a user wrote may answer with a promise without having said so.
-  const isWaitedFor = keySource.asynchronous?.() ?? options.keySource !== undefined;
+  const { keySource, database } = service;
+  const isWaitedFor = keySource.asynchronous?.() ?? isCustom;
   if (!unlock || !isWaitedFor) return new EncryptionService(service);
   const create = !database.readonly && keySource.create !== undefined;
   return EncryptionService.open({ ...service, create, resumeRotation: false });
@@ -233,7 +244,7 @@ export class Vault implements AsyncDisposable {
   }
 
   /**
-   * The state of the pool at a glance.
+   * The state of the pool at a glance. Proxies whose status is malformed are in their total alone, and are reported to `onInvalidRow`.
    *
    * @example
    * const { proxies, usage } = await vault.stats();
@@ -241,7 +252,11 @@ export class Vault implements AsyncDisposable {
    */
   async stats(): Promise<VaultStats> {
     const database = await this.database.stats();
-    return { proxies: this.proxies.countByStatus(), usage: this.usage.totals(), database };
+    const proxies = this.proxies.countByStatus();
+    const { active, failed, checking, disabled, total } = proxies;
+    const rows = total - (active + failed + checking + disabled);
+    if (rows > 0) reportUncounted(this.database, { table: 'proxies', rows });
+    return { proxies, usage: this.usage.totals(), database };
   }
 
   /**

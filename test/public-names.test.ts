@@ -51,7 +51,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
     types: `
       AddressedProxy DailyUsage DayRange EventFilter EventListing EventPage HourlyEvents ImportOptions ImportSummary LeavingCount LeavingProxy Outcome
       ProxyFilter ProxyListing ProxyPage ReadRulesOptions RotationEventInput RotationRuleInput
-      ProtocolCounts ProxyUsageTotals RegionCount StatusCounts TimeRange UsageListing UsageSort
+      ProxyUsageTotals StatusCounts TimeRange UsageListing UsageSort
       UsageSortField UsageTotals`,
   },
   'proxyvault/database/services': {

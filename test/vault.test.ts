@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { initDatabase, openVault, restoreVault, type Vault, type VaultOptions } from 'proxyvault';
-import type { KeySource } from 'proxyvault/keys';
+import { EncryptionService } from 'proxyvault/database/services';
+import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { temporaryFolder } from './support/temporary.ts';
@@ -37,6 +38,91 @@ describe('openVault rejects', () => {
   ])('%s', async (_, options) => {
     await expect(openVault(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     expect(existsSync('x.db')).toBe(false);
+  });
+
+  it('a pool in the place of its key file, however it is written, and makes nothing', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'pool.db');
+    symlinkSync('pool.db', join(folder, 'link'));
+    for (const keyFile of [
+      path,
+      join(folder, 'link'),
+      relative('.', path),
+      path.replace('pool.db', 'POOL.db'),
+    ])
+      await expect(openVault({ path, keyFile })).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        details: { path },
+      });
+    const env = { PROXYVAULT_KEY_FILE: path };
+    await expect(openVault({ path, env })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(openVault({ path: `${path}.bak`, keyFile: path })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    expect(readdirSync(folder)).toEqual(['link']);
+  });
+
+  it('a move of the key into the pool, which stays as it is', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    const { path } = vault.database;
+    await expect(vault.keys.protect(keyringFile(path))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect(() => new EncryptionService({ keyFile: path }).cipherOf(vault.database)).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    );
+    expect(readFileSync(path).subarray(0, 6).toString()).toBe('SQLite');
+    expect((await vault.keys.verify()).ok).toBe(true);
+  });
+
+  const key = randomBytes(32);
+  const keySource: KeySource = { kind: 'kms', location: 'eu-1', read: () => Uint8Array.from(key) };
+  it.each([
+    [{ key, keyFile: 'x' }, '`key` and `keyFile`'],
+    [{ key, passphrase: 'x' }, '`key` and `passphrase`'],
+    [{ key, protection: 'permissions' }, '`key` and `protection`'],
+    [{ keySource, key }, '`keySource` and `key`'],
+    [{ keySource, keyFile: 'x' }, '`keySource` and `keyFile`'],
+    [{ keySource, passphrase: 'x' }, '`keySource` and `passphrase`'],
+    [{ keySource, trustKeyFile: false }, '`keySource` and `trustKeyFile`'],
+  ] as const)('options that contradict each other: %o', async (options, named) => {
+    const path = join(temporaryFolder(), 'pool.db');
+    const expected = { code: 'INVALID_INPUT', message: expect.stringContaining(named) };
+    await expect(openVault({ path, ...options })).rejects.toMatchObject(expected);
+    await expect(restoreVault(path, path, options)).rejects.toMatchObject(expected);
+    expect(() => new EncryptionService(options)).toThrow(expect.objectContaining(expected));
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('an option that does not exist, in every call that takes options', async () => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    const misspelt = { depp: true } as never;
+    const event = { previousProxyId: null, newProxyId: null, reason: 'manual' } as const;
+    const copy = join(vault.database.path, '..', 'copy.db');
+    const calls: Record<string, () => unknown> = {
+      import: () => vault.import('http://h.example:1', misspelt),
+      export: () => [...vault.export(misspelt)],
+      backup: () => vault.backup(copy, misspelt),
+      check: () => vault.check(misspelt),
+      prune: () => vault.prune(misspelt),
+      importMany: () => vault.proxies.importMany([], misspelt),
+      list: () => vault.proxies.list(misspelt),
+      iterate: () => [...vault.proxies.iterate(misspelt)],
+      rules: () => vault.rules.findAll(misspelt),
+      record: () => vault.usage.record(id, Object.assign({ success: true }, misspelt)),
+      append: () => vault.events.append(Object.assign({}, event, misspelt)),
+      background: () => vault.database.background.all('SELECT 1', {}, misspelt),
+      verify: () => vault.keys.verify(misspelt),
+      rotate: () => vault.keys.rotate(misspelt),
+    };
+    for (const [name, call] of Object.entries(calls))
+      await expect((async () => call())(), name).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('"depp"'),
+      });
+    expect(existsSync(copy)).toBe(false);
+    expect([vault.proxies.count(), vault.events.count()]).toEqual([1, 0]);
   });
 
   it('a read-only pool that is not there, and makes nothing', async () => {
@@ -92,7 +178,8 @@ describe('openVault', () => {
     const first = await open({ passphrase });
     const { path } = first.database;
     await first.import(LOGIN_URL);
-    first.database.migrations.down();
+    // Before the password's fingerprint, which an update writes.
+    first.database.migrations.to(6);
     await first.close();
 
     const vault = await open({ path, keyFile: join(path, '..', 'key'), passphrase, migrate: false });
@@ -138,7 +225,7 @@ describe('openVault', () => {
   it('waits for a source of the user that answers with a promise, and has not said so', async () => {
     const key = randomBytes(32);
     const keySource: KeySource = { kind: 'kms', location: 'eu-1', read: async () => Uint8Array.from(key) };
-    const vault = await open({ keySource });
+    const vault = await open({ keySource, keyFile: undefined });
     const { id } = vault.proxies.create({
       host: 'h.example',
       port: 1,
@@ -206,6 +293,22 @@ describe('openVault', () => {
     expect(existsSync(copy)).toBe(true);
     expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0 });
   });
+});
+
+it('stats say that proxies have a status that does not exist, which only their total counts', async () => {
+  const onInvalidRow = vi.fn();
+  const vault = await open({ onInvalidRow });
+  await vault.import(['http://192.0.2.1:80', 'http://192.0.2.2:80']);
+  await vault.stats();
+  expect(onInvalidRow).not.toHaveBeenCalled();
+  vault.database.driver.exec(
+    `PRAGMA ignore_check_constraints = 1; UPDATE proxies SET status = 'odd' WHERE host = '192.0.2.1'`,
+  );
+  const { proxies } = await vault.stats();
+  expect(proxies).toEqual({ active: 1, failed: 0, checking: 0, disabled: 0, total: 2 });
+  expect(onInvalidRow.mock.calls).toEqual([
+    [expect.objectContaining({ code: 'INVALID_ROW', details: { table: 'proxies', id: null, rows: 1 } })],
+  ]);
 });
 
 describe('reveal', () => {
@@ -320,8 +423,16 @@ describe('restoreVault', () => {
 
   it('rejects an option it does not know, and changes nothing', async () => {
     const { path, backup } = await backedUp();
-    const options = { overwrite: true, keyfile: 'key' } as never;
-    await expect(restoreVault(backup, path, options)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    const misuses = [
+      { keyfile: 'key' },
+      { onKeyCreated: () => undefined },
+      { key: 'x', keyFile: 'y' },
+      { keyFile: path },
+    ];
+    for (const options of [...misuses, { toString: 1 }])
+      await expect(
+        restoreVault(backup, path, { overwrite: true, ...options } as never),
+      ).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     for (const none of [null, 5, 'overwrite'])
       await expect(restoreVault(backup, path, none as never)).rejects.toMatchObject({
         code: 'INVALID_INPUT',

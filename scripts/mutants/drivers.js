@@ -1417,8 +1417,8 @@ export default {
     at(
       'restore',
       'credentials go where everybody may write',
-      "'migrations', 'migrationsTable', 'allowOthersToWrite'],\n    'options of restoreDatabase'",
-      "'migrations', 'migrationsTable'],\n    'options of restoreDatabase'",
+      "  'migrationsTable',\n  'allowOthersToWrite',\n]",
+      "  'migrationsTable',\n]",
     ),
 
     fault(
@@ -1579,7 +1579,7 @@ export default {
     at(
       'drivers/sqlite/background',
       'the parameters of a background query are not checked',
-      '    assertParameters(params);\n',
+      '    assertParameters(sent);\n',
       '',
     ),
     at(

@@ -175,7 +175,8 @@ export default {
       ['a credential that systemd did not give is an error', 'if (stats === undefined) return null;', "if (stats === undefined) throw new ProxyVaultError('KEY_MISSING', path);"],
     ]),
     ...faultsOf('src/keys/sources/choose.ts', [
-      ['the file of the options goes before the key of the options', "  if (key !== undefined) return explicitKey(key);\n  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);", "  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);\n  if (key !== undefined) return explicitKey(key);"],
+      ['the key of the options goes with a file', "    assertAlone('key', options, FILE_OPTIONS);\n", ''],
+      ['a key source goes with a key', "'keySource', options, ['key', ...FILE_OPTIONS]", "'keySource', options, FILE_OPTIONS"],
       ['the environment goes before the options', "  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);\n  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);", '  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);'],
       ['the file of the environment goes before its key', 'if (env.PROXYVAULT_KEY !== undefined) return', 'if (env.PROXYVAULT_KEY !== undefined && env.PROXYVAULT_KEY_FILE === undefined) return'],
       ['an empty key in the environment is looked past', 'if (env.PROXYVAULT_KEY !== undefined) return', 'if (env.PROXYVAULT_KEY) return'],

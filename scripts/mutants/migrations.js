@@ -303,8 +303,8 @@ export default {
     {
       file: 'src/database/migrations/known.ts',
       what: 'a version of another namespace is taken',
-      from: "each.namespace === assertId(namespace, 'namespace')",
-      to: "each.namespace !== ''",
+      from: 'filter((each) => each.namespace === namespace);\n    if',
+      to: "filter((each) => each.namespace !== '');\n    if",
     },
     {
       file: 'src/database/migrations/known.ts',

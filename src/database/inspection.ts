@@ -1,4 +1,5 @@
 import { type ErrorCode, ProxyVaultError } from '../errors.ts';
+import { assertBoolean, assertOptions } from '../model/validation.ts';
 import { type Session, type Steps, step } from './drivers/driver.ts';
 import type { MigrationRunner } from './migrations/runner.ts';
 import { compareSchema, type SchemaComparison } from './migrations/schema-objects.ts';
@@ -60,10 +61,9 @@ export interface DatabaseStats {
   rows: Record<string, number>;
 }
 
-export async function checkDatabase(
-  database: Inspected,
-  { deep = false, encryption }: CheckOptions,
-): Promise<CheckReport> {
+export async function checkDatabase(database: Inspected, options: CheckOptions): Promise<CheckReport> {
+  const { deep = false, encryption } = assertOptions(options, ['deep', 'encryption'], 'options of a check');
+  assertBoolean(deep, 'deep');
   const { engine, migrations } = database;
   const { problems, brokenReferences } = await engine.findDamage(deep);
   // A damaged file may not let its rows be read, and there is nothing to say of them then.

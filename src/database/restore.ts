@@ -18,6 +18,15 @@ export interface RestoreOptions extends SchemaOptions {
   busyTimeoutMs?: number | undefined;
 }
 
+export const RESTORE_OPTIONS = [
+  'overwrite',
+  'onProgress',
+  'busyTimeoutMs',
+  'migrations',
+  'migrationsTable',
+  'allowOthersToWrite',
+] as const satisfies readonly (keyof RestoreOptions)[];
+
 export interface RestoreReport {
   /** The absolute path of the pool. */
   path: string;
@@ -51,11 +60,7 @@ export async function restoreDatabase(
     onProgress,
     busyTimeoutMs = 2000,
     ...schema
-  } = assertOptions(
-    options,
-    ['overwrite', 'onProgress', 'busyTimeoutMs', 'migrations', 'migrationsTable', 'allowOthersToWrite'],
-    'options of restoreDatabase',
-  );
+  } = assertOptions(options, RESTORE_OPTIONS, 'options of restoreDatabase');
   if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
   assertPath(backup, 'The backup');
   const source = resolveOptions({ path: backup, readonly: true, busyTimeoutMs, ...schema });

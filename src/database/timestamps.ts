@@ -22,7 +22,10 @@ export function fromStored(stored: string): string;
 export function fromStored(stored: string | null): string | null;
 export function fromStored(stored: string | null): string | null {
   if (stored === null) return null;
-  return `${stored.slice(0, 10)}T${stored.length >= 23 ? stored.slice(11, 23) : `${stored.slice(11, 19)}.000`}Z`;
+  // As we store it, which is nearly every one.
+  if (stored.length === 23 && !stored.endsWith('Z')) return `${stored.slice(0, 10)}T${stored.slice(11)}Z`;
+  const fraction = stored.slice(20).replace('Z', '').padEnd(3, '0').slice(0, 3);
+  return `${stored.slice(0, 10)}T${stored.slice(11, 19)}.${fraction}Z`;
 }
 
 /** What {@link fromStored} takes, and what `CURRENT_TIMESTAMP` or another program writes. */

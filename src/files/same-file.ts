@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from 'node:fs';
+import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /**
@@ -20,7 +20,18 @@ export function identityOf(path: string): string | null {
 }
 
 function nameOf(path: string): string {
+  const target = targetOf(path);
+  if (target !== null) return nameOf(resolve(dirname(path), target));
   const folder = dirname(resolve(path));
   const real = identityOf(folder) === null ? folder : realpathSync(folder);
   return join(real, basename(path)).normalize('NFC').toLowerCase();
+}
+
+/** What a link without a file leads to; null if it is no link. */
+function targetOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
 }

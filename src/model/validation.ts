@@ -61,7 +61,7 @@ export function assertOptions<T extends object>(
 /** The options that have these names, for one of several that share an object. */
 export function pick<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
   return Object.fromEntries(
-    names.flatMap((name) => (name in options ? [[name, options[name]]] : [])),
+    names.flatMap((name) => (Object.hasOwn(options, name) ? [[name, options[name]]] : [])),
   ) as Pick<T, K>;
 }
 

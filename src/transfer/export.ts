@@ -14,7 +14,7 @@ import {
   ListFormatter,
   type LostPart,
 } from '../lists/index.ts';
-import { assertObject } from '../model/validation.ts';
+import { assertOptions } from '../model/validation.ts';
 import { Repeats } from './repeats.ts';
 
 /** A proxy that the format cannot carry, wholly or in part, that repeats another one, or whose login cannot be read. */
@@ -53,9 +53,16 @@ export function* exportProxies(
   db: DatabaseManager,
   options: ExportOptions = {},
 ): Generator<string, void, undefined> {
-  const { encryption, tag, reveal = false, onLeftOut } = assertObject(options, 'options');
+  const known = ['format', 'layout', 'reveal', 'encryption', 'tag', 'onLeftOut'] as const;
+  const {
+    encryption,
+    tag,
+    reveal = false,
+    onLeftOut,
+    ...format
+  } = assertOptions(options, known, 'options of an export');
   const tags = new ProxyTagsRepository(db);
-  const formatter = new ListFormatter(options);
+  const formatter = new ListFormatter({ ...format, reveal });
   yield formatter.begin();
   const proxies = new ProxyRepository(db);
   const stored = { proxies, credentials: new EncryptedCredentialsRepository(db, encryption), reveal };

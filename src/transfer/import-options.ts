@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import type { ParseOptions } from '../lists/index.ts';
 import { assertParseOptions } from '../lists/options.ts';
-import { invalidInput } from '../model/validation.ts';
+import { assertOptions, invalidInput } from '../model/validation.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 
@@ -44,12 +44,30 @@ export interface ImportListOptions extends ParseOptions {
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 
+const IMPORT_OPTIONS = [
+  'protocol',
+  'strictProtocol',
+  'format',
+  'encryption',
+  'remoteDns',
+  'tag',
+  'sync',
+  'maxRemove',
+  'force',
+  'dryRun',
+  'batch',
+  'onProgress',
+  'onStopped',
+  'onRefused',
+] as const satisfies readonly (keyof ImportListOptions)[];
+
 /** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
 export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemove | undefined | null {
   return sync && !force ? maxRemove : null;
 }
 
 export function assertImportOptions(options: ImportListOptions): void {
+  assertOptions(options, IMPORT_OPTIONS, 'options of an import');
   assertParseOptions(options);
   const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);

@@ -163,6 +163,22 @@ describe('background.all', () => {
     },
   );
 
+  it('sends the parameters that it has checked, though they change while it waits for a thread', async () => {
+    const db = openDatabase({ backgroundWorkers: 1 });
+    const sql = 'SELECT :n AS n';
+    let reads = 0;
+    const changing = {
+      get n() {
+        return reads++ === 0 ? 7 : Number.NaN;
+      },
+    };
+    expect(await db.background.all(sql, changing)).toEqual([{ n: 7 }]);
+    const params = { n: 8 };
+    const answers = [db.background.all(sql, { n: 1 }), db.background.all(sql, params)];
+    params.n = Number.NaN;
+    expect(await Promise.all(answers)).toEqual([[{ n: 1 }], [{ n: 8 }]]);
+  });
+
   it('is refused when the database is closed meanwhile, and its threads end', async () => {
     const db = openNumbers(50_000);
     const inTheMiddle = new Promise<void>((resolve) => atQuestion(10, resolve));

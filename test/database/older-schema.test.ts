@@ -53,8 +53,6 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   countByReason: [],
   countByHour: [],
   countByStatus: [],
-  countByProtocol: [],
-  countByRegion: [],
   resolve: ['h.example:1'],
   findByProxies: [['id']],
   shortIds: [['id']],

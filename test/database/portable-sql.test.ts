@@ -97,8 +97,6 @@ function useProxies(session: Session<'sync'>, encryption: EncryptionService): st
       if (next !== null) proxies.list({ sort, after: next });
     }
   proxies.countByStatus();
-  proxies.countByProtocol();
-  proxies.countByRegion();
   proxies.resolve('h.example:3');
   proxies.count();
   proxies.getTopPerformers(1);

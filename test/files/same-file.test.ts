@@ -37,6 +37,9 @@ it('names that no file has are the same if a file system could take them for one
   for (const name of ['a/p\u00f6ol.DB', 'a/Po\u0308ol.db', 'link/P\u00f6ol.db', 'a/../a/P\u00f6ol.db'])
     expect(isSameFile(absent, join(folder, name)), name).toBe(true);
   expect(isSameFile(absent, join(folder, 'P\u00f6ol.db'))).toBe(false);
+  symlinkSync('a/P\u00f6ol.db', join(folder, 'dangling'));
+  symlinkSync('dangling', join(folder, 'twice'));
+  for (const name of ['dangling', 'twice']) expect(isSameFile(absent, join(folder, name)), name).toBe(true);
   // Of a folder that is missing too, the name is compared.
   expect(isSameFile(join(folder, 'no', 'x'), join(folder, 'no', 'X'))).toBe(true);
   expect(isSameFile(join(folder, 'no', 'x'), join(folder, 'none', 'x'))).toBe(false);

@@ -83,7 +83,12 @@ export class KnownMigrations {
 
   /** @throws INVALID_INPUT. */
   assertVersion(version: number, namespace: string): void {
-    const inNamespace = this.#all.filter((each) => each.namespace === assertId(namespace, 'namespace'));
+    assertId(namespace, 'namespace');
+    const inNamespace = this.#all.filter((each) => each.namespace === namespace);
+    if (inNamespace.length === 0)
+      throw invalidInput(
+        `There are no migrations of ${JSON.stringify(namespace)}; there are those of ${[...new Set(this.#all.map((each) => each.namespace))].join(', ')}. Give others as the option \`migrations\`.`,
+      );
     const versions = new Set([0, ...inNamespace.map((each) => each.version)]);
     if (!versions.has(version))
       throw invalidInput(

@@ -128,7 +128,8 @@ export function assertSection(
   const section = direction === 'up' ? 'Up' : 'Down';
   if (statements.length === 0)
     fail(Math.max(1, migration.firstLine[direction] - 1), `the section "-- ${section}" has no statement.`);
-  const forbidden = statements.find(({ keyword }) => RESERVED.has(keyword));
+  // EXPLAIN PRAGMA changes a setting too.
+  const forbidden = statements.find(({ keyword }) => keyword === 'EXPLAIN' || RESERVED.has(keyword));
   if (forbidden) {
     fail(
       forbidden.line,

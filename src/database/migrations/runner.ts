@@ -63,7 +63,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
 
   /**
    * Goes up or down until this namespace is at `version` (0: all undone, the base schema stays).
-   * @throws INVALID_INPUT if there is no such version; else as `up` and `down`.
+   * @throws INVALID_INPUT if there is no such namespace or version; else as `up` and `down`.
    * @example
    * vault.database.migrations.to(2, 'crawler'); // 002_… of the migrations of `crawler`
    */
@@ -78,7 +78,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * Records the migrations of a namespace up to `version` as applied without running them, for tables that were made by other means.
    *
    * @param namespace an application's own; the library's unless given.
-   * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such version, or the schema is another one.
+   * @throws INVALID_INPUT if migrations of the namespace are recorded already, there is no such namespace or version, or the schema is another one.
    * @example
    * const shop = { namespace: 'shop', folder: new URL('./migrations', import.meta.url) };
    * const vault = await openVault({ path: './shop.db', migrations: [shop], migrate: false });
@@ -114,7 +114,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    *
    * @example
    * const vault = await openVault({ path: './pool.db', migrate: false });
-   * const names = vault.database.migrations.getPending().map(({ name }) => name); // ['007_password_identity']
+   * const names = vault.database.migrations.getPending().map(({ name }) => name); // ['008_proxy_names']
    */
   getPending(): Result<M, Migration[]> {
     return this.#withLines((lines) => withoutBase(this.#known.pending(lines)));
@@ -125,7 +125,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    *
    * @example
    * const last = vault.database.migrations.getApplied().at(-1);
-   * console.log(last?.name, last?.appliedAt); // 007_password_identity 2026-01-31T12:00:00.000Z
+   * console.log(last?.name, last?.appliedAt); // 008_proxy_names 2026-01-31T12:00:00.000Z
    */
   getApplied(): Result<M, AppliedMigration[]> {
     return this.#withLines((lines) =>
@@ -140,7 +140,7 @@ export class MigrationRunner<M extends Mode = 'sync'> {
    * The highest applied version of a namespace; 0 before the first.
    *
    * @example
-   * const version = vault.database.migrations.getCurrentVersion(); // 7
+   * const version = vault.database.migrations.getCurrentVersion(); // 8
    */
   getCurrentVersion(namespace: string = OWN_NAMESPACE): Result<M, number> {
     return this.#withLines((lines) =>

@@ -12,6 +12,7 @@ import proxyTags from './004_proxy_tags.sql';
 import addressBinding from './005_address_binding.sql';
 import remoteDns from './006_remote_dns.sql';
 import passwordIdentity from './007_password_identity.sql';
+import proxyNames from './008_proxy_names.sql';
 import { inlineMigration } from './inline.ts';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import {
@@ -34,6 +35,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '005_address_binding', sql: addressBinding },
   { name: '006_remote_dns', sql: remoteDns },
   { name: '007_password_identity', sql: passwordIdentity },
+  { name: '008_proxy_names', sql: proxyNames },
 ];
 
 /** They are constant, so they are parsed once a process. */

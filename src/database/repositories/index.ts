@@ -24,7 +24,7 @@ export type { RotationRuleInput } from '../../model/rules.ts';
 export type { AddressedProxy } from './credential-record.ts';
 export { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 export { ProxyRepository } from './proxy.repository.ts';
-export type { ProtocolCounts, RegionCount, StatusCounts } from './proxy-counts.ts';
+export type { StatusCounts } from './proxy-counts.ts';
 export type { ImportOptions, ImportSummary } from './proxy-import.ts';
 export type { ProxyListing, ProxyPage } from './proxy-page.ts';
 export { type LeavingCount, type LeavingProxy, ProxyTagsRepository } from './proxy-tags.repository.ts';
@@ -47,10 +47,10 @@ export {
   type HourlyEvents,
   type RotationEventInput,
   RotationEventsRepository,
-  type TimeRange,
 } from './rotation-events.repository.ts';
 export {
   type ReadRulesOptions,
   RotationRulesRepository,
 } from './rotation-rules.repository.ts';
 export { StickySessionRepository } from './sticky-session.repository.ts';
+export type { TimeRange } from './time-range.ts';

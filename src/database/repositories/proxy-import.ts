@@ -1,6 +1,6 @@
 import type { Login } from '../../model/login.ts';
 import { type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
-import { assertIterable, assertObject, atIndex, parse } from '../../model/validation.ts';
+import { assertIterable, assertOptions, atIndex, parse } from '../../model/validation.ts';
 import { type Mode, type Params, type Result, type Session, type Steps, step } from '../drivers/driver.ts';
 import { newId } from '../ids.ts';
 import type { AddressedProxy } from './credential-record.ts';
@@ -42,6 +42,11 @@ type Entry = Pick<Undecided, 'index' | 'input'>;
 
 type Outcome = 'added' | 'updated' | 'unchanged';
 
+/** @throws INVALID_INPUT for an option that does not exist. */
+export function assertImportOptions(options: ImportOptions): ImportOptions {
+  return assertOptions(options, ['tag', 'onProgress', 'every', 'memory', 'isLast'], 'options of an import');
+}
+
 /** The steps of an import. @throws INVALID_INPUT; what `ProxyRepository.importMany` throws. */
 export function* importSteps<M extends Mode>(
   session: Session<M>,
@@ -50,7 +55,7 @@ export function* importSteps<M extends Mode>(
   options: ImportOptions,
 ): Steps<M, ImportSummary> {
   assertIterable(proxies, 'proxies');
-  const { memory: given } = assertObject(options, 'options');
+  const { memory: given } = assertImportOptions(options);
   if (given) return yield* new ProxyImport(session, parts, given, options).run(proxies);
   using memory = new ImportMemory();
   const summary = yield* new ProxyImport(session, parts, memory, options).run(proxies);

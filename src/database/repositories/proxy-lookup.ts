@@ -37,6 +37,9 @@ function readAddress(text: string): Typed['address'] {
   return protocol === undefined ? null : { protocol, host: parsed.host, port };
 }
 
+/** As the index of names has it; the name of any other proxy is its address. */
+const IS_NAMED = `name <> host || ':' || CAST(port AS TEXT)`;
+
 /** @throws NOT_FOUND; CONFLICT if several match, without an exact id. */
 export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Steps<M, ProxyConfig> {
   const { text, address } = typed;
@@ -55,7 +58,8 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
            SELECT id FROM proxies
            WHERE host = :host AND port = :port AND protocol = coalesce(:protocol, protocol) LIMIT :most) AS addressed
          UNION SELECT id FROM (
-           SELECT id FROM proxies WHERE name IN (:text, :trimmed) LIMIT :most) AS named)
+           SELECT id FROM proxies
+           WHERE name IN (:text, :trimmed) AND ${IS_NAMED} LIMIT :most) AS named)
        ORDER BY id LIMIT :most`,
       {
         text,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-
+import type { ProxyVaultError } from '../../errors.ts';
 import {
   PROXY_SORT_FIELDS,
   type ProxyConfig,
@@ -28,7 +28,7 @@ const COLUMNS = {
 export interface ProxyListing extends ProxyFilter {
   /** 1 to 10,000; 100 unless given. */
   limit?: number | undefined;
-  /** The `next` of the page before, with the same `sort`. In the orders by id it is an id, and any text will do. */
+  /** The `next` of the page before, with the same `sort`. In the orders by id it is an id, and any text will do but the `next` of another order. */
   after?: string | undefined;
   /**
    * `id` unless given. A proxy without the value, such as one that was never used, comes last in both directions; proxies with
@@ -50,7 +50,9 @@ interface Place {
   id: string;
 }
 
-const cursorSchema = z.tuple([z.string(), z.union([z.string(), z.number(), z.null()]), z.string()]);
+/** An integer beyond 2^53 is no value of a sound row, and JSON would have another one. */
+const exactNumber = z.number().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+const cursorSchema = z.tuple([z.string(), z.union([z.string(), exactNumber, z.null()]), z.string()]);
 
 /** One page of a listing, as a statement and how to make `next` of the rows that it gives. */
 export interface PageQuery {
@@ -68,7 +70,11 @@ export function pageQuery(listing: ProxyListing): PageQuery {
   assertId(after, 'after');
   const [field, isDescending] = readSort(sort);
   const conditions = conditionsOf(filter);
-  if (field === 'id') return byId(conditions, { after, limit, isDescending });
+  if (field === 'id') {
+    // As an id it would be of a place somewhere else.
+    if (parseCursor(after) !== undefined) throw otherOrder(sort);
+    return byId(conditions, { after, limit, isDescending });
+  }
   const column = COLUMNS[field];
   const from = after === '' ? null : readCursor(after, sort);
   if (from?.value === null) {
@@ -125,15 +131,22 @@ function writeCursor(sort: string, { value, id }: Place): string {
 }
 
 function readCursor(after: string, sort: string): Place {
-  let parsed: unknown;
+  const cursor = parseCursor(after);
+  if (cursor?.[0] === sort) return { value: cursor[1], id: cursor[2] };
+  throw otherOrder(sort);
+}
+
+/** Undefined for any other text. */
+function parseCursor(after: string): z.infer<typeof cursorSchema> | undefined {
   try {
-    parsed = JSON.parse(Buffer.from(after, 'base64url').toString());
+    return cursorSchema.safeParse(JSON.parse(Buffer.from(after, 'base64url').toString())).data;
   } catch {
-    parsed = null;
+    return undefined;
   }
-  const { data } = cursorSchema.safeParse(parsed);
-  if (data?.[0] === sort) return { value: data[1], id: data[2] };
-  throw invalidInput(
+}
+
+function otherOrder(sort: string): ProxyVaultError {
+  return invalidInput(
     `after must be the next of a page that was sorted by ${sort} too. Leave it out to begin with the first page.`,
   );
 }
@@ -144,7 +157,7 @@ function placeOf(row: Row, column: (typeof COLUMNS)[keyof typeof COLUMNS]): Plac
   const id = row.id;
   if (typeof id !== 'string') return PROXIES.refuse(row, 'id');
   if (typeof value === 'string' || value === null) return { value, id };
-  return typeof value === 'number' && Number.isFinite(value) ? { value, id } : PROXIES.refuse(row, column);
+  return exactNumber.safeParse(value).success ? { value: Number(value), id } : PROXIES.refuse(row, column);
 }
 
 /** Whether a place comes after another one: without a value last, numbers before texts, texts by their bytes, and ties by id. */

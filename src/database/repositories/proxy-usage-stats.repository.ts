@@ -1,4 +1,3 @@
-import { ProxyVaultError } from '../../errors.ts';
 import type { ProxyUsage } from '../../model/usage.ts';
 import {
   assertBoolean,
@@ -8,11 +7,11 @@ import {
   assertWhole,
   invalidInput,
 } from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, SqlValue } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { orNotFound, Repository } from './repository.ts';
-import { reportInvalidRow, skipMalformed } from './skipped-rows.ts';
+import { reportUncounted, skipMalformed } from './skipped-rows.ts';
 
 /** What happened to one request. */
 export interface Outcome {
@@ -111,7 +110,11 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
    * vault.usage.record(id, { success: true, latency: 230 }); // today, in 230 ms
    */
   record(proxyId: string, outcome: Outcome): Result<M, void> {
-    const { success, latency, date } = assertObject(outcome, 'outcome');
+    const { success, latency, date } = assertOptions(
+      outcome,
+      ['success', 'latency', 'date'],
+      'fields of an outcome',
+    );
     const measured = assertLatency(latency);
     return this.db.run(
       // From the proxies, so that an unknown one adds nothing and is told from other faults.
@@ -141,9 +144,10 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
    * vault.usage.recordMany([{ proxyId: id, success: false, date: '2026-01-31' }]); // 1
    */
   recordMany(outcomes: Iterable<Outcome & { proxyId: string }>): Result<M, number> {
-    return this.forEach(outcomes, 'outcomes', (outcome) =>
-      this.record(assertObject(outcome, 'outcome').proxyId, outcome),
-    );
+    return this.forEach(outcomes, 'outcomes', (each) => {
+      const { proxyId, ...outcome } = assertObject(each, 'outcome');
+      return this.record(proxyId, outcome);
+    });
   }
 
   /**
@@ -254,7 +258,12 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
 
   #toTotals(row: Row): UsageTotals {
     const malformed = Number(row.malformed ?? 0);
-    if (malformed > 0) reportInvalidRow(this.session, uncounted(malformed, row.date ?? row.proxy_id));
+    if (malformed > 0)
+      reportUncounted(this.session, {
+        table: 'proxy_usage_stats',
+        rows: malformed,
+        of: row.date ?? row.proxy_id,
+      });
     const requestCount = Number(row.request_count);
     const successCount = Number(row.success_count);
     const totalLatencyMs = Number(row.total_latency_ms);
@@ -293,16 +302,6 @@ export function assertLatency(latency: number | null | undefined): number | null
   if (latency === undefined || latency === null) return null;
   if (typeof latency === 'number' && latency >= 0 && latency <= Number.MAX_SAFE_INTEGER) return latency;
   throw invalidInput('latency must be a number of milliseconds from 0.');
-}
-
-/** Sums do not know their rows: the error names the table and the day or the proxy that the sums are of. */
-function uncounted(rows: number, group: SqlValue | undefined): ProxyVaultError {
-  const id = typeof group === 'string' ? group : null;
-  return new ProxyVaultError(
-    'INVALID_ROW',
-    `Malformed rows of proxy_usage_stats${id === null ? '' : ` of ${id}`}, which no total counts: ${rows}. \`proxyvault check\` names them.`,
-    { details: { table: 'proxy_usage_stats', id, rows } },
-  );
 }
 
 function orderOf(sort: string): string {

@@ -1,6 +1,4 @@
 import {
-  PROXY_PROTOCOLS,
-  PROXY_STATUSES,
   type ProxyAddress,
   type ProxyConfig,
   type ProxyFilter,
@@ -16,7 +14,6 @@ import {
   assertBoolean,
   assertId,
   assertIterable,
-  assertObject,
   assertWhole,
   atIndex,
   invalidInput,
@@ -36,17 +33,10 @@ import { newId } from '../ids.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy-changes.ts';
-import {
-  countsOf,
-  type ProtocolCounts,
-  type RegionCount,
-  type StatusCounts,
-  toCount,
-  totalOf,
-} from './proxy-counts.ts';
+import { countsOf, type StatusCounts } from './proxy-counts.ts';
 import { conditionsOf } from './proxy-filter.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
+import { assertImportOptions, type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import { readTyped, resolveSteps } from './proxy-lookup.ts';
 import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
 import { alreadyThere, INSERT_OTHER_PROXY, INSERT_PROXY, toParams, toProxy } from './proxy-record.ts';
@@ -119,7 +109,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    */
   importMany(proxies: Iterable<ProxyInput>, options: ImportOptions = {}): Result<M, ImportSummary> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
-    assertObject(options, 'options');
+    assertImportOptions(options);
     return this.db.transaction(() => this.importSteps(list, options));
   }
 
@@ -149,8 +139,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /**
    * The proxy that a person means: by its id, the first 4 or more characters of its id, `host:port` or `protocol://host:port`
-   * (IPv6 in brackets; a login before the host is ignored), or its name. A whole id wins over everything else. A text
-   * that is no whole id is compared with the name of every proxy.
+   * (IPv6 in brackets; a login before the host is ignored), or its name. A whole id wins over everything else.
    *
    * @throws NOT_FOUND, saying what to give; CONFLICT if several match: `details.ids` has the first 10 of them, separated by
    *   `, `, and `details.more` says whether there are others; INVALID_INPUT for an empty text.
@@ -311,41 +300,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     return this.db.all(
       `SELECT status, count(*) AS n FROM proxies ${where} GROUP BY status`,
       params,
-      toCount('status'),
-      (counts) => ({ ...countsOf(PROXY_STATUSES, counts), total: totalOf(counts) }),
-    );
-  }
-
-  /**
-   * How many proxies have each protocol, 0 if none, and how many there are. The total counts malformed rows too.
-   *
-   * @throws INVALID_INPUT for an unknown filter.
-   * @example
-   * console.log(vault.proxies.countByProtocol({ status: 'active' }).socks5);
-   */
-  countByProtocol(filter: ProxyFilter = {}): Result<M, ProtocolCounts> {
-    const { where, params } = conditionsOf(filter);
-    return this.db.all(
-      `SELECT protocol, count(*) AS n FROM proxies ${where} GROUP BY protocol`,
-      params,
-      toCount('protocol'),
-      (counts) => ({ ...countsOf(PROXY_PROTOCOLS, counts), total: totalOf(counts) }),
-    );
-  }
-
-  /**
-   * How many proxies have each region, the most frequent first; null for those without one.
-   *
-   * @throws INVALID_INPUT for an unknown filter.
-   * @example
-   * for (const { region, count } of vault.proxies.countByRegion()) console.log(region ?? 'no region', count);
-   */
-  countByRegion(filter: ProxyFilter = {}): Result<M, RegionCount[]> {
-    const { where, params } = conditionsOf(filter);
-    return this.db.all(
-      `SELECT region, count(*) AS n FROM proxies ${where} GROUP BY region ORDER BY count(*) DESC, region NULLS LAST`,
-      params,
-      (row) => ({ region: row.region === null ? null : String(row.region), count: Number(row.n) }),
+      (row) => row,
+      countsOf,
     );
   }
 

@@ -6,6 +6,7 @@ import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 import { Conditions } from './conditions.ts';
 import { Repository } from './repository.ts';
 import { firstReadable, outOfOrder, skipMalformed } from './skipped-rows.ts';
+import { addFrom, addTo, EXACT_TIME, type TimeRange } from './time-range.ts';
 
 /** An event to append; `timestamp` is now unless given. */
 export interface RotationEventInput {
@@ -13,12 +14,6 @@ export interface RotationEventInput {
   newProxyId: string | null;
   reason: RotationReason;
   timestamp?: Date | string | undefined;
-}
-
-/** From a time, inclusive, to another, exclusive; an end that is absent is open. */
-export interface TimeRange {
-  from?: Date | string | undefined;
-  to?: Date | string | undefined;
 }
 
 /** Which events are meant; an absent field leaves it open. */
@@ -135,9 +130,12 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
    * const january = vault.events.between('2026-01-01', '2026-02-01');
    */
   between(from: Date | string, to: Date | string): Result<M, RotationEvent[]> {
+    const conditions = new Conditions();
+    addFrom(conditions, from);
+    addTo(conditions, to);
     return this.db.all(
-      `SELECT * FROM rotation_events WHERE timestamp >= :from AND timestamp < :to ORDER BY timestamp, id`,
-      { from: storedFrom(from, 'from'), to: storedFrom(to, 'to') },
+      `SELECT * FROM rotation_events ${conditions.where} ORDER BY ${EXACT_TIME}, id`,
+      conditions.params,
       this.#listed,
     );
   }
@@ -242,16 +240,22 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
    * const gone = vault.events.deleteOlderThan(new Date('2026-01-01'), 1000); // at most 1000
    */
   deleteOlderThan(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
+    const older = new Conditions();
+    addTo(older, time, 'time');
     return this.db.run(
       `DELETE FROM rotation_events WHERE id IN (
          SELECT id FROM rotation_events
-         WHERE timestamp < :time AND id < (SELECT max(id) FROM rotation_events) LIMIT :limit)`,
-      { time: storedFrom(time, 'time'), limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER) },
+         ${older.where} AND id < (SELECT max(id) FROM rotation_events) LIMIT :limit)`,
+      { ...older.params, limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER) },
     );
   }
 
   #toParams(event: RotationEventInput): Params {
-    const { previousProxyId, newProxyId, reason, timestamp } = assertObject(event, 'rotation event');
+    const { previousProxyId, newProxyId, reason, timestamp } = assertOptions(
+      event,
+      ['previousProxyId', 'newProxyId', 'reason', 'timestamp'],
+      'fields of a rotation event',
+    );
     return {
       timestamp: timestamp === undefined ? this.now() : storedFrom(timestamp, 'timestamp'),
       previous: previousProxyId === null ? null : assertId(previousProxyId, 'previousProxyId'),
@@ -270,8 +274,8 @@ function conditionsOf(filter: EventFilter): Conditions {
   );
   const conditions = new Conditions();
   if (reason !== undefined) conditions.add('reason = :reason', { reason: assertReason(reason) });
-  if (from !== undefined) conditions.add('timestamp >= :from', { from: storedFrom(from, 'from') });
-  if (to !== undefined) conditions.add('timestamp < :to', { to: storedFrom(to, 'to') });
+  if (from !== undefined) addFrom(conditions, from);
+  if (to !== undefined) addTo(conditions, to);
   if (proxyId !== undefined) {
     conditions.add('(previous_proxy_id = :proxy OR new_proxy_id = :proxy)', {
       proxy: assertId(proxyId, 'proxyId'),

@@ -15,7 +15,7 @@ import {
   assertBoolean,
   assertFunction,
   assertId,
-  assertObject,
+  assertOptions,
   invalidInput,
   notFound,
   parse,
@@ -200,7 +200,11 @@ export class RotationRulesRepository<M extends Mode = 'sync'> extends Repository
   }
 
   #read(sql: string, options: ReadRulesOptions): Result<M, RotationRule[]> {
-    const { onInvalid = this.session.onInvalidRow } = assertObject(options, 'options');
+    const { onInvalid = this.session.onInvalidRow } = assertOptions(
+      options,
+      ['onInvalid'],
+      'options of a list of rules',
+    );
     if (onInvalid !== undefined) assertFunction(onInvalid, 'onInvalid');
     return this.db.all(sql, {}, skipMalformed({ onInvalidRow: onInvalid }, toRule));
   }

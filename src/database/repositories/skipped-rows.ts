@@ -5,6 +5,7 @@ import {
   type Result,
   type Row,
   type Session,
+  type SqlValue,
   type Steps,
   step,
 } from '../drivers/driver.ts';
@@ -149,4 +150,21 @@ function warnOfInvalidRow(error: ProxyVaultError): void {
     type: 'ProxyVaultWarning',
     code: 'PROXYVAULT_INVALID_ROW',
   });
+}
+
+/**
+ * Reports malformed rows that a count or a sum leaves out. It does not know them: the error names the table, and with `of` the day or
+ * the proxy of a sum.
+ */
+export function reportUncounted(
+  session: Listener,
+  { table, rows, of }: { table: string; rows: number; of?: SqlValue | undefined },
+): void {
+  const id = typeof of === 'string' ? of : null;
+  const error = new ProxyVaultError(
+    'INVALID_ROW',
+    `Malformed rows of ${table}${id === null ? '' : ` of ${id}`}, which are not counted: ${rows}. \`proxyvault check\` names them.`,
+    { details: { table, id, rows } },
+  );
+  reportInvalidRow(session, error);
 }

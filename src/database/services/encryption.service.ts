@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import type { EncryptedData } from '../../keys/binding.ts';
 import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
-import { chooseKeyFile, chooseKeySource, type KeySourceOptions } from '../../keys/sources/choose.ts';
+import { chooseKeyFile, type KeySourceOptions, keySourceFrom } from '../../keys/sources/choose.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
 import { assertBytes, assertEncrypted, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
@@ -24,7 +24,7 @@ import { type KeyTools, keyToolsOf, openKeys } from './key-tools.ts';
 import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 
 export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
-  /** Where the key comes from; overrides the other options. */
+  /** Where the key comes from, in place of the other options of the key. */
   keySource?: KeySource | undefined;
   /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
   database?: Session<M> | undefined;
@@ -42,7 +42,7 @@ export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<
 }
 
 export interface RecoveryOptions<M extends Mode = 'sync'> extends Omit<KeySourceOptions, 'key'> {
-  /** Where the key goes to; overrides the other options. */
+  /** Where the key goes to, in place of the other options of the key. */
   keySource?: KeySource | undefined;
   database: Session<M>;
   /** What `createRecoveryCode` gave. */
@@ -52,8 +52,10 @@ export interface RecoveryOptions<M extends Mode = 'sync'> extends Omit<KeySource
 }
 
 const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile', 'env'] as const;
+/** The options that say where a key is. */
+export const KEY_OPTIONS = ['key', 'keySource', ...FILE_OPTIONS] as const;
 /** The names of {@link EncryptionOptions} without the database. */
-export const ENCRYPTION_OPTIONS = ['key', 'keySource', 'onKeyCreated', ...FILE_OPTIONS] as const;
+export const ENCRYPTION_OPTIONS = [...KEY_OPTIONS, 'onKeyCreated'] as const;
 const LEAST_SALT_BYTES = 16;
 
 /**
@@ -73,9 +75,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     assertOptions(options, [...ENCRYPTION_OPTIONS, 'database'], 'options of EncryptionService');
     const { onKeyCreated } = options;
     if (onKeyCreated !== undefined) assertFunction(onKeyCreated, 'onKeyCreated');
-    this.#roots = new RootKeys(options.keySource ?? chooseKeySource(options), (source) =>
-      onKeyCreated?.(describeSource(source)),
-    );
+    this.#roots = new RootKeys(keySourceFrom(options), (source) => onKeyCreated?.(describeSource(source)));
     this.#database = options.database ?? null;
     this.#direct = new SourceTextCipher(this.#roots);
   }
@@ -123,8 +123,8 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
     const known = [...FILE_OPTIONS, 'database', 'keySource', 'code', 'replace'] as const;
     const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
-    const { keySource = chooseKeyFile(rest) } = rest;
-    const { database } = rest;
+    const { database, ...key } = rest;
+    const keySource = keySourceFrom(key, chooseKeyFile);
     await recoverTo(keyToolsOf(database, new RootKeys(keySource)), { code, replace });
     return EncryptionService.open({ keySource, database });
   }
@@ -266,10 +266,10 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
   rotate(options: KeyRotationOptions = {}): Promise<KeyRotationReport> {
     return this.#checked(() => {
       const known = ['onProgress', 'batchSize', 'signal'] as const;
-      const { batchSize = 1, onProgress } = assertOptions(options, known, 'options of rotate');
-      assertWhole(batchSize, 'batchSize', 1, 10_000);
+      const { batchSize, onProgress, signal } = assertOptions(options, known, 'options of rotate');
+      if (batchSize !== undefined) assertWhole(batchSize, 'batchSize', 1, 10_000);
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
-      return rotateKeys(this.#ownTools(), options);
+      return rotateKeys(this.#ownTools(), { batchSize, onProgress, signal });
     });
   }
 

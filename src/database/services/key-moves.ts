@@ -5,13 +5,15 @@ import { SecretKey } from '../../keys/secret-key.ts';
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Steps, settled, step } from '../drivers/driver.ts';
-import { type KeyTools, reloadKeys } from './key-tools.ts';
+import { assertKeyElsewhere } from '../key-place.ts';
+import { hasPath, type KeyTools, reloadKeys } from './key-tools.ts';
 import { lostConfig } from './keyset.ts';
 
 /** Puts the keys of a database under the key of another source, or of another protection of the same file; a new one if it can store that. */
 export async function moveTo<M extends Mode>(tools: KeyTools<M>, target: KeySource): Promise<void> {
   const { roots, store, cipher } = tools;
   const { driver, engine } = tools.session;
+  if (hasPath(tools.session)) assertKeyElsewhere(tools.session.path, target);
   await reloadKeys(tools);
   await settled(driver.sequence(() => cipher.establish()));
   const { keys, commit } = await keysFor(target, roots);

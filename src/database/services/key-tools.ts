@@ -1,6 +1,7 @@
 import { asMissing, type RootKeys } from '../../keys/root-keys.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { type Mode, type Session, type Steps, settled, step } from '../drivers/driver.ts';
+import { assertKeyElsewhere } from '../key-place.ts';
 import { DatabaseCipher } from './database-cipher.ts';
 import { KeyStore } from './key-store.ts';
 import type { Keyset } from './keyset.ts';
@@ -14,6 +15,7 @@ export interface KeyTools<M extends Mode> {
 }
 
 export function keyToolsOf<M extends Mode>(session: Session<M>, roots: RootKeys): KeyTools<M> {
+  if (hasPath(session)) assertKeyElsewhere(session.path, roots.source);
   const store = new KeyStore(session, roots);
   return { session, roots, store, cipher: new DatabaseCipher(session.driver, roots, store) };
 }
@@ -65,6 +67,11 @@ function* rewrapOld<M extends Mode>({ session, roots, store, cipher }: KeyTools<
   if (records.every(({ kekId }) => kekId === root.id)) return;
   yield* step(session.driver.transaction(() => store.rewrapAll(root)));
   yield* cipher.refresh();
+}
+
+/** Whether the database is a file of this machine. */
+export function hasPath<M extends Mode>(session: Session<M>): session is Session<M> & { path: string } {
+  return 'path' in session && typeof session.path === 'string';
 }
 
 export function isWritable(session: Session<Mode>): boolean {

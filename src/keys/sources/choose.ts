@@ -5,14 +5,18 @@ import envPaths from 'env-paths';
 import { ProxyVaultError } from '../../errors.ts';
 import { withFileErrors } from '../../files/file-error.ts';
 import { assertPath } from '../../files/path.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
 import type { KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
 import type { Passphrase } from './passphrase.ts';
 import type { SafeStorage } from './safe-storage.ts';
 
+/** The options of a key file. */
+const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile'] as const;
+
 export interface KeySourceOptions {
-  /** The key itself: 32 bytes, or their base64 or hexadecimal text. */
+  /** The key itself: 32 bytes, or their base64 or hexadecimal text. No option of a key file goes with it. */
   key?: Uint8Array | string | undefined;
   /** A file to keep the key in. */
   keyFile?: string | undefined;
@@ -35,15 +39,33 @@ export interface KeySourceOptions {
  * The source that these options and the environment name: an explicit key, an explicit file, PROXYVAULT_KEY,
  * PROXYVAULT_KEY_FILE, a credential of systemd, else a file in the platform's configuration folder.
  *
+ * @throws INVALID_INPUT for `key` with an option of a key file; KEY_INVALID for an empty path.
  * @example
  * const { kind, location } = chooseKeySource({ keyFile: './key' }); // { kind: 'key file', location: '/srv/crawler/key' }
  */
 export function chooseKeySource(options: KeySourceOptions): KeySource {
   const { key, keyFile, env = process.env } = options;
-  if (key !== undefined) return explicitKey(key);
+  if (key !== undefined) {
+    assertAlone('key', options, FILE_OPTIONS);
+    return explicitKey(key);
+  }
   if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);
   if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);
   return chooseKeyFile(options, systemdCredential(env));
+}
+
+/**
+ * The source that is given as such, or the one that the other options choose.
+ *
+ * @throws INVALID_INPUT for both: one of them would be ignored.
+ */
+export function keySourceFrom(
+  { keySource, ...options }: KeySourceOptions & { keySource?: KeySource | undefined },
+  choose: (options: KeySourceOptions) => KeySource = chooseKeySource,
+): KeySource {
+  if (keySource === undefined) return choose(options);
+  assertAlone('keySource', options, ['key', ...FILE_OPTIONS]);
+  return keySource;
 }
 
 /**
@@ -60,6 +82,17 @@ export function chooseKeyFile(options: KeySourceOptions, instead?: KeySource): K
     return fileOf(env.PROXYVAULT_KEY_FILE, 'PROXYVAULT_KEY_FILE', options);
   if (instead && env.CREDENTIALS_DIRECTORY !== undefined && existsSync(instead.location)) return instead;
   return fileOf(join(envPaths('proxyvault', { suffix: '' }).config, 'key'), '', options);
+}
+
+/** @throws INVALID_INPUT if one of the other options is given too. */
+function assertAlone(
+  given: string,
+  options: KeySourceOptions,
+  others: readonly (keyof KeySourceOptions)[],
+): void {
+  const other = others.find((name) => options[name] !== undefined);
+  if (other === undefined) return;
+  throw invalidInput(`\`${given}\` and \`${other}\` contradict each other: give one of them.`);
 }
 
 function fileOf(path: string, named: string, options: KeySourceOptions): KeySource {

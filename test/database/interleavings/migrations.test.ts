@@ -76,9 +76,7 @@ const ACTIONS: Record<string, Action> = {
     steps: (program) => [
       (applied) => {
         assertCompatible(applied, program);
-        const kept = applied.filter(
-          (name) => !['proxyvault/006', 'proxyvault/007'].includes(name.slice(0, 14)),
-        );
+        const kept = applied.filter((name) => !OWN.slice(5).includes(name));
         const missing = OWN.slice(0, 5).filter((name) => !applied.includes(name));
         applied.splice(0, applied.length, ...kept, ...missing);
       },

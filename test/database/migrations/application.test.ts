@@ -77,7 +77,7 @@ describe('baseline of an application', () => {
     for (const [version, namespace, says] of [
       [2, 'shop', 'notes is missing'],
       [3, 'shop', 'There is no version 3 of shop'],
-      [1, 'nobody', 'There is no version 1 of nobody'],
+      [1, 'nobody', 'There are no migrations of "nobody"'],
       [1, 7, 'namespace must be a string'],
     ] as [number, string, string][])
       expect(thrownBy(() => db.migrations.baseline(version, namespace))).toMatchObject({
@@ -86,6 +86,16 @@ describe('baseline of an application', () => {
       });
     db.migrations.baseline(1, 'shop');
     expect(linesOf(db)).toEqual(['shop/001_orders']);
+  });
+
+  it('rejects a namespace that has no migrations, also to undo nothing, and names those there are', () => {
+    const db = openOlder();
+    for (const call of [() => db.migrations.baseline(0, 'typo'), () => db.migrations.to(0, 'typo')])
+      expect(thrownBy(call)).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('"typo"; there are those of proxyvault, shop'),
+      });
+    expect(names(db)).toEqual(['orders']);
   });
 
   it('leaves the pool\u2019s own baseline possible, before and after', () => {
@@ -183,5 +193,23 @@ describe('a folder of migrations', () => {
       },
     );
     expect(thrownBy(() => openDatabase({ path, readonly: true }))).toMatchObject({ code: 'CANNOT_OPEN' });
+  });
+});
+
+describe('temporary objects of a migration', () => {
+  it('may be used in it, and are dropped after it: they would hide the tables of the pool', () => {
+    const up = `
+      CREATE TEMP TABLE proxies (id);
+      CREATE TEMP VIEW "a ""view" AS SELECT id FROM temp.proxies;
+      CREATE TEMP TRIGGER on_note AFTER INSERT ON temp.proxies BEGIN SELECT 1; END;
+      CREATE TABLE notes AS SELECT 7 AS id;`;
+    const db = openDatabase();
+    const next = reopen(db, {
+      migrations: [{ namespace: 'shop', migrations: [{ version: 1, name: 'notes', up }] }],
+    });
+    next.migrations.up();
+    expect(next.query('SELECT name FROM sqlite_temp_schema')).toEqual([]);
+    expect(next.query('SELECT id FROM notes')).toEqual([{ id: 7 }]);
+    expect(next.query('SELECT host FROM proxies')).toEqual([]);
   });
 });

@@ -104,6 +104,7 @@ describe('parseMigration refuses, with file and line,', () => {
     'VACUUM',
     "ATTACH 'x' AS y",
     'DETACH y',
+    'EXPLAIN PRAGMA foreign_keys = ON',
   ])('%s, in either section, also as a later statement without a semicolon', (statement) => {
     const says = expect.stringMatching(new RegExp(`${statement.split(' ')[0]} may not stand in a migration`));
     for (const text of [

@@ -13,6 +13,7 @@ const PUBLISHED: Record<string, string> = {
   '005_address_binding': '4a4d89979f4c74d922b322d4d9bce637d842ed24f8f7e872191efea9cdce505e',
   '006_remote_dns': '75e317ae2887b1f05ab8d45bed2e178c3033e4008182fbe3ef5614e887302595',
   '007_password_identity': '483bad46f9f94c0bba0b6d113045301201c9042fbafedcddf4de5eac4083c688',
+  '008_proxy_names': '43f020763acc99c70c57a133d2e9696fc8cf2c5c6b4b26127414f2dc66b1e95b',
 };
 
 const DATABASE = new URL('../../../src/database/', import.meta.url);

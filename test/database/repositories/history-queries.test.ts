@@ -63,6 +63,43 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect(await events.count()).toBe(24);
     });
 
+    it('of other programs are in a range by their time, in whatever form it is written', async () => {
+      const { db, events } = await open();
+      // An hour later in each form, from the day before to the day after.
+      const forms = ['D H', 'DTHZ', 'DTH', 'D H.5', 'DTH.25Z', 'D H.123456', 'DTH.999999Z'];
+      db.driver.exec('DELETE FROM rotation_events');
+      const texts = forms.flatMap((form) =>
+        Array.from({ length: 72 }, (_, n) => {
+          const iso = new Date(START + (n - 24) * HOUR).toISOString();
+          return form.replace('D', iso.slice(0, 10)).replace('H', iso.slice(11, 19));
+        }),
+      );
+      for (const text of texts)
+        db.driver.run(`INSERT INTO rotation_events (timestamp, reason) VALUES (:text, 'manual')`, { text });
+      const all = await listOf(events.iterate());
+      expect(all).toHaveLength(texts.length);
+      const times = [0, 1, HOUR, 11 * HOUR, 11 * HOUR + 500, 12 * HOUR - 1, 24 * HOUR, 24 * HOUR + 1];
+      for (const from of times)
+        for (const to of times) {
+          const range = { from: new Date(START + from), to: new Date(START + to) };
+          const within = all.filter(({ timestamp }) => {
+            const time = Date.parse(timestamp) - START;
+            return time >= from && time < to;
+          });
+          expect(await listOf(events.iterate(range)), JSON.stringify(range)).toEqual(within);
+          expect(await events.count(range)).toBe(within.length);
+          const between = await events.between(range.from, range.to);
+          expect(between.map(({ timestamp }) => timestamp)).toEqual(
+            within.map(({ timestamp }) => timestamp).sort(),
+          );
+        }
+      const noon = new Date(START + 12 * HOUR + 400);
+      const older = all.filter(({ timestamp }) => new Date(timestamp) < noon).length;
+      expect(await events.deleteOlderThan(noon)).toBe(older);
+      expect(await events.count({ to: noon })).toBe(0);
+      expect(await events.count({ from: noon })).toBe(all.length - older);
+    });
+
     it('are read by proxy, reason and time, newest first, in pages, counted and streamed', async () => {
       const { events, all } = await open();
       const at = (hour: number): Date => new Date(START + hour * HOUR);

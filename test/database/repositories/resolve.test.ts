@@ -48,6 +48,23 @@ describe.each(MODES)('in mode %s, resolve', (mode) => {
     });
   });
 
+  it('finds a proxy by its address too if that is its name, also the address of before', async () => {
+    const proxies = open();
+    const gate = await proxies.create(GATE);
+    const six = await proxies.create({ host: '2001:db8::1', port: 80, protocol: 'http' });
+    const moved = await proxies.create({ ...GATE, port: 1081 });
+    await proxies.update(moved.id, { port: 1082 });
+    for (const [text, { id }] of [
+      ['gate.example:1080', gate],
+      ['[2001:db8::1]:80', six],
+      ['gate.example:1081', moved],
+      ['gate.example:1082', moved],
+    ] as const)
+      expect((await proxies.resolve(text)).id, text).toBe(id);
+    await proxies.create({ ...GATE, port: 1081 });
+    expect(await failureOf(() => proxies.resolve('gate.example:1081'))).toMatchObject({ code: 'CONFLICT' });
+  });
+
   it('never repeats a login, whether it finds the proxy, several or none', async () => {
     const proxies = open();
     const texts = [

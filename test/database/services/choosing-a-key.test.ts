@@ -31,7 +31,7 @@ describe('the key source', () => {
     return folder;
   };
 
-  it('is the first of: option key, option keyFile, PROXYVAULT_KEY, PROXYVAULT_KEY_FILE, systemd, the default file', () => {
+  it('is that of the option key or keyFile, else the first of PROXYVAULT_KEY, PROXYVAULT_KEY_FILE, systemd, the default file', () => {
     const CREDENTIALS_DIRECTORY = folder();
     const env = { PROXYVAULT_KEY: newKey(), PROXYVAULT_KEY_FILE: '/env/file', CREDENTIALS_DIRECTORY };
     const { PROXYVAULT_KEY: _, ...noKey } = env;
@@ -40,7 +40,7 @@ describe('the key source', () => {
       const { kind, location } = chooseKeySource(options);
       return [kind, location];
     };
-    expect(found({ key, keyFile: '/a/file', env })).toEqual(['explicit', 'the option `key`']);
+    expect(found({ key, env })).toEqual(['explicit', 'the option `key`']);
     expect(found({ keyFile: '/a/file', env })).toEqual(['key file', '/a/file']);
     expect(found({ env })).toEqual(['environment', 'PROXYVAULT_KEY']);
     expect(found({ env: noKey })).toEqual(['key file', '/env/file']);

@@ -40,10 +40,12 @@ export class Background {
 
   /** All rows of a query. @throws as BackgroundReads. */
   async all(sql: string, params: Params = {}, signal?: AbortSignal): Promise<Row[]> {
-    assertParameters(params);
+    // A copy, since the query may wait for a thread: what is sent is what was checked.
+    const sent = { ...params };
+    assertParameters(sent);
     signal?.throwIfAborted();
     this.#options.log?.(sql);
-    return this.#ask('query', sql, params, signal);
+    return this.#ask('query', sql, sent, signal);
   }
 
   /** Moves a large write-ahead log into the file and empties it, as far as others allow. @throws CLOSED, DISK_FULL, IO. */

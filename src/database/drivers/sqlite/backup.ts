@@ -5,6 +5,7 @@ import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
 import { fileError } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
+import { assertOptions } from '../../../model/validation.ts';
 import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
 import { type Connection, openReader } from './connection.ts';
@@ -28,16 +29,21 @@ export async function backupTo(
   options: BackupOptions = {},
 ): Promise<string> {
   assertPath(target, 'The backup');
+  const { onProgress, overwrite = false } = assertOptions(
+    options,
+    ['onProgress', 'overwrite'],
+    'options of a backup',
+  );
   const path = resolve(target);
   try {
-    const old = assertTarget(source.path, path, options.overwrite ?? false);
+    const old = assertTarget(source.path, path, overwrite);
     // Before the work of copying, so that a refusal comes at once.
     if (old !== null) (await lockTarget(old))?.close();
     makeFolder(dirname(old ?? path));
     removeAbandonedTemporaries(old ?? path);
     const partial = createTemporary(old ?? path, 'partial');
     try {
-      await copyTo(source, partial, options.onProgress);
+      await copyTo(source, partial, onProgress);
       sealCopy(partial);
       await verifyInBackground(partial);
       if (old === null) publishNew(partial, path);

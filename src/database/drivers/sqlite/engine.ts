@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import { invalidInput } from '../../../model/validation.ts';
+import { assertOptions, invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
 import type {
   BackgroundReads,
@@ -39,7 +39,8 @@ export class SqliteEngine implements Engine<'sync'> {
     this.driver = new SqliteDriver(options);
     this.#threads = threads;
     this.background = {
-      all: async (sql, params = {}, { signal } = {}) => {
+      all: async (sql, params = {}, given = {}) => {
+        const { signal } = assertOptions(given, ['signal'], 'options of a background query');
         // Another thread cannot see a database in memory.
         if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
         this.driver.assertOpen();
@@ -99,6 +100,7 @@ export class SqliteEngine implements Engine<'sync'> {
     try {
       return this.driver.atomically(() => {
         const result = this.driver.sequence(steps);
+        dropTemporary(this.driver);
         const sql = 'SELECT DISTINCT "table" AS name FROM pragma_foreign_key_check';
         const broken = this.driver.all(sql, {}, (row) => String(row.name));
         if (broken.length === 0) return result;
@@ -214,4 +216,18 @@ export class SqliteEngine implements Engine<'sync'> {
     const isLast = this.#threads.waitUntilClosed(CLOSE_PATIENCE_MS);
     this.#ended = isLast || readonly ? ended : ended.then(() => settleLog(this.#options));
   }
+}
+
+/**
+ * Drops the temporary objects that migrations have left: only this connection would have them, and one with the name of a table
+ * of the pool would hide that from the whole program.
+ */
+function dropTemporary(driver: SqliteDriver): void {
+  // Triggers and views before the tables that they need; a table takes its indexes with it.
+  const left = driver.all(
+    `SELECT type, name FROM sqlite_temp_schema WHERE type IN ('trigger', 'view', 'table') ORDER BY type DESC`,
+    {},
+    ({ type, name }) => `DROP ${String(type)} IF EXISTS temp."${String(name).replaceAll('"', '""')}"`,
+  );
+  for (const statement of left) driver.exec(statement);
 }
