@@ -29,7 +29,7 @@ import { type EncryptionOptions, EncryptionService } from './database/services/i
 import { ProxyVaultError } from './errors.ts';
 import { chooseKeySource } from './keys/index.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
-import { assertBoolean, assertOptions, notFound, pick } from './model/validation.ts';
+import { assertBoolean, assertObject, assertOptions, notFound, pick } from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';
 import { Rotator } from './rotation/index.ts';
 import {
@@ -164,11 +164,12 @@ export class Vault implements AsyncDisposable {
    * @example
    * const { added, refused } = await vault.import({ file: './proxies.txt' }, { tag: 'mine' });
    */
-  import(
+  async import(
     source: ListSource | readonly NamedList[],
     options: Omit<ImportListOptions, 'encryption'> = {},
   ): Promise<ImportResult> {
-    return importProxies(this.database, source, { ...options, encryption: this.keys });
+    const given = assertObject(options, 'options of an import');
+    return importProxies(this.database, source, { ...given, encryption: this.keys });
   }
 
   /**
@@ -179,7 +180,8 @@ export class Vault implements AsyncDisposable {
    * for (const piece of vault.export({ format: 'csv', reveal: true })) process.stdout.write(piece);
    */
   export(options: Omit<ExportOptions, 'encryption'> = {}): Generator<string, void, undefined> {
-    return exportProxies(this.database, { ...options, encryption: this.keys });
+    const given = assertObject(options, 'options of an export');
+    return exportProxies(this.database, { ...given, encryption: this.keys });
   }
 
   /**

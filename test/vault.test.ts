@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { initDatabase, openVault, restoreVault, type Vault, type VaultOptions } from 'proxyvault';
-import type { KeySource } from 'proxyvault/keys';
+import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { temporaryFolder } from './support/temporary.ts';
@@ -38,6 +38,26 @@ describe('openVault rejects', () => {
     await expect(openVault(options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     expect(existsSync('x.db')).toBe(false);
   });
+
+  it.each(['pool.db-journal', 'pool.db-wal', 'pool.db-SHM'])(
+    'a key file %s, which SQLite would remove at the next opening',
+    async (name) => {
+      const folder = temporaryFolder();
+      const path = join(folder, 'pool.db');
+      for (const options of [
+        { keyFile: join(folder, name) },
+        { env: { PROXYVAULT_KEY_FILE: join(folder, name) } },
+      ])
+        await expect(openVault({ path, ...options })).rejects.toMatchObject({
+          code: 'INVALID_INPUT',
+          message: expect.stringContaining('give another path'),
+        });
+      expect(existsSync(join(folder, name))).toBe(false);
+      expect(() => keyringFile(join(folder, name))).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      );
+    },
+  );
 
   it('a read-only pool that is not there, and makes nothing', async () => {
     const path = join(temporaryFolder(), 'pool.db');
@@ -200,6 +220,54 @@ describe('openVault', () => {
     const copy = await vault.backup(join(vault.database.path, '..', 'copy.db'));
     expect(existsSync(copy)).toBe(true);
     expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0 });
+  });
+});
+
+describe('options of a list or a backup that would be overlooked are rejected, and nothing happens', () => {
+  it.each([
+    ['a misspelt name', { dryrun: true }],
+    ['a signal, which an import does not know', { signal: AbortSignal.abort() }],
+    ['a sync that is a text', { tag: 'mine', sync: 'false' }],
+    ['force that is a number', { tag: 'mine', sync: true, force: 0 }],
+    ['a dry run that is null', { dryRun: null }],
+    ['remoteDns that is a text', { remoteDns: 'false' }],
+    ['a callback that is none', { onRefused: 'log' }],
+    ['no object', null],
+    ['a number', 5],
+  ])('import: %s', async (_, options) => {
+    const vault = await open();
+    await expect(vault.import(LOGIN_URL, options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect(vault.proxies.count()).toBe(0);
+  });
+
+  it.each([
+    ['a misspelt name', { Reveal: false }],
+    ['reveal that is a text', { reveal: 'false' }],
+    ['a callback that is none', { onLeftOut: true }],
+    ['no object', null],
+  ])('export: %s', async (_, options) => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    expect(() => [...vault.export(options as never)]).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    );
+  });
+
+  it.each([
+    ['no path', undefined, {}],
+    ['a number', 5, {}],
+    ['an empty path', '', {}],
+    ['a misspelt name', 'copy.db', { overwite: true }],
+    ['overwrite that is a text', 'copy.db', { overwrite: 'false' }],
+    ['a callback that is none', 'copy.db', { onProgress: true }],
+    ['options that are null', 'copy.db', null],
+  ])('backup: %s', async (_, name, options) => {
+    const vault = await open();
+    const path = name === 'copy.db' ? join(temporaryFolder(), name) : name;
+    await expect(vault.backup(path as string, options as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    if (name === 'copy.db') expect(existsSync(path as string)).toBe(false);
   });
 });
 

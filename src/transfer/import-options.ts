@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import type { ParseOptions } from '../lists/index.ts';
 import { assertParseOptions } from '../lists/options.ts';
-import { invalidInput } from '../model/validation.ts';
+import { assertBoolean, assertFunction, assertOptions, invalidInput } from '../model/validation.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 
@@ -49,8 +49,31 @@ export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemov
   return sync && !force ? maxRemove : null;
 }
 
+const IMPORT_OPTIONS = [
+  'protocol',
+  'strictProtocol',
+  'format',
+  'encryption',
+  'remoteDns',
+  'tag',
+  'sync',
+  'maxRemove',
+  'force',
+  'dryRun',
+  'batch',
+  'onProgress',
+  'onStopped',
+  'onRefused',
+] as const satisfies readonly (keyof ImportListOptions)[];
+
+/** @throws INVALID_INPUT; also for a name that is not known, since a misspelt `dryRun` must not change the pool. */
 export function assertImportOptions(options: ImportListOptions): void {
+  assertOptions(options, IMPORT_OPTIONS, 'options of an import');
   assertParseOptions(options);
+  for (const name of ['remoteDns', 'sync', 'force', 'dryRun'] as const)
+    if (options[name] !== undefined) assertBoolean(options[name], name);
+  for (const name of ['onProgress', 'onStopped', 'onRefused'] as const)
+    if (options[name] !== undefined) assertFunction(options[name], name);
   const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);
   if (sync && tag === undefined)

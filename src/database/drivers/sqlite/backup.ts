@@ -5,6 +5,7 @@ import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
 import { fileError } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
+import { assertBoolean, assertFunction, assertOptions, invalidInput } from '../../../model/validation.ts';
 import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
 import { type Connection, openReader } from './connection.ts';
@@ -21,13 +22,26 @@ export interface BackupOptions {
   overwrite?: boolean | undefined;
 }
 
+function assertBackup(target: string, options: BackupOptions): void {
+  if (typeof target !== 'string' || target.trim() === '' || target.includes('\0'))
+    throw invalidInput('The backup must be the path of a file.');
+  assertPath(target, 'The backup');
+  const { onProgress, overwrite } = assertOptions(
+    options,
+    ['onProgress', 'overwrite'],
+    'options of a backup',
+  );
+  if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+  if (overwrite !== undefined) assertBoolean(overwrite, 'overwrite');
+}
+
 /** Copies one moment of a database in use: a read transaction pins it, so that writers neither wait nor make it start again. */
 export async function backupTo(
   source: ConnectionOptions,
   target: string,
   options: BackupOptions = {},
 ): Promise<string> {
-  assertPath(target, 'The backup');
+  assertBackup(target, options);
   const path = resolve(target);
   try {
     const old = assertTarget(source.path, path, options.overwrite ?? false);
