@@ -223,6 +223,36 @@ describe('openVault', () => {
   });
 });
 
+describe('a URL in place of an id', () => {
+  it.each<[string, (vault: Vault, id: string) => unknown]>([
+    ['reveal', (vault, id) => vault.reveal(id)],
+    ['update', (vault, id) => vault.proxies.update(id, { name: 'x' })],
+    ['report', (vault, id) => vault.rotator.report(id, { success: true })],
+    ['a sticky session', (vault, proxyId) => vault.sticky.create({ domain: 'a.example', proxyId })],
+    ['a login', (vault, id) => vault.credentials.store(id, { username: 'a', password: 'b' })],
+    ['a rule', (vault, id) => vault.rules.update(id, { name: 'x' })],
+  ])('is NOT_FOUND to %s, and the error does not repeat its login', async (_, work) => {
+    const vault = await open();
+    for (const id of [LOGIN_URL, 'gate.example.com:1080:me:s3@cret', 'me:s3@cret']) {
+      const error = await (async () => work(vault, id))().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'NOT_FOUND' });
+      expect(inspect(error, { depth: 9 }).split('\n    at ')[0]).not.toMatch(/me:|s3/);
+      expect(JSON.stringify(error)).not.toMatch(/me:|s3/);
+    }
+  });
+
+  it('is not stored by a rule, which would keep the login in clear', async () => {
+    const vault = await open();
+    const rule = {
+      name: 'x',
+      conditions: [{ field: 'domain' as const, operator: 'equals' as const, value: 'a.example' }],
+      actions: [{ type: 'use-proxy' as const, proxyId: LOGIN_URL }],
+    };
+    expect(() => vault.rules.create(rule)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+    expect(vault.rules.findAll()).toEqual([]);
+  });
+});
+
 describe('options of a list or a backup that would be overlooked are rejected, and nothing happens', () => {
   it.each([
     ['a misspelt name', { dryrun: true }],
