@@ -32,7 +32,7 @@ import { ProxyVaultError } from './errors.ts';
 import type { KeySource } from './keys/index.ts';
 import { keySourceFrom } from './keys/sources/choose.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
-import { assertBoolean, assertOptions, notFound, pick } from './model/validation.ts';
+import { assertBoolean, assertObject, assertOptions, notFound, pick } from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';
 import { Rotator } from './rotation/index.ts';
 import {
@@ -175,11 +175,12 @@ export class Vault implements AsyncDisposable {
    * @example
    * const { added, refused } = await vault.import({ file: './proxies.txt' }, { tag: 'mine' });
    */
-  import(
+  async import(
     source: ListSource | readonly NamedList[],
     options: Omit<ImportListOptions, 'encryption'> = {},
   ): Promise<ImportResult> {
-    return importProxies(this.database, source, { ...options, encryption: this.keys });
+    const given = assertObject(options, 'options of an import');
+    return importProxies(this.database, source, { ...given, encryption: this.keys });
   }
 
   /**
@@ -190,7 +191,8 @@ export class Vault implements AsyncDisposable {
    * for (const piece of vault.export({ format: 'csv', reveal: true })) process.stdout.write(piece);
    */
   export(options: Omit<ExportOptions, 'encryption'> = {}): Generator<string, void, undefined> {
-    return exportProxies(this.database, { ...options, encryption: this.keys });
+    const given = assertObject(options, 'options of an export');
+    return exportProxies(this.database, { ...given, encryption: this.keys });
   }
 
   /**

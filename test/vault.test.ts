@@ -125,6 +125,26 @@ describe('openVault rejects', () => {
     expect([vault.proxies.count(), vault.events.count()]).toEqual([1, 0]);
   });
 
+  it.each(['pool.db-journal', 'pool.db-wal', 'pool.db-SHM'])(
+    'a key file %s, which SQLite would remove at the next opening',
+    async (name) => {
+      const folder = temporaryFolder();
+      const path = join(folder, 'pool.db');
+      for (const options of [
+        { keyFile: join(folder, name) },
+        { env: { PROXYVAULT_KEY_FILE: join(folder, name) } },
+      ])
+        await expect(openVault({ path, ...options })).rejects.toMatchObject({
+          code: 'INVALID_INPUT',
+          message: expect.stringContaining('give another path'),
+        });
+      expect(existsSync(join(folder, name))).toBe(false);
+      expect(() => keyringFile(join(folder, name))).toThrow(
+        expect.objectContaining({ code: 'INVALID_INPUT' }),
+      );
+    },
+  );
+
   it('a read-only pool that is not there, and makes nothing', async () => {
     const path = join(temporaryFolder(), 'pool.db');
     await expect(openVault({ path, readonly: true })).rejects.toMatchObject({ code: 'CANNOT_OPEN' });
@@ -309,6 +329,84 @@ it('stats say that proxies have a status that does not exist, which only their t
   expect(onInvalidRow.mock.calls).toEqual([
     [expect.objectContaining({ code: 'INVALID_ROW', details: { table: 'proxies', id: null, rows: 1 } })],
   ]);
+});
+
+describe('a URL in place of an id', () => {
+  it.each<[string, (vault: Vault, id: string) => unknown]>([
+    ['reveal', (vault, id) => vault.reveal(id)],
+    ['update', (vault, id) => vault.proxies.update(id, { name: 'x' })],
+    ['report', (vault, id) => vault.rotator.report(id, { success: true })],
+    ['a sticky session', (vault, proxyId) => vault.sticky.create({ domain: 'a.example', proxyId })],
+    ['a login', (vault, id) => vault.credentials.store(id, { username: 'a', password: 'b' })],
+    ['a rule', (vault, id) => vault.rules.update(id, { name: 'x' })],
+  ])('is NOT_FOUND to %s, and the error does not repeat its login', async (_, work) => {
+    const vault = await open();
+    for (const id of [LOGIN_URL, 'gate.example.com:1080:me:s3@cret', 'me:s3@cret']) {
+      const error = await (async () => work(vault, id))().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'NOT_FOUND' });
+      expect(inspect(error, { depth: 9 }).split('\n    at ')[0]).not.toMatch(/me:|s3/);
+      expect(JSON.stringify(error)).not.toMatch(/me:|s3/);
+    }
+  });
+
+  it('is not stored by a rule, which would keep the login in clear', async () => {
+    const vault = await open();
+    const rule = {
+      name: 'x',
+      conditions: [{ field: 'domain' as const, operator: 'equals' as const, value: 'a.example' }],
+      actions: [{ type: 'use-proxy' as const, proxyId: LOGIN_URL }],
+    };
+    expect(() => vault.rules.create(rule)).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+    expect(vault.rules.findAll()).toEqual([]);
+  });
+});
+
+describe('options of a list or a backup that would be overlooked are rejected, and nothing happens', () => {
+  it.each([
+    ['a misspelt name', { dryrun: true }],
+    ['a signal, which an import does not know', { signal: AbortSignal.abort() }],
+    ['a sync that is a text', { tag: 'mine', sync: 'false' }],
+    ['force that is a number', { tag: 'mine', sync: true, force: 0 }],
+    ['a dry run that is null', { dryRun: null }],
+    ['remoteDns that is a text', { remoteDns: 'false' }],
+    ['a callback that is none', { onRefused: 'log' }],
+    ['no object', null],
+    ['a number', 5],
+  ])('import: %s', async (_, options) => {
+    const vault = await open();
+    await expect(vault.import(LOGIN_URL, options as never)).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    expect(vault.proxies.count()).toBe(0);
+  });
+
+  it.each([
+    ['a misspelt name', { Reveal: false }],
+    ['reveal that is a text', { reveal: 'false' }],
+    ['a callback that is none', { onLeftOut: true }],
+    ['no object', null],
+  ])('export: %s', async (_, options) => {
+    const vault = await open();
+    await vault.import(LOGIN_URL);
+    expect(() => [...vault.export(options as never)]).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT' }),
+    );
+  });
+
+  it.each([
+    ['no path', undefined, {}],
+    ['a number', 5, {}],
+    ['an empty path', '', {}],
+    ['a misspelt name', 'copy.db', { overwite: true }],
+    ['overwrite that is a text', 'copy.db', { overwrite: 'false' }],
+    ['a callback that is none', 'copy.db', { onProgress: true }],
+    ['options that are null', 'copy.db', null],
+  ])('backup: %s', async (_, name, options) => {
+    const vault = await open();
+    const path = name === 'copy.db' ? join(temporaryFolder(), name) : name;
+    await expect(vault.backup(path as string, options as never)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+    });
+    if (name === 'copy.db') expect(existsSync(path as string)).toBe(false);
+  });
 });
 
 describe('reveal', () => {

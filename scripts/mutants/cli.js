@@ -291,6 +291,8 @@ export default {
       ['the gaps are not counted', 'const GAP = 2;', 'const GAP = 0;'],
       ['ids stay long', 'column.short?.() ?? column.cells', 'column.cells'],
       ['the first columns are left out first', 'Math.max(...columns.map', 'Math.min(...columns.map'],
+    ]),
+    ...of('places.ts', [
       ['wide characters take one place', 'WIDE.test(character) ? 2 : 1', 'WIDE.test(character) ? 1 : 1'],
     ]),
     ...of('duration.ts', [

@@ -1,4 +1,5 @@
 import { type Cell, table } from './output.ts';
+import { placesOf } from './places.ts';
 import { type Text, visible } from './terminal.ts';
 
 /** A column that may give way where a terminal is too narrow. */
@@ -14,9 +15,6 @@ export interface Column {
 }
 
 const GAP = 2;
-/** East Asian characters and emoji take two places. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 /** The width of the terminal that standard output is; null for a pipe or a file, which get everything. */
 export function terminalWidth(): number | null {
@@ -78,10 +76,6 @@ function widthOf({ head, cells }: Column): number {
 
 function shownOf(cell: Cell): string {
   return cell === null ? '' : visible(String(cell));
-}
-
-function placesOf(text: string): number {
-  return [...text].reduce((sum, character) => sum + (WIDE.test(character) ? 2 : 1), 0);
 }
 
 function drawn(columns: readonly Column[]): Text {

@@ -27,15 +27,16 @@ export function makeFolder(folder: string): void {
 }
 
 /** One folder after the other: Node's recursive `mkdirSync` says ENOENT for some other errors, such as EDQUOT. */
-function tryToMake(folder: string): boolean {
+function tryToMake(folder: string, hasParent = false): boolean {
   try {
     mkdirSync(folder, { mode: 0o700 });
     return true;
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'ENOENT' && folder !== dirname(folder)) {
+    // Some folders, as those of /proc, are there and say ENOENT for every new name.
+    if (errno === 'ENOENT' && !hasParent && folder !== dirname(folder)) {
       makeFolder(dirname(folder));
-      return tryToMake(folder);
+      return tryToMake(folder, true);
     }
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
     // A file is in the way: reading it as a folder says ENOTDIR, which is what the user can act on.

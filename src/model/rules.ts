@@ -86,7 +86,11 @@ function conditionsOf(domain: Operands): z.ZodType<RuleCondition[], RuleConditio
 export const storedConditionsSchema = conditionsOf(ANY_TEXT);
 
 const actionSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('use-proxy'), proxyId: idSchema }),
+  // Rules are stored and shown in clear.
+  z.strictObject({
+    type: z.literal('use-proxy'),
+    proxyId: idSchema.refine((id) => !/:.*@/.test(id), 'must be the id of a proxy, without a login'),
+  }),
   z.strictObject({ type: z.literal('use-region'), region: regionSchema }),
   z.strictObject({ type: z.literal('use-protocol'), protocol: protocolSchema }),
   z.strictObject({ type: z.literal('use-strategy'), strategy: strategySchema }),

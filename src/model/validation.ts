@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 
 import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
@@ -96,7 +97,13 @@ export function assertId(value: string, name = 'id'): string {
   return value;
 }
 
+/** A text that is no plain id may be a proxy with its login, such as a URL that was given in place of an id: it is not repeated. */
 export function notFound(what: string, id: string): ProxyVaultError {
+  if (!/^[\w.*-]*$/.test(id) && !isIPv6(id))
+    return new ProxyVaultError(
+      'NOT_FOUND',
+      `There is no ${what} with the id that was given. Give the whole id, and not an address or a URL.`,
+    );
   return new ProxyVaultError('NOT_FOUND', `There is no ${what} ${JSON.stringify(id)}.`, { details: { id } });
 }
 

@@ -14,7 +14,7 @@ import {
   ListFormatter,
   type LostPart,
 } from '../lists/index.ts';
-import { assertOptions } from '../model/validation.ts';
+import { assertBoolean, assertFunction, assertOptions } from '../model/validation.ts';
 import { Repeats } from './repeats.ts';
 
 /** A proxy that the format cannot carry, wholly or in part, that repeats another one, or whose login cannot be read. */
@@ -41,6 +41,15 @@ export interface ExportOptions extends FormatOptions {
   onLeftOut?: ((proxy: LeftOut) => void) | undefined;
 }
 
+const EXPORT_OPTIONS = [
+  'format',
+  'layout',
+  'reveal',
+  'encryption',
+  'tag',
+  'onLeftOut',
+] as const satisfies readonly (keyof ExportOptions)[];
+
 /**
  * The pool as a list, in pieces, in the order of ids: what `importProxies` reads back to the same proxies. With a vault, use
  * `vault.export`.
@@ -53,14 +62,15 @@ export function* exportProxies(
   db: DatabaseManager,
   options: ExportOptions = {},
 ): Generator<string, void, undefined> {
-  const known = ['format', 'layout', 'reveal', 'encryption', 'tag', 'onLeftOut'] as const;
   const {
     encryption,
     tag,
     reveal = false,
     onLeftOut,
     ...format
-  } = assertOptions(options, known, 'options of an export');
+  } = assertOptions(options, EXPORT_OPTIONS, 'options of an export');
+  assertBoolean(reveal, 'reveal');
+  if (onLeftOut !== undefined) assertFunction(onLeftOut, 'onLeftOut');
   const tags = new ProxyTagsRepository(db);
   const formatter = new ListFormatter({ ...format, reveal });
   yield formatter.begin();

@@ -1,7 +1,7 @@
 import type { EncryptionService } from '../database/services/index.ts';
 import type { ParseOptions } from '../lists/index.ts';
 import { assertParseOptions } from '../lists/options.ts';
-import { assertOptions, invalidInput } from '../model/validation.ts';
+import { assertBoolean, assertFunction, assertOptions, invalidInput } from '../model/validation.ts';
 import type { Refusal } from './import-result.ts';
 import { assertMaxRemove, type MaxRemove, type Removal } from './removal.ts';
 
@@ -44,6 +44,11 @@ export interface ImportListOptions extends ParseOptions {
   onRefused?: ((refusal: Refusal) => void) | undefined;
 }
 
+/** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
+export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemove | undefined | null {
+  return sync && !force ? maxRemove : null;
+}
+
 const IMPORT_OPTIONS = [
   'protocol',
   'strictProtocol',
@@ -61,14 +66,14 @@ const IMPORT_OPTIONS = [
   'onRefused',
 ] as const satisfies readonly (keyof ImportListOptions)[];
 
-/** The limit of what a sync may remove, or undefined for the default limit; null if the sync has no limit. */
-export function limitOf({ sync, force, maxRemove }: ImportListOptions): MaxRemove | undefined | null {
-  return sync && !force ? maxRemove : null;
-}
-
+/** @throws INVALID_INPUT; also for a name that is not known, since a misspelt `dryRun` must not change the pool. */
 export function assertImportOptions(options: ImportListOptions): void {
   assertOptions(options, IMPORT_OPTIONS, 'options of an import');
   assertParseOptions(options);
+  for (const name of ['remoteDns', 'sync', 'force', 'dryRun'] as const)
+    if (options[name] !== undefined) assertBoolean(options[name], name);
+  for (const name of ['onProgress', 'onStopped', 'onRefused'] as const)
+    if (options[name] !== undefined) assertFunction(options[name], name);
   const { tag, sync, batch = 1, maxRemove } = options;
   assertMaxRemove(maxRemove);
   if (sync && tag === undefined)

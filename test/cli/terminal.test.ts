@@ -136,3 +136,21 @@ describe('hostile names', () => {
     120_000,
   );
 });
+
+describe('a long table', () => {
+  it('has the same columns in all its lines, and takes no minutes', () => {
+    const rows = Array.from({ length: 10_000 }, (_, i) => [
+      `id-${i}`,
+      i === 9_000 ? '日本語'.repeat(5) : 'x'.repeat((i % 7) + 1),
+      'end',
+    ]);
+    const start = performance.now();
+    const drawn = String(table(['ID', 'NAME', 'LAST'], rows)).split('\n');
+    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(drawn).toHaveLength(10_001);
+    const widest = 30;
+    expect(drawn[1]).toBe(`id-0     x${' '.repeat(widest + 1)}end`);
+    expect(drawn[9_001]).toBe(`id-9000  ${'日本語'.repeat(5)}  end`);
+    expect(drawn[10_000]).toBe(`id-9999  ${'x'.repeat(4)}${' '.repeat(widest - 2)}end`);
+  });
+});

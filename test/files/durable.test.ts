@@ -81,6 +81,14 @@ describe('a missing folder', () => {
     expect(calls.map(({ call }) => call)).toEqual(['stat']);
   });
 
+  it.runIf(process.platform === 'linux')('cannot be made where the system takes no new names', () => {
+    for (const path of ['/proc/proxyvault', '/proc/proxyvault/pool'])
+      expect(
+        thrownBy(() => makeFolder(path)),
+        path,
+      ).toMatchObject({ code: 'ENOENT' });
+  });
+
   it('cannot be made where a file is, or below one', () => {
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, '');

@@ -41,14 +41,26 @@ export interface KeyringOptions {
  * A file that holds the key: its text where permissions protect it, else JSON with the keys encrypted by what a
  * passphrase, the keychain or safeStorage gives. A missing file is made, and one that is there is never replaced by accident.
  *
- * @throws INVALID_INPUT for a URL in place of a path.
+ * @throws INVALID_INPUT for a URL in place of a path, and for a name that ends in `-wal`, `-shm` or `-journal`: a database beside it
+ *   removes such a file when it is opened.
  * @example
  * const keySource = keyringFile('./key', { passphrase: () => readPassphraseFile('/run/secrets/passphrase') });
  * const vault = await openVault({ path: './pool.db', keySource });
  */
 export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
   assertPath(path, 'The key file');
+  assertLasting(path);
   return new KeyringFile(resolve(path), options);
+}
+
+/** SQLite takes `pool.db-journal` for what a crash left of `pool.db`, and removes it. */
+function assertLasting(path: string): void {
+  if (!/-(wal|shm|journal)$/i.test(path)) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `The key file ${path} has a name that SQLite uses beside a database, which would remove the key: give another path.`,
+    { details: { path } },
+  );
 }
 
 class KeyringFile implements KeySource {

@@ -5,7 +5,7 @@ import { makeFolder, publish, publishNew } from '../../../files/durable.ts';
 import { fileError } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
 import { createTemporary, removeAbandonedTemporaries, removeTemporary } from '../../../files/temporary.ts';
-import { assertOptions } from '../../../model/validation.ts';
+import { assertBoolean, assertFunction, assertOptions, invalidInput } from '../../../model/validation.ts';
 import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
 import { type Connection, openReader } from './connection.ts';
@@ -28,12 +28,8 @@ export async function backupTo(
   target: string,
   options: BackupOptions = {},
 ): Promise<string> {
-  assertPath(target, 'The backup');
-  const { onProgress, overwrite = false } = assertOptions(
-    options,
-    ['onProgress', 'overwrite'],
-    'options of a backup',
-  );
+  assertBackup(target, options);
+  const { onProgress, overwrite = false } = options;
   const path = resolve(target);
   try {
     const old = assertTarget(source.path, path, overwrite);
@@ -55,6 +51,19 @@ export async function backupTo(
   } catch (error) {
     throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   }
+}
+
+function assertBackup(target: string, options: BackupOptions): void {
+  if (typeof target !== 'string' || target.trim() === '' || target.includes('\0'))
+    throw invalidInput('The backup must be the path of a file.');
+  assertPath(target, 'The backup');
+  const { onProgress, overwrite } = assertOptions(
+    options,
+    ['onProgress', 'overwrite'],
+    'options of a backup',
+  );
+  if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+  if (overwrite !== undefined) assertBoolean(overwrite, 'overwrite');
 }
 
 /** Under a lock, because a process that has the old backup open would write into the new one. */
