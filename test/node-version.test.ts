@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import semver from 'semver';
 import { describe, expect, it } from 'vitest';
 import { nodeVersionProblem } from '../src/node-version.ts';
 
@@ -23,6 +24,22 @@ describe('the Node version check', () => {
   it('agrees with package.json', () => {
     const { engines } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'));
     expect(engines.node).toBe('^22.14.0 || >=23.6.0');
+  });
+
+  it('is met by every package that a user installs', () => {
+    const { packages } = JSON.parse(readFileSync(`${root}/package-lock.json`, 'utf8'));
+    const needs = Object.entries<{ dev?: boolean; engines?: { node?: string } }>(packages)
+      .filter(([, { dev }]) => !dev)
+      .map(([name, { engines }]) => [name, engines?.node ?? '*'] as const);
+    expect(needs.length).toBeGreaterThan(10);
+    for (const [name, range] of needs)
+      for (const version of ['22.14.0', '22.20.0', '23.6.0', '24.0.0'])
+        expect([name, range, version, semver.satisfies(version, range)]).toEqual([
+          name,
+          range,
+          version,
+          true,
+        ]);
   });
 
   it.runIf(process.env.PROXYVAULT_EXPECT_NODE)('runs the tests on the Node that CI asked for', () => {

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 
 import { invalidInput } from '../model/validation.ts';
 import { text, writeError } from './terminal.ts';
@@ -9,48 +10,40 @@ export function canAsk(): boolean {
 }
 
 /**
- * Asks for a secret, which is not shown. Ctrl-C ends the process.
+ * Asks for a secret, of which nothing is shown. Ctrl-C ends the process.
  *
  * @throws INVALID_INPUT at the end of the input (Ctrl-D).
  */
 export async function ask(question: string): Promise<string> {
-  // Loaded only when somebody is asked.
-  const { default: password } = await import('@inquirer/password');
-  const ending = new AbortController();
-  const end = (): void => ending.abort();
-  // The prompt waits for ever if its input ends: then it only pauses the stream.
-  process.stdin.once('pause', end);
-  try {
-    return await password(
-      { message: question, mask: '*' },
-      { output: process.stderr, signal: ending.signal },
-    );
-  } catch (error) {
-    const name = error instanceof Error ? error.name : '';
-    if (name === 'ExitPromptError') endBySignal();
-    if (name !== 'AbortPromptError') throw error;
-    throw invalidInput(
-      'The input ended before an answer: run the command again, and type the answer with Enter.',
-    );
-  } finally {
-    process.stdin.off('pause', end);
-  }
+  const answer = await readLine(`${question} `, { isShown: false });
+  writeError(text`\n`);
+  if (answer !== null) return answer;
+  throw invalidInput(
+    'The input ended before an answer: run the command again, and type the answer with Enter.',
+  );
 }
 
 /** Asks for a plain yes; anything else is no, and so is the end of the input (Ctrl-D). Ctrl-C ends the process. */
 export async function confirm(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('\n')));
+  const answer = await readLine(`${question} [y/N] `, { isShown: true });
+  // What is printed next begins a line.
+  if (answer === null) writeError(text`\n`);
+  return /^y(?:es)?$/i.test(answer?.trim() ?? '');
+}
+
+/** What is typed until Enter; null at the end of the input. Nothing of it is kept. */
+async function readLine(question: string, { isShown }: { isShown: boolean }): Promise<string | null> {
+  const output = isShown ? process.stderr : new Writable({ write: (_text, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+  // Only now: before, the terminal itself would show what is typed.
+  if (!isShown) writeError(text`${question}`);
+  const ended = new Promise<null>((resolve) => terminal.once('close', () => resolve(null)));
   terminal.once('SIGINT', () => {
     terminal.close();
     endBySignal();
   });
   try {
-    const asked = terminal.question(`${question} [y/N] `).catch(() => ended);
-    const answer = await Promise.race([asked, ended]);
-    // What is printed next begins a line.
-    if (answer === '\n') writeError(text`\n`);
-    return /^y(?:es)?$/i.test(answer.trim());
+    return await Promise.race([terminal.question(isShown ? question : '').catch(() => ended), ended]);
   } finally {
     terminal.close();
   }

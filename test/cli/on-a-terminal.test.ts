@@ -34,20 +34,23 @@ function withPool() {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: bold begins and ends with an escape sequence.
     return { status, shown: stdout.replaceAll('\r', '').replace(/\u001b\[\d+m/g, '') };
   };
-  /** Runs a command on a terminal, and presses a key when it asks. */
+  /** Runs a command on a terminal, and presses keys each time that it asks. */
   const press = async (
     args: string,
-    question: string,
-    key: string,
+    questions: readonly string[],
+    keys: string,
   ): Promise<{ status: unknown; shown: string }> => {
     const command = `"${process.execPath}" "${BIN}" ${args}`;
     const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: cli.folder, env: cli.env });
     onTestFinished(() => void child.kill('SIGKILL'));
     let shown = '';
-    let isPressed = false;
+    let answered = 0;
     child.stdout.on('data', (piece) => {
       shown += String(piece);
-      if (!isPressed && shown.includes(question)) isPressed = child.stdin.write(key);
+      const question = questions[answered];
+      if (question === undefined || !shown.includes(question)) return;
+      answered += 1;
+      child.stdin.write(keys);
     });
     const [status] = await once(child, 'close');
     return { status, shown };
@@ -101,7 +104,7 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
   ])('%s at the question removes nothing', async (_, key, status, said) => {
     const { press, hosts } = withPool();
     const before = hosts();
-    const ran = await press('remove Berlin second', '[y/N]', key);
+    const ran = await press('remove Berlin second', ['[y/N]'], key);
     expect(ran.status).toBe(status);
     expect(ran.shown.split('[y/N]')[1]).toContain(said);
     expect(ran.shown).not.toMatch(/INTERNAL|Removed/);
@@ -113,18 +116,32 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     ['Ctrl-C', '\u0003', 130, /^/],
   ])('%s where a passphrase is asked for changes nothing', async (_, key, status, said) => {
     const { press, json } = withPool();
-    const ran = await press('key passphrase', 'New passphrase:', key);
+    const ran = await press('key passphrase', ['New passphrase:'], key);
     expect(ran.status).toBe(status);
     expect(ran.shown).toMatch(said);
     expect(ran.shown).not.toMatch(/INTERNAL|unsettled/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
   });
 
+  it('a passphrase is typed twice, with a correction, and nothing of it is shown', async () => {
+    const { press, json, run, folder } = withPool();
+    const typed = 'four random words of mime\u007f\u007fne';
+    const set = await press('key passphrase', ['New passphrase:', 'The same again:'], `${typed}\r`);
+    expect(set.status).toBe(0);
+    expect(set.shown).not.toMatch(/four|random|\*/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
+    writeFileSync(join(folder, 'p'), 'four random words of mine');
+    expect(run(['key', 'verify'], { env: { PROXYVAULT_PASSPHRASE_FILE: join(folder, 'p') } }).status).toBe(0);
+    const revealed = await press('next --reveal', ['Passphrase of the key:'], `${typed}\r`);
+    expect(revealed.status).toBe(0);
+    expect(revealed.shown).toMatch(/^\w+:\/\//m);
+  });
+
   it('Ctrl-C where next asks for a passphrase prints a URL that never connects', async () => {
     const { press, run, folder } = withPool();
     writeFileSync(join(folder, 'p'), 'four random words of mine');
     expect(run(['key', 'passphrase', '--passphrase-file', 'p']).status).toBe(0);
-    const ran = await press('next --reveal', 'Passphrase of the key:', '\u0003');
+    const ran = await press('next --reveal', ['Passphrase of the key:'], '\u0003');
     expect(ran).toMatchObject({ status: 130 });
     expect(ran.shown.split('http://no-proxy-available.invalid:1')).toHaveLength(2);
   });

@@ -176,7 +176,7 @@ describe('the installed package', () => {
       const seen = [];
       registerHooks({ resolve(specifier, context, next) { seen.push(specifier); return next(specifier, context); } });
       await import('proxyvault');
-      console.log(JSON.stringify(seen.filter((name) => /commander|cli-table3|cli-progress|inquirer|napi-rs|csv|yaml|proxy-chain/.test(name))));`;
+      console.log(JSON.stringify(seen.filter((name) => /commander|cli-table3|cli-progress|napi-rs|csv|yaml|proxy-chain/.test(name))));`;
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
       cwd: root,
       encoding: 'utf8',
