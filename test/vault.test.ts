@@ -93,6 +93,28 @@ describe('openVault rejects', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  it.each([
+    [{ key: 'abc' }, 'KEY_INVALID'],
+    [{ key: null }, 'KEY_INVALID'],
+    [{ keyFile: '' }, 'KEY_INVALID'],
+    [{ keyFile: new URL('file:///key') }, 'INVALID_INPUT'],
+    [{ keyFile: 5 }, 'INVALID_INPUT'],
+    [{ passphrase: '' }, 'INVALID_INPUT'],
+    [{ passphrase: 5 }, 'INVALID_INPUT'],
+    [{ protection: 'none' }, 'INVALID_INPUT'],
+    [{ trustKeyFile: 'false' }, 'INVALID_INPUT'],
+    [{ safeStorage: true }, 'INVALID_INPUT'],
+    [{ keySource: {} }, 'INVALID_INPUT'],
+    [{ keySource: 'key' }, 'INVALID_INPUT'],
+    [{ keySource: null }, 'INVALID_INPUT'],
+    [{ keySource: { read: () => key } }, 'INVALID_INPUT'],
+  ])('a key that cannot be: %o, and makes nothing', async (options, code) => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'pool.db');
+    await expect(openVault({ path, ...(options as object) })).rejects.toMatchObject({ code });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('an option that does not exist, in every call that takes options', async () => {
     const vault = await open();
     await vault.import(LOGIN_URL);
@@ -313,6 +335,26 @@ describe('openVault', () => {
     expect(existsSync(copy)).toBe(true);
     expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0 });
   });
+});
+
+it('what a caller\u2019s function throws reaches the caller, and leaves no copy', async () => {
+  const vault = await open();
+  const folder = temporaryFolder();
+  const mine = new RangeError('mine');
+  const onProgress = (): never => {
+    throw mine;
+  };
+  const [backup, other, pool] = ['backup.db', 'other.db', 'pool.db'].map((name) => join(folder, name));
+  await vault.backup(String(backup));
+  await expect(vault.backup(String(other), { onProgress })).rejects.toBe(mine);
+  await expect(restoreVault(String(backup), String(pool), { onProgress })).rejects.toBe(mine);
+  expect(readdirSync(folder)).toEqual(['backup.db']);
+});
+
+it('the key of a closed vault is CLOSED, and not merely missing', async () => {
+  const vault = await open();
+  await vault.close();
+  await expect(vault.keys.unlock()).rejects.toMatchObject({ code: 'CLOSED' });
 });
 
 it('stats say that proxies have a status that does not exist, which only their total counts', async () => {

@@ -41,10 +41,9 @@ export function watchProcess(args: readonly string[]): void {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
     throw error;
   });
-  // Nobody who has gone from standard error can be told anything, and `next` would print a second URL.
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // What cannot be told, since nobody reads it or the disk is full, is no failure of what was done: `exec` gives the exit code
+  // of its command all the same, and `next` prints no second URL.
+  process.stderr.on('error', () => undefined);
   // Node would print these as they are, whatever is in them.
   if (process.listenerCount('warning') > 0)
     process.removeAllListeners('warning').on('warning', warningListener(json));

@@ -18,6 +18,8 @@ const LOGIN = /^[^/\\]*:[^/\\]*@|(?:^|[\s;])(?:password|pwd)\s*=/i;
  * @throws INVALID_INPUT.
  */
 export function assertPath(path: string, what: string, kind: 'file' | 'folder' = 'file'): void {
+  if (typeof path !== 'string')
+    throw new ProxyVaultError('INVALID_INPUT', `${what} must be the path of a ${kind}, as a text.`);
   if (!URL_LIKE.test(path) && !SERVER.test(path) && !LOGIN.test(path)) return;
   const scheme = SCHEME.exec(path)?.[1]?.toLowerCase();
   const found =
@@ -26,6 +28,20 @@ export function assertPath(path: string, what: string, kind: 'file' | 'folder' =
       : `a ${scheme}:// URL is not supported.`;
   const advice = scheme === 'file' ? ' Leave out file:// and the percent escapes.' : '';
   throw new ProxyVaultError('INVALID_INPUT', `${what} must be the path of a ${kind}: ${found}${advice}`);
+}
+
+/**
+ * Rejects the name of a file that SQLite would remove: it takes `pool.db-journal` for what a crash left of `pool.db`.
+ *
+ * @throws INVALID_INPUT.
+ */
+export function assertLasting(path: string, what: string): void {
+  if (!/-(wal|shm|journal)$/i.test(path)) return;
+  throw new ProxyVaultError(
+    'INVALID_INPUT',
+    `${what} ${path} has a name that SQLite uses beside a database, and would be removed: give another path.`,
+    { details: { path } },
+  );
 }
 
 /** The path of a `file:` URL, or the path itself. @throws INVALID_INPUT for any other URL, which is not repeated. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { ProxyVaultError } from '../errors.ts';
 import { publishNew } from './durable.ts';
 import { attempt, errnoOf, withFileErrors } from './file-error.ts';
-import { assertPath } from './path.ts';
+import { assertLasting, assertPath } from './path.ts';
 import { removeAbandonedTemporaries, removeTemporary, temporaryName } from './temporary.ts';
 
 /**
@@ -16,9 +16,10 @@ export class PrivateFile implements Disposable {
   readonly #temporary: string;
   #descriptor: number | null = null;
 
-  /** @throws CONFLICT if there is something at `path`; INVALID_INPUT for a URL; CANNOT_OPEN, READ_ONLY, DISK_FULL. */
+  /** @throws CONFLICT if there is something at `path`; INVALID_INPUT for a URL, and for a name such as `pool.db-wal`; CANNOT_OPEN, READ_ONLY, DISK_FULL. */
   constructor(path: string) {
     assertPath(path, 'The output');
+    assertLasting(path, 'The output');
     this.path = resolve(path);
     this.#temporary = temporaryName(this.path);
     this.#typed(() => {

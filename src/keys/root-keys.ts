@@ -70,6 +70,7 @@ export class RootKeys {
 
   /** As `load`, but what it fails with is kept, and thrown where the key is needed. */
   async tryToLoad(): Promise<boolean> {
+    this.assertAlive();
     try {
       const isPresent = await this.load();
       this.#failure = isPresent ? null : this.missing();

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { proxyEnvironment } from '../../src/cli/proxy-environment.ts';
@@ -130,6 +131,22 @@ describe('exec', () => {
     expect(codeOf('sh', '-c', 'kill -KILL $$')).toBe(128 + 9);
     expect(counts(cli)).toEqual([[2, 0]]);
   }, 120_000);
+
+  it.skipIf(!existsSync('/dev/full'))(
+    'ends with the code of the command also if nothing can be said on standard error (skipped without /dev/full)',
+    () => {
+      const { env, folder } = withProxy('h.example:1\n');
+      const stderr = openSync('/dev/full', 'w');
+      const ran = spawnSync(NODE, [BIN, 'exec', '--', 'sh', '-c', 'echo done; exit 3'], {
+        cwd: folder,
+        env,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', stderr],
+      });
+      closeSync(stderr);
+      expect(ran).toMatchObject({ status: 3, stdout: 'done\n' });
+    },
+  );
 
   it('passes signals on, and says of an interruption nothing bad of the proxy', async () => {
     const cli = withProxy('h.example:1\n');

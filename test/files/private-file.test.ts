@@ -35,6 +35,13 @@ describe('a private file', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('has no name that SQLite removes beside a pool', () => {
+    const folder = temporaryFolder();
+    for (const name of ['pool.db-journal', 'pool.db-wal', 'pool.db-SHM'])
+      expect(thrownBy(() => new PrivateFile(join(folder, name)))).toMatchObject({ code: 'INVALID_INPUT' });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('is a conflict if there is a file already, before anything is made', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'list'), 'mine');

@@ -5,7 +5,7 @@ import envPaths from 'env-paths';
 import { ProxyVaultError } from '../../errors.ts';
 import { withFileErrors } from '../../files/file-error.ts';
 import { assertPath } from '../../files/path.ts';
-import { invalidInput } from '../../model/validation.ts';
+import { assertFunction, assertObject, invalidInput } from '../../model/validation.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
 import type { KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
@@ -57,7 +57,7 @@ export function chooseKeySource(options: KeySourceOptions): KeySource {
 /**
  * The source that is given as such, or the one that the other options choose.
  *
- * @throws INVALID_INPUT for both: one of them would be ignored.
+ * @throws INVALID_INPUT for both, of which one would be ignored, and for a source that is none.
  */
 export function keySourceFrom(
   { keySource, ...options }: KeySourceOptions & { keySource?: KeySource | undefined },
@@ -65,6 +65,10 @@ export function keySourceFrom(
 ): KeySource {
   if (keySource === undefined) return choose(options);
   assertAlone('keySource', options, ['key', ...FILE_OPTIONS]);
+  const { read, kind, location } = assertObject(keySource, 'option `keySource`');
+  assertFunction(read, 'keySource.read');
+  if (typeof kind !== 'string' || typeof location !== 'string')
+    throw invalidInput('keySource.kind and keySource.location must be texts.');
   return keySource;
 }
 
@@ -96,12 +100,12 @@ function assertAlone(
 }
 
 function fileOf(path: string, named: string, options: KeySourceOptions): KeySource {
-  if (typeof path !== 'string' || path.trim() === '')
+  assertPath(path, named);
+  if (path.trim() === '')
     throw new ProxyVaultError(
       'KEY_INVALID',
       `${named} is empty: give the path of the key file, or leave it out.`,
     );
-  assertPath(path, named);
   const { env = process.env, safeStorage, protection } = options;
   const { trustKeyFile = ['1', 'true'].includes(env.PROXYVAULT_TRUST_KEY_FILE ?? '') } = options;
   const passphraseFile = env.PROXYVAULT_PASSPHRASE_FILE || undefined;

@@ -16,16 +16,17 @@ const CREDENTIAL = 'proxyvault.key';
 /**
  * A key that the program hands over: 32 bytes, or their text; several in a text are the one in use and older ones.
  *
+ * @throws KEY_INVALID for what is no key, or visibly no random one.
  * @example
  * const keySource = explicitKey(process.env.CRAWLER_KEY ?? ''); // base64 or hexadecimal
  * const vault = await openVault({ path: './pool.db', keySource });
  */
 export function explicitKey(key: Uint8Array | string): KeySource {
-  return {
+  const source = {
     kind: 'explicit',
     location: 'the option `key`',
     read() {
-      if (typeof key === 'string') return decodeKeys(key, this.location);
+      if (typeof key === 'string') return decodeKeys(key, 'The option `key`');
       if (key instanceof Uint8Array && key.length === KEY_BYTES) {
         const problem = placeholderProblem(key);
         if (problem === null) return Buffer.from(key);
@@ -37,6 +38,9 @@ export function explicitKey(key: Uint8Array | string): KeySource {
       );
     },
   };
+  // A wrong key is noticed where it is given.
+  for (const bytes of [source.read()].flat()) bytes.fill(0);
+  return source;
 }
 
 /**

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 
 import { ProxyVaultError } from '../../errors.ts';
-import { assertPath } from '../../files/path.ts';
+import { assertLasting, assertPath } from '../../files/path.ts';
+import { assertBoolean, assertObject, invalidInput } from '../../model/validation.ts';
 import { KEY_BYTES, SecretKey, type WrappedKey } from '../secret-key.ts';
 import { createKeyFile, removeLeftovers, replaceKeyFile, revisionOf } from './key-file.ts';
 import { cautionOf, readKeyFile } from './key-file-access.ts';
@@ -19,12 +20,14 @@ import {
   type SealedKeyring,
   sealedText,
 } from './keyring-text.ts';
-import { type Passphrase, passphraseProtector } from './passphrase.ts';
+import { assertPassphrase, type Passphrase, passphraseProtector } from './passphrase.ts';
 import type { ProtectionParameters, Protector } from './protector.ts';
 import { type SafeStorage, safeStorageProtector } from './safe-storage.ts';
 
 /** `permissions`: the file is 0600, and its text is the key. The others encrypt the keys in it. */
 export type KeyringProtection = 'permissions' | Protector['kind'];
+
+const PROTECTIONS: readonly KeyringProtection[] = ['permissions', 'passphrase', 'keychain', 'safe-storage'];
 
 export interface KeyringOptions {
   /** Opens, or protects, a keyring by a passphrase. */
@@ -41,7 +44,7 @@ export interface KeyringOptions {
  * A file that holds the key: its text where permissions protect it, else JSON with the keys encrypted by what a
  * passphrase, the keychain or safeStorage gives. A missing file is made, and one that is there is never replaced by accident.
  *
- * @throws INVALID_INPUT for a URL in place of a path, and for a name that ends in `-wal`, `-shm` or `-journal`: a database beside it
+ * @throws INVALID_INPUT for a URL in place of a path, an empty passphrase or another option that cannot be, and for a name that ends in `-wal`, `-shm` or `-journal`: a database beside it
  *   removes such a file when it is opened.
  * @example
  * const keySource = keyringFile('./key', { passphrase: () => readPassphraseFile('/run/secrets/passphrase') });
@@ -49,18 +52,14 @@ export interface KeyringOptions {
  */
 export function keyringFile(path: string, options: KeyringOptions = {}): KeySource {
   assertPath(path, 'The key file');
-  assertLasting(path);
+  assertLasting(path, 'The key file');
+  const { passphrase, safeStorage, protection = 'permissions', trustKeyFile = false } = options;
+  if (passphrase !== undefined && typeof passphrase !== 'function') assertPassphrase(passphrase);
+  if (safeStorage !== undefined) assertObject(safeStorage, 'option `safeStorage`');
+  assertBoolean(trustKeyFile, 'trustKeyFile');
+  if (!PROTECTIONS.includes(protection))
+    throw invalidInput(`protection must be one of ${PROTECTIONS.join(', ')}.`);
   return new KeyringFile(resolve(path), options);
-}
-
-/** SQLite takes `pool.db-journal` for what a crash left of `pool.db`, and removes it. */
-function assertLasting(path: string): void {
-  if (!/-(wal|shm|journal)$/i.test(path)) return;
-  throw new ProxyVaultError(
-    'INVALID_INPUT',
-    `The key file ${path} has a name that SQLite uses beside a database, which would remove the key: give another path.`,
-    { details: { path } },
-  );
 }
 
 class KeyringFile implements KeySource {

@@ -10,7 +10,7 @@ import { Background } from './background.ts';
 import { assertTarget, lockTarget } from './backup-target.ts';
 import { type Connection, openReader } from './connection.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { type BackupProgress, copyTo, optionsOf, sealCopy } from './copy.ts';
+import { type BackupProgress, copyTo, optionsOf, Progress, sealCopy } from './copy.ts';
 import { translate } from './errors.ts';
 import { keptName, removeOldMigrationBackups } from './kept.ts';
 import { replaceLocked } from './replace.ts';
@@ -31,6 +31,7 @@ export async function backupTo(
   assertBackup(target, options);
   const { onProgress, overwrite = false } = options;
   const path = resolve(target);
+  const progress = new Progress(onProgress);
   try {
     const old = assertTarget(source.path, path, overwrite);
     // Before the work of copying, so that a refusal comes at once.
@@ -39,7 +40,7 @@ export async function backupTo(
     removeAbandonedTemporaries(old ?? path);
     const partial = createTemporary(old ?? path, 'partial');
     try {
-      await copyTo(source, partial, onProgress);
+      await copyTo(source, partial, progress);
       sealCopy(partial);
       await verifyInBackground(partial);
       if (old === null) publishNew(partial, path);
@@ -49,6 +50,7 @@ export async function backupTo(
     }
     return path;
   } catch (error) {
+    progress.rethrow();
     throw translate(fileError(error, `The backup ${path} cannot be written`, path), { path });
   }
 }

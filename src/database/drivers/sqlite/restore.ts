@@ -10,7 +10,7 @@ import { firstThrown } from '../../../first-thrown.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import { assertName } from './backup-target.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { type BackupProgress, copyTo, makePool, sealCopy } from './copy.ts';
+import { type BackupProgress, copyTo, makePool, Progress, sealCopy } from './copy.ts';
 import { refused, translate } from './errors.ts';
 import { COMPANIONS, companionsOf } from './exclusive.ts';
 import { assertOwnLog } from './foreign-log.ts';
@@ -40,6 +40,7 @@ export async function restoreFile<T>(
   restoration: Restoration<T>,
 ): Promise<{ found: T; replaced: string | null; strayLog: string | null }> {
   const { source, path, overwrite, onProgress, waitMs, verify } = restoration;
+  const progress = new Progress(onProgress);
   try {
     // Links are followed: the file that a link leads to is replaced, and not the link.
     const real = statSync(path, { throwIfNoEntry: false }) ? realpathSync(path) : path;
@@ -50,7 +51,7 @@ export async function restoreFile<T>(
     try {
       const found = await checked(source.path, async () => {
         assertOwnLog(realpathSync(source.path));
-        await copyBackup(source, copy, onProgress);
+        await copyBackup(source, copy, progress);
         sealCopy(copy);
         return verify(copy);
       });
@@ -64,6 +65,7 @@ export async function restoreFile<T>(
       removeTemporary(copy);
     }
   } catch (error) {
+    progress.rethrow();
     throw translate(fileError(error, `The pool ${path} cannot be restored`, path), { path });
   }
 }
@@ -113,9 +115,9 @@ async function checked<T>(backup: string, work: () => Promise<T>): Promise<T> {
  * SQLite cannot open a backup in WAL mode where it may not write, such as on a read-only disk: nobody can have that open to
  * write, so that its bytes are copied if it has no log.
  */
-async function copyBackup(...[source, copy, onProgress]: Parameters<typeof copyTo>): Promise<void> {
+async function copyBackup(...[source, copy, progress]: Parameters<typeof copyTo>): Promise<void> {
   try {
-    await copyTo(source, copy, onProgress);
+    await copyTo(source, copy, progress);
   } catch (error) {
     const { code } = translate(error, { path: source.path });
     const hasLog = companionsOf(source.path).length > 0;
