@@ -108,7 +108,7 @@ describe('importProxies', () => {
 
   it('names the list and the line of the proxy that could not be stored, also in later batches', async () => {
     const { db, add } = pool();
-    const encryption = new EncryptionService({ key: 'x', database: db });
+    const encryption = new EncryptionService({ env: { PROXYVAULT_KEY: 'x' }, database: db });
     const lists = [
       { name: 'a.txt', source: 'h.example:1\n\nh.example:2\n' },
       { name: 'b.txt', source: '# c\nh.example:3\nh.example:4:u:p\n' },

@@ -100,7 +100,7 @@ describe('an older key that cannot be one', () => {
   ])('is named by its place and told what is wrong: %s', (_, text, problem) => {
     const message = expect.stringMatching(
       new RegExp(
-        `^(?:The environment variable PROXYVAULT_KEY|the option .key.) does not hold a key: key 2 of 3 ${problem}`,
+        `^(?:The environment variable PROXYVAULT_KEY|The option .key.) does not hold a key: key 2 of 3 ${problem}`,
       ),
     );
     for (const options of [
