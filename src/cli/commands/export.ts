@@ -41,7 +41,7 @@ export const exportCommand = bareCommand({
       .option('--tag <tag>', 'only the proxies with this tag')
       .option('--reveal', 'write usernames, passwords and change-IP URLs; without it they are masked')
       .option('--output <file>', 'write to a new file that only you can read, and not to standard output'),
-  key: 'always',
+  key: '--reveal',
   act(options: ExportOptions, command) {
     if (options.layout !== undefined && options.format !== 'template')
       command.error('error: --layout is for lines of your own: add --format template');
