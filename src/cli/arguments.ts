@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 
+import { LARGEST_PAGE } from '../model/validation.ts';
 import { type MaxRemove, parseMaxRemove } from '../transfer/removal.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
 
@@ -15,9 +16,6 @@ export function positiveNumber(text: string): number {
   if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
   return value;
 }
-
-/** As many proxies as the library gives at once. */
-const LARGEST_PAGE = 10_000;
 
 /** Reads an argument that is how many proxies a page has. */
 export function pageSize(text: string): number {

@@ -35,6 +35,14 @@ export function assertWhole(
   return value;
 }
 
+/** As many rows as are given at once. */
+export const LARGEST_PAGE = 10_000;
+
+/** @throws INVALID_INPUT unless `limit` is a number of rows that are given at once. */
+export function assertPageSize(limit: number): number {
+  return assertWhole(limit, 'limit', 1, LARGEST_PAGE);
+}
+
 /**
  * Options with no name but the known ones: a misspelt `readOnly` must not open a database for writing.
  *

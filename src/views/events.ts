@@ -1,5 +1,6 @@
 import type { RotationEvent, RotationReason } from '../database/index.ts';
 import type { EventFilter, HourlyEvents } from '../database/repositories/index.ts';
+import { LARGEST_PAGE } from '../model/validation.ts';
 import type { Vault } from '../vault.ts';
 
 type Counts = Record<RotationReason, number>;
@@ -15,9 +16,6 @@ export interface EventsByHourView {
   hours: HourlyEvents[];
   counts: Counts;
 }
-
-/** As many as the library gives at once. */
-const PAGE = 10_000;
 
 export function eventsView({ database, events }: Vault, filter: EventFilter, limit: number): EventsView {
   return database.driver.snapshot(() => ({
@@ -36,7 +34,7 @@ export function eventsByHourView({ database, events }: Vault, filter: EventFilte
 function newest(events: Vault['events'], filter: EventFilter, limit: number): RotationEvent[] {
   const found: RotationEvent[] = [];
   for (let after: number | undefined; ; ) {
-    const page = events.list({ ...filter, after, limit: Math.min(PAGE, limit - found.length) });
+    const page = events.list({ ...filter, after, limit: Math.min(LARGEST_PAGE, limit - found.length) });
     found.push(...page.items);
     if (page.next === null || found.length >= limit) return found;
     after = page.next;

@@ -1,5 +1,4 @@
 import { type Command, InvalidArgumentError } from 'commander';
-
 import { validate as isUuid } from 'uuid';
 
 import type { ProxyListing, StatusCounts } from '../../database/repositories/index.ts';

@@ -1,5 +1,5 @@
 import type { EncryptedData } from '../../keys/binding.ts';
-import { assertId, assertObject, assertWhole } from '../../model/validation.ts';
+import { assertId, assertObject, assertPageSize } from '../../model/validation.ts';
 import type { Mode, Result } from '../drivers/driver.ts';
 import {
   BOUND_TO_ADDRESS,
@@ -51,7 +51,7 @@ export class CredentialRowsRepository<M extends Mode> extends Repository<M> {
   /** A page of rows after a proxy id, empty only at the end: all, or those that are not bound to their address under a key. */
   page(after: string, limit: number, notUnder?: string): Result<M, StoredCredential[]> {
     assertId(after, 'after');
-    assertWhole(limit, 'limit', 1, 10_000);
+    assertPageSize(limit);
     const isWanted = notUnder === undefined ? '' : `AND ${NOT_UNDER}`;
     return readablePage(
       this.session,

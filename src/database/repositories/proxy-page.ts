@@ -7,7 +7,7 @@ import {
   type ProxySort,
   type ProxySortField,
 } from '../../model/proxy.ts';
-import { assertId, assertObject, assertWhole, invalidInput } from '../../model/validation.ts';
+import { assertId, assertObject, assertPageSize, invalidInput } from '../../model/validation.ts';
 import type { Params, Row } from '../drivers/driver.ts';
 import type { Conditions } from './conditions.ts';
 import { conditionsOf } from './proxy-filter.ts';
@@ -66,7 +66,7 @@ export interface PageQuery {
 /** @throws INVALID_INPUT, also for an `after` of another order. */
 export function pageQuery(listing: ProxyListing): PageQuery {
   const { limit = 100, after = '', sort = 'id', ...filter } = assertObject(listing, 'listing');
-  assertWhole(limit, 'limit', 1, 10_000);
+  assertPageSize(limit);
   assertId(after, 'after');
   const [field, isDescending] = readSort(sort);
   const conditions = conditionsOf(filter);

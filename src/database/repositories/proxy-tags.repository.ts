@@ -1,13 +1,17 @@
 import { type ProxyAddress, tagSchema } from '../../model/proxy.ts';
-import { assertId, assertIterable, assertWhole, invalidInput, parse } from '../../model/validation.ts';
+import {
+  assertId,
+  assertIterable,
+  assertPageSize,
+  invalidInput,
+  LARGEST_PAGE,
+  parse,
+} from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { ID, Table, TEXT } from './columns.ts';
 import { toAddress } from './credential-record.ts';
 import { Repository } from './repository.ts';
 import { assertAfter, skipMalformed } from './skipped-rows.ts';
-
-/** As many proxies as a page may have. */
-const MOST_PROXIES = 10_000;
 
 export const PROXY_TAGS = new Table('proxy_tags', ['proxy_id', 'tag'], {
   proxy_id: ID,
@@ -98,7 +102,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
    */
   findByProxies(proxyIds: Iterable<string>): Result<M, Map<string, string[]>> {
     const ids = [...new Set(assertIterable(proxyIds, 'proxyIds'))].map((id) => assertId(id, 'proxyId'));
-    if (ids.length > MOST_PROXIES) throw invalidInput(`proxyIds must be at most ${MOST_PROXIES} ids.`);
+    if (ids.length > LARGEST_PAGE) throw invalidInput(`proxyIds must be at most ${LARGEST_PAGE} ids.`);
     // Powers of two, so that there are few statements to prepare. An id that is given twice changes nothing.
     const size = 2 ** Math.ceil(Math.log2(Math.max(1, ids.length)));
     const params: Record<string, string> = {};
@@ -182,7 +186,7 @@ export class ProxyTagsRepository<M extends Mode = 'sync'> extends Repository<M> 
       {
         tag: assertTag(tag),
         import_id: assertId(importId, 'importId'),
-        limit: assertWhole(limit, 'limit', 1, 10_000),
+        limit: assertPageSize(limit),
       },
       toLeaving,
     );

@@ -14,7 +14,7 @@ import {
   assertBoolean,
   assertId,
   assertIterable,
-  assertWhole,
+  assertPageSize,
   atIndex,
   invalidInput,
   parse,
@@ -363,7 +363,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   getTopPerformers(limit: number): Result<M, ProxyConfig[]> {
     return this.db.all(
       `SELECT * FROM proxies WHERE status = 'active' ORDER BY success_rate DESC, latency IS NULL, latency, id LIMIT :limit`,
-      { limit: assertWhole(limit, 'limit', 1, 10_000) },
+      { limit: assertPageSize(limit) },
       this.#listed,
     );
   }

@@ -1,5 +1,12 @@
 import { ROTATION_REASONS, type RotationEvent, type RotationReason } from '../../model/rotation.ts';
-import { assertId, assertObject, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
+import {
+  assertId,
+  assertObject,
+  assertOptions,
+  assertPageSize,
+  assertWhole,
+  invalidInput,
+} from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Session, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { nullable, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
@@ -151,7 +158,7 @@ export class RotationEventsRepository<M extends Mode = 'sync'> extends Repositor
    */
   list(listing: EventListing = {}): Result<M, EventPage> {
     const { limit = 100, after, ...filter } = assertObject(listing, 'listing');
-    assertWhole(limit, 'limit', 1, 10_000);
+    assertPageSize(limit);
     const conditions = conditionsOf(filter);
     if (after !== undefined) conditions.add('id < :after', { after: assertWhole(after, 'after', 0) });
     const { where, params } = conditions;
