@@ -223,9 +223,10 @@ export class SqliteEngine implements Engine<'sync'> {
  * of the pool would hide that from the whole program.
  */
 function dropTemporary(driver: SqliteDriver): void {
-  // Triggers and views before the tables that they need; a table takes its indexes with it.
+  // Triggers and views before the tables that they need; a table takes its indexes with it. SQLite keeps `sqlite_sequence`.
   const left = driver.all(
-    `SELECT type, name FROM sqlite_temp_schema WHERE type IN ('trigger', 'view', 'table') ORDER BY type DESC`,
+    `SELECT type, name FROM sqlite_temp_schema
+     WHERE type IN ('trigger', 'view', 'table') AND name <> 'sqlite_sequence' ORDER BY type DESC`,
     {},
     ({ type, name }) => `DROP ${String(type)} IF EXISTS temp."${String(name).replaceAll('"', '""')}"`,
   );
