@@ -10,10 +10,10 @@ export const helpCommand = standaloneCommand({
     command.argument('[name...]', 'the command, such as `key rotate`; without it, all commands'),
   act(command: Command, names: string[]) {
     let found: Command = command.parent ?? command;
-    for (const name of names) {
+    for (const [n, name] of names.entries()) {
       const below = found.commands.find((each) => each.name() === name);
       if (below === undefined) {
-        const path = names.slice(0, names.indexOf(name)).join(' ');
+        const path = names.slice(0, n).join(' ');
         command.error(`error: unknown command '${name}'${path === '' ? '' : ` of ${path}`}`);
       }
       found = below;
