@@ -25,7 +25,7 @@ import {
   StickySessionRepository,
   type UsageTotals,
 } from './database/repositories/index.ts';
-import { reportUncounted } from './database/repositories/skipped-rows.ts';
+import { reportUnknownStatuses } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
@@ -255,9 +255,7 @@ export class Vault implements AsyncDisposable {
   async stats(): Promise<VaultStats> {
     const database = await this.database.stats();
     const proxies = this.proxies.countByStatus();
-    const { active, failed, checking, disabled, total } = proxies;
-    const rows = total - (active + failed + checking + disabled);
-    if (rows > 0) reportUncounted(this.database, { table: 'proxies', rows });
+    reportUnknownStatuses(this.database, proxies);
     return { proxies, usage: this.usage.totals(), database };
   }
 
