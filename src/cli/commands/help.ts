@@ -6,6 +6,8 @@ export const helpCommand = standaloneCommand({
   name: 'help',
   purpose: 'show what a command takes, as --help after it does',
   example: 'proxyvault help key rotate',
+  // An alias may have them, such as `proxyvault --db work.db`.
+  ignoresPool: true,
   takes: (command) =>
     command.argument('[name...]', 'the command, such as `key rotate`; without it, all commands'),
   act(command: Command, names: string[]) {
