@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import { assertOptions, invalidInput } from '../../../model/validation.ts';
+import { assertOptions, assertSignal, invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
 import type {
   BackgroundReads,
@@ -41,6 +41,7 @@ export class SqliteEngine implements Engine<'sync'> {
     this.background = {
       all: async (sql, params = {}, given = {}) => {
         const { signal } = assertOptions(given, ['signal'], 'options of a background query');
+        if (signal !== undefined) assertSignal(signal);
         // Another thread cannot see a database in memory.
         if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
         this.driver.assertOpen();
