@@ -1,24 +1,28 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
 import { rawText } from './raw-text.config.ts';
 import { wholeYaml } from './whole-yaml.config.ts';
 
-const entry = [
-  'src/index.ts',
-  'src/database/index.ts',
-  'src/database/repositories/index.ts',
-  'src/database/services/index.ts',
-  'src/database/drivers/index.ts',
-  'src/keys/index.ts',
-  'src/lists/index.ts',
-  'src/cli/bin.ts',
-  'src/cli/main.ts',
-];
+/** What the code and its declarations have in common. knip reads the entries here. */
+const BOTH = {
+  entry: [
+    'src/index.ts',
+    'src/database/index.ts',
+    'src/database/repositories/index.ts',
+    'src/database/services/index.ts',
+    'src/database/drivers/index.ts',
+    'src/keys/index.ts',
+    'src/lists/index.ts',
+    'src/cli/bin.ts',
+    'src/cli/main.ts',
+  ],
+  format: 'esm',
+  fixedExtension: false,
+} satisfies UserConfig;
 
 export default defineConfig([
   {
-    entry,
-    format: 'esm',
+    ...BOTH,
     platform: 'node',
     target: 'node22.14',
     // Modules that are loaded together become one file, since opening hundreds of files takes most of the time of a short command.
@@ -32,17 +36,14 @@ export default defineConfig([
         groups: [{ name: 'before-engine', test: /[\\/](require-node|bundled-engine)\.ts$/ }],
       },
     },
-    fixedExtension: false,
     dts: false,
     clean: true,
     plugins: [rawText(), wholeYaml()],
   },
   {
-    entry,
-    format: 'esm',
+    ...BOTH,
     // A file for each source: in the declarations of a program, the compiler names types by these.
     unbundle: true,
-    fixedExtension: false,
     dts: { emitDtsOnly: true },
     clean: false,
     plugins: [rawText()],
