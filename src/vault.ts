@@ -10,7 +10,7 @@ import {
   initDatabase,
   type PruneOptions,
 } from './database/index.ts';
-import { assertKeyElsewhere } from './database/key-place.ts';
+import { assertBackupElsewhere, assertKeyElsewhere } from './database/key-place.ts';
 import { DATABASE_OPTIONS } from './database/options.ts';
 import { patiently } from './database/patience.ts';
 import {
@@ -218,10 +218,12 @@ export class Vault implements AsyncDisposable {
    * Copies the pool to a file while it is in use. The key is not in it: back that up apart. See `DatabaseManager.backup`.
    *
    * @returns the absolute path of the copy.
+   * @throws what that throws; INVALID_INPUT also for the place of the key file.
    * @example
    * await vault.backup('./pool-backup.db', { overwrite: true });
    */
-  backup(path: string, options?: BackupOptions): Promise<string> {
+  async backup(path: string, options?: BackupOptions): Promise<string> {
+    if (typeof path === 'string') assertBackupElsewhere(path, this.keys.source());
     return this.database.backup(path, options);
   }
 

@@ -373,6 +373,20 @@ it('a caller who throws ends a restore, also with the code of a backup that SQLi
   }
 });
 
+it('no backup takes the place of a key file, which the first login would make', async () => {
+  const folder = temporaryFolder();
+  const [path, keyFile] = [join(folder, 'pool.db'), join(folder, 'key')];
+  await using vault = await openVault({ path, keyFile });
+  for (const place of [keyFile, `${keyFile}.bak`, `${keyFile}.lock`]) {
+    await expect(vault.backup(place)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('the place of the key file'),
+    });
+    expect(existsSync(place)).toBe(false);
+  }
+  await vault.import('http://me:secret@gate.example:1080');
+});
+
 it('the key of a closed vault is CLOSED, and not merely missing', async () => {
   const vault = await open();
   await vault.close();
