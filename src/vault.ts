@@ -10,7 +10,7 @@ import {
   initDatabase,
   type PruneOptions,
 } from './database/index.ts';
-import { assertKeyElsewhere } from './database/key-place.ts';
+import { assertBackupElsewhere, assertKeyElsewhere } from './database/key-place.ts';
 import { DATABASE_OPTIONS } from './database/options.ts';
 import { patiently } from './database/patience.ts';
 import {
@@ -25,7 +25,7 @@ import {
   StickySessionRepository,
   type UsageTotals,
 } from './database/repositories/index.ts';
-import { reportUncounted } from './database/repositories/skipped-rows.ts';
+import { reportUnknownStatuses } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
@@ -218,10 +218,12 @@ export class Vault implements AsyncDisposable {
    * Copies the pool to a file while it is in use. The key is not in it: back that up apart. See `DatabaseManager.backup`.
    *
    * @returns the absolute path of the copy.
+   * @throws what that throws; INVALID_INPUT also for the place of the key file.
    * @example
    * await vault.backup('./pool-backup.db', { overwrite: true });
    */
-  backup(path: string, options?: BackupOptions): Promise<string> {
+  async backup(path: string, options?: BackupOptions): Promise<string> {
+    if (typeof path === 'string') assertBackupElsewhere(path, this.keys.source());
     return this.database.backup(path, options);
   }
 
@@ -255,9 +257,7 @@ export class Vault implements AsyncDisposable {
   async stats(): Promise<VaultStats> {
     const database = await this.database.stats();
     const proxies = this.proxies.countByStatus();
-    const { active, failed, checking, disabled, total } = proxies;
-    const rows = total - (active + failed + checking + disabled);
-    if (rows > 0) reportUncounted(this.database, { table: 'proxies', rows });
+    reportUnknownStatuses(this.database, proxies);
     return { proxies, usage: this.usage.totals(), database };
   }
 

@@ -3,7 +3,14 @@ import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
-import { initDatabase, openVault, restoreVault, type Vault, type VaultOptions } from 'proxyvault';
+import {
+  initDatabase,
+  openVault,
+  ProxyVaultError,
+  restoreVault,
+  type Vault,
+  type VaultOptions,
+} from 'proxyvault';
 import { EncryptionService } from 'proxyvault/database/services';
 import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -349,6 +356,35 @@ it('what a caller\u2019s function throws reaches the caller, and leaves no copy'
   await expect(vault.backup(String(other), { onProgress })).rejects.toBe(mine);
   await expect(restoreVault(String(backup), String(pool), { onProgress })).rejects.toBe(mine);
   expect(readdirSync(folder)).toEqual(['backup.db']);
+});
+
+it('a caller who throws ends a restore, also with the code of a backup that SQLite cannot open', async () => {
+  const vault = await open();
+  const folder = temporaryFolder();
+  const [backup, pool] = [join(folder, 'backup.db'), join(folder, 'pool.db')];
+  await vault.backup(backup);
+  for (const code of ['CANNOT_OPEN', 'READ_ONLY'] as const) {
+    const mine = new ProxyVaultError(code, 'mine');
+    const onProgress = (): never => {
+      throw mine;
+    };
+    await expect(restoreVault(backup, pool, { onProgress })).rejects.toBe(mine);
+    expect(readdirSync(folder)).toEqual(['backup.db']);
+  }
+});
+
+it('no backup takes the place of a key file, which the first login would make', async () => {
+  const folder = temporaryFolder();
+  const [path, keyFile] = [join(folder, 'pool.db'), join(folder, 'key')];
+  await using vault = await openVault({ path, keyFile });
+  for (const place of [keyFile, `${keyFile}.bak`, `${keyFile}.lock`]) {
+    await expect(vault.backup(place)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('the place of the key file'),
+    });
+    expect(existsSync(place)).toBe(false);
+  }
+  await vault.import('http://me:secret@gate.example:1080');
 });
 
 it('the key of a closed vault is CLOSED, and not merely missing', async () => {

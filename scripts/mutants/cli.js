@@ -120,7 +120,7 @@ export default {
       ],
       [
         'options before a command without a pool are dropped',
-        'if (before !== undefined)\n        command.error',
+        'if (before !== undefined && !ignoresPool)\n        command.error',
         'if (before === null)\n        command.error',
       ],
       ['--help does not say that the key is needed', '...(key === undefined ? [] : [needs[key]]),', ''],
@@ -365,6 +365,7 @@ export default {
     ]),
     ...of('private-folder.ts', [
       ['a signal leaves the folder', '      remove();\n      // Without', '      // Without'],
+      ['Ctrl-\\ leaves the folder', ", 'SIGQUIT'", ''],
       ['the end leaves the folder', "process.on('exit', removeNow);", ''],
     ]),
     ...of('commands/enable.ts', [

@@ -83,16 +83,23 @@ export function bareCommand<Options extends CommonOptions, Arguments extends unk
   };
 }
 
+interface StandaloneCommand<Arguments extends unknown[]> extends Declaration {
+  /** Whether the options about a pool may be before it, and change nothing. */
+  ignoresPool?: boolean;
+  act: (command: Command, ...args: Arguments) => void | Promise<void>;
+}
+
 /** A command that works on no pool, and takes none of the options about one. */
 export function standaloneCommand<Arguments extends unknown[]>({
+  ignoresPool = false,
   act,
   ...declaration
-}: Declaration & { act: (command: Command, ...args: Arguments) => void | Promise<void> }): MakeCommand {
+}: StandaloneCommand<Arguments>): MakeCommand {
   return () => {
     const command = declare(declaration);
     return command.action((...given: unknown[]) => {
       const [before] = Object.keys(command.parent?.opts() ?? {});
-      if (before !== undefined)
+      if (before !== undefined && !ignoresPool)
         command.error(
           `error: ${declaration.name} works on no pool of yours: leave out the options before it`,
         );

@@ -93,6 +93,13 @@ export function assertFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw invalidInput(`${name} must be a function.`);
 }
 
+/** @throws INVALID_INPUT unless `value` is an AbortSignal, of this realm or another one. */
+export function assertSignal(value: AbortSignal, name = 'signal'): void {
+  const { throwIfAborted, addEventListener } = assertObject(value, `option \`${name}\``);
+  if (typeof throwIfAborted !== 'function' || typeof addEventListener !== 'function')
+    throw invalidInput(`${name} must be the signal of an AbortController.`);
+}
+
 /** @throws INVALID_INPUT unless `value` is true or false: a text such as "false" would count as true. */
 export function assertBoolean(value: boolean, name: string): boolean {
   if (typeof value !== 'boolean') throw invalidInput(`${name} must be true or false.`);

@@ -6,6 +6,7 @@ import type {
   UsageListing,
   UsageTotals,
 } from '../database/repositories/index.ts';
+import { reportUnknownStatuses } from '../database/repositories/skipped-rows.ts';
 import type { ProxyConfig } from '../model/proxy.ts';
 import type { Vault, VaultStats } from '../vault.ts';
 import { type ProxyView, proxyViewer } from './proxy.ts';
@@ -73,8 +74,9 @@ export function proxyUsageView(vault: Vault, proxy: ProxyConfig, range: DayRange
   }));
 }
 
-function stateOf({ proxies, credentials }: Vault): PoolState {
+function stateOf({ database, proxies, credentials }: Vault): PoolState {
   const counts = proxies.countByStatus();
+  reportUnknownStatuses(database, counts);
   const withLogin = credentials.count();
   return { ...counts, withLogin, withoutLogin: counts.total - withLogin };
 }

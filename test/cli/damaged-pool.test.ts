@@ -33,6 +33,17 @@ describe('a pool with a malformed row', () => {
     expect(check.stdout).toContain(`proxies ${ids[0]}: created_at: it is not a time`);
   }, 180_000);
 
+  it('or with a malformed status: stats says that a proxy is in the total alone', () => {
+    const { run } = poolWith(
+      `PRAGMA ignore_check_constraints = 1; UPDATE proxies SET status = 'x' WHERE host = 'a.example'`,
+    );
+    for (const args of [['stats'], ['stats', '--by', 'proxy']])
+      expect(run(args)).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('run `proxyvault check`'),
+      });
+  }, 60_000);
+
   it('or with a trigger of somebody else: check names it', () => {
     const { run } = poolWith(
       `CREATE TRIGGER planted AFTER UPDATE ON proxies BEGIN SELECT RAISE(ROLLBACK, 'no'); END`,

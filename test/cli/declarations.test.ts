@@ -91,6 +91,8 @@ it('help shows the same as --help, and an unknown name is used wrongly', () => {
     status: 2,
     stderr: expect.stringContaining("unknown command 'nope' of key"),
   });
+  expect(run(['--json', '--quiet', 'help', 'list'])).toEqual(run(['list', '--help']));
+  expect(run(['help', 'key', 'key']).stderr).toContain("unknown command 'key' of key");
 });
 
 it('docs/cli.md has every command and option, as they are declared (`npm test -- test/cli/declarations.test.ts -u` writes it)', async () => {

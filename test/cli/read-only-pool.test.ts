@@ -208,7 +208,7 @@ describe.skipIf(process.platform === 'win32')('a pool that may not be written (P
       const [code, signal] = await once(child, 'exit');
       return [before, code, signal];
     };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)
       expect(await endedBy((child) => child.kill(signal))).toEqual([1, null, signal]);
     expect(await endedBy((child) => child.stdout.destroy())).toEqual([1, 0, null]);
     expect(copies()).toEqual([]);

@@ -275,7 +275,9 @@ it.each(['a file', ':memory:'])(
   'a background read of %s rejects wrong options, and does not throw them',
   async (place) => {
     const db = openDatabase(place === ':memory:' ? { path: place } : {});
-    const asked = db.background.all('SELECT 1', {}, null as never);
-    await expect(asked).rejects.toThrow();
+    for (const options of [null, { sgnal: undefined }, { signal: 5 }, { signal: {} }, { signal: null }])
+      await expect(db.background.all('SELECT 1', {}, options as never)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+      });
   },
 );

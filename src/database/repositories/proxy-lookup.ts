@@ -37,13 +37,20 @@ function readAddress(text: string): Typed['address'] {
   return protocol === undefined ? null : { protocol, host: parsed.host, port };
 }
 
-/** As the index of names has it; the name of any other proxy is its address. */
+/** As the index of names has it; the name of any other proxy is its host, a colon and its port, as they are stored. */
 const IS_NAMED = `name <> host || ':' || CAST(port AS TEXT)`;
+
+/** What is before and after the last colon, if it is another address than is read from the text: `2001:db8::1:1080` may be a name. */
+function readWritten(text: string, address: Typed['address']): { host: string; port: number } {
+  const [, host = '', digits = ''] = /^(.+):(\d{1,5})$/su.exec(text) ?? [];
+  return host === address?.host ? { host: '', port: 0 } : { host, port: Number(digits) };
+}
 
 /** @throws NOT_FOUND; CONFLICT if several match, without an exact id. */
 export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Steps<M, ProxyConfig> {
   const { text, address } = typed;
   const trimmed = text.trim();
+  const written = readWritten(trimmed, address);
   const exact = yield* step(
     db.first(`SELECT * FROM proxies WHERE id IN (:text, :trimmed)`, { text, trimmed }, toProxy),
   );
@@ -59,7 +66,10 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
            WHERE host = :host AND port = :port AND protocol = coalesce(:protocol, protocol) LIMIT :most) AS addressed
          UNION SELECT id FROM (
            SELECT id FROM proxies
-           WHERE name IN (:text, :trimmed) AND ${IS_NAMED} LIMIT :most) AS named)
+           WHERE name IN (:text, :trimmed) AND ${IS_NAMED} LIMIT :most) AS named
+         UNION SELECT id FROM (
+           SELECT id FROM proxies
+           WHERE host = :written_host AND port = :written_port AND name = :trimmed LIMIT :most) AS called)
        ORDER BY id LIMIT :most`,
       {
         text,
@@ -70,6 +80,8 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
         host: address?.host ?? '',
         port: address?.port ?? 0,
         protocol: address?.protocol ?? null,
+        written_host: written.host,
+        written_port: written.port,
         most: MOST_NAMED + 1,
       },
       (row) => row,

@@ -9,6 +9,7 @@ import {
   type Steps,
   step,
 } from '../drivers/driver.ts';
+import type { StatusCounts } from './proxy-counts.ts';
 
 /** Hears of each malformed row that a list, a stream or rotation leaves out; the error's `details` name the row. */
 export type OnInvalidRow = (error: ProxyVaultError) => void;
@@ -167,4 +168,13 @@ export function reportUncounted(
     { details: { table, id, rows } },
   );
   reportInvalidRow(session, error);
+}
+
+/** Reports proxies of a malformed status, which only their total counts. */
+export function reportUnknownStatuses(
+  session: Listener,
+  { total, active, failed, checking, disabled }: StatusCounts,
+): void {
+  const rows = total - (active + failed + checking + disabled);
+  if (rows > 0) reportUncounted(session, { table: 'proxies', rows });
 }

@@ -8,7 +8,13 @@ import { chooseKeyFile, type KeySourceOptions, keySourceFrom } from '../../keys/
 import type { KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
 import { assertBytes, assertEncrypted, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
-import { assertFunction, assertOptions, assertWhole, invalidInput } from '../../model/validation.ts';
+import {
+  assertFunction,
+  assertOptions,
+  assertSignal,
+  assertWhole,
+  invalidInput,
+} from '../../model/validation.ts';
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
 import type { DatabaseCipher } from './database-cipher.ts';
@@ -269,6 +275,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
       const { batchSize, onProgress, signal } = assertOptions(options, known, 'options of rotate');
       if (batchSize !== undefined) assertWhole(batchSize, 'batchSize', 1, 10_000);
       if (onProgress !== undefined) assertFunction(onProgress, 'onProgress');
+      if (signal !== undefined) assertSignal(signal);
       return rotateKeys(this.#ownTools(), { batchSize, onProgress, signal });
     });
   }

@@ -65,6 +65,15 @@ describe.each(MODES)('in mode %s, resolve', (mode) => {
     expect(await failureOf(() => proxies.resolve('gate.example:1081'))).toMatchObject({ code: 'CONFLICT' });
   });
 
+  it('finds a proxy by a name that is its IPv6 address without brackets', async () => {
+    const proxies = open();
+    const name = '2001:db8::1:1080';
+    const { id } = await proxies.create({ host: '2001:db8::1', port: 1080, protocol: 'socks5', name });
+    for (const text of [name, ` ${name} `, '[2001:db8::1]:1080'])
+      expect((await proxies.resolve(text)).id, text).toBe(id);
+    expect(await failureOf(() => proxies.resolve('2001:db8::2:1080'))).toMatchObject({ code: 'NOT_FOUND' });
+  });
+
   it('never repeats a login, whether it finds the proxy, several or none', async () => {
     const proxies = open();
     const texts = [

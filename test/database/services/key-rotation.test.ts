@@ -309,7 +309,13 @@ describe('rotate', () => {
 
   it('takes only what it can', () => {
     const { encryption } = openPool(1);
-    for (const options of [{ batchSize: 0 }, { batchSize: 1.5 }, { batch: 1 }, { onProgress: 7 }]) {
+    for (const options of [
+      { batchSize: 0 },
+      { batchSize: 1.5 },
+      { batch: 1 },
+      { onProgress: 7 },
+      { signal: {} },
+    ]) {
       expect(thrownBy(() => encryption.rotate(options as never))).toMatchObject({ code: 'INVALID_INPUT' });
     }
     const untold = new EncryptionService({ key: randomBytes(32) });

@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../../../errors.ts';
-import { assertOptions, invalidInput } from '../../../model/validation.ts';
+import { assertOptions, assertSignal, invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
 import type {
   BackgroundReads,
@@ -41,6 +41,7 @@ export class SqliteEngine implements Engine<'sync'> {
     this.background = {
       all: async (sql, params = {}, given = {}) => {
         const { signal } = assertOptions(given, ['signal'], 'options of a background query');
+        if (signal !== undefined) assertSignal(signal);
         // Another thread cannot see a database in memory.
         if (this.#isInMemory) return this.driver.readOnly(() => this.driver.all(sql, params, (row) => row));
         this.driver.assertOpen();
@@ -223,9 +224,10 @@ export class SqliteEngine implements Engine<'sync'> {
  * of the pool would hide that from the whole program.
  */
 function dropTemporary(driver: SqliteDriver): void {
-  // Triggers and views before the tables that they need; a table takes its indexes with it.
+  // Triggers and views before the tables that they need; a table takes its indexes with it. SQLite keeps `sqlite_sequence`.
   const left = driver.all(
-    `SELECT type, name FROM sqlite_temp_schema WHERE type IN ('trigger', 'view', 'table') ORDER BY type DESC`,
+    `SELECT type, name FROM sqlite_temp_schema
+     WHERE type IN ('trigger', 'view', 'table') AND name <> 'sqlite_sequence' ORDER BY type DESC`,
     {},
     ({ type, name }) => `DROP ${String(type)} IF EXISTS temp."${String(name).replaceAll('"', '""')}"`,
   );

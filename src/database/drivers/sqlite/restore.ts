@@ -119,6 +119,8 @@ async function copyBackup(...[source, copy, progress]: Parameters<typeof copyTo>
   try {
     await copyTo(source, copy, progress);
   } catch (error) {
+    // A caller who throws ends the restore, whatever the error says.
+    progress.rethrow();
     const { code } = translate(error, { path: source.path });
     const hasLog = companionsOf(source.path).length > 0;
     if (!['CANNOT_OPEN', 'READ_ONLY'].includes(code) || hasLog) throw error;
