@@ -1,8 +1,9 @@
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import module from 'node:module';
 import { dirname, isAbsolute } from 'node:path';
 import envPaths from 'env-paths';
 
+import { makeFolder } from '../files/durable.ts';
 import { whoElseMayWrite } from '../files/private.ts';
 
 /**
@@ -20,7 +21,7 @@ export function useCompileCache(): void {
 function privateFolder(folder: string): string | null {
   try {
     if (!isAbsolute(folder) || whoElseMayWrite(existing(folder)) !== null) return null;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const found = lstatSync(folder);
     const isPrivate = process.platform === 'win32' || (found.mode & 0o077) === 0;
     const path = realpathSync(folder);

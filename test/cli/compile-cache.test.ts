@@ -31,6 +31,7 @@ function home(): Home {
   const run: Home['run'] = (env = {}) => {
     const { NODE_COMPILE_CACHE: _, XDG_CACHE_HOME: __, ...inherited } = process.env;
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, '--version'], {
+      timeout: 20_000,
       cwd: folder,
       encoding: 'utf8',
       env: { ...inherited, HOME: folder, TMPDIR: temporary, NODE_DEBUG_NATIVE: 'COMPILE_CACHE', ...env },
@@ -45,6 +46,14 @@ const ours = (folder: string): string => join(folder, '.cache', 'proxyvault');
 
 // Elsewhere the cache is in a folder of the platform, and there are no modes on Windows.
 describe.runIf(process.platform === 'linux')('compiled code', () => {
+  it('is not kept where no folder can be made: Node tries for ever to make one in /proc', () => {
+    const { run } = home();
+    expect(run({ XDG_CACHE_HOME: '/proc/nowhere' })).toMatchObject({
+      cached: false,
+      stdout: expect.stringMatching(/^\d/),
+    });
+  });
+
   it('is kept in a folder that only this user can enter, and nothing in the temporary folder', () => {
     const { folder, temporary, run } = home();
     expect(run().cached).toBe(true);
