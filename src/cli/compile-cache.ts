@@ -3,6 +3,7 @@ import module from 'node:module';
 import { dirname, isAbsolute } from 'node:path';
 import envPaths from 'env-paths';
 
+import { errnoOf } from '../files/file-error.ts';
 import { whoElseMayWrite } from '../files/private.ts';
 
 /**
@@ -20,13 +21,25 @@ export function useCompileCache(): void {
 function privateFolder(folder: string): string | null {
   try {
     if (!isAbsolute(folder) || whoElseMayWrite(existing(folder)) !== null) return null;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     const found = lstatSync(folder);
     const isPrivate = process.platform === 'win32' || (found.mode & 0o077) === 0;
     const path = realpathSync(folder);
     return found.isDirectory() && isPrivate && whoElseMayWrite(path) === null ? path : null;
   } catch {
     return null;
+  }
+}
+
+/** Makes a folder and those above it. With `recursive` Node never returns where a folder takes no new ones, such as /proc. */
+function makeFolder(path: string): void {
+  if (existing(path) === path) return;
+  makeFolder(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process made it meanwhile.
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 

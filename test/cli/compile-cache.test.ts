@@ -33,6 +33,7 @@ function home(): Home {
     const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, '--version'], {
       cwd: folder,
       encoding: 'utf8',
+      timeout: 20_000,
       env: { ...inherited, HOME: folder, TMPDIR: temporary, NODE_DEBUG_NATIVE: 'COMPILE_CACHE', ...env },
     });
     expect(status).toBe(0);
@@ -68,6 +69,14 @@ describe.runIf(process.platform === 'linux')('compiled code', () => {
       expect(run().log).not.toContain(planted);
       expect(run({ HOME: '/nonexistent' }).log).not.toContain(planted);
       expect(listing(planted)).toEqual(before);
+    },
+  );
+
+  it.skipIf(process.platform !== 'linux')(
+    'is not kept in a folder that takes no new ones, such as /proc',
+    () => {
+      const { run } = home();
+      expect(run({ XDG_CACHE_HOME: '/proc/nothing' }).cached).toBe(false);
     },
   );
 
