@@ -1,8 +1,14 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface, type Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 
 import { invalidInput } from '../model/validation.ts';
 import { text, writeError } from './terminal.ts';
+
+/** What readline gives for bytes that are not UTF-8. */
+const UNDECODABLE = '\uFFFD';
+
+/** Whole lines that came together with an answer, such as those of a paste. They answer the questions that follow. */
+const typedAhead: string[] = [];
 
 /** Whether there is somebody to ask: the question goes to standard error, so that standard output stays for data. */
 export function canAsk(): boolean {
@@ -12,11 +18,16 @@ export function canAsk(): boolean {
 /**
  * Asks for a secret, of which nothing is shown. Ctrl-C ends the process.
  *
- * @throws INVALID_INPUT at the end of the input (Ctrl-D).
+ * @throws INVALID_INPUT at the end of the input (Ctrl-D), or for what is not UTF-8: different secrets would become the same one.
  */
 export async function ask(question: string): Promise<string> {
   const answer = await readLine(`${question} `, { isShown: false });
   writeError(text`\n`);
+  if (answer?.includes(UNDECODABLE)) {
+    throw invalidInput(
+      'The answer is not UTF-8: set the terminal to UTF-8, and run the command again. Nothing was changed.',
+    );
+  }
   if (answer !== null) return answer;
   throw invalidInput(
     'The input ended before an answer: run the command again, and type the answer with Enter.',
@@ -31,26 +42,41 @@ export async function confirm(question: string): Promise<boolean> {
   return /^y(?:es)?$/i.test(answer?.trim() ?? '');
 }
 
-/** What is typed until Enter; null at the end of the input. Nothing of it is kept. */
+/** What is typed until Enter; null at the end of the input. */
 async function readLine(question: string, { isShown }: { isShown: boolean }): Promise<string | null> {
+  const earlier = typedAhead.shift();
+  if (earlier !== undefined) {
+    writeError(text`${question}`);
+    if (isShown) writeError(text`\n`);
+    return earlier;
+  }
   const output = isShown ? process.stderr : new Writable({ write: (_text, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
   // Only now: before, the terminal itself would show what is typed.
   if (!isShown) writeError(text`${question}`);
   const ended = new Promise<null>((resolve) => terminal.once('close', () => resolve(null)));
-  terminal.once('SIGINT', () => {
-    terminal.close();
-    endBySignal();
+  terminal.on('line', (line) => typedAhead.push(line));
+  terminal.once('SIGINT', () => endBySignal(terminal, 'SIGINT'));
+  // After Ctrl-Z and `fg` readline reads no more by itself.
+  terminal.on('SIGCONT', () => {
+    if (!isShown) writeError(text`${question}`);
+    terminal.resume();
   });
+  // Node restores the terminal itself for SIGINT and SIGTERM only.
+  const hangUp = (): void => endBySignal(terminal, 'SIGHUP');
+  process.once('SIGHUP', hangUp);
   try {
     return await Promise.race([terminal.question(isShown ? question : '').catch(() => ended), ended]);
   } finally {
+    process.off('SIGHUP', hangUp);
     terminal.close();
   }
 }
 
-/** Ends the process as Ctrl-C does where nobody is asked: a terminal that is asked on gives it as a character. */
-function endBySignal(): void {
-  writeError(text`\n`);
-  if (!process.emit('SIGINT', 'SIGINT')) process.kill(process.pid, 'SIGINT');
+/** Restores the terminal and ends the process as the signal does where nobody is asked: Ctrl-C comes as a character. */
+function endBySignal(terminal: Interface, signal: 'SIGINT' | 'SIGHUP'): void {
+  terminal.close();
+  if (signal === 'SIGINT') writeError(text`\n`);
+  if (signal === 'SIGINT' ? !process.emit(signal, signal) : process.listenerCount(signal) === 0)
+    process.kill(process.pid, signal);
 }

@@ -34,23 +34,27 @@ function withPool() {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: bold begins and ends with an escape sequence.
     return { status, shown: stdout.replaceAll('\r', '').replace(/\u001b\[\d+m/g, '') };
   };
-  /** Runs a command on a terminal, and presses keys each time that it asks. */
+  /** Runs a command on a terminal, and presses keys each time that it asks: always the same, or those of the question. */
   const press = async (
     args: string,
     questions: readonly string[],
-    keys: string,
+    keys: string | readonly (string | Uint8Array)[],
+    shell = (command: string) => command,
   ): Promise<{ status: unknown; shown: string }> => {
     const command = `"${process.execPath}" "${BIN}" ${args}`;
-    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: cli.folder, env: cli.env });
+    const child = spawn('script', ['-qec', shell(command), '/dev/null'], { cwd: cli.folder, env: cli.env });
     onTestFinished(() => void child.kill('SIGKILL'));
     let shown = '';
     let answered = 0;
+    let seen = 0;
     child.stdout.on('data', (piece) => {
       shown += String(piece);
       const question = questions[answered];
-      if (question === undefined || !shown.includes(question)) return;
+      const at = question === undefined ? -1 : shown.indexOf(question, seen);
+      if (question === undefined || at < 0) return;
+      seen = at + question.length;
+      child.stdin.write(typeof keys === 'string' ? keys : (keys[answered] ?? ''));
       answered += 1;
-      child.stdin.write(keys);
     });
     const [status] = await once(child, 'close');
     return { status, shown };
@@ -135,6 +139,38 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     const revealed = await press('next --reveal', ['Passphrase of the key:'], `${typed}\r`);
     expect(revealed.status).toBe(0);
     expect(revealed.shown).toMatch(/^\w+:\/\//m);
+  });
+
+  it('lines that are pasted together answer one question each', async () => {
+    const { press, json } = withPool();
+    const typed = 'four random words of mine\r';
+    const ran = await press('key passphrase', ['New passphrase:'], typed + typed);
+    expect(ran.status).toBe(0);
+    expect(ran.shown).not.toMatch(/four|random/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
+  });
+
+  it('a passphrase that is not UTF-8 is rejected, since others would be the same', async () => {
+    const { press, json } = withPool();
+    const typed = Buffer.from('vier zuf\u00e4llige W\u00f6rter\r', 'latin1');
+    const ran = await press('key passphrase', ['New passphrase:', 'The same again:'], [typed, typed]);
+    expect(ran.status).toBe(1);
+    expect(ran.shown).toMatch(/not UTF-8: .*\(INVALID_INPUT\)/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
+  });
+
+  it('a question that Ctrl-Z stopped is asked again after fg, and nothing that is typed then is shown', async () => {
+    const { press, json } = withPool();
+    const typed = 'four random words of mine\r';
+    const ran = await press(
+      'key passphrase',
+      ['New passphrase:', 'New passphrase:', 'The same again:'],
+      ['\u001a', typed, typed],
+      (command) => `bash -mc '${command}; fg'`,
+    );
+    expect(ran.status).toBe(0);
+    expect(ran.shown).not.toMatch(/four|random|unsettled/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
   });
 
   it('Ctrl-C where next asks for a passphrase prints a URL that never connects', async () => {
