@@ -8,7 +8,7 @@ import {
 import { assertKeyElsewhere } from './database/key-place.ts';
 import { patiently } from './database/patience.ts';
 import { RESTORE_OPTIONS } from './database/restore.ts';
-import { KEY_OPTIONS } from './database/services/encryption.service.ts';
+import { KEY_OPTIONS } from './database/services/encryption-options.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
 import { assertOptions, pick } from './model/validation.ts';

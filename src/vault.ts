@@ -26,7 +26,7 @@ import {
   type UsageTotals,
 } from './database/repositories/index.ts';
 import { reportUnknownStatuses } from './database/repositories/skipped-rows.ts';
-import { ENCRYPTION_OPTIONS } from './database/services/encryption.service.ts';
+import { ENCRYPTION_OPTIONS } from './database/services/encryption-options.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
 import type { KeySource } from './keys/index.ts';

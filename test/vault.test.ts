@@ -447,7 +447,7 @@ describe('options of a list or a backup that would be overlooked are rejected, a
     ['force that is a number', { tag: 'mine', sync: true, force: 0 }],
     ['a dry run that is null', { dryRun: null }],
     ['remoteDns that is a text', { remoteDns: 'false' }],
-    ['a callback that is none', { onRefused: 'log' }],
+    ['a callback that is no function', { onRefused: 'log' }],
     ['no object', null],
     ['a number', 5],
   ])('import: %s', async (_, options) => {
@@ -459,7 +459,7 @@ describe('options of a list or a backup that would be overlooked are rejected, a
   it.each([
     ['a misspelt name', { Reveal: false }],
     ['reveal that is a text', { reveal: 'false' }],
-    ['a callback that is none', { onLeftOut: true }],
+    ['a callback that is no function', { onLeftOut: true }],
     ['no object', null],
   ])('export: %s', async (_, options) => {
     const vault = await open();
@@ -475,7 +475,7 @@ describe('options of a list or a backup that would be overlooked are rejected, a
     ['an empty path', '', {}],
     ['a misspelt name', 'copy.db', { overwite: true }],
     ['overwrite that is a text', 'copy.db', { overwrite: 'false' }],
-    ['a callback that is none', 'copy.db', { onProgress: true }],
+    ['a callback that is no function', 'copy.db', { onProgress: true }],
     ['options that are null', 'copy.db', null],
   ])('backup: %s', async (_, name, options) => {
     const vault = await open();

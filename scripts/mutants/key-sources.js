@@ -174,7 +174,11 @@ export default {
       ['32 bytes of systemd are taken for text', 'bytes.length === KEY_BYTES\n      ?', 'bytes.length < KEY_BYTES\n      ?'],
       ['a credential that systemd did not give is an error', 'if (stats === undefined) return null;', "if (stats === undefined) throw new ProxyVaultError('KEY_MISSING', path);"],
     ]),
+    ...faultsOf('src/keys/sources/key-source.ts', [
+      ['any object with a function is a key source', "    typeof source.kind === 'string' &&\n", ''],
+    ]),
     ...faultsOf('src/keys/sources/choose.ts', [
+      ['an option of the key file is unknown', ", 'trustKeyFile'] as const", '] as const'],
       ['the key of the options goes with a file', "    assertAlone('key', options, FILE_OPTIONS);\n", ''],
       ['a key source goes with a key', "'keySource', options, ['key', ...FILE_OPTIONS]", "'keySource', options, FILE_OPTIONS"],
       ['the environment goes before the options', "  if (keyFile !== undefined) return fileOf(keyFile, 'The option `keyFile`', options);\n  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);", '  if (env.PROXYVAULT_KEY !== undefined) return environmentKey(env);'],

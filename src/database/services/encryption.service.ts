@@ -4,8 +4,8 @@ import { inspect } from 'node:util';
 import type { EncryptedData } from '../../keys/binding.ts';
 import { RootKeys } from '../../keys/root-keys.ts';
 import { KEY_BYTES } from '../../keys/secret-key.ts';
-import { chooseKeyFile, type KeySourceOptions, keySourceFrom } from '../../keys/sources/choose.ts';
-import type { KeySource } from '../../keys/sources/key-source.ts';
+import { chooseKeyFile, keySourceFrom } from '../../keys/sources/choose.ts';
+import { assertKeySource, type KeySource } from '../../keys/sources/key-source.ts';
 import { assertPassphrase, SCRYPT } from '../../keys/sources/passphrase.ts';
 import { assertBytes, assertEncrypted, assertText, SourceTextCipher } from '../../keys/text-cipher.ts';
 import {
@@ -18,6 +18,13 @@ import {
 import { type CredentialCipher, type CredentialEncryption, originOf } from '../credential-encryption.ts';
 import type { Mode, Result, Session } from '../drivers/driver.ts';
 import type { DatabaseCipher } from './database-cipher.ts';
+import {
+  ENCRYPTION_OPTIONS,
+  type EncryptionOptions,
+  type OpenOptions,
+  RECOVERY_OPTIONS,
+  type RecoveryOptions,
+} from './encryption-options.ts';
 import { makeRecoveryCode, moveTo, recoverTo } from './key-moves.ts';
 import {
   type KeyRotationOptions,
@@ -29,39 +36,6 @@ import { describeSource, type KeyStatus, statusOf } from './key-status.ts';
 import { type KeyTools, keyToolsOf, openKeys } from './key-tools.ts';
 import { type VerificationOptions, type VerificationReport, verifyCredentials } from './key-verification.ts';
 
-export interface EncryptionOptions<M extends Mode = 'sync'> extends KeySourceOptions {
-  /** Where the key comes from, in place of the other options of the key. */
-  keySource?: KeySource | undefined;
-  /** The database the ciphertext is for: `encrypt` then uses its data keys, and `rotate` and the like work on it. */
-  database?: Session<M> | undefined;
-  /** Called when a key was made because there was none: tell the user where it is, and that it must be backed up. */
-  onKeyCreated?: ((source: KeyStatus['source']) => void) | undefined;
-}
-
-export interface OpenOptions<M extends Mode = 'sync'> extends EncryptionOptions<M> {
-  /** Make a key if the source has no key and nothing needs one. Default true. */
-  create?: boolean | undefined;
-  /** Finish an interrupted rotation before it answers. Default true. */
-  resumeRotation?: boolean | undefined;
-  /** Of such a rotation. */
-  onProgress?: KeyRotationOptions['onProgress'];
-}
-
-export interface RecoveryOptions<M extends Mode = 'sync'> extends Omit<KeySourceOptions, 'key'> {
-  /** Where the key goes to, in place of the other options of the key. */
-  keySource?: KeySource | undefined;
-  database: Session<M>;
-  /** What `createRecoveryCode` gave. */
-  code: string;
-  /** Put the key in place of a key file that cannot be opened, which is kept as `.bak`. Default false. */
-  replace?: boolean | undefined;
-}
-
-const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile', 'env'] as const;
-/** The options that say where a key is. */
-export const KEY_OPTIONS = ['key', 'keySource', ...FILE_OPTIONS] as const;
-/** The names of {@link EncryptionOptions} without the database. */
-export const ENCRYPTION_OPTIONS = [...KEY_OPTIONS, 'onKeyCreated'] as const;
 const LEAST_SALT_BYTES = 16;
 
 /**
@@ -127,8 +101,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    * const encryption = await EncryptionService.recover({ database: db, keyFile: './key', code });
    */
   static async recover<M extends Mode = 'sync'>(options: RecoveryOptions<M>): Promise<EncryptionService<M>> {
-    const known = [...FILE_OPTIONS, 'database', 'keySource', 'code', 'replace'] as const;
-    const { code, replace = false, ...rest } = assertOptions(options, known, 'options of recover');
+    const { code, replace = false, ...rest } = assertOptions(options, RECOVERY_OPTIONS, 'options of recover');
     const { database, ...key } = rest;
     const keySource = keySourceFrom(key, chooseKeyFile);
     await recoverTo(keyToolsOf(database, new RootKeys(keySource)), { code, replace });
@@ -317,7 +290,7 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
    */
   protect(keySource: KeySource): Promise<void> {
     return this.#checked(() => {
-      assertKeySource(keySource);
+      assertKeySource(keySource, 'The argument of protect');
       return moveTo(this.#ownTools(), keySource);
     });
   }
@@ -405,9 +378,4 @@ export class EncryptionService<M extends Mode = 'sync'> implements CredentialEnc
     this.#tools.set(session.driver, tools);
     return tools;
   }
-}
-
-function assertKeySource(source: KeySource): void {
-  if (typeof source !== 'object' || source === null || typeof source.read !== 'function')
-    throw invalidInput('protect takes a key source, such as keyringFile(path) gives.');
 }

@@ -5,15 +5,15 @@ import envPaths from 'env-paths';
 import { ProxyVaultError } from '../../errors.ts';
 import { withFileErrors } from '../../files/file-error.ts';
 import { assertPath } from '../../files/path.ts';
-import { assertFunction, assertObject, invalidInput } from '../../model/validation.ts';
+import { invalidInput } from '../../model/validation.ts';
 import { type Environment, environmentKey, explicitKey, systemdCredential } from './given-keys.ts';
-import type { KeySource } from './key-source.ts';
+import { assertKeySource, type KeySource } from './key-source.ts';
 import { type KeyringProtection, keyringFile } from './keyring.ts';
 import type { Passphrase } from './passphrase.ts';
 import type { SafeStorage } from './safe-storage.ts';
 
 /** The options of a key file. */
-const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile'] as const;
+export const FILE_OPTIONS = ['keyFile', 'passphrase', 'safeStorage', 'protection', 'trustKeyFile'] as const;
 
 export interface KeySourceOptions {
   /** The key itself: 32 bytes, or their base64 or hexadecimal text. No option of a key file goes with it. */
@@ -57,7 +57,7 @@ export function chooseKeySource(options: KeySourceOptions): KeySource {
 /**
  * The source that is given as such, or the one that the other options choose.
  *
- * @throws INVALID_INPUT for both, of which one would be ignored, and for a source that is none.
+ * @throws INVALID_INPUT for both, of which one would be ignored, and as {@link assertKeySource}.
  */
 export function keySourceFrom(
   { keySource, ...options }: KeySourceOptions & { keySource?: KeySource | undefined },
@@ -65,10 +65,7 @@ export function keySourceFrom(
 ): KeySource {
   if (keySource === undefined) return choose(options);
   assertAlone('keySource', options, ['key', ...FILE_OPTIONS]);
-  const { read, kind, location } = assertObject(keySource, 'option `keySource`');
-  assertFunction(read, 'keySource.read');
-  if (typeof kind !== 'string' || typeof location !== 'string')
-    throw invalidInput('keySource.kind and keySource.location must be texts.');
+  assertKeySource(keySource, 'The option `keySource`');
   return keySource;
 }
 

@@ -1,3 +1,5 @@
+import { invalidInput } from '../../model/validation.ts';
+
 /** What a source gives: the key, or several, of which the first is in use and the others only decrypt. Each 32 bytes. */
 export type KeyMaterial = Uint8Array | readonly Uint8Array[];
 
@@ -35,4 +37,18 @@ export interface KeySource {
   caution?(): string | null;
   /** Called when the database does not need what was replaced: removes a backup that is less protected than the new one. */
   settle?(): void;
+}
+
+/** @throws INVALID_INPUT for what cannot be a source. @param what begins the sentence. */
+export function assertKeySource(source: KeySource, what: string): void {
+  const isSource =
+    typeof source === 'object' &&
+    source !== null &&
+    typeof source.read === 'function' &&
+    typeof source.kind === 'string' &&
+    typeof source.location === 'string';
+  if (!isSource)
+    throw invalidInput(
+      `${what} must be a key source, with \`kind\`, \`location\` and \`read()\`, such as keyringFile(path) gives.`,
+    );
 }

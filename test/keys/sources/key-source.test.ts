@@ -97,7 +97,7 @@ describe('the key file', () => {
     ).toMatchObject({ code: 'CANNOT_OPEN', details: { errno: 'ENOTDIR' } });
   });
 
-  it.runIf(POSIX)('is refused if others may read it, with the command that mends it', () => {
+  it.runIf(POSIX)('is refused if others may read it, with the command that closes it to them', () => {
     const keyFile = join(temporaryFolder(), 'key');
     new EncryptionService({ keyFile }).encrypt('x');
     for (const mode of [0o640, 0o604, 0o620]) {
@@ -178,6 +178,36 @@ describe('the order of sources', () => {
     expect(new EncryptionService().decrypt(encrypted)).toBe('x');
     vi.unstubAllEnvs();
   });
+});
+
+describe('a source that is given as such', () => {
+  const key = randomBytes(32);
+  const whole = { kind: 'kms', location: 'eu-1', read: () => Uint8Array.from(key) };
+
+  it.each([
+    ['without read', { kind: whole.kind, location: whole.location }],
+    ['without its kind', { location: whole.location, read: whole.read }],
+    ['without its location', { kind: whole.kind, read: whole.read }],
+    ['null', null],
+    ['a text', 'key'],
+  ])('is rejected if it cannot be one: %s', (_, keySource) => {
+    const error = thrownBy(() => new EncryptionService({ keySource: keySource as never }));
+    expect(error).toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringMatching(/^The option `keySource` must be a key source/),
+    });
+  });
+
+  it.each([{ key }, { keyFile: 'key' }, { passphrase: 'x' }])(
+    'is rejected with another option of the key, of which one would be ignored: %o',
+    (option) => {
+      expect(new EncryptionService({ keySource: whole, env }).encrypt('x')).toBeDefined();
+      expect(thrownBy(() => new EncryptionService({ keySource: whole, ...option }))).toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining('contradict'),
+      });
+    },
+  );
 });
 
 describe('a key that cannot be used', () => {
