@@ -111,7 +111,10 @@ export function standaloneCommand<Arguments extends unknown[]>({
 /** A command that only has others below it. */
 export function commandGroup(name: string, purpose: string, commands: readonly MakeCommand[]): MakeCommand {
   return () => {
-    const group = withCommonOptions(new Command(name).description(purpose)).enablePositionalOptions();
+    // `help key rotate` is the one help: the one that commander adds takes any name, and says nothing of it.
+    const group = withCommonOptions(new Command(name).description(purpose))
+      .enablePositionalOptions()
+      .helpCommand(false);
     for (const command of commands) group.addCommand(command());
     return group;
   };

@@ -7,8 +7,8 @@ import { isCommand, wantsJson } from './read-arguments.ts';
 /** Never connects: no name ends in `.invalid` (RFC 6761, section 6.4). */
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
 
-/** What ends a process that waits, as timeout(1), a closed terminal or Ctrl-C does. */
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const;
+/** What ends a process that waits: timeout(1), a closed terminal, Ctrl-C, Ctrl-\. After Ctrl-\ a shell runs the client. */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
 
 /**
  * Makes `next` print a URL that never connects if it fails or is ended by a signal. Clients such as curl take an empty proxy

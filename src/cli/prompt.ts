@@ -51,30 +51,31 @@ async function readLine(question: string, { isShown }: { isShown: boolean }): Pr
     return earlier;
   }
   const output = isShown ? process.stderr : new Writable({ write: (_text, _encoding, done) => done() });
+  // Node restores the terminal itself for SIGINT and SIGTERM only.
+  const end = (signal: 'SIGHUP' | 'SIGQUIT'): void => endBySignal(terminal, signal);
+  process.once('SIGHUP', end).once('SIGQUIT', end);
   const terminal = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
   // Only now: before, the terminal itself would show what is typed.
   if (!isShown) writeError(text`${question}`);
   const ended = new Promise<null>((resolve) => terminal.once('close', () => resolve(null)));
   terminal.on('line', (line) => typedAhead.push(line));
   terminal.once('SIGINT', () => endBySignal(terminal, 'SIGINT'));
-  // After Ctrl-Z and `fg` readline reads no more by itself.
+  // After Ctrl-Z and `fg` readline does not read by itself, and tells us before it stops the echo of the terminal.
   terminal.on('SIGCONT', () => {
+    process.stdin.setRawMode(true);
     if (!isShown) writeError(text`${question}`);
     terminal.resume();
   });
-  // Node restores the terminal itself for SIGINT and SIGTERM only.
-  const hangUp = (): void => endBySignal(terminal, 'SIGHUP');
-  process.once('SIGHUP', hangUp);
   try {
     return await Promise.race([terminal.question(isShown ? question : '').catch(() => ended), ended]);
   } finally {
-    process.off('SIGHUP', hangUp);
+    process.off('SIGHUP', end).off('SIGQUIT', end);
     terminal.close();
   }
 }
 
 /** Restores the terminal and ends the process as the signal does where nobody is asked: Ctrl-C comes as a character. */
-function endBySignal(terminal: Interface, signal: 'SIGINT' | 'SIGHUP'): void {
+function endBySignal(terminal: Interface, signal: 'SIGINT' | 'SIGHUP' | 'SIGQUIT'): void {
   terminal.close();
   if (signal === 'SIGINT') writeError(text`\n`);
   if (signal === 'SIGINT' ? !process.emit(signal, signal) : process.listenerCount(signal) === 0)

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
+import { HAS_TERMINAL } from '../support/terminal.ts';
 
 const LIST = `# two good, one bad
 h.example:8080
@@ -442,28 +443,25 @@ describe('output', () => {
     expect(piped).toMatchObject({ stdout: '{', stderr: 'exit 0\n' });
   });
 
-  it.runIf(process.platform === 'linux')(
-    'is bold on a terminal, unless NO_COLOR is set, with a bar for long work',
-    () => {
-      const { db, folder } = withPool();
-      const onTerminal = (args: string, env: Record<string, string>): string => {
-        // Node takes a terminal of a CI system for one without colours.
-        const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
-        const command = `"${process.execPath}" "${BIN}" ${args}`;
-        const result = spawnSync('script', ['-qec', command, '/dev/null'], {
-          encoding: 'utf8',
-          env: { ...inherited, PROXYVAULT_DB: db, TERM: 'xterm', ...env },
-        });
-        return result.stdout;
-      };
-      expect(onTerminal('list', {})).toContain('\u001B[1m');
-      expect(onTerminal('list', { NO_COLOR: '1' })).not.toContain('\u001B[1m');
-      const list = join(folder, 'long.txt');
-      writeFileSync(list, Array.from({ length: 3000 }, (_, i) => `h${i}.example:80`).join('\n'));
-      expect(onTerminal(`import ${list}`, {})).toMatch(/Importing \[.*3000\/3000/s);
-      expect(onTerminal(`import ${list} --json`, {})).not.toContain('Importing');
-    },
-  );
+  it.runIf(HAS_TERMINAL)('is bold on a terminal, unless NO_COLOR is set, with a bar for long work', () => {
+    const { db, folder } = withPool();
+    const onTerminal = (args: string, env: Record<string, string>): string => {
+      // Node takes a terminal of a CI system for one without colours.
+      const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
+      const command = `"${process.execPath}" "${BIN}" ${args}`;
+      const result = spawnSync('script', ['-qec', command, '/dev/null'], {
+        encoding: 'utf8',
+        env: { ...inherited, PROXYVAULT_DB: db, TERM: 'xterm', ...env },
+      });
+      return result.stdout;
+    };
+    expect(onTerminal('list', {})).toContain('\u001B[1m');
+    expect(onTerminal('list', { NO_COLOR: '1' })).not.toContain('\u001B[1m');
+    const list = join(folder, 'long.txt');
+    writeFileSync(list, Array.from({ length: 3000 }, (_, i) => `h${i}.example:80`).join('\n'));
+    expect(onTerminal(`import ${list}`, {})).toMatch(/Importing \[.*3000\/3000/s);
+    expect(onTerminal(`import ${list} --json`, {})).not.toContain('Importing');
+  });
 
   it('never shows a login without --reveal', () => {
     const { run, ids } = withPool();

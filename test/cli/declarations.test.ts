@@ -92,6 +92,7 @@ it('help shows the same as --help, and an unknown name is used wrongly', () => {
     stderr: expect.stringContaining("unknown command 'nope' of key"),
   });
   expect(run(['--json', '--quiet', 'help', 'list'])).toEqual(run(['list', '--help']));
+  expect(run(['key', 'help', 'rotate'])).toMatchObject({ status: 2, stdout: '' });
   expect(run(['help', 'key', 'key']).stderr).toContain("unknown command 'key' of key");
 });
 

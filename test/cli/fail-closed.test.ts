@@ -92,6 +92,7 @@ describe('next without a proxy', () => {
       expect(await killed('SIGTERM')).toEqual([143, null, NOWHERE]);
       expect(await killed('SIGINT', '--domain', 'example.com')).toEqual([130, null, NOWHERE]);
       expect(await killed('SIGHUP', '--reveal')).toEqual([129, null, NOWHERE]);
+      expect(await killed('SIGQUIT')).toEqual([131, null, NOWHERE]);
     },
     60_000,
   );

@@ -1,6 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
@@ -20,6 +19,7 @@ import { EncryptionService, type KeyStatus } from 'proxyvault/database/services'
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { runKilled, shim } from '../support/killing.ts';
+import { answer, HAS_TERMINAL } from '../support/terminal.ts';
 
 const PASSPHRASE = 'correct horse battery staple';
 
@@ -398,31 +398,15 @@ describe('key passphrase', () => {
     expect(readFileSync(keyFile, 'utf8')).toBe(before);
   });
 
-  it.runIf(process.platform === 'linux')(
+  it.runIf(HAS_TERMINAL)(
     'is asked for on a terminal, twice when it is new, and not shown',
     async () => {
       const { db, folder, keyFile } = withLogins();
-      /** Answers each question when it is asked. */
-      const onTerminal = async (args: string, ...answers: [question: string, answer: string][]) => {
-        const { CI: _, NO_COLOR: __, ...inherited } = process.env;
-        const child = spawn('script', ['-qec', `"${process.execPath}" "${BIN}" ${args}`, '/dev/null'], {
-          cwd: folder,
-          env: { ...inherited, PROXYVAULT_DB: db, PROXYVAULT_KEY_FILE: keyFile, TERM: 'xterm' },
-        });
-        let output = '';
-        let answered = 0;
-        child.stdout.on('data', (chunk: Buffer) => {
-          output += chunk.toString();
-          const [question, answer] = answers[0] ?? [];
-          // A question is printed again at each key; the next one is another.
-          if (question === undefined || !output.slice(answered).includes(question)) return;
-          answers.shift();
-          answered = output.length;
-          child.stdin.write(`${answer}\r`);
-        });
-        await once(child, 'close');
-        expect(answers).toEqual([]);
-        return output;
+      const { CI: _, NO_COLOR: __, ...inherited } = process.env;
+      const env = { ...inherited, PROXYVAULT_DB: db, PROXYVAULT_KEY_FILE: keyFile, TERM: 'xterm' };
+      const onTerminal = async (args: string, ...answers: [question: string, typed: string][]) => {
+        const keys = answers.map(([question, typed]) => [question, `${typed}\r`] as const);
+        return (await answer(args, keys, { cwd: folder, env })).shown;
       };
       const [NEW, AGAIN] = ['passphrase:', 'again:'];
       expect(await onTerminal('key passphrase', [NEW, PASSPHRASE], [AGAIN, 'another'])).toContain('differ');

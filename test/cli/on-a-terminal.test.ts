@@ -1,14 +1,13 @@
 /** What differs where a person sits at a terminal: the width of tables, and the question before several proxies are removed. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Column, fittedTable } from '../../src/cli/fitted-table.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
-
-const HAS_TERMINAL = process.platform === 'linux' && spawnSync('script', ['-V']).status === 0;
+import { answer, HAS_TERMINAL } from '../support/terminal.ts';
 
 const LIST = `protocol,host,port,username,password,name,region,country
 http,a-very-long-name-of-a-gateway.residential.example,10001,me,canary,Berlin,EU,DE
@@ -34,33 +33,13 @@ function withPool() {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: bold begins and ends with an escape sequence.
     return { status, shown: stdout.replaceAll('\r', '').replace(/\u001b\[\d+m/g, '') };
   };
-  /** Runs a command on a terminal, and presses keys each time that it asks: always the same, or those of the question. */
-  const press = async (
+  const answered = (
     args: string,
-    questions: readonly string[],
-    keys: string | readonly (string | Uint8Array)[],
-    shell = (command: string) => command,
-  ): Promise<{ status: unknown; shown: string }> => {
-    const command = `"${process.execPath}" "${BIN}" ${args}`;
-    const child = spawn('script', ['-qec', shell(command), '/dev/null'], { cwd: cli.folder, env: cli.env });
-    onTestFinished(() => void child.kill('SIGKILL'));
-    let shown = '';
-    let answered = 0;
-    let seen = 0;
-    child.stdout.on('data', (piece) => {
-      shown += String(piece);
-      const question = questions[answered];
-      const at = question === undefined ? -1 : shown.indexOf(question, seen);
-      if (question === undefined || at < 0) return;
-      seen = at + question.length;
-      child.stdin.write(typeof keys === 'string' ? keys : (keys[answered] ?? ''));
-      answered += 1;
-    });
-    const [status] = await once(child, 'close');
-    return { status, shown };
-  };
+    answers: Parameters<typeof answer>[1],
+    shell?: (command: string) => string,
+  ) => answer(args, answers, { cwd: cli.folder, env: cli.env, ...(shell && { shell }) });
   const hosts = (): string[] => cli.json<{ items: { host: string }[] }>('list').items.map(({ host }) => host);
-  return { ...cli, onTerminal, press, hosts };
+  return { ...cli, onTerminal, answered, hosts };
 }
 
 describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () => {
@@ -106,9 +85,9 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     ['Ctrl-D', '\u0004', 1, 'Nothing was removed.'],
     ['Ctrl-C', '\u0003', 130, ''],
   ])('%s at the question removes nothing', async (_, key, status, said) => {
-    const { press, hosts } = withPool();
+    const { answered, hosts } = withPool();
     const before = hosts();
-    const ran = await press('remove Berlin second', ['[y/N]'], key);
+    const ran = await answered('remove Berlin second', [['[y/N]', key]]);
     expect(ran.status).toBe(status);
     expect(ran.shown.split('[y/N]')[1]).toContain(said);
     expect(ran.shown).not.toMatch(/INTERNAL|Removed/);
@@ -119,8 +98,8 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     ['Ctrl-D', '\u0004', 1, /The input ended before an answer: .*\(INVALID_INPUT\)/],
     ['Ctrl-C', '\u0003', 130, /^/],
   ])('%s where a passphrase is asked for changes nothing', async (_, key, status, said) => {
-    const { press, json } = withPool();
-    const ran = await press('key passphrase', ['New passphrase:'], key);
+    const { answered, json } = withPool();
+    const ran = await answered('key passphrase', [['New passphrase:', key]]);
     expect(ran.status).toBe(status);
     expect(ran.shown).toMatch(said);
     expect(ran.shown).not.toMatch(/INTERNAL|unsettled/);
@@ -128,44 +107,50 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
   });
 
   it('a passphrase is typed twice, with a correction, and nothing of it is shown', async () => {
-    const { press, json, run, folder } = withPool();
-    const typed = 'four random words of mime\u007f\u007fne';
-    const set = await press('key passphrase', ['New passphrase:', 'The same again:'], `${typed}\r`);
+    const { answered, json, run, folder } = withPool();
+    const typed = 'four random words of mime\u007f\u007fne\r';
+    const set = await answered('key passphrase', [
+      ['New passphrase:', typed],
+      ['The same again:', typed],
+    ]);
     expect(set.status).toBe(0);
     expect(set.shown).not.toMatch(/four|random|\*/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
     writeFileSync(join(folder, 'p'), 'four random words of mine');
     expect(run(['key', 'verify'], { env: { PROXYVAULT_PASSPHRASE_FILE: join(folder, 'p') } }).status).toBe(0);
-    const revealed = await press('next --reveal', ['Passphrase of the key:'], `${typed}\r`);
+    const revealed = await answered('next --reveal', [['Passphrase of the key:', typed]]);
     expect(revealed.status).toBe(0);
     expect(revealed.shown).toMatch(/^\w+:\/\//m);
   });
 
   it('lines that are pasted together answer one question each', async () => {
-    const { press, json } = withPool();
+    const { answered, json } = withPool();
     const typed = 'four random words of mine\r';
-    const ran = await press('key passphrase', ['New passphrase:'], typed + typed);
+    const ran = await answered('key passphrase', [['New passphrase:', typed + typed]]);
     expect(ran.status).toBe(0);
     expect(ran.shown).not.toMatch(/four|random/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
   });
 
   it('a passphrase that is not UTF-8 is rejected, since others would be the same', async () => {
-    const { press, json } = withPool();
+    const { answered, json } = withPool();
     const typed = Buffer.from('vier zuf\u00e4llige W\u00f6rter\r', 'latin1');
-    const ran = await press('key passphrase', ['New passphrase:', 'The same again:'], [typed, typed]);
+    const ran = await answered('key passphrase', [['New passphrase:', typed]]);
     expect(ran.status).toBe(1);
     expect(ran.shown).toMatch(/not UTF-8: .*\(INVALID_INPUT\)/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
   });
 
   it('a question that Ctrl-Z stopped is asked again after fg, and nothing that is typed then is shown', async () => {
-    const { press, json } = withPool();
+    const { answered, json } = withPool();
     const typed = 'four random words of mine\r';
-    const ran = await press(
+    const ran = await answered(
       'key passphrase',
-      ['New passphrase:', 'New passphrase:', 'The same again:'],
-      ['\u001a', typed, typed],
+      [
+        ['New passphrase:', '\u001a'],
+        ['New passphrase:', typed],
+        ['The same again:', typed],
+      ],
       (command) => `bash -mc '${command}; fg'`,
     );
     expect(ran.status).toBe(0);
@@ -173,11 +158,26 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
   });
 
+  it.each([
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)('%s where a passphrase is asked for leaves the terminal as it was', async (signal, status) => {
+    const { answered, folder } = withPool();
+    const kill = () => process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), signal);
+    const ran = await answered(
+      'key passphrase',
+      [['New passphrase:', kill]],
+      (command) => `bash -c 'ulimit -c 0; (echo $BASHPID > pid; exec ${command}); echo status $?; stty -a'`,
+    );
+    expect(ran.shown).toContain(`status ${status}`);
+    expect(ran.shown).toMatch(/[^-]icanon[\s\S]*[^-]echo /);
+  });
+
   it('Ctrl-C where next asks for a passphrase prints a URL that never connects', async () => {
-    const { press, run, folder } = withPool();
+    const { answered, run, folder } = withPool();
     writeFileSync(join(folder, 'p'), 'four random words of mine');
     expect(run(['key', 'passphrase', '--passphrase-file', 'p']).status).toBe(0);
-    const ran = await press('next --reveal', ['Passphrase of the key:'], '\u0003');
+    const ran = await answered('next --reveal', [['Passphrase of the key:', '\u0003']]);
     expect(ran).toMatchObject({ status: 130 });
     expect(ran.shown.split('http://no-proxy-available.invalid:1')).toHaveLength(2);
   });

@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { table } from '../../src/cli/output.ts';
 import { bold, Text, text, toJson, visible, writeError, writeOut } from '../../src/cli/terminal.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
+import { HAS_TERMINAL } from '../support/terminal.ts';
 
 /** What a terminal obeys or does not show: controls, bidirectional controls, invisible characters, halves of pairs. */
 const UNSAFE =
@@ -117,7 +118,7 @@ describe('hostile names', () => {
     120_000,
   );
 
-  it.runIf(process.platform === 'linux' && spawnSync('script', ['-V']).status === 0)(
+  it.runIf(HAS_TERMINAL)(
     'in an export are byte-exact in a pipe and visible on a terminal (skipped without script(1))',
     () => {
       const { run, env, folder } = commandLine();

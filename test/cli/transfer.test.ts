@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
+import { HAS_TERMINAL } from '../support/terminal.ts';
 
 describe('import', () => {
   it('reads the lists of a folder as one, and names the file of what is refused', () => {
@@ -260,7 +261,7 @@ describe('what import is given', () => {
     expect(import_('192.0.2.1:80 DE\n')).toContain('1 added');
   });
 
-  it.runIf(process.platform === 'linux')('may be typed into a terminal, which says how to end it', () => {
+  it.runIf(HAS_TERMINAL)('may be typed into a terminal, which says how to end it', () => {
     const { folder, env } = commandLine();
     const command = `"${process.execPath}" "${BIN}" import -`;
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
