@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 
+import { endBySignal } from './ending-signals.ts';
 import { EXIT, failureCodes } from './exit-codes.ts';
 import { reportError } from './fail.ts';
 import { createProgram, declaredFlags } from './program.ts';
@@ -48,7 +49,13 @@ export function watchProcess(args: readonly string[]): void {
   if (process.listenerCount('warning') > 0)
     process.removeAllListeners('warning').on('warning', warningListener(json));
   process.once('uncaughtException', (error) => {
+    if (isTerminalGone(error)) return endBySignal('SIGHUP');
     reportError(error, json, args);
     process.exit(failureCodes(args).failure);
   });
+}
+
+/** A terminal that is closed fails before SIGHUP comes. */
+function isTerminalGone({ code, syscall = '' }: NodeJS.ErrnoException): boolean {
+  return code === 'EIO' && ['read', 'setRawMode'].includes(syscall) && process.stdin.isTTY;
 }

@@ -1,14 +1,12 @@
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 
+import { ENDING_SIGNALS } from './ending-signals.ts';
 import { EXEC_EXIT } from './exit-codes.ts';
 import { isCommand, wantsJson } from './read-arguments.ts';
 
 /** Never connects: no name ends in `.invalid` (RFC 6761, section 6.4). */
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
-
-/** What ends a process that waits: timeout(1), a closed terminal, Ctrl-C, Ctrl-\. After Ctrl-\ a shell runs the client. */
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
 
 /**
  * Makes `next` print a URL that never connects if it fails or is ended by a signal. Clients such as curl take an empty proxy
@@ -16,7 +14,7 @@ const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
  */
 export function failClosed(args: readonly string[]): void {
   if (!isCommand('next', args) || wantsJson(args)) return;
-  for (const signal of SIGNALS) {
+  for (const signal of ENDING_SIGNALS) {
     process.on(signal, () => {
       // Once there is an exit code the URL of a proxy may be printed: no second one must follow it.
       if (process.exitCode === undefined) process.exit(EXEC_EXIT.signal + constants.signals[signal]);

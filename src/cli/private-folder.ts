@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What ends a process that still has work to do. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+import { ENDING_SIGNALS } from './ending-signals.ts';
 
 /** A folder in the temporary folder that only this user can read. It is removed however the process ends, but for SIGKILL. */
 export interface PrivateFolder {
@@ -21,7 +20,7 @@ export function createPrivateFolder(): PrivateFolder {
       // Windows keeps the folder while the database in it is open. A process that ends can tell nobody.
     }
   };
-  const handlers = SIGNALS.map((signal) => {
+  const handlers = ENDING_SIGNALS.map((signal) => {
     const end = (): void => {
       remove();
       // Without our handler the signal ends the process, whose caller learns which one it was.

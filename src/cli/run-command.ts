@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
 import { errnoOf, fileError } from '../files/file-error.ts';
+import { ENDING_SIGNALS } from './ending-signals.ts';
 import { EXEC_EXIT } from './exit-codes.ts';
 
 /** How a command ended: with its exit code, or why it could not be started. */
 export type Ended = { code: number } | { code: number; error: unknown };
 
-const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 /** A terminal sends these to every process in the foreground, the command included, wherever their streams lead. */
 const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 /** What says of the system, and not of the command, that it cannot be started now. */
@@ -21,7 +21,7 @@ export async function runCommand(
 ): Promise<Ended> {
   let child: ChildProcess | null = null;
   const isOnTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
-  const handlers = FORWARDED.map((signal) => {
+  const handlers = ENDING_SIGNALS.map((signal) => {
     const forward = (): void => {
       if (!(isOnTerminal && FROM_TERMINAL.includes(signal))) child?.kill(signal);
     };

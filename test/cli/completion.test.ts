@@ -37,6 +37,8 @@ const TYPED: readonly (readonly [typed: string, words: string[]])[] = [
   ],
   ['completion fi>', ['completion', 'fish']],
   ['list --tag no>', ['list', '--tag', 'no']],
+  ['he>expo>', ['help', 'export']],
+  ['help ke>veri>', ['help', 'key', 'verify']],
 ];
 
 describe('the script of proxyvault completion', () => {

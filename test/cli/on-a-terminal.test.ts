@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Column, fittedTable } from '../../src/cli/fitted-table.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { answer, HAS_TERMINAL } from '../support/terminal.ts';
@@ -40,6 +40,11 @@ function withPool() {
   ) => answer(args, answers, { cwd: cli.folder, env: cli.env, ...(shell && { shell }) });
   const hosts = (): string[] => cli.json<{ items: { host: string }[] }>('list').items.map(({ host }) => host);
   return { ...cli, onTerminal, answered, hosts };
+}
+
+/** The process that its shell noted. */
+function pidIn(folder: string): number {
+  return Number(readFileSync(join(folder, 'pid'), 'utf8'));
 }
 
 describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () => {
@@ -158,19 +163,110 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
   });
 
+  it('Ctrl-Z where nothing can stop the command shows nothing of what is typed then', async () => {
+    const { answered, json } = withPool();
+    const typed = 'four random words of mine\r';
+    const ran = await answered('key passphrase', [
+      [
+        'New passphrase:',
+        (press) => {
+          press('\u001a');
+          setTimeout(() => press(typed), 300);
+        },
+      ],
+      ['The same again:', typed],
+    ]);
+    expect(ran.status).toBe(0);
+    expect(ran.shown).not.toMatch(/four|random/);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
+  });
+
+  it('what was typed before Ctrl-Z is no part of the answer', async () => {
+    const { answered, json } = withPool();
+    const typed = 'four random words of mine\r';
+    const ran = await answered(
+      'key passphrase',
+      [
+        ['New passphrase:', 'oops\u001a'],
+        ['New passphrase:', typed],
+        ['The same again:', typed],
+      ],
+      (command) => `bash -mc '${command}; fg'`,
+    );
+    expect(ran.status).toBe(0);
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
+  });
+
+  it.each(['SIGTSTP', 'SIGSTOP'] as const)(
+    'after %s from outside and fg the question is asked again, and nothing is shown',
+    async (signal) => {
+      const { answered, folder } = withPool();
+      const typed = 'four random words of mine\r';
+      const ran = await answered(
+        'key passphrase',
+        [
+          ['New passphrase:', () => process.kill(pidIn(folder), signal)],
+          ['New passphrase:', typed],
+          ['The same again:', typed],
+        ],
+        (command) => `bash -mc '(echo $BASHPID > pid; exec ${command}); fg'`,
+      );
+      expect(ran.status).toBe(0);
+      expect(ran.shown).not.toMatch(/four|random/);
+    },
+  );
+
+  it('y/N is asked again after Ctrl-Z and fg', async () => {
+    const { answered, hosts } = withPool();
+    const ran = await answered(
+      'remove Berlin second',
+      [
+        ['[y/N]', '\u001a'],
+        ['[y/N]', 'y\r'],
+      ],
+      (command) => `bash -mc '${command}; fg'`,
+    );
+    expect(ran.status).toBe(0);
+    expect(hosts()).toEqual(['c.example']);
+  });
+
   it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
     ['SIGHUP', 129],
     ['SIGQUIT', 131],
   ] as const)('%s where a passphrase is asked for leaves the terminal as it was', async (signal, status) => {
     const { answered, folder } = withPool();
-    const kill = () => process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), signal);
     const ran = await answered(
       'key passphrase',
-      [['New passphrase:', kill]],
-      (command) => `bash -c 'ulimit -c 0; (echo $BASHPID > pid; exec ${command}); echo status $?; stty -a'`,
+      [['New passphrase:', () => process.kill(pidIn(folder), signal)]],
+      (command) =>
+        `bash -c 'ulimit -c 0; trap : INT; (echo $BASHPID > pid; exec ${command}); echo status $?; stty -a'`,
     );
     expect(ran.shown).toContain(`status ${status}`);
     expect(ran.shown).toMatch(/[^-]icanon[\s\S]*[^-]echo /);
+  });
+
+  it('a terminal that is closed at a question ends the command as SIGHUP does', async () => {
+    const { answered, folder } = withPool();
+    await answered(
+      'key passphrase',
+      [['New passphrase:', () => process.kill(pidIn(folder), 'SIGKILL')]],
+      (command) =>
+        `exec bash -c 'trap "" HUP; echo $PPID > pid; (trap - HUP; exec ${command}); echo $? > status'`,
+    );
+    await vi.waitFor(() => expect(readFileSync(join(folder, 'status'), 'utf8')).toBe('129\n'), 10_000);
+  });
+
+  it('Ctrl-\\ at a question ends the command as SIGQUIT does', async () => {
+    const { answered, json } = withPool();
+    const ran = await answered(
+      'key passphrase',
+      [['New passphrase:', 'oops\u001c']],
+      (command) => `bash -c 'ulimit -c 0; ${command}; echo status $?'`,
+    );
+    expect(ran.shown).toContain('status 131');
+    expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
   });
 
   it('Ctrl-C where next asks for a passphrase prints a URL that never connects', async () => {

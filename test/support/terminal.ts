@@ -7,8 +7,11 @@ import { BIN } from './command-line.ts';
 /** Whether script(1) can make a terminal here. */
 export const HAS_TERMINAL = process.platform === 'linux' && spawnSync('script', ['-V']).status === 0;
 
-/** What is pressed: keys, or what is done instead, such as sending a signal. */
-type Answer = string | Uint8Array | (() => void);
+/** What is pressed: keys, or what is done instead, such as sending a signal, or pressing one after another. */
+type Answer = string | Uint8Array | ((press: (keys: string) => void) => void);
+
+/** A command that waits for what nobody presses is ended after so long. */
+const PATIENCE_MS = 30_000;
 
 /** The command stops after each text that it shows, so that an answer comes while it still prepares to read. */
 const SLOW = `const write = process.stderr.write.bind(process.stderr);
@@ -38,20 +41,25 @@ export async function answer(
     env: { ...env, NODE_OPTIONS: slow },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
+  const patience = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  const press = (keys: string | Uint8Array): void => void child.stdin.write(keys);
   const left = [...answers];
   let shown = '';
   let seen = 0;
   child.stdout.on('data', (piece) => {
     shown += String(piece);
-    const [question, pressed] = left[0] ?? [];
-    const at = question === undefined ? -1 : shown.indexOf(question, seen);
-    if (question === undefined || at < 0) return;
-    seen = at + question.length;
-    left.shift();
-    if (typeof pressed === 'function') pressed();
-    else child.stdin.write(pressed ?? '');
+    for (let [next] = left; next !== undefined; [next] = left) {
+      const [question, pressed] = next;
+      const at = shown.indexOf(question, seen);
+      if (at < 0) return;
+      seen = at + question.length;
+      left.shift();
+      if (typeof pressed === 'function') pressed(press);
+      else press(pressed);
+    }
   });
   const [status] = await once(child, 'close');
+  clearTimeout(patience);
   if (left.length > 0)
     throw new Error(`Never asked: ${left.map(([question]) => question).join(', ')}\n${shown}`);
   return { status, shown };

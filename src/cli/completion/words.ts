@@ -18,7 +18,17 @@ export interface Place {
 const PATHS = ['file', 'backup', 'folder', 'path', 'args'];
 
 /** Everything that may be typed after `proxyvault`, from the declarations. */
-export function placesOf(command: Command, path = ''): Place[] {
+export function placesOf(program: Command): Place[] {
+  const all = placesBelow(program, '');
+  // After `help` come the names of commands once more, and nothing else.
+  const named = all.map(({ path, commands }): Place => {
+    const operands = commands.length > 0 ? [commands.map(({ name }) => name)] : [];
+    return { path: pathTo('help', path), operands, isVariadic: false, options: [], commands };
+  });
+  return [...all.filter(({ path }) => path !== 'help'), ...named];
+}
+
+function placesBelow(command: Command, path: string): Place[] {
   const below = command.commands.map((each) => ({ name: each.name(), description: each.description() }));
   const operands = command.registeredArguments;
   const place: Place = {
@@ -28,10 +38,12 @@ export function placesOf(command: Command, path = ''): Place[] {
     options: command.createHelp().visibleOptions(command).map(describe),
     commands: below,
   };
-  const rest = command.commands.flatMap((each) =>
-    placesOf(each, path === '' ? each.name() : `${path} ${each.name()}`),
-  );
+  const rest = command.commands.flatMap((each) => placesBelow(each, pathTo(path, each.name())));
   return [place, ...rest];
+}
+
+function pathTo(...names: string[]): string {
+  return names.filter((name) => name !== '').join(' ');
 }
 
 function describe(option: Option): Place['options'][number] {
