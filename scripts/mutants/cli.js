@@ -365,8 +365,14 @@ export default {
     ]),
     ...of('private-folder.ts', [
       ['a signal leaves the folder', '      remove();\n      // Without', '      // Without'],
-      ['Ctrl-\\ leaves the folder', ", 'SIGQUIT'", ''],
       ['the end leaves the folder', "process.on('exit', removeNow);", ''],
+    ]),
+    ...of('ending-signals.ts', [['Ctrl-\\ is no ending', ", 'SIGQUIT'", '']]),
+    ...of('read-line.ts', [
+      ['a stop that fails leaves the echo', '    process.stdin.setRawMode(true);\n  });', '  });'],
+      ['the mode after a stop is not set', 'setRawMode(false).setRawMode(true)', 'setRawMode(true)'],
+      ['what was typed before a stop stays', "      terminal.write(null, { ctrl: true, name: 'u' });\n", ''],
+      ['a closed terminal is thrown', '      terminal.close();\n    } catch', '    } catch'],
     ]),
     ...of('commands/enable.ts', [
       ['some are switched if one is unknown', 'database.transaction(() => {', '(() => {'],
