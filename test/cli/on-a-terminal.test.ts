@@ -209,7 +209,7 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
           ['New passphrase:', typed],
           ['The same again:', typed],
         ],
-        (command) => `bash -mc '(echo $BASHPID > pid; exec ${command}); fg'`,
+        (command) => `bash -mc '(echo $BASHPID > pid; exec ${command}); stty sane; fg'`,
       );
       expect(ran.status).toBe(0);
       expect(ran.shown).not.toMatch(/four|random/);
