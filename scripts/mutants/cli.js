@@ -368,11 +368,11 @@ export default {
       ['the end leaves the folder', "process.on('exit', removeNow);", ''],
     ]),
     ...of('ending-signals.ts', [['Ctrl-\\ is no ending', ", 'SIGQUIT'", '']]),
-    ...of('read-line.ts', [
-      ['a stop that fails leaves the echo', '    process.stdin.setRawMode(true);\n  });', '  });'],
+    ...of('typed-lines.ts', [
+      ['a stop that fails leaves the echo', 'if (isForeground()) process.stdin.setRawMode(true);', ''],
       ['the mode after a stop is not set', 'setRawMode(false).setRawMode(true)', 'setRawMode(true)'],
-      ['what was typed before a stop stays', "      terminal.write(null, { ctrl: true, name: 'u' });\n", ''],
-      ['a closed terminal is thrown', '      terminal.close();\n    } catch', '    } catch'],
+      ['what was typed before a stop stays', "this.#terminal.write(null, { ctrl: true, name: 'u' });", ''],
+      ['the terminal is not given back', 'if (isForeground()) this.#terminal.close();', ''],
     ]),
     ...of('commands/enable.ts', [
       ['some are switched if one is unknown', 'database.transaction(() => {', '(() => {'],

@@ -1,6 +1,6 @@
 import { readPassphraseFile } from '../keys/index.ts';
 import { invalidInput } from '../model/validation.ts';
-import { ask, canAsk, confirm } from './prompt.ts';
+import { ask, canAsk, confirm, questions } from './prompt.ts';
 import { warn } from './warn.ts';
 
 const SHORT = 12;
@@ -28,12 +28,14 @@ export async function newPassphrase(
       'Cannot ask for a passphrase, because this is not a terminal: use --passphrase-file FILE.',
     );
   }
-  for (;;) {
-    const passphrase = notEmpty(await ask('New passphrase:'));
-    if (!(await isAccepted(passphrase, allowWeak, json))) continue;
-    if ((await ask('The same again:')) === passphrase) return passphrase;
-    throw invalidInput('The two passphrases differ: nothing was changed.');
-  }
+  return questions(async () => {
+    for (;;) {
+      const passphrase = notEmpty(await ask('New passphrase:'));
+      if (!(await isAccepted(passphrase, allowWeak, json))) continue;
+      if ((await ask('The same again:')) === passphrase) return passphrase;
+      throw invalidInput('The two passphrases differ: nothing was changed.');
+    }
+  });
 }
 
 /** Warns, before it is used for a key that will be made, that the passphrase in a file is weak. */

@@ -1,9 +1,14 @@
 import { invalidInput } from '../model/validation.ts';
-import { readLine } from './read-line.ts';
+import { untilForeground } from './foreground.ts';
 import { text, writeError } from './terminal.ts';
+import { TypedLines } from './typed-lines.ts';
 
 /** What readline gives for bytes that are not UTF-8. */
 const UNDECODABLE = '\uFFFD';
+
+/** Open from one question to the next inside `questions`; in between the terminal would show what is typed. */
+let typed: TypedLines | null = null;
+let isKept = false;
 
 /** Whether there is somebody to ask: the question goes to standard error, so that standard output stays for data. */
 export function canAsk(): boolean {
@@ -35,4 +40,32 @@ export async function confirm(question: string): Promise<boolean> {
   // What is printed next begins a line.
   if (answer === null) writeError(text`\n`);
   return /^y(?:es)?$/i.test(answer?.trim() ?? '');
+}
+
+/** Keeps the terminal from showing anything between the questions of `work`, of which several may ask for a secret. */
+export async function questions<T>(work: () => Promise<T>): Promise<T> {
+  isKept = true;
+  try {
+    return await work();
+  } finally {
+    isKept = false;
+    close();
+  }
+}
+
+/** What is typed until Enter; null at the end of the input. */
+async function readLine(question: string, { isShown }: { isShown: boolean }): Promise<string | null> {
+  if (typed?.isShown !== isShown) close();
+  await untilForeground();
+  typed ??= new TypedLines({ isShown });
+  try {
+    return await typed.ask(question);
+  } finally {
+    if (!isKept) close();
+  }
+}
+
+function close(): void {
+  typed?.close();
+  typed = null;
 }

@@ -247,6 +247,40 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     expect(ran.shown).toMatch(/[^-]icanon[\s\S]*[^-]echo /);
   });
 
+  it.each([
+    ['key passphrase', ''],
+    ['next --reveal', 'http://no-proxy-available.invalid:1'],
+  ])('%s that waits in the background for the terminal ends by SIGTERM', async (args, printed) => {
+    const { answered, run, folder } = withPool();
+    writeFileSync(join(folder, 'p'), 'four random words of mine');
+    run(['key', 'passphrase', '--passphrase-file', 'p']);
+    const ran = await answered(
+      args,
+      [],
+      (command) =>
+        `bash -mc '${command} & until jobs | grep -q Stopped; do sleep 0.1; done; kill %1; while kill -0 $!; do sleep 0.1; done; wait $!; echo status $?'`,
+    );
+    expect(ran.shown).toContain('status 143');
+    expect(ran.shown).toContain(printed);
+    expect(ran.shown).not.toMatch(/passphrase:|of the key/);
+  });
+
+  it('a paste that comes in pieces between two questions is not shown', async () => {
+    const { answered } = withPool();
+    const ran = await answered('key passphrase', [
+      [
+        'New passphrase:',
+        (press) => {
+          for (const keys of ['four random words of mine\r', 'fo', 'ur', ' random', ' words', ' of mine\r'])
+            press(keys);
+        },
+      ],
+      ['The same again:', ''],
+    ]);
+    expect(ran.status).toBe(0);
+    expect(ran.shown).not.toMatch(/fo|ur r|random/);
+  });
+
   it('a terminal that is closed at a question ends the command as SIGHUP does', async () => {
     const { answered, folder } = withPool();
     await answered(
