@@ -1,6 +1,6 @@
 import { readPassphraseFile } from '../keys/index.ts';
 import { invalidInput } from '../model/validation.ts';
-import { ask, canAsk, confirm, questions } from './prompt.ts';
+import { ask, canAsk, confirm, withoutEcho } from './prompt.ts';
 import { warn } from './warn.ts';
 
 const SHORT = 12;
@@ -28,7 +28,7 @@ export async function newPassphrase(
       'Cannot ask for a passphrase, because this is not a terminal: use --passphrase-file FILE.',
     );
   }
-  return questions(async () => {
+  return withoutEcho(async () => {
     for (;;) {
       const passphrase = notEmpty(await ask('New passphrase:'));
       if (!(await isAccepted(passphrase, allowWeak, json))) continue;

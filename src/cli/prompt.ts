@@ -6,7 +6,7 @@ import { TypedLines } from './typed-lines.ts';
 /** What readline gives for bytes that are not UTF-8. */
 const UNDECODABLE = '\uFFFD';
 
-/** Open from one question to the next inside `questions`; in between the terminal would show what is typed. */
+/** Open from one question to the next inside `withoutEcho`. */
 let typed: TypedLines | null = null;
 let isKept = false;
 
@@ -42,8 +42,8 @@ export async function confirm(question: string): Promise<boolean> {
   return /^y(?:es)?$/i.test(answer?.trim() ?? '');
 }
 
-/** Keeps the terminal from showing anything between the questions of `work`, of which several may ask for a secret. */
-export async function questions<T>(work: () => Promise<T>): Promise<T> {
+/** Asks several questions in `work`. Between two secrets the terminal shows nothing of what is typed too early. */
+export async function withoutEcho<T>(work: () => Promise<T>): Promise<T> {
   isKept = true;
   try {
     return await work();

@@ -72,7 +72,7 @@ export class TypedLines {
     return Promise.race([answer.catch(() => this.#ended), this.#ended]);
   }
 
-  /** Gives the terminal back, unless that would stop a process in the background, whose terminal others have. */
+  /** Gives the terminal back. In the background others have it already, and changing its mode would stop this process. */
   close(): void {
     this.#listenNoMore();
     try {

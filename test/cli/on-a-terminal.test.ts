@@ -42,6 +42,15 @@ function withPool() {
   return { ...cli, onTerminal, answered, hosts };
 }
 
+/** Both questions of a new passphrase, with the same answer. */
+const twice = <Answer>(answer: Answer) =>
+  [
+    ['New passphrase:', answer],
+    ['The same again:', answer],
+  ] as const;
+
+const PASSPHRASE = 'four random words of mine\r';
+
 /** The process that its shell noted. */
 function pidIn(folder: string): number {
   return Number(readFileSync(join(folder, 'pid'), 'utf8'));
@@ -114,10 +123,7 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
   it('a passphrase is typed twice, with a correction, and nothing of it is shown', async () => {
     const { answered, json, run, folder } = withPool();
     const typed = 'four random words of mime\u007f\u007fne\r';
-    const set = await answered('key passphrase', [
-      ['New passphrase:', typed],
-      ['The same again:', typed],
-    ]);
+    const set = await answered('key passphrase', twice(typed));
     expect(set.status).toBe(0);
     expect(set.shown).not.toMatch(/four|random|\*/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
@@ -130,8 +136,7 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
 
   it('lines that are pasted together answer one question each', async () => {
     const { answered, json } = withPool();
-    const typed = 'four random words of mine\r';
-    const ran = await answered('key passphrase', [['New passphrase:', typed + typed]]);
+    const ran = await answered('key passphrase', [['New passphrase:', PASSPHRASE + PASSPHRASE]]);
     expect(ran.status).toBe(0);
     expect(ran.shown).not.toMatch(/four|random/);
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'passphrase' } });
@@ -148,14 +153,9 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
 
   it('a question that Ctrl-Z stopped is asked again after fg, and nothing that is typed then is shown', async () => {
     const { answered, json } = withPool();
-    const typed = 'four random words of mine\r';
     const ran = await answered(
       'key passphrase',
-      [
-        ['New passphrase:', '\u001a'],
-        ['New passphrase:', typed],
-        ['The same again:', typed],
-      ],
+      [['New passphrase:', '\u001a'], ...twice(PASSPHRASE)],
       (command) => `bash -mc '${command}; fg'`,
     );
     expect(ran.status).toBe(0);
@@ -165,16 +165,15 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
 
   it('Ctrl-Z where nothing can stop the command shows nothing of what is typed then', async () => {
     const { answered, json } = withPool();
-    const typed = 'four random words of mine\r';
     const ran = await answered('key passphrase', [
       [
         'New passphrase:',
         (press) => {
           press('\u001a');
-          setTimeout(() => press(typed), 300);
+          setTimeout(() => press(PASSPHRASE), 300);
         },
       ],
-      ['The same again:', typed],
+      ['The same again:', PASSPHRASE],
     ]);
     expect(ran.status).toBe(0);
     expect(ran.shown).not.toMatch(/four|random/);
@@ -183,14 +182,9 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
 
   it('what was typed before Ctrl-Z is no part of the answer', async () => {
     const { answered, json } = withPool();
-    const typed = 'four random words of mine\r';
     const ran = await answered(
       'key passphrase',
-      [
-        ['New passphrase:', 'oops\u001a'],
-        ['New passphrase:', typed],
-        ['The same again:', typed],
-      ],
+      [['New passphrase:', 'oops\u001a'], ...twice(PASSPHRASE)],
       (command) => `bash -mc '${command}; fg'`,
     );
     expect(ran.status).toBe(0);
@@ -201,14 +195,9 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     'after %s from outside and fg the question is asked again, and nothing is shown',
     async (signal) => {
       const { answered, folder } = withPool();
-      const typed = 'four random words of mine\r';
       const ran = await answered(
         'key passphrase',
-        [
-          ['New passphrase:', () => process.kill(pidIn(folder), signal)],
-          ['New passphrase:', typed],
-          ['The same again:', typed],
-        ],
+        [['New passphrase:', () => process.kill(pidIn(folder), signal)], ...twice(PASSPHRASE)],
         (command) => `bash -mc '(echo $BASHPID > pid; exec ${command}); stty sane; fg'`,
       );
       expect(ran.status).toBe(0);
