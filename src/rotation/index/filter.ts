@@ -1,0 +1,39 @@
+import type { ProxyProtocol } from '../../model/proxy.ts';
+
+/** Which proxies may be chosen. What is absent leaves it open. */
+export interface Filter {
+  protocol?: ProxyProtocol | undefined;
+  /** Two capital letters of ISO 3166-1. */
+  country?: string | undefined;
+  region?: string | undefined;
+  /** A region or a country. */
+  place?: string | undefined;
+  /** All of these. */
+  tags?: readonly string[] | undefined;
+  /** None of these. */
+  notCountries?: readonly string[] | undefined;
+  notTags?: readonly string[] | undefined;
+}
+
+/** The one text of a filter: '' if it leaves everything open. No value has a control character, so the tabs separate. */
+export function keyOf(filter: Filter): string {
+  const { protocol, country, region, place, tags, notCountries, notTags } = filter;
+  let key = '';
+  if (protocol !== undefined) key = `protocol=${protocol}`;
+  if (country !== undefined) key = joined(key, `country=${country}`);
+  if (region !== undefined) key = joined(key, `region=${region}`);
+  if (place !== undefined) key = joined(key, `place=${place}`);
+  if (tags !== undefined) key = joinedAll(key, 'tag=', tags);
+  if (notCountries !== undefined) key = joinedAll(key, 'country!=', notCountries);
+  if (notTags !== undefined) key = joinedAll(key, 'tag!=', notTags);
+  return key;
+}
+
+function joinedAll(key: string, name: string, values: readonly string[]): string {
+  const sorted = values.length > 1 ? [...new Set(values)].sort() : values;
+  return sorted.reduce((text, value) => joined(text, name + value), key);
+}
+
+function joined(key: string, part: string): string {
+  return key === '' ? part : `${key}\t${part}`;
+}

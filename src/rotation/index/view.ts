@@ -1,0 +1,189 @@
+import type { Buckets } from './buckets.ts';
+import { LeastTree } from './least-tree.ts';
+import { Rendezvous } from './rendezvous.ts';
+import { SumTree } from './sum-tree.ts';
+
+/** A block of a tree has 2^8 slots. */
+const BLOCK_BITS = 8;
+const WORDS = 2 ** BLOCK_BITS / 32;
+
+/**
+ * The slots of the proxies that fit a filter: one bit each, and trees over blocks of them. A pick costs O(log n), in a pool of any
+ * size and whatever share of it fits.
+ */
+export class View {
+  readonly #bits: Uint32Array;
+  readonly #counts: SumTree;
+  /** Made when the first weighted choice needs it. */
+  #weights: { tree: SumTree; of: Float32Array } | null = null;
+  #least: { tree: LeastTree; of: Float64Array } | null = null;
+  #rendezvous: Rendezvous | null = null;
+
+  /**
+   * @param capacity for how many slots it has room.
+   * @param fits whether a slot belongs to it, asked of each one before `end`.
+   */
+  constructor(capacity: number, end: number, fits: (slot: number) => boolean) {
+    const blocks = (Math.max(1, capacity) + 2 ** BLOCK_BITS - 1) >>> BLOCK_BITS;
+    this.#bits = new Uint32Array(blocks * WORDS);
+    const counts = new Float64Array(blocks);
+    for (let slot = 0; slot < end; slot++) {
+      if (!fits(slot)) continue;
+      this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) | (1 << (slot & 31));
+      counts[slot >>> BLOCK_BITS]++;
+    }
+    this.#counts = new SumTree(counts);
+  }
+
+  /** How many slots it has. */
+  get size(): number {
+    return this.#counts.total;
+  }
+
+  has(slot: number): boolean {
+    return (((this.#bits[slot >>> 5] ?? 0) >>> (slot & 31)) & 1) === 1;
+  }
+
+  /** Lets a slot in, or out, and takes note of another weight or number of hand-outs. */
+  update(slot: number, fits: boolean): void {
+    const block = slot >>> BLOCK_BITS;
+    if (this.has(slot) !== fits) {
+      this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) ^ (1 << (slot & 31));
+      this.#counts.set(block, this.#counts.valueOf(block) + (fits ? 1 : -1));
+      this.#rendezvous?.update(slot, fits ? 1 : -1);
+    }
+    if (this.#weights) this.#weights.tree.set(block, this.#weightOf(block, this.#weights.of));
+    if (this.#least) this.#least.tree.set(block, this.#leastIn(block, this.#least.of));
+  }
+
+  /** The slot with this many members before it; `index` is from 0 to `size` - 1. */
+  at(index: number): number {
+    const { block, rest } = this.#counts.find(index);
+    let left = rest;
+    let word = block * WORDS;
+    for (; ; word++) {
+      const count = bitsIn(this.#bits[word] as number);
+      if (left < count) break;
+      left -= count;
+    }
+    let bits = this.#bits[word] as number;
+    for (; left > 0; left--) bits &= bits - 1;
+    return word * 32 + lowestBit(bits);
+  }
+
+  /** The first member from `slot` on, beginning again at the end; -1 if there is none. */
+  from(slot: number): number {
+    if (this.size === 0) return -1;
+    const found = slot < this.#bits.length * 32 ? this.#firstFrom(slot) : -1;
+    return found === -1 ? this.#firstFrom(0) : found;
+  }
+
+  /** A member, each as likely as the share of its weight; -1 if there is none. `random` is from 0, inclusive, to 1, exclusive. */
+  weighted(weights: Float32Array, random: number): number {
+    if (this.size === 0) return -1;
+    if (this.#weights?.of !== weights)
+      this.#weights = { tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))), of: weights };
+    const { tree } = this.#weights;
+    const { block, rest } = tree.find(random * tree.total);
+    let left = rest;
+    let slot = -1;
+    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
+        slot = word * 32 + lowestBit(bits);
+        left -= weights[slot] as number;
+        if (left < 0) return slot;
+      }
+    // Rounding: the last one.
+    return slot;
+  }
+
+  /** The member with the lowest number, which may only grow; of equal ones the first. -1 if there is none. */
+  least(numbers: Float64Array, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
+    if (this.size === 0) return -1;
+    if (this.#least?.of !== numbers)
+      this.#least = { tree: new LeastTree(this.#perBlock((block) => this.#leastIn(block, numbers))), of: numbers };
+    const { tree } = this.#least;
+    // The blocks of the excluded ones, without them for now.
+    const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> BLOCK_BITS))];
+    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+    let found = -1;
+    while (found === -1 && tree.bound !== Number.POSITIVE_INFINITY) {
+      const block = tree.first();
+      found = this.#withNumber(block, numbers, tree.bound, isExcluded);
+      if (found === -1) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+    }
+    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers));
+    return found;
+  }
+
+  /** The member that a key has by rendezvous hashing; -1 if those of its bucket are excluded. */
+  forKey(key: number, buckets: Buckets, isExcluded: (slot: number) => boolean): number {
+    if (this.size === 0) return -1;
+    this.#rendezvous ??= new Rendezvous(buckets, this);
+    return this.#rendezvous.slotFor(key, (slot) => this.has(slot) && !isExcluded(slot));
+  }
+
+  /** Every member, in order. */
+  *[Symbol.iterator](): Generator<number, void, undefined> {
+    for (let slot = this.#firstFrom(0); slot !== -1; slot = this.#firstFrom(slot + 1)) yield slot;
+  }
+
+  #firstFrom(slot: number): number {
+    const end = this.#bits.length;
+    let word = slot >>> 5;
+    if (word >= end) return -1;
+    let bits = (this.#bits[word] as number) & (-1 << (slot & 31));
+    const blockEnd = Math.min(end, (Math.floor(word / WORDS) + 1) * WORDS);
+    while (bits === 0 && ++word < blockEnd) bits = this.#bits[word] as number;
+    if (bits !== 0) return word * 32 + lowestBit(bits);
+    const block = this.#counts.nextFrom(blockEnd / WORDS);
+    if (block === -1) return -1;
+    for (word = block * WORDS; this.#bits[word] === 0; ) word++;
+    return word * 32 + lowestBit(this.#bits[word] as number);
+  }
+
+  #weightOf(block: number, weights: Float32Array): number {
+    let sum = 0;
+    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1)
+        sum += weights[word * 32 + lowestBit(bits)] as number;
+    return sum;
+  }
+
+  #leastIn(block: number, numbers: Float64Array, isExcluded?: (slot: number) => boolean): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
+        const slot = word * 32 + lowestBit(bits);
+        if ((numbers[slot] as number) < least && !isExcluded?.(slot)) least = numbers[slot] as number;
+      }
+    return least;
+  }
+
+  #withNumber(block: number, numbers: Float64Array, number: number, isExcluded: (slot: number) => boolean): number {
+    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
+        const slot = word * 32 + lowestBit(bits);
+        if (numbers[slot] === number && !isExcluded(slot)) return slot;
+      }
+    return -1;
+  }
+
+  #perBlock(value: (block: number) => number): Float64Array {
+    const values = new Float64Array(this.#bits.length / WORDS);
+    for (let block = 0; block < values.length; block++) values[block] = value(block);
+    return values;
+  }
+}
+
+/** https://graphics.stanford.edu/~seander/bithacks.html#CountBitsSetParallel */
+function bitsIn(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+/** The number of the lowest bit that is set. */
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}

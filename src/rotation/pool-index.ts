@@ -1,0 +1,164 @@
+import { defaultName } from '../database/repositories/proxy-record.ts';
+import type { ProxyProtocol } from '../model/proxy.ts';
+import { Buckets } from './index/buckets.ts';
+import { Columns, type Described } from './index/columns.ts';
+import { type Filter, keyOf } from './index/filter.ts';
+import { type History, Measures } from './index/measures.ts';
+import { View } from './index/view.ts';
+
+/** A proxy as the database has it: what choosing needs of its row. */
+export interface IndexedProxy extends Described, History {}
+
+/** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it. */
+export interface ChosenProxy {
+  id: string;
+  name: string;
+  protocol: ProxyProtocol;
+  /** IPv4, IPv6 without brackets (RFC 5952), or an ASCII DNS name in lower case. */
+  host: string;
+  port: number;
+  region: string | null;
+  /** ISO 3166-1 alpha-2, in capital letters; null if it is not known. */
+  country: string | null;
+  tags: readonly string[];
+  /** Whether the proxy resolves the names of targets; false only for SOCKS proxies whose user asked for it. */
+  remoteDns: boolean;
+}
+
+/** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.3 MB. */
+const MOST_VIEWS = 256;
+const LEAST_CAPACITY = 16;
+const GROWTH = 1.5;
+
+/**
+ * All proxies of the pool in memory. A proxy keeps its slot, a number from 0, until it is deleted; those that were there at the
+ * beginning are in the order of their ids.
+ */
+export class PoolIndex {
+  readonly columns: Columns;
+  readonly measures: Measures;
+  readonly buckets: Buckets;
+  /** Another number after each change of what filters or weights look at. */
+  generation = 0;
+  readonly #slots = new Map<string, number>();
+  readonly #free: number[] = [];
+  readonly #views = new Map<string, { filter: Filter; fits: (slot: number) => boolean; view: View }>();
+  #capacity: number;
+  #end = 0;
+
+  /** @param expected for how many proxies room is made at once. */
+  constructor(expected = 0) {
+    this.#capacity = Math.max(LEAST_CAPACITY, expected);
+    this.columns = new Columns(this.#capacity);
+    this.measures = new Measures(this.#capacity);
+    this.buckets = new Buckets(this.#capacity);
+  }
+
+  /** How many proxies there are, in any status. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** No slot from here on was ever used. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The slot of a proxy; -1 if there is no such proxy. */
+  slotOf(id: string): number {
+    return this.#slots.get(id) ?? -1;
+  }
+
+  /** Adds a proxy, or takes what it is now. What was measured here of a known one stays, unless `isCorrection`. */
+  put(proxy: IndexedProxy, now: number, isCorrection = false): void {
+    const { columns } = this;
+    const known = this.#slots.get(proxy.id);
+    const slot = known ?? this.#newSlot();
+    const words = columns.vocabulary;
+    columns.set(slot, proxy);
+    if (known === undefined) {
+      this.#slots.set(proxy.id, slot);
+      this.buckets.add(slot, proxy.id);
+      this.measures.begin(slot, proxy, now);
+    } else if (isCorrection) this.measures.correct(slot, proxy, now);
+    if (columns.vocabulary !== words) for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
+    this.#changed(slot);
+  }
+
+  /** Takes a proxy out, if it is there. */
+  remove(id: string): void {
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return;
+    this.columns.clear(slot);
+    // Views look at its bucket.
+    this.#changed(slot);
+    this.buckets.remove(slot);
+    this.#slots.delete(id);
+    this.#free.push(slot);
+  }
+
+  /** The active proxies that fit a filter. */
+  view(filter: Filter, key = keyOf(filter)): View {
+    const known = this.#views.get(key);
+    if (known !== undefined) {
+      // The order of a Map is that of use, if what is used is put at its end.
+      if (this.#views.size === MOST_VIEWS) {
+        this.#views.delete(key);
+        this.#views.set(key, known);
+      }
+      return known.view;
+    }
+    const [oldest] = this.#views.keys();
+    if (this.#views.size === MOST_VIEWS && oldest !== undefined) this.#views.delete(oldest);
+    const fits = this.#fits(filter);
+    const view = new View(this.#capacity, this.#end, fits);
+    this.#views.set(key, { filter, fits, view });
+    return view;
+  }
+
+  /** What a caller is given of a proxy. */
+  chosen(slot: number): ChosenProxy {
+    const { columns } = this;
+    const host = columns.host(slot);
+    const port = columns.port(slot);
+    return {
+      id: columns.id(slot),
+      name: columns.name(slot) ?? defaultName({ host, port }),
+      protocol: columns.protocol(slot),
+      host,
+      port,
+      region: columns.region(slot),
+      country: columns.country(slot),
+      tags: columns.tags(slot),
+      remoteDns: columns.remoteDns(slot),
+    };
+  }
+
+  #fits(filter: Filter): (slot: number) => boolean {
+    const { columns } = this;
+    const [first, second, ...more] = columns.questions(filter);
+    if (first === undefined) return (slot) => columns.isActive(slot);
+    if (second === undefined) return (slot) => columns.isActive(slot) && first.passes(slot);
+    const questions = [first, second, ...more];
+    return (slot) => columns.isActive(slot) && questions.every(({ passes }) => passes(slot));
+  }
+
+  #changed(slot: number): void {
+    this.generation++;
+    for (const { view, fits } of this.#views.values()) view.update(slot, fits(slot));
+  }
+
+  #newSlot(): number {
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    if (this.#end === this.#capacity) {
+      this.#capacity = Math.ceil(this.#capacity * GROWTH);
+      this.columns.grow(this.#capacity);
+      this.measures.grow(this.#capacity);
+      this.buckets.grow(this.#capacity);
+      // They have room for the old capacity only.
+      this.#views.clear();
+    }
+    return this.#end++;
+  }
+}
