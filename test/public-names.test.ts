@@ -40,8 +40,8 @@ const NAMES: Record<string, { values: string; types: string }> = {
       ErrorCode ErrorDetails Geolocation Login MalformedRow Migration MigrationRunnerOptions
       MigrationSource MigrationStep ProxyAddress ProxyConfig ProxyInput ProxyProtocol ProxyStatus
       ProxyUsage PruneOptions RestoreOptions RestoreReport RotationConfig RotationEvent RotationReason
-      RotationRule RotationStrategy RuleAction RuleCondition RuleField RuleOperator SchemaComparison
-      SqlLogger StrategyOptions`,
+      RotationRule RotationStrategy RuleAction RuleCondition RuleField RuleOperator ScheduleWindow
+      ScheduleWindowInput SchemaComparison SqlLogger StrategyOptions StrategyOptionsInput Weekday`,
   },
   'proxyvault/database/repositories': {
     values: `

@@ -226,7 +226,7 @@ export const configOf = (proxyId) => ({
       { from: 0, to: 8, strategy: 'random' },
       { from: 8, to: 24, region: 'EU' },
     ],
-    custom: 'mine',
+    custom: 'fastest',
   },
 });
 

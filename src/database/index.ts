@@ -22,7 +22,6 @@ export type {
   RotationEvent,
   RotationReason,
   RotationStrategy,
-  StrategyOptions,
 } from '../model/rotation.ts';
 export type {
   ConditionLogic,
@@ -33,7 +32,9 @@ export type {
   RuleField,
   RuleOperator,
 } from '../model/rules.ts';
+export type { ScheduleWindow, ScheduleWindowInput, Weekday } from '../model/schedule-window.ts';
 export type { DomainProxyMapping, DomainProxyMappingUpdate } from '../model/sticky.ts';
+export type { StrategyOptions, StrategyOptionsInput } from '../model/strategy-options.ts';
 export type { ProxyUsage } from '../model/usage.ts';
 export type { SqlParameter, SqlParameters } from './caller-sql.ts';
 export type { VacuumResult } from './drivers/driver.ts';

@@ -14,6 +14,7 @@ export type ProxyStatus = (typeof PROXY_STATUSES)[number];
 
 export const MAX_NAME = 256;
 export const MAX_REGION = 128;
+export const MAX_WEIGHT = 1e9;
 
 /** The list that a proxy belongs to. */
 export const tagSchema = text(128);
@@ -32,6 +33,7 @@ const proxySchema = z.strictObject({
   region: regionSchema.nullable(),
   geolocation: geolocationSchema.nullable(),
   remoteDns: z.boolean(),
+  weight: z.number().positive().max(MAX_WEIGHT),
   id: idSchema,
   failureCount: z.int().nonnegative(),
   totalRequests: z.int().nonnegative(),
@@ -65,6 +67,8 @@ export interface ProxyConfig extends ProxyAddress, Valid {
    * for local resolution; true for every HTTP and HTTPS proxy.
    */
   remoteDns: Valid['remoteDns'];
+  /** How often the strategy `weighted` chooses it, compared with the others. */
+  weight: Valid['weight'];
 }
 
 /** An HTTP or HTTPS proxy gets the names of its targets, so no client resolves them. */
@@ -80,6 +84,7 @@ const optional = {
   region: true,
   geolocation: true,
   remoteDns: true,
+  weight: true,
 } as const;
 
 export const proxyInputSchema = proxySchema
@@ -98,6 +103,8 @@ export interface ProxyInput extends ValidInput {
   geolocation?: Geolocation | null | undefined;
   /** False: the client resolves the names of targets, in the open. Only for SOCKS. Default true. */
   remoteDns?: ValidInput['remoteDns'];
+  /** How often the strategy `weighted` chooses it, compared with the others. Default 1. */
+  weight?: ValidInput['weight'];
   /** Stored encrypted, in the same transaction; needs an EncryptionService. Sets the proxy's identity. */
   credentials?: Login | null | undefined;
 }

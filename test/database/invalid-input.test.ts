@@ -155,7 +155,19 @@ it('every other input that is not valid names the field and what is allowed', ()
     [update({ intervalMs: 0 }), 'intervalMs: must be more than 0.'],
     [
       update({ options: { schedule: [{ from: 25, to: 1 }] } }),
-      'options.schedule.0.from: must be at most 24.',
+      'options.schedule.0.from: must be an hour from 0 to 24, or a time such as 22:30.',
+    ],
+    [
+      update({ options: { schedule: [{ from: 0, to: 1, days: [CANARY] }] } }),
+      'options.schedule.0.days.0: must be a weekday: 0 (Sunday) to 6 (Saturday), or sun, mon, tue, wed, thu, fri, sat.',
+    ],
+    [
+      update({ options: { timeZone: CANARY } }),
+      'options.timeZone: must be the name of a time zone, such as UTC or Europe/Berlin.',
+    ],
+    [
+      update({ options: { minIntervalMs: 2, maxIntervalMs: 1 } }),
+      'options: minIntervalMs must not be more than maxIntervalMs.',
     ],
     [update({ options: { weights: { a: CANARY } } }), 'options.weights.a: must be a number.'],
     [update({ options: { regions: CANARY } }), 'options.regions: must be an array.'],

@@ -13,6 +13,7 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
+import { ROTATION_STRATEGIES } from '../../src/model/strategies.ts';
 import { Rotator } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
 import {
@@ -60,7 +61,19 @@ function expectedOf({
   events,
   usage,
 }: FullPool): object {
-  return { proxies, tags, config, rules, stickies, stickyAnswers, events, usage };
+  const { custom, ...options } = config.options;
+  // An older version stored any text as `custom`, and applied none.
+  const known = ROTATION_STRATEGIES.some((name) => name === custom) ? config.options : options;
+  return {
+    proxies,
+    tags,
+    config: { ...config, options: known },
+    rules,
+    stickies,
+    stickyAnswers,
+    events,
+    usage,
+  };
 }
 
 function loginsOf(db: DatabaseManager, encryption: EncryptionService): unknown[] {

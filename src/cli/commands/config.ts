@@ -1,5 +1,6 @@
 import type { RotationConfig, RotationConfigUpdate } from '../../database/index.ts';
-import { rotationConfigUpdateSchema, strategyOptionsSchema } from '../../model/rotation.ts';
+import { rotationConfigUpdateSchema } from '../../model/rotation.ts';
+import { strategyOptionsSchema } from '../../model/strategy-options.ts';
 import { invalidInput } from '../../model/validation.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';

@@ -13,6 +13,7 @@ import addressBinding from './005_address_binding.sql';
 import remoteDns from './006_remote_dns.sql';
 import passwordIdentity from './007_password_identity.sql';
 import proxyNames from './008_proxy_names.sql';
+import rotationEngine from './009_rotation_engine.sql';
 import { inlineMigration } from './inline.ts';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import {
@@ -36,6 +37,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '006_remote_dns', sql: remoteDns },
   { name: '007_password_identity', sql: passwordIdentity },
   { name: '008_proxy_names', sql: proxyNames },
+  { name: '009_rotation_engine', sql: rotationEngine },
 ];
 
 /** They are constant, so they are parsed once a process. */

@@ -11,10 +11,7 @@ import {
 } from '../drivers/driver.ts';
 import { toProxy } from './proxy-record.ts';
 import { Repository } from './repository.ts';
-import { firstReadable, skipMalformed } from './skipped-rows.ts';
-
-/** If one proxy in ten is active, about one sample in 30 falls back to counting. */
-const DRAWS = 32;
+import { firstReadable } from './skipped-rows.ts';
 
 /** What rotation asks of the active proxies that are not excluded. It costs no more in a larger pool. Malformed rows are left out. */
 export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -37,8 +34,7 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   /**
-   * Any active proxy, each as likely as the others; null if none is active. Draws positions until one is an active proxy's,
-   * which costs the same in a larger pool. If few are active, it counts them.
+   * Any active proxy, each as likely as the others; null if none is active.
    */
   sample(random: () => number): Result<M, ProxyConfig | null> {
     assertFunction(random, 'random');
@@ -72,20 +68,6 @@ export class ActiveProxyRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   *#sample(random: () => number): Steps<M, ProxyConfig | null> {
-    const last = yield* step(
-      this.db.one(`SELECT max(position) AS n FROM proxies`, {}, (row) => Number(row?.n ?? 0)),
-    );
-    for (let draw = 0; draw < DRAWS && last > 0; draw++) {
-      const drawn = yield* step(
-        this.db.all(
-          `SELECT * FROM proxies WHERE position = :position AND status = 'active'`,
-          { position: 1 + Math.floor(random() * last) },
-          skipMalformed(this.session, this.#read),
-          ([proxy = null]) => proxy,
-        ),
-      );
-      if (drawn !== null) return drawn;
-    }
     const active = yield* step(
       this.db.one(`SELECT count(*) AS n FROM proxies WHERE status = 'active'`, {}, (row) => Number(row?.n)),
     );

@@ -41,7 +41,6 @@ interface Open {
 /** A proxy of the pool that may be meant. */
 export interface Found {
   id: string;
-  position: SqlValue;
   password_fingerprint: SqlValue;
   /** The stored login as ciphertext; null if the proxy has none, undefined if it was not read. */
   credential: Row | null | undefined;
@@ -99,8 +98,8 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     const isHidden = identity.password_fingerprint === '';
     if (second === undefined) {
       if (first.password_fingerprint === identity.password_fingerprint) return this.#found(first);
-      if (this.#memory.isFound(first.position)) return { is: 'new', identity };
-      return { is: 'open', identity, only: { id: first.id, position: Number(first.position) } };
+      if (this.#memory.isFound(first.id)) return { is: 'new', identity };
+      return { is: 'open', identity, only: first.id };
     }
     const known = yield* this.#findExact(identity);
     if (known !== null) return known;
@@ -112,7 +111,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     if (only !== null && this.#memory.isReplaced(only)) {
       // Between two transactions of an import somebody may have removed it, or added another one.
       const [first, second] = yield* step(this.#withUsername(identity, { login: true }));
-      if (second === undefined && first?.id === only.id)
+      if (second === undefined && first?.id === only)
         return { is: 'known', found: [first], replacesFingerprint: first.password_fingerprint !== null };
     }
     const known = yield* this.#findExact(identity);
@@ -141,7 +140,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
     if (this.#hidden.has(name)) return { is: 'known', found: [] };
     const found = yield* step(this.#withUsername(identity, { limit: Number.MAX_SAFE_INTEGER, login: false }));
     // Between two transactions of an import somebody may have removed all of them, or all but one.
-    if (found.length === 0 || found.some(({ position }) => this.#memory.isFound(position)))
+    if (found.length === 0 || found.some(({ id }) => this.#memory.isFound(id)))
       return { is: 'new', identity };
     if (found.length > 1) this.#hidden.add(name);
     return { is: 'known', found };
@@ -155,8 +154,8 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   }
 
   #found(found: Found, stored?: Login): Known {
-    const isRepeated = this.#memory.isRepeated(found.position);
-    this.#memory.find(found.position);
+    const isRepeated = this.#memory.isFound(found.id);
+    this.#memory.find(found.id);
     return { is: 'known', found: [found], isRepeated, ...(stored && { stored }) };
   }
 
@@ -171,7 +170,7 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
   ): Result<M, Found[]> {
     return this.db.all(
       // Each column costs time: only what is needed of a login, and not what the caller knows.
-      `SELECT p.id AS proxy_id, p.position, p.password_fingerprint,
+      `SELECT p.id AS proxy_id, p.password_fingerprint,
          c.encrypted_data, c.iv, c.auth_tag, c.key_id, c.binding, c.binding_version
        FROM proxies AS p LEFT JOIN encrypted_credentials AS c
          ON c.proxy_id = p.id AND (:login = 1 OR p.password_fingerprint IS NULL)
@@ -185,11 +184,10 @@ export class ImportMatcher<M extends Mode> extends Repository<M> {
 }
 
 function toFound(row: Row, wasRead: boolean): Found {
-  const { proxy_id, position = null, password_fingerprint = null, encrypted_data = null } = row;
+  const { proxy_id, password_fingerprint = null, encrypted_data = null } = row;
   const none = wasRead ? null : undefined;
   return {
     id: String(proxy_id),
-    position,
     password_fingerprint,
     credential: encrypted_data === null ? none : row,
   };

@@ -6,7 +6,7 @@ import { type Driver, type Mode, type Params, type Result, type Steps, step } fr
 import { isSame, movedError, toAddress } from './credential-record.ts';
 import type { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import type { ProxyIdentities } from './proxy-identities.ts';
-import { toProxy } from './proxy-record.ts';
+import { NEXT_REVISION, toProxy } from './proxy-record.ts';
 import type { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { changesOf } from './repository.ts';
 
@@ -65,6 +65,8 @@ export function updateProxy<M extends Mode>(db: Driver<M>, params: Params): Resu
        geolocation_json = CASE WHEN :set_geolocation_json = 1 THEN :geolocation_json ELSE geolocation_json END,
        remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
          THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
+       weight = coalesce(:weight, weight),
+       revision = ${NEXT_REVISION},
        updated_at = :now
      WHERE id = :id RETURNING *`,
     params,
@@ -90,6 +92,7 @@ export function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSc
     total_requests: changes.totalRequests,
     success_rate: changes.successRate,
     remote_dns: changes.remoteDns,
+    weight: changes.weight,
     id,
     now,
   };

@@ -57,7 +57,7 @@ export class ProxyIdentities<M extends Mode> extends Repository<M> {
   /** The proxy that is known to have this identity, or null. */
   find<T>(identity: ProxyIdentity, map: (row: Row) => T): Result<M, T | null> {
     return this.db.first(
-      `SELECT id AS proxy_id, position, password_fingerprint FROM proxies
+      `SELECT id AS proxy_id, password_fingerprint FROM proxies
        WHERE host = :host AND port = :port AND protocol = :protocol
          AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,
       { ...identity },

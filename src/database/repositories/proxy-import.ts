@@ -7,7 +7,14 @@ import type { AddressedProxy } from './credential-record.ts';
 import { type Decided, type Found, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
 import type { ProxyParts } from './proxy-changes.ts';
-import { alreadyThere, defaultName, INSERT_FIRST_PROXY, INSERT_PROXY, toParams } from './proxy-record.ts';
+import {
+  alreadyThere,
+  defaultName,
+  INSERT_FIRST_PROXY,
+  INSERT_PROXY,
+  NEXT_REVISION,
+  toParams,
+} from './proxy-record.ts';
 import { assertTag } from './proxy-tags.repository.ts';
 import { changesOf, Repository } from './repository.ts';
 
@@ -69,8 +76,6 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   readonly #memory: ImportMemory;
   readonly #matcher: ImportMatcher<M>;
   readonly #options: ImportOptions;
-  /** The position of the next proxy. Nobody else adds one during the transaction, but for a caller's own iterable. */
-  #position = 1;
   /** The pool had the address and username of the last entry. */
   #lastWasKnown = false;
 
@@ -90,7 +95,6 @@ class ProxyImport<M extends Mode> extends Repository<M> {
       yield this.db.lock('tags');
     }
     yield* this.#matcher.begin();
-    yield this.#countPositions();
     const summary: ImportSummary = { added: 0, updated: 0, unchanged: 0 };
     const before = this.#memory.read;
     let done = 0;
@@ -145,8 +149,6 @@ class ProxyImport<M extends Mode> extends Repository<M> {
     if (match.is === 'new') {
       const { identity } = match;
       if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
-      yield this.#countPositions();
-      if (yield* this.#add(INSERT_PROXY, input, identity)) return 'added';
       throw alreadyThere(yield* step(this.#parts.identities.findConflict(input.id ?? '', identity)));
     }
     for (const { id } of match.found) yield* this.#tag(id);
@@ -162,18 +164,11 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   /** Says whether the statement has added it. */
   *#add(sql: string, input: ProxyInput, identity: Parameters<typeof toParams>[2]): Steps<M, boolean> {
     const id = input.id ?? newId();
-    const params = { ...toParams(input, id, identity, this.now()), position: this.#position };
-    if ((yield* step(this.db.run(sql, params))) === 0) return false;
-    this.#memory.find(this.#position++);
+    if ((yield* step(this.db.run(sql, toParams(input, id, identity, this.now())))) === 0) return false;
+    this.#memory.find(id);
     if (input.credentials) yield this.#parts.credentials.add({ ...input, id }, input.credentials);
     yield* this.#tag(id);
     return true;
-  }
-
-  #countPositions(): Result<M, void> {
-    return this.db.one(`SELECT coalesce(max(position), 0) + 1 AS next FROM proxies`, {}, (row) => {
-      this.#position = Number(row?.next);
-    });
   }
 
   *#tag(id: string): Steps<M, void> {
@@ -188,10 +183,10 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   *#update(found: Found, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
     const { id } = found;
-    const { name, region, geolocation, remoteDns, credentials } = input;
+    const { name, region, geolocation, remoteDns, weight, credentials } = input;
     let changed = 0;
-    if (name !== undefined || region || geolocation || remoteDns !== undefined) {
-      const columns = { name, region, geolocation_json: geolocation, remote_dns: remoteDns };
+    if (name !== undefined || region || geolocation || remoteDns !== undefined || weight !== undefined) {
+      const columns = { name, region, geolocation_json: geolocation, remote_dns: remoteDns, weight };
       const described = { ...changesOf(columns), id, now: this.now(), default_name: defaultName(input) };
       changed = yield* step(match.isRepeated ? this.#fillIn(described) : this.#describe(described));
     }
@@ -238,9 +233,12 @@ class ProxyImport<M extends Mode> extends Repository<M> {
          region = coalesce(:region, region),
          geolocation_json = coalesce(:geolocation_json, geolocation_json),
          remote_dns = coalesce(:remote_dns, remote_dns),
+         weight = coalesce(:weight, weight),
+         revision = ${NEXT_REVISION},
          updated_at = :now
        WHERE id = :id AND (
          remote_dns <> coalesce(:remote_dns, remote_dns)
+         OR weight <> coalesce(:weight, weight)
          OR name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
          OR coalesce(geolocation_json, '') <> coalesce(:geolocation_json, geolocation_json, ''))`,
@@ -255,6 +253,7 @@ class ProxyImport<M extends Mode> extends Repository<M> {
          name = CASE WHEN name = :default_name THEN coalesce(:name, name) ELSE name END,
          region = coalesce(region, :region),
          geolocation_json = coalesce(geolocation_json, :geolocation_json),
+         revision = ${NEXT_REVISION},
          updated_at = :now
        WHERE id = :id AND (
          (name = :default_name AND name <> coalesce(:name, name))

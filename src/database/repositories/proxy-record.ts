@@ -2,6 +2,7 @@ import { ProxyVaultError } from '../../errors.ts';
 import { geolocationSchema } from '../../model/geolocation.ts';
 import { MAX_PORT } from '../../model/host.ts';
 import {
+  MAX_WEIGHT,
   PROXY_PROTOCOLS,
   PROXY_STATUSES,
   type ProxyAddress,
@@ -28,19 +29,25 @@ export interface ProxyIdentity extends ProxyUser {
 /** The login in an identity. */
 export type LoginFingerprints = Pick<ProxyIdentity, 'username_fingerprint' | 'password_fingerprint'>;
 
+/**
+ * What the next change of a proxy is numbered, as an expression of SQL. It relies on one writer: an engine with several needs a
+ * sequence in its place.
+ */
+export const NEXT_REVISION = `(
+  SELECT 1 + coalesce(max(revision), 0) FROM (
+    SELECT max(revision) AS revision FROM proxies WHERE revision IS NOT NULL
+    UNION ALL SELECT max(revision) FROM proxy_tombstones) AS newest)`;
+
 const INSERT = `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, remote_dns, username_fingerprint, password_fingerprint, position, created_at, updated_at
+    region, geolocation_json, remote_dns, weight, username_fingerprint, password_fingerprint, revision, created_at, updated_at
   ) SELECT
     :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :remote_dns, :username_fingerprint, :password_fingerprint,
-    coalesce(:position, (SELECT coalesce(max(position), 0) + 1 FROM proxies)), :now, :now`;
+    :region, :geolocation, :remote_dns, :weight, :username_fingerprint, :password_fingerprint,
+    ${NEXT_REVISION}, :now, :now`;
 
-/**
- * Adds a proxy if its id and identity are free, and its position, if an import gives one. The conflict names no columns, since
- * all three may be taken. `max(position) + 1` relies on one writer: an engine with several needs a sequence in its place.
- */
+/** Adds a proxy if its id and identity are free. The conflict names no columns, since both may be taken. */
 export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
 
 const NO_SUCH_USER = `NOT EXISTS (
@@ -70,7 +77,7 @@ export function toParams(
   now: string,
 ): Params {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
-  const { remoteDns = true } = input;
+  const { remoteDns = true, weight = 1 } = input;
   return {
     id,
     name: name ?? defaultName(input),
@@ -82,9 +89,9 @@ export function toParams(
     region,
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
     remote_dns: remoteDns ? 1 : 0,
+    weight,
     username_fingerprint: identity.username_fingerprint,
     password_fingerprint: identity.password_fingerprint,
-    position: null,
     now,
   };
 }
@@ -108,7 +115,9 @@ export const PROXIES = new Table('proxies', ['id'], {
   password_fingerprint: nullable(TEXT),
   latency_ewma: nullable(number(0, Number.MAX_VALUE)),
   last_used_at: nullable(TIME),
-  position: whole(1),
+  weight: number(Number.MIN_VALUE, MAX_WEIGHT),
+  hand_outs: nullable(whole()),
+  revision: nullable(whole(1)),
   remote_dns: FLAG,
 });
 
@@ -131,20 +140,14 @@ export function toProxy(row: Row): ProxyConfig {
       row.geolocation_json === null ? null : PROXIES.json(row, 'geolocation_json', geolocationSchema),
     lastUsedAt: fromStored(read.last_used_at(row.last_used_at, row)),
     remoteDns: read.remote_dns(row.remote_dns, row) === 1,
+    weight: read.weight(row.weight, row),
     createdAt: fromStored(read.created_at(row.created_at, row)),
     updatedAt: fromStored(read.updated_at(row.updated_at, row)),
   };
 }
 
-/** CONFLICT, naming the proxy that has the id or identity; null if no proxy has either, and yet the row conflicts. */
+/** CONFLICT, naming the proxy that has the id or identity. */
 export function alreadyThere(existingId: unknown): ProxyVaultError {
-  if (existingId === null) {
-    return new ProxyVaultError(
-      'INVALID_ROW',
-      'A malformed position in the table proxies leaves no room for another proxy: `proxyvault check` names the row.',
-      { details: { table: 'proxies', column: 'position' } },
-    );
-  }
   const id = String(existingId);
   return new ProxyVaultError(
     'CONFLICT',

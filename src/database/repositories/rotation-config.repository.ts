@@ -5,10 +5,10 @@ import {
   type RotationConfigUpdate,
   type RotationStrategy,
   rotationConfigUpdateSchema,
-  strategyOptionsSchema,
   strategySchema,
 } from '../../model/rotation.ts';
-import { parse } from '../../model/validation.ts';
+import { contradictionOf, storedOptionsSchema } from '../../model/strategy-options.ts';
+import { invalidInput, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { json, nullable, oneOf, Table, TIME, whole } from './columns.ts';
@@ -20,7 +20,7 @@ export const ROTATION_CONFIG = new Table('rotation_config', ['id'], {
   interval_ms: nullable(whole(1)),
   max_requests_per_proxy: nullable(whole(1)),
   failure_threshold: nullable(whole(1)),
-  config_json: nullable(json(strategyOptionsSchema)),
+  config_json: nullable(json(storedOptionsSchema)),
   updated_at: nullable(TIME),
 });
 
@@ -49,7 +49,8 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
    * Changes the fields that are given, and of `options` the ones that are given there; gives the result. A whole configuration
    * may be given back as it was read, with changes: its `updatedAt` is then ignored.
    *
-   * @throws INVALID_INPUT for an unknown field or strategy, a number out of range, or `updatedAt` without the other fields.
+   * @throws INVALID_INPUT for an unknown field or strategy, a number out of range, options that contradict each other, also
+   *   with stored ones, or `updatedAt` without the other fields.
    * @example
    * vault.config.update({ strategy: 'sticky-session', failureThreshold: 3, options: { stickyTtlMs: 600_000 } });
    */
@@ -62,6 +63,9 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   *#merge(changes: z.infer<typeof rotationConfigUpdateSchema>): Steps<M, RotationConfig> {
     yield this.db.lock('rotation config');
     const stored = yield* step(this.db.first(`SELECT * FROM rotation_config WHERE id = 1`, {}, toOptions));
+    const options = { ...stored, ...changes.options };
+    const problem = contradictionOf(options);
+    if (problem !== null) throw invalidInput(`${problem}: one is stored, so give both.`);
     const { strategy, intervalMs, maxRequestsPerProxy, failureThreshold } = changes;
     return yield* step(
       this.db.one(
@@ -86,7 +90,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
               failure_threshold: failureThreshold,
             },
           ),
-          config_json: JSON.stringify({ ...stored, ...changes.options }),
+          config_json: JSON.stringify(options),
           now: this.now(),
         },
         toConfig,
@@ -142,5 +146,5 @@ function toConfig(row: Row | undefined): RotationConfig {
 }
 
 function toOptions(row: Row): RotationConfig['options'] {
-  return row.config_json === null ? {} : ROTATION_CONFIG.json(row, 'config_json', strategyOptionsSchema);
+  return row.config_json === null ? {} : ROTATION_CONFIG.json(row, 'config_json', storedOptionsSchema);
 }

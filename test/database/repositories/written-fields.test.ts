@@ -299,17 +299,30 @@ describe.each(MODES)('in mode %s', (mode) => {
       failureThreshold: 3,
       options: {
         weights: { p: 0.5 },
+        country: 'DE',
         regions: ['EU'],
+        excludedCountries: ['RU', 'CN'],
+        strict: false,
         stickyTtlMs: 1,
         stickyByDefault: true,
-        schedule: [{ from: 0, to: 24, strategy: 'random' as const, region: 'US' }],
-        custom: 'c',
+        stickyChoice: 'random' as const,
+        stickyWhenOut: 'refuse' as const,
+        jitterMs: 0,
+        minIntervalMs: 1,
+        maxIntervalMs: 2,
+        rotateOnFailure: true,
+        schedule: [
+          { from: 0, to: 24, strategy: 'random' as const, region: 'US' },
+          { from: '22:30', to: '06:00', days: [0, 6], country: 'DE' },
+        ],
+        timeZone: 'Europe/Berlin',
+        custom: 'fastest' as const,
       },
     };
 
     it('is read back with every field, and each is changed alone', async () => {
       const config = new RotationConfigRepository(session);
-      (await config.get()).options.custom = 'not stored';
+      (await config.get()).options.custom = 'random';
       expect((await config.get()).options).toEqual({});
       expect(await config.update(FULL)).toEqual({ ...FULL, updatedAt: AT_START });
       const changes = [
@@ -328,8 +341,8 @@ describe.each(MODES)('in mode %s', (mode) => {
         expect(await config.update(change)).toEqual(after);
         expect(await config.get()).toEqual(after);
       }
-      const { options } = await config.update({ options: { custom: 'd' } });
-      expect(options).toEqual({ ...FULL.options, custom: 'd' });
+      const { options } = await config.update({ options: { custom: 'random' } });
+      expect(options).toEqual({ ...FULL.options, custom: 'random' });
     });
 
     it('has its strategy changed alone, and is reset', async () => {

@@ -1,0 +1,36 @@
+import { zoneOffset } from './zone-offset.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const QUARTER = HOUR / 4;
+/** 1970-01-01 was a Thursday. */
+const FIRST_WEEKDAY = 4;
+
+/** The hour, 0 to 23, and the weekday, 0 for Sunday to 6, by the clock of a time zone. */
+export interface LocalTime {
+  readonly hour: number;
+  readonly weekday: number;
+}
+
+/**
+ * Tells the local time of a zone. Clocks of today differ from UTC by quarters of an hour and change at such times, so that one
+ * answer holds for a quarter of an hour: a call inside it costs a comparison.
+ */
+export function localTime(timeZone: string): (now: number) => LocalTime {
+  const offsetAt = zoneOffset(timeZone);
+  let quarter = Number.NaN;
+  let time: LocalTime = { hour: 0, weekday: 0 };
+  return (now) => {
+    const asked = Math.floor(now / QUARTER);
+    if (asked === quarter) return time;
+    const local = now + offsetAt(now);
+    const days = Math.floor(local / DAY);
+    time = { hour: Math.floor((local - days * DAY) / HOUR), weekday: modulo(days + FIRST_WEEKDAY, 7) };
+    quarter = asked;
+    return time;
+  };
+}
+
+function modulo(value: number, divisor: number): number {
+  return ((value % divisor) + divisor) % divisor;
+}
