@@ -25,6 +25,14 @@ export interface ChosenProxy {
   remoteDns: boolean;
 }
 
+/** The views without a caller's Set of ids. */
+interface Without {
+  /** How many ids the Set had. */
+  size: number;
+  generation: number;
+  views: Map<View, { view: View; uses: number }>;
+}
+
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.3 MB. */
 const MOST_VIEWS = 256;
 const LEAST_CAPACITY = 16;
@@ -43,6 +51,7 @@ export class PoolIndex {
   readonly #slots = new Map<string, number>();
   readonly #free: number[] = [];
   readonly #views = new Map<string, { filter: Filter; fits: (slot: number) => boolean; view: View }>();
+  readonly #without = new WeakMap<ReadonlySet<string>, Without>();
   #capacity: number;
   #end = 0;
 
@@ -114,6 +123,30 @@ export class PoolIndex {
     const view = new View(this.#capacity, this.#end, fits);
     this.#views.set(key, { filter, fits, view });
     return view;
+  }
+
+  /** A view without some proxies. It is kept for the next time, as long as the same Set is given and the pool does not change. */
+  without(view: View, ids: ReadonlySet<string>): View {
+    let kept = this.#without.get(ids);
+    if (kept === undefined || kept.size !== ids.size || kept.generation !== this.generation) {
+      kept = { size: ids.size, generation: this.generation, views: new Map() };
+      this.#without.set(ids, kept);
+    }
+    const known = kept.views.get(view);
+    // A Set may have changed and have as many ids as before: so it is looked at again from time to time.
+    if (known !== undefined && known.uses++ < known.view.size) return known.view;
+    const isOut = new Uint8Array(this.#end);
+    for (const id of ids) isOut[this.slotOf(id)] = 1;
+    const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
+    kept.views.set(view, { view: rest, uses: 0 });
+    return rest;
+  }
+
+  /** Forgets the views without some proxies; says whether one had been used before. */
+  forgetWithout(ids: ReadonlySet<string>): boolean {
+    const views = [...(this.#without.get(ids)?.views.values() ?? [])];
+    this.#without.delete(ids);
+    return views.some(({ uses }) => uses > 0);
   }
 
   /** What a caller is given of a proxy. */

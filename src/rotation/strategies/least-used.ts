@@ -1,4 +1,9 @@
 import type { Strategy } from './strategy.ts';
 
-/** The one with the fewest requests; of equal ones the one handed out longest ago. */
-export const leastUsed: Strategy = (pool) => pool.leastUsed();
+/** The one that was handed out least often; of equal ones the first in the order of ids. */
+export const leastUsed: Strategy = {
+  reason: 'was handed out least often',
+  pick: ({ candidates }) => candidates.leastUsed(),
+  rank: (slot, { index }) => index.measures.handOuts[slot] as number,
+  describe: (slot, { index }) => `${index.measures.handOuts[slot]} hand-outs`,
+};

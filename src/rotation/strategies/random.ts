@@ -1,4 +1,9 @@
 import type { Strategy } from './strategy.ts';
 
 /** Any, each as likely as the others. */
-export const random: Strategy = (pool, { random: draw }) => pool.sample(draw);
+export const random: Strategy = {
+  reason: 'was drawn at random',
+  pick: ({ candidates, random: draw }) => candidates.any(draw),
+  rank: () => 0,
+  describe: () => 'as likely as the others',
+};

@@ -1,27 +1,24 @@
-import { ProxyVaultError } from '../../errors.ts';
 import type { RotationStrategy } from '../../model/rotation.ts';
+import { failureAware } from './failure-aware.ts';
 import { fastest } from './fastest.ts';
+import { geographic } from './geographic.ts';
 import { leastUsed } from './least-used.ts';
 import { random } from './random.ts';
 import { roundRobin } from './round-robin.ts';
+import { stickySession } from './sticky-session.ts';
 import type { Strategy } from './strategy.ts';
+import { timeBased } from './time-based.ts';
+import { weighted } from './weighted.ts';
 
-/** The strategies that can choose. A new one is a file here and a line below. */
-const STRATEGIES: Partial<Record<RotationStrategy, Strategy>> = {
+/** Every strategy but `custom`, which names another one. A new one is a file here and a line below. */
+export const STRATEGIES: Record<Exclude<RotationStrategy, 'custom'>, Strategy> = {
   'round-robin': roundRobin,
   random,
   'least-used': leastUsed,
   fastest,
-  // A domain keeps its first proxy (the rotator sees to that); new domains take turns.
-  'sticky-session': roundRobin,
+  'failure-aware': failureAware,
+  weighted,
+  geographic,
+  'sticky-session': stickySession,
+  'time-based': timeBased,
 };
-
-/** @throws UNSUPPORTED for a strategy that can be configured and not yet chosen by. */
-export function strategyNamed(name: RotationStrategy): Strategy {
-  const strategy = STRATEGIES[name];
-  if (strategy) return strategy;
-  throw new ProxyVaultError(
-    'UNSUPPORTED',
-    `The strategy ${name} cannot choose in this version: set one of ${Object.keys(STRATEGIES).join(', ')}.`,
-  );
-}

@@ -1,4 +1,9 @@
 import type { Strategy } from './strategy.ts';
 
-/** Each in turn, in the order they were added. */
-export const roundRobin: Strategy = (pool, { previousId }) => pool.after(previousId);
+/** Each in turn. */
+export const roundRobin: Strategy = {
+  reason: 'is next in turn',
+  pick: ({ candidates, previous }) => candidates.after(previous),
+  rank: (slot, { previous, index }) => (slot > previous ? slot : slot + index.end) - previous,
+  describe: () => 'its turn comes soon',
+};

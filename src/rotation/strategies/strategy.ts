@@ -1,13 +1,38 @@
-import type { ProxyConfig } from '../../model/proxy.ts';
-import type { Pool } from '../pool.ts';
+import type { StrategySettings } from '../../model/strategy-settings.ts';
+import type { Candidates } from '../candidates.ts';
+import type { Filter } from '../index/filter.ts';
+import type { PoolIndex } from '../pool-index.ts';
 
-/** What a strategy may know beside the pool. */
-interface Situation {
-  /** The id that was handed out last; empty before the first. */
-  previousId: string;
+/** All that a strategy may look at. */
+export interface Situation {
+  index: PoolIndex;
+  candidates: Candidates;
+  /** The slot that was handed out last for this filter; -1 before the first. */
+  previous: number;
+  /** The hash of the session or domain that is to keep the proxy; null if there is none. */
+  key: number | null;
+  /** The country that is wanted, by the request, a rule or the configuration; null for any. */
+  country: string | null;
+  settings: StrategySettings;
+  /** Milliseconds since the epoch. */
+  now: number;
   /** A number from 0, inclusive, to 1, exclusive. */
   random: () => number;
+  /** Those of the candidates that fit a filter too. */
+  narrowed: (filter: Filter) => Candidates;
 }
 
-/** Chooses the next proxy; null if the pool has none. A pure function: all that it knows it is given. */
-export type Strategy = (pool: Pool, situation: Situation) => ProxyConfig | null;
+/**
+ * A way to choose one of the candidates. It changes nothing: what it chooses is taken note of when it is handed out. To add one,
+ * write a file here and a line in registry.ts.
+ */
+export interface Strategy {
+  /** How it chooses, in words that follow the name of the proxy: "is next in turn". */
+  reason: string;
+  /** The slot that it chooses; -1 if there is no candidate. */
+  pick(situation: Situation): number;
+  /** By what it orders the candidates, the best with the lowest number. */
+  rank(slot: number, situation: Situation): number;
+  /** What it knows of a candidate, in words: "3 hand-outs". */
+  describe(slot: number, situation: Situation): string;
+}

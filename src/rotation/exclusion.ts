@@ -1,0 +1,53 @@
+import { Candidates, FEW } from './candidates.ts';
+import type { View } from './index/view.ts';
+import type { PoolIndex } from './pool-index.ts';
+
+/** Proxies that a request or a rule excludes. Few are compared one by one; many are taken out of a view, which is kept. */
+export class Exclusion {
+  readonly #index: PoolIndex;
+  readonly #few: readonly number[];
+  /** Null if there are few. */
+  readonly #many: ReadonlySet<string> | null;
+
+  /**
+   * @param ids those of the request.
+   * @param byRule those of rules.
+   */
+  constructor(index: PoolIndex, ids: ReadonlySet<string> | readonly string[], byRule: readonly string[]) {
+    this.#index = index;
+    const count = Array.isArray(ids) ? ids.length : (ids as ReadonlySet<string>).size;
+    const isMany = count + byRule.length > FEW;
+    this.#many = isMany ? setOf(ids, byRule) : null;
+    this.#few = isMany || count + byRule.length === 0 ? NOTHING : slotsOf(index, ids, byRule);
+  }
+
+  has(slot: number): boolean {
+    return this.#many === null ? this.#few.includes(slot) : this.#many.has(this.#index.columns.id(slot));
+  }
+
+  /** The members of a view that are not excluded, nor `other`. */
+  candidates(view: View, other = -1): Candidates {
+    const few = other === -1 ? this.#few : [...this.#few, other];
+    return new Candidates(this.#index, this.#many === null ? view : this.#index.without(view, this.#many), few);
+  }
+
+  /**
+   * Whether a choice must be made again: a caller may have changed the Set since the view without it was made, and nobody tells.
+   * Then the next view without it is made again from it.
+   */
+  isOutdated(slot: number): boolean {
+    if (this.#many === null || (slot !== -1 && !this.has(slot))) return false;
+    return this.#index.forgetWithout(this.#many);
+  }
+}
+
+const NOTHING: readonly number[] = [];
+
+/** The caller's own Set if possible, by which the views without it are found again. */
+function setOf(ids: ReadonlySet<string> | readonly string[], byRule: readonly string[]): ReadonlySet<string> {
+  return byRule.length === 0 && ids instanceof Set ? ids : new Set([...ids, ...byRule]);
+}
+
+function slotsOf(index: PoolIndex, ids: Iterable<string>, byRule: readonly string[]): number[] {
+  return [...ids, ...byRule].map((id) => index.slotOf(id)).filter((slot) => slot !== -1);
+}

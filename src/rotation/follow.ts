@@ -1,0 +1,196 @@
+import { type Row, type Session, type SqlValue, type Steps, step } from '../database/drivers/driver.ts';
+import { type ChangePlace, PoolChangesRepository } from '../database/repositories/pool-changes.repository.ts';
+import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
+import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
+import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
+import type { ProxyVaultError } from '../errors.ts';
+import { type StrategySettings, settingsOf } from '../model/strategy-settings.ts';
+import { toIndexed } from './indexed-row.ts';
+import { PoolIndex } from './pool-index.ts';
+import { type CompiledRules, compileRules } from './rules/index.ts';
+import { compileSchedule, type Holding } from './schedule.ts';
+
+/** Whether others have written is asked at most so often, in milliseconds. */
+const ASKED_EVERY = 250;
+const PAGE = 5000;
+
+/** The pool in memory. */
+export interface PoolState {
+  index: PoolIndex;
+  rules: CompiledRules;
+  settings: StrategySettings;
+  /** Which window of the schedule holds at a time. */
+  schedule: (now: number) => Holding;
+}
+
+/** Where in the history of changes the memory is. */
+interface Seen {
+  proxies: number;
+  rules: number;
+  config: number;
+}
+
+/**
+ * Keeps the pool in memory equal to the database. What this process writes is seen at the next choice; what others write within
+ * a quarter of a second, at a cost of what changed. Inside a transaction nothing is read: it may be rolled back.
+ */
+export class Follower {
+  /** Another number once somebody has written what the engine did not write itself. */
+  epoch = 0;
+  readonly #session: Session<'sync'>;
+  readonly #proxies: ProxyRepository;
+  readonly #changes: PoolChangesRepository;
+  readonly #rules: RotationRulesRepository;
+  readonly #config: RotationConfigRepository;
+  readonly #onReload: () => void;
+  #state: PoolState | null = null;
+  #seen: Seen = { proxies: 0, rules: -1, config: -1 };
+  #ownChanges = -1;
+  #version = -1;
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  /** @param onReload called when every slot has changed. */
+  constructor(session: Session<'sync'>, onReload: () => void) {
+    this.#session = session;
+    this.#onReload = onReload;
+    this.#proxies = new ProxyRepository(session);
+    this.#changes = new PoolChangesRepository(session);
+    this.#rules = new RotationRulesRepository(session);
+    this.#config = new RotationConfigRepository(session);
+  }
+
+  /** The pool as it is now. @throws INVALID_ROW for a malformed enabled rule or configuration. */
+  state(): PoolState {
+    const { driver, engine } = this.#session;
+    const isQuiet = driver.changes === this.#ownChanges;
+    if (this.#state !== null && driver.scope !== null) return this.#state;
+    const time = performance.now();
+    if (this.#state !== null && isQuiet && time - this.#askedAt < ASKED_EVERY) return this.#state;
+    this.#askedAt = time;
+    // Before the rows are read: who writes meanwhile is seen the next time.
+    const version = engine.version();
+    if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
+    const changes = driver.changes;
+    const state = engine.snapshot(() => this.#read());
+    this.#version = version;
+    this.#ownChanges = changes;
+    this.epoch++;
+    return state;
+  }
+
+  /** Runs what the engine writes itself, which needs not be read again. */
+  unnoticed<T>(write: () => T): T {
+    const { driver } = this.#session;
+    const isQuiet = driver.changes === this.#ownChanges;
+    const result = write();
+    if (isQuiet) this.#ownChanges = driver.changes;
+    return result;
+  }
+
+  *#read(): Steps<'sync', PoolState> {
+    const before = this.#state;
+    const revisions = yield* step(this.#changes.revisions());
+    const settings =
+      before !== null && revisions.config === this.#seen.config
+        ? before.settings
+        : settingsOf(yield* step(this.#config.get()));
+    const isSameClock = before?.settings.timeZone === settings.timeZone;
+    const rules =
+      before !== null && revisions.rules === this.#seen.rules && isSameClock
+        ? before.rules
+        : compileRules(yield* step(this.#rules.findEnabled({ onInvalid: refuse })), settings);
+    const schedule =
+      before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
+    // Weights of the configuration are mixed into the columns.
+    const isSameWeights = before?.settings === settings || (before?.settings.weights.size === 0 && settings.weights.size === 0);
+    const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
+    let index = before?.index;
+    if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
+    else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);
+    this.#seen = revisions;
+    this.#state = { index, rules, settings, schedule };
+    return this.#state;
+  }
+
+  /** Reads the whole pool, page by page. */
+  *#load(weights: StrategySettings['weights']): Steps<'sync', PoolIndex> {
+    const index = new PoolIndex(yield* step(this.#proxies.count()));
+    const now = this.#session.clock();
+    const tags = this.#allTags();
+    for (let after: SqlValue = ''; ; ) {
+      const rows = yield* step(this.#changes.page(after, PAGE));
+      for (const row of rows) this.#put(index, row, yield* tags(row.id ?? ''), weights, now);
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < PAGE) break;
+      after = last.id ?? '';
+    }
+    this.#onReload();
+    return index;
+  }
+
+  /** Gives the tags of one proxy after another, in the order of ids. */
+  #allTags(): (id: SqlValue) => Steps<'sync', SqlValue[]> {
+    let page: { proxyId: SqlValue; tag: SqlValue }[] = [];
+    let place = 0;
+    let isEnd = false;
+    const changes = this.#changes;
+    return function* (id) {
+      const found: SqlValue[] = [];
+      for (;;) {
+        const next = page[place];
+        if (next === undefined) {
+          if (isEnd) return found;
+          const last = page.at(-1);
+          page = yield* step(changes.tagsPage(last?.proxyId ?? '', last?.tag ?? '', PAGE));
+          place = 0;
+          isEnd = page.length < PAGE;
+          if (page.length === 0) return found;
+          continue;
+        }
+        if (next.proxyId === null || id === null || next.proxyId > id) return found;
+        if (next.proxyId === id && next.tag !== null) found.push(next.tag);
+        place++;
+      }
+    };
+  }
+
+  *#catchUp(index: PoolIndex, weights: StrategySettings['weights']): Steps<'sync', void> {
+    const now = this.#session.clock();
+    for (let after = this.#seen.proxies; ; ) {
+      const gone = yield* step(this.#changes.deletedSince(after, PAGE));
+      for (const { id } of gone) index.remove(id);
+      const last = gone.at(-1);
+      if (last === undefined || gone.length < PAGE) break;
+      after = last.revision;
+    }
+    for (let after: ChangePlace | undefined; ; ) {
+      const changed = yield* step(this.#changes.changedSince(this.#seen.proxies, PAGE, after));
+      for (const { row, tags } of changed) this.#put(index, row, tags, weights, now);
+      const last = changed.at(-1);
+      if (last === undefined || changed.length < PAGE) break;
+      after = { revision: Number(last.row.revision), id: last.row.id ?? '' };
+    }
+  }
+
+  /** A malformed row is reported and left out: one must not stop the pool. */
+  #put(
+    index: PoolIndex,
+    row: Row,
+    tags: readonly SqlValue[],
+    weights: StrategySettings['weights'],
+    now: number,
+  ): void {
+    try {
+      index.put(toIndexed(row, tags, weights), now);
+    } catch (error) {
+      index.remove(String(row.id));
+      reportInvalidRow(this.#session, error);
+    }
+  }
+}
+
+/** A malformed rule might be the one that blocks: better no proxy than the wrong one. */
+function refuse(error: ProxyVaultError): never {
+  throw error;
+}

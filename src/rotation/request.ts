@@ -1,0 +1,135 @@
+import { z } from 'zod';
+
+import { countrySchema } from '../model/country.ts';
+import { parseDomain } from '../model/domain.ts';
+import { text } from '../model/field-schemas.ts';
+import { PROXY_PROTOCOLS, type ProxyProtocol, regionSchema, tagSchema } from '../model/proxy.ts';
+import { ROTATION_STRATEGIES, type RotationStrategy } from '../model/rotation.ts';
+import { assertId, assertIterable, assertOptions, invalidInput, parse } from '../model/validation.ts';
+import { remembered } from './remembered.ts';
+
+/** What a proxy is wanted for, and which one will do. */
+export interface PoolRequest {
+  /** The target; rules look at it, and its host is the domain unless `domain` is given. */
+  url?: string | undefined;
+  /** The host that will be asked, also as `host:port` or a URL. */
+  domain?: string | undefined;
+  /** A name of 1 to 256 characters. What has the same name keeps its proxy, under every strategy. */
+  session?: string | undefined;
+  /** Only proxies of this country: ISO 3166-1 alpha-2, in any case. */
+  country?: string | undefined;
+  region?: string | undefined;
+  protocol?: ProxyProtocol | undefined;
+  /** Only proxies that have each of these. */
+  tags?: readonly string[] | undefined;
+  /**
+   * Ids of proxies that are not to be handed out now, such as one that has just failed. Unknown ones change nothing. Give a Set if
+   * there are many, and the same one again: other lists are read each time.
+   */
+  exclude?: Iterable<string> | undefined;
+  /** In place of the configured one, and of one that a rule names. */
+  strategy?: RotationStrategy | undefined;
+}
+
+/** A request that is valid, in the forms in which the pool has these things. */
+export interface Wanted {
+  url: string | undefined;
+  domain: string | undefined;
+  session: string | undefined;
+  country: string | undefined;
+  region: string | undefined;
+  protocol: ProxyProtocol | undefined;
+  tags: readonly string[] | undefined;
+  exclude: ReadonlySet<string> | readonly string[];
+  strategy: RotationStrategy | undefined;
+}
+
+const FIELDS = [
+  'url',
+  'domain',
+  'session',
+  'country',
+  'region',
+  'protocol',
+  'tags',
+  'exclude',
+  'strategy',
+] as const;
+const KNOWN: ReadonlySet<string> = new Set(FIELDS);
+const TEXTS: ReadonlySet<string> = new Set(FIELDS.filter((name) => name !== 'tags' && name !== 'exclude'));
+const WHAT = 'fields of a request';
+const NOTHING: readonly string[] = [];
+const ANY: Wanted = {
+  url: undefined,
+  domain: undefined,
+  session: undefined,
+  country: undefined,
+  region: undefined,
+  protocol: undefined,
+  tags: undefined,
+  exclude: NOTHING,
+  strategy: undefined,
+};
+
+/** The request that a caller has given, checked. @throws INVALID_INPUT. */
+export function wantedBy(request: PoolRequest | undefined): Wanted {
+  if (request === undefined) return ANY;
+  assertFields(request);
+  const { url, domain, session, country, region, protocol, tags, exclude, strategy } = request;
+  return {
+    url,
+    domain: domain === undefined ? url && domainOfUrl(url) : domainOf(domain),
+    session: session && sessionOf(session),
+    country: country && countryOf(country),
+    region: region && regionOf(region),
+    protocol: protocol && oneOf(PROXY_PROTOCOLS, protocol, 'protocol'),
+    tags: tags === undefined ? undefined : tagsOf(tags),
+    exclude: exclude === undefined ? NOTHING : idsOf(exclude),
+    strategy: strategy && oneOf(ROTATION_STRATEGIES, strategy, 'strategy'),
+  };
+}
+
+/** As `assertOptions`, in less time. An empty text is no value that could be left out. */
+function assertFields(request: PoolRequest): void {
+  if (typeof request !== 'object' || request === null) assertOptions(request, FIELDS, WHAT);
+  for (const name in request) {
+    if (!KNOWN.has(name)) assertOptions(request, FIELDS, WHAT);
+    const value: unknown = request[name as keyof PoolRequest];
+    if (value === undefined || (typeof value === 'string') === TEXTS.has(name)) continue;
+    throw invalidInput(TEXTS.has(name) ? `${name} must be a text.` : `${name} must be an array or another iterable.`);
+  }
+}
+
+const domainOf = remembered((text) => parseDomain(text, { wildcards: false }).pattern);
+const sessionOf = remembered((session) => parse(z.object({ session: text(256) }), { session }, 'request').session);
+const countryOf = remembered((country) => parse(z.object({ country: countrySchema }), { country }, 'request').country);
+const regionOf = remembered((region) => parse(z.object({ region: regionSchema }), { region }, 'request').region);
+const tagOf = remembered((tag) => parse(z.object({ tag: tagSchema }), { tag }, 'request').tag);
+
+/** Most URLs begin so, and have a name that is written as it is stored, but for its case. */
+const PLAIN_URL = /^https?:\/\/([a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]+)(?::\d{1,5})?(?:[/?#]|$)/i;
+
+/** @throws INVALID_INPUT unless it is an absolute URL with a host. */
+function domainOfUrl(url: string): string {
+  const [, plain] = PLAIN_URL.exec(url) ?? [];
+  if (plain !== undefined) return domainOf(plain);
+  const host = URL.parse(url)?.hostname ?? '';
+  if (host !== '') return domainOf(host);
+  throw invalidInput('url must be an absolute URL with a host.');
+}
+
+function tagsOf(tags: readonly string[]): readonly string[] | undefined {
+  if (!Array.isArray(tags)) throw invalidInput('tags must be an array of texts.');
+  for (const tag of tags) tagOf(assertId(tag, 'a tag'));
+  return tags.length === 0 ? undefined : tags;
+}
+
+function idsOf(exclude: Iterable<string>): ReadonlySet<string> | readonly string[] {
+  if (exclude instanceof Set) return exclude;
+  return Array.from(assertIterable(exclude, 'excluded ids'), (id) => assertId(id, 'an excluded id'));
+}
+
+function oneOf<T extends string>(allowed: readonly T[], value: T, name: string): T {
+  if (allowed.includes(value)) return value;
+  throw invalidInput(`${name} must be one of ${allowed.join(', ')}.`);
+}

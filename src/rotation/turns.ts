@@ -1,0 +1,59 @@
+import type { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import type { PoolIndex } from './pool-index.ts';
+
+/** Where the turn of a filter is, and the proxy that an interval keeps. Times are milliseconds since the epoch. */
+export interface Turn {
+  /** The proxy that was handed out last. It may be gone. */
+  proxyId: string;
+  /** Its slot, or the one before the place that it would have. */
+  slot: number;
+  since: number;
+  /** When its interval ends; null if there is no interval. */
+  until: number | null;
+}
+
+/** The turns of this process, each begun where the database says that the last one was. */
+export class Turns {
+  readonly #stored: RotationTurnsRepository;
+  readonly #turns = new Map<string, { turn: Turn | null; epoch: number }>();
+
+  constructor(stored: RotationTurnsRepository) {
+    this.#stored = stored;
+  }
+
+  /** The turn of a filter. One with an interval is the turn of all processes: it is read again in a new epoch. */
+  get(view: string, index: PoolIndex, epoch: number): Turn | null {
+    const known = this.#turns.get(view);
+    if (known !== undefined && (known.epoch === epoch || known.turn?.until === null)) return known.turn;
+    const turn = this.read(view, index);
+    this.#turns.set(view, { turn, epoch });
+    return turn;
+  }
+
+  set(view: string, turn: Turn, epoch: number): void {
+    const known = this.#turns.get(view);
+    if (known === undefined) this.#turns.set(view, { turn, epoch });
+    else {
+      known.turn = turn;
+      known.epoch = epoch;
+    }
+  }
+
+  /** Slots have changed: every turn is read again. */
+  forget(): void {
+    this.#turns.clear();
+  }
+
+  /** As the database has it now. */
+  read(view: string, index: PoolIndex): Turn | null {
+    const stored = this.#stored.get(view);
+    if (stored === null) return null;
+    const { proxyId, since, until } = stored;
+    return {
+      proxyId,
+      slot: index.placeOf(proxyId),
+      since: Date.parse(since),
+      until: until === null ? null : Date.parse(until),
+    };
+  }
+}
