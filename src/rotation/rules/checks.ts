@@ -1,17 +1,15 @@
 import type { NumberField } from '../../model/rules/conditions.ts';
-import { compilePattern } from '../../model/rules/pattern.ts';
 import type { RuleCondition, RuleOperator } from '../../model/rules.ts';
 import { withoutLogin } from '../../model/web-url.ts';
 import { domainPart, wholeDomain, withoutRoot } from './domain-forms.ts';
 import type { Facts, FoldedField } from './facts.ts';
+import type { Patterns, TextTest } from './patterns.ts';
 
 /** Whether a condition holds for a request. */
 export type Check = (facts: Facts) => boolean;
 
-type TextTest = (text: string) => boolean;
-
 /** A condition with its values in the form that facts are compared in, so that a request costs no more than the comparison. */
-export function checkOf(condition: RuleCondition): Check {
+export function checkOf(condition: RuleCondition, patterns: Patterns): Check {
   switch (condition.field) {
     case 'hour':
     case 'weekday':
@@ -20,17 +18,17 @@ export function checkOf(condition: RuleCondition): Check {
     case 'failureCount':
       return numberCheck(condition, condition.field);
     case 'domain':
-      return domainCheck(condition);
+      return domainCheck(condition, patterns);
     case 'tag':
-      return tagCheck(condition);
+      return tagCheck(condition, patterns);
     default:
-      return textCheck(condition, condition.field);
+      return textCheck(condition, condition.field, patterns);
   }
 }
 
-function domainCheck(condition: RuleCondition): Check {
+function domainCheck(condition: RuleCondition, patterns: Patterns): Check {
   const { operator } = condition;
-  const test = textTest(condition, domainForm(operator));
+  const test = textTest(condition, patterns, domainForm(operator));
   if (isWhole(operator)) return (facts) => facts.domain !== null && test(facts.domain);
   return (facts) => facts.domainText !== null && test(facts.domainText);
 }
@@ -46,17 +44,17 @@ function isWhole(operator: RuleOperator): boolean {
   return ['equals', 'not-equals', 'in', 'not-in'].includes(operator);
 }
 
-function textCheck(condition: RuleCondition, field: FoldedField): Check {
+function textCheck(condition: RuleCondition, field: FoldedField, patterns: Patterns): Check {
   const { caseSensitive = false } = condition;
   const bare = field === 'url' ? withoutLogin : (value: string): string => value;
   if (caseSensitive) {
-    const test = textTest(condition, bare);
+    const test = textTest(condition, patterns, bare);
     return (facts) => {
       const text = facts.text(field);
       return text !== null && test(text);
     };
   }
-  const test = textTest(condition, (value) => bare(value).toLowerCase());
+  const test = textTest(condition, patterns, (value) => bare(value).toLowerCase());
   return (facts) => {
     const text = facts.folded(field);
     return text !== null && test(text);
@@ -64,9 +62,13 @@ function textCheck(condition: RuleCondition, field: FoldedField): Check {
 }
 
 /** A request may have several tags: one must hold, and of a denial all. */
-function tagCheck(condition: RuleCondition): Check {
+function tagCheck(condition: RuleCondition, patterns: Patterns): Check {
   const { operator, caseSensitive = false } = condition;
-  const test = textTest(condition, caseSensitive ? (value) => value : (value) => value.toLowerCase());
+  const test = textTest(
+    condition,
+    patterns,
+    caseSensitive ? (value) => value : (value) => value.toLowerCase(),
+  );
   const isDenial = operator.startsWith('not-');
   return (facts) => {
     const tags = caseSensitive ? facts.tags : facts.foldedTags;
@@ -75,13 +77,10 @@ function tagCheck(condition: RuleCondition): Check {
   };
 }
 
-function textTest(condition: RuleCondition, form: (value: string) => string): TextTest {
-  const { operator, value, caseSensitive = false } = condition;
+function textTest(condition: RuleCondition, patterns: Patterns, form: (value: string) => string): TextTest {
+  const { field, operator, value, caseSensitive = false } = condition;
   const values = (Array.isArray(value) ? value : [value]).map(String);
-  if (operator === 'matches') {
-    const pattern = compilePattern(values[0] ?? '', { caseSensitive });
-    return (text) => pattern.test(text);
-  }
+  if (operator === 'matches') return patterns.add(values[0] ?? '', { fact: field, caseSensitive });
   const wanted = values.map(form);
   const [first = ''] = wanted;
   const set = new Set(wanted);

@@ -3,6 +3,7 @@ import { type Check, checkOf } from './checks.ts';
 import { Facts, type RuleFacts } from './facts.ts';
 import { LocalClock } from './local-clock.ts';
 import { NO_OUTCOME, outcomeOf, type RuleOutcome } from './outcome.ts';
+import { Patterns } from './patterns.ts';
 import { type RuleTrace, traceOf } from './trace.ts';
 
 /** Rules that are ready to be asked, until they change. */
@@ -39,7 +40,8 @@ export function compileRules(
   { timeZone = 'UTC' }: { timeZone?: string | undefined } = {},
 ): CompiledRules {
   const clock = new LocalClock(timeZone);
-  const all = rules.toSorted(inOrder).map(compile);
+  const patterns = new Patterns();
+  const all = rules.toSorted(inOrder).map((rule) => compile(rule, patterns));
   const enabled = all.filter(({ rule }) => rule.enabled);
   return {
     match(given, trace) {
@@ -54,8 +56,8 @@ function inOrder(left: RotationRule, right: RotationRule): number {
   return right.priority - left.priority || byAge || (left.id < right.id ? -1 : Number(left.id > right.id));
 }
 
-function compile(rule: RotationRule): CompiledRule {
-  const checks = rule.conditions.map(checkOf);
+function compile(rule: RotationRule, patterns: Patterns): CompiledRule {
+  const checks = rule.conditions.map((condition) => checkOf(condition, patterns));
   const isSlow = (index: number): boolean => rule.conditions[index]?.operator === 'matches';
   return {
     rule,
