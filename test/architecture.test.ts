@@ -33,6 +33,7 @@ const ONLY_IN: Record<string, string> = {
   'cli-table3': 'cli/',
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
+  re2js: 'model/rules/re2.ts',
   yaml: 'lists/readers/clash/yaml.ts',
 };
 

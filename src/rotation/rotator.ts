@@ -12,7 +12,8 @@ import type { ProxyConfig, ProxyProtocol } from '../model/proxy.ts';
 import type { RotationConfig, RotationEvent, RotationReason, RotationStrategy } from '../model/rotation.ts';
 import { assertId, assertIterable, assertOptions, invalidInput } from '../model/validation.ts';
 import { listPool, type Pool } from './pool.ts';
-import { type Facts, matchRules } from './rules.ts';
+import { compileRules } from './rules/compile.ts';
+import type { RuleFacts } from './rules/facts.ts';
 import { strategyNamed } from './strategies/registry.ts';
 
 /** What a proxy is wanted for. */
@@ -155,38 +156,31 @@ export class Rotator {
     const choice: Choice = { exclude, protocol, region, strategy: config.strategy };
     const rules = this.#rules.findEnabled({ onInvalid: refuse });
     if (rules.length === 0) return choice;
-    for (const { rule, actions } of matchRules(rules, this.#facts(request, last))) {
-      for (const action of actions) {
-        if (action.type === 'block')
-          throw new ProxyVaultError(
-            'NO_PROXY',
-            `The rule ${JSON.stringify(rule.name)} blocks this request.`,
-            { details: { ruleId: rule.id } },
-          );
-        if (action.type === 'use-proxy') choice.proxyId ??= action.proxyId;
-        if (action.type === 'use-region') choice.region ??= action.region;
-        if (action.type === 'use-protocol') choice.protocol ??= action.protocol;
-        if (action.type === 'use-strategy') choice.strategy = action.strategy;
-      }
-    }
-    return choice;
+    const outcome = compileRules(rules).match(this.#facts(request, last));
+    const { block, proxy, tag, country, excludeCountries, excludeTags } = outcome;
+    if (block)
+      throw new ProxyVaultError('NO_PROXY', `The rule ${JSON.stringify(block.name)} blocks this request.`, {
+        details: { ruleId: block.id },
+      });
+    const unknown = tag ?? country ?? excludeCountries[0] ?? excludeTags[0] ?? null;
+    if (unknown)
+      throw new ProxyVaultError(
+        'UNSUPPORTED',
+        `The rule ${JSON.stringify(unknown.rule.name)} chooses by a tag or a country, which is not supported yet.`,
+      );
+    return {
+      exclude: new Set([...exclude, ...outcome.excludeProxies.map(({ value }) => value)]),
+      proxyId: proxy?.value,
+      protocol: protocol ?? outcome.protocol?.value,
+      region: region ?? outcome.region?.value,
+      strategy: outcome.strategy?.value ?? config.strategy,
+    };
   }
 
-  #facts({ domain, url, protocol, region }: Wanted, last: RotationEvent | null): Facts {
-    const now = new Date(this.#session.clock());
-    const previousId = last?.newProxyId;
-    const previous = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
-    return {
-      domain,
-      url,
-      protocol,
-      region,
-      hour: now.getUTCHours(),
-      weekday: now.getUTCDay(),
-      failureCount: previous?.failureCount,
-      latency: previous?.latency,
-      successRate: previous?.successRate,
-    };
+  #facts({ domain, url, protocol, region }: Wanted, event: RotationEvent | null): RuleFacts {
+    const previousId = event?.newProxyId;
+    const last = previousId ? this.#readable(() => this.#proxies.findById(previousId)) : null;
+    return { domain, url, protocol, region, now: this.#session.clock(), last };
   }
 
   #byRule(id: string, exclude: ReadonlySet<string>, last: RotationEvent | null): ProxyConfig {

@@ -91,7 +91,7 @@ describe('what goes before what', () => {
     expect(history()).toEqual(['a > c failure', 'null > a startup']);
   });
 
-  it('the request before a rule, the first rule before others, and the last one for the strategy', () => {
+  it('the request before a rule, and the first rule before others, also for the strategy', () => {
     rule({ type: 'use-region', region: 'EU' });
     rule({ type: 'use-region', region: 'US' }, { type: 'use-protocol', protocol: 'socks5' });
     rule({ type: 'use-protocol', protocol: 'http' });
@@ -104,7 +104,7 @@ describe('what goes before what', () => {
     proxies.update('d', { latency: 5 });
     proxies.update('c', { totalRequests: 5, latency: 3 });
     proxies.create({ id: 'c2', host: 'h.example', port: 9, protocol: 'socks5', region: 'EU', latency: 4 });
-    expect(next()).toBe('c');
+    expect(next()).toBe('c2');
     rule({ type: 'use-proxy', proxyId: 'e' });
     rule({ type: 'use-proxy', proxyId: 'a' });
     expect(next({ region: 'US' })).toBe('e');

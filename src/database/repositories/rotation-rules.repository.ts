@@ -9,8 +9,8 @@ import {
   ruleFields,
   ruleInputSchema,
   ruleUpdateSchema,
-  storedConditionsSchema,
 } from '../../model/rules.ts';
+import { storedConditionsSchema } from '../../model/rules/conditions.ts';
 import {
   assertBoolean,
   assertFunction,

@@ -1,22 +1,6 @@
-import fc from 'fast-check';
 import type { RotationRule } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
-import { type Facts, matchRules } from '../../src/rotation/rules.ts';
-
-const base: RotationRule = {
-  id: 'r',
-  name: 'n',
-  priority: 0,
-  conditions: [],
-  conditionLogic: 'AND',
-  actions: [{ type: 'block' }],
-  stopOnMatch: false,
-  enabled: true,
-  createdAt: '2026-01-01T00:00:00.000Z',
-};
-
-const holds = (condition: RotationRule['conditions'][number], facts: Facts): boolean =>
-  matchRules([{ ...base, conditions: [condition] }], facts).length === 1;
+import { holds } from './some-rule.ts';
 
 describe('conditions', () => {
   it('compare URLs without their logins', () => {
@@ -28,7 +12,8 @@ describe('conditions', () => {
   });
 
   it('compare texts without regard to case, and numbers as numbers', () => {
-    const facts = { domain: 'Shop.Example.com', hour: 9, latency: 120 };
+    const last = { latency: 120, successRate: 100, failureCount: 0 };
+    const facts = { domain: 'Shop.Example.com', now: Date.UTC(2026, 4, 1, 9), last };
     const cases: [RotationRule['conditions'][number], boolean][] = [
       [{ field: 'domain', operator: 'equals', value: 'shop.example.COM' }, true],
       [{ field: 'domain', operator: 'not-equals', value: 'shop.example.com' }, false],
@@ -91,40 +76,5 @@ describe('conditions', () => {
       expect(holds({ field: 'region', operator, value: 'EU' }, {})).toBe(false);
       expect(holds({ field: 'region', operator, value: 'EU' }, { region: null })).toBe(false);
     }
-  });
-});
-
-describe('matchRules', () => {
-  it('agrees with a naive model of priority, logic, enabling and stopping', () => {
-    const condition = fc.record({
-      field: fc.constant('hour' as const),
-      operator: fc.constant('equals' as const),
-      value: fc.nat({ max: 2 }),
-    });
-    const rule = fc.record({
-      priority: fc.nat({ max: 3 }),
-      conditions: fc.array(condition, { minLength: 1, maxLength: 3 }),
-      conditionLogic: fc.constantFrom('AND' as const, 'OR' as const),
-      stopOnMatch: fc.boolean(),
-      enabled: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(fc.array(rule, { maxLength: 8 }), fc.nat({ max: 2 }), (parts, hour) => {
-        const rules = parts.map((part, index) => ({ ...base, ...part, id: String(index) }));
-        const expected: string[] = [];
-        for (const priority of [3, 2, 1, 0]) {
-          for (const each of rules.filter(
-            (candidate) => candidate.priority === priority && candidate.enabled,
-          )) {
-            const results = each.conditions.map(({ value }) => value === hour);
-            if (each.conditionLogic === 'AND' ? !results.every(Boolean) : !results.some(Boolean)) continue;
-            expected.push(each.id);
-          }
-        }
-        const stop = expected.findIndex((id) => rules[Number(id)]?.stopOnMatch);
-        const cut = stop === -1 ? expected : expected.slice(0, stop + 1);
-        expect(matchRules(rules, { hour }).map(({ rule: { id } }) => id)).toEqual(cut);
-      }),
-    );
   });
 });
