@@ -11,15 +11,17 @@ export class Candidates {
   readonly #index: PoolIndex;
   readonly #view: View;
   readonly #excluded: readonly number[];
+  /** The slot that is excluded because another one is wanted; -1 if any will do. */
+  readonly other: number;
 
-  /** @param excluded at most FEW slots; the view has others left out already. */
-  constructor(index: PoolIndex, view: View, excluded: readonly number[] = []) {
+  /** @param excluded about FEW slots; the view has others left out already. */
+  constructor(index: PoolIndex, view: View, excluded: readonly number[] = [], other = -1) {
     this.#index = index;
     this.#view = view;
-    this.#excluded = excluded;
+    this.#excluded = other === -1 ? excluded : [...excluded, other];
+    this.other = other;
   }
 
-  /** How many there are, at least: the excluded ones count once each, also if they are no members. */
   get isEmpty(): boolean {
     return this.#view.size <= this.#excluded.length && this.#members().length === 0;
   }

@@ -27,8 +27,8 @@ export class Exclusion {
 
   /** The members of a view that are not excluded, nor `other`. */
   candidates(view: View, other = -1): Candidates {
-    const few = other === -1 ? this.#few : [...this.#few, other];
-    return new Candidates(this.#index, this.#many === null ? view : this.#index.without(view, this.#many), few);
+    const rest = this.#many === null ? view : this.#index.without(view, this.#many);
+    return new Candidates(this.#index, rest, this.#few, other);
   }
 
   /**

@@ -6,23 +6,15 @@ import { RotationRulesRepository } from '../database/repositories/rotation-rules
 import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import type { ProxyVaultError } from '../errors.ts';
 import { type StrategySettings, settingsOf } from '../model/strategy-settings.ts';
+import type { PoolState } from './decide.ts';
 import { toIndexed } from './indexed-row.ts';
 import { PoolIndex } from './pool-index.ts';
-import { type CompiledRules, compileRules } from './rules/index.ts';
-import { compileSchedule, type Holding } from './schedule.ts';
+import { compileRules } from './rules/compile.ts';
+import { compileSchedule } from './schedule.ts';
 
 /** Whether others have written is asked at most so often, in milliseconds. */
 const ASKED_EVERY = 250;
 const PAGE = 5000;
-
-/** The pool in memory. */
-export interface PoolState {
-  index: PoolIndex;
-  rules: CompiledRules;
-  settings: StrategySettings;
-  /** Which window of the schedule holds at a time. */
-  schedule: (now: number) => Holding;
-}
 
 /** Where in the history of changes the memory is. */
 interface Seen {

@@ -78,6 +78,15 @@ export class PoolIndex {
     return this.#slots.get(id) ?? -1;
   }
 
+  /** The slot of a proxy, or, if it is gone, the one before the place that it would have in the order of ids. */
+  placeOf(id: string): number {
+    const slot = this.slotOf(id);
+    if (slot !== -1) return slot;
+    let place = 0;
+    while (place < this.#end && this.columns.id(place) < id) place++;
+    return place - 1;
+  }
+
   /** Adds a proxy, or takes what it is now. What was measured here of a known one stays, unless `isCorrection`. */
   put(proxy: IndexedProxy, now: number, isCorrection = false): void {
     const { columns } = this;

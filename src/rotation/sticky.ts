@@ -1,5 +1,6 @@
-import type { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
-import type { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
+import type { Session } from '../database/drivers/driver.ts';
+import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
+import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 
 /** What keeps its proxy. */
 export interface StickyKey {
@@ -36,9 +37,9 @@ export class Sticky {
   readonly #domains: StickySessionRepository;
   readonly #known = { session: new Map<string, Known>(), domain: new Map<string, Known>() };
 
-  constructor(sessions: SessionProxiesRepository, domains: StickySessionRepository) {
-    this.#sessions = sessions;
-    this.#domains = domains;
+  constructor(session: Session<'sync'>) {
+    this.#sessions = new SessionProxiesRepository(session);
+    this.#domains = new StickySessionRepository(session);
   }
 
   /** The live mapping of a key; null if it has none. */

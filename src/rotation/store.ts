@@ -1,12 +1,13 @@
-import { type Session, type Steps, step } from '../database/drivers/driver.ts';
-import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { type Session, type Steps } from '../database/drivers/driver.ts';
+import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import { ProxyVaultError } from '../errors.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import type { Mapping, StickyKey } from './sticky.ts';
+import type { PoolIndex } from './pool-index.ts';
+import type { Mapping, Sticky, StickyKey } from './sticky.ts';
 import type { Turn } from './turns.ts';
 
 /** What waits is stored after this time, in milliseconds. */
@@ -14,17 +15,32 @@ const DELAY = 200;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
 
-/** How often a proxy was handed out since that was last stored. */
-interface HandOuts {
+/** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
+interface Uses {
   count: number;
-  /** Milliseconds since the epoch. */
   lastUsed: number;
 }
 
-/** Uses of a mapping since they were last stored. */
-interface Uses extends HandOuts {
-  kind: StickyKey['kind'];
-  name: string;
+/** A key's new proxy. */
+interface Placement {
+  /** What the decision was made on. */
+  from: Mapping | null;
+  /** The id of the proxy. */
+  to: string;
+  /** Of a new mapping. */
+  ttlMs: number;
+  reason: RotationReason;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** What was before an interval. */
+interface Before {
+  /** The turn that the decision was made on. */
+  from: Turn | null;
+  reason: RotationReason;
+  /** Reads the turn as it is stored now. */
+  read: () => Turn | null;
 }
 
 /**
@@ -32,27 +48,189 @@ interface Uses extends HandOuts {
  * interval. How often proxies and mappings were used, and where round-robin is, waits up to 200 ms and is stored together.
  */
 export class Store {
-  readonly sessions: SessionProxiesRepository;
-  readonly domains: StickySessionRepository;
-  readonly turns: RotationTurnsRepository;
   readonly #session: Session<'sync'>;
-  readonly #events: RotationEventsRepository;
-  readonly #proxies: ProxyRepository;
   /** Runs a write of the engine. */
   readonly #unnoticed: <T>(write: () => T) => T;
-  readonly #handOuts = new Map<string, HandOuts>();
-  readonly #uses = new Map<string, Uses>();
+  readonly #sticky: Sticky;
+  readonly #sessions: SessionProxiesRepository;
+  readonly #domains: StickySessionRepository;
+  readonly #turns: RotationTurnsRepository;
+  readonly #events: RotationEventsRepository;
+  readonly #handOuts: HandOutsRepository;
+  /** Slots with hand-outs that are not stored, each once. */
+  #dirty: number[] = [];
+  #index: PoolIndex | null = null;
+  /** Hand-outs by id that were not stored when the index was made again. */
+  readonly #left = new Map<string, Uses>();
+  readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
   #timer: NodeJS.Timeout | null = null;
   #hasStored = false;
 
-  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
+  constructor(session: Session<'sync'>, sticky: Sticky, unnoticed: <T>(write: () => T) => T) {
     this.#session = session;
+    this.#sticky = sticky;
     this.#unnoticed = unnoticed;
-    this.sessions = new SessionProxiesRepository(session);
-    this.domains = new StickySessionRepository(session);
-    this.turns = new RotationTurnsRepository(session);
+    this.#sessions = new SessionProxiesRepository(session);
+    this.#domains = new StickySessionRepository(session);
+    this.#turns = new RotationTurnsRepository(session);
     this.#events = new RotationEventsRepository(session);
-    this.#proxies = new ProxyRepository(session);
+    this.#handOuts = new HandOutsRepository(session);
   }
+
+  /** A proxy was handed out. */
+  handedOut(index: PoolIndex, slot: number): void {
+    if (index !== this.#index) this.#changeIndex(index);
+    if (index.measures.unsaved[slot]++ > 0) return;
+    this.#dirty.push(slot);
+    this.#schedule();
+  }
+
+  /** A mapping was used. */
+  used({ kind }: StickyKey, { name }: Mapping, now: number): void {
+    const uses = this.#uses[kind].get(name);
+    if (uses === undefined) this.#uses[kind].set(name, { count: 1, lastUsed: now });
+    else {
+      uses.count++;
+      uses.lastUsed = now;
+    }
+    this.#schedule();
+  }
+
+  /** Round-robin has moved on. */
+  moved(view: string, turn: Turn): void {
+    this.#positions.set(view, turn);
+    this.#schedule();
+  }
+
+  /**
+   * Commits the first hand-out of this process, so that a pool that cannot be written says so at once, and that processes that make
+   * one choice each take turns.
+   */
+  begin(): void {
+    if (this.#hasStored) return;
+    this.flush();
+    this.#hasStored = true;
+  }
+
+  /**
+   * Gives a key its proxy, and commits it. Another process may have been first: then what that one chose holds, if `accepts` it.
+   *
+   * @returns the mapping that holds now.
+   */
+  keep(key: StickyKey, placement: Placement, accepts: (mapping: Mapping) => boolean): Mapping {
+    return this.#commit(() => this.#keep(key, placement, accepts));
+  }
+
+  /** Begins an interval, and commits it. Another process may have begun one: then that one holds, if `accepts` it. */
+  beginInterval(view: string, turn: Turn, before: Before, accepts: (turn: Turn) => boolean): Turn {
+    return this.#commit(() => this.#beginInterval(view, turn, before, accepts));
+  }
+
+  /** Stores what waits, of at most so many proxies. @throws what the database throws; then it still waits. */
+  flush(most = Number.MAX_SAFE_INTEGER): void {
+    if (!this.#isWaiting) return;
+    const rest = Math.max(0, this.#dirty.length - most);
+    // A slot that was given to another proxy may be there twice.
+    const slots = [...new Set(this.#dirty.slice(rest))];
+    this.#commit(() => this.#flush(slots));
+    for (const slot of slots) (this.#index as PoolIndex).measures.unsaved[slot] = 0;
+    this.#dirty.length = rest;
+    this.#left.clear();
+    this.#positions.clear();
+    this.#uses.session.clear();
+    this.#uses.domain.clear();
+  }
+
+  /** Stores what waits. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.flush();
+  }
+
+  #commit<T>(steps: () => Steps<'sync', T>): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  }
+
+  *#keep(
+    key: StickyKey,
+    { from, to, ttlMs, reason, now }: Placement,
+    accepts: (mapping: Mapping) => boolean,
+  ): Steps<'sync', Mapping> {
+    yield this.#session.driver.lock('sticky session');
+    const holding = this.#sticky.read(key);
+    if (holding !== null && holding.proxyId !== from?.proxyId && accepts(holding)) return holding;
+    const mapping = { name: holding?.name ?? key.name, proxyId: to, ttlMs: holding === null ? ttlMs : holding.ttlMs, lastUsed: now };
+    if (key.kind === 'session') yield holding === null ? this.#sessions.claim({ session: key.name, proxyId: to, ttl: ttlMs }) : this.#sessions.move(key.name, holding.proxyId, to);
+    else if (holding === null) yield this.#domains.create({ domain: key.name, proxyId: to, ttl: ttlMs });
+    else yield this.#domains.update(holding.name, { proxyId: to, lastUsed: new Date(now) });
+    if (holding !== null) yield this.#events.append({ previousProxyId: holding.proxyId, newProxyId: to, reason });
+    return mapping;
+  }
+
+  *#beginInterval(
+    view: string,
+    turn: Turn,
+    { from, reason, read }: Before,
+    accepts: (turn: Turn) => boolean,
+  ): Steps<'sync', Turn> {
+    yield this.#session.driver.lock('rotation turn');
+    const holding = read();
+    if (holding !== null && holding.since !== from?.since && accepts(holding)) return holding;
+    yield this.#turns.set({ view, ...stored(turn) });
+    if (holding?.proxyId !== turn.proxyId)
+      yield this.#events.append({ previousProxyId: holding?.proxyId ?? null, newProxyId: turn.proxyId, reason });
+    return turn;
+  }
+
+  *#flush(slots: readonly number[]): Steps<'sync', void> {
+    for (const slot of slots) {
+      const { columns, measures } = this.#index as PoolIndex;
+      const count = measures.unsaved[slot] as number;
+      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed[slot] as number));
+    }
+    for (const [id, { count, lastUsed }] of this.#left) yield this.#handOuts.record(id, count, new Date(lastUsed));
+    for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
+    for (const [session, { count, lastUsed }] of this.#uses.session)
+      yield this.#sessions.touch(session, count, new Date(lastUsed));
+    for (const [domain, { count, lastUsed }] of this.#uses.domain)
+      yield this.#domains.touch(domain, count, new Date(lastUsed));
+  }
+
+  /** Every slot has changed: what waits is kept by id. */
+  #changeIndex(index: PoolIndex): void {
+    for (const slot of new Set(this.#dirty)) {
+      const { columns, measures } = this.#index as PoolIndex;
+      const known = this.#left.get(columns.id(slot))?.count ?? 0;
+      const count = known + (measures.unsaved[slot] as number);
+      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed[slot] as number });
+    }
+    this.#dirty = [];
+    this.#index = index;
+  }
+
+  /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      try {
+        this.flush(AT_ONCE);
+      } catch (error) {
+        if (!(error instanceof ProxyVaultError)) throw error;
+        if (error.code === 'CLOSED') return;
+        // It waits for the next time, as for another process that holds the lock.
+      }
+      if (this.#isWaiting) this.#schedule();
+    }, DELAY);
+  }
+
+  get #isWaiting(): boolean {
+    const { session, domain } = this.#uses;
+    return this.#dirty.length + this.#left.size + this.#positions.size + session.size + domain.size > 0;
+  }
+}
+
+function stored({ proxyId, since, until }: Turn): { proxyId: string; since: Date; until: Date | null } {
+  return { proxyId, since: new Date(since), until: until === null ? null : new Date(until) };
 }

@@ -1,4 +1,5 @@
-import type { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import type { Session } from '../database/drivers/driver.ts';
+import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import type { PoolIndex } from './pool-index.ts';
 
 /** Where the turn of a filter is, and the proxy that an interval keeps. Times are milliseconds since the epoch. */
@@ -17,8 +18,8 @@ export class Turns {
   readonly #stored: RotationTurnsRepository;
   readonly #turns = new Map<string, { turn: Turn | null; epoch: number }>();
 
-  constructor(stored: RotationTurnsRepository) {
-    this.#stored = stored;
+  constructor(session: Session<'sync'>) {
+    this.#stored = new RotationTurnsRepository(session);
   }
 
   /** The turn of a filter. One with an interval is the turn of all processes: it is read again in a new epoch. */

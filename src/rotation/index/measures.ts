@@ -35,6 +35,10 @@ export class Measures {
   /** In a row. */
   #failures: Uint16Array;
   #reportedAt: Float64Array;
+  /** Hand-outs that the database does not have yet. */
+  unsaved: Uint32Array;
+  /** When each was handed out last by this process; 0 for never. */
+  lastUsed: Float64Array;
   #inFlight: Float32Array;
   #inFlightAt: Float64Array;
 
@@ -44,6 +48,8 @@ export class Measures {
     this.#success = new Float32Array(capacity);
     this.#failures = new Uint16Array(capacity);
     this.#reportedAt = new Float64Array(capacity);
+    this.unsaved = new Uint32Array(capacity);
+    this.lastUsed = new Float64Array(capacity);
     this.#inFlight = new Float32Array(capacity);
     this.#inFlightAt = new Float64Array(capacity);
   }
@@ -54,6 +60,8 @@ export class Measures {
     this.#success = grown(this.#success, capacity);
     this.#failures = grown(this.#failures, capacity);
     this.#reportedAt = grown(this.#reportedAt, capacity);
+    this.unsaved = grown(this.unsaved, capacity);
+    this.lastUsed = grown(this.lastUsed, capacity);
     this.#inFlight = grown(this.#inFlight, capacity);
     this.#inFlightAt = grown(this.#inFlightAt, capacity);
   }
@@ -65,6 +73,8 @@ export class Measures {
     this.#success[slot] = successRate / 100;
     this.#failures[slot] = Math.min(failureCount, 65_535);
     this.#reportedAt[slot] = now;
+    this.unsaved[slot] = 0;
+    this.lastUsed[slot] = 0;
     this.#inFlight[slot] = 0;
     this.#inFlightAt[slot] = now;
   }
@@ -79,6 +89,7 @@ export class Measures {
 
   handedOut(slot: number, now: number): void {
     this.handOuts[slot]++;
+    this.lastUsed[slot] = now;
     this.#inFlight[slot] = this.inFlight(slot, now) + 1;
     this.#inFlightAt[slot] = now;
   }

@@ -1,0 +1,23 @@
+import { assertId, assertWhole } from '../../model/validation.ts';
+import type { Mode, Result } from '../drivers/driver.ts';
+import { storedFrom } from '../timestamps.ts';
+import { Repository } from './repository.ts';
+
+/** How often proxies were handed out, and when for the last time. */
+export class HandOutsRepository<M extends Mode = 'sync'> extends Repository<M> {
+  /** Adds hand-outs of a proxy; says whether there is such a proxy. The last one is never earlier than one that is stored. */
+  record(id: string, count: number, lastUsed: Date | string): Result<M, boolean> {
+    return this.db.run(
+      `UPDATE proxies SET
+         hand_outs = coalesce(hand_outs, total_requests) + :count,
+         last_used_at = CASE WHEN last_used_at > :last_used THEN last_used_at ELSE :last_used END
+       WHERE id = :id`,
+      {
+        id: assertId(id),
+        count: assertWhole(count, 'count', 1),
+        last_used: storedFrom(lastUsed, 'lastUsed'),
+      },
+      (changed) => changed > 0,
+    );
+  }
+}

@@ -1,0 +1,278 @@
+import type { RotationStrategy } from '../model/rotation.ts';
+import type { RotationRule } from '../model/rules.ts';
+import type { StrategySettings } from '../model/strategy-settings.ts';
+import type { Candidates } from './candidates.ts';
+import { Exclusion } from './exclusion.ts';
+import { hashOf } from './index/buckets.ts';
+import { type Filter, keyOf } from './index/filter.ts';
+import { intervalEnd } from './interval.ts';
+import type { PoolIndex } from './pool-index.ts';
+import type { Wanted } from './request.ts';
+import type { CompiledRules } from './rules/compile.ts';
+import type { RuleFacts } from './rules/facts.ts';
+import type { Ruled, RuleOutcome } from './rules/outcome.ts';
+import type { RuleTrace } from './rules/trace.ts';
+import type { Holding } from './schedule.ts';
+import type { Mapping, StickyKey } from './sticky.ts';
+import { STRATEGIES } from './strategies/registry.ts';
+import type { Situation, Strategy } from './strategies/strategy.ts';
+import type { Turn } from './turns.ts';
+
+/** The pool in memory. */
+export interface PoolState {
+  index: PoolIndex;
+  rules: CompiledRules;
+  settings: StrategySettings;
+  /** Which window of the schedule holds at a time. */
+  schedule: (now: number) => Holding;
+}
+
+/** All that a decision is made from. */
+export interface Inputs extends PoolState {
+  wanted: Wanted;
+  /** The live mapping of a session or domain. */
+  mappingOf: (key: StickyKey) => Mapping | null;
+  /** The turn of a filter. */
+  turnOf: (view: string) => Turn | null;
+  /** The slot that was handed out last, for whatever request; -1 if there is none. */
+  last: number;
+  /** Whether another proxy is wanted than the one that a mapping or an interval keeps. */
+  rotate: boolean;
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** A number from 0, inclusive, to 1, exclusive. */
+  random: () => number;
+}
+
+/** Why no proxy was chosen. */
+export type Refusal =
+  | { why: 'blocked'; rule: RotationRule }
+  | { why: 'rule'; rule: RotationRule; proxyId: string; state: string }
+  | { why: 'mapping'; mapping: Mapping; state: string }
+  | { why: 'candidates' };
+
+/**
+ * What decided: a rule that names the proxy, the mapping of the session or domain, a rule that keeps the proxy, an interval,
+ * or the strategy.
+ */
+export type DecidedBy = 'rule' | 'mapping' | 'keep' | 'interval' | 'strategy';
+
+/** What was decided, and by what. */
+export interface Decision {
+  /** The slot of the chosen proxy; -1 if no proxy was chosen. */
+  slot: number;
+  by: DecidedBy;
+  /** Null if a proxy was chosen. */
+  refusal: Refusal | null;
+  rules: RuleOutcome;
+  way: Way;
+  /** The filter as a text. */
+  view: string;
+  exclusion: Exclusion;
+  candidates: Candidates;
+  /** What may keep its proxy: the session, else the domain. */
+  key: StickyKey | null;
+  mapping: Mapping | null;
+  turn: Turn | null;
+  /** When the interval ends that begins now; null if no interval begins. */
+  until: number | null;
+}
+
+/** How a proxy is to be chosen: what rules, the request, the schedule and the configuration say together. */
+export interface Way {
+  strategy: RotationStrategy;
+  chooser: Strategy;
+  filter: Filter;
+  /** The country that `geographic` looks in. */
+  country: string | null;
+  /** Whether the choice is kept for an interval. */
+  isTimed: boolean;
+}
+
+/** What the strategy and the schedule add to what is asked for. */
+interface Restriction {
+  country: string | undefined;
+  region: string | undefined;
+  notCountries: ReadonlySet<string> | undefined;
+}
+
+const OPEN: Filter = {};
+const NONE: readonly string[] = [];
+/** For the longest interval that the jitter allows. */
+const ALMOST_ONE = (): number => 1;
+/** The clocks of two processes may differ so much, in milliseconds; one that was set back ends the interval. */
+const CLOCK_SKEW = 1000;
+
+/**
+ * Chooses a proxy for a request, in this order: a rule that blocks; a rule that names the proxy; what the session or domain keeps;
+ * what a rule or an interval keeps; the strategy. It changes nothing, and reads no clock.
+ *
+ * @param trace gets how each rule was judged.
+ */
+export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
+  const { index, wanted } = inputs;
+  const rules = inputs.rules.match(factsOf(inputs), trace);
+  const way = wayOf(inputs, rules);
+  const view = keyOf(way.filter);
+  const exclusion = new Exclusion(index, wanted.exclude, rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value));
+  const key = keyIn(wanted);
+  const turn = inputs.turnOf(view);
+  const decision: Decision = {
+    slot: -1,
+    by: 'strategy',
+    refusal: null,
+    rules,
+    way,
+    view,
+    exclusion,
+    candidates: exclusion.candidates(index.view(way.filter, view)),
+    key,
+    mapping: key === null ? null : inputs.mappingOf(key),
+    turn,
+    until: null,
+  };
+  settle(decision, inputs);
+  // A caller may have changed the excluded ids since they were last looked at.
+  if (decision.by === 'strategy' && decision.refusal?.why !== 'blocked' && exclusion.isOutdated(decision.slot)) {
+    decision.candidates = exclusion.candidates(index.view(way.filter, view));
+    decision.refusal = null;
+    settle(decision, inputs);
+  }
+  return decision;
+}
+
+/** What a strategy may look at. */
+export function situationOf({ way, candidates, exclusion, turn, key }: Decision, inputs: Inputs): Situation {
+  const { index, settings, now, random } = inputs;
+  return {
+    index,
+    candidates,
+    previous: turn?.slot ?? -1,
+    key: key === null ? null : hashOf(key.name),
+    country: way.country,
+    settings,
+    now,
+    random,
+    narrowed: (part) => exclusion.candidates(index.view({ ...way.filter, ...part }), candidates.other),
+  };
+}
+
+function settle(decision: Decision, inputs: Inputs): void {
+  const { rules, candidates, mapping, turn, way } = decision;
+  const { index, settings, now } = inputs;
+  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });
+  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);
+  const isRotating = inputs.rotate || rules.rotate !== null;
+  const mapped = mapping === null ? -1 : index.slotOf(mapping.proxyId);
+  if (mapping !== null && !isRotating) {
+    if (candidates.has(mapped)) return take(decision, mapped, 'mapping');
+    if (settings.stickyWhenOut === 'refuse')
+      return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, index, mapped) });
+  }
+  const current = turn?.slot ?? -1;
+  if (mapping === null && turn !== null && !isRotating && candidates.has(current)) {
+    if (rules.keep !== null) return take(decision, current, 'keep');
+    if (way.isTimed && isHeld(turn, settings, now)) return take(decision, current, 'interval');
+  }
+  const isAnother = isRotating || (way.isTimed && turn !== null);
+  const slot = pickAnother(decision, inputs, isAnother ? (mapped === -1 ? current : mapped) : -1);
+  if (slot === -1) return refuse(decision, { why: 'candidates' });
+  if (way.isTimed && mapping === null)
+    decision.until = Math.min(intervalEnd(now, settings, inputs.random), inputs.schedule(now).until);
+  take(decision, slot, 'strategy');
+}
+
+/** What the strategy chooses, if possible another slot than `other`. */
+function pickAnother(decision: Decision, inputs: Inputs, other: number): number {
+  const { way, exclusion } = decision;
+  if (other === -1) return way.chooser.pick(situationOf(decision, inputs));
+  const { candidates } = decision;
+  const view = inputs.index.view(way.filter, decision.view);
+  decision.candidates = exclusion.candidates(view, other);
+  const slot = way.chooser.pick(situationOf(decision, inputs));
+  decision.candidates = candidates;
+  return slot === -1 ? way.chooser.pick(situationOf(decision, inputs)) : slot;
+}
+
+/** A rule's proxy is used whatever the request says of country and the like: whoever wrote the rule meant it. */
+function settleByRule(decision: Decision, index: PoolIndex, { value: proxyId, rule }: Ruled<string>): void {
+  const slot = index.slotOf(proxyId);
+  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot)) return take(decision, slot, 'rule');
+  refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
+}
+
+/** Why a slot is no candidate, in words that follow "which is". */
+function stateOf({ exclusion }: Decision, index: PoolIndex, slot: number): string {
+  if (slot === -1) return 'gone';
+  if (exclusion.has(slot)) return 'excluded';
+  return index.columns.isActive(slot) ? 'not what is asked for' : (index.columns.status(slot) ?? 'gone');
+}
+
+/** Whether a turn's interval lasts. It is never longer than the configuration says now, nor than the clock has it. */
+function isHeld({ since, until }: Turn, settings: StrategySettings, now: number): boolean {
+  const longest = intervalEnd(since, settings, ALMOST_ONE);
+  return until !== null && now < until && now < longest && now >= since - CLOCK_SKEW;
+}
+
+function take(decision: Decision, slot: number, by: DecidedBy): void {
+  decision.slot = slot;
+  decision.by = by;
+}
+
+function refuse(decision: Decision, refusal: Refusal): void {
+  decision.slot = -1;
+  decision.refusal = refusal;
+}
+
+function factsOf({ wanted, index: { measures }, last, now }: Inputs): RuleFacts {
+  const { domain, url, protocol, country, region, tags, session } = wanted;
+  const known = last === -1 ? null : { latency: measures.latency(last), successRate: measures.successRate(last, now), failureCount: measures.failures(last) };
+  return { domain, url, protocol, country, region, tags, session, now, last: known };
+}
+
+/** The session, else the domain. */
+function keyIn({ session, domain }: Wanted): StickyKey | null {
+  if (session !== undefined) return { kind: 'session', name: session };
+  return domain === undefined ? null : { kind: 'domain', name: domain };
+}
+
+function wayOf({ wanted, settings, schedule, now }: Inputs, rules: RuleOutcome): Way {
+  const named = wanted.strategy ?? rules.strategy?.value ?? settings.strategy;
+  const strategy = named === 'custom' ? settings.custom : named;
+  const window = strategy === 'time-based' ? schedule(now).window : null;
+  const isGeographic = strategy === 'geographic' || window?.strategy === 'geographic';
+  const country = wanted.country ?? rules.country?.value ?? window?.country ?? (isGeographic ? settings.country : null) ?? undefined;
+  return {
+    strategy,
+    chooser: STRATEGIES[window?.strategy ?? strategy],
+    // Where `geographic` looks first, and whether elsewhere too, it decides itself.
+    filter: filterOf(wanted, rules, {
+      country: isGeographic ? undefined : country,
+      region: window?.region,
+      notCountries: isGeographic ? settings.excludedCountries : undefined,
+    }),
+    country: isGeographic ? (country ?? null) : null,
+    isTimed: strategy === 'time-based' || settings.intervalMs !== null,
+  };
+}
+
+/** What the request says comes first, then rules, then the schedule. */
+function filterOf(wanted: Wanted, rules: RuleOutcome, { country, region, notCountries }: Restriction): Filter {
+  const protocol = wanted.protocol ?? rules.protocol?.value;
+  const place = wanted.region ?? rules.region?.value ?? region;
+  const tags = rules.tag === null ? wanted.tags : [...(wanted.tags ?? []), rules.tag.value];
+  const isOpen = protocol === undefined && country === undefined && place === undefined && tags === undefined;
+  const excludes = rules.excludeCountries.length + rules.excludeTags.length + (notCountries?.size ?? 0);
+  if (isOpen && excludes === 0) return OPEN;
+  const filter: Filter = { protocol, country, region: place, tags };
+  if (excludes === 0) return filter;
+  return {
+    ...filter,
+    notCountries: unless0([...(notCountries ?? []), ...rules.excludeCountries.map(({ value }) => value)]),
+    notTags: unless0(rules.excludeTags.map(({ value }) => value)),
+  };
+}
+
+function unless0(values: readonly string[]): readonly string[] | undefined {
+  return values.length === 0 ? undefined : values;
+}
