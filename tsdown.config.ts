@@ -1,5 +1,6 @@
 import { defineConfig, type UserConfig } from 'tsdown';
 
+import { lazyRe2 } from './lazy-re2.config.ts';
 import { rawText } from './raw-text.config.ts';
 import { wholeYaml } from './whole-yaml.config.ts';
 
@@ -32,7 +33,7 @@ const code = {
   fixedExtension: false,
   dts: false,
   clean: true,
-  plugins: [rawText(), wholeYaml()],
+  plugins: [rawText(), wholeYaml(), lazyRe2()],
 } satisfies UserConfig;
 
 export default defineConfig([

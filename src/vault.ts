@@ -8,6 +8,7 @@ import {
   type DatabaseOptions,
   type DatabaseStats,
   initDatabase,
+  type Pruned,
   type PruneOptions,
 } from './database/index.ts';
 import { assertBackupElsewhere, assertKeyElsewhere } from './database/key-place.ts';
@@ -243,7 +244,7 @@ export class Vault implements AsyncDisposable {
    * @example
    * vault.prune({ eventsOlderThan: new Date(Date.now() - 30 * 86_400_000) });
    */
-  prune(options: PruneOptions): { events: number; stats: number } {
+  prune(options: PruneOptions): Pruned {
     return this.database.prune(options);
   }
 

@@ -57,6 +57,6 @@ export {
   type SchemaComparison,
 } from './migrations/index.ts';
 export type { DatabaseOptions } from './options.ts';
-export type { PruneOptions } from './prune.ts';
+export type { Pruned, PruneOptions } from './prune.ts';
 export { type RestoreOptions, type RestoreReport, restoreDatabase } from './restore.ts';
 export type { MalformedRow } from './row-check.ts';

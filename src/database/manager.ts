@@ -22,7 +22,7 @@ import {
 } from './inspection.ts';
 import { MigrationRunner } from './migrations/runner.ts';
 import { type DatabaseOptions, resolveOptions } from './options.ts';
-import { type PruneOptions, prune } from './prune.ts';
+import { type Pruned, type PruneOptions, prune } from './prune.ts';
 import { assertSynchronous, runSynchronously } from './synchronous-work.ts';
 
 /**
@@ -212,15 +212,15 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   /**
-   * Removes old history in one transaction and gives how many rows went. The newest event stays, since rotation continues from it. It
+   * Removes old history, and expired sessions, in one transaction and gives how many rows went. The newest event stays, since rotation continues from it. It
    * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
    *
    * @throws INVALID_INPUT.
    * @example
    * const monthAgo = new Date(Date.now() - 30 * 86_400_000);
-   * const gone = vault.database.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34 }
+   * const gone = vault.database.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34, sessions: 5 }
    */
-  prune(options: PruneOptions): { events: number; stats: number } {
+  prune(options: PruneOptions): Pruned {
     return prune(this, options);
   }
 

@@ -6,12 +6,15 @@ import { ENCRYPTED_CREDENTIALS } from './repositories/credential-record.ts';
 import { ENCRYPTION_CONFIG } from './repositories/encryption-config.repository.ts';
 import { ENCRYPTION_KEYS } from './repositories/encryption-keys.repository.ts';
 import { ENCRYPTION_SECRETS } from './repositories/encryption-secrets.repository.ts';
+import { POOL_REVISIONS, PROXY_TOMBSTONES } from './repositories/pool-changes.repository.ts';
 import { PROXIES } from './repositories/proxy-record.ts';
 import { PROXY_TAGS } from './repositories/proxy-tags.repository.ts';
 import { PROXY_USAGE_STATS } from './repositories/proxy-usage-stats.repository.ts';
 import { ROTATION_CONFIG } from './repositories/rotation-config.repository.ts';
 import { ROTATION_EVENTS } from './repositories/rotation-events.repository.ts';
 import { ROTATION_RULES } from './repositories/rotation-rules.repository.ts';
+import { ROTATION_TURNS } from './repositories/rotation-turns.repository.ts';
+import { SESSION_PROXIES } from './repositories/session-proxies.repository.ts';
 import { STICKY_SESSIONS } from './repositories/sticky-session.repository.ts';
 
 /** A column of a stored row that does not hold what it should. */
@@ -38,6 +41,10 @@ const TABLES: readonly Checked[] = [
   STICKY_SESSIONS,
   PROXY_USAGE_STATS,
   PROXY_TAGS,
+  SESSION_PROXIES,
+  ROTATION_TURNS,
+  PROXY_TOMBSTONES,
+  POOL_REVISIONS,
 ];
 
 /** How many malformed rows are named; a damaged page can hold thousands. */

@@ -123,6 +123,7 @@ describe('a program in one file', () => {
       background: 6,
       stats: 6,
       check: [true, expect.objectContaining({ verified: true, ok: true, checked: 5 })],
+      blocked: expect.stringMatching(/^NO_PROXY: The rule "no carts" blocks/),
       exported: { urls: 5, colon: expect.any(Number), csv: 5, json: 5 },
       keychain: expect.stringMatching(/^UNSUPPORTED: .*npm install @napi-rs\/keyring/),
       pendingAgain: 1,

@@ -49,6 +49,7 @@ export class AsyncDriver implements Driver<'async'> {
   readonly #random: Random;
   readonly #pool: ConnectionPool;
   #isClosed = false;
+  #changes = 0;
   /** Set around each step of a generator: what it issues belongs to this transaction. */
   #frame: Frame | null = null;
 
@@ -72,6 +73,10 @@ export class AsyncDriver implements Driver<'async'> {
     };
     this.shared = connect(false);
     this.#pool = new ConnectionPool(connections, () => connect(true));
+  }
+
+  get changes(): number {
+    return this.#changes;
   }
 
   get scope(): Scope | null {
@@ -195,6 +200,15 @@ export class AsyncDriver implements Driver<'async'> {
     return result;
   }
 
+  /**
+   * What all other connections have committed changes it: those of this driver too, so that it differs more often than it must.
+   * In a transaction as well, where the shared connection sees the others' work only.
+   */
+  async version(): Promise<number> {
+    await this.#turns();
+    return this.shared.version();
+  }
+
   /** Runs a statement on the connection that it belongs to. `sql` is what it runs. */
   async statement<T>(sql: string, work: (engine: SqliteEngine) => T): Promise<T> {
     const frame = this.#frame;
@@ -206,7 +220,13 @@ export class AsyncDriver implements Driver<'async'> {
   #inside<T>(transaction: Transaction, sql: string, work: (engine: SqliteEngine) => T): Promise<T> {
     return transaction.inOrder(async () => {
       await this.#turns();
-      return transaction.run(sql, work);
+      const { driver } = transaction.engine;
+      const before = driver.changes;
+      try {
+        return transaction.run(sql, work);
+      } finally {
+        this.#changes += driver.changes - before;
+      }
     });
   }
 
@@ -214,10 +234,13 @@ export class AsyncDriver implements Driver<'async'> {
   async #outside<T>(work: (engine: SqliteEngine) => T): Promise<T> {
     for (;;) {
       await this.#turns();
+      const before = this.shared.driver.changes;
       try {
         return work(this.shared);
       } catch (error) {
         if (!isRetryable(error) || !(await this.#othersHaveWritten())) throw error;
+      } finally {
+        this.#changes += this.shared.driver.changes - before;
       }
     }
   }
@@ -250,6 +273,7 @@ export class AsyncDriver implements Driver<'async'> {
     const engine = await this.#pool.take();
     const transaction = new Transaction(engine);
     const { open } = transaction;
+    const before = engine.driver.changes;
     try {
       if (changes === 'schema') engine.driver.pragma('foreign_keys = OFF');
       await this.#control(transaction, 'BEGIN');
@@ -260,6 +284,8 @@ export class AsyncDriver implements Driver<'async'> {
       await transaction.inOrder(() => transaction.rollBack());
       throw open.cause ?? error;
     } finally {
+      // Only now the others of this driver see what was written.
+      this.#changes += engine.driver.changes - before;
       for (const work of open.followUps) followUps.add(work);
       if (changes === 'schema' && engine.driver.open) engine.driver.pragma('foreign_keys = ON');
       this.#locks.release(transaction);

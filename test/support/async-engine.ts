@@ -38,6 +38,10 @@ export class AsyncEngine implements Engine<'async'> {
     this.background = this.driver.shared.background;
   }
 
+  version(): Promise<number> {
+    return this.driver.version();
+  }
+
   script(sql: string): Promise<void> {
     return this.driver.statement(sql, (engine) => engine.script(sql));
   }

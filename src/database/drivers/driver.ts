@@ -14,7 +14,7 @@ import type { ProxyVaultError } from '../../errors.ts';
  *    engine has ended. A driver with many connections notes whose generator it resumes. If two transactions are in each
  *    other's way, play the steps of one again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
- * 5. {@link Engine}: first `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
+ * 5. {@link Engine}: first `version`, `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
  *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
  * 6. An opener beside manager.ts, which gives a {@link Session} and a `MigrationRunner`; the schema and the migrations in the
  *    engine's dialect, if it does not take ours.
@@ -115,6 +115,11 @@ export interface Driver<M extends Mode> {
   readonly mode: M;
   /** The innermost open transaction or savepoint; null outside. */
   readonly scope: Scope | null;
+  /**
+   * How many statements through this driver may have written so far. A long transaction counts when it ends, and a rollback
+   * counts too. So what was read from the database is as it was while this and {@link Engine.version} are the same.
+   */
+  readonly changes: number;
   /** The first row, mapped, or null. */
   first<T>(sql: string, params: Params, map: (row: Row) => T): Result<M, T | null>;
   /** What `map` makes of the first row, or of there being no row. */
@@ -222,6 +227,8 @@ export interface Sizes {
 export interface Engine<M extends Mode> {
   readonly driver: Driver<M>;
   readonly background: BackgroundReads;
+  /** A number that is another one once somebody else has committed something, in this process or another: cheap enough to ask often. */
+  version(): Result<M, number>;
   /** Runs several statements without parameters, such as those of a migration. */
   script(sql: string): Result<M, void>;
   /** Every table, index, trigger and view but the engine's own, by type and name. */

@@ -180,7 +180,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       for (let n = 0; n < 5; n++)
         await events.append({ previousProxyId: null, newProxyId: String(n), reason: 'manual' });
       time.now += 10_000;
-      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({ events: 4, stats: 0 });
+      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({ events: 4, stats: 0, sessions: 0 });
       expect((await events.last())?.newProxyId).toBe('4');
     });
   });
@@ -415,7 +415,11 @@ describe.each(MODES)('in mode %s', (mode) => {
       const { usage, db, a } = await openUsage();
       for (const date of ['2025-12-30', '2025-12-31', '2026-01-01'])
         await usage.record(a, { success: true, date });
-      expect(db.prune({ statsOlderThan: new Date('2025-12-31T18:00:00Z') })).toEqual({ events: 0, stats: 1 });
+      expect(db.prune({ statsOlderThan: new Date('2025-12-31T18:00:00Z') })).toEqual({
+        events: 0,
+        stats: 1,
+        sessions: 0,
+      });
       expect((await usage.range()).map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
     });
 
@@ -435,7 +439,11 @@ describe.each(MODES)('in mode %s', (mode) => {
       });
       expect([await events.count(), (await usage.totals()).requestCount]).toEqual([2, 1]);
       db.driver.exec('DROP TRIGGER keep');
-      expect(db.prune({ eventsOlderThan: time, statsOlderThan: time })).toEqual({ events: 1, stats: 1 });
+      expect(db.prune({ eventsOlderThan: time, statsOlderThan: time })).toEqual({
+        events: 1,
+        stats: 1,
+        sessions: 0,
+      });
     });
 
     it('prunes nothing for options that there are not, such as a misspelt one', () => {

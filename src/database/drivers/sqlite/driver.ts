@@ -36,6 +36,10 @@ export class SqliteDriver implements Driver<'sync'> {
     return this.#writer.transaction?.scope ?? null;
   }
 
+  get changes(): number {
+    return this.#writer.changes;
+  }
+
   get open(): boolean {
     return this.#writer.connection.open;
   }
@@ -144,12 +148,23 @@ export class SqliteDriver implements Driver<'sync'> {
     if (!this.inTransaction) throw invalidInput('A lock is held by a transaction.');
   }
 
+  /** As {@link Engine.version}. */
+  version(): number {
+    return this.#writer.dataVersion();
+  }
+
+  /** Another connection of this engine may have written. */
+  countChange(): void {
+    this.#writer.changes++;
+  }
+
   /** Runs several statements without parameters, such as a migration. */
   exec(sql: string): void {
     const { connection, patience, transaction } = this.#writer;
     this.#writer.assertUsable();
     transaction?.assertStaysOpen(sql);
     this.#options.log?.(sql);
+    this.#writer.changes++;
     const isWaiting = patience.timeoutMs > 0 && !this.inTransaction && !isHeldHere(patience.path);
     try {
       // Of several statements some may have happened, so that SQLite itself must wait for the lock.
@@ -242,6 +257,7 @@ export class SqliteDriver implements Driver<'sync'> {
     this.#options.log?.(sql);
     const prepared = statements.find(sql) ?? this.#prepare(sql, statements);
     assertParameters(params);
+    if (!prepared.onlyReads) writer.changes++;
     let result: T;
     try {
       result = work(prepared, params, sql);

@@ -61,6 +61,10 @@ export class SqliteEngine implements Engine<'sync'> {
     return new SqliteEngine(options);
   }
 
+  version(): number {
+    return this.driver.version();
+  }
+
   script(sql: string): void {
     this.driver.exec(sql);
   }
@@ -147,7 +151,10 @@ export class SqliteEngine implements Engine<'sync'> {
       ? Promise.resolve().then(() => this.driver.transaction(() => steps(this)))
       : this.#onOwnConnection(steps);
     this.#longTransactions.add(job);
-    return job.finally(() => this.#longTransactions.delete(job));
+    return job.finally(() => {
+      this.#longTransactions.delete(job);
+      this.driver.countChange();
+    });
   }
 
   /** As `DatabaseManager.backup`. */

@@ -65,6 +65,7 @@ function runNested<T>(writer: Writer, transaction: OpenTransaction, work: () => 
 /** If the rollback fails, what should be undone must not be committed: the whole transaction is lost. */
 function rollBack(writer: Writer, transaction: OpenTransaction, controls: readonly string[]): void {
   transaction.scope.undo();
+  writer.changes++;
   // A full disk or an I/O error has rolled back already: https://www.sqlite.org/lang_transaction.html
   if (!writer.connection.open || !writer.connection.inTransaction) return;
   try {

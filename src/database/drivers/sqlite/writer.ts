@@ -1,3 +1,5 @@
+import type { Statement } from 'better-sqlite3';
+
 import { ProxyVaultError } from '../../../errors.ts';
 import { invalidInput } from '../../../model/validation.ts';
 import type { OpenTransaction } from '../transaction.ts';
@@ -32,9 +34,12 @@ export class Writer {
   readonly patience: Patience;
   /** The transaction that transactions.ts has begun. */
   transaction: OpenTransaction | null = null;
+  /** As {@link Driver.changes}. */
+  changes = 0;
   readonly #log: SqliteDriverOptions['log'];
   /** BEGIN, COMMIT and the like, which only the driver itself may run inside a transaction. */
   readonly #controls: StatementCache;
+  #dataVersion: Statement | null = null;
   #contendedAt = Number.NEGATIVE_INFINITY;
   /** The I/O error after which the connection must not be used again. */
   #failure: ProxyVaultError | null = null;
@@ -114,6 +119,15 @@ export class Writer {
     );
   }
 
+  /** https://www.sqlite.org/pragma.html#pragma_data_version: what others commit changes it, and what this connection does not. */
+  dataVersion(): number {
+    this.assertUsable();
+    return this.attempt(() => {
+      this.#dataVersion ??= this.connection.prepare('PRAGMA data_version').pluck();
+      return this.#dataVersion.get() as number;
+    });
+  }
+
   /** After a statement that writes. @throws if it has ended its transaction: what follows would be stored by itself. */
   written(): void {
     if (this.connection.inTransaction) return;
@@ -178,6 +192,7 @@ export class Writer {
     this.statements.clear();
     this.callerStatements.clear();
     this.#controls.clear();
+    this.#dataVersion = null;
     this.connection.close();
   }
 }

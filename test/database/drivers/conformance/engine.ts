@@ -40,6 +40,26 @@ export function describeEngine(open: Open): void {
     expect(await stored()).toEqual([0]);
   });
 
+  it('has another version once somebody else has committed, and not before', async () => {
+    const { engine, peer } = await fixture(open);
+    const before = await engine.version();
+    expect(await engine.version()).toBe(before);
+    const inside = await peer.transaction(function* () {
+      yield* answer(peer.run(INSERT, { n: 1 }));
+      return yield* answer(engine.version());
+    });
+    expect(inside).toBe(before);
+    const after = await engine.version();
+    expect(after).not.toBe(before);
+    expect(await engine.version()).toBe(after);
+  });
+
+  it('gives no version once it is closed', async () => {
+    const { engine, close } = await fixture(open);
+    close();
+    expect(await failureOf(() => engine.version())).toMatchObject({ code: 'CLOSED' });
+  });
+
   it('shows one state in a snapshot, whatever others commit, and the state of the transaction in one', async () => {
     const { engine, driver, peer, add, all } = await fixture(open);
     const seen = await engine.snapshot(function* () {

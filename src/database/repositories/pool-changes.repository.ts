@@ -1,0 +1,131 @@
+import { assertPageSize } from '../../model/validation.ts';
+import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
+import { ID, oneOf, Table, whole } from './columns.ts';
+import { Repository } from './repository.ts';
+
+export const PROXY_TOMBSTONES = new Table('proxy_tombstones', ['revision'], {
+  revision: whole(1),
+  proxy_id: ID,
+});
+
+export const POOL_REVISIONS = new Table('pool_revisions', ['name'], {
+  name: oneOf(['rules', 'config', 'tombstones']),
+  revision: whole(),
+});
+
+/** How far the pool has changed. */
+export interface PoolRevisions {
+  /** Of the last change of a proxy. It has not changed if this has not. */
+  proxies: number;
+  /** Each grows with every change of its table. */
+  rules: number;
+  config: number;
+  /** Tombstones up to here are gone: who has read no further must read the whole pool again. */
+  tombstonesFrom: number;
+}
+
+/** A row as it is stored, and the tags of the proxy. Nothing of it was checked. */
+export interface ChangedRow {
+  row: Row;
+  tags: SqlValue[];
+}
+
+/** Where a reader of changes is: after this row. */
+export interface ChangePlace {
+  revision: number;
+  id: SqlValue;
+}
+
+/** What an index of the pool needs of a proxy. */
+const COLUMNS = `p.id, p.name, p.protocol, p.host, p.port, p.status, p.region, p.geolocation_json, p.remote_dns, p.weight,
+         p.latency, p.success_rate, p.failure_count, p.total_requests, p.hand_outs, p.last_used_at, p.revision`;
+
+/**
+ * What changed in the pool since somebody looked, at a cost of what changed: for an index in memory. To follow, read
+ * `revisions`, then `deletedSince`, then `changedSince`, in one snapshot and in this order, since an id may be given to another proxy.
+ */
+export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M> {
+  /** How far the pool has changed. */
+  revisions(): Result<M, PoolRevisions> {
+    return this.db.one(
+      `SELECT
+         (SELECT max(revision) FROM proxies WHERE revision IS NOT NULL) AS proxies,
+         (SELECT max(revision) FROM proxy_tombstones) AS tombstones,
+         (SELECT revision FROM pool_revisions WHERE name = 'rules') AS rules,
+         (SELECT revision FROM pool_revisions WHERE name = 'config') AS config,
+         (SELECT revision FROM pool_revisions WHERE name = 'tombstones') AS removed`,
+      {},
+      (row) => ({
+        proxies: Math.max(Number(row?.proxies ?? 0), Number(row?.tombstones ?? 0)),
+        rules: Number(row?.rules ?? 0),
+        config: Number(row?.config ?? 0),
+        tombstonesFrom: Number(row?.removed ?? 0),
+      }),
+    );
+  }
+
+  /** The first `limit` proxies that changed after a revision, by revision and id; `after` is the last row of the page before. */
+  changedSince(revision: number, limit: number, after?: ChangePlace): Result<M, ChangedRow[]> {
+    return this.db.all(
+      `SELECT p.*, t.tag FROM (
+         SELECT ${COLUMNS} FROM proxies AS p
+         WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
+         ORDER BY p.revision, p.id LIMIT :limit) AS p
+       LEFT JOIN proxy_tags AS t ON t.proxy_id = p.id
+       ORDER BY p.revision, p.id, t.tag`,
+      {
+        revision: after?.revision ?? revision + 1,
+        id: after?.id ?? '',
+        limit: assertPageSize(limit),
+      },
+      (row) => row,
+      withTags,
+    );
+  }
+
+  /** The first `limit` proxies that were deleted after a revision, by the revision of that. */
+  deletedSince(revision: number, limit: number): Result<M, { revision: number; id: string }[]> {
+    return this.db.all(
+      `SELECT revision, proxy_id FROM proxy_tombstones WHERE revision > :revision ORDER BY revision LIMIT :limit`,
+      { revision, limit: assertPageSize(limit) },
+      (row) => ({ revision: Number(row.revision), id: String(row.proxy_id) }),
+    );
+  }
+
+  /** The first `limit` proxies after an id, by id, as they are stored: to load the whole pool, page by page. */
+  page(afterId: SqlValue, limit: number): Result<M, Row[]> {
+    return this.db.all(
+      `SELECT ${COLUMNS} FROM proxies AS p WHERE p.id > :after ORDER BY p.id LIMIT :limit`,
+      { after: afterId, limit: assertPageSize(limit) },
+      (row) => row,
+    );
+  }
+
+  /** The first `limit` tags after one of a proxy, by proxy and tag, as they are stored. */
+  tagsPage(
+    afterProxyId: SqlValue,
+    afterTag: SqlValue,
+    limit: number,
+  ): Result<M, { proxyId: SqlValue; tag: SqlValue }[]> {
+    return this.db.all(
+      `SELECT proxy_id, tag FROM proxy_tags WHERE (proxy_id, tag) > (:proxy_id, :tag)
+       ORDER BY proxy_id, tag LIMIT :limit`,
+      { proxy_id: afterProxyId, tag: afterTag, limit: assertPageSize(limit) },
+      (row) => ({ proxyId: row.proxy_id ?? null, tag: row.tag ?? null }),
+    );
+  }
+}
+
+/** One entry for the rows of each proxy, of which there is one for each tag. */
+function withTags(rows: readonly Row[]): ChangedRow[] {
+  const changed: ChangedRow[] = [];
+  for (const { tag = null, ...row } of rows) {
+    let last = changed.at(-1);
+    if (last === undefined || last.row.id !== row.id) {
+      last = { row, tags: [] };
+      changed.push(last);
+    }
+    if (tag !== null) last.tags.push(tag);
+  }
+  return changed;
+}
