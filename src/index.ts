@@ -28,7 +28,7 @@ export {
 export { EncryptionService } from './database/services/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
-export { type ProxyReport, type ProxyRequest, Rotator } from './rotation/index.ts';
+export type { ChosenProxy, Explanation, Pool, PoolRequest, ProxyReport } from './rotation/index.ts';
 export {
   type ExportOptions,
   exportProxies,

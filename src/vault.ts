@@ -35,7 +35,7 @@ import { keySourceFrom } from './keys/sources/choose.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
 import { assertBoolean, assertObject, assertOptions, notFound, pick } from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';
-import { Rotator } from './rotation/index.ts';
+import { Pool } from './rotation/index.ts';
 import {
   type ExportOptions,
   exportProxies,
@@ -80,7 +80,7 @@ export interface VaultStats {
  * @example
  * await using vault = await openVault({ path: './pool.db' });
  * await vault.import('socks5://me:s3cret@gate.example.com:1080');
- * const proxy = vault.rotator.next({ domain: 'shop.example' });
+ * const proxy = vault.pool.choose({ domain: 'shop.example' });
  * const { url } = vault.reveal(proxy.id);
  */
 export async function openVault(options: VaultOptions): Promise<Vault> {
@@ -153,7 +153,7 @@ export class Vault implements AsyncDisposable {
   /** Requests, successes and latency by proxy and day (UTC). */
   readonly usage: ProxyUsageStatsRepository;
   /** Hands out proxies and learns how they did. */
-  readonly rotator: Rotator;
+  readonly pool: Pool;
 
   constructor(database: DatabaseManager, keys: EncryptionService) {
     this.database = database;
@@ -166,7 +166,7 @@ export class Vault implements AsyncDisposable {
     this.config = new RotationConfigRepository(database);
     this.events = new RotationEventsRepository(database);
     this.usage = new ProxyUsageStatsRepository(database);
-    this.rotator = new Rotator(database);
+    this.pool = new Pool(database);
   }
 
   /**
@@ -202,7 +202,7 @@ export class Vault implements AsyncDisposable {
    * @throws NOT_FOUND; INVALID_INPUT for a placeholder without a value, or an unknown one; CREDENTIAL_CORRUPT, KEY_MISSING, KEY_MISMATCH,
    *   KEY_LOCKED.
    * @example
-   * const { url } = vault.reveal(vault.rotator.next().id, { session: 'cart-17', country: 'de' });
+   * const { url } = vault.reveal(vault.pool.choose().id, { session: 'cart-17', country: 'de' });
    */
   reveal(id: string, template?: TemplateValues): RevealedProxy {
     if (template !== undefined)
@@ -268,15 +268,16 @@ export class Vault implements AsyncDisposable {
    * @example
    * const vault = await openVault({ path: './pool.db' });
    * try {
-   *   vault.rotator.next();
+   *   vault.pool.choose();
    * } finally {
    *   await vault.close();
    * }
    */
   async close(): Promise<void> {
     try {
-      await this.database[Symbol.asyncDispose]();
+      if (this.database.open) this.pool.close();
     } finally {
+      await this.database[Symbol.asyncDispose]();
       this.keys.destroy();
     }
   }

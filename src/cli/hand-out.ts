@@ -7,7 +7,7 @@ import { isUnreadable } from '../database/repositories/credential-record.ts';
 import type { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
-import type { ProxyRequest } from '../rotation/index.ts';
+import type { PoolRequest } from '../rotation/index.ts';
 import type { Vault } from '../vault.ts';
 import { type ProxyView, proxyViewer } from '../views/proxy.ts';
 import type { CommonOptions } from './common-options.ts';
@@ -28,7 +28,7 @@ const TEMPLATE_OPTIONS = ['session', 'country', 'ttl'] as const;
 /** What `next` and `exec` can be asked for. */
 export interface HandOutOptions
   extends CommonOptions,
-    Omit<ProxyRequest, 'exclude'>,
+    Omit<PoolRequest, 'exclude'>,
     Omit<TemplateValues, 'ttl'> {
   ttl?: string;
   reveal?: boolean;
@@ -66,12 +66,14 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
   const attempt = (): ProxyView | null => {
     let id = '';
     try {
-      // In one transaction: a hand-out whose login cannot be read moves no turn and no sticky domain.
-      return vault.database.transaction(() => {
-        const proxy = vault.rotator.next({ domain, protocol, region, exclude: unreadable.keys() });
-        id = proxy.id;
-        return proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
+      let view: ProxyView | null = null;
+      // A proxy whose login cannot be read is not handed out: it moves no turn and no session.
+      vault.pool.choose({ domain, protocol, region, exclude: unreadable.keys() }, (chosen) => {
+        id = chosen.id;
+        const proxy = vault.proxies.findById(id);
+        if (proxy) view = proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
       });
+      return view;
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       unreadable.set(id, { id, code: error.code, message: error.message });

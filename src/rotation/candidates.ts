@@ -57,7 +57,11 @@ export class Candidates {
     // The excluded ones may have nearly all of the weight.
     const members = this.#members();
     let left = random() * members.reduce((sum, slot) => sum + (weight[slot] as number), 0);
-    return members.find((slot) => (left -= weight[slot] as number) < 0) ?? members.at(-1) ?? -1;
+    for (const slot of members) {
+      left -= weight[slot] as number;
+      if (left < 0) return slot;
+    }
+    return members.at(-1) ?? -1;
   }
 
   /** The next one after a slot, beginning again at the end. */
@@ -86,11 +90,16 @@ export class Candidates {
     return this.after(-1);
   }
 
+  /** All of them, in order. */
+  *[Symbol.iterator](): Generator<number, void, undefined> {
+    for (const slot of this.#view) if (!this.#isExcluded(slot)) yield slot;
+  }
+
   #isExcluded(slot: number): boolean {
     return this.#excluded.includes(slot);
   }
 
   #members(): number[] {
-    return [...this.#view].filter((slot) => !this.#isExcluded(slot));
+    return [...this];
   }
 }

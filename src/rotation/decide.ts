@@ -73,6 +73,8 @@ export interface Decision {
   /** What may keep its proxy: the session, else the domain. */
   key: StickyKey | null;
   mapping: Mapping | null;
+  /** Whether `key` keeps the proxy that is chosen now. */
+  sticks: boolean;
   turn: Turn | null;
   /** When the interval ends that begins now; null if no interval begins. */
   until: number | null;
@@ -83,6 +85,8 @@ export interface Way {
   strategy: RotationStrategy;
   chooser: Strategy;
   filter: Filter;
+  /** What the strategy asks for besides. */
+  demands: Filter;
   /** The country that `geographic` looks in. */
   country: string | null;
   /** Whether the choice is kept for an interval. */
@@ -116,6 +120,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const view = keyOf(way.filter);
   const exclusion = new Exclusion(index, wanted.exclude, rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value));
   const key = keyIn(wanted);
+  const mapping = key === null ? null : inputs.mappingOf(key);
   const turn = inputs.turnOf(view);
   const decision: Decision = {
     slot: -1,
@@ -127,7 +132,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     exclusion,
     candidates: exclusion.candidates(index.view(way.filter, view)),
     key,
-    mapping: key === null ? null : inputs.mappingOf(key),
+    mapping,
+    sticks: mapping !== null || isSticking(key, way, inputs.settings),
     turn,
     until: null,
   };
@@ -236,6 +242,12 @@ function keyIn({ session, domain }: Wanted): StickyKey | null {
   return domain === undefined ? null : { kind: 'domain', name: domain };
 }
 
+/** A session sticks under every strategy. */
+function isSticking(key: StickyKey | null, { strategy }: Way, { stickyByDefault }: StrategySettings): boolean {
+  if (key === null) return false;
+  return key.kind === 'session' || strategy === 'sticky-session' || stickyByDefault;
+}
+
 function wayOf({ wanted, settings, schedule, now }: Inputs, rules: RuleOutcome): Way {
   const named = wanted.strategy ?? rules.strategy?.value ?? settings.strategy;
   const strategy = named === 'custom' ? settings.custom : named;
@@ -251,6 +263,7 @@ function wayOf({ wanted, settings, schedule, now }: Inputs, rules: RuleOutcome):
       region: window?.region,
       notCountries: isGeographic ? settings.excludedCountries : undefined,
     }),
+    demands: isGeographic && settings.strict && country !== undefined ? { country } : OPEN,
     country: isGeographic ? (country ?? null) : null,
     isTimed: strategy === 'time-based' || settings.intervalMs !== null,
   };

@@ -71,6 +71,16 @@ export class Follower {
     return state;
   }
 
+  /** The proxies as they were read last; null before the first time. */
+  get index(): PoolIndex | null {
+    return this.#state?.index ?? null;
+  }
+
+  /** The next choice reads what has changed. */
+  expectChange(): void {
+    this.#ownChanges = -1;
+  }
+
   /** Runs what the engine writes itself, which needs not be read again. */
   unnoticed<T>(write: () => T): T {
     const { driver } = this.#session;
@@ -111,9 +121,9 @@ export class Follower {
     const now = this.#session.clock();
     const tags = this.#allTags();
     for (let after: SqlValue = ''; ; ) {
-      const rows = yield* step(this.#changes.page(after, PAGE));
+      const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE));
       for (const row of rows) this.#put(index, row, yield* tags(row.id ?? ''), weights, now);
-      const last = rows.at(-1);
+      const last: Row | undefined = rows.at(-1);
       if (last === undefined || rows.length < PAGE) break;
       after = last.id ?? '';
     }

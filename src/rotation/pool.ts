@@ -1,16 +1,19 @@
-import type { Session } from '../database/drivers/driver.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
-import { type Steps, step } from '../database/drivers/driver.ts';
+import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
+import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import type { RotationReason } from '../model/rotation.ts';
+import { settingsOf } from '../model/strategy-settings.ts';
 import { assertOptions } from '../model/validation.ts';
 import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
-import { refusalError } from './no-proxy.ts';
+import { noProxyError } from './no-proxy.ts';
 import type { ChosenProxy } from './pool-index.ts';
 import { type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
-import { Sticky } from './sticky.ts';
+import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
 import { Store } from './store.ts';
 import { type Turn, Turns } from './turns.ts';
 
@@ -32,8 +35,16 @@ export class Pool {
   readonly #turns: Turns;
   readonly #store: Store;
   readonly #proxies: ProxyRepository;
+  readonly #config: RotationConfigRepository;
   readonly #events: RotationEventsRepository;
+  readonly #storedTurns: RotationTurnsRepository;
   #last = -1;
+  #now = 0;
+  readonly #mappingOf = (key: StickyKey): Mapping | null => this.#sticky.find(key, this.#now, this.#follower.epoch);
+  readonly #turnOf = (view: string): Turn | null => {
+    const { index, epoch } = this.#follower;
+    return index === null ? null : this.#turns.get(view, index, epoch);
+  };
 
   constructor(session: Session<'sync'>, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
     this.#session = session;
@@ -43,7 +54,9 @@ export class Pool {
     this.#follower = new Follower(session, () => this.#reloaded());
     this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
     this.#proxies = new ProxyRepository(session);
+    this.#config = new RotationConfigRepository(session);
     this.#events = new RotationEventsRepository(session);
+    this.#storedTurns = new RotationTurnsRepository(session);
   }
 
   /**
@@ -52,6 +65,7 @@ export class Pool {
    *
    * In a transaction it does not see what that has changed.
    *
+   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out.
    * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
    *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
    *   blocks, or a malformed configuration; other malformed rows are left out and told to the database's `onInvalidRow`.
@@ -59,8 +73,8 @@ export class Pool {
    * const proxy = vault.pool.choose({ url: 'https://www.shop.example/cart', session: 'cart-17', country: 'DE' });
    * const another = vault.pool.choose({ country: 'DE', exclude: [proxy.id] }); // after a failure
    */
-  choose(request?: PoolRequest): ChosenProxy {
-    return this.#choose(request, false);
+  choose(request?: PoolRequest, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    return this.#choose(request, false, check);
   }
 
   /**
@@ -91,11 +105,146 @@ export class Pool {
     return explain(decide(inputs, trace), inputs, trace);
   }
 
-  #choose(request: PoolRequest | undefined, rotate: boolean): ChosenProxy {
+  /**
+   * Records the outcome of a request. With `failureThreshold` set, that many failures in a row make a proxy `failed`, which
+   * takes it out; a success makes it `active` again.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT for a latency that is not a number of milliseconds.
+   * @example
+   * vault.pool.report(id, { success: true, latencyMs: 230 });
+   */
+  report(id: string, report: ProxyReport): void {
+    const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
+    const { driver } = this.#session;
+    const hasChanged = this.#follower.unnoticed(() => driver.transaction(() => this.#report(id, success, latencyMs)));
+    if (hasChanged) this.#follower.expectChange();
+    const slot = this.#follower.index?.slotOf(id) ?? -1;
+    if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
+  }
+
+  /** Stores what waits to be stored. The vault calls it when it is closed. */
+  close(): void {
+    this.#store.close();
+  }
+
+  #choose(request: PoolRequest | undefined, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
     const inputs = this.#inputs(request, rotate);
     const decision = decide(inputs);
-    if (decision.refusal !== null) throw refusalError(decision, inputs);
-    const slot = this.#handOut(decision, inputs);
-    return inputs.index.chosen(slot);
+    if (decision.refusal !== null) throw noProxyError(decision, inputs);
+    check?.(inputs.index.chosen(decision.slot));
+    return inputs.index.chosen(this.#handOut(decision, inputs));
   }
+
+  #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
+    const wanted = wantedBy(request);
+    const { index, rules, settings, schedule } = this.#follower.state();
+    this.#now = this.#session.clock();
+    const last = this.#last < index.end ? this.#last : -1;
+    return {
+      index,
+      rules,
+      settings,
+      schedule,
+      wanted,
+      mappingOf: this.#mappingOf,
+      turnOf: this.#turnOf,
+      last,
+      rotate,
+      now: this.#now,
+      random: this.#random,
+    };
+  }
+
+  /** Takes note of what was decided, and stores it. Another process may have decided for the same key or interval: gives what holds. */
+  #handOut(decision: Decision, inputs: Inputs): number {
+    const { index, now } = inputs;
+    const { key, mapping, by } = decision;
+    this.#watchTransaction(decision);
+    let { slot } = decision;
+    if (by === 'strategy') slot = this.#takeTurn(decision, inputs);
+    if (key !== null && mapping !== null && by === 'mapping') {
+      mapping.lastUsed = now;
+      this.#store.used(key, mapping, now);
+    } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
+    index.measures.handedOut(slot, now);
+    this.#store.handedOut(index, slot);
+    this.#store.begin();
+    this.#last = slot;
+    return slot;
+  }
+
+  #takeTurn({ view, turn, slot, until, candidates }: Decision, inputs: Inputs): number {
+    const { index, now } = inputs;
+    const { epoch } = this.#follower;
+    const proxyId = index.columns.id(slot);
+    if (until === null) {
+      this.#store.moved(view, this.#turns.advance(view, { proxyId, slot, since: now, until }, epoch));
+      return slot;
+    }
+    const isOut = turn !== null && !candidates.has(turn.slot);
+    const reason = reasonOf({ isFirst: turn === null, isOut, isManual: inputs.rotate });
+    const begun = this.#store.beginInterval(
+      view,
+      { proxyId, slot, since: now, until },
+      { from: turn, reason, read: () => this.#turns.read(view, index) },
+      (other) => other.until !== null && other.until > now && candidates.has(other.slot),
+    );
+    this.#turns.advance(view, begun, epoch);
+    return begun.slot;
+  }
+
+  /** Gives a key its proxy, and the slot that it has then. */
+  #keep(key: StickyKey, slot: number, { mapping, candidates }: Decision, inputs: Inputs): number {
+    const { index, settings, now } = inputs;
+    const isOut = mapping !== null && !candidates.has(index.slotOf(mapping.proxyId));
+    const placement = {
+      from: mapping,
+      to: index.columns.id(slot),
+      ttlMs: settings.stickyTtlMs,
+      reason: reasonOf({ isFirst: mapping === null, isOut, isManual: inputs.rotate }),
+      now,
+    };
+    const kept = this.#store.keep(key, placement, ({ proxyId }) => candidates.has(index.slotOf(proxyId)));
+    this.#sticky.set(key, kept, this.#follower.epoch);
+    return index.slotOf(kept.proxyId);
+  }
+
+  /** What is remembered of a caller's transaction that is rolled back must be forgotten. */
+  #watchTransaction({ key }: Decision): void {
+    const { scope } = this.#session.driver;
+    if (scope === null) return;
+    this.#session.driver.afterTransaction(() => {
+      if (!scope.isUndone) return;
+      this.#turns.forget();
+      if (key !== null) this.#sticky.forget(key);
+    });
+  }
+
+  #reloaded(): void {
+    this.#turns.forget();
+    this.#last = -1;
+  }
+
+  /** Says whether something was changed that choosing looks at. */
+  *#report(id: string, success: boolean, latencyMs: number | undefined): Steps<'sync', boolean> {
+    yield this.#proxies.updateStats(id, success, latencyMs);
+    const proxy = yield* step(this.#proxies.findById(id));
+    const { failureThreshold, rotateOnFailure } = settingsOf(yield* step(this.#config.get()));
+    if (success) {
+      if (proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });
+      return proxy?.status === 'failed';
+    }
+    const hasEnded = rotateOnFailure && (yield* step(this.#storedTurns.endIntervals(id)));
+    const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
+    if (proxy?.status !== 'active' || !isFailing) return hasEnded;
+    yield this.#proxies.update(id, { status: 'failed' });
+    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
+    return true;
+  }
+}
+
+function reasonOf({ isFirst, isOut, isManual }: { isFirst: boolean; isOut: boolean; isManual: boolean }): RotationReason {
+  if (isFirst) return 'startup';
+  if (isManual) return 'manual';
+  return isOut ? 'failure' : 'scheduled';
 }

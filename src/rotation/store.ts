@@ -81,7 +81,9 @@ export class Store {
   /** A proxy was handed out. */
   handedOut(index: PoolIndex, slot: number): void {
     if (index !== this.#index) this.#changeIndex(index);
-    if (index.measures.unsaved[slot]++ > 0) return;
+    const { unsaved } = index.measures;
+    unsaved[slot] = (unsaved[slot] as number) + 1;
+    if (unsaved[slot] !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }

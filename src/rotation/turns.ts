@@ -31,13 +31,15 @@ export class Turns {
     return turn;
   }
 
-  set(view: string, turn: Turn, epoch: number): void {
+  /** Takes note of a hand-out; gives the one object that this filter's turn is. */
+  advance(view: string, turn: Turn, epoch: number): Turn {
     const known = this.#turns.get(view);
-    if (known === undefined) this.#turns.set(view, { turn, epoch });
-    else {
-      known.turn = turn;
-      known.epoch = epoch;
+    if (known?.turn == null) {
+      this.#turns.set(view, { turn, epoch });
+      return turn;
     }
+    known.epoch = epoch;
+    return Object.assign(known.turn, turn);
   }
 
   /** Slots have changed: every turn is read again. */

@@ -71,7 +71,7 @@ async function report(id: string, code: number, options: ExecOptions): Promise<v
   // A shell has these when it could not start something, or was interrupted: that says nothing of the proxy.
   if (!success && code >= EXEC_EXIT.notExecutable) return;
   try {
-    await withVault({ ...options, quiet: true }, ({ rotator }) => rotator.report(id, { success }));
+    await withVault({ ...options, quiet: true }, ({ pool }) => pool.report(id, { success }));
   } catch (error) {
     reportError(error, options.json === true);
   }

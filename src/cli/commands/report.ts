@@ -33,7 +33,7 @@ export const reportCommand = bareCommand({
     await withVault(options, (vault) => {
       const proxy = vault.database.transaction(() => {
         const { id } = vault.proxies.resolve(typed);
-        vault.rotator.report(id, { success: options.ok === true, latencyMs: options.latency });
+        vault.pool.report(id, { success: options.ok === true, latencyMs: options.latency });
         return vault.proxies.resolve(id);
       });
       const view = proxyViewer(vault, {})(proxy);

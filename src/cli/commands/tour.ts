@@ -80,21 +80,21 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
 }
 
 /** Some days of work: proxies handed out in turn, outcomes made up (no network), one domain that sticks. */
-function handOut({ rotator, config, sticky }: Vault, clock: SimulatedClock): void {
+function handOut({ pool, config, sticky }: Vault, clock: SimulatedClock): void {
   const random = randomNumbers(20_260_101);
   config.update({ strategy: 'round-robin', failureThreshold: 2 });
   say('Handing out, round-robin; *.shop.example sticks');
-  const first = rotator.next({ domain: 'www.shop.example' });
+  const first = pool.choose({ domain: 'www.shop.example' });
   sticky.create({ domain: '*.shop.example', proxyId: first.id, ttl: DAY });
   let stuck = 0;
   for (let n = 0; n < DAYS * HAND_OUTS_A_DAY; n++) {
     clock.advance(DAY / HAND_OUTS_A_DAY);
     const domain = n % 25 === 0 ? 'www.shop.example' : undefined;
-    const proxy = rotator.next({ domain });
+    const proxy = pool.choose({ domain });
     if (domain && proxy.id === first.id) stuck++;
     // Hosts that end in 7 have a bad week.
     const success = random() < (/7$/.test(proxy.host) ? 0.1 : 0.95);
-    rotator.report(proxy.id, success ? { success, latencyMs: Math.round(40 + random() * 400) } : { success });
+    pool.report(proxy.id, success ? { success, latencyMs: Math.round(40 + random() * 400) } : { success });
   }
   line(
     `${DAYS * HAND_OUTS_A_DAY} requests over ${DAYS} days; www.shop.example got ${first.name} ${stuck} times of ${Math.ceil((DAYS * HAND_OUTS_A_DAY) / 25)}.`,

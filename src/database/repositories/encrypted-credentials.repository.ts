@@ -138,7 +138,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
    *   row belongs to another proxy or database; CONFLICT if the proxy now has another address than the one given;
    *   KEY_MISSING, KEY_MISMATCH, KEY_INVALID.
    * @example
-   * const proxy = vault.rotator.next();
+   * const proxy = vault.pool.choose();
    * const login = vault.credentials.reveal(proxy); // { username: 'me', password: 's3cret' } or null
    */
   reveal(proxy: string | AddressedProxy): Result<M, Login | null> {

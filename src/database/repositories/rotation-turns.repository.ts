@@ -50,6 +50,15 @@ export class RotationTurnsRepository<M extends Mode = 'sync'> extends Repository
       () => undefined,
     );
   }
+
+  /** Ends every interval that keeps a proxy now; says whether there was one. */
+  endIntervals(proxyId: string): Result<M, boolean> {
+    return this.db.run(
+      `UPDATE rotation_turns SET until = :now WHERE proxy_id = :proxy_id AND until > :now`,
+      { proxy_id: assertId(proxyId, 'proxyId'), now: this.now() },
+      (changed) => changed > 0,
+    );
+  }
 }
 
 /** @throws INVALID_ROW for a row that holds no valid turn. */

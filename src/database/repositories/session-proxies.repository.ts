@@ -2,7 +2,7 @@ import { assertId, assertPageSize, assertWhole } from '../../model/validation.ts
 import type { Mode, Result, Row } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { ID, nullable, Table, TIME, whole } from './columns.ts';
-import { orNotFound, Repository } from './repository.ts';
+import { Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 export const SESSION_PROXIES = new Table('session_proxies', ['session'], {
@@ -99,8 +99,8 @@ export class SessionProxiesRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** Counts uses; the last of them is never earlier than one that is stored. @throws NOT_FOUND. */
-  touch(session: string, count: number, lastUsed: Date | string): Result<M, void> {
+  /** Counts uses, the last of which is never earlier than one that is stored; says whether the session has a mapping. */
+  touch(session: string, count: number, lastUsed: Date | string): Result<M, boolean> {
     return this.db.run(
       `UPDATE session_proxies SET
          request_count = request_count + :count,
@@ -111,7 +111,7 @@ export class SessionProxiesRepository<M extends Mode = 'sync'> extends Repositor
         count: assertWhole(count, 'count', 0, Number.MAX_SAFE_INTEGER),
         last_used: storedFrom(lastUsed, 'lastUsed'),
       },
-      orNotFound('session', session),
+      (changed) => changed > 0,
     );
   }
 

@@ -5,7 +5,7 @@ import {
   mappingSchema,
   mappingUpdateSchema,
 } from '../../model/sticky.ts';
-import { assertId, parse } from '../../model/validation.ts';
+import { assertId, assertWhole, parse } from '../../model/validation.ts';
 import type { Mode, Params, Result, Row, Stream } from '../drivers/driver.ts';
 import { fromStored, storedFrom } from '../timestamps.ts';
 import { FLAG, ID, nullable, Table, TIME, whole } from './columns.ts';
@@ -96,6 +96,28 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   use(domain: string): Result<M, DomainProxyMapping | null> {
     const { sql, params } = this.#best(domain);
     return this.db.first(sql.use, params, toMapping);
+  }
+
+  /**
+   * Counts uses of the mapping with exactly this domain or wildcard, the last of which is never earlier than one that is stored; says
+   * whether there is such a mapping.
+   *
+   * @example
+   * vault.sticky.touch('*.shop.example', 3, new Date());
+   */
+  touch(domain: string, count: number, lastUsed: Date | string): Result<M, boolean> {
+    return this.db.run(
+      `UPDATE sticky_sessions SET
+         request_count = request_count + :count,
+         last_used = CASE WHEN last_used < :last_used THEN :last_used ELSE last_used END
+       WHERE domain = :domain`,
+      {
+        domain: parseDomain(domain).pattern,
+        count: assertWhole(count, 'count', 0),
+        last_used: storedFrom(lastUsed, 'lastUsed'),
+      },
+      (changed) => changed > 0,
+    );
   }
 
   /**

@@ -88,7 +88,7 @@ export class Measures {
   }
 
   handedOut(slot: number, now: number): void {
-    this.handOuts[slot]++;
+    this.handOuts[slot] = (this.handOuts[slot] as number) + 1;
     this.lastUsed[slot] = now;
     this.#inFlight[slot] = this.inFlight(slot, now) + 1;
     this.#inFlightAt[slot] = now;

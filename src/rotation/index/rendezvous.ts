@@ -16,7 +16,10 @@ export class Rendezvous {
   /** @param members the slots that may be given. */
   constructor(buckets: Buckets, members: Iterable<number>) {
     const counts = new Float64Array(BUCKETS);
-    for (const slot of members) counts[buckets.of(slot)]++;
+    for (const slot of members) {
+      const bucket = buckets.of(slot);
+      counts[bucket] = (counts[bucket] as number) + 1;
+    }
     this.#buckets = buckets;
     this.#counts = new SumTree(counts);
   }

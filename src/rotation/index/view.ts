@@ -30,7 +30,7 @@ export class View {
     for (let slot = 0; slot < end; slot++) {
       if (!fits(slot)) continue;
       this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) | (1 << (slot & 31));
-      counts[slot >>> BLOCK_BITS]++;
+      counts[slot >>> BLOCK_BITS] = (counts[slot >>> BLOCK_BITS] as number) + 1;
     }
     this.#counts = new SumTree(counts);
   }

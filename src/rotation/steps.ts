@@ -1,0 +1,39 @@
+import { PROXY_STATUSES } from '../model/proxy.ts';
+import type { Decision } from './decide.ts';
+import type { PoolIndex } from './pool-index.ts';
+
+/** How many proxies one part of a filter excluded, and how many it left. */
+export interface FilterStep {
+  /** What it asks for, such as `not failed`, `protocol socks5` or `not excluded`. */
+  filter: string;
+  excluded: number;
+  left: number;
+}
+
+/**
+ * How many proxies each part of a filter excluded, in order: status, what is asked for, excluded ids. A proxy counts where it is
+ * excluded first. It looks at every proxy.
+ */
+export function stepsOf({ way, exclusion }: Decision, index: PoolIndex): FilterStep[] {
+  const { columns } = index;
+  const questions = [
+    ...PROXY_STATUSES.filter((status) => status !== 'active').map((status) => ({
+      what: `not ${status}`,
+      passes: (slot: number) => columns.status(slot) !== status,
+    })),
+    ...columns.questions(way.filter),
+    ...columns.questions(way.demands),
+    { what: 'not excluded', passes: (slot: number) => !exclusion.has(slot) },
+  ];
+  const excluded = questions.map(() => 0);
+  for (let slot = 0; slot < index.end; slot++) {
+    if (columns.status(slot) === null) continue;
+    const first = questions.findIndex(({ passes }) => !passes(slot));
+    if (first !== -1) excluded[first] = (excluded[first] as number) + 1;
+  }
+  let left = index.size;
+  return questions.map(({ what }, number) => {
+    left -= excluded[number] ?? 0;
+    return { filter: what, excluded: excluded[number] ?? 0, left };
+  });
+}
