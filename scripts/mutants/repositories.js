@@ -1136,11 +1136,6 @@ export default {
         '{ ...(changes.options ?? stored) }',
       ],
       ['null keeps a field', 'interval_ms: intervalMs,', 'interval_ms: intervalMs ?? undefined,'],
-      [
-        'options may contradict stored ones',
-        'if (problem !== null) throw invalidInput(`${problem}: one is stored',
-        "if (problem === '') throw invalidInput(`${problem}: one is stored",
-      ],
       ['a weight may be 0', 'z.number().positive()', 'z.number().nonnegative()'],
       ['an interval may be 0', 'intervalMs: z.int().positive()', 'intervalMs: z.int().nonnegative()'],
       [

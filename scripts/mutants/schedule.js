@@ -21,6 +21,13 @@ export default {
       ['bounds may not be equal', 'minIntervalMs <= maxIntervalMs', 'minIntervalMs < maxIntervalMs'],
       ['custom may be custom', "strategySchema.exclude(['custom'])", 'strategySchema'],
     ]),
+    ...of('database/repositories/rotation-config.repository', [
+      [
+        'options may contradict stored ones',
+        'if (problem !== null) throw invalidInput(`${problem}: one is stored',
+        "if (problem === '') throw invalidInput(`${problem}: one is stored",
+      ],
+    ]),
     ...of('model/country', [['countries keep their case', '\n  .toUpperCase()', '']]),
     ...of('model/strategy-settings', [
       ['undefined wins over a default', 'value !== undefined)', 'value !== null)'],
