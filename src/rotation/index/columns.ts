@@ -3,11 +3,9 @@ import type { Filter } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
 
-/** What filters look at, and how a proxy is called. */
+/** What filters look at, and where a proxy is. */
 export interface Described {
   id: string;
-  /** Null if it is `host:port`. */
-  name: string | null;
   protocol: ProxyProtocol;
   host: string;
   port: number;
@@ -54,10 +52,8 @@ export class Columns {
   /** The sets of tags that proxies have, each once, as numbers of tags. */
   readonly #sets = new Texts();
   readonly #tagsOf: (readonly string[])[] = [[]];
-  readonly #ids: string[] = [];
-  readonly #hosts: string[] = [];
-  /** Only of proxies whose name is not their address. */
-  readonly #names = new Map<number, string>();
+  /** The id and the host of each slot, beside each other. */
+  readonly #strings: string[] = [];
   /**
    * WORDS numbers for each slot, beside each other, since a choice reads them all: what SMALL says, the country, and the numbers
    * of the region and of the set of tags.
@@ -76,10 +72,8 @@ export class Columns {
   }
 
   set(slot: number, proxy: Described): void {
-    this.#ids[slot] = proxy.id;
-    this.#hosts[slot] = proxy.host;
-    if (proxy.name === null) this.#names.delete(slot);
-    else this.#names.set(slot, proxy.name);
+    this.#strings[2 * slot] = proxy.id;
+    this.#strings[2 * slot + 1] = proxy.host;
     const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << SMALL.protocol;
     const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << SMALL.status;
     const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
@@ -92,22 +86,16 @@ export class Columns {
 
   clear(slot: number): void {
     this.#words[slot * WORDS] = 0;
-    this.#ids[slot] = '';
-    this.#hosts[slot] = '';
-    this.#names.delete(slot);
+    this.#strings[2 * slot] = '';
+    this.#strings[2 * slot + 1] = '';
   }
 
   id(slot: number): string {
-    return this.#ids[slot] as string;
+    return this.#strings[2 * slot] as string;
   }
 
   host(slot: number): string {
-    return this.#hosts[slot] as string;
-  }
-
-  /** Null if it is `host:port`. */
-  name(slot: number): string | null {
-    return this.#names.get(slot) ?? null;
+    return this.#strings[2 * slot + 1] as string;
   }
 
   port(slot: number): number {
