@@ -56,7 +56,7 @@ CREATE TRIGGER trg_proxies_renamed AFTER UPDATE OF id ON proxies WHEN NEW.id <> 
     UNION ALL SELECT max(revision) FROM proxy_tombstones) AS newest;
 END;
 -- The deleted proxy may have had the highest revision.
-CREATE TRIGGER trg_proxies_deleted AFTER DELETE ON proxies BEGIN
+CREATE TRIGGER trg_proxies_deleted AFTER DELETE ON proxies WHEN OLD.id IS NOT NULL BEGIN
   INSERT INTO proxy_tombstones (revision, proxy_id)
   SELECT 1 + coalesce(max(revision), 0), OLD.id FROM (
     SELECT OLD.revision AS revision
