@@ -13,6 +13,7 @@ import { OPERATIONS } from './operations.js';
 import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
 import { measureRotation } from './rotation.js';
+import { measureRules } from './rules.js';
 
 const GOAL = 0.85;
 const { values } = parseArgs({
@@ -46,6 +47,7 @@ async function measureFigures() {
   return [
     ...(wanted(['streaming']) ? measureStreaming() : []),
     ...(wanted(['rotation']) ? measureRotation() : []),
+    ...(wanted(['rules']) ? measureRules() : []),
     ...(wanted(['fairness']) ? await measureFairness() : []),
     ...(wanted(['front door']) ? await measureFrontDoor() : []),
     ...(wanted(['keys']) ? await measureKeys() : []),

@@ -34,6 +34,7 @@ const LINES: readonly (readonly string[])[] = [
   ['sticky', 'remove', 'a.example'],
   ['rules', 'add', JSON.stringify(RULE)],
   ['rules', 'list'],
+  ['rules', 'edit', '{rule}', '--priority', '1'],
   ['rules', 'disable', '{rule}'],
   ['rules', 'enable', '{rule}'],
   ['rules', 'remove', '{rule}'],

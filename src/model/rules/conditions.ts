@@ -88,11 +88,11 @@ const numberField = z.enum(NUMBER_FIELDS);
 const pair = z.tuple([z.number(), z.number()], { error: 'must be two numbers, the first and the last' });
 
 /**
- * Conditions, in which a domain may be compared with `domain`. Which field and operator go with which value is checked here;
- * their type says only what any condition has, so that callers can build one from parts.
+ * A condition, in which a domain may be compared with `domain`. Which field and operator go with which value is checked here;
+ * its type says only what any condition has, so that callers can build one from parts.
  */
-function conditionsOf(domain: Operands): z.ZodType<RuleCondition[], RuleCondition[]> {
-  const condition = z.discriminatedUnion('field', [
+function conditionOf(domain: Operands): z.ZodType<RuleCondition, RuleCondition> {
+  return z.discriminatedUnion('field', [
     textCondition(z.literal('domain'), domain, {}),
     textCondition(z.enum(URL_FIELDS), URL_TEXT, CASE),
     textCondition(z.literal('country'), country, CASE),
@@ -107,10 +107,14 @@ function conditionsOf(domain: Operands): z.ZodType<RuleCondition[], RuleConditio
       z.strictObject({ field: numberField, operator: z.literal('between'), value: pair }),
     ]),
   ]);
+}
+
+function conditionsOf(condition: z.ZodType<RuleCondition, RuleCondition>) {
   return z.array(condition).min(1).max(100);
 }
 
-export const conditionsSchema = conditionsOf({ whole: hostDomainSchema, part: domainPart });
+export const conditionSchema = conditionOf({ whole: hostDomainSchema, part: domainPart });
+export const conditionsSchema = conditionsOf(conditionSchema);
 
 /** Conditions as they are stored: an older version stored domains as they were written. */
-export const storedConditionsSchema = conditionsOf(ANY_TEXT);
+export const storedConditionsSchema = conditionsOf(conditionOf(ANY_TEXT));
