@@ -81,12 +81,13 @@ export class Pool {
    * As `choose`, and another proxy than the one that the session, domain or interval keeps, if there is one. Without a request it
    * ends the interval.
    *
+   * @param check as that of `choose`.
    * @throws as `choose`.
    * @example
    * const { id } = vault.pool.rotate({ session: 'cart-17' }); // the session keeps this one from now on
    */
-  rotate(request?: PoolRequest): ChosenProxy {
-    return this.#choose(request, true);
+  rotate(request?: PoolRequest, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    return this.#choose(request, true, check);
   }
 
   /**
