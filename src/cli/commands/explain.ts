@@ -1,8 +1,8 @@
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
-import { explanationText } from '../explanation.ts';
 import { print } from '../output.ts';
 import { type RequestOptions, requestOf, withRequestOptions } from '../request-options.ts';
+import { explanationText } from './explain/explanation.ts';
 
 export const explainCommand = poolCommand({
   name: 'explain',

@@ -1,9 +1,9 @@
-import type { ExplainedRule, Explanation } from '../rotation/index.ts';
-import { conditionText, valueText } from './commands/rules/condition-text.ts';
-import { thenText } from './commands/rules/flags.ts';
-import { type Column, fittedTable, terminalWidth } from './fitted-table.ts';
-import { type Cell, details } from './output.ts';
-import { lines, type Text, text } from './terminal.ts';
+import type { ExplainedRule, Explanation } from '../../../rotation/index.ts';
+import { type Column, fittedTable, terminalWidth } from '../../fitted-table.ts';
+import { type Cell, details } from '../../output.ts';
+import { lines, type Text, text } from '../../terminal.ts';
+import { conditionText, valueText } from '../rules/condition-text.ts';
+import { thenText } from '../rules/flags.ts';
 
 type TracedCondition = ExplainedRule['conditions'][number];
 
