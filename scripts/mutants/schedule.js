@@ -58,7 +58,7 @@ export default {
     ...of('rotation/local-time', [
       ['an answer holds for an hour', 'HOUR / 4', 'HOUR'],
       ['the first day was a Friday', 'FIRST_WEEKDAY = 4', 'FIRST_WEEKDAY = 5'],
-      ['the time is computed each time', 'if (asked === quarter) return time;', ''],
+      ['the time is computed each time', 'if (now >= from && now < from + QUARTER) return time;', ''],
     ]),
     ...of('rotation/interval', [
       ['jitter only adds', '(2 * random() - 1)', 'random()'],

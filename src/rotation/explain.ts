@@ -54,7 +54,7 @@ export interface Explanation {
 /** The reasons of a decision, as data. */
 export function explain(decision: Decision, inputs: Inputs, trace: readonly RuleTrace[]): Explanation {
   const { slot, by, key, mapping, turn, until, way } = decision;
-  const { index } = inputs;
+  const { index } = inputs.pool;
   const end = by === 'interval' ? (turn?.until ?? null) : until;
   return {
     proxy: slot === -1 ? null : index.chosen(slot),
@@ -80,7 +80,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
 
 function reasonOf(decision: Decision, inputs: Inputs): string {
   const { slot, by, rules, key, turn, way } = decision;
-  const { columns } = inputs.index;
+  const { columns } = inputs.pool.index;
   const proxy = `The proxy ${columns.id(slot)}`;
   switch (by) {
     case 'rule':
@@ -111,7 +111,7 @@ function runnersUpOf(decision: Decision, inputs: Inputs): RunnerUp[] {
     best.length = Math.min(best.length, RUNNERS_UP);
   }
   return best.map(({ slot: other }) => ({
-    proxy: inputs.index.chosen(other),
+    proxy: inputs.pool.index.chosen(other),
     detail: way.chooser.describe(other, situation),
   }));
 }

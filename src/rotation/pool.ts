@@ -132,24 +132,20 @@ export class Pool {
     const inputs = this.#inputs(request, rotate);
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
-    check?.(inputs.index.chosen(decision.slot));
-    return inputs.index.chosen(this.#handOut(decision, inputs));
+    check?.(inputs.pool.index.chosen(decision.slot));
+    return inputs.pool.index.chosen(this.#handOut(decision, inputs));
   }
 
   #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
     const wanted = wantedBy(request);
-    const { index, rules, settings, schedule } = this.#follower.state();
     this.#now = this.#session.clock();
-    const last = this.#last < index.end ? this.#last : -1;
+    const pool = this.#follower.state(this.#now);
     return {
-      index,
-      rules,
-      settings,
-      schedule,
+      pool,
       wanted,
       mappingOf: this.#mappingOf,
       turnOf: this.#turnOf,
-      last,
+      last: this.#last,
       rotate,
       now: this.#now,
       random: this.#random,
@@ -158,7 +154,8 @@ export class Pool {
 
   /** Takes note of what was decided, and stores it. Another process may have decided for the same key or interval: gives what holds. */
   #handOut(decision: Decision, inputs: Inputs): number {
-    const { index, now } = inputs;
+    const { now, pool } = inputs;
+    const { index } = pool;
     const { key, mapping, by } = decision;
     this.#watchTransaction(decision);
     let { slot } = decision;
@@ -175,7 +172,8 @@ export class Pool {
   }
 
   #takeTurn({ view, turn, slot, until, candidates }: Decision, inputs: Inputs): number {
-    const { index, now } = inputs;
+    const { now, pool } = inputs;
+    const { index } = pool;
     const { epoch } = this.#follower;
     const proxyId = index.columns.id(slot);
     if (until === null) {
@@ -196,7 +194,8 @@ export class Pool {
 
   /** Gives a key its proxy, and the slot that it has then. */
   #keep(key: StickyKey, slot: number, { mapping, candidates }: Decision, inputs: Inputs): number {
-    const { index, settings, now } = inputs;
+    const { now, pool } = inputs;
+    const { index, settings } = pool;
     const isOut = mapping !== null && !candidates.has(index.slotOf(mapping.proxyId));
     const placement = {
       from: mapping,

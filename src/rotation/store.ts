@@ -78,12 +78,10 @@ export class Store {
     this.#handOuts = new HandOutsRepository(session);
   }
 
-  /** A proxy was handed out. */
+  /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
     if (index !== this.#index) this.#changeIndex(index);
-    const { unsaved } = index.measures;
-    unsaved[slot] = (unsaved[slot] as number) + 1;
-    if (unsaved[slot] !== 1) return;
+    if (index.measures.unsaved(slot) !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }
@@ -136,7 +134,7 @@ export class Store {
     // A slot that was given to another proxy may be there twice.
     const slots = [...new Set(this.#dirty.slice(rest))];
     this.#commit(() => this.#flush(slots));
-    for (const slot of slots) (this.#index as PoolIndex).measures.unsaved[slot] = 0;
+    for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
     this.#left.clear();
     this.#positions.clear();
@@ -189,8 +187,8 @@ export class Store {
   *#flush(slots: readonly number[]): Steps<'sync', void> {
     for (const slot of slots) {
       const { columns, measures } = this.#index as PoolIndex;
-      const count = measures.unsaved[slot] as number;
-      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed[slot] as number));
+      const count = measures.unsaved(slot);
+      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
     }
     for (const [id, { count, lastUsed }] of this.#left) yield this.#handOuts.record(id, count, new Date(lastUsed));
     for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
@@ -205,8 +203,8 @@ export class Store {
     for (const slot of new Set(this.#dirty)) {
       const { columns, measures } = this.#index as PoolIndex;
       const known = this.#left.get(columns.id(slot))?.count ?? 0;
-      const count = known + (measures.unsaved[slot] as number);
-      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed[slot] as number });
+      const count = known + measures.unsaved(slot);
+      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
     }
     this.#dirty = [];
     this.#index = index;
