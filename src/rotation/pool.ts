@@ -133,7 +133,8 @@ export class Pool {
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
     check?.(inputs.pool.index.chosen(decision.slot));
-    return inputs.pool.index.chosen(this.#handOut(decision, inputs));
+    const handOut = (): number => this.#handOut(decision, inputs);
+    return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
   }
 
   #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
@@ -166,7 +167,6 @@ export class Pool {
     } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
-    this.#store.begin();
     this.#last = slot;
     return slot;
   }

@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import Database from 'better-sqlite3';
 import { openVault } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
-import { commandLine } from '../support/command-line.ts';
+import { BIN, commandLine } from '../support/command-line.ts';
 
 const CSV = `protocol,host,port,username,password,name,region,country,status
 http,a.example,1,,,first,EU,DE,
@@ -283,3 +287,27 @@ describe('explain', () => {
     expect(run(['explain', '--protocol', 'gopher'])).toMatchObject({ status: 2, stdout: '' });
   });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'a hand-out that waits for a lock counts once',
+  async () => {
+    const { env, db, json } = withPool();
+    const { id } = json<Handed>('next', '--session', 's');
+    const other = new Database(db);
+    other.exec('BEGIN IMMEDIATE');
+    const child = spawn(process.execPath, [BIN, 'next', '--session', 's'], {
+      env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    await once(child.stderr, 'data');
+    await setTimeout(1000);
+    other.exec('ROLLBACK');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(other.prepare('SELECT sum(hand_outs) AS n FROM proxies').get()).toEqual({ n: 2 });
+    expect(other.prepare('SELECT proxy_id, request_count FROM session_proxies').all()).toEqual([
+      { proxy_id: id, request_count: 2 },
+    ]);
+    other.close();
+  },
+  30_000,
+);
