@@ -63,3 +63,8 @@ export function numberOrShare(text: string): MaxRemove {
     throw new InvalidArgumentError('It must be a share such as 50%, or a whole number of proxies.');
   return limit;
 }
+
+/** Collects the values of an option that may be repeated. */
+export function repeated(value: string, before: string[] = []): string[] {
+  return [...before, value];
+}

@@ -1,5 +1,5 @@
 import type { RotationStrategy } from '../model/rotation.ts';
-import type { RuleAction } from '../model/rules.ts';
+import type { ConditionLogic, RuleAction } from '../model/rules.ts';
 import { type DecidedBy, type Decision, type Inputs, situationOf } from './decide.ts';
 import { refusalOf } from './no-proxy.ts';
 import type { ChosenProxy } from './pool-index.ts';
@@ -19,6 +19,8 @@ export interface ExplainedRule {
   /** Whether its actions were taken: a rule before it may have stopped. */
   applies: boolean;
   conditions: readonly TracedCondition[];
+  /** Whether all conditions must hold, or one. */
+  conditionLogic: ConditionLogic;
   actions: readonly RuleAction[];
 }
 
@@ -66,6 +68,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
       matches: holds,
       applies: holds && reason === undefined,
       conditions,
+      conditionLogic: rule.conditionLogic,
       actions: rule.actions,
     })),
     steps: stepsOf(decision, index),

@@ -81,12 +81,13 @@ export class Pool {
    * As `choose`, and another proxy than the one that the session, domain or interval keeps, if there is one. Without a request it
    * ends the interval.
    *
+   * @param check as that of `choose`.
    * @throws as `choose`.
    * @example
    * const { id } = vault.pool.rotate({ session: 'cart-17' }); // the session keeps this one from now on
    */
-  rotate(request?: PoolRequest): ChosenProxy {
-    return this.#choose(request, true);
+  rotate(request?: PoolRequest, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    return this.#choose(request, true, check);
   }
 
   /**
@@ -132,7 +133,8 @@ export class Pool {
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
     check?.(inputs.pool.index.chosen(decision.slot));
-    return inputs.pool.index.chosen(this.#handOut(decision, inputs));
+    const handOut = (): number => this.#handOut(decision, inputs);
+    return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
   }
 
   #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
@@ -165,7 +167,6 @@ export class Pool {
     } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
-    this.#store.begin();
     this.#last = slot;
     return slot;
   }

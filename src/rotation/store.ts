@@ -104,13 +104,18 @@ export class Store {
   }
 
   /**
-   * Commits the first hand-out of this process, so that a pool that cannot be written says so at once, and that processes that make
-   * one choice each take turns.
+   * Runs the first hand-out of this process and commits it at once, so that a pool that cannot be written says so, and that
+   * processes that make one choice each take turns. It waits for the lock before anything is taken note of: who gets BUSY may ask again.
    */
-  begin(): void {
-    if (this.#hasStored) return;
-    this.flush();
+  first<T>(handOut: () => T): T {
+    const result = this.#commit(() => this.#firstHandOut(handOut));
     this.#hasStored = true;
+    return result;
+  }
+
+  /** Whether this process has handed out none yet. */
+  get isNew(): boolean {
+    return !this.#hasStored;
   }
 
   /**
@@ -151,6 +156,13 @@ export class Store {
 
   #commit<T>(steps: () => Steps<'sync', T>): T {
     return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  }
+
+  *#firstHandOut<T>(handOut: () => T): Steps<'sync', T> {
+    yield this.#session.driver.lock('rotation turn');
+    const result = handOut();
+    this.flush();
+    return result;
   }
 
   *#keep(

@@ -24,6 +24,8 @@ const LINES: readonly (readonly string[])[] = [
   ['disable', '{id}'],
   ['enable', '{id}'],
   ['next', '--reveal'],
+  ['rotate', '--session', 'mine'],
+  ['explain', '--domain', 'a.example'],
   ['exec', '--', process.execPath, '--version'],
   ['report', '{id}', '--ok'],
   ['stats'],

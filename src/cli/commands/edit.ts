@@ -4,7 +4,7 @@ import { PROXY_PROTOCOLS, PROXY_STATUSES, type ProxyConfig } from '../../databas
 import type { Vault } from '../../vault.ts';
 import type { Change, EditView } from '../../views/changes.ts';
 import { proxyViewer } from '../../views/proxy.ts';
-import { positiveNumber, proxyWeight } from '../arguments.ts';
+import { positiveNumber, proxyWeight, repeated } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
@@ -56,8 +56,8 @@ list that was imported with it: the next import of that list with --sync takes a
       )
       .option('--no-password', 'take the password away')
       .option('--rotate-url <url>', 'the change-IP URL')
-      .option('--add-tag <tag>', 'give it a tag; may be repeated', collect)
-      .option('--remove-tag <tag>', 'take a tag from it; may be repeated', collect),
+      .option('--add-tag <tag>', 'give it a tag; may be repeated', repeated)
+      .option('--remove-tag <tag>', 'take a tag from it; may be repeated', repeated),
   async act(options: EditOptions, command, typed: string) {
     if (options.password && GIVEN.every((name) => options[name] === undefined))
       command.error('error: say what to change, such as --name NAME or --status disabled');
@@ -79,10 +79,6 @@ list that was imported with it: the next import of that list with --sync takes a
 async function newPassword({ password, passwordStdin }: EditOptions): Promise<string | undefined> {
   if (!password) return '';
   return passwordStdin ? readPassword() : undefined;
-}
-
-function collect(tag: string, tags: string[] = []): string[] {
-  return [...tags, tag];
 }
 
 function describe({ name, id }: ProxyConfig, changes: readonly Change[]): Text {

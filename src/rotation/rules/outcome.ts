@@ -3,7 +3,7 @@ import type { RotationStrategy } from '../../model/rotation.ts';
 import type { RotationRule, RuleAction } from '../../model/rules.ts';
 
 /** What a rule asks for, and which rule it is. */
-interface Ruled<T> {
+export interface Ruled<T> {
   value: T;
   rule: RotationRule;
 }

@@ -5,7 +5,7 @@ import type { Facts } from './facts.ts';
 /** What a condition was compared with; null if the request does not say, or no proxy was handed out yet. */
 type TracedFact = string | number | readonly string[] | null;
 
-interface TracedCondition {
+export interface TracedCondition {
   condition: RuleCondition;
   holds: boolean;
   fact: TracedFact;

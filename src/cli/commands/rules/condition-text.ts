@@ -49,7 +49,7 @@ export function parseCondition(text: string, { caseSensitive = false } = {}): Ru
 /** A condition as {@link parseCondition} reads it. */
 export function conditionText({ field, operator, value, caseSensitive }: RuleCondition): string {
   const inList = LISTS.includes(operator);
-  const items = [value].flat().map((each) => itemText(field, each as string | number, inList));
+  const items = [value].flat().map((each) => valueText(field, each as string | number, inList));
   return [field, operator, ...(caseSensitive === true ? [CASE] : []), items.join(',')].join(' ');
 }
 
@@ -92,7 +92,8 @@ function numberOf(field: RuleField, item: string, what: string): number {
   throw invalidInput(`${what} must be followed by ${wanted}.`);
 }
 
-function itemText(field: RuleField, value: string | number, inList: boolean): string {
+/** A value as {@link parseCondition} reads it: days of the week by their names. */
+export function valueText(field: RuleField, value: string | number, inList = false): string {
   if (typeof value === 'string') return written(value, { inList });
   return (field === 'weekday' ? SHORT_DAYS[value] : undefined) ?? String(value);
 }

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 
 import type { ConditionLogic, RotationRuleUpdate, RuleAction, RuleCondition } from '../../../model/rules.ts';
+import { repeated } from '../../arguments.ts';
 import { actionText, parseAction } from './action-text.ts';
 import { conditionText, hasCase, parseCondition } from './condition-text.ts';
 
@@ -33,10 +34,10 @@ export function withRuleFlags(command: Command): Command {
     .option(
       '--when <condition>',
       "a condition, such as 'domain ends-with .shop.example'; may be repeated",
-      collect,
+      repeated,
     )
     .option('--any', 'one of the conditions is enough; without it all must hold')
-    .option('--then <action>', 'an action, such as use-country=DE or block; may be repeated', collect)
+    .option('--then <action>', 'an action, such as use-country=DE or block; may be repeated', repeated)
     .option('--name <name>', 'what to call it')
     .option('--priority <number>', 'higher ones are tried first; a new rule has 0', wholeOrNegative)
     .option('--continue', 'try the rules after it too, when it matches')
@@ -88,10 +89,6 @@ export function whenText({ conditions, conditionLogic = 'AND' }: Conditions): st
 /** All actions of a rule, each as `--then` reads it. */
 export function thenText({ actions }: { actions: readonly RuleAction[] }): string {
   return actions.map(actionText).join(', ');
-}
-
-function collect(text: string, before: string[] = []): string[] {
-  return [...before, text];
 }
 
 function wholeOrNegative(text: string): number {
