@@ -1,4 +1,4 @@
-import { assertPageSize } from '../../model/validation.ts';
+import { assertPageSize, assertWhole } from '../../model/validation.ts';
 import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
 import { type Kind, oneOf, Table, whole } from './columns.ts';
 import { Repository } from './repository.ts';
@@ -95,25 +95,31 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
     );
   }
 
-  /** The first `limit` proxies after an id, by id, as they are stored: to load the whole pool, page by page. */
-  page(afterId: SqlValue, limit: number): Result<M, Row[]> {
+  /** The first `limit` proxies after an id and `skip` more, by id, as they are stored: to load the whole pool, page by page. */
+  page(afterId: SqlValue, limit: number, skip = 0): Result<M, Row[]> {
     return this.db.all(
-      `SELECT ${COLUMNS} FROM proxies AS p WHERE p.id > :after ORDER BY p.id LIMIT :limit`,
-      { after: afterId, limit: assertPageSize(limit) },
+      `SELECT ${COLUMNS} FROM proxies AS p WHERE p.id > :after ORDER BY p.id LIMIT :limit OFFSET :skip`,
+      { after: afterId, limit: assertPageSize(limit), skip: assertWhole(skip, 'skip', 0) },
       (row) => row,
     );
   }
 
-  /** The first `limit` tags after one of a proxy, by proxy and tag, as they are stored. */
+  /** The first `limit` tags after one of a proxy and `skip` more, by proxy and tag, as they are stored. */
   tagsPage(
     afterProxyId: SqlValue,
     afterTag: SqlValue,
     limit: number,
+    skip = 0,
   ): Result<M, { proxyId: SqlValue; tag: SqlValue }[]> {
     return this.db.all(
       `SELECT proxy_id, tag FROM proxy_tags WHERE (proxy_id, tag) > (:proxy_id, :tag)
-       ORDER BY proxy_id, tag LIMIT :limit`,
-      { proxy_id: afterProxyId, tag: afterTag, limit: assertPageSize(limit) },
+       ORDER BY proxy_id, tag LIMIT :limit OFFSET :skip`,
+      {
+        proxy_id: afterProxyId,
+        tag: afterTag,
+        limit: assertPageSize(limit),
+        skip: assertWhole(skip, 'skip', 0),
+      },
       (row) => ({ proxyId: row.proxy_id ?? null, tag: row.tag ?? null }),
     );
   }

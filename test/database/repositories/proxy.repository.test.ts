@@ -9,7 +9,6 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { answer, failureOf, inTurn, listOf, MODES, openSession } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
@@ -286,19 +285,12 @@ describe.each(MODES)('in mode %s', (mode) => {
 
   describe('reading', () => {
     it('gives null, false and nothing for what is not there', async () => {
-      const { proxies, session } = open();
-      const active = new ActiveProxyRepository(session);
+      const { proxies } = open();
       expect(await proxies.findById('nobody')).toBeNull();
       expect(await proxies.exists('nobody')).toBe(false);
       expect(await proxies.delete('nobody')).toBe(false);
       expect(await proxies.findByRegion('nowhere')).toEqual([]);
       expect(await proxies.getTopPerformers(5)).toEqual([]);
-      expect([
-        await active.after(''),
-        await active.sample(() => 0),
-        await active.leastUsed(),
-        await active.fastest(),
-      ]).toEqual([null, null, null, null]);
     });
 
     it('filters, counts, pages and streams in one stable order', async () => {
@@ -523,7 +515,7 @@ describe.each(MODES)('in mode %s', (mode) => {
 
   describe('the choosing queries', () => {
     it('getTopPerformers: by success rate, then latency, unknown last, only active', async () => {
-      const { proxies, session } = open();
+      const { proxies } = open();
       const make = async (
         name: string,
         successRate: number,
@@ -545,7 +537,6 @@ describe.each(MODES)('in mode %s', (mode) => {
         'unknown',
       ]);
       expect((await proxies.getTopPerformers(2)).map(({ name }) => name)).toEqual(['best', 'fast']);
-      expect((await new ActiveProxyRepository(session).fastest())?.name).toBe('fast');
     });
 
     it('walks an index and sorts nothing', async () => {
