@@ -176,7 +176,7 @@ export class Follower {
     const now = this.#session.clock();
     for (let after = this.#seen.proxies; ; ) {
       const gone = yield* step(this.#changes.deletedSince(after, PAGE));
-      for (const { id } of gone) index.remove(id);
+      for (const { id } of gone) index.remove(String(id));
       const last = gone.at(-1);
       if (last === undefined || gone.length < PAGE) break;
       after = last.revision;
