@@ -13,6 +13,8 @@ import { OPERATIONS } from './operations.js';
 import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
 import { measureRotation } from './rotation.js';
+import { measureRules } from './rules.js';
+import { measureWritePath } from './write-path.js';
 
 const GOAL = 0.85;
 const { values } = parseArgs({
@@ -36,6 +38,10 @@ for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...FRO
   ratios.push(result);
   if (!values.json) console.log(describeRatio(result, name));
 }
+for (const result of await measureWritePath(wanted)) {
+  ratios.push(result);
+  if (!values.json) console.log(describeRatio(result, result.name));
+}
 
 const figures = process.env.PROXYVAULT_BENCH_ONCE === '1' ? [] : await measureFigures();
 if (values.page) writePage(ratios, figures);
@@ -46,6 +52,7 @@ async function measureFigures() {
   return [
     ...(wanted(['streaming']) ? measureStreaming() : []),
     ...(wanted(['rotation']) ? measureRotation() : []),
+    ...(wanted(['rules']) ? measureRules() : []),
     ...(wanted(['fairness']) ? await measureFairness() : []),
     ...(wanted(['front door']) ? await measureFrontDoor() : []),
     ...(wanted(['keys']) ? await measureKeys() : []),

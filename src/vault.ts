@@ -33,7 +33,14 @@ import { ProxyVaultError } from './errors.ts';
 import type { KeySource } from './keys/index.ts';
 import { keySourceFrom } from './keys/sources/choose.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
-import { assertBoolean, assertObject, assertOptions, notFound, pick } from './model/validation.ts';
+import {
+  assertBoolean,
+  assertFunction,
+  assertObject,
+  assertOptions,
+  notFound,
+  pick,
+} from './model/validation.ts';
 import { RevealedProxy } from './revealed-proxy.ts';
 import { Pool } from './rotation/index.ts';
 import {
@@ -58,6 +65,11 @@ export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, '
    * false each call that needs such a key throws KEY_LOCKED.
    */
   unlock?: boolean | undefined;
+  /**
+   * What strategies draw from: gives numbers from 0, inclusive, to 1, exclusive. Default `Math.random`. For tests, which
+   * want the same choices each time; `clock` is for them too.
+   */
+  random?: (() => number) | undefined;
 }
 
 export interface VaultStats {
@@ -86,12 +98,13 @@ export interface VaultStats {
 export async function openVault(options: VaultOptions): Promise<Vault> {
   assertOptions(
     options,
-    [...DATABASE_OPTIONS, ...ENCRYPTION_OPTIONS, 'migrate', 'unlock'],
+    [...DATABASE_OPTIONS, ...ENCRYPTION_OPTIONS, 'migrate', 'unlock', 'random'],
     'options of openVault',
   );
-  const { migrate = true, unlock = true, ...rest } = options;
+  const { migrate = true, unlock = true, random, ...rest } = options;
   assertBoolean(migrate, 'migrate');
   assertBoolean(unlock, 'unlock');
+  if (random !== undefined) assertFunction(random, 'random');
   const databaseOptions = pick(rest, DATABASE_OPTIONS);
   const keyOptions = pick(rest, ENCRYPTION_OPTIONS);
   const keySource = keySourceFrom(keyOptions);
@@ -103,10 +116,8 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     const isOlder = !migrate && database.migrations.plan().length > 0;
     const { onKeyCreated } = keyOptions;
     const service = { keySource, database, onKeyCreated };
-    return new Vault(
-      database,
-      await openKeys(service, keyOptions.keySource !== undefined, unlock && !isOlder),
-    );
+    const keys = await openKeys(service, keyOptions.keySource !== undefined, unlock && !isOlder);
+    return new Vault(database, keys, { random });
   } catch (error) {
     await database[Symbol.asyncDispose]();
     throw error;
@@ -155,7 +166,11 @@ export class Vault implements AsyncDisposable {
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
 
-  constructor(database: DatabaseManager, keys: EncryptionService) {
+  constructor(
+    database: DatabaseManager,
+    keys: EncryptionService,
+    { random }: Pick<VaultOptions, 'random'> = {},
+  ) {
     this.database = database;
     this.keys = keys;
     this.proxies = new ProxyRepository(database, keys);
@@ -166,7 +181,7 @@ export class Vault implements AsyncDisposable {
     this.config = new RotationConfigRepository(database);
     this.events = new RotationEventsRepository(database);
     this.usage = new ProxyUsageStatsRepository(database);
-    this.pool = new Pool(database);
+    this.pool = new Pool(database, { random });
   }
 
   /**

@@ -21,11 +21,11 @@ const NAMES: Record<string, { values: string; types: string }> = {
     values: `
       DatabaseManager EncryptedCredentialsRepository EncryptionService MigrationRunner
       ProxyRepository ProxyTagsRepository ProxyUsageStatsRepository ProxyVaultError RotationConfigRepository
-      RotationEventsRepository RotationRulesRepository Rotator StickySessionRepository exportProxies
+      RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
-      ErrorCode ExportOptions ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
-      ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyRequest ProxyStatus Refusal Removal
+      ChosenProxy ErrorCode Explanation ExportOptions ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
+      Pool PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {

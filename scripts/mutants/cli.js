@@ -540,6 +540,10 @@ export default {
       ['an older pool is not checked', 'anyVersion: true', 'anyVersion: false'],
     ]),
     ...of('commands/config.ts', [
+      ['reset changes nothing', 'config.reset();', ''],
+      ['all options are one row', "name === 'options'", "name === 'option'"],
+    ]),
+    ...of('settings.ts', [
       ['a setting that is given twice is taken', 'if (twice !== undefined)', "if (twice === '')"],
       ['an unknown setting is taken', 'if (unknown !== undefined)', "if (unknown === '')"],
       ['a setting without a value is taken', 'if (malformed !== undefined)', "if (malformed === '')"],
@@ -548,8 +552,11 @@ export default {
         "option !== undefined && names.includes('options')",
         "option !== undefined && names.includes('option')",
       ],
-      ['reset changes nothing', 'config.reset();', ''],
       ['null is kept as an option', 'value ?? undefined', 'value'],
+      ['null is an item of a list', " && text !== 'null'", ''],
+      ['a list is never JSON', " && !text.trimStart().startsWith('[')", ''],
+      ['blanks are part of an item', 'item.trim()', 'item'],
+      ['malformed JSON is a text', 'if (!/^\\s*[[{]/.test(text)) return text;', 'return text;'],
     ]),
     ...of('commands/events.ts', [
       ['--limit is ignored', 'eventsView(vault, filter, limit)', 'eventsView(vault, filter, 20)'],

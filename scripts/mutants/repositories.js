@@ -1136,7 +1136,6 @@ export default {
         '{ ...(changes.options ?? stored) }',
       ],
       ['null keeps a field', 'interval_ms: intervalMs,', 'interval_ms: intervalMs ?? undefined,'],
-      ['a schedule cannot end at midnight', 'max(24)', 'max(23)'],
       ['a weight may be 0', 'z.number().positive()', 'z.number().nonnegative()'],
       ['an interval may be 0', 'intervalMs: z.int().positive()', 'intervalMs: z.int().nonnegative()'],
       [

@@ -1,5 +1,4 @@
 const ROTATOR = 'src/rotation/rotator.ts';
-const RULES = 'src/rotation/rules.ts';
 const POOL = 'src/rotation/pool.ts';
 
 /** Faults of one file: what is wrong, the text, and its replacement. */
@@ -10,7 +9,6 @@ function of(file, faults) {
 export default {
   tests: [
     'rotation/precedence',
-    'rotation/conditions',
     'repositories/answers',
     'test/rotation',
     'repositories/async-rules',
@@ -85,50 +83,18 @@ export default {
       ],
       ['a mapping that is out is a scheduled change', "mapping ? 'failure' : 'scheduled'", "'scheduled'"],
       [
-        'a rule goes before the region of the request',
-        'choice.region ??= action.region',
-        'choice.region = action.region',
-      ],
-      [
-        'a rule goes before the protocol of the request',
-        'choice.protocol ??= action.protocol',
-        'choice.protocol = action.protocol',
-      ],
-      [
-        'the last rule that names a proxy counts',
-        'choice.proxyId ??= action.proxyId',
-        'choice.proxyId = action.proxyId',
-      ],
-      [
         'the region of a request is ignored',
         'const choice: Choice = { exclude, protocol, region, strategy',
         'const choice: Choice = { exclude, protocol, strategy',
       ],
+      ['a blocked request names no rule', 'details: { ruleId: block.id },', ''],
       [
-        'the first rule that names a strategy counts',
-        'choice.strategy = action.strategy',
-        'if (choice.strategy === config.strategy) choice.strategy = action.strategy',
+        'a rule goes before the region of the request',
+        'region: region ?? outcome.region?.value',
+        'region: outcome.region?.value ?? region',
       ],
-      ['a blocked request names no rule', '{ details: { ruleId: rule.id } }', '{}'],
+      ['rules look at the time of the system', 'now: this.#session.clock()', 'now: Date.now()'],
       ['a malformed rule is passed over', 'findEnabled({ onInvalid: refuse })', 'findEnabled()'],
-      ['rules look at the local hour', 'now.getUTCHours()', 'now.getHours()'],
-      ['rules look at the day of the month', 'now.getUTCDay()', 'now.getUTCDate()'],
-      ['rules look at the time of the system', 'new Date(this.#session.clock())', 'new Date()'],
-      [
-        'rules look at the requests of the last proxy',
-        'failureCount: previous?.failureCount',
-        'failureCount: previous?.totalRequests',
-      ],
-      [
-        'rules do not know the latency of the last proxy',
-        'latency: previous?.latency,',
-        'latency: undefined,',
-      ],
-      [
-        'rules do not know the success rate of the last proxy',
-        'successRate: previous?.successRate,',
-        'successRate: previous?.latency,',
-      ],
       [
         'rules do not know the domain of a URL',
         'this.#applyRules({ ...request, domain }, {',
@@ -235,80 +201,6 @@ export default {
         "  throw invalidInput('url must be an absolute URL with a host.');",
         '  return undefined;',
       ],
-    ]),
-    ...of(RULES, [
-      ['rules go lowest priority first', 'b.priority - a.priority', 'a.priority - b.priority'],
-      ['rules that are off hold', '!rule.enabled || !holds', '!holds'],
-      ['a rule that stops does not', 'if (rule.stopOnMatch) break;', ''],
-      [
-        'one condition is enough',
-        "conditionLogic === 'AND' ? conditions.every",
-        "conditionLogic !== 'AND' ? conditions.every",
-      ],
-      [
-        'a fact that is absent is an empty text',
-        'if (fact === null || fact === undefined) return false;',
-        "if (fact === null || fact === undefined) return conditionHolds({ field, operator, value }, '');",
-      ],
-      ['greater-than includes the value', 'return actual > first;', 'return actual >= first;'],
-      ['less-than includes the value', 'return actual < first;', 'return actual <= first;'],
-      [
-        'between does not include its end',
-        'actual >= first && actual <= second',
-        'actual >= first && actual < second',
-      ],
-      [
-        'between does not include its start',
-        'actual >= first && actual <= second',
-        'actual > first && actual <= second',
-      ],
-      ['not-in is in', 'return !wanted.includes(actual);', 'return wanted.includes(actual);'],
-      [
-        'ends-with looks for a part',
-        'String(actual).endsWith(String(first))',
-        'String(actual).includes(String(first))',
-      ],
-      [
-        'starts-with looks for a part',
-        'String(actual).startsWith(String(first))',
-        'String(actual).includes(String(first))',
-      ],
-      [
-        'a URL is compared with its login',
-        "if (field === 'url') return { fact: wholeUrl, value: wholeUrl };",
-        '',
-      ],
-      [
-        'a URL is compared in its case',
-        'withoutLogin(String(value)).toLowerCase()',
-        'withoutLogin(String(value))',
-      ],
-      [
-        'a region is compared in its case',
-        "typeof value === 'string' ? value.toLowerCase() : value",
-        'value',
-      ],
-      [
-        'a part of a domain is compared as a whole',
-        "['contains', 'starts-with', 'ends-with'].includes(operator)",
-        "['contains', 'ends-with'].includes(operator)",
-      ],
-      [
-        'an end of a domain with a dot does not hold',
-        "operator === 'ends-with' ? (value) => withoutRoot(domainPart(value)) : domainPart",
-        'domainPart',
-      ],
-      [
-        'a part of a domain is compared in its case',
-        'const text = String(value).toLowerCase();',
-        'const text = String(value);',
-      ],
-      [
-        'a part of a domain is compared in its spelling',
-        '/[^\\0-\\x7f]|xn--/.test(text)',
-        '/[^\\0-\\x7f]/.test(text)',
-      ],
-      ['a dot of another script separates no labels', '/[^\\0-\\x7f]|xn--/.test(text)', '/xn--/.test(text)'],
     ]),
     ...of(POOL, [
       [

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 
-import { type Login, PROXY_PROTOCOLS, type ProxyConfig } from '../database/index.ts';
+import type { Login, ProxyConfig } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
 import type { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
-import type { PoolRequest } from '../rotation/index.ts';
 import type { Vault } from '../vault.ts';
 import { type ProxyView, proxyViewer } from '../views/proxy.ts';
 import type { CommonOptions } from './common-options.ts';
 import { withVault } from './open-vault.ts';
+import { type RequestOptions, requestOf, withRequestOptions } from './request-options.ts';
 import { warnOfUnreadable } from './unreadable-logins.ts';
 import { warn } from './warn.ts';
 
@@ -23,27 +23,31 @@ const MOST_SINGLY = 32;
 /** What is wrong with one login; any other failure is about its key, and stops the hand-out when it is met. */
 const ROW_FAULTS = ['CREDENTIAL_CORRUPT', 'INVALID_ROW'];
 
-const TEMPLATE_OPTIONS = ['session', 'country', 'ttl'] as const;
+/** What only fills in a login. */
+const TEMPLATE_OPTIONS = {
+  exitCountry: { flag: '--exit-country', placeholder: 'country' },
+  ttl: { flag: '--ttl', placeholder: 'ttl' },
+} as const;
 
-/** What `next` and `exec` can be asked for. */
-export interface HandOutOptions
-  extends CommonOptions,
-    Omit<PoolRequest, 'exclude'>,
-    Omit<TemplateValues, 'ttl'> {
+/** What `next`, `rotate` and `exec` can be asked for. */
+export interface HandOutOptions extends CommonOptions, RequestOptions {
+  exitCountry?: string;
   ttl?: string;
   reveal?: boolean;
 }
 
-/** Adds the options of a request. */
-export function withRequestOptions(command: Command): Command {
-  return command
-    .option('--domain <domain>', 'the target, or its URL: sticky sessions and rules look at its host')
-    .addOption(new Option('--protocol <protocol>', 'only one of this protocol').choices(PROXY_PROTOCOLS))
-    .option('--region <region>', 'only one of this region')
-    .option('--session <name>', 'for a login with {session}; without it a new one each time')
-    .option('--country <code>', 'for a login with {country}; without it that of the proxy')
+/** Adds the options of a request, and those that fill in a login. */
+export function withHandOutOptions(command: Command): Command {
+  return withRequestOptions(command)
+    .option(
+      '--exit-country <code>',
+      'for a login with {country}; without it --country, else that of the proxy',
+    )
     .option('--ttl <time>', 'for a login with {ttl}, in the unit of the provider');
 }
+
+/** How a proxy is asked for: with `rotate` it is another one than before. */
+export type Ask = 'choose' | 'rotate';
 
 /**
  * Opens the pool and hands out a proxy. With `reveal`, one whose login cannot be read is passed over, with a warning. Waits
@@ -51,24 +55,26 @@ export function withRequestOptions(command: Command): Command {
  *
  * @throws NO_PROXY, and with `reveal` also what is wrong with the key.
  */
-export function handOut(options: HandOutOptions): Promise<ProxyView> {
+export function handOut(options: HandOutOptions, ask: Ask = 'choose'): Promise<ProxyView> {
   const work = async (vault: Vault): Promise<ProxyView> => {
-    const view = await choose(vault, options);
+    const view = await choose(vault, options, ask);
     warnOfUnused(vault, view, options);
     return view;
   };
   return withVault(options, work, { unlock: options.reveal === true, busyTimeoutMs: SHORT_MS });
 }
 
-async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView> {
-  const { domain, protocol, region, reveal, json } = options;
+async function choose(vault: Vault, options: HandOutOptions, ask: Ask): Promise<ProxyView> {
+  const { reveal, json } = options;
+  const request = requestOf(vault, options);
   const unreadable = new Map<string, { id: string; code: string; message: string }>();
   const attempt = (): ProxyView | null => {
     let id = '';
     try {
       let view: ProxyView | null = null;
       // A proxy whose login cannot be read is not handed out: it moves no turn and no session.
-      vault.pool.choose({ domain, protocol, region, exclude: unreadable.keys() }, (chosen) => {
+      const exclude = [...(request.exclude ?? []), ...unreadable.keys()];
+      vault.pool[ask]({ ...request, exclude }, (chosen) => {
         id = chosen.id;
         const proxy = vault.proxies.findById(id);
         if (proxy) view = proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
@@ -94,17 +100,19 @@ async function choose(vault: Vault, options: HandOutOptions): Promise<ProxyView>
   }
 }
 
-/** Whoever gives a session believes to have one: a login without `{session}` goes out by any exit. */
+/** Whoever gives a country believes to go out there: a login without `{country}` goes out anywhere. */
 function warnOfUnused({ credentials }: Vault, { id }: ProxyView, options: HandOutOptions): void {
-  const given = TEMPLATE_OPTIONS.filter((name) => options[name] !== undefined);
+  const given = (['exitCountry', 'ttl'] as const).filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
   const login = readableLogin(credentials, id);
   if (login === 'unreadable') return;
   const placeholders = login ? placeholdersOf(login) : [];
-  const unused = given.filter((name) => !placeholders.includes(name));
+  const unused = given
+    .map((name) => TEMPLATE_OPTIONS[name])
+    .filter(({ placeholder }) => !placeholders.includes(placeholder));
   if (unused.length === 0) return;
-  const names = unused.map((name) => `--${name}`).join(', ');
-  const missing = unused.map((name) => `{${name}}`).join(', ');
+  const names = unused.map(({ flag }) => flag).join(', ');
+  const missing = unused.map(({ placeholder }) => `{${placeholder}}`).join(', ');
   warn(options.json, 'NO_TEMPLATE', `${names} changed nothing: proxy ${id} has no login with ${missing}.`);
 }
 
@@ -118,13 +126,14 @@ function readableLogin(credentials: EncryptedCredentialsRepository, id: string):
   }
 }
 
+/** A country that chooses is written in any case; providers want small letters. */
 function templateValues(
   { geolocation }: ProxyConfig,
-  { session, country, ttl }: HandOutOptions,
+  { session, country, exitCountry, ttl }: HandOutOptions,
 ): TemplateValues {
   return {
     session: session ?? randomBytes(4).toString('hex'),
-    country: country ?? geolocation?.country?.toLowerCase(),
+    country: exitCountry ?? (country ?? geolocation?.country)?.toLowerCase(),
     ttl,
   };
 }

@@ -9,11 +9,12 @@ import { isCommand, wantsJson } from './read-arguments.ts';
 const NO_PROXY_URL = 'http://no-proxy-available.invalid:1';
 
 /**
- * Makes `next` print a URL that never connects if it fails or is ended by a signal. Clients such as curl take an empty proxy
+ * Makes `next` and `rotate` print a URL that never connects if they fail or are ended by a signal. Clients such as curl take an empty proxy
  * for "no proxy" and would connect directly. A program that asks for JSON gets an error instead.
  */
 export function failClosed(args: readonly string[]): void {
-  if (!isCommand('next', args) || wantsJson(args)) return;
+  const printsUrl = isCommand('next', args) || isCommand('rotate', args);
+  if (!printsUrl || wantsJson(args)) return;
   for (const signal of ENDING_SIGNALS) {
     process.on(signal, () => {
       // Once there is an exit code the URL of a proxy may be printed: no second one must follow it.

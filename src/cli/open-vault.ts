@@ -109,6 +109,8 @@ export async function withVault<T>(
     return await work(vault);
   } finally {
     skipped.report(options.json ?? false);
+    // What closes the pool does not know of this one.
+    if (vault !== opened && database.open) vault.pool.close();
   }
 }
 

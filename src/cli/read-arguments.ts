@@ -1,10 +1,10 @@
 import { COMMON_OPTIONS } from './common-options.ts';
 
-/** The options of `next` that take no value. */
+/** The options of `next` and `rotate` that take no value. */
 const FLAGS_OF_NEXT = ['--reveal'];
 
 /**
- * Every option that is known before the commands are loaded and takes no value. It is right for `next`, which must fail
+ * Every option that is known before the commands are loaded and takes no value. It is right for `next` and `rotate`, which must fail
  * closed even if nothing can be loaded; `declaredFlags` has those of all commands.
  */
 export const EARLY_FLAGS: ReadonlySet<string> = new Set([

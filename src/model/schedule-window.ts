@@ -4,7 +4,7 @@ import { countrySchema } from './country.ts';
 import { regionSchema } from './proxy.ts';
 import { strategySchema } from './strategies.ts';
 
-export const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
+const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 /** A day of the week by name, where its number is its place in the week: Sunday is 0. */
 export type Weekday = (typeof WEEKDAYS)[number];
 

@@ -10,7 +10,7 @@ import type { PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
 import type { CompiledRules } from './rules/compile.ts';
 import type { RuleFacts } from './rules/facts.ts';
-import type { Ruled, RuleOutcome } from './rules/outcome.ts';
+import { NO_OUTCOME, type Ruled, type RuleOutcome } from './rules/outcome.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import type { Holding } from './schedule.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
@@ -28,7 +28,8 @@ export interface PoolState {
 }
 
 /** All that a decision is made from. */
-export interface Inputs extends PoolState {
+export interface Inputs {
+  pool: PoolState;
   wanted: Wanted;
   /** The live mapping of a session or domain. */
   mappingOf: (key: StickyKey) => Mapping | null;
@@ -114,8 +115,10 @@ const CLOCK_SKEW = 1000;
  * @param trace gets how each rule was judged.
  */
 export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
-  const { index, wanted } = inputs;
-  const rules = inputs.rules.match(factsOf(inputs), trace);
+  const { pool, wanted } = inputs;
+  const { index, settings } = pool;
+  const isUnruled = pool.rules.isEmpty && trace === undefined;
+  const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
   const view = keyOf(way.filter);
   const exclusion = new Exclusion(index, wanted.exclude, rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value));
@@ -133,7 +136,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     candidates: exclusion.candidates(index.view(way.filter, view)),
     key,
     mapping,
-    sticks: mapping !== null || isSticking(key, way, inputs.settings),
+    sticks: mapping !== null || isSticking(key, way, settings),
     turn,
     until: null,
   };
@@ -148,8 +151,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
 }
 
 /** What a strategy may look at. */
-export function situationOf({ way, candidates, exclusion, turn, key }: Decision, inputs: Inputs): Situation {
-  const { index, settings, now, random } = inputs;
+export function situationOf({ way, candidates, exclusion, turn, key }: Decision, { pool, now, random }: Inputs): Situation {
+  const { index, settings } = pool;
   return {
     index,
     candidates,
@@ -165,7 +168,8 @@ export function situationOf({ way, candidates, exclusion, turn, key }: Decision,
 
 function settle(decision: Decision, inputs: Inputs): void {
   const { rules, candidates, mapping, turn, way } = decision;
-  const { index, settings, now } = inputs;
+  const { now, pool } = inputs;
+  const { index, settings } = pool;
   if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });
   if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);
   const isRotating = inputs.rotate || rules.rotate !== null;
@@ -184,7 +188,7 @@ function settle(decision: Decision, inputs: Inputs): void {
   const slot = pickAnother(decision, inputs, isAnother ? (mapped === -1 ? current : mapped) : -1);
   if (slot === -1) return refuse(decision, { why: 'candidates' });
   if (way.isTimed && mapping === null)
-    decision.until = Math.min(intervalEnd(now, settings, inputs.random), inputs.schedule(now).until);
+    decision.until = Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until);
   take(decision, slot, 'strategy');
 }
 
@@ -193,7 +197,7 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
   const { way, exclusion } = decision;
   if (other === -1) return way.chooser.pick(situationOf(decision, inputs));
   const { candidates } = decision;
-  const view = inputs.index.view(way.filter, decision.view);
+  const view = inputs.pool.index.view(way.filter, decision.view);
   decision.candidates = exclusion.candidates(view, other);
   const slot = way.chooser.pick(situationOf(decision, inputs));
   decision.candidates = candidates;
@@ -230,9 +234,10 @@ function refuse(decision: Decision, refusal: Refusal): void {
   decision.refusal = refusal;
 }
 
-function factsOf({ wanted, index: { measures }, last, now }: Inputs): RuleFacts {
+function factsOf({ wanted, pool, last, now }: Inputs): RuleFacts {
+  const { measures } = pool.index;
   const { domain, url, protocol, country, region, tags, session } = wanted;
-  const known = last === -1 ? null : { latency: measures.latency(last), successRate: measures.successRate(last, now), failureCount: measures.failures(last) };
+  const known = last < 0 || last >= pool.index.end ? null : { latency: measures.latency(last), successRate: measures.successRate(last, now), failureCount: measures.failures(last) };
   return { domain, url, protocol, country, region, tags, session, now, last: known };
 }
 
@@ -248,7 +253,8 @@ function isSticking(key: StickyKey | null, { strategy }: Way, { stickyByDefault 
   return key.kind === 'session' || strategy === 'sticky-session' || stickyByDefault;
 }
 
-function wayOf({ wanted, settings, schedule, now }: Inputs, rules: RuleOutcome): Way {
+function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
+  const { settings, schedule } = pool;
   const named = wanted.strategy ?? rules.strategy?.value ?? settings.strategy;
   const strategy = named === 'custom' ? settings.custom : named;
   const window = strategy === 'time-based' ? schedule(now).window : null;

@@ -1,5 +1,5 @@
 import type { RotationStrategy } from '../model/rotation.ts';
-import type { RuleAction } from '../model/rules.ts';
+import type { ConditionLogic, RuleAction } from '../model/rules.ts';
 import { type DecidedBy, type Decision, type Inputs, situationOf } from './decide.ts';
 import { refusalOf } from './no-proxy.ts';
 import type { ChosenProxy } from './pool-index.ts';
@@ -19,6 +19,8 @@ export interface ExplainedRule {
   /** Whether its actions were taken: a rule before it may have stopped. */
   applies: boolean;
   conditions: readonly TracedCondition[];
+  /** Whether all conditions must hold, or one. */
+  conditionLogic: ConditionLogic;
   actions: readonly RuleAction[];
 }
 
@@ -52,7 +54,7 @@ export interface Explanation {
 /** The reasons of a decision, as data. */
 export function explain(decision: Decision, inputs: Inputs, trace: readonly RuleTrace[]): Explanation {
   const { slot, by, key, mapping, turn, until, way } = decision;
-  const { index } = inputs;
+  const { index } = inputs.pool;
   const end = by === 'interval' ? (turn?.until ?? null) : until;
   return {
     proxy: slot === -1 ? null : index.chosen(slot),
@@ -66,6 +68,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
       matches: holds,
       applies: holds && reason === undefined,
       conditions,
+      conditionLogic: rule.conditionLogic,
       actions: rule.actions,
     })),
     steps: stepsOf(decision, index),
@@ -77,7 +80,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
 
 function reasonOf(decision: Decision, inputs: Inputs): string {
   const { slot, by, rules, key, turn, way } = decision;
-  const { columns } = inputs.index;
+  const { columns } = inputs.pool.index;
   const proxy = `The proxy ${columns.id(slot)}`;
   switch (by) {
     case 'rule':
@@ -108,7 +111,7 @@ function runnersUpOf(decision: Decision, inputs: Inputs): RunnerUp[] {
     best.length = Math.min(best.length, RUNNERS_UP);
   }
   return best.map(({ slot: other }) => ({
-    proxy: inputs.index.chosen(other),
+    proxy: inputs.pool.index.chosen(other),
     detail: way.chooser.describe(other, situation),
   }));
 }

@@ -14,19 +14,18 @@ export interface LocalTime {
 
 /**
  * Tells the local time of a zone. Clocks of today differ from UTC by quarters of an hour and change at such times, so that one
- * answer holds for a quarter of an hour: a call inside it costs a comparison.
+ * answer holds for a quarter of an hour: a call inside it costs two comparisons.
  */
 export function localTime(timeZone: string): (now: number) => LocalTime {
   const offsetAt = zoneOffset(timeZone);
-  let quarter = Number.NaN;
+  let from = Number.POSITIVE_INFINITY;
   let time: LocalTime = { hour: 0, weekday: 0 };
   return (now) => {
-    const asked = Math.floor(now / QUARTER);
-    if (asked === quarter) return time;
+    if (now >= from && now < from + QUARTER) return time;
     const local = now + offsetAt(now);
     const days = Math.floor(local / DAY);
     time = { hour: Math.floor((local - days * DAY) / HOUR), weekday: modulo(days + FIRST_WEEKDAY, 7) };
-    quarter = asked;
+    from = Math.floor(now / QUARTER) * QUARTER;
     return time;
   };
 }

@@ -30,7 +30,7 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
   return new ProxyVaultError('NO_PROXY', message, { details: { ...rule, ...proxyId } });
 }
 
-function candidatesSentence(decision: Decision, { index }: Inputs): string {
+function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): string {
   if (index.size === 0) return 'The pool has no proxies: import a list, or add one.';
   const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
   const counts = steps.map(({ filter, excluded }) => `${excluded} by "${filter}"`).join(', ');
@@ -38,7 +38,7 @@ function candidatesSentence(decision: Decision, { index }: Inputs): string {
 }
 
 /** `total`, and for each part of the filter that excluded any, how many. */
-function countsOf(decision: Decision, { index }: Inputs): ErrorDetails {
+function countsOf(decision: Decision, { pool: { index } }: Inputs): ErrorDetails {
   const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
   return { total: index.size, ...Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded])) };
 }

@@ -81,12 +81,13 @@ export class Pool {
    * As `choose`, and another proxy than the one that the session, domain or interval keeps, if there is one. Without a request it
    * ends the interval.
    *
+   * @param check as that of `choose`.
    * @throws as `choose`.
    * @example
    * const { id } = vault.pool.rotate({ session: 'cart-17' }); // the session keeps this one from now on
    */
-  rotate(request?: PoolRequest): ChosenProxy {
-    return this.#choose(request, true);
+  rotate(request?: PoolRequest, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    return this.#choose(request, true, check);
   }
 
   /**
@@ -131,24 +132,21 @@ export class Pool {
     const inputs = this.#inputs(request, rotate);
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
-    check?.(inputs.index.chosen(decision.slot));
-    return inputs.index.chosen(this.#handOut(decision, inputs));
+    check?.(inputs.pool.index.chosen(decision.slot));
+    const handOut = (): number => this.#handOut(decision, inputs);
+    return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
   }
 
   #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
     const wanted = wantedBy(request);
-    const { index, rules, settings, schedule } = this.#follower.state();
     this.#now = this.#session.clock();
-    const last = this.#last < index.end ? this.#last : -1;
+    const pool = this.#follower.state(this.#now);
     return {
-      index,
-      rules,
-      settings,
-      schedule,
+      pool,
       wanted,
       mappingOf: this.#mappingOf,
       turnOf: this.#turnOf,
-      last,
+      last: this.#last,
       rotate,
       now: this.#now,
       random: this.#random,
@@ -157,7 +155,8 @@ export class Pool {
 
   /** Takes note of what was decided, and stores it. Another process may have decided for the same key or interval: gives what holds. */
   #handOut(decision: Decision, inputs: Inputs): number {
-    const { index, now } = inputs;
+    const { now, pool } = inputs;
+    const { index } = pool;
     const { key, mapping, by } = decision;
     this.#watchTransaction(decision);
     let { slot } = decision;
@@ -168,13 +167,13 @@ export class Pool {
     } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
-    this.#store.begin();
     this.#last = slot;
     return slot;
   }
 
   #takeTurn({ view, turn, slot, until, candidates }: Decision, inputs: Inputs): number {
-    const { index, now } = inputs;
+    const { now, pool } = inputs;
+    const { index } = pool;
     const { epoch } = this.#follower;
     const proxyId = index.columns.id(slot);
     if (until === null) {
@@ -195,7 +194,8 @@ export class Pool {
 
   /** Gives a key its proxy, and the slot that it has then. */
   #keep(key: StickyKey, slot: number, { mapping, candidates }: Decision, inputs: Inputs): number {
-    const { index, settings, now } = inputs;
+    const { now, pool } = inputs;
+    const { index, settings } = pool;
     const isOut = mapping !== null && !candidates.has(index.slotOf(mapping.proxyId));
     const placement = {
       from: mapping,

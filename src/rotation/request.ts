@@ -78,15 +78,20 @@ export function wantedBy(request: PoolRequest | undefined): Wanted {
   const { url, domain, session, country, region, protocol, tags, exclude, strategy } = request;
   return {
     url,
-    domain: domain === undefined ? url && domainOfUrl(url) : domainOf(domain),
-    session: session && sessionOf(session),
-    country: country && countryOf(country),
-    region: region && regionOf(region),
-    protocol: protocol && oneOf(PROXY_PROTOCOLS, protocol, 'protocol'),
+    domain: domain === undefined ? given(url, domainOfUrl) : domainOf(domain),
+    session: given(session, sessionOf),
+    country: given(country, countryOf),
+    region: given(region, regionOf),
+    protocol: protocol === undefined ? undefined : oneOf(PROXY_PROTOCOLS, protocol, 'protocol'),
     tags: tags === undefined ? undefined : tagsOf(tags),
     exclude: exclude === undefined ? NOTHING : idsOf(exclude),
-    strategy: strategy && oneOf(ROTATION_STRATEGIES, strategy, 'strategy'),
+    strategy: strategy === undefined ? undefined : oneOf(ROTATION_STRATEGIES, strategy, 'strategy'),
   };
+}
+
+/** An empty text, such as that of an unset variable, is no way to leave a field out. */
+function given(value: string | undefined, check: (text: string) => string): string | undefined {
+  return value === undefined ? undefined : check(value);
 }
 
 /** As `assertOptions`, in less time. An empty text is no value that could be left out. */

@@ -78,12 +78,10 @@ export class Store {
     this.#handOuts = new HandOutsRepository(session);
   }
 
-  /** A proxy was handed out. */
+  /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
     if (index !== this.#index) this.#changeIndex(index);
-    const { unsaved } = index.measures;
-    unsaved[slot] = (unsaved[slot] as number) + 1;
-    if (unsaved[slot] !== 1) return;
+    if (index.measures.unsaved(slot) !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }
@@ -106,13 +104,18 @@ export class Store {
   }
 
   /**
-   * Commits the first hand-out of this process, so that a pool that cannot be written says so at once, and that processes that make
-   * one choice each take turns.
+   * Runs the first hand-out of this process and commits it at once, so that a pool that cannot be written says so, and that
+   * processes that make one choice each take turns. It waits for the lock before anything is taken note of: who gets BUSY may ask again.
    */
-  begin(): void {
-    if (this.#hasStored) return;
-    this.flush();
+  first<T>(handOut: () => T): T {
+    const result = this.#commit(() => this.#firstHandOut(handOut));
     this.#hasStored = true;
+    return result;
+  }
+
+  /** Whether this process has handed out none yet. */
+  get isNew(): boolean {
+    return !this.#hasStored;
   }
 
   /**
@@ -136,7 +139,7 @@ export class Store {
     // A slot that was given to another proxy may be there twice.
     const slots = [...new Set(this.#dirty.slice(rest))];
     this.#commit(() => this.#flush(slots));
-    for (const slot of slots) (this.#index as PoolIndex).measures.unsaved[slot] = 0;
+    for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
     this.#left.clear();
     this.#positions.clear();
@@ -153,6 +156,13 @@ export class Store {
 
   #commit<T>(steps: () => Steps<'sync', T>): T {
     return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  }
+
+  *#firstHandOut<T>(handOut: () => T): Steps<'sync', T> {
+    yield this.#session.driver.lock('rotation turn');
+    const result = handOut();
+    this.flush();
+    return result;
   }
 
   *#keep(
@@ -189,8 +199,8 @@ export class Store {
   *#flush(slots: readonly number[]): Steps<'sync', void> {
     for (const slot of slots) {
       const { columns, measures } = this.#index as PoolIndex;
-      const count = measures.unsaved[slot] as number;
-      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed[slot] as number));
+      const count = measures.unsaved(slot);
+      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
     }
     for (const [id, { count, lastUsed }] of this.#left) yield this.#handOuts.record(id, count, new Date(lastUsed));
     for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
@@ -205,8 +215,8 @@ export class Store {
     for (const slot of new Set(this.#dirty)) {
       const { columns, measures } = this.#index as PoolIndex;
       const known = this.#left.get(columns.id(slot))?.count ?? 0;
-      const count = known + (measures.unsaved[slot] as number);
-      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed[slot] as number });
+      const count = known + measures.unsaved(slot);
+      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
     }
     this.#dirty = [];
     this.#index = index;

@@ -39,7 +39,11 @@ export class Turns {
       return turn;
     }
     known.epoch = epoch;
-    return Object.assign(known.turn, turn);
+    known.turn.proxyId = turn.proxyId;
+    known.turn.slot = turn.slot;
+    known.turn.since = turn.since;
+    known.turn.until = turn.until;
+    return known.turn;
   }
 
   /** Slots have changed: every turn is read again. */

@@ -8,7 +8,7 @@ const EVERY_DAY = [0, 1, 2, 3, 4, 5, 6];
 export interface WeekTable {
   /** The index of the window that holds in each minute; -1 if none does. */
   window: Int16Array;
-  /** How many minutes it still holds, this one included; 0 if it holds all week. */
+  /** How many minutes of this week it still holds, this one included; 0 if it always holds. */
   minutes: Uint16Array;
 }
 
@@ -34,10 +34,7 @@ function paint(table: Int16Array, { from, to, days = EVERY_DAY }: ScheduleWindow
 function minutesLeft(window: Int16Array): Uint16Array {
   const minutes = new Uint16Array(WEEK);
   if (window.every((index) => index === window[0])) return minutes;
-  // Backwards, and twice: what holds at the end of Saturday may hold on Sunday too.
-  for (let minute = 2 * WEEK - 1; minute >= 0; minute--) {
-    const [here, next] = [minute % WEEK, (minute + 1) % WEEK];
-    minutes[here] = window[here] === window[next] ? (minutes[next] ?? 0) + 1 : 1;
-  }
+  for (let minute = WEEK - 1; minute >= 0; minute--)
+    minutes[minute] = window[minute] === window[minute + 1] ? (minutes[minute + 1] ?? 0) + 1 : 1;
   return minutes;
 }

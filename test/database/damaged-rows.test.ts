@@ -185,6 +185,9 @@ const FITTING = [
 /** Of the ledger, on which everything else depends. */
 const LEDGER = [...FITTING, 'DATABASE_NEWER', 'MIGRATION_CHANGED'];
 
+/** The ledger stops `check`; a tombstone has the id of a proxy that is gone, whatever it was. */
+const UNNAMED = ['schema_migrations', 'proxy_tombstones'];
+
 interface Column {
   table: string;
   name: string;
@@ -254,7 +257,7 @@ describe('a damaged row', () => {
               if (!isFitting(error)) report(operation, error);
             }
           }
-          if (value === `x'ff00'` && column.table !== 'schema_migrations') {
+          if (value === `x'ff00'` && !UNNAMED.includes(column.table)) {
             const { rows } = await pool.db.check();
             if (!rows.some(({ table, column: at }) => table === column.table && at === column.name))
               report('check', 'does not name it');

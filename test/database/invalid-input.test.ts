@@ -22,8 +22,11 @@ function problemOf(work: () => unknown): string {
   return error.message.replace(/^The .*? is not valid: /, '');
 }
 
-const TEXT_OPERATORS = 'equals, not-equals, contains, starts-with, ends-with, in, not-in';
+const TEXT_OPERATORS =
+  'equals, not-equals, contains, not-contains, starts-with, ends-with, matches, in, not-in';
 const NUMBER_OPERATORS = 'equals, not-equals, greater-than, less-than, in, not-in, between';
+const ACTIONS =
+  'use-proxy, use-tag, use-country, use-region, use-protocol, use-strategy, exclude-proxy, exclude-country, exclude-tag, rotate, keep, block';
 const STRATEGIES =
   'round-robin, random, least-used, fastest, failure-aware, weighted, geographic, sticky-session, time-based, custom';
 
@@ -48,7 +51,7 @@ describe('a rule that is not valid', () => {
     [{ field: 'hour', operator: 'contains' }, `conditions.0.operator: must be one of ${NUMBER_OPERATORS}.`],
     [
       { field: CANARY },
-      'conditions.0.field: must be one of domain, url, protocol, region, hour, weekday, failureCount, latency, successRate.',
+      'conditions.0.field: must be one of domain, url, path, country, protocol, region, tag, session, hour, weekday, failureCount, latency, successRate.',
     ],
     [{ value: undefined }, 'conditions.0.value: is missing: it must be a text.'],
     [{ value: 7 }, 'conditions.0.value: must be a text.'],
@@ -80,16 +83,41 @@ describe('a rule that is not valid', () => {
       'conditions.0.value: must be a part of a domain, such as .example.',
     ],
     [{ operator: 'contains', value: 7 }, 'conditions.0.value: must be a text.'],
+    [
+      { field: 'path', operator: 'matches', value: '^/item/(\\d+$' },
+      'conditions.0.value: is not a regular expression in RE2 syntax: missing closing ).',
+    ],
+    [
+      { operator: 'matches', value: '[z-a]' },
+      'conditions.0.value: is not a regular expression in RE2 syntax: invalid character class range: `z-a`.',
+    ],
+    [
+      { field: 'url', operator: 'matches', value: `//${CANARY}@[z-a]` },
+      'conditions.0.value: is not a regular expression in RE2 syntax: invalid character class range: `z-a`.',
+    ],
+    [
+      { field: 'tag', operator: 'matches', value: '\\pL{1000}'.repeat(6) },
+      'conditions.0.value: is a regular expression that repeats too much: use smaller counts.',
+    ],
+    [{ caseSensitive: true }, 'conditions.0: has no "caseSensitive"; there are field, operator, value.'],
+    [{ field: 'url', caseSensitive: CANARY }, 'conditions.0.caseSensitive: must be true or false.'],
+    [
+      { field: 'country', value: CANARY },
+      'conditions.0.value: must be two letters of ISO 3166-1, such as DE.',
+    ],
   ])('in the condition %j', (change, message) => {
     expect(condition(change)).toBe(message);
   });
 
   it.each([
+    [{ type: CANARY }, `actions.0.type: must be one of ${ACTIONS}.`],
+    [{}, `actions.0.type: must be one of ${ACTIONS}.`],
     [
-      { type: CANARY },
-      'actions.0.type: must be one of use-proxy, use-region, use-protocol, use-strategy, block.',
+      { type: 'use-country', country: CANARY },
+      'actions.0.country: must be two letters of ISO 3166-1, such as DE.',
     ],
-    [{}, 'actions.0.type: must be one of use-proxy, use-region, use-protocol, use-strategy, block.'],
+    [{ type: 'exclude-tag' }, 'actions.0.tag: is missing: it must be a text.'],
+    [{ type: 'rotate', proxyId: CANARY }, 'actions.0: has no "proxyId"; there are type.'],
     [{ type: 'use-strategy', strategy: CANARY }, `actions.0.strategy: must be one of ${STRATEGIES}.`],
     [
       { type: 'use-protocol', protocol: CANARY },

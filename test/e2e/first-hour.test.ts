@@ -190,7 +190,7 @@ it('a person\u2019s first hour, from an empty folder to another machine', { time
     `import { openVault } from 'proxyvault';
     const [path, address] = process.argv.slice(2);
     const vault = await openVault({ path, passphrase: ${JSON.stringify(PASSPHRASE)} });
-    const proxy = vault.rotator.next({ domain: 'www.shop.example' });
+    const proxy = vault.pool.choose({ domain: 'www.shop.example' });
     console.log(proxy.host + ':' + proxy.port === address, vault.reveal(proxy.id).password);
     await vault.close();`,
   );

@@ -27,7 +27,7 @@ import {
   textOf,
   unpack,
 } from '../support/golden-sets.ts';
-import { openMigrated } from '../support/temporary.ts';
+import { openDatabase, openMigrated } from '../support/temporary.ts';
 
 /** What is in the tables, as this version reads it; what an older one did not write is left out. */
 function factsOf(db: DatabaseManager, { proxies, stickyAnswers }: FullPool): Partial<FullPool> {
@@ -120,7 +120,7 @@ describe.each(GOLDEN_SETS)('the set $name', (set) => {
   it('has its schema and rows, and migrates to what a new pool has', () => {
     const { db } = openGolden(set, full);
     expect(db.migrations.getCurrentVersion()).toBe(full.schemaVersion);
-    const fresh = openMigrated({ path: ':memory:' });
+    const fresh = openDatabase({ path: ':memory:' });
     fresh.migrations.to(full.schemaVersion);
     expect(schemaOf(db)).toEqual(schemaOf(fresh));
     for (const [table, rows] of Object.entries(full.rows))

@@ -59,8 +59,11 @@ describe('options', () => {
       expect(() => stored({ custom } as never)).toThrow('options.custom');
   });
 
-  it('may not contradict those that are stored', () => {
+  it('may not contradict each other, nor those that are stored', () => {
     const config = configuration();
+    expect(() => config.update({ options: { minIntervalMs: 2, maxIntervalMs: 1 } })).toThrow(
+      'options: minIntervalMs must not be more than maxIntervalMs.',
+    );
     config.update({ options: { maxIntervalMs: 1000 } });
     expect(() => config.update({ options: { minIntervalMs: 1001 } })).toThrow(
       'minIntervalMs must not be more than maxIntervalMs: one is stored, so give both.',

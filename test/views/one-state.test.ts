@@ -15,7 +15,7 @@ async function shared(): Promise<{ vault: Vault; other: Vault }> {
     await other.close();
   });
   vault.proxies.create({ protocol: 'http', host: 'a.example', port: 1 });
-  vault.rotator.next();
+  vault.pool.choose();
   return { vault, other };
 }
 
@@ -51,10 +51,10 @@ it('usage and its totals are of one state, while another program reports', async
     ['findByProxy', (vault: Vault, proxy: ProxyConfig) => proxyUsageView(vault, proxy)],
   ] as const) {
     const { vault, other } = await shared();
-    const { id } = vault.rotator.next();
+    const { id } = vault.pool.choose();
     const proxy = vault.proxies.resolve(id);
-    vault.rotator.report(id, { success: true });
-    afterwards(vault.usage, method, () => other.rotator.report(id, { success: true }));
+    vault.pool.report(id, { success: true });
+    afterwards(vault.usage, method, () => other.pool.report(id, { success: true }));
     expect([method, (await view(vault, proxy)).totals.requestCount]).toEqual([method, 1]);
     expect([method, (await view(vault, proxy)).totals.requestCount]).toEqual([method, 2]);
   }
@@ -71,7 +71,7 @@ it('events and their counts are of one state, while another program hands out', 
     expect(before).toBeGreaterThan(0);
     afterwards(vault.events, method, () => {
       other.proxies.create({ protocol: 'http', host: 'b.example', port: 2 });
-      other.rotator.next();
+      other.pool.choose();
     });
     expect(sum(view(vault).counts)).toBe(before);
     expect(sum(view(vault).counts)).toBe(before + 1);

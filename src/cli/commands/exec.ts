@@ -3,7 +3,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { bareCommand } from '../command.ts';
 import { EXEC_EXIT, EXIT } from '../exit-codes.ts';
 import { reportError } from '../fail.ts';
-import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
+import { type HandOutOptions, handOut, withHandOutOptions } from '../hand-out.ts';
 import { withVault } from '../open-vault.ts';
 import { proxyEnvironment } from '../proxy-environment.ts';
 import { runCommand } from '../run-command.ts';
@@ -28,7 +28,7 @@ NO_PROXY. A command that does not look at these variables connects directly: giv
 Exit codes: the command's own, or 128 and the number of the signal that ended it; 127 it was not found, 126 it could not
 be started, 125 there was no proxy, or proxyvault failed in another way: then the command was not run.`,
   takes: (command) =>
-    withRequestOptions(
+    withHandOutOptions(
       command
         .addArgument(new Argument('<command>', 'the program to run').argParser(commandName))
         .argument('[args...]', `${PLACEHOLDER} in them becomes the URL, which lists of processes then show`)

@@ -1,9 +1,6 @@
-import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { bareCommand } from '../command.ts';
-import { type HandOutOptions, handOut, withRequestOptions } from '../hand-out.ts';
-import { note } from '../note.ts';
-import { print } from '../output.ts';
-import { text } from '../terminal.ts';
+import { withHandOutOptions } from '../hand-out.ts';
+import { printHandOut } from '../print-hand-out.ts';
 
 export const nextCommand = bareCommand({
   name: 'next',
@@ -15,13 +12,6 @@ export const nextCommand = bareCommand({
 \`proxyvault exec\` needs no such care.`,
   key: '--reveal',
   takes: (command) =>
-    withRequestOptions(command).option('--reveal', 'print username and password too, as a client needs them'),
-  async act(options: HandOutOptions) {
-    // Printed only after the pool is closed, so that a failure leaves no second URL.
-    const view = await handOut(options);
-    print(options.json, view, () => text`${view.url}`);
-    note(options, text`Proxy: ${view.id} ${defaultName(view)}\n`);
-    if (view.hasCredentials && !options.reveal)
-      note(options, text`The login is masked: add --reveal for a URL that works.\n`);
-  },
+    withHandOutOptions(command).option('--reveal', 'print username and password too, as a client needs them'),
+  act: (options) => printHandOut(options, 'choose'),
 });

@@ -8,6 +8,7 @@ import { editCommand } from './edit.ts';
 import { disableCommand, enableCommand } from './enable.ts';
 import { eventsCommand } from './events.ts';
 import { execCommand } from './exec.ts';
+import { explainCommand } from './explain.ts';
 import { exportCommand } from './export.ts';
 import { helpCommand } from './help.ts';
 import { importCommand } from './import.ts';
@@ -20,6 +21,7 @@ import { pruneCommand } from './prune.ts';
 import { removeCommand } from './remove.ts';
 import { reportCommand } from './report.ts';
 import { restoreCommand } from './restore.ts';
+import { rotateCommand } from './rotate.ts';
 import { rulesCommand } from './rules.ts';
 import { showCommand } from './show.ts';
 import { statsCommand } from './stats.ts';
@@ -40,6 +42,8 @@ export const COMMANDS: readonly (() => Command)[] = [
   disableCommand,
   removeCommand,
   nextCommand,
+  rotateCommand,
+  explainCommand,
   execCommand,
   reportCommand,
   statsCommand,

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 
-import type { RotationRuleInput } from '../../database/repositories/index.ts';
 import type { RotationRule } from '../../model/rules.ts';
-import { invalidInput, notFound } from '../../model/validation.ts';
-import type { Vault } from '../../vault.ts';
+import { notFound } from '../../model/validation.ts';
 import { rulesView } from '../../views/rules.ts';
 import { commandGroup, poolCommand } from '../command.ts';
 import { print, table } from '../output.ts';
 import { text, writeError } from '../terminal.ts';
+import { rulesAdd } from './rules/add.ts';
+import { rulesEdit } from './rules/edit.ts';
+import { thenText, whenText } from './rules/flags.ts';
 
 export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by what is asked for', [
   poolCommand({
@@ -21,18 +22,8 @@ export const rulesCommand = commandGroup('rules', 'rules that choose a proxy by 
       for (const { message } of json ? [] : view.invalid) writeError(text`Left out: ${message}\n`);
     },
   }),
-  poolCommand({
-    name: 'add',
-    purpose: 'add a rule, given as JSON',
-    example: `proxyvault rules add '{"name":"shops by day","conditions":[{"field":"domain","operator":"ends-with","value":".shop"}],"actions":[{"type":"use-region","region":"DE"}]}'`,
-    takes: (command) => command.argument('<json>', 'the rule, as docs/cli.md describes it'),
-    notes: `The action use-proxy names a proxy as every command does: {"type":"use-proxy","proxyId":"gate.example.com:1080"}`,
-    run({ rules, proxies, database }, options, json: string) {
-      const parsed = parseRule(json);
-      const rule = database.transaction(() => rules.create(withProxyIds(proxies, parsed)));
-      print(options.json, rule, () => text`Added ${rule.name} as ${rule.id}.`);
-    },
-  }),
+  rulesAdd,
+  rulesEdit,
   switchCommand('enable', true),
   switchCommand('disable', false),
   poolCommand({
@@ -62,37 +53,5 @@ function switchCommand(name: string, enabled: boolean): () => Command {
 }
 
 function rowOf(rule: RotationRule): (string | number)[] {
-  const conditions = rule.conditions.map(
-    ({ field, operator, value }) => `${field} ${operator} ${String(value)}`,
-  );
-  const actions = rule.actions.map((action) => Object.values(action).join(' '));
-  return [
-    rule.id,
-    rule.priority,
-    rule.name,
-    rule.enabled ? 'yes' : 'no',
-    conditions.join(` ${rule.conditionLogic} `),
-    actions.join(', '),
-  ];
-}
-
-/** The repository checks what it holds. */
-function parseRule(json: string): RotationRuleInput {
-  try {
-    return JSON.parse(json) as RotationRuleInput;
-  } catch {
-    throw invalidInput('The rule is not JSON: see `proxyvault rules add --help` for an example.');
-  }
-}
-
-/** The same rule, whose actions have the ids of the proxies that they name. */
-function withProxyIds(proxies: Vault['proxies'], rule: RotationRuleInput): RotationRuleInput {
-  // The repository rejects what has another form.
-  if (!Array.isArray((rule as { actions?: unknown } | null)?.actions)) return rule;
-  const actions = rule.actions.map((action) =>
-    action?.type === 'use-proxy' && typeof action.proxyId === 'string'
-      ? { ...action, proxyId: proxies.resolve(action.proxyId).id }
-      : action,
-  );
-  return { ...rule, actions };
+  return [rule.id, rule.priority, rule.name, rule.enabled ? 'yes' : 'no', whenText(rule), thenText(rule)];
 }

@@ -10,7 +10,10 @@ import { PACKAGE_FOLDER } from '../package-folder.ts';
 import { proxyTable } from '../proxy-table.ts';
 import { bold, lines, type Printable, text } from '../terminal.ts';
 import { countsOf, eventTable } from './events.ts';
+import { explanationText } from './explain/explanation.ts';
 import { usageTable } from './stats.ts';
+import { randomNumbers, type SimulatedClock, simulatedClock } from './tour/simulation.ts';
+import { REQUESTS, STRATEGIES_TAKE, strategiesTable } from './tour/strategies.ts';
 
 const LIST = fileURLToPath(new URL('examples/proxies.txt', PACKAGE_FOLDER));
 /** How the program is called in a clone, and without an installation, by what npm says of itself. */
@@ -20,6 +23,7 @@ const DAYS = 5;
 const HAND_OUTS_A_DAY = 150;
 const SHOWN_PROXIES = 12;
 const SHOWN_EVENTS = 6;
+const SEED = 20_260_101;
 
 /** The main job on an example list, in a new pool of its own; no network is used. */
 export const tourCommand = standaloneCommand({
@@ -33,7 +37,8 @@ async function tour(): Promise<void> {
   const [db, key] = [join('data', 'tour.db'), join('data', 'tour.key')];
   const [path, keyFile] = [resolve(db), resolve(key)];
   for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
-  const clock = simulatedClock();
+  // So that what is simulated ends now.
+  const clock = simulatedClock(DAYS * DAY + STRATEGIES_TAKE);
   const secrets = await fill(path, keyFile, clock);
   say('Nothing leaked');
   const bytes = readFileSync(path, 'latin1');
@@ -52,7 +57,7 @@ async function tour(): Promise<void> {
 }
 
 async function fill(path: string, keyFile: string, clock: SimulatedClock): Promise<string[]> {
-  await using vault = await openVault({ path, clock: clock.now, keyFile });
+  await using vault = await openVault({ path, clock: clock.now, random: randomNumbers(SEED), keyFile });
   const { proxies, usage, events, credentials } = vault;
   say('A new pool');
   line(
@@ -75,17 +80,27 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
   say('Rotation events, newest first');
   line(text`${eventTable(events.recent(SHOWN_EVENTS))}\n${countsOf(events.countByReason())}`);
 
+  say(`Ten strategies, ${REQUESTS} requests each, by what they gave to five proxies`);
+  line(strategiesTable(vault, clock, randomNumbers(SEED)));
+
+  say('Why: proxyvault explain --url https://shop.example/cart/7 --tag five --strategy fastest');
+  line(
+    explanationText(
+      vault.pool.explain({ url: 'https://shop.example/cart/7', tags: ['five'], strategy: 'fastest' }),
+    ),
+  );
+
   const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);
   return [...new Set(passwords)].filter((password) => password.length >= 8);
 }
 
 /** Some days of work: proxies handed out in turn, outcomes made up (no network), one domain that sticks. */
 function handOut({ pool, config, sticky }: Vault, clock: SimulatedClock): void {
-  const random = randomNumbers(20_260_101);
+  const random = randomNumbers(SEED);
   config.update({ strategy: 'round-robin', failureThreshold: 2 });
   say('Handing out, round-robin; *.shop.example sticks');
   const first = pool.choose({ domain: 'www.shop.example' });
-  sticky.create({ domain: '*.shop.example', proxyId: first.id, ttl: DAY });
+  sticky.create({ domain: '*.shop.example', proxyId: first.id });
   let stuck = 0;
   for (let n = 0; n < DAYS * HAND_OUTS_A_DAY; n++) {
     clock.advance(DAY / HAND_OUTS_A_DAY);
@@ -99,31 +114,6 @@ function handOut({ pool, config, sticky }: Vault, clock: SimulatedClock): void {
   line(
     `${DAYS * HAND_OUTS_A_DAY} requests over ${DAYS} days; www.shop.example got ${first.name} ${stuck} times of ${Math.ceil((DAYS * HAND_OUTS_A_DAY) / 25)}.`,
   );
-}
-
-interface SimulatedClock {
-  now: () => number;
-  advance: (milliseconds: number) => void;
-}
-
-/** Begins so long ago that the tour's days end now. */
-function simulatedClock(): SimulatedClock {
-  let time = Date.now() - DAYS * DAY;
-  return {
-    now: () => time,
-    advance: (milliseconds) => {
-      time += milliseconds;
-    },
-  };
-}
-
-/** Numbers from 0 to 1 that are the same each time (a linear congruential generator, Numerical Recipes). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 function say(title: string): void {

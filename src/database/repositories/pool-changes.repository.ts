@@ -1,11 +1,14 @@
 import { assertPageSize, assertWhole } from '../../model/validation.ts';
 import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
-import { ID, oneOf, Table, whole } from './columns.ts';
+import { type Kind, oneOf, Table, whole } from './columns.ts';
 import { Repository } from './repository.ts';
+
+/** A row that was malformed had what it had, and is gone. */
+const ANYTHING: Kind = { is: (value): value is SqlValue => value !== undefined, what: 'anything' };
 
 export const PROXY_TOMBSTONES = new Table('proxy_tombstones', ['revision'], {
   revision: whole(1),
-  proxy_id: ID,
+  proxy_id: ANYTHING,
 });
 
 export const POOL_REVISIONS = new Table('pool_revisions', ['name'], {
@@ -30,7 +33,7 @@ export interface ChangedRow {
   tags: SqlValue[];
 }
 
-/** Where a reader of changes is: after this row. */
+/** A proxy at one of its changes. */
 export interface ChangePlace {
   revision: number;
   id: SqlValue;
@@ -84,11 +87,11 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   /** The first `limit` proxies that were deleted after a revision, by the revision of that. */
-  deletedSince(revision: number, limit: number): Result<M, { revision: number; id: string }[]> {
+  deletedSince(revision: number, limit: number): Result<M, ChangePlace[]> {
     return this.db.all(
       `SELECT revision, proxy_id FROM proxy_tombstones WHERE revision > :revision ORDER BY revision LIMIT :limit`,
       { revision, limit: assertPageSize(limit) },
-      (row) => ({ revision: Number(row.revision), id: String(row.proxy_id) }),
+      (row) => ({ revision: Number(row.revision), id: row.proxy_id ?? null }),
     );
   }
 

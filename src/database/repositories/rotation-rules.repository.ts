@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { z } from 'zod';
 
 import { ProxyVaultError } from '../../errors.ts';
+import { storedConditionsSchema } from '../../model/rules/conditions.ts';
 import {
   type RotationRule,
   type RotationRuleInput,
@@ -10,7 +11,6 @@ import {
   ruleInputSchema,
   ruleUpdateSchema,
 } from '../../model/rules.ts';
-import { storedConditionsSchema } from '../../model/rules/conditions.ts';
 import {
   assertBoolean,
   assertFunction,

@@ -3,11 +3,9 @@ import type { Filter } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
 
-/** What filters look at, and how a proxy is called. */
+/** What filters look at, and where a proxy is. */
 export interface Described {
   id: string;
-  /** Null if it is `host:port`. */
-  name: string | null;
   protocol: ProxyProtocol;
   host: string;
   port: number;
@@ -27,11 +25,25 @@ export interface Question {
   passes: (slot: number) => boolean;
 }
 
-const ACTIVE = PROXY_STATUSES.indexOf('active');
-const GONE = 255;
-/** Two letters as one number: no country of a filter is 0, which is a country that is not known. */
-const letters = (country: string | null): number =>
-  country === null ? 0 : country.charCodeAt(0) * 256 + country.charCodeAt(1);
+const WORDS = 4;
+/** The places of the country, the region and the tags among the words of a slot. */
+const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
+/** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
+const SMALL = { protocol: 16, status: 20, localDns: 24 } as const;
+const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
+
+/** Two letters as one number; 0 for a country that is not known. */
+function letters(country: string | null): number {
+  return country === null ? 0 : country.charCodeAt(0) * 256 + country.charCodeAt(1);
+}
+
+/** There are few, and a text that is there already takes no time. */
+const COUNTRIES: (string | undefined)[] = [];
+
+function countryOf(number: number): string {
+  COUNTRIES[number] ??= String.fromCharCode(number >> 8, number & 255);
+  return COUNTRIES[number];
+}
 
 /** What filters look at, by slot, in columns. A million proxies take about 130 MB here, most of it ids and hosts. */
 export class Columns {
@@ -40,109 +52,84 @@ export class Columns {
   /** The sets of tags that proxies have, each once, as numbers of tags. */
   readonly #sets = new Texts();
   readonly #tagsOf: (readonly string[])[] = [[]];
-  readonly #ids: string[] = [];
-  readonly #hosts: string[] = [];
-  /** Only of proxies whose name is not their address. */
-  readonly #names = new Map<number, string>();
-  #ports: Uint16Array;
-  #protocol: Uint8Array;
-  #status: Uint8Array;
-  #localDns: Uint8Array;
-  #country: Uint16Array;
-  #region: Uint32Array;
-  #tagSet: Uint32Array;
+  /** The id and the host of each slot, beside each other. */
+  readonly #strings: string[] = [];
+  /**
+   * WORDS numbers for each slot, beside each other, since a choice reads them all: what SMALL says, the country, and the numbers
+   * of the region and of the set of tags.
+   */
+  #words: Uint32Array;
   weight: Float32Array;
 
   constructor(capacity: number) {
-    this.#ports = new Uint16Array(capacity);
-    this.#protocol = new Uint8Array(capacity);
-    this.#status = new Uint8Array(capacity).fill(GONE);
-    this.#localDns = new Uint8Array(capacity);
-    this.#country = new Uint16Array(capacity);
-    this.#region = new Uint32Array(capacity);
-    this.#tagSet = new Uint32Array(capacity);
+    this.#words = new Uint32Array(WORDS * capacity);
     this.weight = new Float32Array(capacity);
   }
 
   grow(capacity: number): void {
-    const had = this.#status.length;
-    this.#ports = grown(this.#ports, capacity);
-    this.#protocol = grown(this.#protocol, capacity);
-    this.#status = grown(this.#status, capacity).fill(GONE, had);
-    this.#localDns = grown(this.#localDns, capacity);
-    this.#country = grown(this.#country, capacity);
-    this.#region = grown(this.#region, capacity);
-    this.#tagSet = grown(this.#tagSet, capacity);
+    this.#words = grown(this.#words, WORDS * capacity);
     this.weight = grown(this.weight, capacity);
   }
 
   set(slot: number, proxy: Described): void {
-    this.#ids[slot] = proxy.id;
-    this.#hosts[slot] = proxy.host;
-    if (proxy.name === null) this.#names.delete(slot);
-    else this.#names.set(slot, proxy.name);
-    this.#ports[slot] = proxy.port;
-    this.#protocol[slot] = PROXY_PROTOCOLS.indexOf(proxy.protocol);
-    this.#status[slot] = PROXY_STATUSES.indexOf(proxy.status);
-    this.#localDns[slot] = proxy.remoteDns ? 0 : 1;
-    this.#country[slot] = letters(proxy.country);
-    this.#region[slot] = this.#regions.add(proxy.region);
-    this.#tagSet[slot] = this.#setOf(proxy.tags);
+    this.#strings[2 * slot] = proxy.id;
+    this.#strings[2 * slot + 1] = proxy.host;
+    const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << SMALL.protocol;
+    const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << SMALL.status;
+    const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
+    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns;
+    this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
+    this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
+    this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
     this.weight[slot] = proxy.weight;
   }
 
   clear(slot: number): void {
-    this.#status[slot] = GONE;
-    this.#ids[slot] = '';
-    this.#hosts[slot] = '';
-    this.#names.delete(slot);
+    this.#words[slot * WORDS] = 0;
+    this.#strings[2 * slot] = '';
+    this.#strings[2 * slot + 1] = '';
   }
 
   id(slot: number): string {
-    return this.#ids[slot] as string;
+    return this.#strings[2 * slot] as string;
   }
 
   host(slot: number): string {
-    return this.#hosts[slot] as string;
-  }
-
-  /** Null if it is `host:port`. */
-  name(slot: number): string | null {
-    return this.#names.get(slot) ?? null;
+    return this.#strings[2 * slot + 1] as string;
   }
 
   port(slot: number): number {
-    return this.#ports[slot] as number;
+    return this.#word(slot, 0) & 0xffff;
   }
 
   protocol(slot: number): ProxyProtocol {
-    return PROXY_PROTOCOLS[this.#protocol[slot] as number] as ProxyProtocol;
+    return PROXY_PROTOCOLS[this.#small(slot, SMALL.protocol)] as ProxyProtocol;
   }
 
   /** Null for a slot that is free. */
   status(slot: number): ProxyStatus | null {
-    return PROXY_STATUSES[this.#status[slot] as number] ?? null;
+    return PROXY_STATUSES[this.#small(slot, SMALL.status) - 1] ?? null;
   }
 
   remoteDns(slot: number): boolean {
-    return this.#localDns[slot] === 0;
+    return this.#small(slot, SMALL.localDns) === 0;
   }
 
   country(slot: number): string | null {
-    const number = this.#country[slot] as number;
-    return number === 0 ? null : String.fromCharCode(number >> 8, number & 255);
+    const number = this.#word(slot, COUNTRY);
+    return number === 0 ? null : countryOf(number);
   }
 
   region(slot: number): string | null {
-    return this.#regions.at(this.#region[slot] as number);
+    return this.#regions.at(this.#word(slot, REGION));
   }
 
   tags(slot: number): readonly string[] {
-    return this.#tagsOf[this.#tagSet[slot] as number] as readonly string[];
+    return this.#tagsOf[this.#word(slot, TAGS)] as readonly string[];
   }
 
   isActive(slot: number): boolean {
-    return this.#status[slot] === ACTIVE;
+    return this.#small(slot, SMALL.status) === ACTIVE;
   }
 
   /** Grows when a region or a set of tags comes up for the first time: the questions of a filter must then be made again. */
@@ -159,34 +146,42 @@ export class Columns {
     };
     if (protocol !== undefined) {
       const wanted = PROXY_PROTOCOLS.indexOf(protocol);
-      ask(`protocol ${protocol}`, (slot) => this.#protocol[slot] === wanted);
+      ask(`protocol ${protocol}`, (slot) => this.#small(slot, SMALL.protocol) === wanted);
     }
     if (country !== undefined) {
       const wanted = letters(country);
-      ask(`country ${country}`, (slot) => this.#country[slot] === wanted);
+      ask(`country ${country}`, (slot) => this.#word(slot, COUNTRY) === wanted);
     }
     if (region !== undefined) {
       const wanted = this.#regions.numberOf(region);
-      ask(`region ${region}`, (slot) => this.#region[slot] === wanted);
+      ask(`region ${region}`, (slot) => this.#word(slot, REGION) === wanted);
     }
     if (place !== undefined) {
       const asRegion = this.#regions.numberOf(place);
-      const asCountry = /^[A-Z]{2}$/.test(place) ? letters(place) : -1;
-      ask(`place ${place}`, (slot) => this.#region[slot] === asRegion || this.#country[slot] === asCountry);
+      const asCountry = /^[a-z]{2}$/i.test(place) ? letters(place.toUpperCase()) : -1;
+      ask(`place ${place}`, (slot) => this.#word(slot, REGION) === asRegion || this.#word(slot, COUNTRY) === asCountry);
     }
     for (const tag of tags) {
       const having = this.#setsWith(tag);
-      ask(`tag ${tag}`, (slot) => having[this.#tagSet[slot] as number] === 1);
+      ask(`tag ${tag}`, (slot) => having[this.#word(slot, TAGS)] === 1);
     }
     for (const each of notCountries) {
       const unwanted = letters(each);
-      ask(`not country ${each}`, (slot) => this.#country[slot] !== unwanted);
+      ask(`not country ${each}`, (slot) => this.#word(slot, COUNTRY) !== unwanted);
     }
     for (const tag of notTags) {
       const having = this.#setsWith(tag);
-      ask(`not tag ${tag}`, (slot) => having[this.#tagSet[slot] as number] !== 1);
+      ask(`not tag ${tag}`, (slot) => having[this.#word(slot, TAGS)] !== 1);
     }
     return questions;
+  }
+
+  #word(slot: number, place: number): number {
+    return this.#words[slot * WORDS + place] as number;
+  }
+
+  #small(slot: number, place: number): number {
+    return (this.#word(slot, 0) >>> place) & 0xf;
   }
 
   /** Which sets of tags have one, by their numbers. */

@@ -10,6 +10,10 @@ const LEAST_WEIGHT = 1 / 8;
 const FAILURE_HALF_LIFE = 600_000;
 /** A failing proxy without a latency counts as this slow. Milliseconds. */
 const SLOW = 10_000;
+/** No count is higher. */
+const MOST = 2 ** 32 - 1;
+/** More failures in a row change nothing. */
+const MOST_FAILURES = 1000;
 /** The share of its turns that even the worst proxy gets from a strategy that looks at failures. */
 export const LEAST_TRUST = 0.02;
 
@@ -24,109 +28,111 @@ export interface History {
   handOuts: number;
 }
 
-/** What is measured of each proxy, by slot, in columns. Times are milliseconds since the epoch. */
+/** Numbers of 4 bytes for each slot, beside each other, since a choice reads them all; the last 8 bytes are one number. */
+const WORDS = 8;
+const [LATENCY, SUCCESS, IN_FLIGHT, HAND_OUTS, UNSAVED, REPORTED_AT] = [0, 1, 2, 3, 4, 5] as const;
+const LAST_USED = 3;
+/** Failures in a row are the lowest bits of a number, hand-outs that are not stored the others. */
+const FAILURE_BITS = 10;
+
+/** What is measured of each proxy, by slot. Times are milliseconds since the epoch. */
 export class Measures {
-  /** How often each was handed out. */
-  handOuts: Float64Array;
-  /** NaN until measured. */
-  #latency: Float32Array;
-  /** From 0 to 1. */
-  #success: Float32Array;
-  /** In a row. */
-  #failures: Uint16Array;
-  #reportedAt: Float64Array;
-  /** Hand-outs that the database does not have yet. */
-  unsaved: Uint32Array;
-  /** When each was handed out last by this process; 0 for never. */
-  lastUsed: Float64Array;
-  #inFlight: Float32Array;
-  #inFlightAt: Float64Array;
+  /** The latency, NaN until measured; the share of successes, from 0 to 1; how many were in flight when it was handed out last. */
+  #floats: Float32Array;
+  /** How often it was handed out; what is not stored, and failures; when it was reported last, in seconds. */
+  #whole: Uint32Array;
+  /** When it was handed out last by this process, and where its fading began. */
+  #times: Float64Array;
 
   constructor(capacity: number) {
-    this.handOuts = new Float64Array(capacity);
-    this.#latency = new Float32Array(capacity);
-    this.#success = new Float32Array(capacity);
-    this.#failures = new Uint16Array(capacity);
-    this.#reportedAt = new Float64Array(capacity);
-    this.unsaved = new Uint32Array(capacity);
-    this.lastUsed = new Float64Array(capacity);
-    this.#inFlight = new Float32Array(capacity);
-    this.#inFlightAt = new Float64Array(capacity);
+    this.#times = new Float64Array((WORDS / 2) * capacity);
+    this.#floats = new Float32Array(this.#times.buffer);
+    this.#whole = new Uint32Array(this.#times.buffer);
   }
 
   grow(capacity: number): void {
-    this.handOuts = grown(this.handOuts, capacity);
-    this.#latency = grown(this.#latency, capacity);
-    this.#success = grown(this.#success, capacity);
-    this.#failures = grown(this.#failures, capacity);
-    this.#reportedAt = grown(this.#reportedAt, capacity);
-    this.unsaved = grown(this.unsaved, capacity);
-    this.lastUsed = grown(this.lastUsed, capacity);
-    this.#inFlight = grown(this.#inFlight, capacity);
-    this.#inFlightAt = grown(this.#inFlightAt, capacity);
+    this.#times = grown(this.#times, (WORDS / 2) * capacity);
+    this.#floats = new Float32Array(this.#times.buffer);
+    this.#whole = new Uint32Array(this.#times.buffer);
   }
 
   /** A proxy that is new here begins with what the database knows of it. */
-  begin(slot: number, { latency, successRate, failureCount, handOuts }: History, now: number): void {
-    this.handOuts[slot] = handOuts;
-    this.#latency[slot] = latency ?? Number.NaN;
-    this.#success[slot] = successRate / 100;
-    this.#failures[slot] = Math.min(failureCount, 65_535);
-    this.#reportedAt[slot] = now;
-    this.unsaved[slot] = 0;
-    this.lastUsed[slot] = 0;
-    this.#inFlight[slot] = 0;
-    this.#inFlightAt[slot] = now;
+  begin(slot: number, history: History, now: number): void {
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(history.handOuts, MOST);
+    this.#whole[slot * WORDS + UNSAVED] = 0;
+    this.#floats[slot * WORDS + IN_FLIGHT] = 0;
+    this.#times[(slot * WORDS) / 2 + LAST_USED] = 0;
+    this.correct(slot, history, now);
   }
 
-  /** A change that somebody else stored, such as a reset. What is in flight stays. */
+  /** A change that somebody has stored, such as a reset. What is in flight stays. */
   correct(slot: number, { latency, successRate, failureCount }: History, now: number): void {
-    this.#latency[slot] = latency ?? Number.NaN;
-    this.#success[slot] = successRate / 100;
-    this.#failures[slot] = Math.min(failureCount, 65_535);
-    this.#reportedAt[slot] = now;
+    this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
+    this.#floats[slot * WORDS + SUCCESS] = successRate / 100;
+    this.#setFailures(slot, failureCount);
+    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
   }
 
   handedOut(slot: number, now: number): void {
-    this.handOuts[slot] = (this.handOuts[slot] as number) + 1;
-    this.lastUsed[slot] = now;
-    this.#inFlight[slot] = this.inFlight(slot, now) + 1;
-    this.#inFlightAt[slot] = now;
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
+    this.#floats[slot * WORDS + IN_FLIGHT] = this.inFlight(slot, now) + 1;
+    this.#times[(slot * WORDS) / 2 + LAST_USED] = now;
+    this.#whole[slot * WORDS + UNSAVED] = (this.#whole[slot * WORDS + UNSAVED] as number) + 2 ** FAILURE_BITS;
+  }
+
+  /** How often it was handed out. */
+  handOuts(slot: number): number {
+    return this.#whole[slot * WORDS + HAND_OUTS] as number;
+  }
+
+  /** Hand-outs that the database does not have yet. */
+  unsaved(slot: number): number {
+    return (this.#whole[slot * WORDS + UNSAVED] as number) >>> FAILURE_BITS;
+  }
+
+  saved(slot: number): void {
+    this.#whole[slot * WORDS + UNSAVED] = this.failures(slot);
+  }
+
+  /** When it was handed out last by this process; 0 for never. */
+  lastUsed(slot: number): number {
+    return this.#times[(slot * WORDS) / 2 + LAST_USED] as number;
   }
 
   reported(slot: number, success: boolean, latencyMs: number | undefined, now: number): void {
-    const elapsed = Math.max(0, now - (this.#reportedAt[slot] as number));
+    const elapsed = this.#sinceReport(slot, now);
     const weight = Math.max(LEAST_WEIGHT, 1 - Math.exp(-elapsed / LATENCY_MEMORY));
     if (latencyMs !== undefined) {
       const mean = this.latency(slot);
-      this.#latency[slot] = mean === null ? latencyMs : mean + weight * (latencyMs - mean);
+      this.#floats[slot * WORDS + LATENCY] = mean === null ? latencyMs : mean + weight * (latencyMs - mean);
     }
-    const known = this.#successAt(slot, now);
-    this.#success[slot] = known + LEAST_WEIGHT * ((success ? 1 : 0) - known);
-    this.#failures[slot] = success ? 0 : Math.min(65_535, (this.#failures[slot] as number) + 1);
-    this.#reportedAt[slot] = now;
-    this.#inFlight[slot] = Math.max(0, this.inFlight(slot, now) - 1);
-    this.#inFlightAt[slot] = now;
+    const known = this.#success(slot, now);
+    this.#floats[slot * WORDS + SUCCESS] = known + LEAST_WEIGHT * ((success ? 1 : 0) - known);
+    this.#setFailures(slot, success ? 0 : this.failures(slot) + 1);
+    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
+    // What is left is noted as it was at the last hand-out, from which it fades.
+    const left = Math.max(0, this.inFlight(slot, now) - 1);
+    this.#floats[slot * WORDS + IN_FLIGHT] = left / fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
   }
 
   latency(slot: number): number | null {
-    const latency = this.#latency[slot] as number;
+    const latency = this.#floats[slot * WORDS + LATENCY] as number;
     return Number.isNaN(latency) ? null : latency;
   }
 
   /** Recent successes in percent. */
   successRate(slot: number, now: number): number {
-    return 100 * this.#successAt(slot, now);
+    return 100 * this.#success(slot, now);
   }
 
   failures(slot: number): number {
-    return this.#failures[slot] as number;
+    return (this.#whole[slot * WORDS + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
   }
 
   /** How many requests have not been reported, each fading with time. */
   inFlight(slot: number, now: number): number {
-    const count = this.#inFlight[slot] as number;
-    return count === 0 ? 0 : count * fadedBy(now - (this.#inFlightAt[slot] as number), IN_FLIGHT_HALF_LIFE);
+    const count = this.#floats[slot * WORDS + IN_FLIGHT] as number;
+    return count === 0 ? 0 : count * fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
   }
 
   /**
@@ -134,9 +140,9 @@ export class Measures {
    * proxy costs nothing while it is not in use, so that it is tried, and as much as a slow one while its first request is under way.
    */
   cost(slot: number, now: number): number {
-    const failures = this.#failures[slot] as number;
+    const failures = this.failures(slot);
     const inFlight = this.inFlight(slot, now);
-    const latency = this.#latency[slot] as number;
+    const latency = this.#floats[slot * WORDS + LATENCY] as number;
     if (!Number.isNaN(latency)) return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
     // Half a request: one that was not reported for 30 s.
     return failures === 0 && inFlight <= 0.5 ? 0 : SLOW * (inFlight + 1) * 2 ** failures;
@@ -147,21 +153,37 @@ export class Measures {
    * fades, so that it is tried again.
    */
   trust(slot: number, now: number): number {
-    const failures = this.#failures[slot] as number;
-    const share = this.#successAt(slot, now);
+    const failures = this.failures(slot);
+    const share = this.#success(slot, now);
     if (failures === 0) return Math.max(LEAST_TRUST, share);
-    const faded = failures * fadedBy(now - (this.#reportedAt[slot] as number), FAILURE_HALF_LIFE);
+    const faded = failures * fadedBy(this.#sinceReport(slot, now), FAILURE_HALF_LIFE);
     return Math.max(LEAST_TRUST, share * 2 ** -faded);
   }
 
-  #successAt(slot: number, now: number): number {
-    const share = this.#success[slot] as number;
-    if (share === 1) return 1;
-    return 1 - (1 - share) * fadedBy(now - (this.#reportedAt[slot] as number), FAILURE_HALF_LIFE);
+  #setFailures(slot: number, failures: number): void {
+    const unsaved = this.unsaved(slot) << FAILURE_BITS;
+    this.#whole[slot * WORDS + UNSAVED] = unsaved | Math.min(failures, MOST_FAILURES);
+  }
+
+  #success(slot: number, now: number): number {
+    const share = this.#floats[slot * WORDS + SUCCESS] as number;
+    return share === 1 ? 1 : 1 - (1 - share) * fadedBy(this.#sinceReport(slot, now), FAILURE_HALF_LIFE);
+  }
+
+  #sinceReport(slot: number, now: number): number {
+    return now - 1000 * (this.#whole[slot * WORDS + REPORTED_AT] as number);
   }
 }
 
-/** A clock may go back: then nothing fades. */
+/** Whole seconds since the epoch, which fit in 32 bits until 2106. */
+function seconds(now: number): number {
+  return Math.max(0, Math.floor(now / 1000));
+}
+
+/** 2^(-elapsed / halfLife). A clock may go back: then nothing fades. */
 function fadedBy(elapsed: number, halfLife: number): number {
-  return elapsed <= 0 ? 1 : 2 ** (-elapsed / halfLife);
+  const halvings = elapsed / halfLife;
+  if (halvings <= 0) return 1;
+  // Of a short time the tangent is near enough, and takes less time.
+  return halvings < 0.01 ? 1 - Math.LN2 * halvings : 2 ** -halvings;
 }

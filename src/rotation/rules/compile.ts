@@ -8,6 +8,8 @@ import { type RuleTrace, traceOf } from './trace.ts';
 
 /** Rules that are ready to be asked, until they change. */
 export interface CompiledRules {
+  /** Whether no rule can match. */
+  readonly isEmpty: boolean;
   /**
    * What the rules ask for, for one request.
    *
@@ -44,6 +46,7 @@ export function compileRules(
   const all = rules.toSorted(inOrder).map((rule) => compile(rule, patterns));
   const enabled = all.filter(({ rule }) => rule.enabled);
   return {
+    isEmpty: enabled.length === 0,
     match(given, trace) {
       if (trace !== undefined) return traced(all, new Facts(given, clock), trace);
       return enabled.length === 0 ? NO_OUTCOME : matchAll(enabled, new Facts(given, clock));

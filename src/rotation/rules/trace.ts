@@ -3,7 +3,7 @@ import type { Check } from './checks.ts';
 import type { Facts } from './facts.ts';
 
 /** What a condition was compared with; null if the request does not say, or no proxy was handed out yet. */
-export type TracedFact = string | number | readonly string[] | null;
+type TracedFact = string | number | readonly string[] | null;
 
 export interface TracedCondition {
   condition: RuleCondition;

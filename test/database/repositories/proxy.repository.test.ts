@@ -141,6 +141,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         geolocation: null,
         lastUsedAt: null,
         remoteDns: true,
+        weight: 1,
         createdAt: '2026-05-01T12:00:00.000Z',
         updatedAt: '2026-05-01T12:00:00.000Z',
       });
@@ -538,17 +539,16 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect((await proxies.getTopPerformers(2)).map(({ name }) => name)).toEqual(['best', 'fast']);
     });
 
-    it('walk an index and sort nothing', async () => {
+    it('walks an index and sorts nothing', async () => {
       const { proxies, db } = open();
       const heard: string[] = [];
       const logged = openMigrated({ path: ':memory:', verbose: (sql) => heard.push(sql) });
       const listening = new ProxyRepository(logged);
       heard.length = 0;
       await listening.getTopPerformers(3);
-      await listening.findByStatus('active');
       await failureOf(() => listening.resolve('gate'));
       await proxies.createMany(Array.from({ length: 100 }, (_, n) => ({ ...INPUT, port: n + 1 })));
-      expect(heard).toHaveLength(5);
+      expect(heard).toHaveLength(3);
       for (const sql of heard) {
         const params = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name]) => [String(name), 1]));
         const plan = db.driver

@@ -60,6 +60,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       region: 'EU',
       geolocation: GEOLOCATION,
       remoteDns: false,
+      weight: 2.5,
     };
 
     it('is read back with every field that was given, and with the defaults of the others', async () => {
@@ -86,6 +87,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         region: null,
         geolocation: null,
         remoteDns: true,
+        weight: 1,
         failureCount: 0,
         totalRequests: 0,
         successRate: 100,
@@ -115,6 +117,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       { geolocation: { city: 'Rome' } },
       { geolocation: null },
       { remoteDns: true },
+      { weight: 0.25 },
     ];
     it.each(changes)('update(%j) changes that field and updatedAt, and nothing else', async (change) => {
       await proxies.create(FULL);

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { commandLine } from '../support/command-line.ts';
+
+function newPool(): ReturnType<typeof commandLine> {
+  const cli = commandLine();
+  expect(cli.run(['init']).status).toBe(0);
+  return cli;
+}
+
+describe('config set', () => {
+  const set = (...settings: string[]) =>
+    newPool().json<{ options: object }>('config', 'set', ...settings).options;
+
+  it('takes lists with commas between their items, and as JSON', () => {
+    expect(
+      set('options.regions=DE, eu-west', 'options.excludedCountries=ru,CN', 'options.country=de'),
+    ).toEqual({
+      regions: ['DE', 'eu-west'],
+      excludedCountries: ['RU', 'CN'],
+      country: 'DE',
+    });
+    expect(set('options.regions=["a,b"]', 'options.excludedCountries=ru')).toEqual({
+      regions: ['a,b'],
+      excludedCountries: ['RU'],
+    });
+    expect(set('options.regions=null')).toEqual({});
+    expect(set('options.regions=1,2')).toEqual({ regions: ['1', '2'] });
+    expect(set('options.regions=5', 'options.excludedCountries=[]')).toEqual({
+      regions: ['5'],
+      excludedCountries: [],
+    });
+  });
+
+  it('takes the options of sticky sessions and of intervals, with units for times', () => {
+    const settings = {
+      stickyTtlMs: ['30m', 1_800_000],
+      stickyChoice: ['random', 'random'],
+      stickyWhenOut: ['refuse', 'refuse'],
+      jitterMs: ['30s', 30_000],
+      minIntervalMs: ['1m', 60_000],
+      maxIntervalMs: ['1.5h', 5_400_000],
+      rotateOnFailure: ['true', true],
+      strict: ['false', false],
+      timeZone: ['Europe/Berlin', 'Europe/Berlin'],
+      custom: ['weighted', 'weighted'],
+    } as const;
+    expect(set(...Object.entries(settings).map(([name, [text]]) => `options.${name}=${text}`))).toEqual(
+      Object.fromEntries(Object.entries(settings).map(([name, [, value]]) => [name, value])),
+    );
+  });
+
+  it('takes windows as JSON', () => {
+    const schedule = '[{"from":8,"to":"18:30","days":["mon","fri"],"country":"de"},{"from":22,"to":6}]';
+    expect(set(`options.schedule=${schedule}`)).toEqual({
+      schedule: [
+        { from: 8, to: '18:30', days: [1, 5], country: 'DE' },
+        { from: 22, to: 6 },
+      ],
+    });
+  });
+
+  it.each([
+    ['options.country=Germany', 'options.country: is not ISO 3166-1 alpha-2'],
+    ['options.regions=', 'options.regions.0: must not be empty'],
+    ['options.regions=DE,', 'options.regions.1: must not be empty'],
+    ['options.jitterMs=soon', 'options.jitterMs must be a number with ms, s, m, h, d or w'],
+    ['options.jitterMs=-1', 'options.jitterMs: must be at least 0'],
+    ['options.minIntervalMs=0', 'options.minIntervalMs: must be more than 0'],
+    ['options.stickyWhenOut=wait', 'options.stickyWhenOut: must be one of move, refuse'],
+    ['options.stickyChoice=x', 'options.stickyChoice: must be one of rendezvous, random, round-robin'],
+    ['options.timeZone=Berlin', 'options.timeZone: must be the name of a time zone'],
+    ['options.custom=mine', 'options.custom: must be one of round-robin, '],
+    ['options.schedule=8-18', 'options.schedule: must be an array'],
+    ['options.schedule=[{from:8}]', 'The value of options.schedule begins as JSON and is not valid JSON'],
+    ['options.schedule=[{"from":8}]', 'options.schedule.0.to: must be an hour from 0 to 24'],
+  ])('rejects %s, and says what is allowed', (setting, message) => {
+    const { run, json } = newPool();
+    const { status, stderr } = run(['config', 'set', setting]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining(message)]);
+    expect(json('config', 'show')).toMatchObject({ options: {} });
+  });
+
+  it('rejects bounds that contradict each other, also with a stored one', () => {
+    const { run, json } = newPool();
+    expect(run(['config', 'set', 'options.minIntervalMs=2m', 'options.maxIntervalMs=1m']).stderr).toContain(
+      'minIntervalMs must not be more than maxIntervalMs',
+    );
+    run(['config', 'set', 'options.maxIntervalMs=1m']);
+    expect(run(['config', 'set', 'options.minIntervalMs=2m']).stderr).toContain(
+      'one is stored, so give both',
+    );
+    expect(json('config', 'show')).toMatchObject({ options: { maxIntervalMs: 60_000 } });
+  });
+});
+
+it('config show has a row for each option that is set', () => {
+  const { run } = newPool();
+  expect(run(['config', 'show']).stdout).not.toContain('options');
+  run(['config', 'set', 'options.excludedCountries=ru', 'options.strict=false']);
+  const { stdout } = run(['config', 'show']);
+  expect(stdout).toMatch(/^options\.excludedCountries +\["RU"\]$/m);
+  expect(stdout).toMatch(/^options\.strict +false$/m);
+});
