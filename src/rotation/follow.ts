@@ -65,6 +65,8 @@ export class Follower {
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
     if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
+    // It may be rolled back, and its revisions be given to others.
+    if (driver.scope !== null) driver.afterTransaction(() => this.forget());
     const changes = driver.changes;
     const state = engine.snapshot(() => this.#read());
     this.#version = version;
@@ -76,6 +78,11 @@ export class Follower {
   /** The proxies as they were read last; null before the first time. */
   get index(): PoolIndex | null {
     return this.#state?.index ?? null;
+  }
+
+  /** The next choice reads the whole pool. */
+  forget(): void {
+    this.#state = null;
   }
 
   /** The next choice reads what has changed. */
@@ -176,7 +183,7 @@ export class Follower {
     const now = this.#session.clock();
     for (let after = this.#seen.proxies; ; ) {
       const gone = yield* step(this.#changes.deletedSince(after, PAGE));
-      for (const { id } of gone) index.remove(id);
+      for (const { id } of gone) index.remove(String(id));
       const last = gone.at(-1);
       if (last === undefined || gone.length < PAGE) break;
       after = last.revision;

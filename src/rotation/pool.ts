@@ -125,6 +125,7 @@ export class Pool {
 
   /** Stores what waits to be stored. The vault calls it when it is closed. */
   close(): void {
+    this.#follower.forget();
     this.#store.close();
   }
 

@@ -39,7 +39,15 @@ export async function open(
   const made = vault.proxies.createMany(list.map((proxy, n) => inputOf(n, proxy)));
   const pool = random === undefined ? vault.pool : new Pool(vault.database, { random });
   if (random !== undefined) onTestFinished(() => pool.close());
-  return { vault, path, pool, time, heard, ids: made.map(({ id }) => id), next: (request) => pool.choose(request).id };
+  return {
+    vault,
+    path,
+    pool,
+    time,
+    heard,
+    ids: made.map(({ id }) => id),
+    next: (request) => pool.choose(request).id,
+  };
 }
 
 /** The proxy number `n`; ids are in the order of the numbers. */
