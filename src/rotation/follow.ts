@@ -65,8 +65,7 @@ export class Follower {
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
     if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
-    // It may be rolled back, and its revisions be given to others.
-    if (driver.scope !== null) driver.afterTransaction(() => this.forget());
+    this.#watchTransaction();
     const changes = driver.changes;
     const state = engine.snapshot(() => this.#read());
     this.#version = version;
@@ -97,6 +96,15 @@ export class Follower {
     const result = write();
     if (isQuiet) this.#ownChanges = driver.changes;
     return result;
+  }
+
+  /** What is read in a caller's transaction is forgotten if that is rolled back: its revisions are given again. */
+  #watchTransaction(): void {
+    const { scope } = this.#session.driver;
+    if (scope === null) return;
+    this.#session.driver.afterTransaction(() => {
+      if (scope.transaction.isUndone) this.#state = null;
+    });
   }
 
   /** The clock is read already; now and then another one is asked, since that one may be set back, or be a test's. */

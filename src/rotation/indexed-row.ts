@@ -1,5 +1,5 @@
 import type { Row, SqlValue } from '../database/drivers/driver.ts';
-import { PROXIES } from '../database/repositories/proxy-record.ts';
+import { defaultName, PROXIES } from '../database/repositories/proxy-record.ts';
 import { geolocationSchema } from '../model/geolocation.ts';
 import type { IndexedProxy } from './pool-index.ts';
 import { remembered } from './remembered.ts';
@@ -12,11 +12,15 @@ export function toIndexed(
 ): IndexedProxy {
   const { read } = PROXIES;
   const id = read.id(row.id, row);
+  const host = read.host(row.host, row);
+  const port = read.port(row.port, row);
+  const name = read.name(row.name, row);
   return {
     id,
+    name: name === defaultName({ host, port }) ? null : name,
     protocol: read.protocol(row.protocol, row),
-    host: read.host(row.host, row),
-    port: read.port(row.port, row),
+    host,
+    port,
     status: read.status(row.status, row),
     region: read.region(row.region, row),
     country: row.geolocation_json === null ? null : countryIn(row),

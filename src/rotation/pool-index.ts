@@ -11,6 +11,7 @@ export interface IndexedProxy extends Described, History {}
 /** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it, and `vault.proxies.findById` the rest. */
 export interface ChosenProxy {
   id: string;
+  name: string;
   protocol: ProxyProtocol;
   /** IPv4, IPv6 without brackets (RFC 5952), or an ASCII DNS name in lower case. */
   host: string;
@@ -163,6 +164,7 @@ export class PoolIndex {
     const { columns } = this;
     return {
       id: columns.id(slot),
+      name: columns.name(slot),
       protocol: columns.protocol(slot),
       host: columns.host(slot),
       port: columns.port(slot),

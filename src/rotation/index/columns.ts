@@ -6,6 +6,8 @@ import { Texts } from './texts.ts';
 /** What filters look at, and where a proxy is. */
 export interface Described {
   id: string;
+  /** Null if it is called by its address. */
+  name: string | null;
   protocol: ProxyProtocol;
   host: string;
   port: number;
@@ -29,7 +31,7 @@ const WORDS = 4;
 /** The places of the country, the region and the tags among the words of a slot. */
 const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
 /** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
-const SMALL = { protocol: 16, status: 20, localDns: 24 } as const;
+const SMALL = { protocol: 16, status: 20, localDns: 24, isIPv6: 28 } as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
 
 /** Two letters as one number; 0 for a country that is not known. */
@@ -54,6 +56,8 @@ export class Columns {
   readonly #tagsOf: (readonly string[])[] = [[]];
   /** The id and the host of each slot, beside each other. */
   readonly #strings: string[] = [];
+  /** Of the proxies that somebody has named. */
+  readonly #names = new Map<number, string>();
   /**
    * WORDS numbers for each slot, beside each other, since a choice reads them all: what SMALL says, the country, and the numbers
    * of the region and of the set of tags.
@@ -74,10 +78,13 @@ export class Columns {
   set(slot: number, proxy: Described): void {
     this.#strings[2 * slot] = proxy.id;
     this.#strings[2 * slot + 1] = proxy.host;
+    if (proxy.name === null) this.#names.delete(slot);
+    else this.#names.set(slot, proxy.name);
     const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << SMALL.protocol;
     const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << SMALL.status;
     const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
-    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns;
+    const isIPv6 = (proxy.host.includes(':') ? 1 : 0) << SMALL.isIPv6;
+    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns | isIPv6;
     this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
     this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
     this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
@@ -88,6 +95,7 @@ export class Columns {
     this.#words[slot * WORDS] = 0;
     this.#strings[2 * slot] = '';
     this.#strings[2 * slot + 1] = '';
+    this.#names.delete(slot);
   }
 
   id(slot: number): string {
@@ -96,6 +104,14 @@ export class Columns {
 
   host(slot: number): string {
     return this.#strings[2 * slot + 1] as string;
+  }
+
+  /** As it was named, else its address. */
+  name(slot: number): string {
+    const name = this.#names.get(slot);
+    if (name !== undefined) return name;
+    const host = this.host(slot);
+    return `${this.#small(slot, SMALL.isIPv6) === 1 ? `[${host}]` : host}:${this.port(slot)}`;
   }
 
   port(slot: number): number {
