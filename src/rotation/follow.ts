@@ -104,7 +104,7 @@ export class Follower {
 
   /** The clock is read already; now and then another one is asked, since that one may be set back, or be a test's. */
   #isDue(now: number): boolean {
-    if (now - this.#askedAt >= ASKED_EVERY) return true;
+    if (now - this.#askedAt >= ASKED_EVERY || now < this.#askedAt) return true;
     return (++this.#calls & 63) === 0 && performance.now() - this.#monotonicAt >= ASKED_EVERY;
   }
 
