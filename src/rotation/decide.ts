@@ -177,7 +177,7 @@ export function situationOf(
   };
 }
 
-function settle(decision: Decision, inputs: Inputs): void {
+function settle(decision: Decision, inputs: Inputs): Decision {
   const { rules, candidates, mapping, turn, way } = decision;
   const { now, pool } = inputs;
   const { index, settings } = pool;
@@ -200,7 +200,7 @@ function settle(decision: Decision, inputs: Inputs): void {
   if (slot === -1) return refuse(decision, { why: 'candidates' });
   if (way.isTimed && mapping === null)
     decision.until = Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until);
-  take(decision, slot, 'strategy');
+  return take(decision, slot, 'strategy');
 }
 
 /** What the strategy chooses, if possible another slot than `other`. */
@@ -216,11 +216,15 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
 }
 
 /** A rule's proxy is used whatever the request says of country and the like: whoever wrote the rule meant it. */
-function settleByRule(decision: Decision, index: PoolIndex, { value: proxyId, rule }: Ruled<string>): void {
+function settleByRule(
+  decision: Decision,
+  index: PoolIndex,
+  { value: proxyId, rule }: Ruled<string>,
+): Decision {
   const slot = index.slotOf(proxyId);
   if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot))
     return take(decision, slot, 'rule');
-  refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
+  return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
 }
 
 /** Why a slot is no candidate, in words that follow "which is". */
@@ -236,14 +240,16 @@ function isHeld({ since, until }: Turn, settings: StrategySettings, now: number)
   return until !== null && now < until && now < longest && now >= since - CLOCK_SKEW;
 }
 
-function take(decision: Decision, slot: number, by: DecidedBy): void {
+function take(decision: Decision, slot: number, by: DecidedBy): Decision {
   decision.slot = slot;
   decision.by = by;
+  return decision;
 }
 
-function refuse(decision: Decision, refusal: Refusal): void {
+function refuse(decision: Decision, refusal: Refusal): Decision {
   decision.slot = -1;
   decision.refusal = refusal;
+  return decision;
 }
 
 function factsOf({ wanted, pool, last, now }: Inputs): RuleFacts {
