@@ -10,7 +10,7 @@ import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { noProxyError } from './no-proxy.ts';
-import type { ChosenProxy } from './pool-index.ts';
+import type { ChosenProxy, PoolIndex } from './pool-index.ts';
 import { type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
@@ -55,7 +55,7 @@ export class Pool {
     this.#random = random;
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
-    this.#follower = new Follower(session, () => this.#reloaded());
+    this.#follower = new Follower(session, (index) => this.#reloaded(index));
     this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
     this.#proxies = new ProxyRepository(session);
     this.#config = new RotationConfigRepository(session);
@@ -233,8 +233,9 @@ export class Pool {
     });
   }
 
-  #reloaded(): void {
-    this.#turns.forget();
+  /** Every proxy may have another slot. */
+  #reloaded(index: PoolIndex): void {
+    this.#turns.moveTo(index);
     this.#last = -1;
   }
 
