@@ -121,7 +121,11 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
   const view = keyOf(way.filter);
-  const exclusion = new Exclusion(index, wanted.exclude, rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value));
+  const exclusion = new Exclusion(
+    index,
+    wanted.exclude,
+    rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value),
+  );
   const key = keyIn(wanted);
   const mapping = key === null ? null : inputs.mappingOf(key);
   const turn = inputs.turnOf(view);
@@ -142,7 +146,11 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   };
   settle(decision, inputs);
   // A caller may have changed the excluded ids since they were last looked at.
-  if (decision.by === 'strategy' && decision.refusal?.why !== 'blocked' && exclusion.isOutdated(decision.slot)) {
+  if (
+    decision.by === 'strategy' &&
+    decision.refusal?.why !== 'blocked' &&
+    exclusion.isOutdated(decision.slot)
+  ) {
     decision.candidates = exclusion.candidates(index.view(way.filter, view));
     decision.refusal = null;
     settle(decision, inputs);
@@ -151,7 +159,10 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
 }
 
 /** What a strategy may look at. */
-export function situationOf({ way, candidates, exclusion, turn, key }: Decision, { pool, now, random }: Inputs): Situation {
+export function situationOf(
+  { way, candidates, exclusion, turn, key }: Decision,
+  { pool, now, random }: Inputs,
+): Situation {
   const { index, settings } = pool;
   return {
     index,
@@ -166,7 +177,7 @@ export function situationOf({ way, candidates, exclusion, turn, key }: Decision,
   };
 }
 
-function settle(decision: Decision, inputs: Inputs): void {
+function settle(decision: Decision, inputs: Inputs): Decision {
   const { rules, candidates, mapping, turn, way } = decision;
   const { now, pool } = inputs;
   const { index, settings } = pool;
@@ -189,7 +200,7 @@ function settle(decision: Decision, inputs: Inputs): void {
   if (slot === -1) return refuse(decision, { why: 'candidates' });
   if (way.isTimed && mapping === null)
     decision.until = Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until);
-  take(decision, slot, 'strategy');
+  return take(decision, slot, 'strategy');
 }
 
 /** What the strategy chooses, if possible another slot than `other`. */
@@ -205,10 +216,15 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
 }
 
 /** A rule's proxy is used whatever the request says of country and the like: whoever wrote the rule meant it. */
-function settleByRule(decision: Decision, index: PoolIndex, { value: proxyId, rule }: Ruled<string>): void {
+function settleByRule(
+  decision: Decision,
+  index: PoolIndex,
+  { value: proxyId, rule }: Ruled<string>,
+): Decision {
   const slot = index.slotOf(proxyId);
-  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot)) return take(decision, slot, 'rule');
-  refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
+  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot))
+    return take(decision, slot, 'rule');
+  return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
 }
 
 /** Why a slot is no candidate, in words that follow "which is". */
@@ -224,20 +240,29 @@ function isHeld({ since, until }: Turn, settings: StrategySettings, now: number)
   return until !== null && now < until && now < longest && now >= since - CLOCK_SKEW;
 }
 
-function take(decision: Decision, slot: number, by: DecidedBy): void {
+function take(decision: Decision, slot: number, by: DecidedBy): Decision {
   decision.slot = slot;
   decision.by = by;
+  return decision;
 }
 
-function refuse(decision: Decision, refusal: Refusal): void {
+function refuse(decision: Decision, refusal: Refusal): Decision {
   decision.slot = -1;
   decision.refusal = refusal;
+  return decision;
 }
 
 function factsOf({ wanted, pool, last, now }: Inputs): RuleFacts {
   const { measures } = pool.index;
   const { domain, url, protocol, country, region, tags, session } = wanted;
-  const known = last < 0 || last >= pool.index.end ? null : { latency: measures.latency(last), successRate: measures.successRate(last, now), failureCount: measures.failures(last) };
+  const known =
+    last < 0 || last >= pool.index.end
+      ? null
+      : {
+          latency: measures.latency(last),
+          successRate: measures.successRate(last, now),
+          failureCount: measures.failures(last),
+        };
   return { domain, url, protocol, country, region, tags, session, now, last: known };
 }
 
@@ -248,7 +273,11 @@ function keyIn({ session, domain }: Wanted): StickyKey | null {
 }
 
 /** A session sticks under every strategy. */
-function isSticking(key: StickyKey | null, { strategy }: Way, { stickyByDefault }: StrategySettings): boolean {
+function isSticking(
+  key: StickyKey | null,
+  { strategy }: Way,
+  { stickyByDefault }: StrategySettings,
+): boolean {
   if (key === null) return false;
   return key.kind === 'session' || strategy === 'sticky-session' || stickyByDefault;
 }
@@ -259,7 +288,12 @@ function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
   const strategy = named === 'custom' ? settings.custom : named;
   const window = strategy === 'time-based' ? schedule(now).window : null;
   const isGeographic = strategy === 'geographic' || window?.strategy === 'geographic';
-  const country = wanted.country ?? rules.country?.value ?? window?.country ?? (isGeographic ? settings.country : null) ?? undefined;
+  const country =
+    wanted.country ??
+    rules.country?.value ??
+    window?.country ??
+    (isGeographic ? settings.country : null) ??
+    undefined;
   return {
     strategy,
     chooser: STRATEGIES[window?.strategy ?? strategy],
@@ -276,7 +310,11 @@ function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
 }
 
 /** What the request says comes first, then rules, then the schedule. */
-function filterOf(wanted: Wanted, rules: RuleOutcome, { country, region, notCountries }: Restriction): Filter {
+function filterOf(
+  wanted: Wanted,
+  rules: RuleOutcome,
+  { country, region, notCountries }: Restriction,
+): Filter {
   const protocol = wanted.protocol ?? rules.protocol?.value;
   const place = wanted.region ?? rules.region?.value ?? region;
   const tags = rules.tag === null ? wanted.tags : [...(wanted.tags ?? []), rules.tag.value];

@@ -24,9 +24,15 @@ export function refusalOf(decision: Decision, inputs: Inputs): string {
 export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultError {
   const { refusal } = decision;
   const message = `${refusalOf(decision, inputs)} ${ADVICE}`;
-  if (refusal?.why === 'candidates') return new ProxyVaultError('NO_PROXY', message, { details: countsOf(decision, inputs) });
+  if (refusal?.why === 'candidates')
+    return new ProxyVaultError('NO_PROXY', message, { details: countsOf(decision, inputs) });
   const rule = refusal !== null && 'rule' in refusal ? { ruleId: refusal.rule.id } : {};
-  const proxyId = refusal?.why === 'rule' ? { proxyId: refusal.proxyId } : refusal?.why === 'mapping' ? { proxyId: refusal.mapping.proxyId } : {};
+  const proxyId =
+    refusal?.why === 'rule'
+      ? { proxyId: refusal.proxyId }
+      : refusal?.why === 'mapping'
+        ? { proxyId: refusal.mapping.proxyId }
+        : {};
   return new ProxyVaultError('NO_PROXY', message, { details: { ...rule, ...proxyId } });
 }
 
@@ -40,5 +46,8 @@ function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): st
 /** `total`, and for each part of the filter that excluded any, how many. */
 function countsOf(decision: Decision, { pool: { index } }: Inputs): ErrorDetails {
   const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
-  return { total: index.size, ...Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded])) };
+  return {
+    total: index.size,
+    ...Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded])),
+  };
 }

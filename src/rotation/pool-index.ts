@@ -100,7 +100,8 @@ export class PoolIndex {
       this.buckets.add(slot, proxy.id);
       this.measures.begin(slot, proxy, now);
     } else if (isCorrection) this.measures.correct(slot, proxy, now);
-    if (columns.vocabulary !== words) for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
+    if (columns.vocabulary !== words)
+      for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
     this.#changed(slot);
   }
 

@@ -175,7 +175,10 @@ export class Columns {
     if (place !== undefined) {
       const asRegion = this.#regions.numberOf(place);
       const asCountry = /^[a-z]{2}$/i.test(place) ? letters(place.toUpperCase()) : -1;
-      ask(`place ${place}`, (slot) => this.#word(slot, REGION) === asRegion || this.#word(slot, COUNTRY) === asCountry);
+      ask(
+        `place ${place}`,
+        (slot) => this.#word(slot, REGION) === asRegion || this.#word(slot, COUNTRY) === asCountry,
+      );
     }
     for (const tag of tags) {
       const having = this.#setsWith(tag);

@@ -143,7 +143,8 @@ export class Measures {
     const failures = this.failures(slot);
     const inFlight = this.inFlight(slot, now);
     const latency = this.#floats[slot * WORDS + LATENCY] as number;
-    if (!Number.isNaN(latency)) return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
+    if (!Number.isNaN(latency))
+      return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
     // Half a request: one that was not reported for 30 s.
     return failures === 0 && inFlight <= 0.5 ? 0 : SLOW * (inFlight + 1) * 2 ** failures;
   }
