@@ -1,4 +1,10 @@
-import { PROXY_PROTOCOLS, PROXY_STATUSES, type ProxyProtocol, type ProxyStatus } from '../../model/proxy.ts';
+import {
+  MAX_WEIGHT,
+  PROXY_PROTOCOLS,
+  PROXY_STATUSES,
+  type ProxyProtocol,
+  type ProxyStatus,
+} from '../../model/proxy.ts';
 import type { Filter } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
@@ -28,6 +34,8 @@ export interface Question {
 }
 
 const WORDS = 4;
+/** A column has 32 bits for a weight. Less would be 0, and never chosen even if there is nothing else. */
+const LEAST_WEIGHT = 1e-30;
 /** The places of the country, the region and the tags among the words of a slot. */
 const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
 /** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
@@ -88,7 +96,7 @@ export class Columns {
     this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
     this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
     this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
-    this.weight[slot] = proxy.weight;
+    this.weight[slot] = Math.min(Math.max(proxy.weight, LEAST_WEIGHT), MAX_WEIGHT);
   }
 
   clear(slot: number): void {

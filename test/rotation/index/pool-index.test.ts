@@ -160,11 +160,16 @@ function look(
 }
 
 describe('weights', () => {
-  it.each([1e-300, 1e-46, 5e-324, 1e30])('of %d are weights: one is chosen', (weight) => {
+  it.each([1e-300, 1e-46, 5e-324, 1e30, 1e300])('of %d are weights: one is chosen', (weight) => {
     const index = new PoolIndex();
     for (const n of [1, 2, 3]) index.put({ ...plain(n), weight }, 0);
     const candidates = new Exclusion(index, [], []).candidates(index.view({}));
     for (const random of [0, 0.5, 0.999999]) expect([0, 1, 2]).toContain(candidates.weighted(() => random));
+    // The first blocks are empty.
+    for (let n = 4; n < 900; n++) index.put({ ...plain(n), weight }, 0);
+    for (let n = 1; n < 800; n++) index.remove(idOf(n));
+    const rest = new Exclusion(index, [], []).candidates(index.view({}));
+    for (const random of [0, 0.5, 0.999999]) expect(rest.has(rest.weighted(() => random))).toBe(true);
   });
 });
 
