@@ -4,7 +4,8 @@ import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/buckets.ts';
-import { type Filter, keyOf } from './index/filter.ts';
+import type { Filter } from './index/filter.ts';
+import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
@@ -69,6 +70,8 @@ export interface Decision {
   way: Way;
   /** The filter as a text. */
   view: string;
+  /** Those that fit the filter, excluded or not. */
+  members: View;
   exclusion: Exclusion;
   candidates: Candidates;
   /** What may keep its proxy: the session, else the domain. */
@@ -120,7 +123,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
-  const view = keyOf(way.filter);
+  const { key: view, view: members } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
     wanted.exclude,
@@ -137,7 +140,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     way,
     view,
     exclusion,
-    candidates: exclusion.candidates(index.view(way.filter, view)),
+    members,
+    candidates: exclusion.candidates(members),
     key,
     mapping,
     sticks: mapping !== null || isSticking(key, way, settings),
@@ -151,7 +155,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     decision.refusal?.why !== 'blocked' &&
     exclusion.isOutdated(decision.slot)
   ) {
-    decision.candidates = exclusion.candidates(index.view(way.filter, view));
+    decision.candidates = exclusion.candidates(members);
     decision.refusal = null;
     settle(decision, inputs);
   }
@@ -173,7 +177,7 @@ export function situationOf(
     settings,
     now,
     random,
-    narrowed: (part) => exclusion.candidates(index.view({ ...way.filter, ...part }), candidates.other),
+    narrowed: (part) => exclusion.candidates(index.find({ ...way.filter, ...part }).view, candidates.other),
   };
 }
 
@@ -208,8 +212,7 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
   const { way, exclusion } = decision;
   if (other === -1) return way.chooser.pick(situationOf(decision, inputs));
   const { candidates } = decision;
-  const view = inputs.pool.index.view(way.filter, decision.view);
-  decision.candidates = exclusion.candidates(view, other);
+  decision.candidates = exclusion.candidates(decision.members, other);
   const slot = way.chooser.pick(situationOf(decision, inputs));
   decision.candidates = candidates;
   return slot === -1 ? way.chooser.pick(situationOf(decision, inputs)) : slot;
