@@ -52,6 +52,10 @@ it.skipIf(process.platform === 'win32')(
     run('show', [HOSTILE], 1);
     run('next', ['--reveal']);
     run('next', ['--domain', HOSTILE], 1);
+    run('rotate', ['--session', 'a\u202eb', '--exit-country', 'a\u202eb']);
+    run('rotate', ['--country', HOSTILE], 1);
+    run('explain', ['--session', 'a\u202eb', '--url', `http://a.example/${HOSTILE}`]);
+    run('explain', ['--url', HOSTILE], 1);
     run('exec', ['--', 'true']);
     run('exec', ['--', at('no-command')], 127);
     run('report', [id, '--ok']);
@@ -78,7 +82,9 @@ it.skipIf(process.platform === 'win32')(
     };
     const added = JSON.parse(run('rules add', [JSON.stringify(rule), '--json'])) as { id: string };
     run('rules add', [JSON.stringify(rule)]);
+    run('rules edit', [added.id, '--priority', '1']);
     run('rules list', []);
+    run('explain', ['--domain', 'a.example']);
     run('rules disable', [added.id]);
     run('rules enable', [HOSTILE], 1);
     run('rules remove', [HOSTILE], 1);
