@@ -10,37 +10,42 @@ const BATCH_MS = 25;
  * @returns {{name: string, ratio: number, least: number, most: number, perSecond: number}} `ratio` is the bare
  *   time over ours: 1 is as fast, 0.5 takes twice as long.
  */
-export function compare(name, ours, bare, { pairs = PAIRS } = {}) {
-  if (process.env.PROXYVAULT_BENCH_ONCE === '1') return once(name, ours, bare);
-  const count = batchSize(bare);
-  for (let n = 0; n < 3; n++) time(ours, count) + time(bare, count);
-  const ratios = [];
-  const times = [];
-  for (let pair = 0; pair < pairs; pair++) {
-    // The order changes, so that what the first leaves behind does not always burden the second.
-    const oursFirst = pair % 2 === 0;
-    const first = time(oursFirst ? ours : bare, count);
-    const second = time(oursFirst ? bare : ours, count);
-    const [ourTime, bareTime] = oursFirst ? [first, second] : [second, first];
-    ratios.push(bareTime / ourTime);
-    times.push(ourTime / count);
-  }
-  ratios.sort((a, b) => a - b);
-  times.sort((a, b) => a - b);
-  return {
-    name,
-    ratio: ratios[pairs >> 1],
-    least: ratios[0],
-    most: ratios[pairs - 1],
-    perSecond: 1000 / times[pairs >> 1],
-  };
+export function compare(name, ours, bare, options) {
+  return { name, ...compareAll({ ours, bare }, 'bare', options).ours };
 }
 
-/** Both sides once, untimed: a test sees that they still run. */
-function once(name, ours, bare) {
-  ours();
-  bare();
-  return { name, ratio: 1, least: 1, most: 1, perSecond: 1 };
+/**
+ * As {@link compare}, of any number of ways: each takes its turn in every round.
+ *
+ * @param {Record<string, () => unknown>} works by their names
+ * @param {string} base the name of what the others are compared with
+ */
+export function compareAll(works, base, { pairs = PAIRS } = {}) {
+  const names = Object.keys(works);
+  const others = names.filter((name) => name !== base);
+  if (process.env.PROXYVAULT_BENCH_ONCE === '1') {
+    for (const work of Object.values(works)) work();
+    return Object.fromEntries(others.map((name) => [name, { ratio: 1, least: 1, most: 1, perSecond: 1 }]));
+  }
+  const count = batchSize(works[base]);
+  for (let n = 0; n < 3; n++) for (const name of names) time(works[name], count);
+  const rounds = [];
+  for (let round = 0; round < pairs; round++) {
+    // The order changes, so that what the first leaves behind does not always burden the second.
+    const order = names.map((_, n) => names[(n + round) % names.length]);
+    rounds.push(Object.fromEntries(order.map((name) => [name, time(works[name], count)])));
+  }
+  return Object.fromEntries(
+    others.map((name) => {
+      const ratios = rounds.map((times) => times[base] / times[name]).sort((a, b) => a - b);
+      const times = rounds.map((times) => times[name] / count).sort((a, b) => a - b);
+      const middle = pairs >> 1;
+      return [
+        name,
+        { ratio: ratios[middle], least: ratios[0], most: ratios[pairs - 1], perSecond: 1000 / times[middle] },
+      ];
+    }),
+  );
 }
 
 function batchSize(work) {

@@ -14,6 +14,7 @@ import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
 import { measureRotation } from './rotation.js';
 import { measureRules } from './rules.js';
+import { measureWritePath } from './write-path.js';
 
 const GOAL = 0.85;
 const { values } = parseArgs({
@@ -36,6 +37,10 @@ for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...FRO
   const result = { goal: GOAL, ...measure() };
   ratios.push(result);
   if (!values.json) console.log(describeRatio(result, name));
+}
+for (const result of await measureWritePath(wanted)) {
+  ratios.push(result);
+  if (!values.json) console.log(describeRatio(result, result.name));
 }
 
 const figures = process.env.PROXYVAULT_BENCH_ONCE === '1' ? [] : await measureFigures();

@@ -212,7 +212,7 @@ describe('openVault', () => {
     await first.close();
 
     await using second = await openVault({ path, keyFile });
-    const proxy = second.rotator.next({ domain: 'shop.example' });
+    const proxy = second.pool.choose({ domain: 'shop.example' });
     expect(second.reveal(proxy.id).url).toBe('socks5h://me:s3%40cret@gate.example.com:1080');
   });
 
@@ -320,12 +320,12 @@ describe('openVault', () => {
       conditions: [{ field: 'domain', operator: 'equals', value: 'blocked.example' }],
       actions: [{ type: 'block' }],
     });
-    expect(vault.rotator.next({ domain: 'shop.example' }).id).toBe(second.id);
-    expect(() => vault.rotator.next({ domain: 'blocked.example' })).toThrow(
+    expect(vault.pool.choose({ domain: 'shop.example' }).id).toBe(second.id);
+    expect(() => vault.pool.choose({ domain: 'blocked.example' })).toThrow(
       expect.objectContaining({ code: 'NO_PROXY' }),
     );
-    vault.rotator.next();
-    vault.rotator.report(second.id, { success: true, latencyMs: 20 });
+    vault.pool.choose();
+    vault.pool.report(second.id, { success: true, latencyMs: 20 });
     expect(vault.tags.has(first.id, 'mine')).toBe(true);
     expect(vault.credentials.exists(second.id)).toBe(true);
     expect(vault.usage.totals({ proxyId: second.id })).toMatchObject({ requestCount: 1, successRate: 100 });
@@ -413,7 +413,7 @@ describe('a URL in place of an id', () => {
   it.each<[string, (vault: Vault, id: string) => unknown]>([
     ['reveal', (vault, id) => vault.reveal(id)],
     ['update', (vault, id) => vault.proxies.update(id, { name: 'x' })],
-    ['report', (vault, id) => vault.rotator.report(id, { success: true })],
+    ['report', (vault, id) => vault.pool.report(id, { success: true })],
     ['a sticky session', (vault, proxyId) => vault.sticky.create({ domain: 'a.example', proxyId })],
     ['a login', (vault, id) => vault.credentials.store(id, { username: 'a', password: 'b' })],
     ['a rule', (vault, id) => vault.rules.update(id, { name: 'x' })],

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 
+import { MAX_WEIGHT } from '../model/proxy.ts';
 import { LARGEST_PAGE } from '../model/validation.ts';
 import { type MaxRemove, parseMaxRemove } from '../transfer/removal.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
@@ -15,6 +16,13 @@ export function positiveNumber(text: string): number {
   const value = wholeNumber(text);
   if (value === 0) throw new InvalidArgumentError('It must be at least 1.');
   return value;
+}
+
+/** Reads an argument that is how often a proxy is chosen, compared with others. */
+export function proxyWeight(text: string): number {
+  const weight = /^\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  if (weight > 0 && weight <= MAX_WEIGHT) return weight;
+  throw new InvalidArgumentError(`It must be a number above 0, of at most ${MAX_WEIGHT}.`);
 }
 
 /** Reads an argument that is how many proxies a page has. */

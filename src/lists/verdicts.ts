@@ -17,6 +17,8 @@ export interface ListedProxy extends ProxyAddress {
   rotateUrl?: string | undefined;
   /** SOCKS only: whether the proxy resolves host names (`socks5h`, `socks4a`). Absent if the list does not say. */
   remoteDns?: boolean | undefined;
+  /** How often it is chosen, compared with the others. Absent if the list does not say. */
+  weight?: number | undefined;
 }
 
 /** Why a line or record is rejected. The set is closed. */

@@ -33,10 +33,10 @@ export class Candidates {
   /** Any, each as likely as the others. */
   any(random: () => number): number {
     const { size } = this.#view;
-    if (this.#excluded.length === 0) return size === 0 ? -1 : this.#view.at(Math.floor(random() * size));
+    if (this.#excluded.length === 0) return this.#view.any(random);
     if (size > 2 * FEW) {
       for (let draw = 0; draw < DRAWS; draw++) {
-        const slot = this.#view.at(Math.floor(random() * size));
+        const slot = this.#view.any(random);
         if (!this.#isExcluded(slot)) return slot;
       }
     }
@@ -76,7 +76,7 @@ export class Candidates {
 
   /** The one that was handed out least often; of equal ones the first. */
   leastUsed(): number {
-    return this.#view.least(this.#index.measures.handOuts, (slot) => this.#isExcluded(slot), this.#excluded);
+    return this.#view.least(this.#index.handOuts, (slot) => this.#isExcluded(slot), this.#excluded);
   }
 
   /** The one that a key has by rendezvous hashing. */

@@ -65,6 +65,7 @@ export class Follower {
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
     if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
+    this.#watchTransaction();
     const changes = driver.changes;
     const state = engine.snapshot(() => this.#read());
     this.#version = version;
@@ -92,6 +93,15 @@ export class Follower {
     return result;
   }
 
+  /** What is read in a caller's transaction is forgotten if that is rolled back: its revisions are given again. */
+  #watchTransaction(): void {
+    const { scope } = this.#session.driver;
+    if (scope === null) return;
+    this.#session.driver.afterTransaction(() => {
+      if (scope.transaction.isUndone) this.#state = null;
+    });
+  }
+
   /** The clock is read already; now and then another one is asked, since that one may be set back, or be a test's. */
   #isDue(now: number): boolean {
     if (now - this.#askedAt >= ASKED_EVERY) return true;
@@ -113,7 +123,8 @@ export class Follower {
     const schedule =
       before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
     // Weights of the configuration are mixed into the columns.
-    const isSameWeights = before?.settings === settings || (before?.settings.weights.size === 0 && settings.weights.size === 0);
+    const isSameWeights =
+      before?.settings === settings || (before?.settings.weights.size === 0 && settings.weights.size === 0);
     const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
     let index = before?.index;
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
@@ -128,12 +139,13 @@ export class Follower {
     const index = new PoolIndex(yield* step(this.#proxies.count()));
     const now = this.#session.clock();
     const tags = this.#allTags();
-    for (let after: SqlValue = ''; ; ) {
-      const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE));
+    for (let after = '', skip = 0; ; ) {
+      const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE, skip));
       for (const row of rows) this.#put(index, row, yield* tags(row.id ?? ''), weights, now);
-      const last: Row | undefined = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) break;
-      after = last.id ?? '';
+      if (rows.length < PAGE) break;
+      const last = rows.findLastIndex(({ id }) => isWellFormed(id));
+      skip = last === -1 ? skip + rows.length : rows.length - 1 - last;
+      after = last === -1 ? after : String(rows[last]?.id);
     }
     this.#onReload();
     return index;
@@ -142,6 +154,8 @@ export class Follower {
   /** Gives the tags of one proxy after another, in the order of ids. */
   #allTags(): (id: SqlValue) => Steps<'sync', SqlValue[]> {
     let page: { proxyId: SqlValue; tag: SqlValue }[] = [];
+    let after: { proxyId: SqlValue; tag: SqlValue } = { proxyId: '', tag: '' };
+    let skip = 0;
     let place = 0;
     let isEnd = false;
     const changes = this.#changes;
@@ -151,14 +165,17 @@ export class Follower {
         const next = page[place];
         if (next === undefined) {
           if (isEnd) return found;
-          const last = page.at(-1);
-          page = yield* step(changes.tagsPage(last?.proxyId ?? '', last?.tag ?? '', PAGE));
+          const last = page.findLastIndex(({ proxyId, tag }) => isWellFormed(proxyId) && isWellFormed(tag));
+          skip = last === -1 ? skip + page.length : page.length - 1 - last;
+          after = page[last] ?? after;
+          page = yield* step(changes.tagsPage(after.proxyId, after.tag, PAGE, skip));
           place = 0;
           isEnd = page.length < PAGE;
           if (page.length === 0) return found;
           continue;
         }
-        if (next.proxyId === null || id === null || next.proxyId > id) return found;
+        if (next.proxyId === null || id === null || comesAfter(String(next.proxyId), String(id)))
+          return found;
         if (next.proxyId === id && next.tag !== null) found.push(next.tag);
         place++;
       }
@@ -169,7 +186,7 @@ export class Follower {
     const now = this.#session.clock();
     for (let after = this.#seen.proxies; ; ) {
       const gone = yield* step(this.#changes.deletedSince(after, PAGE));
-      for (const { id } of gone) index.remove(id);
+      for (const { id } of gone) index.remove(String(id));
       const last = gone.at(-1);
       if (last === undefined || gone.length < PAGE) break;
       after = last.revision;
@@ -204,3 +221,16 @@ export class Follower {
 function refuse(error: ProxyVaultError): never {
   throw error;
 }
+
+/** Whether a page can begin after it. A text that is not valid UTF-8 is read as another one, which sorts elsewhere. */
+function isWellFormed(value: SqlValue | undefined): boolean {
+  return typeof value === 'string' && !value.includes('\u{FFFD}');
+}
+
+/** The order of the database is that of the bytes. The UTF-16 of JavaScript differs from it beyond U+D7FF. */
+function comesAfter(one: string, other: string): boolean {
+  const isSame = !BEYOND.test(one) || !BEYOND.test(other);
+  return isSame ? one > other : Buffer.compare(Buffer.from(one), Buffer.from(other)) > 0;
+}
+
+const BEYOND = /[\uD800-\uFFFF]/;

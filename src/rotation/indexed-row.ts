@@ -11,9 +11,9 @@ export function toIndexed(
   weights: ReadonlyMap<string, number>,
 ): IndexedProxy {
   const { read } = PROXIES;
+  const id = read.id(row.id, row);
   const host = read.host(row.host, row);
   const port = read.port(row.port, row);
-  const id = read.id(row.id, row);
   const name = read.name(row.name, row);
   return {
     id,

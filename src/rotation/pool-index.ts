@@ -1,4 +1,3 @@
-import { defaultName } from '../database/repositories/proxy-record.ts';
 import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { Columns, type Described } from './index/columns.ts';
@@ -9,7 +8,7 @@ import { View } from './index/view.ts';
 /** A proxy as the database has it: what choosing needs of its row. */
 export interface IndexedProxy extends Described, History {}
 
-/** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it. */
+/** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it, and `vault.proxies.findById` the rest. */
 export interface ChosenProxy {
   id: string;
   name: string;
@@ -46,6 +45,8 @@ export class PoolIndex {
   readonly columns: Columns;
   readonly measures: Measures;
   readonly buckets: Buckets;
+  /** How often a slot was handed out. */
+  readonly handOuts = (slot: number): number => this.measures.handOuts(slot);
   /** Another number after each change of what filters or weights look at. */
   generation = 0;
   readonly #slots = new Map<string, number>();
@@ -161,14 +162,12 @@ export class PoolIndex {
   /** What a caller is given of a proxy. */
   chosen(slot: number): ChosenProxy {
     const { columns } = this;
-    const host = columns.host(slot);
-    const port = columns.port(slot);
     return {
       id: columns.id(slot),
-      name: columns.name(slot) ?? defaultName({ host, port }),
+      name: columns.name(slot),
       protocol: columns.protocol(slot),
-      host,
-      port,
+      host: columns.host(slot),
+      port: columns.port(slot),
       region: columns.region(slot),
       country: columns.country(slot),
       tags: columns.tags(slot),

@@ -210,6 +210,8 @@ export class Pool {
     };
     const kept = this.#store.keep(key, placement, ({ proxyId }) => candidates.has(index.slotOf(proxyId)));
     this.#sticky.set(key, kept, this.#follower.epoch);
+    // A wildcard is the mapping of other domains too, which are remembered one by one.
+    if (mapping !== null) this.#follower.expectChange();
     return index.slotOf(kept.proxyId);
   }
 

@@ -142,7 +142,7 @@ function withLogin(proxy: ProxyConfig, { proxies, credentials }: Stored): WithLo
 
 /** What a list tells of a proxy; the name only if it is not the address. */
 function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
-  const { protocol, host, port, name, region, geolocation, latency, status, remoteDns } = proxy;
+  const { protocol, host, port, name, region, geolocation, latency, status, remoteDns, weight } = proxy;
   return {
     protocol,
     host,
@@ -154,5 +154,6 @@ function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
     ...(latency === null ? {} : { latency }),
     ...(status === 'disabled' ? { status } : {}),
     ...(protocol.startsWith('socks') ? { remoteDns } : {}),
+    ...(weight === 1 ? {} : { weight }),
   };
 }

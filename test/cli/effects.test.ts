@@ -431,7 +431,7 @@ describe('check', () => {
         "INSERT INTO proxy_usage_stats (proxy_id, date) VALUES ('nobody', '2026-01-01')",
         'refers to a missing row of proxies',
       ],
-      ['DROP INDEX idx_proxies_status', 'idx_proxies_status is missing'],
+      ['DROP INDEX idx_proxies_region', 'idx_proxies_region is missing'],
       ["UPDATE proxies SET port = 0 WHERE host = 'a.example'", 'port'],
     ];
     for (const [damage, found, isDeep = false] of damages) {

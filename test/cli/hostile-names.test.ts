@@ -82,7 +82,13 @@ it.skipIf(process.platform === 'win32')(
     };
     const added = JSON.parse(run('rules add', [JSON.stringify(rule), '--json'])) as { id: string };
     run('rules add', [JSON.stringify(rule)]);
-    run('rules edit', [added.id, '--priority', '1']);
+    run('rules list', []);
+    run('rules add', ['--when', HOSTILE, '--then', 'block'], 1);
+    run('rules add', ['--when', `tag equals ${HOSTILE}`, '--then', 'block'], 1);
+    run('rules add', ['--when', 'tag matches (\u202e', '--then', 'block'], 1);
+    run('rules edit', [added.id, '--then', HOSTILE], 1);
+    run('rules edit', [added.id, '--when', 'tag equals a\u202eb', '--then', 'use-tag=a\u202eb']);
+    run('rules edit', [HOSTILE, '--priority', '1'], 1);
     run('rules list', []);
     run('explain', ['--domain', 'a.example']);
     run('rules disable', [added.id]);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { exportProxies, importProxies, Rotator } from 'proxyvault';
+import { exportProxies, importProxies, type ProxyConfig } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
@@ -52,9 +52,11 @@ describe('a proxy whose address was changed by SQL', () => {
 
   it('does not get it by way of a proxy that was read before or after', () => {
     const { db, encryption, credentials } = openPool(1);
-    const honest = new Rotator(db).next();
+    const proxies = new ProxyRepository(db);
+    const [id = ''] = proxies.findAll().map((proxy) => proxy.id);
+    const honest = proxies.findById(id) as ProxyConfig;
     attack(db, BECOMES_EVIL, { id: honest.id });
-    const evil = new Rotator(db).next();
+    const evil = proxies.findById(id) as ProxyConfig;
     attack(db, `UPDATE proxies SET host = :host, port = :port WHERE id = :id`, {
       id: honest.id,
       host: honest.host,

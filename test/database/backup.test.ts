@@ -207,14 +207,14 @@ describe('check', () => {
     const db = openMigrated();
     db.driver.exec(`
       DROP INDEX idx_proxies_region;
-      DROP INDEX idx_proxies_status;
-      CREATE INDEX idx_proxies_status ON proxies(host);
+      DROP INDEX idx_proxies_top;
+      CREATE INDEX idx_proxies_top ON proxies(host);
       CREATE TABLE mine (x);`);
     const { ok, schema } = await db.check();
     expect(ok).toBe(false);
     expect(schema).toMatchObject({
       missing: ['idx_proxies_region'],
-      changed: ['idx_proxies_status'],
+      changed: ['idx_proxies_top'],
       extra: ['mine'],
     });
   });

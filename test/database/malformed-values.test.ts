@@ -13,6 +13,8 @@ import { EncryptionService } from 'proxyvault/database/services';
 import type { BackgroundReads } from 'proxyvault/driver';
 import { describe, expect, it, vi } from 'vitest';
 import { eachRow } from '../../src/database/drivers/sqlite/inspection.ts';
+import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
+import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
 import { findMalformedRows } from '../../src/database/row-check.ts';
 import { openMigrated } from '../support/temporary.ts';
 
@@ -35,6 +37,9 @@ function fill(): { db: DatabaseManager; heard: object[] } {
     conditions: [{ field: 'hour', operator: 'equals', value: 1 }],
     actions: [{ type: 'block' }],
   });
+  new SessionProxiesRepository(db).claim({ session: 's', proxyId: 'p' });
+  new RotationTurnsRepository(db).set({ view: '', proxyId: 'p', since: new Date(0) });
+  db.driver.exec(`DELETE FROM pool_revisions WHERE name = 'config'`);
   db.driver.exec('PRAGMA ignore_check_constraints = on; PRAGMA foreign_keys = off');
   return { db, heard };
 }
@@ -110,7 +115,9 @@ const columns: [table: string, column: string, values: Values][] = [
   ['proxies', 'username_fingerprint', TEXT_OR_NULL],
   ['proxies', 'password_fingerprint', TEXT_OR_NULL],
   ['proxies', 'latency_ewma', { good: ['NULL', '0', '0.5', '1e300'], bad: ['-0.5', "'x'"] }],
-  ['proxies', 'position', { good: ['1'], bad: ['0', 'NULL', '1.5'] }],
+  ['proxies', 'weight', { good: ['1', '0.5', '1e9'], bad: ['0', '-1', '1.1e9', "'x'"] }],
+  ['proxies', 'hand_outs', { good: ['NULL', ...WHOLE.good], bad: WHOLE.bad }],
+  ['proxies', 'revision', { good: ['NULL', '1', '9007199254740991'], bad: ['0', '1.5', "'x'"] }],
   ['proxies', 'remote_dns', FLAG],
   ['encrypted_credentials', 'encrypted_data', BASE64],
   ['encrypted_credentials', 'iv', BASE64],
@@ -198,6 +205,17 @@ const columns: [table: string, column: string, values: Values][] = [
   ['proxy_usage_stats', 'latency_count', WHOLE],
   ['proxy_tags', 'tag', { good: ["'x'"], bad: ["''", "CAST(x'ff' AS TEXT)"] }],
   ['proxy_tags', 'import_id', { good: ["''"], bad: ["x'00'"] }],
+  ['session_proxies', 'session', { good: ["'x'"], bad: ["''", "x'61'"] }],
+  ['session_proxies', 'proxy_id', { good: ["'p'"], bad: ["''", "x'61'"] }],
+  ['session_proxies', 'created_at', TIMES],
+  ['session_proxies', 'request_count', WHOLE],
+  ['session_proxies', 'ttl_ms', POSITIVE],
+  ['rotation_turns', 'view', { good: ["''", "'x'"], bad: ["x'61'"] }],
+  ['rotation_turns', 'proxy_id', { good: ["'gone'"], bad: ["''"] }],
+  ['rotation_turns', 'since', TIMES],
+  ['rotation_turns', 'until', { good: ['NULL', ...TIMES.good], bad: TIMES.bad }],
+  ['pool_revisions', 'name', { good: ["'rules'"], bad: ["'other'"] }],
+  ['pool_revisions', 'revision', WHOLE],
 ];
 
 /** What `check` says of the rows, without the rest that it looks at, also of those in an open transaction. */

@@ -4,9 +4,9 @@ import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
-import { Rotator } from '../../src/rotation/index.ts';
+import { Pool } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
+import { ENGINE_REPOSITORIES } from '../support/engine-repositories.ts';
 import { openDatabase, thrownBy } from '../support/temporary.ts';
 
 const LOGIN = { username: 'u', password: 'p' };
@@ -29,6 +29,13 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   save: ['id', { ciphertext: '', iv: '', authTag: '' }],
   store: ['id', LOGIN],
   page: ['', 5],
+  changedSince: [0, 5],
+  deletedSince: [0, 5],
+  tagsPage: ['', '', 5],
+  claim: [{ session: 's', proxyId: 'id' }],
+  move: ['s', 'id', 'id'],
+  touch: ['s', 1, '2026-01-01'],
+  deleteExpired: [],
   swap: ['id', { ciphertext: '', iv: '', authTag: '' }, { ciphertext: '', iv: '', authTag: '' }],
   add: ['id', 'tag', 'import'],
   addLocked: ['id', 'tag', 'import'],
@@ -83,13 +90,17 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
   'RotationEventsRepository.recordMany': [[{ previousProxyId: null, newProxyId: null, reason: 'manual' }]],
   'ProxyUsageStatsRepository.recordMany': [[{ proxyId: 'id', success: true }]],
   'ProxyTagsRepository.count': ['tag'],
+  'HandOutsRepository.record': ['id', 1, '2026-01-01'],
+  'RotationTurnsRepository.set': [{ view: '', proxyId: 'id', since: '2026-01-01' }],
+  'SessionProxiesRepository.list': [5],
+  'StickySessionRepository.touch': ['a.example', 1, '2026-01-01'],
   'EncryptedCredentialsRepository.add': [{ ...PROXY, id: 'id' }, LOGIN],
 };
 
 function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
   const encryption = new EncryptionService({ key: randomBytes(32), database: db });
   const operations: Record<string, () => unknown> = {};
-  for (const [name, Class] of Object.entries({ ActiveProxyRepository, ...repositories })) {
+  for (const [name, Class] of Object.entries({ ...ENGINE_REPOSITORIES, ...repositories })) {
     if (typeof Class !== 'function') continue;
     const repository: object = new Class(db, encryption);
     for (const method of Object.getOwnPropertyNames(Class.prototype)) {
@@ -104,13 +115,13 @@ function operationsOf(db: DatabaseManager): Record<string, () => unknown> {
       };
     }
   }
-  const rotator = new Rotator(db);
+  const pool = new Pool(db);
   const { 'EncryptedCredentialsRepository.add': add = () => null } = operations;
   return {
     ...operations,
     'EncryptedCredentialsRepository.add': () => db.transaction(add),
-    next: () => rotator.next({ domain: 'a.example' }),
-    report: () => rotator.report('id', { success: true }),
+    choose: () => pool.choose({ domain: 'a.example' }),
+    report: () => pool.report('id', { success: true }),
     import: () => importProxies(db, ['http://u:p@h.example:1'], { encryption }),
     export: () => [...exportProxies(db, { encryption })],
     status: () => encryption.status(),

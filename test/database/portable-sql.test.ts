@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { Rotator } from 'proxyvault';
 import { type DatabaseManager, PROXY_SORT_FIELDS } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -14,7 +13,8 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../src/database/repositories/active-proxy.repository.ts';
+import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
+import { Pool } from '../../src/rotation/index.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 /** What only SQLite runs, or what PostgreSQL answers otherwise. */
@@ -122,6 +122,36 @@ function useProxies(session: Session<'sync'>, encryption: EncryptionService): st
   return id;
 }
 
+/** Sessions, domains, intervals and turns, each new, kept, moved and read again; and what follows changes. */
+function usePool(session: Session<'sync'>): void {
+  const proxies = new ProxyRepository(session);
+  const config = new RotationConfigRepository(session);
+  const pool = new Pool(session);
+  const other = new Pool(session);
+  for (const intervalMs of [null, 60_000]) {
+    config.update({ intervalMs, failureThreshold: 1, options: { rotateOnFailure: true } });
+    for (const request of [{}, { session: 's' }, { domain: 'shop.example' }]) {
+      const { id } = pool.choose(request);
+      proxies.create({ host: 'h.example', port: 1000 + proxies.count(), protocol: 'http' });
+      other.choose(request);
+      pool.rotate(request);
+      pool.report(id, { success: false });
+      pool.report(id, { success: true });
+    }
+  }
+  const gone = proxies.create({ host: 'h.example', port: 1, protocol: 'socks4' });
+  pool.choose();
+  proxies.delete(gone.id);
+  pool.choose();
+  pool.close();
+  other.close();
+  const sessions = new SessionProxiesRepository(session);
+  sessions.list(5);
+  sessions.count();
+  sessions.delete('s');
+  sessions.deleteExpired();
+}
+
 function useRotation(session: Session<'sync'>, id: string): void {
   const rules = new RotationRulesRepository(session);
   const rule = rules.create({
@@ -160,13 +190,7 @@ function useRotation(session: Session<'sync'>, id: string): void {
   events.count();
   expect([...events.iterate()]).toHaveLength(2);
   events.deleteOlderThan('2026-01-01');
-  const rotator = new Rotator(session);
-  rotator.report(rotator.next({ domain: 'shop.example' }).id, { success: false });
-  const active = new ActiveProxyRepository(session);
-  active.leastUsed();
-  active.fastest();
-  active.sample(() => 0);
-  active.after(id);
+  usePool(session);
   sticky.delete('*.example.com');
   sticky.deleteExpired();
   rules.delete(rule.id);

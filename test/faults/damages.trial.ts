@@ -20,9 +20,9 @@ import {
   ProxyRepository,
   ProxyVaultError,
   RotationEventsRepository,
-  Rotator,
 } from 'proxyvault';
 import type { Login } from 'proxyvault/database';
+import { Pool } from '../../src/rotation/index.ts';
 import { KEY, POOL } from './facts.ts';
 import type { Random } from './random.ts';
 import { SCRATCH } from './scratch.ts';
@@ -126,7 +126,8 @@ async function readAll(root: string, threads: boolean, problems: string[]): Prom
     await attempt('iterate', () => [...proxies.iterate()]);
     await attempt('list', () => proxies.list({ search: 'gate' }));
     await attempt('events', () => new RotationEventsRepository(db).recent());
-    await attempt('next', () => new Rotator(db).next());
+    await attempt('choose', () => new Pool(db).choose());
+    await attempt('a session', () => new Pool(db).choose({ session: 'one' }));
     await attempt('status', () => encryption.status());
     await attempt('verify', () => encryption.verify());
     await attempt('create', () =>

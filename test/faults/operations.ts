@@ -18,11 +18,11 @@ import {
   ProxyVaultError,
   RotationConfigRepository,
   RotationEventsRepository,
-  Rotator,
   StickySessionRepository,
 } from 'proxyvault';
 import { restoreDatabase } from 'proxyvault/database';
 import { keyringFile } from 'proxyvault/keys';
+import { Pool } from '../../src/rotation/index.ts';
 import { type Fact, KEY, type Line, POOL } from './facts.ts';
 import { runCommand } from './run-command.ts';
 
@@ -180,9 +180,9 @@ export const LIBRARY: readonly Operation[] = [
   }),
   onPool('rotation', ({ db }) => {
     new RotationConfigRepository(db).setStrategy('round-robin');
-    const rotator = new Rotator(db);
-    const { id } = rotator.next({ domain: 'target.example' });
-    rotator.report(id, { success: true, latencyMs: 5 });
+    const rotation = new Pool(db);
+    const { id } = rotation.choose({ domain: 'target.example', session: 'one' });
+    rotation.report(id, { success: true, latencyMs: 5 });
   }),
   onPool('import', ({ db, encryption }, place) =>
     act(place, { kind: 'imported', from: 700, to: 720 }, () =>

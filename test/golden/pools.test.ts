@@ -14,7 +14,7 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { ROTATION_STRATEGIES } from '../../src/model/strategies.ts';
-import { Rotator } from '../../src/rotation/index.ts';
+import { Pool } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
 import {
   type FullPool,
@@ -27,7 +27,7 @@ import {
   textOf,
   unpack,
 } from '../support/golden-sets.ts';
-import { openMigrated } from '../support/temporary.ts';
+import { openDatabase, openMigrated } from '../support/temporary.ts';
 
 /** What is in the tables, as this version reads it; what an older one did not write is left out. */
 function factsOf(db: DatabaseManager, { proxies, stickyAnswers }: FullPool): Partial<FullPool> {
@@ -120,7 +120,7 @@ describe.each(GOLDEN_SETS)('the set $name', (set) => {
   it('has its schema and rows, and migrates to what a new pool has', () => {
     const { db } = openGolden(set, full);
     expect(db.migrations.getCurrentVersion()).toBe(full.schemaVersion);
-    const fresh = openMigrated({ path: ':memory:' });
+    const fresh = openDatabase({ path: ':memory:' });
     fresh.migrations.to(full.schemaVersion);
     expect(schemaOf(db)).toEqual(schemaOf(fresh));
     for (const [table, rows] of Object.entries(full.rows))
@@ -205,9 +205,10 @@ describe.each(GOLDEN_SETS)('the set $name', (set) => {
 
   it('can still be used: it hands out, reports, adds and exports', async () => {
     const { db, encryption, proxies } = await openWithKeys(set, full);
-    const rotator = new Rotator(db);
-    const { id, totalRequests } = rotator.next({ domain: 'other.example', protocol: 'socks5' });
-    rotator.report(id, { success: true, latencyMs: 50 });
+    const pool = new Pool(db);
+    const { id } = pool.choose({ domain: 'other.example', protocol: 'socks5' });
+    const totalRequests = proxies.findById(id)?.totalRequests ?? Number.NaN;
+    pool.report(id, { success: true, latencyMs: 50 });
     expect(proxies.findById(id)).toMatchObject({ totalRequests: totalRequests + 1 });
     const added = proxies.create({
       host: 'new.example',

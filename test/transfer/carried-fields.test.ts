@@ -48,6 +48,10 @@ const KINDS: ProxyInput[] = [
   { latency: 0 },
   { latency: 120 },
   { status: 'disabled' as const },
+  { weight: 5 },
+  { weight: 0.1 + 0.2 },
+  { weight: 1e-7 },
+  { weight: 1e9 },
   { geolocation: { country: 'DE' } },
   {
     geolocation: {

@@ -7,6 +7,7 @@ import { LINE_FORMS, type LineForm } from '../../lists/options.ts';
 import { invalidInput } from '../../model/validation.ts';
 import type { Vault } from '../../vault.ts';
 import { proxyViewer } from '../../views/proxy.ts';
+import { proxyWeight } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { withVault } from '../open-vault.ts';
@@ -18,6 +19,7 @@ import { warn } from '../warn.ts';
 interface AddOptions extends CommonOptions {
   name?: string;
   region?: string;
+  weight?: number;
   protocol?: ProxyProtocol;
   strictProtocol?: boolean;
   username?: string;
@@ -41,6 +43,11 @@ export const addCommand = bareCommand({
       )
       .option('--name <name>', 'what to call it')
       .option('--region <region>', 'where it is, for --region of other commands')
+      .option(
+        '--weight <number>',
+        'how often `weighted` chooses it, compared with others (default: 1)',
+        proxyWeight,
+      )
       .addOption(
         new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
           PROXY_PROTOCOLS,
@@ -57,11 +64,12 @@ export const addCommand = bareCommand({
     const isOpen = username === '' && password === '' && rotateUrl === undefined;
     const credentials = isOpen ? null : { username, password, rotateUrl };
     const add = (vault: Vault): void => {
-      const { name, region, localDns, json, quiet } = options;
+      const { name, region, weight, localDns, json, quiet } = options;
       const created = vault.proxies.create({
         ...proxy,
         name: name ?? proxy.name,
         region: region ?? proxy.region,
+        weight: weight ?? proxy.weight,
         remoteDns: localDns ? false : proxy.remoteDns,
         credentials,
       });

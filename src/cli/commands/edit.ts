@@ -4,7 +4,7 @@ import { PROXY_PROTOCOLS, PROXY_STATUSES, type ProxyConfig } from '../../databas
 import type { Vault } from '../../vault.ts';
 import type { Change, EditView } from '../../views/changes.ts';
 import { proxyViewer } from '../../views/proxy.ts';
-import { positiveNumber, repeated } from '../arguments.ts';
+import { positiveNumber, proxyWeight, repeated } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
@@ -37,6 +37,7 @@ list that was imported with it: the next import of that list with --sync takes a
       .argument('<id>', PROXY_ARGUMENT)
       .option('--name <name>', 'what to call it')
       .option('--region <region>', 'where it is, for --region of other commands')
+      .option('--weight <number>', 'how often `weighted` chooses it, compared with others', proxyWeight)
       .option('--country <code>', 'two letters of ISO 3166; what else is known of the place is forgotten')
       .option('--host <host>', 'a name or an IP address')
       .option('--port <port>', 'the port', positiveNumber)

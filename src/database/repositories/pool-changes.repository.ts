@@ -1,11 +1,14 @@
-import { assertPageSize } from '../../model/validation.ts';
+import { assertPageSize, assertWhole } from '../../model/validation.ts';
 import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
-import { ID, oneOf, Table, whole } from './columns.ts';
+import { type Kind, oneOf, Table, whole } from './columns.ts';
 import { Repository } from './repository.ts';
+
+/** A row that was malformed had what it had, and is gone. */
+const ANYTHING: Kind = { is: (value): value is SqlValue => value !== undefined, what: 'anything' };
 
 export const PROXY_TOMBSTONES = new Table('proxy_tombstones', ['revision'], {
   revision: whole(1),
-  proxy_id: ID,
+  proxy_id: ANYTHING,
 });
 
 export const POOL_REVISIONS = new Table('pool_revisions', ['name'], {
@@ -30,7 +33,7 @@ export interface ChangedRow {
   tags: SqlValue[];
 }
 
-/** Where a reader of changes is: after this row. */
+/** A proxy at one of its changes. */
 export interface ChangePlace {
   revision: number;
   id: SqlValue;
@@ -84,33 +87,39 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
   }
 
   /** The first `limit` proxies that were deleted after a revision, by the revision of that. */
-  deletedSince(revision: number, limit: number): Result<M, { revision: number; id: string }[]> {
+  deletedSince(revision: number, limit: number): Result<M, ChangePlace[]> {
     return this.db.all(
       `SELECT revision, proxy_id FROM proxy_tombstones WHERE revision > :revision ORDER BY revision LIMIT :limit`,
       { revision, limit: assertPageSize(limit) },
-      (row) => ({ revision: Number(row.revision), id: String(row.proxy_id) }),
+      (row) => ({ revision: Number(row.revision), id: row.proxy_id ?? null }),
     );
   }
 
-  /** The first `limit` proxies after an id, by id, as they are stored: to load the whole pool, page by page. */
-  page(afterId: SqlValue, limit: number): Result<M, Row[]> {
+  /** The first `limit` proxies after an id and `skip` more, by id, as they are stored: to load the whole pool, page by page. */
+  page(afterId: SqlValue, limit: number, skip = 0): Result<M, Row[]> {
     return this.db.all(
-      `SELECT ${COLUMNS} FROM proxies AS p WHERE p.id > :after ORDER BY p.id LIMIT :limit`,
-      { after: afterId, limit: assertPageSize(limit) },
+      `SELECT ${COLUMNS} FROM proxies AS p WHERE p.id > :after ORDER BY p.id LIMIT :limit OFFSET :skip`,
+      { after: afterId, limit: assertPageSize(limit), skip: assertWhole(skip, 'skip', 0) },
       (row) => row,
     );
   }
 
-  /** The first `limit` tags after one of a proxy, by proxy and tag, as they are stored. */
+  /** The first `limit` tags after one of a proxy and `skip` more, by proxy and tag, as they are stored. */
   tagsPage(
     afterProxyId: SqlValue,
     afterTag: SqlValue,
     limit: number,
+    skip = 0,
   ): Result<M, { proxyId: SqlValue; tag: SqlValue }[]> {
     return this.db.all(
       `SELECT proxy_id, tag FROM proxy_tags WHERE (proxy_id, tag) > (:proxy_id, :tag)
-       ORDER BY proxy_id, tag LIMIT :limit`,
-      { proxy_id: afterProxyId, tag: afterTag, limit: assertPageSize(limit) },
+       ORDER BY proxy_id, tag LIMIT :limit OFFSET :skip`,
+      {
+        proxy_id: afterProxyId,
+        tag: afterTag,
+        limit: assertPageSize(limit),
+        skip: assertWhole(skip, 'skip', 0),
+      },
       (row) => ({ proxyId: row.proxy_id ?? null, tag: row.tag ?? null }),
     );
   }

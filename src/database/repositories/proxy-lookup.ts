@@ -63,13 +63,14 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
            SELECT id FROM proxies WHERE id >= :prefix AND id < :end ORDER BY id LIMIT :most) AS prefixed
          UNION SELECT id FROM (
            SELECT id FROM proxies
-           WHERE host = :host AND port = :port AND protocol = coalesce(:protocol, protocol) LIMIT :most) AS addressed
+           WHERE host = :host AND port = :port AND protocol IN (:http, :https, :socks4, :socks5) LIMIT :most) AS addressed
          UNION SELECT id FROM (
            SELECT id FROM proxies
            WHERE name IN (:text, :trimmed) AND ${IS_NAMED} LIMIT :most) AS named
          UNION SELECT id FROM (
            SELECT id FROM proxies
-           WHERE host = :written_host AND port = :written_port AND name = :trimmed LIMIT :most) AS called)
+           WHERE host = :written_host AND port = :written_port
+             AND protocol IN ('http', 'https', 'socks4', 'socks5') AND name = :trimmed LIMIT :most) AS called)
        ORDER BY id LIMIT :most`,
       {
         text,
@@ -79,7 +80,7 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
         end: trimmed.length < LEAST_OF_ID ? trimmed : `${trimmed}\u{10FFFF}`,
         host: address?.host ?? '',
         port: address?.port ?? 0,
-        protocol: address?.protocol ?? null,
+        ...protocolsOf(address?.protocol ?? null),
         written_host: written.host,
         written_port: written.port,
         most: MOST_NAMED + 1,
@@ -91,6 +92,12 @@ export function* resolveSteps<M extends Mode>(db: Driver<M>, typed: Typed): Step
   if (first === undefined) throw noMatch(typed);
   if (found.length > 1) throw severalMatches(found);
   return toProxy(first);
+}
+
+/** The index of addresses begins with the protocol: one that is given, or each of them. */
+function protocolsOf(protocol: ProxyProtocol | null): Record<ProxyProtocol, ProxyProtocol> {
+  const [http, https, socks4, socks5] = PROXY_PROTOCOLS.map((each) => protocol ?? each);
+  return { http, https, socks4, socks5 } as Record<ProxyProtocol, ProxyProtocol>;
 }
 
 const WHAT_TO_GIVE =

@@ -9,7 +9,7 @@ import {
   type ProxyConfig,
   type ProxyInput,
 } from '../../model/proxy.ts';
-import type { Params, Row } from '../drivers/driver.ts';
+import type { Row } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
 import { FLAG, HOST, ID, json, nullable, number, oneOf, Table, TEXT, TIME, whole } from './columns.ts';
 
@@ -38,44 +38,46 @@ export const NEXT_REVISION = `(
     SELECT max(revision) AS revision FROM proxies WHERE revision IS NOT NULL
     UNION ALL SELECT max(revision) FROM proxy_tombstones) AS newest)`;
 
-const INSERT = `
+const AT = 'host = :host AND port = :port AND protocol = :protocol';
+
+/** The id of a proxy with the same address and username, if there is one. */
+const SAME_USER = `(SELECT id FROM proxies WHERE ${AT} AND username_fingerprint = :username_fingerprint LIMIT 1)`;
+
+/** The id of a proxy at the same address whose username is not known, if there is one. */
+const UNKNOWN_USER = `(SELECT id FROM proxies WHERE ${AT} AND username_fingerprint IS NULL LIMIT 1)`;
+
+/** `id` is that of another proxy if there must be none of its kind, so that it conflicts: a SELECT with conditions takes longer. */
+function insert(id: string): string {
+  return `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
     region, geolocation_json, remote_dns, weight, username_fingerprint, password_fingerprint, revision, created_at, updated_at
-  ) SELECT
-    :id, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :remote_dns, :weight, :username_fingerprint, :password_fingerprint,
-    ${NEXT_REVISION}, :now, :now`;
+  ) VALUES (
+    ${id}, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
+    :region, :geolocation, :remote_dns, :weight, :username_fingerprint, :password_fingerprint, ${NEXT_REVISION}, :now, :now
+  ) ON CONFLICT DO NOTHING`;
+}
 
 /** Adds a proxy if its id and identity are free. The conflict names no columns, since both may be taken. */
-export const INSERT_PROXY = `${INSERT} WHERE true ON CONFLICT DO NOTHING`;
-
-const NO_SUCH_USER = `NOT EXISTS (
-    SELECT 1 FROM proxies
-    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint = :username_fingerprint)`;
+export const INSERT_PROXY = insert(':id');
 
 /** As `INSERT_PROXY`, if no proxy has its address and username. */
-export const INSERT_FIRST_PROXY = `${INSERT} WHERE ${NO_SUCH_USER} ON CONFLICT DO NOTHING`;
+export const INSERT_FIRST_PROXY = insert(`coalesce(${SAME_USER}, :id)`);
 
 /** As `INSERT_FIRST_PROXY`, if besides no proxy at its address has a username that is not known. */
-export const INSERT_OTHER_PROXY = `
-  ${INSERT} WHERE ${NO_SUCH_USER} AND NOT EXISTS (
-    SELECT 1 FROM proxies
-    WHERE host = :host AND port = :port AND protocol = :protocol AND username_fingerprint IS NULL)
-  ON CONFLICT DO NOTHING`;
+export const INSERT_OTHER_PROXY = insert(`coalesce(${SAME_USER}, ${UNKNOWN_USER}, :id)`);
 
 /** The name of a proxy that was given none. */
 export function defaultName({ host, port }: Pick<ProxyInput, 'host' | 'port'>): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+type Identity = ProxyUser & { password_fingerprint: string | null };
+
 /** The parameters of an insert. */
-export function toParams(
-  input: ProxyInput,
-  id: string,
-  identity: ProxyUser & { password_fingerprint: string | null },
-  now: string,
-): Params {
+export type NewProxy = ReturnType<typeof toParams>;
+
+export function toParams(input: ProxyInput, id: string, identity: Identity, now: string) {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
   const { remoteDns = true, weight = 1 } = input;
   return {
@@ -93,6 +95,31 @@ export function toParams(
     username_fingerprint: identity.username_fingerprint,
     password_fingerprint: identity.password_fingerprint,
     now,
+  };
+}
+
+/** The proxy that an insert has stored. */
+export function toCreated(params: NewProxy): ProxyConfig {
+  const { id, name, host, port, protocol, status, latency, region, geolocation, weight, now } = params;
+  const time = fromStored(now);
+  return {
+    id,
+    name,
+    host,
+    port,
+    protocol,
+    status,
+    latency,
+    failureCount: 0,
+    totalRequests: 0,
+    successRate: 100,
+    region,
+    geolocation: geolocation === null ? null : JSON.parse(geolocation),
+    lastUsedAt: null,
+    remoteDns: params.remote_dns === 1,
+    weight,
+    createdAt: time,
+    updatedAt: time,
   };
 }
 

@@ -7,7 +7,7 @@ import {
   assertWhole,
   invalidInput,
 } from '../../model/validation.ts';
-import type { Mode, Params, Result, Row } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row, Session } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { orNotFound, Repository } from './repository.ts';
@@ -101,6 +101,32 @@ const SUMS = [
   `sum(CASE WHEN ${SOUND} THEN 0 ELSE 1 END) AS malformed`,
 ].join(', ');
 
+/** The end of an insert of one request: adds it to a day that is there. */
+const ADD_TO_DAY = `ON CONFLICT (proxy_id, date) DO UPDATE SET
+         request_count = proxy_usage_stats.request_count + 1,
+         success_count = proxy_usage_stats.success_count + excluded.success_count,
+         failure_count = proxy_usage_stats.failure_count + excluded.failure_count,
+         total_latency_ms = proxy_usage_stats.total_latency_ms + excluded.total_latency_ms,
+         latency_count = proxy_usage_stats.latency_count + excluded.latency_count`;
+
+/** Adds one request to today's usage of a proxy that is known to exist. What it is given was checked. */
+export function addUsage<M extends Mode>(
+  { driver, clock }: Session<M>,
+  { id, success, latency }: { id: string; success: boolean; latency: number | null },
+): Result<M, number> {
+  return driver.run(
+    `INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
+     VALUES (:id, :date, 1, :success, 1 - :success, :latency, :measured) ${ADD_TO_DAY}`,
+    {
+      id,
+      date: dayOf(clock()),
+      success: success ? 1 : 0,
+      latency: latency === null ? 0 : Math.round(latency),
+      measured: latency === null ? 0 : 1,
+    },
+  );
+}
+
 /** Usage by proxy and day (UTC). */
 export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /**
@@ -120,12 +146,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
       // From the proxies, so that an unknown one adds nothing and is told from other faults.
       `INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
        SELECT id, :date, 1, :success, 1 - :success, :latency, :measured FROM proxies WHERE id = :id
-       ON CONFLICT (proxy_id, date) DO UPDATE SET
-         request_count = proxy_usage_stats.request_count + 1,
-         success_count = proxy_usage_stats.success_count + excluded.success_count,
-         failure_count = proxy_usage_stats.failure_count + excluded.failure_count,
-         total_latency_ms = proxy_usage_stats.total_latency_ms + excluded.total_latency_ms,
-         latency_count = proxy_usage_stats.latency_count + excluded.latency_count`,
+       ${ADD_TO_DAY}`,
       {
         id: assertId(proxyId, 'proxyId'),
         date: date === undefined ? dayOf(this.clock()) : assertDay(date, 'date'),

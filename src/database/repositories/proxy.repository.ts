@@ -39,17 +39,23 @@ import { ProxyIdentities } from './proxy-identities.ts';
 import { assertImportOptions, type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import { readTyped, resolveSteps } from './proxy-lookup.ts';
 import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
-import { alreadyThere, INSERT_OTHER_PROXY, INSERT_PROXY, toParams, toProxy } from './proxy-record.ts';
+import {
+  alreadyThere,
+  INSERT_OTHER_PROXY,
+  INSERT_PROXY,
+  toCreated,
+  toParams,
+  toProxy,
+} from './proxy-record.ts';
 import { shortIdSteps } from './proxy-short-ids.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
-import { assertLatency, ProxyUsageStatsRepository } from './proxy-usage-stats.repository.ts';
+import { addUsage, assertLatency } from './proxy-usage-stats.repository.ts';
 import { orNotFound, Repository } from './repository.ts';
 import { skipMalformed } from './skipped-rows.ts';
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #parts: ProxyParts<M>;
-  readonly #usage: ProxyUsageStatsRepository<M>;
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => ProxyConfig | undefined;
 
@@ -62,7 +68,6 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
       identities: new ProxyIdentities(session, encryption ?? null, (id) => credentials.reveal(id)),
       tags: new ProxyTagsRepository(session),
     };
-    this.#usage = new ProxyUsageStatsRepository(session);
     this.#listed = skipMalformed(session, toProxy);
   }
 
@@ -82,7 +87,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
     const input = parse(proxyInputSchema, proxy, 'proxy');
-    return this.db.transaction(() => this.#create(input));
+    if (input.credentials) return this.db.transaction(() => this.#create(input));
+    return this.db.sequence(() => this.#createOpen(input));
   }
 
   /**
@@ -370,25 +376,35 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   *#create(input: ProxyInput): Steps<M, ProxyConfig> {
     const identity = yield* this.#parts.identities.of(input, input.credentials);
-    const id = input.id ?? newId();
-    const params = toParams(input, id, identity, this.now());
-    const insert = (sql: string): Result<M, ProxyConfig | null> =>
-      this.db.first(`${sql} RETURNING *`, params, toProxy);
-    let created = yield* step(insert(INSERT_OTHER_PROXY));
-    if (created === null) {
+    const params = toParams(input, input.id ?? newId(), identity, this.now());
+    const { id } = params;
+    let added = yield* step(this.db.run(INSERT_OTHER_PROXY, params));
+    if (added === 0) {
       yield* this.#parts.identities.identify(identity);
-      created = yield* step(insert(INSERT_PROXY));
+      added = yield* step(this.db.run(INSERT_PROXY, params));
     }
-    if (created === null) throw alreadyThere(yield* step(this.#parts.identities.findConflict(id, identity)));
+    if (added === 0) throw alreadyThere(yield* step(this.#parts.identities.findConflict(id, identity)));
+    const created = toCreated(params);
     if (input.credentials) yield this.#parts.credentials.add(created, input.credentials);
     return created;
+  }
+
+  /** As `#create`, of a proxy without credentials: one statement, unless there may be such a proxy. */
+  *#createOpen(input: ProxyInput): Steps<M, ProxyConfig> {
+    const { protocol, host, port } = input;
+    const identity = { protocol, host, port, username_fingerprint: '', password_fingerprint: '' };
+    const params = toParams(input, input.id ?? newId(), identity, this.now());
+    const added = yield this.db.run(INSERT_OTHER_PROXY, params);
+    if (added !== 0) return toCreated(params);
+    return yield* step(this.db.transaction(() => this.#create(input)));
   }
 
   *#createAll(proxies: Iterable<ProxyInput>): Steps<M, ProxyConfig[]> {
     const created: ProxyConfig[] = [];
     for (const proxy of proxies) {
       try {
-        created.push(yield* this.#create(parse(proxyInputSchema, proxy, 'proxy')));
+        const input = parse(proxyInputSchema, proxy, 'proxy');
+        created.push(yield* input.credentials ? this.#create(input) : this.#createOpen(input));
       } catch (error) {
         throw atIndex(error, created.length);
       }
@@ -412,6 +428,6 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
       { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
       orNotFound('proxy', id),
     );
-    yield this.#usage.record(id, { success, latency: latency ?? undefined });
+    yield addUsage(this.session, { id, success, latency });
   }
 }

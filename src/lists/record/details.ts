@@ -1,11 +1,11 @@
-import { MAX_NAME, MAX_REGION } from '../../model/proxy.ts';
+import { MAX_NAME, MAX_REGION, MAX_WEIGHT } from '../../model/proxy.ts';
 import { Refused } from '../parts/refused.ts';
 import type { ListedProxy } from '../verdicts.ts';
 import type { Fields } from './fields.ts';
 import { readGeolocation } from './geolocation.ts';
 import { readResponseTime } from './response-time.ts';
 import { nameOrMember } from './unread-names.ts';
-import { isKnown, readFlag, readText } from './values.ts';
+import { isKnown, plainText, readFlag, readText } from './values.ts';
 
 /** A name that has a URL with a login in it, or a line of a list. */
 const NAME_WITH_LOGIN = /:\/\/\S*@|\S:\S+@\S+:\d|:\d{1,5}[:;,#@|]\S*[:;,@|]\S/;
@@ -32,6 +32,8 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   if (rotateUrl !== undefined) proxy.rotateUrl = rotateUrl;
   const remoteDns = readRemoteDns(fields, notes);
   if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
+  const weight = readWeight(fields, leftOut);
+  if (weight !== undefined) proxy.weight = weight;
   if (typeof latency === 'object') leftOut.push(latency.leftOut);
   return { proxy, notes: [...notes, ...leftOut] };
 }
@@ -44,6 +46,18 @@ function readLabel(what: string, value: unknown, most: number, leftOut: string[]
   else if (NAME_WITH_LOGIN.test(text))
     leftOut.push(`the ${what} was left out: it looks as if it held a login`);
   else return text;
+  return undefined;
+}
+
+/** With as many digits as a number has, since an export of it must read back. */
+function readWeight(fields: Fields, leftOut: string[]): number | undefined {
+  const value = fields.get('weight');
+  if (!isKnown(value)) return undefined;
+  const isNumeric =
+    typeof value === 'number' || /^\s*\d+(?:\.\d+)?(?:e[+-]?\d+)?\s*$/i.test(plainText(value));
+  const weight = isNumeric ? Number(value) : Number.NaN;
+  if (weight > 0 && weight <= MAX_WEIGHT) return weight;
+  leftOut.push(`the weight was left out: it is not a number above 0, of at most ${MAX_WEIGHT}`);
   return undefined;
 }
 

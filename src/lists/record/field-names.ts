@@ -74,6 +74,7 @@ const NAMES = {
   socks5: 'socks5 issocks5 supportssocks5 supportsocks5',
   remoteDns: 'remotedns',
   proxyDns: 'proxydns',
+  weight: 'weight proxyweight gewicht 权重',
   rotateUrl: 'rotateurl',
   nested: 'geolocation geo geoip ipdata ipinfo geodata location',
   inner: 'userproxyconfig proxyconfig proxyconfiguration proxysettings proxysetting proxyinfo proxydata',

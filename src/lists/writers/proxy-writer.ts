@@ -43,6 +43,7 @@ const COLUMNS = [
   'timezone',
   'latency',
   'status',
+  'weight',
   'remote_dns',
   'rotate_url',
   ESCAPED_COLUMN,
@@ -171,12 +172,25 @@ function rowOf(proxy: ListedProxy): Row {
 }
 
 function columnsOf({ geolocation = {}, ...proxy }: ListedProxy): Row {
-  const { protocol, host, port, username, password, name, region, latency, status } = proxy;
+  const { protocol, host, port, username, password, name, region, latency, status, weight } = proxy;
   const { remoteDns, rotateUrl: rotate_url } = proxy;
   const remote_dns = remoteDns?.toString();
   const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation;
   return {
-    ...{ protocol, host, port, username, password, name, region, latency, status, remote_dns, rotate_url },
+    ...{
+      protocol,
+      host,
+      port,
+      username,
+      password,
+      name,
+      region,
+      latency,
+      status,
+      weight,
+      remote_dns,
+      rotate_url,
+    },
     ...{ country, city, geo_region, latitude, longitude, asn, timezone, escaped: undefined },
   };
 }

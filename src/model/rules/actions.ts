@@ -3,24 +3,20 @@ import { z } from 'zod';
 import { idSchema } from '../field-schemas.ts';
 import { protocolSchema, regionSchema, tagSchema } from '../proxy.ts';
 import { strategySchema } from '../rotation.ts';
+import { countrySchema } from './country.ts';
 
 // Rules are stored and shown in clear.
 const proxyId = idSchema.refine((id) => !/:.*@/.test(id), 'must be the id of a proxy, without a login');
 
-const country = z
-  .string()
-  .regex(/^[a-z]{2}$/i, 'must be two letters of ISO 3166-1, such as DE')
-  .toUpperCase();
-
 export const actionSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('use-proxy'), proxyId }),
   z.strictObject({ type: z.literal('use-tag'), tag: tagSchema }),
-  z.strictObject({ type: z.literal('use-country'), country }),
+  z.strictObject({ type: z.literal('use-country'), country: countrySchema }),
   z.strictObject({ type: z.literal('use-region'), region: regionSchema }),
   z.strictObject({ type: z.literal('use-protocol'), protocol: protocolSchema }),
   z.strictObject({ type: z.literal('use-strategy'), strategy: strategySchema }),
   z.strictObject({ type: z.literal('exclude-proxy'), proxyId }),
-  z.strictObject({ type: z.literal('exclude-country'), country }),
+  z.strictObject({ type: z.literal('exclude-country'), country: countrySchema }),
   z.strictObject({ type: z.literal('exclude-tag'), tag: tagSchema }),
   z.strictObject({ type: z.literal('rotate') }),
   z.strictObject({ type: z.literal('keep') }),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { hostDomainSchema, normalizeDomainPattern } from '../domain.ts';
 import { text } from '../field-schemas.ts';
 import { withoutLogin } from '../web-url.ts';
+import { countrySchema } from './country.ts';
 import { patternProblem } from './pattern.ts';
 
 const PLAIN_FIELDS = ['protocol', 'region', 'tag', 'session'] as const;
@@ -39,13 +40,20 @@ export interface RuleCondition {
 interface Operands {
   whole: z.ZodType<string, string>;
   part: z.ZodType<string, string>;
+  /** A regular expression; any unless given. */
+  pattern?: z.ZodType<string, string>;
 }
+
+const regularExpression = text(1024).superRefine((value, context) => {
+  const problem = patternProblem(value);
+  if (problem !== null) context.addIssue(problem);
+});
 
 const ANY_TEXT: Operands = { whole: text(1024), part: text(1024) };
 
 /** Rules are stored and shown in clear. */
 const urlText = text(1024).transform(withoutLogin);
-const URL_TEXT: Operands = { whole: urlText, part: urlText };
+const URL_TEXT: Operands = { whole: urlText, part: urlText, pattern: urlText.pipe(regularExpression) };
 
 /** Takes the host of a URL or `host:port`, and leaves any other text alone: a part of a domain need not be a domain. */
 const domainPart = text(1024).transform((value, context) => {
@@ -56,29 +64,18 @@ const domainPart = text(1024).transform((value, context) => {
   return z.NEVER;
 });
 
-const country: Operands = {
-  whole: z
-    .string()
-    .regex(/^[a-z]{2}$/i, 'must be two letters of ISO 3166-1, such as DE')
-    .toUpperCase(),
-  part: text(2),
-};
-
-const regularExpression = urlText.superRefine((value, context) => {
-  const problem = patternProblem(value);
-  if (problem !== null) context.addIssue(problem);
-});
+const COUNTRY: Operands = { whole: countrySchema, part: text(2) };
 
 function textCondition<F extends string, C extends z.ZodRawShape>(
   field: z.ZodType<F, F>,
-  { whole, part }: Operands,
+  { whole, part, pattern = regularExpression }: Operands,
   options: C,
 ) {
   const many = z.array(whole).min(1).max(1000);
   return z.discriminatedUnion('operator', [
     z.strictObject({ field, operator: z.enum(EQUALITY), value: whole, ...options }),
     z.strictObject({ field, operator: z.enum(PARTS), value: part, ...options }),
-    z.strictObject({ field, operator: z.literal('matches'), value: regularExpression, ...options }),
+    z.strictObject({ field, operator: z.literal('matches'), value: pattern, ...options }),
     z.strictObject({ field, operator: z.enum(MEMBERSHIP), value: many, ...options }),
   ]);
 }
@@ -95,7 +92,7 @@ function conditionOf(domain: Operands): z.ZodType<RuleCondition, RuleCondition> 
   return z.discriminatedUnion('field', [
     textCondition(z.literal('domain'), domain, {}),
     textCondition(z.enum(URL_FIELDS), URL_TEXT, CASE),
-    textCondition(z.literal('country'), country, CASE),
+    textCondition(z.literal('country'), COUNTRY, CASE),
     textCondition(z.enum(PLAIN_FIELDS), ANY_TEXT, CASE),
     z.discriminatedUnion('operator', [
       z.strictObject({ field: numberField, operator: z.enum([...EQUALITY, ...ORDER]), value: z.number() }),

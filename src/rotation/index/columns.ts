@@ -3,10 +3,10 @@ import type { Filter } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
 
-/** What filters look at, and how a proxy is called. */
+/** What filters look at, and where a proxy is. */
 export interface Described {
   id: string;
-  /** Null if it is `host:port`. */
+  /** Null if it is called by its address. */
   name: string | null;
   protocol: ProxyProtocol;
   host: string;
@@ -31,7 +31,7 @@ const WORDS = 4;
 /** The places of the country, the region and the tags among the words of a slot. */
 const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
 /** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
-const SMALL = { protocol: 16, status: 20, localDns: 24 } as const;
+const SMALL = { protocol: 16, status: 20, localDns: 24, isIPv6: 28 } as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
 
 /** Two letters as one number; 0 for a country that is not known. */
@@ -54,9 +54,9 @@ export class Columns {
   /** The sets of tags that proxies have, each once, as numbers of tags. */
   readonly #sets = new Texts();
   readonly #tagsOf: (readonly string[])[] = [[]];
-  readonly #ids: string[] = [];
-  readonly #hosts: string[] = [];
-  /** Only of proxies whose name is not their address. */
+  /** The id and the host of each slot, beside each other. */
+  readonly #strings: string[] = [];
+  /** Of the proxies that somebody has named. */
   readonly #names = new Map<number, string>();
   /**
    * WORDS numbers for each slot, beside each other, since a choice reads them all: what SMALL says, the country, and the numbers
@@ -76,14 +76,15 @@ export class Columns {
   }
 
   set(slot: number, proxy: Described): void {
-    this.#ids[slot] = proxy.id;
-    this.#hosts[slot] = proxy.host;
+    this.#strings[2 * slot] = proxy.id;
+    this.#strings[2 * slot + 1] = proxy.host;
     if (proxy.name === null) this.#names.delete(slot);
     else this.#names.set(slot, proxy.name);
     const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << SMALL.protocol;
     const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << SMALL.status;
     const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
-    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns;
+    const isIPv6 = (proxy.host.includes(':') ? 1 : 0) << SMALL.isIPv6;
+    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns | isIPv6;
     this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
     this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
     this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
@@ -92,22 +93,25 @@ export class Columns {
 
   clear(slot: number): void {
     this.#words[slot * WORDS] = 0;
-    this.#ids[slot] = '';
-    this.#hosts[slot] = '';
+    this.#strings[2 * slot] = '';
+    this.#strings[2 * slot + 1] = '';
     this.#names.delete(slot);
   }
 
   id(slot: number): string {
-    return this.#ids[slot] as string;
+    return this.#strings[2 * slot] as string;
   }
 
   host(slot: number): string {
-    return this.#hosts[slot] as string;
+    return this.#strings[2 * slot + 1] as string;
   }
 
-  /** Null if it is `host:port`. */
-  name(slot: number): string | null {
-    return this.#names.get(slot) ?? null;
+  /** As it was named, else its address. */
+  name(slot: number): string {
+    const name = this.#names.get(slot);
+    if (name !== undefined) return name;
+    const host = this.host(slot);
+    return `${this.#small(slot, SMALL.isIPv6) === 1 ? `[${host}]` : host}:${this.port(slot)}`;
   }
 
   port(slot: number): number {

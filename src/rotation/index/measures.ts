@@ -10,6 +10,8 @@ const LEAST_WEIGHT = 1 / 8;
 const FAILURE_HALF_LIFE = 600_000;
 /** A failing proxy without a latency counts as this slow. Milliseconds. */
 const SLOW = 10_000;
+/** No count is higher. */
+const MOST = 2 ** 32 - 1;
 /** More failures in a row change nothing. */
 const MOST_FAILURES = 1000;
 /** The share of its turns that even the worst proxy gets from a strategy that looks at failures. */
@@ -28,29 +30,27 @@ export interface History {
 
 /** Numbers of 4 bytes for each slot, beside each other, since a choice reads them all; the last 8 bytes are one number. */
 const WORDS = 8;
-const [LATENCY, SUCCESS, IN_FLIGHT, FAILURES, UNSAVED, REPORTED_AT] = [0, 1, 2, 3, 4, 5] as const;
+const [LATENCY, SUCCESS, IN_FLIGHT, HAND_OUTS, UNSAVED, REPORTED_AT] = [0, 1, 2, 3, 4, 5] as const;
 const LAST_USED = 3;
+/** Failures in a row are the lowest bits of a number, hand-outs that are not stored the others. */
+const FAILURE_BITS = 10;
 
 /** What is measured of each proxy, by slot. Times are milliseconds since the epoch. */
 export class Measures {
-  /** How often each was handed out. */
-  handOuts: Float64Array;
   /** The latency, NaN until measured; the share of successes, from 0 to 1; how many were in flight when it was handed out last. */
   #floats: Float32Array;
-  /** Failures in a row; hand-outs that the database does not have yet; when it was reported last, in seconds. */
+  /** How often it was handed out; what is not stored, and failures; when it was reported last, in seconds. */
   #whole: Uint32Array;
   /** When it was handed out last by this process, and where its fading began. */
   #times: Float64Array;
 
   constructor(capacity: number) {
-    this.handOuts = new Float64Array(capacity);
     this.#times = new Float64Array((WORDS / 2) * capacity);
     this.#floats = new Float32Array(this.#times.buffer);
     this.#whole = new Uint32Array(this.#times.buffer);
   }
 
   grow(capacity: number): void {
-    this.handOuts = grown(this.handOuts, capacity);
     this.#times = grown(this.#times, (WORDS / 2) * capacity);
     this.#floats = new Float32Array(this.#times.buffer);
     this.#whole = new Uint32Array(this.#times.buffer);
@@ -58,7 +58,7 @@ export class Measures {
 
   /** A proxy that is new here begins with what the database knows of it. */
   begin(slot: number, history: History, now: number): void {
-    this.handOuts[slot] = history.handOuts;
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(history.handOuts, MOST);
     this.#whole[slot * WORDS + UNSAVED] = 0;
     this.#floats[slot * WORDS + IN_FLIGHT] = 0;
     this.#times[(slot * WORDS) / 2 + LAST_USED] = 0;
@@ -69,24 +69,29 @@ export class Measures {
   correct(slot: number, { latency, successRate, failureCount }: History, now: number): void {
     this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
     this.#floats[slot * WORDS + SUCCESS] = successRate / 100;
-    this.#whole[slot * WORDS + FAILURES] = Math.min(failureCount, MOST_FAILURES);
+    this.#setFailures(slot, failureCount);
     this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
   }
 
   handedOut(slot: number, now: number): void {
-    this.handOuts[slot] = (this.handOuts[slot] as number) + 1;
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
     this.#floats[slot * WORDS + IN_FLIGHT] = this.inFlight(slot, now) + 1;
     this.#times[(slot * WORDS) / 2 + LAST_USED] = now;
-    this.#whole[slot * WORDS + UNSAVED] = this.unsaved(slot) + 1;
+    this.#whole[slot * WORDS + UNSAVED] = (this.#whole[slot * WORDS + UNSAVED] as number) + 2 ** FAILURE_BITS;
+  }
+
+  /** How often it was handed out. */
+  handOuts(slot: number): number {
+    return this.#whole[slot * WORDS + HAND_OUTS] as number;
   }
 
   /** Hand-outs that the database does not have yet. */
   unsaved(slot: number): number {
-    return this.#whole[slot * WORDS + UNSAVED] as number;
+    return (this.#whole[slot * WORDS + UNSAVED] as number) >>> FAILURE_BITS;
   }
 
   saved(slot: number): void {
-    this.#whole[slot * WORDS + UNSAVED] = 0;
+    this.#whole[slot * WORDS + UNSAVED] = this.failures(slot);
   }
 
   /** When it was handed out last by this process; 0 for never. */
@@ -103,7 +108,7 @@ export class Measures {
     }
     const known = this.#success(slot, now);
     this.#floats[slot * WORDS + SUCCESS] = known + LEAST_WEIGHT * ((success ? 1 : 0) - known);
-    this.#whole[slot * WORDS + FAILURES] = success ? 0 : Math.min(MOST_FAILURES, this.failures(slot) + 1);
+    this.#setFailures(slot, success ? 0 : this.failures(slot) + 1);
     this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
     // What is left is noted as it was at the last hand-out, from which it fades.
     const left = Math.max(0, this.inFlight(slot, now) - 1);
@@ -121,7 +126,7 @@ export class Measures {
   }
 
   failures(slot: number): number {
-    return this.#whole[slot * WORDS + FAILURES] as number;
+    return (this.#whole[slot * WORDS + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
   }
 
   /** How many requests have not been reported, each fading with time. */
@@ -153,6 +158,11 @@ export class Measures {
     if (failures === 0) return Math.max(LEAST_TRUST, share);
     const faded = failures * fadedBy(this.#sinceReport(slot, now), FAILURE_HALF_LIFE);
     return Math.max(LEAST_TRUST, share * 2 ** -faded);
+  }
+
+  #setFailures(slot: number, failures: number): void {
+    const unsaved = this.unsaved(slot) << FAILURE_BITS;
+    this.#whole[slot * WORDS + UNSAVED] = unsaved | Math.min(failures, MOST_FAILURES);
   }
 
   #success(slot: number, now: number): number {

@@ -3,6 +3,11 @@ import { LeastTree } from './least-tree.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { SumTree } from './sum-tree.ts';
 
+/** A number of each slot. */
+type Numbers = (slot: number) => number;
+
+/** So many slots are drawn from a view that has half of all; then one is looked for. */
+const DRAWS = 16;
 /** A block of a tree has 2^8 slots. */
 const BLOCK_BITS = 8;
 const WORDS = 2 ** BLOCK_BITS / 32;
@@ -13,10 +18,12 @@ const WORDS = 2 ** BLOCK_BITS / 32;
  */
 export class View {
   readonly #bits: Uint32Array;
+  /** No member is at or after this slot. */
+  #end: number;
   readonly #counts: SumTree;
   /** Made when the first weighted choice needs it. */
   #weights: { tree: SumTree; of: Float32Array } | null = null;
-  #least: { tree: LeastTree; of: Float64Array } | null = null;
+  #least: { tree: LeastTree; of: Numbers } | null = null;
   #rendezvous: Rendezvous | null = null;
 
   /**
@@ -26,6 +33,7 @@ export class View {
   constructor(capacity: number, end: number, fits: (slot: number) => boolean) {
     const blocks = (Math.max(1, capacity) + 2 ** BLOCK_BITS - 1) >>> BLOCK_BITS;
     this.#bits = new Uint32Array(blocks * WORDS);
+    this.#end = end;
     const counts = new Float64Array(blocks);
     for (let slot = 0; slot < end; slot++) {
       if (!fits(slot)) continue;
@@ -47,6 +55,7 @@ export class View {
   /** Lets a slot in, or out, and takes note of another weight or number of hand-outs. */
   update(slot: number, fits: boolean): void {
     const block = slot >>> BLOCK_BITS;
+    if (fits && slot >= this.#end) this.#end = slot + 1;
     if (this.has(slot) !== fits) {
       this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) ^ (1 << (slot & 31));
       this.#counts.set(block, this.#counts.valueOf(block) + (fits ? 1 : -1));
@@ -69,6 +78,17 @@ export class View {
     let bits = this.#bits[word] as number;
     for (; left > 0; left--) bits &= bits - 1;
     return word * 32 + lowestBit(bits);
+  }
+
+  /** Any member, each as likely as the others; -1 if there is none. */
+  any(random: () => number): number {
+    const { size } = this;
+    // Most of the slots are members in most views: to draw a slot is quicker than to count to one.
+    for (let draw = 0; draw < DRAWS && 2 * size > this.#end; draw++) {
+      const slot = Math.floor(random() * this.#end);
+      if (this.has(slot)) return slot;
+    }
+    return size === 0 ? -1 : this.at(Math.floor(random() * size));
   }
 
   /** The first member from `slot` on, beginning again at the end; -1 if there is none. */
@@ -98,7 +118,7 @@ export class View {
   }
 
   /** The member with the lowest number, which may only grow; of equal ones the first. -1 if there is none. */
-  least(numbers: Float64Array, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
+  least(numbers: Numbers, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
     if (this.size === 0) return -1;
     if (this.#least?.of !== numbers)
       this.#least = { tree: new LeastTree(this.#perBlock((block) => this.#leastIn(block, numbers))), of: numbers };
@@ -150,21 +170,21 @@ export class View {
     return sum;
   }
 
-  #leastIn(block: number, numbers: Float64Array, isExcluded?: (slot: number) => boolean): number {
+  #leastIn(block: number, numbers: Numbers, isExcluded?: (slot: number) => boolean): number {
     let least = Number.POSITIVE_INFINITY;
     for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
-        if ((numbers[slot] as number) < least && !isExcluded?.(slot)) least = numbers[slot] as number;
+        if (numbers(slot) < least && !isExcluded?.(slot)) least = numbers(slot);
       }
     return least;
   }
 
-  #withNumber(block: number, numbers: Float64Array, number: number, isExcluded: (slot: number) => boolean): number {
+  #withNumber(block: number, numbers: Numbers, number: number, isExcluded: (slot: number) => boolean): number {
     for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
-        if (numbers[slot] === number && !isExcluded(slot)) return slot;
+        if (numbers(slot) === number && !isExcluded(slot)) return slot;
       }
     return -1;
   }

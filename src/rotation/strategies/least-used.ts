@@ -4,6 +4,6 @@ import type { Strategy } from './strategy.ts';
 export const leastUsed: Strategy = {
   reason: 'was handed out least often',
   pick: ({ candidates }) => candidates.leastUsed(),
-  rank: (slot, { index }) => index.measures.handOuts[slot] as number,
-  describe: (slot, { index }) => `${index.measures.handOuts[slot]} hand-outs`,
+  rank: (slot, { index }) => index.measures.handOuts(slot),
+  describe: (slot, { index }) => `${index.measures.handOuts(slot)} hand-outs`,
 };

@@ -50,10 +50,8 @@ export function read(party: Party): Content {
     const proxies = party.proxies.findAll();
     const nameOf = new Map(proxies.map(({ id, name }) => [id, name]));
     const { updatedAt: _, maxRequestsPerProxy: __, ...config } = party.config.get();
-    const turn = party.db.driver.first(
-      'SELECT new_proxy_id FROM rotation_events ORDER BY id DESC LIMIT 1',
-      {},
-      (row) => String(row.new_proxy_id),
+    const turn = party.db.driver.first(`SELECT proxy_id FROM rotation_turns WHERE view = ''`, {}, (row) =>
+      String(row.proxy_id),
     );
     return {
       proxies: Object.fromEntries(proxies.map((proxy) => [proxy.name, describe(party, proxy)]).sort()),

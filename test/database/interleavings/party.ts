@@ -9,11 +9,11 @@ import {
   ProxyUsageStatsRepository,
   RotationConfigRepository,
   RotationRulesRepository,
-  Rotator,
   StickySessionRepository,
 } from 'proxyvault';
 import type { EncryptedData, SqlLogger } from 'proxyvault/database';
 import { type KeySource, keyringFile } from 'proxyvault/keys';
+import { Pool } from '../../../src/rotation/index.ts';
 import { time } from '../../support/virtual-time.ts';
 
 /** The key sources of the stories, by name: what a program hands over, so that no file and no passphrase takes time. */
@@ -45,7 +45,7 @@ export class Party implements AsyncDisposable {
   readonly sticky: StickySessionRepository;
   readonly rules: RotationRulesRepository;
   readonly config: RotationConfigRepository;
-  readonly rotator: Rotator;
+  readonly pool: Pool;
   /** The recovery code of the template. */
   code = '';
   /** What it has encrypted and not stored yet. */
@@ -61,7 +61,7 @@ export class Party implements AsyncDisposable {
     this.sticky = new StickySessionRepository(this.db);
     this.rules = new RotationRulesRepository(this.db);
     this.config = new RotationConfigRepository(this.db);
-    this.rotator = new Rotator(this.db, { random: () => 0.5 });
+    this.pool = new Pool(this.db, { random: () => 0.5 });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -37,8 +37,8 @@ describe('up() in a file of another program', () => {
     ],
     [
       'a trigger',
-      'CREATE TABLE t (x); CREATE TRIGGER trg_proxies_position AFTER INSERT ON t BEGIN SELECT 1; END',
-      'trg_proxies_position',
+      'CREATE TABLE t (x); CREATE TRIGGER trg_proxies_deleted AFTER INSERT ON t BEGIN SELECT 1; END',
+      'trg_proxies_deleted',
       'trigger',
     ],
   ])(

@@ -62,10 +62,10 @@ describe('baseline', () => {
       code: 'INVALID_INPUT',
       message: expect.stringMatching(/encryption_keys is missing.*encrypted_credentials differs/),
     });
-    db.driver.exec('DROP INDEX idx_proxies_position; CREATE INDEX idx_proxies_position ON proxies(position)');
+    db.driver.exec('DROP INDEX idx_proxies_top; CREATE INDEX idx_proxies_top ON proxies(status)');
     expect(thrownBy(() => db.migrations.baseline(2))).toMatchObject({
       code: 'INVALID_INPUT',
-      message: expect.stringMatching(/: idx_proxies_position differs\.$/),
+      message: expect.stringMatching(/: idx_proxies_top differs\.$/),
     });
     expect(tables(db)).not.toContain('schema_migrations');
     const recorded = openDatabase();

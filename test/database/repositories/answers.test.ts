@@ -10,8 +10,7 @@ import {
 } from 'proxyvault/database/repositories';
 import type { Session } from 'proxyvault/driver';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
-import { listPool } from '../../../src/rotation/pool.ts';
+import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
 import { Random } from '../../faults/random.ts';
 import { answer, failureOf, inTurn, listOf, MODES, openSession, type TestMode } from '../../support/modes.ts';
 
@@ -56,7 +55,7 @@ const idOf = ({ id }: { id: string }): string => id;
 /** A pool with every tie, and all of its proxies. */
 async function openTies(mode: TestMode): Promise<Opened & { all: ProxyConfig[] }> {
   const opened = openPool(mode);
-  const { db, session, proxies, time } = opened;
+  const { session, proxies, time } = opened;
   await proxies.createMany(
     random.shuffle(Array.from({ length: 80 }, (_, n) => n)).map((n) => ({
       id: `p${String(n).padStart(2, '0')}`,
@@ -69,16 +68,14 @@ async function openTies(mode: TestMode): Promise<Opened & { all: ProxyConfig[] }
       latency: random.pick([null, 0, 20, 20, 30]),
     })),
   );
-  const active = new ActiveProxyRepository(session);
+  const handOuts = new HandOutsRepository(session);
   for (const { id } of await proxies.findAll()) {
     const totalRequests = random.pick([0, 3, 3]);
     await proxies.update(id, { totalRequests, successRate: random.pick([0, 50, 100]) });
     time.now = START + random.below(3) * 1000;
-    if (random.chance(0.6)) await active.markUsed(id);
+    if (random.chance(0.6)) await handOuts.record(id, 1, new Date(time.now));
   }
-  // The newest and the oldest, and one between: positions have gaps and go beyond the count of rows.
-  for (const position of [1, 40])
-    db.driver.run(`DELETE FROM proxies WHERE position = :position`, { position });
+  for (const id of ['p00', 'p40']) await proxies.delete(id);
   return { ...opened, all: await proxies.findAll() };
 }
 
@@ -151,100 +148,6 @@ describe.each(MODES)('in mode %s', (mode) => {
         .sort(by(({ successRate }) => -successRate, latencyOf, idOf));
       for (const limit of [1, 5, best.length, 100])
         expect(await proxies.getTopPerformers(limit)).toEqual(best.slice(0, limit));
-    });
-
-    it.each([0, 1, 2, 30])(
-      'the whole pool and a list of it choose the same, if %i are excluded',
-      async (excluded) => {
-        const { session, all } = await openTies(mode);
-        const exclude = new Set(random.shuffle(all.map(idOf)).slice(0, excluded));
-        const pool = new ActiveProxyRepository(session, { exclude });
-        const rest = all.filter(({ id }) => !exclude.has(id));
-        const list = listPool(rest);
-        const active = rest.filter(({ status }) => status === 'active');
-        for (const id of ['', 'p', 'zzz', ...all.map(idOf)]) {
-          const next = active.find((each) => each.id > id) ?? active[0];
-          expect(await pool.after(id)).toEqual(next);
-          expect(list.after(id)).toEqual(next);
-        }
-        const [least] = [...active].sort(
-          by(
-            ({ totalRequests }: ProxyConfig) => totalRequests,
-            ({ lastUsedAt }: ProxyConfig) => lastUsedAt ?? '',
-            idOf,
-          ),
-        );
-        expect(await pool.leastUsed()).toEqual(least);
-        expect(list.leastUsed()).toEqual(least);
-        const [fastest] = [...active].sort(by(latencyOf, idOf));
-        expect(await pool.fastest()).toEqual(fastest);
-        expect(list.fastest()).toEqual(fastest);
-        for (const sampled of [pool, list]) {
-          const draws = await inTurn(
-            Array.from({ length: 1500 }),
-            async () => (await sampled.sample(() => random.next()))?.id ?? '',
-          );
-          expect([...new Set(draws)].sort()).toEqual(active.map(idOf));
-        }
-      },
-    );
-  });
-
-  describe('a pool of few active proxies', () => {
-    async function open(active: number): Promise<{
-      pool: ActiveProxyRepository<'async'>;
-      ids: string[];
-      without: (ids: string[]) => ActiveProxyRepository<'async'>;
-    }> {
-      const { session, proxies } = openPool(mode);
-      const added = await proxies.createMany(
-        Array.from({ length: 10 }, (_, n) => ({
-          host: 'h.example',
-          port: n + 1,
-          protocol: 'http',
-          status: n >= 10 - active ? ('active' as const) : ('disabled' as const),
-        })),
-      );
-      const without = (ids: string[]): ActiveProxyRepository<'async'> =>
-        new ActiveProxyRepository(session, { exclude: new Set(ids) });
-      return { pool: without([]), ids: added.slice(10 - active).map(idOf), without };
-    }
-    /** Draws the first position until the sample counts. */
-    const thenAt = (share: number): (() => number) => {
-      let draws = 0;
-      return () => (draws++ < 32 ? 0 : share);
-    };
-
-    it('gives each of them after 32 draws without success', async () => {
-      const { pool, ids } = await open(4);
-      for (const [n, id] of ids.entries())
-        for (const part of [0.01, 0.99]) expect((await pool.sample(thenAt((n + part) / 4)))?.id).toBe(id);
-    });
-
-    it('passes excluded ones, and begins again at the first', async () => {
-      const { without, ids } = await open(3);
-      const [first = '', second = '', third = ''] = ids;
-      expect((await without([third]).sample(thenAt(0.9)))?.id).toBe(first);
-      expect((await without([second]).sample(thenAt(0.5)))?.id).toBe(third);
-      expect(await without(ids).sample(thenAt(0.5))).toBeNull();
-    });
-
-    it('gives each by its position in one draw, if all are active', async () => {
-      const { pool, ids } = await open(10);
-      for (const [n, id] of ids.entries())
-        for (const part of [0.01, 0.99]) {
-          const draws = [(n + part) / 10];
-          expect((await pool.sample(() => draws.pop() ?? Number.NaN))?.id).toBe(id);
-        }
-    });
-
-    it('gives the newest by its position, and a lone one again and again', async () => {
-      const { pool, ids } = await open(1);
-      expect((await pool.sample(() => 0.999))?.id).toBe(ids[0]);
-      expect((await pool.after(ids[0] ?? ''))?.id).toBe(ids[0]);
-      const { pool: empty } = await open(0);
-      expect(await empty.sample(() => 0.5)).toBeNull();
-      expect(await empty.after('')).toBeNull();
     });
   });
 
@@ -616,12 +519,4 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect([await tags.findByProxy(one), await proxies.exists(one)]).toEqual([[], true]);
     });
   });
-});
-
-it('a list draws each with equal shares of the numbers', async () => {
-  const { all } = await openTies('sync');
-  const active = all.filter(({ status }) => status === 'active');
-  const list = listPool(all);
-  for (const [n, proxy] of active.entries())
-    for (const part of [0.01, 0.99]) expect(list.sample(() => (n + part) / active.length)).toEqual(proxy);
 });

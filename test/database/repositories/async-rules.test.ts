@@ -1,12 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { Rotator } from 'proxyvault';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Mode, Session, Steps } from 'proxyvault/driver';
 import { expect, expectTypeOf, it, vi } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
+import type { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
+import type { PoolChangesRepository } from '../../../src/database/repositories/pool-changes.repository.ts';
+import type { RotationTurnsRepository } from '../../../src/database/repositories/rotation-turns.repository.ts';
+import type { SessionProxiesRepository } from '../../../src/database/repositories/session-proxies.repository.ts';
 import { ProxyVaultError } from '../../../src/errors.ts';
+import { Pool } from '../../../src/rotation/index.ts';
 import { asyncSession } from '../../support/async-engine.ts';
+import { ENGINE_REPOSITORIES } from '../../support/engine-repositories.ts';
 import { isSteps } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';
 
@@ -14,7 +18,7 @@ type Method = (...args: unknown[]) => unknown;
 
 /** Each public method of each repository, as a function of its arguments. */
 function methodsOf(session: Session<'async'>, encryption: EncryptionService): [name: string, call: Method][] {
-  return [ActiveProxyRepository, ...Object.values(repositories)].flatMap((Class) => {
+  return [...Object.values(ENGINE_REPOSITORIES), ...Object.values(repositories)].flatMap((Class) => {
     const repository: object = new (Class as new (...args: unknown[]) => object)(session, encryption);
     return Object.getOwnPropertyNames(Class.prototype)
       .filter((name) => name !== 'constructor')
@@ -121,7 +125,10 @@ type Immediate<R> = {
 }[keyof R];
 
 it('no public method answers at once', () => {
-  expectTypeOf<Immediate<ActiveProxyRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<HandOutsRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<PoolChangesRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<RotationTurnsRepository<'async'>>>().toEqualTypeOf<never>();
+  expectTypeOf<Immediate<SessionProxiesRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyTagsRepository<'async'>>>().toEqualTypeOf<never>();
   expectTypeOf<Immediate<repositories.ProxyUsageStatsRepository<'async'>>>().toEqualTypeOf<never>();
@@ -244,10 +251,10 @@ it('the first proxy of a sticky domain is chosen under a lock', () => {
   const db = openMigrated({ path: ':memory:' });
   const { session, log } = recorded<'sync'>(db);
   new repositories.ProxyRepository(db).create({ host: 'h.example', port: 1, protocol: 'http' });
-  const rotator = new Rotator(session);
+  const pool = new Pool(session);
   const next = (): string[] => {
     log.length = 0;
-    rotator.next({ domain: 'shop.example' });
+    pool.choose({ domain: 'shop.example' });
     return log.filter((entry) => /lock|sticky_sessions/.test(entry));
   };
   expect(next()[0]).toBe('UPDATE sticky_sessions SET last_used');

@@ -105,17 +105,17 @@ describe('repositories of several programs at a time', () => {
     expect(await usage.totals()).toMatchObject({ requestCount: 0 });
   });
 
-  it('create proxies: each gets a place of its own, and none is refused', async () => {
+  it('create proxies: each gets a revision of its own, and none is refused', async () => {
     const sessions = openTwo();
     const proxies = sessions.map((session) => new ProxyRepository(session));
     await Promise.all(list(30).map((input, i) => proxies[i % 2]?.create(input)));
     expect(await proxies[0]?.count()).toBe(30);
-    const positions = await sessions[0].driver.all(
-      'SELECT position FROM proxies ORDER BY position',
+    const revisions = await sessions[0].driver.all(
+      'SELECT revision FROM proxies ORDER BY revision',
       {},
-      (row) => row.position,
+      (row) => row.revision,
     );
-    expect(new Set(positions).size).toBe(30);
+    expect(new Set(revisions).size).toBe(30);
   });
 
   it('create one proxy: one does, and the others hear of it', async () => {

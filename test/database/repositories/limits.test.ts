@@ -13,7 +13,6 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { failureOf, inTurn, MODES, openSession, resultOf } from '../../support/modes.ts';
 
@@ -36,7 +35,6 @@ describe.each(MODES)('in mode %s', (mode) => {
   let usage: ProxyUsageStatsRepository<'async'>;
   let events: RotationEventsRepository<'async'>;
   let tags: ProxyTagsRepository<'async'>;
-  let active: ActiveProxyRepository<'async'>;
 
   beforeEach(async () => {
     ({ session } = openSession(mode));
@@ -50,7 +48,6 @@ describe.each(MODES)('in mode %s', (mode) => {
     usage = new ProxyUsageStatsRepository(session);
     events = new RotationEventsRepository(session);
     tags = new ProxyTagsRepository(session);
-    active = new ActiveProxyRepository(session);
     await proxies.createMany([
       { id: 'p', host: 'h.example', port: 1, protocol: 'http' },
       { id: 's', host: 'h.example', port: 1, protocol: 'socks4' },
@@ -348,7 +345,6 @@ describe.each(MODES)('in mode %s', (mode) => {
         [() => proxies.createMany([])],
         [() => proxies.createMany('ab' as never), () => events.recordMany('ab' as never)],
       ],
-      ['chance', [() => active.sample(() => 0.5)], [() => active.sample(0.5 as never)]],
       [
         'id to look for',
         [() => proxies.findById('')],

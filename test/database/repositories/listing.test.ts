@@ -1,7 +1,7 @@
 import { PROXY_SORT_FIELDS, type ProxyConfig, type ProxySort } from 'proxyvault/database';
 import { type ProxyListing, ProxyRepository, ProxyTagsRepository } from 'proxyvault/database/repositories';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
+import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
 import { Random } from '../../faults/random.ts';
 import { failureOf, listOf, MODES, openSession, type TestMode } from '../../support/modes.ts';
 
@@ -19,7 +19,7 @@ async function openTies(mode: TestMode) {
   const { db, session } = openSession(mode, { clock: () => time.now, onInvalidRow: () => undefined });
   const proxies = new ProxyRepository(session);
   const tags = new ProxyTagsRepository(session);
-  const active = new ActiveProxyRepository(session);
+  const handOuts = new HandOutsRepository(session);
   for (let n = 0; n < 60; n++) {
     time.now += random.pick([0, 1000]);
     const { id } = await proxies.create({
@@ -40,7 +40,7 @@ async function openTies(mode: TestMode) {
       totalRequests: random.pick([0, 9, 10]),
       successRate: random.pick([0, 33.3, 100]),
     });
-    if (random.chance(0.5)) await active.markUsed(id);
+    if (random.chance(0.5)) await handOuts.record(id, 1, new Date(time.now));
     for (const tag of ['a', 'b']) if (random.chance(0.5)) await tags.add(id, tag, 'import');
   }
   return { db, session, proxies, tags, all: await proxies.findAll() };

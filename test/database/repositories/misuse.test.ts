@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { ProxyVaultError, Rotator } from 'proxyvault';
+import { ProxyVaultError } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -14,8 +14,9 @@ import {
 } from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
+import { Pool } from '../../../src/rotation/index.ts';
+import { ENGINE_REPOSITORIES } from '../../support/engine-repositories.ts';
 import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -75,7 +76,7 @@ describe.each(MODES)('in mode %s', (mode) => {
     });
     const targets: object[] = [
       proxies,
-      new ActiveProxyRepository(session),
+      ...Object.values(ENGINE_REPOSITORIES).map((Class) => new Class(session)),
       new EncryptedCredentialsRepository(session, encryption),
       new ProxyTagsRepository(session),
       new ProxyUsageStatsRepository(session),
@@ -86,8 +87,8 @@ describe.each(MODES)('in mode %s', (mode) => {
       new CredentialRowsRepository(session),
       encryption,
     ];
-    // An encryption without a database answers at once, and so does the rotator.
-    if (mode === 'sync') targets.unshift(new Rotator(db), new EncryptionService({ key: randomBytes(32) }));
+    // An encryption without a database answers at once, and so does the pool.
+    if (mode === 'sync') targets.unshift(new Pool(db), new EncryptionService({ key: randomBytes(32) }));
     const methods = targets.flatMap(methodsOf);
     expect(methods.length).toBeGreaterThan(80);
 

@@ -106,7 +106,6 @@ it('a pool of the version before has every proxy resolve names, and loses only t
     {},
   );
   db.migrations.up();
-  db.driver.run('UPDATE proxies SET position = 1', {});
   const proxies = new ProxyRepository(db);
   expect(proxies.findById('id')?.remoteDns).toBe(true);
   proxies.update('id', { remoteDns: false });

@@ -473,10 +473,10 @@ describe.each(MODES)('in mode %s', (mode) => {
       const prune = (): unknown => db.prune({ eventsOlderThan: time, statsOlderThan: time, limit: 2 });
       const pieces = Array.from({ length: 4 }, prune);
       expect(pieces).toEqual([
-        { events: 2, stats: 2 },
-        { events: 2, stats: 2 },
-        { events: 0, stats: 1 },
-        { events: 0, stats: 0 },
+        { events: 2, stats: 2, sessions: 0 },
+        { events: 2, stats: 2, sessions: 0 },
+        { events: 0, stats: 1, sessions: 0 },
+        { events: 0, stats: 0, sessions: 0 },
       ]);
       for (const limit of [0, -1, 1.5, Number.NaN, '1' as never])
         expect(thrownBy(() => db.prune({ eventsOlderThan: time, limit }))).toMatchObject({

@@ -18,7 +18,7 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ActiveProxyRepository } from '../../../src/database/repositories/active-proxy.repository.ts';
+import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
 import { failureOf, MODES, openSession } from '../../support/modes.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
@@ -60,6 +60,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       region: 'EU',
       geolocation: GEOLOCATION,
       remoteDns: false,
+      weight: 2.5,
     };
 
     it('is read back with every field that was given, and with the defaults of the others', async () => {
@@ -86,6 +87,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         region: null,
         geolocation: null,
         remoteDns: true,
+        weight: 1,
         failureCount: 0,
         totalRequests: 0,
         successRate: 100,
@@ -115,6 +117,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       { geolocation: { city: 'Rome' } },
       { geolocation: null },
       { remoteDns: true },
+      { weight: 0.25 },
     ];
     it.each(changes)('update(%j) changes that field and updatedAt, and nothing else', async (change) => {
       await proxies.create(FULL);
@@ -174,17 +177,14 @@ describe.each(MODES)('in mode %s', (mode) => {
 
     it('notes the time of its last use alone when it is handed out', async () => {
       const before = await proxies.create(FULL);
-      const active = new ActiveProxyRepository(session);
+      const handOuts = new HandOutsRepository(session);
       for (const seconds of [1, 2]) {
         time.now = START + 1000 * seconds;
         const used = { ...before, lastUsedAt: new Date(time.now).toISOString() };
-        expect(await active.markUsed('mine')).toEqual(used);
+        expect(await handOuts.record('mine', 3, used.lastUsedAt)).toBe(true);
         expect(await proxies.findById('mine')).toEqual(used);
       }
-      expect(await failureOf(() => active.markUsed('nobody'))).toMatchObject({
-        code: 'NOT_FOUND',
-        details: { id: 'nobody' },
-      });
+      expect(await handOuts.record('nobody', 1, new Date(time.now))).toBe(false);
     });
 
     it('is told from others by its id too: a taken one is a conflict with its proxy', async () => {

@@ -62,3 +62,13 @@ it('a hundred patterns that others take years for take milliseconds', () => {
   );
   expect(rules.match({ now: NOON, url }).matched.map(({ id }) => id)).toEqual(['99']);
 });
+
+it('each of a hundred patterns matches its own text and no other', () => {
+  const rules = compileRules(
+    Array.from({ length: 100 }, (_, n) =>
+      someRule({ id: String(n), conditions: [{ field: 'session', operator: 'matches', value: `^s${n}$` }] }),
+    ),
+  );
+  for (let n = 0; n < 100; n++)
+    expect(rules.match({ now: NOON, session: `s${n}` }).matched.map(({ id }) => id)).toEqual([String(n)]);
+});

@@ -56,6 +56,7 @@ it('countries are stored in capital letters, and logins of URLs and patterns not
       { field: 'country', operator: 'in', value: ['de', 'Fr'] },
       { field: 'url', operator: 'not-contains', value: 'https://u:s3cret@a.example/' },
       { field: 'url', operator: 'matches', value: 'https://u:s3cret@a.example/' },
+      { field: 'tag', operator: 'matches', value: '//team@eu' },
     ],
     actions: [
       { type: 'use-country', country: 'de' },
@@ -66,6 +67,8 @@ it('countries are stored in capital letters, and logins of URLs and patterns not
     ['DE', 'FR'],
     'https://a.example/',
     'https://a.example/',
+    // No URL.
+    '//team@eu',
   ]);
   expect(rule.actions).toEqual([
     { type: 'use-country', country: 'DE' },

@@ -17,6 +17,7 @@ export interface ProxyChanges {
   port?: number;
   protocol?: ProxyProtocol;
   status?: ProxyStatus;
+  weight?: number;
   remoteDns?: boolean;
   localDns?: boolean;
   addTag?: string[];
@@ -24,7 +25,7 @@ export interface ProxyChanges {
 }
 
 /** The fields whose change is shown. */
-const SHOWN = ['name', 'protocol', 'host', 'port', 'status', 'region', 'remoteDns'] as const;
+const SHOWN = ['name', 'protocol', 'host', 'port', 'status', 'region', 'weight', 'remoteDns'] as const;
 
 /** The names of all {@link ProxyChanges}. */
 export const FIELDS = [...SHOWN, 'country', 'localDns', 'addTag', 'removeTag'] as const;
@@ -64,8 +65,8 @@ export function changeProxy(
 
 /** The fields that are given and differ. */
 function updatesOf(before: ProxyConfig, options: ProxyChanges): ProxyUpdate {
-  const { host, port, protocol, status, region, country, remoteDns, localDns } = options;
-  const given: ProxyUpdate = { host, port, protocol, name: nameOf(before, options) };
+  const { host, port, protocol, status, region, country, weight, remoteDns, localDns } = options;
+  const given: ProxyUpdate = { host, port, protocol, weight, name: nameOf(before, options) };
   if (status !== undefined) Object.assign(given, statusUpdate(before, status));
   if (region !== undefined) given.region = region === '' ? null : region;
   if (country !== undefined && country.toUpperCase() !== (before.geolocation?.country ?? ''))

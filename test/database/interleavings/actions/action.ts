@@ -20,6 +20,9 @@ export interface Action {
 
 export const loginOf = (n: number | string): Login => ({ username: `user-${n}`, password: `pass-${n}` });
 
+/** A turn may be that of a proxy that was removed. */
+export const GONE = 'somebody who is gone';
+
 export function needKey(model: Model): void {
   if (model.key !== 'first') throw new Refusal('KEY_MISMATCH');
 }
@@ -47,5 +50,5 @@ export function add(
 export function remove(model: Model, name: string): void {
   delete model.proxies[name];
   for (const [domain, proxy] of Object.entries(model.sticky)) if (proxy === name) delete model.sticky[domain];
-  if (model.turn === name) model.turn = 'somebody who is gone';
+  if (model.turn === name) model.turn = GONE;
 }

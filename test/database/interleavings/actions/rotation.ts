@@ -1,6 +1,6 @@
 import type { Model } from '../model.ts';
 import { Refusal } from '../serial.ts';
-import { type Action, proxyIn } from './action.ts';
+import { type Action, GONE, proxyIn, type Step } from './action.ts';
 
 function count(model: Model, name: string, isSuccess: boolean): void {
   const proxy = proxyIn(model, name);
@@ -8,15 +8,42 @@ function count(model: Model, name: string, isSuccess: boolean): void {
   if (isSuccess) proxy.successes++;
 }
 
-/** Hands out the next of the active ones, by id. */
-function next(model: Model): string {
-  const active = Object.entries(model.proxies).flatMap(([name, { status }]) =>
-    status === 'active' ? [name] : [],
-  );
-  const chosen = active.sort().find((name) => name > (model.turn ?? '')) ?? active[0];
-  if (chosen === undefined) throw new Refusal('NO_PROXY');
-  model.turn = chosen;
-  return chosen;
+/** What those who choose at one time have seen, the last one last. */
+const choices: { active: string[]; sticks: boolean; stuck: string | undefined; name: string }[] = [];
+
+function current(): (typeof choices)[number] {
+  const choice = choices.at(-1);
+  if (choice === undefined) throw new Error('nobody chooses');
+  return choice;
+}
+
+/** A choice reads the pool, the mapping and the turn; it decides in memory; then it stores the mapping, and the turn. */
+function choiceFor(domain: string | null): Step[] {
+  return [
+    (model) => {
+      const active = Object.keys(model.proxies).filter((name) => proxyIn(model, name).status === 'active');
+      if (active.length === 0) throw new Refusal('NO_PROXY');
+      const sticks = domain !== null && Object.hasOwn(model.config.options, 'stickyByDefault');
+      choices.push({ active: active.sort(), sticks, stuck: undefined, name: '' });
+    },
+    (model) => {
+      if (domain !== null) current().stuck = model.sticky[domain];
+    },
+    (model) => {
+      const { active, stuck } = current();
+      current().name = stuck ?? active.find((name) => name > (model.turn ?? '')) ?? active[0] ?? '';
+    },
+    (model) => {
+      const { sticks, stuck, name } = current();
+      if (domain !== null && sticks && stuck === undefined) model.sticky[domain] = name;
+    },
+    (model) => {
+      const { stuck, name } = current();
+      choices.pop();
+      if (stuck === undefined) model.turn = name in model.proxies ? name : GONE;
+      return name;
+    },
+  ];
 }
 
 function order(model: Model, names: string[]): void {
@@ -34,7 +61,7 @@ export const ROTATION_ACTIONS = {
     steps: [(model) => count(model, 'p1', false)],
   },
   'report a failure': {
-    run: ({ rotator }) => rotator.report('p1', { success: false }),
+    run: ({ pool }) => pool.report('p1', { success: false }),
     steps: [
       (model) => {
         count(model, 'p1', false);
@@ -44,7 +71,6 @@ export const ROTATION_ACTIONS = {
         if (failureThreshold === null || proxy.requests - 1 < failureThreshold || proxy.status !== 'active')
           return;
         proxy.status = 'failed';
-        model.turn = 'somebody who is gone';
       },
     ],
   },
@@ -64,18 +90,10 @@ export const ROTATION_ACTIONS = {
       },
     ],
   },
-  'hand out a proxy': { run: ({ rotator }) => rotator.next().name, steps: [next] },
+  'hand out a proxy': { run: ({ pool }) => pool.choose().name, steps: choiceFor(null) },
   'hand out a sticky one': {
-    run: ({ rotator }) => rotator.next({ domain: 'new.example' }).name,
-    steps: [
-      (model) => {
-        const stuck = model.sticky['new.example'];
-        if (stuck !== undefined) return stuck;
-        const chosen = next(model);
-        if (Object.hasOwn(model.config.options, 'stickyByDefault')) model.sticky['new.example'] = chosen;
-        return chosen;
-      },
-    ],
+    run: ({ pool }) => pool.choose({ domain: 'new.example' }).name,
+    steps: choiceFor('new.example'),
   },
   'stick a domain': {
     run: ({ sticky }) => sticky.create({ domain: 'new.example', proxyId: 'p2' }),
