@@ -129,7 +129,11 @@ export class Pool {
     if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
-  /** Stores what waits to be stored. The vault calls it when it is closed. */
+  /**
+   * Stores what waits to be stored. The vault calls it when it is closed.
+   *
+   * @internal
+   */
   close(): void {
     this.#store.close();
   }
