@@ -4,7 +4,8 @@ import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/buckets.ts';
-import { type Filter, keyOf } from './index/filter.ts';
+import type { Filter } from './index/filter.ts';
+import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
@@ -69,6 +70,8 @@ export interface Decision {
   way: Way;
   /** The filter as a text. */
   view: string;
+  /** Those that fit the filter, excluded or not. */
+  members: View;
   exclusion: Exclusion;
   candidates: Candidates;
   /** What may keep its proxy: the session, else the domain. */
@@ -119,7 +122,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
-  const view = keyOf(way.filter);
+  const { key: view, view: members } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
     wanted.exclude,
@@ -136,7 +139,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     way,
     view,
     exclusion,
-    candidates: exclusion.candidates(index.view(way.filter, view)),
+    members,
+    candidates: exclusion.candidates(members),
     key,
     mapping,
     sticks: mapping !== null || isSticking(key, way, settings),
@@ -150,7 +154,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     decision.refusal?.why !== 'blocked' &&
     exclusion.isOutdated(decision.slot)
   ) {
-    decision.candidates = exclusion.candidates(index.view(way.filter, view));
+    decision.candidates = exclusion.candidates(members);
     decision.refusal = null;
     settle(decision, inputs);
   }
@@ -172,12 +176,12 @@ export function situationOf(
     settings,
     now,
     random,
-    narrowed: (part) => exclusion.candidates(index.view({ ...way.filter, ...part }), candidates.other),
+    narrowed: (part) => exclusion.candidates(index.find({ ...way.filter, ...part }).view, candidates.other),
   };
 }
 
 function settle(decision: Decision, inputs: Inputs): Decision {
-  const { rules, candidates, mapping, turn, way } = decision;
+  const { rules, mapping, turn, way } = decision;
   const { now, pool } = inputs;
   const { index, settings } = pool;
   if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });
@@ -185,12 +189,12 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   const isRotating = inputs.rotate || rules.rotate !== null;
   const mapped = mapping === null ? -1 : index.slotOf(mapping.proxyId);
   if (mapping !== null && !isRotating) {
-    if (candidates.has(mapped)) return take(decision, mapped, 'mapping');
+    if (isCandidate(decision, mapped)) return take(decision, mapped, 'mapping');
     if (settings.stickyWhenOut === 'refuse')
       return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, index, mapped) });
   }
   const current = turn?.slot ?? -1;
-  if (mapping === null && turn !== null && !isRotating && candidates.has(current)) {
+  if (mapping === null && turn !== null && !isRotating && isCandidate(decision, current)) {
     if (rules.keep !== null) return take(decision, current, 'keep');
     if (way.isTimed && isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }
@@ -202,13 +206,17 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   return take(decision, slot, 'strategy');
 }
 
+/** Of one slot it can be said for certain; `candidates` may have left it out when the caller's Set had other ids. */
+function isCandidate({ members, exclusion }: Decision, slot: number): boolean {
+  return members.has(slot) && !exclusion.has(slot);
+}
+
 /** What the strategy chooses, if possible another slot than `other`. */
 function pickAnother(decision: Decision, inputs: Inputs, other: number): number {
   const { way, exclusion } = decision;
   if (other === -1) return way.chooser.pick(situationOf(decision, inputs));
   const { candidates } = decision;
-  const view = inputs.pool.index.view(way.filter, decision.view);
-  decision.candidates = exclusion.candidates(view, other);
+  decision.candidates = exclusion.candidates(decision.members, other);
   const slot = way.chooser.pick(situationOf(decision, inputs));
   decision.candidates = candidates;
   return slot === -1 ? way.chooser.pick(situationOf(decision, inputs)) : slot;

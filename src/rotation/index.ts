@@ -4,4 +4,5 @@ export type { ExplainedRule, Explanation, RunnerUp } from './explain.ts';
 export { Pool, type ProxyReport } from './pool.ts';
 export type { ChosenProxy } from './pool-index.ts';
 export type { PoolRequest } from './request.ts';
+export type { TracedCondition } from './rules/trace.ts';
 export type { FilterStep } from './steps.ts';

@@ -3,6 +3,7 @@ import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import { ProxyVaultError } from '../errors.ts';
 import type { RotationReason } from '../model/rotation.ts';
 import { settingsOf } from '../model/strategy-settings.ts';
 import { assertOptions } from '../model/validation.ts';
@@ -11,7 +12,7 @@ import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { noProxyError } from './no-proxy.ts';
 import type { ChosenProxy, PoolIndex } from './pool-index.ts';
-import { type PoolRequest, wantedBy } from './request.ts';
+import { type PoolRequest, type Wanted, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
 import { Store } from './store.ts';
@@ -105,7 +106,7 @@ export class Pool {
    * for (const { filter, left } of steps) console.log(filter, left);
    */
   explain(request?: PoolRequest): Explanation {
-    const inputs = this.#inputs(request, false);
+    const inputs = this.#inputs(wantedBy(request), false);
     const trace: RuleTrace[] = [];
     return explain(decide(inputs, trace), inputs, trace);
   }
@@ -129,7 +130,11 @@ export class Pool {
     if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
-  /** Stores what waits to be stored. The vault calls it when it is closed. */
+  /**
+   * Stores what waits to be stored. The vault calls it when it is closed.
+   *
+   * @internal
+   */
   close(): void {
     this.#follower.forget();
     this.#store.close();
@@ -140,7 +145,19 @@ export class Pool {
     rotate: boolean,
     check?: (proxy: ChosenProxy) => void,
   ): ChosenProxy {
-    const inputs = this.#inputs(request, rotate);
+    const wanted = wantedBy(request);
+    try {
+      return this.#chooseOnce(wanted, rotate, check);
+    } catch (error) {
+      // Another process has deleted the proxy since the pool was read. In a transaction it is not read again.
+      if (!isGone(error) || this.#session.driver.scope !== null) throw error;
+      this.#follower.expectChange();
+      return this.#chooseOnce(wanted, rotate, check);
+    }
+  }
+
+  #chooseOnce(wanted: Wanted, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
     check?.(inputs.pool.index.chosen(decision.slot));
@@ -148,8 +165,7 @@ export class Pool {
     return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
   }
 
-  #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
-    const wanted = wantedBy(request);
+  #inputs(wanted: Wanted, rotate: boolean): Inputs {
     this.#now = this.#session.clock();
     const pool = this.#follower.state(this.#now);
     return {
@@ -270,4 +286,9 @@ function reasonOf({
   if (isFirst) return 'startup';
   if (isManual) return 'manual';
   return isOut ? 'failure' : 'scheduled';
+}
+
+/** What the database says to a mapping to a proxy that it does not have. */
+function isGone(error: unknown): boolean {
+  return error instanceof ProxyVaultError && (error.code === 'CONSTRAINT' || error.code === 'NOT_FOUND');
 }

@@ -5,7 +5,7 @@ import {
   type ProxyProtocol,
   type ProxyStatus,
 } from '../../model/proxy.ts';
-import type { Filter } from './filter.ts';
+import { type Filter, lettersOf } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
 
@@ -41,11 +41,6 @@ const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
 /** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
 const SMALL = { protocol: 16, status: 20, localDns: 24, isIPv6: 28 } as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
-
-/** Two letters as one number; 0 for a country that is not known. */
-function letters(country: string | null): number {
-  return country === null ? 0 : country.charCodeAt(0) * 256 + country.charCodeAt(1);
-}
 
 /** There are few, and a text that is there already takes no time. */
 const COUNTRIES: (string | undefined)[] = [];
@@ -93,7 +88,7 @@ export class Columns {
     const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
     const isIPv6 = (proxy.host.includes(':') ? 1 : 0) << SMALL.isIPv6;
     this.#words[slot * WORDS] = proxy.port | protocol | status | localDns | isIPv6;
-    this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
+    this.#words[slot * WORDS + COUNTRY] = lettersOf(proxy.country);
     this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
     this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
     this.weight[slot] = Math.min(Math.max(proxy.weight, LEAST_WEIGHT), MAX_WEIGHT);
@@ -173,7 +168,7 @@ export class Columns {
       ask(`protocol ${protocol}`, (slot) => this.#small(slot, SMALL.protocol) === wanted);
     }
     if (country !== undefined) {
-      const wanted = letters(country);
+      const wanted = lettersOf(country);
       ask(`country ${country}`, (slot) => this.#word(slot, COUNTRY) === wanted);
     }
     if (region !== undefined) {
@@ -183,7 +178,7 @@ export class Columns {
     if (places !== undefined) {
       const regions = new Set(places.map((place) => this.#regions.numberOf(place)));
       const countries = new Set(
-        places.filter((place) => /^[a-z]{2}$/i.test(place)).map((place) => letters(place.toUpperCase())),
+        places.filter((place) => /^[a-z]{2}$/i.test(place)).map((place) => lettersOf(place.toUpperCase())),
       );
       ask(
         `place ${places.join(' or ')}`,
@@ -195,7 +190,7 @@ export class Columns {
       ask(`tag ${tag}`, (slot) => having[this.#word(slot, TAGS)] === 1);
     }
     for (const each of notCountries) {
-      const unwanted = letters(each);
+      const unwanted = lettersOf(each);
       ask(`not country ${each}`, (slot) => this.#word(slot, COUNTRY) !== unwanted);
     }
     for (const tag of notTags) {

@@ -139,7 +139,7 @@ function look(
     .filter((proxy) => fits(proxy, wanted) && !excluded.has(proxy.id))
     .sort((a, b) => index.slotOf(a.id) - index.slotOf(b.id));
   const ids = list.map(({ id }) => id);
-  const candidates = new Exclusion(index, excluded, []).candidates(index.view(wanted));
+  const candidates = new Exclusion(index, excluded, []).candidates(index.find(wanted).view);
   const id = (slot: number): string | null => (slot === -1 ? null : index.columns.id(slot));
   expect([...candidates].map(id)).toEqual(ids);
   expect(candidates.isEmpty).toBe(ids.length === 0);
@@ -163,12 +163,12 @@ describe('weights', () => {
   it.each([1e-300, 1e-46, 5e-324, 1e30, 1e300])('of %d are weights: one is chosen', (weight) => {
     const index = new PoolIndex();
     for (const n of [1, 2, 3]) index.put({ ...plain(n), weight }, 0);
-    const candidates = new Exclusion(index, [], []).candidates(index.view({}));
+    const candidates = new Exclusion(index, [], []).candidates(index.find({}).view);
     for (const random of [0, 0.5, 0.999999]) expect([0, 1, 2]).toContain(candidates.weighted(() => random));
     // The first blocks are empty.
     for (let n = 4; n < 900; n++) index.put({ ...plain(n), weight }, 0);
     for (let n = 1; n < 800; n++) index.remove(idOf(n));
-    const rest = new Exclusion(index, [], []).candidates(index.view({}));
+    const rest = new Exclusion(index, [], []).candidates(index.find({}).view);
     for (const random of [0, 0.5, 0.999999]) expect(rest.has(rest.weighted(() => random))).toBe(true);
   });
 });
@@ -196,7 +196,7 @@ function plain(n: number): IndexedProxy {
 describe('rendezvous hashing', () => {
   const KEYS = 40_000;
   const keys = (index: PoolIndex): (string | undefined)[] => {
-    const candidates = new Exclusion(index, [], []).candidates(index.view({}));
+    const candidates = new Exclusion(index, [], []).candidates(index.find({}).view);
     return Array.from({ length: KEYS }, (_, key) =>
       index.columns.id(candidates.forKey(Math.imul(key, 0x9e3779b1) >>> 0)),
     );
@@ -253,8 +253,8 @@ describe('a Set of excluded ids', () => {
             const wasThere = ids.delete(idOf(out));
             if (wasThere) ids.add(idOf(into));
             const exclusion = new Exclusion(index, ids, []);
-            let slot = exclusion.candidates(index.view({})).any(() => 0.5);
-            if (exclusion.isOutdated(slot)) slot = exclusion.candidates(index.view({})).any(() => 0.5);
+            let slot = exclusion.candidates(index.find({}).view).any(() => 0.5);
+            if (exclusion.isOutdated(slot)) slot = exclusion.candidates(index.find({}).view).any(() => 0.5);
             expect(ids.has(index.columns.id(slot))).toBe(false);
           }
         },
