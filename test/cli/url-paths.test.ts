@@ -17,8 +17,6 @@ const ARGUMENTS: Record<string, string[]> = {
   'rules add': ['{}'],
   'rules edit': ['id', '--priority', '1'],
   'rules enable': ['id'],
-  'rules add': ['--when', 'hour equals 1', '--then', 'block'],
-  'rules edit': ['id', '--priority', '1'],
   report: ['id', '--ok'],
   edit: ['id', '--name', 'x'],
   prune: ['--vacuum'],
