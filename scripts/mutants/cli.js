@@ -383,7 +383,7 @@ export default {
         '&& !vacuum)\n      command.error',
         '&& vacuum === false)\n      command.error',
       ],
-      ['only the first piece goes', 'isMore = events === PIECE || stats === PIECE', 'isMore = false'],
+      ['only the first piece goes', 'isMore = [events, stats, sessions].includes(PIECE)', 'isMore = false'],
       ['events that are younger go', 'db.clock() - milliseconds', 'db.clock() - milliseconds / 2'],
       ['--vacuum is ignored', '= vacuum\n    ?', '= vacuum === false\n    ?'],
       [

@@ -35,7 +35,7 @@ export class Follower {
   readonly #changes: PoolChangesRepository;
   readonly #rules: RotationRulesRepository;
   readonly #config: RotationConfigRepository;
-  readonly #onReload: () => void;
+  readonly #onReload: (index: PoolIndex) => void;
   #state: PoolState | null = null;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
   #ownChanges = -1;
@@ -45,7 +45,7 @@ export class Follower {
   #calls = 0;
 
   /** @param onReload called when every slot has changed. */
-  constructor(session: Session<'sync'>, onReload: () => void) {
+  constructor(session: Session<'sync'>, onReload: (index: PoolIndex) => void) {
     this.#session = session;
     this.#onReload = onReload;
     this.#proxies = new ProxyRepository(session);
@@ -104,7 +104,7 @@ export class Follower {
 
   /** The clock is read already; now and then another one is asked, since that one may be set back, or be a test's. */
   #isDue(now: number): boolean {
-    if (now - this.#askedAt >= ASKED_EVERY) return true;
+    if (now - this.#askedAt >= ASKED_EVERY || now < this.#askedAt) return true;
     return (++this.#calls & 63) === 0 && performance.now() - this.#monotonicAt >= ASKED_EVERY;
   }
 
@@ -123,8 +123,7 @@ export class Follower {
     const schedule =
       before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
     // Weights of the configuration are mixed into the columns.
-    const isSameWeights =
-      before?.settings === settings || (before?.settings.weights.size === 0 && settings.weights.size === 0);
+    const isSameWeights = before === null || isSame(before.settings.weights, settings.weights);
     const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
     let index = before?.index;
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
@@ -147,7 +146,7 @@ export class Follower {
       skip = last === -1 ? skip + rows.length : rows.length - 1 - last;
       after = last === -1 ? after : String(rows[last]?.id);
     }
-    this.#onReload();
+    this.#onReload(index);
     return index;
   }
 
@@ -215,6 +214,13 @@ export class Follower {
       reportInvalidRow(this.#session, error);
     }
   }
+}
+
+function isSame(some: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
+  return (
+    some === others ||
+    (some.size === others.size && [...some].every(([id, weight]) => others.get(id) === weight))
+  );
 }
 
 /** A malformed rule might be the one that blocks: better no proxy than the wrong one. */

@@ -10,7 +10,7 @@ import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { noProxyError } from './no-proxy.ts';
-import type { ChosenProxy } from './pool-index.ts';
+import type { ChosenProxy, PoolIndex } from './pool-index.ts';
 import { type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
@@ -40,18 +40,22 @@ export class Pool {
   readonly #storedTurns: RotationTurnsRepository;
   #last = -1;
   #now = 0;
-  readonly #mappingOf = (key: StickyKey): Mapping | null => this.#sticky.find(key, this.#now, this.#follower.epoch);
+  readonly #mappingOf = (key: StickyKey): Mapping | null =>
+    this.#sticky.find(key, this.#now, this.#follower.epoch);
   readonly #turnOf = (view: string): Turn | null => {
     const { index, epoch } = this.#follower;
     return index === null ? null : this.#turns.get(view, index, epoch);
   };
 
-  constructor(session: Session<'sync'>, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
+  constructor(
+    session: Session<'sync'>,
+    { random = Math.random }: { random?: (() => number) | undefined } = {},
+  ) {
     this.#session = session;
     this.#random = random;
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
-    this.#follower = new Follower(session, () => this.#reloaded());
+    this.#follower = new Follower(session, (index) => this.#reloaded(index));
     this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
     this.#proxies = new ProxyRepository(session);
     this.#config = new RotationConfigRepository(session);
@@ -117,7 +121,9 @@ export class Pool {
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     const { driver } = this.#session;
-    const hasChanged = this.#follower.unnoticed(() => driver.transaction(() => this.#report(id, success, latencyMs)));
+    const hasChanged = this.#follower.unnoticed(() =>
+      driver.transaction(() => this.#report(id, success, latencyMs)),
+    );
     if (hasChanged) this.#follower.expectChange();
     const slot = this.#follower.index?.slotOf(id) ?? -1;
     if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
@@ -132,7 +138,11 @@ export class Pool {
     this.#store.close();
   }
 
-  #choose(request: PoolRequest | undefined, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+  #choose(
+    request: PoolRequest | undefined,
+    rotate: boolean,
+    check?: (proxy: ChosenProxy) => void,
+  ): ChosenProxy {
     const inputs = this.#inputs(request, rotate);
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
@@ -168,7 +178,8 @@ export class Pool {
     if (key !== null && mapping !== null && by === 'mapping') {
       mapping.lastUsed = now;
       this.#store.used(key, mapping, now);
-    } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
+    } else if (key !== null && decision.sticks && by !== 'rule')
+      slot = this.#keep(key, slot, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
     this.#last = slot;
@@ -226,8 +237,9 @@ export class Pool {
     });
   }
 
-  #reloaded(): void {
-    this.#turns.forget();
+  /** Every proxy may have another slot. */
+  #reloaded(index: PoolIndex): void {
+    this.#turns.moveTo(index);
     this.#last = -1;
   }
 
@@ -249,7 +261,15 @@ export class Pool {
   }
 }
 
-function reasonOf({ isFirst, isOut, isManual }: { isFirst: boolean; isOut: boolean; isManual: boolean }): RotationReason {
+function reasonOf({
+  isFirst,
+  isOut,
+  isManual,
+}: {
+  isFirst: boolean;
+  isOut: boolean;
+  isManual: boolean;
+}): RotationReason {
   if (isFirst) return 'startup';
   if (isManual) return 'manual';
   return isOut ? 'failure' : 'scheduled';

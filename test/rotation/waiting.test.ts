@@ -17,9 +17,8 @@ it('a hand-out that was told BUSY counts once, when it succeeds at last', async 
     for (let n = 0; n < 5; n++)
       expect(thrownBy(() => vault.pool.choose(request))).toMatchObject({ code: 'BUSY' });
     other.exec('ROLLBACK');
-    expect(vault.pool.choose(request).host).toBe(
-      request.session === undefined ? 'a.example' : expect.any(String),
-    );
+    const { host } = vault.pool.choose(request);
+    if (request.session === undefined) expect(host).toBe('a.example');
     await vault.close();
     expect(other.prepare('SELECT sum(hand_outs) AS n FROM proxies').get()).toEqual({ n: 1 });
     expect(other.prepare('SELECT coalesce(sum(request_count), 0) AS n FROM session_proxies').get()).toEqual({

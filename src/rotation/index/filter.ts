@@ -1,4 +1,4 @@
-import type { ProxyProtocol } from '../../model/proxy.ts';
+import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../model/proxy.ts';
 
 /** Which proxies may be chosen. What is absent leaves it open. */
 export interface Filter {
@@ -27,6 +27,19 @@ export function keyOf(filter: Filter): string {
   if (notCountries !== undefined) key = joinedAll(key, 'country!=', notCountries);
   if (notTags !== undefined) key = joinedAll(key, 'tag!=', notTags);
   return key;
+}
+
+/** A number that only this filter has, if it is of a protocol and a country at most; else -1. */
+export function codeOf({ protocol, country, region, place, tags, notCountries, notTags }: Filter): number {
+  const hasMore = region ?? place ?? tags ?? notCountries ?? notTags;
+  if (hasMore !== undefined) return -1;
+  const first = protocol === undefined ? 0 : 1 + PROXY_PROTOCOLS.indexOf(protocol);
+  return first * 2 ** 16 + lettersOf(country ?? null);
+}
+
+/** Two letters as one number; 0 for a country that is not known. */
+export function lettersOf(country: string | null): number {
+  return country === null ? 0 : country.charCodeAt(0) * 256 + country.charCodeAt(1);
 }
 
 function joinedAll(key: string, name: string, values: readonly string[]): string {

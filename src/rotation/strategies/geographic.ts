@@ -16,7 +16,9 @@ export const geographic: Strategy = {
   },
   rank(slot, { index: { columns }, country, settings: { regions } }) {
     if (country !== null && columns.country(slot) === country) return -1;
-    const place = regions.findIndex((each) => each === columns.region(slot) || each.toUpperCase() === columns.country(slot));
+    const place = regions.findIndex(
+      (each) => each === columns.region(slot) || each.toUpperCase() === columns.country(slot),
+    );
     return place === -1 ? regions.length : place;
   },
   describe: (slot, { index: { columns } }) =>
