@@ -89,8 +89,6 @@ export interface Way {
   strategy: RotationStrategy;
   chooser: Strategy;
   filter: Filter;
-  /** What the strategy asks for besides. */
-  demands: Filter;
   /** The country that `geographic` looks in. */
   country: string | null;
   /** Whether the choice is kept for an interval. */
@@ -101,6 +99,7 @@ export interface Way {
 interface Restriction {
   country: string | undefined;
   region: string | undefined;
+  places: readonly string[] | undefined;
   notCountries: ReadonlySet<string> | undefined;
 }
 
@@ -300,13 +299,14 @@ function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
   return {
     strategy,
     chooser: STRATEGIES[window?.strategy ?? strategy],
-    // Where `geographic` looks first, and whether elsewhere too, it decides itself.
+    // Where `geographic` looks first, it decides itself. What it must not go beyond holds for mappings and intervals too.
     filter: filterOf(wanted, rules, {
-      country: isGeographic ? undefined : country,
+      country: isGeographic && !settings.strict ? undefined : country,
       region: window?.region,
+      places:
+        isGeographic && settings.strict && country === undefined ? unless0(settings.regions) : undefined,
       notCountries: isGeographic ? settings.excludedCountries : undefined,
     }),
-    demands: isGeographic && settings.strict && country !== undefined ? { country } : OPEN,
     country: isGeographic ? (country ?? null) : null,
     isTimed: strategy === 'time-based' || settings.intervalMs !== null,
   };
@@ -316,15 +316,20 @@ function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
 function filterOf(
   wanted: Wanted,
   rules: RuleOutcome,
-  { country, region, notCountries }: Restriction,
+  { country, region, places, notCountries }: Restriction,
 ): Filter {
   const protocol = wanted.protocol ?? rules.protocol?.value;
   const place = wanted.region ?? rules.region?.value ?? region;
   const tags = rules.tag === null ? wanted.tags : [...(wanted.tags ?? []), rules.tag.value];
-  const isOpen = protocol === undefined && country === undefined && place === undefined && tags === undefined;
+  const isOpen =
+    protocol === undefined &&
+    country === undefined &&
+    place === undefined &&
+    places === undefined &&
+    tags === undefined;
   const excludes = rules.excludeCountries.length + rules.excludeTags.length + (notCountries?.size ?? 0);
   if (isOpen && excludes === 0) return OPEN;
-  const filter: Filter = { protocol, country, region: place, tags };
+  const filter: Filter = { protocol, country, region: place, places, tags };
   if (excludes === 0) return filter;
   return {
     ...filter,

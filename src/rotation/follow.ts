@@ -79,6 +79,11 @@ export class Follower {
     return this.#state?.index ?? null;
   }
 
+  /** The next choice reads the whole pool. */
+  forget(): void {
+    this.#state = null;
+  }
+
   /** The next choice reads what has changed. */
   expectChange(): void {
     this.#ownChanges = -1;

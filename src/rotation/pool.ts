@@ -135,6 +135,7 @@ export class Pool {
    * @internal
    */
   close(): void {
+    this.#follower.forget();
     this.#store.close();
   }
 

@@ -96,7 +96,8 @@ function given(value: string | undefined, check: (text: string) => string): stri
 
 /** As `assertOptions`, in less time. An empty text is no value that could be left out. */
 function assertFields(request: PoolRequest): void {
-  if (typeof request !== 'object' || request === null) assertOptions(request, FIELDS, WHAT);
+  if (typeof request !== 'object' || request === null || Array.isArray(request))
+    assertOptions(request, FIELDS, WHAT);
   for (const name in request) {
     if (!KNOWN.has(name)) assertOptions(request, FIELDS, WHAT);
     const value: unknown = request[name as keyof PoolRequest];

@@ -1,6 +1,5 @@
 import { PROXY_STATUSES } from '../model/proxy.ts';
 import type { Decision } from './decide.ts';
-import { keyOf } from './index/filter.ts';
 import type { PoolIndex } from './pool-index.ts';
 
 /** So many filters are remembered. */
@@ -28,9 +27,8 @@ export function stepsOf(decision: Decision, index: PoolIndex): readonly FilterSt
     known = { generation: index.generation, steps: new Map() };
     KNOWN.set(index, known);
   }
-  const key = `${decision.view}\n${keyOf(decision.way.demands)}`;
-  const steps = known.steps.get(key) ?? countSteps(decision, index);
-  if (known.steps.size < MOST) known.steps.set(key, steps);
+  const steps = known.steps.get(decision.view) ?? countSteps(decision, index);
+  if (known.steps.size < MOST) known.steps.set(decision.view, steps);
   return steps;
 }
 
@@ -42,7 +40,6 @@ function countSteps({ way, exclusion }: Decision, index: PoolIndex): FilterStep[
       passes: (slot: number) => columns.status(slot) !== status,
     })),
     ...columns.questions(way.filter),
-    ...columns.questions(way.demands),
     { what: 'not excluded', passes: (slot: number) => !exclusion.has(slot) },
   ];
   const excluded = questions.map(() => 0);

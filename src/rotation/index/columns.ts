@@ -150,7 +150,7 @@ export class Columns {
 
   /** The parts of a filter, all of which a proxy must pass. */
   questions(filter: Filter): Question[] {
-    const { protocol, country, region, place, tags = [], notCountries = [], notTags = [] } = filter;
+    const { protocol, country, region, places, tags = [], notCountries = [], notTags = [] } = filter;
     const questions: Question[] = [];
     const ask = (what: string, passes: (slot: number) => boolean): void => {
       questions.push({ what, passes });
@@ -167,12 +167,14 @@ export class Columns {
       const wanted = this.#regions.numberOf(region);
       ask(`region ${region}`, (slot) => this.#word(slot, REGION) === wanted);
     }
-    if (place !== undefined) {
-      const asRegion = this.#regions.numberOf(place);
-      const asCountry = /^[a-z]{2}$/i.test(place) ? lettersOf(place.toUpperCase()) : -1;
+    if (places !== undefined) {
+      const regions = new Set(places.map((place) => this.#regions.numberOf(place)));
+      const countries = new Set(
+        places.filter((place) => /^[a-z]{2}$/i.test(place)).map((place) => lettersOf(place.toUpperCase())),
+      );
       ask(
-        `place ${place}`,
-        (slot) => this.#word(slot, REGION) === asRegion || this.#word(slot, COUNTRY) === asCountry,
+        `place ${places.join(' or ')}`,
+        (slot) => regions.has(this.#word(slot, REGION)) || countries.has(this.#word(slot, COUNTRY)),
       );
     }
     for (const tag of tags) {

@@ -6,8 +6,8 @@ export interface Filter {
   /** Two capital letters of ISO 3166-1. */
   country?: string | undefined;
   region?: string | undefined;
-  /** A region or a country. */
-  place?: string | undefined;
+  /** Each a region or a country; one of them. */
+  places?: readonly string[] | undefined;
   /** All of these. */
   tags?: readonly string[] | undefined;
   /** None of these. */
@@ -17,12 +17,12 @@ export interface Filter {
 
 /** The one text of a filter: '' if it leaves everything open. No value has a control character, so the tabs separate. */
 export function keyOf(filter: Filter): string {
-  const { protocol, country, region, place, tags, notCountries, notTags } = filter;
+  const { protocol, country, region, places, tags, notCountries, notTags } = filter;
   let key = '';
   if (protocol !== undefined) key = `protocol=${protocol}`;
   if (country !== undefined) key = joined(key, `country=${country}`);
   if (region !== undefined) key = joined(key, `region=${region}`);
-  if (place !== undefined) key = joined(key, `place=${place}`);
+  if (places !== undefined) key = joinedAll(key, 'place=', places);
   if (tags !== undefined) key = joinedAll(key, 'tag=', tags);
   if (notCountries !== undefined) key = joinedAll(key, 'country!=', notCountries);
   if (notTags !== undefined) key = joinedAll(key, 'tag!=', notTags);
@@ -30,8 +30,8 @@ export function keyOf(filter: Filter): string {
 }
 
 /** A number that only this filter has, if it is of a protocol and a country at most; else -1. */
-export function codeOf({ protocol, country, region, place, tags, notCountries, notTags }: Filter): number {
-  const hasMore = region ?? place ?? tags ?? notCountries ?? notTags;
+export function codeOf({ protocol, country, region, places, tags, notCountries, notTags }: Filter): number {
+  const hasMore = region ?? places ?? tags ?? notCountries ?? notTags;
   if (hasMore !== undefined) return -1;
   const first = protocol === undefined ? 0 : 1 + PROXY_PROTOCOLS.indexOf(protocol);
   return first * 2 ** 16 + lettersOf(country ?? null);

@@ -27,7 +27,7 @@ export const geographic: Strategy = {
 
 /** The places to look in, most wanted first. */
 function placesOf({ country, settings: { regions, strict } }: Situation): Filter[] {
-  const preferred = regions.map((place) => ({ place }));
+  const preferred = regions.map((place) => ({ places: [place] }));
   if (country !== null) return strict ? [{ country }] : [{ country }, ...preferred, {}];
   return strict && preferred.length > 0 ? preferred : [...preferred, {}];
 }
