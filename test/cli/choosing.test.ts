@@ -105,6 +105,14 @@ describe('next chooses', () => {
     expect(next('--url', 'https://shop.example/')).not.toBe('e.example');
   });
 
+  it('by the strategy that is given, and not by the configured one', () => {
+    const { next, explain } = withPool();
+    expect(next('--country', 'DE', '--exclude', 'third')).toBe('a.example');
+    expect(explain()).toMatchObject({ strategy: 'round-robin', proxy: { host: 'a.example' } });
+    expect(explain('--strategy', 'weighted')).toMatchObject({ strategy: 'weighted' });
+    expect(next('--strategy', 'least-used')).toBe('b.example');
+  });
+
   it('by every strategy', () => {
     const { run, next } = withPool();
     for (const strategy of [
