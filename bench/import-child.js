@@ -31,7 +31,7 @@ async function bare() {
   const db = openBare(path);
   const proxy = db.prepare(`
     INSERT INTO proxies (id, name, host, port, protocol, status, failure_count, total_requests, success_rate,
-      username_fingerprint, position, created_at, updated_at)
+      username_fingerprint, revision, created_at, updated_at)
     VALUES (?, ?, ?, ?, 'http', 'active', 0, 0, 100.0, ?, ?, ?, ?)`);
   const credential = db.prepare(
     'INSERT INTO encrypted_credentials (proxy_id, encrypted_data, iv, auth_tag, key_id, created_at) VALUES (?, ?, ?, ?, ?, ?)',

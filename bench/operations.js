@@ -32,8 +32,8 @@ const rowParams = () => ({
   geolocation: null,
   username_fingerprint: '',
   password_fingerprint: '',
-  position: null,
   remote_dns: 1,
+  weight: 1,
   now: NOW,
 });
 
@@ -61,7 +61,11 @@ export const OPERATIONS = {
       () => {
         begin.run();
         const rows = [];
-        for (let n = 0; n < 1000; n++) rows.push(insert.get(rowParams()));
+        for (let n = 0; n < 1000; n++) {
+          const row = rowParams();
+          insert.run(row);
+          rows.push(row);
+        }
         commit.run();
         return rows;
       },
@@ -206,7 +210,7 @@ export const OPERATIONS = {
 function create(name, durability) {
   const { db, bare, statementsOf } = openBoth({ durability });
   const proxies = new ProxyRepository(db);
-  const [begin, insert, commit] = prepare(
+  const [insert] = prepare(
     bare,
     statementsOf((listened) => new ProxyRepository(listened).create(nextInput())),
   );
@@ -214,9 +218,8 @@ function create(name, durability) {
     name,
     () => proxies.create(nextInput()),
     () => {
-      begin.run();
-      const row = insert.get(rowParams());
-      commit.run();
+      const row = rowParams();
+      insert.run(row);
       return row;
     },
   );

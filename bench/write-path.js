@@ -75,10 +75,10 @@ function openBareSide() {
   const bare = openCodemap();
   const insert = bare.prepare(
     `INSERT INTO proxies (id, name, host, port, protocol, status, latency, region, geolocation_json, created_at, updated_at)
-     VALUES (:id, :name, :host, :port, :protocol, :status, :latency, :region, :geolocation, :now, :now) RETURNING *`,
+     VALUES (:id, :name, :host, :port, :protocol, :status, :latency, :region, :geolocation, :now, :now)`,
   );
-  const create = () =>
-    insert.get({
+  const create = () => {
+    const row = {
       id: uuidv7(),
       ...nextInput(),
       status: 'active',
@@ -86,7 +86,11 @@ function openBareSide() {
       region: null,
       geolocation: null,
       now: nowText(),
-    });
+    };
+    // Not get() with RETURNING: that ends before SQLite looks at its log, which would then never be moved into the file.
+    insert.run(row);
+    return row;
+  };
   const update = bare.prepare(
     `UPDATE proxies SET
        total_requests = total_requests + 1,
@@ -185,8 +189,9 @@ async function openDrizzle() {
     })
     .returning()
     .prepare();
+  // all(), and not get(), for the same reason.
   const create = () =>
-    insert.get({
+    insert.all({
       id: uuidv7(),
       ...nextInput(),
       status: 'active',
@@ -194,7 +199,7 @@ async function openDrizzle() {
       region: null,
       geolocation: null,
       now: nowText(),
-    });
+    })[0];
   const { totalRequests, failureCount, successRate, latency: mean } = proxies;
   const update = db
     .update(proxies)

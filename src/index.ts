@@ -28,7 +28,17 @@ export {
 export { EncryptionService } from './database/services/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
-export type { ChosenProxy, Explanation, Pool, PoolRequest, ProxyReport } from './rotation/index.ts';
+export type {
+  ChosenProxy,
+  ExplainedRule,
+  Explanation,
+  FilterStep,
+  Pool,
+  PoolRequest,
+  ProxyReport,
+  RunnerUp,
+  TracedCondition,
+} from './rotation/index.ts';
 export {
   type ExportOptions,
   exportProxies,

@@ -292,8 +292,11 @@ export class Vault implements AsyncDisposable {
     try {
       if (this.database.open) this.pool.close();
     } finally {
-      await this.database[Symbol.asyncDispose]();
-      this.keys.destroy();
+      try {
+        await this.database[Symbol.asyncDispose]();
+      } finally {
+        this.keys.destroy();
+      }
     }
   }
 

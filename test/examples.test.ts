@@ -30,6 +30,7 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.add',
   'EncryptedCredentialsRepository.loginIn',
   'EncryptedCredentialsRepository.rebind',
+  'Pool.close',
 ];
 
 /** Programs get them only as `db.driver` and `db.engine`, and use them by the contract in driver.ts. */

@@ -24,8 +24,8 @@ const NAMES: Record<string, { values: string; types: string }> = {
       RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
-      ChosenProxy ErrorCode Explanation ExportOptions ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
-      Pool PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal
+      ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
+      Pool PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {
@@ -39,7 +39,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       CredentialCheck DatabaseOptions DatabaseStats DomainProxyMapping Durability EncryptedData
       ErrorCode ErrorDetails Geolocation Login MalformedRow Migration MigrationRunnerOptions
       MigrationSource MigrationStep ProxyAddress ProxyConfig ProxyInput ProxyProtocol ProxyStatus
-      ProxyUsage PruneOptions RestoreOptions RestoreReport RotationConfig RotationEvent RotationReason
+      ProxyUsage PruneOptions Pruned RestoreOptions RestoreReport RotationConfig RotationEvent RotationReason
       RotationRule RotationStrategy RuleAction RuleCondition RuleField RuleOperator ScheduleWindow
       ScheduleWindowInput SchemaComparison SqlLogger StrategyOptions StrategyOptionsInput Weekday`,
   },

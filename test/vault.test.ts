@@ -329,7 +329,9 @@ describe('openVault', () => {
     expect(vault.tags.has(first.id, 'mine')).toBe(true);
     expect(vault.credentials.exists(second.id)).toBe(true);
     expect(vault.usage.totals({ proxyId: second.id })).toMatchObject({ requestCount: 1, successRate: 100 });
-    expect(vault.events.last()).not.toBeNull();
+    const { id } = vault.pool.choose({ session: 'cart' });
+    expect(vault.pool.rotate({ session: 'cart' }).id).not.toBe(id);
+    expect(vault.events.last()).toMatchObject({ previousProxyId: id, reason: 'manual' });
     expect((await vault.keys.verify()).failures).toEqual([]);
     expect([...vault.export({ reveal: true })].join('')).toContain('me:s3%40cret@gate.example.com');
     expect([...vault.export()].join('')).not.toContain('s3');

@@ -37,7 +37,7 @@ export async function fullPool({ library, scratch, clock }) {
   const lists = await importLists({ library, db, encryption, proxies });
   const removed = proxies.create({ host: 'removed.example', port: 1, protocol: 'http' });
   proxies.delete(removed.id);
-  use({ library, db, proxies, removed });
+  await use({ library, db, proxies, removed, keyFile, clock });
 
   const recoveryCode = encryption.createRecoveryCode();
   const { exports, files } = writeExports({ library, db, encryption });
@@ -163,7 +163,7 @@ async function importLists({ library, db, encryption, proxies }) {
   return lists;
 }
 
-function use({ library, db, proxies, removed }) {
+async function use({ library, db, proxies, removed, keyFile, clock }) {
   const all = proxies.findAll();
   const [first, second] = all.filter(({ status }) => status === 'active');
   const failed = all.find(({ status }) => status === 'failed');
@@ -171,11 +171,12 @@ function use({ library, db, proxies, removed }) {
   proxies.updateStats(second.id, true);
   for (let n = 0; n < 3; n++) proxies.updateStats(failed.id, false);
 
-  const rotator = new library.Rotator(db);
+  const vault = await library.openVault({ path: db.path, keyFile, clock });
   for (let n = 0; n < 3; n++) {
-    const { id } = rotator.next();
-    rotator.report(id, { success: n !== 1, latencyMs: 100 + n });
+    const { id } = vault.pool.choose({ session: `session ${n}`, strategy: 'round-robin' });
+    vault.pool.report(id, { success: n !== 1, latencyMs: 100 + n });
   }
+  await vault.close();
   const events = new library.RotationEventsRepository(db);
   for (const reason of ['scheduled', 'failure', 'manual', 'startup'])
     events.append({

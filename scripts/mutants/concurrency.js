@@ -232,14 +232,14 @@ export default {
     {
       file: 'src/database/repositories/import-matcher.ts',
       what: 'a password goes to another proxy that has come in the place of the one it was for',
-      from: 'second === undefined && first?.id === only.id',
+      from: 'second === undefined && first?.id === only',
       to: 'second === undefined && first !== undefined',
     },
     {
       file: 'src/database/repositories/import-matcher.ts',
       what: 'a password goes to one of two proxies, of which one has come meanwhile',
-      from: 'second === undefined && first?.id === only.id',
-      to: 'first !== undefined && (second !== undefined || first.id === only.id)',
+      from: 'second === undefined && first?.id === only',
+      to: 'first !== undefined && (second !== undefined || first.id === only)',
     },
 
     // Files that are replaced.

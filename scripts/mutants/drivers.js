@@ -1566,9 +1566,28 @@ export default {
     ),
     at(
       'drivers/sqlite/driver',
+      'a statement that writes is not counted',
+      'if (!prepared.onlyReads) writer.changes++;',
+      '',
+    ),
+    at(
+      'drivers/sqlite/driver',
+      'a script is not counted',
+      '    this.#writer.changes++;\n    const isWaiting',
+      '    const isWaiting',
+    ),
+    at('drivers/sqlite/transactions', 'a rollback is not counted', '  writer.changes++;\n', ''),
+    at(
+      'drivers/sqlite/engine',
+      'the end of a long transaction is not counted',
+      '      this.driver.countChange();\n',
+      '',
+    ),
+    at(
+      'drivers/sqlite/driver',
       'the parameters of a statement are not checked',
-      '    assertParameters(params);\n    let result',
-      '    let result',
+      '    assertParameters(params);\n    if (!prepared',
+      '    if (!prepared',
     ),
     at(
       'drivers/sqlite/readers',

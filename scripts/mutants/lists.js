@@ -782,8 +782,8 @@ export default {
       ['blanks at the edge of a cell are lost', '/[",]|^\\s|\\s$/', '/[",]/'],
       [
         'the status is not exported',
-        'latency, status } = proxy;',
-        'latency } = proxy;\n  const status = undefined;',
+        'latency, status, weight } = proxy;',
+        'latency, weight } = proxy;\n  const status = undefined;',
       ],
       [
         'the scheme of colons is missing for https',

@@ -31,26 +31,11 @@ export default {
         'toProxy(row)',
       ],
       [
-        'a sample takes proxies that are not active',
-        "WHERE position = :position AND status = 'active'",
-        'WHERE position = :position',
-      ],
-      [
-        'a sample never takes the newest proxy',
-        '1 + Math.floor(random() * last)',
-        'Math.floor(random() * last)',
-      ],
-      [
         'a sample by counting never takes the last one',
         'Math.floor(random() * active)',
         'Math.floor(random() * Math.max(0, active - 1))',
       ],
       ['a sample by counting does not begin again at the start', '[byId, byId]', '[byId]'],
-      [
-        'a sample draws from as many positions as there are rows',
-        'SELECT max(position) AS n',
-        'SELECT count(*) AS n',
-      ],
       [
         'of equally used proxies the first by id counts',
         'total_requests, last_used_at NULLS FIRST, id LIMIT',
@@ -478,13 +463,13 @@ export default {
       ],
       [
         'a hidden password means proxies that the list has by theirs',
-        'found.length === 0 || found.some(({ position }) => this.#memory.isFound(position))',
+        'found.length === 0 || found.some(({ id }) => this.#memory.isFound(id))',
         'found.length === 0',
       ],
       [
         'every line counts as repeated',
-        'const isRepeated = this.#memory.isRepeated(found.position);\n    this.#memory.find(found.position);',
-        'this.#memory.find(found.position);\n    const isRepeated = this.#memory.isRepeated(found.position);',
+        'const isRepeated = this.#memory.isFound(found.id);\n    this.#memory.find(found.id);',
+        'this.#memory.find(found.id);\n    const isRepeated = this.#memory.isFound(found.id);',
       ],
       [
         'a login that was not read is taken for no login',
@@ -509,8 +494,35 @@ export default {
       ],
       ['an unreadable login stops an import', '      return asUnreadable(error);', '      throw error;'],
     ]),
+    ...of('repositories/id-numbers', [
+      ['a slot of another id is taken for its own', 'this.#keys[2 * slot] === high && ', ''],
+      [
+        'numbers are lost when the table grows',
+        '      this.#put(this.#slotOf(high, low), high, low, value);\n',
+        '',
+      ],
+    ]),
+    ...of('repositories/pool-changes.repository', [
+      ['a page begins at its last row again', 'p.id > :id)', 'p.id >= :id)'],
+      [
+        'deletions do not count as changes',
+        'Math.max(Number(row?.proxies ?? 0), Number(row?.tombstones ?? 0))',
+        'Number(row?.proxies ?? 0)',
+      ],
+    ]),
+    ...of('repositories/session-proxies.repository', [
+      [
+        'a second claim takes the session away',
+        'proxy_id = CASE WHEN ${HOLDS} THEN session_proxies.proxy_id',
+        'proxy_id = CASE WHEN false THEN session_proxies.proxy_id',
+      ],
+      [
+        'a session is moved twice',
+        'proxy_id = CASE WHEN proxy_id = :from THEN :to ELSE proxy_id END',
+        'proxy_id = :to',
+      ],
+    ]),
     ...of('repositories/import-memory', [
-      ['positions fall together', '| (1 << (Number(position) & 31))', '| (1 << (Number(position) & 15))'],
       [
         'two passwords of one proxy are one',
         'earlier === 0 || earlier === password ? password : SEVERAL',
@@ -518,19 +530,9 @@ export default {
       ],
       ['a hidden password counts as no password', "fingerprint === '' ? 1 :", "fingerprint === '' ? 0 :"],
       [
-        'a malformed position is not found',
-        'return !Number.isSafeInteger(position) || this.isRepeated(position);',
-        'return this.isRepeated(position);',
-      ],
-      [
         'a proxy that the list has by its password gets another',
-        '!this.isFound(position) && this.#replacements',
+        '!this.isFound(id) && this.#replacements',
         'this.#replacements',
-      ],
-      [
-        'positions of later chunks fall together',
-        'const chunk = this.#chunks.get(key) ?? new',
-        'const chunk = this.#chunks.values().next().value ?? new',
       ],
       ['passwords are compared by one byte', 'readUIntBE(0, 6)', 'readUIntBE(0, 1)'],
     ]),
@@ -608,11 +610,6 @@ export default {
     ]),
     ...of('repositories/proxy-import', [
       [
-        'positions are not counted again when the list itself has added a proxy',
-        'yield this.#countPositions();\n      if (yield* this.#add(INSERT_PROXY, input, identity)) return',
-        'if (yield* this.#add(INSERT_PROXY, input, identity)) return',
-      ],
-      [
         'the end of an import is not reported',
         '    onProgress?.(done);\n    return summary;',
         '    return summary;',
@@ -643,15 +640,11 @@ export default {
         '      this.#leaveUrlOut(entry);\n      return null;',
         '      return null;',
       ],
-      [
-        'a proxy that the list added is not known as found',
-        'this.#memory.find(this.#position++);',
-        'this.#position++;',
-      ],
+      ['a proxy that the list added is not known as found', '    this.#memory.find(id);\n', ''],
       [
         'a change of remoteDns alone is not noticed',
-        'geolocation || remoteDns !== undefined) {',
-        'geolocation) {',
+        'geolocation || remoteDns !== undefined ||',
+        'geolocation ||',
       ],
       ['a change of the name alone is not noticed', 'if (name !== undefined || region', 'if (region'],
       ['the last of several lines counts', 'step(match.isRepeated ?', 'step(match.ids.length === 0 ?'],
@@ -695,8 +688,8 @@ export default {
       ['a new name is not noticed', '\n         OR name <> coalesce(:name, name)', ''],
       [
         'a new remoteDns is not noticed',
-        'remote_dns <> coalesce(:remote_dns, remote_dns)\n         OR name',
-        'name',
+        'remote_dns <> coalesce(:remote_dns, remote_dns)\n         OR weight',
+        'weight',
       ],
       ['an entry without a region empties it', 'region = coalesce(:region, region),', 'region = :region,'],
       [
@@ -721,8 +714,8 @@ export default {
       ],
       [
         'an import does not note when it changed a proxy',
-        'remote_dns = coalesce(:remote_dns, remote_dns),\n         updated_at = :now',
-        'remote_dns = coalesce(:remote_dns, remote_dns)',
+        'weight = coalesce(:weight, weight),\n         revision = ${NEXT_REVISION},\n         updated_at = :now',
+        'weight = coalesce(:weight, weight),\n         revision = ${NEXT_REVISION}',
       ],
       ['known proxies are not tagged', 'for (const { id } of match.found) yield* this.#tag(id);', ''],
       ['an import tags without the lock', "      yield this.db.lock('tags');\n", ''],
@@ -771,8 +764,8 @@ export default {
       ['a new proxy has succeeded in nothing', '0, 0, 100.0,\n', '0, 0, 0.0,\n'],
       [
         'proxies of unknown identity are not looked at by create',
-        'AND protocol = :protocol AND username_fingerprint IS NULL)\n  ON CONFLICT',
-        'AND protocol = :protocol AND username_fingerprint IS NULL AND false)\n  ON CONFLICT',
+        '${SAME_USER}, ${UNKNOWN_USER}, :id',
+        '${SAME_USER}, :id',
       ],
       [
         'an address without brackets is the name of an IPv6 proxy',
@@ -813,11 +806,6 @@ export default {
         'protocol, latency = null, region',
       ],
       ['who resolves names is lost on adding', 'remote_dns: remoteDns ? 1 : 0', 'remote_dns: 1'],
-      [
-        'a malformed position leaves an endless riddle',
-        'if (existingId === null) {',
-        'if (existingId === undefined) {',
-      ],
     ]),
     ...of('repositories/proxy-tags.repository', [
       [
@@ -871,7 +859,11 @@ export default {
       ['only the first chunk goes', '      after = last;\n', '      if (last) return removed;\n'],
     ]),
     ...of('repositories/proxy-usage-stats.repository', [
-      ['a failure is not counted', '1, :success, 1 - :success,', '1, :success, 0,'],
+      [
+        'a failure is not counted',
+        'SELECT id, :date, 1, :success, 1 - :success,',
+        'SELECT id, :date, 1, :success, 0,',
+      ],
       [
         'only the last latency of a day counts',
         'proxy_usage_stats.total_latency_ms + excluded.total_latency_ms',
@@ -1045,10 +1037,10 @@ export default {
       ],
       [
         'the usage of the day is not counted',
-        '    yield this.#usage.record(id, { success, latency: latency ?? undefined });\n',
+        '    yield addUsage(this.session, { id, success, latency });\n',
         '',
       ],
-      ['the usage of the day has no latency', '{ success, latency: latency ?? undefined }', '{ success }'],
+      ['the usage of the day has no latency', '{ id, success, latency }', '{ id, success, latency: null }'],
       [
         'a report does not note when it changed the proxy',
         'ELSE latency END,\n         updated_at = :now\n       WHERE',
@@ -1090,7 +1082,11 @@ export default {
         'if (input.credentials) yield this.#parts.credentials.add(created, input.credentials);',
         '',
       ],
-      ['an update does not note its time', 'ELSE 1 END,\n       updated_at = :now\n', 'ELSE 1 END\n'],
+      [
+        'an update does not note its time',
+        'revision = ${NEXT_REVISION},\n       updated_at = :now\n',
+        'revision = ${NEXT_REVISION}\n',
+      ],
       [
         'the URLs that were left out are not told',
         'urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary',
@@ -1136,7 +1132,7 @@ export default {
         '{ ...(changes.options ?? stored) }',
       ],
       ['null keeps a field', 'interval_ms: intervalMs,', 'interval_ms: intervalMs ?? undefined,'],
-      ['a weight may be 0', 'z.number().positive()', 'z.number().nonnegative()'],
+      ['a weight may be 0', 'z.number().positive())', 'z.number().nonnegative())'],
       ['an interval may be 0', 'intervalMs: z.int().positive()', 'intervalMs: z.int().nonnegative()'],
       [
         'a threshold may be 0',
@@ -1544,8 +1540,8 @@ export default {
         'present.has(PROXIES.name) && (await isBaseLost(engine, ledger))',
         'present.has(PROXIES.name) && total > 0 && (await isBaseLost(engine, ledger))',
       ],
-      ['tags are not looked at', '  PROXY_TAGS,\n];', '];'],
-      ['usage is not looked at', '  PROXY_USAGE_STATS,\n  PROXY_TAGS,\n];', '  PROXY_TAGS,\n];'],
+      ['tags are not looked at', '  PROXY_TAGS,\n  SESSION', '  SESSION'],
+      ['usage is not looked at', '  PROXY_USAGE_STATS,\n  PROXY_TAGS,', '  PROXY_TAGS,'],
       ['secrets are not looked at', '  ENCRYPTION_SECRETS,\n  ROTATION_CONFIG,', '  ROTATION_CONFIG,'],
       ['events are not looked at', '  ROTATION_EVENTS,\n  STICKY_SESSIONS,', '  STICKY_SESSIONS,'],
       ['the ledger is not looked at', '[ledgerTable(ledger), ...TABLES]', '[...TABLES]'],

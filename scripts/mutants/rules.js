@@ -69,14 +69,6 @@ export default {
       ['a path has the query', 'URL.parse(url)?.pathname', 'URL.parse(url)?.href'],
       ['a path that is given does not count', 'if (!isAbsent(path)) return path;', ''],
     ]),
-    ...of(`${ROOM}/local-clock.ts`, [
-      [
-        'the hour is that of UTC',
-        'if (this.#format === null) return;',
-        'if (this.#format !== undefined) return;',
-      ],
-      ['the clock is read once an hour', '15 * 60 * 1000', '60 * 60 * 1000'],
-    ]),
     ...of(`${ROOM}/outcome.ts`, [
       ['the last strategy counts', 'draft.strategy ??=', 'draft.strategy ='],
       ['the last country counts', 'draft.country ??=', 'draft.country ='],

@@ -5,6 +5,7 @@ import type { Login, ProxyConfig } from '../database/index.ts';
 import { patiently } from '../database/patience.ts';
 import { isUnreadable } from '../database/repositories/credential-record.ts';
 import type { EncryptedCredentialsRepository } from '../database/repositories/index.ts';
+import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import { ProxyVaultError } from '../errors.ts';
 import { placeholdersOf, type TemplateValues } from '../lists/index.ts';
 import type { Vault } from '../vault.ts';
@@ -50,8 +51,8 @@ export function withHandOutOptions(command: Command): Command {
 export type Ask = 'choose' | 'rotate';
 
 /**
- * Opens the pool and hands out a proxy. With `reveal`, one whose login cannot be read is passed over, with a warning. Waits
- * for locks between turns of the event loop, so that signals are noticed.
+ * Opens the pool and hands out a proxy. One whose row is malformed and, with `reveal`, one whose login cannot be read is passed
+ * over, with a warning. Waits for locks between turns of the event loop, so that signals are noticed.
  *
  * @throws NO_PROXY, and with `reveal` also what is wrong with the key.
  */
@@ -68,12 +69,13 @@ async function choose(vault: Vault, options: HandOutOptions, ask: Ask): Promise<
   const { reveal, json } = options;
   const request = requestOf(vault, options);
   const unreadable = new Map<string, { id: string; code: string; message: string }>();
+  const malformed = new Set<string>();
   const attempt = (): ProxyView | null => {
     let id = '';
     try {
       let view: ProxyView | null = null;
-      // A proxy whose login cannot be read is not handed out: it moves no turn and no session.
-      const exclude = [...(request.exclude ?? []), ...unreadable.keys()];
+      // A proxy that cannot be used is not handed out: it moves no turn and no session.
+      const exclude = [...(request.exclude ?? []), ...unreadable.keys(), ...malformed];
       vault.pool[ask]({ ...request, exclude }, (chosen) => {
         id = chosen.id;
         const proxy = vault.proxies.findById(id);
@@ -81,8 +83,12 @@ async function choose(vault: Vault, options: HandOutOptions, ask: Ask): Promise<
       });
       return view;
     } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      unreadable.set(id, { id, code: error.code, message: error.message });
+      if (isUnreadable(error)) unreadable.set(id, { id, code: error.code, message: error.message });
+      else if (id === '' || malformed.has(id)) throw error;
+      else {
+        reportInvalidRow(vault.database, error);
+        malformed.add(id);
+      }
       return null;
     }
   };

@@ -4,7 +4,8 @@ import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/buckets.ts';
-import { type Filter, keyOf } from './index/filter.ts';
+import type { Filter } from './index/filter.ts';
+import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
@@ -46,7 +47,7 @@ export interface Inputs {
 }
 
 /** Why no proxy was chosen. */
-export type Refusal =
+type Refusal =
   | { why: 'blocked'; rule: RotationRule }
   | { why: 'rule'; rule: RotationRule; proxyId: string; state: string }
   | { why: 'mapping'; mapping: Mapping; state: string }
@@ -69,6 +70,8 @@ export interface Decision {
   way: Way;
   /** The filter as a text. */
   view: string;
+  /** Those that fit the filter, excluded or not. */
+  members: View;
   exclusion: Exclusion;
   candidates: Candidates;
   /** What may keep its proxy: the session, else the domain. */
@@ -82,12 +85,10 @@ export interface Decision {
 }
 
 /** How a proxy is to be chosen: what rules, the request, the schedule and the configuration say together. */
-export interface Way {
+interface Way {
   strategy: RotationStrategy;
   chooser: Strategy;
   filter: Filter;
-  /** What the strategy asks for besides. */
-  demands: Filter;
   /** The country that `geographic` looks in. */
   country: string | null;
   /** Whether the choice is kept for an interval. */
@@ -98,6 +99,7 @@ export interface Way {
 interface Restriction {
   country: string | undefined;
   region: string | undefined;
+  places: readonly string[] | undefined;
   notCountries: ReadonlySet<string> | undefined;
 }
 
@@ -120,8 +122,12 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
-  const view = keyOf(way.filter);
-  const exclusion = new Exclusion(index, wanted.exclude, rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value));
+  const { key: view, view: members } = index.find(way.filter);
+  const exclusion = new Exclusion(
+    index,
+    wanted.exclude,
+    rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value),
+  );
   const key = keyIn(wanted);
   const mapping = key === null ? null : inputs.mappingOf(key);
   const turn = inputs.turnOf(view);
@@ -133,7 +139,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     way,
     view,
     exclusion,
-    candidates: exclusion.candidates(index.view(way.filter, view)),
+    members,
+    candidates: exclusion.candidates(members),
     key,
     mapping,
     sticks: mapping !== null || isSticking(key, way, settings),
@@ -142,8 +149,12 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   };
   settle(decision, inputs);
   // A caller may have changed the excluded ids since they were last looked at.
-  if (decision.by === 'strategy' && decision.refusal?.why !== 'blocked' && exclusion.isOutdated(decision.slot)) {
-    decision.candidates = exclusion.candidates(index.view(way.filter, view));
+  if (
+    decision.by === 'strategy' &&
+    decision.refusal?.why !== 'blocked' &&
+    exclusion.isOutdated(decision.slot)
+  ) {
+    decision.candidates = exclusion.candidates(members);
     decision.refusal = null;
     settle(decision, inputs);
   }
@@ -151,7 +162,10 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
 }
 
 /** What a strategy may look at. */
-export function situationOf({ way, candidates, exclusion, turn, key }: Decision, { pool, now, random }: Inputs): Situation {
+export function situationOf(
+  { way, candidates, exclusion, turn, key }: Decision,
+  { pool, now, random }: Inputs,
+): Situation {
   const { index, settings } = pool;
   return {
     index,
@@ -162,12 +176,12 @@ export function situationOf({ way, candidates, exclusion, turn, key }: Decision,
     settings,
     now,
     random,
-    narrowed: (part) => exclusion.candidates(index.view({ ...way.filter, ...part }), candidates.other),
+    narrowed: (part) => exclusion.candidates(index.find({ ...way.filter, ...part }).view, candidates.other),
   };
 }
 
-function settle(decision: Decision, inputs: Inputs): void {
-  const { rules, candidates, mapping, turn, way } = decision;
+function settle(decision: Decision, inputs: Inputs): Decision {
+  const { rules, mapping, turn, way } = decision;
   const { now, pool } = inputs;
   const { index, settings } = pool;
   if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });
@@ -175,12 +189,12 @@ function settle(decision: Decision, inputs: Inputs): void {
   const isRotating = inputs.rotate || rules.rotate !== null;
   const mapped = mapping === null ? -1 : index.slotOf(mapping.proxyId);
   if (mapping !== null && !isRotating) {
-    if (candidates.has(mapped)) return take(decision, mapped, 'mapping');
+    if (isCandidate(decision, mapped)) return take(decision, mapped, 'mapping');
     if (settings.stickyWhenOut === 'refuse')
       return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, index, mapped) });
   }
   const current = turn?.slot ?? -1;
-  if (mapping === null && turn !== null && !isRotating && candidates.has(current)) {
+  if (mapping === null && turn !== null && !isRotating && isCandidate(decision, current)) {
     if (rules.keep !== null) return take(decision, current, 'keep');
     if (way.isTimed && isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }
@@ -189,7 +203,12 @@ function settle(decision: Decision, inputs: Inputs): void {
   if (slot === -1) return refuse(decision, { why: 'candidates' });
   if (way.isTimed && mapping === null)
     decision.until = Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until);
-  take(decision, slot, 'strategy');
+  return take(decision, slot, 'strategy');
+}
+
+/** Of one slot it can be said for certain; `candidates` may have left it out when the caller's Set had other ids. */
+function isCandidate({ members, exclusion }: Decision, slot: number): boolean {
+  return members.has(slot) && !exclusion.has(slot);
 }
 
 /** What the strategy chooses, if possible another slot than `other`. */
@@ -197,18 +216,22 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
   const { way, exclusion } = decision;
   if (other === -1) return way.chooser.pick(situationOf(decision, inputs));
   const { candidates } = decision;
-  const view = inputs.pool.index.view(way.filter, decision.view);
-  decision.candidates = exclusion.candidates(view, other);
+  decision.candidates = exclusion.candidates(decision.members, other);
   const slot = way.chooser.pick(situationOf(decision, inputs));
   decision.candidates = candidates;
   return slot === -1 ? way.chooser.pick(situationOf(decision, inputs)) : slot;
 }
 
 /** A rule's proxy is used whatever the request says of country and the like: whoever wrote the rule meant it. */
-function settleByRule(decision: Decision, index: PoolIndex, { value: proxyId, rule }: Ruled<string>): void {
+function settleByRule(
+  decision: Decision,
+  index: PoolIndex,
+  { value: proxyId, rule }: Ruled<string>,
+): Decision {
   const slot = index.slotOf(proxyId);
-  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot)) return take(decision, slot, 'rule');
-  refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
+  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot))
+    return take(decision, slot, 'rule');
+  return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
 }
 
 /** Why a slot is no candidate, in words that follow "which is". */
@@ -224,20 +247,29 @@ function isHeld({ since, until }: Turn, settings: StrategySettings, now: number)
   return until !== null && now < until && now < longest && now >= since - CLOCK_SKEW;
 }
 
-function take(decision: Decision, slot: number, by: DecidedBy): void {
+function take(decision: Decision, slot: number, by: DecidedBy): Decision {
   decision.slot = slot;
   decision.by = by;
+  return decision;
 }
 
-function refuse(decision: Decision, refusal: Refusal): void {
+function refuse(decision: Decision, refusal: Refusal): Decision {
   decision.slot = -1;
   decision.refusal = refusal;
+  return decision;
 }
 
 function factsOf({ wanted, pool, last, now }: Inputs): RuleFacts {
   const { measures } = pool.index;
   const { domain, url, protocol, country, region, tags, session } = wanted;
-  const known = last < 0 || last >= pool.index.end ? null : { latency: measures.latency(last), successRate: measures.successRate(last, now), failureCount: measures.failures(last) };
+  const known =
+    last < 0 || last >= pool.index.end
+      ? null
+      : {
+          latency: measures.latency(last),
+          successRate: measures.successRate(last, now),
+          failureCount: measures.failures(last),
+        };
   return { domain, url, protocol, country, region, tags, session, now, last: known };
 }
 
@@ -248,7 +280,11 @@ function keyIn({ session, domain }: Wanted): StickyKey | null {
 }
 
 /** A session sticks under every strategy. */
-function isSticking(key: StickyKey | null, { strategy }: Way, { stickyByDefault }: StrategySettings): boolean {
+function isSticking(
+  key: StickyKey | null,
+  { strategy }: Way,
+  { stickyByDefault }: StrategySettings,
+): boolean {
   if (key === null) return false;
   return key.kind === 'session' || strategy === 'sticky-session' || stickyByDefault;
 }
@@ -259,31 +295,46 @@ function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
   const strategy = named === 'custom' ? settings.custom : named;
   const window = strategy === 'time-based' ? schedule(now).window : null;
   const isGeographic = strategy === 'geographic' || window?.strategy === 'geographic';
-  const country = wanted.country ?? rules.country?.value ?? window?.country ?? (isGeographic ? settings.country : null) ?? undefined;
+  const country =
+    wanted.country ??
+    rules.country?.value ??
+    window?.country ??
+    (isGeographic ? settings.country : null) ??
+    undefined;
   return {
     strategy,
     chooser: STRATEGIES[window?.strategy ?? strategy],
-    // Where `geographic` looks first, and whether elsewhere too, it decides itself.
+    // Where `geographic` looks first, it decides itself. What it must not go beyond holds for mappings and intervals too.
     filter: filterOf(wanted, rules, {
-      country: isGeographic ? undefined : country,
+      country: isGeographic && !settings.strict ? undefined : country,
       region: window?.region,
+      places:
+        isGeographic && settings.strict && country === undefined ? unless0(settings.regions) : undefined,
       notCountries: isGeographic ? settings.excludedCountries : undefined,
     }),
-    demands: isGeographic && settings.strict && country !== undefined ? { country } : OPEN,
     country: isGeographic ? (country ?? null) : null,
     isTimed: strategy === 'time-based' || settings.intervalMs !== null,
   };
 }
 
 /** What the request says comes first, then rules, then the schedule. */
-function filterOf(wanted: Wanted, rules: RuleOutcome, { country, region, notCountries }: Restriction): Filter {
+function filterOf(
+  wanted: Wanted,
+  rules: RuleOutcome,
+  { country, region, places, notCountries }: Restriction,
+): Filter {
   const protocol = wanted.protocol ?? rules.protocol?.value;
   const place = wanted.region ?? rules.region?.value ?? region;
   const tags = rules.tag === null ? wanted.tags : [...(wanted.tags ?? []), rules.tag.value];
-  const isOpen = protocol === undefined && country === undefined && place === undefined && tags === undefined;
+  const isOpen =
+    protocol === undefined &&
+    country === undefined &&
+    place === undefined &&
+    places === undefined &&
+    tags === undefined;
   const excludes = rules.excludeCountries.length + rules.excludeTags.length + (notCountries?.size ?? 0);
   if (isOpen && excludes === 0) return OPEN;
-  const filter: Filter = { protocol, country, region: place, tags };
+  const filter: Filter = { protocol, country, region: place, places, tags };
   if (excludes === 0) return filter;
   return {
     ...filter,

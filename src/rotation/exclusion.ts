@@ -21,6 +21,10 @@ export class Exclusion {
     this.#few = isMany || count + byRule.length === 0 ? NOTHING : slotsOf(index, ids, byRule);
   }
 
+  get isEmpty(): boolean {
+    return this.#many === null && this.#few.length === 0;
+  }
+
   has(slot: number): boolean {
     return this.#many === null ? this.#few.includes(slot) : this.#many.has(this.#index.columns.id(slot));
   }

@@ -72,7 +72,10 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
       actions: rule.actions,
     })),
     steps: stepsOf(decision, index),
-    mapping: key !== null && mapping !== null ? { kind: key.kind, name: mapping.name, proxyId: mapping.proxyId } : null,
+    mapping:
+      key !== null && mapping !== null
+        ? { kind: key.kind, name: mapping.name, proxyId: mapping.proxyId }
+        : null,
     until: end === null || end === Number.POSITIVE_INFINITY ? null : new Date(end).toISOString(),
     runnersUp: runnersUpOf(decision, inputs),
   };

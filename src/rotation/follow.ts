@@ -35,7 +35,7 @@ export class Follower {
   readonly #changes: PoolChangesRepository;
   readonly #rules: RotationRulesRepository;
   readonly #config: RotationConfigRepository;
-  readonly #onReload: () => void;
+  readonly #onReload: (index: PoolIndex) => void;
   #state: PoolState | null = null;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
   #ownChanges = -1;
@@ -45,7 +45,7 @@ export class Follower {
   #calls = 0;
 
   /** @param onReload called when every slot has changed. */
-  constructor(session: Session<'sync'>, onReload: () => void) {
+  constructor(session: Session<'sync'>, onReload: (index: PoolIndex) => void) {
     this.#session = session;
     this.#onReload = onReload;
     this.#proxies = new ProxyRepository(session);
@@ -65,6 +65,7 @@ export class Follower {
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
     if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
+    this.#watchTransaction();
     const changes = driver.changes;
     const state = engine.snapshot(() => this.#read());
     this.#version = version;
@@ -76,6 +77,11 @@ export class Follower {
   /** The proxies as they were read last; null before the first time. */
   get index(): PoolIndex | null {
     return this.#state?.index ?? null;
+  }
+
+  /** The next choice reads the whole pool. */
+  forget(): void {
+    this.#state = null;
   }
 
   /** The next choice reads what has changed. */
@@ -92,9 +98,18 @@ export class Follower {
     return result;
   }
 
+  /** What is read in a caller's transaction is forgotten if that is rolled back: its revisions are given again. */
+  #watchTransaction(): void {
+    const { scope } = this.#session.driver;
+    if (scope === null) return;
+    this.#session.driver.afterTransaction(() => {
+      if (scope.transaction.isUndone) this.#state = null;
+    });
+  }
+
   /** The clock is read already; now and then another one is asked, since that one may be set back, or be a test's. */
   #isDue(now: number): boolean {
-    if (now - this.#askedAt >= ASKED_EVERY) return true;
+    if (now - this.#askedAt >= ASKED_EVERY || now < this.#askedAt) return true;
     return (++this.#calls & 63) === 0 && performance.now() - this.#monotonicAt >= ASKED_EVERY;
   }
 
@@ -113,8 +128,7 @@ export class Follower {
     const schedule =
       before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
     // Weights of the configuration are mixed into the columns.
-    const isSameWeights =
-      before?.settings === settings || (before?.settings.weights.size === 0 && settings.weights.size === 0);
+    const isSameWeights = before === null || isSame(before.settings.weights, settings.weights);
     const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
     let index = before?.index;
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
@@ -137,7 +151,7 @@ export class Follower {
       skip = last === -1 ? skip + rows.length : rows.length - 1 - last;
       after = last === -1 ? after : String(rows[last]?.id);
     }
-    this.#onReload();
+    this.#onReload(index);
     return index;
   }
 
@@ -205,6 +219,13 @@ export class Follower {
       reportInvalidRow(this.#session, error);
     }
   }
+}
+
+function isSame(some: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
+  return (
+    some === others ||
+    (some.size === others.size && [...some].every(([id, weight]) => others.get(id) === weight))
+  );
 }
 
 /** A malformed rule might be the one that blocks: better no proxy than the wrong one. */

@@ -1,7 +1,7 @@
 import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { Columns, type Described } from './index/columns.ts';
-import { type Filter, keyOf } from './index/filter.ts';
+import { codeOf, type Filter, keyOf } from './index/filter.ts';
 import { type History, Measures } from './index/measures.ts';
 import { View } from './index/view.ts';
 
@@ -22,6 +22,15 @@ export interface ChosenProxy {
   tags: readonly string[];
   /** Whether the proxy resolves the names of targets; false only for SOCKS proxies whose user asked for it. */
   remoteDns: boolean;
+}
+
+/** A filter and what fits it. */
+interface FilteredView {
+  filter: Filter;
+  /** The filter as a text. */
+  key: string;
+  fits: (slot: number) => boolean;
+  view: View;
 }
 
 /** The views without a caller's Set of ids. */
@@ -51,7 +60,9 @@ export class PoolIndex {
   generation = 0;
   readonly #slots = new Map<string, number>();
   readonly #free: number[] = [];
-  readonly #views = new Map<string, { filter: Filter; fits: (slot: number) => boolean; view: View }>();
+  readonly #views = new Map<string, FilteredView>();
+  /** The same by a number, for filters that have one: to put a text together takes longer than the rest. */
+  readonly #byCode = new Map<number, FilteredView>();
   readonly #without = new WeakMap<ReadonlySet<string>, Without>();
   #capacity: number;
   #end = 0;
@@ -88,8 +99,8 @@ export class PoolIndex {
     return place - 1;
   }
 
-  /** Adds a proxy, or takes what it is now. What was measured here of a known one stays, unless `isCorrection`. */
-  put(proxy: IndexedProxy, now: number, isCorrection = false): void {
+  /** Adds a proxy, or takes what it is now. Of a known one this process has measured more than the database has. */
+  put(proxy: IndexedProxy, now: number): void {
     const { columns } = this;
     const known = this.#slots.get(proxy.id);
     const slot = known ?? this.#newSlot();
@@ -99,8 +110,9 @@ export class PoolIndex {
       this.#slots.set(proxy.id, slot);
       this.buckets.add(slot, proxy.id);
       this.measures.begin(slot, proxy, now);
-    } else if (isCorrection) this.measures.correct(slot, proxy, now);
-    if (columns.vocabulary !== words) for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
+    } else this.measures.correct(slot, proxy);
+    if (columns.vocabulary !== words)
+      for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
     this.#changed(slot);
   }
 
@@ -116,23 +128,18 @@ export class PoolIndex {
     this.#free.push(slot);
   }
 
-  /** The active proxies that fit a filter. */
-  view(filter: Filter, key = keyOf(filter)): View {
-    const known = this.#views.get(key);
-    if (known !== undefined) {
-      // The order of a Map is that of use, if what is used is put at its end.
-      if (this.#views.size === MOST_VIEWS) {
-        this.#views.delete(key);
-        this.#views.set(key, known);
-      }
-      return known.view;
-    }
-    const [oldest] = this.#views.keys();
-    if (this.#views.size === MOST_VIEWS && oldest !== undefined) this.#views.delete(oldest);
-    const fits = this.#fits(filter);
-    const view = new View(this.#capacity, this.#end, fits);
-    this.#views.set(key, { filter, fits, view });
-    return view;
+  /** The active proxies that fit a filter, and the one text of the filter. */
+  find(filter: Filter): FilteredView {
+    const code = codeOf(filter);
+    const quick = code === -1 ? undefined : this.#byCode.get(code);
+    if (quick !== undefined) return quick;
+    const key = keyOf(filter);
+    const found = this.#views.get(key) ?? this.#add(filter, key);
+    // The order of a Map is that of use, if what is used is put at its end.
+    this.#views.delete(key);
+    this.#views.set(key, found);
+    if (code !== -1) this.#byCode.set(code, found);
+    return found;
   }
 
   /** A view without some proxies. It is kept for the next time, as long as the same Set is given and the pool does not change. */
@@ -175,6 +182,17 @@ export class PoolIndex {
     };
   }
 
+  #add(filter: Filter, key: string): FilteredView {
+    if (this.#views.size >= MOST_VIEWS) {
+      const [oldest = ''] = this.#views.keys();
+      this.#views.delete(oldest);
+      // Those that are in use are found again.
+      this.#byCode.clear();
+    }
+    const fits = this.#fits(filter);
+    return { filter, key, fits, view: new View(this.#capacity, this.#end, fits) };
+  }
+
   #fits(filter: Filter): (slot: number) => boolean {
     const { columns } = this;
     const [first, second, ...more] = columns.questions(filter);
@@ -199,6 +217,7 @@ export class PoolIndex {
       this.buckets.grow(this.#capacity);
       // They have room for the old capacity only.
       this.#views.clear();
+      this.#byCode.clear();
     }
     return this.#end++;
   }

@@ -3,6 +3,7 @@ import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import { ProxyVaultError } from '../errors.ts';
 import type { RotationReason } from '../model/rotation.ts';
 import { settingsOf } from '../model/strategy-settings.ts';
 import { assertOptions } from '../model/validation.ts';
@@ -10,8 +11,8 @@ import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { noProxyError } from './no-proxy.ts';
-import type { ChosenProxy } from './pool-index.ts';
-import { type PoolRequest, wantedBy } from './request.ts';
+import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import { type PoolRequest, type Wanted, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
 import { Store } from './store.ts';
@@ -40,18 +41,22 @@ export class Pool {
   readonly #storedTurns: RotationTurnsRepository;
   #last = -1;
   #now = 0;
-  readonly #mappingOf = (key: StickyKey): Mapping | null => this.#sticky.find(key, this.#now, this.#follower.epoch);
+  readonly #mappingOf = (key: StickyKey): Mapping | null =>
+    this.#sticky.find(key, this.#now, this.#follower.epoch);
   readonly #turnOf = (view: string): Turn | null => {
     const { index, epoch } = this.#follower;
     return index === null ? null : this.#turns.get(view, index, epoch);
   };
 
-  constructor(session: Session<'sync'>, { random = Math.random }: { random?: (() => number) | undefined } = {}) {
+  constructor(
+    session: Session<'sync'>,
+    { random = Math.random }: { random?: (() => number) | undefined } = {},
+  ) {
     this.#session = session;
     this.#random = random;
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
-    this.#follower = new Follower(session, () => this.#reloaded());
+    this.#follower = new Follower(session, (index) => this.#reloaded(index));
     this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
     this.#proxies = new ProxyRepository(session);
     this.#config = new RotationConfigRepository(session);
@@ -101,7 +106,7 @@ export class Pool {
    * for (const { filter, left } of steps) console.log(filter, left);
    */
   explain(request?: PoolRequest): Explanation {
-    const inputs = this.#inputs(request, false);
+    const inputs = this.#inputs(wantedBy(request), false);
     const trace: RuleTrace[] = [];
     return explain(decide(inputs, trace), inputs, trace);
   }
@@ -117,19 +122,42 @@ export class Pool {
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     const { driver } = this.#session;
-    const hasChanged = this.#follower.unnoticed(() => driver.transaction(() => this.#report(id, success, latencyMs)));
+    const hasChanged = this.#follower.unnoticed(() =>
+      driver.transaction(() => this.#report(id, success, latencyMs)),
+    );
     if (hasChanged) this.#follower.expectChange();
     const slot = this.#follower.index?.slotOf(id) ?? -1;
     if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
-  /** Stores what waits to be stored. The vault calls it when it is closed. */
+  /**
+   * Stores what waits to be stored. The vault calls it when it is closed.
+   *
+   * @internal
+   */
   close(): void {
+    this.#follower.forget();
     this.#store.close();
   }
 
-  #choose(request: PoolRequest | undefined, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
-    const inputs = this.#inputs(request, rotate);
+  #choose(
+    request: PoolRequest | undefined,
+    rotate: boolean,
+    check?: (proxy: ChosenProxy) => void,
+  ): ChosenProxy {
+    const wanted = wantedBy(request);
+    try {
+      return this.#chooseOnce(wanted, rotate, check);
+    } catch (error) {
+      // Another process has deleted the proxy since the pool was read. In a transaction it is not read again.
+      if (!isGone(error) || this.#session.driver.scope !== null) throw error;
+      this.#follower.expectChange();
+      return this.#chooseOnce(wanted, rotate, check);
+    }
+  }
+
+  #chooseOnce(wanted: Wanted, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
+    const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
     check?.(inputs.pool.index.chosen(decision.slot));
@@ -137,8 +165,7 @@ export class Pool {
     return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
   }
 
-  #inputs(request: PoolRequest | undefined, rotate: boolean): Inputs {
-    const wanted = wantedBy(request);
+  #inputs(wanted: Wanted, rotate: boolean): Inputs {
     this.#now = this.#session.clock();
     const pool = this.#follower.state(this.#now);
     return {
@@ -164,7 +191,8 @@ export class Pool {
     if (key !== null && mapping !== null && by === 'mapping') {
       mapping.lastUsed = now;
       this.#store.used(key, mapping, now);
-    } else if (key !== null && decision.sticks && by !== 'rule') slot = this.#keep(key, slot, decision, inputs);
+    } else if (key !== null && decision.sticks && by !== 'rule')
+      slot = this.#keep(key, slot, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
     this.#last = slot;
@@ -206,6 +234,8 @@ export class Pool {
     };
     const kept = this.#store.keep(key, placement, ({ proxyId }) => candidates.has(index.slotOf(proxyId)));
     this.#sticky.set(key, kept, this.#follower.epoch);
+    // A wildcard is the mapping of other domains too, which are remembered one by one.
+    if (mapping !== null) this.#follower.expectChange();
     return index.slotOf(kept.proxyId);
   }
 
@@ -220,8 +250,9 @@ export class Pool {
     });
   }
 
-  #reloaded(): void {
-    this.#turns.forget();
+  /** Every proxy may have another slot. */
+  #reloaded(index: PoolIndex): void {
+    this.#turns.moveTo(index);
     this.#last = -1;
   }
 
@@ -243,8 +274,21 @@ export class Pool {
   }
 }
 
-function reasonOf({ isFirst, isOut, isManual }: { isFirst: boolean; isOut: boolean; isManual: boolean }): RotationReason {
+function reasonOf({
+  isFirst,
+  isOut,
+  isManual,
+}: {
+  isFirst: boolean;
+  isOut: boolean;
+  isManual: boolean;
+}): RotationReason {
   if (isFirst) return 'startup';
   if (isManual) return 'manual';
   return isOut ? 'failure' : 'scheduled';
+}
+
+/** What the database says to a mapping to a proxy that it does not have. */
+function isGone(error: unknown): boolean {
+  return error instanceof ProxyVaultError && (error.code === 'CONSTRAINT' || error.code === 'NOT_FOUND');
 }

@@ -96,19 +96,28 @@ function given(value: string | undefined, check: (text: string) => string): stri
 
 /** As `assertOptions`, in less time. An empty text is no value that could be left out. */
 function assertFields(request: PoolRequest): void {
-  if (typeof request !== 'object' || request === null) assertOptions(request, FIELDS, WHAT);
+  if (typeof request !== 'object' || request === null || Array.isArray(request))
+    assertOptions(request, FIELDS, WHAT);
   for (const name in request) {
     if (!KNOWN.has(name)) assertOptions(request, FIELDS, WHAT);
     const value: unknown = request[name as keyof PoolRequest];
     if (value === undefined || (typeof value === 'string') === TEXTS.has(name)) continue;
-    throw invalidInput(TEXTS.has(name) ? `${name} must be a text.` : `${name} must be an array or another iterable.`);
+    throw invalidInput(
+      TEXTS.has(name) ? `${name} must be a text.` : `${name} must be an array or another iterable.`,
+    );
   }
 }
 
 const domainOf = remembered((text) => parseDomain(text, { wildcards: false }).pattern);
-const sessionOf = remembered((session) => parse(z.object({ session: text(256) }), { session }, 'request').session);
-const countryOf = remembered((country) => parse(z.object({ country: countrySchema }), { country }, 'request').country);
-const regionOf = remembered((region) => parse(z.object({ region: regionSchema }), { region }, 'request').region);
+const sessionOf = remembered(
+  (session) => parse(z.object({ session: text(256) }), { session }, 'request').session,
+);
+const countryOf = remembered(
+  (country) => parse(z.object({ country: countrySchema }), { country }, 'request').country,
+);
+const regionOf = remembered(
+  (region) => parse(z.object({ region: regionSchema }), { region }, 'request').region,
+);
 const tagOf = remembered((tag) => parse(z.object({ tag: tagSchema }), { tag }, 'request').tag);
 
 /** Most URLs begin so, and have a name that is written as it is stored, but for its case. */

@@ -2,6 +2,9 @@ import { PROXY_STATUSES } from '../model/proxy.ts';
 import type { Decision } from './decide.ts';
 import type { PoolIndex } from './pool-index.ts';
 
+/** So many filters are remembered. */
+const MOST = 256;
+
 /** How many proxies one part of a filter excluded, and how many it left. */
 export interface FilterStep {
   /** What it asks for, such as `not failed`, `protocol socks5` or `not excluded`. */
@@ -10,11 +13,26 @@ export interface FilterStep {
   left: number;
 }
 
+/** The steps of requests without exclusions, which are asked for again and again if no proxy fits. */
+const KNOWN = new WeakMap<PoolIndex, { generation: number; steps: Map<string, readonly FilterStep[]> }>();
+
 /**
  * How many proxies each part of a filter excluded, in order: status, what is asked for, excluded ids. A proxy counts where it is
- * excluded first. It looks at every proxy.
+ * excluded first. It looks at every proxy, once for each filter until the pool changes.
  */
-export function stepsOf({ way, exclusion }: Decision, index: PoolIndex): FilterStep[] {
+export function stepsOf(decision: Decision, index: PoolIndex): readonly FilterStep[] {
+  if (!decision.exclusion.isEmpty) return countSteps(decision, index);
+  let known = KNOWN.get(index);
+  if (known?.generation !== index.generation) {
+    known = { generation: index.generation, steps: new Map() };
+    KNOWN.set(index, known);
+  }
+  const steps = known.steps.get(decision.view) ?? countSteps(decision, index);
+  if (known.steps.size < MOST) known.steps.set(decision.view, steps);
+  return steps;
+}
+
+function countSteps({ way, exclusion }: Decision, index: PoolIndex): FilterStep[] {
   const { columns } = index;
   const questions = [
     ...PROXY_STATUSES.filter((status) => status !== 'active').map((status) => ({
@@ -22,7 +40,6 @@ export function stepsOf({ way, exclusion }: Decision, index: PoolIndex): FilterS
       passes: (slot: number) => columns.status(slot) !== status,
     })),
     ...columns.questions(way.filter),
-    ...columns.questions(way.demands),
     { what: 'not excluded', passes: (slot: number) => !exclusion.has(slot) },
   ];
   const excluded = questions.map(() => 0);

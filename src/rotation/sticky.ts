@@ -45,7 +45,8 @@ export class Sticky {
   /** The live mapping of a key; null if it has none. */
   find(key: StickyKey, now: number, epoch: number): Mapping | null {
     const known = this.#known[key.kind].get(key.name);
-    const mapping = known?.epoch === epoch ? known.mapping : this.#readAgain(key, epoch, known?.mapping ?? null);
+    const mapping =
+      known?.epoch === epoch ? known.mapping : this.#readAgain(key, epoch, known?.mapping ?? null);
     if (mapping === null || mapping.ttlMs === null || now - mapping.lastUsed < mapping.ttlMs) return mapping;
     return null;
   }
@@ -54,7 +55,9 @@ export class Sticky {
   read({ kind, name }: StickyKey): Mapping | null {
     if (kind === 'session') {
       const stored = this.#sessions.find(name);
-      return stored && { name, proxyId: stored.proxyId, ttlMs: stored.ttl, lastUsed: Date.parse(stored.lastUsed) };
+      return (
+        stored && { name, proxyId: stored.proxyId, ttlMs: stored.ttl, lastUsed: Date.parse(stored.lastUsed) }
+      );
     }
     const stored = this.#domains.findByDomain(name);
     if (stored === null) return null;

@@ -1,4 +1,4 @@
-import { type Session, type Steps } from '../database/drivers/driver.ts';
+import type { Session, Steps } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
@@ -173,11 +173,20 @@ export class Store {
     yield this.#session.driver.lock('sticky session');
     const holding = this.#sticky.read(key);
     if (holding !== null && holding.proxyId !== from?.proxyId && accepts(holding)) return holding;
-    const mapping = { name: holding?.name ?? key.name, proxyId: to, ttlMs: holding === null ? ttlMs : holding.ttlMs, lastUsed: now };
-    if (key.kind === 'session') yield holding === null ? this.#sessions.claim({ session: key.name, proxyId: to, ttl: ttlMs }) : this.#sessions.move(key.name, holding.proxyId, to);
+    const mapping = {
+      name: holding?.name ?? key.name,
+      proxyId: to,
+      ttlMs: holding === null ? ttlMs : holding.ttlMs,
+      lastUsed: now,
+    };
+    if (key.kind === 'session')
+      yield holding === null
+        ? this.#sessions.claim({ session: key.name, proxyId: to, ttl: ttlMs })
+        : this.#sessions.move(key.name, holding.proxyId, to);
     else if (holding === null) yield this.#domains.create({ domain: key.name, proxyId: to, ttl: ttlMs });
     else yield this.#domains.update(holding.name, { proxyId: to, lastUsed: new Date(now) });
-    if (holding !== null) yield this.#events.append({ previousProxyId: holding.proxyId, newProxyId: to, reason });
+    if (holding !== null)
+      yield this.#events.append({ previousProxyId: holding.proxyId, newProxyId: to, reason });
     return mapping;
   }
 
@@ -192,7 +201,11 @@ export class Store {
     if (holding !== null && holding.since !== from?.since && accepts(holding)) return holding;
     yield this.#turns.set({ view, ...stored(turn) });
     if (holding?.proxyId !== turn.proxyId)
-      yield this.#events.append({ previousProxyId: holding?.proxyId ?? null, newProxyId: turn.proxyId, reason });
+      yield this.#events.append({
+        previousProxyId: holding?.proxyId ?? null,
+        newProxyId: turn.proxyId,
+        reason,
+      });
     return turn;
   }
 
@@ -202,7 +215,8 @@ export class Store {
       const count = measures.unsaved(slot);
       if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
     }
-    for (const [id, { count, lastUsed }] of this.#left) yield this.#handOuts.record(id, count, new Date(lastUsed));
+    for (const [id, { count, lastUsed }] of this.#left)
+      yield this.#handOuts.record(id, count, new Date(lastUsed));
     for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
     for (const [session, { count, lastUsed }] of this.#uses.session)
       yield this.#sessions.touch(session, count, new Date(lastUsed));

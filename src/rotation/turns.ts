@@ -46,7 +46,12 @@ export class Turns {
     return known.turn;
   }
 
-  /** Slots have changed: every turn is read again. */
+  /** Finds the slots of the turns in another index. What is stored of them may be older. */
+  moveTo(index: PoolIndex): void {
+    for (const { turn } of this.#turns.values()) if (turn) turn.slot = index.placeOf(turn.proxyId);
+  }
+
+  /** Every turn is read again. */
   forget(): void {
     this.#turns.clear();
   }

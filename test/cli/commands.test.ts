@@ -273,6 +273,8 @@ describe('next and report', () => {
     expect(run(['next', '--reveal', '--protocol', 'http', '--domain', 'x.example']).stdout).toBe(
       'http://h.example:8080\n',
     );
+    // Each filter has its own turn.
+    expect(run(['next']).stdout).toBe('http://h.example:8080\n');
     expect(run(['next', '--reveal']).stdout).toBe('http://canary-user:canary-password@gate.example:1080\n');
     expect(runProcess(['next', '--protocol', 'socks4'])).toMatchObject({
       status: 1,
@@ -289,7 +291,9 @@ describe('next and report', () => {
     expect(run(['report', 'nobody', '--ok']).status).toBe(1);
     expect(json<{ totals: object }>('stats').totals).toMatchObject({ requestCount: 2, successCount: 1 });
     expect(run(['stats']).stdout).toMatch(/^total +- +2 +50/m);
-    expect(json<{ counts: object }>('events').counts).toMatchObject({ startup: 1, scheduled: 3 });
+    expect(json<{ counts: object }>('events').counts).toMatchObject({ startup: 0, scheduled: 0 });
+    for (let n = 0; n < 3; n++) run(['rotate', '--session', 's']);
+    expect(json<{ counts: object }>('events').counts).toMatchObject({ startup: 0, manual: 2 });
     expect(run(['events', '--limit', '1']).stdout.split('\n')).toHaveLength(4);
   });
 });

@@ -95,7 +95,7 @@ describe('the options of next', () => {
     const [one, other] = [login('--ttl', '5'), login('--ttl', '5')];
     expect(one).toMatch(/^u-[\da-f]{8}-de-5$/);
     expect(one).not.toBe(other);
-    expect(login('--session', 's', '--country', 'US', '--ttl', '10')).toBe('u-s-US-10');
+    expect(login('--session', 's', '--exit-country', 'US', '--ttl', '10')).toBe('u-s-US-10');
   });
 });
 
@@ -138,7 +138,7 @@ describe('the options of report, events and stats', () => {
     expect(found('--from', '2026-01-02')).toEqual(['02 03', 2]);
     expect(found('--to', '2026-01-02')).toEqual(['01 02', 2]);
     expect(found('--from', '2026-01-02', '--to', '2026-01-02')).toEqual(['02', 1]);
-    for (let n = 0; n < 22; n++) json('next');
+    for (let n = 0; n < 23; n++) json('rotate', '--session', 's');
     const events = (...args: string[]): number => json<{ events: object[] }>('events', ...args).events.length;
     expect([events(), events('--limit', '1'), events('--limit', '21')]).toEqual([20, 1, 21]);
   });

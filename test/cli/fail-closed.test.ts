@@ -17,6 +17,7 @@ import type { Command, Option } from 'commander';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { nextCommand } from '../../src/cli/commands/next.ts';
 import { COMMANDS } from '../../src/cli/commands/registry.ts';
+import { rotateCommand } from '../../src/cli/commands/rotate.ts';
 import { EARLY_FLAGS } from '../../src/cli/read-arguments.ts';
 import { BIN, commandLine } from '../support/command-line.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -32,8 +33,10 @@ describe('next without a proxy', () => {
       ...options,
       ...commands.flatMap(optionsOf),
     ];
-    const flags = optionsOf(nextCommand()).filter(({ required, optional }) => !required && !optional);
-    expect(EARLY_FLAGS).toEqual(new Set(flags.flatMap(({ short, long }) => [short, long]).filter(Boolean)));
+    for (const command of [nextCommand(), rotateCommand()]) {
+      const flags = optionsOf(command).filter(({ required, optional }) => !required && !optional);
+      expect(EARLY_FLAGS).toEqual(new Set(flags.flatMap(({ short, long }) => [short, long]).filter(Boolean)));
+    }
   });
 
   it('prints a URL that never connects, whatever has failed', () => {
@@ -53,6 +56,8 @@ describe('next without a proxy', () => {
     fails(2, '-q', '--', 'next', '--domain', 'example.com');
     // A domain comes from elsewhere: it must not switch to JSON.
     fails(1, 'next', '--domain', '--json');
+    fails(1, 'rotate', '--session', 's');
+    fails(2, '-q', 'rotate', '--nonsense');
     run(['import', '-'], { input: 'h.example:1:user:password\n' });
     rmSync(join(folder, 'key'));
     fails(1, 'next', '--reveal');
@@ -63,10 +68,11 @@ describe('next without a proxy', () => {
     };
     run(['rules', 'add', JSON.stringify(rule)]);
     fails(1, 'next', '--domain', 'example.com');
-    expect(runProcess(['next', '--domain', 'example.com', '--json'])).toMatchObject({
-      status: 1,
-      stdout: '',
-    });
+    for (const name of ['next', 'rotate'])
+      expect(runProcess([name, '--domain', 'example.com', '--json'])).toMatchObject({
+        status: 1,
+        stdout: '',
+      });
     writeFileSync(db, 'hello');
     fails(1, 'next');
   }, 120_000);

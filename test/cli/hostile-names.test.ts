@@ -52,6 +52,10 @@ it.skipIf(process.platform === 'win32')(
     run('show', [HOSTILE], 1);
     run('next', ['--reveal']);
     run('next', ['--domain', HOSTILE], 1);
+    run('rotate', ['--session', 'a\u202eb', '--exit-country', 'a\u202eb']);
+    run('rotate', ['--country', HOSTILE], 1);
+    run('explain', ['--session', 'a\u202eb', '--url', `http://a.example/${HOSTILE}`]);
+    run('explain', ['--url', HOSTILE], 1);
     run('exec', ['--', 'true']);
     run('exec', ['--', at('no-command')], 127);
     run('report', [id, '--ok']);
@@ -86,6 +90,7 @@ it.skipIf(process.platform === 'win32')(
     run('rules edit', [added.id, '--when', 'tag equals a\u202eb', '--then', 'use-tag=a\u202eb']);
     run('rules edit', [HOSTILE, '--priority', '1'], 1);
     run('rules list', []);
+    run('explain', ['--domain', 'a.example']);
     run('rules disable', [added.id]);
     run('rules enable', [HOSTILE], 1);
     run('rules remove', [HOSTILE], 1);

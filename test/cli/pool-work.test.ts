@@ -464,8 +464,7 @@ describe('stats and events', () => {
   it('choose events by proxy, reason and time, and count them by hour', () => {
     const { run, json, one } = withPool();
     json('config', 'set', 'failureThreshold=1');
-    json('next');
-    json('next');
+    for (let n = 0; n < 3; n++) json('rotate', '--session', 's', '--exclude', 'c.example:3');
     json('report', 'first', '--fail');
     const events = (...args: string[]): { reason: string }[] =>
       json<{ events: { reason: string }[] }>('events', ...args).events;

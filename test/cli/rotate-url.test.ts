@@ -12,15 +12,15 @@ it('a change-IP URL is shown with --reveal alone, and filled-in templates keep i
   const imported = run(['import', '-', '--json'], { input: JSON.stringify(list) });
   expect(imported.stdout).toContain('"added": 2');
   const { items } = json<{ items: { id: string }[] }>('list');
-  for (const { id } of items) {
+  for (const [n, { id }] of items.entries()) {
     expect(json('show', id, '--reveal')).toMatchObject({ rotateUrl: ROTATE });
     expect(run(['show', id, '--reveal']).stdout).toMatch(
       /^rotateUrl +https:\/\/canary-rotate\.example\/change\?key=1$/m,
     );
-    expect(json('next', '--reveal', '--session', 's')).toMatchObject({ id, rotateUrl: ROTATE });
+    expect(json('next', '--reveal', '--session', `s${n}`)).toMatchObject({ id, rotateUrl: ROTATE });
   }
-  expect(json<{ url: string }>('next', '--reveal', '--session', 's').url).toBe('http://u-s:p@h.example:1');
-  expect(json<{ url: string }>('next', '--reveal', '--session', 's').url).toBe('http://h.example:2');
+  expect(json<{ url: string }>('next', '--reveal', '--session', 's0').url).toBe('http://u-s0:p@h.example:1');
+  expect(json<{ url: string }>('next', '--reveal', '--session', 's1').url).toBe('http://h.example:2');
   const hidden = [
     ['list'],
     ['list', '--json'],

@@ -299,9 +299,9 @@ describe('next', () => {
   it('fills in a template at hand-out', () => {
     const { run } = commandLine();
     run(['import', '-'], { input: 'http://u-{country}-{session}:p-{ttl}@h.example:1\n' });
-    const args = ['next', '--reveal', '--country', 'de', '--session', 's1', '--ttl', '10'];
+    const args = ['next', '--reveal', '--exit-country', 'de', '--session', 's1', '--ttl', '10'];
     expect(run(args).stdout).toBe('http://u-de-s1:p-10@h.example:1\n');
-    expect(run(['next', '--reveal', '--country', 'de', '--ttl', '10']).stdout).toMatch(
+    expect(run(['next', '--reveal', '--exit-country', 'de', '--ttl', '10']).stdout).toMatch(
       /u-de-[\da-f]{8}:p-10@/,
     );
     expect(run(['next', '--reveal', '--ttl', '10'])).toMatchObject({

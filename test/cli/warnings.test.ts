@@ -39,14 +39,16 @@ function change({ db }: CommandLine, sql: string): void {
 }
 
 describe('a warning is a line for a person, and an object with --json', () => {
-  it('of a session, country or ttl that the login of the proxy has no place for', () => {
+  it('of a country or ttl that the login of the proxy has no place for', () => {
     const cli = commandLine();
     const handOut = (name: string, ...options: string[]): string[] =>
       warningsOf(cli, [name, ...options, ...(name === 'exec' ? ['--', 'true'] : [])]);
     for (const [line, options, unused] of [
-      ['h.example:1', ['--session', 'canary'], '--session'],
-      ['http://u:p@h.example:2', ['--session', 'canary', '--country', 'de'], '--session, --country'],
-      ['http://u-{session}:p@h.example:3', ['--session', 'canary'], ''],
+      ['h.example:1', ['--ttl', 'canary'], '--ttl'],
+      ['http://u:p@h.example:2', ['--ttl', 'canary', '--exit-country', 'de'], '--exit-country, --ttl'],
+      ['http://u-{session}-{country}:p@h.example:3', ['--exit-country', 'de'], ''],
+      // These do something by themselves.
+      ['http://u:p@h.example:3', ['--session', 'canary'], ''],
       ['http://u-{session}:p@h.example:4', ['--session', 'canary', '--ttl', '5'], '--ttl'],
       ['http://u:p@h.example:5', [], ''],
     ] as const) {
@@ -61,7 +63,7 @@ describe('a warning is a line for a person, and an object with --json', () => {
     }
     // Without the key nobody knows; then next without --reveal works as before.
     const env = { PROXYVAULT_KEY: 'ab'.repeat(32) };
-    expect(cli.run(['next', '--json', '--session', 's'], { env })).toMatchObject({ status: 0, stderr: '' });
+    expect(cli.run(['next', '--json', '--ttl', 's'], { env })).toMatchObject({ status: 0, stderr: '' });
   }, 120_000);
 
   it('of a key that is made, and of its weak passphrase', () => {

@@ -13,6 +13,8 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
+import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
+import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
 import { Pool } from '../../src/rotation/index.ts';
 import { openMigrated } from '../support/temporary.ts';
@@ -64,6 +66,27 @@ function recorded(db: DatabaseManager): { session: Session<'sync'>; texts: Set<s
   });
   const { engine, clock, onInvalidRow } = db;
   return { session: { driver, engine, clock, onInvalidRow }, texts };
+}
+
+function useChanges(session: Session<'sync'>, proxyId: string): void {
+  const changes = new PoolChangesRepository(session);
+  changes.revisions();
+  changes.changedSince(0, 9);
+  changes.deletedSince(0, 9);
+  changes.page('', 9);
+  changes.tagsPage('', '', 9);
+  const sessions = new SessionProxiesRepository(session);
+  sessions.claim({ session: 's', proxyId });
+  sessions.find('s');
+  sessions.move('s', proxyId, proxyId);
+  sessions.touch('s', 1, new Date(0));
+  sessions.list(9);
+  sessions.count();
+  sessions.deleteExpired();
+  sessions.delete('s');
+  const turns = new RotationTurnsRepository(session);
+  turns.set({ view: '', proxyId, since: new Date(0) });
+  turns.get('');
 }
 
 function useProxies(session: Session<'sync'>, encryption: EncryptionService): string {
@@ -212,6 +235,7 @@ it('every statement of the repositories and services runs on both engines', asyn
   const { session, texts } = recorded(db);
   const encryption = new EncryptionService({ key: randomBytes(32), database: session });
   const id = useProxies(session, encryption);
+  useChanges(session, id);
   useRotation(session, id);
   new ProxyRepository(session).delete(id);
   await encryption.rotate();

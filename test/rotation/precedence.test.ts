@@ -1,4 +1,4 @@
-import { type ProxyConfig, type ProxyRequest, Rotator } from 'proxyvault';
+import type { PoolRequest } from 'proxyvault';
 import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
@@ -9,6 +9,9 @@ import {
   StickySessionRepository,
 } from 'proxyvault/database/repositories';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
+import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
+import { Pool } from '../../src/rotation/index.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
 
 /** A Friday. */
@@ -17,12 +20,13 @@ const START = Date.UTC(2026, 4, 1, 12);
 let time: { now: number };
 let heard: object[];
 let db: ReturnType<typeof openMigrated>;
-let rotator: Rotator;
+let pool: Pool;
 let proxies: ProxyRepository;
 let config: RotationConfigRepository;
 let events: RotationEventsRepository;
 let rules: RotationRulesRepository;
 let sticky: StickySessionRepository;
+let turns: RotationTurnsRepository;
 
 beforeEach(() => {
   time = { now: START };
@@ -32,12 +36,13 @@ beforeEach(() => {
     clock: () => time.now,
     onInvalidRow: ({ details }) => heard.push(details),
   });
-  rotator = new Rotator(db);
+  pool = new Pool(db);
   proxies = new ProxyRepository(db);
   config = new RotationConfigRepository(db);
   events = new RotationEventsRepository(db);
   rules = new RotationRulesRepository(db);
   sticky = new StickySessionRepository(db);
+  turns = new RotationTurnsRepository(db);
   const kinds = [
     ['a', 'http', 'EU'],
     ['b', 'http', 'US'],
@@ -49,7 +54,7 @@ beforeEach(() => {
     proxies.create({ id, host: 'h.example', port: n + 1, protocol, region });
 });
 
-const next = (request: ProxyRequest = {}): string => rotator.next(request).id;
+const next = (request: PoolRequest = {}): string => pool.choose(request).id;
 /** Every event, newest first, as "previous > new reason". */
 const history = (): string[] =>
   events
@@ -74,10 +79,10 @@ describe('what goes before what', () => {
     sticky.create({ domain: 'x.example', proxyId: 'b' });
     rule({ type: 'use-proxy', proxyId: 'c' });
     expect(next({ domain: 'x.example' })).toBe('c');
-    expect(sticky.findByDomain('x.example')).toMatchObject({ proxyId: 'b', requestCount: 1 });
-    expect(history()).toEqual(['null > c startup']);
     expect(next({ domain: 'x.example' })).toBe('c');
-    expect(history()).toHaveLength(1);
+    pool.close();
+    expect(sticky.findByDomain('x.example')).toMatchObject({ proxyId: 'b', requestCount: 1 });
+    expect(history()).toEqual([]);
   });
 
   it('a mapping before the proxy of the interval, and the next turn before that of one that is out', () => {
@@ -88,7 +93,7 @@ describe('what goes before what', () => {
     proxies.update('b', { status: 'disabled' });
     expect(next({ domain: 'x.example' })).toBe('c');
     expect(sticky.findByDomain('x.example')?.proxyId).toBe('c');
-    expect(history()).toEqual(['a > c failure', 'null > a startup']);
+    expect(history()[0]).toBe('b > c failure');
   });
 
   it('the request before a rule, and the first rule before others, also for the strategy', () => {
@@ -101,10 +106,8 @@ describe('what goes before what', () => {
     expect(next({ protocol: 'http', region: 'US' })).toBe('b');
     for (const strategy of ['least-used', 'random', 'fastest'] as const)
       rule({ type: 'use-strategy', strategy });
-    proxies.update('d', { latency: 5 });
-    proxies.update('c', { totalRequests: 5, latency: 3 });
-    proxies.create({ id: 'c2', host: 'h.example', port: 9, protocol: 'socks5', region: 'EU', latency: 4 });
-    expect(next()).toBe('c2');
+    proxies.create({ id: 'c2', host: 'h.example', port: 9, protocol: 'socks5', region: 'EU' });
+    expect([next(), next(), next()]).toEqual(['c2', 'c', 'c2']);
     rule({ type: 'use-proxy', proxyId: 'e' });
     rule({ type: 'use-proxy', proxyId: 'a' });
     expect(next({ region: 'US' })).toBe('e');
@@ -131,7 +134,7 @@ describe('what goes before what', () => {
 });
 
 describe('a proxy that does not fit what is wanted is passed', () => {
-  const wishes: [ProxyRequest, fits: string][] = [
+  const wishes: [PoolRequest, fits: string][] = [
     [{ region: 'US' }, 'b'],
     [{ protocol: 'socks5' }, 'c'],
     [{ protocol: 'socks5', region: 'US' }, 'd'],
@@ -161,15 +164,16 @@ describe('a proxy that does not fit what is wanted is passed', () => {
         return isWanted && ![...exclude].includes(id);
       })
       .map(({ id }) => id);
-    for (const strategy of ['round-robin', 'random', 'least-used', 'fastest'] as const) {
+    for (const strategy of ROTATION_STRATEGIES) {
       config.setStrategy(strategy);
       const seen = Array.from({ length: 40 }, () => {
         const id = next(wish);
-        rotator.report(id, { success: true, latencyMs: seenLatency(id) });
+        pool.report(id, { success: true, latencyMs: seenLatency(id) });
         return id;
       });
       expect(seen.every((id) => wanted.includes(id))).toBe(true);
-      if (strategy !== 'fastest') expect(new Set(seen).size).toBe(wanted.length);
+      if (['round-robin', 'random', 'least-used', 'weighted'].includes(strategy))
+        expect(new Set(seen).size).toBe(wanted.length);
     }
   });
 
@@ -191,19 +195,22 @@ describe('a proxy that does not fit what is wanted is passed', () => {
     expect(events.count()).toBe(0);
   });
 
-  it('and if no proxy fits, the message says what was wanted', () => {
-    for (const [wish, words] of [
-      [{ protocol: 'https' }, 'no active https proxy:'],
-      [{ region: 'XX' }, 'no active XX proxy:'],
-      [
-        { protocol: 'socks4', region: 'XX', exclude: ['a'] },
-        'no active socks4 in XX proxy that is not excluded:',
-      ],
-    ] as [ProxyRequest, string][])
-      expect(thrownBy(() => next(wish))).toMatchObject({
-        code: 'NO_PROXY',
-        message: expect.stringContaining(words),
-      });
+  it('and if no proxy fits, the message and the details say what left out how many', () => {
+    proxies.update('e', { status: 'disabled' });
+    expect(
+      thrownBy(() => next({ protocol: 'http', region: 'EU', tags: ['t'], exclude: ['b'] })),
+    ).toMatchObject({
+      code: 'NO_PROXY',
+      message: expect.stringMatching(
+        /^No proxy fits\. Of 5 proxies the filters left out 1 by "not disabled", 2 by "protocol http", 1 by "region EU", 1 by "tag t"\..*Do not connect without a proxy\.$/,
+      ),
+      details: { total: 5, 'not disabled': 1, 'protocol http': 2, 'region EU': 1, 'tag t': 1 },
+    });
+    for (const id of ['a', 'b', 'c', 'd', 'e']) proxies.delete(id);
+    expect(thrownBy(() => next())).toMatchObject({
+      code: 'NO_PROXY',
+      message: expect.stringContaining('no proxies: import a list'),
+    });
   });
 });
 
@@ -225,21 +232,25 @@ describe('the interval', () => {
 });
 
 describe('the history', () => {
-  it('has each change once, and continues after a failure', () => {
+  it('has what an interval or a mapping changed, and failures, and no hand-out', () => {
     config.update({ failureThreshold: 1 });
     expect([next(), next()]).toEqual(['a', 'b']);
-    rotator.report('b', { success: false });
-    expect(next()).toBe('c');
-    for (const id of ['a', 'd', 'e']) proxies.update(id, { status: 'disabled' });
-    expect([next(), next()]).toEqual(['c', 'c']);
-    expect(history()).toEqual(['b > c scheduled', 'b > null failure', 'a > b scheduled', 'null > a startup']);
+    pool.report('b', { success: false });
+    expect(next({ session: 's' })).toBe('c');
+    proxies.update('c', { status: 'disabled' });
+    expect(next({ session: 's' })).toBe('d');
+    expect(pool.rotate({ session: 's' }).id).toBe('e');
+    expect(history()).toEqual(['d > e manual', 'c > d failure', 'b > null failure']);
   });
 
-  it('begins with a start, whatever chose the first', () => {
-    proxies.update('a', { status: 'failed' });
-    sticky.create({ domain: 'x.example', proxyId: 'a' });
-    expect(next({ domain: 'x.example' })).toBe('b');
-    expect(history()).toEqual(['null > b startup']);
+  it('of any time changes neither the turn nor the interval', () => {
+    config.update({ intervalMs: 1000 });
+    expect(next()).toBe('a');
+    for (const timestamp of ['2020-01-01', new Date(START + 500), '2030-01-01'])
+      events.append({ previousProxyId: 'a', newProxyId: 'd', reason: 'manual', timestamp });
+    expect(next()).toBe('a');
+    time.now += 1000;
+    expect(next()).toBe('b');
   });
 });
 
@@ -253,12 +264,12 @@ describe('domains stick', () => {
     [{}, null],
     [{ options: { stickyTtlMs: 5 } }, null],
     [{ options: { stickyByDefault: false } }, null],
-    [{ options: { stickyByDefault: true } }, ['a', null]],
+    [{ options: { stickyByDefault: true } }, ['a', 3_600_000]],
     [{ options: { stickyByDefault: true, stickyTtlMs: 5 } }, ['a', 5]],
-    [{ strategy: 'sticky-session' }, ['a', null]],
+    [{ strategy: 'sticky-session' }, ['a', 3_600_000]],
     [{ strategy: 'sticky-session', options: { stickyTtlMs: 7 } }, ['a', 7]],
   ])('with %j: %j', (change, mapping) => {
-    config.update(change);
+    config.update({ ...change, options: { stickyChoice: 'round-robin', ...change.options } });
     expect(next({ domain: 'x.example' })).toBe('a');
     expect(mapped('x.example')).toEqual(mapping);
     expect(next()).toBe('b');
@@ -266,6 +277,7 @@ describe('domains stick', () => {
   });
 
   it('by the strategy of a rule too', () => {
+    config.update({ options: { stickyChoice: 'round-robin' } });
     rule({ type: 'use-strategy', strategy: 'sticky-session' });
     expect([
       next({ domain: 'x.example' }),
@@ -276,11 +288,15 @@ describe('domains stick', () => {
 });
 
 describe('a rule looks at', () => {
-  const facts: [field: string, value: unknown, ProxyRequest][] = [
+  const facts: [field: string, value: unknown, PoolRequest][] = [
     ['domain', 'x.example', { domain: 'X.example.' }],
     ['domain', 'x.example', { url: 'https://u:p@x.example:1/y' }],
     ['url', 'https://x.example/y', { url: 'https://x.example/y' }],
+    ['path', '/y', { url: 'https://x.example/y?q' }],
     ['protocol', 'http', { protocol: 'http' }],
+    ['country', 'DE', { country: 'de' }],
+    ['tag', 't', { tags: ['t'] }],
+    ['session', 's', { session: 's' }],
     ['region', 'US', { region: 'US' }],
     ['hour', 12, {}],
     ['weekday', 5, {}],
@@ -294,7 +310,7 @@ describe('a rule looks at', () => {
     const day = vi.spyOn(Date.prototype, 'getDay').mockReturnValue(6);
     try {
       proxies.update('d', { failureCount: 3, totalRequests: 40, latency: 77, successRate: 25 });
-      events.append({ previousProxyId: 'c', newProxyId: 'd', reason: 'manual' });
+      expect(next({ exclude: ['a', 'b', 'c', 'e'] })).toBe('d');
       rules.create({
         name: 'r',
         conditions: [{ field, operator: 'equals', value }] as RotationRule['conditions'],
@@ -313,56 +329,10 @@ describe('a malformed row', () => {
     if (where === 'of a mapping') sticky.create({ domain: 'x.example', proxyId: 'c' });
     if (where === 'of the interval') config.update({ intervalMs: 1000 });
     if (where === 'of the last proxy') rule({ type: 'use-region', region: 'US' });
-    if (where !== 'of a mapping') events.append({ previousProxyId: null, newProxyId: 'c', reason: 'manual' });
+    if (where !== 'of a mapping')
+      turns.set({ view: '', proxyId: 'c', since: new Date(START), until: new Date(START + 1000) });
     db.driver.exec(`PRAGMA ignore_check_constraints = on; UPDATE proxies SET port = 0 WHERE id = 'c'`);
     expect(next({ domain: 'x.example' })).not.toBe('c');
     expect(heard).toContainEqual({ table: 'proxies', id: 'c', column: 'port' });
-  });
-});
-
-describe('a request is rejected', () => {
-  it.each<[string, unknown]>([
-    ['with a wildcard', { domain: '*.example' }],
-    ['with a URL without a host', { url: 'mailto:x@y.example' }],
-    ['with no URL', { url: 'x.example' }],
-    ['with an excluded id that is no text', { exclude: [7] }],
-    ['with one text for the excluded ids', { exclude: 'ab' }],
-    ['with an unknown field', { country: 'US' }],
-    ['that is a list', []],
-  ])('%s', (_, request) => {
-    expect(thrownBy(() => next(request as ProxyRequest))).toMatchObject({ code: 'INVALID_INPUT' });
-  });
-
-  it('if the strategy cannot choose', () => {
-    for (const strategy of ['weighted', 'custom', 'geographic'] as const) {
-      config.setStrategy(strategy);
-      expect(thrownBy(() => next())).toMatchObject({ code: 'UNSUPPORTED' });
-    }
-  });
-});
-
-describe('strategies', () => {
-  it('choose as they say', () => {
-    const byId = (id: string): ProxyConfig => proxies.findById(id) as ProxyConfig;
-    for (const [id, totalRequests, latency] of [
-      ['a', 5, 50],
-      ['b', 4, 30],
-      ['c', 3, null],
-      ['d', 9, 10],
-      ['e', 3, 20],
-    ] as const)
-      proxies.update(id, { totalRequests, latency });
-    config.setStrategy('fastest');
-    expect([next(), next()]).toEqual(['d', 'd']);
-    config.setStrategy('least-used');
-    expect([next(), next()]).toEqual(['c', 'e']);
-    config.setStrategy('sticky-session');
-    expect([next(), next(), next()]).toEqual(['a', 'b', 'c']);
-    config.setStrategy('random');
-    for (const [n, id] of ['a', 'b', 'c', 'd', 'e'].entries())
-      expect(new Rotator(db, { random: () => (n + 0.9) / 5 }).next()).toMatchObject({
-        id,
-        host: byId(id).host,
-      });
   });
 });

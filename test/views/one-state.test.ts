@@ -15,6 +15,7 @@ async function shared(): Promise<{ vault: Vault; other: Vault }> {
     await other.close();
   });
   vault.proxies.create({ protocol: 'http', host: 'a.example', port: 1 });
+  vault.config.update({ failureThreshold: 1 });
   vault.pool.choose();
   return { vault, other };
 }
@@ -60,18 +61,22 @@ it('usage and its totals are of one state, while another program reports', async
   }
 });
 
-it('events and their counts are of one state, while another program hands out', async () => {
+it('events and their counts are of one state, while another program reports a failure', async () => {
   for (const [method, view] of [
     ['list', (vault: Vault) => eventsView(vault, {}, 20)],
     ['countByHour', (vault: Vault) => eventsByHourView(vault, {})],
   ] as const) {
     const { vault, other } = await shared();
+    const [proxy] = vault.proxies.findAll();
+    const fail = (by: Vault): void => by.pool.report(String(proxy?.id), { success: false });
+    fail(vault);
+    vault.pool.report(String(proxy?.id), { success: true });
     const sum = (counts: object): number => Object.values(counts).reduce((a, b) => a + b, 0);
     const before = sum(view(vault).counts);
     expect(before).toBeGreaterThan(0);
     afterwards(vault.events, method, () => {
       other.proxies.create({ protocol: 'http', host: 'b.example', port: 2 });
-      other.pool.choose();
+      fail(other);
     });
     expect(sum(view(vault).counts)).toBe(before);
     expect(sum(view(vault).counts)).toBe(before + 1);

@@ -394,7 +394,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     const { protocol, host, port } = input;
     const identity = { protocol, host, port, username_fingerprint: '', password_fingerprint: '' };
     const params = toParams(input, input.id ?? newId(), identity, this.now());
-    const added = yield this.db.run(INSERT_OTHER_PROXY, params);
+    const added = yield* step(this.db.run(INSERT_OTHER_PROXY, params));
     if (added !== 0) return toCreated(params);
     return yield* step(this.db.transaction(() => this.#create(input)));
   }

@@ -1,5 +1,11 @@
-import { PROXY_PROTOCOLS, PROXY_STATUSES, type ProxyProtocol, type ProxyStatus } from '../../model/proxy.ts';
-import type { Filter } from './filter.ts';
+import {
+  MAX_WEIGHT,
+  PROXY_PROTOCOLS,
+  PROXY_STATUSES,
+  type ProxyProtocol,
+  type ProxyStatus,
+} from '../../model/proxy.ts';
+import { type Filter, lettersOf } from './filter.ts';
 import { grown } from './grown.ts';
 import { Texts } from './texts.ts';
 
@@ -28,16 +34,13 @@ export interface Question {
 }
 
 const WORDS = 4;
+/** A column has 32 bits for a weight. Less would be 0, and never chosen even if there is nothing else. */
+const LEAST_WEIGHT = 1e-30;
 /** The places of the country, the region and the tags among the words of a slot. */
 const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
 /** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
 const SMALL = { protocol: 16, status: 20, localDns: 24, isIPv6: 28 } as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
-
-/** Two letters as one number; 0 for a country that is not known. */
-function letters(country: string | null): number {
-  return country === null ? 0 : country.charCodeAt(0) * 256 + country.charCodeAt(1);
-}
 
 /** There are few, and a text that is there already takes no time. */
 const COUNTRIES: (string | undefined)[] = [];
@@ -85,10 +88,10 @@ export class Columns {
     const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
     const isIPv6 = (proxy.host.includes(':') ? 1 : 0) << SMALL.isIPv6;
     this.#words[slot * WORDS] = proxy.port | protocol | status | localDns | isIPv6;
-    this.#words[slot * WORDS + COUNTRY] = letters(proxy.country);
+    this.#words[slot * WORDS + COUNTRY] = lettersOf(proxy.country);
     this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
     this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
-    this.weight[slot] = proxy.weight;
+    this.weight[slot] = Math.min(Math.max(proxy.weight, LEAST_WEIGHT), MAX_WEIGHT);
   }
 
   clear(slot: number): void {
@@ -155,7 +158,7 @@ export class Columns {
 
   /** The parts of a filter, all of which a proxy must pass. */
   questions(filter: Filter): Question[] {
-    const { protocol, country, region, place, tags = [], notCountries = [], notTags = [] } = filter;
+    const { protocol, country, region, places, tags = [], notCountries = [], notTags = [] } = filter;
     const questions: Question[] = [];
     const ask = (what: string, passes: (slot: number) => boolean): void => {
       questions.push({ what, passes });
@@ -165,24 +168,29 @@ export class Columns {
       ask(`protocol ${protocol}`, (slot) => this.#small(slot, SMALL.protocol) === wanted);
     }
     if (country !== undefined) {
-      const wanted = letters(country);
+      const wanted = lettersOf(country);
       ask(`country ${country}`, (slot) => this.#word(slot, COUNTRY) === wanted);
     }
     if (region !== undefined) {
       const wanted = this.#regions.numberOf(region);
       ask(`region ${region}`, (slot) => this.#word(slot, REGION) === wanted);
     }
-    if (place !== undefined) {
-      const asRegion = this.#regions.numberOf(place);
-      const asCountry = /^[a-z]{2}$/i.test(place) ? letters(place.toUpperCase()) : -1;
-      ask(`place ${place}`, (slot) => this.#word(slot, REGION) === asRegion || this.#word(slot, COUNTRY) === asCountry);
+    if (places !== undefined) {
+      const regions = new Set(places.map((place) => this.#regions.numberOf(place)));
+      const countries = new Set(
+        places.filter((place) => /^[a-z]{2}$/i.test(place)).map((place) => lettersOf(place.toUpperCase())),
+      );
+      ask(
+        `place ${places.join(' or ')}`,
+        (slot) => regions.has(this.#word(slot, REGION)) || countries.has(this.#word(slot, COUNTRY)),
+      );
     }
     for (const tag of tags) {
       const having = this.#setsWith(tag);
       ask(`tag ${tag}`, (slot) => having[this.#word(slot, TAGS)] === 1);
     }
     for (const each of notCountries) {
-      const unwanted = letters(each);
+      const unwanted = lettersOf(each);
       ask(`not country ${each}`, (slot) => this.#word(slot, COUNTRY) !== unwanted);
     }
     for (const tag of notTags) {

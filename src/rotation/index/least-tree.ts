@@ -42,6 +42,6 @@ export class LeastTree {
 
   #take(node: number): void {
     const [left, right] = [this.#least[2 * node] as number, this.#least[2 * node + 1] as number];
-    this.#least[node] = left <= right ? left : right;
+    this.#least[node] = Math.min(left, right);
   }
 }

@@ -15,7 +15,7 @@ const MOST = 2 ** 32 - 1;
 /** More failures in a row change nothing. */
 const MOST_FAILURES = 1000;
 /** The share of its turns that even the worst proxy gets from a strategy that looks at failures. */
-export const LEAST_TRUST = 0.02;
+const LEAST_TRUST = 0.02;
 
 /** What is known of a proxy's past. */
 export interface History {
@@ -62,15 +62,24 @@ export class Measures {
     this.#whole[slot * WORDS + UNSAVED] = 0;
     this.#floats[slot * WORDS + IN_FLIGHT] = 0;
     this.#times[(slot * WORDS) / 2 + LAST_USED] = 0;
-    this.correct(slot, history, now);
+    this.#floats[slot * WORDS + LATENCY] = history.latency ?? Number.NaN;
+    this.#floats[slot * WORDS + SUCCESS] = history.successRate / 100;
+    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
+    this.#setFailures(slot, history.failureCount);
   }
 
-  /** A change that somebody has stored, such as a reset. What is in flight stays. */
-  correct(slot: number, { latency, successRate, failureCount }: History, now: number): void {
-    this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
-    this.#floats[slot * WORDS + SUCCESS] = successRate / 100;
+  /**
+   * What the database has now of a proxy that is known here. It knows the failures in a row and hand-outs of other processes; a latency
+   * counts if this process has none, or somebody has removed it.
+   */
+  correct(slot: number, { latency, failureCount, handOuts }: History): void {
     this.#setFailures(slot, failureCount);
-    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
+    if (latency === null || this.latency(slot) === null)
+      this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(
+      MOST,
+      Math.max(this.handOuts(slot), handOuts + this.unsaved(slot)),
+    );
   }
 
   handedOut(slot: number, now: number): void {
@@ -143,7 +152,8 @@ export class Measures {
     const failures = this.failures(slot);
     const inFlight = this.inFlight(slot, now);
     const latency = this.#floats[slot * WORDS + LATENCY] as number;
-    if (!Number.isNaN(latency)) return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
+    if (!Number.isNaN(latency))
+      return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
     // Half a request: one that was not reported for 30 s.
     return failures === 0 && inFlight <= 0.5 ? 0 : SLOW * (inFlight + 1) * 2 ** failures;
   }

@@ -102,7 +102,10 @@ export class View {
   weighted(weights: Float32Array, random: number): number {
     if (this.size === 0) return -1;
     if (this.#weights?.of !== weights)
-      this.#weights = { tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))), of: weights };
+      this.#weights = {
+        tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))),
+        of: weights,
+      };
     const { tree } = this.#weights;
     const { block, rest } = tree.find(random * tree.total);
     let left = rest;
@@ -121,7 +124,10 @@ export class View {
   least(numbers: Numbers, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
     if (this.size === 0) return -1;
     if (this.#least?.of !== numbers)
-      this.#least = { tree: new LeastTree(this.#perBlock((block) => this.#leastIn(block, numbers))), of: numbers };
+      this.#least = {
+        tree: new LeastTree(this.#perBlock((block) => this.#leastIn(block, numbers))),
+        of: numbers,
+      };
     const { tree } = this.#least;
     // The blocks of the excluded ones, without them for now.
     const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> BLOCK_BITS))];
@@ -180,7 +186,12 @@ export class View {
     return least;
   }
 
-  #withNumber(block: number, numbers: Numbers, number: number, isExcluded: (slot: number) => boolean): number {
+  #withNumber(
+    block: number,
+    numbers: Numbers,
+    number: number,
+    isExcluded: (slot: number) => boolean,
+  ): number {
     for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);

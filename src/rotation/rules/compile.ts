@@ -1,7 +1,7 @@
 import type { RotationRule } from '../../model/rules.ts';
+import { localTime } from '../local-time.ts';
 import { type Check, checkOf } from './checks.ts';
 import { Facts, type RuleFacts } from './facts.ts';
-import { LocalClock } from './local-clock.ts';
 import { NO_OUTCOME, outcomeOf, type RuleOutcome } from './outcome.ts';
 import { Patterns } from './patterns.ts';
 import { type RuleTrace, traceOf } from './trace.ts';
@@ -34,14 +34,13 @@ interface CompiledRule {
  * Prepares rules for many requests. Higher priority is tried first, then older. Texts are compared without regard to case unless
  * a condition says so, and domains in one form, whatever way they are written.
  *
- * @param timeZone the IANA name of the time zone in which rules see the hour and weekday.
- * @throws INVALID_INPUT for an unknown time zone.
+ * @param timeZone the IANA name of the time zone in which rules see the hour and weekday. The configuration has checked it.
  */
 export function compileRules(
   rules: readonly RotationRule[],
   { timeZone = 'UTC' }: { timeZone?: string | undefined } = {},
 ): CompiledRules {
-  const clock = new LocalClock(timeZone);
+  const clock = localTime(timeZone);
   const patterns = new Patterns();
   const all = rules.toSorted(inOrder).map((rule) => compile(rule, patterns));
   const enabled = all.filter(({ rule }) => rule.enabled);

@@ -1,6 +1,6 @@
 import { withoutLogin } from '../../model/web-url.ts';
+import type { LocalTime } from '../local-time.ts';
 import { domainPart, wholeDomain } from './domain-forms.ts';
-import type { LocalClock } from './local-clock.ts';
 
 /** What rules can ask about. A condition on a fact that is absent does not hold. */
 export interface RuleFacts {
@@ -25,7 +25,7 @@ export type FoldedField = (typeof FOLDED_FIELDS)[number];
 /** The facts of one request, each in the forms that conditions compare; worked out when the first condition asks. */
 export class Facts {
   readonly #given: RuleFacts;
-  readonly #clock: LocalClock;
+  readonly #clock: (now: number) => LocalTime;
   #domain: string | null | undefined;
   #domainText: string | null | undefined;
   #url: string | null | undefined;
@@ -33,7 +33,7 @@ export class Facts {
   #folded: Partial<Record<FoldedField, string | null>> | undefined;
   #foldedTags: readonly string[] | undefined;
 
-  constructor(given: RuleFacts, clock: LocalClock) {
+  constructor(given: RuleFacts, clock: (now: number) => LocalTime) {
     this.#given = given;
     this.#clock = clock;
   }
@@ -79,11 +79,11 @@ export class Facts {
   }
 
   get hour(): number {
-    return this.#clock.hour(this.#given.now);
+    return this.#clock(this.#given.now).hour;
   }
 
   get weekday(): number {
-    return this.#clock.weekday(this.#given.now);
+    return this.#clock(this.#given.now).weekday;
   }
 
   get last(): RuleFacts['last'] {

@@ -16,7 +16,9 @@ export const geographic: Strategy = {
   },
   rank(slot, { index: { columns }, country, settings: { regions } }) {
     if (country !== null && columns.country(slot) === country) return -1;
-    const place = regions.findIndex((each) => each === columns.region(slot) || each.toUpperCase() === columns.country(slot));
+    const place = regions.findIndex(
+      (each) => each === columns.region(slot) || each.toUpperCase() === columns.country(slot),
+    );
     return place === -1 ? regions.length : place;
   },
   describe: (slot, { index: { columns } }) =>
@@ -25,7 +27,7 @@ export const geographic: Strategy = {
 
 /** The places to look in, most wanted first. */
 function placesOf({ country, settings: { regions, strict } }: Situation): Filter[] {
-  const preferred = regions.map((place) => ({ place }));
+  const preferred = regions.map((place) => ({ places: [place] }));
   if (country !== null) return strict ? [{ country }] : [{ country }, ...preferred, {}];
   return strict && preferred.length > 0 ? preferred : [...preferred, {}];
 }

@@ -1,4 +1,3 @@
-import { Rotator } from 'proxyvault';
 import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
@@ -6,6 +5,7 @@ import {
   RotationRulesRepository,
 } from 'proxyvault/database/repositories';
 import { expect, it } from 'vitest';
+import { Pool } from '../../../src/rotation/index.ts';
 import { openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const BLOCK: RotationRuleInput['actions'] = [{ type: 'block' }];
@@ -82,16 +82,16 @@ it('a stored pattern that is not valid is a malformed rule, which might be the o
   new ProxyRepository(db).create({ id: 'p', host: 'h.example', port: 1, protocol: 'http' });
   const condition = { field: 'path', operator: 'matches', value: '^/a' } as const;
   const { id } = rules.create({ name: 'n', conditions: [condition], actions: BLOCK });
-  expect(thrownBy(() => new Rotator(db).next({ url: 'https://x.example/ab' }))).toMatchObject({
+  expect(thrownBy(() => new Pool(db).choose({ url: 'https://x.example/ab' }))).toMatchObject({
     code: 'NO_PROXY',
   });
-  expect(new Rotator(db).next({ url: 'https://x.example/b' }).id).toBe('p');
+  expect(new Pool(db).choose({ url: 'https://x.example/b' }).id).toBe('p');
   db.driver.exec(`UPDATE rotation_rules SET conditions_json = replace(conditions_json, '^/a', '(a')`);
   expect(thrownBy(() => rules.findById(id))).toMatchObject({
     code: 'INVALID_ROW',
     details: { table: 'rotation_rules', id, column: 'conditions_json' },
   });
-  expect(thrownBy(() => new Rotator(db).next())).toMatchObject({ code: 'INVALID_ROW' });
+  expect(thrownBy(() => new Pool(db).choose())).toMatchObject({ code: 'INVALID_ROW' });
 });
 
 it('rules of older versions are read as they were written', () => {

@@ -90,9 +90,9 @@ export const ROTATION_ACTIONS = {
       },
     ],
   },
-  'hand out a proxy': { run: ({ pool }) => pool.choose().name, steps: choiceFor(null) },
+  'hand out a proxy': { run: ({ pool }) => pool.choose().id, steps: choiceFor(null) },
   'hand out a sticky one': {
-    run: ({ pool }) => pool.choose({ domain: 'new.example' }).name,
+    run: ({ pool }) => pool.choose({ domain: 'new.example' }).id,
     steps: choiceFor('new.example'),
   },
   'stick a domain': {
