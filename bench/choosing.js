@@ -129,7 +129,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const strategies = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(GOALS);
   const rounds = await measureRounds({ strategies, isOnce: false });
   for (const of of ['us', 'processorUs']) {
-    console.log(of === 'us' ? 'By the clock:' : 'By processor time, with that of garbage collection and compilation:');
+    console.log(
+      of === 'us' ? 'By the clock:' : 'By processor time, with that of garbage collection and compilation:',
+    );
     for (const row of summarize(rounds, { strategies, sizes: SIZES, of })) console.log(describeChoosing(row));
   }
 }
