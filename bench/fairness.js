@@ -1,8 +1,8 @@
 // How equal the turns of several processes are that all write as often as they can. `node bench/fairness.js [PROCESSES]
-// [SECONDS]` runs it alone. Each child prints how many proxies it was handed and its longest wait.
+// [SECONDS]` runs it alone. Each child chooses a proxy and reports how it did, which is a write, and prints how often and its longest wait.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { initDatabase, Rotator } from 'proxyvault';
+import { initDatabase, openVault } from 'proxyvault';
 import { fill, newFile } from './pools.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -19,7 +19,7 @@ export async function measureFairness({ processes = 8, seconds = 5 } = {}) {
   const children = Array.from({ length: processes }, () => runChild([path, start, seconds]));
   const results = await Promise.all(children);
   const turns = results.map((result) => result.turns);
-  const name = `${processes} processes calling next(): slowest of fastest`;
+  const name = `${processes} processes that choose and report: slowest of fastest`;
   return [
     { name, value: Math.min(...turns) / Math.max(...turns), unit: 'x', goal: 0.5, isLeast: true },
     { name: '  turns a second, all together', value: sum(turns) / seconds, unit: '', goal: null },
@@ -47,20 +47,20 @@ function runChild(args) {
   });
 }
 
-function child([path, start, seconds]) {
-  const db = initDatabase({ path, busyTimeoutMs: 60_000 });
-  const rotator = new Rotator(db);
+async function child([path, start, seconds]) {
+  const vault = await openVault({ path, busyTimeoutMs: 60_000, keyFile: `${path}.key` });
+  const { pool } = vault;
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(0, Number(start) - Date.now()));
   const end = performance.now() + Number(seconds) * 1000;
   let turns = 0;
   let longest = 0;
   for (let now = performance.now(); now < end; turns++) {
-    rotator.next();
+    pool.report(pool.choose().id, { success: true });
     const then = performance.now();
     longest = Math.max(longest, then - now);
     now = then;
   }
-  db.close();
+  await vault.close();
   process.stdout.write(JSON.stringify({ turns, longest }));
 }
 
@@ -70,7 +70,7 @@ function sum(numbers) {
 
 if (process.argv[1] === SELF) {
   const [mode, ...args] = process.argv.slice(2);
-  if (mode === 'child') child(args);
+  if (mode === 'child') await child(args);
   else {
     const [processes = 8, seconds = 5] = process.argv.slice(2).map(Number);
     console.log(await measureFairness({ processes, seconds }));

@@ -70,21 +70,68 @@ export default {
       ['a wrong use is a fault of ours', "error.code === 'USAGE'", "error.code === 'USED'"],
     ]),
     ...of('hand-out.ts', [
-      ['the domain is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ protocol, region'],
-      ['the protocol is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ domain, region'],
-      ['the region is ignored', 'rotator.next({ domain, protocol, region', 'rotator.next({ domain, protocol'],
       [
         'the session is ignored',
         "session ?? randomBytes(4).toString('hex')",
         "randomBytes(4).toString('hex')",
       ],
       ['every hand-out has one session', "randomBytes(4).toString('hex')", "'00000000'"],
-      ['the country of an option is ignored', 'country ?? geolocation', 'geolocation'],
+      ['the country of an option is not in the login', '(country ?? geolocation', '(geolocation'],
       ['the country of a login is in capital letters', '?.toLowerCase()', ''],
+      ['--exit-country is ignored', 'exitCountry ?? (country', '(country'],
+      ['rotate is as next', 'vault.pool[ask](', 'vault.pool.choose('],
+      [
+        'a malformed proxy is handed out again',
+        '...unreadable.keys(), ...malformed]',
+        '...unreadable.keys()]',
+      ],
+      ['a malformed proxy is passed over in silence', 'reportInvalidRow(vault.database, error);', ''],
       ['the time to live is ignored', '    ttl,\n  };', '    ttl: undefined,\n  };'],
 
       ['options that change nothing are silent', 'warnOfUnused(vault, view, options);', ''],
       ['unreadable logins are silent', 'warnOfUnreadable(json, [...unreadable.values()]);', ''],
+    ]),
+    ...of('request-options.ts', [
+      ['the URL is ignored', 'return { url, domain', 'return { domain'],
+      [
+        'the domain is ignored',
+        'url, domain, session, country, region, protocol, tags, exclude',
+        'url, session, country, region, protocol, tags, exclude',
+      ],
+      [
+        'the session does not choose',
+        'domain, session, country, region, protocol, tags, exclude',
+        'domain, country, region, protocol, tags, exclude',
+      ],
+      [
+        'the country does not choose',
+        'session, country, region, protocol, tags, exclude',
+        'session, region, protocol, tags, exclude',
+      ],
+      [
+        'the region is ignored',
+        'country, region, protocol, tags, exclude',
+        'country, protocol, tags, exclude',
+      ],
+      ['the protocol is ignored', 'region, protocol, tags, exclude', 'region, tags, exclude'],
+      ['tags are ignored', 'protocol, tags, exclude', 'protocol, exclude'],
+      ['the strategy is ignored', 'exclude, strategy };', 'exclude };'],
+      [
+        'only the first excluded proxy counts',
+        'options.exclude ?? []',
+        '(options.exclude ?? []).slice(0, 1)',
+      ],
+    ]),
+    ...of('commands/explain/explanation.ts', [
+      ['a rule that was not tried is one that does not match', "matches && !applies ? 'no: stopped' : ", ''],
+      [
+        'conditions have no AND and OR',
+        'isFirst ? conditionText(condition)',
+        'conditionText(condition) !== String(isFirst) ? conditionText(condition)',
+      ],
+      ['days of the week are numbers', 'valueText(field, each)', 'String(each)'],
+      ['the mapping is not shown', 'mapping === null ? []', 'mapping !== undefined ? []'],
+      ['the interval is not shown', 'until === null ? []', 'until !== undefined ? []'],
     ]),
     ...of('import-report.ts', [
       ['21 rejections are shown', 'const MOST_SHOWN = 20', 'const MOST_SHOWN = 21'],
@@ -242,7 +289,8 @@ export default {
         'process.exit(EXEC_EXIT.signal + constants.signals[signal]);\n    });',
         'process.kill(process.pid, 9);\n    });',
       ],
-      ['--json prints a URL', "!isCommand('next', args) || wantsJson(args)", "!isCommand('next', args)"],
+      ['--json prints a URL', '!printsUrl || wantsJson(args)', '!printsUrl'],
+      ['a failed rotate prints nothing', " || isCommand('rotate', args)", ''],
     ]),
     ...of('output.ts', [
       ['an empty cell is nothing', "cell === null || cell === '' ? '-'", "cell === null || cell === '' ? ''"],

@@ -47,7 +47,7 @@ export interface Inputs {
 }
 
 /** Why no proxy was chosen. */
-export type Refusal =
+type Refusal =
   | { why: 'blocked'; rule: RotationRule }
   | { why: 'rule'; rule: RotationRule; proxyId: string; state: string }
   | { why: 'mapping'; mapping: Mapping; state: string }
@@ -85,7 +85,7 @@ export interface Decision {
 }
 
 /** How a proxy is to be chosen: what rules, the request, the schedule and the configuration say together. */
-export interface Way {
+interface Way {
   strategy: RotationStrategy;
   chooser: Strategy;
   filter: Filter;

@@ -1,5 +1,4 @@
 /** Which proxy next: an index in memory, strategies, rules, sessions. decide.ts is the place to begin. */
-export type { DecidedBy } from './decide.ts';
 export type { ExplainedRule, Explanation, RunnerUp } from './explain.ts';
 export { Pool, type ProxyReport } from './pool.ts';
 export type { ChosenProxy } from './pool-index.ts';

@@ -24,16 +24,20 @@ export function refusalOf(decision: Decision, inputs: Inputs): string {
 export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultError {
   const { refusal } = decision;
   const message = `${refusalOf(decision, inputs)} ${ADVICE}`;
-  if (refusal?.why === 'candidates')
-    return new ProxyVaultError('NO_PROXY', message, { details: countsOf(decision, inputs) });
-  const rule = refusal !== null && 'rule' in refusal ? { ruleId: refusal.rule.id } : {};
-  const proxyId =
-    refusal?.why === 'rule'
-      ? { proxyId: refusal.proxyId }
-      : refusal?.why === 'mapping'
-        ? { proxyId: refusal.mapping.proxyId }
-        : {};
-  return new ProxyVaultError('NO_PROXY', message, { details: { ...rule, ...proxyId } });
+  switch (refusal?.why) {
+    case 'blocked':
+      return new ProxyVaultError('NO_PROXY', message, { details: { ruleId: refusal.rule.id } });
+    case 'rule': {
+      const { rule, proxyId } = refusal;
+      return new ProxyVaultError('NO_PROXY', message, { details: { ruleId: rule.id, proxyId } });
+    }
+    case 'mapping':
+      return new ProxyVaultError('NO_PROXY', message, { details: { proxyId: refusal.mapping.proxyId } });
+    default:
+      return new ProxyVaultError('NO_PROXY', message, {
+        details: { total: inputs.pool.index.size, ...countsOf(decision, inputs) },
+      });
+  }
 }
 
 function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): string {
@@ -43,11 +47,8 @@ function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): st
   return `No proxy fits. Of ${index.size} proxies the filters left out ${counts}. Ask for less, add proxies, or enable some.`;
 }
 
-/** `total`, and for each part of the filter that excluded any, how many. */
+/** How many each part of the filter excluded, if any. */
 function countsOf(decision: Decision, { pool: { index } }: Inputs): ErrorDetails {
   const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
-  return {
-    total: index.size,
-    ...Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded])),
-  };
+  return Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded]));
 }

@@ -1,10 +1,7 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout } from 'node:timers/promises';
-import Database from 'better-sqlite3';
+import { readFileSync } from 'node:fs';
 import { openVault } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
-import { BIN, commandLine } from '../support/command-line.ts';
+import { commandLine } from '../support/command-line.ts';
 
 const CSV = `protocol,host,port,username,password,name,region,country,status
 http,a.example,1,,,first,EU,DE,
@@ -34,6 +31,13 @@ function withPool() {
   const next = (...args: string[]): string => host('next', ...args);
   const explain = (...args: string[]): Explained => cli.json('explain', ...args);
   return { ...cli, host, next, explain };
+}
+
+const PAGE = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+
+/** The id of the only rule. */
+function ruleId(list: string): string {
+  return (JSON.parse(list) as { rules: { id: string }[] }).rules[0]?.id ?? '';
 }
 
 /** The host of each of `count` hand-outs. */
@@ -99,6 +103,14 @@ describe('next chooses', () => {
       Array(2).fill('e.example'),
     );
     expect(next('--url', 'https://shop.example/')).not.toBe('e.example');
+  });
+
+  it('by the strategy that is given, and not by the configured one', () => {
+    const { next, explain } = withPool();
+    expect(next('--country', 'DE', '--exclude', 'third')).toBe('a.example');
+    expect(explain()).toMatchObject({ strategy: 'round-robin', proxy: { host: 'a.example' } });
+    expect(explain('--strategy', 'weighted')).toMatchObject({ strategy: 'weighted' });
+    expect(next('--strategy', 'least-used')).toBe('b.example');
   });
 
   it('by every strategy', () => {
@@ -274,6 +286,29 @@ describe('explain', () => {
     expect(stdout).toMatch(/^decided by {2}interval$/m);
   });
 
+  it('prints what docs/cli.md shows', () => {
+    const { run, next } = withPool();
+    run(['remove', 'fifth']);
+    run(['config', 'set', 'strategy=round-robin']);
+    for (let n = 0; n < 3; n++) expect(next('--exclude', 'third', '--country', 'DE')).toBe('a.example');
+    for (let n = 0; n < 4; n++) expect(next('--exclude', 'first', '--country', 'DE')).toBe('c.example');
+    run([
+      'rules',
+      'add',
+      '--name',
+      'carts',
+      '--when',
+      'path starts-with /cart',
+      '--then',
+      'use-strategy=least-used',
+    ]);
+    run(['rules', 'edit', ruleId(run(['rules', 'list', '--json']).stdout), '--continue']);
+    run(['rules', 'add', '--name', 'bank', '--when', 'domain equals bank.example', '--then', 'block']);
+    const [, args = '', shown = ''] = /^\$ proxyvault (explain .*)\n([\s\S]*?)```/m.exec(PAGE) ?? [];
+    const withoutIds = (text: string): string => text.replaceAll(/[\da-f]{8}-[\da-f-]{27}/g, 'ID');
+    expect(withoutIds(run(args.split(' ')).stdout)).toBe(withoutIds(shown));
+  });
+
   it('of a refusal is no failure', () => {
     const { run, explain } = withPool();
     const refused = { proxy: null, decidedBy: null, reason: expect.stringContaining('"country JP"') };
@@ -287,27 +322,3 @@ describe('explain', () => {
     expect(run(['explain', '--protocol', 'gopher'])).toMatchObject({ status: 2, stdout: '' });
   });
 });
-
-it.skipIf(process.platform === 'win32')(
-  'a hand-out that waits for a lock counts once',
-  async () => {
-    const { env, db, json } = withPool();
-    const { id } = json<Handed>('next', '--session', 's');
-    const other = new Database(db);
-    other.exec('BEGIN IMMEDIATE');
-    const child = spawn(process.execPath, [BIN, 'next', '--session', 's'], {
-      env,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    await once(child.stderr, 'data');
-    await setTimeout(1000);
-    other.exec('ROLLBACK');
-    expect(await once(child, 'close')).toEqual([0, null]);
-    expect(other.prepare('SELECT sum(hand_outs) AS n FROM proxies').get()).toEqual({ n: 2 });
-    expect(other.prepare('SELECT proxy_id, request_count FROM session_proxies').all()).toEqual([
-      { proxy_id: id, request_count: 2 },
-    ]);
-    other.close();
-  },
-  30_000,
-);

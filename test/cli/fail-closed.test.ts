@@ -35,9 +35,7 @@ describe('next without a proxy', () => {
     ];
     for (const command of [nextCommand(), rotateCommand()]) {
       const flags = optionsOf(command).filter(({ required, optional }) => !required && !optional);
-      expect(EARLY_FLAGS).toEqual(
-        new Set(flags.flatMap(({ short, long }) => [short, long]).filter(Boolean)),
-      );
+      expect(EARLY_FLAGS).toEqual(new Set(flags.flatMap(({ short, long }) => [short, long]).filter(Boolean)));
     }
   });
 

@@ -15,8 +15,6 @@ const ARGUMENTS: Record<string, string[]> = {
   'migrate baseline': ['1'],
   'config set': ['strategy=random'],
   'rules enable': ['id'],
-  'rules add': ['--when', 'hour equals 1', '--then', 'block'],
-  'rules edit': ['id', '--priority', '1'],
   report: ['id', '--ok'],
   edit: ['id', '--name', 'x'],
   prune: ['--vacuum'],

@@ -93,9 +93,15 @@ export interface Scope {
  * - `tags`: removing the proxies that left a list, which another import may just have given a second tag.
  * - `rotation config`: merging an update into the stored configuration.
  * - `sticky session`: giving a domain its first proxy.
- * - `rotation turn`: beginning an interval.
+ * - `rotation turn`: beginning an interval, and the first hand-out of a process.
  */
-export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 'sticky session' | 'rotation turn';
+export type LockName =
+  | 'first key'
+  | 'data keys'
+  | 'tags'
+  | 'rotation config'
+  | 'sticky session'
+  | 'rotation turn';
 
 /**
  * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. A parameter that is

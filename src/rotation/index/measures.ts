@@ -15,7 +15,7 @@ const MOST = 2 ** 32 - 1;
 /** More failures in a row change nothing. */
 const MOST_FAILURES = 1000;
 /** The share of its turns that even the worst proxy gets from a strategy that looks at failures. */
-export const LEAST_TRUST = 0.02;
+const LEAST_TRUST = 0.02;
 
 /** What is known of a proxy's past. */
 export interface History {
