@@ -218,13 +218,7 @@ export default {
 
     // Read and write in one transaction.
     {
-      file: 'src/rotation/rotator.ts',
-      what: 'a proxy is handed out outside of a transaction',
-      from: 'driver.transaction(() => this.#next(',
-      to: 'driver.sequence(() => this.#next(',
-    },
-    {
-      file: 'src/rotation/rotator.ts',
+      file: 'src/rotation/pool.ts',
       what: 'a report is made outside of a transaction',
       from: 'driver.transaction(() => this.#report(',
       to: 'driver.sequence(() => this.#report(',

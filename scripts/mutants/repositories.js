@@ -22,46 +22,6 @@ export default {
     'test/transfer',
   ],
   faults: [
-    ...of('repositories/active-proxy.repository', [
-      ['the turn stays with one proxy', 'id > :id ORDER BY id', 'id >= :id ORDER BY id'],
-      ['a pool of one proxy has no next one', 'id <= :id ORDER BY id', 'id < :id ORDER BY id'],
-      [
-        'excluded proxies are handed out',
-        'exclude.has(String(row.id)) ? undefined : toProxy(row)',
-        'toProxy(row)',
-      ],
-      [
-        'a sample by counting never takes the last one',
-        'Math.floor(random() * active)',
-        'Math.floor(random() * Math.max(0, active - 1))',
-      ],
-      ['a sample by counting does not begin again at the start', '[byId, byId]', '[byId]'],
-      [
-        'of equally used proxies the first by id counts',
-        'total_requests, last_used_at NULLS FIRST, id LIMIT',
-        'total_requests, id LIMIT',
-      ],
-      [
-        'unknown latency counts as the lowest',
-        'ORDER BY latency IS NULL, latency, id',
-        'ORDER BY latency, id',
-      ],
-      [
-        'a use is noted by the clock of the system',
-        '{ id: assertId(id), now: this.now() }',
-        "{ id: assertId(id), now: new Date().toISOString().replace('T', ' ').slice(0, 23) }",
-      ],
-      [
-        'only the first use is noted',
-        'SET last_used_at = :now',
-        'SET last_used_at = coalesce(last_used_at, :now)',
-      ],
-      [
-        'a use of an unknown proxy gives another error',
-        "throw notFound('proxy', id);",
-        'throw new TypeError(id);',
-      ],
-    ]),
     ...of('repositories/columns', [
       ['an id with bytes that are not UTF-8 is taken', " && !text.includes('\\uFFFD')", ''],
       ['a short id of a key is taken', '/^[\\da-f]{16}$/', '/^[\\da-f]{1,16}$/'],

@@ -1,268 +1,165 @@
-const ROTATOR = 'src/rotation/rotator.ts';
-const POOL = 'src/rotation/pool.ts';
-
 /** Faults of one file: what is wrong, the text, and its replacement. */
 function of(file, faults) {
-  return faults.map(([what, from, to]) => ({ file, what, from, to }));
+  return faults.map(([what, from, to]) => ({ file: `src/rotation/${file}.ts`, what, from, to }));
 }
 
 export default {
-  tests: [
-    'rotation/precedence',
-    'repositories/answers',
-    'test/rotation',
-    'repositories/async-rules',
-    'database/damaged-rows',
-  ],
+  tests: ['test/rotation'],
   faults: [
-    ...of(ROTATOR, [
+    ...of('decide', [
       [
-        'unknown fields of a request are ignored',
-        "assertOptions(request, fields, 'fields of a request')",
-        'request',
+        'a rule that blocks comes after one that names a proxy',
+        "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
+        "  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);\n  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });",
       ],
       [
-        'a proxy that is handed out is not marked',
-        'this.#active.markUsed(this.#choose(wanted, excluded).id)',
-        'this.#choose(wanted, excluded)',
+        'a proxy of a rule may be disabled',
+        'slot !== -1 && index.columns.isActive(slot) && !',
+        'slot !== -1 && !',
+      ],
+      ['a proxy of a rule may be excluded', ' && !decision.exclusion.has(slot))', ')'],
+      [
+        'a mapping holds though its proxy is excluded',
+        'members.has(slot) && !exclusion.has(slot)',
+        'members.has(slot)',
       ],
       [
-        'a report is not part of the statistics',
-        'this.#proxies.updateStats(id, success, latencyMs);',
-        'this.#proxies.updateStats(id, success);',
+        'a mapping moves though it must be refused',
+        "if (settings.stickyWhenOut === 'refuse')",
+        'if (settings.stickyByDefault)',
+      ],
+      ['rotate takes the same proxy', 'isAnother ? (mapped === -1 ? current : mapped) : -1', '-1'],
+      [
+        'an interval ends one millisecond late',
+        'until !== null && now < until',
+        'until !== null && now <= until',
+      ],
+      ['an interval lasts though the clock went back', ' && now >= since - CLOCK_SKEW', ''],
+      [
+        'an interval goes beyond its window',
+        'Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until)',
+        'intervalEnd(now, settings, inputs.random)',
       ],
       [
-        'a success leaves a proxy failed',
-        "if (success && proxy?.status === 'failed')",
-        "if (!success && proxy?.status === 'failed')",
+        'a domain comes before a session',
+        "  if (session !== undefined) return { kind: 'session', name: session };\n",
+        "  if (session !== undefined && domain === undefined) return { kind: 'session', name: session };\n",
       ],
       [
-        'a success makes a disabled proxy active',
-        "if (success && proxy?.status === 'failed')",
-        'if (success)',
+        'a strict country holds for new choices only',
+        'country: isGeographic && !settings.strict ? undefined : country',
+        'country: isGeographic ? undefined : country',
       ],
+      [
+        'excluded countries are used by a fallback',
+        'notCountries: isGeographic ? settings.excludedCountries : undefined',
+        'notCountries: undefined',
+      ],
+      [
+        'a rule comes before the protocol of the request',
+        'wanted.protocol ?? rules.protocol?.value',
+        'rules.protocol?.value ?? wanted.protocol',
+      ],
+      [
+        'the tag of a rule replaces those of the request',
+        '[...(wanted.tags ?? []), rules.tag.value]',
+        '[rules.tag.value]',
+      ],
+    ]),
+    ...of('candidates', [
+      [
+        'the turn passes no more than one excluded proxy',
+        'for (let n = 0; n <= this.#excluded.length; n++) {',
+        'for (let n = 0; n <= 1; n++) {',
+      ],
+      ['a key whose bucket is excluded gets nothing', 'return this.after(-1);', 'return -1;'],
+    ]),
+    ...of('pool-index', [
+      [
+        'views are not told of a proxy that is gone',
+        '    // Views look at its bucket.\n    this.#changed(slot);\n',
+        '',
+      ],
+      ['a Set that has grown is not read again', ' || kept.size !== ids.size || ', ' || '],
+      ['a view without some proxies does not follow the pool', ' || kept.generation !== this.generation', ''],
+    ]),
+    ...of('exclusion', [
+      ['a choice from an old Set stands', '(slot !== -1 && !this.has(slot))', 'slot !== -1'],
+    ]),
+    ...of('index/columns', [
+      ['a very small weight is none', 'Math.max(proxy.weight, LEAST_WEIGHT)', 'proxy.weight'],
+    ]),
+    ...of('index/view', [
+      ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],
+      [
+        'weights do not follow',
+        '    if (this.#weights) this.#weights.tree.set(block, this.#weightOf(block, this.#weights.of));\n',
+        '',
+      ],
+    ]),
+    ...of('follow', [
+      [
+        'the pages of a load stop at ids that are not valid UTF-8',
+        'last === -1 ? skip + rows.length : rows.length - 1 - last',
+        '0',
+      ],
+      ['tags are read in the order of UTF-16', 'isSame ? one > other', 'one.length > 0 ? one > other'],
+      [
+        'a pool that fell behind the tombstones is not read again',
+        'index === undefined || isBehind || !isSameWeights',
+        'index === undefined || !isSameWeights',
+      ],
+      ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
+      [
+        'a choice in a transaction keeps what was rolled back',
+        'if (scope.transaction.isUndone) this.#state = null;',
+        '',
+      ],
+    ]),
+    ...of('store', [
+      [
+        'a session that another process has placed is moved',
+        'holding.proxyId !== from?.proxyId && accepts(holding)',
+        'holding.proxyId === from?.proxyId && accepts(holding)',
+      ],
+      [
+        'what waits is not stored when a pool is closed',
+        '    this.#timer = null;\n    this.flush();\n',
+        '    this.#timer = null;\n',
+      ],
+    ]),
+    ...of('pool', [
+      ['a session whose proxy was deleted is an error', 'if (!isGone(error) || ', 'if (isGone(error) || '],
+      ['a closed pool hands out', '    this.#follower.forget();\n', ''],
       [
         'a proxy fails one failure late',
         '(proxy?.failureCount ?? 0) >= failureThreshold',
         '(proxy?.failureCount ?? 0) > failureThreshold',
       ],
       [
-        'a failure makes a disabled proxy failed',
-        "if (success || proxy?.status !== 'active' || !isFailing) return;",
-        'if (success || !isFailing) return;',
-      ],
-      [
-        'a failure is no event',
-        "    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });\n",
+        'a success leaves a proxy failed',
+        "if (proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });",
         '',
       ],
       [
-        'the event of a failure has another reason',
-        "newProxyId: null, reason: 'failure' }",
-        "newProxyId: null, reason: 'manual' }",
-      ],
-      [
-        'a rule does not go before the mapping of a domain',
-        'if (choice.proxyId !== undefined) return',
-        'if (choice.proxyId !== undefined && domain === undefined) return',
-      ],
-      [
-        'a mapping to a proxy of another region holds',
-        'if (stuck && isEligible(stuck, choice)) return stuck;',
-        "if (stuck?.status === 'active' && !exclude.has(stuck.id)) return stuck;",
-      ],
-      [
-        'the use of a mapping is not counted',
-        'this.#sticky.use(domain)',
-        'this.#sticky.findByDomain(domain)',
-      ],
-      [
-        'an interval goes before a mapping that is out',
-        'const current = mapping ? null : this.#current',
-        'const current = this.#current',
-      ],
-      ['a mapping that is out is a scheduled change', "mapping ? 'failure' : 'scheduled'", "'scheduled'"],
-      [
-        'the region of a request is ignored',
-        'const choice: Choice = { exclude, protocol, region, strategy',
-        'const choice: Choice = { exclude, protocol, strategy',
-      ],
-      ['a blocked request names no rule', 'details: { ruleId: block.id },', ''],
-      [
-        'a rule goes before the region of the request',
-        'region: region ?? outcome.region?.value',
-        'region: outcome.region?.value ?? region',
-      ],
-      ['rules look at the time of the system', 'now: this.#session.clock()', 'now: Date.now()'],
-      ['a malformed rule is passed over', 'findEnabled({ onInvalid: refuse })', 'findEnabled()'],
-      [
-        'rules do not know the domain of a URL',
-        'this.#applyRules({ ...request, domain }, {',
-        'this.#applyRules(request, {',
-      ],
-      [
-        'a proxy of a rule may be disabled',
-        "proxy?.status !== 'active' || exclude.has(id)",
-        'proxy === null || exclude.has(id)',
-      ],
-      [
-        'a proxy of a rule may be excluded',
-        "proxy?.status !== 'active' || exclude.has(id)",
-        "proxy?.status !== 'active'",
-      ],
-      [
-        'a proxy of a rule is no event',
-        "    this.#remember(proxy, last, 'scheduled');\n    return proxy;",
-        '    return proxy;',
-      ],
-      [
-        'an interval ends one millisecond late',
-        'Date.parse(last.timestamp) >= intervalMs',
-        'Date.parse(last.timestamp) > intervalMs',
-      ],
-      [
-        'an interval ignores the region',
-        'return proxy && isEligible(proxy, choice) ? proxy : null;',
-        "return proxy?.status === 'active' && !choice.exclude.has(id) ? proxy : null;",
-      ],
-      [
-        'an interval is of the system\u2019s clock',
-        'this.#session.clock() - Date.parse(last.timestamp)',
-        'Date.now() - Date.parse(last.timestamp)',
-      ],
-      [
-        'a domain gets its first proxy without the lock',
-        "if (domain !== undefined && sticks) this.#session.driver.lock('sticky session');",
-        '',
-      ],
-      ['a malformed row is not reported', '      reportInvalidRow(this.#session, error);\n', ''],
-      [
-        'the turn begins at the start after a failure',
-        "const previousId = last?.newProxyId ?? last?.previousProxyId ?? '';",
-        "const previousId = last?.newProxyId ?? '';",
-      ],
-      [
-        'the error does not say what was wanted',
-        'const wanted = [choice.protocol, choice.region]',
-        'const wanted = [choice.protocol]',
-      ],
-      [
-        'the region goes alone',
-        'listPool(some.filter((proxy) => isEligible(proxy, choice)))',
-        'listPool(some.filter((proxy) => !choice.exclude.has(proxy.id)))',
-      ],
-      [
-        'the protocol is ignored',
-        'if (protocol !== undefined) return listed(this.#proxies.findByProtocol(protocol));',
-        '',
-      ],
-      [
-        'excluded proxies are handed out',
-        'return exclude.size === 0 ? this.#active : new ActiveProxyRepository(this.#session, { exclude });',
-        'return this.#active;',
-      ],
-      ['the same proxy again is an event', 'if (last?.newProxyId === proxy.id) return;', ''],
-      ['the first event is a scheduled one', "reason: last === null ? 'startup' : reason", 'reason'],
-      [
-        'an event after a failure has no previous proxy',
-        'previousProxyId: last?.newProxyId ?? last?.previousProxyId ?? null',
-        'previousProxyId: last?.newProxyId ?? null',
-      ],
-      [
-        'a domain stays with a proxy that is out',
-        'if (mapping) this.#sticky.update(mapping.domain, { proxyId: chosen.id });',
-        'if (mapping) void mapping;',
-      ],
-      [
-        'domains do not stick by default',
-        "strategy === 'sticky-session' || config.options.stickyByDefault",
-        "strategy === 'sticky-session'",
-      ],
-      [
-        'the strategy of a rule does not make domains stick',
-        "choice.strategy === 'sticky-session' ||",
-        "config.strategy === 'sticky-session' ||",
-      ],
-      ['mappings have no end', 'ttl: config.options.stickyTtlMs ?? null', 'ttl: null'],
-      [
-        'the region of a request is a wish',
-        '(region === undefined || proxy.region === region)',
-        '(region === undefined || proxy.region === region || proxy.region === null)',
-      ],
-      ['an excluded id may be anything', "assertId(id, 'an excluded id')", 'id'],
-      [
-        'the URL goes before the domain',
-        'const text = domain ?? hostOf(url);',
-        'const text = hostOf(url) ?? domain;',
-      ],
-      ['a wildcard may be asked for', 'parseDomain(text, { wildcards: false })', 'parseDomain(text)'],
-      [
-        'an invalid URL has no domain',
-        "  throw invalidInput('url must be an absolute URL with a host.');",
-        '  return undefined;',
+        'a failure ends no interval',
+        'rotateOnFailure && (yield* step(this.#storedTurns.endIntervals(id)))',
+        'rotateOnFailure',
       ],
     ]),
-    ...of(POOL, [
+    ...of('request', [['a list is a request', ' || Array.isArray(request)', '']]),
+    ...of('strategies/fastest', [
       [
-        'proxies that are not active are in the pool',
-        "proxies.filter(({ status }) => status === 'active')",
-        'proxies',
-      ],
-      ['the turn of a region stays', 'proxy.id > id', 'proxy.id >= id'],
-      [
-        'the turn of a region ends',
-        'active.find((proxy) => proxy.id > id) ?? active[0] ?? null',
-        'active.find((proxy) => proxy.id > id) ?? null',
-      ],
-      [
-        'the last of a region is never drawn',
-        'Math.floor(random() * active.length)',
-        'Math.floor(random() * (active.length - 1))',
-      ],
-      [
-        'of equally used ones of a region the first counts',
-        "        ({ lastUsedAt }) => lastUsedAt ?? '',\n",
-        '',
-      ],
-      [
-        'of equally used ones of a region one that was never used is last',
-        "lastUsedAt ?? ''",
-        "lastUsedAt ?? '9999'",
-      ],
-      ['unknown latency is the lowest of a region', 'latency ?? Number.POSITIVE_INFINITY', 'latency ?? 0'],
-      [
-        'the slowest of a region is taken',
-        'if (left !== right) return left < right;',
-        'if (left !== right) return left > right;',
-      ],
-      ['of equal ones the last counts', '  return false;\n', '  return true;\n'],
-    ]),
-    ...of('src/rotation/strategies/registry.ts', [
-      ['least-used is fastest', "'least-used': leastUsed", "'least-used': fastest"],
-      [
-        'sticky-session draws new proxies by chance',
-        "'sticky-session': roundRobin",
-        "'sticky-session': random",
-      ],
-      [
-        'a strategy that cannot choose takes turns',
-        'const strategy = STRATEGIES[name];',
-        'const strategy = STRATEGIES[name] ?? roundRobin;',
+        'the slower of two is taken',
+        'measures.cost(second, now) < measures.cost(first, now)',
+        'measures.cost(second, now) > measures.cost(first, now)',
       ],
     ]),
-    ...of('src/rotation/strategies/round-robin.ts', [
-      [
-        'the turn begins again each time',
-        'pool.after(previousId)',
-        "pool.after(previousId === '' ? previousId : '')",
-      ],
+    ...of('strategies/failure-aware', [
+      ['the trust is not asked for', 'if (random() < trust) return slot;', 'return slot;'],
     ]),
-    ...of('src/rotation/strategies/random.ts', [
-      [
-        'the given chance is not used',
-        'pool.sample(draw)',
-        'pool.sample(() => Math.min(draw(), Math.random()))',
-      ],
+    ...of('strategies/geographic', [
+      ['preferred regions are passed over', '[{ country }, ...preferred, {}]', '[{ country }, {}]'],
     ]),
   ],
 };

@@ -159,6 +159,24 @@ function look(
   }
 }
 
+it('hundreds of filters follow the pool, though only some are kept', () => {
+  const index = new PoolIndex();
+  for (let n = 0; n < 4; n++)
+    index.put({ ...plain(n), tags: Array.from({ length: 300 }, (_, tag) => `t${tag}`) }, 0);
+  const sizes = (): number[] => [
+    ...Array.from({ length: 300 }, (_, tag) => index.find({ tags: [`t${tag}`] }).view.size),
+    index.find({ protocol: 'http' }).view.size,
+    index.find({ protocol: 'http', country: 'DE' }).view.size,
+  ];
+  expect(new Set(sizes().slice(0, -1))).toEqual(new Set([4]));
+  index.remove(idOf(1));
+  expect(new Set(sizes().slice(0, -1))).toEqual(new Set([3]));
+  index.put({ ...plain(2), protocol: 'socks5', tags: ['t1'] }, 0);
+  expect(index.find({ protocol: 'http' }).view.size).toBe(2);
+  index.put({ ...plain(5), country: 'DE' }, 0);
+  expect(sizes().slice(-2)).toEqual([3, 1]);
+});
+
 describe('weights', () => {
   it.each([1e-300, 1e-46, 5e-324, 1e30, 1e300])('of %d are weights: one is chosen', (weight) => {
     const index = new PoolIndex();
