@@ -167,6 +167,16 @@ CREATE INDEX idx_proxies_status_id ON proxies(status, id);
 CREATE INDEX idx_proxies_fastest ON proxies(status, (latency IS NULL), latency, id);
 CREATE INDEX idx_proxies_least_used ON proxies(status, total_requests, last_used_at, id);
 ALTER TABLE proxies ADD COLUMN position INTEGER;
+-- The columns after it, in their old order.
+ALTER TABLE proxies ADD COLUMN old_remote_dns INTEGER NOT NULL DEFAULT 1 CHECK (old_remote_dns IN (0, 1));
+ALTER TABLE proxies ADD COLUMN old_password_fingerprint TEXT;
+UPDATE proxies SET old_remote_dns = remote_dns, old_password_fingerprint = password_fingerprint;
+DROP INDEX idx_proxies_identity;
+ALTER TABLE proxies DROP COLUMN remote_dns;
+ALTER TABLE proxies DROP COLUMN password_fingerprint;
+ALTER TABLE proxies RENAME COLUMN old_remote_dns TO remote_dns;
+ALTER TABLE proxies RENAME COLUMN old_password_fingerprint TO password_fingerprint;
+CREATE UNIQUE INDEX idx_proxies_identity ON proxies(host, port, protocol, username_fingerprint, password_fingerprint);
 UPDATE proxies SET position = numbered.n
   FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM proxies) AS numbered
   WHERE numbered.id = proxies.id;

@@ -14,7 +14,7 @@ const PUBLISHED: Record<string, string> = {
   '006_remote_dns': '75e317ae2887b1f05ab8d45bed2e178c3033e4008182fbe3ef5614e887302595',
   '007_password_identity': '483bad46f9f94c0bba0b6d113045301201c9042fbafedcddf4de5eac4083c688',
   '008_proxy_names': '43f020763acc99c70c57a133d2e9696fc8cf2c5c6b4b26127414f2dc66b1e95b',
-  '009_rotation_engine': '084a33ba2a6286992bb0debc2af575d32f9341349ac437b3c9358dc1d2b64129',
+  '009_rotation_engine': 'f0cba0814be2fe71ae1a28a17353754a46a690f7716d1bb6add672105c174bbb',
 };
 
 const DATABASE = new URL('../../../src/database/', import.meta.url);
