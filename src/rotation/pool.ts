@@ -6,7 +6,7 @@ import { RotationTurnsRepository } from '../database/repositories/rotation-turns
 import { ProxyVaultError } from '../errors.ts';
 import type { RotationReason } from '../model/rotation.ts';
 import { settingsOf } from '../model/strategy-settings.ts';
-import { assertOptions } from '../model/validation.ts';
+import { assertFunction, assertOptions } from '../model/validation.ts';
 import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
@@ -149,6 +149,7 @@ export class Pool {
     check?: (proxy: ChosenProxy) => void,
   ): ChosenProxy {
     const wanted = wantedBy(request);
+    if (check !== undefined) assertFunction(check, 'check');
     try {
       return this.#chooseOnce(wanted, rotate, check);
     } catch (error) {

@@ -94,6 +94,25 @@ describe('random', () => {
     draw([...left, ...Array.from({ length: 100 }, (_, n) => inputOf(400 + n).id ?? '')]);
   });
 
+  it('follows the pool and a large Set of excluded ids that has become smaller', async () => {
+    const { vault, next, ids } = await seeded(60);
+    const exclude = new Set(ids.slice(0, 50));
+    const draw = (rest: readonly string[]): void =>
+      expectDistribution(
+        tally(1000, () => next({ strategy: 'random', exclude })),
+        even(rest),
+      );
+    draw(ids.slice(50));
+    vault.proxies.update(ids[55] ?? '', { status: 'disabled' });
+    vault.proxies.create(inputOf(60));
+    const now = [...ids.slice(50).filter((id) => id !== ids[55]), inputOf(60).id ?? ''];
+    draw(now);
+    exclude.delete(ids[3] ?? '');
+    draw([...now, ids[3] ?? '']);
+    exclude.add(ids[52] ?? '');
+    draw([...now.filter((id) => id !== ids[52]), ids[3] ?? '']);
+  });
+
   it('takes the first and the last at the ends of its range', async () => {
     for (const [share, id] of [
       [0, 'a'],

@@ -1,12 +1,10 @@
 import { HandOutsRepository } from '../../src/database/repositories/hand-outs.repository.ts';
-import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
 
 /** The repositories that only the rotation engine uses; the package does not export them. */
 export const ENGINE_REPOSITORIES = {
   HandOutsRepository,
-  PoolChangesRepository,
   RotationTurnsRepository,
   SessionProxiesRepository,
 } as const;

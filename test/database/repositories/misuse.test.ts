@@ -15,8 +15,8 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
+import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
 import { Pool } from '../../../src/rotation/index.ts';
-import { ENGINE_REPOSITORIES } from '../../support/engine-repositories.ts';
 import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 
 type Method = (...args: unknown[]) => unknown;
@@ -76,7 +76,7 @@ describe.each(MODES)('in mode %s', (mode) => {
     });
     const targets: object[] = [
       proxies,
-      ...Object.values(ENGINE_REPOSITORIES).map((Class) => new Class(session)),
+      new HandOutsRepository(session),
       new EncryptedCredentialsRepository(session, encryption),
       new ProxyTagsRepository(session),
       new ProxyUsageStatsRepository(session),

@@ -241,6 +241,15 @@ describe('rendezvous hashing', () => {
     },
   );
 
+  it('finds the only one that is not excluded for every key', () => {
+    const index = new PoolIndex();
+    for (let n = 0; n < 33; n++) index.put(plain(n), 0);
+    const exclude = Array.from({ length: 32 }, (_, n) => idOf(n + (n < 20 ? 0 : 1)));
+    const candidates = new Exclusion(index, exclude, []).candidates(index.find({}).view);
+    for (let key = 0; key < 300; key++)
+      expect(index.columns.id(candidates.forKey(Math.imul(key, 0x9e3779b1) >>> 0))).toBe(idOf(20));
+  });
+
   it('gives each proxy about as many keys as the others, whatever the order in which they came', () => {
     const [one, other] = [new PoolIndex(), new PoolIndex()];
     for (let n = 0; n < 50; n++) one.put(plain(n), 0);
