@@ -127,7 +127,7 @@ describe('a program in one file', () => {
       exported: { urls: 5, colon: expect.any(Number), csv: 5, json: 5 },
       keychain: expect.stringMatching(/^UNSUPPORTED: .*npm install @napi-rs\/keyring/),
       pendingAgain: 1,
-      schemaVersion: 8,
+      schemaVersion: 9,
       rows: 6,
       missing: expect.stringMatching(/^CANNOT_OPEN: .*is a folder/),
     });
