@@ -7,12 +7,19 @@ import Database from 'better-sqlite3';
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 
 /**
- * @param {readonly {name: string, ratio: number, least: number, most: number, perSecond: number}[]} ratios
- * @param {readonly {name: string, value: number, unit: string}[]} figures
+ * @param {object} results
+ * @param {readonly {name: string, ratio: number, least: number, most: number, perSecond: number}[]} results.ratios
+ * @param {Awaited<ReturnType<typeof import('./choosing.js').measureChoosing>>} results.choosing
+ * @param {readonly {name: string, value: number, unit: string}[]} results.figures
  */
-export function writePage(ratios, figures) {
+export function writePage({ ratios, choosing, figures }) {
   const page = readFileSync(PAGE, 'utf8');
-  const parts = { machine: machine(), ratios: ratioTable(ratios), figures: figureTable(figures) };
+  const parts = {
+    machine: machine(),
+    ratios: ratioTable(ratios),
+    choosing: choosingTable(choosing),
+    figures: figureTable(figures),
+  };
   writeFileSync(
     PAGE,
     Object.entries(parts).reduce(
@@ -42,6 +49,20 @@ function ratioTable(ratios) {
       ({ name, ratio, least, most, perSecond }) =>
         `| ${name} | ${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)}) | ${Math.round(perSecond).toLocaleString('en')} |`,
     ),
+  ].join('\n');
+}
+
+/** Thousands a second. */
+function choosingTable(choosing) {
+  const thousands = (rate) => Math.round(rate / 1000).toLocaleString('en');
+  return [
+    '| strategy | of 1,000 | 10,000 | 100,000 | 1,000,000 | a filter, of 1,000,000 | 90 % excluded, of 1,000,000 | largest / smallest | filter / none | excluded / none |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...choosing.map(({ strategy, perSecond: { open, filtered, excluded }, ratios }) => {
+      const rates = [...open, filtered.at(-1), excluded.at(-1)].map(thousands);
+      const found = [ratios.larger, ratios.filtered, ratios.excluded].map((ratio) => ratio.toFixed(2));
+      return `| ${[strategy, ...rates, ...found].join(' | ')} |`;
+    }),
   ].join('\n');
 }
 

@@ -4,15 +4,17 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { initDatabase } from 'proxyvault';
+import { describeChoosing, measureChoosing } from './choosing.js';
+import { measureCrawlee } from './crawlee.js';
 import { measureFairness } from './fairness.js';
 import { FRONT_DOOR, measureFrontDoor } from './front-door.js';
 import { KEYS, measureKeys } from './keys.js';
 import { measureLists } from './lists.js';
+import { measureLoading } from './loading.js';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
 import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
-import { measureRotation } from './rotation.js';
 import { measureRules } from './rules.js';
 import { measureWritePath } from './write-path.js';
 
@@ -43,15 +45,25 @@ for (const result of await measureWritePath(wanted)) {
   if (!values.json) console.log(describeRatio(result, result.name));
 }
 
-const figures = process.env.PROXYVAULT_BENCH_ONCE === '1' ? [] : await measureFigures();
-if (values.page) writePage(ratios, figures);
-if (values.json) console.log(JSON.stringify({ ratios, figures }, null, 2));
-else for (const figure of figures) console.log(describeFigure(figure));
+const isOnce = process.env.PROXYVAULT_BENCH_ONCE === '1';
+const choosing = wanted(['choosing']) ? await measureChoosing({ isOnce }) : [];
+const figures = isOnce ? await measureFiguresOnce() : await measureFigures();
+if (values.page) writePage({ ratios, choosing, figures });
+if (values.json) console.log(JSON.stringify({ ratios, choosing, figures }, null, 2));
+else {
+  for (const row of choosing) console.log(describeChoosing(row));
+  for (const figure of figures) console.log(describeFigure(figure));
+}
+
+async function measureFiguresOnce() {
+  return wanted(['loading']) ? measureLoading({ isOnce: true }) : [];
+}
 
 async function measureFigures() {
   return [
     ...(wanted(['streaming']) ? measureStreaming() : []),
-    ...(wanted(['rotation']) ? measureRotation() : []),
+    ...(wanted(['loading']) ? await measureLoading() : []),
+    ...(wanted(['crawlee']) ? measureCrawlee() : []),
     ...(wanted(['rules']) ? measureRules() : []),
     ...(wanted(['fairness']) ? await measureFairness() : []),
     ...(wanted(['front door']) ? await measureFrontDoor() : []),

@@ -28,16 +28,16 @@ export {
 export { EncryptionService } from './database/services/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
-export type {
-  ChosenProxy,
-  ExplainedRule,
-  Explanation,
-  FilterStep,
+export {
+  type ChosenProxy,
+  type ExplainedRule,
+  type Explanation,
+  type FilterStep,
   Pool,
-  PoolRequest,
-  ProxyReport,
-  RunnerUp,
-  TracedCondition,
+  type PoolRequest,
+  type ProxyReport,
+  type RunnerUp,
+  type TracedCondition,
 } from './rotation/index.ts';
 export {
   type ExportOptions,

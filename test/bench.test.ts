@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { ROTATION_STRATEGIES } from '../src/model/rotation.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,11 +13,16 @@ it('every benchmark still runs, and the page on performance has a row for each',
     env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1' },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  const { ratios } = JSON.parse(stdout) as { ratios: { name: string }[] };
+  const { ratios, choosing, figures } = JSON.parse(stdout) as Record<
+    'ratios' | 'choosing' | 'figures',
+    { name: string; strategy: string }[]
+  >;
   const names = ratios.map(({ name }) => name);
   const page = readFileSync(`${ROOT}/docs/performance.md`, 'utf8');
   const [, table = ''] = /<!-- ratios -->([\s\S]*?)<!-- \/ratios -->/.exec(page) ?? [];
   const rows = [...table.matchAll(/^\| (.+?) \| [\d.]+ \(/gm)].map(([, name]) => name);
+  expect(choosing.map(({ strategy }) => strategy).sort()).toEqual([...ROTATION_STRATEGIES].sort());
+  expect(figures.map(({ name }) => name)).toContain('first choice, of 1,000');
   expect(names.length).toBeGreaterThan(15);
   expect(rows).toEqual(names);
 }, 60_000);

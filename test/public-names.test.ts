@@ -19,13 +19,13 @@ import {
 const NAMES: Record<string, { values: string; types: string }> = {
   proxyvault: {
     values: `
-      DatabaseManager EncryptedCredentialsRepository EncryptionService MigrationRunner
+      DatabaseManager EncryptedCredentialsRepository EncryptionService MigrationRunner Pool
       ProxyRepository ProxyTagsRepository ProxyUsageStatsRepository ProxyVaultError RotationConfigRepository
       RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
       ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
-      Pool PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
+      PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {

@@ -27,6 +27,8 @@ export interface ProxyReport {
 /**
  * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
  * database. Each process takes its own turns, and begins at another place.
+ *
+ * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`, and closes it before the database.
  */
 export class Pool {
   readonly #session: Session<'sync'>;
@@ -48,6 +50,7 @@ export class Pool {
     return index === null ? null : this.#turns.get(view, index, epoch);
   };
 
+  /** @param random gives numbers from 0, inclusive, to 1, exclusive; for tests. */
   constructor(
     session: Session<'sync'>,
     { random = Math.random }: { random?: (() => number) | undefined } = {},

@@ -243,8 +243,7 @@ export class Store {
       try {
         this.flush(AT_ONCE);
       } catch (error) {
-        if (!(error instanceof ProxyVaultError)) throw error;
-        if (error.code === 'CLOSED') return;
+        if (codeOf(error) === 'CLOSED') return;
         // It waits for the next time, as for another process that holds the lock.
       }
       if (this.#isWaiting) this.#schedule();
@@ -255,6 +254,10 @@ export class Store {
     const { session, domain } = this.#uses;
     return this.#dirty.length + this.#left.size + this.#positions.size + session.size + domain.size > 0;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof ProxyVaultError ? error.code : null;
 }
 
 function stored({ proxyId, since, until }: Turn): { proxyId: string; since: Date; until: Date | null } {

@@ -14,6 +14,8 @@ const ARGUMENTS: Record<string, string[]> = {
   import: ['-'],
   'migrate baseline': ['1'],
   'config set': ['strategy=random'],
+  'rules add': ['{}'],
+  'rules edit': ['id', '--priority', '1'],
   'rules enable': ['id'],
   report: ['id', '--ok'],
   edit: ['id', '--name', 'x'],
