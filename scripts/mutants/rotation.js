@@ -4,7 +4,7 @@ function of(file, faults) {
 }
 
 export default {
-  tests: ['test/rotation'],
+  tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
       [

@@ -17,12 +17,12 @@ import {
   EncryptedCredentialsRepository,
   EncryptionService,
   initDatabase,
+  openVault,
   ProxyRepository,
   ProxyVaultError,
   RotationEventsRepository,
 } from 'proxyvault';
 import type { Login } from 'proxyvault/database';
-import { Pool } from '../../src/rotation/index.ts';
 import { KEY, POOL } from './facts.ts';
 import type { Random } from './random.ts';
 import { SCRATCH } from './scratch.ts';
@@ -126,8 +126,7 @@ async function readAll(root: string, threads: boolean, problems: string[]): Prom
     await attempt('iterate', () => [...proxies.iterate()]);
     await attempt('list', () => proxies.list({ search: 'gate' }));
     await attempt('events', () => new RotationEventsRepository(db).recent());
-    await attempt('choose', () => new Pool(db).choose());
-    await attempt('a session', () => new Pool(db).choose({ session: 'one' }));
+    await attempt('choose', () => choose(root));
     await attempt('status', () => encryption.status());
     await attempt('verify', () => encryption.verify());
     await attempt('create', () =>
@@ -168,3 +167,13 @@ await serveTrials(async (_, random, tries): Promise<Verdict> => {
   rmSync(root, { recursive: true, force: true });
   return { name, problem: problems[0] ?? null };
 });
+
+async function choose(root: string): Promise<void> {
+  await using vault = await openVault({
+    path: join(root, POOL),
+    keyFile: join(root, KEY),
+    busyTimeoutMs: 500,
+  });
+  vault.pool.choose();
+  vault.pool.choose({ session: 'one' });
+}

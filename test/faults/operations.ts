@@ -13,6 +13,7 @@ import {
   exportProxies,
   importProxies,
   initDatabase,
+  openVault,
   ProxyRepository,
   ProxyUsageStatsRepository,
   ProxyVaultError,
@@ -22,7 +23,6 @@ import {
 } from 'proxyvault';
 import { restoreDatabase } from 'proxyvault/database';
 import { keyringFile } from 'proxyvault/keys';
-import { Pool } from '../../src/rotation/index.ts';
 import { type Fact, KEY, type Line, POOL } from './facts.ts';
 import { runCommand } from './run-command.ts';
 
@@ -178,11 +178,11 @@ export const LIBRARY: readonly Operation[] = [
       }),
     );
   }),
-  onPool('rotation', ({ db }) => {
+  onPool('rotation', async ({ db }, { pool: path, keyFile }) => {
     new RotationConfigRepository(db).setStrategy('round-robin');
-    const rotation = new Pool(db);
-    const { id } = rotation.choose({ domain: 'target.example', session: 'one' });
-    rotation.report(id, { success: true, latencyMs: 5 });
+    await using vault = await openVault({ path, keyFile });
+    const { id } = vault.pool.choose({ domain: 'target.example', session: 'one' });
+    vault.pool.report(id, { success: true, latencyMs: 5 });
   }),
   onPool('import', ({ db, encryption }, place) =>
     act(place, { kind: 'imported', from: 700, to: 720 }, () =>

@@ -66,6 +66,23 @@ describe('least-used', () => {
     expect(tally(4, () => next({ strategy: 'least-used' })).size).toBe(4);
   });
 
+  it('takes one at once that a large Set of the caller excludes no more', async () => {
+    const { next, ids } = await open(100);
+    const exclude = new Set(ids.slice(40));
+    for (let n = 0; n < 40; n++) next({ strategy: 'least-used', exclude });
+    exclude.delete(ids[70] ?? '');
+    expect(next({ strategy: 'least-used', exclude })).toBe(ids[70]);
+  });
+
+  it('follows the pool at once, though a large Set excludes the same as before', async () => {
+    const { vault, next, ids } = await open(100);
+    const exclude = new Set(ids.slice(40));
+    const five = Array.from({ length: 5 }, () => next({ strategy: 'least-used', exclude }));
+    expect(five).toEqual(ids.slice(0, 5));
+    vault.proxies.update(ids[5] ?? '', { status: 'disabled' });
+    expect(next({ strategy: 'least-used', exclude })).toBe(ids[6]);
+  });
+
   it('stays within one among those that fit, with many that are excluded', async () => {
     const { next, ids } = await open(300);
     const exclude = new Set(ids.filter((_, n) => n % 10 !== 0));
