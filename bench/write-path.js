@@ -36,7 +36,8 @@ function reportsOf(ids) {
 /** @returns {Promise<{name: string, ratio: number, least: number, most: number, perSecond: number, goal: number}[]>} */
 export async function measureWritePath(wanted) {
   const drizzle = await openDrizzle();
-  if (drizzle === null) console.error('The comparison with Drizzle is skipped: run npm ci in bench/peers.');
+  if (drizzle === null && process.env.PROXYVAULT_BENCH_ONCE !== '1')
+    console.error('The comparison with Drizzle is skipped: run npm ci in bench/peers.');
   const sides = { ours: openOurSide(), bare: openBareSide(), ...(drizzle && { drizzle }) };
   const results = [];
   for (const [name, pairs] of [

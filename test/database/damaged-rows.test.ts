@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { Pool as RotationPool } from 'proxyvault';
 import { type DatabaseManager, initDatabase, ProxyVaultError } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -16,7 +17,6 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CredentialRowsRepository } from '../../src/database/repositories/credential-rows.repository.ts';
 import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
-import { Pool as RotationPool } from '../../src/rotation/index.ts';
 import { exportProxies } from '../../src/transfer/index.ts';
 import { temporaryFolder, thrownBy } from '../support/temporary.ts';
 

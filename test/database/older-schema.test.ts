@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { Pool } from 'proxyvault';
 import { type DatabaseManager, ProxyVaultError } from 'proxyvault/database';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Steps } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
-import { Pool } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
 import { ENGINE_REPOSITORIES } from '../support/engine-repositories.ts';
 import { openDatabase, thrownBy } from '../support/temporary.ts';

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Pool } from 'proxyvault';
 import { type DatabaseManager, PROXY_SORT_FIELDS } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -16,7 +17,6 @@ import { expect, it } from 'vitest';
 import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
-import { Pool } from '../../src/rotation/index.ts';
 import { openMigrated } from '../support/temporary.ts';
 
 /** What only SQLite runs, or what PostgreSQL answers otherwise. */

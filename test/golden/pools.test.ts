@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Pool } from 'proxyvault';
 import { type DatabaseManager, restoreDatabase } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -14,7 +15,6 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { ROTATION_STRATEGIES } from '../../src/model/strategies.ts';
-import { Pool } from '../../src/rotation/index.ts';
 import { exportProxies, importProxies } from '../../src/transfer/index.ts';
 import {
   type FullPool,

@@ -1,7 +1,13 @@
 import { join } from 'node:path';
-import { openVault, type PoolRequest, type ProxyInput, type Vault, type VaultOptions } from 'proxyvault';
+import {
+  openVault,
+  Pool,
+  type PoolRequest,
+  type ProxyInput,
+  type Vault,
+  type VaultOptions,
+} from 'proxyvault';
 import { onTestFinished } from 'vitest';
-import { Pool } from '../../src/rotation/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** 2026-05-01, a Friday, at noon. */

@@ -1,4 +1,5 @@
 import type { PoolRequest } from 'proxyvault';
+import { Pool } from 'proxyvault';
 import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
@@ -11,7 +12,6 @@ import {
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
-import { Pool } from '../../src/rotation/index.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
 
 /** A Friday. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { openVault, type Vault } from 'proxyvault';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { inOtherProcess } from '../support/other-process.ts';
@@ -279,6 +278,5 @@ describe('turns of several processes', () => {
     const again = await reopened(path);
     expect([storedUse(again, 'a').handOuts, storedUse(again, 'b').handOuts]).toEqual([4, 3]);
     expect(again.pool.choose().id).toBe('b');
-    await sleep(0);
   });
 });

@@ -375,8 +375,9 @@ describe('sticky-session', () => {
   it('gives them at random or in turn if it is told so', async () => {
     const { vault, next, ids } = await seeded(4);
     vault.config.update({ strategy: 'sticky-session', options: { stickyChoice: 'random' } });
+    let sessions = 0;
     expectDistribution(
-      tally(600, () => next({ session: `s${Math.random()}` })),
+      tally(600, () => next({ session: `s${sessions++}` })),
       even(ids),
     );
     vault.config.update({ options: { stickyChoice: 'round-robin' } });

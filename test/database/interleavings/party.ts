@@ -4,6 +4,7 @@ import {
   EncryptedCredentialsRepository,
   EncryptionService,
   initDatabase,
+  Pool,
   ProxyRepository,
   ProxyTagsRepository,
   ProxyUsageStatsRepository,
@@ -13,7 +14,6 @@ import {
 } from 'proxyvault';
 import type { EncryptedData, SqlLogger } from 'proxyvault/database';
 import { type KeySource, keyringFile } from 'proxyvault/keys';
-import { Pool } from '../../../src/rotation/index.ts';
 import { time } from '../../support/virtual-time.ts';
 
 /** The key sources of the stories, by name: what a program hands over, so that no file and no passphrase takes time. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Pool } from 'proxyvault';
 import * as repositories from 'proxyvault/database/repositories';
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Mode, Session, Steps } from 'proxyvault/driver';
@@ -8,7 +9,6 @@ import type { PoolChangesRepository } from '../../../src/database/repositories/p
 import type { RotationTurnsRepository } from '../../../src/database/repositories/rotation-turns.repository.ts';
 import type { SessionProxiesRepository } from '../../../src/database/repositories/session-proxies.repository.ts';
 import { ProxyVaultError } from '../../../src/errors.ts';
-import { Pool } from '../../../src/rotation/index.ts';
 import { asyncSession } from '../../support/async-engine.ts';
 import { isSteps } from '../../support/modes.ts';
 import { openMigrated } from '../../support/temporary.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { ProxyVaultError } from 'proxyvault';
+import { Pool, ProxyVaultError } from 'proxyvault';
 import type { DatabaseManager } from 'proxyvault/database';
 import {
   EncryptedCredentialsRepository,
@@ -16,7 +16,6 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it } from 'vitest';
 import { CredentialRowsRepository } from '../../../src/database/repositories/credential-rows.repository.ts';
 import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
-import { Pool } from '../../../src/rotation/index.ts';
 import { isSteps, MODES, openSession, resultOf } from '../../support/modes.ts';
 
 type Method = (...args: unknown[]) => unknown;

@@ -1,3 +1,4 @@
+import { Pool } from 'proxyvault';
 import type { RotationRule } from 'proxyvault/database';
 import {
   ProxyRepository,
@@ -5,7 +6,6 @@ import {
   RotationRulesRepository,
 } from 'proxyvault/database/repositories';
 import { expect, it } from 'vitest';
-import { Pool } from '../../../src/rotation/index.ts';
 import { openMigrated, thrownBy } from '../../support/temporary.ts';
 
 const BLOCK: RotationRuleInput['actions'] = [{ type: 'block' }];
