@@ -46,9 +46,8 @@ export class Sticky {
   find(key: StickyKey, now: number, epoch: number): Mapping | null {
     const known = this.#known[key.kind].get(key.name);
     const mapping =
-      known?.epoch === epoch ? known.mapping : this.#readAgain(key, epoch, known?.mapping ?? null);
-    if (mapping === null || mapping.ttlMs === null || now - mapping.lastUsed < mapping.ttlMs) return mapping;
-    return null;
+      known?.epoch === epoch ? known.mapping : this.#readAgain(key, now, epoch, known?.mapping ?? null);
+    return mapping !== null && isLive(mapping, now) ? mapping : null;
   }
 
   /** As the database has it now. */
@@ -77,11 +76,24 @@ export class Sticky {
   }
 
   /** Uses of this process are stored later, so that what is remembered of the last use may be newer. */
-  #readAgain(key: StickyKey, epoch: number, before: Mapping | null): Mapping | null {
-    const mapping = this.read(key);
+  #readAgain(key: StickyKey, now: number, epoch: number, before: Mapping | null): Mapping | null {
+    let mapping = this.read(key);
+    if (mapping === null && before !== null && isLive(before, now) && this.#isStored(key.kind, before))
+      mapping = before;
     if (mapping !== null && mapping.proxyId === before?.proxyId)
       mapping.lastUsed = Math.max(mapping.lastUsed, before.lastUsed);
     this.set(key, mapping, epoch);
     return mapping;
   }
+
+  /** Whether the database has a mapping, though it may have expired by the last use that is stored. */
+  #isStored(kind: StickyKey['kind'], { name, proxyId }: Mapping): boolean {
+    return kind === 'session'
+      ? this.#sessions.isMappedTo(name, proxyId)
+      : this.#domains.isMappedTo(name, proxyId);
+  }
+}
+
+function isLive({ ttlMs, lastUsed }: Mapping, now: number): boolean {
+  return ttlMs === null || now - lastUsed < ttlMs;
 }

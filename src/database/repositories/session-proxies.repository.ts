@@ -115,6 +115,15 @@ export class SessionProxiesRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
+  /** Whether a session is mapped to a proxy, also if the mapping has expired. */
+  isMappedTo(session: string, proxyId: string): Result<M, boolean> {
+    return this.db.one(
+      `SELECT 1 FROM session_proxies WHERE session = :session AND proxy_id = :proxy_id`,
+      { session: assertId(session, 'session'), proxy_id: assertId(proxyId, 'proxyId') },
+      (row) => row !== undefined,
+    );
+  }
+
   /** Removes the mapping of a session; says whether there was one. */
   delete(session: string): Result<M, boolean> {
     return this.db.run(

@@ -99,6 +99,20 @@ export class StickySessionRepository<M extends Mode = 'sync'> extends Repository
   }
 
   /**
+   * Whether exactly this domain or wildcard is mapped to a proxy, also if the mapping has expired.
+   *
+   * @example
+   * if (!vault.sticky.isMappedTo('*.shop.example', id)) console.log('It was moved or removed.');
+   */
+  isMappedTo(domain: string, proxyId: string): Result<M, boolean> {
+    return this.db.one(
+      `SELECT 1 FROM sticky_sessions WHERE domain = :domain AND proxy_id = :proxy_id`,
+      { domain: parseDomain(domain).pattern, proxy_id: assertId(proxyId, 'proxyId') },
+      (row) => row !== undefined,
+    );
+  }
+
+  /**
    * Counts uses of the mapping with exactly this domain or wildcard, the last of which is never earlier than one that is stored; says
    * whether there is such a mapping.
    *
