@@ -93,7 +93,7 @@ export default {
       ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],
       [
         'weights do not follow',
-        '    if (this.#weights) this.#weights.tree.set(block, this.#weightOf(block, this.#weights.of));\n',
+        '    if (this.#weights) this.#weights.tree.set(part, this.#weightOf(part, this.#weights.of));\n',
         '',
       ],
     ]),

@@ -11,6 +11,9 @@ const DRAWS = 16;
 /** A block of a tree has 2^8 slots. */
 const BLOCK_BITS = 8;
 const WORDS = 2 ** BLOCK_BITS / 32;
+/** The trees of weights and hand-outs have smaller blocks, since each member of a block is read: 2^6 slots. */
+const PART_BITS = 6;
+const PART_WORDS = 2 ** PART_BITS / 32;
 
 /**
  * The slots of the proxies that fit a filter: one bit each, and trees over blocks of them. A pick costs O(log n), in a pool of any
@@ -55,14 +58,15 @@ export class View {
   /** Lets a slot in, or out, and takes note of another weight or number of hand-outs. */
   update(slot: number, fits: boolean): void {
     const block = slot >>> BLOCK_BITS;
+    const part = slot >>> PART_BITS;
     if (fits && slot >= this.#end) this.#end = slot + 1;
     if (this.has(slot) !== fits) {
       this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) ^ (1 << (slot & 31));
       this.#counts.set(block, this.#counts.valueOf(block) + (fits ? 1 : -1));
       this.#rendezvous?.update(slot, fits ? 1 : -1);
     }
-    if (this.#weights) this.#weights.tree.set(block, this.#weightOf(block, this.#weights.of));
-    if (this.#least) this.#least.tree.set(block, this.#leastIn(block, this.#least.of));
+    if (this.#weights) this.#weights.tree.set(part, this.#weightOf(part, this.#weights.of));
+    if (this.#least) this.#least.tree.set(part, this.#leastIn(part, this.#least.of));
   }
 
   /** The slot with this many members before it; `index` is from 0 to `size` - 1. */
@@ -110,7 +114,7 @@ export class View {
     const { block, rest } = tree.find(random * tree.total);
     let left = rest;
     let slot = -1;
-    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         slot = word * 32 + lowestBit(bits);
         left -= weights[slot] as number;
@@ -130,7 +134,7 @@ export class View {
       };
     const { tree } = this.#least;
     // The blocks of the excluded ones, without them for now.
-    const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> BLOCK_BITS))];
+    const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> PART_BITS))];
     for (const block of blocks) tree.set(block, this.#leastIn(block, numbers, isExcluded));
     let found = -1;
     while (found === -1 && tree.bound !== Number.POSITIVE_INFINITY) {
@@ -170,7 +174,7 @@ export class View {
 
   #weightOf(block: number, weights: Float32Array): number {
     let sum = 0;
-    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1)
         sum += weights[word * 32 + lowestBit(bits)] as number;
     return sum;
@@ -178,7 +182,7 @@ export class View {
 
   #leastIn(block: number, numbers: Numbers, isExcluded?: (slot: number) => boolean): number {
     let least = Number.POSITIVE_INFINITY;
-    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
         if (numbers(slot) < least && !isExcluded?.(slot)) least = numbers(slot);
@@ -192,7 +196,7 @@ export class View {
     number: number,
     isExcluded: (slot: number) => boolean,
   ): number {
-    for (let word = block * WORDS; word < (block + 1) * WORDS; word++)
+    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
         if (numbers(slot) === number && !isExcluded(slot)) return slot;
@@ -201,7 +205,7 @@ export class View {
   }
 
   #perBlock(value: (block: number) => number): Float64Array {
-    const values = new Float64Array(this.#bits.length / WORDS);
+    const values = new Float64Array(this.#bits.length / PART_WORDS);
     for (let block = 0; block < values.length; block++) values[block] = value(block);
     return values;
   }
