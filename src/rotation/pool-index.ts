@@ -150,8 +150,8 @@ export class PoolIndex {
       this.#without.set(ids, kept);
     }
     const known = kept.views.get(view);
-    // A Set may have changed and have as many ids as before: so it is looked at again from time to time.
-    if (known !== undefined && known.uses++ < known.view.size) return known.view;
+    // A Set may have changed and have as many ids as before: so it is read again, once in as many uses as that takes steps.
+    if (known !== undefined && known.uses++ < Math.max(known.view.size, ids.size)) return known.view;
     const isOut = new Uint8Array(this.#end);
     for (const id of ids) isOut[this.slotOf(id)] = 1;
     const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);

@@ -8,11 +8,13 @@ import type { Situation, Strategy } from './strategy.ts';
 export const geographic: Strategy = {
   reason: 'was drawn at random in the most wanted place that has a proxy',
   pick(situation) {
-    for (const place of placesOf(situation)) {
-      const slot = situation.narrowed(place).any(situation.random);
+    const { country, candidates, settings, random } = situation;
+    const isWanted = country !== null || settings.regions.length > 0;
+    for (const place of isWanted ? placesOf(situation) : []) {
+      const slot = situation.narrowed(place).any(random);
       if (slot !== -1) return slot;
     }
-    return -1;
+    return isWanted && settings.strict ? -1 : candidates.any(random);
   },
   rank(slot, { index: { columns }, country, settings: { regions } }) {
     if (country !== null && columns.country(slot) === country) return -1;
@@ -25,9 +27,9 @@ export const geographic: Strategy = {
     `country ${columns.country(slot) ?? 'unknown'}, region ${columns.region(slot) ?? 'unknown'}`,
 };
 
-/** The places to look in, most wanted first. */
+/** The places that are wanted, the most wanted first. A strict choice of a country looks nowhere else. */
 function placesOf({ country, settings: { regions, strict } }: Situation): Filter[] {
   const preferred = regions.map((place) => ({ places: [place] }));
-  if (country !== null) return strict ? [{ country }] : [{ country }, ...preferred, {}];
-  return strict && preferred.length > 0 ? preferred : [...preferred, {}];
+  if (country === null) return preferred;
+  return strict ? [{ country }] : [{ country }, ...preferred];
 }
