@@ -37,7 +37,11 @@ export class Sticky {
   readonly #domains: StickySessionRepository;
   readonly #known = { session: new Map<string, Known>(), domain: new Map<string, Known>() };
 
-  constructor(session: Session<'sync'>) {
+  readonly #storeUses: () => void;
+
+  /** @param storeUses stores the uses of mappings that wait. */
+  constructor(session: Session<'sync'>, storeUses: () => void) {
+    this.#storeUses = storeUses;
     this.#sessions = new SessionProxiesRepository(session);
     this.#domains = new StickySessionRepository(session);
   }
@@ -45,10 +49,10 @@ export class Sticky {
   /** The live mapping of a key; null if it has none. */
   find(key: StickyKey, now: number, epoch: number): Mapping | null {
     const known = this.#known[key.kind].get(key.name);
-    const mapping =
-      known?.epoch === epoch ? known.mapping : this.#readAgain(key, epoch, known?.mapping ?? null);
-    if (mapping === null || mapping.ttlMs === null || now - mapping.lastUsed < mapping.ttlMs) return mapping;
-    return null;
+    const before = known === undefined || !isLive(known.mapping, now) ? null : known.mapping;
+    if (known?.epoch === epoch) return before;
+    const mapping = this.#readAgain(key, epoch, before);
+    return isLive(mapping, now) ? mapping : null;
   }
 
   /** As the database has it now. */
@@ -76,12 +80,20 @@ export class Sticky {
     this.#known[kind].delete(name);
   }
 
-  /** Uses of this process are stored later, so that what is remembered of the last use may be newer. */
+  /** Uses of this process are stored later, so that what is remembered of the last use may be newer, and not over yet. */
   #readAgain(key: StickyKey, epoch: number, before: Mapping | null): Mapping | null {
-    const mapping = this.read(key);
+    let mapping = this.read(key);
+    if (mapping === null && before !== null) {
+      this.#storeUses();
+      mapping = this.read(key);
+    }
     if (mapping !== null && mapping.proxyId === before?.proxyId)
       mapping.lastUsed = Math.max(mapping.lastUsed, before.lastUsed);
     this.set(key, mapping, epoch);
     return mapping;
   }
+}
+
+function isLive(mapping: Mapping | null, now: number): boolean {
+  return mapping !== null && (mapping.ttlMs === null || now - mapping.lastUsed < mapping.ttlMs);
 }
