@@ -42,6 +42,7 @@ export class Pool {
   readonly #events: RotationEventsRepository;
   readonly #storedTurns: RotationTurnsRepository;
   #last = -1;
+  #lastId = '';
   #now = 0;
   readonly #mappingOf = (key: StickyKey): Mapping | null =>
     this.#sticky.find(key, this.#now, this.#follower.epoch);
@@ -177,7 +178,8 @@ export class Pool {
       wanted,
       mappingOf: this.#mappingOf,
       turnOf: this.#turnOf,
-      last: this.#last,
+      // Another proxy may have its slot by now.
+      last: pool.index.columns.id(this.#last) === this.#lastId ? this.#last : -1,
       rotate,
       now: this.#now,
       random: this.#random,
@@ -200,25 +202,29 @@ export class Pool {
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
     this.#last = slot;
+    this.#lastId = index.columns.id(slot);
     return slot;
   }
 
-  #takeTurn({ view, turn, slot, until, candidates }: Decision, inputs: Inputs): number {
+  #takeTurn({ view, turn, slot, until, candidates, way }: Decision, inputs: Inputs): number {
     const { now, pool } = inputs;
     const { index } = pool;
     const { epoch } = this.#follower;
     const proxyId = index.columns.id(slot);
     if (until === null) {
+      // What a session or domain moves to ends no interval.
+      if (way.isTimed) return slot;
       this.#store.moved(view, this.#turns.advance(view, { proxyId, slot, since: now, until }, epoch));
       return slot;
     }
-    const isOut = turn !== null && !candidates.has(turn.slot);
+    const isCandidate = (id: string): boolean => candidates.has(index.slotOf(id));
+    const isOut = turn !== null && !isCandidate(turn.proxyId);
     const reason = reasonOf({ isFirst: turn === null, isOut, isManual: inputs.rotate });
     const begun = this.#store.beginInterval(
       view,
       { proxyId, slot, since: now, until },
       { from: turn, reason, read: () => this.#turns.read(view, index) },
-      (other) => other.until !== null && other.until > now && candidates.has(other.slot),
+      (other) => other.until !== null && other.until > now && isCandidate(other.proxyId),
     );
     this.#turns.advance(view, begun, epoch);
     return begun.slot;
@@ -257,7 +263,7 @@ export class Pool {
   /** Every proxy may have another slot. */
   #reloaded(index: PoolIndex): void {
     this.#turns.moveTo(index);
-    this.#last = -1;
+    this.#last = index.slotOf(this.#lastId);
   }
 
   /** Says whether something was changed that choosing looks at. */
