@@ -112,7 +112,7 @@ export default {
       ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
       [
         'a choice in a transaction keeps what was rolled back',
-        'if (scope.transaction.isUndone) this.#state = null;',
+        'if (scope.isUndone) this.#state = null;',
         '',
       ],
     ]),
@@ -159,7 +159,7 @@ export default {
       ['the trust is not asked for', 'if (random() < trust) return slot;', 'return slot;'],
     ]),
     ...of('strategies/geographic', [
-      ['preferred regions are passed over', '[{ country }, ...preferred, {}]', '[{ country }, {}]'],
+      ['preferred regions are passed over', '[{ country }, ...preferred]', '[{ country }]'],
     ]),
   ],
 };
