@@ -110,11 +110,7 @@ export default {
         'index === undefined || !isSameWeights',
       ],
       ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
-      [
-        'a choice in a transaction keeps what was rolled back',
-        'if (scope.isUndone) this.#state = null;',
-        '',
-      ],
+      ['a choice in a transaction keeps what was rolled back', 'if (scope.isUndone) this.#state = null;', ''],
     ]),
     ...of('store', [
       [
