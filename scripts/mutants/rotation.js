@@ -7,6 +7,7 @@ export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
+      ['a slot that another proxy has is kept', 'index.slotOf(turn.proxyId) === current && ', ''],
       [
         'a rule that blocks comes after one that names a proxy',
         "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
@@ -111,6 +112,13 @@ export default {
       ],
       ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
       ['a choice in a transaction keeps what was rolled back', 'if (scope.isUndone) this.#state = null;', ''],
+      [
+        'a pool that could not be read is not asked again at once',
+        'this.#askedAt = Number.NEGATIVE_INFINITY;',
+        'this.#askedAt = now;',
+      ],
+      ['a write of the engine hides a change that is expected', ' && this.#ownChanges !== EXPECTED', ''],
+      ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
     ...of('store', [
       [

@@ -134,7 +134,8 @@ export class Follower {
       before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
     // Weights of the configuration are mixed into the columns.
     const isSameWeights = before === null || isSame(before.settings.weights, settings.weights);
-    const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
+    // Revisions go back when an older copy of the database is restored.
+    const isBehind = this.#seen.proxies < revisions.tombstonesFrom || revisions.proxies < this.#seen.proxies;
     let index = before?.index;
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
     else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);

@@ -178,3 +178,25 @@ it('a session lives from its last use, also if that is not stored yet', async ()
   expect(pool.explain({ session: 's' }).decidedBy).toBe('mapping');
   expect(pool.choose({ session: 's' }).id).toBe(id);
 });
+
+it('an older copy of the database is read as a whole', async () => {
+  const { vault, pool } = await open(2);
+  pool.choose();
+  vault.database.execute(`UPDATE proxies SET region = 'EU', revision = 1 WHERE id = 'b'`);
+  expect(pool.explain({ region: 'EU' }).proxy?.id).toBe('b');
+});
+
+it('a Set that leaves few proxies is seldom read again', async () => {
+  const { pool, ids } = await open(2000);
+  let read = 0;
+  class Counted extends Set<string> {
+    override [Symbol.iterator]() {
+      read++;
+      return super[Symbol.iterator]();
+    }
+  }
+  const exclude = new Counted(ids.slice(2));
+  read = 0;
+  for (let n = 0; n < 100; n++) pool.choose({ exclude });
+  expect(read).toBe(1);
+});
