@@ -77,7 +77,8 @@ export class Pool {
    * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out.
    * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
    *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
-   *   blocks, or a malformed configuration; other malformed rows are left out and told to the database's `onInvalidRow`.
+   *   blocks, a malformed configuration, or a malformed mapping of the session or domain; other malformed rows are left out and told
+   *   to the database's `onInvalidRow`.
    * @example
    * const proxy = vault.pool.choose({ url: 'https://www.shop.example/cart', session: 'cart-17', country: 'DE' });
    * const another = vault.pool.choose({ country: 'DE', exclude: [proxy.id] }); // after a failure
