@@ -88,7 +88,7 @@ export default {
       ['a choice from an old Set stands', '(slot !== -1 && !this.has(slot))', 'slot !== -1'],
     ]),
     ...of('index/columns', [
-      ['a very small weight is none', 'Math.max(proxy.weight, LEAST_WEIGHT)', 'proxy.weight'],
+      ['a very small weight counts as 0', 'Math.max(proxy.weight, LEAST_WEIGHT)', 'proxy.weight'],
     ]),
     ...of('index/view', [
       ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],

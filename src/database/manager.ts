@@ -212,7 +212,7 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   /**
-   * Removes old history, and expired sessions, in one transaction and gives how many rows went. The newest event stays, since rotation continues from it. It
+   * Removes old history, and expired sessions, in one transaction and gives how many rows went. The newest event stays. It
    * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
    *
    * @throws INVALID_INPUT.

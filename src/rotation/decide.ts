@@ -1,10 +1,8 @@
-import type { RotationStrategy } from '../model/rotation.ts';
 import type { RotationRule } from '../model/rules.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/buckets.ts';
-import type { Filter } from './index/filter.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
@@ -15,9 +13,9 @@ import { NO_OUTCOME, type Ruled, type RuleOutcome } from './rules/outcome.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import type { Holding } from './schedule.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
-import { STRATEGIES } from './strategies/registry.ts';
-import type { Situation, Strategy } from './strategies/strategy.ts';
+import type { Situation } from './strategies/strategy.ts';
 import type { Turn } from './turns.ts';
+import { type Way, wayOf } from './way.ts';
 
 /** The pool in memory. */
 export interface PoolState {
@@ -36,7 +34,7 @@ export interface Inputs {
   mappingOf: (key: StickyKey) => Mapping | null;
   /** The turn of a filter. */
   turnOf: (view: string) => Turn | null;
-  /** The slot that was handed out last, for whatever request; -1 if there is none. */
+  /** The slot that was handed out last, for whatever request; -1 before the first. */
   last: number;
   /** Whether another proxy is wanted than the one that a mapping or an interval keeps. */
   rotate: boolean;
@@ -84,26 +82,6 @@ export interface Decision {
   until: number | null;
 }
 
-/** How a proxy is to be chosen: what rules, the request, the schedule and the configuration say together. */
-interface Way {
-  strategy: RotationStrategy;
-  chooser: Strategy;
-  filter: Filter;
-  /** The country that `geographic` looks in. */
-  country: string | null;
-  /** Whether the choice is kept for an interval. */
-  isTimed: boolean;
-}
-
-/** What the strategy and the schedule add to what is asked for. */
-interface Restriction {
-  country: string | undefined;
-  region: string | undefined;
-  places: readonly string[] | undefined;
-  notCountries: ReadonlySet<string> | undefined;
-}
-
-const OPEN: Filter = {};
 const NONE: readonly string[] = [];
 /** For the longest interval that the jitter allows. */
 const ALMOST_ONE = (): number => 1;
@@ -121,7 +99,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const { index, settings } = pool;
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
-  const way = wayOf(inputs, rules);
+  const way = wayOf(wanted, rules, pool, inputs.now);
   const { key: view, view: members } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
@@ -295,62 +273,4 @@ function isSticking(
 ): boolean {
   if (key === null) return false;
   return key.kind === 'session' || strategy === 'sticky-session' || stickyByDefault;
-}
-
-function wayOf({ wanted, pool, now }: Inputs, rules: RuleOutcome): Way {
-  const { settings, schedule } = pool;
-  const named = wanted.strategy ?? rules.strategy?.value ?? settings.strategy;
-  const strategy = named === 'custom' ? settings.custom : named;
-  const window = strategy === 'time-based' ? schedule(now).window : null;
-  const isGeographic = strategy === 'geographic' || window?.strategy === 'geographic';
-  const country =
-    wanted.country ??
-    rules.country?.value ??
-    window?.country ??
-    (isGeographic ? settings.country : null) ??
-    undefined;
-  return {
-    strategy,
-    chooser: STRATEGIES[window?.strategy ?? strategy],
-    // Where `geographic` looks first, it decides itself. What it must not go beyond holds for mappings and intervals too.
-    filter: filterOf(wanted, rules, {
-      country: isGeographic && !settings.strict ? undefined : country,
-      region: window?.region,
-      places:
-        isGeographic && settings.strict && country === undefined ? unless0(settings.regions) : undefined,
-      notCountries: isGeographic ? settings.excludedCountries : undefined,
-    }),
-    country: isGeographic ? (country ?? null) : null,
-    isTimed: strategy === 'time-based' || settings.intervalMs !== null,
-  };
-}
-
-/** What the request says comes first, then rules, then the schedule. */
-function filterOf(
-  wanted: Wanted,
-  rules: RuleOutcome,
-  { country, region, places, notCountries }: Restriction,
-): Filter {
-  const protocol = wanted.protocol ?? rules.protocol?.value;
-  const place = wanted.region ?? rules.region?.value ?? region;
-  const tags = rules.tag === null ? wanted.tags : [...(wanted.tags ?? []), rules.tag.value];
-  const isOpen =
-    protocol === undefined &&
-    country === undefined &&
-    place === undefined &&
-    places === undefined &&
-    tags === undefined;
-  const excludes = rules.excludeCountries.length + rules.excludeTags.length + (notCountries?.size ?? 0);
-  if (isOpen && excludes === 0) return OPEN;
-  const filter: Filter = { protocol, country, region: place, places, tags };
-  if (excludes === 0) return filter;
-  return {
-    ...filter,
-    notCountries: unless0([...(notCountries ?? []), ...rules.excludeCountries.map(({ value }) => value)]),
-    notTags: unless0(rules.excludeTags.map(({ value }) => value)),
-  };
-}
-
-function unless0(values: readonly string[]): readonly string[] | undefined {
-  return values.length === 0 ? undefined : values;
 }

@@ -67,7 +67,7 @@ const REASONS = ROTATION_REASONS.map(
   (reason) => `coalesce(sum(CASE WHEN reason = '${reason}' THEN 1 ELSE 0 END), 0) AS ${reason}`,
 ).join(', ');
 
-/** The history of rotation. Round-robin continues from its newest event. */
+/** The history of rotation. Choosing does not look at it. */
 export class RotationEventsRepository<M extends Mode = 'sync'> extends Repository<M> {
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => RotationEvent | undefined;

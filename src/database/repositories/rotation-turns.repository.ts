@@ -13,7 +13,7 @@ export const ROTATION_TURNS = new Table('rotation_turns', ['view'], {
 
 /** Whose turn it is among the proxies of one filter. Times are ISO 8601. */
 export interface RotationTurn {
-  /** The filter; '' if there is none. */
+  /** The filter; '' leaves everything open. */
   view: string;
   /** The proxy may be gone. */
   proxyId: string;

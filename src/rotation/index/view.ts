@@ -84,7 +84,7 @@ export class View {
     return word * 32 + lowestBit(bits);
   }
 
-  /** Any member, each as likely as the others; -1 if there is none. */
+  /** Any member, each as likely as the others; -1 if it is empty. */
   any(random: () => number): number {
     const { size } = this;
     // Most of the slots are members in most views: to draw a slot is quicker than to count to one.
@@ -95,14 +95,14 @@ export class View {
     return size === 0 ? -1 : this.at(Math.floor(random() * size));
   }
 
-  /** The first member from `slot` on, beginning again at the end; -1 if there is none. */
+  /** The first member from `slot` on, beginning again at the end; -1 if it is empty. */
   from(slot: number): number {
     if (this.size === 0) return -1;
     const found = slot < this.#bits.length * 32 ? this.#firstFrom(slot) : -1;
     return found === -1 ? this.#firstFrom(0) : found;
   }
 
-  /** A member, each as likely as the share of its weight; -1 if there is none. `random` is from 0, inclusive, to 1, exclusive. */
+  /** A member, each as likely as the share of its weight; -1 if it is empty. `random` is from 0, inclusive, to 1, exclusive. */
   weighted(weights: Float32Array, random: number): number {
     if (this.size === 0) return -1;
     if (this.#weights?.of !== weights)
@@ -124,7 +124,7 @@ export class View {
     return slot;
   }
 
-  /** The member with the lowest number, which may only grow; of equal ones the first. -1 if there is none. */
+  /** The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. */
   least(numbers: Numbers, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
     if (this.size === 0) return -1;
     if (this.#least?.of !== numbers)

@@ -9,7 +9,7 @@ export interface Situation {
   candidates: Candidates;
   /** The slot that was handed out last for this filter; -1 before the first. */
   previous: number;
-  /** The hash of the session or domain that is to keep the proxy; null if there is none. */
+  /** The hash of the session or domain that is to keep the proxy; null if the request names neither. */
   key: number | null;
   /** The country that is wanted, by the request, a rule or the configuration; null for any. */
   country: string | null;
