@@ -1,4 +1,5 @@
 import { type Session, type Steps, step } from '../database/drivers/driver.ts';
+import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
@@ -38,6 +39,7 @@ export class Pool {
   readonly #turns: Turns;
   readonly #store: Store;
   readonly #proxies: ProxyRepository;
+  readonly #handOuts: HandOutsRepository;
   readonly #config: RotationConfigRepository;
   readonly #events: RotationEventsRepository;
   readonly #storedTurns: RotationTurnsRepository;
@@ -62,6 +64,7 @@ export class Pool {
     this.#follower = new Follower(session, (index) => this.#reloaded(index));
     this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
     this.#proxies = new ProxyRepository(session);
+    this.#handOuts = new HandOutsRepository(session);
     this.#config = new RotationConfigRepository(session);
     this.#events = new RotationEventsRepository(session);
     this.#storedTurns = new RotationTurnsRepository(session);
@@ -129,7 +132,7 @@ export class Pool {
       driver.transaction(() => this.#report(id, success, latencyMs)),
     );
     if (hasChanged) this.#follower.expectChange();
-    const slot = this.#follower.index?.slotOf(id) ?? -1;
+    const slot = this.#slotOf(id);
     if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
@@ -162,11 +165,21 @@ export class Pool {
 
   #chooseOnce(wanted: Wanted, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
     const inputs = this.#inputs(wanted, rotate);
-    const decision = decide(inputs);
-    if (decision.refusal !== null) throw noProxyError(decision, inputs);
-    check?.(inputs.pool.index.chosen(decision.slot));
-    const handOut = (): number => this.#handOut(decision, inputs);
-    return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
+    const decision = checked(inputs, check);
+    const slot = this.#store.isNew
+      ? this.#store.first(() => this.#handOut(this.#afterWaiting(decision, inputs, check), inputs))
+      : this.#handOut(decision, inputs);
+    return inputs.pool.index.chosen(slot);
+  }
+
+  /** Another process may have had its turn before this one got the lock: then it is decided again. */
+  #afterWaiting(decision: Decision, inputs: Inputs, check?: (proxy: ChosenProxy) => void): Decision {
+    const { by, until, view, turn } = decision;
+    if (by !== 'strategy' || until !== null) return decision;
+    const stored = this.#turns.read(view, inputs.pool.index);
+    if (stored?.proxyId === turn?.proxyId && stored?.since === turn?.since) return decision;
+    this.#turns.forget();
+    return checked(inputs, check);
   }
 
   #inputs(wanted: Wanted, rotate: boolean): Inputs {
@@ -254,6 +267,10 @@ export class Pool {
     });
   }
 
+  #slotOf(id: string): number {
+    return this.#follower.index?.slotOf(id) ?? -1;
+  }
+
   /** Every proxy may have another slot. */
   #reloaded(index: PoolIndex): void {
     this.#turns.moveTo(index);
@@ -262,6 +279,9 @@ export class Pool {
 
   /** Says whether something was changed that choosing looks at. */
   *#report(id: string, success: boolean, latencyMs: number | undefined): Steps<'sync', boolean> {
+    const slot = this.#slotOf(id);
+    // Its hand-out waits to be stored, and must not find the report counted in its place.
+    if (slot !== -1 && this.#follower.index?.measures.unsaved(slot) !== 0) yield this.#handOuts.begin(id);
     yield this.#proxies.updateStats(id, success, latencyMs);
     const proxy = yield* step(this.#proxies.findById(id));
     const { failureThreshold, rotateOnFailure } = settingsOf(yield* step(this.#config.get()));
@@ -276,6 +296,14 @@ export class Pool {
     yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
     return true;
   }
+}
+
+/** What is decided, if it is a proxy and the caller takes it. */
+function checked(inputs: Inputs, check?: (proxy: ChosenProxy) => void): Decision {
+  const decision = decide(inputs);
+  if (decision.refusal !== null) throw noProxyError(decision, inputs);
+  check?.(inputs.pool.index.chosen(decision.slot));
+  return decision;
 }
 
 function reasonOf({

@@ -26,3 +26,39 @@ it('a hand-out that was told BUSY counts once, when it succeeds at last', async 
     });
   }
 });
+
+it('processes that make one choice each take turns, also if they wait for each other', async () => {
+  const path = join(temporaryFolder(), 'pool.db');
+  const vaults = [await openVault({ path }), await openVault({ path }), await openVault({ path })] as const;
+  onTestFinished(async () => {
+    for (const vault of vaults) await vault.close();
+  });
+  const [first, second, third] = vaults;
+  for (const host of ['a.example', 'b.example', 'c.example'])
+    first.proxies.create({ protocol: 'http', host, port: 1 });
+  const hosts: string[] = [];
+  const checked: string[] = [];
+  // A check runs after the decision and before the lock.
+  const choose = (vault: (typeof vaults)[number], meanwhile?: () => void): void => {
+    const { host } = vault.pool.choose({}, (proxy) => {
+      checked.push(proxy.host);
+      if (checked.length <= 3) meanwhile?.();
+    });
+    hosts.push(host);
+  };
+  choose(first, () => choose(second, () => choose(third)));
+  expect(hosts).toEqual(['a.example', 'b.example', 'c.example']);
+  expect(checked).toEqual(['a.example', 'a.example', 'a.example', 'b.example', 'c.example']);
+});
+
+it('a hand-out that is reported before it is stored counts once', async () => {
+  const path = join(temporaryFolder(), 'pool.db');
+  const vault = await openVault({ path });
+  onTestFinished(() => vault.close());
+  for (const host of ['a.example', 'b.example']) vault.proxies.create({ protocol: 'http', host, port: 1 });
+  for (let n = 0; n < 6; n++) vault.pool.report(vault.pool.choose().id, { success: true });
+  await vault.close();
+  const stored = new Database(path, { readonly: true });
+  onTestFinished(() => void stored.close());
+  expect(stored.prepare('SELECT hand_outs FROM proxies').pluck().all()).toEqual([3, 3]);
+});
