@@ -296,7 +296,6 @@ export default {
       ],
     ]),
     ...of('repositories/encryption-config.repository', [
-      ['a malformed rotation is left out without a word', 'reportInvalidRow(this.#session, error);', ''],
       [
         'a new rotation begins where an earlier one stopped',
         "rotation_cursor = '', rotation_started_at",

@@ -7,6 +7,7 @@ export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
+      ['a slot that another proxy has is kept', 'index.slotOf(turn.proxyId) === current && ', ''],
       [
         'a rule that blocks comes after one that names a proxy',
         "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
@@ -110,11 +111,14 @@ export default {
         'index === undefined || !isSameWeights',
       ],
       ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
+      ['a choice in a transaction keeps what was rolled back', 'if (scope.isUndone) this.#state = null;', ''],
       [
-        'a choice in a transaction keeps what was rolled back',
-        'if (scope.transaction.isUndone) this.#state = null;',
-        '',
+        'a pool that could not be read is not asked again at once',
+        'this.#askedAt = Number.NEGATIVE_INFINITY;',
+        'this.#askedAt = now;',
       ],
+      ['a write of the engine hides a change that is expected', ' && this.#ownChanges !== EXPECTED', ''],
+      ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
     ...of('store', [
       [
@@ -159,7 +163,7 @@ export default {
       ['the trust is not asked for', 'if (random() < trust) return slot;', 'return slot;'],
     ]),
     ...of('strategies/geographic', [
-      ['preferred regions are passed over', '[{ country }, ...preferred, {}]', '[{ country }, {}]'],
+      ['preferred regions are passed over', '[{ country }, ...preferred]', '[{ country }]'],
     ]),
   ],
 };

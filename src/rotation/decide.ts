@@ -163,14 +163,14 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
 
 /** What a strategy may look at. */
 export function situationOf(
-  { way, candidates, exclusion, turn, key }: Decision,
+  { way, candidates, exclusion, turn, key, mapping }: Decision,
   { pool, now, random }: Inputs,
 ): Situation {
   const { index, settings } = pool;
   return {
     index,
     candidates,
-    previous: turn?.slot ?? -1,
+    previous: previousOf(turn, mapping, way, index),
     key: key === null ? null : hashOf(key.name),
     country: way.country,
     settings,
@@ -178,6 +178,12 @@ export function situationOf(
     random,
     narrowed: (part) => exclusion.candidates(index.find({ ...way.filter, ...part }).view, candidates.other),
   };
+}
+
+/** A session or domain that moves leaves an interval as it is, and so the turn: its next proxy is the one after its own. */
+function previousOf(turn: Turn | null, mapping: Mapping | null, way: Way, index: PoolIndex): number {
+  const mapped = way.isTimed && mapping !== null ? index.slotOf(mapping.proxyId) : -1;
+  return mapped === -1 ? (turn?.slot ?? -1) : mapped;
 }
 
 function settle(decision: Decision, inputs: Inputs): Decision {
@@ -194,9 +200,11 @@ function settle(decision: Decision, inputs: Inputs): Decision {
       return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, index, mapped) });
   }
   const current = turn?.slot ?? -1;
-  if (mapping === null && turn !== null && !isRotating && isCandidate(decision, current)) {
+  const mayKeep = mapping === null && !isRotating && (rules.keep !== null || way.isTimed);
+  // Another proxy may have the slot by now.
+  if (mayKeep && turn !== null && index.slotOf(turn.proxyId) === current && isCandidate(decision, current)) {
     if (rules.keep !== null) return take(decision, current, 'keep');
-    if (way.isTimed && isHeld(turn, settings, now)) return take(decision, current, 'interval');
+    if (isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }
   const isAnother = isRotating || (way.isTimed && turn !== null);
   const slot = pickAnother(decision, inputs, isAnother ? (mapped === -1 ? current : mapped) : -1);
@@ -263,7 +271,7 @@ function factsOf({ wanted, pool, last, now }: Inputs): RuleFacts {
   const { measures } = pool.index;
   const { domain, url, protocol, country, region, tags, session } = wanted;
   const known =
-    last < 0 || last >= pool.index.end
+    last === -1
       ? null
       : {
           latency: measures.latency(last),

@@ -15,6 +15,8 @@ import { compileSchedule } from './schedule.ts';
 /** Whether others have written is asked at most so often, in milliseconds. */
 const ASKED_EVERY = 250;
 const PAGE = 5000;
+/** No count of changes is this one, so that what has changed is read. */
+const EXPECTED = -1;
 
 /** Where in the history of changes the memory is. */
 interface Seen {
@@ -38,7 +40,7 @@ export class Follower {
   readonly #onReload: (index: PoolIndex) => void;
   #state: PoolState | null = null;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
-  #ownChanges = -1;
+  #ownChanges = EXPECTED;
   #version = -1;
   #askedAt = Number.NEGATIVE_INFINITY;
   #monotonicAt = Number.NEGATIVE_INFINITY;
@@ -60,18 +62,21 @@ export class Follower {
     const isQuiet = driver.changes === this.#ownChanges;
     if (this.#state !== null && driver.scope !== null) return this.#state;
     if (this.#state !== null && isQuiet && !this.#isDue(now)) return this.#state;
-    this.#askedAt = now;
-    this.#monotonicAt = performance.now();
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
-    if (this.#state !== null && isQuiet && version === this.#version) return this.#state;
-    this.#watchTransaction();
-    const changes = driver.changes;
-    const state = engine.snapshot(() => this.#read());
-    this.#version = version;
-    this.#ownChanges = changes;
-    this.epoch++;
-    return state;
+    if (this.#state === null || !isQuiet || version !== this.#version) {
+      // If it cannot be read, the next choice must not be made from what was read before.
+      this.#askedAt = Number.NEGATIVE_INFINITY;
+      this.#watchTransaction();
+      const changes = driver.changes;
+      this.#state = engine.snapshot(() => this.#read());
+      this.#version = version;
+      this.#ownChanges = changes;
+      this.epoch++;
+    }
+    this.#askedAt = now;
+    this.#monotonicAt = performance.now();
+    return this.#state;
   }
 
   /** The proxies as they were read last; null before the first time. */
@@ -86,15 +91,15 @@ export class Follower {
 
   /** The next choice reads what has changed. */
   expectChange(): void {
-    this.#ownChanges = -1;
+    this.#ownChanges = EXPECTED;
   }
 
-  /** Runs what the engine writes itself, which needs not be read again. */
+  /** Runs what the engine writes itself, which needs not be read again, unless `expectChange` is called meanwhile. */
   unnoticed<T>(write: () => T): T {
     const { driver } = this.#session;
     const isQuiet = driver.changes === this.#ownChanges;
     const result = write();
-    if (isQuiet) this.#ownChanges = driver.changes;
+    if (isQuiet && this.#ownChanges !== EXPECTED) this.#ownChanges = driver.changes;
     return result;
   }
 
@@ -103,7 +108,7 @@ export class Follower {
     const { scope } = this.#session.driver;
     if (scope === null) return;
     this.#session.driver.afterTransaction(() => {
-      if (scope.transaction.isUndone) this.#state = null;
+      if (scope.isUndone) this.#state = null;
     });
   }
 
@@ -129,7 +134,8 @@ export class Follower {
       before?.settings === settings ? before.schedule : compileSchedule(settings.schedule, settings.timeZone);
     // Weights of the configuration are mixed into the columns.
     const isSameWeights = before === null || isSame(before.settings.weights, settings.weights);
-    const isBehind = this.#seen.proxies < revisions.tombstonesFrom;
+    // Revisions go back when an older copy of the database is restored.
+    const isBehind = this.#seen.proxies < revisions.tombstonesFrom || revisions.proxies < this.#seen.proxies;
     let index = before?.index;
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
     else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);

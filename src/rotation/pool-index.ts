@@ -43,6 +43,8 @@ interface Without {
 
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
 const MOST_VIEWS = 256;
+/** To look at so many slots takes less time than a choice. */
+const LOOKED_AT = 16;
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -150,11 +152,13 @@ export class PoolIndex {
       this.#without.set(ids, kept);
     }
     const known = kept.views.get(view);
-    // A Set may have changed and have as many ids as before: so it is read again, once in as many uses as that takes steps.
-    if (known !== undefined && known.uses++ < Math.max(known.view.size, ids.size)) return known.view;
+    // A Set may have changed and have as many ids as before: so it is read again, once in about as many uses as that takes steps.
+    const most = Math.max(known?.view.size ?? 0, ids.size, this.#end / LOOKED_AT);
+    if (known !== undefined && known.uses++ < most) return known.view;
     const isOut = new Uint8Array(this.#end);
     for (const id of ids) isOut[this.slotOf(id)] = 1;
     const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
+    if (kept.views.size >= MOST_VIEWS) kept.views.clear();
     kept.views.set(view, { view: rest, uses: 0 });
     return rest;
   }

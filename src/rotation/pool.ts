@@ -44,6 +44,7 @@ export class Pool {
   readonly #events: RotationEventsRepository;
   readonly #storedTurns: RotationTurnsRepository;
   #last = -1;
+  #lastId = '';
   #now = 0;
   readonly #mappingOf = (key: StickyKey): Mapping | null =>
     this.#sticky.find(key, this.#now, this.#follower.epoch);
@@ -79,7 +80,8 @@ export class Pool {
    * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out.
    * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
    *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
-   *   blocks, or a malformed configuration; other malformed rows are left out and told to the database's `onInvalidRow`.
+   *   blocks, a malformed configuration, or a malformed mapping of the session or domain; other malformed rows are left out and told
+   *   to the database's `onInvalidRow`.
    * @example
    * const proxy = vault.pool.choose({ url: 'https://www.shop.example/cart', session: 'cart-17', country: 'DE' });
    * const another = vault.pool.choose({ country: 'DE', exclude: [proxy.id] }); // after a failure
@@ -190,7 +192,8 @@ export class Pool {
       wanted,
       mappingOf: this.#mappingOf,
       turnOf: this.#turnOf,
-      last: this.#last,
+      // Another proxy may have its slot by now.
+      last: pool.index.columns.id(this.#last) === this.#lastId ? this.#last : -1,
       rotate,
       now: this.#now,
       random: this.#random,
@@ -213,25 +216,29 @@ export class Pool {
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
     this.#last = slot;
+    this.#lastId = index.columns.id(slot);
     return slot;
   }
 
-  #takeTurn({ view, turn, slot, until, candidates }: Decision, inputs: Inputs): number {
+  #takeTurn({ view, turn, slot, until, candidates, way }: Decision, inputs: Inputs): number {
     const { now, pool } = inputs;
     const { index } = pool;
     const { epoch } = this.#follower;
     const proxyId = index.columns.id(slot);
     if (until === null) {
+      // What a session or domain moves to ends no interval.
+      if (way.isTimed) return slot;
       this.#store.moved(view, this.#turns.advance(view, { proxyId, slot, since: now, until }, epoch));
       return slot;
     }
-    const isOut = turn !== null && !candidates.has(turn.slot);
+    const isCandidate = (id: string): boolean => candidates.has(index.slotOf(id));
+    const isOut = turn !== null && !isCandidate(turn.proxyId);
     const reason = reasonOf({ isFirst: turn === null, isOut, isManual: inputs.rotate });
     const begun = this.#store.beginInterval(
       view,
       { proxyId, slot, since: now, until },
       { from: turn, reason, read: () => this.#turns.read(view, index) },
-      (other) => other.until !== null && other.until > now && candidates.has(other.slot),
+      (other) => other.until !== null && other.until > now && isCandidate(other.proxyId),
     );
     this.#turns.advance(view, begun, epoch);
     return begun.slot;
@@ -274,7 +281,7 @@ export class Pool {
   /** Every proxy may have another slot. */
   #reloaded(index: PoolIndex): void {
     this.#turns.moveTo(index);
-    this.#last = -1;
+    this.#last = index.slotOf(this.#lastId);
   }
 
   /** Says whether something was changed that choosing looks at. */

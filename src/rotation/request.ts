@@ -135,7 +135,8 @@ function domainOfUrl(url: string): string {
 function tagsOf(tags: readonly string[]): readonly string[] | undefined {
   if (!Array.isArray(tags)) throw invalidInput('tags must be an array of texts.');
   for (const tag of tags) tagOf(assertId(tag, 'a tag'));
-  return tags.length === 0 ? undefined : tags;
+  // A view keeps them, and the caller may change the array.
+  return tags.length === 0 ? undefined : [...tags];
 }
 
 function idsOf(exclude: Iterable<string>): ReadonlySet<string> | readonly string[] {

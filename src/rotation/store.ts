@@ -237,17 +237,23 @@ export class Store {
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  #schedule(): void {
+  #schedule(): NodeJS.Timeout {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
+      let failure: string | null = null;
       try {
         this.flush(AT_ONCE);
       } catch (error) {
-        if (codeOf(error) === 'CLOSED') return;
-        // It waits for the next time, as for another process that holds the lock.
+        failure = codeOf(error);
+        // Anything else waits for the next time.
+        if (failure === 'CLOSED') return;
       }
-      if (this.#isWaiting) this.#schedule();
+      if (!this.#isWaiting) return;
+      // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
+      const timer = this.#schedule();
+      if (failure !== null && failure !== 'BUSY') timer.unref();
     }, DELAY);
+    return this.#timer;
   }
 
   get #isWaiting(): boolean {
@@ -256,8 +262,8 @@ export class Store {
   }
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof ProxyVaultError ? error.code : null;
+function codeOf(error: unknown): string {
+  return error instanceof ProxyVaultError ? error.code : 'unknown';
 }
 
 function stored({ proxyId, since, until }: Turn): { proxyId: string; since: Date; until: Date | null } {

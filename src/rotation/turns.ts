@@ -1,5 +1,9 @@
 import type { Session } from '../database/drivers/driver.ts';
-import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import {
+  type RotationTurn,
+  RotationTurnsRepository,
+} from '../database/repositories/rotation-turns.repository.ts';
+import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
 import type { PoolIndex } from './pool-index.ts';
 
 /** Where the turn of a filter is, and the proxy that an interval keeps. Times are milliseconds since the epoch. */
@@ -13,12 +17,17 @@ export interface Turn {
   until: number | null;
 }
 
+/** So many filters are remembered; then they are read again, as the database has them. */
+const MOST = 10_000;
+
 /** The turns of this process, each begun where the database says that the last one was. */
 export class Turns {
+  readonly #session: Session<'sync'>;
   readonly #stored: RotationTurnsRepository;
   readonly #turns = new Map<string, { turn: Turn | null; epoch: number }>();
 
   constructor(session: Session<'sync'>) {
+    this.#session = session;
     this.#stored = new RotationTurnsRepository(session);
   }
 
@@ -27,7 +36,7 @@ export class Turns {
     const known = this.#turns.get(view);
     if (known !== undefined && (known.epoch === epoch || known.turn?.until === null)) return known.turn;
     const turn = this.read(view, index);
-    this.#turns.set(view, { turn, epoch });
+    this.#remember(view, turn, epoch);
     return turn;
   }
 
@@ -35,7 +44,7 @@ export class Turns {
   advance(view: string, turn: Turn, epoch: number): Turn {
     const known = this.#turns.get(view);
     if (known?.turn == null) {
-      this.#turns.set(view, { turn, epoch });
+      this.#remember(view, turn, epoch);
       return turn;
     }
     known.epoch = epoch;
@@ -56,9 +65,9 @@ export class Turns {
     this.#turns.clear();
   }
 
-  /** As the database has it now. */
+  /** As the database has it now. A malformed one is reported and left out: the next hand-out writes it again. */
   read(view: string, index: PoolIndex): Turn | null {
-    const stored = this.#stored.get(view);
+    const stored = this.#soundOf(view);
     if (stored === null) return null;
     const { proxyId, since, until } = stored;
     return {
@@ -67,5 +76,19 @@ export class Turns {
       since: Date.parse(since),
       until: until === null ? null : Date.parse(until),
     };
+  }
+
+  #soundOf(view: string): RotationTurn | null {
+    try {
+      return this.#stored.get(view);
+    } catch (error) {
+      reportInvalidRow(this.#session, error);
+      return null;
+    }
+  }
+
+  #remember(view: string, turn: Turn | null, epoch: number): void {
+    if (this.#turns.size === MOST) this.#turns.clear();
+    this.#turns.set(view, { turn, epoch });
   }
 }

@@ -32,6 +32,7 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   claim: [{ session: 's', proxyId: 'id' }],
   move: ['s', 'id', 'id'],
   touch: ['s', 1, '2026-01-01'],
+  isMappedTo: ['s', 'p'],
   deleteExpired: [],
   swap: ['id', { ciphertext: '', iv: '', authTag: '' }, { ciphertext: '', iv: '', authTag: '' }],
   add: ['id', 'tag', 'import'],
@@ -91,6 +92,7 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
   'RotationTurnsRepository.set': [{ view: '', proxyId: 'id', since: '2026-01-01' }],
   'SessionProxiesRepository.list': [5],
   'StickySessionRepository.touch': ['a.example', 1, '2026-01-01'],
+  'StickySessionRepository.isMappedTo': ['a.example', 'p'],
   'EncryptedCredentialsRepository.add': [{ ...PROXY, id: 'id' }, LOGIN],
 };
 

@@ -4,6 +4,8 @@ import { grown } from './grown.ts';
 const IN_FLIGHT_HALF_LIFE = 30_000;
 /** A new latency weighs by the time since the last one: a mean over about the last minute. Milliseconds. */
 const LATENCY_MEMORY = 60_000;
+/** A latency of 0 would leave a proxy cheapest, however much it fails and is in use. Milliseconds. */
+const LEAST_LATENCY = 0.1;
 /** The least weight of a new latency, for proxies that are used all the time (RFC 6298, section 2). */
 const LEAST_WEIGHT = 1 / 8;
 /** What is known of failures counts half as much after this time, so that a proxy that failed is tried again. Milliseconds. */
@@ -121,7 +123,9 @@ export class Measures {
     this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
     // What is left is noted as it was at the last hand-out, from which it fades.
     const left = Math.max(0, this.inFlight(slot, now) - 1);
-    this.#floats[slot * WORDS + IN_FLIGHT] = left / fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
+    // Where everything has faded, there is nothing to divide by.
+    this.#floats[slot * WORDS + IN_FLIGHT] =
+      left === 0 ? 0 : left / fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
   }
 
   latency(slot: number): number | null {
@@ -151,7 +155,7 @@ export class Measures {
   cost(slot: number, now: number): number {
     const failures = this.failures(slot);
     const inFlight = this.inFlight(slot, now);
-    const latency = this.#floats[slot * WORDS + LATENCY] as number;
+    const latency = Math.max(this.#floats[slot * WORDS + LATENCY] as number, LEAST_LATENCY);
     if (!Number.isNaN(latency))
       return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
     // Half a request: one that was not reported for 30 s.
