@@ -68,7 +68,7 @@ export interface Decision {
   refusal: Refusal | null;
   rules: RuleOutcome;
   way: Way;
-  /** The filter as a text. */
+  /** The filter as a text. An interval has another turn, which a request of another strategy does not end. */
   view: string;
   /** Those that fit the filter, excluded or not. */
   members: View;
@@ -122,7 +122,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(inputs, rules);
-  const { key: view, view: members } = index.find(way.filter);
+  const { key: untimed, intervalKey, view: members } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
     wanted.exclude,
@@ -130,6 +130,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   );
   const key = keyIn(wanted);
   const mapping = key === null ? null : inputs.mappingOf(key);
+  const view = way.isTimed && mapping === null ? intervalKey : untimed;
   const turn = inputs.turnOf(view);
   const decision: Decision = {
     slot: -1,
