@@ -122,19 +122,40 @@ export default {
     ]),
     ...of('store', [
       [
-        'a session that another process has placed is moved',
-        'holding.proxyId !== from?.proxyId && accepts(holding)',
-        'holding.proxyId === from?.proxyId && accepts(holding)',
-      ],
-      [
         'what waits is not stored when a pool is closed',
         '    this.#timer = null;\n    this.flush();\n',
         '    this.#timer = null;\n',
       ],
     ]),
+    ...of('decide', [
+      [
+        'a request of another strategy ends the interval',
+        'way.isTimed && mapping === null ? intervalKey : untimed',
+        'untimed',
+      ],
+    ]),
     ...of('pool', [
-      ['a session whose proxy was deleted is an error', 'if (!isGone(error) || ', 'if (isGone(error) || '],
+      [
+        'a choice that waited for the lock is not made again',
+        'if (!isCallers) return this.#follower.refresh(this.#now);',
+        'if (!isCallers) return false;',
+      ],
+      [
+        'in a transaction, a session that another process has placed is placed again',
+        'epoch++;\n    return true;',
+        'epoch++;\n    return false;',
+      ],
+      ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
+      ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
       ['a closed pool hands out', '    this.#follower.forget();\n', ''],
+    ]),
+    ...of('report', [
+      [
+        'a report is counted in the place of a hand-out',
+        'if (isUnsaved) yield this.#handOuts.begin(id);',
+        '',
+      ],
       [
         'a proxy fails one failure late',
         '(proxy?.failureCount ?? 0) >= failureThreshold',
@@ -147,7 +168,7 @@ export default {
       ],
       [
         'a failure ends no interval',
-        'rotateOnFailure && (yield* step(this.#storedTurns.endIntervals(id)))',
+        'rotateOnFailure && (yield* step(this.#turns.endIntervals(id)))',
         'rotateOnFailure',
       ],
     ]),

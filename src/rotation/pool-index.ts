@@ -29,6 +29,8 @@ interface FilteredView {
   filter: Filter;
   /** The filter as a text. */
   key: string;
+  /** The same, for the turn of intervals. */
+  intervalKey: string;
   fits: (slot: number) => boolean;
   view: View;
 }
@@ -194,7 +196,13 @@ export class PoolIndex {
       this.#byCode.clear();
     }
     const fits = this.#fits(filter);
-    return { filter, key, fits, view: new View(this.#capacity, this.#end, fits) };
+    return {
+      filter,
+      key,
+      intervalKey: `interval ${key}`,
+      fits,
+      view: new View(this.#capacity, this.#end, fits),
+    };
   }
 
   #fits(filter: Filter): (slot: number) => boolean {

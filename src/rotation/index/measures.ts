@@ -78,10 +78,13 @@ export class Measures {
     this.#setFailures(slot, failureCount);
     if (latency === null || this.latency(slot) === null)
       this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
-    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(
-      MOST,
-      Math.max(this.handOuts(slot), handOuts + this.unsaved(slot)),
-    );
+    this.counted(slot, handOuts);
+  }
+
+  /** How many hand-outs the database has now; those of this process that wait come on top. A count never goes back. */
+  counted(slot: number, stored: number): void {
+    const count = Math.max(this.handOuts(slot), stored + this.unsaved(slot));
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(MOST, count);
   }
 
   handedOut(slot: number, now: number): void {
