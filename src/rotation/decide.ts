@@ -2,7 +2,7 @@ import type { RotationRule } from '../model/rules.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
-import { hashOf } from './index/buckets.ts';
+import { hashOf } from './index/hash.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
