@@ -38,15 +38,16 @@ export interface Question {
 /** A column has 32 bits for a weight. Less would be 0, and never chosen even if there is nothing else. */
 const LEAST_WEIGHT = 1e-30;
 /** The small numbers in one of the record, four bits each, after the port. A status is from 1: 0 is a free slot. */
-const [PROTOCOL, STATUS, LOCAL_DNS] = [16, 20, 24] as const;
+const [PROTOCOL, STATUS, LOCAL_DNS, NAMED] = [16, 20, 24, 28] as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
 
-/** There are few, and a text that is there already takes no time. */
-const COUNTRIES: (string | undefined)[] = [];
+const FIRST_COUNTRY = lettersOf('AA');
+/** The country of each number; a text that is there already takes no time. With gaps the array would be a hash table. */
+const COUNTRIES = new Array<string | undefined>(lettersOf('ZZ') - FIRST_COUNTRY + 1).fill(undefined);
 
 function countryOf(number: number): string {
-  COUNTRIES[number] ??= String.fromCharCode(number >> 8, number & 255);
-  return COUNTRIES[number];
+  COUNTRIES[number - FIRST_COUNTRY] ??= String.fromCharCode(number >> 8, number & 255);
+  return COUNTRIES[number - FIRST_COUNTRY] as string;
 }
 
 /** What filters look at, by slot. */
@@ -81,7 +82,8 @@ export class Columns {
     const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << PROTOCOL;
     const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << STATUS;
     const localDns = (proxy.remoteDns ? 0 : 1) << LOCAL_DNS;
-    whole[slot * RECORD + SMALL] = proxy.port | protocol | status | localDns;
+    const isNamed = (proxy.name === null ? 0 : 1) << NAMED;
+    whole[slot * RECORD + SMALL] = proxy.port | protocol | status | localDns | isNamed;
     whole[slot * RECORD + COUNTRY] = lettersOf(proxy.country);
     whole[slot * RECORD + REGION] = this.#regions.add(proxy.region);
     whole[slot * RECORD + TAGS] = this.#setOf(proxy.tags);
@@ -104,7 +106,7 @@ export class Columns {
 
   /** As it was named, else its address. */
   name(slot: number): string {
-    return this.#names.get(slot) ?? this.addresses.address(slot);
+    return this.#small(slot, NAMED) === 1 ? (this.#names.get(slot) as string) : this.addresses.address(slot);
   }
 
   port(slot: number): number {
