@@ -44,6 +44,7 @@ export class Addresses {
       (endpoint.host.length << HOST_SHIFT) |
       isBracketed;
     this.#used += id.length + address.length;
+    if (slot === this.#lastSlot) this.#lastId = id;
     this.#write(slot, id + address);
     if (this.#written > 2 * this.#used + LEFT_OVER) this.#writeAgain();
   }
@@ -52,7 +53,7 @@ export class Addresses {
   clear(slot: number): void {
     this.#used -= lengthOf(this.#lengths(slot));
     this.#records.whole[slot * RECORD + LENGTHS] = 0;
-    if (slot === this.#lastSlot) this.#lastSlot = -1;
+    if (slot === this.#lastSlot) this.#lastId = '';
   }
 
   /** '' if the slot is free. */
