@@ -7,7 +7,7 @@ export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
-      ['a slot that another proxy has is kept', 'index.slotOf(turn.proxyId) === current && ', ''],
+      ['a slot that another proxy has is kept', '    index.columns.id(current) === turn.proxyId &&\n', ''],
       [
         'a rule that blocks comes after one that names a proxy',
         "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
@@ -116,6 +116,7 @@ export default {
       ['what was not joined yet is lost', '    this.#join();\n    const texts', '    const texts'],
     ]),
     ...of('index/ids', [
+      ['an id that is gone is still known', '    this.#known.delete(this.#addresses.id(slot));\n', ''],
       ['ids with the same hash are one', ' && this.#addresses.id(slot) === id', ''],
       ['a longer table forgets the rest of a list', '        slot = next;\n', '        slot = NONE;\n'],
       [

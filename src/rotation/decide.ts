@@ -180,7 +180,12 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   const current = turn?.slot ?? -1;
   const mayKeep = mapping === null && !isRotating && (rules.keep !== null || way.isTimed);
   // Another proxy may have the slot by now.
-  if (mayKeep && turn !== null && index.slotOf(turn.proxyId) === current && isCandidate(decision, current)) {
+  if (
+    mayKeep &&
+    turn !== null &&
+    index.columns.id(current) === turn.proxyId &&
+    isCandidate(decision, current)
+  ) {
     if (rules.keep !== null) return take(decision, current, 'keep');
     if (isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }

@@ -109,7 +109,7 @@ export class PoolIndex {
   /** Adds a proxy, or takes what it is now. Of a known one this process has measured more than the database has. */
   put(proxy: IndexedProxy, now: number): void {
     const { columns } = this;
-    const known = this.slotOf(proxy.id);
+    const known = this.#ids.find(proxy.id);
     const slot = known === -1 ? this.#newSlot() : known;
     const words = columns.vocabulary;
     columns.set(slot, proxy);
@@ -125,13 +125,13 @@ export class PoolIndex {
 
   /** Takes a proxy out, if it is there. */
   remove(id: string): void {
-    const slot = this.slotOf(id);
+    const slot = this.#ids.find(id);
     if (slot === -1) return;
+    this.#ids.remove(slot);
     this.columns.clear(slot);
     // Views look at its bucket.
     this.#changed(slot);
     this.buckets.remove(slot);
-    this.#ids.remove(slot);
     this.#free.push(slot);
   }
 
@@ -161,7 +161,7 @@ export class PoolIndex {
     const most = Math.max(known?.view.size ?? 0, ids.size, this.#end / LOOKED_AT);
     if (known !== undefined && known.uses++ < most) return known.view;
     const isOut = new Uint8Array(this.#end);
-    for (const id of ids) isOut[this.slotOf(id)] = 1;
+    for (const id of ids) isOut[this.#ids.find(id)] = 1;
     const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
     if (kept.views.size >= MOST_VIEWS) kept.views.clear();
     kept.views.set(view, { view: rest, uses: 0 });

@@ -3,13 +3,17 @@ import { hashOf } from './hash.ts';
 import { HASH, NEXT_ID, RECORD, type Records } from './records.ts';
 
 const NONE = -1;
+/** So many answers are kept; then they are forgotten, and found again. */
+const MOST = 10_000;
 
-/** Finds the slot of an id: a hash table with a list for each value. A Map of a million ids takes 30 MB more. */
+/** Finds the slot of an id: a hash table with a list for each value. A Map of a million ids would take 30 MB more. */
 export class Ids {
   readonly #records: Records;
   readonly #addresses: Addresses;
   /** The first slot of each list; their number is a power of two. */
   #first: Int32Array;
+  /** The slots of ids that were asked for: the engine keeps the hash of a text, which takes us longer than the rest. */
+  readonly #known = new Map<string, number>();
   #size = 0;
 
   constructor(records: Records, addresses: Addresses, capacity: number) {
@@ -36,6 +40,17 @@ export class Ids {
 
   /** -1 if no slot has this id. */
   slotOf(id: string): number {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const slot = this.find(id);
+    if (slot === NONE) return NONE;
+    if (this.#known.size === MOST) this.#known.clear();
+    this.#known.set(id, slot);
+    return slot;
+  }
+
+  /** As `slotOf`, for ids that will hardly be asked for again. */
+  find(id: string): number {
     const { slots, whole } = this.#records;
     const hash = hashOf(id);
     let slot = this.#first[hash & (this.#first.length - 1)] as number;
@@ -53,7 +68,9 @@ export class Ids {
     this.#size++;
   }
 
+  /** Before its id is cleared. */
   remove(slot: number): void {
+    this.#known.delete(this.#addresses.id(slot));
     const { slots } = this.#records;
     const list = this.#listOf(slot);
     const after = slots[slot * RECORD + NEXT_ID] as number;
