@@ -7,7 +7,7 @@ export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
-      ['a slot that another proxy has is kept', 'index.slotOf(turn.proxyId) === current && ', ''],
+      ['a slot that another proxy has is kept', '    index.columns.id(current) === turn.proxyId &&\n', ''],
       [
         'a rule that blocks comes after one that names a proxy',
         "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
@@ -92,10 +92,37 @@ export default {
     ]),
     ...of('index/view', [
       ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],
+      ['weights do not follow', '      tree.set(part, this.#weightOf(part, of));\n', ''],
       [
-        'weights do not follow',
-        '    if (this.#weights) this.#weights.tree.set(part, this.#weightOf(part, this.#weights.of));\n',
+        'a proxy that is heavier than all before gets no more than they',
+        'if (fits) this.#weights.most = Math.max(most, of[slot] as number);',
         '',
+      ],
+      ['weights are drawn at the heaviest whatever they are', '(place - slot) * most < ', '0 < '],
+    ]),
+    ...of('index/addresses', [
+      ['a slot has the id that another one had', "if (slot === this.#lastSlot) this.#lastId = '';", ''],
+      ['a slot keeps its id', 'if (slot === this.#lastSlot) this.#lastId = id;', ''],
+      [
+        'an IPv6 host begins with its bracket',
+        '(lengths >>> ID_SHIFT) + (lengths & 1)',
+        'lengths >>> ID_SHIFT',
+      ],
+      [
+        'texts that are written again begin in the middle of the old ones',
+        "    this.#texts = [''];\n    this.#length = 0;\n",
+        "    this.#texts = [''];\n",
+      ],
+      ['what was not joined yet is lost', '    this.#join();\n    const texts', '    const texts'],
+    ]),
+    ...of('index/ids', [
+      ['an id that is gone is still known', '    this.#known.delete(this.#addresses.id(slot));\n', ''],
+      ['ids with the same hash are one', ' && this.#addresses.id(slot) === id', ''],
+      ['a longer table forgets the rest of a list', '        slot = next;\n', '        slot = NONE;\n'],
+      [
+        'who was first in a list takes the others along',
+        '      this.#first[list] = after;\n',
+        '      this.#first[list] = NONE;\n',
       ],
     ]),
     ...of('follow', [

@@ -2,7 +2,7 @@ import type { RotationRule } from '../model/rules.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
-import { hashOf } from './index/buckets.ts';
+import { hashOf } from './index/hash.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
@@ -175,7 +175,12 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   const current = turn?.slot ?? -1;
   const mayKeep = mapping === null && !isRotating && (rules.keep !== null || way.isTimed);
   // Another proxy may have the slot by now.
-  if (mayKeep && turn !== null && index.slotOf(turn.proxyId) === current && isCandidate(decision, current)) {
+  if (
+    mayKeep &&
+    turn !== null &&
+    index.columns.id(current) === turn.proxyId &&
+    isCandidate(decision, current)
+  ) {
     if (rules.keep !== null) return take(decision, current, 'keep');
     if (isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }

@@ -2,7 +2,9 @@ import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { Columns, type Described } from './index/columns.ts';
 import { codeOf, type Filter, keyOf } from './index/filter.ts';
+import { Ids } from './index/ids.ts';
 import { type History, Measures } from './index/measures.ts';
+import { Records } from './index/records.ts';
 import { View } from './index/view.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
@@ -62,7 +64,8 @@ export class PoolIndex {
   readonly handOuts = (slot: number): number => this.measures.handOuts(slot);
   /** Another number after each change of what filters or weights look at. */
   generation = 0;
-  readonly #slots = new Map<string, number>();
+  readonly #records: Records;
+  readonly #ids: Ids;
   readonly #free: number[] = [];
   readonly #views = new Map<string, FilteredView>();
   /** The same by a number, for filters that have one: to put a text together takes longer than the rest. */
@@ -74,14 +77,16 @@ export class PoolIndex {
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
     this.#capacity = Math.max(LEAST_CAPACITY, expected);
-    this.columns = new Columns(this.#capacity);
-    this.measures = new Measures(this.#capacity);
-    this.buckets = new Buckets(this.#capacity);
+    this.#records = new Records(this.#capacity);
+    this.columns = new Columns(this.#records, this.#capacity);
+    this.measures = new Measures(this.#records);
+    this.buckets = new Buckets(this.#records, this.#capacity);
+    this.#ids = new Ids(this.#records, this.columns.addresses, this.#capacity);
   }
 
   /** How many proxies there are, in any status. */
   get size(): number {
-    return this.#slots.size;
+    return this.#ids.size;
   }
 
   /** No slot from here on was ever used. */
@@ -91,7 +96,7 @@ export class PoolIndex {
 
   /** The slot of a proxy; -1 if there is no such proxy. */
   slotOf(id: string): number {
-    return this.#slots.get(id) ?? -1;
+    return this.#ids.slotOf(id);
   }
 
   /** The slot of a proxy, or, if it is gone, the one before the place that it would have in the order of ids. */
@@ -106,13 +111,13 @@ export class PoolIndex {
   /** Adds a proxy, or takes what it is now. Of a known one this process has measured more than the database has. */
   put(proxy: IndexedProxy, now: number): void {
     const { columns } = this;
-    const known = this.#slots.get(proxy.id);
-    const slot = known ?? this.#newSlot();
+    const known = this.#ids.find(proxy.id);
+    const slot = known === -1 ? this.#newSlot() : known;
     const words = columns.vocabulary;
     columns.set(slot, proxy);
-    if (known === undefined) {
-      this.#slots.set(proxy.id, slot);
-      this.buckets.add(slot, proxy.id);
+    if (known === -1) {
+      this.#ids.add(slot, proxy.id);
+      this.buckets.add(slot);
       this.measures.begin(slot, proxy, now);
     } else this.measures.correct(slot, proxy);
     if (columns.vocabulary !== words)
@@ -122,13 +127,13 @@ export class PoolIndex {
 
   /** Takes a proxy out, if it is there. */
   remove(id: string): void {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) return;
+    const slot = this.#ids.find(id);
+    if (slot === -1) return;
+    this.#ids.remove(slot);
     this.columns.clear(slot);
     // Views look at its bucket.
     this.#changed(slot);
     this.buckets.remove(slot);
-    this.#slots.delete(id);
     this.#free.push(slot);
   }
 
@@ -158,7 +163,7 @@ export class PoolIndex {
     const most = Math.max(known?.view.size ?? 0, ids.size, this.#end / LOOKED_AT);
     if (known !== undefined && known.uses++ < most) return known.view;
     const isOut = new Uint8Array(this.#end);
-    for (const id of ids) isOut[this.slotOf(id)] = 1;
+    for (const id of ids) isOut[this.#ids.find(id)] = 1;
     const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
     if (kept.views.size >= MOST_VIEWS) kept.views.clear();
     kept.views.set(view, { view: rest, uses: 0 });
@@ -224,9 +229,10 @@ export class PoolIndex {
     if (free !== undefined) return free;
     if (this.#end === this.#capacity) {
       this.#capacity = Math.ceil(this.#capacity * GROWTH);
+      this.#records.grow(this.#capacity);
       this.columns.grow(this.#capacity);
-      this.measures.grow(this.#capacity);
       this.buckets.grow(this.#capacity);
+      this.#ids.grow(this.#capacity);
       // They have room for the old capacity only.
       this.#views.clear();
       this.#byCode.clear();

@@ -83,7 +83,7 @@ describe('an index of the pool', () => {
               const proxy: Known = {
                 ...each.proxy,
                 id,
-                host: `${id}.example`,
+                host: each.number % 3 === 0 ? `2001:db8::${each.number}` : `${id}.example`,
                 latency: null,
                 successRate: 100,
                 failureCount: 0,
@@ -112,7 +112,7 @@ describe('an index of the pool', () => {
             const { name, protocol, host, port, region, country, remoteDns } = proxy;
             expect(index.chosen(index.slotOf(id))).toEqual({
               id,
-              name: name ?? `${host}:${port}`,
+              name: name ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
               protocol,
               host,
               port,
