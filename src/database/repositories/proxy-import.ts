@@ -7,14 +7,8 @@ import type { AddressedProxy } from './credential-record.ts';
 import { type Decided, type Found, ImportMatcher, type Known } from './import-matcher.ts';
 import { ImportMemory, type Undecided } from './import-memory.ts';
 import type { ProxyParts } from './proxy-changes.ts';
-import {
-  alreadyThere,
-  defaultName,
-  INSERT_FIRST_PROXY,
-  INSERT_PROXY,
-  NEXT_REVISION,
-  toParams,
-} from './proxy-record.ts';
+import { INSERT_FIRST_PROXY, INSERT_PROXY } from './proxy-inserts.ts';
+import { alreadyThere, defaultName, NEXT_REVISION, toParams } from './proxy-record.ts';
 import { assertTag } from './proxy-tags.repository.ts';
 import { changesOf, Repository } from './repository.ts';
 
