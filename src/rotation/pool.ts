@@ -142,22 +142,33 @@ export class Pool {
     if (check !== undefined) assertFunction(check, 'check');
     const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
-    assertTaken(decision, inputs, check);
+    const hasCheckWritten = this.#assertTaken(decision, inputs, check);
     if (!this.#store.isNew && !isCommitted(decision)) return this.#handOut(decision, inputs);
     const isCallers = this.#session.driver.scope !== null;
     return this.#store.commit(() =>
-      this.#hasOthersWritten(isCallers)
+      this.#hasOthersWritten(isCallers) || hasCheckWritten
         ? this.#chooseAgain(decision, inputs, check)
         : this.#handOut(decision, inputs),
     );
   }
 
+  /**
+   * Says whether the caller's check has written something, which may have been a choice too.
+   *
+   * @throws NO_PROXY, and what the caller's check throws.
+   */
+  #assertTaken(decision: Decision, inputs: Inputs, check?: (proxy: ChosenProxy) => void): boolean {
+    if (decision.refusal !== null) throw noProxyError(decision, inputs);
+    const { driver } = this.#session;
+    const { changes } = driver;
+    check?.(inputs.pool.index.chosen(decision.slot));
+    return driver.changes !== changes;
+  }
+
   /** Whether somebody may have written since the decision, which has waited for the lock. */
   #hasOthersWritten(isCallers: boolean): boolean {
-    if (!isCallers) return this.#follower.refresh(this.#now);
     // In a caller's transaction the pool is not read, but mappings and intervals are.
-    this.#follower.epoch++;
-    return true;
+    return isCallers || this.#follower.refresh(this.#now);
   }
 
   #chooseAgain(
@@ -175,7 +186,8 @@ export class Pool {
     if (rotate !== inputs.rotate) decision = decide(inputs);
     for (let n = 0; isNew && n < RECOUNTS && this.#isRecounted(decision, inputs); n++)
       decision = decide(inputs);
-    assertTaken(decision, inputs, check);
+    // What it writes is no write of the engine, in whose transaction it is.
+    if (this.#assertTaken(decision, inputs, check)) this.#follower.expectChange();
     return this.#handOut(decision, inputs);
   }
 
@@ -190,6 +202,8 @@ export class Pool {
 
   #inputs(wanted: Wanted, rotate: boolean): Inputs {
     this.#now = this.#session.clock();
+    // A savepoint may have been rolled back, and what was stored in it with it.
+    if (this.#session.driver.scope !== null) this.#follower.epoch++;
     const pool = this.#follower.state(this.#now);
     return {
       pool,
@@ -271,12 +285,6 @@ export class Pool {
     this.#turns.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
-}
-
-/** @throws NO_PROXY, and what the caller's check throws. */
-function assertTaken(decision: Decision, inputs: Inputs, check?: (proxy: ChosenProxy) => void): void {
-  if (decision.refusal !== null) throw noProxyError(decision, inputs);
-  check?.(inputs.pool.index.chosen(decision.slot));
 }
 
 /** Whether more than a count and a turn of this process is stored: what a caller relies on. */

@@ -5,7 +5,7 @@ import { RotationTurnsRepository } from '../database/repositories/rotation-turns
 import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
 import { ProxyVaultError } from '../errors.ts';
-import type { RotationEvent, RotationReason } from '../model/rotation.ts';
+import type { RotationReason } from '../model/rotation.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
 import type { Turn } from './turns.ts';
@@ -157,7 +157,7 @@ export class Store {
     if (from === null) yield this.#sessions.claim({ session: to.name, proxyId: to.proxyId, ttl: to.ttlMs });
     else {
       yield this.#sessions.move(to.name, from.proxyId, to.proxyId);
-      yield this.#moved(from, to, reason);
+      yield* this.#moved(from, to, reason);
     }
   }
 
@@ -166,21 +166,23 @@ export class Store {
     if (from === null) yield this.#domains.create({ domain, proxyId, ttl });
     else {
       yield this.#domains.update(domain, { proxyId, lastUsed: new Date(lastUsed) });
-      yield this.#moved(from, to, reason);
+      yield* this.#moved(from, to, reason);
     }
   }
 
   *#beginInterval(view: string, from: Turn | null, to: Turn, reason: RotationReason): Steps<'sync', void> {
     yield this.#turns.set({ view, ...stored(to) });
-    if (from?.proxyId !== to.proxyId) yield this.#moved(from, to, reason);
+    yield* this.#moved(from, to, reason);
   }
 
-  #moved(
+  /** The only proxy that fits moves to itself, which is no change. */
+  *#moved(
     from: { proxyId: string } | null,
     { proxyId }: { proxyId: string },
     reason: RotationReason,
-  ): RotationEvent {
-    return this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
+  ): Steps<'sync', void> {
+    if (from?.proxyId === proxyId) return;
+    yield this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
   }
 
   *#flush(slots: readonly number[]): Steps<'sync', void> {

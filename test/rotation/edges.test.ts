@@ -167,6 +167,31 @@ it('what was read in a savepoint that is rolled back is forgotten', async () => 
   expect(pool.explain({ region: 'US' }).proxy?.id).toBe('b');
 });
 
+it('a session that was begun in a savepoint that is rolled back begins again in the transaction', async () => {
+  const { vault, pool } = await open(5);
+  const request: PoolRequest = { session: 's', strategy: 'round-robin' };
+  const id = vault.database.transaction(() => {
+    thrownBy(() =>
+      vault.database.transaction(() => {
+        pool.choose(request);
+        throw new Error('undo');
+      }),
+    );
+    return pool.choose(request).id;
+  });
+  expect(vault.database.query('SELECT proxy_id FROM session_proxies')).toEqual([{ proxy_id: id }]);
+  expect(pool.choose(request).id).toBe(id);
+});
+
+it('a session that has the only proxy writes no event when it is rotated', async () => {
+  const { vault, pool } = await open(1);
+  pool.choose({ session: 's' });
+  vault.sticky.create({ domain: 'a.example', proxyId: 'a' });
+  for (const request of [{ session: 's' }, { domain: 'a.example' }])
+    expect(pool.rotate(request).id).toBe('a');
+  expect(vault.events.list().items).toEqual([]);
+});
+
 it('a session lives from its last use, also if that is not stored yet', async () => {
   const { vault, pool, time } = await open(5);
   vault.config.update({ options: { stickyTtlMs: 1000 } });

@@ -133,6 +133,34 @@ describe('a choice that waited for the lock', () => {
   });
 });
 
+describe("what the caller's check writes", () => {
+  it('is seen by the choice: it may be one of the same session', async () => {
+    const [vault] = (await openVaults(1)) as [Vault];
+    vault.pool.choose();
+    const request: PoolRequest = { session: 's', strategy: 'round-robin' };
+    let inner: string | undefined;
+    const outer = vault.pool.choose(request, () => {
+      inner ??= vault.pool.choose(request).id;
+    });
+    expect(outer.id).toBe(inner);
+    expect(vault.pool.choose(request).id).toBe(inner);
+  });
+
+  it('is seen by the next choice, though it is in a transaction of the engine', async () => {
+    const [first, second] = (await openVaults(2)) as [Vault, Vault];
+    for (const { pool } of [first, second]) pool.choose();
+    let calls = 0;
+    const { id } = first.pool.choose({ session: 's' }, (proxy) => {
+      if (calls++ === 0) second.tags.add('a', 'x', 'by hand');
+      else
+        for (const other of ['a', 'b', 'c'])
+          if (other !== proxy.id) first.proxies.update(other, { region: 'EU' });
+    });
+    expect(calls).toBe(2);
+    expect(first.pool.choose({ region: 'EU' }).id).not.toBe(id);
+  });
+});
+
 it('a hand-out that is reported before it is stored counts once', async () => {
   const path = join(temporaryFolder(), 'pool.db');
   const vault = await openVault({ path });
