@@ -81,8 +81,25 @@ export default {
         '    // Views look at its bucket.\n    this.#changed(slot);\n',
         '',
       ],
-      ['a Set that has grown is not read again', ' || kept.size !== ids.size || ', ' || '],
-      ['a view without some proxies does not follow the pool', ' || kept.generation !== this.generation', ''],
+    ]),
+    ...of('index/views-without', [
+      ['a Set that has grown is not read again', 'kept.size === ids.size || ', 'kept.size > 0 || '],
+      [
+        'a view without some proxies does not follow the pool',
+        ' && kept.generation === this.#slots.generation',
+        '',
+      ],
+      [
+        'what has gone from a Set that has grown stays out',
+        'if (ids.size - kept.size !== added.length) return false;',
+        '',
+      ],
+      ['a Set is followed only once', '    kept.added = atEndOf(ids);\n', ''],
+      [
+        'only one view of a Set follows it',
+        'for (const { view } of kept.views.values()) view.update',
+        '[...kept.views.values()][0]?.view.update',
+      ],
     ]),
     ...of('exclusion', [
       ['a choice from an old Set stands', '(slot !== -1 && !this.has(slot))', 'slot !== -1'],

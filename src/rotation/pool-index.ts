@@ -6,6 +6,7 @@ import { Ids } from './index/ids.ts';
 import { type History, Measures } from './index/measures.ts';
 import { Records } from './index/records.ts';
 import { View } from './index/view.ts';
+import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
 export interface IndexedProxy extends Described, History {}
@@ -37,18 +38,8 @@ interface FilteredView {
   view: View;
 }
 
-/** The views without a caller's Set of ids. */
-interface Without {
-  /** How many ids the Set had. */
-  size: number;
-  generation: number;
-  views: Map<View, { view: View; uses: number }>;
-}
-
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
 const MOST_VIEWS = 256;
-/** To look at so many slots takes less time than a choice. */
-const LOOKED_AT = 16;
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -70,7 +61,7 @@ export class PoolIndex {
   readonly #views = new Map<string, FilteredView>();
   /** The same by a number, for filters that have one: to put a text together takes longer than the rest. */
   readonly #byCode = new Map<number, FilteredView>();
-  readonly #without = new WeakMap<ReadonlySet<string>, Without>();
+  readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
 
@@ -82,11 +73,17 @@ export class PoolIndex {
     this.measures = new Measures(this.#records);
     this.buckets = new Buckets(this.#records, this.#capacity);
     this.#ids = new Ids(this.#records, this.columns.addresses, this.#capacity);
+    this.#without = new ViewsWithout(this, (id) => this.#ids.find(id));
   }
 
   /** How many proxies there are, in any status. */
   get size(): number {
     return this.#ids.size;
+  }
+
+  /** For how many slots there is room. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
   /** No slot from here on was ever used. */
@@ -151,30 +148,14 @@ export class PoolIndex {
     return found;
   }
 
-  /** A view without some proxies. It is kept for the next time, as long as the same Set is given and the pool does not change. */
+  /** A view without some proxies. */
   without(view: View, ids: ReadonlySet<string>): View {
-    let kept = this.#without.get(ids);
-    if (kept === undefined || kept.size !== ids.size || kept.generation !== this.generation) {
-      kept = { size: ids.size, generation: this.generation, views: new Map() };
-      this.#without.set(ids, kept);
-    }
-    const known = kept.views.get(view);
-    // A Set may have changed and have as many ids as before: so it is read again, once in about as many uses as that takes steps.
-    const most = Math.max(known?.view.size ?? 0, ids.size, this.#end / LOOKED_AT);
-    if (known !== undefined && known.uses++ < most) return known.view;
-    const isOut = new Uint8Array(this.#end);
-    for (const id of ids) isOut[this.#ids.find(id)] = 1;
-    const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
-    if (kept.views.size >= MOST_VIEWS) kept.views.clear();
-    kept.views.set(view, { view: rest, uses: 0 });
-    return rest;
+    return this.#without.get(view, ids);
   }
 
   /** Forgets the views without some proxies; says whether one had been used before. */
   forgetWithout(ids: ReadonlySet<string>): boolean {
-    const views = [...(this.#without.get(ids)?.views.values() ?? [])];
-    this.#without.delete(ids);
-    return views.some(({ uses }) => uses > 0);
+    return this.#without.forget(ids);
   }
 
   /** What a caller is given of a proxy. */
