@@ -1,3 +1,4 @@
+import { ProxyVaultError } from '../../errors.ts';
 import { type ProxyConfig, type ProxyInput, proxyInputSchema } from '../../model/proxy.ts';
 import { atIndex, parse } from '../../model/validation.ts';
 import { type Mode, type Session, type Steps, step } from '../drivers/driver.ts';
@@ -95,7 +96,7 @@ export class ProxyCreation<M extends Mode> extends Repository<M> {
     try {
       yield this.db.transaction(() => this.#insertTogether(rows));
     } catch (error) {
-      if (error === TAKEN) return null;
+      if (error === TAKEN || isConstraint(error)) return null;
       throw error;
     }
     return rows.map(toCreated);
@@ -119,6 +120,11 @@ function toOpenParams(input: ProxyInput, now: string): NewProxy {
   const { protocol, host, port } = input;
   const identity = { protocol, host, port, username_fingerprint: '', password_fingerprint: '' };
   return toParams(input, input.id ?? newId(), identity, now);
+}
+
+/** Whether a trigger or check of an application refused one of them: nobody knows yet which. */
+function isConstraint(error: unknown): boolean {
+  return error instanceof ProxyVaultError && error.code === 'CONSTRAINT';
 }
 
 function readInput(proxy: ProxyInput): { input: ProxyInput } | { error: unknown } {

@@ -56,7 +56,7 @@ describe.each(MODES)('createMany in mode %s', (mode) => {
       db.query(`SELECT id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
         region, geolocation_json, remote_dns, weight, username_fingerprint IS NULL AS unknown, password_fingerprint = '' AS bare,
         created_at, updated_at FROM proxies ORDER BY id`);
-    return { session, proxies, stored };
+    return { db, session, proxies, stored };
   }
 
   it('stores what create stores of one after the other, or nothing, with its error', async () => {
@@ -86,7 +86,9 @@ describe.each(MODES)('createMany in mode %s', (mode) => {
       {
         numRuns: mode === 'sync' ? 150 : 30,
         // Among others, beside a proxy whose password or username is not known.
-        examples: [60_003, 60_004].map((port) => [[port, 1].map((each) => ({ ...GATE, port: each }))]),
+        examples: [60_003, 60_004].map((port): [ProxyInput[]] => [
+          [port, 1].map((each, n) => ({ ...GATE, id: `p${n}`, port: each })),
+        ]),
       },
     );
   });
@@ -105,6 +107,22 @@ describe.each(MODES)('createMany in mode %s', (mode) => {
       details: { index: 200 },
     });
     expect(await proxies.count()).toBe(4);
+  });
+
+  it('names the entry that a trigger of the application refuses, or fails with what ends the transaction', async () => {
+    const { db, proxies } = await open();
+    const inputs = Array.from({ length: 50 }, (_, n): ProxyInput => ({ ...GATE, port: n + 1 }));
+    for (const [kind, expected] of [
+      ['ABORT', { code: 'CONSTRAINT', details: { index: 12 } }],
+      ['FAIL', { code: 'CONSTRAINT', details: { index: 12 } }],
+      ['ROLLBACK', { code: 'CONSTRAINT' }],
+    ] as const) {
+      db.driver.exec(`CREATE TRIGGER mine BEFORE INSERT ON proxies WHEN NEW.port = 13 BEGIN
+        SELECT RAISE(${kind}, 'Not 13.'); END`);
+      expect(await failureOf(() => proxies.createMany(inputs)), kind).toMatchObject(expected);
+      expect(await proxies.count(), kind).toBe(4);
+      db.driver.exec('DROP TRIGGER mine');
+    }
   });
 
   it('is seen by who follows the pool, also inside its transaction', async () => {
