@@ -1,4 +1,4 @@
-import { openVault } from 'proxyvault';
+import { openVault, type PoolRequest } from 'proxyvault';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { thrownBy } from '../support/temporary.ts';
 import { inputOf, open } from './open-pool.ts';
