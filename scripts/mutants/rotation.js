@@ -128,13 +128,33 @@ export default {
       ],
       [
         'what waits is not stored when a pool is closed',
-        '    this.#timer = null;\n    this.flush();\n',
-        '    this.#timer = null;\n',
+        '    this.#endWait();\n    this.flush();\n',
+        '    this.#endWait();\n',
+      ],
+      [
+        'the database is closed before what waits is stored',
+        'engine.beforeClose(() => this.close())',
+        'engine.beforeClose(() => undefined)',
+      ],
+      [
+        'what waits holds up the program',
+        'this.flush(AT_ONCE, SHORT_WAIT);\n    } catch',
+        'this.flush(AT_ONCE);\n    } catch',
+      ],
+      ['what cannot be stored is tried as often as before', 'Math.min(2 * delay, LONGEST_DELAY)', 'DELAY'],
+      [
+        'hand-outs are undone with a transaction of the caller',
+        'if (driver.scope === null) this.#storeWaiting',
+        'if (waitMs === undefined) this.#storeWaiting',
+      ],
+      [
+        'the first hand-out is undone with a transaction of the caller',
+        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
+        'this.#storeWaiting();',
       ],
     ]),
     ...of('pool', [
       ['a session whose proxy was deleted is an error', 'if (!isGone(error) || ', 'if (isGone(error) || '],
-      ['a closed pool hands out', '    this.#follower.forget();\n', ''],
       [
         'a proxy fails one failure late',
         '(proxy?.failureCount ?? 0) >= failureThreshold',

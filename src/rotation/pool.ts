@@ -28,7 +28,8 @@ export interface ProxyReport {
  * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
  * database. Each process takes its own turns, and begins at another place.
  *
- * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`, and closes it before the database.
+ * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`. What it has not stored yet is stored when the
+ * database is closed.
  */
 export class Pool {
   readonly #session: Session<'sync'>;

@@ -12,6 +12,10 @@ import type { Turn } from './turns.ts';
 
 /** What waits is stored after this time, in milliseconds. */
 const DELAY = 200;
+/** After each failure the time doubles, up to this. */
+const LONGEST_DELAY = 3200;
+/** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
+const SHORT_WAIT = 5;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
 
@@ -65,7 +69,10 @@ export class Store {
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
   #timer: NodeJS.Timeout | null = null;
+  /** While something waits, the engine stores it before it is closed. */
+  #takeBack: (() => void) | null = null;
   #hasStored = false;
+  readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
   constructor(session: Session<'sync'>, sticky: Sticky, unnoticed: <T>(write: () => T) => T) {
     this.#session = session;
@@ -108,7 +115,8 @@ export class Store {
    * processes that make one choice each take turns. It waits for the lock before anything is taken note of: who gets BUSY may ask again.
    */
   first<T>(handOut: () => T): T {
-    const result = this.#commit(() => this.#firstHandOut(handOut));
+    const isAlone = this.#session.driver.scope === null;
+    const result = this.#commit(() => this.#firstHandOut(handOut, isAlone));
     this.#hasStored = true;
     return result;
   }
@@ -132,13 +140,24 @@ export class Store {
     return this.#commit(() => this.#beginInterval(view, turn, before, accepts));
   }
 
-  /** Stores what waits, of at most so many proxies. @throws what the database throws; then it still waits. */
-  flush(most = Number.MAX_SAFE_INTEGER): void {
+  /**
+   * Stores what waits, of at most so many proxies. In a caller's transaction it does so after the end of that: a rollback would undo it.
+   *
+   * @param waitMs how long to wait for the lock of another process; the busy timeout unless given.
+   * @throws what the database throws; then it still waits.
+   */
+  flush(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
+    const { driver } = this.#session;
     if (!this.#isWaiting) return;
+    if (driver.scope === null) this.#storeWaiting(most, waitMs);
+    else driver.afterTransaction(this.#flushAfterTransaction);
+  }
+
+  #storeWaiting(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
     const rest = Math.max(0, this.#dirty.length - most);
     // A slot that was given to another proxy may be there twice.
     const slots = [...new Set(this.#dirty.slice(rest))];
-    this.#commit(() => this.#flush(slots));
+    this.#commit(() => this.#flush(slots), waitMs);
     for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
     this.#left.clear();
@@ -150,18 +169,19 @@ export class Store {
   /** Stores what waits. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#endWait();
     this.flush();
   }
 
-  #commit<T>(steps: () => Steps<'sync', T>): T {
-    return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  #commit<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
   }
 
-  *#firstHandOut<T>(handOut: () => T): Steps<'sync', T> {
+  *#firstHandOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
     yield this.#session.driver.lock('rotation turn');
     const result = handOut();
-    this.flush();
+    if (isAlone) this.#storeWaiting();
+    else this.flush();
     return result;
   }
 
@@ -237,23 +257,32 @@ export class Store {
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  #schedule(): NodeJS.Timeout {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      let failure: string | null = null;
-      try {
-        this.flush(AT_ONCE);
-      } catch (error) {
-        failure = codeOf(error);
-        // Anything else waits for the next time.
-        if (failure === 'CLOSED') return;
-      }
-      if (!this.#isWaiting) return;
-      // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
-      const timer = this.#schedule();
-      if (failure !== null && failure !== 'BUSY') timer.unref();
-    }, DELAY);
+  #schedule(delay = DELAY): NodeJS.Timeout {
+    this.#timer ??= setTimeout(() => this.#flushInBackground(delay), delay);
+    this.#takeBack ??= this.#session.engine.beforeClose(() => this.close());
     return this.#timer;
+  }
+
+  #flushInBackground(delay: number): void {
+    this.#endWait();
+    let failure: string | null = null;
+    try {
+      this.flush(AT_ONCE, SHORT_WAIT);
+    } catch (error) {
+      failure = codeOf(error);
+      // Anything else waits for the next time.
+      if (failure === 'CLOSED') return;
+    }
+    if (!this.#isWaiting) return;
+    const timer = this.#schedule(failure === null ? DELAY : Math.min(2 * delay, LONGEST_DELAY));
+    // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
+    if (failure !== null && failure !== 'BUSY') timer.unref();
+  }
+
+  #endWait(): void {
+    this.#timer = null;
+    this.#takeBack?.();
+    this.#takeBack = null;
   }
 
   get #isWaiting(): boolean {
