@@ -122,6 +122,12 @@ export default {
     ]),
     ...of('store', [
       [
+        'too many hand-outs of one proxy are failures',
+        'if (unsaved === MOST_BY_SLOT) this.#setAside(slot);',
+        '',
+      ],
+      ['hand-outs that are set aside count twice', '    measures.saved(slot);\n  }', '  }'],
+      [
         'a session that another process has placed is moved',
         'holding.proxyId !== from?.proxyId && accepts(holding)',
         'holding.proxyId === from?.proxyId && accepts(holding)',
@@ -154,6 +160,7 @@ export default {
       ],
     ]),
     ...of('pool', [
+      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
       ['a session whose proxy was deleted is an error', 'if (!isGone(error) || ', 'if (isGone(error) || '],
       [
         'a proxy fails one failure late',

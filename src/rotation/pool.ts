@@ -128,12 +128,15 @@ export class Pool {
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     const { driver } = this.#session;
+    const { scope } = driver;
     const hasChanged = this.#follower.unnoticed(() =>
       driver.transaction(() => this.#report(id, success, latencyMs)),
     );
     if (hasChanged) this.#follower.expectChange();
-    const slot = this.#follower.index?.slotOf(id) ?? -1;
-    if (slot !== -1) this.#follower.index?.measures.reported(slot, success, latencyMs, this.#session.clock());
+    // What a caller's transaction undoes has not happened.
+    driver.afterTransaction(() => {
+      if (!scope?.isUndone) this.#learn(id, success, latencyMs);
+    });
   }
 
   /**
@@ -144,6 +147,12 @@ export class Pool {
   close(): void {
     this.#follower.forget();
     this.#store.close();
+  }
+
+  #learn(id: string, success: boolean, latencyMs: number | undefined): void {
+    const { index } = this.#follower;
+    const slot = index?.slotOf(id) ?? -1;
+    if (slot !== -1) index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
   #choose(

@@ -19,6 +19,9 @@ const SHORT_WAIT = 5;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
 
+/** So many hand-outs of one proxy are counted by its slot, which has no room for many more (22 bits). */
+const MOST_BY_SLOT = 2 ** 21;
+
 /** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
 interface Uses {
   count: number;
@@ -64,7 +67,7 @@ export class Store {
   /** Slots with hand-outs that are not stored, each once. */
   #dirty: number[] = [];
   #index: PoolIndex | null = null;
-  /** Hand-outs by id that were not stored when the index was made again. */
+  /** Hand-outs by id that are not counted by slot: the index was made again, or they were too many. */
   readonly #left = new Map<string, Uses>();
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
@@ -88,7 +91,9 @@ export class Store {
   /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
     if (index !== this.#index) this.#changeIndex(index);
-    if (index.measures.unsaved(slot) !== 1) return;
+    const unsaved = index.measures.unsaved(slot);
+    if (unsaved === MOST_BY_SLOT) this.#setAside(slot);
+    if (unsaved !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }
@@ -246,14 +251,18 @@ export class Store {
 
   /** Every slot has changed: what waits is kept by id. */
   #changeIndex(index: PoolIndex): void {
-    for (const slot of new Set(this.#dirty)) {
-      const { columns, measures } = this.#index as PoolIndex;
-      const known = this.#left.get(columns.id(slot))?.count ?? 0;
-      const count = known + measures.unsaved(slot);
-      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
-    }
+    for (const slot of new Set(this.#dirty)) this.#setAside(slot);
     this.#dirty = [];
     this.#index = index;
+  }
+
+  /** What waits of one slot is kept by id. */
+  #setAside(slot: number): void {
+    const { columns, measures } = this.#index as PoolIndex;
+    const known = this.#left.get(columns.id(slot))?.count ?? 0;
+    const count = known + measures.unsaved(slot);
+    this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
+    measures.saved(slot);
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */

@@ -3,8 +3,11 @@ import { openVault, Pool } from 'proxyvault';
 import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { PoolIndex } from '../../src/rotation/pool-index.ts';
+import { Sticky } from '../../src/rotation/sticky.ts';
+import { Store } from '../../src/rotation/store.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
-import { inputOf, type Opened, open, storedUse } from './open-pool.ts';
+import { inputOf, type Opened, open, START, storedUse } from './open-pool.ts';
 
 /** Hand-outs in all, as another program finds them. */
 function storedHandOuts(path: string): unknown {
@@ -149,6 +152,32 @@ describe('in a transaction of the caller', () => {
     });
     expect(storedHandOuts(path)).toBe(2);
   });
+});
+
+it('more hand-outs of one proxy than its slot has room for are all counted, and are no failures', () => {
+  const db = openMigrated({ path: ':memory:' });
+  new ProxyRepository(db).create(inputOf(0));
+  const measured = { latency: null, successRate: 100, failureCount: 3, handOuts: 0, weight: 1 };
+  const place = {
+    name: null,
+    status: 'active',
+    region: null,
+    country: null,
+    remoteDns: true,
+    tags: [],
+  } as const;
+  const index = new PoolIndex(1);
+  index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
+  const store = new Store(db, new Sticky(db), (write) => write());
+  const count = 2 ** 22 + 5;
+  for (let n = 0; n < count; n++) {
+    index.measures.handedOut(0, START + n);
+    store.handedOut(index, 0);
+  }
+  expect(index.measures.failures(0)).toBe(3);
+  store.close();
+  expect(db.query('SELECT hand_outs AS n FROM proxies')).toEqual([{ n: count }]);
+  expect(new ProxyRepository(db).findById('a')?.lastUsedAt).toBe(new Date(START + count - 1).toISOString());
 });
 
 it('a Pool that stores nothing leaves nothing behind in the database', () => {
