@@ -67,7 +67,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       OpenTransaction settled step`,
     types: `
       BackgroundReads CheckpointResult Clock Damage Driver Engine ExecuteResult LockName Mode OpenScope Params
-      Result Row SchemaObject Scope Session Sizes Slicing SqlValue SqliteDriver SqliteEngine Steps
+      Result Row SchemaObject Scope Session Sizes Slicing SqlValue SqliteDriver SqliteEngine Steps TransactionOptions
       Stream`,
   },
   'proxyvault/keys': {

@@ -189,6 +189,31 @@ export default {
       "    if (leavesLog) this.connection.pragma('wal_autocheckpoint = 0');\n",
       '',
     ),
+    fault('writer', 'a short wait is as long as any', 'Math.min(milliseconds, timeoutMs)', 'timeoutMs'),
+    fault(
+      'writer',
+      'a short wait shortens all that come',
+      '      this.patience.timeoutMs = timeoutMs;\n',
+      '',
+    ),
+    fault(
+      'writer',
+      'closing is no change',
+      '    this.changes++;\n    this.connection.close();',
+      '    this.connection.close();',
+    ),
+    fault(
+      'engine',
+      'an engine whose work before it closes fails stays open',
+      'failures.push(...failureOf(work))',
+      'work()',
+    ),
+    fault(
+      'engine',
+      'nobody hears what failed before it closed',
+      '    if (failures.length > 0) throw failures[0];\n',
+      '',
+    ),
     fault(
       'writer',
       'a read-only driver waits for locks twice',

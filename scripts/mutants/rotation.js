@@ -166,9 +166,36 @@ export default {
     ]),
     ...of('store', [
       [
+        'too many hand-outs of one proxy are failures',
+        'if (unsaved === MOST_BY_SLOT) this.#setAside(slot);',
+        '',
+      ],
+      ['hand-outs that are set aside count twice', '    measures.saved(slot);\n  }', '  }'],
+      [
         'what waits is not stored when a pool is closed',
-        '    this.#timer = null;\n    this.flush();\n',
-        '    this.#timer = null;\n',
+        '    this.#endWait();\n    this.flush();\n',
+        '    this.#endWait();\n',
+      ],
+      [
+        'the database is closed before what waits is stored',
+        'engine.beforeClose(() => this.close())',
+        'engine.beforeClose(() => undefined)',
+      ],
+      [
+        'what waits holds up the program',
+        'this.flush(AT_ONCE, SHORT_WAIT);\n    } catch',
+        'this.flush(AT_ONCE);\n    } catch',
+      ],
+      ['what cannot be stored is tried as often as before', 'Math.min(2 * delay, LONGEST_DELAY)', 'DELAY'],
+      [
+        'hand-outs are undone with a transaction of the caller',
+        'if (driver.scope === null) this.#storeWaiting',
+        'if (waitMs === undefined) this.#storeWaiting',
+      ],
+      [
+        'the first hand-out is undone with a transaction of the caller',
+        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
+        'this.#storeWaiting();',
       ],
     ]),
     ...of('decide', [
@@ -181,18 +208,19 @@ export default {
     ...of('pool', [
       [
         'a choice that waited for the lock is not made again',
-        'if (!isCallers) return this.#follower.refresh(this.#now);',
-        'if (!isCallers) return false;',
+        'return isCallers || this.#follower.refresh(this.#now);',
+        'return isCallers;',
       ],
       [
         'in a transaction, a session that another process has placed is placed again',
-        'epoch++;\n    return true;',
-        'epoch++;\n    return false;',
+        'return isCallers || this.#follower.refresh(this.#now);',
+        'return !isCallers && this.#follower.refresh(this.#now);',
       ],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
       ['a closed pool hands out', '    this.#follower.forget();\n', ''],
+      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
     ]),
     ...of('report', [
       [

@@ -10,7 +10,7 @@ export const MAX_ASN = 4_294_967_295;
 export const geolocationSchema = z.strictObject({
   country: z
     .string()
-    .regex(/^[A-Z]{2}$/, 'is not ISO 3166-1 alpha-2')
+    .regex(/^[A-Z]{2}$/, 'must be two capital letters of ISO 3166-1, such as DE')
     .optional(),
   city: text(MAX_PLACE).optional(),
   region: text(MAX_PLACE).optional(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { countrySchema } from './country.ts';
 import { type Changes, idSchema, readOnly, text, updateOf } from './field-schemas.ts';
 import { type Geolocation, geolocationSchema } from './geolocation.ts';
 import { hostSchema, MAX_PORT } from './host.ts';
@@ -120,7 +121,7 @@ export const proxyFilterSchema = proxySchema
     region: regionSchema,
     search: text(256),
     tag: tagSchema,
-    country: z.string().regex(/^[A-Z]{2}$/i, 'is not ISO 3166-1 alpha-2'),
+    country: countrySchema,
   })
   .partial();
 

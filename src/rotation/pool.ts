@@ -1,6 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import { assertFunction, assertOptions } from '../model/validation.ts';
+import { assertFunction, assertId, assertOptions } from '../model/validation.ts';
 import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
@@ -20,7 +20,8 @@ const RECOUNTS = 100;
  * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
  * database. Each process takes its own turns, and begins at another place.
  *
- * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`, and closes it before the database.
+ * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`. What it has not stored yet is stored when the
+ * database is closed.
  */
 export class Pool {
   readonly #session: Session<'sync'>;
@@ -113,14 +114,19 @@ export class Pool {
    */
   report(id: string, report: ProxyReport): void {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
+    const { driver } = this.#session;
+    const { scope } = driver;
     const { index } = this.#follower;
-    const slot = index?.slotOf(id) ?? -1;
+    const slot = index?.slotOf(assertId(id)) ?? -1;
     const isUnsaved = slot !== -1 && index?.measures.unsaved(slot) !== 0;
     const hasChanged = this.#follower.unnoticed(() =>
-      this.#session.driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),
+      driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),
     );
     if (hasChanged) this.#follower.expectChange();
-    if (slot !== -1) index?.measures.reported(slot, success, latencyMs, this.#session.clock());
+    // What a caller's transaction undoes has not happened.
+    driver.afterTransaction(() => {
+      if (!scope?.isUndone) this.#learn(id, success, latencyMs);
+    });
   }
 
   /**
@@ -131,6 +137,12 @@ export class Pool {
   close(): void {
     this.#follower.forget();
     this.#store.close();
+  }
+
+  #learn(id: string, success: boolean, latencyMs: number | undefined): void {
+    const { index } = this.#follower;
+    const slot = index?.slotOf(id) ?? -1;
+    if (slot !== -1) index?.measures.reported(slot, success, latencyMs, this.#session.clock());
   }
 
   #choose(

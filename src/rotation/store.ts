@@ -12,8 +12,15 @@ import type { Turn } from './turns.ts';
 
 /** What waits is stored after this time, in milliseconds. */
 const DELAY = 200;
+/** After each failure the time doubles, up to this. */
+const LONGEST_DELAY = 3200;
+/** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
+const SHORT_WAIT = 5;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
+
+/** So many hand-outs of one proxy are counted by its slot, which has no room for many more (22 bits). */
+const MOST_BY_SLOT = 2 ** 21;
 
 /** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
 interface Uses {
@@ -46,12 +53,15 @@ export class Store {
   /** Slots with hand-outs that are not stored, each once. */
   #dirty: number[] = [];
   #index: PoolIndex | null = null;
-  /** Hand-outs by id that were not stored when the index was made again. */
+  /** Hand-outs by id that are not counted by slot: the index was made again, or they were too many. */
   readonly #left = new Map<string, Uses>();
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
   #timer: NodeJS.Timeout | null = null;
+  /** While something waits, the engine stores it before it is closed. */
+  #takeBack: (() => void) | null = null;
   #hasStored = false;
+  readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
   constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
     this.#session = session;
@@ -66,7 +76,9 @@ export class Store {
   /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
     if (index !== this.#index) this.#changeIndex(index);
-    if (index.measures.unsaved(slot) !== 1) return;
+    const unsaved = index.measures.unsaved(slot);
+    if (unsaved === MOST_BY_SLOT) this.#setAside(slot);
+    if (unsaved !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }
@@ -94,7 +106,8 @@ export class Store {
    * processes that make one choice each take turns.
    */
   commit<T>(handOut: () => T): T {
-    const result = this.#transaction(() => this.#handOut(handOut));
+    const isAlone = this.#session.driver.scope === null;
+    const result = this.#transaction(() => this.#handOut(handOut, isAlone));
     this.#hasStored = true;
     return result;
   }
@@ -120,13 +133,24 @@ export class Store {
     this.#session.driver.sequence(() => this.#beginInterval(view, from, to, reason));
   }
 
-  /** Stores what waits, of at most so many proxies. @throws what the database throws; then it still waits. */
-  flush(most = Number.MAX_SAFE_INTEGER): void {
+  /**
+   * Stores what waits, of at most so many proxies. In a caller's transaction it does so after the end of that: a rollback would undo it.
+   *
+   * @param waitMs how long to wait for the lock of another process; the busy timeout unless given.
+   * @throws what the database throws; then it still waits.
+   */
+  flush(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
+    const { driver } = this.#session;
     if (!this.#isWaiting) return;
+    if (driver.scope === null) this.#storeWaiting(most, waitMs);
+    else driver.afterTransaction(this.#flushAfterTransaction);
+  }
+
+  #storeWaiting(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
     const rest = Math.max(0, this.#dirty.length - most);
     // A slot that was given to another proxy may be there twice.
     const slots = [...new Set(this.#dirty.slice(rest))];
-    this.#transaction(() => this.#flush(slots));
+    this.#transaction(() => this.#flush(slots), waitMs);
     for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
     this.#left.clear();
@@ -138,18 +162,20 @@ export class Store {
   /** Stores what waits. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#endWait();
     this.flush();
   }
 
-  #transaction<T>(steps: () => Steps<'sync', T>): T {
-    return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  #transaction<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
   }
 
-  *#handOut<T>(handOut: () => T): Steps<'sync', T> {
+  *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
     yield this.#session.driver.lock('hand-out');
     const result = handOut();
-    if (this.isNew) this.flush();
+    if (!this.isNew) return result;
+    if (isAlone) this.#storeWaiting();
+    else this.flush();
     return result;
   }
 
@@ -202,34 +228,47 @@ export class Store {
 
   /** Every slot has changed: what waits is kept by id. */
   #changeIndex(index: PoolIndex): void {
-    for (const slot of new Set(this.#dirty)) {
-      const { columns, measures } = this.#index as PoolIndex;
-      const known = this.#left.get(columns.id(slot))?.count ?? 0;
-      const count = known + measures.unsaved(slot);
-      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
-    }
+    for (const slot of new Set(this.#dirty)) this.#setAside(slot);
     this.#dirty = [];
     this.#index = index;
   }
 
+  /** What waits of one slot is kept by id. */
+  #setAside(slot: number): void {
+    const { columns, measures } = this.#index as PoolIndex;
+    const known = this.#left.get(columns.id(slot))?.count ?? 0;
+    const count = known + measures.unsaved(slot);
+    this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
+    measures.saved(slot);
+  }
+
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  #schedule(): NodeJS.Timeout {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      let failure: string | null = null;
-      try {
-        this.flush(AT_ONCE);
-      } catch (error) {
-        failure = codeOf(error);
-        // Anything else waits for the next time.
-        if (failure === 'CLOSED') return;
-      }
-      if (!this.#isWaiting) return;
-      // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
-      const timer = this.#schedule();
-      if (failure !== null && failure !== 'BUSY') timer.unref();
-    }, DELAY);
+  #schedule(delay = DELAY): NodeJS.Timeout {
+    this.#timer ??= setTimeout(() => this.#flushInBackground(delay), delay);
+    this.#takeBack ??= this.#session.engine.beforeClose(() => this.close());
     return this.#timer;
+  }
+
+  #flushInBackground(delay: number): void {
+    this.#endWait();
+    let failure: string | null = null;
+    try {
+      this.flush(AT_ONCE, SHORT_WAIT);
+    } catch (error) {
+      failure = codeOf(error);
+      // Anything else waits for the next time.
+      if (failure === 'CLOSED') return;
+    }
+    if (!this.#isWaiting) return;
+    const timer = this.#schedule(failure === null ? DELAY : Math.min(2 * delay, LONGEST_DELAY));
+    // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
+    if (failure !== null && failure !== 'BUSY') timer.unref();
+  }
+
+  #endWait(): void {
+    this.#timer = null;
+    this.#takeBack?.();
+    this.#takeBack = null;
   }
 
   get #isWaiting(): boolean {

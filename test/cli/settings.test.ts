@@ -60,7 +60,7 @@ describe('config set', () => {
   });
 
   it.each([
-    ['options.country=Germany', 'options.country: is not ISO 3166-1 alpha-2'],
+    ['options.country=Germany', 'options.country: must be two letters of ISO 3166-1, such as DE'],
     ['options.regions=', 'options.regions.0: must not be empty'],
     ['options.regions=DE,', 'options.regions.1: must not be empty'],
     ['options.jitterMs=soon', 'options.jitterMs must be a number with ms, s, m, h, d or w'],

@@ -170,7 +170,10 @@ it('every other input that is not valid names the field and what is allowed', ()
     [create({ host: undefined }), 'host: is missing: it must be a text.'],
     [create({ name: '' }), 'name: must not be empty.'],
     [create({ name: 'x'.repeat(257) }), 'name: must have at most 256 characters.'],
-    [create({ geolocation: { country: CANARY } }), 'geolocation.country: is not ISO 3166-1 alpha-2.'],
+    [
+      create({ geolocation: { country: CANARY } }),
+      'geolocation.country: must be two capital letters of ISO 3166-1, such as DE.',
+    ],
     [create({ geolocation: { latitude: 91 } }), 'geolocation.latitude: must be at most 90.'],
     [create({ credentials: { username: 'u' } }), 'credentials.password: is missing: it must be a text.'],
     [create({ credentials: CANARY }), 'credentials: must be an object.'],

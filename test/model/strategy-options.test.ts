@@ -18,7 +18,7 @@ describe('options', () => {
     });
     for (const country of ['', 'D', 'DEU', '12'])
       expect(() => stored({ excludedCountries: [country] })).toThrow(
-        'excludedCountries.0: is not ISO 3166-1',
+        'excludedCountries.0: must be two letters',
       );
   });
 

@@ -34,6 +34,33 @@ describe('a report', () => {
     }
   });
 
+  it.each([
+    ['a transaction that is rolled back', false],
+    ['a savepoint that is rolled back', false],
+    ['a transaction that commits', true],
+  ])('in %s is learned: %#', async (where, isLearned) => {
+    const { vault, pool } = await open(2);
+    const { database } = vault;
+    pool.report('a', { success: true, latencyMs: 100 });
+    const seen = (): unknown => {
+      const { proxy, reason, runnersUp } = pool.explain({ strategy: 'fastest', exclude: ['b'] });
+      return [proxy?.id, reason, runnersUp];
+    };
+    const before = seen();
+    const report = (): void => {
+      for (let n = 0; n < 20; n++) pool.report('a', { success: false, latencyMs: 9000 });
+      // As with all that a transaction changes, choosing does not see it before the end.
+      expect(seen()).toEqual(before);
+      if (!isLearned) throw new Error('undo');
+    };
+    if (where.startsWith('a savepoint'))
+      database.transaction(() => thrownBy(() => database.transaction(report)));
+    else if (isLearned) database.transaction(report);
+    else thrownBy(() => database.transaction(report));
+    if (isLearned) expect(seen()).not.toEqual(before);
+    else expect(seen()).toEqual(before);
+  });
+
   it('of nobody is NOT_FOUND, and an invalid one INVALID_INPUT', async () => {
     const { pool, vault } = await open(1);
     expect(thrownBy(() => pool.report('nobody', { success: true }))).toMatchObject({ code: 'NOT_FOUND' });

@@ -1,4 +1,13 @@
-import type { Driver, ExecuteResult, LockName, Params, Row, Scope, Steps } from 'proxyvault/driver';
+import type {
+  Driver,
+  ExecuteResult,
+  LockName,
+  Params,
+  Row,
+  Scope,
+  Steps,
+  TransactionOptions,
+} from 'proxyvault/driver';
 import { inject } from 'vitest';
 import type { SqliteDriver } from '../../src/database/drivers/sqlite/driver.ts';
 import type { SqliteEngine } from '../../src/database/drivers/sqlite/engine.ts';
@@ -153,8 +162,8 @@ export class AsyncDriver implements Driver<'async'> {
     return this.#drive(this.#frame, steps);
   }
 
-  async transaction<T>(steps: () => Steps<'async', T>): Promise<T> {
-    return this.#frame === null ? this.#outermost(steps) : this.#nested(this.#frame, steps);
+  async transaction<T>(steps: () => Steps<'async', T>, options: TransactionOptions = {}): Promise<T> {
+    return this.#frame === null ? this.#outermost(steps, options) : this.#nested(this.#frame, steps);
   }
 
   async lock(name: LockName | 'schema', mode: 'exclusive' | 'shared' = 'exclusive'): Promise<void> {
@@ -188,7 +197,7 @@ export class AsyncDriver implements Driver<'async'> {
         'INVALID_INPUT',
         'Migrations cannot run inside a transaction: return from it first.',
       );
-    return this.#outermost(() => this.#alone(steps), 'schema');
+    return this.#outermost(() => this.#alone(steps), {}, 'schema');
   }
 
   *#alone<T>(steps: () => Steps<'async', T>): Steps<'async', T> {
@@ -246,7 +255,11 @@ export class AsyncDriver implements Driver<'async'> {
   }
 
   /** Plays the steps until nobody was in the way. What is to follow the transaction follows its last play. */
-  async #outermost<T>(steps: () => Steps<'async', T>, changes?: 'schema'): Promise<T> {
+  async #outermost<T>(
+    steps: () => Steps<'async', T>,
+    { waitMs = Number.POSITIVE_INFINITY }: TransactionOptions,
+    changes?: 'schema',
+  ): Promise<T> {
     const begun = performance.now();
     const followUps = new Set<() => unknown>();
     try {
@@ -255,7 +268,7 @@ export class AsyncDriver implements Driver<'async'> {
           return await this.#play(steps, followUps, changes);
         } catch (error) {
           if (!isRetryable(error)) throw error;
-          if (plays >= this.#options.plays || !(await this.#othersHaveWritten()))
+          if (plays >= this.#options.plays || !(await this.#othersHaveWritten(waitMs)))
             throw givenUp(error, plays, performance.now() - begun);
         }
       }
@@ -352,7 +365,8 @@ export class AsyncDriver implements Driver<'async'> {
   }
 
   /** Waits until nobody is in the middle of writing; false if that takes too long. */
-  async #othersHaveWritten(): Promise<boolean> {
+  async #othersHaveWritten(waitMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const patience = Math.min(waitMs, this.#options.patienceMs);
     for (const begun = performance.now(); !this.#isClosed; await this.#turns()) {
       try {
         this.shared.script('BEGIN IMMEDIATE; ROLLBACK');
@@ -360,7 +374,7 @@ export class AsyncDriver implements Driver<'async'> {
       } catch (error) {
         if (!isRetryable(error)) throw error;
       }
-      if (performance.now() - begun >= this.#options.patienceMs) return false;
+      if (performance.now() - begun >= patience) return false;
     }
     return false;
   }
@@ -372,6 +386,7 @@ export class AsyncDriver implements Driver<'async'> {
 
   close(): void {
     this.#isClosed = true;
+    this.#changes++;
     this.#pool.close();
     this.shared.close();
   }

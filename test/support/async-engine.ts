@@ -13,6 +13,7 @@ import type {
   Steps,
 } from 'proxyvault/driver';
 import { onTestFinished } from 'vitest';
+import { BeforeClose } from '../../src/database/drivers/before-close.ts';
 import { AsyncDriver, type AsyncOptions } from './async-driver.ts';
 import { temporaryFolder } from './temporary.ts';
 
@@ -31,6 +32,7 @@ export function asyncSession(
 export class AsyncEngine implements Engine<'async'> {
   readonly driver: AsyncDriver;
   readonly background: BackgroundReads;
+  readonly #beforeClose = new BeforeClose<'async'>();
 
   constructor(path: string, options: AsyncOptions = {}) {
     if (path === ':memory:') throw new Error('A database in memory has one connection: use a file.');
@@ -69,7 +71,7 @@ export class AsyncEngine implements Engine<'async'> {
     try {
       return await engine.driver.sequence(() => steps(engine));
     } finally {
-      engine.close();
+      await engine.close();
       rmSync(folder, { recursive: true });
     }
   }
@@ -90,8 +92,15 @@ export class AsyncEngine implements Engine<'async'> {
     return this.driver.shared.eachRow(table, use);
   }
 
+  beforeClose(work: () => Promise<void>): () => void {
+    return this.#beforeClose.add(work);
+  }
+
   /** Statements of transactions that are open find it closed, and nothing of these transactions is stored. */
-  close(): void {
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const work of this.#beforeClose.take()) await work().catch((error) => failures.push(error));
     this.driver.close();
+    if (failures.length > 0) throw failures[0];
   }
 }

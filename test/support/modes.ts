@@ -48,7 +48,7 @@ export interface TestedEngine {
   path: string;
   engine: Engine<'async'>;
   driver: Driver<'async'>;
-  close: () => void;
+  close: () => unknown;
 }
 
 /** An engine of this mode over a database of its own. It waits for nobody for longer than a fifth of a second. */

@@ -26,7 +26,7 @@ export const pruneCommand = bareCommand({
   name: 'prune',
   purpose: 'remove old history, and with --vacuum give its space back to the disk',
   example: 'proxyvault prune --events-older-than 30d --usage-older-than 400d --vacuum',
-  notes: `The newest event stays, since rotation continues from it. --vacuum writes the whole file again: it needs as much memory and
+  notes: `The newest event stays, so that there is always a last one to see. --vacuum writes the whole file again: it needs as much memory and
 free space as the file has, and nobody may use the pool meanwhile.`,
   takes: (command) =>
     command

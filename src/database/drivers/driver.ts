@@ -85,6 +85,14 @@ export interface Scope {
   readonly transaction: Scope;
 }
 
+export interface TransactionOptions {
+  /**
+   * It waits at most this long for the locks of others, and no longer than the busy timeout, before it throws BUSY: for work that can
+   * be done later, and must not hold up the program. In milliseconds. Inside another transaction it changes nothing.
+   */
+  waitMs?: number | undefined;
+}
+
 /**
  * What only one transaction does at a time, on an engine with several writers. SQLite has one writer, so `lock` does nothing there.
  *
@@ -116,7 +124,7 @@ export interface Driver<M extends Mode> {
   readonly scope: Scope | null;
   /**
    * How many statements through this driver may have written so far. A long transaction counts when it ends, and a rollback
-   * counts too. So what was read from the database is as it was while this and {@link Engine.version} are the same.
+   * counts too, and so does closing. So what was read from the database is as it was while this and {@link Engine.version} are the same.
    */
   readonly changes: number;
   /** The first row, mapped, or null. */
@@ -153,7 +161,7 @@ export interface Driver<M extends Mode> {
    * an engine with several writers stores nothing and plays the steps again from the beginning, also if they have caught the
    * error; after some plays it gives up with BUSY. So steps must not change anything but the database.
    */
-  transaction<T>(steps: () => Steps<M, T>): Result<M, T>;
+  transaction<T>(steps: () => Steps<M, T>, options?: TransactionOptions): Result<M, T>;
   /** Runs steps without a transaction of their own; inside a transaction they are part of it. */
   sequence<T>(steps: () => Steps<M, T>): Result<M, T>;
   /**
@@ -247,6 +255,12 @@ export interface Engine<M extends Mode> {
   /** Moves the engine's log into the database and empties it, so that nothing old is left in it. */
   checkpoint(): Result<M, CheckpointResult>;
   sizes(): Result<M, Sizes>;
+  /**
+   * Runs `work` once when the engine is about to be closed, while it can still be used; gives a function that takes it back. If it
+   * throws, the engine is closed all the same, and then `close` throws the first such error. An engine that closes itself after a
+   * failure does not run it.
+   */
+  beforeClose(work: () => Result<M, void>): () => void;
   /** Looks for damage, in the background; `deep` also compares every index with its table. */
   findDamage(deep: boolean): Promise<Damage>;
   /** Shows every row of a table, in the background and page by page, also those whose key is malformed. */

@@ -21,6 +21,7 @@ export {
   type Stream,
   settled,
   step,
+  type TransactionOptions,
 } from './driver.ts';
 export type { SqliteDriver } from './sqlite/driver.ts';
 export type { SqliteEngine } from './sqlite/engine.ts';

@@ -1,9 +1,8 @@
 import { z } from 'zod';
-
+import { countrySchema } from '../country.ts';
 import { idSchema } from '../field-schemas.ts';
 import { protocolSchema, regionSchema, tagSchema } from '../proxy.ts';
 import { strategySchema } from '../rotation.ts';
-import { countrySchema } from './country.ts';
 
 // Rules are stored and shown in clear.
 const proxyId = idSchema.refine((id) => !/:.*@/.test(id), 'must be the id of a proxy, without a login');

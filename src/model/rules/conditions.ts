@@ -1,9 +1,8 @@
 import { z } from 'zod';
-
+import { countrySchema } from '../country.ts';
 import { hostDomainSchema, normalizeDomainPattern } from '../domain.ts';
 import { text } from '../field-schemas.ts';
 import { withoutLogin } from '../web-url.ts';
-import { countrySchema } from './country.ts';
 import { patternProblem } from './pattern.ts';
 
 const PLAIN_FIELDS = ['protocol', 'region', 'tag', 'session'] as const;

@@ -1,4 +1,5 @@
 import { describe } from 'vitest';
+import { describeChanges } from './conformance/changes.ts';
 import { describeEngine } from './conformance/engine.ts';
 import { describeErrors } from './conformance/errors.ts';
 import type { Open } from './conformance/fixture.ts';
@@ -19,6 +20,7 @@ export function describeDriver(open: Open): void {
   describe('an error', () => describeErrors(open));
   describe('a lock', () => describeLocks(open));
   describe('its engine', () => describeEngine(open));
+  describe('its changes', () => describeChanges(open));
 }
 
 /** What it promises of those that answer with promises, and so have several transactions open at a time. */

@@ -9,6 +9,7 @@ import type {
   Row,
   Scope,
   Steps,
+  TransactionOptions,
   VacuumResult,
 } from '../driver.ts';
 import { endsTransaction, type Slicing } from '../transaction.ts';
@@ -104,8 +105,9 @@ export class SqliteDriver implements Driver<'sync'> {
     return this.#writer.readers.iterate(sql, params, map);
   }
 
-  transaction<T>(steps: () => Steps<'sync', T>): T {
-    return this.atomically(() => this.sequence(steps));
+  transaction<T>(steps: () => Steps<'sync', T>, { waitMs }: TransactionOptions = {}): T {
+    const work = (): T => this.atomically(() => this.sequence(steps));
+    return waitMs === undefined ? work() : this.#writer.waitingAtMost(waitMs, work);
   }
 
   /** As {@link transaction}, over a function. */

@@ -1,6 +1,7 @@
 import { ProxyVaultError } from '../../../errors.ts';
 import { assertOptions, assertSignal, invalidInput } from '../../../model/validation.ts';
 import { Turns } from '../../turns.ts';
+import { BeforeClose } from '../before-close.ts';
 import type {
   BackgroundReads,
   CheckpointResult,
@@ -31,6 +32,7 @@ export class SqliteEngine implements Engine<'sync'> {
   readonly #options: SqliteEngineOptions;
   readonly #threads: Background;
   readonly #longTransactions = new Set<Promise<unknown>>();
+  readonly #beforeClose = new BeforeClose<'sync'>();
   #ended: Promise<void> | null = null;
 
   /** For a sound file; see {@link open}. An engine that borrows the `threads` of another closes only its driver. */
@@ -137,6 +139,10 @@ export class SqliteEngine implements Engine<'sync'> {
     return readSizes(this.driver, this.#options.path);
   }
 
+  beforeClose(work: () => void): () => void {
+    return this.#beforeClose.add(work);
+  }
+
   findDamage(deep: boolean): Promise<Damage> {
     return findDamage(this.background, deep);
   }
@@ -176,19 +182,28 @@ export class SqliteEngine implements Engine<'sync'> {
 
   /** Closes all connections. A background query in the middle of a long step may end later: {@link closeWhenIdle} waits for it. */
   close(): void {
-    if (this.driver.open && !this.driver.inTransaction) this.#prepareToClose();
+    const failures: unknown[] = [];
+    if (this.driver.open && !this.driver.inTransaction) {
+      for (const work of this.#beforeClose.take()) failures.push(...failureOf(work));
+      // A failure may have closed it.
+      if (this.driver.open) this.#prepareToClose();
+    }
     this.driver.close();
     // Also if the driver has closed itself after an I/O error.
     void this.#threads.close();
+    if (failures.length > 0) throw failures[0];
   }
 
   /** As `close()`, after the background threads have ended, so that nothing is left to hold the log. */
   async closeWhenIdle(): Promise<void> {
     await this.#threads.close();
     const jobs = [...this.#longTransactions];
-    this.close();
-    await Promise.allSettled([...jobs, this.#ended]);
-    if (jobs.length > 0) settleLog(this.#options);
+    try {
+      this.close();
+    } finally {
+      await Promise.allSettled([...jobs, this.#ended]);
+      if (jobs.length > 0) settleLog(this.#options);
+    }
   }
 
   get #isInMemory(): boolean {
@@ -223,6 +238,16 @@ export class SqliteEngine implements Engine<'sync'> {
     const ended = this.#threads.close();
     const isLast = this.#threads.waitUntilClosed(CLOSE_PATIENCE_MS);
     this.#ended = isLast || readonly ? ended : ended.then(() => settleLog(this.#options));
+  }
+}
+
+/** What `work` throws, if it throws. */
+function failureOf(work: () => void): unknown[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    return [error];
   }
 }
 

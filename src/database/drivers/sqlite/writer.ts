@@ -99,6 +99,17 @@ export class Writer {
     }
   }
 
+  /** Runs `work`, which waits no longer than this for a lock. */
+  waitingAtMost<T>(milliseconds: number, work: () => T): T {
+    const { timeoutMs } = this.patience;
+    this.patience.timeoutMs = Math.min(milliseconds, timeoutMs);
+    try {
+      return work();
+    } finally {
+      this.patience.timeoutMs = timeoutMs;
+    }
+  }
+
   /** Others want the lock too: without a gap between two transactions of ours they would hardly get it. */
   leaveGap(): void {
     if (performance.now() - this.#contendedAt < CONTENTION_MS) pauseShortly();
@@ -193,6 +204,7 @@ export class Writer {
     this.callerStatements.clear();
     this.#controls.clear();
     this.#dataVersion = null;
+    this.changes++;
     this.connection.close();
   }
 }

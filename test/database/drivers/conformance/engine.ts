@@ -54,6 +54,36 @@ export function describeEngine(open: Open): void {
     expect(await engine.version()).toBe(after);
   });
 
+  it('runs what is to be done before it is closed, once, while it can still be used', async () => {
+    const { path, engine, add, close, stored } = await fixture(open);
+    const { driver } = engine;
+    const write = (n: number) => async (): Promise<void> => void (await add(n));
+    engine.beforeClose(write(1));
+    engine.beforeClose(() => driver.transaction(() => steps(add(2), undefined)));
+    const takeBack = engine.beforeClose(write(3));
+    const same = write(4);
+    engine.beforeClose(same);
+    engine.beforeClose(same)();
+    takeBack();
+    takeBack();
+    await close();
+    await close();
+    expect(await stored()).toEqual([0, 1, 2, 4]);
+    expect(await failureOf(() => engine.driver.run(INSERT, { n: 9 }))).toMatchObject({ code: 'CLOSED' });
+    await open({ path }).close();
+  });
+
+  it('is closed though that throws, after all of it, and then throws its first error', async () => {
+    const { engine, driver, add, close, stored } = await fixture(open);
+    engine.beforeClose(() => driver.run('nonsense', {}, () => undefined));
+    engine.beforeClose(() => driver.transaction(() => thrower(new Error('mine'))));
+    engine.beforeClose(() => driver.run(INSERT, { n: 1 }, () => undefined));
+    expect(await failureOf(close)).toMatchObject({ code: 'SQL' });
+    expect(await failureOf(() => add(2))).toMatchObject({ code: 'CLOSED' });
+    await close();
+    expect(await stored()).toEqual([0, 1]);
+  });
+
   it('gives no version once it is closed', async () => {
     const { engine, close } = await fixture(open);
     close();

@@ -1,3 +1,4 @@
+import type { Steps, TransactionOptions } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
 import { ProxyVaultError } from '../../../../src/errors.ts';
 import { answer, failureOf } from '../../../support/modes.ts';
@@ -80,6 +81,32 @@ export function describeErrors(open: Open): void {
     await other.script('ROLLBACK');
     expect(await driver.transaction(() => answer(add(1)))).toBe(1);
     expect(await stored()).toEqual([0, 1]);
+  });
+
+  it('is BUSY soon for a transaction that is not to wait, and others wait as before', async () => {
+    const { path, driver, add, stored } = await fixture(open);
+    const { engine: other } = open({ path });
+    await other.script('BEGIN IMMEDIATE');
+    const waited = async (options?: TransactionOptions): Promise<number> => {
+      const begun = performance.now();
+      expect(await failureOf(() => driver.transaction(() => answer(add(1)), options))).toMatchObject({
+        code: 'BUSY',
+        details: { waitedMs: expect.any(Number) },
+      });
+      return performance.now() - begun;
+    };
+    // Everybody else waits for 200 ms.
+    expect(await waited({ waitMs: 0 })).toBeLessThan(150);
+    expect(await waited()).toBeGreaterThan(150);
+    expect(await waited({ waitMs: 60_000 })).toBeLessThan(5000);
+    expect(await stored()).toEqual([0]);
+    await other.script('ROLLBACK');
+    expect(await driver.transaction(() => answer(add(1)), { waitMs: 0 })).toBe(1);
+    const work = function* (): Steps<'async', void> {
+      yield* answer(driver.transaction(() => answer(add(2)), { waitMs: 0 }));
+    };
+    await driver.transaction(work);
+    expect(await stored()).toEqual([0, 1, 2]);
   });
 
   it('is DISK_FULL for what has no room, and later statements work', async () => {
