@@ -1,6 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import { assertFunction, assertOptions } from '../model/validation.ts';
+import { assertFunction, assertOptions, invalidInput } from '../model/validation.ts';
 import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
@@ -46,7 +46,7 @@ export class Pool {
     { random = Math.random }: { random?: (() => number) | undefined } = {},
   ) {
     this.#session = session;
-    this.#random = random;
+    this.#random = random === Math.random ? random : checked(random);
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
     this.#follower = new Follower(session, (index) => this.#reloaded(index));
@@ -140,6 +140,8 @@ export class Pool {
   ): ChosenProxy {
     const wanted = wantedBy(request);
     if (check !== undefined) assertFunction(check, 'check');
+    // What others have rotated to until now is to be left too.
+    if (rotate) this.#follower.expectChange();
     const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
     const hasCheckWritten = this.#assertTaken(decision, inputs, check);
@@ -285,6 +287,15 @@ export class Pool {
     this.#turns.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
+}
+
+/** A caller's numbers: one out of range would be looked for in vain. */
+function checked(random: () => number): () => number {
+  return () => {
+    const number = random();
+    if (number >= 0 && number < 1) return number;
+    throw invalidInput('`random` must give numbers from 0, inclusive, to 1, exclusive.');
+  };
 }
 
 /** Whether more than a count and a turn of this process is stored: what a caller relies on. */

@@ -225,3 +225,11 @@ it('a Set that leaves few proxies is seldom read again', async () => {
   for (let n = 0; n < 100; n++) pool.choose({ exclude });
   expect(read).toBe(1);
 });
+
+it.each([1, -0.1, Number.NaN])(
+  'a random number of %o is INVALID_INPUT, and is not looked for in vain',
+  async (number) => {
+    const { pool } = await open(100, { random: () => number });
+    expect(thrownBy(() => pool.choose({ strategy: 'random' }))).toMatchObject({ code: 'INVALID_INPUT' });
+  },
+);

@@ -122,6 +122,17 @@ describe('a choice that waited for the lock', () => {
     expect(chooseLate(first, request, () => undefined, 'rotate')).not.toBe(others);
   });
 
+  it.each<[what: string, PoolRequest]>([
+    ['a session', { session: 's' }],
+    ['an interval', {}],
+  ])('rotates %s from the proxy to which another process has rotated it just before', async (_, request) => {
+    const [first, second] = (await openVaults(2)) as [Vault, Vault];
+    if (request.session === undefined) first.config.update({ strategy: 'time-based' });
+    for (const { pool } of [first, second]) pool.choose(request);
+    const others = second.pool.rotate(request).id;
+    expect(first.pool.rotate(request).id).not.toBe(others);
+  });
+
   it('has the proxy of the session in a transaction too', async () => {
     const [first, second] = (await openVaults(2)) as [Vault, Vault];
     for (const vault of [first, second]) vault.pool.choose();
