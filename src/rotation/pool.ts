@@ -120,7 +120,8 @@ export class Pool {
       this.#session.driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),
     );
     if (hasChanged) this.#follower.expectChange();
-    if (slot !== -1) index?.measures.reported(slot, success, latencyMs, this.#session.clock());
+    // Plain JavaScript may give null for a latency that was not measured, as the database takes it.
+    if (slot !== -1) index?.measures.reported(slot, success, latencyMs ?? undefined, this.#session.clock());
   }
 
   /**
@@ -144,11 +145,14 @@ export class Pool {
     if (rotate) this.#follower.expectChange();
     const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
+    const { epoch } = this.#follower;
     const hasCheckWritten = this.#assertTaken(decision, inputs, check);
-    if (!this.#store.isNew && !isCommitted(decision)) return this.#handOut(decision, inputs);
+    // It may have asked the pool too, which has read changes: another proxy may have the slot by now.
+    const isOutdated = this.#follower.epoch !== epoch;
+    if (!this.#store.isNew && !isCommitted(decision) && !isOutdated) return this.#handOut(decision, inputs);
     const isCallers = this.#session.driver.scope !== null;
     return this.#store.commit(() =>
-      this.#hasOthersWritten(isCallers) || hasCheckWritten
+      this.#hasOthersWritten(isCallers) || hasCheckWritten || isOutdated
         ? this.#chooseAgain(decision, inputs, check)
         : this.#handOut(decision, inputs),
     );

@@ -6,6 +6,14 @@ import { inputOf, open } from './open-pool.ts';
 const HOUR = 3_600_000;
 
 describe('reports', () => {
+  it('without a latency, as null too, leave it unmeasured', async () => {
+    const { vault, pool } = await open(1);
+    const { id } = pool.choose();
+    pool.report(id, { success: true, latencyMs: null as never });
+    expect(vault.proxies.findById(id)?.latency).toBeNull();
+    expect(pool.explain({ strategy: 'fastest' }).reason).toContain('not measured');
+  });
+
   it('of a proxy that this process has not handed out leave nothing in flight', async () => {
     const { vault, pool } = await open([{ latency: 10 }, { latency: 1000 }]);
     vault.config.update({ strategy: 'fastest' });

@@ -157,6 +157,20 @@ describe("what the caller's check writes", () => {
     expect(vault.pool.choose(request).id).toBe(inner);
   });
 
+  it('is seen by the choice, if it asks the pool too: another proxy may have the place of the chosen one', async () => {
+    const [vault] = (await openVaults(1)) as [Vault];
+    vault.pool.choose();
+    const seen: string[] = [];
+    const { id } = vault.pool.choose({}, (proxy) => {
+      if (seen.push(proxy.id) > 1) return;
+      vault.proxies.delete(proxy.id);
+      vault.proxies.create({ id: 'd', protocol: 'http', host: 'd.example', port: 1 });
+      vault.pool.explain();
+    });
+    expect(seen).toEqual(['b', id]);
+    expect(vault.proxies.findById(id)).not.toBeNull();
+  });
+
   it('is seen by the next choice, though it is in a transaction of the engine', async () => {
     const [first, second] = (await openVaults(2)) as [Vault, Vault];
     for (const { pool } of [first, second]) pool.choose();
