@@ -1,6 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import { assertFunction, assertId, assertOptions } from '../model/validation.ts';
+import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
 import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
@@ -47,7 +47,7 @@ export class Pool {
     { random = Math.random }: { random?: (() => number) | undefined } = {},
   ) {
     this.#session = session;
-    this.#random = random;
+    this.#random = random === Math.random ? random : checked(random);
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
     this.#follower = new Follower(session, (index) => this.#reloaded(index));
@@ -142,7 +142,8 @@ export class Pool {
   #learn(id: string, success: boolean, latencyMs: number | undefined): void {
     const { index } = this.#follower;
     const slot = index?.slotOf(id) ?? -1;
-    if (slot !== -1) index?.measures.reported(slot, success, latencyMs, this.#session.clock());
+    // Plain JavaScript may give null for a latency that was not measured, as the database takes it.
+    if (slot !== -1) index?.measures.reported(slot, success, latencyMs ?? undefined, this.#session.clock());
   }
 
   #choose(
@@ -152,13 +153,18 @@ export class Pool {
   ): ChosenProxy {
     const wanted = wantedBy(request);
     if (check !== undefined) assertFunction(check, 'check');
+    // What others have rotated to until now is to be left too.
+    if (rotate) this.#follower.expectChange();
     const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
+    const { epoch } = this.#follower;
     const hasCheckWritten = this.#assertTaken(decision, inputs, check);
-    if (!this.#store.isNew && !isCommitted(decision)) return this.#handOut(decision, inputs);
+    // It may have asked the pool too, which has read changes: another proxy may have the slot by now.
+    const isOutdated = this.#follower.epoch !== epoch;
+    if (!this.#store.isNew && !isCommitted(decision) && !isOutdated) return this.#handOut(decision, inputs);
     const isCallers = this.#session.driver.scope !== null;
     return this.#store.commit(() =>
-      this.#hasOthersWritten(isCallers) || hasCheckWritten
+      this.#hasOthersWritten(isCallers) || hasCheckWritten || isOutdated
         ? this.#chooseAgain(decision, inputs, check)
         : this.#handOut(decision, inputs),
     );
@@ -297,6 +303,15 @@ export class Pool {
     this.#turns.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
+}
+
+/** A caller's numbers: one out of range would be looked for in vain. */
+function checked(random: () => number): () => number {
+  return () => {
+    const number = random();
+    if (number >= 0 && number < 1) return number;
+    throw invalidInput('`random` must give numbers from 0, inclusive, to 1, exclusive.');
+  };
 }
 
 /** Whether more than a count and a turn of this process is stored: what a caller relies on. */

@@ -6,6 +6,14 @@ import { inputOf, open } from './open-pool.ts';
 const HOUR = 3_600_000;
 
 describe('reports', () => {
+  it('without a latency, as null too, leave it unmeasured', async () => {
+    const { vault, pool } = await open(1);
+    const { id } = pool.choose();
+    pool.report(id, { success: true, latencyMs: null as never });
+    expect(vault.proxies.findById(id)?.latency).toBeNull();
+    expect(pool.explain({ strategy: 'fastest' }).reason).toContain('not measured');
+  });
+
   it('of a proxy that this process has not handed out leave nothing in flight', async () => {
     const { vault, pool } = await open([{ latency: 10 }, { latency: 1000 }]);
     vault.config.update({ strategy: 'fastest' });
@@ -237,3 +245,11 @@ describe('a Set of excluded ids', () => {
     expect(exclude.size).toBe(299);
   });
 });
+
+it.each([1, -0.1, Number.NaN])(
+  'a random number of %o is INVALID_INPUT, and is not looked for in vain',
+  async (number) => {
+    const { pool } = await open(100, { random: () => number });
+    expect(thrownBy(() => pool.choose({ strategy: 'random' }))).toMatchObject({ code: 'INVALID_INPUT' });
+  },
+);

@@ -122,6 +122,17 @@ describe('a choice that waited for the lock', () => {
     expect(chooseLate(first, request, () => undefined, 'rotate')).not.toBe(others);
   });
 
+  it.each<[what: string, PoolRequest]>([
+    ['a session', { session: 's' }],
+    ['an interval', {}],
+  ])('rotates %s from the proxy to which another process has rotated it just before', async (_, request) => {
+    const [first, second] = (await openVaults(2)) as [Vault, Vault];
+    if (request.session === undefined) first.config.update({ strategy: 'time-based' });
+    for (const { pool } of [first, second]) pool.choose(request);
+    const others = second.pool.rotate(request).id;
+    expect(first.pool.rotate(request).id).not.toBe(others);
+  });
+
   it('has the proxy of the session in a transaction too', async () => {
     const [first, second] = (await openVaults(2)) as [Vault, Vault];
     for (const vault of [first, second]) vault.pool.choose();
@@ -144,6 +155,20 @@ describe("what the caller's check writes", () => {
     });
     expect(outer.id).toBe(inner);
     expect(vault.pool.choose(request).id).toBe(inner);
+  });
+
+  it('is seen by the choice, if it asks the pool too: another proxy may have the place of the chosen one', async () => {
+    const [vault] = (await openVaults(1)) as [Vault];
+    vault.pool.choose();
+    const seen: string[] = [];
+    const { id } = vault.pool.choose({}, (proxy) => {
+      if (seen.push(proxy.id) > 1) return;
+      vault.proxies.delete(proxy.id);
+      vault.proxies.create({ id: 'd', protocol: 'http', host: 'd.example', port: 1 });
+      vault.pool.explain();
+    });
+    expect(seen).toEqual(['b', id]);
+    expect(vault.proxies.findById(id)).not.toBeNull();
   });
 
   it('is seen by the next choice, though it is in a transaction of the engine', async () => {
