@@ -179,6 +179,22 @@ export default {
       ],
     ]),
     ...of('request', [['a list is a request', ' || Array.isArray(request)', '']]),
+    ...of('explain', [
+      ['the first runner-up of the strategy is next in turn', "by === 'strategy' ? 2 : 1", '1'],
+      [
+        'a session that moves says nothing of it',
+        'if (key === null || mapping === null)',
+        'if (key === null || mapping !== null)',
+      ],
+    ]),
+    ...of('no-proxy', [['one proxy are disabled', "isOne ? 'is' : 'are'", "'are'"]]),
+    ...of('strategies/geographic', [
+      [
+        'every place is the wanted country',
+        'if (country !== null && index.columns.country(slot) === country)',
+        'if (country !== null)',
+      ],
+    ]),
     ...of('strategies/fastest', [
       [
         'the slower of two is taken',
