@@ -187,6 +187,14 @@ export default {
         'if (key === null || mapping !== null)',
       ],
     ]),
+    ...of('steps', [
+      [
+        'excluded proxies are not counted',
+        'exclusion.isEmpty ? before',
+        'exclusion.isEmpty || true ? before',
+      ],
+      ['a proxy counts where it is excluded last', 'first === -1 && n < questions', 'n < questions'],
+    ]),
     ...of('no-proxy', [['one proxy are disabled', "isOne ? 'is' : 'are'", "'are'"]]),
     ...of('strategies/geographic', [
       [
