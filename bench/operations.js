@@ -51,6 +51,7 @@ export const OPERATIONS = {
   'createMany of 1000'() {
     const { db, bare, statementsOf } = openBoth();
     const proxies = new ProxyRepository(db);
+    // By hand one statement for each proxy; the repository adds several by one.
     const [begin, insert, commit] = prepare(
       bare,
       statementsOf((listened) => new ProxyRepository(listened).createMany([nextInput()])),

@@ -220,8 +220,8 @@ export default {
     {
       file: 'src/rotation/pool.ts',
       what: 'a report is made outside of a transaction',
-      from: 'driver.transaction(() => this.#report(',
-      to: 'driver.sequence(() => this.#report(',
+      from: 'driver.transaction(() => this.#reports.record(',
+      to: 'driver.sequence(() => this.#reports.record(',
     },
     {
       file: 'src/database/repositories/import-matcher.ts',

@@ -569,6 +569,11 @@ export default {
     ]),
     ...of('repositories/proxy-import', [
       [
+        'the last proxies of a list are not tagged',
+        '    yield* this.#tagAll();\n    onProgress',
+        '    onProgress',
+      ],
+      [
         'the end of an import is not reported',
         '    onProgress?.(done);\n    return summary;',
         '    return summary;',
@@ -717,8 +722,8 @@ export default {
       ['one field of a filter is enough', "pieces.join(' AND ')", "pieces.join(' OR ')"],
       [
         'the first measurement replaces a latency that was given',
-        ':latency, :latency, 0, 0, 100.0,',
-        ':latency, NULL, 0, 0, 100.0,',
+        "'latency', 'latency'])}, 0, 0",
+        "'latency'])}, NULL, 0, 0",
       ],
       ['a new proxy has succeeded in nothing', '0, 0, 100.0,\n', '0, 0, 0.0,\n'],
       [
@@ -766,11 +771,62 @@ export default {
       ],
       ['who resolves names is lost on adding', 'remote_dns: remoteDns ? 1 : 0', 'remote_dns: 1'],
     ]),
+    ...of('repositories/proxy-inserts', [
+      [
+        'several new proxies may have the address of one whose username is not known',
+        '    `(${at(n)} AND username_fingerprint IS NULL)`,\n',
+        '',
+      ],
+      [
+        'several new proxies may have the address of one whose password is not known',
+        '    `(${at(n)} AND username_fingerprint = :username_fingerprint)`,\n',
+        '',
+      ],
+      [
+        'several new proxies are like the first',
+        'row[column] === first?.[column]',
+        'first?.[column] !== undefined',
+      ],
+    ]),
+    ...of('repositories/proxy-creation', [
+      [
+        'an error of createMany names the next item',
+        'created.push(yield* this.createOpen(input));\n      } catch (error) {\n        throw atIndex(error, created.length);',
+        'created.push(yield* this.createOpen(input));\n      } catch (error) {\n        throw atIndex(error, created.length + 1);',
+      ],
+      [
+        'a malformed item of createMany hides an earlier one that is taken',
+        'yield* this.#createWaiting(waiting.splice(0), created);',
+        "if ('input' in read) yield* this.#createWaiting(waiting.splice(0), created);",
+      ],
+      [
+        'createMany leaves out one that is twice in the list',
+        ' < rows.length) throw TAKEN',
+        ' < 1) throw TAKEN',
+      ],
+      [
+        'createMany gives them the numbers of earlier changes',
+        'paramsOf(rows, revision)',
+        'paramsOf(rows, 1)',
+      ],
+      ['the last items of createMany are lost', '    yield* this.#createWaiting(waiting, created);\n', ''],
+    ]),
     ...of('repositories/proxy-tags.repository', [
       [
         'a tag keeps the import that found it first',
-        'DO UPDATE SET import_id = excluded.import_id',
-        'DO NOTHING',
+        'DO UPDATE SET import_id = excluded.import_id`,',
+        'DO NOTHING`,',
+      ],
+      [
+        'a tag of many keeps the import that found it first',
+        'DO UPDATE SET import_id = excluded.import_id`;',
+        'DO NOTHING`;',
+      ],
+      ['of many proxies only the first are tagged', 'at += TAGGED_AT_ONCE', 'at += ids.length'],
+      [
+        'a tag of many is not checked',
+        "const shared = { tag: assertTag(tag), import_id: assertId(importId, 'importId') };\n    return this.db.sequence",
+        "const shared = { tag, import_id: assertId(importId, 'importId') };\n    return this.db.sequence",
       ],
       [
         'tags come in any order',
@@ -1050,11 +1106,6 @@ export default {
         'the URLs that were left out are not told',
         'urlsLeftOut.length > 0 ? { ...summary, urlsLeftOut } : summary',
         'summary',
-      ],
-      [
-        'an error of createMany names the next item',
-        'throw atIndex(error, created.length);',
-        'throw atIndex(error, created.length + 1);',
       ],
       [
         'proxies are listed in any order',

@@ -7,7 +7,7 @@ export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
     ...of('decide', [
-      ['a slot that another proxy has is kept', 'index.slotOf(turn.proxyId) === current && ', ''],
+      ['a slot that another proxy has is kept', '    index.columns.id(current) === turn.proxyId &&\n', ''],
       [
         'a rule that blocks comes after one that names a proxy',
         "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
@@ -81,8 +81,25 @@ export default {
         '    // Views look at its bucket.\n    this.#changed(slot);\n',
         '',
       ],
-      ['a Set that has grown is not read again', ' || kept.size !== ids.size || ', ' || '],
-      ['a view without some proxies does not follow the pool', ' || kept.generation !== this.generation', ''],
+    ]),
+    ...of('index/views-without', [
+      ['a Set that has grown is not read again', 'kept.size === ids.size || ', 'kept.size > 0 || '],
+      [
+        'a view without some proxies does not follow the pool',
+        ' && kept.generation === this.#slots.generation',
+        '',
+      ],
+      [
+        'what has gone from a Set that has grown stays out',
+        'if (ids.size - kept.size !== added.length) return false;',
+        '',
+      ],
+      ['a Set is followed only once', '    kept.added = atEndOf(ids);\n', ''],
+      [
+        'only one view of a Set follows it',
+        'for (const { view } of kept.views.values()) view.update',
+        '[...kept.views.values()][0]?.view.update',
+      ],
     ]),
     ...of('exclusion', [
       ['a choice from an old Set stands', '(slot !== -1 && !this.has(slot))', 'slot !== -1'],
@@ -92,10 +109,37 @@ export default {
     ]),
     ...of('index/view', [
       ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],
+      ['weights do not follow', '      tree.set(part, this.#weightOf(part, of));\n', ''],
       [
-        'weights do not follow',
-        '    if (this.#weights) this.#weights.tree.set(part, this.#weightOf(part, this.#weights.of));\n',
+        'a proxy that is heavier than all before gets no more than they',
+        'if (fits) this.#weights.most = Math.max(most, of[slot] as number);',
         '',
+      ],
+      ['weights are drawn at the heaviest whatever they are', '(place - slot) * most < ', '0 < '],
+    ]),
+    ...of('index/addresses', [
+      ['a slot has the id that another one had', "if (slot === this.#lastSlot) this.#lastId = '';", ''],
+      ['a slot keeps its id', 'if (slot === this.#lastSlot) this.#lastId = id;', ''],
+      [
+        'an IPv6 host begins with its bracket',
+        '(lengths >>> ID_SHIFT) + (lengths & 1)',
+        'lengths >>> ID_SHIFT',
+      ],
+      [
+        'texts that are written again begin in the middle of the old ones',
+        "    this.#texts = [''];\n    this.#length = 0;\n",
+        "    this.#texts = [''];\n",
+      ],
+      ['what was not joined yet is lost', '    this.#join();\n    const texts', '    const texts'],
+    ]),
+    ...of('index/ids', [
+      ['an id that is gone is still known', '    this.#known.delete(this.#addresses.id(slot));\n', ''],
+      ['ids with the same hash are one', ' && this.#addresses.id(slot) === id', ''],
+      ['a longer table forgets the rest of a list', '        slot = next;\n', '        slot = NONE;\n'],
+      [
+        'who was first in a list takes the others along',
+        '      this.#first[list] = after;\n',
+        '      this.#first[list] = NONE;\n',
       ],
     ]),
     ...of('follow', [
@@ -128,11 +172,6 @@ export default {
       ],
       ['hand-outs that are set aside count twice', '    measures.saved(slot);\n  }', '  }'],
       [
-        'a session that another process has placed is moved',
-        'holding.proxyId !== from?.proxyId && accepts(holding)',
-        'holding.proxyId === from?.proxyId && accepts(holding)',
-      ],
-      [
         'what waits is not stored when a pool is closed',
         '    this.#endWait();\n    this.flush();\n',
         '    this.#endWait();\n',
@@ -155,13 +194,39 @@ export default {
       ],
       [
         'the first hand-out is undone with a transaction of the caller',
-        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
-        'this.#storeWaiting();',
+        'if (this.isNew && isAlone) this.#storeWaiting();\n    else if (this.isNew) this.flush();',
+        'if (this.isNew) this.#storeWaiting();',
+      ],
+    ]),
+    ...of('decide', [
+      [
+        'a request of another strategy ends the interval',
+        'way.isTimed && mapping === null ? intervalKey : untimed',
+        'untimed',
       ],
     ]),
     ...of('pool', [
       ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
-      ['a session whose proxy was deleted is an error', 'if (!isGone(error) || ', 'if (isGone(error) || '],
+      [
+        'a choice that waited for the lock is not made again',
+        'if (!isCallers) return this.#follower.refresh(this.#now);',
+        'if (!isCallers) return false;',
+      ],
+      [
+        'in a transaction, a session that another process has placed is placed again',
+        'epoch++;\n    return true;',
+        'epoch++;\n    return false;',
+      ],
+      ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
+      ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
+    ]),
+    ...of('report', [
+      [
+        'a report is counted in the place of a hand-out',
+        'if (isUnsaved) yield this.#handOuts.begin(id);',
+        '',
+      ],
       [
         'a proxy fails one failure late',
         '(proxy?.failureCount ?? 0) >= failureThreshold',
@@ -174,7 +239,7 @@ export default {
       ],
       [
         'a failure ends no interval',
-        'rotateOnFailure && (yield* step(this.#storedTurns.endIntervals(id)))',
+        'rotateOnFailure && (yield* step(this.#turns.endIntervals(id)))',
         'rotateOnFailure',
       ],
     ]),

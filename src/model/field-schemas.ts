@@ -1,12 +1,13 @@
 import { z } from 'zod';
 
-/** A text of 1 to `most` characters, without control characters. */
+/** A text of 1 to `most` characters, without control characters and halves of surrogate pairs, which no database stores. */
 export function text(most: number): z.ZodString {
   return z
     .string()
     .min(1)
     .max(most)
-    .regex(/^\P{Cc}*$/u, 'has a control character');
+    .regex(/^\P{Cc}*$/u, 'has a control character')
+    .regex(/^\P{Cs}*$/u, 'is not well-formed');
 }
 
 /** An id from a caller: a UUID, or a text of the caller's own. */

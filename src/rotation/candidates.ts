@@ -47,10 +47,10 @@ export class Candidates {
   /** Any, each as likely as the share of its weight. */
   weighted(random: () => number): number {
     const { weight } = this.#index.columns;
-    if (this.#excluded.length === 0) return this.#view.weighted(weight, random());
+    if (this.#excluded.length === 0) return this.#view.weighted(weight, random);
     if (this.#view.size > 2 * FEW) {
       for (let draw = 0; draw < DRAWS; draw++) {
-        const slot = this.#view.weighted(weight, random());
+        const slot = this.#view.weighted(weight, random);
         if (!this.#isExcluded(slot)) return slot;
       }
     }

@@ -2,7 +2,7 @@ import type { RotationRule } from '../model/rules.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
-import { hashOf } from './index/buckets.ts';
+import { hashOf } from './index/hash.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
@@ -66,7 +66,7 @@ export interface Decision {
   refusal: Refusal | null;
   rules: RuleOutcome;
   way: Way;
-  /** The filter as a text. */
+  /** The filter as a text. An interval has another turn, which a request of another strategy does not end. */
   view: string;
   /** Those that fit the filter, excluded or not. */
   members: View;
@@ -100,7 +100,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(wanted, rules, pool, inputs.now);
-  const { key: view, view: members } = index.find(way.filter);
+  const { key: untimed, intervalKey, view: members } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
     wanted.exclude,
@@ -108,6 +108,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   );
   const key = keyIn(wanted);
   const mapping = key === null ? null : inputs.mappingOf(key);
+  const view = way.isTimed && mapping === null ? intervalKey : untimed;
   const turn = inputs.turnOf(view);
   const decision: Decision = {
     slot: -1,
@@ -141,14 +142,14 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
 
 /** What a strategy may look at. */
 export function situationOf(
-  { way, candidates, exclusion, turn, key, mapping }: Decision,
+  { way, candidates, exclusion, turn, key }: Decision,
   { pool, now, random }: Inputs,
 ): Situation {
   const { index, settings } = pool;
   return {
     index,
     candidates,
-    previous: previousOf(turn, mapping, way, index),
+    previous: turn?.slot ?? -1,
     key: key === null ? null : hashOf(key.name),
     country: way.country,
     settings,
@@ -156,12 +157,6 @@ export function situationOf(
     random,
     narrowed: (part) => exclusion.candidates(index.find({ ...way.filter, ...part }).view, candidates.other),
   };
-}
-
-/** A session or domain that moves leaves an interval as it is, and so the turn: its next proxy is the one after its own. */
-function previousOf(turn: Turn | null, mapping: Mapping | null, way: Way, index: PoolIndex): number {
-  const mapped = way.isTimed && mapping !== null ? index.slotOf(mapping.proxyId) : -1;
-  return mapped === -1 ? (turn?.slot ?? -1) : mapped;
 }
 
 function settle(decision: Decision, inputs: Inputs): Decision {
@@ -180,7 +175,12 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   const current = turn?.slot ?? -1;
   const mayKeep = mapping === null && !isRotating && (rules.keep !== null || way.isTimed);
   // Another proxy may have the slot by now.
-  if (mayKeep && turn !== null && index.slotOf(turn.proxyId) === current && isCandidate(decision, current)) {
+  if (
+    mayKeep &&
+    turn !== null &&
+    index.columns.id(current) === turn.proxyId &&
+    isCandidate(decision, current)
+  ) {
     if (rules.keep !== null) return take(decision, current, 'keep');
     if (isHeld(turn, settings, now)) return take(decision, current, 'interval');
   }
@@ -193,7 +193,7 @@ function settle(decision: Decision, inputs: Inputs): Decision {
 }
 
 /** Of one slot it can be said for certain; `candidates` may have left it out when the caller's Set had other ids. */
-function isCandidate({ members, exclusion }: Decision, slot: number): boolean {
+export function isCandidate({ members, exclusion }: Decision, slot: number): boolean {
   return members.has(slot) && !exclusion.has(slot);
 }
 

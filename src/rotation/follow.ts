@@ -58,16 +58,28 @@ export class Follower {
 
   /** The pool as it is now; `now` is milliseconds since the epoch. @throws INVALID_ROW for a malformed enabled rule or configuration. */
   state(now: number): PoolState {
+    const state = this.#state;
+    const { driver } = this.#session;
+    if (state !== null && (driver.scope !== null || (this.#isQuiet && !this.#isDue(now)))) return state;
+    this.#watchTransaction();
+    this.refresh(now);
+    return this.#state as PoolState;
+  }
+
+  /**
+   * Reads what has changed, if something has; says whether it had. Also for a transaction of the engine itself that has written
+   * nothing yet: what it reads is committed.
+   *
+   * @throws as `state`.
+   */
+  refresh(now: number): boolean {
     const { driver, engine } = this.#session;
-    const isQuiet = driver.changes === this.#ownChanges;
-    if (this.#state !== null && driver.scope !== null) return this.#state;
-    if (this.#state !== null && isQuiet && !this.#isDue(now)) return this.#state;
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
-    if (this.#state === null || !isQuiet || version !== this.#version) {
+    const isOutdated = this.#state === null || !this.#isQuiet || version !== this.#version;
+    if (isOutdated) {
       // If it cannot be read, the next choice must not be made from what was read before.
       this.#askedAt = Number.NEGATIVE_INFINITY;
-      this.#watchTransaction();
       const changes = driver.changes;
       this.#state = engine.snapshot(() => this.#read());
       this.#version = version;
@@ -76,7 +88,7 @@ export class Follower {
     }
     this.#askedAt = now;
     this.#monotonicAt = performance.now();
-    return this.#state;
+    return isOutdated;
   }
 
   /** The proxies as they were read last; null before the first time. */
@@ -97,10 +109,15 @@ export class Follower {
   /** Runs what the engine writes itself, which needs not be read again, unless `expectChange` is called meanwhile. */
   unnoticed<T>(write: () => T): T {
     const { driver } = this.#session;
-    const isQuiet = driver.changes === this.#ownChanges;
+    const isQuiet = this.#isQuiet;
     const result = write();
     if (isQuiet && this.#ownChanges !== EXPECTED) this.#ownChanges = driver.changes;
     return result;
+  }
+
+  /** Whether this process has written nothing but what the engine wrote itself. */
+  get #isQuiet(): boolean {
+    return this.#session.driver.changes === this.#ownChanges;
   }
 
   /** What is read in a caller's transaction is forgotten if that is rolled back: its revisions are given again. */

@@ -2,8 +2,11 @@ import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { Columns, type Described } from './index/columns.ts';
 import { codeOf, type Filter, keyOf } from './index/filter.ts';
+import { Ids } from './index/ids.ts';
 import { type History, Measures } from './index/measures.ts';
+import { Records } from './index/records.ts';
 import { View } from './index/view.ts';
+import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
 export interface IndexedProxy extends Described, History {}
@@ -29,22 +32,14 @@ interface FilteredView {
   filter: Filter;
   /** The filter as a text. */
   key: string;
+  /** The same, for the turn of intervals. */
+  intervalKey: string;
   fits: (slot: number) => boolean;
   view: View;
 }
 
-/** The views without a caller's Set of ids. */
-interface Without {
-  /** How many ids the Set had. */
-  size: number;
-  generation: number;
-  views: Map<View, { view: View; uses: number }>;
-}
-
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
 const MOST_VIEWS = 256;
-/** To look at so many slots takes less time than a choice. */
-const LOOKED_AT = 16;
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -60,26 +55,35 @@ export class PoolIndex {
   readonly handOuts = (slot: number): number => this.measures.handOuts(slot);
   /** Another number after each change of what filters or weights look at. */
   generation = 0;
-  readonly #slots = new Map<string, number>();
+  readonly #records: Records;
+  readonly #ids: Ids;
   readonly #free: number[] = [];
   readonly #views = new Map<string, FilteredView>();
   /** The same by a number, for filters that have one: to put a text together takes longer than the rest. */
   readonly #byCode = new Map<number, FilteredView>();
-  readonly #without = new WeakMap<ReadonlySet<string>, Without>();
+  readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
 
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
     this.#capacity = Math.max(LEAST_CAPACITY, expected);
-    this.columns = new Columns(this.#capacity);
-    this.measures = new Measures(this.#capacity);
-    this.buckets = new Buckets(this.#capacity);
+    this.#records = new Records(this.#capacity);
+    this.columns = new Columns(this.#records, this.#capacity);
+    this.measures = new Measures(this.#records);
+    this.buckets = new Buckets(this.#records, this.#capacity);
+    this.#ids = new Ids(this.#records, this.columns.addresses, this.#capacity);
+    this.#without = new ViewsWithout(this, (id) => this.#ids.find(id));
   }
 
   /** How many proxies there are, in any status. */
   get size(): number {
-    return this.#slots.size;
+    return this.#ids.size;
+  }
+
+  /** For how many slots there is room. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
   /** No slot from here on was ever used. */
@@ -89,7 +93,7 @@ export class PoolIndex {
 
   /** The slot of a proxy; -1 if there is no such proxy. */
   slotOf(id: string): number {
-    return this.#slots.get(id) ?? -1;
+    return this.#ids.slotOf(id);
   }
 
   /** The slot of a proxy, or, if it is gone, the one before the place that it would have in the order of ids. */
@@ -104,13 +108,13 @@ export class PoolIndex {
   /** Adds a proxy, or takes what it is now. Of a known one this process has measured more than the database has. */
   put(proxy: IndexedProxy, now: number): void {
     const { columns } = this;
-    const known = this.#slots.get(proxy.id);
-    const slot = known ?? this.#newSlot();
+    const known = this.#ids.find(proxy.id);
+    const slot = known === -1 ? this.#newSlot() : known;
     const words = columns.vocabulary;
     columns.set(slot, proxy);
-    if (known === undefined) {
-      this.#slots.set(proxy.id, slot);
-      this.buckets.add(slot, proxy.id);
+    if (known === -1) {
+      this.#ids.add(slot, proxy.id);
+      this.buckets.add(slot);
       this.measures.begin(slot, proxy, now);
     } else this.measures.correct(slot, proxy);
     if (columns.vocabulary !== words)
@@ -120,13 +124,13 @@ export class PoolIndex {
 
   /** Takes a proxy out, if it is there. */
   remove(id: string): void {
-    const slot = this.#slots.get(id);
-    if (slot === undefined) return;
+    const slot = this.#ids.find(id);
+    if (slot === -1) return;
+    this.#ids.remove(slot);
     this.columns.clear(slot);
     // Views look at its bucket.
     this.#changed(slot);
     this.buckets.remove(slot);
-    this.#slots.delete(id);
     this.#free.push(slot);
   }
 
@@ -144,30 +148,14 @@ export class PoolIndex {
     return found;
   }
 
-  /** A view without some proxies. It is kept for the next time, as long as the same Set is given and the pool does not change. */
+  /** A view without some proxies. */
   without(view: View, ids: ReadonlySet<string>): View {
-    let kept = this.#without.get(ids);
-    if (kept === undefined || kept.size !== ids.size || kept.generation !== this.generation) {
-      kept = { size: ids.size, generation: this.generation, views: new Map() };
-      this.#without.set(ids, kept);
-    }
-    const known = kept.views.get(view);
-    // A Set may have changed and have as many ids as before: so it is read again, once in about as many uses as that takes steps.
-    const most = Math.max(known?.view.size ?? 0, ids.size, this.#end / LOOKED_AT);
-    if (known !== undefined && known.uses++ < most) return known.view;
-    const isOut = new Uint8Array(this.#end);
-    for (const id of ids) isOut[this.slotOf(id)] = 1;
-    const rest = new View(this.#capacity, this.#end, (slot) => view.has(slot) && isOut[slot] === 0);
-    if (kept.views.size >= MOST_VIEWS) kept.views.clear();
-    kept.views.set(view, { view: rest, uses: 0 });
-    return rest;
+    return this.#without.get(view, ids);
   }
 
   /** Forgets the views without some proxies; says whether one had been used before. */
   forgetWithout(ids: ReadonlySet<string>): boolean {
-    const views = [...(this.#without.get(ids)?.views.values() ?? [])];
-    this.#without.delete(ids);
-    return views.some(({ uses }) => uses > 0);
+    return this.#without.forget(ids);
   }
 
   /** What a caller is given of a proxy. */
@@ -194,7 +182,13 @@ export class PoolIndex {
       this.#byCode.clear();
     }
     const fits = this.#fits(filter);
-    return { filter, key, fits, view: new View(this.#capacity, this.#end, fits) };
+    return {
+      filter,
+      key,
+      intervalKey: `interval ${key}`,
+      fits,
+      view: new View(this.#capacity, this.#end, fits),
+    };
   }
 
   #fits(filter: Filter): (slot: number) => boolean {
@@ -216,9 +210,10 @@ export class PoolIndex {
     if (free !== undefined) return free;
     if (this.#end === this.#capacity) {
       this.#capacity = Math.ceil(this.#capacity * GROWTH);
+      this.#records.grow(this.#capacity);
       this.columns.grow(this.#capacity);
-      this.measures.grow(this.#capacity);
       this.buckets.grow(this.#capacity);
+      this.#ids.grow(this.#capacity);
       // They have room for the old capacity only.
       this.#views.clear();
       this.#byCode.clear();

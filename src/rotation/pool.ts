@@ -1,28 +1,20 @@
-import { type Session, type Steps, step } from '../database/drivers/driver.ts';
-import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
-import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
-import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
-import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
-import { ProxyVaultError } from '../errors.ts';
+import type { Session } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import { settingsOf } from '../model/strategy-settings.ts';
 import { assertFunction, assertOptions } from '../model/validation.ts';
-import { type Decision, decide, type Inputs } from './decide.ts';
+import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { noProxyError } from './no-proxy.ts';
 import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import { type ProxyReport, Reports } from './report.ts';
 import { type PoolRequest, type Wanted, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { type Mapping, Sticky, type StickyKey } from './sticky.ts';
 import { Store } from './store.ts';
 import { type Turn, Turns } from './turns.ts';
 
-/** How the use of a proxy went. */
-export interface ProxyReport {
-  success: boolean;
-  latencyMs?: number | undefined;
-}
+/** So many proxies are counted again, for as many processes that make their one choice at the same time. */
+const RECOUNTS = 100;
 
 /**
  * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
@@ -38,10 +30,7 @@ export class Pool {
   readonly #sticky: Sticky;
   readonly #turns: Turns;
   readonly #store: Store;
-  readonly #proxies: ProxyRepository;
-  readonly #config: RotationConfigRepository;
-  readonly #events: RotationEventsRepository;
-  readonly #storedTurns: RotationTurnsRepository;
+  readonly #reports: Reports;
   #last = -1;
   #lastId = '';
   #now = 0;
@@ -62,11 +51,8 @@ export class Pool {
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
     this.#follower = new Follower(session, (index) => this.#reloaded(index));
-    this.#store = new Store(session, this.#sticky, (write) => this.#follower.unnoticed(write));
-    this.#proxies = new ProxyRepository(session);
-    this.#config = new RotationConfigRepository(session);
-    this.#events = new RotationEventsRepository(session);
-    this.#storedTurns = new RotationTurnsRepository(session);
+    this.#store = new Store(session, (write) => this.#follower.unnoticed(write));
+    this.#reports = new Reports(session);
   }
 
   /**
@@ -75,7 +61,8 @@ export class Pool {
    *
    * In a transaction it does not see what that has changed.
    *
-   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out.
+   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out. If this must
+   *   wait for other writers, it may choose again, and call it again.
    * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
    *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
    *   blocks, a malformed configuration, or a malformed mapping of the session or domain; other malformed rows are left out and told
@@ -129,8 +116,11 @@ export class Pool {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     const { driver } = this.#session;
     const { scope } = driver;
+    const { index } = this.#follower;
+    const slot = index?.slotOf(id) ?? -1;
+    const isUnsaved = slot !== -1 && index?.measures.unsaved(slot) !== 0;
     const hasChanged = this.#follower.unnoticed(() =>
-      driver.transaction(() => this.#report(id, success, latencyMs)),
+      driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),
     );
     if (hasChanged) this.#follower.expectChange();
     // What a caller's transaction undoes has not happened.
@@ -162,27 +152,70 @@ export class Pool {
   ): ChosenProxy {
     const wanted = wantedBy(request);
     if (check !== undefined) assertFunction(check, 'check');
-    try {
-      return this.#chooseOnce(wanted, rotate, check);
-    } catch (error) {
-      // Another process has deleted the proxy since the pool was read. In a transaction it is not read again.
-      if (!isGone(error) || this.#session.driver.scope !== null) throw error;
-      this.#follower.expectChange();
-      return this.#chooseOnce(wanted, rotate, check);
-    }
-  }
-
-  #chooseOnce(wanted: Wanted, rotate: boolean, check?: (proxy: ChosenProxy) => void): ChosenProxy {
     const inputs = this.#inputs(wanted, rotate);
     const decision = decide(inputs);
+    const hasCheckWritten = this.#assertTaken(decision, inputs, check);
+    if (!this.#store.isNew && !isCommitted(decision)) return this.#handOut(decision, inputs);
+    const isCallers = this.#session.driver.scope !== null;
+    return this.#store.commit(() =>
+      this.#hasOthersWritten(isCallers) || hasCheckWritten
+        ? this.#chooseAgain(decision, inputs, check)
+        : this.#handOut(decision, inputs),
+    );
+  }
+
+  /**
+   * Says whether the caller's check has written something, which may have been a choice too.
+   *
+   * @throws NO_PROXY, and what the caller's check throws.
+   */
+  #assertTaken(decision: Decision, inputs: Inputs, check?: (proxy: ChosenProxy) => void): boolean {
     if (decision.refusal !== null) throw noProxyError(decision, inputs);
+    const { driver } = this.#session;
+    const { changes } = driver;
     check?.(inputs.pool.index.chosen(decision.slot));
-    const handOut = (): number => this.#handOut(decision, inputs);
-    return inputs.pool.index.chosen(this.#store.isNew ? this.#store.first(handOut) : handOut());
+    return driver.changes !== changes;
+  }
+
+  /** Whether somebody may have written since the decision, which has waited for the lock. */
+  #hasOthersWritten(isCallers: boolean): boolean {
+    // In a caller's transaction the pool is not read, but mappings and intervals are.
+    return isCallers || this.#follower.refresh(this.#now);
+  }
+
+  #chooseAgain(
+    before: Decision,
+    { wanted, rotate }: Inputs,
+    check?: (proxy: ChosenProxy) => void,
+  ): ChosenProxy {
+    const { isNew } = this.#store;
+    // A process that makes one choice takes its turn after those that had the lock before it.
+    if (isNew) this.#turns.forget();
+    const inputs = this.#inputs(wanted, rotate);
+    let decision = decide(inputs);
+    // Who waited to rotate is content with what somebody else has rotated to.
+    if (rotate && isRotated(before, decision)) inputs.rotate = false;
+    if (rotate !== inputs.rotate) decision = decide(inputs);
+    for (let n = 0; isNew && n < RECOUNTS && this.#isRecounted(decision, inputs); n++)
+      decision = decide(inputs);
+    // What it writes is no write of the engine, in whose transaction it is.
+    if (this.#assertTaken(decision, inputs, check)) this.#follower.expectChange();
+    return this.#handOut(decision, inputs);
+  }
+
+  /** Whether others have handed out the chosen proxy since the pool was read. */
+  #isRecounted({ slot }: Decision, { pool }: Inputs): boolean {
+    const { columns, measures } = pool.index;
+    if (slot === -1) return false;
+    const before = measures.handOuts(slot);
+    measures.counted(slot, this.#store.handOutsOf(columns.id(slot)));
+    return measures.handOuts(slot) !== before;
   }
 
   #inputs(wanted: Wanted, rotate: boolean): Inputs {
     this.#now = this.#session.clock();
+    // A savepoint may have been rolled back, and what was stored in it with it.
+    if (this.#session.driver.scope !== null) this.#follower.epoch++;
     const pool = this.#follower.state(this.#now);
     return {
       pool,
@@ -197,67 +230,55 @@ export class Pool {
     };
   }
 
-  /** Takes note of what was decided, and stores it. Another process may have decided for the same key or interval: gives what holds. */
-  #handOut(decision: Decision, inputs: Inputs): number {
+  /** Takes note of what was decided, and stores it. */
+  #handOut(decision: Decision, inputs: Inputs): ChosenProxy {
     const { now, pool } = inputs;
     const { index } = pool;
-    const { key, mapping, by } = decision;
+    const { slot, key, mapping, by, sticks } = decision;
     this.#watchTransaction(decision);
-    let { slot } = decision;
-    if (by === 'strategy') slot = this.#takeTurn(decision, inputs);
+    if (by === 'strategy') this.#takeTurn(decision, inputs);
     if (key !== null && mapping !== null && by === 'mapping') {
       mapping.lastUsed = now;
       this.#store.used(key, mapping, now);
-    } else if (key !== null && decision.sticks && by !== 'rule')
-      slot = this.#keep(key, slot, decision, inputs);
+    } else if (key !== null && sticks && by !== 'rule') this.#keep(key, decision, inputs);
     index.measures.handedOut(slot, now);
     this.#store.handedOut(index, slot);
     this.#last = slot;
     this.#lastId = index.columns.id(slot);
-    return slot;
+    return index.chosen(slot);
   }
 
-  #takeTurn({ view, turn, slot, until, candidates, way }: Decision, inputs: Inputs): number {
-    const { now, pool } = inputs;
-    const { index } = pool;
-    const { epoch } = this.#follower;
-    const proxyId = index.columns.id(slot);
-    if (until === null) {
-      // What a session or domain moves to ends no interval.
-      if (way.isTimed) return slot;
-      this.#store.moved(view, this.#turns.advance(view, { proxyId, slot, since: now, until }, epoch));
-      return slot;
+  #takeTurn(decision: Decision, { now, pool, rotate }: Inputs): void {
+    const { view, turn: from, slot, until } = decision;
+    const to = { proxyId: pool.index.columns.id(slot), slot, since: now, until };
+    if (until !== null) {
+      const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
+      const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
+      this.#store.beginInterval(view, from, to, reason);
     }
-    const isCandidate = (id: string): boolean => candidates.has(index.slotOf(id));
-    const isOut = turn !== null && !isCandidate(turn.proxyId);
-    const reason = reasonOf({ isFirst: turn === null, isOut, isManual: inputs.rotate });
-    const begun = this.#store.beginInterval(
-      view,
-      { proxyId, slot, since: now, until },
-      { from: turn, reason, read: () => this.#turns.read(view, index) },
-      (other) => other.until !== null && other.until > now && isCandidate(other.proxyId),
-    );
-    this.#turns.advance(view, begun, epoch);
-    return begun.slot;
+    const turn = this.#turns.advance(view, to, this.#follower.epoch);
+    if (until === null) this.#store.moved(view, turn);
   }
 
-  /** Gives a key its proxy, and the slot that it has then. */
-  #keep(key: StickyKey, slot: number, { mapping, candidates }: Decision, inputs: Inputs): number {
-    const { now, pool } = inputs;
+  /** Gives a key its proxy. */
+  #keep(key: StickyKey, decision: Decision, { now, pool, rotate }: Inputs): void {
+    const { mapping: from, slot } = decision;
     const { index, settings } = pool;
-    const isOut = mapping !== null && !candidates.has(index.slotOf(mapping.proxyId));
-    const placement = {
-      from: mapping,
-      to: index.columns.id(slot),
-      ttlMs: settings.stickyTtlMs,
-      reason: reasonOf({ isFirst: mapping === null, isOut, isManual: inputs.rotate }),
-      now,
+    const isOut = from !== null && !isCandidate(decision, index.slotOf(from.proxyId));
+    const to = {
+      name: from?.name ?? key.name,
+      proxyId: index.columns.id(slot),
+      ttlMs: from === null ? settings.stickyTtlMs : from.ttlMs,
+      lastUsed: now,
     };
-    const kept = this.#store.keep(key, placement, ({ proxyId }) => candidates.has(index.slotOf(proxyId)));
-    this.#sticky.set(key, kept, this.#follower.epoch);
+    this.#store.keep(key, {
+      from,
+      to,
+      reason: reasonOf({ isFirst: from === null, isOut, isManual: rotate }),
+    });
+    this.#sticky.set(key, to, this.#follower.epoch);
     // A wildcard is the mapping of other domains too, which are remembered one by one.
-    if (mapping !== null) this.#follower.expectChange();
-    return index.slotOf(kept.proxyId);
+    if (from !== null) this.#follower.expectChange();
   }
 
   /** What is remembered of a caller's transaction that is rolled back must be forgotten. */
@@ -276,23 +297,18 @@ export class Pool {
     this.#turns.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
+}
 
-  /** Says whether something was changed that choosing looks at. */
-  *#report(id: string, success: boolean, latencyMs: number | undefined): Steps<'sync', boolean> {
-    yield this.#proxies.updateStats(id, success, latencyMs);
-    const proxy = yield* step(this.#proxies.findById(id));
-    const { failureThreshold, rotateOnFailure } = settingsOf(yield* step(this.#config.get()));
-    if (success) {
-      if (proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });
-      return proxy?.status === 'failed';
-    }
-    const hasEnded = rotateOnFailure && (yield* step(this.#storedTurns.endIntervals(id)));
-    const isFailing = failureThreshold !== null && (proxy?.failureCount ?? 0) >= failureThreshold;
-    if (proxy?.status !== 'active' || !isFailing) return hasEnded;
-    yield this.#proxies.update(id, { status: 'failed' });
-    yield this.#events.append({ previousProxyId: id, newProxyId: null, reason: 'failure' });
-    return true;
-  }
+/** Whether more than a count and a turn of this process is stored: what a caller relies on. */
+function isCommitted({ until, key, sticks, by }: Decision): boolean {
+  return until !== null || (key !== null && sticks && by !== 'mapping' && by !== 'rule');
+}
+
+/** Whether the session, domain or interval has another proxy than before. */
+function isRotated(before: Decision, { mapping, turn, way }: Decision): boolean {
+  if (mapping !== null) return mapping.proxyId !== before.mapping?.proxyId;
+  if (!way.isTimed || turn === null) return false;
+  return turn.proxyId !== before.turn?.proxyId || turn.since !== before.turn.since;
 }
 
 function reasonOf({
@@ -307,9 +323,4 @@ function reasonOf({
   if (isFirst) return 'startup';
   if (isManual) return 'manual';
   return isOut ? 'failure' : 'scheduled';
-}
-
-/** What the database says to a mapping to a proxy that it does not have. */
-function isGone(error: unknown): boolean {
-  return error instanceof ProxyVaultError && (error.code === 'CONSTRAINT' || error.code === 'NOT_FOUND');
 }

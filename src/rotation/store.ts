@@ -7,7 +7,7 @@ import { StickySessionRepository } from '../database/repositories/sticky-session
 import { ProxyVaultError } from '../errors.ts';
 import type { RotationReason } from '../model/rotation.ts';
 import type { PoolIndex } from './pool-index.ts';
-import type { Mapping, Sticky, StickyKey } from './sticky.ts';
+import type { Mapping, StickyKey } from './sticky.ts';
 import type { Turn } from './turns.ts';
 
 /** What waits is stored after this time, in milliseconds. */
@@ -30,24 +30,11 @@ interface Uses {
 
 /** A key's new proxy. */
 interface Placement {
-  /** What the decision was made on. */
+  /** What it had. */
   from: Mapping | null;
-  /** The id of the proxy. */
-  to: string;
-  /** Of a new mapping. */
-  ttlMs: number;
+  /** What it has from now on. */
+  to: Mapping;
   reason: RotationReason;
-  /** Milliseconds since the epoch. */
-  now: number;
-}
-
-/** What was before an interval. */
-interface Before {
-  /** The turn that the decision was made on. */
-  from: Turn | null;
-  reason: RotationReason;
-  /** Reads the turn as it is stored now. */
-  read: () => Turn | null;
 }
 
 /**
@@ -58,7 +45,6 @@ export class Store {
   readonly #session: Session<'sync'>;
   /** Runs a write of the engine. */
   readonly #unnoticed: <T>(write: () => T) => T;
-  readonly #sticky: Sticky;
   readonly #sessions: SessionProxiesRepository;
   readonly #domains: StickySessionRepository;
   readonly #turns: RotationTurnsRepository;
@@ -77,9 +63,8 @@ export class Store {
   #hasStored = false;
   readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
-  constructor(session: Session<'sync'>, sticky: Sticky, unnoticed: <T>(write: () => T) => T) {
+  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
     this.#session = session;
-    this.#sticky = sticky;
     this.#unnoticed = unnoticed;
     this.#sessions = new SessionProxiesRepository(session);
     this.#domains = new StickySessionRepository(session);
@@ -116,12 +101,13 @@ export class Store {
   }
 
   /**
-   * Runs the first hand-out of this process and commits it at once, so that a pool that cannot be written says so, and that
-   * processes that make one choice each take turns. It waits for the lock before anything is taken note of: who gets BUSY may ask again.
+   * Runs a hand-out that must be stored before the caller has its answer. It waits for the lock before anything is taken note of:
+   * who gets BUSY may ask again. The first one of a process stores everything, so that a pool that cannot be written says so, and that
+   * processes that make one choice each take turns.
    */
-  first<T>(handOut: () => T): T {
+  commit<T>(handOut: () => T): T {
     const isAlone = this.#session.driver.scope === null;
-    const result = this.#commit(() => this.#firstHandOut(handOut, isAlone));
+    const result = this.#transaction(() => this.#handOut(handOut, isAlone));
     this.#hasStored = true;
     return result;
   }
@@ -131,18 +117,20 @@ export class Store {
     return !this.#hasStored;
   }
 
-  /**
-   * Gives a key its proxy, and commits it. Another process may have been first: then what that one chose holds, if `accepts` it.
-   *
-   * @returns the mapping that holds now.
-   */
-  keep(key: StickyKey, placement: Placement, accepts: (mapping: Mapping) => boolean): Mapping {
-    return this.#commit(() => this.#keep(key, placement, accepts));
+  /** How often a proxy was handed out, as the database has it now. */
+  handOutsOf(id: string): number {
+    return this.#handOuts.count(id);
   }
 
-  /** Begins an interval, and commits it. Another process may have begun one: then that one holds, if `accepts` it. */
-  beginInterval(view: string, turn: Turn, before: Before, accepts: (turn: Turn) => boolean): Turn {
-    return this.#commit(() => this.#beginInterval(view, turn, before, accepts));
+  /** Gives a key its proxy, in a `commit`. */
+  keep({ kind }: StickyKey, placement: Placement): void {
+    const steps = kind === 'session' ? this.#keepSession(placement) : this.#keepDomain(placement);
+    this.#session.driver.sequence(() => steps);
+  }
+
+  /** Begins an interval, in a `commit`; `from` is the one before. */
+  beginInterval(view: string, from: Turn | null, to: Turn, reason: RotationReason): void {
+    this.#session.driver.sequence(() => this.#beginInterval(view, from, to, reason));
   }
 
   /**
@@ -162,7 +150,7 @@ export class Store {
     const rest = Math.max(0, this.#dirty.length - most);
     // A slot that was given to another proxy may be there twice.
     const slots = [...new Set(this.#dirty.slice(rest))];
-    this.#commit(() => this.#flush(slots), waitMs);
+    this.#transaction(() => this.#flush(slots), waitMs);
     for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
     this.#left.clear();
@@ -178,60 +166,48 @@ export class Store {
     this.flush();
   }
 
-  #commit<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
+  #transaction<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
     return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
   }
 
-  *#firstHandOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
-    yield this.#session.driver.lock('rotation turn');
+  *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
+    yield this.#session.driver.lock('hand-out');
     const result = handOut();
-    if (isAlone) this.#storeWaiting();
-    else this.flush();
+    if (this.isNew && isAlone) this.#storeWaiting();
+    else if (this.isNew) this.flush();
     return result;
   }
 
-  *#keep(
-    key: StickyKey,
-    { from, to, ttlMs, reason, now }: Placement,
-    accepts: (mapping: Mapping) => boolean,
-  ): Steps<'sync', Mapping> {
-    yield this.#session.driver.lock('sticky session');
-    const holding = this.#sticky.read(key);
-    if (holding !== null && holding.proxyId !== from?.proxyId && accepts(holding)) return holding;
-    const mapping = {
-      name: holding?.name ?? key.name,
-      proxyId: to,
-      ttlMs: holding === null ? ttlMs : holding.ttlMs,
-      lastUsed: now,
-    };
-    if (key.kind === 'session')
-      yield holding === null
-        ? this.#sessions.claim({ session: key.name, proxyId: to, ttl: ttlMs })
-        : this.#sessions.move(key.name, holding.proxyId, to);
-    else if (holding === null) yield this.#domains.create({ domain: key.name, proxyId: to, ttl: ttlMs });
-    else yield this.#domains.update(holding.name, { proxyId: to, lastUsed: new Date(now) });
-    if (holding !== null)
-      yield this.#events.append({ previousProxyId: holding.proxyId, newProxyId: to, reason });
-    return mapping;
+  *#keepSession({ from, to, reason }: Placement): Steps<'sync', void> {
+    if (from === null) yield this.#sessions.claim({ session: to.name, proxyId: to.proxyId, ttl: to.ttlMs });
+    else {
+      yield this.#sessions.move(to.name, from.proxyId, to.proxyId);
+      yield* this.#moved(from, to, reason);
+    }
   }
 
-  *#beginInterval(
-    view: string,
-    turn: Turn,
-    { from, reason, read }: Before,
-    accepts: (turn: Turn) => boolean,
-  ): Steps<'sync', Turn> {
-    yield this.#session.driver.lock('rotation turn');
-    const holding = read();
-    if (holding !== null && holding.since !== from?.since && accepts(holding)) return holding;
-    yield this.#turns.set({ view, ...stored(turn) });
-    if (holding?.proxyId !== turn.proxyId)
-      yield this.#events.append({
-        previousProxyId: holding?.proxyId ?? null,
-        newProxyId: turn.proxyId,
-        reason,
-      });
-    return turn;
+  *#keepDomain({ from, to, reason }: Placement): Steps<'sync', void> {
+    const { name: domain, proxyId, ttlMs: ttl, lastUsed } = to;
+    if (from === null) yield this.#domains.create({ domain, proxyId, ttl });
+    else {
+      yield this.#domains.update(domain, { proxyId, lastUsed: new Date(lastUsed) });
+      yield* this.#moved(from, to, reason);
+    }
+  }
+
+  *#beginInterval(view: string, from: Turn | null, to: Turn, reason: RotationReason): Steps<'sync', void> {
+    yield this.#turns.set({ view, ...stored(to) });
+    yield* this.#moved(from, to, reason);
+  }
+
+  /** The only proxy that fits moves to itself, which is no change. */
+  *#moved(
+    from: { proxyId: string } | null,
+    { proxyId }: { proxyId: string },
+    reason: RotationReason,
+  ): Steps<'sync', void> {
+    if (from?.proxyId === proxyId) return;
+    yield this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
   }
 
   *#flush(slots: readonly number[]): Steps<'sync', void> {

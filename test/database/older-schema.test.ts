@@ -37,6 +37,7 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   swap: ['id', { ciphertext: '', iv: '', authTag: '' }, { ciphertext: '', iv: '', authTag: '' }],
   add: ['id', 'tag', 'import'],
   addLocked: ['id', 'tag', 'import'],
+  addManyLocked: [['id'], 'tag', 'import'],
   has: ['id', 'tag'],
   removeOthers: ['tag', 'import'],
   countOthers: ['tag', 'import'],

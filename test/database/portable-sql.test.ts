@@ -94,7 +94,7 @@ function useProxies(session: Session<'sync'>, encryption: EncryptionService): st
   const login = { username: 'u', password: 'p' };
   const input = { host: 'h.example', port: 1, protocol: 'http' as const };
   const { id } = proxies.create({ ...input, credentials: login });
-  proxies.createMany([{ ...input, port: 2 }]);
+  proxies.createMany([2, 4].map((port) => ({ ...input, port })));
   const tag = { name: 'tag', importId: 'import' };
   const list = [
     { ...input, credentials: { ...login, password: 'q' }, name: 'n', region: 'r' },

@@ -1,4 +1,4 @@
-import { openVault } from 'proxyvault';
+import { openVault, type PoolRequest } from 'proxyvault';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { thrownBy } from '../support/temporary.ts';
 import { inputOf, open } from './open-pool.ts';
@@ -167,6 +167,31 @@ it('what was read in a savepoint that is rolled back is forgotten', async () => 
   expect(pool.explain({ region: 'US' }).proxy?.id).toBe('b');
 });
 
+it('a session that was begun in a savepoint that is rolled back begins again in the transaction', async () => {
+  const { vault, pool } = await open(5);
+  const request: PoolRequest = { session: 's', strategy: 'round-robin' };
+  const id = vault.database.transaction(() => {
+    thrownBy(() =>
+      vault.database.transaction(() => {
+        pool.choose(request);
+        throw new Error('undo');
+      }),
+    );
+    return pool.choose(request).id;
+  });
+  expect(vault.database.query('SELECT proxy_id FROM session_proxies')).toEqual([{ proxy_id: id }]);
+  expect(pool.choose(request).id).toBe(id);
+});
+
+it('a session that has the only proxy writes no event when it is rotated', async () => {
+  const { vault, pool } = await open(1);
+  pool.choose({ session: 's' });
+  vault.sticky.create({ domain: 'a.example', proxyId: 'a' });
+  for (const request of [{ session: 's' }, { domain: 'a.example' }])
+    expect(pool.rotate(request).id).toBe('a');
+  expect(vault.events.list().items).toEqual([]);
+});
+
 it('a session lives from its last use, also if that is not stored yet', async () => {
   const { vault, pool, time } = await open(5);
   vault.config.update({ options: { stickyTtlMs: 1000 } });
@@ -186,8 +211,7 @@ it('an older copy of the database is read as a whole', async () => {
   expect(pool.explain({ region: 'EU' }).proxy?.id).toBe('b');
 });
 
-it('a Set that leaves few proxies is seldom read again', async () => {
-  const { pool, ids } = await open(2000);
+describe('a Set of excluded ids', () => {
   let read = 0;
   class Counted extends Set<string> {
     override [Symbol.iterator]() {
@@ -195,8 +219,21 @@ it('a Set that leaves few proxies is seldom read again', async () => {
       return super[Symbol.iterator]();
     }
   }
-  const exclude = new Counted(ids.slice(2));
-  read = 0;
-  for (let n = 0; n < 100; n++) pool.choose({ exclude });
-  expect(read).toBe(1);
+
+  it('is seldom read again if it leaves few proxies', async () => {
+    const { pool, ids } = await open(2000);
+    const exclude = new Counted(ids.slice(2));
+    read = 0;
+    for (let n = 0; n < 100; n++) pool.choose({ exclude });
+    expect(read).toBe(1);
+  });
+
+  it('is not read again for each id that is added', async () => {
+    const { pool, ids } = await open(300);
+    const exclude = new Counted(ids.slice(100));
+    read = 0;
+    for (let n = 0; n < 99; n++) exclude.add(pool.choose({ exclude }).id);
+    expect(read).toBe(1);
+    expect(exclude.size).toBe(299);
+  });
 });

@@ -94,7 +94,7 @@ describe('an explanation in words', () => {
       'time-based',
       { strategy: 'time-based' },
       {},
-      /^The proxy b is next in turn, for an interval \(time-based\)\.$/,
+      /^The proxy a is next in turn, for an interval \(time-based\)\.$/,
       ['2nd in turn', '3rd in turn', '4th in turn'],
     ],
   ];

@@ -19,6 +19,23 @@ describe('an interval', () => {
     }
   });
 
+  it('is not ended by a request of another strategy, nor by a session that moves', async () => {
+    const { vault, next, time } = await open(4);
+    vault.config.update({ strategy: 'time-based', intervalMs: null });
+    expect(next()).toBe('a');
+    time.now += 1;
+    expect(next({ strategy: 'round-robin' })).toBe('a');
+    expect(next({ strategy: 'round-robin' })).toBe('b');
+    time.now += 1;
+    expect(next()).toBe('a');
+    const kept = next({ session: 's', strategy: 'round-robin' });
+    vault.proxies.update(kept, { status: 'disabled' });
+    expect(next({ session: 's' })).not.toBe(kept);
+    time.now += 1;
+    expect(next()).toBe('a');
+    expect(vault.pool.explain()).toMatchObject({ decidedBy: 'interval' });
+  });
+
   it('lasts ten minutes by default, under time-based', async () => {
     const { vault, next, time } = await open(3);
     vault.config.update({ strategy: 'time-based' });

@@ -6,7 +6,10 @@ import { open } from './open-pool.ts';
 const FIELDS = ['url', 'domain', 'session', 'country', 'region', 'protocol', 'strategy'] as const;
 const MALFORMED: [string, unknown][] = [
   ...FIELDS.flatMap((field) =>
-    ['', 7, null, [], {}, 'a\0b', 'x'.repeat(3000)].map((value): [string, unknown] => [field, value]),
+    ['', 7, null, [], {}, 'a\0b', '\uD800', 'x'.repeat(3000)].map((value): [string, unknown] => [
+      field,
+      value,
+    ]),
   ),
   ['url', 'x.example'],
   ['url', 'mailto:x@y.example'],
@@ -25,6 +28,7 @@ const MALFORMED: [string, unknown][] = [
   ['tags', [7]],
   ['tags', ['']],
   ['tags', [null]],
+  ['tags', ['\uDC00x']],
   ['tags', new Set(['a'])],
   ['exclude', 'ab'],
   ['exclude', 7],

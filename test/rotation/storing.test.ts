@@ -4,7 +4,6 @@ import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PoolIndex } from '../../src/rotation/pool-index.ts';
-import { Sticky } from '../../src/rotation/sticky.ts';
 import { Store } from '../../src/rotation/store.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
 import { inputOf, type Opened, open, START, storedUse } from './open-pool.ts';
@@ -168,7 +167,7 @@ it('more hand-outs of one proxy than its slot has room for are all counted, and 
   } as const;
   const index = new PoolIndex(1);
   index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
-  const store = new Store(db, new Sticky(db), (write) => write());
+  const store = new Store(db, (write) => write());
   const count = 2 ** 22 + 5;
   for (let n = 0; n < count; n++) {
     index.measures.handedOut(0, START + n);

@@ -100,16 +100,9 @@ export interface TransactionOptions {
  * - `data keys`: shared by whoever encrypts, exclusive for whoever retires a key, so that no ciphertext outlives its key.
  * - `tags`: removing the proxies that left a list, which another import may just have given a second tag.
  * - `rotation config`: merging an update into the stored configuration.
- * - `sticky session`: giving a domain its first proxy.
- * - `rotation turn`: beginning an interval, and the first hand-out of a process.
+ * - `hand-out`: what a hand-out stores at once: the proxy of a session or domain, an interval, the first hand-out of a process.
  */
-export type LockName =
-  | 'first key'
-  | 'data keys'
-  | 'tags'
-  | 'rotation config'
-  | 'sticky session'
-  | 'rotation turn';
+export type LockName = 'first key' | 'data keys' | 'tags' | 'rotation config' | 'hand-out';
 
 /**
  * Runs SQL for the repositories. Prepares each SQL text once; all engine errors are `ProxyVaultError`s. A parameter that is

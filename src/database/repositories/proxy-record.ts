@@ -38,35 +38,6 @@ export const NEXT_REVISION = `(
     SELECT max(revision) AS revision FROM proxies WHERE revision IS NOT NULL
     UNION ALL SELECT max(revision) FROM proxy_tombstones) AS newest)`;
 
-const AT = 'host = :host AND port = :port AND protocol = :protocol';
-
-/** The id of a proxy with the same address and username, if there is one. */
-const SAME_USER = `(SELECT id FROM proxies WHERE ${AT} AND username_fingerprint = :username_fingerprint LIMIT 1)`;
-
-/** The id of a proxy at the same address whose username is not known, if there is one. */
-const UNKNOWN_USER = `(SELECT id FROM proxies WHERE ${AT} AND username_fingerprint IS NULL LIMIT 1)`;
-
-/** `id` is that of another proxy if there must be none of its kind, so that it conflicts: a SELECT with conditions takes longer. */
-function insert(id: string): string {
-  return `
-  INSERT INTO proxies (
-    id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, remote_dns, weight, username_fingerprint, password_fingerprint, revision, created_at, updated_at
-  ) VALUES (
-    ${id}, :name, :host, :port, :protocol, :status, :latency, :latency, 0, 0, 100.0,
-    :region, :geolocation, :remote_dns, :weight, :username_fingerprint, :password_fingerprint, ${NEXT_REVISION}, :now, :now
-  ) ON CONFLICT DO NOTHING`;
-}
-
-/** Adds a proxy if its id and identity are free. The conflict names no columns, since both may be taken. */
-export const INSERT_PROXY = insert(':id');
-
-/** As `INSERT_PROXY`, if no proxy has its address and username. */
-export const INSERT_FIRST_PROXY = insert(`coalesce(${SAME_USER}, :id)`);
-
-/** As `INSERT_FIRST_PROXY`, if besides no proxy at its address has a username that is not known. */
-export const INSERT_OTHER_PROXY = insert(`coalesce(${SAME_USER}, ${UNKNOWN_USER}, :id)`);
-
 /** The name of a proxy that was given none. */
 export function defaultName({ host, port }: Pick<ProxyInput, 'host' | 'port'>): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;

@@ -15,38 +15,22 @@ import {
   assertId,
   assertIterable,
   assertPageSize,
-  atIndex,
   invalidInput,
   parse,
 } from '../../model/validation.ts';
 import type { CredentialEncryption } from '../credential-encryption.ts';
-import {
-  type Mode,
-  type Result,
-  type Row,
-  type Session,
-  type Steps,
-  type Stream,
-  step,
-} from '../drivers/driver.ts';
-import { newId } from '../ids.ts';
+import type { Mode, Result, Row, Session, Steps, Stream } from '../drivers/driver.ts';
 import { parseAddress } from './credential-record.ts';
 import { EncryptedCredentialsRepository } from './encrypted-credentials.repository.ts';
 import { moveProxy, type ProxyParts, toUpdateParams, updateProxy } from './proxy-changes.ts';
 import { countsOf, type StatusCounts } from './proxy-counts.ts';
+import { ProxyCreation } from './proxy-creation.ts';
 import { conditionsOf } from './proxy-filter.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
 import { assertImportOptions, type ImportOptions, type ImportSummary, importSteps } from './proxy-import.ts';
 import { readTyped, resolveSteps } from './proxy-lookup.ts';
 import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
-import {
-  alreadyThere,
-  INSERT_OTHER_PROXY,
-  INSERT_PROXY,
-  toCreated,
-  toParams,
-  toProxy,
-} from './proxy-record.ts';
+import { toProxy } from './proxy-record.ts';
 import { shortIdSteps } from './proxy-short-ids.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
 import { addUsage, assertLatency } from './proxy-usage-stats.repository.ts';
@@ -56,6 +40,7 @@ import { skipMalformed } from './skipped-rows.ts';
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
   readonly #parts: ProxyParts<M>;
+  readonly #creation: ProxyCreation<M>;
   /** Reads a row of a list, from which a malformed one is left out. */
   readonly #listed: (row: Row) => ProxyConfig | undefined;
 
@@ -68,6 +53,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
       identities: new ProxyIdentities(session, encryption ?? null, (id) => credentials.reveal(id)),
       tags: new ProxyTagsRepository(session),
     };
+    this.#creation = new ProxyCreation(session, this.#parts);
     this.#listed = skipMalformed(session, toProxy);
   }
 
@@ -87,8 +73,8 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    */
   create(proxy: ProxyInput): Result<M, ProxyConfig> {
     const input = parse(proxyInputSchema, proxy, 'proxy');
-    if (input.credentials) return this.db.transaction(() => this.#create(input));
-    return this.db.sequence(() => this.#createOpen(input));
+    if (input.credentials) return this.db.transaction(() => this.#creation.create(input));
+    return this.db.sequence(() => this.#creation.createOpen(input));
   }
 
   /**
@@ -99,7 +85,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    */
   createMany(proxies: Iterable<ProxyInput>): Result<M, ProxyConfig[]> {
     const list = this.repeatable(assertIterable(proxies, 'proxies'));
-    return this.db.transaction(() => this.#createAll(list));
+    return this.db.transaction(() => this.#creation.createAll(list));
   }
 
   /**
@@ -372,44 +358,6 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
       { limit: assertPageSize(limit) },
       this.#listed,
     );
-  }
-
-  *#create(input: ProxyInput): Steps<M, ProxyConfig> {
-    const identity = yield* this.#parts.identities.of(input, input.credentials);
-    const params = toParams(input, input.id ?? newId(), identity, this.now());
-    const { id } = params;
-    let added = yield* step(this.db.run(INSERT_OTHER_PROXY, params));
-    if (added === 0) {
-      yield* this.#parts.identities.identify(identity);
-      added = yield* step(this.db.run(INSERT_PROXY, params));
-    }
-    if (added === 0) throw alreadyThere(yield* step(this.#parts.identities.findConflict(id, identity)));
-    const created = toCreated(params);
-    if (input.credentials) yield this.#parts.credentials.add(created, input.credentials);
-    return created;
-  }
-
-  /** As `#create`, of a proxy without credentials: one statement, unless there may be such a proxy. */
-  *#createOpen(input: ProxyInput): Steps<M, ProxyConfig> {
-    const { protocol, host, port } = input;
-    const identity = { protocol, host, port, username_fingerprint: '', password_fingerprint: '' };
-    const params = toParams(input, input.id ?? newId(), identity, this.now());
-    const added = yield* step(this.db.run(INSERT_OTHER_PROXY, params));
-    if (added !== 0) return toCreated(params);
-    return yield* step(this.db.transaction(() => this.#create(input)));
-  }
-
-  *#createAll(proxies: Iterable<ProxyInput>): Steps<M, ProxyConfig[]> {
-    const created: ProxyConfig[] = [];
-    for (const proxy of proxies) {
-      try {
-        const input = parse(proxyInputSchema, proxy, 'proxy');
-        created.push(yield* input.credentials ? this.#create(input) : this.#createOpen(input));
-      } catch (error) {
-        throw atIndex(error, created.length);
-      }
-    }
-    return created;
   }
 
   *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {

@@ -1,4 +1,6 @@
 import { grown } from './grown.ts';
+import { mixed } from './hash.ts';
+import { HASH, RECORD, type Records } from './records.ts';
 
 /** 2^12 buckets: in a pool of a million proxies each has about 250. */
 const BUCKET_BITS = 12;
@@ -7,25 +9,23 @@ const NONE = -1;
 
 /** Every proxy in a bucket by the hash of its id, which is the same in every process. */
 export class Buckets {
+  readonly #records: Records;
   readonly #first = new Int32Array(BUCKETS).fill(NONE);
   /** The slot after a slot in its bucket. */
   #next: Int32Array;
-  #hashes: Uint32Array;
 
-  constructor(capacity: number) {
+  constructor(records: Records, capacity: number) {
+    this.#records = records;
     this.#next = new Int32Array(capacity);
-    this.#hashes = new Uint32Array(capacity);
   }
 
   grow(capacity: number): void {
     this.#next = grown(this.#next, capacity);
-    this.#hashes = grown(this.#hashes, capacity);
   }
 
-  add(slot: number, id: string): void {
-    const hash = hashOf(id);
-    const bucket = hash >>> (32 - BUCKET_BITS);
-    this.#hashes[slot] = hash;
+  /** Adds a slot whose hash is known. */
+  add(slot: number): void {
+    const bucket = this.of(slot);
     this.#next[slot] = this.#first[bucket] as number;
     this.#first[bucket] = slot;
   }
@@ -41,7 +41,7 @@ export class Buckets {
 
   /** The bucket of a slot. */
   of(slot: number): number {
-    return (this.#hashes[slot] as number) >>> (32 - BUCKET_BITS);
+    return this.#hash(slot) >>> (32 - BUCKET_BITS);
   }
 
   /** The member of a bucket that has the highest score for a key; -1 if no slot is accepted. */
@@ -50,26 +50,15 @@ export class Buckets {
     let highest = -1;
     for (let slot = this.#first[bucket] as number; slot !== NONE; slot = this.#next[slot] as number) {
       if (!accepts(slot)) continue;
-      const score = mixed(key ^ (this.#hashes[slot] as number));
+      const score = mixed(key ^ this.#hash(slot));
       if (score < highest) continue;
       highest = score;
       best = slot;
     }
     return best;
   }
-}
 
-/** FNV-1a, 32 bits, mixed: http://www.isthe.com/chongo/tech/comp/fnv/ */
-export function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let n = 0; n < text.length; n++) hash = Math.imul(hash ^ text.charCodeAt(n), 0x01000193);
-  return mixed(hash);
-}
-
-/** The last step of MurmurHash3, which spreads every bit over all. Gives 32 bits without a sign. */
-export function mixed(number: number): number {
-  let hash = number ^ (number >>> 16);
-  hash = Math.imul(hash, 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  #hash(slot: number): number {
+    return this.#records.whole[slot * RECORD + HASH] as number;
+  }
 }

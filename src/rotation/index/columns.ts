@@ -5,8 +5,10 @@ import {
   type ProxyProtocol,
   type ProxyStatus,
 } from '../../model/proxy.ts';
+import { Addresses } from './addresses.ts';
 import { type Filter, lettersOf } from './filter.ts';
 import { grown } from './grown.ts';
+import { COUNTRY, RECORD, REGION, type Records, SMALL, TAGS } from './records.ts';
 import { Texts } from './texts.ts';
 
 /** What filters look at, and where a proxy is. */
@@ -33,105 +35,95 @@ export interface Question {
   passes: (slot: number) => boolean;
 }
 
-const WORDS = 4;
 /** A column has 32 bits for a weight. Less would be 0, and never chosen even if there is nothing else. */
 const LEAST_WEIGHT = 1e-30;
-/** The places of the country, the region and the tags among the words of a slot. */
-const [COUNTRY, REGION, TAGS] = [1, 2, 3] as const;
-/** Where the small numbers begin in the first word, four bits each; before them is the port. A status is from 1: 0 is a free slot. */
-const SMALL = { protocol: 16, status: 20, localDns: 24, isIPv6: 28 } as const;
+/** The small numbers in one of the record, four bits each, after the port. A status is from 1: 0 is a free slot. */
+const [PROTOCOL, STATUS, LOCAL_DNS, NAMED] = [16, 20, 24, 28] as const;
 const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
 
-/** There are few, and a text that is there already takes no time. */
-const COUNTRIES: (string | undefined)[] = [];
+const FIRST_COUNTRY = lettersOf('AA');
+/** The country of each number; a text that is there already takes no time. With gaps the array would be a hash table. */
+const COUNTRIES = new Array<string | undefined>(lettersOf('ZZ') - FIRST_COUNTRY + 1).fill(undefined);
 
 function countryOf(number: number): string {
-  COUNTRIES[number] ??= String.fromCharCode(number >> 8, number & 255);
-  return COUNTRIES[number];
+  COUNTRIES[number - FIRST_COUNTRY] ??= String.fromCharCode(number >> 8, number & 255);
+  return COUNTRIES[number - FIRST_COUNTRY] as string;
 }
 
-/** What filters look at, by slot, in columns. A million proxies take about 130 MB here, most of it ids and hosts. */
+/** What filters look at, by slot. */
 export class Columns {
+  readonly addresses: Addresses;
+  readonly #records: Records;
   readonly #regions = new Texts();
   readonly #tags = new Texts();
   /** The sets of tags that proxies have, each once, as numbers of tags. */
   readonly #sets = new Texts();
   readonly #tagsOf: (readonly string[])[] = [[]];
-  /** The id and the host of each slot, beside each other. */
-  readonly #strings: string[] = [];
   /** Of the proxies that somebody has named. */
   readonly #names = new Map<number, string>();
-  /**
-   * WORDS numbers for each slot, beside each other, since a choice reads them all: what SMALL says, the country, and the numbers
-   * of the region and of the set of tags.
-   */
-  #words: Uint32Array;
+  /** A column of its own, since a weighted choice may read many of them. */
   weight: Float32Array;
 
-  constructor(capacity: number) {
-    this.#words = new Uint32Array(WORDS * capacity);
+  constructor(records: Records, capacity: number) {
+    this.#records = records;
+    this.addresses = new Addresses(records);
     this.weight = new Float32Array(capacity);
   }
 
   grow(capacity: number): void {
-    this.#words = grown(this.#words, WORDS * capacity);
     this.weight = grown(this.weight, capacity);
   }
 
   set(slot: number, proxy: Described): void {
-    this.#strings[2 * slot] = proxy.id;
-    this.#strings[2 * slot + 1] = proxy.host;
+    const { whole } = this.#records;
+    this.addresses.set(slot, proxy.id, proxy);
     if (proxy.name === null) this.#names.delete(slot);
     else this.#names.set(slot, proxy.name);
-    const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << SMALL.protocol;
-    const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << SMALL.status;
-    const localDns = (proxy.remoteDns ? 0 : 1) << SMALL.localDns;
-    const isIPv6 = (proxy.host.includes(':') ? 1 : 0) << SMALL.isIPv6;
-    this.#words[slot * WORDS] = proxy.port | protocol | status | localDns | isIPv6;
-    this.#words[slot * WORDS + COUNTRY] = lettersOf(proxy.country);
-    this.#words[slot * WORDS + REGION] = this.#regions.add(proxy.region);
-    this.#words[slot * WORDS + TAGS] = this.#setOf(proxy.tags);
+    const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << PROTOCOL;
+    const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << STATUS;
+    const localDns = (proxy.remoteDns ? 0 : 1) << LOCAL_DNS;
+    const isNamed = (proxy.name === null ? 0 : 1) << NAMED;
+    whole[slot * RECORD + SMALL] = proxy.port | protocol | status | localDns | isNamed;
+    whole[slot * RECORD + COUNTRY] = lettersOf(proxy.country);
+    whole[slot * RECORD + REGION] = this.#regions.add(proxy.region);
+    whole[slot * RECORD + TAGS] = this.#setOf(proxy.tags);
     this.weight[slot] = Math.min(Math.max(proxy.weight, LEAST_WEIGHT), MAX_WEIGHT);
   }
 
   clear(slot: number): void {
-    this.#words[slot * WORDS] = 0;
-    this.#strings[2 * slot] = '';
-    this.#strings[2 * slot + 1] = '';
+    this.#records.whole[slot * RECORD + SMALL] = 0;
+    this.addresses.clear(slot);
     this.#names.delete(slot);
   }
 
   id(slot: number): string {
-    return this.#strings[2 * slot] as string;
+    return this.addresses.id(slot);
   }
 
   host(slot: number): string {
-    return this.#strings[2 * slot + 1] as string;
+    return this.addresses.host(slot);
   }
 
   /** As it was named, else its address. */
   name(slot: number): string {
-    const name = this.#names.get(slot);
-    if (name !== undefined) return name;
-    const host = this.host(slot);
-    return `${this.#small(slot, SMALL.isIPv6) === 1 ? `[${host}]` : host}:${this.port(slot)}`;
+    return this.#small(slot, NAMED) === 1 ? (this.#names.get(slot) as string) : this.addresses.address(slot);
   }
 
   port(slot: number): number {
-    return this.#word(slot, 0) & 0xffff;
+    return this.#word(slot, SMALL) & 0xffff;
   }
 
   protocol(slot: number): ProxyProtocol {
-    return PROXY_PROTOCOLS[this.#small(slot, SMALL.protocol)] as ProxyProtocol;
+    return PROXY_PROTOCOLS[this.#small(slot, PROTOCOL)] as ProxyProtocol;
   }
 
   /** Null for a slot that is free. */
   status(slot: number): ProxyStatus | null {
-    return PROXY_STATUSES[this.#small(slot, SMALL.status) - 1] ?? null;
+    return PROXY_STATUSES[this.#small(slot, STATUS) - 1] ?? null;
   }
 
   remoteDns(slot: number): boolean {
-    return this.#small(slot, SMALL.localDns) === 0;
+    return this.#small(slot, LOCAL_DNS) === 0;
   }
 
   country(slot: number): string | null {
@@ -148,7 +140,7 @@ export class Columns {
   }
 
   isActive(slot: number): boolean {
-    return this.#small(slot, SMALL.status) === ACTIVE;
+    return this.#small(slot, STATUS) === ACTIVE;
   }
 
   /** Grows when a region or a set of tags comes up for the first time: the questions of a filter must then be made again. */
@@ -165,7 +157,7 @@ export class Columns {
     };
     if (protocol !== undefined) {
       const wanted = PROXY_PROTOCOLS.indexOf(protocol);
-      ask(`protocol ${protocol}`, (slot) => this.#small(slot, SMALL.protocol) === wanted);
+      ask(`protocol ${protocol}`, (slot) => this.#small(slot, PROTOCOL) === wanted);
     }
     if (country !== undefined) {
       const wanted = lettersOf(country);
@@ -201,11 +193,11 @@ export class Columns {
   }
 
   #word(slot: number, place: number): number {
-    return this.#words[slot * WORDS + place] as number;
+    return this.#records.whole[slot * RECORD + place] as number;
   }
 
   #small(slot: number, place: number): number {
-    return (this.#word(slot, 0) >>> place) & 0xf;
+    return (this.#word(slot, SMALL) >>> place) & 0xf;
   }
 
   /** Which sets of tags have one, by their numbers. */

@@ -1,4 +1,14 @@
-import { grown } from './grown.ts';
+import {
+  HAND_OUTS,
+  IN_FLIGHT,
+  LAST_USED,
+  LATENCY,
+  RECORD,
+  REPORTED_AT,
+  type Records,
+  SUCCESS,
+  UNSAVED,
+} from './records.ts';
 
 /** A request that was not reported counts half as much after this time: its caller may have forgotten it. Milliseconds. */
 const IN_FLIGHT_HALF_LIFE = 30_000;
@@ -30,43 +40,26 @@ export interface History {
   handOuts: number;
 }
 
-/** Numbers of 4 bytes for each slot, beside each other, since a choice reads them all; the last 8 bytes are one number. */
-const WORDS = 8;
-const [LATENCY, SUCCESS, IN_FLIGHT, HAND_OUTS, UNSAVED, REPORTED_AT] = [0, 1, 2, 3, 4, 5] as const;
-const LAST_USED = 3;
 /** Failures in a row are the lowest bits of a number, hand-outs that are not stored the others. */
 const FAILURE_BITS = 10;
 
 /** What is measured of each proxy, by slot. Times are milliseconds since the epoch. */
 export class Measures {
-  /** The latency, NaN until measured; the share of successes, from 0 to 1; how many were in flight when it was handed out last. */
-  #floats: Float32Array;
-  /** How often it was handed out; what is not stored, and failures; when it was reported last, in seconds. */
-  #whole: Uint32Array;
-  /** When it was handed out last by this process, and where its fading began. */
-  #times: Float64Array;
+  readonly #records: Records;
 
-  constructor(capacity: number) {
-    this.#times = new Float64Array((WORDS / 2) * capacity);
-    this.#floats = new Float32Array(this.#times.buffer);
-    this.#whole = new Uint32Array(this.#times.buffer);
-  }
-
-  grow(capacity: number): void {
-    this.#times = grown(this.#times, (WORDS / 2) * capacity);
-    this.#floats = new Float32Array(this.#times.buffer);
-    this.#whole = new Uint32Array(this.#times.buffer);
+  constructor(records: Records) {
+    this.#records = records;
   }
 
   /** A proxy that is new here begins with what the database knows of it. */
   begin(slot: number, history: History, now: number): void {
-    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(history.handOuts, MOST);
-    this.#whole[slot * WORDS + UNSAVED] = 0;
-    this.#floats[slot * WORDS + IN_FLIGHT] = 0;
-    this.#times[(slot * WORDS) / 2 + LAST_USED] = 0;
-    this.#floats[slot * WORDS + LATENCY] = history.latency ?? Number.NaN;
-    this.#floats[slot * WORDS + SUCCESS] = history.successRate / 100;
-    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
+    this.#records.whole[slot * RECORD + HAND_OUTS] = Math.min(history.handOuts, MOST);
+    this.#records.whole[slot * RECORD + UNSAVED] = 0;
+    this.#records.floats[slot * RECORD + IN_FLIGHT] = 0;
+    this.#records.times[(slot * RECORD) / 2 + LAST_USED] = 0;
+    this.#records.floats[slot * RECORD + LATENCY] = history.latency ?? Number.NaN;
+    this.#records.floats[slot * RECORD + SUCCESS] = history.successRate / 100;
+    this.#records.whole[slot * RECORD + REPORTED_AT] = seconds(now);
     this.#setFailures(slot, history.failureCount);
   }
 
@@ -77,37 +70,41 @@ export class Measures {
   correct(slot: number, { latency, failureCount, handOuts }: History): void {
     this.#setFailures(slot, failureCount);
     if (latency === null || this.latency(slot) === null)
-      this.#floats[slot * WORDS + LATENCY] = latency ?? Number.NaN;
-    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(
-      MOST,
-      Math.max(this.handOuts(slot), handOuts + this.unsaved(slot)),
-    );
+      this.#records.floats[slot * RECORD + LATENCY] = latency ?? Number.NaN;
+    this.counted(slot, handOuts);
+  }
+
+  /** How many hand-outs the database has now; those of this process that wait come on top. A count never goes back. */
+  counted(slot: number, stored: number): void {
+    const count = Math.max(this.handOuts(slot), stored + this.unsaved(slot));
+    this.#records.whole[slot * RECORD + HAND_OUTS] = Math.min(MOST, count);
   }
 
   handedOut(slot: number, now: number): void {
-    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
-    this.#floats[slot * WORDS + IN_FLIGHT] = this.inFlight(slot, now) + 1;
-    this.#times[(slot * WORDS) / 2 + LAST_USED] = now;
-    this.#whole[slot * WORDS + UNSAVED] = (this.#whole[slot * WORDS + UNSAVED] as number) + 2 ** FAILURE_BITS;
+    this.#records.whole[slot * RECORD + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
+    this.#records.floats[slot * RECORD + IN_FLIGHT] = this.inFlight(slot, now) + 1;
+    this.#records.times[(slot * RECORD) / 2 + LAST_USED] = now;
+    this.#records.whole[slot * RECORD + UNSAVED] =
+      (this.#records.whole[slot * RECORD + UNSAVED] as number) + 2 ** FAILURE_BITS;
   }
 
   /** How often it was handed out. */
   handOuts(slot: number): number {
-    return this.#whole[slot * WORDS + HAND_OUTS] as number;
+    return this.#records.whole[slot * RECORD + HAND_OUTS] as number;
   }
 
   /** Hand-outs that the database does not have yet. */
   unsaved(slot: number): number {
-    return (this.#whole[slot * WORDS + UNSAVED] as number) >>> FAILURE_BITS;
+    return (this.#records.whole[slot * RECORD + UNSAVED] as number) >>> FAILURE_BITS;
   }
 
   saved(slot: number): void {
-    this.#whole[slot * WORDS + UNSAVED] = this.failures(slot);
+    this.#records.whole[slot * RECORD + UNSAVED] = this.failures(slot);
   }
 
   /** When it was handed out last by this process; 0 for never. */
   lastUsed(slot: number): number {
-    return this.#times[(slot * WORDS) / 2 + LAST_USED] as number;
+    return this.#records.times[(slot * RECORD) / 2 + LAST_USED] as number;
   }
 
   reported(slot: number, success: boolean, latencyMs: number | undefined, now: number): void {
@@ -115,21 +112,22 @@ export class Measures {
     const weight = Math.max(LEAST_WEIGHT, 1 - Math.exp(-elapsed / LATENCY_MEMORY));
     if (latencyMs !== undefined) {
       const mean = this.latency(slot);
-      this.#floats[slot * WORDS + LATENCY] = mean === null ? latencyMs : mean + weight * (latencyMs - mean);
+      this.#records.floats[slot * RECORD + LATENCY] =
+        mean === null ? latencyMs : mean + weight * (latencyMs - mean);
     }
     const known = this.#success(slot, now);
-    this.#floats[slot * WORDS + SUCCESS] = known + LEAST_WEIGHT * ((success ? 1 : 0) - known);
+    this.#records.floats[slot * RECORD + SUCCESS] = known + LEAST_WEIGHT * ((success ? 1 : 0) - known);
     this.#setFailures(slot, success ? 0 : this.failures(slot) + 1);
-    this.#whole[slot * WORDS + REPORTED_AT] = seconds(now);
+    this.#records.whole[slot * RECORD + REPORTED_AT] = seconds(now);
     // What is left is noted as it was at the last hand-out, from which it fades.
     const left = Math.max(0, this.inFlight(slot, now) - 1);
     // Where everything has faded, there is nothing to divide by.
-    this.#floats[slot * WORDS + IN_FLIGHT] =
+    this.#records.floats[slot * RECORD + IN_FLIGHT] =
       left === 0 ? 0 : left / fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
   }
 
   latency(slot: number): number | null {
-    const latency = this.#floats[slot * WORDS + LATENCY] as number;
+    const latency = this.#records.floats[slot * RECORD + LATENCY] as number;
     return Number.isNaN(latency) ? null : latency;
   }
 
@@ -139,12 +137,12 @@ export class Measures {
   }
 
   failures(slot: number): number {
-    return (this.#whole[slot * WORDS + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
+    return (this.#records.whole[slot * RECORD + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
   }
 
   /** How many requests have not been reported, each fading with time. */
   inFlight(slot: number, now: number): number {
-    const count = this.#floats[slot * WORDS + IN_FLIGHT] as number;
+    const count = this.#records.floats[slot * RECORD + IN_FLIGHT] as number;
     return count === 0 ? 0 : count * fadedBy(now - this.lastUsed(slot), IN_FLIGHT_HALF_LIFE);
   }
 
@@ -155,7 +153,7 @@ export class Measures {
   cost(slot: number, now: number): number {
     const failures = this.failures(slot);
     const inFlight = this.inFlight(slot, now);
-    const latency = Math.max(this.#floats[slot * WORDS + LATENCY] as number, LEAST_LATENCY);
+    const latency = Math.max(this.#records.floats[slot * RECORD + LATENCY] as number, LEAST_LATENCY);
     if (!Number.isNaN(latency))
       return failures === 0 ? latency * (inFlight + 1) : latency * (inFlight + 1) * 2 ** failures;
     // Half a request: one that was not reported for 30 s.
@@ -176,16 +174,16 @@ export class Measures {
 
   #setFailures(slot: number, failures: number): void {
     const unsaved = this.unsaved(slot) << FAILURE_BITS;
-    this.#whole[slot * WORDS + UNSAVED] = unsaved | Math.min(failures, MOST_FAILURES);
+    this.#records.whole[slot * RECORD + UNSAVED] = unsaved | Math.min(failures, MOST_FAILURES);
   }
 
   #success(slot: number, now: number): number {
-    const share = this.#floats[slot * WORDS + SUCCESS] as number;
+    const share = this.#records.floats[slot * RECORD + SUCCESS] as number;
     return share === 1 ? 1 : 1 - (1 - share) * fadedBy(this.#sinceReport(slot, now), FAILURE_HALF_LIFE);
   }
 
   #sinceReport(slot: number, now: number): number {
-    return now - 1000 * (this.#whole[slot * WORDS + REPORTED_AT] as number);
+    return now - 1000 * (this.#records.whole[slot * RECORD + REPORTED_AT] as number);
   }
 }
 

@@ -1,4 +1,5 @@
-import { BUCKETS, type Buckets, mixed } from './buckets.ts';
+import { BUCKETS, type Buckets } from './buckets.ts';
+import { mixed } from './hash.ts';
 import { SumTree } from './sum-tree.ts';
 
 /**

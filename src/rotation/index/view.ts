@@ -6,7 +6,7 @@ import { SumTree } from './sum-tree.ts';
 /** A number of each slot. */
 type Numbers = (slot: number) => number;
 
-/** So many slots are drawn from a view that has half of all; then one is looked for. */
+/** So many slots are drawn in the hope of a member; then one is looked for. */
 const DRAWS = 16;
 /** A block of a tree has 2^8 slots. */
 const BLOCK_BITS = 8;
@@ -25,7 +25,7 @@ export class View {
   #end: number;
   readonly #counts: SumTree;
   /** Made when the first weighted choice needs it. */
-  #weights: { tree: SumTree; of: Float32Array } | null = null;
+  #weights: { tree: SumTree; of: Float32Array; most: number } | null = null;
   #least: { tree: LeastTree; of: Numbers } | null = null;
   #rendezvous: Rendezvous | null = null;
 
@@ -65,7 +65,12 @@ export class View {
       this.#counts.set(block, this.#counts.valueOf(block) + (fits ? 1 : -1));
       this.#rendezvous?.update(slot, fits ? 1 : -1);
     }
-    if (this.#weights) this.#weights.tree.set(part, this.#weightOf(part, this.#weights.of));
+    if (this.#weights) {
+      const { tree, of, most } = this.#weights;
+      tree.set(part, this.#weightOf(part, of));
+      // No member is heavier. One that was may have gone: then choices take a little longer.
+      if (fits) this.#weights.most = Math.max(most, of[slot] as number);
+    }
     if (this.#least) this.#least.tree.set(part, this.#leastIn(part, this.#least.of));
   }
 
@@ -102,26 +107,18 @@ export class View {
     return found === -1 ? this.#firstFrom(0) : found;
   }
 
-  /** A member, each as likely as the share of its weight; -1 if it is empty. `random` is from 0, inclusive, to 1, exclusive. */
-  weighted(weights: Float32Array, random: number): number {
+  /** A member, each as likely as the share of its weight; -1 if it is empty. */
+  weighted(weights: Float32Array, random: () => number): number {
     if (this.size === 0) return -1;
-    if (this.#weights?.of !== weights)
-      this.#weights = {
-        tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))),
-        of: weights,
-      };
-    const { tree } = this.#weights;
-    const { block, rest } = tree.find(random * tree.total);
-    let left = rest;
-    let slot = -1;
-    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
-      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
-        slot = word * 32 + lowestBit(bits);
-        left -= weights[slot] as number;
-        if (left < 0) return slot;
-      }
-    // Rounding: the last one.
-    return slot;
+    if (this.#weights?.of !== weights) this.#weights = this.#weigh(weights);
+    const { tree, most } = this.#weights;
+    // If many slots are about as heavy as the heaviest one, to throw at them and to look who is hit is quicker than the tree.
+    for (let draw = 0; draw < DRAWS && 4 * tree.total > most * this.#end; draw++) {
+      const place = random() * this.#end;
+      const slot = Math.floor(place);
+      if (this.has(slot) && (place - slot) * most < (weights[slot] as number)) return slot;
+    }
+    return this.#atWeight(random() * tree.total, tree, weights);
   }
 
   /** The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. */
@@ -170,6 +167,31 @@ export class View {
     if (block === -1) return -1;
     for (word = block * WORDS; this.#bits[word] === 0; ) word++;
     return word * 32 + lowestBit(this.#bits[word] as number);
+  }
+
+  #weigh(weights: Float32Array): { tree: SumTree; of: Float32Array; most: number } {
+    let most = 0;
+    for (const slot of this) most = Math.max(most, weights[slot] as number);
+    return {
+      tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))),
+      of: weights,
+      most,
+    };
+  }
+
+  /** The member in which `target` falls, if the weights are laid end to end. */
+  #atWeight(target: number, tree: SumTree, weights: Float32Array): number {
+    const { block, rest } = tree.find(target);
+    let left = rest;
+    let slot = -1;
+    for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
+      for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
+        slot = word * 32 + lowestBit(bits);
+        left -= weights[slot] as number;
+        if (left < 0) return slot;
+      }
+    // Rounding: the last one.
+    return slot;
   }
 
   #weightOf(block: number, weights: Float32Array): number {

@@ -261,6 +261,6 @@ it('the first proxy of a sticky domain is chosen under a lock', () => {
   expect(next()).toEqual([]);
   new repositories.RotationConfigRepository(db).setStrategy('sticky-session');
   const first = next().filter((entry) => !entry.startsWith('SELECT'));
-  expect(first[0]).toBe('inside: lock sticky session');
+  expect(first[0]).toBe('inside: lock hand-out');
   expect(first[1]).toMatch(/^INSERT INTO sticky_sessions/);
 });

@@ -156,7 +156,7 @@ describe('following a pool', () => {
 
   it('keeps the tombstones of the newest 100,000 revisions, and says which are gone', () => {
     const { db, proxies, changes } = open();
-    proxies.createMany([proxy(1), proxy(2), proxy(3)]);
+    for (const n of [1, 2, 3]) proxies.create(proxy(n));
     proxies.delete('p1');
     proxies.delete('p2');
     expect(changes.deletedSince(0, 9).map(({ id }) => id)).toEqual(['p1', 'p2']);

@@ -83,7 +83,7 @@ describe('an index of the pool', () => {
               const proxy: Known = {
                 ...each.proxy,
                 id,
-                host: `${id}.example`,
+                host: each.number % 3 === 0 ? `2001:db8::${each.number}` : `${id}.example`,
                 latency: null,
                 successRate: 100,
                 failureCount: 0,
@@ -112,7 +112,7 @@ describe('an index of the pool', () => {
             const { name, protocol, host, port, region, country, remoteDns } = proxy;
             expect(index.chosen(index.slotOf(id))).toEqual({
               id,
-              name: name ?? `${host}:${port}`,
+              name: name ?? (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`),
               protocol,
               host,
               port,
@@ -267,6 +267,39 @@ describe('rendezvous hashing', () => {
 });
 
 describe('a Set of excluded ids', () => {
+  it('that grows, shrinks and begins again has its ids excluded, and no others', () => {
+    const index = new PoolIndex();
+    for (let n = 0; n < 60; n++) index.put({ ...plain(n), protocol: n % 2 === 0 ? 'http' : 'socks5' }, 0);
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ kind: fc.constant('add' as const), n: fc.nat({ max: 70 }) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), n: fc.nat({ max: 70 }) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant('refill' as const), n: fc.nat({ max: 70 }) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 60 }), (steps) => {
+        const ids = new Set(Array.from({ length: 40 }, (_, n) => idOf(n)));
+        for (const { kind, n } of steps) {
+          const { size } = ids;
+          if (kind === 'add') ids.add(idOf(n));
+          else if (kind === 'delete') ids.delete(idOf(n));
+          else {
+            ids.clear();
+            for (let each = 0; each < 41; each++) ids.add(idOf((n + each) % 71));
+          }
+          // As many ids as before: then only what is chosen is looked up.
+          if (ids.size === size && kind === 'refill') return;
+          for (const filter of [{}, { protocol: 'http' as const }]) {
+            const fitting = Array.from({ length: 60 }, (_, each) => each).filter(
+              (each) => !ids.has(idOf(each)) && (filter.protocol === undefined || each % 2 === 0),
+            );
+            const candidates = new Exclusion(index, ids, []).candidates(index.find(filter).view);
+            expect([...candidates].map((slot) => index.columns.id(slot))).toEqual(fitting.map(idOf));
+          }
+        }
+      }),
+    );
+  });
+
   it('that the caller changes between two choices is always the one that holds', () => {
     const index = new PoolIndex();
     for (let n = 0; n < 60; n++) index.put(plain(n), 0);
