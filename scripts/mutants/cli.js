@@ -28,8 +28,8 @@ export default {
     ...of('commands/rules/flags.ts', [
       [
         'a malformed condition is a failure',
-        "error.code === 'INVALID_INPUT') command",
-        "error.code === 'CLOSED') command",
+        "error.code === 'INVALID_INPUT')\n      command",
+        "error.code === 'CLOSED')\n      command",
       ],
     ]),
     ...of('arguments.ts', [
@@ -798,11 +798,6 @@ export default {
         'rules.delete(id);',
       ],
       ['malformed rules are silent', 'json ? [] : view.invalid', 'json ? view.invalid : []'],
-      [
-        'what is no JSON is another error',
-        "throw invalidInput('The rule",
-        "throw notFound('rule', 'The rule",
-      ],
     ]),
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
