@@ -252,6 +252,21 @@ export default {
         'if (key === null || mapping !== null)',
       ],
     ]),
+    ...of('turns', [
+      [
+        'turns are remembered without bound',
+        'if (this.#turns.size === MOST && ',
+        'if (this.#turns.size > MOST && ',
+      ],
+      [
+        'a turn that moves counts as another one',
+        ' && !this.#turns.has(view)) this.#turns.clear',
+        ') this.#turns.clear',
+      ],
+    ]),
+    ...of('index/views-without', [
+      ['views without a Set are kept without bound', 'if (views.size >= MOST_VIEWS) views.clear();', ''],
+    ]),
     ...of('steps', [
       [
         'excluded proxies are not counted',
