@@ -497,6 +497,11 @@ export default {
     ]),
     ...of('repositories/proxy-identities', [
       [
+        'each import goes through the pool for logins that are not known',
+        'EXISTS (SELECT id FROM proxies WHERE ${there}',
+        'EXISTS (SELECT 1 FROM proxies WHERE ${there}',
+      ],
+      [
         'a proxy with another password is the same',
         'AND username_fingerprint = :username_fingerprint AND password_fingerprint = :password_fingerprint`,\n      { ...identity },',
         'AND username_fingerprint = :username_fingerprint`,\n      { ...identity },',

@@ -194,8 +194,8 @@ export default {
       ],
       [
         'the first hand-out is undone with a transaction of the caller',
-        'if (this.isNew && isAlone) this.#storeWaiting();\n    else if (this.isNew) this.flush();',
-        'if (this.isNew) this.#storeWaiting();',
+        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
+        'this.#storeWaiting();',
       ],
     ]),
     ...of('decide', [
@@ -206,20 +206,20 @@ export default {
       ],
     ]),
     ...of('pool', [
-      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
       [
         'a choice that waited for the lock is not made again',
-        'if (!isCallers) return this.#follower.refresh(this.#now);',
-        'if (!isCallers) return false;',
+        'return isCallers || this.#follower.refresh(this.#now);',
+        'return isCallers;',
       ],
       [
         'in a transaction, a session that another process has placed is placed again',
-        'epoch++;\n    return true;',
-        'epoch++;\n    return false;',
+        'return isCallers || this.#follower.refresh(this.#now);',
+        'return !isCallers && this.#follower.refresh(this.#now);',
       ],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
+      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
     ]),
     ...of('report', [
       [

@@ -1,6 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import { assertFunction, assertOptions } from '../model/validation.ts';
+import { assertFunction, assertId, assertOptions } from '../model/validation.ts';
 import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
@@ -117,7 +117,7 @@ export class Pool {
     const { driver } = this.#session;
     const { scope } = driver;
     const { index } = this.#follower;
-    const slot = index?.slotOf(id) ?? -1;
+    const slot = index?.slotOf(assertId(id)) ?? -1;
     const isUnsaved = slot !== -1 && index?.measures.unsaved(slot) !== 0;
     const hasChanged = this.#follower.unnoticed(() =>
       driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),

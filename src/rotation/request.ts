@@ -24,7 +24,7 @@ export interface PoolRequest {
   tags?: readonly string[] | undefined;
   /**
    * Ids of proxies that are not to be handed out now, such as one that has just failed. Unknown ones change nothing. Give a Set if
-   * there are many, and the same one again: other lists are read each time.
+   * there are many, and the same one again, to which you may add: other lists are read each time.
    */
   exclude?: Iterable<string> | undefined;
   /** In place of the configured one, and of one that a rule names. */

@@ -173,8 +173,9 @@ export class Store {
   *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
     yield this.#session.driver.lock('hand-out');
     const result = handOut();
-    if (this.isNew && isAlone) this.#storeWaiting();
-    else if (this.isNew) this.flush();
+    if (!this.isNew) return result;
+    if (isAlone) this.#storeWaiting();
+    else this.flush();
     return result;
   }
 

@@ -7,7 +7,7 @@ const FULL = 2 ** 16;
 const PLACE_BITS = 17;
 /** The lengths of the id, the address and the host in one number, and in the lowest bit whether the host is in brackets. */
 const [ID_SHIFT, ADDRESS_SHIFT, HOST_SHIFT] = [18, 9, 1] as const;
-const [MOST_OF_ADDRESS, MOST_OF_HOST] = [2 ** 9 - 1, 2 ** 8 - 1] as const;
+const [MOST_OF_ID, MOST_OF_ADDRESS, MOST_OF_HOST] = [2 ** 14 - 1, 2 ** 9 - 1, 2 ** 8 - 1] as const;
 /** So many characters may be left over before the texts are written again. */
 const LEFT_OVER = 2 ** 20;
 
@@ -17,6 +17,8 @@ const LEFT_OVER = 2 ** 20;
  */
 export class Addresses {
   readonly #records: Records;
+  /** Ids that are too long: we make none, but another program may have. */
+  readonly #longIds = new Map<number, string>();
   #texts = [''];
   /** What is to come after the last text. */
   #pieces: string[] = [];
@@ -37,15 +39,17 @@ export class Addresses {
     const address = defaultName(endpoint);
     if (this.#has(slot, id, address)) return;
     this.clear(slot);
+    if (id.length > MOST_OF_ID) this.#longIds.set(slot, id);
+    const piece = (id.length > MOST_OF_ID ? '' : id) + address;
     const isBracketed = address.startsWith('[') ? 1 : 0;
     this.#records.whole[slot * RECORD + LENGTHS] =
-      (id.length << ID_SHIFT) |
+      ((piece.length - address.length) << ID_SHIFT) |
       (address.length << ADDRESS_SHIFT) |
       (endpoint.host.length << HOST_SHIFT) |
       isBracketed;
-    this.#used += id.length + address.length;
+    this.#used += piece.length;
     if (slot === this.#lastSlot) this.#lastId = id;
-    this.#write(slot, id + address);
+    this.#write(slot, piece);
     if (this.#written > 2 * this.#used + LEFT_OVER) this.#writeAgain();
   }
 
@@ -53,13 +57,15 @@ export class Addresses {
   clear(slot: number): void {
     this.#used -= lengthOf(this.#lengths(slot));
     this.#records.whole[slot * RECORD + LENGTHS] = 0;
+    this.#longIds.delete(slot);
     if (slot === this.#lastSlot) this.#lastId = '';
   }
 
   /** '' if the slot is free. */
   id(slot: number): string {
     if (slot !== this.#lastSlot) {
-      this.#lastId = this.#slice(slot, 0, this.#lengths(slot) >>> ID_SHIFT);
+      const length = this.#lengths(slot) >>> ID_SHIFT;
+      this.#lastId = length === 0 ? (this.#longIds.get(slot) ?? '') : this.#slice(slot, 0, length);
       this.#lastSlot = slot;
     }
     return this.#lastId;

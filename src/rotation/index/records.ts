@@ -22,8 +22,8 @@ export const HASH = 14;
 export const NEXT_ID = 15;
 
 /**
- * What is known of each slot, in one record. A random choice in a large pool takes most of its time to wait for memory: so what it reads
- * of a proxy is in one place. The classes beside this one say what the numbers mean.
+ * What is known of each slot, in one record. A random choice in a large pool spends most of its time waiting for memory, so all that it
+ * reads of a proxy is in one place. The classes beside this one say what the numbers mean.
  */
 export class Records {
   /** Numbers without a sign. */

@@ -84,7 +84,7 @@ describe.each(MODES)('createMany in mode %s', (mode) => {
         }
       }),
       {
-        numRuns: mode === 'sync' ? 150 : 30,
+        numRuns: mode === 'sync' ? 100 : 20,
         // Among others, beside a proxy whose password or username is not known.
         examples: [60_003, 60_004].map((port): [ProxyInput[]] => [
           [port, 1].map((each, n) => ({ ...GATE, id: `p${n}`, port: each })),

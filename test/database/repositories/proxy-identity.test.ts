@@ -421,3 +421,13 @@ describe.each(MODES)('in mode %s', (mode) => {
     for (const { p } of rows.slice(0, 2)) expect(p).toMatch(/^[\w-]{22}$/);
   });
 });
+
+it('whether a login is not known yet is asked of the index of those, also in a database without statistics', () => {
+  const heard: string[] = [];
+  const { db } = openSession('sync', { verbose: (sql) => heard.push(sql) });
+  heard.length = 0;
+  expect(new ProxyRepository(db).hasUnidentified()).toBe(false);
+  const [sql = ''] = heard;
+  const plan = db.query<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail);
+  expect(plan.at(-1)).toBe('SCAN proxies USING INDEX idx_proxies_unidentified');
+});

@@ -17,6 +17,7 @@ const id = fc.oneof(
   fc.string({ minLength: 1, maxLength: 3, unit: 'binary' }),
   fc.string({ minLength: 1, maxLength: 128 }),
   fc.uuid(),
+  fc.constantFrom(16_383, 16_384, 100_000).map((length) => 'x'.repeat(length)),
 );
 const change = fc.oneof(
   { weight: 5, arbitrary: fc.record({ slot: fc.nat({ max: SLOTS - 1 }), id, endpoint }) },
