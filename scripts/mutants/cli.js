@@ -25,7 +25,19 @@ export default {
       from: 'totals({ proxyId: id })',
       to: 'totals({})',
     },
+    ...of('commands/rules/flags.ts', [
+      [
+        'a malformed condition is a failure',
+        "error.code === 'INVALID_INPUT')\n      command",
+        "error.code === 'CLOSED')\n      command",
+      ],
+    ]),
     ...of('arguments.ts', [
+      [
+        'a weight of 0 is taken',
+        'if (weight > 0 && weight <= MAX_WEIGHT) return weight;',
+        'if (weight >= 0 && weight <= MAX_WEIGHT) return weight;',
+      ],
       ['0 is a positive number', 'if (value === 0) throw', 'if (value < 0) throw'],
       ['a negative number is a whole one', 'if (!/^\\d{1,15}$/', 'if (!/^-?\\d{1,15}$/'],
       ['a blank is 0 milliseconds', "(text.trim() === '' ? Number.NaN : Number(text))", 'Number(text)'],
@@ -786,11 +798,6 @@ export default {
         'rules.delete(id);',
       ],
       ['malformed rules are silent', 'json ? [] : view.invalid', 'json ? view.invalid : []'],
-      [
-        'what is no JSON is another error',
-        "throw invalidInput('The rule",
-        "throw notFound('rule', 'The rule",
-      ],
     ]),
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],

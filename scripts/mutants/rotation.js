@@ -219,7 +219,6 @@ export default {
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
-      ['a closed pool hands out', '    this.#follower.forget();\n', ''],
       ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
     ]),
     ...of('report', [
@@ -245,6 +244,45 @@ export default {
       ],
     ]),
     ...of('request', [['a list is a request', ' || Array.isArray(request)', '']]),
+    ...of('explain', [
+      ['the first runner-up of the strategy is next in turn', "by === 'strategy' ? 2 : 1", '1'],
+      [
+        'a session that moves says nothing of it',
+        'if (key === null || mapping === null)',
+        'if (key === null || mapping !== null)',
+      ],
+    ]),
+    ...of('turns', [
+      [
+        'turns are remembered without bound',
+        'if (this.#turns.size === MOST && ',
+        'if (this.#turns.size > MOST && ',
+      ],
+      [
+        'a turn that moves counts as another one',
+        ' && !this.#turns.has(view)) this.#turns.clear',
+        ') this.#turns.clear',
+      ],
+    ]),
+    ...of('index/views-without', [
+      ['views without a Set are kept without bound', 'if (views.size >= MOST_VIEWS) views.clear();', ''],
+    ]),
+    ...of('steps', [
+      [
+        'excluded proxies are not counted',
+        'exclusion.isEmpty ? before',
+        'exclusion.isEmpty || true ? before',
+      ],
+      ['a proxy counts where it is excluded last', 'first === -1 && n < questions', 'n < questions'],
+    ]),
+    ...of('no-proxy', [['one proxy are disabled', "isOne ? 'is' : 'are'", "'are'"]]),
+    ...of('strategies/geographic', [
+      [
+        'every place is the wanted country',
+        'if (country !== null && index.columns.country(slot) === country)',
+        'if (country !== null)',
+      ],
+    ]),
     ...of('strategies/fastest', [
       [
         'the slower of two is taken',

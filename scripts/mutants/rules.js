@@ -26,6 +26,16 @@ export default {
       ],
       ['the other rules that match are forgotten', 'matched.push(compiled.rule);', ''],
     ]),
+    ...of(`${ROOM}/path-form.ts`, [
+      [
+        'an encoded letter passes by',
+        'UNRESERVED.test(character) ? character',
+        'character === code ? character',
+      ],
+      ['an encoded slash is a slash', 'const UNRESERVED = /[\\w.~-]/;', 'const UNRESERVED = /[\\w.~/-]/;'],
+      ['small hexadecimal digits are others', 'code.toUpperCase()', 'code'],
+      ['a space is never encoded', '/[\\0-\\x20"', '/[\\0-\\x1f"'],
+    ]),
     ...of(`${ROOM}/checks.ts`, [
       ['greater-than includes the value', '(fact) => fact > first', '(fact) => fact >= first'],
       ['less-than includes the value', '(fact) => fact < first', '(fact) => fact <= first'],
@@ -36,11 +46,7 @@ export default {
       ['ends-with looks for a part', 'text.endsWith(first)', 'text.includes(first)'],
       ['starts-with looks for a part', 'text.startsWith(first)', 'text.includes(first)'],
       ['not-contains is contains', '!text.includes(first)', 'text.includes(first)'],
-      [
-        'a URL is compared with its login',
-        "field === 'url' ? withoutLogin",
-        "field === 'path' ? withoutLogin",
-      ],
+      ['a URL is compared with its login', 'url: withoutLogin', 'url: String'],
       ['a denial is about one tag', 'isDenial ? tags.every(test)', 'isDenial ? tags.some(test)'],
       ['a request without tags is not denied', 'if (tags.length === 0) return false;', ''],
       ['tags have no case', 'caseSensitive ? facts.tags : facts.foldedTags', 'facts.foldedTags'],
@@ -67,7 +73,7 @@ export default {
     ...of(`${ROOM}/facts.ts`, [
       ['a URL has its login', 'withoutLogin(this.#given.url)', 'this.#given.url'],
       ['a path has the query', 'URL.parse(url)?.pathname', 'URL.parse(url)?.href'],
-      ['a path that is given does not count', 'if (!isAbsent(path)) return path;', ''],
+      ['a path that is given does not count', 'isAbsent(path) && !isAbsent(url) ?', '!isAbsent(url) ?'],
     ]),
     ...of(`${ROOM}/outcome.ts`, [
       ['the last strategy counts', 'draft.strategy ??=', 'draft.strategy ='],

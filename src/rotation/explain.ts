@@ -82,7 +82,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
 }
 
 function reasonOf(decision: Decision, inputs: Inputs): string {
-  const { slot, by, rules, key, turn, way } = decision;
+  const { slot, by, rules, key, turn } = decision;
   const { columns } = inputs.pool.index;
   const proxy = `The proxy ${columns.id(slot)}`;
   switch (by) {
@@ -95,8 +95,24 @@ function reasonOf(decision: Decision, inputs: Inputs): string {
     case 'interval':
       return `${proxy} is kept until ${new Date(turn?.until ?? 0).toISOString()}, when its interval ends.`;
     case 'strategy':
-      return `${proxy} ${way.chooser.reason} (${way.strategy}): ${way.chooser.describe(slot, situationOf(decision, inputs))}.`;
+      return `${proxy} ${strategyText(decision, inputs)}.${moveText(decision)}`;
   }
+}
+
+/** How the strategy has chosen, and what it knows of its choice. */
+function strategyText(decision: Decision, inputs: Inputs): string {
+  const { slot, way } = decision;
+  const { chooser } = way;
+  const situation = situationOf(decision, inputs);
+  const reason = typeof chooser.reason === 'string' ? chooser.reason : chooser.reason(slot, situation);
+  const detail = chooser.describe(slot, situation, 1);
+  return `${reason} (${way.strategy})${detail === '' ? '' : `: ${detail}`}`;
+}
+
+/** What a session or domain has kept until now. */
+function moveText({ key, mapping }: Decision): string {
+  if (key === null || mapping === null) return '';
+  return ` The ${key.kind} ${key.name} moves to it: it has kept ${mapping.proxyId}, which does not fit now.`;
 }
 
 /** Those that the strategy puts next, the best first. It looks at every candidate. */
@@ -113,8 +129,9 @@ function runnersUpOf(decision: Decision, inputs: Inputs): RunnerUp[] {
     best.sort((a, b) => a.rank - b.rank);
     best.length = Math.min(best.length, RUNNERS_UP);
   }
-  return best.map(({ slot: other }) => ({
+  const first = by === 'strategy' ? 2 : 1;
+  return best.map(({ slot: other }, number) => ({
     proxy: inputs.pool.index.chosen(other),
-    detail: way.chooser.describe(other, situation),
+    detail: way.chooser.describe(other, situation, first + number) || 'next in turn',
   }));
 }

@@ -1,6 +1,6 @@
 import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
 import type { Decision, Inputs } from './decide.ts';
-import { stepsOf } from './steps.ts';
+import { type FilterStep, stepsOf } from './steps.ts';
 
 /** The end of every such message. */
 const ADVICE = 'Do not connect without a proxy.';
@@ -43,8 +43,17 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
 function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): string {
   if (index.size === 0) return 'The pool has no proxies: import a list, or add one.';
   const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
-  const counts = steps.map(({ filter, excluded }) => `${excluded} by "${filter}"`).join(', ');
-  return `No proxy fits. Of ${index.size} proxies the filters left out ${counts}. Ask for less, add proxies, or enable some.`;
+  const counts = steps.map(leftOutText).join(', ');
+  const of = index.size === 1 ? 'Of 1 proxy' : `Of ${index.size} proxies`;
+  return `No proxy fits. ${of} ${counts}. Ask for less, add proxies, or enable some.`;
+}
+
+/** How many a filter left out, in words: "2 are disabled", "1 does not fit "country DE"". */
+function leftOutText({ filter, excluded }: FilterStep): string {
+  const isOne = excluded === 1;
+  const [, state] = /^not (failed|checking|disabled|excluded)$/.exec(filter) ?? [];
+  if (state === undefined) return `${excluded} ${isOne ? 'does' : 'do'} not fit "${filter}"`;
+  return `${excluded} ${isOne ? 'is' : 'are'} ${state === 'checking' ? 'being checked' : state}`;
 }
 
 /** How many each part of the filter excluded, if any. */

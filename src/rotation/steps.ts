@@ -1,6 +1,7 @@
 import { PROXY_STATUSES } from '../model/proxy.ts';
 import type { Decision } from './decide.ts';
 import type { PoolIndex } from './pool-index.ts';
+import type { Way } from './way.ts';
 
 /** So many filters are remembered. */
 const MOST = 256;
@@ -13,44 +14,49 @@ export interface FilterStep {
   left: number;
 }
 
-/** The steps of requests without exclusions, which are asked for again and again if no proxy fits. */
+/** The steps of requests before exclusions, which are asked for again and again if no proxy fits. */
 const KNOWN = new WeakMap<PoolIndex, { generation: number; steps: Map<string, readonly FilterStep[]> }>();
 
 /**
  * How many proxies each part of a filter excluded, in order: status, what is asked for, excluded ids. A proxy counts where it is
- * excluded first. It looks at every proxy, once for each filter until the pool changes.
+ * excluded first. It looks at every proxy, once for each filter until the pool changes, and then at those that are left.
  */
 export function stepsOf(decision: Decision, index: PoolIndex): readonly FilterStep[] {
-  if (!decision.exclusion.isEmpty) return countSteps(decision, index);
+  const { exclusion, members } = decision;
+  const steps = knownSteps(decision, index);
+  const before = steps.at(-1)?.left ?? index.size;
+  const left = exclusion.isEmpty ? before : [...exclusion.candidates(members)].length;
+  return [...steps, { filter: 'not excluded', excluded: before - left, left }];
+}
+
+function knownSteps({ way, view }: Decision, index: PoolIndex): readonly FilterStep[] {
   let known = KNOWN.get(index);
   if (known?.generation !== index.generation) {
     known = { generation: index.generation, steps: new Map() };
     KNOWN.set(index, known);
   }
-  const steps = known.steps.get(decision.view) ?? countSteps(decision, index);
-  if (known.steps.size < MOST) known.steps.set(decision.view, steps);
+  const steps = known.steps.get(view) ?? countSteps(way, index);
+  if (known.steps.size < MOST) known.steps.set(view, steps);
   return steps;
 }
 
-function countSteps({ way, exclusion }: Decision, index: PoolIndex): FilterStep[] {
+function countSteps({ filter }: Way, index: PoolIndex): FilterStep[] {
   const { columns } = index;
-  const questions = [
-    ...PROXY_STATUSES.filter((status) => status !== 'active').map((status) => ({
-      what: `not ${status}`,
-      passes: (slot: number) => columns.status(slot) !== status,
-    })),
-    ...columns.questions(way.filter),
-    { what: 'not excluded', passes: (slot: number) => !exclusion.has(slot) },
-  ];
-  const excluded = questions.map(() => 0);
+  const states = PROXY_STATUSES.filter((status) => status !== 'active');
+  const questions = columns.questions(filter);
+  const excluded = Array.from({ length: states.length + questions.length }, () => 0);
   for (let slot = 0; slot < index.end; slot++) {
-    if (columns.status(slot) === null) continue;
-    const first = questions.findIndex(({ passes }) => !passes(slot));
+    const status = columns.status(slot);
+    if (status === null) continue;
+    let first = status === 'active' ? -1 : states.indexOf(status);
+    for (let n = 0; first === -1 && n < questions.length; n++)
+      if (questions[n]?.passes(slot) === false) first = states.length + n;
     if (first !== -1) excluded[first] = (excluded[first] as number) + 1;
   }
   let left = index.size;
-  return questions.map(({ what }, number) => {
+  const names = [...states.map((status) => `not ${status}`), ...questions.map(({ what }) => what)];
+  return names.map((name, number) => {
     left -= excluded[number] ?? 0;
-    return { filter: what, excluded: excluded[number] ?? 0, left };
+    return { filter: name, excluded: excluded[number] ?? 0, left };
   });
 }

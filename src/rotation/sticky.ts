@@ -67,7 +67,7 @@ export class Sticky {
   /** Takes note of a mapping that was stored. */
   set({ kind, name }: StickyKey, mapping: Mapping | null, epoch: number): void {
     const known = this.#known[kind];
-    if (known.size === MOST) known.clear();
+    if (known.size === MOST && !known.has(name)) known.clear();
     known.set(name, { mapping, epoch });
   }
 

@@ -88,7 +88,7 @@ export class Turns {
   }
 
   #remember(view: string, turn: Turn | null, epoch: number): void {
-    if (this.#turns.size === MOST) this.#turns.clear();
+    if (this.#turns.size === MOST && !this.#turns.has(view)) this.#turns.clear();
     this.#turns.set(view, { turn, epoch });
   }
 }

@@ -202,7 +202,7 @@ describe('a proxy that does not fit what is wanted is passed', () => {
     ).toMatchObject({
       code: 'NO_PROXY',
       message: expect.stringMatching(
-        /^No proxy fits\. Of 5 proxies the filters left out 1 by "not disabled", 2 by "protocol http", 1 by "region EU", 1 by "tag t"\..*Do not connect without a proxy\.$/,
+        /^No proxy fits\. Of 5 proxies 1 is disabled, 2 do not fit "protocol http", 1 does not fit "region EU", 1 does not fit "tag t"\..*Do not connect without a proxy\.$/,
       ),
       details: { total: 5, 'not disabled': 1, 'protocol http': 2, 'region EU': 1, 'tag t': 1 },
     });

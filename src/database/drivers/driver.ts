@@ -15,7 +15,8 @@ import type { ProxyVaultError } from '../../errors.ts';
  *    other's way, play the steps of one again from the beginning; never repeat a commit whose outcome is unknown.
  * 4. `lock`, by the names of {@link LockName}, if the engine has several writers; `afterTransaction`; `iterate`.
  * 5. {@link Engine}: first `version`, `script`, `objects`, `columnsOf`, `snapshot`, `changeSchema` and `tryOut`, which the migration runner
- *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need.
+ *    needs; then `background`, `findDamage`, `eachRow` and `sizes`, which `check` and `stats` need, and
+ *    `beforeClose` (before-close.ts), which choosing needs.
  * 6. An opener beside manager.ts, which gives a {@link Session} and a `MigrationRunner`; the schema and the migrations in the
  *    engine's dialect, if it does not take ours.
  * 7. Run test/database/drivers/conformance.ts over it: it tests every law of this file.

@@ -25,7 +25,7 @@ export type RuleOperator = (typeof TEXT_OPERATORS)[number] | (typeof NUMBER_OPER
 
 /**
  * `in` and `not-in` take an array, `between` a pair (both ends included), `matches` a regular expression in RE2 syntax, and the
- * others one value.
+ * others one value. A `path` is that of `URL.pathname`, percent-encoded: a value may be written either way, but not a regular expression.
  */
 export interface RuleCondition {
   field: RuleField;

@@ -42,6 +42,7 @@ export class ViewsWithout {
   }
 
   get(view: View, ids: ReadonlySet<string>): View {
+    if (view.size === 0) return view;
     const { views } = this.#upToDate(ids);
     const known = views.get(view);
     // A Set may have changed and have as many ids as before: so it is read again, now and then.

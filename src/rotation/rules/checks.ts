@@ -3,7 +3,12 @@ import type { RuleCondition, RuleOperator } from '../../model/rules.ts';
 import { withoutLogin } from '../../model/web-url.ts';
 import { domainPart, wholeDomain, withoutRoot } from './domain-forms.ts';
 import type { Facts, FoldedField } from './facts.ts';
+import { pathForm } from './path-form.ts';
 import type { Patterns, TextTest } from './patterns.ts';
+
+/** The forms of values that are not compared as they are written. */
+const FORMS: Partial<Record<FoldedField, (value: string) => string>> = { url: withoutLogin, path: pathForm };
+const asItIs = (value: string): string => value;
 
 /** Whether a condition holds for a request. */
 export type Check = (facts: Facts) => boolean;
@@ -46,7 +51,7 @@ function isWhole(operator: RuleOperator): boolean {
 
 function textCheck(condition: RuleCondition, field: FoldedField, patterns: Patterns): Check {
   const { caseSensitive = false } = condition;
-  const bare = field === 'url' ? withoutLogin : (value: string): string => value;
+  const bare = FORMS[field] ?? asItIs;
   if (caseSensitive) {
     const test = textTest(condition, patterns, bare);
     return (facts) => {

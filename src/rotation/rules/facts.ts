@@ -1,6 +1,7 @@
 import { withoutLogin } from '../../model/web-url.ts';
 import type { LocalTime } from '../local-time.ts';
 import { domainPart, wholeDomain } from './domain-forms.ts';
+import { pathForm } from './path-form.ts';
 
 /** What rules can ask about. A condition on a fact that is absent does not hold. */
 export interface RuleFacts {
@@ -102,8 +103,8 @@ export class Facts {
 }
 
 function pathOf({ path, url }: RuleFacts): string | null {
-  if (!isAbsent(path)) return path;
-  return isAbsent(url) ? null : (URL.parse(url)?.pathname ?? null);
+  const given = isAbsent(path) && !isAbsent(url) ? URL.parse(url)?.pathname : path;
+  return isAbsent(given) ? null : pathForm(given);
 }
 
 function isAbsent(value: unknown): value is null | undefined {

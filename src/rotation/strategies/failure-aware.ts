@@ -1,4 +1,4 @@
-import type { Strategy } from './strategy.ts';
+import { failuresText, type Strategy } from './strategy.ts';
 
 /** So many draws are tried; then the most trusted of those that were drawn is taken. */
 const DRAWS = 16;
@@ -25,8 +25,9 @@ export const failureAware: Strategy = {
   },
   rank: (slot, { index, now }) => -index.measures.trust(slot, now),
   describe(slot, { index: { measures }, now }) {
-    const failures = measures.failures(slot);
     const share = `${Math.round(measures.successRate(slot, now))} % of recent requests succeeded`;
-    return failures === 0 ? share : `${share}, ${failures} failures in a row`;
+    // Also of one that was never used.
+    if (share.startsWith('100 ')) return 'no recent failures';
+    return [share, ...failuresText(measures.failures(slot))].join(', ');
   },
 };

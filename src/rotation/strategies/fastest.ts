@@ -1,4 +1,4 @@
-import type { Strategy } from './strategy.ts';
+import { failuresText, type Strategy } from './strategy.ts';
 
 /**
  * Of two at random the cheaper one, by latency × (requests in flight + 1): so the fastest get most requests, and never all of them.
@@ -15,12 +15,8 @@ export const fastest: Strategy = {
   rank: (slot, { index, now }) => index.measures.cost(slot, now),
   describe(slot, { index: { measures }, now }) {
     const latency = measures.latency(slot);
-    const speed = latency === null ? 'not measured' : `${Math.round(latency)} ms`;
-    const failures = measures.failures(slot);
-    return [
-      speed,
-      `${Math.round(measures.inFlight(slot, now))} in flight`,
-      ...(failures > 0 ? [`${failures} failures in a row`] : []),
-    ].join(', ');
+    const speed = latency === null ? 'latency not measured yet' : `${Math.round(latency)} ms`;
+    const inFlight = `${Math.round(measures.inFlight(slot, now))} in flight`;
+    return [speed, inFlight, ...failuresText(measures.failures(slot))].join(', ');
   },
 };

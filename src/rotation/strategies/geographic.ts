@@ -6,7 +6,17 @@ import type { Situation, Strategy } from './strategy.ts';
  * no candidates to begin with.
  */
 export const geographic: Strategy = {
-  reason: 'was drawn at random in the most wanted place that has a proxy',
+  reason(slot, situation) {
+    const { country, index, settings } = situation;
+    if (country === null && settings.regions.length === 0)
+      return 'was drawn at random, since no country and no region is wanted';
+    if (country !== null && index.columns.country(slot) === country)
+      return `was drawn at random among those in ${country}`;
+    const place = settings.regions[geographic.rank(slot, situation)];
+    return place === undefined
+      ? 'was drawn at random, since no candidate is in a wanted place'
+      : `was drawn at random among those in ${place}, the most wanted place that has a candidate`;
+  },
   pick(situation) {
     const { country, candidates, settings, random } = situation;
     const isWanted = country !== null || settings.regions.length > 0;

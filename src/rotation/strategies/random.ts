@@ -5,5 +5,5 @@ export const random: Strategy = {
   reason: 'was drawn at random',
   pick: ({ candidates, random: draw }) => candidates.any(draw),
   rank: () => 0,
-  describe: () => 'as likely as the others',
+  describe: (_slot, _situation, place) => (place === 1 ? '' : 'as likely as the others'),
 };

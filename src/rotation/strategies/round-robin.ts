@@ -5,5 +5,9 @@ export const roundRobin: Strategy = {
   reason: 'is next in turn',
   pick: ({ candidates, previous }) => candidates.after(previous),
   rank: (slot, { previous, index }) => (slot > previous ? slot : slot + index.end) - previous,
-  describe: () => 'its turn comes soon',
+  describe: (_slot, _situation, place) => (place === 1 ? '' : `${ordinal(place)} in turn`),
 };
+
+function ordinal(place: number): string {
+  return `${place}${['th', 'st', 'nd', 'rd'][place] ?? 'th'}`;
+}

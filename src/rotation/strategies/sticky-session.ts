@@ -3,18 +3,24 @@ import { roundRobin } from './round-robin.ts';
 import type { Situation, Strategy } from './strategy.ts';
 
 const rendezvous: Strategy = {
-  reason: 'is the one that this key has by rendezvous hashing',
+  reason: 'was chosen by rendezvous hashing',
   pick: ({ candidates, key }) => (key === null ? -1 : candidates.forKey(key)),
   rank: () => 0,
-  describe: () => 'another key may have it',
+  describe: (_slot, _situation, place) => (place === 1 ? '' : 'may be the proxy of others'),
 };
 
 /** Chooses for a session or domain that has no proxy yet. That it keeps its proxy is decided before. */
 export const stickySession: Strategy = {
-  reason: 'is the first of this session or domain',
+  reason(slot, situation) {
+    const { reason } = inner(situation);
+    const how = typeof reason === 'string' ? reason : reason(slot, situation);
+    return situation.key === null
+      ? `${how}, since the request names no session and no domain`
+      : `${how}, and the session or domain will keep it`;
+  },
   pick: (situation) => inner(situation).pick(situation),
   rank: (slot, situation) => inner(situation).rank(slot, situation),
-  describe: (slot, situation) => inner(situation).describe(slot, situation),
+  describe: (slot, situation, place) => inner(situation).describe(slot, situation, place),
 };
 
 /** Without a session and a domain there is nothing to hash. */

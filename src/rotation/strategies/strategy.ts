@@ -27,12 +27,26 @@ export interface Situation {
  * write a file here and a line in registry.ts.
  */
 export interface Strategy {
-  /** How it chooses, in words that follow the name of the proxy: "is next in turn". */
-  reason: string;
+  /** How it has chosen a slot, in words that follow the name of the proxy: "is next in turn". */
+  reason: string | ((slot: number, situation: Situation) => string);
   /** The slot that it chooses; -1 if there is no candidate. */
   pick(situation: Situation): number;
   /** By what it orders the candidates, the best with the lowest number. */
   rank(slot: number, situation: Situation): number;
-  /** What it knows of a candidate, in words: "3 hand-outs". */
-  describe(slot: number, situation: Situation): string;
+  /**
+   * What it knows of a candidate, in words: "3 hand-outs"; '' for nothing.
+   *
+   * @param place 1 for the best candidate, 2 for the next.
+   */
+  describe(slot: number, situation: Situation, place: number): string;
+}
+
+/** A number of things in words: "1 hand-out", "3 hand-outs". */
+export function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+/** Failures in a row in words, if there are any. */
+export function failuresText(failures: number): string[] {
+  return failures === 0 ? [] : [`${counted(failures, 'failure')} in a row`];
 }

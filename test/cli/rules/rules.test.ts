@@ -98,10 +98,50 @@ describe('rules add', () => {
       2,
       'leave out --case-sensitive',
     ],
-    [['--when', 'domain is a.example', '--then', 'block'], 1, 'There is no operator "is"'],
+    [['--when', 'domain is a.example', '--then', 'block'], 2, 'There is no operator "is"'],
     [['--when', 'hour equals 3', '--then', 'use-proxy=nobody'], 1, 'NOT_FOUND'],
-    [['--when', 'hour equals 3', '--then', 'blok'], 1, 'There is no action "blok"'],
-    [['--when', 'url matches (', '--then', 'block'], 1, 'RE2 syntax: missing closing )'],
+    [['--when', 'hour equals 3', '--then', 'blok'], 2, 'There is no action "blok"'],
+    [['--when', 'url matches (', '--then', 'block'], 2, 'RE2 syntax: missing closing )'],
+    ...(
+      [
+        ['', 'A condition is FIELD OPERATOR VALUE'],
+        ['domain', 'Its operator is one of equals, '],
+        ['domain equals', 'has no value'],
+        ['domain equals a b', 'Write a domain such as shop.example'],
+        ['domain equals *.x.example', 'a wildcard is not one domain'],
+        ['hour between 9', 'takes two numbers with a comma between them'],
+        ['hour between 9,x', 'must be followed by a number'],
+        ['hour equals 1e400', 'must be followed by a number'],
+        ['weekday in foo', 'must be followed by sun, mon, '],
+        ['path matches a{1001}', 'RE2 syntax'],
+        ['country equals Germany', 'must be two letters of ISO 3166-1, such as DE'],
+        [`path equals ${'x'.repeat(1025)}`, 'must have at most 1024 characters'],
+      ] as const
+    ).map(
+      ([when, message]) => [['--when', when, '--then', 'block'], 2, message] as [string[], number, string],
+    ),
+    ...(
+      [
+        ['', 'There are use-proxy, use-tag, '],
+        ['use-country', 'write use-country=DE'],
+        ['use-country=', 'write use-country=DE'],
+        ['use-country=Germany', 'must be two letters of ISO 3166-1, such as DE'],
+        ['use-protocol=ftp', 'must be one of http, https, socks4, socks5'],
+        ['use-strategy=x', 'must be one of round-robin, random, '],
+        ['block=1', 'write block alone'],
+        ['use-proxy=me:secret@x.example:1', 'NOT_FOUND'],
+      ] as const
+    ).map(
+      ([then, message]) =>
+        [['--when', 'hour equals 3', '--then', then], message === 'NOT_FOUND' ? 1 : 2, message] as [
+          string[],
+          number,
+          string,
+        ],
+    ),
+    [['{'], 2, 'the rule is not JSON'],
+    [['null'], 1, 'must be an object'],
+    [['{"name":"x","conditions":[],"actions":[{"type":"block"}]}'], 1, 'conditions: must not be empty'],
   ])('%j is rejected, and nothing is stored', (args, status, message) => {
     const { run, json } = withProxy();
     const ran = run(['rules', 'add', ...args]);
@@ -150,7 +190,12 @@ describe('rules edit', () => {
     [['--case-sensitive'], 2, '--case-sensitive is for conditions of --when'],
     [['--any', '--all'], 2, 'cannot be used with'],
     [['--continue', '--stop'], 2, 'cannot be used with'],
-    [['--when', 'hour equals x'], 1, 'must be followed by a number'],
+    [['--when', 'hour equals x'], 2, 'must be followed by a number'],
+    [['--when', 'domain', '--name', 'x'], 2, 'Its operator is one of equals, '],
+    [['--then', 'blok', '--priority', '5'], 2, 'There is no action'],
+    [['--priority', '1e3'], 2, 'It must be a whole number'],
+    [['--priority', '9999999999', '--name', 'x'], 1, 'priority: must be at most'],
+    [['--name', ''], 1, 'name: must not be empty'],
     [['--name', 'x', '--then', 'use-proxy=nobody'], 1, 'NOT_FOUND'],
   ])('%j is rejected, and nothing is changed', (args, status, message) => {
     const { run, json } = withProxy();

@@ -1,5 +1,5 @@
 import type { RotationRule } from 'proxyvault/database';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RuleFacts } from '../../../src/rotation/rules/facts.ts';
 import { holds } from './some-rule.ts';
 
@@ -144,6 +144,53 @@ it('a path is that of the URL, without its query, unless it is given', () => {
   expect(holds(condition, { url: 'https://x.example/', path: '/A/b' })).toBe(true);
   expect(holds(condition, { url: 'https://x.example/a/b', path: '/' })).toBe(false);
   expect(holds({ ...condition, operator: 'not-equals' }, { url: 'no URL' })).toBe(false);
+});
+
+describe('a path is compared in one form', () => {
+  const same: [value: string, asked: string][] = [
+    ['/a b', '/a b'],
+    ['/a b', '/a%20b'],
+    ['/a%20b', '/a b'],
+    ['/admin', '/%61dmin'],
+    ['/%61dmin', '/admin'],
+    ['/%7Euser', '/~user'],
+    ['/%c3%a4', '/%C3%A4'],
+    ['/ä', '/%C3%A4'],
+    ['/%C3%A4', '/ä'],
+    ['/"<>`{}^', '/"<>`{}^'],
+    ['/💡', '/💡'],
+    ['/100%', '/100%'],
+    ['/a%2fb', '/a%2Fb'],
+  ];
+  it.each(same)('%s is %s', (value, asked) => {
+    const url = `https://x.example${asked}`;
+    for (const caseSensitive of [false, true])
+      for (const operator of ['equals', 'starts-with', 'ends-with', 'contains'] as const) {
+        expect(holds({ field: 'path', operator, value, caseSensitive }, { url })).toBe(true);
+        expect(holds({ field: 'path', operator, value, caseSensitive }, { path: asked })).toBe(true);
+      }
+    expect(holds({ field: 'path', operator: 'in', value: ['/', value] }, { url })).toBe(true);
+    expect(holds({ field: 'path', operator: 'not-equals', value }, { url })).toBe(false);
+  });
+
+  it.each([
+    // A slash that is encoded is no slash.
+    ['/a/b', '/a%2Fb'],
+    ['/a%25b', '/a%b'],
+    ['/%', '/%25'],
+    ['/+', '/ '],
+  ])('%s is not %s', (value, asked) => {
+    expect(holds({ field: 'path', operator: 'equals', value }, { url: `https://x.example${asked}` })).toBe(
+      false,
+    );
+  });
+
+  it('a regular expression meets the path of the URL, percent-encoded, and a URL is as it was given', () => {
+    const url = 'https://x.example/a b/%61';
+    expect(holds({ field: 'path', operator: 'matches', value: '^/a%20b/a$' }, { url })).toBe(true);
+    expect(holds({ field: 'url', operator: 'ends-with', value: '/a b/%61' }, { url })).toBe(true);
+    expect(holds({ field: 'url', operator: 'ends-with', value: '/a%20b/a' }, { url })).toBe(false);
+  });
 });
 
 it('one of several tags is enough, and a denial is about them all', () => {

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 
 import type { RotationRuleInput } from '../../../database/repositories/index.ts';
-import { invalidInput } from '../../../model/validation.ts';
 import { bareCommand } from '../../command.ts';
 import type { CommonOptions } from '../../common-options.ts';
 import { withVault } from '../../open-vault.ts';
@@ -49,7 +48,7 @@ function ruleOf(flags: RuleFlags, command: Command): RotationRuleInput {
     command.error(
       "error: say what the rule is, such as --when 'domain ends-with .shop.example' --then use-country=DE",
     );
-  const { conditions, actions, ...others } = changesIn(flags);
+  const { conditions, actions, ...others } = changesIn(flags, command);
   if (conditions === undefined)
     command.error("error: say when the rule holds, such as --when 'domain ends-with .shop.example'");
   if (actions === undefined) command.error('error: say what the rule does, such as --then use-country=DE');
@@ -65,6 +64,8 @@ function parseRule(flags: RuleFlags, command: Command, json: string): RotationRu
   try {
     return JSON.parse(json) as RotationRuleInput;
   } catch {
-    throw invalidInput('The rule is not JSON: see `proxyvault rules add --help` for an example.');
+    command.error(
+      'error: the rule is not JSON: `proxyvault rules add --help` has an example of the options in its place',
+    );
   }
 }

@@ -40,7 +40,7 @@ ${RULE_NOTES}`,
     const { all, stop, when } = options;
     if (!hasFlags(options) && !all && !stop)
       command.error('error: say what to change, such as --priority 10 or --then use-country=DE');
-    const changes = changesIn(options);
+    const changes = changesIn(options, command);
     if (options.caseSensitive && (when === undefined || isCaseUseless(options, changes.conditions)))
       command.error('error: --case-sensitive is for conditions of --when that have a text with a case');
     if (all) changes.conditionLogic = 'AND';

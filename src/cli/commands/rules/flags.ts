@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 
+import { ProxyVaultError } from '../../../errors.ts';
 import type { ConditionLogic, RotationRuleUpdate, RuleAction, RuleCondition } from '../../../model/rules.ts';
 import { repeated } from '../../arguments.ts';
 import { actionText, parseAction } from './action-text.ts';
@@ -50,22 +51,29 @@ export function hasFlags(flags: RuleFlags): boolean {
   return NAMES.some((name) => flags[name] !== undefined);
 }
 
-/**
- * What the options say, and nothing of what they do not say.
- *
- * @throws INVALID_INPUT for a condition or an action that cannot be read.
- */
-export function changesIn(flags: RuleFlags): RotationRuleUpdate {
+/** What the options say, and nothing of what they do not say. A condition or action that cannot be read is wrong use. */
+export function changesIn(flags: RuleFlags, command: Command): RotationRuleUpdate {
   const { name, when, any, then, priority, caseSensitive = false } = flags;
+  const condition = (text: string): RuleCondition => parseCondition(text, { caseSensitive });
   return {
     name,
     priority,
-    conditions: when?.map((text) => parseCondition(text, { caseSensitive })),
+    conditions: when?.map((text) => read(text, condition, command)),
     conditionLogic: any === true ? 'OR' : undefined,
-    actions: then?.map(parseAction),
+    actions: then?.map((text) => read(text, parseAction, command)),
     stopOnMatch: flags.continue === true ? false : undefined,
     enabled: flags.disabled === true ? false : undefined,
   };
+}
+
+function read<T>(text: string, parsed: (text: string) => T, command: Command): T {
+  try {
+    return parsed(text);
+  } catch (error) {
+    if (error instanceof ProxyVaultError && error.code === 'INVALID_INPUT')
+      command.error(`error: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Whether `--case-sensitive` is given and no condition of `--when` has a text with a case. */
