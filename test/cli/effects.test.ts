@@ -322,8 +322,8 @@ describe('remove, sticky, rules and config', () => {
         stderr: expect.stringContaining('"NOT_FOUND"'),
       });
     expect(run(['rules', 'add', '{', '--json'])).toMatchObject({
-      status: 1,
-      stderr: expect.stringContaining('"INVALID_INPUT"'),
+      status: 2,
+      stderr: expect.stringContaining('"USAGE"'),
     });
   });
 

@@ -83,10 +83,10 @@ it.skipIf(process.platform === 'win32')(
     const added = JSON.parse(run('rules add', [JSON.stringify(rule), '--json'])) as { id: string };
     run('rules add', [JSON.stringify(rule)]);
     run('rules list', []);
-    run('rules add', ['--when', HOSTILE, '--then', 'block'], 1);
-    run('rules add', ['--when', `tag equals ${HOSTILE}`, '--then', 'block'], 1);
-    run('rules add', ['--when', 'tag matches (\u202e', '--then', 'block'], 1);
-    run('rules edit', [added.id, '--then', HOSTILE], 1);
+    run('rules add', ['--when', HOSTILE, '--then', 'block'], 2);
+    run('rules add', ['--when', `tag equals ${HOSTILE}`, '--then', 'block'], 2);
+    run('rules add', ['--when', 'tag matches (\u202e', '--then', 'block'], 2);
+    run('rules edit', [added.id, '--then', HOSTILE], 2);
     run('rules edit', [added.id, '--when', 'tag equals a\u202eb', '--then', 'use-tag=a\u202eb']);
     run('rules edit', [HOSTILE, '--priority', '1'], 1);
     run('rules list', []);
