@@ -121,6 +121,7 @@ export default {
       ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
     ...of('store', [
+      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'what waits is not stored when a pool is closed',
         '    this.#timer = null;\n    this.flush();\n',
@@ -137,14 +138,28 @@ export default {
     ...of('pool', [
       [
         'a choice that waited for the lock is not made again',
-        'if (!isCallers) return this.#follower.refresh(this.#now);',
-        'if (!isCallers) return false;',
+        'return isCallers || this.#follower.refresh(this.#now);',
+        'return isCallers;',
       ],
       [
-        'in a transaction, a session that another process has placed is placed again',
-        'epoch++;\n    return true;',
-        'epoch++;\n    return false;',
+        'a session that a rolled-back savepoint has begun is taken for stored',
+        'if (this.#session.driver.scope !== null) this.#follower.epoch++;',
+        '',
       ],
+      ['what a check writes is not looked at', '|| hasCheckWritten || isOutdated', '|| isOutdated'],
+      ['another proxy has the place of the one that was checked', '&& !isOutdated) return', ') return'],
+      [
+        'what a check writes in the transaction of the engine is not read',
+        ') this.#follower.expectChange();\n    return this.#handOut',
+        ') void 0;\n    return this.#handOut',
+      ],
+      [
+        'who rotates is content with what was rotated to before',
+        'if (rotate) this.#follower.expectChange();',
+        '',
+      ],
+      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
+      ['a latency of null is 0', 'latencyMs ?? undefined', 'latencyMs'],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],

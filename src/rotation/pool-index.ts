@@ -47,6 +47,8 @@ interface Without {
 const MOST_VIEWS = 256;
 /** To look at so many slots takes less time than a choice. */
 const LOOKED_AT = 16;
+/** So many changes are always made in the views. */
+const FEW_CHANGES = 256;
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -70,6 +72,8 @@ export class PoolIndex {
   readonly #without = new WeakMap<ReadonlySet<string>, Without>();
   #capacity: number;
   #end = 0;
+  /** How many slots have changed since a view was asked for. */
+  #changes = 0;
 
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
@@ -134,6 +138,7 @@ export class PoolIndex {
 
   /** The active proxies that fit a filter, and the one text of the filter. */
   find(filter: Filter): FilteredView {
+    this.#changes = 0;
     const code = codeOf(filter);
     const quick = code === -1 ? undefined : this.#byCode.get(code);
     if (quick !== undefined) return quick;
@@ -216,6 +221,8 @@ export class PoolIndex {
 
   #changed(slot: number): void {
     this.generation++;
+    // To make a view again, when it is asked for, takes less time than to change so many slots in it.
+    if (++this.#changes > Math.max(FEW_CHANGES, this.#end / LOOKED_AT)) this.#forgetViews();
     for (const { view, fits } of this.#views.values()) view.update(slot, fits(slot));
   }
 
@@ -228,9 +235,13 @@ export class PoolIndex {
       this.measures.grow(this.#capacity);
       this.buckets.grow(this.#capacity);
       // They have room for the old capacity only.
-      this.#views.clear();
-      this.#byCode.clear();
+      this.#forgetViews();
     }
     return this.#end++;
+  }
+
+  #forgetViews(): void {
+    this.#views.clear();
+    this.#byCode.clear();
   }
 }
