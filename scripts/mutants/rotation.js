@@ -135,6 +135,7 @@ export default {
         'untimed',
       ],
     ]),
+    ...of('remembered', [['long texts fill the memory', 'if (text.length > LONGEST) return answer;', '']]),
     ...of('pool', [
       [
         'a choice that waited for the lock is not made again',
