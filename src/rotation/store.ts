@@ -46,8 +46,6 @@ export class Store {
   /** Slots with hand-outs that are not stored, each once. */
   #dirty: number[] = [];
   #index: PoolIndex | null = null;
-  /** Hand-outs by id that were not stored when the index was made again. */
-  readonly #left = new Map<string, Uses>();
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
   #timer: NodeJS.Timeout | null = null;
@@ -65,10 +63,25 @@ export class Store {
 
   /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
-    if (index !== this.#index) this.#changeIndex(index);
+    this.#index = index;
     if (index.measures.unsaved(slot) !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
+  }
+
+  /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
+  moveTo(index: PoolIndex): void {
+    const before = this.#index;
+    const slots = before === null ? [] : [...new Set(this.#dirty)];
+    this.#dirty = [];
+    for (const slot of slots) {
+      const { columns, measures } = before as PoolIndex;
+      const to = index.slotOf(columns.id(slot));
+      if (to === -1 || measures.unsaved(slot) === 0) continue;
+      index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));
+      this.#dirty.push(to);
+    }
+    this.#index = index;
   }
 
   /** A mapping was used. */
@@ -129,7 +142,6 @@ export class Store {
     this.#transaction(() => this.#flush(slots));
     for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
-    this.#left.clear();
     this.#positions.clear();
     this.#uses.session.clear();
     this.#uses.domain.clear();
@@ -191,25 +203,11 @@ export class Store {
       const count = measures.unsaved(slot);
       if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
     }
-    for (const [id, { count, lastUsed }] of this.#left)
-      yield this.#handOuts.record(id, count, new Date(lastUsed));
     for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
     for (const [session, { count, lastUsed }] of this.#uses.session)
       yield this.#sessions.touch(session, count, new Date(lastUsed));
     for (const [domain, { count, lastUsed }] of this.#uses.domain)
       yield this.#domains.touch(domain, count, new Date(lastUsed));
-  }
-
-  /** Every slot has changed: what waits is kept by id. */
-  #changeIndex(index: PoolIndex): void {
-    for (const slot of new Set(this.#dirty)) {
-      const { columns, measures } = this.#index as PoolIndex;
-      const known = this.#left.get(columns.id(slot))?.count ?? 0;
-      const count = known + measures.unsaved(slot);
-      this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
-    }
-    this.#dirty = [];
-    this.#index = index;
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
@@ -234,7 +232,7 @@ export class Store {
 
   get #isWaiting(): boolean {
     const { session, domain } = this.#uses;
-    return this.#dirty.length + this.#left.size + this.#positions.size + session.size + domain.size > 0;
+    return this.#dirty.length + this.#positions.size + session.size + domain.size > 0;
   }
 }
 

@@ -94,6 +94,13 @@ export class Measures {
     this.#whole[slot * WORDS + UNSAVED] = (this.#whole[slot * WORDS + UNSAVED] as number) + 2 ** FAILURE_BITS;
   }
 
+  /** Takes over hand-outs that the database does not have, of a proxy that has begun with what the database has. */
+  carry(slot: number, unsaved: number, lastUsed: number): void {
+    this.#whole[slot * WORDS + HAND_OUTS] = Math.min(this.handOuts(slot) + unsaved, MOST);
+    this.#whole[slot * WORDS + UNSAVED] = (unsaved << FAILURE_BITS) | this.failures(slot);
+    this.#times[(slot * WORDS) / 2 + LAST_USED] = lastUsed;
+  }
+
   /** How often it was handed out. */
   handOuts(slot: number): number {
     return this.#whole[slot * WORDS + HAND_OUTS] as number;
