@@ -121,6 +121,16 @@ export default {
       ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
     ...of('store', [
+      [
+        'a long loop of choices stores nothing',
+        'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();',
+        '',
+      ],
+      [
+        'hand-outs that wait are not counted by an index that is read again',
+        'index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));',
+        '',
+      ],
       ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'what waits is not stored when a pool is closed',

@@ -14,6 +14,8 @@ import type { Turn } from './turns.ts';
 const DELAY = 200;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
+/** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
+const MANY = 2 ** 16;
 
 /** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
 interface Uses {
@@ -64,7 +66,9 @@ export class Store {
   /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
     this.#index = index;
-    if (index.measures.unsaved(slot) !== 1) return;
+    const unsaved = index.measures.unsaved(slot);
+    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();
+    if (unsaved !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
   }
@@ -214,20 +218,23 @@ export class Store {
   #schedule(): NodeJS.Timeout {
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      let failure: string | null = null;
-      try {
-        this.flush(AT_ONCE);
-      } catch (error) {
-        failure = codeOf(error);
-        // Anything else waits for the next time.
-        if (failure === 'CLOSED') return;
-      }
-      if (!this.#isWaiting) return;
+      const failure = this.#tryToFlush();
+      if (failure === 'CLOSED' || !this.#isWaiting) return;
       // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
       const timer = this.#schedule();
       if (failure !== null && failure !== 'BUSY') timer.unref();
     }, DELAY);
     return this.#timer;
+  }
+
+  /** Stores what waits, or leaves it for the next time; then gives the code of the error. */
+  #tryToFlush(): string | null {
+    try {
+      this.flush(AT_ONCE);
+      return null;
+    } catch (error) {
+      return codeOf(error);
+    }
   }
 
   get #isWaiting(): boolean {

@@ -223,6 +223,12 @@ it('hand-outs that are not stored are counted, and stored once, if the whole poo
   expect(handOuts).toBe(30);
 });
 
+it('a loop of choices that lets no timer have its turn stores hand-outs too', async () => {
+  const { vault, next } = await open(1);
+  for (let n = 0; n < 2 ** 16 + 1; n++) next();
+  expect(vault.database.query('SELECT hand_outs FROM proxies')).toEqual([{ hand_outs: 2 ** 16 + 1 }]);
+});
+
 it('an older copy of the database is read as a whole', async () => {
   const { vault, pool } = await open(2);
   pool.choose();

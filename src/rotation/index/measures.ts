@@ -36,6 +36,7 @@ const [LATENCY, SUCCESS, IN_FLIGHT, HAND_OUTS, UNSAVED, REPORTED_AT] = [0, 1, 2,
 const LAST_USED = 3;
 /** Failures in a row are the lowest bits of a number, hand-outs that are not stored the others. */
 const FAILURE_BITS = 10;
+const MOST_UNSAVED = 2 ** (32 - FAILURE_BITS) - 1;
 
 /** What is measured of each proxy, by slot. Times are milliseconds since the epoch. */
 export class Measures {
@@ -91,6 +92,7 @@ export class Measures {
     this.#whole[slot * WORDS + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
     this.#floats[slot * WORDS + IN_FLIGHT] = this.inFlight(slot, now) + 1;
     this.#times[(slot * WORDS) / 2 + LAST_USED] = now;
+    if (this.unsaved(slot) === MOST_UNSAVED) return;
     this.#whole[slot * WORDS + UNSAVED] = (this.#whole[slot * WORDS + UNSAVED] as number) + 2 ** FAILURE_BITS;
   }
 
