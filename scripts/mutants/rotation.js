@@ -166,11 +166,16 @@ export default {
     ]),
     ...of('store', [
       [
-        'too many hand-outs of one proxy are failures',
-        'if (unsaved === MOST_BY_SLOT) this.#setAside(slot);',
+        'a long loop of choices stores nothing',
+        'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();',
         '',
       ],
-      ['hand-outs that are set aside count twice', '    measures.saved(slot);\n  }', '  }'],
+      [
+        'hand-outs that wait are not counted by an index that is read again',
+        'index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));',
+        '',
+      ],
+      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'what waits is not stored when a pool is closed',
         '    this.#endWait();\n    this.flush();\n',
@@ -183,8 +188,8 @@ export default {
       ],
       [
         'what waits holds up the program',
-        'this.flush(AT_ONCE, SHORT_WAIT);\n    } catch',
-        'this.flush(AT_ONCE);\n    } catch',
+        'this.flush(AT_ONCE, SHORT_WAIT);\n      return',
+        'this.flush(AT_ONCE);\n      return',
       ],
       ['what cannot be stored is tried as often as before', 'Math.min(2 * delay, LONGEST_DELAY)', 'DELAY'],
       [
@@ -205,6 +210,7 @@ export default {
         'untimed',
       ],
     ]),
+    ...of('remembered', [['long texts fill the memory', 'if (text.length > LONGEST) return answer;', '']]),
     ...of('pool', [
       [
         'a choice that waited for the lock is not made again',
@@ -216,6 +222,25 @@ export default {
         'return isCallers || this.#follower.refresh(this.#now);',
         'return !isCallers && this.#follower.refresh(this.#now);',
       ],
+      [
+        'a session that a rolled-back savepoint has begun is taken for stored',
+        'if (this.#session.driver.scope !== null) this.#follower.epoch++;',
+        '',
+      ],
+      ['what a check writes is not looked at', '|| hasCheckWritten || isOutdated', '|| isOutdated'],
+      ['another proxy has the place of the one that was checked', '&& !isOutdated) return', ') return'],
+      [
+        'what a check writes in the transaction of the engine is not read',
+        ') this.#follower.expectChange();\n    return this.#handOut',
+        ') void 0;\n    return this.#handOut',
+      ],
+      [
+        'who rotates is content with what was rotated to before',
+        'if (rotate) this.#follower.expectChange();',
+        '',
+      ],
+      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
+      ['a latency of null is 0', 'latencyMs ?? undefined', 'latencyMs'],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],

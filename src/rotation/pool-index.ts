@@ -40,6 +40,9 @@ interface FilteredView {
 
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
 const MOST_VIEWS = 256;
+/** So many changes are always made in the views; more only up to a share of the pool. */
+const FEW_CHANGES = 256;
+const FEW_OF_POOL = 1 / 16;
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -64,6 +67,8 @@ export class PoolIndex {
   readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
+  /** How many slots have changed since a view was asked for. */
+  #changes = 0;
 
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
@@ -136,6 +141,7 @@ export class PoolIndex {
 
   /** The active proxies that fit a filter, and the one text of the filter. */
   find(filter: Filter): FilteredView {
+    this.#changes = 0;
     const code = codeOf(filter);
     const quick = code === -1 ? undefined : this.#byCode.get(code);
     if (quick !== undefined) return quick;
@@ -202,6 +208,8 @@ export class PoolIndex {
 
   #changed(slot: number): void {
     this.generation++;
+    // To make a view again, when it is asked for, takes less time than to change so many slots in it.
+    if (++this.#changes > Math.max(FEW_CHANGES, this.#end * FEW_OF_POOL)) this.#forgetViews();
     for (const { view, fits } of this.#views.values()) view.update(slot, fits(slot));
   }
 
@@ -215,9 +223,13 @@ export class PoolIndex {
       this.buckets.grow(this.#capacity);
       this.#ids.grow(this.#capacity);
       // They have room for the old capacity only.
-      this.#views.clear();
-      this.#byCode.clear();
+      this.#forgetViews();
     }
     return this.#end++;
+  }
+
+  #forgetViews(): void {
+    this.#views.clear();
+    this.#byCode.clear();
   }
 }

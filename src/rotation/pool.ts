@@ -301,6 +301,7 @@ export class Pool {
   /** Every proxy may have another slot. */
   #reloaded(index: PoolIndex): void {
     this.#turns.moveTo(index);
+    this.#store.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
 }

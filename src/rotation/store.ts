@@ -18,9 +18,8 @@ const LONGEST_DELAY = 3200;
 const SHORT_WAIT = 5;
 /** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
-
-/** So many hand-outs of one proxy are counted by its slot, which has no room for many more (22 bits). */
-const MOST_BY_SLOT = 2 ** 21;
+/** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
+const MANY = 2 ** 16;
 
 /** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
 interface Uses {
@@ -53,8 +52,6 @@ export class Store {
   /** Slots with hand-outs that are not stored, each once. */
   #dirty: number[] = [];
   #index: PoolIndex | null = null;
-  /** Hand-outs by id that are not counted by slot: the index was made again, or they were too many. */
-  readonly #left = new Map<string, Uses>();
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
   #timer: NodeJS.Timeout | null = null;
@@ -75,12 +72,27 @@ export class Store {
 
   /** A proxy was handed out, of which `measures` knows already. */
   handedOut(index: PoolIndex, slot: number): void {
-    if (index !== this.#index) this.#changeIndex(index);
+    this.#index = index;
     const unsaved = index.measures.unsaved(slot);
-    if (unsaved === MOST_BY_SLOT) this.#setAside(slot);
+    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();
     if (unsaved !== 1) return;
     this.#dirty.push(slot);
     this.#schedule();
+  }
+
+  /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
+  moveTo(index: PoolIndex): void {
+    const before = this.#index;
+    const slots = before === null ? [] : [...new Set(this.#dirty)];
+    this.#dirty = [];
+    for (const slot of slots) {
+      const { columns, measures } = before as PoolIndex;
+      const to = index.slotOf(columns.id(slot));
+      if (to === -1 || measures.unsaved(slot) === 0) continue;
+      index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));
+      this.#dirty.push(to);
+    }
+    this.#index = index;
   }
 
   /** A mapping was used. */
@@ -153,7 +165,6 @@ export class Store {
     this.#transaction(() => this.#flush(slots), waitMs);
     for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
     this.#dirty.length = rest;
-    this.#left.clear();
     this.#positions.clear();
     this.#uses.session.clear();
     this.#uses.domain.clear();
@@ -217,29 +228,11 @@ export class Store {
       const count = measures.unsaved(slot);
       if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
     }
-    for (const [id, { count, lastUsed }] of this.#left)
-      yield this.#handOuts.record(id, count, new Date(lastUsed));
     for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
     for (const [session, { count, lastUsed }] of this.#uses.session)
       yield this.#sessions.touch(session, count, new Date(lastUsed));
     for (const [domain, { count, lastUsed }] of this.#uses.domain)
       yield this.#domains.touch(domain, count, new Date(lastUsed));
-  }
-
-  /** Every slot has changed: what waits is kept by id. */
-  #changeIndex(index: PoolIndex): void {
-    for (const slot of new Set(this.#dirty)) this.#setAside(slot);
-    this.#dirty = [];
-    this.#index = index;
-  }
-
-  /** What waits of one slot is kept by id. */
-  #setAside(slot: number): void {
-    const { columns, measures } = this.#index as PoolIndex;
-    const known = this.#left.get(columns.id(slot))?.count ?? 0;
-    const count = known + measures.unsaved(slot);
-    this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
-    measures.saved(slot);
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
@@ -251,18 +244,21 @@ export class Store {
 
   #flushInBackground(delay: number): void {
     this.#endWait();
-    let failure: string | null = null;
-    try {
-      this.flush(AT_ONCE, SHORT_WAIT);
-    } catch (error) {
-      failure = codeOf(error);
-      // Anything else waits for the next time.
-      if (failure === 'CLOSED') return;
-    }
-    if (!this.#isWaiting) return;
+    const failure = this.#tryToFlush();
+    if (failure === 'CLOSED' || !this.#isWaiting) return;
     const timer = this.#schedule(failure === null ? DELAY : Math.min(2 * delay, LONGEST_DELAY));
     // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
     if (failure !== null && failure !== 'BUSY') timer.unref();
+  }
+
+  /** Stores what waits, or leaves it for the next time; then gives the code of the error. */
+  #tryToFlush(): string | null {
+    try {
+      this.flush(AT_ONCE, SHORT_WAIT);
+      return null;
+    } catch (error) {
+      return codeOf(error);
+    }
   }
 
   #endWait(): void {
@@ -273,7 +269,7 @@ export class Store {
 
   get #isWaiting(): boolean {
     const { session, domain } = this.#uses;
-    return this.#dirty.length + this.#left.size + this.#positions.size + session.size + domain.size > 0;
+    return this.#dirty.length + this.#positions.size + session.size + domain.size > 0;
   }
 }
 

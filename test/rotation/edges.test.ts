@@ -212,6 +212,23 @@ it('a session lives from its last use, also if that is not stored yet', async ()
   expect(pool.choose({ session: 's' }).id).toBe(id);
 });
 
+it('hand-outs that are not stored are counted, and stored once, if the whole pool is read again', async () => {
+  const { vault, next } = await open(3);
+  for (let n = 0; n < 10; n++) expect(next({ exclude: ['b', 'c'] })).toBe('a');
+  vault.config.update({ options: { weights: { a: 2 } } });
+  const ids = Array.from({ length: 20 }, () => next({ strategy: 'least-used' }));
+  expect(ids.filter((id) => id === 'a')).toEqual([]);
+  vault.pool.close();
+  const { handOuts } = vault.database.query('SELECT sum(hand_outs) AS handOuts FROM proxies')[0] ?? {};
+  expect(handOuts).toBe(30);
+});
+
+it('a loop of choices that lets no timer have its turn stores hand-outs too', async () => {
+  const { vault, next } = await open(1);
+  for (let n = 0; n < 2 ** 16 + 1; n++) next();
+  expect(vault.database.query('SELECT hand_outs FROM proxies')).toEqual([{ hand_outs: 2 ** 16 + 1 }]);
+});
+
 it('an older copy of the database is read as a whole', async () => {
   const { vault, pool } = await open(2);
   pool.choose();

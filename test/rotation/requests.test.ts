@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
 import { thrownBy } from '../support/temporary.ts';
@@ -101,3 +103,12 @@ it.each(ROTATION_STRATEGIES)(
       expect(next({ strategy, exclude })).toBe('b');
   },
 );
+
+it('long domains take no memory', { timeout: 30_000 }, async () => {
+  const { next } = await open(1);
+  const before = process.memoryUsage().heapUsed;
+  for (let n = 0; n < 200; n++) next({ domain: `https://a.example/${n}/${'x'.repeat(2 ** 20)}` });
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(100 * 2 ** 20);
+});

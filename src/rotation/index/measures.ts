@@ -42,6 +42,7 @@ export interface History {
 
 /** Failures in a row are the lowest bits of a number, hand-outs that are not stored the others. */
 const FAILURE_BITS = 10;
+const MOST_UNSAVED = 2 ** (32 - FAILURE_BITS) - 1;
 
 /** What is measured of each proxy, by slot. Times are milliseconds since the epoch. */
 export class Measures {
@@ -84,8 +85,16 @@ export class Measures {
     this.#records.whole[slot * RECORD + HAND_OUTS] = Math.min(this.handOuts(slot) + 1, MOST);
     this.#records.floats[slot * RECORD + IN_FLIGHT] = this.inFlight(slot, now) + 1;
     this.#records.times[(slot * RECORD) / 2 + LAST_USED] = now;
+    if (this.unsaved(slot) === MOST_UNSAVED) return;
     this.#records.whole[slot * RECORD + UNSAVED] =
       (this.#records.whole[slot * RECORD + UNSAVED] as number) + 2 ** FAILURE_BITS;
+  }
+
+  /** Takes over hand-outs that the database does not have, of a proxy that has begun with what the database has. */
+  carry(slot: number, unsaved: number, lastUsed: number): void {
+    this.#records.whole[slot * RECORD + HAND_OUTS] = Math.min(this.handOuts(slot) + unsaved, MOST);
+    this.#records.whole[slot * RECORD + UNSAVED] = (unsaved << FAILURE_BITS) | this.failures(slot);
+    this.#records.times[(slot * RECORD) / 2 + LAST_USED] = lastUsed;
   }
 
   /** How often it was handed out. */

@@ -177,6 +177,20 @@ it('hundreds of filters follow the pool, though only some are kept', () => {
   expect(sizes().slice(-2)).toEqual([3, 1]);
 });
 
+it('filters follow the pool through more changes than are made one by one', () => {
+  const index = new PoolIndex();
+  const sizes = (): number[] =>
+    [{}, { protocol: 'http' } as const, { tags: ['x'] }].map((filter) => index.find(filter).view.size);
+  for (let n = 0; n < 1000; n++) index.put(plain(n), 0);
+  expect(sizes()).toEqual([1000, 1000, 0]);
+  for (const count of [10, 700]) {
+    for (let n = 0; n < count; n++) index.put({ ...plain(n), protocol: 'socks5', tags: ['x'] }, 0);
+    expect(sizes()).toEqual([1000, 1000 - count, count]);
+  }
+  for (let n = 0; n < 600; n++) index.remove(idOf(n));
+  expect(sizes()).toEqual([400, 300, 100]);
+});
+
 describe('weights', () => {
   it.each([1e-300, 1e-46, 5e-324, 1e30, 1e300])('of %d are weights: one is chosen', (weight) => {
     const index = new PoolIndex();
