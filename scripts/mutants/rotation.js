@@ -170,6 +170,16 @@ export default {
         'if (unsaved === MOST_BY_SLOT) this.#setAside(slot);',
         '',
       ],
+      [
+        'a proxy that was not handed out is set aside, and nothing is stored any more',
+        'if (measures.unsaved(slot) === 0) return;',
+        '',
+      ],
+      [
+        'a hand-out is not known to wait after the pool was read as a whole',
+        'const slot = this.#index?.slotOf(id) ?? -1;',
+        'const slot = -1;',
+      ],
       ['hand-outs that are set aside count twice', '    measures.saved(slot);\n  }', '  }'],
       [
         'what waits is not stored when a pool is closed',
@@ -217,6 +227,11 @@ export default {
         'return !isCallers && this.#follower.refresh(this.#now);',
       ],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      [
+        'a rollback of the caller takes the turn back',
+        'if (this.#store.isNew) this.#turns.forget();',
+        'if (this.#turns) this.#turns.forget();',
+      ],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
       ['a closed pool hands out', '    this.#follower.forget();\n', ''],

@@ -117,6 +117,12 @@ export class Store {
     return !this.#hasStored;
   }
 
+  /** Whether the database does not have all hand-outs of a proxy yet. */
+  isUnsaved(id: string): boolean {
+    const slot = this.#index?.slotOf(id) ?? -1;
+    return this.#left.has(id) || (slot !== -1 && this.#index?.measures.unsaved(slot) !== 0);
+  }
+
   /** How often a proxy was handed out, as the database has it now. */
   handOutsOf(id: string): number {
     return this.#handOuts.count(id);
@@ -236,6 +242,8 @@ export class Store {
   /** What waits of one slot is kept by id. */
   #setAside(slot: number): void {
     const { columns, measures } = this.#index as PoolIndex;
+    // Another proxy may have the slot by now, which was not handed out yet.
+    if (measures.unsaved(slot) === 0) return;
     const known = this.#left.get(columns.id(slot))?.count ?? 0;
     const count = known + measures.unsaved(slot);
     this.#left.set(columns.id(slot), { count, lastUsed: measures.lastUsed(slot) });
