@@ -177,6 +177,11 @@ export default {
       ],
       ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
+        'a hand-out is not known to wait after the pool was read as a whole',
+        'const slot = this.#index?.slotOf(id) ?? -1;',
+        'const slot = -1;',
+      ],
+      [
         'what waits is not stored when a pool is closed',
         '    this.#endWait();\n    this.flush();\n',
         '    this.#endWait();\n',
@@ -242,6 +247,11 @@ export default {
       ['a random number may be 1', 'number < 1)', 'number <= 1)'],
       ['a latency of null is 0', 'latencyMs ?? undefined', 'latencyMs'],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      [
+        'a rollback of the caller takes the turn back',
+        'if (this.#store.isNew) this.#turns.forget();',
+        'if (this.#turns) this.#turns.forget();',
+      ],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
       ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],

@@ -116,9 +116,7 @@ export class Pool {
     const { success, latencyMs } = assertOptions(report, ['success', 'latencyMs'], 'fields of a report');
     const { driver } = this.#session;
     const { scope } = driver;
-    const { index } = this.#follower;
-    const slot = index?.slotOf(assertId(id)) ?? -1;
-    const isUnsaved = slot !== -1 && index?.measures.unsaved(slot) !== 0;
+    const isUnsaved = this.#store.isUnsaved(assertId(id));
     const hasChanged = this.#follower.unnoticed(() =>
       driver.transaction(() => this.#reports.record(id, { success, latencyMs }, isUnsaved)),
     );
@@ -293,7 +291,9 @@ export class Pool {
     if (scope === null) return;
     this.#session.driver.afterTransaction(() => {
       if (!scope.isUndone) return;
-      this.#turns.forget();
+      // A turn without an interval is stored outside of it.
+      if (this.#store.isNew) this.#turns.forget();
+      else this.#turns.forgetIntervals();
       if (key !== null) this.#sticky.forget(key);
     });
   }

@@ -129,6 +129,12 @@ export class Store {
     return !this.#hasStored;
   }
 
+  /** Whether the database does not have all hand-outs of a proxy yet. */
+  isUnsaved(id: string): boolean {
+    const slot = this.#index?.slotOf(id) ?? -1;
+    return slot !== -1 && this.#index?.measures.unsaved(slot) !== 0;
+  }
+
   /** How often a proxy was handed out, as the database has it now. */
   handOutsOf(id: string): number {
     return this.#handOuts.count(id);

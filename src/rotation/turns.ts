@@ -65,6 +65,11 @@ export class Turns {
     this.#turns.clear();
   }
 
+  /** Every turn with an interval is read again; the others are where this process has them. */
+  forgetIntervals(): void {
+    for (const [view, { turn }] of this.#turns) if (turn?.until != null) this.#turns.delete(view);
+  }
+
   /** As the database has it now. A malformed one is reported and left out: the next hand-out writes it again. */
   read(view: string, index: PoolIndex): Turn | null {
     const stored = this.#soundOf(view);

@@ -97,6 +97,19 @@ describe('in a transaction of the caller', () => {
     expect(vault.pool.explain().steps.at(-1)).toMatchObject({ left: 2 });
   });
 
+  it('the next proxy has its turn though it is rolled back', async () => {
+    const { vault, next } = await open(4);
+    const given = [next()];
+    for (let n = 0; n < 2; n++)
+      thrownBy(() =>
+        vault.database.transaction(() => {
+          given.push(next());
+          throw new Error('undo');
+        }),
+      );
+    expect([...given, next()]).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   it('hand-outs that wait are stored though it is rolled back', async () => {
     const { vault, next } = await open(1);
     thrownBy(() =>
@@ -112,6 +125,28 @@ describe('in a transaction of the caller', () => {
 });
 
 describe('what waits to be stored', () => {
+  it('is not counted twice if it is reported after the pool is read as a whole', async () => {
+    const { vault, next } = await open(2);
+    expect([next(), next()]).toEqual(['a', 'b']);
+    vault.config.update({ options: { weights: { b: 2 } } });
+    vault.pool.explain();
+    vault.pool.report('b', { success: true });
+    vault.pool.close();
+    expect(storedUse(vault, 'b').handOuts).toBe(1);
+  });
+
+  it('is stored after the pool is read as a whole, though a new proxy has the place of one that is gone', async () => {
+    const { vault, next } = await open(2);
+    expect([next(), next(), next()]).toEqual(['a', 'b', 'a']);
+    vault.proxies.delete('a');
+    vault.proxies.create({ id: 'n', host: 'h.example', port: 9, protocol: 'http' });
+    expect(next()).toBe('b');
+    vault.config.update({ options: { weights: { b: 2 } } });
+    next({ exclude: ['n'] });
+    vault.pool.close();
+    expect(['b', 'n'].map((id) => storedUse(vault, id).handOuts)).toEqual([3, 0]);
+  });
+
   it('of a proxy that was deleted is passed, and the rest is stored', async () => {
     const { vault, next } = await open(3);
     expect([next(), next(), next()]).toEqual(['a', 'b', 'c']);

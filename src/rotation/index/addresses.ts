@@ -1,18 +1,21 @@
 import { defaultName } from '../../database/repositories/proxy-record.ts';
 import { LENGTHS, POSITION, RECORD, type Records } from './records.ts';
 
-/** A text with so many characters gets no more. */
-const FULL = 2 ** 16;
+/**
+ * A text with so many characters gets no more. Whoever keeps an id of ours keeps the text of which it is a slice, and while the last
+ * text grows, that is one of its own for each id.
+ */
+const FULL = 2 ** 12;
 /** A position is the number of a text, and the place in it in so many bits. */
-const PLACE_BITS = 17;
+const PLACE_BITS = 13;
 /** The lengths of the id, the address and the host in one number, and in the lowest bit whether the host is in brackets. */
 const [ID_SHIFT, ADDRESS_SHIFT, HOST_SHIFT] = [18, 9, 1] as const;
-const [MOST_OF_ID, MOST_OF_ADDRESS, MOST_OF_HOST] = [2 ** 14 - 1, 2 ** 9 - 1, 2 ** 8 - 1] as const;
+const [MOST_OF_ID, MOST_OF_ADDRESS, MOST_OF_HOST] = [2 ** 11 - 1, 2 ** 9 - 1, 2 ** 8 - 1] as const;
 /** So many characters may be left over before the texts are written again. */
 const LEFT_OVER = 2 ** 20;
 
 /**
- * The id and the address of each slot. Those of a thousand slots are one text, and JavaScript makes slices of it without a copy. Two
+ * The id and the address of each slot. Those of some seventy slots are one text, and JavaScript makes slices of it without a copy. Two
  * strings for each slot would take three times the memory, and time at each garbage collection.
  */
 export class Addresses {
