@@ -233,7 +233,11 @@ export default {
         '',
       ],
       ['what a check writes is not looked at', '|| hasCheckWritten || isOutdated', '|| isOutdated'],
-      ['another proxy has the place of the one that was checked', '&& !isOutdated) return', ') return'],
+      [
+        'another proxy has the place of the one that was checked',
+        'isCommitted(decision) && !isOutdated)',
+        'isCommitted(decision))',
+      ],
       [
         'what a check writes in the transaction of the engine is not read',
         ') this.#follower.expectChange();\n    return this.#handOut',
@@ -247,14 +251,16 @@ export default {
       ['a random number may be 1', 'number < 1)', 'number <= 1)'],
       ['a latency of null is 0', 'latencyMs ?? undefined', 'latencyMs'],
       ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
+      ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
+      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
+    ]),
+    ...of('hand-out', [
       [
         'a rollback of the caller takes the turn back',
         'if (this.#store.isNew) this.#turns.forget();',
         'if (this.#turns) this.#turns.forget();',
       ],
-      ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
-      ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
-      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
     ]),
     ...of('report', [
       [

@@ -208,6 +208,7 @@ export class PoolIndex {
 
   #changed(slot: number): void {
     this.generation++;
+    if (this.#views.size === 0) return;
     // To make a view again, when it is asked for, takes less time than to change so many slots in it.
     if (++this.#changes > Math.max(FEW_CHANGES, this.#end * FEW_OF_POOL)) this.#forgetViews();
     for (const { view, fits } of this.#views.values()) view.update(slot, fits(slot));

@@ -1,11 +1,11 @@
 import type { Session } from '../database/drivers/driver.ts';
-import type { RotationReason } from '../model/rotation.ts';
 import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
-import { type Decision, decide, type Inputs, isCandidate } from './decide.ts';
+import { type Decision, decide, type Inputs } from './decide.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
+import { HandOuts } from './hand-out.ts';
 import { noProxyError } from './no-proxy.ts';
-import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import type { ChosenProxy } from './pool-index.ts';
 import { type ProxyReport, Reports } from './report.ts';
 import { type PoolRequest, type Wanted, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
@@ -30,9 +30,8 @@ export class Pool {
   readonly #sticky: Sticky;
   readonly #turns: Turns;
   readonly #store: Store;
+  readonly #handOuts: HandOuts;
   readonly #reports: Reports;
-  #last = -1;
-  #lastId = '';
   #now = 0;
   readonly #mappingOf = (key: StickyKey): Mapping | null =>
     this.#sticky.find(key, this.#now, this.#follower.epoch);
@@ -50,8 +49,15 @@ export class Pool {
     this.#random = random === Math.random ? random : checked(random);
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
-    this.#follower = new Follower(session, (index) => this.#reloaded(index));
+    this.#follower = new Follower(session, (index) => this.#handOuts.moveTo(index));
     this.#store = new Store(session, (write) => this.#follower.unnoticed(write));
+    this.#handOuts = new HandOuts({
+      driver: session.driver,
+      follower: this.#follower,
+      sticky: this.#sticky,
+      turns: this.#turns,
+      store: this.#store,
+    });
     this.#reports = new Reports(session);
   }
 
@@ -159,12 +165,13 @@ export class Pool {
     const hasCheckWritten = this.#assertTaken(decision, inputs, check);
     // It may have asked the pool too, which has read changes: another proxy may have the slot by now.
     const isOutdated = this.#follower.epoch !== epoch;
-    if (!this.#store.isNew && !isCommitted(decision) && !isOutdated) return this.#handOut(decision, inputs);
+    if (!this.#store.isNew && !isCommitted(decision) && !isOutdated)
+      return this.#handOuts.give(decision, inputs);
     const isCallers = this.#session.driver.scope !== null;
     return this.#store.commit(() =>
       this.#hasOthersWritten(isCallers) || hasCheckWritten || isOutdated
         ? this.#chooseAgain(decision, inputs, check)
-        : this.#handOut(decision, inputs),
+        : this.#handOuts.give(decision, inputs),
     );
   }
 
@@ -204,7 +211,7 @@ export class Pool {
       decision = decide(inputs);
     // What it writes is no write of the engine, in whose transaction it is.
     if (this.#assertTaken(decision, inputs, check)) this.#follower.expectChange();
-    return this.#handOut(decision, inputs);
+    return this.#handOuts.give(decision, inputs);
   }
 
   /** Whether others have handed out the chosen proxy since the pool was read. */
@@ -226,83 +233,11 @@ export class Pool {
       wanted,
       mappingOf: this.#mappingOf,
       turnOf: this.#turnOf,
-      // Another proxy may have its slot by now.
-      last: pool.index.columns.id(this.#last) === this.#lastId ? this.#last : -1,
+      last: this.#handOuts.last(pool.index),
       rotate,
       now: this.#now,
       random: this.#random,
     };
-  }
-
-  /** Takes note of what was decided, and stores it. */
-  #handOut(decision: Decision, inputs: Inputs): ChosenProxy {
-    const { now, pool } = inputs;
-    const { index } = pool;
-    const { slot, key, mapping, by, sticks } = decision;
-    this.#watchTransaction(decision);
-    if (by === 'strategy') this.#takeTurn(decision, inputs);
-    if (key !== null && mapping !== null && by === 'mapping') {
-      mapping.lastUsed = now;
-      this.#store.used(key, mapping, now);
-    } else if (key !== null && sticks && by !== 'rule') this.#keep(key, decision, inputs);
-    index.measures.handedOut(slot, now);
-    this.#store.handedOut(index, slot);
-    this.#last = slot;
-    this.#lastId = index.columns.id(slot);
-    return index.chosen(slot);
-  }
-
-  #takeTurn(decision: Decision, { now, pool, rotate }: Inputs): void {
-    const { view, turn: from, slot, until } = decision;
-    const to = { proxyId: pool.index.columns.id(slot), slot, since: now, until };
-    if (until !== null) {
-      const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
-      const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
-      this.#store.beginInterval(view, from, to, reason);
-    }
-    const turn = this.#turns.advance(view, to, this.#follower.epoch);
-    if (until === null) this.#store.moved(view, turn);
-  }
-
-  /** Gives a key its proxy. */
-  #keep(key: StickyKey, decision: Decision, { now, pool, rotate }: Inputs): void {
-    const { mapping: from, slot } = decision;
-    const { index, settings } = pool;
-    const isOut = from !== null && !isCandidate(decision, index.slotOf(from.proxyId));
-    const to = {
-      name: from?.name ?? key.name,
-      proxyId: index.columns.id(slot),
-      ttlMs: from === null ? settings.stickyTtlMs : from.ttlMs,
-      lastUsed: now,
-    };
-    this.#store.keep(key, {
-      from,
-      to,
-      reason: reasonOf({ isFirst: from === null, isOut, isManual: rotate }),
-    });
-    this.#sticky.set(key, to, this.#follower.epoch);
-    // A wildcard is the mapping of other domains too, which are remembered one by one.
-    if (from !== null) this.#follower.expectChange();
-  }
-
-  /** What is remembered of a caller's transaction that is rolled back must be forgotten. */
-  #watchTransaction({ key }: Decision): void {
-    const { scope } = this.#session.driver;
-    if (scope === null) return;
-    this.#session.driver.afterTransaction(() => {
-      if (!scope.isUndone) return;
-      // A turn without an interval is stored outside of it.
-      if (this.#store.isNew) this.#turns.forget();
-      else this.#turns.forgetIntervals();
-      if (key !== null) this.#sticky.forget(key);
-    });
-  }
-
-  /** Every proxy may have another slot. */
-  #reloaded(index: PoolIndex): void {
-    this.#turns.moveTo(index);
-    this.#store.moveTo(index);
-    this.#last = index.slotOf(this.#lastId);
   }
 }
 
@@ -325,18 +260,4 @@ function isRotated(before: Decision, { mapping, turn, way }: Decision): boolean 
   if (mapping !== null) return mapping.proxyId !== before.mapping?.proxyId;
   if (!way.isTimed || turn === null) return false;
   return turn.proxyId !== before.turn?.proxyId || turn.since !== before.turn.since;
-}
-
-function reasonOf({
-  isFirst,
-  isOut,
-  isManual,
-}: {
-  isFirst: boolean;
-  isOut: boolean;
-  isManual: boolean;
-}): RotationReason {
-  if (isFirst) return 'startup';
-  if (isManual) return 'manual';
-  return isOut ? 'failure' : 'scheduled';
 }

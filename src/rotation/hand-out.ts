@@ -1,0 +1,126 @@
+import type { Driver } from '../database/drivers/driver.ts';
+import type { RotationReason } from '../model/rotation.ts';
+import { type Decision, type Inputs, isCandidate } from './decide.ts';
+import type { Follower } from './follow.ts';
+import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import type { Sticky, StickyKey } from './sticky.ts';
+import type { Store } from './store.ts';
+import type { Turns } from './turns.ts';
+
+/** What a hand-out changes. */
+interface Memory {
+  driver: Driver<'sync'>;
+  follower: Follower;
+  sticky: Sticky;
+  turns: Turns;
+  store: Store;
+}
+
+/** Hands out what was decided: turns move, keys get their proxies, counts grow. */
+export class HandOuts {
+  readonly #driver: Driver<'sync'>;
+  readonly #follower: Follower;
+  readonly #sticky: Sticky;
+  readonly #turns: Turns;
+  readonly #store: Store;
+  #last = -1;
+  #lastId = '';
+
+  constructor({ driver, follower, sticky, turns, store }: Memory) {
+    this.#driver = driver;
+    this.#follower = follower;
+    this.#sticky = sticky;
+    this.#turns = turns;
+    this.#store = store;
+  }
+
+  /** The slot that was handed out last; -1 before the first, and if another proxy has the slot by now. */
+  last({ columns }: PoolIndex): number {
+    return columns.id(this.#last) === this.#lastId ? this.#last : -1;
+  }
+
+  /** Every proxy may have another slot. */
+  moveTo(index: PoolIndex): void {
+    this.#turns.moveTo(index);
+    this.#store.moveTo(index);
+    this.#last = index.slotOf(this.#lastId);
+  }
+
+  /** Gives the proxy that was decided on, takes note of it, and stores what changes by it. */
+  give(decision: Decision, inputs: Inputs): ChosenProxy {
+    const { now, pool } = inputs;
+    const { index } = pool;
+    const { slot, key, mapping, by, sticks } = decision;
+    this.#watchTransaction(decision);
+    if (by === 'strategy') this.#takeTurn(decision, inputs);
+    if (key !== null && mapping !== null && by === 'mapping') {
+      mapping.lastUsed = now;
+      this.#store.used(key, mapping, now);
+    } else if (key !== null && sticks && by !== 'rule') this.#keep(key, decision, inputs);
+    index.measures.handedOut(slot, now);
+    this.#store.handedOut(index, slot);
+    this.#last = slot;
+    this.#lastId = index.columns.id(slot);
+    return index.chosen(slot);
+  }
+
+  #takeTurn(decision: Decision, { now, pool, rotate }: Inputs): void {
+    const { view, turn: from, slot, until } = decision;
+    const to = { proxyId: pool.index.columns.id(slot), slot, since: now, until };
+    if (until !== null) {
+      const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
+      const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
+      this.#store.beginInterval(view, from, to, reason);
+    }
+    const turn = this.#turns.advance(view, to, this.#follower.epoch);
+    if (until === null) this.#store.moved(view, turn);
+  }
+
+  /** Gives a key its proxy. */
+  #keep(key: StickyKey, decision: Decision, { now, pool, rotate }: Inputs): void {
+    const { mapping: from, slot } = decision;
+    const { index, settings } = pool;
+    const isOut = from !== null && !isCandidate(decision, index.slotOf(from.proxyId));
+    const to = {
+      name: from?.name ?? key.name,
+      proxyId: index.columns.id(slot),
+      ttlMs: from === null ? settings.stickyTtlMs : from.ttlMs,
+      lastUsed: now,
+    };
+    this.#store.keep(key, {
+      from,
+      to,
+      reason: reasonOf({ isFirst: from === null, isOut, isManual: rotate }),
+    });
+    this.#sticky.set(key, to, this.#follower.epoch);
+    // A wildcard is the mapping of other domains too, which are remembered one by one.
+    if (from !== null) this.#follower.expectChange();
+  }
+
+  /** What is remembered of a caller's transaction that is rolled back must be forgotten. */
+  #watchTransaction({ key }: Decision): void {
+    const { scope } = this.#driver;
+    if (scope === null) return;
+    this.#driver.afterTransaction(() => {
+      if (!scope.isUndone) return;
+      // A turn without an interval is stored outside of it.
+      if (this.#store.isNew) this.#turns.forget();
+      else this.#turns.forgetIntervals();
+      if (key !== null) this.#sticky.forget(key);
+    });
+  }
+}
+
+function reasonOf({
+  isFirst,
+  isOut,
+  isManual,
+}: {
+  isFirst: boolean;
+  isOut: boolean;
+  isManual: boolean;
+}): RotationReason {
+  if (isFirst) return 'startup';
+  if (isManual) return 'manual';
+  return isOut ? 'failure' : 'scheduled';
+}
