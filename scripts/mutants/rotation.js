@@ -196,7 +196,11 @@ export default {
         'this.flush(AT_ONCE, SHORT_WAIT);\n      return',
         'this.flush(AT_ONCE);\n      return',
       ],
-      ['what cannot be stored is tried as often as before', 'Math.min(2 * delay, LONGEST_DELAY)', 'DELAY'],
+      [
+        'what cannot be stored is tried as often as before',
+        'Math.min(Math.max(DELAY, 2 * delay), LONGEST_DELAY)',
+        'DELAY',
+      ],
       [
         'hand-outs are undone with a transaction of the caller',
         'if (driver.scope === null) this.#storeWaiting',

@@ -67,8 +67,8 @@ export class Pool {
    *
    * In a transaction it does not see what that has changed.
    *
-   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out. If this must
-   *   wait for other writers, it may choose again, and call it again.
+   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out. If others may
+   *   have written meanwhile, and in a transaction, this may choose again and call it again.
    * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
    *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
    *   blocks, a malformed configuration, or a malformed mapping of the session or domain; other malformed rows are left out and told

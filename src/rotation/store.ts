@@ -12,6 +12,8 @@ import type { Turn } from './turns.ts';
 
 /** What waits is stored after this time, in milliseconds. */
 const DELAY = 200;
+/** What a full batch has left is stored after this time, in which the event loop has its turn. Milliseconds. */
+const REST_DELAY = 20;
 /** After each failure the time doubles, up to this. */
 const LONGEST_DELAY = 3200;
 /** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
@@ -252,7 +254,8 @@ export class Store {
     this.#endWait();
     const failure = this.#tryToFlush();
     if (failure === 'CLOSED' || !this.#isWaiting) return;
-    const timer = this.#schedule(failure === null ? DELAY : Math.min(2 * delay, LONGEST_DELAY));
+    const later = Math.min(Math.max(DELAY, 2 * delay), LONGEST_DELAY);
+    const timer = this.#schedule(failure === null ? REST_DELAY : later);
     // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
     if (failure !== null && failure !== 'BUSY') timer.unref();
   }

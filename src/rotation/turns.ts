@@ -40,7 +40,7 @@ export class Turns {
     return turn;
   }
 
-  /** Takes note of a hand-out; gives the one object that this filter's turn is. */
+  /** Takes note of a hand-out; gives the object that this filter's turn is, which is changed in place. */
   advance(view: string, turn: Turn, epoch: number): Turn {
     const known = this.#turns.get(view);
     if (known?.turn == null) {

@@ -13,14 +13,14 @@ export class BeforeClose<M extends Mode> {
    * takeBack();
    */
   add(work: () => Result<M, void>): () => void {
-    // Each time it is given it is another one.
+    // The same function may be added twice, and then runs twice.
     const own = (): Result<M, void> => work();
     this.#works.add(own);
     return () => void this.#works.delete(own);
   }
 
   /**
-   * All of it, once.
+   * Gives what was added, and forgets it.
    *
    * @example
    * const hooks = new BeforeClose<'sync'>();

@@ -86,6 +86,7 @@ export interface Scope {
   readonly transaction: Scope;
 }
 
+/** How a transaction waits. */
 export interface TransactionOptions {
   /**
    * It waits at most this long for the locks of others, and no longer than the busy timeout, before it throws BUSY: for work that can

@@ -112,7 +112,7 @@ export class View {
     if (this.size === 0) return -1;
     if (this.#weights?.of !== weights) this.#weights = this.#weigh(weights);
     const { tree, most } = this.#weights;
-    // If many slots are about as heavy as the heaviest one, to throw at them and to look who is hit is quicker than the tree.
+    // Rejection sampling is quicker than the tree if many slots are about as heavy as the heaviest one.
     for (let draw = 0; draw < DRAWS && 4 * tree.total > most * this.#end; draw++) {
       const place = random() * this.#end;
       const slot = Math.floor(place);
