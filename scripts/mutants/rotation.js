@@ -259,6 +259,13 @@ export default {
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
       ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
     ]),
+    ...of('exclusion', [
+      [
+        'beside a rule the Set of the caller is another one each time',
+        'this.#many = setOf(ids);',
+        'this.#many = new Set(ids);',
+      ],
+    ]),
     ...of('hand-out', [
       [
         'a rollback of the caller takes the turn back',

@@ -2,12 +2,14 @@ import { Candidates, FEW } from './candidates.ts';
 import type { View } from './index/view.ts';
 import type { PoolIndex } from './pool-index.ts';
 
+const NOTHING: readonly number[] = [];
+
 /** Proxies that a request or a rule excludes. Few are compared one by one; many are taken out of a view, which is kept. */
 export class Exclusion {
   readonly #index: PoolIndex;
-  readonly #few: readonly number[];
+  readonly #few: readonly number[] = NOTHING;
   /** Null if there are few. */
-  readonly #many: ReadonlySet<string> | null;
+  readonly #many: ReadonlySet<string> | null = null;
 
   /**
    * @param ids those of the request.
@@ -16,9 +18,13 @@ export class Exclusion {
   constructor(index: PoolIndex, ids: ReadonlySet<string> | readonly string[], byRule: readonly string[]) {
     this.#index = index;
     const count = Array.isArray(ids) ? ids.length : (ids as ReadonlySet<string>).size;
-    const isMany = count + byRule.length > FEW;
-    this.#many = isMany ? setOf(ids, byRule) : null;
-    this.#few = isMany || count + byRule.length === 0 ? NOTHING : slotsOf(index, ids, byRule);
+    if (count + byRule.length === 0) return;
+    if (byRule.length > FEW) this.#many = new Set([...ids, ...byRule]);
+    else if (count > FEW) {
+      // Those of rules are compared one by one: with them in it, the caller's Set would be another one each time.
+      this.#many = setOf(ids);
+      this.#few = slotsOf(index, byRule);
+    } else this.#few = slotsOf(index, [...ids, ...byRule]);
   }
 
   get isEmpty(): boolean {
@@ -26,7 +32,7 @@ export class Exclusion {
   }
 
   has(slot: number): boolean {
-    return this.#many === null ? this.#few.includes(slot) : this.#many.has(this.#index.columns.id(slot));
+    return this.#few.includes(slot) || this.#many?.has(this.#index.columns.id(slot)) === true;
   }
 
   /** The members of a view that are not excluded, nor `other`. */
@@ -45,13 +51,11 @@ export class Exclusion {
   }
 }
 
-const NOTHING: readonly number[] = [];
-
 /** The caller's own Set if possible, by which the views without it are found again. */
-function setOf(ids: ReadonlySet<string> | readonly string[], byRule: readonly string[]): ReadonlySet<string> {
-  return byRule.length === 0 && ids instanceof Set ? ids : new Set([...ids, ...byRule]);
+function setOf(ids: ReadonlySet<string> | readonly string[]): ReadonlySet<string> {
+  return ids instanceof Set ? ids : new Set(ids);
 }
 
-function slotsOf(index: PoolIndex, ids: Iterable<string>, byRule: readonly string[]): number[] {
-  return [...ids, ...byRule].map((id) => index.slotOf(id)).filter((slot) => slot !== -1);
+function slotsOf(index: PoolIndex, ids: readonly string[]): number[] {
+  return ids.map((id) => index.slotOf(id)).filter((slot) => slot !== -1);
 }

@@ -245,6 +245,21 @@ describe('a Set of excluded ids', () => {
     }
   }
 
+  it('is followed only once beside a rule that excludes a proxy too', async () => {
+    const { vault, pool, ids } = await open(200);
+    vault.rules.create({
+      name: 'r',
+      conditions: [{ field: 'hour', operator: 'less-than', value: 24 }],
+      actions: [{ type: 'exclude-proxy', proxyId: ids[0] ?? '' }],
+    });
+    const exclude = new Counted(ids.slice(2));
+    read = 0;
+    for (let n = 0; n < 10; n++) expect(pool.choose({ exclude }).id).toBe(ids[1]);
+    expect(read).toBe(1);
+    exclude.add(String(ids[1]));
+    expect(thrownBy(() => pool.choose({ exclude }))).toMatchObject({ code: 'NO_PROXY' });
+  });
+
   it('is seldom read again if it leaves few proxies', async () => {
     const { pool, ids } = await open(2000);
     const exclude = new Counted(ids.slice(2));
