@@ -5,6 +5,7 @@ import { refusalOf } from './no-proxy.ts';
 import type { ChosenProxy } from './pool-index.ts';
 import type { RuleTrace, TracedCondition } from './rules/trace.ts';
 import { type FilterStep, stepsOf } from './steps.ts';
+import { reasonText } from './strategies/strategy.ts';
 
 /** So many come after the chosen one. */
 const RUNNERS_UP = 3;
@@ -104,7 +105,7 @@ function strategyText(decision: Decision, inputs: Inputs): string {
   const { slot, way } = decision;
   const { chooser } = way;
   const situation = situationOf(decision, inputs);
-  const reason = typeof chooser.reason === 'string' ? chooser.reason : chooser.reason(slot, situation);
+  const reason = reasonText(chooser, slot, situation);
   const detail = chooser.describe(slot, situation, 1);
   return `${reason} (${way.strategy})${detail === '' ? '' : `: ${detail}`}`;
 }

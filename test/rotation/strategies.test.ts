@@ -243,6 +243,18 @@ describe('fastest', () => {
 });
 
 describe('failure-aware', () => {
+  it('says how often the newest requests failed, also long after', async () => {
+    const { vault, pool, time } = await open(1);
+    const said = (): string => pool.explain({ strategy: 'failure-aware' }).reason;
+    expect(said()).toContain('no recent failures');
+    for (let n = 0; n < 2; n++) vault.pool.report('a', { success: false });
+    expect(said()).toMatch(/77 % of recent requests succeeded, 2 failures in a row/);
+    time.now += 8 * 3_600_000;
+    expect(said()).toContain('100 % of recent requests succeeded, 2 failures in a row');
+    vault.pool.report('a', { success: true });
+    expect(said()).toContain('no recent failures');
+  });
+
   it('draws by recent successes, halved for each failure in a row, and never gives one up', async () => {
     const { vault, next, pool } = await seeded(4);
     // The state of the database is where it begins.

@@ -99,7 +99,7 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   }
 
   /**
-   * Removes what is stored, whatever it is, so that the defaults hold; says whether there was anything.
+   * Removes what is stored, whatever it is, so that the defaults hold; says whether something was stored.
    *
    * @example
    * vault.config.reset(); // true if something was stored

@@ -3,7 +3,7 @@ import { mixed } from './hash.ts';
 import { SumTree } from './sum-tree.ts';
 
 /**
- * Rendezvous hashing over some proxies: every key has its proxy, each proxy has about as many keys as any other, and few keys move if
+ * Rendezvous hashing over some proxies: every key has its proxy, each proxy has about the same number of keys, and few keys move if
  * the pool changes. A proxy's keys go to the others, and the others give some to a new one.
  *
  * Comparing every proxy for every key would be O(n). So the key first walks down a tree of buckets: at each node it takes the

@@ -25,9 +25,10 @@ export const failureAware: Strategy = {
   },
   rank: (slot, { index, now }) => -index.measures.trust(slot, now),
   describe(slot, { index: { measures }, now }) {
-    const share = `${Math.round(measures.successRate(slot, now))} % of recent requests succeeded`;
+    const failures = measures.failures(slot);
+    const rate = Math.round(measures.successRate(slot, now));
     // Also of one that was never used.
-    if (share.startsWith('100 ')) return 'no recent failures';
-    return [share, ...failuresText(measures.failures(slot))].join(', ');
+    if (rate === 100 && failures === 0) return 'no recent failures';
+    return [`${rate} % of recent requests succeeded`, ...failuresText(failures)].join(', ');
   },
 };

@@ -1,6 +1,6 @@
 import { random } from './random.ts';
 import { roundRobin } from './round-robin.ts';
-import type { Situation, Strategy } from './strategy.ts';
+import { reasonText, type Situation, type Strategy } from './strategy.ts';
 
 const rendezvous: Strategy = {
   reason: 'was chosen by rendezvous hashing',
@@ -12,8 +12,7 @@ const rendezvous: Strategy = {
 /** Chooses for a session or domain that has no proxy yet. That it keeps its proxy is decided before. */
 export const stickySession: Strategy = {
   reason(slot, situation) {
-    const { reason } = inner(situation);
-    const how = typeof reason === 'string' ? reason : reason(slot, situation);
+    const how = reasonText(inner(situation), slot, situation);
     return situation.key === null
       ? `${how}, since the request names no session and no domain`
       : `${how}, and the session or domain will keep it`;

@@ -41,6 +41,11 @@ export interface Strategy {
   describe(slot: number, situation: Situation, place: number): string;
 }
 
+/** How a strategy has chosen a slot. */
+export function reasonText({ reason }: Strategy, slot: number, situation: Situation): string {
+  return typeof reason === 'string' ? reason : reason(slot, situation);
+}
+
 /** A number of things in words: "1 hand-out", "3 hand-outs". */
 export function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
