@@ -2,6 +2,16 @@ import { z } from 'zod';
 
 import { countrySchema } from './country.ts';
 import { idSchema, text } from './field-schemas.ts';
+import {
+  type DurabilityOptions,
+  durabilitySchema,
+  type HealthOptions,
+  type HistoryOptions,
+  healthSchema,
+  historySchema,
+  type LimitOptions,
+  limitsSchema,
+} from './pool-options.ts';
 import { regionSchema } from './proxy.ts';
 import {
   type ScheduleWindow,
@@ -40,6 +50,10 @@ const fields = z.strictObject({
   schedule: z.array(scheduleWindowSchema).max(1000).optional(),
   timeZone: timeZoneSchema.optional(),
   custom: namedStrategy.optional(),
+  limits: limitsSchema.optional(),
+  health: healthSchema.optional(),
+  history: historySchema.optional(),
+  durability: durabilitySchema.optional(),
 });
 
 type ValidOptions = z.output<typeof fields>;
@@ -114,6 +128,14 @@ export interface StrategyOptions extends ValidOptions {
   timeZone?: ValidOptions['timeZone'];
   /** `custom`: the strategy that chooses if no rule does. Default `round-robin`. */
   custom?: ValidOptions['custom'];
+  /** How much one proxy may do, and how many leases there may be. */
+  limits?: LimitOptions | undefined;
+  /** When a proxy goes out, and for how long. */
+  health?: HealthOptions | undefined;
+  /** What is kept of the past. */
+  history?: HistoryOptions | undefined;
+  /** What a crash can cost. */
+  durability?: DurabilityOptions | undefined;
 }
 
 /** Options as a program may give them: `schedule` with the names of weekdays too. */

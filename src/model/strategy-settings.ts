@@ -1,3 +1,10 @@
+import {
+  type DurabilitySettings,
+  type HealthSettings,
+  type HistorySettings,
+  type LimitSettings,
+  POOL_DEFAULTS,
+} from './pool-options.ts';
 import type { RotationConfig } from './rotation.ts';
 import type { StrategyOptions } from './strategy-options.ts';
 
@@ -42,11 +49,16 @@ export interface StrategySettings extends Omit<RotationConfig, 'options' | 'upda
   schedule: Chosen<'schedule'>;
   timeZone: string;
   custom: Chosen<'custom'>;
+  limits: LimitSettings;
+  health: HealthSettings;
+  history: HistorySettings;
+  durability: DurabilitySettings;
 }
 
 /** The configuration with the default of every option that it leaves out. */
 export function settingsOf({ options, updatedAt: _, ...config }: RotationConfig): StrategySettings {
-  const { weights = {}, regions = [], excludedCountries = [], schedule = [], ...simple } = options;
+  const { weights = {}, regions = [], excludedCountries = [], schedule = [], ...rest } = options;
+  const { limits = {}, health = {}, history = {}, durability = {}, ...simple } = rest;
   return {
     ...STRATEGY_DEFAULTS,
     ...withoutAbsent(simple),
@@ -55,6 +67,10 @@ export function settingsOf({ options, updatedAt: _, ...config }: RotationConfig)
     regions,
     excludedCountries: new Set(excludedCountries),
     schedule,
+    limits: { ...POOL_DEFAULTS.limits, ...withoutAbsent(limits) },
+    health: { ...POOL_DEFAULTS.health, ...withoutAbsent(health) },
+    history: { ...POOL_DEFAULTS.history, ...withoutAbsent(history) },
+    durability: { ...POOL_DEFAULTS.durability, ...withoutAbsent(durability) },
   };
 }
 
