@@ -1,33 +1,16 @@
 import type { Session, Steps } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
+import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { ProxyCooldownsRepository } from '../database/repositories/proxy-cooldowns.repository.ts';
 import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
-import { ProxyVaultError } from '../errors.ts';
+import type { CooldownInput } from '../model/cooldown.ts';
 import type { RotationReason } from '../model/rotation.ts';
-import type { PoolIndex } from './pool-index.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
-import type { Turn } from './turns.ts';
-
-/** What waits is stored after this time, in milliseconds. */
-const DELAY = 200;
-/** What a full batch has left is stored after this time, in which the event loop has its turn. Milliseconds. */
-const REST_DELAY = 20;
-/** After each failure the time doubles, up to this. */
-const LONGEST_DELAY = 3200;
-/** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
-const SHORT_WAIT = 5;
-/** So many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
-const AT_ONCE = 1000;
-/** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
-const MANY = 2 ** 16;
-
-/** What the database does not have yet of a proxy or a mapping. Times are milliseconds since the epoch. */
-interface Uses {
-  count: number;
-  lastUsed: number;
-}
+import { storedTurn, type Turn } from './turns.ts';
+import type { WriteBehind } from './write-behind.ts';
 
 /** A key's new proxy. */
 interface Placement {
@@ -38,80 +21,40 @@ interface Placement {
   reason: RotationReason;
 }
 
+/** What the health of a proxy has become. */
+export type HealthWrite =
+  | { cooldown: CooldownInput; /** Whether the status of the proxy shows it. */ isShown: boolean }
+  | { ended: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>; isShown: boolean };
+
 /**
- * The only writer of the engine. What a caller relies on is committed before the call returns: mappings, and turns with an
- * interval. How often proxies and mappings were used, and where round-robin is, waits up to 200 ms and is stored together.
+ * The writer of the engine: what a caller relies on is committed before the call returns. That is which session and domain has which
+ * proxy, turns with an interval, cooldowns and changes of status. What may wait is in `WriteBehind`.
  */
 export class Store {
   readonly #session: Session<'sync'>;
   /** Runs a write of the engine. */
   readonly #unnoticed: <T>(write: () => T) => T;
+  readonly #behind: WriteBehind;
   readonly #sessions: SessionProxiesRepository;
   readonly #domains: StickySessionRepository;
   readonly #turns: RotationTurnsRepository;
   readonly #events: RotationEventsRepository;
   readonly #handOuts: HandOutsRepository;
-  /** Slots with hand-outs that are not stored, each once. */
-  #dirty: number[] = [];
-  #index: PoolIndex | null = null;
-  readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
-  readonly #positions = new Map<string, Turn>();
-  #timer: NodeJS.Timeout | null = null;
-  /** While something waits, the engine stores it before it is closed. */
-  #takeBack: (() => void) | null = null;
+  readonly #proxies: ProxyRepository;
+  readonly #cooldowns: ProxyCooldownsRepository;
   #hasStored = false;
-  readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
-  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
+  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T, behind: WriteBehind) {
     this.#session = session;
     this.#unnoticed = unnoticed;
+    this.#behind = behind;
     this.#sessions = new SessionProxiesRepository(session);
     this.#domains = new StickySessionRepository(session);
     this.#turns = new RotationTurnsRepository(session);
     this.#events = new RotationEventsRepository(session);
     this.#handOuts = new HandOutsRepository(session);
-  }
-
-  /** A proxy was handed out, of which `measures` knows already. */
-  handedOut(index: PoolIndex, slot: number): void {
-    this.#index = index;
-    const unsaved = index.measures.unsaved(slot);
-    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();
-    if (unsaved !== 1) return;
-    this.#dirty.push(slot);
-    this.#schedule();
-  }
-
-  /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
-  moveTo(index: PoolIndex): void {
-    const before = this.#index;
-    const slots = before === null ? [] : [...new Set(this.#dirty)];
-    this.#dirty = [];
-    for (const slot of slots) {
-      const { columns, measures } = before as PoolIndex;
-      const to = index.slotOf(columns.id(slot));
-      if (to === -1 || measures.unsaved(slot) === 0) continue;
-      index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));
-      this.#dirty.push(to);
-    }
-    this.#index = index;
-  }
-
-  /** A mapping was used. */
-  used({ kind }: StickyKey, { name }: Mapping, now: number): void {
-    const uses = this.#uses[kind].get(name);
-    if (uses === undefined) this.#uses[kind].set(name, { count: 1, lastUsed: now });
-    else {
-      uses.count++;
-      uses.lastUsed = now;
-    }
-    this.#schedule();
-  }
-
-  /** Round-robin has moved on. */
-  moved(view: string, turn: Turn): void {
-    this.#positions.set(view, turn);
-    this.#schedule();
+    this.#proxies = new ProxyRepository(session);
+    this.#cooldowns = new ProxyCooldownsRepository(session);
   }
 
   /**
@@ -131,12 +74,6 @@ export class Store {
     return !this.#hasStored;
   }
 
-  /** Whether the database does not have all hand-outs of a proxy yet. */
-  isUnsaved(id: string): boolean {
-    const slot = this.#index?.slotOf(id) ?? -1;
-    return slot !== -1 && this.#index?.measures.unsaved(slot) !== 0;
-  }
-
   /** How often a proxy was handed out, as the database has it now. */
   handOutsOf(id: string): number {
     return this.#handOuts.count(id);
@@ -153,48 +90,21 @@ export class Store {
     this.#session.driver.sequence(() => this.#beginInterval(view, from, to, reason));
   }
 
-  /**
-   * Stores what waits, of at most so many proxies. In a caller's transaction it does so after the end of that: a rollback would undo it.
-   *
-   * @param waitMs how long to wait for the lock of another process; the busy timeout unless given.
-   * @throws what the database throws; then it still waits.
-   */
-  flush(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
-    const { driver } = this.#session;
-    if (!this.#isWaiting) return;
-    if (driver.scope === null) this.#storeWaiting(most, waitMs);
-    else driver.afterTransaction(this.#flushAfterTransaction);
+  /** Stores what the health of proxies has become, in one transaction; says whether a status has changed. */
+  health(writes: readonly HealthWrite[]): boolean {
+    return this.#transaction(() => this.#health(writes));
   }
 
-  #storeWaiting(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
-    const rest = Math.max(0, this.#dirty.length - most);
-    // A slot that was given to another proxy may be there twice.
-    const slots = [...new Set(this.#dirty.slice(rest))];
-    this.#transaction(() => this.#flush(slots), waitMs);
-    for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
-    this.#dirty.length = rest;
-    this.#positions.clear();
-    this.#uses.session.clear();
-    this.#uses.domain.clear();
-  }
-
-  /** Stores what waits. */
-  close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#endWait();
-    this.flush();
-  }
-
-  #transaction<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
-    return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
+  #transaction<T>(steps: () => Steps<'sync', T>): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps));
   }
 
   *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
     yield this.#session.driver.lock('hand-out');
     const result = handOut();
     if (!this.isNew) return result;
-    if (isAlone) this.#storeWaiting();
-    else this.flush();
+    if (isAlone) this.#behind.storeNow();
+    else this.#behind.flush();
     return result;
   }
 
@@ -216,7 +126,7 @@ export class Store {
   }
 
   *#beginInterval(view: string, from: Turn | null, to: Turn, reason: RotationReason): Steps<'sync', void> {
-    yield this.#turns.set({ view, ...stored(to) });
+    yield this.#turns.set({ view, ...storedTurn(to) });
     yield* this.#moved(from, to, reason);
   }
 
@@ -230,62 +140,35 @@ export class Store {
     yield this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
   }
 
-  *#flush(slots: readonly number[]): Steps<'sync', void> {
-    for (const slot of slots) {
-      const { columns, measures } = this.#index as PoolIndex;
-      const count = measures.unsaved(slot);
-      if (count > 0) yield this.#handOuts.record(columns.id(slot), count, new Date(measures.lastUsed(slot)));
+  *#health(writes: readonly HealthWrite[]): Steps<'sync', boolean> {
+    let isChanged = false;
+    for (const write of writes) {
+      if ('cooldown' in write) isChanged = (yield* this.#putOut(write.cooldown, write.isShown)) || isChanged;
+      else isChanged = (yield* this.#letIn(write.ended, write.isShown)) || isChanged;
     }
-    for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...stored(turn) });
-    for (const [session, { count, lastUsed }] of this.#uses.session)
-      yield this.#sessions.touch(session, count, new Date(lastUsed));
-    for (const [domain, { count, lastUsed }] of this.#uses.domain)
-      yield this.#domains.touch(domain, count, new Date(lastUsed));
+    return isChanged;
   }
 
-  /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  #schedule(delay = DELAY): NodeJS.Timeout {
-    this.#timer ??= setTimeout(() => this.#flushInBackground(delay), delay);
-    this.#takeBack ??= this.#session.engine.beforeClose(() => this.close());
-    return this.#timer;
+  /** Puts a proxy out. One that was deleted meanwhile is left as it is. */
+  *#putOut(cooldown: CooldownInput, isShown: boolean): Steps<'sync', boolean> {
+    const proxy = this.#proxies.findById(cooldown.proxyId);
+    if (proxy === null) return false;
+    yield this.#cooldowns.set(cooldown);
+    if (cooldown.scope !== '') return false;
+    const reason = cooldown.source === 'person' ? 'manual' : 'failure';
+    yield this.#events.append({ previousProxyId: cooldown.proxyId, newProxyId: null, reason });
+    if (!isShown || proxy.status !== 'active') return false;
+    yield this.#proxies.update(cooldown.proxyId, { status: 'failed' });
+    return true;
   }
 
-  #flushInBackground(delay: number): void {
-    this.#endWait();
-    const failure = this.#tryToFlush();
-    if (failure === 'CLOSED' || !this.#isWaiting) return;
-    const later = Math.min(Math.max(DELAY, 2 * delay), LONGEST_DELAY);
-    const timer = this.#schedule(failure === null ? REST_DELAY : later);
-    // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
-    if (failure !== null && failure !== 'BUSY') timer.unref();
+  *#letIn(
+    { proxyId, scope, source }: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>,
+    isShown: boolean,
+  ): Steps<'sync', boolean> {
+    yield this.#cooldowns.remove(proxyId, { scope, source });
+    if (!isShown || scope !== '' || this.#proxies.findById(proxyId)?.status !== 'failed') return false;
+    yield this.#proxies.update(proxyId, { status: 'active' });
+    return true;
   }
-
-  /** Stores what waits, or leaves it for the next time; then gives the code of the error. */
-  #tryToFlush(): string | null {
-    try {
-      this.flush(AT_ONCE, SHORT_WAIT);
-      return null;
-    } catch (error) {
-      return codeOf(error);
-    }
-  }
-
-  #endWait(): void {
-    this.#timer = null;
-    this.#takeBack?.();
-    this.#takeBack = null;
-  }
-
-  get #isWaiting(): boolean {
-    const { session, domain } = this.#uses;
-    return this.#dirty.length + this.#positions.size + session.size + domain.size > 0;
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof ProxyVaultError ? error.code : 'unknown';
-}
-
-function stored({ proxyId, since, until }: Turn): { proxyId: string; since: Date; until: Date | null } {
-  return { proxyId, since: new Date(since), until: until === null ? null : new Date(until) };
 }

@@ -97,3 +97,12 @@ export class Turns {
     this.#turns.set(view, { turn, epoch });
   }
 }
+
+/** A turn as it is stored. */
+export function storedTurn({ proxyId, since, until }: Turn): {
+  proxyId: string;
+  since: Date;
+  until: Date | null;
+} {
+  return { proxyId, since: new Date(since), until: until === null ? null : new Date(until) };
+}

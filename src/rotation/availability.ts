@@ -1,0 +1,217 @@
+import type { Cooldown } from '../model/cooldown.ts';
+import type { StrategySettings } from '../model/strategy-settings.ts';
+import type { Elapsed } from './elapsed.ts';
+import { Health, type HealthChange, type Scope } from './health/health.ts';
+import type { SlotSet } from './index/slot-set.ts';
+import { Limits } from './limits.ts';
+import { BUSY, COOLING, type OutState, Outs, PACING } from './outs.ts';
+import type { IndexedProxy, PoolIndex } from './pool-index.ts';
+import type { Wanted } from './request.ts';
+
+/** Why a proxy is out, and when it comes back, as a time of `Elapsed`. */
+export interface Absence {
+  state: OutState;
+  /** Null if only a report, a person or a new login can say. */
+  until: number | null;
+  /** Of a proxy that cools. */
+  cooldown: HealthChange | null;
+}
+
+const NO_SCOPES: readonly SlotSet[] = [];
+/** The clocks of two readings may differ so much, in milliseconds. */
+const SAME_TIME = 1000;
+
+/** Knows which proxies of an index must not be handed out now: by their health and by the limits. */
+export class Availability {
+  readonly health: Health;
+  readonly #elapsed: Elapsed;
+  #settings: StrategySettings;
+  #index: PoolIndex;
+  #outs: Outs;
+  #limits: Limits;
+
+  constructor(index: PoolIndex, settings: StrategySettings, elapsed: Elapsed, random: () => number) {
+    const { health, failureThreshold } = settings;
+    this.#index = index;
+    this.#settings = settings;
+    this.#elapsed = elapsed;
+    this.health = new Health({ settings: health, failureThreshold, random });
+    this.#outs = new Outs(index);
+    this.#limits = new Limits(this.#outs, limitOf(settings), index.capacity, (slot) =>
+      this.health.allowance(slot),
+    );
+    this.health.grow(index.capacity);
+    for (let slot = 0; slot < index.end; slot++) this.#begin(slot);
+  }
+
+  /** When something is due next, by the time of `Elapsed`; Infinity if nothing is. */
+  get nextDue(): number {
+    return Math.min(this.health.nextDue, this.#limits.nextDue);
+  }
+
+  /** Whether a proxy has come back since this was last asked. */
+  takeReady(): boolean {
+    const { hasReady } = this.#outs;
+    this.#outs.hasReady = false;
+    return hasReady;
+  }
+
+  /** Takes what the configuration says now. */
+  configure(settings: StrategySettings): void {
+    if (settings === this.#settings) return;
+    this.#settings = settings;
+    this.health.configure(settings.health, settings.failureThreshold);
+    this.#limits.configure(limitOf(settings));
+  }
+
+  /** Every proxy may have another slot. */
+  moveTo(index: PoolIndex): void {
+    const before = this.#index;
+    const to = (slot: number): number => index.slotOf(before.columns.id(slot));
+    this.#index = index;
+    this.#outs = new Outs(index);
+    this.health.moveTo(index.capacity, to);
+    this.#limits = this.#limits.moveTo(this.#outs, index.capacity, to);
+    for (let slot = 0; slot < index.end; slot++) {
+      if (before.slotOf(index.columns.id(slot)) === -1) this.#begin(slot);
+      else this.#show(slot);
+    }
+  }
+
+  /** A proxy was put into the index. */
+  put(slot: number, { status, cooldowns }: IndexedProxy, isNew: boolean): void {
+    const { capacity } = this.#index;
+    this.#outs.grow(capacity);
+    this.#limits.grow(capacity);
+    this.health.grow(capacity);
+    if (isNew) this.#begin(slot);
+    this.reconcile(slot, status, cooldowns);
+  }
+
+  /** Takes over what the database has of a proxy's cooldowns, which a person or another process may have changed. */
+  reconcile(slot: number, status: IndexedProxy['status'], cooldowns: readonly Cooldown[]): void {
+    const ofEngine = cooldowns.some(({ scope, source }) => scope === '' && source === 'engine');
+    this.#index.setReturning(slot, status === 'failed' && ofEngine);
+    for (const known of this.health.cooldownsOf(slot))
+      if (!cooldowns.some(({ scope, source }) => scope === known.scope && source === known.source))
+        this.health.reset(slot, { scope: known.scope, source: known.source });
+    for (const cooldown of cooldowns) if (!this.#isKnown(slot, cooldown)) this.#restore(slot, cooldown);
+    this.#show(slot);
+  }
+
+  /** The slots that are out for the domain or session of a request only. */
+  scopesFor({ domain, session }: Wanted): readonly SlotSet[] {
+    const { health } = this;
+    const byDomain = domain === undefined ? null : health.outFor('domain', domain);
+    const bySession = session === undefined ? null : health.outFor('session', session);
+    const paced = domain === undefined ? null : this.#limits.pacedFor(domain);
+    if (byDomain === null && bySession === null && paced === null) return NO_SCOPES;
+    return [byDomain, bySession, paced].filter((set) => set !== null);
+  }
+
+  /** A proxy was handed out. */
+  handedOut(slot: number, domain: string | undefined): void {
+    this.#limits.handedOut(slot, domain, this.#elapsed.now);
+  }
+
+  hold(slot: number): void {
+    this.#limits.hold(slot);
+  }
+
+  release(slot: number): void {
+    this.#limits.release(slot);
+  }
+
+  /** How many leases a proxy has. */
+  held(slot: number): number {
+    return this.#limits.held(slot);
+  }
+
+  /** What is due by now. */
+  advance(now: number): readonly HealthChange[] {
+    this.#limits.advance(now);
+    if (now < this.health.nextDue) return [];
+    const changes = this.health.advance(now, this.#index.activeCount);
+    this.show(changes);
+    return changes;
+  }
+
+  /** Takes out whom the health has put out, and lets back in whom it lets in. */
+  show(changes: readonly HealthChange[]): void {
+    for (const { slot, scope } of changes) {
+      if (scope === '') this.#show(slot);
+      else this.#outs.hasReady = true;
+    }
+  }
+
+  /** Another number of leases may be allowed now. */
+  refresh(slot: number): void {
+    this.#limits.refresh(slot);
+  }
+
+  /** Whether a proxy is only at a limit, and so will soon be back. */
+  isAtLimit(slot: number, domain: string | undefined): boolean {
+    const reasons = this.#outs.reasons(slot);
+    if (reasons !== 0) return (reasons & ~(BUSY | PACING)) === 0;
+    return domain !== undefined && this.#limits.pacedFor(domain)?.has(slot) === true;
+  }
+
+  /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
+  *overridable(): Generator<number, void, undefined> {
+    for (const slot of this.health.overridable(this.#index.activeCount))
+      if (this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0) yield slot;
+  }
+
+  /** Why a proxy is not ready for a request; null if it is ready. */
+  absenceOf(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): Absence | null {
+    const state = this.#outs.state(slot);
+    if (state === 'cooling') return cooling(this.health.cooldownOf(slot));
+    if (state !== null) return { state, until: this.#limits.returnOf(slot, domain), cooldown: null };
+    const scopes: Scope[] = [];
+    if (domain !== undefined) scopes.push(`domain ${domain}`);
+    if (session !== undefined) scopes.push(`session ${session}`);
+    for (const scope of scopes) {
+      const cooldown = this.health.cooldownOf(slot, scope);
+      if (cooldown?.state === 'cooling') return cooling(cooldown);
+    }
+    if (domain === undefined || this.#limits.pacedFor(domain)?.has(slot) !== true) return null;
+    return { state: 'pacing', until: this.#limits.returnOf(slot, domain), cooldown: null };
+  }
+
+  #begin(slot: number): void {
+    if (this.#index.columns.status(slot) === null) return;
+    this.health.begin(slot, this.#index.isProven(slot));
+    this.#limits.begin(slot);
+  }
+
+  #show(slot: number): void {
+    this.#outs.set(slot, COOLING, this.health.isOut(slot));
+    this.#limits.refresh(slot);
+  }
+
+  #isKnown(slot: number, { scope, source, times, until }: Cooldown): boolean {
+    const known = this.health
+      .cooldownsOf(slot)
+      .find((each) => each.scope === scope && each.source === source);
+    if (known === undefined || known.times !== times) return false;
+    if (known.until === null || until === null) return known.until === until;
+    return Math.abs(this.#elapsed.wallAt(known.until) - Date.parse(until)) < SAME_TIME;
+  }
+
+  /** The clock may have been set back since: no cooldown is longer than it was at first. */
+  #restore(slot: number, { since, until, ...rest }: Cooldown): void {
+    const { now, wall } = this.#elapsed;
+    const length = until === null ? null : Math.max(0, Date.parse(until) - Date.parse(since));
+    const left = length === null ? null : Math.min(length, Date.parse(until as string) - wall);
+    const ends = left === null ? null : now + left;
+    this.health.restore(slot, { ...rest, since: ends === null ? now : ends - (length as number), until: ends }, now);
+  }
+}
+
+function cooling(cooldown: HealthChange | null): Absence {
+  return { state: 'cooling', until: cooldown?.until ?? null, cooldown };
+}
+
+function limitOf({ limits, maxRequestsPerProxy }: StrategySettings): ConstructorParameters<typeof Limits>[1] {
+  return { ...limits, maxRequestsPerProxy };
+}

@@ -1,0 +1,127 @@
+import { inspect } from 'node:util';
+
+import type { TemplateValues } from '../lists/index.ts';
+import type { RevealedProxy } from '../revealed-proxy.ts';
+import type { Held } from './leases.ts';
+import type { Failure, OutcomeReport, Success } from './outcome.ts';
+import type { ChosenProxy } from './pool-index.ts';
+
+/** What a lease asks of the pool. */
+export interface LeaseDesk {
+  idOf: (held: Held) => string;
+  expiresAt: (held: Held) => string;
+  renew: (held: Held, forMs: number | undefined) => void;
+  succeed: (held: Held, success: Success | undefined) => void;
+  fail: (held: Held, failure: Failure) => void;
+  report: (held: Held, report: OutcomeReport) => void;
+  abandon: (held: Held) => void;
+  reveal: (proxyId: string, template: TemplateValues | undefined) => RevealedProxy;
+}
+
+/**
+ * The right to use a proxy until `expiresAt`, for one request or several. Say how it went: with `succeed`, `fail` or `report`. With
+ * `using`, a lease that nobody reported is abandoned at the end of the block. It shows no login but by `reveal`.
+ */
+export class Lease implements Disposable {
+  readonly #held: Held;
+  readonly #desk: LeaseDesk;
+
+  /** @internal */
+  constructor(held: Held, desk: LeaseDesk) {
+    this.#held = held;
+    this.#desk = desk;
+  }
+
+  /** By which another part of the program may report it: `pool.reportLease(id, …)`. */
+  get id(): string {
+    return this.#desk.idOf(this.#held);
+  }
+
+  get proxy(): ChosenProxy {
+    return this.#held.proxy;
+  }
+
+  /** When it ends if nobody reports or renews it: ISO 8601 UTC. */
+  get expiresAt(): string {
+    return this.#desk.expiresAt(this.#held);
+  }
+
+  /** `held` until it was reported, was abandoned or has expired. */
+  get state(): 'held' | 'reported' | 'expired' {
+    return this.#held.state;
+  }
+
+  /**
+   * How to connect, with the login. `template` fills in what a login has in braces, such as `{session}`; the session of the request is
+   * filled in already.
+   *
+   * @throws as `vault.reveal`; INVALID_INPUT for a pool without a vault, which has no key.
+   * @example
+   * const { url } = lease.reveal();
+   */
+  reveal(template?: TemplateValues): RevealedProxy {
+    const { proxy, session } = this.#held;
+    const filled = session === undefined ? template : { session, ...template };
+    return this.#desk.reveal(proxy.id, filled);
+  }
+
+  /**
+   * Lets it last from now on for as long as at first, or for `forMs` milliseconds.
+   *
+   * @throws INVALID_INPUT for a lease that has ended: acquire another one.
+   * @example
+   * lease.renew(120_000); // a long download
+   */
+  renew(forMs?: number): void {
+    this.#desk.renew(this.#held, forMs);
+  }
+
+  /**
+   * The request worked; the lease ends. After it has expired this still counts as a success of the proxy, and changes no limit.
+   *
+   * @throws INVALID_INPUT for a malformed field, and for a lease that was reported before.
+   * @example
+   * lease.succeed({ latencyMs: 120, bytes: 4096 });
+   */
+  succeed(success?: Success): void {
+    this.#desk.succeed(this.#held, success);
+  }
+
+  /**
+   * The request failed; the lease ends. What follows from it is committed before this returns: the proxy may be out for a time, for
+   * everything or for this domain.
+   *
+   * @throws as `succeed`; INVALID_INPUT if neither `kind` nor `status` is given.
+   * @example
+   * lease.fail({ kind: 'blocked', status: 429, retryAfterMs: 30_000 });
+   */
+  fail(failure: Failure): void {
+    this.#desk.fail(this.#held, failure);
+  }
+
+  /**
+   * As `succeed` or `fail`, by what the status says: `rotation_config` maps statuses to kinds of failures.
+   *
+   * @throws as `succeed`.
+   * @example
+   * lease.report({ status: response.status, latencyMs: 120 });
+   */
+  report(report: OutcomeReport): void {
+    this.#desk.report(this.#held, report);
+  }
+
+  /** Ends a lease that nobody has reported. It counts as abandoned, and says nothing about the proxy. */
+  [Symbol.dispose](): void {
+    if (this.state === 'held') this.#desk.abandon(this.#held);
+  }
+
+  /** What a log shows. */
+  toJSON(): { id: string; proxy: ChosenProxy; expiresAt: string; state: string } {
+    const { id, proxy, expiresAt, state } = this;
+    return { id, proxy, expiresAt, state };
+  }
+
+  [inspect.custom](): string {
+    return `Lease ${inspect(this.toJSON())}`;
+  }
+}

@@ -1,0 +1,55 @@
+import { grown } from './index/grown.ts';
+import type { PoolIndex } from './pool-index.ts';
+
+/** Why a proxy is out, each a bit. */
+export const BUSY = 1;
+export const PACING = 2;
+export const RESTING = 4;
+export const COOLING = 8;
+
+/** What each reason is called, the first one being the one that counts. */
+export const OUT_REASONS = [
+  { bit: COOLING, state: 'cooling' },
+  { bit: RESTING, state: 'resting' },
+  { bit: BUSY, state: 'busy' },
+  { bit: PACING, state: 'pacing' },
+] as const;
+export type OutState = (typeof OUT_REASONS)[number]['state'];
+
+/** For which reasons each proxy is out. It is out as long as there is one. */
+export class Outs {
+  #index: PoolIndex;
+  #reasons: Uint8Array;
+  /** Whether a proxy has come back since this was last set to false. */
+  hasReady = false;
+
+  constructor(index: PoolIndex) {
+    this.#index = index;
+    this.#reasons = new Uint8Array(index.capacity);
+  }
+
+  grow(capacity: number): void {
+    if (capacity > this.#reasons.length) this.#reasons = grown(this.#reasons, capacity);
+  }
+
+  set(slot: number, reason: number, isOut: boolean): void {
+    const before = this.#reasons[slot] as number;
+    const after = isOut ? before | reason : before & ~reason;
+    if (after === before) return;
+    this.#reasons[slot] = after;
+    if (before !== 0 && after !== 0) return;
+    this.#index.setOut(slot, isOut);
+    if (!isOut) this.hasReady = true;
+  }
+
+  /** The bits of all reasons; 0 if it is not out. */
+  reasons(slot: number): number {
+    return this.#reasons[slot] as number;
+  }
+
+  /** The reason that counts; null if it is not out. */
+  state(slot: number): OutState | null {
+    const reasons = this.reasons(slot);
+    return OUT_REASONS.find(({ bit }) => (reasons & bit) !== 0)?.state ?? null;
+  }
+}

@@ -1,0 +1,320 @@
+import type { Session, Steps } from '../database/drivers/driver.ts';
+import { OutcomesRepository, type ProxyOutcomes } from '../database/repositories/outcomes.repository.ts';
+import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
+import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
+import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
+import { ProxyVaultError } from '../errors.ts';
+import { type DurabilitySettings, POOL_DEFAULTS } from '../model/pool-options.ts';
+import type { RotationReason } from '../model/rotation.ts';
+import type { Outcome } from './outcome.ts';
+import { PendingOutcomes } from './pending-outcomes.ts';
+import type { PoolIndex } from './pool-index.ts';
+import type { Mapping, StickyKey } from './sticky.ts';
+import { storedTurn, type Turn } from './turns.ts';
+
+/** What a full batch has left is stored after this time, in which the event loop has its turn. Milliseconds. */
+const REST_DELAY = 20;
+/** After each failure the time doubles, up to this. */
+const LONGEST_DELAY = 3200;
+/** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
+const SHORT_WAIT = 5;
+/** Hand-outs of so many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
+const AT_ONCE = 1000;
+/** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
+const MANY = 2 ** 16;
+/** So many events wait at most, about 20 MB; if they cannot be stored, later ones are lost. */
+const MOST_EVENTS = 100_000;
+
+/** What the database does not have yet of a mapping. Times are milliseconds since the epoch. */
+interface Uses {
+  count: number;
+  lastUsed: number;
+}
+
+/** A hand-out as an event of the history. */
+interface HandOutEvent {
+  from: string | null;
+  to: string;
+  reason: RotationReason;
+}
+
+/** How far the database is behind. */
+export interface Backlog {
+  /** Outcomes that a crash would cost now. */
+  outcomes: number;
+  /** How long the oldest of them has waited, in milliseconds. */
+  ageMs: number;
+  /** Why the last attempt to store has failed; null if it has not. */
+  error: string | null;
+  /** Events that were lost, since the database could not be written for long. */
+  lostEvents: number;
+}
+
+/** What the engine may lose in a crash, and stores together: how often proxies and mappings were used, outcomes, and turns. */
+export class WriteBehind {
+  readonly #session: Session<'sync'>;
+  readonly #unnoticed: <T>(write: () => T) => T;
+  readonly #sessions: SessionProxiesRepository;
+  readonly #domains: StickySessionRepository;
+  readonly #turns: RotationTurnsRepository;
+  readonly #events: RotationEventsRepository;
+  readonly #stored: OutcomesRepository;
+  #durability: DurabilitySettings = POOL_DEFAULTS.durability;
+  /** Slots with hand-outs that are not stored, each once. */
+  #dirty: number[] = [];
+  #index: PoolIndex | null = null;
+  readonly #outcomes = new PendingOutcomes();
+  /** When the oldest outcome that waits was reported. */
+  #oldest = 0;
+  readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
+  readonly #positions = new Map<string, Turn>();
+  #handOutEvents: HandOutEvent[] = [];
+  #lostEvents = 0;
+  #timer: NodeJS.Timeout | null = null;
+  /** Why the last attempt has failed; then the next one waits for the timer. */
+  #failure: string | null = null;
+  /** While something waits, the engine stores it before it is closed. */
+  #takeBack: (() => void) | null = null;
+  readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
+
+  /** @param unnoticed runs a write of the engine. */
+  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
+    this.#session = session;
+    this.#unnoticed = unnoticed;
+    this.#sessions = new SessionProxiesRepository(session);
+    this.#domains = new StickySessionRepository(session);
+    this.#turns = new RotationTurnsRepository(session);
+    this.#events = new RotationEventsRepository(session);
+    this.#stored = new OutcomesRepository(session);
+  }
+
+  configure(durability: DurabilitySettings): void {
+    this.#durability = durability;
+  }
+
+  /** How far the database is behind; `now` is milliseconds since the epoch. */
+  backlog(now: number): Backlog {
+    const { count } = this.#outcomes;
+    return {
+      outcomes: count,
+      ageMs: count === 0 ? 0 : Math.max(0, now - this.#oldest),
+      error: this.#failure,
+      lostEvents: this.#lostEvents,
+    };
+  }
+
+  /** A proxy was handed out, of which `measures` knows already. */
+  handedOut(index: PoolIndex, slot: number): void {
+    this.#index = index;
+    const unsaved = index.measures.unsaved(slot);
+    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();
+    if (unsaved !== 1) return;
+    this.#dirty.push(slot);
+    this.#schedule();
+  }
+
+  /**
+   * A request has an outcome. When it returns, no more outcomes wait than the configuration allows, unless the database cannot be
+   * written.
+   *
+   * @param isCharged whether a failure counts as one of the proxy's in a row.
+   * @param now milliseconds since the epoch.
+   */
+  reported(index: PoolIndex, slot: number, outcome: Outcome, isCharged: boolean, now: number): void {
+    this.#index = index;
+    if (this.#outcomes.count === 0) this.#oldest = now;
+    this.#outcomes.add(slot, outcome, isCharged, now);
+    const { outcomes, lossMs, lossOutcomes } = this.#durability;
+    if (outcomes === 'every') this.flush(0);
+    else if (this.#outcomes.count >= lossOutcomes || now - this.#oldest >= lossMs) this.#keepBound();
+    if (this.#isWaiting) this.#schedule();
+  }
+
+  /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
+  moveTo(index: PoolIndex): void {
+    const before = this.#index;
+    this.#index = index;
+    if (before === null) return;
+    const slots = [...new Set(this.#dirty)];
+    this.#dirty = [];
+    const { columns, measures } = before;
+    for (const slot of slots) {
+      const to = index.slotOf(columns.id(slot));
+      if (to === -1 || measures.unsaved(slot) === 0) continue;
+      index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));
+      this.#dirty.push(to);
+    }
+    this.#outcomes.moveTo((slot) => index.slotOf(columns.id(slot)));
+  }
+
+  /** A mapping was used. */
+  used({ kind }: StickyKey, { name }: Mapping, now: number): void {
+    const uses = this.#uses[kind].get(name);
+    if (uses === undefined) this.#uses[kind].set(name, { count: 1, lastUsed: now });
+    else {
+      uses.count++;
+      uses.lastUsed = now;
+    }
+    this.#schedule();
+  }
+
+  /** Round-robin has moved on. */
+  moved(view: string, turn: Turn): void {
+    this.#positions.set(view, turn);
+    this.#schedule();
+  }
+
+  /** A hand-out is an event, if the configuration says so. */
+  happened(event: HandOutEvent): void {
+    if (this.#handOutEvents.length >= MOST_EVENTS) {
+      this.#lostEvents++;
+      return;
+    }
+    this.#handOutEvents.push(event);
+    this.#schedule();
+  }
+
+  /** Whether the database does not have all hand-outs of a proxy yet. */
+  hasHandOuts(id: string): boolean {
+    const slot = this.#index?.slotOf(id) ?? -1;
+    return slot !== -1 && this.#index?.measures.unsaved(slot) !== 0;
+  }
+
+  /** Whether the database does not have all outcomes of a proxy yet. */
+  hasOutcomes(id: string): boolean {
+    const slot = this.#index?.slotOf(id) ?? -1;
+    return slot !== -1 && this.#outcomes.has(slot);
+  }
+
+  /**
+   * Stores what waits, with the hand-outs of at most so many proxies. In a caller's transaction it does so after the end of that: a
+   * rollback would undo it.
+   *
+   * @param waitMs how long to wait for the lock of another process; the busy timeout unless given.
+   * @throws what the database throws; then it still waits.
+   */
+  flush(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
+    const { driver } = this.#session;
+    if (!this.#isWaiting) return;
+    if (driver.scope === null) this.storeNow(most, waitMs);
+    else driver.afterTransaction(this.#flushAfterTransaction);
+  }
+
+  /** As `flush`, also in a transaction, which must be one of the engine. */
+  storeNow(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
+    const rest = Math.max(0, this.#dirty.length - most);
+    // A slot that was given to another proxy may be there twice.
+    const slots = new Set(this.#dirty.slice(rest));
+    this.#unnoticed(() => this.#session.driver.transaction(() => this.#flush(slots), { waitMs }));
+    for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
+    this.#dirty.length = rest;
+    this.#outcomes.clear();
+    this.#positions.clear();
+    this.#uses.session.clear();
+    this.#uses.domain.clear();
+    this.#handOutEvents = [];
+    this.#failure = null;
+  }
+
+  /** Stores what waits. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#endWait();
+    this.flush();
+  }
+
+  *#flush(slots: ReadonlySet<number>): Steps<'sync', void> {
+    const outcomes = this.#outcomesOf(slots);
+    if (outcomes.length > 0) yield this.#stored.recordMany(outcomes);
+    for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...storedTurn(turn) });
+    for (const [session, { count, lastUsed }] of this.#uses.session)
+      yield this.#sessions.touch(session, count, new Date(lastUsed));
+    for (const [domain, { count, lastUsed }] of this.#uses.domain)
+      yield this.#domains.touch(domain, count, new Date(lastUsed));
+    for (const { from, to, reason } of this.#handOutEvents)
+      yield this.#events.append({ previousProxyId: from, newProxyId: to, reason });
+  }
+
+  /** The hand-outs of some proxies, and all outcomes. */
+  #outcomesOf(slots: ReadonlySet<number>): ProxyOutcomes[] {
+    if (this.#index === null) return [];
+    const { columns, measures } = this.#index;
+    const outcomes: ProxyOutcomes[] = [];
+    for (const slot of slots) {
+      const handOuts = measures.unsaved(slot);
+      if (handOuts === 0) continue;
+      const lastUsed = new Date(measures.lastUsed(slot));
+      const { id: proxyId, day } = { id: columns.id(slot), day: lastUsed.toISOString().slice(0, 10) };
+      outcomes.push({ ...NO_OUTCOMES, proxyId, day, handOuts, lastUsed });
+    }
+    for (const { day, tally } of this.#outcomes) {
+      const { slot, successes, failures, failuresInRow, latency } = tally;
+      const proxyId = columns.id(slot);
+      const hasSuccess = successes > 0;
+      outcomes.push({ ...NO_OUTCOMES, proxyId, day, successes, failures, failuresInRow, hasSuccess, latency });
+    }
+    return outcomes;
+  }
+
+  /** The bound holds at once, whatever the event loop does. After a failure it waits for the timer, so as not to hold up each call. */
+  #keepBound(): void {
+    if (this.#failure !== null) return;
+    if (this.#session.driver.scope === null) this.#tryToFlush(0);
+    else this.flush();
+  }
+
+  /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
+  #schedule(delay = this.#durability.lossMs): NodeJS.Timeout {
+    this.#timer ??= setTimeout(() => this.#flushInBackground(delay), delay);
+    this.#takeBack ??= this.#session.engine.beforeClose(() => this.close());
+    return this.#timer;
+  }
+
+  #flushInBackground(delay: number): void {
+    this.#endWait();
+    const failure = this.#tryToFlush();
+    if (failure === 'CLOSED' || !this.#isWaiting) return;
+    const later = Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY);
+    const timer = this.#schedule(failure === null ? REST_DELAY : later);
+    // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
+    if (failure !== null && failure !== 'BUSY') timer.unref();
+  }
+
+  /** Stores what waits, or leaves it for the next time; then gives the code of the error. */
+  #tryToFlush(most = AT_ONCE): string | null {
+    try {
+      this.flush(most, SHORT_WAIT);
+      return null;
+    } catch (error) {
+      this.#failure = codeOf(error);
+      return this.#failure;
+    }
+  }
+
+  #endWait(): void {
+    this.#timer = null;
+    this.#takeBack?.();
+    this.#takeBack = null;
+  }
+
+  get #isWaiting(): boolean {
+    const { session, domain } = this.#uses;
+    const events = this.#handOutEvents.length;
+    return this.#dirty.length + this.#positions.size + session.size + domain.size + events + this.#outcomes.count > 0;
+  }
+}
+
+const NO_OUTCOMES = {
+  handOuts: 0,
+  lastUsed: null,
+  successes: 0,
+  failures: 0,
+  failuresInRow: 0,
+  hasSuccess: false,
+  latency: null,
+} as const;
+
+function codeOf(error: unknown): string {
+  return error instanceof ProxyVaultError ? error.code : 'unknown';
+}
