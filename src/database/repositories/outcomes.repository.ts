@@ -54,8 +54,8 @@ export function foldLatency(sums: LatencySums | null, latency: number): LatencyS
 }
 
 /** More rows at once are no faster, and few need not be filled up to so many. */
-const SIZES = [1, 8, 64] as const;
-const LARGEST = 64;
+const SIZES = [1, 4, 16] as const;
+const LARGEST = 16;
 
 /** A statement for some rows at once. The names of the parameters are made once: to make them each time takes longer than the rest. */
 interface Batch<Column extends string> {
