@@ -7,6 +7,8 @@ import { ENCRYPTION_CONFIG } from './repositories/encryption-config.repository.t
 import { ENCRYPTION_KEYS } from './repositories/encryption-keys.repository.ts';
 import { ENCRYPTION_SECRETS } from './repositories/encryption-secrets.repository.ts';
 import { POOL_REVISIONS, PROXY_TOMBSTONES } from './repositories/pool-changes.repository.ts';
+import { PROXY_COOLDOWNS } from './repositories/proxy-cooldowns.repository.ts';
+import { PROXY_LEASES } from './repositories/proxy-leases.repository.ts';
 import { PROXIES } from './repositories/proxy-record.ts';
 import { PROXY_TAGS } from './repositories/proxy-tags.repository.ts';
 import { PROXY_USAGE_STATS } from './repositories/proxy-usage-stats.repository.ts';
@@ -43,6 +45,8 @@ const TABLES: readonly Checked[] = [
   PROXY_TAGS,
   SESSION_PROXIES,
   ROTATION_TURNS,
+  PROXY_COOLDOWNS,
+  PROXY_LEASES,
   PROXY_TOMBSTONES,
   POOL_REVISIONS,
 ];

@@ -35,6 +35,7 @@ const proxySchema = z.strictObject({
   geolocation: geolocationSchema.nullable(),
   remoteDns: z.boolean(),
   weight: z.number().positive().max(MAX_WEIGHT),
+  gateway: z.boolean(),
   id: idSchema,
   failureCount: z.int().nonnegative(),
   totalRequests: z.int().nonnegative(),
@@ -70,6 +71,8 @@ export interface ProxyConfig extends ProxyAddress, Valid {
   remoteDns: Valid['remoteDns'];
   /** How often the strategy `weighted` chooses it, compared with the others. */
   weight: Valid['weight'];
+  /** One host with many exits, as a provider's rotating gateway: failures put a session out, and not the proxy. */
+  gateway: Valid['gateway'];
 }
 
 /** An HTTP or HTTPS proxy gets the names of its targets, so no client resolves them. */
@@ -86,6 +89,7 @@ const optional = {
   geolocation: true,
   remoteDns: true,
   weight: true,
+  gateway: true,
 } as const;
 
 export const proxyInputSchema = proxySchema
@@ -106,6 +110,8 @@ export interface ProxyInput extends ValidInput {
   remoteDns?: ValidInput['remoteDns'];
   /** How often the strategy `weighted` chooses it, compared with the others. Default 1. */
   weight?: ValidInput['weight'];
+  /** One host with many exits: failures put a session out, and not the proxy. Default false. */
+  gateway?: ValidInput['gateway'];
   /** Stored encrypted, in the same transaction; needs an EncryptionService. Sets the proxy's identity. */
   credentials?: Login | null | undefined;
 }

@@ -16,6 +16,8 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { CredentialRowsRepository } from '../../src/database/repositories/credential-rows.repository.ts';
+import { ProxyCooldownsRepository } from '../../src/database/repositories/proxy-cooldowns.repository.ts';
+import { ProxyLeasesRepository } from '../../src/database/repositories/proxy-leases.repository.ts';
 import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
 import { exportProxies } from '../../src/transfer/index.ts';
 import { temporaryFolder, thrownBy } from '../support/temporary.ts';
@@ -102,6 +104,16 @@ function openPool(): Pool {
     new ProxyUsageStatsRepository(db).record(proxyId, { success: true, latency: 5 });
     new RotationEventsRepository(db).append({ previousProxyId: null, newProxyId: proxyId, reason: 'manual' });
   }
+  const [proxyId = ''] = ids;
+  const time = { since: '2026-01-01', until: '2026-01-02' };
+  new ProxyCooldownsRepository(db).set({
+    ...{ ...time, proxyId, scope: 'domain other.example', source: 'engine' },
+    ...{ kind: 'blocked', times: 1, detail: 'status 429' },
+  });
+  const lease = { id: 'l1', domain: 'other.example', session: 's1' };
+  new ProxyLeasesRepository(db).create({
+    ...{ ...lease, proxyId, acquiredAt: time.since, expiresAt: time.until },
+  });
   new RotationConfigRepository(db).update({ strategy: 'round-robin', failureThreshold: 3, options: {} });
   return { db, raw, encryption, ids, heard, statements };
 }
@@ -137,6 +149,9 @@ function lists({ db, encryption, ids }: Pool): Record<string, () => unknown> {
     stickyOf: () => sticky.findByProxy(id),
     rules: () => rules.findAll(),
     tags: () => new ProxyTagsRepository(db).findByProxy(id),
+    cooldowns: () => new ProxyCooldownsRepository(db).list(),
+    cooldownsOf: () => new ProxyCooldownsRepository(db).find(id),
+    expired: () => new ProxyLeasesRepository(db).expired('2999-01-01', 9),
   };
 }
 
@@ -153,6 +168,7 @@ function others({ db, encryption, ids }: Pool): Record<string, () => unknown> {
     findByDomain: () => new StickySessionRepository(db).findByDomain('d0.example'),
     rule: () => new RotationRulesRepository(db).findById('r1'),
     config: () => new RotationConfigRepository(db).get(),
+    lease: () => new ProxyLeasesRepository(db).find('l1'),
     choose: () => pool.choose(),
     chooseSticky: () => pool.choose({ domain: 'd0.example' }),
     chooseSession: () => pool.choose({ session: 's0' }),

@@ -13,6 +13,8 @@ import { EncryptionService } from 'proxyvault/database/services';
 import type { BackgroundReads } from 'proxyvault/driver';
 import { describe, expect, it, vi } from 'vitest';
 import { eachRow } from '../../src/database/drivers/sqlite/inspection.ts';
+import { ProxyCooldownsRepository } from '../../src/database/repositories/proxy-cooldowns.repository.ts';
+import { ProxyLeasesRepository } from '../../src/database/repositories/proxy-leases.repository.ts';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
 import { findMalformedRows } from '../../src/database/row-check.ts';
@@ -39,6 +41,20 @@ function fill(): { db: DatabaseManager; heard: object[] } {
   });
   new SessionProxiesRepository(db).claim({ session: 's', proxyId: 'p' });
   new RotationTurnsRepository(db).set({ view: '', proxyId: 'p', since: new Date(0) });
+  new ProxyCooldownsRepository(db).set({
+    ...{ proxyId: 'p', scope: '', source: 'engine', kind: 'connect', times: 1 },
+    ...{ since: '2026-01-01', until: null, detail: null },
+  });
+  new ProxyLeasesRepository(db).create({
+    ...{
+      id: 'l',
+      proxyId: 'p',
+      domain: null,
+      session: null,
+      acquiredAt: new Date(0),
+      expiresAt: new Date(9),
+    },
+  });
   db.driver.exec(`DELETE FROM pool_revisions WHERE name = 'config'`);
   db.driver.exec('PRAGMA ignore_check_constraints = on; PRAGMA foreign_keys = off');
   return { db, heard };
@@ -119,6 +135,7 @@ const columns: [table: string, column: string, values: Values][] = [
   ['proxies', 'hand_outs', { good: ['NULL', ...WHOLE.good], bad: WHOLE.bad }],
   ['proxies', 'revision', { good: ['NULL', '1', '9007199254740991'], bad: ['0', '1.5', "'x'"] }],
   ['proxies', 'remote_dns', FLAG],
+  ['proxies', 'gateway', FLAG],
   ['encrypted_credentials', 'encrypted_data', BASE64],
   ['encrypted_credentials', 'iv', BASE64],
   ['encrypted_credentials', 'auth_tag', BASE64],
@@ -214,6 +231,24 @@ const columns: [table: string, column: string, values: Values][] = [
   ['rotation_turns', 'proxy_id', { good: ["'gone'"], bad: ["''"] }],
   ['rotation_turns', 'since', TIMES],
   ['rotation_turns', 'until', { good: ['NULL', ...TIMES.good], bad: TIMES.bad }],
+  ['proxy_cooldowns', 'proxy_id', { good: ["'p'"], bad: ["''", "x'61'"] }],
+  [
+    'proxy_cooldowns',
+    'scope',
+    { good: ["''", "'domain a.example'", "'session s'"], bad: ["'domain '", "'a.example'", "x'61'", 'NULL'] },
+  ],
+  ['proxy_cooldowns', 'source', { good: ["'engine'", "'person'"], bad: ["'other'"] }],
+  ['proxy_cooldowns', 'kind', { good: ["'auth'", "'outlier'", "'manual'"], bad: ["'other'", "x'61'"] }],
+  ['proxy_cooldowns', 'times', WHOLE],
+  ['proxy_cooldowns', 'since', TIMES],
+  ['proxy_cooldowns', 'until', { good: ['NULL', ...TIMES.good], bad: TIMES.bad }],
+  ['proxy_cooldowns', 'detail', TEXT_OR_NULL],
+  ['proxy_leases', 'id', { good: ["'l'"], bad: ["''", "x'61'"] }],
+  ['proxy_leases', 'proxy_id', { good: ["'p'"], bad: ["''", "x'61'"] }],
+  ['proxy_leases', 'domain', TEXT_OR_NULL],
+  ['proxy_leases', 'session', TEXT_OR_NULL],
+  ['proxy_leases', 'acquired_at', TIMES],
+  ['proxy_leases', 'expires_at', TIMES],
   ['pool_revisions', 'name', { good: ["'rules'"], bad: ["'other'"] }],
   ['pool_revisions', 'revision', WHOLE],
 ];

@@ -34,6 +34,10 @@ const ARGUMENTS: Record<string, readonly unknown[]> = {
   touch: ['s', 1, '2026-01-01'],
   isMappedTo: ['s', 'p'],
   deleteExpired: [],
+  deleteExpiredBefore: ['2026-01-01'],
+  take: ['l'],
+  expired: ['2026-01-01', 5],
+  renew: ['l', '2026-01-01'],
   swap: ['id', { ciphertext: '', iv: '', authTag: '' }, { ciphertext: '', iv: '', authTag: '' }],
   add: ['id', 'tag', 'import'],
   addLocked: ['id', 'tag', 'import'],
@@ -92,6 +96,25 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
   'HandOutsRepository.record': ['id', 1, '2026-01-01'],
   'RotationTurnsRepository.set': [{ view: '', proxyId: 'id', since: '2026-01-01' }],
   'SessionProxiesRepository.list': [5],
+  'ProxyCooldownsRepository.set': [
+    {
+      ...{ proxyId: 'id', scope: '', source: 'engine', kind: 'connect', times: 1 },
+      ...{ since: '2026-01-01', until: null, detail: null },
+    },
+  ],
+  'ProxyCooldownsRepository.remove': ['id'],
+  'ProxyCooldownsRepository.page': [{ proxyId: '', scope: '', source: 'engine' }, 5],
+  'ProxyLeasesRepository.create': [
+    { id: 'l', proxyId: 'id', domain: null, session: 's', acquiredAt: '2026-01-01', expiresAt: '2026-01-02' },
+  ],
+  'OutcomesRepository.recordMany': [
+    [
+      {
+        ...{ proxyId: 'id', day: '2026-01-01', handOuts: 1, lastUsed: null, successes: 1, failures: 0 },
+        ...{ failuresInRow: 0, hasSuccess: true, latency: null },
+      },
+    ],
+  ],
   'StickySessionRepository.touch': ['a.example', 1, '2026-01-01'],
   'StickySessionRepository.isMappedTo': ['a.example', 'p'],
   'EncryptedCredentialsRepository.add': [{ ...PROXY, id: 'id' }, LOGIN],

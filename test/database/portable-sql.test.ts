@@ -14,7 +14,10 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
+import { foldLatency, OutcomesRepository } from '../../src/database/repositories/outcomes.repository.ts';
 import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
+import { ProxyCooldownsRepository } from '../../src/database/repositories/proxy-cooldowns.repository.ts';
+import { ProxyLeasesRepository } from '../../src/database/repositories/proxy-leases.repository.ts';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../../src/database/repositories/session-proxies.repository.ts';
 import { openMigrated } from '../support/temporary.ts';
@@ -87,6 +90,29 @@ function useChanges(session: Session<'sync'>, proxyId: string): void {
   const turns = new RotationTurnsRepository(session);
   turns.set({ view: '', proxyId, since: new Date(0) });
   turns.get('');
+  useHealth(session, proxyId);
+}
+
+function useHealth(session: Session<'sync'>, proxyId: string): void {
+  const since = new Date(0);
+  const cooldowns = new ProxyCooldownsRepository(session);
+  const cooldown = { proxyId, scope: '', source: 'engine', kind: 'connect', times: 1, detail: null } as const;
+  cooldowns.set({ ...cooldown, since, until: null });
+  cooldowns.find(proxyId);
+  cooldowns.list({ scope: '', at: since });
+  cooldowns.page({ proxyId: '', scope: '', source: 'engine' }, 9);
+  cooldowns.remove(proxyId, { scope: '', source: 'engine' });
+  cooldowns.deleteExpiredBefore(since);
+  const leases = new ProxyLeasesRepository(session);
+  leases.create({ id: 'l', proxyId, domain: null, session: null, acquiredAt: since, expiresAt: since });
+  leases.find('l');
+  leases.renew('l', since);
+  leases.expired(since, 9);
+  leases.take('l');
+  leases.deleteExpiredBefore(since);
+  const outcome = { proxyId, day: '2026-01-01', handOuts: 1, lastUsed: since, successes: 1, failures: 0 };
+  const latency = foldLatency(null, 5);
+  new OutcomesRepository(session).recordMany([{ ...outcome, failuresInRow: 0, hasSuccess: true, latency }]);
 }
 
 function useProxies(session: Session<'sync'>, encryption: EncryptionService): string {

@@ -14,6 +14,7 @@ import remoteDns from './006_remote_dns.sql';
 import passwordIdentity from './007_password_identity.sql';
 import proxyNames from './008_proxy_names.sql';
 import rotationEngine from './009_rotation_engine.sql';
+import leasesAndHealth from './010_leases_and_health.sql';
 import { inlineMigration } from './inline.ts';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import {
@@ -38,6 +39,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '007_password_identity', sql: passwordIdentity },
   { name: '008_proxy_names', sql: proxyNames },
   { name: '009_rotation_engine', sql: rotationEngine },
+  { name: '010_leases_and_health', sql: leasesAndHealth },
 ];
 
 /** They are constant, so they are parsed once a process. */

@@ -66,6 +66,7 @@ export function updateProxy<M extends Mode>(db: Driver<M>, params: Params): Resu
        remote_dns = CASE WHEN coalesce(:protocol, protocol) IN ('socks4', 'socks5')
          THEN coalesce(:remote_dns, remote_dns) ELSE 1 END,
        weight = coalesce(:weight, weight),
+       gateway = coalesce(:gateway, gateway),
        revision = ${NEXT_REVISION},
        updated_at = :now
      WHERE id = :id RETURNING *`,
@@ -93,6 +94,7 @@ export function toUpdateParams(id: string, changes: z.infer<typeof proxyUpdateSc
     success_rate: changes.successRate,
     remote_dns: changes.remoteDns,
     weight: changes.weight,
+    gateway: changes.gateway,
     id,
     now,
   };

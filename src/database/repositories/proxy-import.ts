@@ -187,10 +187,11 @@ class ProxyImport<M extends Mode> extends Repository<M> {
   *#update(found: Found, entry: Entry, match: Known): Steps<M, 'updated' | 'unchanged'> {
     const { input } = entry;
     const { id } = found;
-    const { name, region, geolocation, remoteDns, weight, credentials } = input;
+    const { name, region, geolocation, remoteDns, weight, gateway, credentials } = input;
     let changed = 0;
-    if (name !== undefined || region || geolocation || remoteDns !== undefined || weight !== undefined) {
-      const columns = { name, region, geolocation_json: geolocation, remote_dns: remoteDns, weight };
+    const given = [name, region ?? undefined, geolocation ?? undefined, remoteDns, weight, gateway];
+    if (given.some((value) => value !== undefined)) {
+      const columns = { name, region, geolocation_json: geolocation, remote_dns: remoteDns, weight, gateway };
       const described = { ...changesOf(columns), id, now: this.now(), default_name: defaultName(input) };
       changed = yield* step(match.isRepeated ? this.#fillIn(described) : this.#describe(described));
     }
@@ -238,11 +239,13 @@ class ProxyImport<M extends Mode> extends Repository<M> {
          geolocation_json = coalesce(:geolocation_json, geolocation_json),
          remote_dns = coalesce(:remote_dns, remote_dns),
          weight = coalesce(:weight, weight),
+         gateway = coalesce(:gateway, gateway),
          revision = ${NEXT_REVISION},
          updated_at = :now
        WHERE id = :id AND (
          remote_dns <> coalesce(:remote_dns, remote_dns)
          OR weight <> coalesce(:weight, weight)
+         OR gateway <> coalesce(:gateway, gateway)
          OR name <> coalesce(:name, name)
          OR coalesce(region, '') <> coalesce(:region, region, '')
          OR coalesce(geolocation_json, '') <> coalesce(:geolocation_json, geolocation_json, ''))`,

@@ -4,7 +4,7 @@ import { NEXT_REVISION, type NewProxy } from './proxy-record.ts';
 const INTO = `
   INSERT INTO proxies (
     id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-    region, geolocation_json, remote_dns, weight, username_fingerprint, password_fingerprint, revision, created_at, updated_at
+    region, geolocation_json, remote_dns, weight, gateway, username_fingerprint, password_fingerprint, revision, created_at, updated_at
   ) VALUES `;
 
 /** The values of a row. `own` gives the name of a column's parameter. */
@@ -13,7 +13,7 @@ function rowOf(id: string, revision: string, own: (column: keyof NewProxy) => st
     columns.map((column) => `:${own(column)}`).join(', ');
   return `(
     ${id}, ${values(['name', 'host', 'port', 'protocol', 'status', 'latency', 'latency'])}, 0, 0, 100.0,
-    ${values(['region', 'geolocation', 'remote_dns', 'weight'])}, :username_fingerprint, :password_fingerprint,
+    ${values(['region', 'geolocation', 'remote_dns', 'weight', 'gateway'])}, :username_fingerprint, :password_fingerprint,
     ${revision}, :now, :now)`;
 }
 
@@ -59,7 +59,15 @@ type Column = keyof NewProxy;
 const PLACE: readonly Column[] = ['host', 'port', 'protocol'];
 const OWN: readonly Column[] = ['id', 'name', ...PLACE];
 /** What most proxies leave out: if those of a batch are alike in it, it is one parameter for all of them. */
-const OPTIONAL: readonly Column[] = ['status', 'latency', 'region', 'geolocation', 'remote_dns', 'weight'];
+const OPTIONAL: readonly Column[] = [
+  'status',
+  'latency',
+  'region',
+  'geolocation',
+  'remote_dns',
+  'weight',
+  'gateway',
+];
 
 const batches = new Map<string, BatchInsert>();
 

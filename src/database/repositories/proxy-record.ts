@@ -50,7 +50,7 @@ export type NewProxy = ReturnType<typeof toParams>;
 
 export function toParams(input: ProxyInput, id: string, identity: Identity, now: string) {
   const { name, host, port, protocol, status = 'active', latency = null, region = null, geolocation } = input;
-  const { remoteDns = true, weight = 1 } = input;
+  const { remoteDns = true, weight = 1, gateway = false } = input;
   return {
     id,
     name: name ?? defaultName(input),
@@ -63,6 +63,7 @@ export function toParams(input: ProxyInput, id: string, identity: Identity, now:
     geolocation: geolocation ? JSON.stringify(geolocation) : null,
     remote_dns: remoteDns ? 1 : 0,
     weight,
+    gateway: gateway ? 1 : 0,
     username_fingerprint: identity.username_fingerprint,
     password_fingerprint: identity.password_fingerprint,
     now,
@@ -89,6 +90,7 @@ export function toCreated(params: NewProxy): ProxyConfig {
     lastUsedAt: null,
     remoteDns: params.remote_dns === 1,
     weight,
+    gateway: params.gateway === 1,
     createdAt: time,
     updatedAt: time,
   };
@@ -117,6 +119,7 @@ export const PROXIES = new Table('proxies', ['id'], {
   hand_outs: nullable(whole()),
   revision: nullable(whole(1)),
   remote_dns: FLAG,
+  gateway: FLAG,
 });
 
 /** @throws INVALID_ROW for a row that holds no valid proxy. */
@@ -139,6 +142,7 @@ export function toProxy(row: Row): ProxyConfig {
     lastUsedAt: fromStored(read.last_used_at(row.last_used_at, row)),
     remoteDns: read.remote_dns(row.remote_dns, row) === 1,
     weight: read.weight(row.weight, row),
+    gateway: read.gateway(row.gateway, row) === 1,
     createdAt: fromStored(read.created_at(row.created_at, row)),
     updatedAt: fromStored(read.updated_at(row.updated_at, row)),
   };

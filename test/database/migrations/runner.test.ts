@@ -68,6 +68,8 @@ describe('up', () => {
       'encryption_secrets',
       'pool_revisions',
       'proxies',
+      'proxy_cooldowns',
+      'proxy_leases',
       'proxy_tags',
       'proxy_tombstones',
       'proxy_usage_stats',

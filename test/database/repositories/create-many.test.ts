@@ -22,7 +22,10 @@ const list = fc
         { weight: 200, arbitrary: fc.constant({}) },
         {
           weight: 2,
-          arbitrary: fc.constantFrom({ region: 'EU', weight: 2 }, { status: 'disabled' as const }),
+          arbitrary: fc.constantFrom(
+            { region: 'EU', weight: 2, gateway: true },
+            { status: 'disabled' as const },
+          ),
         },
         { weight: 2, arbitrary: fc.constantFrom({ latency: 12, geolocation: { country: 'DE' } }) },
         { weight: 1, arbitrary: fc.constantFrom({ id: 'p1' }, { id: 'bare' }) },
@@ -54,7 +57,7 @@ describe.each(MODES)('createMany in mode %s', (mode) => {
                 VALUES ('unknown', 'n', 'gate.example', 60004, 'http', '2026-01-01', '2026-01-01')`);
     const stored = () =>
       db.query(`SELECT id, name, host, port, protocol, status, latency, latency_ewma, failure_count, total_requests, success_rate,
-        region, geolocation_json, remote_dns, weight, username_fingerprint IS NULL AS unknown, password_fingerprint = '' AS bare,
+        region, geolocation_json, remote_dns, weight, gateway, username_fingerprint IS NULL AS unknown, password_fingerprint = '' AS bare,
         created_at, updated_at FROM proxies ORDER BY id`);
     return { db, session, proxies, stored };
   }

@@ -142,6 +142,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         lastUsedAt: null,
         remoteDns: true,
         weight: 1,
+        gateway: false,
         createdAt: '2026-05-01T12:00:00.000Z',
         updatedAt: '2026-05-01T12:00:00.000Z',
       });

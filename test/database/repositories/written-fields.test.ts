@@ -61,6 +61,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       geolocation: GEOLOCATION,
       remoteDns: false,
       weight: 2.5,
+      gateway: true,
     };
 
     it('is read back with every field that was given, and with the defaults of the others', async () => {
@@ -88,6 +89,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         geolocation: null,
         remoteDns: true,
         weight: 1,
+        gateway: false,
         failureCount: 0,
         totalRequests: 0,
         successRate: 100,
@@ -118,6 +120,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       { geolocation: null },
       { remoteDns: true },
       { weight: 0.25 },
+      { gateway: false },
     ];
     it.each(changes)('update(%j) changes that field and updatedAt, and nothing else', async (change) => {
       await proxies.create(FULL);

@@ -1,0 +1,293 @@
+import {
+  assertBoolean,
+  assertId,
+  assertIterable,
+  assertObject,
+  assertWhole,
+  invalidInput,
+} from '../../model/validation.ts';
+import type { Mode, Result, SqlValue, Steps } from '../drivers/driver.ts';
+import { step } from '../drivers/driver.ts';
+import { assertDay, storedFrom } from '../timestamps.ts';
+import { Repository } from './repository.ts';
+
+/** The latencies of some requests, added up. `foldLatency` adds one. */
+export interface LatencySums {
+  count: number;
+  /** Of whole milliseconds. */
+  sum: number;
+  /** The mean after these latencies is `keep` times the mean before, and `add`. */
+  keep: number;
+  add: number;
+  /** The first of them, from which a mean begins. */
+  first: number;
+}
+
+/** What happened to the requests through one proxy on one day (UTC) since the last time. */
+export interface ProxyOutcomes {
+  proxyId: string;
+  /** `YYYY-MM-DD`. */
+  day: string;
+  handOuts: number;
+  /** When it was handed out last; null if it was not. */
+  lastUsed: Date | string | null;
+  successes: number;
+  failures: number;
+  /** The failures since the last success, or all of them if there was no success. */
+  failuresInRow: number;
+  hasSuccess: boolean;
+  latency: LatencySums | null;
+}
+
+/** Outcomes that were checked, with the time in its stored form. */
+type Checked = ProxyOutcomes & { lastUsed: string | null };
+
+/** The sums with one more latency, in milliseconds: the mean that `ProxyRepository.updateStats` keeps, with weight 1/8. */
+export function foldLatency(sums: LatencySums | null, latency: number): LatencySums {
+  const whole = Math.round(latency);
+  if (sums === null) return { count: 1, sum: whole, keep: 7 / 8, add: latency / 8, first: latency };
+  sums.count++;
+  sums.sum += whole;
+  sums.keep *= 7 / 8;
+  sums.add = (sums.add * 7) / 8 + latency / 8;
+  return sums;
+}
+
+/** More rows at once are no faster, and few need not be filled up to so many. */
+const SIZES = [1, 4, 16] as const;
+const LARGEST = 16;
+
+/** A statement for some rows at once. The names of the parameters are made once: to make them each time takes longer than the rest. */
+interface Batch<Column extends string> {
+  size: number;
+  sql: string;
+  names: readonly Record<Column, string>[];
+}
+
+/** A column of the rows that a statement is given, and its type. */
+type Types<Column extends string> = Readonly<Record<Column, 'TEXT' | 'BIGINT' | 'DOUBLE PRECISION'>>;
+
+const OF_PROXY = {
+  id: 'TEXT',
+  hand_outs: 'BIGINT',
+  last_used: 'TEXT',
+  requests: 'BIGINT',
+  successes: 'BIGINT',
+  failures_in_row: 'BIGINT',
+  has_success: 'BIGINT',
+  keep: 'DOUBLE PRECISION',
+  added: 'DOUBLE PRECISION',
+  first: 'DOUBLE PRECISION',
+} as const;
+
+const OF_DAY = {
+  id: 'TEXT',
+  day: 'TEXT',
+  requests: 'BIGINT',
+  successes: 'BIGINT',
+  failures: 'BIGINT',
+  latency_sum: 'BIGINT',
+  latency_count: 'BIGINT',
+} as const;
+
+const MEAN = 'given.keep * coalesce(proxies.latency_ewma, given.first) + given.added';
+
+/** Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits. */
+const PROXIES_OF = batches(
+  OF_PROXY,
+  (given) => `WITH given (${Object.keys(OF_PROXY).join(', ')}) AS (VALUES ${given})
+    UPDATE proxies SET
+      hand_outs = CASE WHEN given.hand_outs > 0
+        THEN coalesce(proxies.hand_outs, proxies.total_requests) + given.hand_outs ELSE proxies.hand_outs END,
+      last_used_at = CASE WHEN given.last_used IS NULL OR proxies.last_used_at > given.last_used
+        THEN proxies.last_used_at ELSE given.last_used END,
+      total_requests = proxies.total_requests + given.requests,
+      success_rate = CASE WHEN given.requests = 0 THEN proxies.success_rate
+        ELSE 100.0 * (round(proxies.success_rate * proxies.total_requests / 100.0) + given.successes)
+          / (proxies.total_requests + given.requests) END,
+      failure_count = CASE WHEN given.has_success = 1 THEN 0 ELSE proxies.failure_count END + given.failures_in_row,
+      latency_ewma = CASE WHEN given.keep IS NULL THEN proxies.latency_ewma ELSE ${MEAN} END,
+      latency = CASE WHEN given.keep IS NULL THEN proxies.latency ELSE CAST(floor(${MEAN} + 0.5) AS BIGINT) END,
+      updated_at = CASE WHEN given.requests = 0 THEN proxies.updated_at ELSE :now END
+    FROM given WHERE proxies.id = given.id`,
+);
+
+/** An unknown proxy adds nothing. */
+const DAYS_OF = batches(
+  OF_DAY,
+  (given) => `WITH given (${Object.keys(OF_DAY).join(', ')}) AS (VALUES ${given})
+    INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
+    SELECT given.id, given.day, given.requests, given.successes, given.failures, given.latency_sum, given.latency_count
+    FROM given WHERE EXISTS (SELECT 1 FROM proxies WHERE proxies.id = given.id)
+    ON CONFLICT (proxy_id, date) DO UPDATE SET
+      request_count = proxy_usage_stats.request_count + excluded.request_count,
+      success_count = proxy_usage_stats.success_count + excluded.success_count,
+      failure_count = proxy_usage_stats.failure_count + excluded.failure_count,
+      total_latency_ms = proxy_usage_stats.total_latency_ms + excluded.total_latency_ms,
+      latency_count = proxy_usage_stats.latency_count + excluded.latency_count`,
+);
+
+/** Outcomes of many requests, stored in few statements. */
+export class OutcomesRepository<M extends Mode = 'sync'> extends Repository<M> {
+  /**
+   * Adds outcomes to the counters of proxies and to their usage by day, in one transaction; gives how many of the proxies there are.
+   * An unknown one adds nothing. If a proxy comes several times, later outcomes come later in the list. The result is that of
+   * `HandOutsRepository.record` and `ProxyRepository.updateStats` one by one.
+   */
+  recordMany(outcomes: Iterable<ProxyOutcomes>): Result<M, number> {
+    const proxies = new Map<string, Checked>();
+    const days = new Map<string, Checked>();
+    for (const each of assertIterable(outcomes, 'outcomes')) {
+      const checked = assertOutcomes(each);
+      add(proxies, checked.proxyId, checked);
+      if (checked.successes + checked.failures > 0) add(days, `${checked.day} ${checked.proxyId}`, checked);
+    }
+    return this.db.transaction(() => this.#record([...proxies.values()], [...days.values()]));
+  }
+
+  *#record(proxies: readonly Checked[], days: readonly Checked[]): Steps<M, number> {
+    const now = this.now();
+    let found = 0;
+    for (const [batch, rows] of parted(PROXIES_OF, proxies)) {
+      found += yield* step(this.db.run(batch.sql, { ...paramsOf(batch, rows, valuesOfProxy), now }));
+    }
+    for (const [batch, rows] of parted(DAYS_OF, days)) {
+      yield this.db.run(batch.sql, paramsOf(batch, rows, valuesOfDay));
+    }
+    return found;
+  }
+}
+
+function valuesOfProxy(of: Checked): Record<keyof typeof OF_PROXY, SqlValue> {
+  const { latency } = of;
+  return {
+    id: of.proxyId,
+    hand_outs: of.handOuts,
+    last_used: of.lastUsed,
+    requests: of.successes + of.failures,
+    successes: of.successes,
+    failures_in_row: of.failuresInRow,
+    has_success: of.hasSuccess ? 1 : 0,
+    keep: latency?.keep ?? null,
+    added: latency?.add ?? null,
+    first: latency?.first ?? null,
+  };
+}
+
+function valuesOfDay(of: Checked): Record<keyof typeof OF_DAY, SqlValue> {
+  return {
+    id: of.proxyId,
+    day: of.day,
+    requests: of.successes + of.failures,
+    successes: of.successes,
+    failures: of.failures,
+    latency_sum: of.latency?.sum ?? 0,
+    latency_count: of.latency?.count ?? 0,
+  };
+}
+
+/** @throws INVALID_INPUT */
+function assertOutcomes(given: ProxyOutcomes): Checked {
+  const { proxyId, day, handOuts, lastUsed, successes, failures, failuresInRow, hasSuccess, latency } =
+    assertObject(given, 'outcomes');
+  assertWhole(successes, 'successes', 0);
+  assertWhole(failures, 'failures', 0);
+  if (assertBoolean(hasSuccess, 'hasSuccess') !== successes > 0)
+    throw invalidInput('hasSuccess must say whether there are successes.');
+  return {
+    proxyId: assertId(proxyId, 'proxyId'),
+    day: assertDay(day, 'day'),
+    handOuts: assertWhole(handOuts, 'handOuts', 0),
+    lastUsed: lastUsed === null ? null : storedFrom(lastUsed, 'lastUsed'),
+    successes,
+    failures,
+    failuresInRow: assertWhole(failuresInRow, 'failuresInRow', 0, failures),
+    hasSuccess,
+    latency: latency === null ? null : assertSums(latency),
+  };
+}
+
+function assertSums({ count, sum, keep, add, first }: LatencySums): LatencySums {
+  const areSound =
+    [keep, add, first].every((value) => value >= 0 && value <= Number.MAX_SAFE_INTEGER) && keep <= 1;
+  if (!areSound) throw invalidInput('keep, add and first must be numbers from 0, and keep at most 1.');
+  return { count: assertWhole(count, 'count', 1), sum: assertWhole(sum, 'sum', 0), keep, add, first };
+}
+
+/** Adds outcomes to those of the same name that came before them. */
+function add(to: Map<string, Checked>, name: string, later: Checked): void {
+  const before = to.get(name);
+  to.set(name, before === undefined ? later : joined(before, later));
+}
+
+function joined(before: Checked, later: Checked): Checked {
+  return {
+    ...before,
+    handOuts: before.handOuts + later.handOuts,
+    lastUsed: (before.lastUsed ?? '') > (later.lastUsed ?? '') ? before.lastUsed : later.lastUsed,
+    successes: before.successes + later.successes,
+    failures: before.failures + later.failures,
+    failuresInRow: later.hasSuccess ? later.failuresInRow : before.failuresInRow + later.failuresInRow,
+    hasSuccess: before.hasSuccess || later.hasSuccess,
+    latency:
+      before.latency && later.latency
+        ? composed(before.latency, later.latency)
+        : (before.latency ?? later.latency),
+  };
+}
+
+function composed(before: LatencySums, later: LatencySums): LatencySums {
+  return {
+    count: before.count + later.count,
+    sum: before.sum + later.sum,
+    keep: before.keep * later.keep,
+    add: before.add * later.keep + later.add,
+    first: before.first,
+  };
+}
+
+/** The statement for each size. The types of the parameters in a list of values do not follow from their place. */
+function batches<Column extends string>(
+  types: Types<Column>,
+  sqlOf: (given: string) => string,
+): Batch<Column>[] {
+  const columns = Object.entries(types) as [Column, string][];
+  return SIZES.map((size) => {
+    const names = Array.from(
+      { length: size },
+      (_, n) =>
+        Object.fromEntries(columns.map(([column]) => [column, `${column}${n}`])) as Record<Column, string>,
+    );
+    const rows = names.map(
+      (own) => `(${columns.map(([column, type]) => `CAST(:${own[column]} AS ${type})`).join(', ')})`,
+    );
+    return { size, sql: sqlOf(rows.join(', ')), names };
+  });
+}
+
+/** The rows in parts, each with the statement that takes it. */
+function* parted<Column extends string>(
+  sizes: readonly Batch<Column>[],
+  rows: readonly Checked[],
+): Generator<[Batch<Column>, Checked[]]> {
+  for (let from = 0; from < rows.length; from += LARGEST) {
+    const part = rows.slice(from, from + LARGEST);
+    const batch = sizes.find(({ size }) => size >= part.length);
+    if (batch) yield [batch, part];
+  }
+}
+
+/** A statement for more rows gets rows of NULL, which are of no proxy. */
+function paramsOf<Column extends string>(
+  { names }: Batch<Column>,
+  rows: readonly Checked[],
+  valuesOf: (row: Checked) => Record<Column, SqlValue>,
+): Record<string, SqlValue> {
+  const params: Record<string, SqlValue> = {};
+  for (const [n, own] of names.entries()) {
+    const row = rows[n];
+    const values = row === undefined ? null : valuesOf(row);
+    for (const column in own) params[own[column]] = values === null ? null : values[column];
+  }
+  return params;
+}
