@@ -16,7 +16,8 @@ export interface Held {
   readonly proxy: ChosenProxy;
   readonly domain: string | undefined;
   readonly session: string | undefined;
-  readonly since: number;
+  /** How long it lasts from its beginning, and each time that it is renewed. */
+  readonly length: number;
   expires: number;
   state: 'held' | 'reported' | 'expired';
   /** Its neighbours in its bucket. */
@@ -61,7 +62,7 @@ export class Leases {
       proxy,
       domain,
       session,
-      since: now,
+      length: expires - now,
       expires,
       state: 'held',
       before: null,

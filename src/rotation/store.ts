@@ -1,4 +1,4 @@
-import type { Session, Steps } from '../database/drivers/driver.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { ProxyCooldownsRepository } from '../database/repositories/proxy-cooldowns.repository.ts';
@@ -151,7 +151,7 @@ export class Store {
 
   /** Puts a proxy out. One that was deleted meanwhile is left as it is. */
   *#putOut(cooldown: CooldownInput, isShown: boolean): Steps<'sync', boolean> {
-    const proxy = this.#proxies.findById(cooldown.proxyId);
+    const proxy = yield* step(this.#proxies.findById(cooldown.proxyId));
     if (proxy === null) return false;
     yield this.#cooldowns.set(cooldown);
     if (cooldown.scope !== '') return false;
@@ -167,7 +167,9 @@ export class Store {
     isShown: boolean,
   ): Steps<'sync', boolean> {
     yield this.#cooldowns.remove(proxyId, { scope, source });
-    if (!isShown || scope !== '' || this.#proxies.findById(proxyId)?.status !== 'failed') return false;
+    if (!isShown || scope !== '') return false;
+    const proxy = yield* step(this.#proxies.findById(proxyId));
+    if (proxy?.status !== 'failed') return false;
     yield this.#proxies.update(proxyId, { status: 'active' });
     return true;
   }

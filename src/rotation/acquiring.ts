@@ -1,0 +1,226 @@
+import type { Session } from '../database/drivers/driver.ts';
+import { ProxyVaultError } from '../errors.ts';
+import type { Check, Choice, Choosing } from './choosing.ts';
+import type { Elapsed } from './elapsed.ts';
+import type { Follower } from './follow.ts';
+import type { Lease } from './lease.ts';
+import type { Leasing } from './leasing.ts';
+import { ADVICE, mayCome, noProxyError } from './no-proxy.ts';
+import type { Announcer } from './pool-events.ts';
+import type { AcquireRequest, LeaseRequest, Wanted } from './request.ts';
+import { acquireRequestOf, leaseRequestOf } from './request.ts';
+import { type Waiter, WaitingLine } from './waiting.ts';
+
+/** So often what other processes have changed is looked at while somebody waits. Milliseconds. */
+const LOOK_EVERY = 250;
+/** No timer of Node lasts longer. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** What acquiring reads and changes. */
+interface Parts {
+  session: Session<'sync'>;
+  follower: Follower;
+  choosing: Choosing;
+  leasing: Leasing;
+  announcer: Announcer;
+  elapsed: Elapsed;
+  /** Does what is due by now; gives when the next thing is due, as a time of `Elapsed`. */
+  advance: () => number;
+}
+
+/** Why there is no lease. */
+interface Refused {
+  error: () => ProxyVaultError;
+  /** Whether to wait makes sense. */
+  isTemporary: boolean;
+}
+
+/** Gives leases at once, or in the order of arrival. */
+export class Acquiring {
+  readonly #parts: Parts;
+  readonly #line = new WaitingLine();
+  #timer: NodeJS.Timeout | null = null;
+  #isServing = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#line.size;
+  }
+
+  /** A lease now. @throws NO_PROXY. */
+  now(request: LeaseRequest | undefined, check: Check | undefined): Lease {
+    const { wanted, leaseMs } = leaseRequestOf(request);
+    this.#parts.advance();
+    const lease = this.#attempt(wanted, leaseMs, check);
+    if ('error' in lease) throw this.#exhausted(lease);
+    return lease;
+  }
+
+  /** A lease now, or as soon as there is one. */
+  async soon(request: AcquireRequest | undefined): Promise<Lease> {
+    const { wanted, leaseMs, waitMs, signal } = acquireRequestOf(request);
+    signal?.throwIfAborted();
+    this.#parts.advance();
+    // Who came before, and wants the same, comes first.
+    const lease = this.#line.hasBefore(wanted) ? null : this.#attempt(wanted, leaseMs, undefined);
+    if (lease !== null && !('error' in lease)) return lease;
+    const { limits } = this.#parts.follower.state(this.#parts.elapsed.wall).settings;
+    const longest = waitMs ?? limits.waitMs;
+    if (lease !== null && (!lease.isTemporary || longest === 0)) throw this.#exhausted(lease);
+    if (this.#line.size >= limits.maxWaiting) throw this.#exhausted(fullLine(this.#line.size));
+    return this.#wait({ wanted, leaseMs }, longest, signal);
+  }
+
+  /** Offers what is ready to those who wait. In a caller's transaction it does so after the end of that. */
+  serve(): void {
+    if (this.#line.size === 0 || this.#isServing) return;
+    const { driver } = this.#parts.session;
+    if (driver.scope === null) this.#serveNow();
+    else driver.afterTransaction(() => this.#serveNow());
+  }
+
+  /** Sees to it that what is due is done, also if nobody asks. */
+  watch(due: number): void {
+    if (this.#timer !== null || (due === Number.POSITIVE_INFINITY && this.#line.size === 0)) return;
+    const left = Math.min(Math.max(1, Math.ceil(due - this.#parts.elapsed.now)), LONGEST_TIMER);
+    const isWaitedFor = this.#line.size > 0;
+    this.#timer = setTimeout(() => this.#look(), isWaitedFor ? Math.min(left, LOOK_EVERY) : left);
+    // Only who waits for a proxy keeps the program alive.
+    if (!isWaitedFor) this.#timer.unref();
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#line.rejectAll(new ProxyVaultError('CLOSED', 'The pool was closed while this call waited for a proxy.'));
+  }
+
+  #look(): void {
+    this.#timer = null;
+    try {
+      const due = this.#parts.advance();
+      this.serve();
+      this.watch(due);
+    } catch (error) {
+      // Such as a malformed rule: who waits is told, and who asks next.
+      this.#line.rejectAll(error);
+    }
+  }
+
+  #serveNow(): void {
+    this.#isServing = true;
+    try {
+      this.#line.serve(({ wanted, leaseMs }) => {
+        const lease = this.#attempt(wanted, leaseMs, undefined);
+        if (!('error' in lease)) return lease;
+        if (lease.isTemporary) return null;
+        throw this.#exhausted(lease);
+      });
+    } finally {
+      this.#isServing = false;
+    }
+  }
+
+  #wait(
+    wanted: Pick<Waiter, 'wanted' | 'leaseMs'>,
+    longest: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease> {
+    return new Promise<Lease>((resolve, reject) => {
+      const end = (): void => {
+        leave();
+        clearTimeout(deadline);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const onAbort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      const leave = this.#line.add({
+        ...wanted,
+        resolve(lease) {
+          end();
+          resolve(lease);
+        },
+        reject(error) {
+          end();
+          reject(error);
+        },
+      });
+      const deadline = setTimeout(() => {
+        end();
+        reject(this.#tooLate(wanted, longest));
+      }, Math.min(longest, LONGEST_TIMER));
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#watchSoon();
+    });
+  }
+
+  /** A timer for later may be set: who waits looks more often. */
+  #watchSoon(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.watch(this.#parts.advance());
+  }
+
+  #attempt(wanted: Wanted, leaseMs: number | undefined, check: Check | undefined): Lease | Refused {
+    const { leasing, choosing } = this.#parts;
+    if (leasing.isFull) return fullOfLeases(leasing.size);
+    const choice = this.#choose(choosing, wanted, check);
+    if ('error' in choice) return choice;
+    const { slot, inputs } = choice;
+    return leasing.begin(inputs.pool.index, slot, wanted, leaseMs);
+  }
+
+  #choose(choosing: Choosing, wanted: Wanted, check: Check | undefined): Choice | Refused {
+    try {
+      const choice = choosing.choose(wanted, false, check);
+      const { slot, decision, inputs } = choice;
+      if (slot !== -1) return choice;
+      return { error: () => noProxyError(decision, inputs), isTemporary: mayCome(decision, inputs) };
+    } catch (error) {
+      // Somebody else had the last one while this waited for the lock.
+      if (error instanceof ProxyVaultError && error.code === 'NO_PROXY')
+        return { error: () => error, isTemporary: true };
+      throw error;
+    }
+  }
+
+  #tooLate({ wanted }: Pick<Waiter, 'wanted'>, waitMs: number): unknown {
+    try {
+      const choice = this.#parts.leasing.isFull
+        ? fullOfLeases(this.#parts.leasing.size)
+        : this.#parts.choosing.refusalOf(wanted);
+      const { code, message, details } = this.#exhausted(choice);
+      return new ProxyVaultError(code, `No proxy was ready within ${waitMs} ms. ${message}`, { details });
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #exhausted(refused: Pick<Refused, 'error'>): ProxyVaultError {
+    const error = refused.error();
+    const { announcer } = this.#parts;
+    const { readyAt } = error.details;
+    if (announcer.isHeard('exhausted'))
+      announcer.tell('exhausted', {
+        message: error.message,
+        readyAt: typeof readyAt === 'string' ? readyAt : null,
+      });
+    return error;
+  }
+}
+
+function fullOfLeases(leases: number): Refused {
+  const message = `There are ${leases} leases, and limits.maxLeases allows no more: report some, wait, or raise it. ${ADVICE}`;
+  return { error: () => new ProxyVaultError('NO_PROXY', message, { details: { leases } }), isTemporary: true };
+}
+
+function fullLine(waiting: number): Refused {
+  const message = `${waiting} calls wait for a proxy already, and limits.maxWaiting allows no more: ask later, or raise it. ${ADVICE}`;
+  return { error: () => new ProxyVaultError('NO_PROXY', message, { details: { waiting } }), isTemporary: false };
+}

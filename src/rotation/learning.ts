@@ -1,0 +1,132 @@
+import type { Session } from '../database/drivers/driver.ts';
+import type { Availability } from './availability.ts';
+import type { Elapsed } from './elapsed.ts';
+import type { Follower } from './follow.ts';
+import type { HealthChange, Use } from './health/health.ts';
+import type { Outcome } from './outcome.ts';
+import type { Announcer } from './pool-events.ts';
+import type { HealthWrite, Store } from './store.ts';
+import type { WriteBehind } from './write-behind.ts';
+
+/** What learning reads and changes. */
+interface Parts {
+  session: Session<'sync'>;
+  follower: Follower;
+  store: Store;
+  behind: WriteBehind;
+  announcer: Announcer;
+  elapsed: Elapsed;
+  availability: () => Availability;
+}
+
+/** Learns from outcomes: what they say of a proxy is known at once, and what follows from it is committed. */
+export class Learning {
+  readonly #parts: Parts;
+  /** Changes that could not be stored. They are stored with the next ones. */
+  #unstored: HealthWrite[] = [];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Takes note of an outcome.
+   *
+   * @param isLate whether its lease had expired: it then counts, and changes nothing else.
+   * @throws what the database throws if a cooldown cannot be committed; it holds in memory nevertheless.
+   */
+  learn(use: Use, outcome: Outcome, isLate = false): void {
+    const { follower, behind, elapsed } = this.#parts;
+    const { index } = follower;
+    if (index === null) return;
+    const { changes, isCharged } = isLate ? UNCHARGED : this.#judge(use, outcome);
+    this.measure(use.slot, outcome, isCharged);
+    behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
+    this.follow(changes);
+  }
+
+  /** Takes note of an outcome that is stored already. */
+  learnStored(use: Use, outcome: Outcome): void {
+    const { changes, isCharged } = this.#judge(use, outcome);
+    this.measure(use.slot, outcome, isCharged);
+    this.follow(changes);
+  }
+
+  /** Shows what the health has decided to everybody: to choices, to the database, to listeners. */
+  follow(changes: readonly HealthChange[]): void {
+    if (changes.length === 0) return;
+    this.#parts.availability().show(changes);
+    this.#write(changes);
+    for (const change of changes) this.#tell(change);
+  }
+
+  /** What strategies look at. A failure that is not the proxy's says nothing about it. */
+  measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
+    const { follower, elapsed } = this.#parts;
+    if (kind === null || isCharged)
+      follower.index?.measures.reported(slot, kind === null, latencyMs, elapsed.wall);
+  }
+
+  #judge(use: Use, outcome: Outcome): { changes: readonly HealthChange[]; isCharged: boolean } {
+    const { elapsed } = this.#parts;
+    const { health } = this.#parts.availability();
+    const { kind, status, retryAfterMs } = outcome;
+    if (kind === null) {
+      const change = health.succeeded(use, elapsed.now);
+      // More leases may be allowed, though nothing has changed for others.
+      this.#parts.availability().refresh(use.slot);
+      return { changes: change === null ? [] : [change], isCharged: true };
+    }
+    return health.failed(use, { kind, status, retryAfterMs }, elapsed.now);
+  }
+
+  /** In a caller's transaction a rollback would undo it: then it is stored after the end of that. */
+  #write(changes: readonly HealthChange[]): void {
+    this.#unstored.push(...changes.flatMap((change) => this.#writeOf(change)));
+    const { driver } = this.#parts.session;
+    if (driver.scope === null) this.#storeAll();
+    else driver.afterTransaction(() => this.#storeAll());
+  }
+
+  #storeAll(): void {
+    if (this.#unstored.length === 0) return;
+    const { store, follower } = this.#parts;
+    if (store.health(this.#unstored)) follower.expectChange();
+    this.#unstored = [];
+  }
+
+  #writeOf({ slot, scope, state, kind, times, since, until, detail, source }: HealthChange): HealthWrite[] {
+    const { follower, elapsed } = this.#parts;
+    const proxyId = follower.index?.columns.id(slot) ?? '';
+    const isShown = source === 'engine' && follower.settings?.failureThreshold != null;
+    if (state === 'recovered') return [{ ended: { proxyId, scope, source }, isShown }];
+    if (state === 'probing') return [];
+    const cooldown = {
+      proxyId,
+      scope,
+      source,
+      kind,
+      times,
+      since: new Date(elapsed.wallAt(since)),
+      until: until === null ? null : new Date(elapsed.wallAt(until)),
+      detail,
+    };
+    return [{ cooldown, isShown }];
+  }
+
+  #tell({ slot, scope, state, kind, times, until, detail }: HealthChange): void {
+    const { follower, announcer, elapsed } = this.#parts;
+    const name = state === 'cooling' ? 'cooled' : 'recovered';
+    if (state === 'probing' || !announcer.isHeard(name)) return;
+    const proxyId = follower.index?.columns.id(slot) ?? '';
+    const domain = scope.startsWith('domain ') ? scope.slice(7) : null;
+    const session = scope.startsWith('session ') ? scope.slice(8) : null;
+    if (name === 'recovered') announcer.tell(name, { proxyId, domain, session });
+    else {
+      const ends = until === null ? null : new Date(elapsed.wallAt(until)).toISOString();
+      announcer.tell(name, { proxyId, domain, session, kind, times, until: ends, detail });
+    }
+  }
+}
+
+const UNCHARGED = { changes: [], isCharged: false } as const;
