@@ -3,6 +3,7 @@ import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/hash.ts';
+import type { SlotSet } from './index/slot-set.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
@@ -38,6 +39,8 @@ export interface Inputs {
   last: number;
   /** Whether another proxy is wanted than the one that a mapping or an interval keeps. */
   rotate: boolean;
+  /** What is out for the domain and the session; absent if nothing is. */
+  scopes?: readonly SlotSet[] | undefined;
   /** Milliseconds since the epoch. */
   now: number;
   /** A number from 0, inclusive, to 1, exclusive. */
@@ -68,8 +71,10 @@ export interface Decision {
   way: Way;
   /** The filter as a text. An interval has another turn, which a request of another strategy does not end. */
   view: string;
-  /** Those that fit the filter, excluded or not. */
+  /** Those that fit the filter and are not out, excluded or not. */
   members: View;
+  /** Whether a slot is usable and fits the filter, out or not, until the pool changes. */
+  fits: (slot: number) => boolean;
   exclusion: Exclusion;
   candidates: Candidates;
   /** What may keep its proxy: the session, else the domain. */
@@ -100,11 +105,12 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
   const way = wayOf(wanted, rules, pool, inputs.now);
-  const { key: untimed, intervalKey, view: members } = index.find(way.filter);
+  const { key: untimed, intervalKey, view: members, fits } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,
     wanted.exclude,
     rules.excludeProxies.length === 0 ? NONE : rules.excludeProxies.map(({ value }) => value),
+    inputs.scopes,
   );
   const key = keyIn(wanted);
   const mapping = key === null ? null : inputs.mappingOf(key);
@@ -119,6 +125,7 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
     view,
     exclusion,
     members,
+    fits,
     candidates: exclusion.candidates(members),
     key,
     mapping,
@@ -197,6 +204,11 @@ export function isCandidate({ members, exclusion }: Decision, slot: number): boo
   return members.has(slot) && !exclusion.has(slot);
 }
 
+/** Whether a slot is a candidate as soon as it is not out, neither altogether nor for the domain or session. */
+export function fitsWhenReady({ fits, exclusion }: Decision, slot: number): boolean {
+  return fits(slot) && !exclusion.hasId(slot);
+}
+
 /** What the strategy chooses, if possible another slot than `other`. */
 function pickAnother(decision: Decision, inputs: Inputs, other: number): number {
   const { way, exclusion } = decision;
@@ -215,7 +227,7 @@ function settleByRule(
   { value: proxyId, rule }: Ruled<string>,
 ): Decision {
   const slot = index.slotOf(proxyId);
-  if (slot !== -1 && index.columns.isActive(slot) && !decision.exclusion.has(slot))
+  if (slot !== -1 && index.columns.isReady(slot) && !decision.exclusion.has(slot))
     return take(decision, slot, 'rule');
   return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
 }
@@ -224,7 +236,8 @@ function settleByRule(
 function stateOf({ exclusion }: Decision, index: PoolIndex, slot: number): string {
   if (slot === -1) return 'gone';
   if (exclusion.has(slot)) return 'excluded';
-  return index.columns.isActive(slot) ? 'not what is asked for' : (index.columns.status(slot) ?? 'gone');
+  if (!index.isUsable(slot)) return index.columns.status(slot) ?? 'gone';
+  return index.isOut(slot) ? 'out' : 'not what is asked for';
 }
 
 /** Whether a turn's interval lasts. It is never longer than the configuration says now, nor than the clock has it. */

@@ -30,6 +30,9 @@ export function toIndexed(
     latency: read.latency(row.latency, row),
     successRate: read.success_rate(row.success_rate, row),
     failureCount: read.failure_count(row.failure_count, row),
+    gateway: false,
+    isProven:
+      read.total_requests(row.total_requests, row) > 0 && read.success_rate(row.success_rate, row) > 0,
     handOuts: read.hand_outs(row.hand_outs, row) ?? read.total_requests(row.total_requests, row),
   };
 }

@@ -51,7 +51,7 @@ function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): st
 /** How many a filter left out, in words: "2 are disabled", "1 does not fit "country DE"". */
 function leftOutText({ filter, excluded }: FilterStep): string {
   const isOne = excluded === 1;
-  const [, state] = /^not (failed|checking|disabled|excluded)$/.exec(filter) ?? [];
+  const [, state] = /^not (failed|checking|disabled|out|excluded)$/.exec(filter) ?? [];
   if (state === undefined) return `${excluded} ${isOne ? 'does' : 'do'} not fit "${filter}"`;
   return `${excluded} ${isOne ? 'is' : 'are'} ${state === 'checking' ? 'being checked' : state}`;
 }

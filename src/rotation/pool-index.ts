@@ -1,10 +1,12 @@
 import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
+import { ChangeLog } from './index/change-log.ts';
 import { Columns, type Described } from './index/columns.ts';
 import { codeOf, type Filter, keyOf } from './index/filter.ts';
 import { Ids } from './index/ids.ts';
 import { type History, Measures } from './index/measures.ts';
 import { Records } from './index/records.ts';
+import type { SlotSet } from './index/slot-set.ts';
 import { View } from './index/view.ts';
 import { ViewsWithout } from './index/views-without.ts';
 
@@ -34,15 +36,17 @@ interface FilteredView {
   key: string;
   /** The same, for the turn of intervals. */
   intervalKey: string;
+  /** Whether a slot is usable and fits, out or not. */
   fits: (slot: number) => boolean;
+  /** The slots that fit and are not out. */
   view: View;
 }
 
 /** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
 const MOST_VIEWS = 256;
-/** So many changes are always made in the views; more only up to a share of the pool. */
-const FEW_CHANGES = 256;
-const FEW_OF_POOL = 1 / 16;
+/** So many changes are remembered for the views: of a larger pool one is made again after more. */
+const REMEMBERED = 2 ** 16;
+const NOTHING: readonly SlotSet[] = [];
 const LEAST_CAPACITY = 16;
 const GROWTH = 1.5;
 
@@ -56,8 +60,14 @@ export class PoolIndex {
   readonly buckets: Buckets;
   /** How often a slot was handed out. */
   readonly handOuts = (slot: number): number => this.measures.handOuts(slot);
-  /** Another number after each change of what filters or weights look at. */
+  /** Another number after each change of what filters or weights look at; that a slot is out is no such change. */
   generation = 0;
+  /** The slots that have changed in any way that a view looks at. */
+  readonly log = new ChangeLog(REMEMBERED);
+  /** How often a slot has got a proxy. */
+  added = 0;
+  /** How often a slot was freed. */
+  removed = 0;
   readonly #records: Records;
   readonly #ids: Ids;
   readonly #free: number[] = [];
@@ -67,8 +77,6 @@ export class PoolIndex {
   readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
-  /** How many slots have changed since a view was asked for. */
-  #changes = 0;
 
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
@@ -118,6 +126,7 @@ export class PoolIndex {
     const words = columns.vocabulary;
     columns.set(slot, proxy);
     if (known === -1) {
+      this.added++;
       this.#ids.add(slot, proxy.id);
       this.buckets.add(slot);
       this.measures.begin(slot, proxy, now);
@@ -131,17 +140,57 @@ export class PoolIndex {
   remove(id: string): void {
     const slot = this.#ids.find(id);
     if (slot === -1) return;
+    // Before its bucket is forgotten. Views that are further from now are made again.
+    for (const { view } of this.#views.values())
+      if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);
+    this.removed++;
     this.#ids.remove(slot);
     this.columns.clear(slot);
-    // Views look at its bucket.
     this.#changed(slot);
     this.buckets.remove(slot);
     this.#free.push(slot);
   }
 
-  /** The active proxies that fit a filter, and the one text of the filter. */
+  /** Takes a slot out of all views, whatever its status, or lets it in again. */
+  setOut(slot: number, isOut: boolean): void {
+    if (this.columns.setOut(slot, isOut)) this.log.add(slot);
+  }
+
+  isOut(slot: number): boolean {
+    return this.columns.isOut(slot);
+  }
+
+  /** Says whether a failed proxy is used as if it were active. */
+  setReturning(slot: number, isReturning: boolean): void {
+    if (this.columns.setReturning(slot, isReturning)) this.#changed(slot);
+  }
+
+  /** Whether a proxy is active, or failed and returning; it may be out. */
+  isUsable(slot: number): boolean {
+    return this.columns.isUsable(slot);
+  }
+
+  isGateway(slot: number): boolean {
+    return this.columns.isGateway(slot);
+  }
+
+  /** Whether a request by the proxy has ever succeeded. */
+  isProven(slot: number): boolean {
+    return this.columns.isProven(slot);
+  }
+
+  setProven(slot: number, isProven: boolean): void {
+    this.columns.setProven(slot, isProven);
+  }
+
+  /** The usable proxies that fit a filter, and the one text of the filter. */
   find(filter: Filter): FilteredView {
-    this.#changes = 0;
+    const found = this.#known(filter);
+    if (found.view.seen !== this.log.count) this.#follow(found);
+    return found;
+  }
+
+  #known(filter: Filter): FilteredView {
     const code = codeOf(filter);
     const quick = code === -1 ? undefined : this.#byCode.get(code);
     if (quick !== undefined) return quick;
@@ -154,9 +203,9 @@ export class PoolIndex {
     return found;
   }
 
-  /** A view without some proxies. */
-  without(view: View, ids: ReadonlySet<string>): View {
-    return this.#without.get(view, ids);
+  /** A view without some proxies: those of ids, if any, and those that are out for a domain or session. */
+  without(view: View, ids: ReadonlySet<string> | null, scopes: readonly SlotSet[] = NOTHING): View {
+    return this.#without.get(view, ids, scopes);
   }
 
   /** Forgets the views without some proxies; says whether one had been used before. */
@@ -188,30 +237,40 @@ export class PoolIndex {
       this.#byCode.clear();
     }
     const fits = this.#fits(filter);
-    return {
-      filter,
-      key,
-      intervalKey: `interval ${key}`,
-      fits,
-      view: new View(this.#capacity, this.#end, fits),
-    };
+    const view = new View(this.#capacity, this.#end, this.#ready(fits));
+    view.seen = this.log.count;
+    return { filter, key, intervalKey: `interval ${key}`, fits, view };
+  }
+
+  /** Brings a view up to date. */
+  #follow({ view, fits }: FilteredView): void {
+    const { log, columns } = this;
+    if (log.isNear(view.seen, this.#end))
+      for (let n = view.seen; n < log.count; n++) {
+        const slot = log.at(n);
+        view.update(slot, !columns.isOut(slot) && fits(slot));
+      }
+    else view.refill(this.#end, this.#ready(fits));
+    view.seen = log.count;
+  }
+
+  #ready(fits: (slot: number) => boolean): (slot: number) => boolean {
+    const { columns } = this;
+    return (slot) => !columns.isOut(slot) && fits(slot);
   }
 
   #fits(filter: Filter): (slot: number) => boolean {
     const { columns } = this;
     const [first, second, ...more] = columns.questions(filter);
-    if (first === undefined) return (slot) => columns.isActive(slot);
-    if (second === undefined) return (slot) => columns.isActive(slot) && first.passes(slot);
+    if (first === undefined) return (slot) => columns.isUsable(slot);
+    if (second === undefined) return (slot) => columns.isUsable(slot) && first.passes(slot);
     const questions = [first, second, ...more];
-    return (slot) => columns.isActive(slot) && questions.every(({ passes }) => passes(slot));
+    return (slot) => columns.isUsable(slot) && questions.every(({ passes }) => passes(slot));
   }
 
   #changed(slot: number): void {
     this.generation++;
-    if (this.#views.size === 0) return;
-    // To make a view again, when it is asked for, takes less time than to change so many slots in it.
-    if (++this.#changes > Math.max(FEW_CHANGES, this.#end * FEW_OF_POOL)) this.#forgetViews();
-    for (const { view, fits } of this.#views.values()) view.update(slot, fits(slot));
+    this.log.add(slot);
   }
 
   #newSlot(): number {

@@ -1,4 +1,4 @@
-import { PROXY_STATUSES } from '../model/proxy.ts';
+import { PROXY_STATUSES, type ProxyStatus } from '../model/proxy.ts';
 import type { Decision } from './decide.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Way } from './way.ts';
@@ -8,7 +8,7 @@ const MOST = 256;
 
 /** How many proxies one part of a filter excluded, and how many it left. */
 export interface FilterStep {
-  /** What it asks for, such as `not failed`, `protocol socks5` or `not excluded`. */
+  /** What it asks for, such as `not failed`, `protocol socks5`, `not out` or `not excluded`. */
   filter: string;
   excluded: number;
   left: number;
@@ -18,15 +18,20 @@ export interface FilterStep {
 const KNOWN = new WeakMap<PoolIndex, { generation: number; steps: Map<string, readonly FilterStep[]> }>();
 
 /**
- * How many proxies each part of a filter excluded, in order: status, what is asked for, excluded ids. A proxy counts where it is
+ * How many proxies each part of a filter excluded, in order: status, what is asked for, what is out, excluded ids. A proxy counts where it is
  * excluded first. It looks at every proxy, once for each filter until the pool changes, and then at those that are left.
  */
 export function stepsOf(decision: Decision, index: PoolIndex): readonly FilterStep[] {
   const { exclusion, members } = decision;
   const steps = knownSteps(decision, index);
-  const before = steps.at(-1)?.left ?? index.size;
-  const left = exclusion.isEmpty ? before : [...exclusion.candidates(members)].length;
-  return [...steps, { filter: 'not excluded', excluded: before - left, left }];
+  const fitting = steps.at(-1)?.left ?? index.size;
+  const ready = members.size;
+  const left = exclusion.isEmpty ? ready : [...exclusion.candidates(members)].length;
+  return [
+    ...steps,
+    { filter: 'not out', excluded: fitting - ready, left: ready },
+    { filter: 'not excluded', excluded: ready - left, left },
+  ];
 }
 
 function knownSteps({ way, view }: Decision, index: PoolIndex): readonly FilterStep[] {
@@ -42,13 +47,13 @@ function knownSteps({ way, view }: Decision, index: PoolIndex): readonly FilterS
 
 function countSteps({ filter }: Way, index: PoolIndex): FilterStep[] {
   const { columns } = index;
-  const states = PROXY_STATUSES.filter((status) => status !== 'active');
+  const states: readonly ProxyStatus[] = PROXY_STATUSES.filter((status) => status !== 'active');
   const questions = columns.questions(filter);
   const excluded = Array.from({ length: states.length + questions.length }, () => 0);
   for (let slot = 0; slot < index.end; slot++) {
     const status = columns.status(slot);
     if (status === null) continue;
-    let first = status === 'active' ? -1 : states.indexOf(status);
+    let first = index.isUsable(slot) ? -1 : states.indexOf(status);
     for (let n = 0; first === -1 && n < questions.length; n++)
       if (questions[n]?.passes(slot) === false) first = states.length + n;
     if (first !== -1) excluded[first] = (excluded[first] as number) + 1;

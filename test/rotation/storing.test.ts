@@ -164,6 +164,8 @@ it('more hand-outs of one proxy than its slot has room for are all counted, and 
     country: null,
     remoteDns: true,
     tags: [],
+    gateway: false,
+    isProven: false,
   } as const;
   const index = new PoolIndex(1);
   index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);

@@ -26,6 +26,10 @@ export interface Described {
   remoteDns: boolean;
   tags: readonly string[];
   weight: number;
+  /** Whether it gives each session another exit. */
+  gateway: boolean;
+  /** Whether a request by it has ever succeeded. */
+  isProven: boolean;
 }
 
 /** One part of a filter. */
@@ -37,9 +41,15 @@ export interface Question {
 
 /** A column has 32 bits for a weight. Less would be 0, and never chosen even if there is nothing else. */
 const LEAST_WEIGHT = 1e-30;
-/** The small numbers in one of the record, four bits each, after the port. A status is from 1: 0 is a free slot. */
-const [PROTOCOL, STATUS, LOCAL_DNS, NAMED] = [16, 20, 24, 28] as const;
-const ACTIVE = PROXY_STATUSES.indexOf('active') + 1;
+/** The small numbers in one of the record, after the port: two of four bits. A status is from 1: 0 is a free slot. */
+const [PROTOCOL, STATUS] = [16, 20] as const;
+/** Then come single bits. */
+const [LOCAL_DNS, OUT, RETURNING, GATEWAY, NAMED, PROVEN] = [24, 25, 26, 27, 28, 29] as const;
+const STATUS_BITS = 0xf << STATUS;
+const ACTIVE = (PROXY_STATUSES.indexOf('active') + 1) << STATUS;
+const FAILED = (PROXY_STATUSES.indexOf('failed') + 1) << STATUS;
+/** What a change of the proxy leaves as it was. */
+const KEPT = (1 << OUT) | (1 << RETURNING) | (1 << PROVEN);
 
 const FIRST_COUNTRY = lettersOf('AA');
 /** The country of each number; a text that is there already takes no time. With gaps the array would be a hash table. */
@@ -48,6 +58,15 @@ const COUNTRIES = new Array<string | undefined>(lettersOf('ZZ') - FIRST_COUNTRY 
 function countryOf(number: number): string {
   COUNTRIES[number - FIRST_COUNTRY] ??= String.fromCharCode(number >> 8, number & 255);
   return COUNTRIES[number - FIRST_COUNTRY] as string;
+}
+
+function bit(place: number, isSet: boolean): number {
+  return isSet ? 1 << place : 0;
+}
+
+function isUsable(word: number): boolean {
+  const status = word & STATUS_BITS;
+  return status === ACTIVE || (status === FAILED && (word & (1 << RETURNING)) !== 0);
 }
 
 /** What filters look at, by slot. */
@@ -81,9 +100,14 @@ export class Columns {
     else this.#names.set(slot, proxy.name);
     const protocol = PROXY_PROTOCOLS.indexOf(proxy.protocol) << PROTOCOL;
     const status = (PROXY_STATUSES.indexOf(proxy.status) + 1) << STATUS;
-    const localDns = (proxy.remoteDns ? 0 : 1) << LOCAL_DNS;
-    const isNamed = (proxy.name === null ? 0 : 1) << NAMED;
-    whole[slot * RECORD + SMALL] = proxy.port | protocol | status | localDns | isNamed;
+    const flags =
+      bit(LOCAL_DNS, !proxy.remoteDns) |
+      bit(GATEWAY, proxy.gateway) |
+      bit(NAMED, proxy.name !== null) |
+      bit(PROVEN, proxy.isProven);
+    const before = this.#word(slot, SMALL);
+    const kept = (before & STATUS_BITS) === 0 ? 0 : before & KEPT;
+    whole[slot * RECORD + SMALL] = proxy.port | protocol | status | flags | kept;
     whole[slot * RECORD + COUNTRY] = lettersOf(proxy.country);
     whole[slot * RECORD + REGION] = this.#regions.add(proxy.region);
     whole[slot * RECORD + TAGS] = this.#setOf(proxy.tags);
@@ -106,7 +130,7 @@ export class Columns {
 
   /** As it was named, else its address. */
   name(slot: number): string {
-    return this.#small(slot, NAMED) === 1 ? (this.#names.get(slot) as string) : this.addresses.address(slot);
+    return this.#is(slot, NAMED) ? (this.#names.get(slot) as string) : this.addresses.address(slot);
   }
 
   port(slot: number): number {
@@ -123,7 +147,7 @@ export class Columns {
   }
 
   remoteDns(slot: number): boolean {
-    return this.#small(slot, LOCAL_DNS) === 0;
+    return !this.#is(slot, LOCAL_DNS);
   }
 
   country(slot: number): string | null {
@@ -139,8 +163,42 @@ export class Columns {
     return this.#tagsOf[this.#word(slot, TAGS)] as readonly string[];
   }
 
-  isActive(slot: number): boolean {
-    return this.#small(slot, STATUS) === ACTIVE;
+  /** Whether it is active, or failed and returning. */
+  isUsable(slot: number): boolean {
+    return isUsable(this.#word(slot, SMALL));
+  }
+
+  /** Whether it is usable and not out. */
+  isReady(slot: number): boolean {
+    const word = this.#word(slot, SMALL);
+    return (word & (1 << OUT)) === 0 && isUsable(word);
+  }
+
+  /** Whether it must not be handed out now, whatever its status. */
+  isOut(slot: number): boolean {
+    return this.#is(slot, OUT);
+  }
+
+  /** Says whether that was otherwise. */
+  setOut(slot: number, isOut: boolean): boolean {
+    return this.#setBit(slot, OUT, isOut);
+  }
+
+  /** Says whether that was otherwise. */
+  setReturning(slot: number, isReturning: boolean): boolean {
+    return this.#setBit(slot, RETURNING, isReturning);
+  }
+
+  isGateway(slot: number): boolean {
+    return this.#is(slot, GATEWAY);
+  }
+
+  isProven(slot: number): boolean {
+    return this.#is(slot, PROVEN);
+  }
+
+  setProven(slot: number, isProven: boolean): void {
+    this.#setBit(slot, PROVEN, isProven);
   }
 
   /** Grows when a region or a set of tags comes up for the first time: the questions of a filter must then be made again. */
@@ -198,6 +256,18 @@ export class Columns {
 
   #small(slot: number, place: number): number {
     return (this.#word(slot, SMALL) >>> place) & 0xf;
+  }
+
+  #is(slot: number, place: number): boolean {
+    return ((this.#word(slot, SMALL) >>> place) & 1) === 1;
+  }
+
+  /** Says whether it was otherwise. A free slot has no bits. */
+  #setBit(slot: number, place: number, isSet: boolean): boolean {
+    const word = this.#word(slot, SMALL);
+    if (((word >>> place) & 1) === (isSet ? 1 : 0) || (word & STATUS_BITS) === 0) return false;
+    this.#records.whole[slot * RECORD + SMALL] = word ^ (1 << place);
+    return true;
   }
 
   /** Which sets of tags have one, by their numbers. */

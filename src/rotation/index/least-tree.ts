@@ -30,6 +30,12 @@ export class LeastTree {
     for (node >>= 1; node >= 1; node >>= 1) this.#take(node);
   }
 
+  /** Takes a lower number into account, if it is one. */
+  lower(block: number, value: number): void {
+    for (let node = this.#leaves + block; node >= 1 && value < (this.#least[node] as number); node >>= 1)
+      this.#least[node] = value;
+  }
+
   /** The first block that has the bound. */
   first(): number {
     let node = 1;

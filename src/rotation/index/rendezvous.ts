@@ -27,8 +27,7 @@ export class Rendezvous {
 
   /** Takes note of a slot that came or went. */
   update(slot: number, change: 1 | -1): void {
-    const bucket = this.#buckets.of(slot);
-    this.#counts.set(bucket, this.#counts.valueOf(bucket) + change);
+    this.#counts.add(this.#buckets.of(slot), change);
   }
 
   /** The slot of a key, which is a hash; -1 if no slot of its bucket is accepted. */

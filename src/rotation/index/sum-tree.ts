@@ -13,7 +13,7 @@ export class SumTree {
     this.#leaves = 2 ** Math.ceil(Math.log2(Math.max(1, values.length)));
     this.#sums = new Float64Array(2 * this.#leaves);
     this.#sums.set(values, this.#leaves);
-    for (let node = this.#leaves - 1; node >= 1; node--) this.#add(node);
+    for (let node = this.#leaves - 1; node >= 1; node--) this.#sum(node);
   }
 
   get total(): number {
@@ -27,7 +27,13 @@ export class SumTree {
   set(block: number, value: number): void {
     let node = this.#leaves + block;
     this.#sums[node] = value;
-    for (node >>= 1; node >= 1; node >>= 1) this.#add(node);
+    for (node >>= 1; node >= 1; node >>= 1) this.#sum(node);
+  }
+
+  /** Adds to a block of a tree of whole numbers: their sums are exact anyway. */
+  add(block: number, change: number): void {
+    for (let node = this.#leaves + block; node >= 1; node >>= 1)
+      this.#sums[node] = (this.#sums[node] as number) + change;
   }
 
   /**
@@ -75,7 +81,7 @@ export class SumTree {
     return node - this.#leaves;
   }
 
-  #add(node: number): void {
+  #sum(node: number): void {
     this.#sums[node] = (this.#sums[2 * node] as number) + (this.#sums[2 * node + 1] as number);
   }
 }

@@ -15,6 +15,17 @@ const WORDS = 2 ** BLOCK_BITS / 32;
 const PART_BITS = 6;
 const PART_WORDS = 2 ** PART_BITS / 32;
 
+/** The weights of the members, in a tree. */
+interface Weights {
+  tree: SumTree;
+  of: Float32Array;
+  /** No member is heavier. */
+  most: number;
+  /** The blocks that the tree does not have as they are now, each once. */
+  changed: number[];
+  isChanged: Uint8Array;
+}
+
 /**
  * The slots of the proxies that fit a filter: one bit each, and trees over blocks of them. A pick costs O(log n), in a pool of any
  * size and whatever share of it fits.
@@ -22,10 +33,12 @@ const PART_WORDS = 2 ** PART_BITS / 32;
 export class View {
   readonly #bits: Uint32Array;
   /** No member is at or after this slot. */
-  #end: number;
-  readonly #counts: SumTree;
+  #end = 0;
+  #counts: SumTree;
+  /** How many changes of the pool it has taken note of. */
+  seen = 0;
   /** Made when the first weighted choice needs it. */
-  #weights: { tree: SumTree; of: Float32Array; most: number } | null = null;
+  #weights: Weights | null = null;
   #least: { tree: LeastTree; of: Numbers } | null = null;
   #rendezvous: Rendezvous | null = null;
 
@@ -36,14 +49,27 @@ export class View {
   constructor(capacity: number, end: number, fits: (slot: number) => boolean) {
     const blocks = (Math.max(1, capacity) + 2 ** BLOCK_BITS - 1) >>> BLOCK_BITS;
     this.#bits = new Uint32Array(blocks * WORDS);
+    this.#counts = this.#fill(end, fits);
+  }
+
+  /** Begins again, as if it were new. */
+  refill(end: number, fits: (slot: number) => boolean): void {
+    this.#bits.fill(0);
+    this.#counts = this.#fill(end, fits);
+    this.#weights = null;
+    this.#least = null;
+    this.#rendezvous = null;
+  }
+
+  #fill(end: number, fits: (slot: number) => boolean): SumTree {
     this.#end = end;
-    const counts = new Float64Array(blocks);
+    const counts = new Float64Array(this.#bits.length / WORDS);
     for (let slot = 0; slot < end; slot++) {
       if (!fits(slot)) continue;
       this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) | (1 << (slot & 31));
       counts[slot >>> BLOCK_BITS] = (counts[slot >>> BLOCK_BITS] as number) + 1;
     }
-    this.#counts = new SumTree(counts);
+    return new SumTree(counts);
   }
 
   /** How many slots it has. */
@@ -57,21 +83,20 @@ export class View {
 
   /** Lets a slot in, or out, and takes note of another weight or number of hand-outs. */
   update(slot: number, fits: boolean): void {
-    const block = slot >>> BLOCK_BITS;
-    const part = slot >>> PART_BITS;
     if (fits && slot >= this.#end) this.#end = slot + 1;
     if (this.has(slot) !== fits) {
       this.#bits[slot >>> 5] = (this.#bits[slot >>> 5] as number) ^ (1 << (slot & 31));
-      this.#counts.set(block, this.#counts.valueOf(block) + (fits ? 1 : -1));
+      this.#counts.add(slot >>> BLOCK_BITS, fits ? 1 : -1);
       this.#rendezvous?.update(slot, fits ? 1 : -1);
     }
-    if (this.#weights) {
-      const { tree, of, most } = this.#weights;
-      tree.set(part, this.#weightOf(part, of));
-      // No member is heavier. One that was may have gone: then choices take a little longer.
-      if (fits) this.#weights.most = Math.max(most, of[slot] as number);
-    }
-    if (this.#least) this.#least.tree.set(part, this.#leastIn(part, this.#least.of));
+    if (this.#weights !== null) this.#reweigh(slot, fits, this.#weights);
+    // Where one has left, the tree may have too low a number: it is corrected when it is met.
+    if (fits && this.#least !== null) this.#least.tree.lower(slot >>> PART_BITS, this.#least.of(slot));
+  }
+
+  /** Slots may have other buckets than before. */
+  forgetBuckets(): void {
+    this.#rendezvous = null;
   }
 
   /** The slot with this many members before it; `index` is from 0 to `size` - 1. */
@@ -112,12 +137,13 @@ export class View {
     if (this.size === 0) return -1;
     if (this.#weights?.of !== weights) this.#weights = this.#weigh(weights);
     const { tree, most } = this.#weights;
-    // Rejection sampling is quicker than the tree if many slots are about as heavy as the heaviest one.
+    // Whatever the tree has of late changes, either way gives each member its share. Rejection sampling is quicker than the tree if many slots are about as heavy as the heaviest one.
     for (let draw = 0; draw < DRAWS && 4 * tree.total > most * this.#end; draw++) {
       const place = random() * this.#end;
       const slot = Math.floor(place);
       if (this.has(slot) && (place - slot) * most < (weights[slot] as number)) return slot;
     }
+    this.#weighChanged(this.#weights);
     return this.#atWeight(random() * tree.total, tree, weights);
   }
 
@@ -169,14 +195,36 @@ export class View {
     return word * 32 + lowestBit(this.#bits[word] as number);
   }
 
-  #weigh(weights: Float32Array): { tree: SumTree; of: Float32Array; most: number } {
+  #weigh(weights: Float32Array): Weights {
     let most = 0;
     for (const slot of this) most = Math.max(most, weights[slot] as number);
     return {
       tree: new SumTree(this.#perBlock((block) => this.#weightOf(block, weights))),
       of: weights,
       most,
+      changed: [],
+      isChanged: new Uint8Array(this.#bits.length / PART_WORDS),
     };
+  }
+
+  #reweigh(slot: number, fits: boolean, weights: Weights): void {
+    const { of, most, changed, isChanged } = weights;
+    const block = slot >>> PART_BITS;
+    if (isChanged[block] === 0) {
+      isChanged[block] = 1;
+      changed.push(block);
+    }
+    // One that was the heaviest may have gone: then choices take a little longer.
+    if (fits && (of[slot] as number) > most) weights.most = of[slot] as number;
+  }
+
+  /** Takes the changes into the tree. */
+  #weighChanged({ tree, of, changed, isChanged }: Weights): void {
+    for (const block of changed) {
+      isChanged[block] = 0;
+      tree.set(block, this.#weightOf(block, of));
+    }
+    changed.length = 0;
   }
 
   /** The member in which `target` falls, if the weights are laid end to end. */

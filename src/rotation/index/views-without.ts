@@ -1,97 +1,163 @@
+import type { ChangeLog } from './change-log.ts';
+import { IdsLeftOut, type LeftOut, type Slots } from './left-out.ts';
 import { View } from './view.ts';
 
-/** So many views of one Set are kept. */
+/** So many views of one Set are kept, and so many of scopes. */
 const MOST_VIEWS = 256;
 /** To look at so many slots takes less time than a choice. */
 const LOOKED_AT = 16;
 /** A Set is read again after so many uses for each step that this takes: then it adds little to the time of a choice. */
 const USES = 4;
 
-/** The slots of the pool, as they are now. */
-interface Slots {
-  readonly capacity: number;
-  /** No slot from here on was ever used. */
-  readonly end: number;
-  /** Another number after each change of the pool. */
-  readonly generation: number;
+type Fits = (slot: number) => boolean;
+
+/** The slots of the pool, and how often one was freed. */
+interface Pool extends Slots {
+  readonly removed: number;
 }
 
-/** What is kept of a Set. */
-interface Kept {
-  /** How many ids it had. */
-  size: number;
-  /** At the end of what it had: gives what is added. */
-  added: IterableIterator<string>;
-  generation: number;
-  views: Map<View, { view: View; uses: number }>;
+/** A view without some slots. */
+interface Rest {
+  view: View;
+  /** Of each of those that are left out, how many changes it has taken note of. */
+  seen: number[];
+  removed: number;
+}
+
+/** The views without some slots, and those without others too. */
+interface Branch {
+  rests: WeakMap<View, Rest>;
+  more: WeakMap<LeftOut, Branch>;
+}
+
+/** All views without a Set, or without scopes alone. */
+class Kept {
+  /** How many they are. */
+  count = 0;
+  #root = newBranch();
+
+  find(view: View, leftOut: readonly LeftOut[]): Rest | undefined {
+    let branch: Branch | undefined = this.#root;
+    for (const each of leftOut) branch = branch?.more.get(each);
+    return branch?.rests.get(view);
+  }
+
+  add(view: View, leftOut: readonly LeftOut[], rest: Rest): void {
+    if (this.count === MOST_VIEWS) {
+      this.#root = newBranch();
+      this.count = 0;
+    }
+    this.count++;
+    let branch = this.#root;
+    for (const each of leftOut) {
+      const next = branch.more.get(each) ?? newBranch();
+      branch.more.set(each, next);
+      branch = next;
+    }
+    branch.rests.set(view, rest);
+  }
+}
+
+/** What is known of a caller's Set. */
+interface KnownSet {
+  slots: IdsLeftOut;
+  kept: Kept;
+  /** How often it was used since it was read. */
+  uses: number;
 }
 
 /**
- * Views without the proxies of a caller's Set of ids. They are kept for the next time, as long as the same Set is given and the pool
- * does not change. Who adds ids to a Set, one after another, has only these taken out.
+ * Views without some proxies: those of a caller's Set of ids, or slots that are out for a domain or session. They are kept for the next
+ * time, and follow what changes.
  */
 export class ViewsWithout {
-  readonly #slots: Slots;
+  readonly #pool: Pool;
   readonly #slotOf: (id: string) => number;
-  readonly #kept = new WeakMap<ReadonlySet<string>, Kept>();
+  readonly #sets = new WeakMap<ReadonlySet<string>, KnownSet>();
+  readonly #scoped = new Kept();
 
   /** @param slotOf gives -1 for an id that no proxy has. */
-  constructor(slots: Slots, slotOf: (id: string) => number) {
-    this.#slots = slots;
+  constructor(pool: Pool, slotOf: (id: string) => number) {
+    this.#pool = pool;
     this.#slotOf = slotOf;
   }
 
-  get(view: View, ids: ReadonlySet<string>): View {
+  /**
+   * @param view one that has just been brought up to date.
+   * @param ids null for no ids.
+   */
+  get(view: View, ids: ReadonlySet<string> | null, scopes: readonly LeftOut[]): View {
     if (view.size === 0) return view;
-    const { views } = this.#upToDate(ids);
-    const known = views.get(view);
-    // A Set may have changed and have as many ids as before: so it is read again, now and then.
-    const steps = Math.max(known?.view.size ?? 0, ids.size, this.#slots.end / LOOKED_AT);
-    if (known !== undefined && known.uses++ < USES * steps) return known.view;
-    const { capacity, end } = this.#slots;
-    const isOut = new Uint8Array(end);
-    for (const id of ids) isOut[this.#slotOf(id)] = 1;
-    const rest = new View(capacity, end, (slot) => view.has(slot) && isOut[slot] === 0);
-    if (views.size >= MOST_VIEWS) views.clear();
-    views.set(view, { view: rest, uses: 0 });
-    return rest;
+    const set = ids === null ? null : this.#setOf(ids);
+    const leftOut = set === null ? scopes : [set.slots, ...scopes];
+    const kept = set?.kept ?? this.#scoped;
+    const known = kept.find(view, leftOut);
+    if (known !== undefined) return this.#followed(known, view, leftOut);
+    const { capacity, end, removed } = this.#pool;
+    const made = {
+      view: new View(capacity, end, without(view, leftOut)),
+      seen: leftOut.map(({ log }) => log.count),
+      removed,
+    };
+    made.view.seen = view.seen;
+    kept.add(view, leftOut, made);
+    return made.view;
   }
 
-  /** Forgets the views without a Set; says whether one had been used before. */
+  /** Forgets the views without a Set; says whether it had been used before. */
   forget(ids: ReadonlySet<string>): boolean {
-    const views = [...(this.#kept.get(ids)?.views.values() ?? [])];
-    this.#kept.delete(ids);
-    return views.some(({ uses }) => uses > 0);
+    const set = this.#sets.get(ids);
+    this.#sets.delete(ids);
+    return set !== undefined && set.uses > 0;
   }
 
-  #upToDate(ids: ReadonlySet<string>): Kept {
-    const kept = this.#kept.get(ids);
-    const isOfNow = kept !== undefined && kept.generation === this.#slots.generation;
-    if (isOfNow && (kept.size === ids.size || this.#takeOut(ids, kept))) return kept;
-    const { size } = ids;
-    const made = { size, added: atEndOf(ids), generation: this.#slots.generation, views: new Map() };
-    this.#kept.set(ids, made);
+  #setOf(ids: ReadonlySet<string>): KnownSet {
+    const known = this.#sets.get(ids);
+    if (known?.slots.follow(ids) === true) {
+      // A Set may have changed and have as many ids as before: so it is read again, now and then.
+      const steps = known.kept.count * Math.max(ids.size, this.#pool.end / LOOKED_AT);
+      if (known.uses++ < USES * steps) return known;
+    }
+    const made = { slots: new IdsLeftOut(ids, this.#pool, this.#slotOf), kept: new Kept(), uses: 0 };
+    this.#sets.set(ids, made);
     return made;
   }
 
-  /** Takes out what the Set has got since; says whether that is all that has changed. */
-  #takeOut(ids: ReadonlySet<string>, kept: Kept): boolean {
-    const added = [...kept.added];
-    // As many more as were added: so none has gone.
-    if (ids.size - kept.size !== added.length) return false;
-    for (const id of added) {
-      const slot = this.#slotOf(id);
-      if (slot !== -1) for (const { view } of kept.views.values()) view.update(slot, false);
-    }
-    kept.size = ids.size;
-    kept.added = atEndOf(ids);
-    return true;
+  #followed(rest: Rest, from: View, leftOut: readonly LeftOut[]): View {
+    const { view, seen } = rest;
+    const { log, end, removed } = this.#pool;
+    if (rest.removed !== removed) view.forgetBuckets();
+    rest.removed = removed;
+    if (view.seen === from.seen && leftOut.every((each, place) => each.log.count === seen[place]))
+      return view;
+    const fits = without(from, leftOut);
+    const isNear =
+      log.isNear(view.seen, end) &&
+      leftOut.every((each, place) => each.log.isNear(seen[place] as number, end));
+    if (isNear) {
+      update(view, fits, log, view.seen, from.seen);
+      for (const [place, each] of leftOut.entries())
+        update(view, fits, each.log, seen[place] as number, each.log.count);
+    } else view.refill(end, fits);
+    rest.seen = leftOut.map((each) => each.log.count);
+    view.seen = from.seen;
+    return view;
   }
 }
 
-/** Gives the ids that are added to a Set from now on, until it is asked in vain: an iterator of a Set follows its changes. */
-function atEndOf(ids: ReadonlySet<string>): IterableIterator<string> {
-  const iterator = ids.values();
-  for (let n = 0; n < ids.size; n++) iterator.next();
-  return iterator;
+/** Takes note of some changes in a view. */
+function update(view: View, fits: Fits, log: ChangeLog, from: number, to: number): void {
+  for (let n = from; n < to; n++) view.update(log.at(n), fits(log.at(n)));
+}
+
+function newBranch(): Branch {
+  return { rests: new WeakMap(), more: new WeakMap() };
+}
+
+function without(view: View, leftOut: readonly LeftOut[]): Fits {
+  const [first, second, ...more] = leftOut;
+  if (first === undefined) return (slot) => view.has(slot);
+  if (second === undefined) return (slot) => view.has(slot) && !first.has(slot);
+  const all = [first, second, ...more];
+  return (slot) => view.has(slot) && !all.some((each) => each.has(slot));
 }

@@ -87,6 +87,8 @@ describe('an index of the pool', () => {
                 latency: null,
                 successRate: 100,
                 failureCount: 0,
+                gateway: false,
+                isProven: false,
               };
               index.put(proxy, 0);
               // What is known of hand-outs here stays.
@@ -222,6 +224,8 @@ function plain(n: number): IndexedProxy {
     successRate: 100,
     failureCount: 0,
     handOuts: 0,
+    gateway: false,
+    isProven: false,
   };
 }
 
