@@ -54,6 +54,17 @@ CREATE TRIGGER trg_proxy_cooldowns_deleted AFTER DELETE ON proxy_cooldowns BEGIN
   WHERE id = OLD.proxy_id;
 END;
 
+-- A rejected login puts a proxy out until there is another one. A rotation of keys sets no `created_at`.
+CREATE TRIGGER trg_encrypted_credentials_inserted AFTER INSERT ON encrypted_credentials BEGIN
+  DELETE FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND source = 'engine' AND kind = 'auth';
+END;
+CREATE TRIGGER trg_encrypted_credentials_replaced AFTER UPDATE OF created_at ON encrypted_credentials BEGIN
+  DELETE FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND source = 'engine' AND kind = 'auth';
+END;
+CREATE TRIGGER trg_encrypted_credentials_deleted AFTER DELETE ON encrypted_credentials BEGIN
+  DELETE FROM proxy_cooldowns WHERE proxy_id = OLD.proxy_id AND source = 'engine' AND kind = 'auth';
+END;
+
 -- A proxy that was handed out and whose outcome another process may report. Leases of one process are in its memory.
 CREATE TABLE proxy_leases (
   id TEXT PRIMARY KEY,
@@ -67,6 +78,9 @@ CREATE INDEX idx_proxy_leases_proxy ON proxy_leases(proxy_id);
 CREATE INDEX idx_proxy_leases_expires_at ON proxy_leases(expires_at);
 
 -- Down
+DROP TRIGGER trg_encrypted_credentials_deleted;
+DROP TRIGGER trg_encrypted_credentials_replaced;
+DROP TRIGGER trg_encrypted_credentials_inserted;
 DROP TABLE proxy_leases;
 DROP TABLE proxy_cooldowns;
 DROP TRIGGER trg_proxies_updated;
