@@ -29,12 +29,19 @@ export { EncryptionService } from './database/services/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
 export {
+  type AcquireRequest,
   type ChosenProxy,
   type ExplainedRule,
   type Explanation,
   type FilterStep,
+  type Lease,
+  type LeaseRequest,
+  type OutcomeReport,
   Pool,
+  type PoolEvents,
+  type PoolOptions,
   type PoolRequest,
+  type PoolStats,
   type ProxyReport,
   type RunnerUp,
   type TracedCondition,

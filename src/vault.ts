@@ -181,7 +181,7 @@ export class Vault implements AsyncDisposable {
     this.config = new RotationConfigRepository(database);
     this.events = new RotationEventsRepository(database);
     this.usage = new ProxyUsageStatsRepository(database);
-    this.pool = new Pool(database, { random });
+    this.pool = new Pool(database, { random, reveal: (id, template) => this.reveal(id, template) });
   }
 
   /**

@@ -7,8 +7,13 @@ import type { Lease } from './lease.ts';
 import type { Leasing } from './leasing.ts';
 import { ADVICE, mayCome, noProxyError } from './no-proxy.ts';
 import type { Announcer } from './pool-events.ts';
-import type { AcquireRequest, LeaseRequest, Wanted } from './request.ts';
-import { acquireRequestOf, leaseRequestOf } from './request.ts';
+import {
+  type AcquireRequest,
+  acquireRequestOf,
+  type LeaseRequest,
+  leaseRequestOf,
+  type Wanted,
+} from './request.ts';
 import { type Waiter, WaitingLine } from './waiting.ts';
 
 /** So often what other processes have changed is looked at while somebody waits. Milliseconds. */
@@ -56,7 +61,7 @@ export class Acquiring {
     const { wanted, leaseMs } = leaseRequestOf(request);
     this.#parts.advance();
     const lease = this.#attempt(wanted, leaseMs, check);
-    if ('error' in lease) throw this.#exhausted(lease);
+    if ('error' in lease) throw this.exhausted(lease.error());
     return lease;
   }
 
@@ -70,8 +75,8 @@ export class Acquiring {
     if (lease !== null && !('error' in lease)) return lease;
     const { limits } = this.#parts.follower.state(this.#parts.elapsed.wall).settings;
     const longest = waitMs ?? limits.waitMs;
-    if (lease !== null && (!lease.isTemporary || longest === 0)) throw this.#exhausted(lease);
-    if (this.#line.size >= limits.maxWaiting) throw this.#exhausted(fullLine(this.#line.size));
+    if (lease !== null && (!lease.isTemporary || longest === 0)) throw this.exhausted(lease.error());
+    if (this.#line.size >= limits.maxWaiting) throw this.exhausted(fullLine(this.#line.size));
     return this.#wait({ wanted, leaseMs }, longest, signal);
   }
 
@@ -96,7 +101,9 @@ export class Acquiring {
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#line.rejectAll(new ProxyVaultError('CLOSED', 'The pool was closed while this call waited for a proxy.'));
+    this.#line.rejectAll(
+      new ProxyVaultError('CLOSED', 'The pool was closed while this call waited for a proxy.'),
+    );
   }
 
   #look(): void {
@@ -118,7 +125,7 @@ export class Acquiring {
         const lease = this.#attempt(wanted, leaseMs, undefined);
         if (!('error' in lease)) return lease;
         if (lease.isTemporary) return null;
-        throw this.#exhausted(lease);
+        throw this.exhausted(lease.error());
       });
     } finally {
       this.#isServing = false;
@@ -151,10 +158,13 @@ export class Acquiring {
           reject(error);
         },
       });
-      const deadline = setTimeout(() => {
-        end();
-        reject(this.#tooLate(wanted, longest));
-      }, Math.min(longest, LONGEST_TIMER));
+      const deadline = setTimeout(
+        () => {
+          end();
+          reject(this.#tooLate(wanted, longest));
+        },
+        Math.min(longest, LONGEST_TIMER),
+      );
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#watchSoon();
     });
@@ -192,18 +202,17 @@ export class Acquiring {
 
   #tooLate({ wanted }: Pick<Waiter, 'wanted'>, waitMs: number): unknown {
     try {
-      const choice = this.#parts.leasing.isFull
-        ? fullOfLeases(this.#parts.leasing.size)
-        : this.#parts.choosing.refusalOf(wanted);
-      const { code, message, details } = this.#exhausted(choice);
+      const { leasing, choosing } = this.#parts;
+      const refused = leasing.isFull ? fullOfLeases(leasing.size).error() : choosing.refusalOf(wanted);
+      const { code, message, details } = this.exhausted(refused);
       return new ProxyVaultError(code, `No proxy was ready within ${waitMs} ms. ${message}`, { details });
     } catch (error) {
       return error;
     }
   }
 
-  #exhausted(refused: Pick<Refused, 'error'>): ProxyVaultError {
-    const error = refused.error();
+  /** Tells listeners that there was no proxy; gives the error. */
+  exhausted(error: ProxyVaultError): ProxyVaultError {
     const { announcer } = this.#parts;
     const { readyAt } = error.details;
     if (announcer.isHeard('exhausted'))
@@ -217,10 +226,13 @@ export class Acquiring {
 
 function fullOfLeases(leases: number): Refused {
   const message = `There are ${leases} leases, and limits.maxLeases allows no more: report some, wait, or raise it. ${ADVICE}`;
-  return { error: () => new ProxyVaultError('NO_PROXY', message, { details: { leases } }), isTemporary: true };
+  return {
+    error: () => new ProxyVaultError('NO_PROXY', message, { details: { leases } }),
+    isTemporary: true,
+  };
 }
 
-function fullLine(waiting: number): Refused {
+function fullLine(waiting: number): ProxyVaultError {
   const message = `${waiting} calls wait for a proxy already, and limits.maxWaiting allows no more: ask later, or raise it. ${ADVICE}`;
-  return { error: () => new ProxyVaultError('NO_PROXY', message, { details: { waiting } }), isTemporary: false };
+  return new ProxyVaultError('NO_PROXY', message, { details: { waiting } });
 }

@@ -1,10 +1,12 @@
 import type { Cooldown } from '../model/cooldown.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Elapsed } from './elapsed.ts';
-import { Health, type HealthChange, type Scope } from './health/health.ts';
+import type { HealthChange, Scope } from './health/circuit.ts';
+import type { DomainChange } from './health/domain-watch.ts';
+import { Health } from './health/health.ts';
 import type { SlotSet } from './index/slot-set.ts';
 import { Limits } from './limits.ts';
-import { BUSY, COOLING, type OutState, Outs, PACING } from './outs.ts';
+import { BUSY, COOLING, type OutState, Outs, PAUSING } from './outs.ts';
 import type { IndexedProxy, PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
 
@@ -30,12 +32,18 @@ export class Availability {
   #outs: Outs;
   #limits: Limits;
 
-  constructor(index: PoolIndex, settings: StrategySettings, elapsed: Elapsed, random: () => number) {
+  constructor(
+    index: PoolIndex,
+    settings: StrategySettings,
+    elapsed: Elapsed,
+    random: () => number,
+    onDomain: (change: DomainChange) => void,
+  ) {
     const { health, failureThreshold } = settings;
     this.#index = index;
     this.#settings = settings;
     this.#elapsed = elapsed;
-    this.health = new Health({ settings: health, failureThreshold, random });
+    this.health = new Health({ settings: health, failureThreshold, random, onDomain });
     this.#outs = new Outs(index);
     this.#limits = new Limits(this.#outs, limitOf(settings), index.capacity, (slot) =>
       this.health.allowance(slot),
@@ -70,6 +78,7 @@ export class Availability {
     const to = (slot: number): number => index.slotOf(before.columns.id(slot));
     this.#index = index;
     this.#outs = new Outs(index);
+    this.#outs.hasReady = true;
     this.health.moveTo(index.capacity, to);
     this.#limits = this.#limits.moveTo(this.#outs, index.capacity, to);
     for (let slot = 0; slot < index.end; slot++) {
@@ -88,6 +97,16 @@ export class Availability {
     this.reconcile(slot, status, cooldowns);
   }
 
+  /** As `reconcile`, for all: `ailing` are those that have cooldowns in the database. */
+  reconcileAll(ailing: ReadonlyMap<number, IndexedProxy>): void {
+    for (let slot = 0; slot < this.#index.end; slot++) {
+      const proxy = ailing.get(slot);
+      if (proxy !== undefined) this.reconcile(slot, proxy.status, proxy.cooldowns);
+      else if (this.health.cooldownsOf(slot).length > 0)
+        this.reconcile(slot, this.#index.columns.status(slot) ?? 'active', []);
+    }
+  }
+
   /** Takes over what the database has of a proxy's cooldowns, which a person or another process may have changed. */
   reconcile(slot: number, status: IndexedProxy['status'], cooldowns: readonly Cooldown[]): void {
     const ofEngine = cooldowns.some(({ scope, source }) => scope === '' && source === 'engine');
@@ -104,9 +123,9 @@ export class Availability {
     const { health } = this;
     const byDomain = domain === undefined ? null : health.outFor('domain', domain);
     const bySession = session === undefined ? null : health.outFor('session', session);
-    const paced = domain === undefined ? null : this.#limits.pacedFor(domain);
-    if (byDomain === null && bySession === null && paced === null) return NO_SCOPES;
-    return [byDomain, bySession, paced].filter((set) => set !== null);
+    const pausing = domain === undefined ? null : this.#limits.pausingFor(domain);
+    if (byDomain === null && bySession === null && pausing === null) return NO_SCOPES;
+    return [byDomain, bySession, pausing].filter((set) => set !== null);
   }
 
   /** A proxy was handed out. */
@@ -149,17 +168,58 @@ export class Availability {
     this.#limits.refresh(slot);
   }
 
+  /** Why a proxy is out for every request; null if it is not. */
+  stateOf(slot: number): OutState | null {
+    return this.#outs.state(slot);
+  }
+
   /** Whether a proxy is only at a limit, and so will soon be back. */
-  isAtLimit(slot: number, domain: string | undefined): boolean {
+  isAtLimit(slot: number, { domain }: Wanted): boolean {
     const reasons = this.#outs.reasons(slot);
-    if (reasons !== 0) return (reasons & ~(BUSY | PACING)) === 0;
-    return domain !== undefined && this.#limits.pacedFor(domain)?.has(slot) === true;
+    if (reasons !== 0) return (reasons & ~(BUSY | PAUSING)) === 0;
+    return domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
   }
 
   /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
   *overridable(): Generator<number, void, undefined> {
     for (const slot of this.health.overridable(this.#index.activeCount))
       if (this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0) yield slot;
+  }
+
+  /** The slots that are not ready for a request, or for any. One may come twice. */
+  *absent(wanted: Wanted): Generator<number, void, undefined> {
+    yield* this.#outs;
+    for (const scope of this.scopesFor(wanted)) yield* scope;
+  }
+
+  /** How many of those that fit are in each state in which they are not ready. */
+  countAbsent(fits: (slot: number) => boolean, wanted: Wanted): ReadonlyMap<OutState, number> {
+    const counts = new Map<OutState, number>();
+    for (const slot of new Set(this.absent(wanted))) {
+      if (!fits(slot)) continue;
+      const state = this.absenceOf(slot, wanted)?.state;
+      if (state !== undefined) counts.set(state, 1 + (counts.get(state) ?? 0));
+    }
+    return counts;
+  }
+
+  /** Whether a proxy that is not ready comes back without a person or a new login. */
+  comesBack(slot: number, wanted: Wanted): boolean {
+    const absence = slot === -1 ? null : this.absenceOf(slot, wanted);
+    return absence !== null && (absence.cooldown === null || absence.until !== null);
+  }
+
+  /** When the first of some proxies comes back, by the time of `Elapsed`; null if no time is known. */
+  soonest(accepts: (slot: number) => boolean, wanted: Wanted): number | null {
+    let first = Number.POSITIVE_INFINITY;
+    for (const slot of this.absent(wanted))
+      if (accepts(slot)) first = Math.min(first, this.absenceOf(slot, wanted)?.until ?? first);
+    return first === Number.POSITIVE_INFINITY ? null : first;
+  }
+
+  /** A time of `Elapsed` as ISO 8601 UTC. */
+  timeOf(time: number | null): string | null {
+    return time === null ? null : new Date(this.#elapsed.wallAt(time)).toISOString();
   }
 
   /** Why a proxy is not ready for a request; null if it is ready. */
@@ -174,8 +234,8 @@ export class Availability {
       const cooldown = this.health.cooldownOf(slot, scope);
       if (cooldown?.state === 'cooling') return cooling(cooldown);
     }
-    if (domain === undefined || this.#limits.pacedFor(domain)?.has(slot) !== true) return null;
-    return { state: 'pacing', until: this.#limits.returnOf(slot, domain), cooldown: null };
+    if (domain === undefined || this.#limits.pausingFor(domain)?.has(slot) !== true) return null;
+    return { state: 'pausing', until: this.#limits.returnOf(slot, domain), cooldown: null };
   }
 
   #begin(slot: number): void {
@@ -204,7 +264,11 @@ export class Availability {
     const length = until === null ? null : Math.max(0, Date.parse(until) - Date.parse(since));
     const left = length === null ? null : Math.min(length, Date.parse(until as string) - wall);
     const ends = left === null ? null : now + left;
-    this.health.restore(slot, { ...rest, since: ends === null ? now : ends - (length as number), until: ends }, now);
+    this.health.restore(
+      slot,
+      { ...rest, since: ends === null ? now : ends - (length as number), until: ends },
+      now,
+    );
   }
 }
 

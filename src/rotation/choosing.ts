@@ -1,4 +1,5 @@
 import type { Session } from '../database/drivers/driver.ts';
+import type { ProxyVaultError } from '../errors.ts';
 import type { Availability } from './availability.ts';
 import { type Decision, decide, type Inputs } from './decide.ts';
 import type { Elapsed } from './elapsed.ts';
@@ -75,6 +76,7 @@ export class Choosing {
   /** What a decision is made from now. */
   inputs(wanted: Wanted, rotate: boolean): Inputs {
     const { session, follower, handOuts, elapsed, random } = this.#parts;
+    elapsed.at(session.clock());
     // A savepoint may have been rolled back, and what was stored in it with it.
     if (session.driver.scope !== null) follower.epoch++;
     const pool = follower.state(elapsed.wall);
@@ -91,6 +93,12 @@ export class Choosing {
       scopes: availability.scopesFor(wanted),
       availability,
     };
+  }
+
+  /** Why there is no proxy for a request now. */
+  refusalOf(wanted: Wanted): ProxyVaultError {
+    const inputs = this.inputs(wanted, false);
+    return noProxyError(decide(inputs), inputs);
   }
 
   #give(decision: Decision, inputs: Inputs): Choice {

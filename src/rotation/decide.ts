@@ -1,5 +1,6 @@
 import type { RotationRule } from '../model/rules.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
+import type { Availability } from './availability.ts';
 import type { Candidates } from './candidates.ts';
 import { Exclusion } from './exclusion.ts';
 import { hashOf } from './index/hash.ts';
@@ -39,8 +40,10 @@ export interface Inputs {
   last: number;
   /** Whether another proxy is wanted than the one that a mapping or an interval keeps. */
   rotate: boolean;
-  /** What is out for the domain and the session; absent if nothing is. */
-  scopes?: readonly SlotSet[] | undefined;
+  /** What is out for the domain and the session. */
+  scopes: readonly SlotSet[];
+  /** Who is out, and why. */
+  availability: Availability;
   /** Milliseconds since the epoch. */
   now: number;
   /** A number from 0, inclusive, to 1, exclusive. */
@@ -52,13 +55,14 @@ type Refusal =
   | { why: 'blocked'; rule: RotationRule }
   | { why: 'rule'; rule: RotationRule; proxyId: string; state: string }
   | { why: 'mapping'; mapping: Mapping; state: string }
+  | { why: 'limit'; keeper: string; proxyId: string; slot: number }
   | { why: 'candidates' };
 
 /**
  * What decided: a rule that names the proxy, the mapping of the session or domain, a rule that keeps the proxy, an interval,
- * or the strategy.
+ * the strategy, or, if nothing else is left, the override of a cooldown.
  */
-export type DecidedBy = 'rule' | 'mapping' | 'keep' | 'interval' | 'strategy';
+export type DecidedBy = 'rule' | 'mapping' | 'keep' | 'interval' | 'strategy' | 'override';
 
 /** What was decided, and by what. */
 export interface Decision {
@@ -95,7 +99,8 @@ const CLOCK_SKEW = 1000;
 
 /**
  * Chooses a proxy for a request, in this order: a rule that blocks; a rule that names the proxy; what the session or domain keeps;
- * what a rule or an interval keeps; the strategy. It changes nothing, and reads no clock.
+ * what a rule or an interval keeps; the strategy; if most of the pool cools, the proxy that comes back first. What a session, a rule or
+ * an interval keeps is not replaced while it is only at a limit. It changes nothing, and reads no clock.
  *
  * @param trace gets how each rule was judged.
  */
@@ -171,13 +176,15 @@ function settle(decision: Decision, inputs: Inputs): Decision {
   const { now, pool } = inputs;
   const { index, settings } = pool;
   if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });
-  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);
+  if (rules.proxy !== null) return settleByRule(decision, inputs, rules.proxy);
   const isRotating = inputs.rotate || rules.rotate !== null;
   const mapped = mapping === null ? -1 : index.slotOf(mapping.proxyId);
   if (mapping !== null && !isRotating) {
     if (isCandidate(decision, mapped)) return take(decision, mapped, 'mapping');
+    if (isAtLimit(decision, inputs, mapped))
+      return refuse(decision, limitOf(`the ${decision.key?.kind}`, mapping.proxyId, mapped));
     if (settings.stickyWhenOut === 'refuse')
-      return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, index, mapped) });
+      return refuse(decision, { why: 'mapping', mapping, state: stateOf(decision, inputs, mapped) });
   }
   const current = turn?.slot ?? -1;
   const mayKeep = mapping === null && !isRotating && (rules.keep !== null || way.isTimed);
@@ -186,17 +193,36 @@ function settle(decision: Decision, inputs: Inputs): Decision {
     mayKeep &&
     turn !== null &&
     index.columns.id(current) === turn.proxyId &&
-    isCandidate(decision, current)
+    (rules.keep !== null || isHeld(turn, settings, now))
   ) {
-    if (rules.keep !== null) return take(decision, current, 'keep');
-    if (isHeld(turn, settings, now)) return take(decision, current, 'interval');
+    const keeper = rules.keep !== null ? 'keep' : 'interval';
+    if (isCandidate(decision, current)) return take(decision, current, keeper);
+    if (isAtLimit(decision, inputs, current))
+      return refuse(decision, limitOf(keeper === 'keep' ? 'a rule' : 'the interval', turn.proxyId, current));
   }
   const isAnother = isRotating || (way.isTimed && turn !== null);
   const slot = pickAnother(decision, inputs, isAnother ? (mapped === -1 ? current : mapped) : -1);
-  if (slot === -1) return refuse(decision, { why: 'candidates' });
+  if (slot === -1) return override(decision, inputs);
   if (way.isTimed && mapping === null)
     decision.until = Math.min(intervalEnd(now, settings, inputs.random), pool.schedule(now).until);
   return take(decision, slot, 'strategy');
+}
+
+/** If most of the pool cools, the first to come back of those that fit is used before its time. */
+function override(decision: Decision, { availability, scopes }: Inputs): Decision {
+  for (const slot of availability.overridable())
+    if (fitsWhenReady(decision, slot) && !scopes.some((scope) => scope.has(slot)))
+      return take(decision, slot, 'override');
+  return refuse(decision, { why: 'candidates' });
+}
+
+/** Whether a proxy that is kept is not ready only since it is at a limit. */
+function isAtLimit(decision: Decision, { availability, wanted }: Inputs, slot: number): boolean {
+  return slot !== -1 && fitsWhenReady(decision, slot) && availability.isAtLimit(slot, wanted);
+}
+
+function limitOf(keeper: string, proxyId: string, slot: number): Refusal {
+  return { why: 'limit', keeper, proxyId, slot };
 }
 
 /** Of one slot it can be said for certain; `candidates` may have left it out when the caller's Set had other ids. */
@@ -221,23 +247,22 @@ function pickAnother(decision: Decision, inputs: Inputs, other: number): number 
 }
 
 /** A rule's proxy is used whatever the request says of country and the like: whoever wrote the rule meant it. */
-function settleByRule(
-  decision: Decision,
-  index: PoolIndex,
-  { value: proxyId, rule }: Ruled<string>,
-): Decision {
+function settleByRule(decision: Decision, inputs: Inputs, { value: proxyId, rule }: Ruled<string>): Decision {
+  const { index } = inputs.pool;
   const slot = index.slotOf(proxyId);
   if (slot !== -1 && index.columns.isReady(slot) && !decision.exclusion.has(slot))
     return take(decision, slot, 'rule');
-  return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, index, slot) });
+  return refuse(decision, { why: 'rule', rule, proxyId, state: stateOf(decision, inputs, slot) });
 }
 
 /** Why a slot is no candidate, in words that follow "which is". */
-function stateOf({ exclusion }: Decision, index: PoolIndex, slot: number): string {
+function stateOf({ exclusion }: Decision, { pool, availability }: Inputs, slot: number): string {
+  const { index } = pool;
   if (slot === -1) return 'gone';
-  if (exclusion.has(slot)) return 'excluded';
+  if (exclusion.hasId(slot)) return 'excluded';
+  if (exclusion.has(slot)) return 'out for this domain or session';
   if (!index.isUsable(slot)) return index.columns.status(slot) ?? 'gone';
-  return index.isOut(slot) ? 'out' : 'not what is asked for';
+  return index.isOut(slot) ? (availability.stateOf(slot) ?? 'out') : 'not what is asked for';
 }
 
 /** Whether a turn's interval lasts. It is never longer than the configuration says now, nor than the clock has it. */

@@ -72,7 +72,7 @@ export function explain(decision: Decision, inputs: Inputs, trace: readonly Rule
       conditionLogic: rule.conditionLogic,
       actions: rule.actions,
     })),
-    steps: stepsOf(decision, index),
+    steps: stepsOf(decision, inputs),
     mapping:
       key !== null && mapping !== null
         ? { kind: key.kind, name: mapping.name, proxyId: mapping.proxyId }
@@ -95,6 +95,8 @@ function reasonOf(decision: Decision, inputs: Inputs): string {
       return `${proxy} is kept, as the rule ${JSON.stringify(rules.keep?.name)} says.`;
     case 'interval':
       return `${proxy} is kept until ${new Date(turn?.until ?? 0).toISOString()}, when its interval ends.`;
+    case 'override':
+      return `${proxy} cools, but so does most of the pool, and nothing else fits: of those that cool it comes back first.`;
     case 'strategy':
       return `${proxy} ${strategyText(decision, inputs)}.${moveText(decision)}`;
   }

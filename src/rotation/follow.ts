@@ -8,7 +8,7 @@ import type { ProxyVaultError } from '../errors.ts';
 import { type StrategySettings, settingsOf } from '../model/strategy-settings.ts';
 import type { PoolState } from './decide.ts';
 import { toIndexed } from './indexed-row.ts';
-import { PoolIndex } from './pool-index.ts';
+import { type IndexedProxy, PoolIndex } from './pool-index.ts';
 import { compileRules } from './rules/compile.ts';
 import { compileSchedule } from './schedule.ts';
 
@@ -17,6 +17,15 @@ const ASKED_EVERY = 250;
 const PAGE = 5000;
 /** No count of changes is this one, so that what has changed is read. */
 const EXPECTED = -1;
+
+/** Who must know what changes in the index. */
+export interface IndexWatcher {
+  /** A proxy was put in, or has changed. */
+  put(index: PoolIndex, slot: number, proxy: IndexedProxy, isNew: boolean): void;
+  /** Every proxy has another slot. `ailing` are those that have cooldowns. */
+  reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void;
+  configured(settings: StrategySettings): void;
+}
 
 /** Where in the history of changes the memory is. */
 interface Seen {
@@ -37,7 +46,7 @@ export class Follower {
   readonly #changes: PoolChangesRepository;
   readonly #rules: RotationRulesRepository;
   readonly #config: RotationConfigRepository;
-  readonly #onReload: (index: PoolIndex) => void;
+  readonly #watcher: IndexWatcher;
   #state: PoolState | null = null;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
   #ownChanges = EXPECTED;
@@ -46,10 +55,9 @@ export class Follower {
   #monotonicAt = Number.NEGATIVE_INFINITY;
   #calls = 0;
 
-  /** @param onReload called when every slot has changed. */
-  constructor(session: Session<'sync'>, onReload: (index: PoolIndex) => void) {
+  constructor(session: Session<'sync'>, watcher: IndexWatcher) {
     this.#session = session;
-    this.#onReload = onReload;
+    this.#watcher = watcher;
     this.#proxies = new ProxyRepository(session);
     this.#changes = new PoolChangesRepository(session);
     this.#rules = new RotationRulesRepository(session);
@@ -94,6 +102,11 @@ export class Follower {
   /** The proxies as they were read last; null before the first time. */
   get index(): PoolIndex | null {
     return this.#state?.index ?? null;
+  }
+
+  /** The configuration as it was read last; null before the first time. */
+  get settings(): StrategySettings | null {
+    return this.#state?.settings ?? null;
   }
 
   /** The next choice reads the whole pool. */
@@ -154,7 +167,8 @@ export class Follower {
     // Revisions go back when an older copy of the database is restored.
     const isBehind = this.#seen.proxies < revisions.tombstonesFrom || revisions.proxies < this.#seen.proxies;
     let index = before?.index;
-    if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings.weights);
+    if (before !== null && settings !== before.settings) this.#watcher.configured(settings);
+    if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings);
     else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);
     this.#seen = revisions;
     this.#state = { index, rules, settings, schedule };
@@ -162,19 +176,23 @@ export class Follower {
   }
 
   /** Reads the whole pool, page by page. */
-  *#load(weights: StrategySettings['weights']): Steps<'sync', PoolIndex> {
+  *#load(settings: StrategySettings): Steps<'sync', PoolIndex> {
+    const ailing = new Map<number, IndexedProxy>();
     const index = new PoolIndex(yield* step(this.#proxies.count()));
     const now = this.#session.clock();
     const tags = this.#allTags();
     for (let after = '', skip = 0; ; ) {
       const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE, skip));
-      for (const row of rows) this.#put(index, row, yield* tags(row.id ?? ''), weights, now);
+      for (const row of rows) {
+        const proxy = this.#put(index, row, yield* tags(row.id ?? ''), settings.weights, now);
+        if (proxy !== null && proxy.cooldowns.length > 0) ailing.set(index.slotOf(proxy.id), proxy);
+      }
       if (rows.length < PAGE) break;
       const last = rows.findLastIndex(({ id }) => isWellFormed(id));
       skip = last === -1 ? skip + rows.length : rows.length - 1 - last;
       after = last === -1 ? after : String(rows[last]?.id);
     }
-    this.#onReload(index);
+    this.#watcher.reloaded(index, settings, ailing);
     return index;
   }
 
@@ -220,7 +238,11 @@ export class Follower {
     }
     for (let after: ChangePlace | undefined; ; ) {
       const changed = yield* step(this.#changes.changedSince(this.#seen.proxies, PAGE, after));
-      for (const { row, tags } of changed) this.#put(index, row, tags, weights, now);
+      for (const { row, tags } of changed) {
+        const isNew = index.slotOf(String(row.id)) === -1;
+        const proxy = this.#put(index, row, tags, weights, now);
+        if (proxy !== null) this.#watcher.put(index, index.slotOf(proxy.id), proxy, isNew);
+      }
       const last = changed.at(-1);
       if (last === undefined || changed.length < PAGE) break;
       after = { revision: Number(last.row.revision), id: last.row.id ?? '' };
@@ -234,12 +256,15 @@ export class Follower {
     tags: readonly SqlValue[],
     weights: StrategySettings['weights'],
     now: number,
-  ): void {
+  ): IndexedProxy | null {
     try {
-      index.put(toIndexed(row, tags, weights), now);
+      const proxy = toIndexed(row, tags, weights);
+      index.put(proxy, now);
+      return proxy;
     } catch (error) {
       index.remove(String(row.id));
       reportInvalidRow(this.#session, error);
+      return null;
     }
   }
 }

@@ -2,10 +2,12 @@ import type { Driver } from '../database/drivers/driver.ts';
 import type { RotationReason } from '../model/rotation.ts';
 import { type Decision, type Inputs, isCandidate } from './decide.ts';
 import type { Follower } from './follow.ts';
-import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import type { PoolEvents } from './pool-events.ts';
+import type { PoolIndex } from './pool-index.ts';
 import type { Sticky, StickyKey } from './sticky.ts';
 import type { Store } from './store.ts';
 import type { Turns } from './turns.ts';
+import type { WriteBehind } from './write-behind.ts';
 
 /** What a hand-out changes. */
 interface Memory {
@@ -14,6 +16,9 @@ interface Memory {
   sticky: Sticky;
   turns: Turns;
   store: Store;
+  behind: WriteBehind;
+  /** Called when a session, domain or interval has another proxy. */
+  onRotated: (event: PoolEvents['rotated']) => void;
 }
 
 /** Hands out what was decided: turns move, keys get their proxies, counts grow. */
@@ -23,15 +28,19 @@ export class HandOuts {
   readonly #sticky: Sticky;
   readonly #turns: Turns;
   readonly #store: Store;
+  readonly #behind: WriteBehind;
+  readonly #onRotated: (event: PoolEvents['rotated']) => void;
   #last = -1;
   #lastId = '';
 
-  constructor({ driver, follower, sticky, turns, store }: Memory) {
+  constructor({ driver, follower, sticky, turns, store, behind, onRotated }: Memory) {
     this.#driver = driver;
     this.#follower = follower;
     this.#sticky = sticky;
     this.#turns = turns;
     this.#store = store;
+    this.#behind = behind;
+    this.#onRotated = onRotated;
   }
 
   /** The slot that was handed out last; -1 before the first, and if another proxy has the slot by now. */
@@ -42,26 +51,29 @@ export class HandOuts {
   /** Every proxy may have another slot. */
   moveTo(index: PoolIndex): void {
     this.#turns.moveTo(index);
-    this.#store.moveTo(index);
+    this.#behind.moveTo(index);
     this.#last = index.slotOf(this.#lastId);
   }
 
-  /** Gives the proxy that was decided on, takes note of it, and stores what changes by it. */
-  give(decision: Decision, inputs: Inputs): ChosenProxy {
-    const { now, pool } = inputs;
+  /** Takes note that the proxy is handed out that was decided on, and stores what changes by it. */
+  give(decision: Decision, inputs: Inputs): void {
+    const { now, pool, availability, wanted } = inputs;
     const { index } = pool;
     const { slot, key, mapping, by, sticks } = decision;
     this.#watchTransaction(decision);
     if (by === 'strategy') this.#takeTurn(decision, inputs);
     if (key !== null && mapping !== null && by === 'mapping') {
       mapping.lastUsed = now;
-      this.#store.used(key, mapping, now);
+      this.#behind.used(key, mapping, now);
     } else if (key !== null && sticks && by !== 'rule') this.#keep(key, decision, inputs);
     index.measures.handedOut(slot, now);
-    this.#store.handedOut(index, slot);
+    this.#behind.handedOut(index, slot);
+    availability.handedOut(slot, wanted.domain);
+    const id = index.columns.id(slot);
+    if (pool.settings.history.events === 'all')
+      this.#behind.happened({ from: this.#lastId === '' ? null : this.#lastId, to: id, reason: 'scheduled' });
     this.#last = slot;
-    this.#lastId = index.columns.id(slot);
-    return index.chosen(slot);
+    this.#lastId = id;
   }
 
   #takeTurn(decision: Decision, { now, pool, rotate }: Inputs): void {
@@ -71,9 +83,10 @@ export class HandOuts {
       const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
       const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
       this.#store.beginInterval(view, from, to, reason);
+      this.#tellRotated(from, to, reason);
     }
     const turn = this.#turns.advance(view, to, this.#follower.epoch);
-    if (until === null) this.#store.moved(view, turn);
+    if (until === null) this.#behind.moved(view, turn);
   }
 
   /** Gives a key its proxy. */
@@ -87,14 +100,20 @@ export class HandOuts {
       ttlMs: from === null ? settings.stickyTtlMs : from.ttlMs,
       lastUsed: now,
     };
-    this.#store.keep(key, {
-      from,
-      to,
-      reason: reasonOf({ isFirst: from === null, isOut, isManual: rotate }),
-    });
+    const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
+    this.#store.keep(key, { from, to, reason });
+    this.#tellRotated(from, to, reason);
     this.#sticky.set(key, to, this.#follower.epoch);
     // A wildcard is the mapping of other domains too, which are remembered one by one.
     if (from !== null) this.#follower.expectChange();
+  }
+
+  #tellRotated(
+    from: { proxyId: string } | null,
+    { proxyId: to }: { proxyId: string },
+    reason: RotationReason,
+  ): void {
+    if (from !== null && from.proxyId !== to) this.#onRotated({ from: from.proxyId, to, reason });
   }
 
   /** What is remembered of a caller's transaction that is rolled back must be forgotten. */

@@ -33,6 +33,7 @@ export function toIndexed(
     gateway: false,
     isProven:
       read.total_requests(row.total_requests, row) > 0 && read.success_rate(row.success_rate, row) > 0,
+    cooldowns: [],
     handOuts: read.hand_outs(row.hand_outs, row) ?? read.total_requests(row.total_requests, row),
   };
 }

@@ -1,8 +1,10 @@
 import type { Session } from '../database/drivers/driver.ts';
+import { ProxyVaultError } from '../errors.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
-import type { HealthChange, Use } from './health/health.ts';
+import type { HealthChange, Use } from './health/circuit.ts';
+import type { Latencies } from './latencies.ts';
 import type { Outcome } from './outcome.ts';
 import type { Announcer } from './pool-events.ts';
 import type { HealthWrite, Store } from './store.ts';
@@ -17,6 +19,7 @@ interface Parts {
   announcer: Announcer;
   elapsed: Elapsed;
   availability: () => Availability;
+  latencies: Latencies;
 }
 
 /** Learns from outcomes: what they say of a proxy is known at once, and what follows from it is committed. */
@@ -56,13 +59,27 @@ export class Learning {
   follow(changes: readonly HealthChange[]): void {
     if (changes.length === 0) return;
     this.#parts.availability().show(changes);
-    this.#write(changes);
-    for (const change of changes) this.#tell(change);
+    try {
+      this.#write(changes);
+    } finally {
+      for (const change of changes) this.#tell(change);
+    }
+  }
+
+  /** As `follow`, where nobody waits for it to be stored: what cannot be stored now is stored with the next change. */
+  followLater(changes: readonly HealthChange[]): void {
+    try {
+      this.follow(changes);
+    } catch (error) {
+      // Such as a full disk or a lock. What is no error of the database is a fault of ours.
+      if (!(error instanceof ProxyVaultError)) throw error;
+    }
   }
 
   /** What strategies look at. A failure that is not the proxy's says nothing about it. */
   measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
-    const { follower, elapsed } = this.#parts;
+    const { follower, elapsed, latencies } = this.#parts;
+    if (latencyMs !== undefined) latencies.add(latencyMs);
     if (kind === null || isCharged)
       follower.index?.measures.reported(slot, kind === null, latencyMs, elapsed.wall);
   }
@@ -72,10 +89,10 @@ export class Learning {
     const { health } = this.#parts.availability();
     const { kind, status, retryAfterMs } = outcome;
     if (kind === null) {
-      const change = health.succeeded(use, elapsed.now);
+      const changes = health.succeeded(use, elapsed.now);
       // More leases may be allowed, though nothing has changed for others.
       this.#parts.availability().refresh(use.slot);
-      return { changes: change === null ? [] : [change], isCharged: true };
+      return { changes, isCharged: true };
     }
     return health.failed(use, { kind, status, retryAfterMs }, elapsed.now);
   }

@@ -16,6 +16,7 @@ export interface Held {
   readonly proxy: ChosenProxy;
   readonly domain: string | undefined;
   readonly session: string | undefined;
+  readonly since: number;
   /** How long it lasts from its beginning, and each time that it is renewed. */
   readonly length: number;
   expires: number;
@@ -47,11 +48,7 @@ export class Leases {
   }
 
   /** Begins a lease. */
-  begin(
-    use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session'>,
-    now: number,
-    expires: number,
-  ): Held {
+  begin(use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session'>, now: number, expires: number): Held {
     const place = this.#free.pop() ?? this.#places.length;
     const round = this.#rounds[place] ?? 0;
     const { slot, proxy, domain, session } = use;
@@ -62,6 +59,7 @@ export class Leases {
       proxy,
       domain,
       session,
+      since: now,
       length: expires - now,
       expires,
       state: 'held',

@@ -5,10 +5,18 @@ import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
+import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
 import { type Held, Leases } from './leases.ts';
-import type { Learning } from './learning.ts';
-import { type Failure, failureFrom, type Outcome, type OutcomeReport, outcomeFrom, type Success, successFrom } from './outcome.ts';
+import {
+  type Failure,
+  failureFrom,
+  type Outcome,
+  type OutcomeReport,
+  outcomeFrom,
+  type Success,
+  successFrom,
+} from './outcome.ts';
 import type { Announcer, PoolEvents } from './pool-events.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Wanted } from './request.ts';
@@ -138,7 +146,9 @@ export class Leasing implements LeaseDesk {
   reveal(proxyId: string, template: TemplateValues | undefined): RevealedProxy {
     const { reveal } = this.#parts;
     if (reveal === undefined)
-      throw invalidInput('This pool has no key, since it was made without a vault: use openVault, and its pool.');
+      throw invalidInput(
+        'This pool has no key, since it was made without a vault: use openVault, and its pool.',
+      );
     return reveal(proxyId, template);
   }
 
@@ -163,7 +173,9 @@ export class Leasing implements LeaseDesk {
     try {
       if (slot !== -1 && follower.index !== null) {
         const { domain = null, session = null } = held;
-        learning.learn({ slot, domain, session, isGateway: follower.index.isGateway(slot) }, outcome, isLate);
+        const isGateway = follower.index.isGateway(slot);
+        const use = { slot, domain, session, isGateway, handedOutAt: held.since };
+        learning.learn(use, outcome, isLate);
       }
     } finally {
       if (!isLate) this.#tell(held, outcome.kind === null ? 'succeeded' : 'failed');

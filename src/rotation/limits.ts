@@ -2,7 +2,7 @@ import type { LimitSettings } from '../model/pool-options.ts';
 import { DueQueue } from './due-queue.ts';
 import { grown } from './index/grown.ts';
 import { SlotSet } from './index/slot-set.ts';
-import { BUSY, type Outs, PACING, RESTING } from './outs.ts';
+import { BUSY, type Outs, PAUSING, RESTING } from './outs.ts';
 
 /** What limits a proxy. Times are milliseconds. */
 interface Limit extends LimitSettings {
@@ -10,8 +10,18 @@ interface Limit extends LimitSettings {
   maxRequestsPerProxy: number | null;
 }
 
-/** A proxy that comes back: from a pace, from a pace for one domain, or from a rest. */
-type Return = { slot: number; reason: typeof PACING | typeof RESTING } | { slot: number; domain: string };
+/** What a proxy waits for: the end of a pause or of a rest, or of a pause for one domain. */
+interface Wait {
+  slot: number;
+  due: number;
+  for: typeof PAUSING | typeof RESTING | string;
+}
+
+/** The slots that pause for one domain, and until when. */
+interface DomainPauses {
+  set: SlotSet;
+  waits: Map<number, Wait>;
+}
 
 /** Counts how much each proxy does, and takes it out while it is at a limit. Its times are those of `Elapsed`. */
 export class Limits {
@@ -23,8 +33,10 @@ export class Limits {
   #held: Uint32Array;
   /** How many hand-outs each slot has had since it rested; made when the first one is counted. */
   #requests: Uint32Array | null = null;
-  readonly #returns = new DueQueue<Return>();
-  readonly #domains = new Map<string, SlotSet>();
+  readonly #queue = new DueQueue<Wait>();
+  readonly #pauses = new Map<number, Wait>();
+  readonly #rests = new Map<number, Wait>();
+  readonly #domains = new Map<string, DomainPauses>();
 
   constructor(outs: Outs, limit: Limit, capacity: number, allowance: (slot: number) => number) {
     this.#outs = outs;
@@ -34,7 +46,7 @@ export class Limits {
   }
 
   get nextDue(): number {
-    return this.#returns.nextDue;
+    return this.#queue.nextDue;
   }
 
   configure(limit: Limit): void {
@@ -53,8 +65,10 @@ export class Limits {
   begin(slot: number): void {
     this.#held[slot] = 0;
     if (this.#requests !== null) this.#requests[slot] = 0;
-    this.#outs.set(slot, BUSY | PACING | RESTING, false);
-    for (const set of this.#domains.values()) set.delete(slot);
+    this.#pauses.delete(slot);
+    this.#rests.delete(slot);
+    for (const { set, waits } of this.#domains.values()) if (waits.delete(slot)) set.delete(slot);
+    this.#outs.set(slot, BUSY | PAUSING | RESTING, false);
   }
 
   /** How many leases a proxy has. */
@@ -62,17 +76,25 @@ export class Limits {
     return this.#held[slot] as number;
   }
 
-  /** The slots that must wait before they are handed out for a domain again; null if there are no such slots. */
-  pacedFor(domain: string): SlotSet | null {
-    return this.#domains.size === 0 ? null : (this.#domains.get(domain) ?? null);
+  /** The slots that pause for a domain; null if no slot does. */
+  pausingFor(domain: string): SlotSet | null {
+    return this.#domains.size === 0 ? null : (this.#domains.get(domain)?.set ?? null);
+  }
+
+  /** When a proxy that pauses or rests comes back; null if it does neither. */
+  returnOf(slot: number, domain?: string): number | null {
+    const ofDomain = domain === undefined ? undefined : this.#domains.get(domain)?.waits.get(slot);
+    const waits = [this.#pauses.get(slot), this.#rests.get(slot), ofDomain];
+    const last = Math.max(...waits.map((wait) => wait?.due ?? 0));
+    return last === 0 ? null : last;
   }
 
   /** A proxy was handed out. */
   handedOut(slot: number, domain: string | undefined, now: number): void {
     const { minIntervalMs, minDomainIntervalMs, maxRequestsPerProxy } = this.#limit;
-    if (minIntervalMs !== null) this.#takeOut(slot, PACING, now + minIntervalMs);
+    if (minIntervalMs !== null) this.#wait({ slot, due: now + minIntervalMs, for: PAUSING });
     if (minDomainIntervalMs !== null && domain !== undefined)
-      this.#paceFor(domain, slot, now + minDomainIntervalMs);
+      this.#wait({ slot, due: now + minDomainIntervalMs, for: domain });
     if (maxRequestsPerProxy !== null) this.#count(slot, maxRequestsPerProxy, now);
   }
 
@@ -97,25 +119,10 @@ export class Limits {
 
   /** Lets back in who has waited long enough. */
   advance(now: number): void {
-    for (let next = this.#returns.take(now); next !== undefined; next = this.#returns.take(now)) {
-      if ('domain' in next) this.#endPace(next);
-      else {
-        if (next.reason === RESTING && this.#requests !== null) this.#requests[next.slot] = 0;
-        this.#outs.set(next.slot, next.reason, false);
-      }
-    }
+    for (let wait = this.#queue.take(now); wait !== undefined; wait = this.#queue.take(now)) this.#end(wait);
   }
 
-  /** When a proxy that paces or rests comes back; null if it does not pace or rest. It looks at all that do. */
-  returnOf(slot: number, domain?: string): number | null {
-    let last: number | null = null;
-    for (const { due, thing } of this.#returns)
-      if (thing.slot === slot && (!('domain' in thing) || thing.domain === domain))
-        last = Math.max(last ?? 0, due);
-    return last;
-  }
-
-  /** Slots have other numbers: `to` gives -1 for a slot that is gone. The reasons are in a new `Outs`. */
+  /** The same limits after slots have got other numbers: `to` gives -1 for a slot that is gone. */
   moveTo(outs: Outs, capacity: number, to: (slot: number) => number): Limits {
     const moved = new Limits(outs, this.#limit, capacity, this.#allowance);
     if (this.#requests !== null) moved.#requests = new Uint32Array(capacity);
@@ -126,13 +133,10 @@ export class Limits {
       if (place === -1) continue;
       moved.#held[place] = this.#held[slot] as number;
       if (moved.#requests !== null) moved.#requests[place] = requests;
-      moved.refresh(place);
     }
-    for (const { due, thing } of this.#returns) {
-      const slot = to(thing.slot);
-      if (slot === -1) continue;
-      if ('domain' in thing) moved.#paceFor(thing.domain, slot, due);
-      else moved.#takeOut(slot, thing.reason, due);
+    for (const { thing: wait } of this.#queue) {
+      const slot = this.#waitsFor(wait.for).get(wait.slot) === wait ? to(wait.slot) : -1;
+      if (slot !== -1) moved.#wait({ ...wait, slot });
     }
     return moved;
   }
@@ -141,32 +145,42 @@ export class Limits {
     return Math.min(this.#limit.maxConcurrentPerProxy ?? Number.POSITIVE_INFINITY, this.#allowance(slot));
   }
 
-  #takeOut(slot: number, reason: typeof PACING | typeof RESTING, due: number): void {
-    this.#outs.set(slot, reason, true);
-    this.#returns.add(due, { slot, reason });
+  #wait(wait: Wait): void {
+    this.#waitsFor(wait.for).set(wait.slot, wait);
+    this.#queue.add(wait.due, wait);
+    if (typeof wait.for === 'string') this.#domains.get(wait.for)?.set.add(wait.slot);
+    else this.#outs.set(wait.slot, wait.for, true);
   }
 
-  #paceFor(domain: string, slot: number, due: number): void {
-    let set = this.#domains.get(domain);
-    if (set === undefined) {
-      set = new SlotSet();
-      this.#domains.set(domain, set);
+  #end(wait: Wait): void {
+    const waits = this.#waitsFor(wait.for);
+    // It waits for longer by now, or another proxy has its slot.
+    if (waits.get(wait.slot) !== wait) return;
+    waits.delete(wait.slot);
+    if (wait.for === RESTING && this.#requests !== null) this.#requests[wait.slot] = 0;
+    if (typeof wait.for !== 'string') this.#outs.set(wait.slot, wait.for, false);
+    else {
+      this.#domains.get(wait.for)?.set.delete(wait.slot);
+      this.#outs.hasReady = true;
+      if (waits.size === 0) this.#domains.delete(wait.for);
     }
-    set.add(slot);
-    this.#returns.add(due, { slot, domain });
   }
 
-  #endPace({ slot, domain }: { slot: number; domain: string }): void {
-    const set = this.#domains.get(domain);
-    set?.delete(slot);
-    this.#outs.hasReady = true;
-    if (set?.size === 0) this.#domains.delete(domain);
+  #waitsFor(what: Wait['for']): Map<number, Wait> {
+    if (what === PAUSING) return this.#pauses;
+    if (what === RESTING) return this.#rests;
+    let ofDomain = this.#domains.get(what as string);
+    if (ofDomain === undefined) {
+      ofDomain = { set: new SlotSet(), waits: new Map() };
+      this.#domains.set(what as string, ofDomain);
+    }
+    return ofDomain.waits;
   }
 
   #count(slot: number, most: number, now: number): void {
     this.#requests ??= new Uint32Array(this.#held.length);
     const requests = (this.#requests[slot] as number) + 1;
     this.#requests[slot] = requests;
-    if (requests >= most) this.#takeOut(slot, RESTING, now + this.#limit.restMs);
+    if (requests >= most) this.#wait({ slot, due: now + this.#limit.restMs, for: RESTING });
   }
 }

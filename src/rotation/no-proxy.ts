@@ -1,9 +1,9 @@
 import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
-import type { Decision, Inputs } from './decide.ts';
+import { type Decision, fitsWhenReady, type Inputs } from './decide.ts';
 import { type FilterStep, stepsOf } from './steps.ts';
 
 /** The end of every such message. */
-const ADVICE = 'Do not connect without a proxy.';
+export const ADVICE = 'Do not connect without a proxy.';
 
 /** Why no proxy was chosen, in a sentence. */
 export function refusalOf(decision: Decision, inputs: Inputs): string {
@@ -15,6 +15,8 @@ export function refusalOf(decision: Decision, inputs: Inputs): string {
       return `The rule ${JSON.stringify(refusal.rule.name)} asks for the proxy ${refusal.proxyId}, which is ${refusal.state}: change the rule or the proxy.`;
     case 'mapping':
       return `The ${key?.kind} keeps the proxy ${refusal.mapping.proxyId}, which is ${refusal.state}, and stickyWhenOut is refuse: wait for it, call rotate(), or set stickyWhenOut to move.`;
+    case 'limit':
+      return `The proxy ${refusal.proxyId}, which ${refusal.keeper} keeps, is ${stateOf(refusal.slot, inputs)}: wait for it with acquire(), or raise the limit.`;
     default:
       return candidatesSentence(decision, inputs);
   }
@@ -33,31 +35,77 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
     }
     case 'mapping':
       return new ProxyVaultError('NO_PROXY', message, { details: { proxyId: refusal.mapping.proxyId } });
-    default:
+    case 'limit': {
+      const { proxyId, slot } = refusal;
+      const until = inputs.availability.absenceOf(slot, inputs.wanted)?.until ?? null;
       return new ProxyVaultError('NO_PROXY', message, {
-        details: { total: inputs.pool.index.size, ...countsOf(decision, inputs) },
+        details: { proxyId, readyAt: inputs.availability.timeOf(until) },
       });
+    }
+    default: {
+      const readyAt = readyAtOf(decision, inputs);
+      const details = {
+        total: inputs.pool.index.size,
+        ...countsOf(decision, inputs),
+        ...(readyAt !== null && { readyAt }),
+      };
+      return new ProxyVaultError('NO_PROXY', message, { details });
+    }
   }
 }
 
-function candidatesSentence(decision: Decision, { pool: { index } }: Inputs): string {
+/** Whether a proxy may come that is not ready now: then it makes sense to wait. */
+export function mayCome(decision: Decision, { availability, wanted, pool }: Inputs): boolean {
+  const { refusal } = decision;
+  switch (refusal?.why) {
+    case 'blocked':
+      return false;
+    case 'limit':
+      return true;
+    case 'rule':
+      return availability.comesBack(pool.index.slotOf(refusal.proxyId), wanted);
+    case 'mapping':
+      return availability.comesBack(pool.index.slotOf(refusal.mapping.proxyId), wanted);
+    default:
+      for (const slot of availability.absent(wanted))
+        if (fitsWhenReady(decision, slot) && availability.comesBack(slot, wanted)) return true;
+      return false;
+  }
+}
+
+/** When the first proxy could be ready, ISO 8601; null if no time is known, since only a report or a person can say. */
+function readyAtOf(decision: Decision, { availability, wanted }: Inputs): string | null {
+  return availability.timeOf(availability.soonest((slot) => fitsWhenReady(decision, slot), wanted));
+}
+
+function stateOf(slot: number, { availability, wanted }: Inputs): string {
+  const { state, until } = availability.absenceOf(slot, wanted) ?? { state: 'not ready', until: null };
+  const time = availability.timeOf(until);
+  return time === null ? state : `${state} until ${time}`;
+}
+
+function candidatesSentence(decision: Decision, inputs: Inputs): string {
+  const { index } = inputs.pool;
   if (index.size === 0) return 'The pool has no proxies: import a list, or add one.';
-  const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
+  const steps = stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0);
   const counts = steps.map(leftOutText).join(', ');
   const of = index.size === 1 ? 'Of 1 proxy' : `Of ${index.size} proxies`;
-  return `No proxy fits. ${of} ${counts}. Ask for less, add proxies, or enable some.`;
+  const readyAt = readyAtOf(decision, inputs);
+  const ready = readyAt === null ? '' : ` The next one may be ready at ${readyAt}.`;
+  return `No proxy fits. ${of} ${counts}.${ready} Ask for less, add proxies, or enable some.`;
 }
 
 /** How many a filter left out, in words: "2 are disabled", "1 does not fit "country DE"". */
 function leftOutText({ filter, excluded }: FilterStep): string {
   const isOne = excluded === 1;
-  const [, state] = /^not (failed|checking|disabled|out|excluded)$/.exec(filter) ?? [];
+  const [, state] =
+    /^not (failed|checking|disabled|cooling|resting|busy|pausing|excluded)$/.exec(filter) ?? [];
   if (state === undefined) return `${excluded} ${isOne ? 'does' : 'do'} not fit "${filter}"`;
   return `${excluded} ${isOne ? 'is' : 'are'} ${state === 'checking' ? 'being checked' : state}`;
 }
 
 /** How many each part of the filter excluded, if any. */
-function countsOf(decision: Decision, { pool: { index } }: Inputs): ErrorDetails {
-  const steps = stepsOf(decision, index).filter(({ excluded }) => excluded > 0);
+function countsOf(decision: Decision, inputs: Inputs): ErrorDetails {
+  const steps = stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0);
   return Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded]));
 }

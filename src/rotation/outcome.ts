@@ -33,7 +33,13 @@ export interface Outcome {
   bytes: number;
 }
 
-const OK: Outcome = { kind: null, status: undefined, retryAfterMs: undefined, latencyMs: undefined, bytes: 0 };
+const OK: Outcome = {
+  kind: null,
+  status: undefined,
+  retryAfterMs: undefined,
+  latencyMs: undefined,
+  bytes: 0,
+};
 
 const SUCCESS_FIELDS = ['latencyMs', 'bytes'] as const;
 const FAILURE_FIELDS = [...SUCCESS_FIELDS, 'kind', 'status', 'retryAfterMs'] as const;
@@ -51,7 +57,9 @@ export function failureFrom(failure: Failure, { statuses }: HealthSettings): Out
   const given = assertOptions(failure, FAILURE_FIELDS, 'fields of a failure');
   const status = statusOf(given.status);
   if (given.kind === undefined && status === undefined)
-    throw invalidInput(`Say how it failed: kind must be one of ${FAILURE_KINDS.join(', ')}, or give the status.`);
+    throw invalidInput(
+      `Say how it failed: kind must be one of ${FAILURE_KINDS.join(', ')}, or give the status.`,
+    );
   // Who says that it failed knows more than a table.
   return outcomeOf(given, kindOf(given.kind) ?? kindOfStatus(status as number, statuses) ?? 'status');
 }
@@ -60,15 +68,21 @@ export function failureFrom(failure: Failure, { statuses }: HealthSettings): Out
  * @param otherwise the kind of a failure of which nothing else is said.
  * @throws INVALID_INPUT, also if neither `success`, a kind nor a status is given.
  */
-export function outcomeFrom(report: OutcomeReport, { statuses }: HealthSettings, otherwise: FailureKind): Outcome {
+export function outcomeFrom(
+  report: OutcomeReport,
+  { statuses }: HealthSettings,
+  otherwise: FailureKind,
+): Outcome {
   const given = assertOptions(report, REPORT_FIELDS, 'fields of a report');
   const status = statusOf(given.status);
   const kind = kindOf(given.kind);
   const { success } = given;
-  if (success !== undefined && typeof success !== 'boolean') throw invalidInput('success must be true or false.');
+  if (success !== undefined && typeof success !== 'boolean')
+    throw invalidInput('success must be true or false.');
   if (success === undefined && status === undefined && kind === null)
     throw invalidInput('Say how it went: give success, kind or status.');
-  if (success === true && kind !== null) throw invalidInput('A success has no kind of failure: leave kind out.');
+  if (success === true && kind !== null)
+    throw invalidInput('A success has no kind of failure: leave kind out.');
   if (success === true) return outcomeOf(given, null);
   const byStatus = status === undefined ? null : kindOfStatus(status, statuses);
   return outcomeOf(given, kind ?? byStatus ?? (success === false ? otherwise : null));

@@ -3,7 +3,7 @@ import type { PoolIndex } from './pool-index.ts';
 
 /** Why a proxy is out, each a bit. */
 export const BUSY = 1;
-export const PACING = 2;
+export const PAUSING = 2;
 export const RESTING = 4;
 export const COOLING = 8;
 
@@ -12,7 +12,7 @@ export const OUT_REASONS = [
   { bit: COOLING, state: 'cooling' },
   { bit: RESTING, state: 'resting' },
   { bit: BUSY, state: 'busy' },
-  { bit: PACING, state: 'pacing' },
+  { bit: PAUSING, state: 'pausing' },
 ] as const;
 export type OutState = (typeof OUT_REASONS)[number]['state'];
 
@@ -45,6 +45,18 @@ export class Outs {
   /** The bits of all reasons; 0 if it is not out. */
   reasons(slot: number): number {
     return this.#reasons[slot] as number;
+  }
+
+  /** Every slot that is out. */
+  *[Symbol.iterator](): Generator<number, void, undefined> {
+    // Most slots are not: eight of them are looked at together.
+    const eights = new BigUint64Array(this.#reasons.buffer, 0, this.#reasons.length >>> 3);
+    for (let eight = 0; eight < eights.length; eight++) {
+      if (eights[eight] === 0n) continue;
+      for (let slot = 8 * eight; slot < 8 * eight + 8; slot++) if (this.#reasons[slot] !== 0) yield slot;
+    }
+    for (let slot = 8 * eights.length; slot < this.#reasons.length; slot++)
+      if (this.#reasons[slot] !== 0) yield slot;
   }
 
   /** The reason that counts; null if it is not out. */

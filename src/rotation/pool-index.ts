@@ -1,3 +1,4 @@
+import type { Cooldown } from '../model/cooldown.ts';
 import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { ChangeLog } from './index/change-log.ts';
@@ -11,7 +12,9 @@ import { View } from './index/view.ts';
 import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
-export interface IndexedProxy extends Described, History {}
+export interface IndexedProxy extends Described, History {
+  cooldowns: readonly Cooldown[];
+}
 
 /** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it, and `vault.proxies.findById` the rest. */
 export interface ChosenProxy {
@@ -77,6 +80,7 @@ export class PoolIndex {
   readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
+  #activeCount = 0;
 
   /** @param expected for how many proxies room is made at once. */
   constructor(expected = 0) {
@@ -97,6 +101,11 @@ export class PoolIndex {
   /** For how many slots there is room. */
   get capacity(): number {
     return this.#capacity;
+  }
+
+  /** How many proxies are active, or failed and returning. */
+  get activeCount(): number {
+    return this.#activeCount;
   }
 
   /** No slot from here on was ever used. */
@@ -124,7 +133,9 @@ export class PoolIndex {
     const known = this.#ids.find(proxy.id);
     const slot = known === -1 ? this.#newSlot() : known;
     const words = columns.vocabulary;
+    if (known !== -1 && this.isUsable(slot)) this.#activeCount--;
     columns.set(slot, proxy);
+    if (this.isUsable(slot)) this.#activeCount++;
     if (known === -1) {
       this.added++;
       this.#ids.add(slot, proxy.id);
@@ -144,6 +155,7 @@ export class PoolIndex {
     for (const { view } of this.#views.values())
       if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);
     this.removed++;
+    if (this.isUsable(slot)) this.#activeCount--;
     this.#ids.remove(slot);
     this.columns.clear(slot);
     this.#changed(slot);
@@ -162,7 +174,10 @@ export class PoolIndex {
 
   /** Says whether a failed proxy is used as if it were active. */
   setReturning(slot: number, isReturning: boolean): void {
-    if (this.columns.setReturning(slot, isReturning)) this.#changed(slot);
+    const isUsable = this.isUsable(slot);
+    if (!this.columns.setReturning(slot, isReturning)) return;
+    this.#activeCount += Number(this.isUsable(slot)) - Number(isUsable);
+    this.#changed(slot);
   }
 
   /** Whether a proxy is active, or failed and returning; it may be out. */

@@ -14,7 +14,7 @@ export interface PoolStats {
     cooling: number;
     resting: number;
     busy: number;
-    pacing: number;
+    pausing: number;
     ready: number;
   };
   /** How many proxies there are of each protocol. */
@@ -40,7 +40,16 @@ export function countsOf(
   index: PoolIndex,
   availability: Availability,
 ): Pick<PoolStats, 'states' | 'protocols' | 'countries'> {
-  const states = { disabled: 0, checking: 0, failed: 0, cooling: 0, resting: 0, busy: 0, pacing: 0, ready: 0 };
+  const states = {
+    disabled: 0,
+    checking: 0,
+    failed: 0,
+    cooling: 0,
+    resting: 0,
+    busy: 0,
+    pausing: 0,
+    ready: 0,
+  };
   const protocols: Record<string, number> = {};
   const countries: Record<string, number> = {};
   const { columns } = index;

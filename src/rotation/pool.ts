@@ -1,25 +1,27 @@
 import type { Session } from '../database/drivers/driver.ts';
-import { ProxyVaultError } from '../errors.ts';
-import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
+import type { StrategySettings } from '../model/strategy-settings.ts';
+import { assertFunction, assertId, assertOptions, invalidInput, notFound } from '../model/validation.ts';
 import { Acquiring } from './acquiring.ts';
 import { Availability } from './availability.ts';
-import { type Check, type Choice, Choosing } from './choosing.ts';
+import { type Check, Choosing } from './choosing.ts';
 import { decide } from './decide.ts';
 import { Elapsed } from './elapsed.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { HandOuts } from './hand-out.ts';
+import type { DomainChange } from './health/domain-watch.ts';
+import { Latencies } from './latencies.ts';
+import { Learning } from './learning.ts';
 import type { Lease } from './lease.ts';
 import { Leasing, type Reveal } from './leasing.ts';
-import { Learning } from './learning.ts';
 import { noProxyError } from './no-proxy.ts';
-import type { OutcomeReport } from './outcome.ts';
-import { Announcer, type PoolEventName, type PoolListener } from './pool-events.ts';
-import type { ChosenProxy, PoolIndex } from './pool-index.ts';
+import { type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
 import { type Cooling, PoolCare } from './pool-care.ts';
-import { type PoolStats, statsOf } from './pool-stats.ts';
+import { Announcer, type PoolEventName, type PoolListener } from './pool-events.ts';
+import type { ChosenProxy, IndexedProxy, PoolIndex } from './pool-index.ts';
+import { countsOf, type PoolStats } from './pool-stats.ts';
 import { type ProxyReport, Reports } from './report.ts';
-import { type AcquireRequest, type LeaseRequest, leaseRequestOf, type PoolRequest, wantedBy } from './request.ts';
+import { type AcquireRequest, type LeaseRequest, type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { Sticky } from './sticky.ts';
 import { Store } from './store.ts';
@@ -30,6 +32,395 @@ import { WriteBehind } from './write-behind.ts';
 export interface PoolOptions {
   /** Gives numbers from 0, inclusive, to 1, exclusive; for tests. Default `Math.random`. */
   random?: (() => number) | undefined;
-  /** How a lease gets its login; a vault gives its own. */
+  /** How a lease gets its login. A vault gives its own; without it `lease.reveal()` throws INVALID_INPUT. */
   reveal?: Reveal | undefined;
+}
+
+/**
+ * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
+ * database. Each process takes its own turns, and begins at another place.
+ *
+ * `acquire` gives a lease: the pool then knows which proxies are in use, and how each request went. `choose` gives a proxy and asks
+ * nothing.
+ *
+ * `vault.pool` is one. Who opens a database without a vault makes one with `new Pool(db)`. What it has not stored yet is stored when the
+ * database is closed.
+ */
+export class Pool {
+  readonly #session: Session<'sync'>;
+  readonly #random: () => number;
+  readonly #elapsed = new Elapsed();
+  readonly #announcer = new Announcer();
+  readonly #latencies = new Latencies();
+  readonly #follower: Follower;
+  readonly #behind: WriteBehind;
+  readonly #handOuts: HandOuts;
+  readonly #choosing: Choosing;
+  readonly #learning: Learning;
+  readonly #leasing: Leasing;
+  readonly #acquiring: Acquiring;
+  readonly #care: PoolCare;
+  readonly #reports: Reports;
+  #availability: Availability | null = null;
+
+  constructor(session: Session<'sync'>, { random = Math.random, reveal }: PoolOptions = {}) {
+    this.#session = session;
+    this.#random = random === Math.random ? random : checked(random);
+    const elapsed = this.#elapsed;
+    const announcer = this.#announcer;
+    const sticky = new Sticky(session);
+    const turns = new Turns(session);
+    const follower = new Follower(session, {
+      put: (_index, slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
+      configured: (settings) => this.#configured(settings),
+    });
+    const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
+    const behind = new WriteBehind(session, unnoticed);
+    const store = new Store(session, unnoticed, behind);
+    const availability = (): Availability => this.#availability as Availability;
+    const handOuts = new HandOuts({
+      driver: session.driver,
+      follower,
+      sticky,
+      turns,
+      store,
+      behind,
+      onRotated: (event) => announcer.tell('rotated', event),
+    });
+    const shared = { session, follower, store, behind, announcer, elapsed, availability };
+    this.#choosing = new Choosing({ ...shared, sticky, turns, handOuts, random: this.#random });
+    this.#learning = new Learning({ ...shared, latencies: this.#latencies });
+    this.#leasing = new Leasing({
+      ...shared,
+      learning: this.#learning,
+      reveal,
+      onRelease: () => this.#afterChange(),
+    });
+    this.#acquiring = new Acquiring({
+      ...shared,
+      choosing: this.#choosing,
+      leasing: this.#leasing,
+      advance: () => this.#advance(),
+    });
+    this.#care = new PoolCare({ ...shared, learning: this.#learning });
+    this.#follower = follower;
+    this.#behind = behind;
+    this.#handOuts = handOuts;
+    this.#reports = new Reports(session);
+  }
+
+  /**
+   * A lease of the proxy to use now, chosen as `choose` does, and within the limits of the configuration. If no proxy is ready, but one
+   * may come, it waits up to `waitMs`; those who want the same are served in the order of their arrival.
+   *
+   * Report the lease with `succeed`, `fail` or `report`. One that nobody reports expires after `leaseMs`, and then holds nothing up.
+   *
+   * @throws NO_PROXY if no proxy may come, if none came in time, or if too many wait: `details` say how many each reason excluded, and
+   *   `readyAt` when the next could be ready. The reason of `signal` if it is aborted. Else as `choose`.
+   * @example
+   * using lease = await vault.pool.acquire({ url: 'https://shop.example/cart', session: 'cart-17', waitMs: 5_000 });
+   * const { url } = lease.reveal();
+   * lease.succeed({ latencyMs: 120 });
+   */
+  acquire(request?: AcquireRequest): Promise<Lease> {
+    return this.#acquiring.soon(request);
+  }
+
+  /**
+   * As `acquire`, and never waits.
+   *
+   * @param check as that of `choose`.
+   * @throws as `acquire`.
+   * @example
+   * using lease = vault.pool.tryAcquire({ country: 'DE' });
+   * lease.fail({ kind: 'timeout' });
+   */
+  tryAcquire(request?: LeaseRequest, check?: Check): Lease {
+    if (check !== undefined) assertFunction(check, 'check');
+    const lease = this.#acquiring.now(request, check);
+    this.#afterChange();
+    return lease;
+  }
+
+  /**
+   * The proxy to use now: what a rule says, else what the session or domain keeps, else what the strategy chooses among the active
+   * proxies that fit and are not out. It counts as handed out. A new session or domain keeps it: that is committed before this returns.
+   *
+   * In a transaction it does not see what that has changed.
+   *
+   * @param check called with the proxy before it is handed out. If it throws, so does this, and nothing was handed out. If others may
+   *   have written meanwhile, and in a transaction, this may choose again and call it again.
+   * @throws NO_PROXY if no proxy fits or a rule blocks the request: `details` say how many each filter excluded. Do not connect
+   *   without a proxy. INVALID_INPUT for an invalid request. INVALID_ROW for a malformed enabled rule, which might be the one that
+   *   blocks, a malformed configuration, or a malformed mapping of the session or domain; other malformed rows are left out and told
+   *   to the database's `onInvalidRow`.
+   * @example
+   * const proxy = vault.pool.choose({ url: 'https://www.shop.example/cart', session: 'cart-17', country: 'DE' });
+   * const another = vault.pool.choose({ country: 'DE', exclude: [proxy.id] }); // after a failure
+   */
+  choose(request?: PoolRequest, check?: Check): ChosenProxy {
+    return this.#choose(request, false, check);
+  }
+
+  /**
+   * As `choose`, and another proxy than the one that the session, domain or interval keeps, if there is one. Without a request it
+   * ends the interval.
+   *
+   * @param check as that of `choose`.
+   * @throws as `choose`.
+   * @example
+   * const { id } = vault.pool.rotate({ session: 'cart-17' }); // the session keeps this one from now on
+   */
+  rotate(request?: PoolRequest, check?: Check): ChosenProxy {
+    return this.#choose(request, true, check);
+  }
+
+  /**
+   * What `choose` would answer now, and why: how each rule was judged, how many candidates each filter left, what the strategy says, and
+   * who comes next. It hands out nothing.
+   *
+   * @throws INVALID_INPUT, INVALID_ROW as `choose`; no proxy is no error, but a `refusal`.
+   * @example
+   * const { proxy, reason, steps } = vault.pool.explain({ country: 'DE' });
+   * console.log(proxy?.id ?? 'nobody', reason);
+   * for (const { filter, left } of steps) console.log(filter, left);
+   */
+  explain(request?: PoolRequest): Explanation {
+    const wanted = wantedBy(request);
+    this.#advance();
+    const inputs = this.#choosing.inputs(wanted, false);
+    const trace: RuleTrace[] = [];
+    return explain(decide(inputs, trace), inputs, trace);
+  }
+
+  /**
+   * Records the outcome of a request through a proxy that has no lease. It is committed before this returns. After some failures in a
+   * row the proxy is out for a time, for everything or for `domain`; with `failureThreshold` set, its status is `failed` for as long.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT for a malformed field.
+   * @example
+   * vault.pool.report(id, { success: true, latencyMs: 230 });
+   * vault.pool.report(id, { status: 429, domain: 'shop.example', retryAfterMs: 30_000 });
+   */
+  report(id: string, report: ProxyReport): void {
+    const { domain, session, ...rest } = assertOptions(report, REPORT_FIELDS, 'fields of a report');
+    assertId(id);
+    const wanted = wantedBy({ domain, session });
+    this.#advance();
+    const { settings } = this.#follower.state(this.#elapsed.wall);
+    const outcome = outcomeFrom(rest, settings.health, 'reset');
+    const { driver } = this.#session;
+    const { scope } = driver;
+    // Outcomes of leases that came before are stored before.
+    if (this.#behind.hasOutcomes(id)) this.#behind.flush();
+    const isUnsaved = this.#behind.hasHandOuts(id);
+    const hasEnded = this.#follower.unnoticed(() =>
+      driver.transaction(() => this.#reports.record(id, outcome.kind === null, outcome.latencyMs, isUnsaved)),
+    );
+    if (hasEnded) this.#follower.expectChange();
+    // What a caller's transaction undoes has not happened.
+    driver.afterTransaction(() => {
+      if (!scope?.isUndone) this.#learn(id, wanted.domain ?? null, wanted.session ?? null, outcome);
+    });
+  }
+
+  /**
+   * Reports a lease by its id, as `lease.report` does: for another part of the program than the one that acquired it.
+   *
+   * @throws NOT_FOUND for a lease that was reported before, has expired, or is another pool's; INVALID_INPUT.
+   * @example
+   * vault.pool.reportLease(lease.id, { status: 200, latencyMs: 120 });
+   */
+  reportLease(id: string, report: OutcomeReport): void {
+    this.#advance();
+    const held = this.#leasing.find(assertId(id));
+    if (held === null) throw notFound('lease', id);
+    this.#leasing.report(held, report);
+  }
+
+  /**
+   * Puts a proxy out for a time, for everything or for one domain. That is committed before this returns, and holds in every process.
+   *
+   * @throws NOT_FOUND; INVALID_INPUT.
+   * @example
+   * vault.pool.cool(id, { forMs: 600_000, domain: 'shop.example', reason: 'asked for a captcha' });
+   */
+  cool(id: string, cooling: Cooling): void {
+    this.#ready();
+    this.#care.cool(id, cooling);
+  }
+
+  /**
+   * Lets proxies back in: ends their cooldowns, whoever began them, and forgets their failures in a row. One that is `failed` is
+   * `active` again. One that is `disabled` stays so.
+   *
+   * @throws NOT_FOUND for an unknown id; then nothing has changed.
+   * @example
+   * vault.pool.reset([id]);
+   */
+  reset(ids: Iterable<string>): void {
+    this.#ready();
+    this.#care.reset(ids);
+    this.#afterChange();
+  }
+
+  /**
+   * What the pool does now: how many proxies are in which state, how many leases there are, how far the database is behind. It looks at
+   * every proxy: about 30 ms for a million.
+   *
+   * @throws INVALID_ROW as `choose`.
+   * @example
+   * const { states, leases, waiting } = vault.pool.stats();
+   * console.log(`${states.ready} ready, ${states.cooling} cooling, ${leases} leases, ${waiting} waiting`);
+   */
+  stats(): PoolStats {
+    const { index, settings } = this.#ready();
+    const { lossMs, lossOutcomes, outcomes } = settings.durability;
+    const isEvery = outcomes === 'every';
+    const availability = this.#availability as Availability;
+    return {
+      ...countsOf(index, availability),
+      latencyMs: this.#latencies.percentiles,
+      leases: this.#leasing.size,
+      ended: { ...this.#leasing.counts },
+      waiting: this.#acquiring.waiting,
+      failingDomains: availability.health.failingDomains().map(({ domain }) => domain),
+      store: {
+        ...this.#behind.backlog(this.#elapsed.wall),
+        lossMs: isEvery ? 0 : lossMs,
+        lossOutcomes: isEvery ? 0 : lossOutcomes,
+      },
+    };
+  }
+
+  /**
+   * Calls a listener each time that something happens; `PoolEvents` has the names. A listener that throws harms nothing: the process
+   * gets a warning.
+   *
+   * @throws INVALID_INPUT for an unknown event.
+   * @example
+   * vault.pool.on('cooled', ({ proxyId, kind, until }) => console.log(`${proxyId} is out until ${until}: ${kind}`));
+   */
+  on<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
+    this.#announcer.on(name, listener);
+    return this;
+  }
+
+  /**
+   * As `on`, for one time.
+   *
+   * @example
+   * vault.pool.once('exhausted', ({ message }) => console.warn(message));
+   */
+  once<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
+    this.#announcer.once(name, listener);
+    return this;
+  }
+
+  /**
+   * Takes a listener away.
+   *
+   * @example
+   * vault.pool.off('cooled', listener);
+   */
+  off<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
+    this.#announcer.off(name, listener);
+    return this;
+  }
+
+  /**
+   * Stores what waits to be stored; calls of `acquire` that wait are CLOSED. The vault calls it when it is closed.
+   *
+   * @internal
+   */
+  close(): void {
+    this.#acquiring.close();
+    this.#follower.forget();
+    this.#behind.close();
+  }
+
+  #choose(request: PoolRequest | undefined, rotate: boolean, check?: Check): ChosenProxy {
+    const wanted = wantedBy(request);
+    if (check !== undefined) assertFunction(check, 'check');
+    this.#advance();
+    const { slot, decision, inputs } = this.#choosing.choose(wanted, rotate, check);
+    if (slot === -1) throw this.#acquiring.exhausted(noProxyError(decision, inputs));
+    return inputs.pool.index.chosen(slot);
+  }
+
+  #learn(id: string, domain: string | null, session: string | null, outcome: Outcome): void {
+    const { index } = this.#follower;
+    const slot = index?.slotOf(id) ?? -1;
+    if (index === null || slot === -1) return;
+    this.#learning.learnStored({ slot, domain, session, isGateway: index.isGateway(slot) }, outcome);
+    this.#afterChange();
+  }
+
+  /** The pool as it is now, with all done that is due. */
+  #ready() {
+    this.#advance();
+    return this.#follower.state(this.#elapsed.wall);
+  }
+
+  /** Does what is due; gives when the next thing is due, as a time of `Elapsed`. */
+  #advance(): number {
+    const now = this.#elapsed.at(this.#session.clock());
+    const availability = this.#availability;
+    if (availability === null) return Number.POSITIVE_INFINITY;
+    if (now >= this.#leasing.nextDue) this.#leasing.expire(now);
+    if (now >= availability.nextDue) {
+      this.#learning.followLater(availability.advance(now));
+      this.#afterChange();
+    }
+    return Math.min(this.#leasing.nextDue, availability.nextDue);
+  }
+
+  /** Somebody who waits may have a proxy now. */
+  #afterChange(): void {
+    const availability = this.#availability;
+    if (availability === null) return;
+    if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
+    this.#acquiring.watch(Math.min(this.#leasing.nextDue, availability.nextDue));
+  }
+
+  #reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void {
+    if (this.#availability === null) {
+      const tell = (event: DomainChange) => this.#tellDomain(event);
+      this.#availability = new Availability(index, settings, this.#elapsed, this.#random, tell);
+    } else this.#availability.moveTo(index);
+    this.#availability.reconcileAll(ailing);
+    this.#handOuts.moveTo(index);
+    this.#leasing.moveTo(index);
+    this.#configured(settings);
+  }
+
+  #configured(settings: StrategySettings): void {
+    this.#availability?.configure(settings);
+    this.#behind.configure(settings.durability);
+  }
+
+  #tellDomain({ domain, state, proxies, failures }: DomainChange): void {
+    this.#announcer.tell('domain-failing', { domain, isFailing: state === 'failing', proxies, failures });
+  }
+}
+
+const REPORT_FIELDS = [
+  'success',
+  'kind',
+  'status',
+  'retryAfterMs',
+  'latencyMs',
+  'bytes',
+  'domain',
+  'session',
+] as const;
+
+/** A caller's numbers: one out of range would be looked for in vain. */
+function checked(random: () => number): () => number {
+  return () => {
+    const number = random();
+    if (number >= 0 && number < 1) return number;
+    throw invalidInput('`random` must give numbers from 0, inclusive, to 1, exclusive.');
+  };
 }

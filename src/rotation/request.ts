@@ -5,7 +5,15 @@ import { parseDomain } from '../model/domain.ts';
 import { text } from '../model/field-schemas.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol, regionSchema, tagSchema } from '../model/proxy.ts';
 import { ROTATION_STRATEGIES, type RotationStrategy } from '../model/rotation.ts';
-import { assertId, assertIterable, assertOptions, invalidInput, parse } from '../model/validation.ts';
+import {
+  assertId,
+  assertIterable,
+  assertOptions,
+  assertSignal,
+  assertWhole,
+  invalidInput,
+  parse,
+} from '../model/validation.ts';
 import { remembered } from './remembered.ts';
 
 /** What a proxy is wanted for, and which one will do. */
@@ -29,6 +37,20 @@ export interface PoolRequest {
   exclude?: Iterable<string> | undefined;
   /** In place of the configured one, and of one that a rule names. */
   strategy?: RotationStrategy | undefined;
+}
+
+/** A request for a lease. */
+export interface LeaseRequest extends PoolRequest {
+  /** How long the lease lasts unless it is reported or renewed, in milliseconds. Default `limits.leaseMs` of the configuration. */
+  leaseMs?: number | undefined;
+}
+
+/** A request that may wait for its lease. */
+export interface AcquireRequest extends LeaseRequest {
+  /** How long to wait for a proxy, in milliseconds; 0 does not wait. Default `limits.waitMs` of the configuration. */
+  waitMs?: number | undefined;
+  /** Ends the wait: `acquire` then rejects with the reason of the signal. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A request that is valid, in the forms in which the pool has these things. */
@@ -57,6 +79,9 @@ const FIELDS = [
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set(FIELDS);
 const TEXTS: ReadonlySet<string> = new Set(FIELDS.filter((name) => name !== 'tags' && name !== 'exclude'));
+const NO_FIELDS: ReadonlySet<string> = new Set();
+const LEASE_FIELDS: ReadonlySet<string> = new Set(['leaseMs']);
+const ACQUIRE_FIELDS: ReadonlySet<string> = new Set(['leaseMs', 'waitMs', 'signal']);
 const WHAT = 'fields of a request';
 const NOTHING: readonly string[] = [];
 const ANY: Wanted = {
@@ -71,10 +96,38 @@ const ANY: Wanted = {
   strategy: undefined,
 };
 
-/** The request that a caller has given, checked. @throws INVALID_INPUT. */
-export function wantedBy(request: PoolRequest | undefined): Wanted {
+/** The request for a lease that a caller has given, checked. @throws INVALID_INPUT. */
+export function leaseRequestOf(request: LeaseRequest | undefined): {
+  wanted: Wanted;
+  leaseMs: number | undefined;
+} {
+  return { wanted: wantedBy(request, LEASE_FIELDS), leaseMs: request?.leaseMs };
+}
+
+/** The request for a lease that may wait, checked. @throws INVALID_INPUT. */
+export function acquireRequestOf(request: AcquireRequest | undefined): {
+  wanted: Wanted;
+  leaseMs: number | undefined;
+  waitMs: number | undefined;
+  signal: AbortSignal | undefined;
+} {
+  const wanted = wantedBy(request, ACQUIRE_FIELDS);
+  if (request === undefined) return { wanted, leaseMs: undefined, waitMs: undefined, signal: undefined };
+  const { leaseMs, waitMs, signal } = request;
+  if (waitMs !== undefined) assertWhole(waitMs, 'waitMs', 0, 2 ** 31 - 1);
+  if (signal !== undefined) assertSignal(signal);
+  return { wanted, leaseMs, waitMs, signal };
+}
+
+/**
+ * The request that a caller has given, checked.
+ *
+ * @param besides fields that are checked elsewhere.
+ * @throws INVALID_INPUT.
+ */
+export function wantedBy(request: PoolRequest | undefined, besides: ReadonlySet<string> = NO_FIELDS): Wanted {
   if (request === undefined) return ANY;
-  assertFields(request);
+  assertFields(request, besides);
   const { url, domain, session, country, region, protocol, tags, exclude, strategy } = request;
   return {
     url,
@@ -95,11 +148,12 @@ function given(value: string | undefined, check: (text: string) => string): stri
 }
 
 /** As `assertOptions`, in less time. An empty text is no value that could be left out. */
-function assertFields(request: PoolRequest): void {
+function assertFields(request: PoolRequest, besides: ReadonlySet<string>): void {
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     assertOptions(request, FIELDS, WHAT);
   for (const name in request) {
-    if (!KNOWN.has(name)) assertOptions(request, FIELDS, WHAT);
+    if (besides.has(name)) continue;
+    if (!KNOWN.has(name)) assertOptions(request, [...FIELDS, ...besides] as (typeof FIELDS)[number][], WHAT);
     const value: unknown = request[name as keyof PoolRequest];
     if (value === undefined || (typeof value === 'string') === TEXTS.has(name)) continue;
     throw invalidInput(

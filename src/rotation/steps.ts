@@ -1,5 +1,5 @@
 import { PROXY_STATUSES, type ProxyStatus } from '../model/proxy.ts';
-import type { Decision } from './decide.ts';
+import type { Decision, Inputs } from './decide.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { Way } from './way.ts';
 
@@ -21,17 +21,19 @@ const KNOWN = new WeakMap<PoolIndex, { generation: number; steps: Map<string, re
  * How many proxies each part of a filter excluded, in order: status, what is asked for, what is out, excluded ids. A proxy counts where it is
  * excluded first. It looks at every proxy, once for each filter until the pool changes, and then at those that are left.
  */
-export function stepsOf(decision: Decision, index: PoolIndex): readonly FilterStep[] {
-  const { exclusion, members } = decision;
-  const steps = knownSteps(decision, index);
-  const fitting = steps.at(-1)?.left ?? index.size;
-  const ready = members.size;
-  const left = exclusion.isEmpty ? ready : [...exclusion.candidates(members)].length;
-  return [
-    ...steps,
-    { filter: 'not out', excluded: fitting - ready, left: ready },
-    { filter: 'not excluded', excluded: ready - left, left },
-  ];
+export function stepsOf(
+  decision: Decision,
+  { pool: { index }, availability, wanted }: Inputs,
+): readonly FilterStep[] {
+  const { exclusion, fits, members } = decision;
+  const steps = [...knownSteps(decision, index)];
+  let left = steps.at(-1)?.left ?? index.size;
+  for (const [state, excluded] of availability.countAbsent(fits, wanted)) {
+    left -= excluded;
+    steps.push({ filter: `not ${state}`, excluded, left });
+  }
+  const remaining = exclusion.isEmpty ? left : [...exclusion.candidates(members)].length;
+  return [...steps, { filter: 'not excluded', excluded: left - remaining, left: remaining }];
 }
 
 function knownSteps({ way, view }: Decision, index: PoolIndex): readonly FilterStep[] {

@@ -23,7 +23,7 @@ interface Placement {
 
 /** What the health of a proxy has become. */
 export type HealthWrite =
-  | { cooldown: CooldownInput; /** Whether the status of the proxy shows it. */ isShown: boolean }
+  | { cooldown: CooldownInput /** Whether the status of the proxy shows it. */; isShown: boolean }
   | { ended: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>; isShown: boolean };
 
 /**

@@ -130,7 +130,19 @@ function headOf(line: Line | undefined): Waiting {
 }
 
 /** The same text for those who want the same. Excluded ids are not compared: who excludes some has a line of its own for that many. */
-function lineOf({ url, domain, session, country, region, protocol, tags, strategy, exclude }: Wanted): string {
-  const excluded = Array.isArray(exclude) ? exclude.join(',') : `Set ${(exclude as ReadonlySet<string>).size}`;
+function lineOf({
+  url,
+  domain,
+  session,
+  country,
+  region,
+  protocol,
+  tags,
+  strategy,
+  exclude,
+}: Wanted): string {
+  const excluded = Array.isArray(exclude)
+    ? exclude.join(',')
+    : `Set ${(exclude as ReadonlySet<string>).size}`;
   return JSON.stringify([url, domain, session, country, region, protocol, tags, strategy, excluded]);
 }

@@ -252,7 +252,16 @@ export class WriteBehind {
       const { slot, successes, failures, failuresInRow, latency } = tally;
       const proxyId = columns.id(slot);
       const hasSuccess = successes > 0;
-      outcomes.push({ ...NO_OUTCOMES, proxyId, day, successes, failures, failuresInRow, hasSuccess, latency });
+      outcomes.push({
+        ...NO_OUTCOMES,
+        proxyId,
+        day,
+        successes,
+        failures,
+        failuresInRow,
+        hasSuccess,
+        latency,
+      });
     }
     return outcomes;
   }
@@ -301,7 +310,10 @@ export class WriteBehind {
   get #isWaiting(): boolean {
     const { session, domain } = this.#uses;
     const events = this.#handOutEvents.length;
-    return this.#dirty.length + this.#positions.size + session.size + domain.size + events + this.#outcomes.count > 0;
+    return (
+      this.#dirty.length + this.#positions.size + session.size + domain.size + events + this.#outcomes.count >
+      0
+    );
   }
 }
 

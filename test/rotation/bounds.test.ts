@@ -24,6 +24,7 @@ function indexOf(proxies: number): PoolIndex {
     remoteDns: true,
     tags: [],
     gateway: false,
+    cooldowns: [],
   } as const;
   for (let n = 0; n < proxies; n++) {
     const address = { id: `p${n}`, host: 'h.example', port: 1 + n, protocol: 'http' } as const;

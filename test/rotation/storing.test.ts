@@ -4,7 +4,7 @@ import { initDatabase } from 'proxyvault/database';
 import { ProxyRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PoolIndex } from '../../src/rotation/pool-index.ts';
-import { Store } from '../../src/rotation/store.ts';
+import { WriteBehind } from '../../src/rotation/write-behind.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
 import { inputOf, type Opened, open, START, storedUse } from './open-pool.ts';
 
@@ -166,10 +166,11 @@ it('more hand-outs of one proxy than its slot has room for are all counted, and 
     tags: [],
     gateway: false,
     isProven: false,
+    cooldowns: [],
   } as const;
   const index = new PoolIndex(1);
   index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
-  const store = new Store(db, (write) => write());
+  const store = new WriteBehind(db, (write) => write());
   const count = 2 ** 22 + 5;
   for (let n = 0; n < count; n++) {
     index.measures.handedOut(0, START + n);

@@ -88,6 +88,7 @@ describe('an index of the pool', () => {
                 successRate: 100,
                 failureCount: 0,
                 gateway: false,
+                cooldowns: [],
                 isProven: false,
               };
               index.put(proxy, 0);
@@ -225,6 +226,7 @@ function plain(n: number): IndexedProxy {
     failureCount: 0,
     handOuts: 0,
     gateway: false,
+    cooldowns: [],
     isProven: false,
   };
 }
