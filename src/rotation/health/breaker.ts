@@ -1,0 +1,371 @@
+import type { CooldownKind } from '../../model/outcomes.ts';
+import type { HealthSettings } from '../../model/pool-options.ts';
+import { askedTime, backoff } from './backoff.ts';
+import { isOutageKind } from './charged-scope.ts';
+import {
+  type Circuit,
+  changeOf,
+  type Failure,
+  type HealthChange,
+  newCircuit,
+  type Scope,
+  type StoredCooldown,
+} from './circuit.ts';
+import { Circuits } from './circuits.ts';
+import { CooldownQueue } from './cooldown-queue.ts';
+import { FIRST_STEP, type Ramp, SECOND_STEP } from './ramp.ts';
+import { ScopesOut } from './scopes-out.ts';
+
+/** So many circuits of domains and sessions are remembered. Of the oldest a hundredth is forgotten at a time. */
+const MOST_SCOPED = 100_000;
+/** Who has asked for a wait that ends a tenth later is believed; a smaller difference is the same wait of another request. */
+const LATER = 0.1;
+/** No number of times is higher: it is stored in 31 bits. */
+const MOST_TIMES = 2 ** 31 - 1;
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+export interface BreakerOptions {
+  settings: HealthSettings;
+  /** So many failures in a row put out what is proven. */
+  failures: number;
+}
+
+/**
+ * Circuit breakers of proxies, and of their domains and sessions: closed; out with exponential backoff and jitter; then one request may
+ * try; then a slow start.
+ */
+export class Breaker {
+  readonly engine = new Circuits();
+  readonly person = new Circuits();
+  readonly scopesOut = new ScopesOut();
+  readonly #queue = new CooldownQueue<Circuit>();
+  readonly #ramp: Ramp;
+  readonly #random: () => number;
+  /** Circuits of scopes by age: those that are in, and those that are out or probing. */
+  readonly #in = new Set<Circuit>();
+  readonly #out = new Set<Circuit>();
+  readonly #badDomains = new Map<number, Set<Circuit>>();
+  #options: BreakerOptions;
+  /** Rises with each change of what is out. */
+  version = 0;
+  outliersOut = 0;
+  /** So many whole proxies are out by the engine. */
+  engineOut = 0;
+
+  constructor(options: BreakerOptions, ramp: Ramp, random: () => number) {
+    this.#options = options;
+    this.#ramp = ramp;
+    this.#random = random;
+  }
+
+  configure(options: BreakerOptions): void {
+    this.#options = options;
+  }
+
+  get nextDue(): number {
+    return this.#queue.nextDue;
+  }
+
+  /** Charges a failure to a scope of a proxy, and adds what changed. `handedOutAt` tells which failures are late. */
+  charge(
+    slot: number,
+    scope: Scope,
+    failure: Failure,
+    cause: string | null,
+    handedOutAt: number,
+    now: number,
+    changes: HealthChange[],
+  ): void {
+    const { settings } = this.#options;
+    const asked = failure.kind === 'auth' ? null : askedTime(settings, failure.retryAfterMs);
+    const detail = failure.status === undefined ? null : `status ${failure.status}`;
+    const circuit = this.engine.find(slot, scope) ?? this.#newCircuit(slot, scope);
+    if (circuit.state === 'cooling') {
+      if (circuit.kind === 'auth') return;
+      if (failure.kind === 'auth') this.#open(circuit, 'auth', null, detail, now, changes);
+      else if (asked !== null) this.#prolong(circuit, failure.kind, asked, detail, now, changes);
+      return;
+    }
+    if (handedOutAt < circuit.since) return;
+    if (circuit.state === 'closed' && now - circuit.wellSince >= circuit.lastOut) circuit.times = 0;
+    circuit.wellSince = now;
+    circuit.cause = cause;
+    circuit.row++;
+    if (failure.kind === 'auth') {
+      this.#open(circuit, 'auth', null, detail, now, changes);
+    } else if (asked !== null || failure.kind === 'blocked' || circuit.row >= this.#threshold(circuit)) {
+      circuit.isAsked = asked !== null;
+      const time = asked ?? backoff(settings, this.#random, failure.kind, circuit.times + 1);
+      this.#open(circuit, failure.kind, time, detail, now, changes);
+    } else {
+      this.#rest(circuit);
+    }
+  }
+
+  /** For how many domains a proxy is out, or probing, for what may be its own fault. */
+  badDomains(slot: number): number {
+    return this.#badDomains.get(slot)?.size ?? 0;
+  }
+
+  /** Puts a whole proxy out, whatever its failures in a row. */
+  eject(
+    slot: number,
+    kind: CooldownKind,
+    cause: string | null,
+    detail: string | null,
+    now: number,
+    changes: HealthChange[],
+  ): boolean {
+    const circuit = this.engine.find(slot, '') ?? this.#newCircuit(slot, '');
+    if (circuit.state === 'cooling') return false;
+    if (circuit.state === 'closed' && now - circuit.wellSince >= circuit.lastOut) circuit.times = 0;
+    circuit.cause = cause;
+    circuit.isAsked = false;
+    const time = backoff(this.#options.settings, this.#random, kind, circuit.times + 1);
+    this.#open(circuit, kind, time, detail, now, changes);
+    return true;
+  }
+
+  /** A success counts for a scope. Gives what changed: nearly always nothing. */
+  succeeded(slot: number, scope: Scope, handedOutAt: number, now: number): HealthChange | null {
+    const circuit = this.engine.find(slot, scope);
+    if (circuit === null) return null;
+    if (circuit.state === 'cooling' && !isOverridden(circuit, handedOutAt)) return null;
+    if (circuit.state !== 'closed') {
+      if (handedOutAt < circuit.since) return null;
+      return this.#recover(circuit, now, SECOND_STEP);
+    }
+    circuit.row = 0;
+    this.#rest(circuit);
+    return null;
+  }
+
+  /** Ends what is due by now, and adds what changed. */
+  advance(now: number, changes: HealthChange[]): void {
+    for (;;) {
+      const circuit = this.#queue.takeDue(now);
+      if (circuit === null) return;
+      const change = this.#end(circuit, now);
+      if (change !== null) changes.push(change);
+    }
+  }
+
+  /** Takes back that a failing domain has put something out, or counted against it, since `from`. */
+  pardon(slot: number, scope: Scope, domain: string, from: number, now: number): HealthChange | null {
+    const circuit = this.engine.find(slot, scope);
+    if (circuit === null || circuit.cause !== domain) return null;
+    if (circuit.state === 'closed') {
+      if (circuit.wellSince >= from) circuit.row = 0;
+      this.#rest(circuit);
+      return null;
+    }
+    const { kind } = circuit;
+    if (circuit.isAsked || circuit.since < from) return null;
+    if (!isOutageKind(kind)) return null;
+    circuit.times--;
+    return this.#recover(circuit, now, circuit.rampBefore);
+  }
+
+  restore(slot: number, cooldown: StoredCooldown, now: number): void {
+    const { scope, source, until, since, kind } = cooldown;
+    const circuits = this[source];
+    const known = circuits.find(slot, scope);
+    if (known !== null) this.forget(known);
+    const isOver = until !== null && until <= now;
+    if (isOver && (source === 'person' || kind === 'blocked')) return;
+    const circuit = this.#newCircuit(slot, scope, source);
+    const { times, detail } = cooldown;
+    Object.assign(circuit, { kind, times, since, until, detail });
+    circuit.rampBefore = this.#ramp.step(slot);
+    circuit.lastOut = until === null ? 0 : Math.max(0, until - since);
+    circuit.wellSince = now;
+    this.#become(circuit, isOver ? 'probing' : 'cooling');
+    if (!isOver && until !== null) this.#queue.set(circuit, until);
+    if (scope === '' && source === 'engine') this.#ramp.setStep(slot, FIRST_STEP);
+  }
+
+  /** Forgets a circuit. Gives what ended by it, or null if it was in. */
+  forget(circuit: Circuit): HealthChange | null {
+    const wasIn = circuit.state === 'closed';
+    const { slot, scope, source, kind } = circuit;
+    if (!wasIn) {
+      this.#become(circuit, 'closed');
+      // A new login is as unknown as a new proxy.
+      if (scope === '' && source === 'engine') {
+        this.#ramp.setStep(slot, kind === 'auth' ? FIRST_STEP : circuit.rampBefore);
+      }
+    }
+    this.#queue.delete(circuit);
+    this.#in.delete(circuit);
+    this[source].delete(circuit);
+    this.#ramp.setCircuits(slot, this.engine.has(slot) || this.person.has(slot));
+    return wasIn ? null : changeOf(circuit);
+  }
+
+  /** Forgets the oldest scopes if there are too many. Adds what ended by it. */
+  forgetOldest(changes: HealthChange[]): void {
+    for (const circuits of [this.#in, this.#out]) {
+      if (circuits.size <= MOST_SCOPED) continue;
+      // To find the first of a Set is slow after many were deleted, so it is done for many at a time.
+      let count = MOST_SCOPED / 100;
+      for (const circuit of circuits) {
+        if (count-- === 0) break;
+        const change = this.forget(circuit);
+        if (change !== null) changes.push(change);
+      }
+    }
+  }
+
+  /** Gives circuits their new slots; those that are gone leave. */
+  moveTo(to: (slot: number) => number): void {
+    const all = [...this.engine, ...this.person];
+    for (const circuits of [this.engine, this.person]) circuits.clear();
+    this.scopesOut.clear();
+    this.#badDomains.clear();
+    this.version++;
+    for (const circuit of all) {
+      const slot = to(circuit.slot);
+      if (slot === -1) {
+        this.#queue.delete(circuit);
+        this.#in.delete(circuit);
+        this.#out.delete(circuit);
+        this.#count(circuit, -1);
+        continue;
+      }
+      circuit.slot = slot;
+      this[circuit.source].add(circuit);
+      this.#noteDomain(circuit);
+      if (circuit.scope !== '' && circuit.state === 'cooling') this.scopesOut.set(slot, circuit.scope, true);
+    }
+  }
+
+  #threshold({ slot, state }: Circuit): number {
+    return state === 'probing' || this.#ramp.step(slot) !== 0 ? 1 : this.#options.failures;
+  }
+
+  #newCircuit(slot: number, scope: Scope, source: 'engine' | 'person' = 'engine'): Circuit {
+    const circuit = newCircuit(slot, scope, source);
+    this[source].add(circuit);
+    this.#ramp.setCircuits(slot, true);
+    if (scope !== '') this.#in.add(circuit);
+    return circuit;
+  }
+
+  #open(
+    circuit: Circuit,
+    kind: CooldownKind,
+    time: number | null,
+    detail: string | null,
+    now: number,
+    changes: HealthChange[],
+  ): void {
+    const { slot, scope } = circuit;
+    if (circuit.state !== 'cooling') circuit.times = Math.min(circuit.times + 1, MOST_TIMES);
+    if (scope === '' && circuit.state === 'closed') {
+      circuit.rampBefore = this.#ramp.step(slot);
+      this.#ramp.setStep(slot, FIRST_STEP);
+    }
+    this.#count(circuit, -1);
+    circuit.kind = kind;
+    this.#count(circuit, 1);
+    circuit.since = now;
+    circuit.until = time === null ? null : now + time;
+    circuit.lastOut = time ?? 0;
+    circuit.detail = detail;
+    circuit.row = 0;
+    this.#become(circuit, 'cooling');
+    this.#queue.set(circuit, circuit.until ?? NEVER);
+    changes.push(changeOf(circuit));
+  }
+
+  /** Somebody asks for a longer wait while the circuit is open. It has not gone out once more by this. */
+  #prolong(
+    circuit: Circuit,
+    kind: CooldownKind,
+    time: number,
+    detail: string | null,
+    now: number,
+    changes: HealthChange[],
+  ): void {
+    if (circuit.until === null || time <= (1 + LATER) * (circuit.until - now)) return;
+    circuit.isAsked = true;
+    this.#open(circuit, kind, time, detail, now, changes);
+  }
+
+  /** What happens to a circuit at its time. A past that is forgotten is not worth telling. */
+  #end(circuit: Circuit, now: number): HealthChange | null {
+    if (circuit.state === 'closed') {
+      circuit.times = 0;
+      this.#rest(circuit);
+      return null;
+    }
+    if (circuit.source === 'person') return this.forget(circuit);
+    // The target has said to wait, and the wait is over: there is nothing to probe.
+    if (circuit.kind === 'blocked') return this.#recover(circuit, now, circuit.rampBefore);
+    this.#become(circuit, 'probing');
+    return changeOf(circuit);
+  }
+
+  #recover(circuit: Circuit, now: number, step: number): HealthChange {
+    this.#become(circuit, 'closed');
+    if (circuit.scope === '') this.#ramp.setStep(circuit.slot, step);
+    circuit.row = 0;
+    circuit.wellSince = now;
+    const change = changeOf(circuit);
+    this.#rest(circuit);
+    return change;
+  }
+
+  /** A circuit that is in waits for its past to be forgotten; with nothing to remember it goes. */
+  #rest(circuit: Circuit): void {
+    if (circuit.times > 0) this.#queue.set(circuit, circuit.wellSince + circuit.lastOut);
+    else if (circuit.row === 0) this.forget(circuit);
+    else this.#queue.delete(circuit);
+  }
+
+  /** Notes whether a domain is out, or probing, for what may be the fault of the proxy. */
+  #noteDomain(circuit: Circuit): void {
+    const { slot, scope, state, kind, isAsked } = circuit;
+    if (!scope.startsWith('domain ')) return;
+    const domains = this.#badDomains.get(slot);
+    if (state !== 'closed' && isOutageKind(kind) && !isAsked) {
+      if (domains === undefined) this.#badDomains.set(slot, new Set([circuit]));
+      else domains.add(circuit);
+    } else if (domains?.delete(circuit) && domains.size === 0) {
+      this.#badDomains.delete(slot);
+    }
+  }
+
+  /** Counts a circuit that is out, or no longer counts it. */
+  #count({ scope, source, state, kind }: Circuit, by: 1 | -1): void {
+    if (state !== 'cooling' || source !== 'engine' || scope !== '') return;
+    this.engineOut += by;
+    if (kind === 'outlier') this.outliersOut += by;
+  }
+
+  #become(circuit: Circuit, state: Circuit['state']): void {
+    const { slot, scope } = circuit;
+    this.#count(circuit, -1);
+    circuit.state = state;
+    this.#count(circuit, 1);
+    this.version++;
+    const isOut =
+      this.engine.find(slot, scope)?.state === 'cooling' ||
+      this.person.find(slot, scope)?.state === 'cooling';
+    if (scope === '') {
+      this.#ramp.setOut(slot, isOut);
+      return;
+    }
+    this.scopesOut.set(slot, scope, isOut);
+    this.#noteDomain(circuit);
+    this.#in.delete(circuit);
+    this.#out.delete(circuit);
+    if (circuit.source === 'engine') (state === 'closed' ? this.#in : this.#out).add(circuit);
+  }
+}
+
+/** A proxy that was handed out though it cooled, because nothing else fitted, has shown that it works. For some kinds one success shows little. */
+function isOverridden({ kind, since }: Circuit, handedOutAt: number): boolean {
+  return Number.isFinite(handedOutAt) && handedOutAt >= since && kind !== 'auth' && kind !== 'outlier';
+}

@@ -1,0 +1,154 @@
+import type { HealthSettings } from '../../model/pool-options.ts';
+import type { Scope } from './circuit.ts';
+import { DomainWindow, type Suspect } from './domain-window.ts';
+
+/** So many domains are watched at a time, the last that had a failure. */
+const MOST_DOMAINS = 4096;
+/** So many proxies that have failed on a domain are remembered, or `domainProxies` if that is more. */
+const MOST_SUSPECTS = 256;
+
+export interface FailingDomain {
+  domain: string;
+  since: number;
+  /** So many proxies had failed when it was found to fail. */
+  proxies: number;
+  /** So many failures there were, those since then included. */
+  failures: number;
+}
+
+/** A domain has begun to fail, or works again. */
+export interface DomainChange extends FailingDomain {
+  state: 'failing' | 'working';
+}
+
+interface Failing extends FailingDomain {
+  /** When to look next whether it works again. */
+  checkAt: number;
+}
+
+/**
+ * Finds domains that fail for everybody. A domain is watched from its first failure on, and until nothing has failed for a window, so
+ * that successes cost next to nothing on the others.
+ */
+export class DomainWatch {
+  readonly #windows = new Map<string, DomainWindow>();
+  readonly #failing = new Map<string, Failing>();
+  #settings: HealthSettings;
+  readonly #tell: (change: DomainChange) => void;
+  #nextDue = Number.POSITIVE_INFINITY;
+
+  constructor(settings: HealthSettings, tell: (change: DomainChange) => void) {
+    this.#settings = settings;
+    this.#tell = tell;
+  }
+
+  configure(settings: HealthSettings): void {
+    const { domainWindowMs, domainProxies } = this.#settings;
+    this.#settings = settings;
+    if (settings.domainWindowMs === domainWindowMs && settings.domainProxies === domainProxies) return;
+    this.#windows.clear();
+    for (const domain of this.#failing.keys()) this.#windows.set(domain, this.#newWindow());
+  }
+
+  get isIdle(): boolean {
+    return this.#windows.size === 0;
+  }
+
+  get nextDue(): number {
+    return this.#nextDue;
+  }
+
+  isFailing(domain: string): boolean {
+    return this.#failing.size !== 0 && this.#failing.has(domain);
+  }
+
+  failing(): FailingDomain[] {
+    return [...this.#failing.values()].map(({ checkAt, ...domain }) => domain);
+  }
+
+  /** The domain answered. */
+  succeeded(domain: string, now: number): void {
+    const window = this.#windows.get(domain);
+    if (window === undefined) return;
+    if (window.lastFailure > now - this.#settings.domainWindowMs || this.#failing.has(domain)) {
+      window.succeeded(now);
+    } else {
+      this.#windows.delete(domain);
+    }
+  }
+
+  /** A failure where the target may be at fault. Gives those that have failed in the window if this shows that the domain fails. */
+  failed(domain: string, slot: number, scope: Scope, now: number): Suspect[] | null {
+    const window = this.#windowOf(domain);
+    if (window === null) return null;
+    window.failed(slot, scope, now);
+    const known = this.#failing.get(domain);
+    if (known !== undefined) {
+      known.failures++;
+      window.forgetSuspects();
+      return null;
+    }
+    if (window.suspectCount < this.#settings.domainProxies) return null;
+    const { total, failures } = window.outcomes(now);
+    if (failures * 2 < total) return null;
+    const suspects = window.suspects();
+    window.forgetSuspects();
+    const checkAt = now + this.#settings.domainWindowMs;
+    const found = { domain, since: now, proxies: suspects.length, failures };
+    this.#failing.set(domain, { ...found, checkAt });
+    this.#nextDue = Math.min(this.#nextDue, checkAt);
+    this.#tell({ ...found, state: 'failing' });
+    return suspects;
+  }
+
+  /** Ends what has worked for a whole window, or had no failure in one. */
+  advance(now: number): void {
+    if (now < this.#nextDue) return;
+    this.#nextDue = Number.POSITIVE_INFINITY;
+    for (const failing of this.#failing.values()) {
+      const window = this.#windows.get(failing.domain);
+      if (failing.checkAt <= now) {
+        const { total, failures } = window?.outcomes(now) ?? { total: 0, failures: 0 };
+        if (failures * 2 < total || failures === 0) {
+          this.#end(failing);
+          continue;
+        }
+        failing.checkAt = now + this.#settings.domainWindowMs / 10;
+      }
+      this.#nextDue = Math.min(this.#nextDue, failing.checkAt);
+    }
+  }
+
+  moveTo(to: (slot: number) => number): void {
+    for (const window of this.#windows.values()) window.moveTo(to);
+  }
+
+  #end({ checkAt, ...failing }: Failing): void {
+    this.#failing.delete(failing.domain);
+    this.#windows.delete(failing.domain);
+    this.#tell({ ...failing, state: 'working' });
+  }
+
+  #windowOf(domain: string): DomainWindow | null {
+    let window = this.#windows.get(domain);
+    if (window !== undefined) return window;
+    if (this.#windows.size >= MOST_DOMAINS && !this.#forgetOne()) return null;
+    window = this.#newWindow();
+    this.#windows.set(domain, window);
+    return window;
+  }
+
+  #newWindow(): DomainWindow {
+    return new DomainWindow(
+      this.#settings.domainWindowMs,
+      Math.max(this.#settings.domainProxies, MOST_SUSPECTS),
+    );
+  }
+
+  #forgetOne(): boolean {
+    for (const domain of this.#windows.keys()) {
+      if (!this.#failing.has(domain)) return this.#windows.delete(domain);
+    }
+    return false;
+  }
+}

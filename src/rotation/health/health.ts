@@ -1,0 +1,268 @@
+import type { CooldownKind, CooldownSource } from '../../model/outcomes.ts';
+import type { HealthSettings } from '../../model/pool-options.ts';
+import type { SlotSet } from '../index/slot-set.ts';
+import { askedTime } from './backoff.ts';
+import { Breaker } from './breaker.ts';
+import { chargedScope, isOutageKind, provenScope } from './charged-scope.ts';
+import {
+  changeOf,
+  type Failure,
+  type HealthChange,
+  type Scope,
+  type StoredCooldown,
+  type Use,
+} from './circuit.ts';
+import { countHealth, type HealthCounts, longer } from './counts.ts';
+import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
+import { Outliers } from './outliers.ts';
+import { Overrides } from './overrides.ts';
+import { FIRST_STEP, Ramp } from './ramp.ts';
+
+/** A proxy that is out for so many domains is out for all. */
+const DOMAINS_OF_THE_PROXY = 3;
+
+const NO_CHANGES: readonly HealthChange[] = Object.freeze([]);
+
+/** What a failure did. `isCharged`: it is held against the whole proxy, and not against a domain, a session or nobody. */
+export interface Charge {
+  changes: readonly HealthChange[];
+  isCharged: boolean;
+}
+
+const CHARGED: Charge = Object.freeze({ changes: NO_CHANGES, isCharged: true });
+const NOT_CHARGED: Charge = Object.freeze({ changes: NO_CHANGES, isCharged: false });
+
+export interface HealthSetup {
+  settings: HealthSettings;
+  /** `failureThreshold` of the configuration, which wins over `settings.failures`. */
+  failureThreshold: number | null;
+  /** From 0 to 1, for the jitter. */
+  random: () => number;
+  onDomain?: (change: DomainChange) => void;
+}
+
+/** Which cooldowns are meant: all those that have what is given. */
+export interface WhichCooldowns {
+  scope?: Scope;
+  kind?: CooldownKind;
+  source?: CooldownSource;
+}
+
+/**
+ * Learns from outcomes which proxies must not be handed out. It knows proxies by their slots, and has no clock: `now` is any monotonic
+ * time in milliseconds.
+ */
+export class Health {
+  readonly #ramp = new Ramp();
+  readonly #breaker: Breaker;
+  readonly #watch: DomainWatch;
+  readonly #outliers: Outliers;
+  readonly #overrides: Overrides;
+  #settings: HealthSettings;
+
+  constructor({ settings, failureThreshold, random, onDomain }: HealthSetup) {
+    this.#settings = settings;
+    const failures = failureThreshold ?? settings.failures;
+    this.#breaker = new Breaker({ settings, failures }, this.#ramp, random);
+    this.#watch = new DomainWatch(settings, onDomain ?? (() => {}));
+    this.#outliers = new Outliers(settings);
+    this.#overrides = new Overrides(this.#breaker);
+  }
+
+  /** Takes new settings. What is out already comes back when it was told to. */
+  configure(settings: HealthSettings, failureThreshold: number | null): void {
+    this.#settings = settings;
+    this.#breaker.configure({ settings, failures: failureThreshold ?? settings.failures });
+    this.#watch.configure(settings);
+    this.#outliers.configure(settings);
+  }
+
+  /** Makes room for the slots below `capacity`. */
+  grow(capacity: number): void {
+    this.#ramp.grow(capacity);
+    this.#outliers.grow(capacity);
+  }
+
+  /** A proxy is new in this slot: what was known of the slot is forgotten. */
+  begin(slot: number, isProven: boolean): void {
+    if (this.#ramp.hasCircuits(slot)) this.reset(slot);
+    this.#outliers.clear(slot);
+    this.#ramp.setStep(slot, isProven ? 0 : FIRST_STEP);
+  }
+
+  /** A request succeeded. Gives what changed: nearly always nothing. */
+  succeeded(use: Use, now: number): readonly HealthChange[] {
+    const { slot, domain } = use;
+    if (domain !== null && !this.#watch.isIdle) this.#watch.succeeded(domain, now);
+    if (!use.isGateway && !this.#ramp.isOut(slot)) this.#outliers.count(slot, true, now);
+    return this.#ramp.isPlain(slot) ? NO_CHANGES : this.#climb(use, now);
+  }
+
+  /** A request failed. */
+  failed(use: Use, failure: Failure, now: number): Charge {
+    const changes: HealthChange[] = [];
+    const isCharged = this.#charge(use, failure, now, changes);
+    if (changes.length === 0) return isCharged ? CHARGED : NOT_CHARGED;
+    return { changes, isCharged };
+  }
+
+  /** Whether the whole proxy is out; a domain or session of it may be out besides. */
+  isOut(slot: number): boolean {
+    return this.#ramp.isOut(slot);
+  }
+
+  /** Why and until when the whole proxy, or a scope of it, is out: the cooldown that lasts longest. Null if it is not out. */
+  cooldownOf(slot: number, scope: Scope = ''): HealthChange | null {
+    if (!this.#ramp.hasCircuits(slot)) return null;
+    const { engine, person } = this.#breaker;
+    const longest = longer(engine.find(slot, scope), person.find(slot, scope));
+    return longest === null ? null : changeOf(longest);
+  }
+
+  /** How many leases the proxy may have at a time: 1 if it is unproven or probing, then 2, 4, 8, 16 with each success, then Infinity. */
+  allowance(slot: number): number {
+    return this.#ramp.allowance(slot);
+  }
+
+  /** The slots that are out for a domain or session; null if no slot is. */
+  outFor(kind: 'domain' | 'session', name: string): SlotSet | null {
+    return this.#breaker.scopesOut.outFor(kind, name);
+  }
+
+  /** When {@link advance} has something to do; Infinity if it has not. */
+  get nextDue(): number {
+    return Math.min(this.#breaker.nextDue, this.#watch.nextDue, this.#outliers.nextDue);
+  }
+
+  /** Does what is due by now: ends cooldowns, compares success rates, and looks whether failing domains work again. */
+  advance(now: number, activeCount: number): readonly HealthChange[] {
+    if (this.nextDue > now) return NO_CHANGES;
+    const changes: HealthChange[] = [];
+    this.#watch.advance(now);
+    this.#breaker.advance(now, changes);
+    if (this.#outliers.nextDue <= now) this.#ejectOutliers(now, activeCount, changes);
+    return changes;
+  }
+
+  /** Takes a stored cooldown, in the place of what is known of that slot, scope and source. If its time is over, the engine's begins as probing. */
+  restore(slot: number, cooldown: StoredCooldown, now: number): void {
+    this.#breaker.restore(slot, cooldown, now);
+  }
+
+  /** Forgets cooldowns of a slot, and failures in a row. Gives what ended by it. */
+  reset(slot: number, which: WhichCooldowns = {}): readonly HealthChange[] {
+    if (!this.#ramp.hasCircuits(slot)) return NO_CHANGES;
+    const changes: HealthChange[] = [];
+    for (const source of ['engine', 'person'] as const) {
+      if (which.source !== undefined && which.source !== source) continue;
+      for (const circuit of [...this.#breaker[source].of(slot)]) {
+        if (which.scope !== undefined && which.scope !== circuit.scope) continue;
+        if (which.kind !== undefined && (circuit.state === 'closed' || which.kind !== circuit.kind)) continue;
+        const change = this.#breaker.forget(circuit);
+        if (change !== null) changes.push(change);
+      }
+    }
+    return changes;
+  }
+
+  /** The slots have been numbered in another way. `to` gives the new number, or -1 for what is gone. */
+  moveTo(capacity: number, to: (slot: number) => number): void {
+    this.#ramp.moveTo(capacity, to);
+    this.#outliers.moveTo(capacity, to);
+    this.#breaker.moveTo(to);
+    this.#watch.moveTo(to);
+  }
+
+  /** How many are out, and how. It costs as much as there are proxies with failures. */
+  counts(): HealthCounts {
+    return countHealth(this.#breaker, this.#ramp);
+  }
+
+  /** If at least `overridePercent` of the active proxies cool: those that may be used all the same, the soonest back first. Else none. */
+  overridable(activeCount: number): readonly number[] {
+    return this.#overrides.slots(activeCount, this.#settings.overridePercent);
+  }
+
+  isFailingDomain(domain: string): boolean {
+    return this.#watch.isFailing(domain);
+  }
+
+  failingDomains(): FailingDomain[] {
+    return this.#watch.failing();
+  }
+
+  /** A success of a proxy that is not plain: it climbs its ramp, or comes back. */
+  #climb(use: Use, now: number): readonly HealthChange[] {
+    const { slot, handedOutAt = Number.POSITIVE_INFINITY } = use;
+    if (!this.#ramp.hasCircuits(slot)) {
+      this.#ramp.climb(slot);
+      return NO_CHANGES;
+    }
+    const whole = this.#breaker.engine.find(slot, '');
+    if (whole === null || whole.state === 'closed') this.#ramp.climb(slot);
+    const ofWhole = this.#breaker.succeeded(slot, '', handedOutAt, now);
+    const scope = provenScope(use);
+    const ofScope = scope === null ? null : this.#breaker.succeeded(slot, scope, handedOutAt, now);
+    if (ofWhole === null && ofScope === null) return NO_CHANGES;
+    return [ofWhole, ofScope].filter((change) => change !== null);
+  }
+
+  /** Charges a failure to what is at fault. Gives whether that is the whole proxy. */
+  #charge(use: Use, failure: Failure, now: number, changes: HealthChange[]): boolean {
+    const { slot, domain, isGateway, handedOutAt = Number.POSITIVE_INFINITY } = use;
+    const { kind } = failure;
+    const scope = chargedScope(use, kind);
+    if (domain !== null && kind === 'blocked') this.#watch.succeeded(domain, now);
+    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, slot, scope ?? '', now, changes)) {
+      // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
+      if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
+        this.#breaker.charge(slot, scope, failure, domain, handedOutAt, now, changes);
+      }
+      return false;
+    }
+    if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
+    if (scope === null) return false;
+    const before = changes.length;
+    this.#breaker.charge(slot, scope, failure, domain, handedOutAt, now, changes);
+    let isCharged = scope === '';
+    const isOpened = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
+    if (isOpened && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
+      const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
+      isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
+    }
+    this.#breaker.forgetOldest(changes);
+    return isCharged;
+  }
+
+  /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
+  #isOutage(domain: string, slot: number, scope: Scope, now: number, changes: HealthChange[]): boolean {
+    const suspects = this.#watch.failed(domain, slot, scope, now);
+    if (suspects === null) return this.#watch.isFailing(domain);
+    const from = now - this.#settings.domainWindowMs;
+    const pardon = (pardoned: number, itsScope: Scope) => {
+      const change = this.#breaker.pardon(pardoned, itsScope, domain, from, now);
+      if (change !== null) changes.push(change);
+    };
+    for (const suspect of suspects) {
+      pardon(suspect.slot, suspect.scope);
+      if (suspect.scope !== '') pardon(suspect.slot, '');
+    }
+    // The watch may have forgotten some.
+    for (const out of [...(this.outFor('domain', domain) ?? [])]) {
+      pardon(out, `domain ${domain}`);
+      pardon(out, '');
+    }
+    return true;
+  }
+
+  #ejectOutliers(now: number, activeCount: number, changes: HealthChange[]): void {
+    // Envoy too puts out one at least, whatever max_ejection_percent says.
+    const most = Math.max(1, Math.floor((activeCount * this.#settings.outlierPercent) / 100));
+    for (const { slot, rate, mean } of this.#outliers.compare(now)) {
+      if (this.#breaker.outliersOut >= most) return;
+      if (this.isOut(slot)) continue;
+      const detail = `success rate ${Math.round(rate * 100)} %, mean ${Math.round(mean * 100)} %`;
+      this.#breaker.eject(slot, 'outlier', null, detail, now, changes);
+    }
+  }
+}
