@@ -119,6 +119,15 @@ export class Health {
     return longest === null ? null : changeOf(longest);
   }
 
+  /** Every cooldown of a slot and of its scopes, also those whose time is over and that a request must try. */
+  cooldownsOf(slot: number): readonly HealthChange[] {
+    if (!this.#ramp.hasCircuits(slot)) return NO_CHANGES;
+    const { engine, person } = this.#breaker;
+    return [...engine.of(slot), ...person.of(slot)]
+      .filter(({ state }) => state !== 'closed')
+      .map((circuit) => changeOf(circuit));
+  }
+
   /** How many leases the proxy may have at a time: 1 if it is unproven or probing, then 2, 4, 8, 16 with each success, then Infinity. */
   allowance(slot: number): number {
     return this.#ramp.allowance(slot);
