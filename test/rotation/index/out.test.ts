@@ -295,6 +295,55 @@ it('views follow the pool and what is left out, and are not made again', () => {
   expect(before.map(({ size }) => size)).toEqual([1010, 1010, 1010, 1010]);
 });
 
+it('more changes of a scope than it remembers are followed', () => {
+  const index = new PoolIndex(8000);
+  for (let n = 0; n < 8000; n++) index.put(proxy(n), 0);
+  const scope = new SlotSet();
+  const size = (): number => index.without(index.find({}).view, null, [scope]).size;
+  for (const [from, to] of [
+    [0, 100],
+    [100, 450],
+    [450, 2000],
+  ] as const) {
+    for (let slot = from; slot < to; slot++) scope.add(slot);
+    expect(size()).toBe(8000 - to);
+  }
+  for (let slot = 0; slot < 300; slot++) scope.delete(slot);
+  expect(size()).toBe(6300);
+});
+
+it('a Set excludes proxies that come later, also when there was no room for them', () => {
+  const index = new PoolIndex(64);
+  for (let n = 0; n < 64; n++) index.put(proxy(n), 0);
+  const ids = new Set(Array.from({ length: 300 }, (_, n) => idOf(20 + n)));
+  const size = (): number => index.without(index.find({}).view, ids).size;
+  expect(size()).toBe(20);
+  // Fewer than would make the Set be read again.
+  for (let n = 64; n < 264; n++) index.put(proxy(n), 0);
+  expect(size()).toBe(20);
+  index.remove(idOf(100));
+  index.put(proxy(1000), 0);
+  expect(size()).toBe(21);
+});
+
+it('the keys of a view without some proxies are those of a new one, though slots have other proxies by now', () => {
+  const index = new PoolIndex(200);
+  for (let n = 0; n < 100; n++) index.put(proxy(n), 0);
+  const ids = new Set(Array.from({ length: 40 }, (_, n) => idOf(n)));
+  const keyed = (view: View): number[] =>
+    Array.from({ length: 500 }, (_, n) =>
+      view.forKey(Math.imul(n, 0x9e3779b1) >>> 0, index.buckets, nothing),
+    );
+  const looked = (): void => {
+    for (const view of [index.find({}).view, index.without(index.find({}).view, ids)])
+      expect(keyed(view)).toEqual(keyed(new View(200, 100, (slot) => view.has(slot))));
+  };
+  looked();
+  for (let n = 50; n < 90; n++) index.remove(idOf(n));
+  for (let n = 50; n < 90; n++) index.put(proxy(n + 1000), 0);
+  looked();
+});
+
 it('a slot that is free, or has another proxy, is not out', () => {
   const index = new PoolIndex();
   index.put(proxy(0, { status: 'failed', gateway: true, isProven: true }), 0);
