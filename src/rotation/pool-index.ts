@@ -1,3 +1,4 @@
+import type { Cooldown } from '../model/cooldown.ts';
 import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { Columns, type Described } from './index/columns.ts';
@@ -9,7 +10,14 @@ import { View } from './index/view.ts';
 import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
-export interface IndexedProxy extends Described, History {}
+export interface IndexedProxy extends Described, History {
+  /** One host with many exits: failures put a session out, and not the proxy. */
+  gateway: boolean;
+  /** Whether a request through it has ever succeeded. */
+  isProven: boolean;
+  /** Also those that have ended. */
+  cooldowns: readonly Cooldown[];
+}
 
 /** A proxy that was chosen. It has no login: `vault.reveal(proxy.id)` gives it, and `vault.proxies.findById` the rest. */
 export interface ChosenProxy {

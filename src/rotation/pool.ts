@@ -49,7 +49,7 @@ export class Pool {
     this.#random = random === Math.random ? random : checked(random);
     this.#sticky = new Sticky(session);
     this.#turns = new Turns(session);
-    this.#follower = new Follower(session, (index) => this.#handOuts.moveTo(index));
+    this.#follower = new Follower(session, { onReload: (index) => this.#handOuts.moveTo(index) });
     this.#store = new Store(session, (write) => this.#follower.unnoticed(write));
     this.#handOuts = new HandOuts({
       driver: session.driver,

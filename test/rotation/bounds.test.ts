@@ -11,9 +11,10 @@ function indexOf(proxies: number): PoolIndex {
   const index = new PoolIndex(proxies);
   const measured = { latency: null, successRate: 100, failureCount: 0, handOuts: 0, weight: 1 };
   const place = { name: null, status: 'active', country: null, remoteDns: true, tags: [] } as const;
+  const health = { gateway: false, isProven: false, cooldowns: [] };
   for (let n = 0; n < proxies; n++) {
     const address = { id: `p${n}`, host: 'h.example', port: 1 + n, protocol: 'http' } as const;
-    index.put({ ...address, ...place, ...measured, region: `r${n}` }, START);
+    index.put({ ...address, ...place, ...measured, ...health, region: `r${n}` }, START);
   }
   return index;
 }

@@ -165,8 +165,12 @@ it('more hand-outs of one proxy than its slot has room for are all counted, and 
     remoteDns: true,
     tags: [],
   } as const;
+  const health = { gateway: false, isProven: false, cooldowns: [] };
   const index = new PoolIndex(1);
-  index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
+  index.put(
+    { ...health, id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured },
+    START,
+  );
   const store = new Store(db, (write) => write());
   const count = 2 ** 22 + 5;
   for (let n = 0; n < count; n++) {

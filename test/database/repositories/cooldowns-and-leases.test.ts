@@ -62,8 +62,10 @@ describe.each(MODES)('cooldowns (%s)', (mode) => {
     expect(await cooldowns.list({ limit: 2, after: all[2] })).toEqual(all.slice(3, 5));
     expect(await cooldowns.list({ scope: '', at: at(10) })).toEqual([all[2], all[4]]);
     expect(await cooldowns.list({ scope: '', at: at(20) })).toEqual([all[2]]);
-    const rows = await cooldowns.page({ proxyId: 'a', scope: '', source: 'engine' }, 2, 1);
-    expect(rows.map((row) => toCooldown(row))).toEqual(all.slice(2, 4));
+    const changes = new PoolChangesRepository(session);
+    const [first] = await changes.cooldownsPage(null, 1);
+    const rows = await changes.cooldownsPage(first?.row ?? null, 2, 1);
+    expect(rows.map(({ row }) => toCooldown(row))).toEqual(all.slice(2, 4));
   });
 
   it('that ended before a time are removed, some at a time; those without an end stay', async () => {

@@ -87,6 +87,9 @@ describe('an index of the pool', () => {
                 latency: null,
                 successRate: 100,
                 failureCount: 0,
+                gateway: false,
+                isProven: false,
+                cooldowns: [],
               };
               index.put(proxy, 0);
               // What is known of hand-outs here stays.
@@ -222,6 +225,9 @@ function plain(n: number): IndexedProxy {
     successRate: 100,
     failureCount: 0,
     handOuts: 0,
+    gateway: false,
+    isProven: false,
+    cooldowns: [],
   };
 }
 
