@@ -250,7 +250,7 @@ describe('the proxy of a session', () => {
     sessions.claim({ session: 'd', proxyId: 'p1' });
     expect(db.prune({})).toMatchObject({ sessions: 0 });
     time.now += 10;
-    expect(db.prune({ limit: 2 })).toEqual({ events: 0, stats: 0, sessions: 2 });
+    expect(db.prune({ limit: 2 })).toEqual({ events: 0, stats: 0, sessions: 2, cooldowns: 0, leases: 0 });
     expect(db.prune({})).toMatchObject({ sessions: 1 });
     expect([sessions.delete('d'), sessions.delete('d')]).toEqual([true, false]);
   });

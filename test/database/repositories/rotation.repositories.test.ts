@@ -238,7 +238,13 @@ describe.each(MODES)('in mode %s', (mode) => {
       for (let n = 0; n < 5; n++)
         await events.append({ previousProxyId: null, newProxyId: String(n), reason: 'manual' });
       time.now += 10_000;
-      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({ events: 4, stats: 0, sessions: 0 });
+      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({
+        events: 4,
+        stats: 0,
+        sessions: 0,
+        cooldowns: 0,
+        leases: 0,
+      });
       expect((await events.last())?.newProxyId).toBe('4');
     });
   });
@@ -477,6 +483,8 @@ describe.each(MODES)('in mode %s', (mode) => {
         events: 0,
         stats: 1,
         sessions: 0,
+        cooldowns: 0,
+        leases: 0,
       });
       expect((await usage.range()).map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
     });
@@ -501,6 +509,8 @@ describe.each(MODES)('in mode %s', (mode) => {
         events: 1,
         stats: 1,
         sessions: 0,
+        cooldowns: 0,
+        leases: 0,
       });
     });
 
@@ -531,10 +541,10 @@ describe.each(MODES)('in mode %s', (mode) => {
       const prune = (): unknown => db.prune({ eventsOlderThan: time, statsOlderThan: time, limit: 2 });
       const pieces = Array.from({ length: 4 }, prune);
       expect(pieces).toEqual([
-        { events: 2, stats: 2, sessions: 0 },
-        { events: 2, stats: 2, sessions: 0 },
-        { events: 0, stats: 1, sessions: 0 },
-        { events: 0, stats: 0, sessions: 0 },
+        { events: 2, stats: 2, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 2, stats: 2, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 0, stats: 1, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 0, stats: 0, sessions: 0, cooldowns: 0, leases: 0 },
       ]);
       for (const limit of [0, -1, 1.5, Number.NaN, '1' as never])
         expect(thrownBy(() => db.prune({ eventsOlderThan: time, limit }))).toMatchObject({
