@@ -1,14 +1,15 @@
 import type { RotationRule, RotationStrategy } from 'proxyvault/database';
 import { describe, expect, it } from 'vitest';
 import { settingsOf } from '../../src/model/strategy-settings.ts';
-import { type Decision, decide, fitsWhenReady, type Inputs, isCandidate } from '../../src/rotation/decide.ts';
+import { Availability } from '../../src/rotation/availability.ts';
+import { decide, fitsWhenReady, type Inputs, isCandidate } from '../../src/rotation/decide.ts';
+import { Elapsed } from '../../src/rotation/elapsed.ts';
 import { SlotSet } from '../../src/rotation/index/slot-set.ts';
-import { noProxyError, refusalOf } from '../../src/rotation/no-proxy.ts';
+import { refusalOf } from '../../src/rotation/no-proxy.ts';
 import { PoolIndex } from '../../src/rotation/pool-index.ts';
 import { type PoolRequest, wantedBy } from '../../src/rotation/request.ts';
 import { compileRules } from '../../src/rotation/rules/compile.ts';
 import { compileSchedule } from '../../src/rotation/schedule.ts';
-import { stepsOf } from '../../src/rotation/steps.ts';
 import { idOf, proxy } from './index/indexed-proxy.ts';
 import { START } from './open-pool.ts';
 import { someRule } from './rules/some-rule.ts';
@@ -47,7 +48,14 @@ function inputsOf(index: PoolIndex, { strategy = 'random', request, scopes, rule
     turnOf: () => null,
     last: -1,
     rotate: false,
-    scopes,
+    scopes: scopes ?? [],
+    availability: new Availability(
+      new PoolIndex(),
+      settings,
+      new Elapsed(),
+      () => 0.4,
+      () => {},
+    ),
     now: START,
     random: () => 0.4,
   };
@@ -67,13 +75,6 @@ function scopeOf(...slots: number[]): SlotSet {
   const scope = new SlotSet();
   for (const slot of slots) scope.add(slot);
   return scope;
-}
-
-function stepsIn(decision: Decision, index: PoolIndex): unknown[] {
-  const steps = stepsOf(decision, index);
-  // What is left out and what is left are all there are.
-  expect(steps.reduce((sum, { excluded }) => sum + excluded, steps.at(-1)?.left ?? 0)).toBe(index.size);
-  return steps.slice(-3).map(({ filter, excluded, left }) => [filter, excluded, left]);
 }
 
 describe.each(STRATEGIES)('with the strategy %s', (strategy) => {
@@ -121,34 +122,6 @@ describe('a decision', () => {
     expect(slots.filter((slot) => isCandidate(decision, slot))).toEqual([]);
     index.setReturning(2, true);
     expect(slots.filter((slot) => fitsWhenReady(decision, slot))).toEqual([0, 2, 4]);
-  });
-
-  it('counts what is out between what does not fit and what is excluded', () => {
-    const index = smallPool();
-    for (const slot of [0, 1, 2, 3]) index.setOut(slot, true);
-    const given = { request: { country: 'DE', exclude: [idOf(0), idOf(5)] }, scopes: [scopeOf(4)] };
-    const inputs = inputsOf(index, given);
-    const decision = decide(inputs);
-    expect(stepsIn(decision, index)).toEqual([
-      ['country DE', 1, 3],
-      ['not out', 1, 2],
-      ['not excluded', 2, 0],
-    ]);
-    expect(refusalOf(decision, inputs)).toContain('1 is out, 2 are excluded');
-    expect(noProxyError(decision, inputs).details).toMatchObject({
-      total: 6,
-      'not out': 1,
-      'not excluded': 2,
-    });
-    index.setOut(4, true);
-    // A failed one that returns has not failed any more.
-    index.setReturning(2, true);
-    expect(stepsIn(decide(inputs), index)).toEqual([
-      ['country DE', 1, 4],
-      ['not out', 3, 1],
-      ['not excluded', 1, 0],
-    ]);
-    expect(refusalOf(decide(inputs), inputs)).toContain('3 are out');
   });
 
   it('a rule that names a proxy which is out gives no proxy', () => {

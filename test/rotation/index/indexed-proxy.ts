@@ -17,6 +17,7 @@ export function proxy(n: number, changes: Partial<IndexedProxy> = {}): IndexedPr
     tags: [],
     gateway: false,
     isProven: false,
+    cooldowns: [],
     weight: 1,
     latency: null,
     successRate: 100,
