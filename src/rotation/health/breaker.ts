@@ -326,8 +326,8 @@ export class Breaker {
 
   /** Notes whether a domain is out, or probing, for what may be the fault of the proxy. */
   #noteDomain(circuit: Circuit): void {
-    const { slot, scope, state, kind, isAsked } = circuit;
-    if (!scope.startsWith('domain ')) return;
+    const { slot, scope, source, state, kind, isAsked } = circuit;
+    if (source !== 'engine' || !scope.startsWith('domain ')) return;
     const domains = this.#badDomains.get(slot);
     if (state !== 'closed' && isOutageKind(kind) && !isAsked) {
       if (domains === undefined) this.#badDomains.set(slot, new Set([circuit]));

@@ -225,8 +225,8 @@ export class Health {
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, handedOutAt, now, changes);
     let isCharged = scope === '';
-    const isOpened = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
-    if (isOpened && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
+    const isOut = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
+    if (isOut && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
       const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
       isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
