@@ -221,7 +221,7 @@ describe('a gateway', () => {
     const opened = await open([{ gateway: true }]);
     const { pool } = opened;
     prove(opened);
-    for (let n = 0; n < 5; n++) pool.tryAcquire({ session: 's' }).fail({ kind: 'connect' });
+    for (let n = 0; n < 3; n++) pool.tryAcquire({ session: 's' }).fail({ kind: 'connect' });
     expect(() => pool.tryAcquire({ session: 's' })).toThrow(expect.objectContaining({ code: 'NO_PROXY' }));
     expect(pool.tryAcquire({ session: 't' }).proxy.id).toBe('a');
     for (let n = 0; n < 5; n++) pool.tryAcquire().fail({ kind: 'connect' });
