@@ -1,7 +1,7 @@
-import type { CooldownKind } from '../../model/outcomes.ts';
+import type { CooldownKind, FailureKind } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import { askedTime, backoff } from './backoff.ts';
-import { isOutageKind } from './charged-scope.ts';
+import { isOfProxy, isOutageKind } from './charged-scope.ts';
 import {
   type Circuit,
   changeOf,
@@ -97,7 +97,11 @@ export class Breaker {
     circuit.row = Math.max(circuit.row, scope === '' ? failuresBefore : 0) + 1;
     if (failure.kind === 'auth') {
       this.#open(circuit, 'auth', null, detail, now, changes);
-    } else if (asked !== null || failure.kind === 'blocked' || circuit.row >= this.#threshold(circuit)) {
+    } else if (
+      asked !== null ||
+      failure.kind === 'blocked' ||
+      circuit.row >= this.#threshold(circuit, failure.kind)
+    ) {
       circuit.isAsked = asked !== null;
       const time = asked ?? backoff(settings, this.#random, failure.kind, circuit.times + 1);
       this.#open(circuit, failure.kind, time, detail, now, changes);
@@ -243,9 +247,10 @@ export class Breaker {
     }
   }
 
-  #threshold({ slot, state }: Circuit): number {
+  /** What may be the target's fault is no proof against a proxy that is new. */
+  #threshold({ slot, state }: Circuit, kind: FailureKind): number {
     const { failures, isFixed } = this.#options;
-    return state === 'probing' || (!isFixed && this.#ramp.step(slot) !== 0) ? 1 : failures;
+    return state === 'probing' || (!isFixed && isOfProxy(kind) && this.#ramp.step(slot) !== 0) ? 1 : failures;
   }
 
   #newCircuit(slot: number, scope: Scope, source: 'engine' | 'person' = 'engine'): Circuit {
