@@ -352,6 +352,7 @@ it('a slot that is free, or has another proxy, is not out', () => {
   index.remove(idOf(0));
   index.setOut(0, true);
   index.setReturning(0, true);
+  expect(index.isOut(0)).toBe(false);
   index.put(proxy(1, { status: 'failed' }), 0);
   const flags = (slot: number): boolean[] => [
     index.isOut(slot),
