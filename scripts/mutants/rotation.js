@@ -6,6 +6,15 @@ function of(file, faults) {
 export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
+    ...of('follow', [
+      ['a malformed cooldown takes its proxy out', 'skipMalformed(session, toCooldown)', 'toCooldown'],
+      ['cooldowns are told before the reload', '    this.#hooks.onReload?.(index);\n', ''],
+      ['a proxy that is gone is not told', '    this.#hooks.onGone?.(index, slot);\n', ''],
+    ]),
+    ...of('indexed-row', [['a failure proves a proxy', ' && successRate > 0', '']]),
+    ...of('in-order', [
+      ['the next page begins at the same row', 'page.length - 1 - last', 'page.length - last'],
+    ]),
     ...of('decide', [
       ['a slot that another proxy has is kept', '    index.columns.id(current) === turn.proxyId &&\n', ''],
       [
