@@ -425,5 +425,20 @@ export default {
     ...of('strategies/geographic', [
       ['preferred regions are passed over', '[{ country }, ...preferred]', '[{ country }]'],
     ]),
+    ...of('health/breaker', [
+      ['a proxy that is probed may fail as often as a proven one', "state === 'probing' || ", ''],
+      ['a late failure counts', '    if (handedOutAt < circuit.since) return;\n', ''],
+      [
+        'what was asked for is taken back too',
+        'circuit.isAsked || circuit.since < from',
+        'circuit.since < from',
+      ],
+    ]),
+    ...of('health/outliers', [
+      ['what chance gives is an outlier', 'Math.max(LEAST_DISTANCE, chance)', 'LEAST_DISTANCE'],
+    ]),
+    ...of('health/domain-watch', [
+      ['a domain works again though half of it fails', 'failures * 2 < total || failures === 0', 'true'],
+    ]),
   ],
 };

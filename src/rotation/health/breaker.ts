@@ -174,6 +174,7 @@ export class Breaker {
     return this.#recover(circuit, now, circuit.rampBefore);
   }
 
+  /** Takes a stored cooldown, in the place of what is known of its slot, scope and source. */
   restore(slot: number, cooldown: StoredCooldown, now: number): void {
     const { scope, source, until, since, kind } = cooldown;
     const circuits = this[source];
@@ -184,6 +185,7 @@ export class Breaker {
     const circuit = this.#newCircuit(slot, scope, source);
     const { times, detail } = cooldown;
     Object.assign(circuit, { kind, times, since, until, detail });
+    if (scope.startsWith('domain ')) circuit.cause = scope.slice('domain '.length);
     circuit.rampBefore = this.#ramp.step(slot);
     circuit.lastOut = until === null ? 0 : Math.max(0, until - since);
     circuit.wellSince = now;
@@ -374,7 +376,10 @@ export class Breaker {
   }
 }
 
-/** A proxy that was handed out though it cooled, because nothing else fitted, has shown that it works. For some kinds one success shows little. */
+/**
+ * Whether a success is of a proxy that was handed out though it cooled, because nothing else fitted: it works. Of an outlier one success
+ * shows little.
+ */
 function isOverridden({ kind, since }: Circuit, handedOutAt: number): boolean {
   return Number.isFinite(handedOutAt) && handedOutAt >= since && kind !== 'auth' && kind !== 'outlier';
 }

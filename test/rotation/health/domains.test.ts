@@ -79,6 +79,21 @@ describe('a failing domain', () => {
     expect(health.counts()).toEqual({ cooling: {}, probing: 0, ramping: 10, scopesOut: 0 });
   });
 
+  it('takes back what was stored before a restart', () => {
+    const { health } = openHealth();
+    const row = {
+      scope: 'domain a.example',
+      source: 'engine',
+      kind: 'timeout',
+      times: 1,
+      detail: null,
+    } as const;
+    health.restore(9, { ...row, since: 100, until: 30_100 }, 200);
+    health.restore(8, { ...row, since: -20_000, until: 10_000 }, 200);
+    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 300);
+    expect(told(fail(health, at(4), 'timeout', 300))).toEqual(['9 domain a.example recovered timeout']);
+  });
+
   it('takes back that it was the last of three domains', () => {
     const { health } = openHealth();
     for (const domain of ['b.example', 'c.example', 'a.example'])
