@@ -342,7 +342,13 @@ describe('openVault', () => {
     expect(database.rows.proxies).toBe(2);
     const copy = await vault.backup(join(vault.database.path, '..', 'copy.db'));
     expect(existsSync(copy)).toBe(true);
-    expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({ events: 0, stats: 0, sessions: 0 });
+    expect(vault.prune({ eventsOlderThan: new Date(0) })).toEqual({
+      events: 0,
+      stats: 0,
+      sessions: 0,
+      cooldowns: 0,
+      leases: 0,
+    });
   });
 });
 

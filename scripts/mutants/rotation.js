@@ -15,7 +15,7 @@ export default {
       ],
       [
         'a proxy of a rule may be disabled',
-        'slot !== -1 && index.columns.isActive(slot) && !',
+        'slot !== -1 && index.columns.isReady(slot) && !',
         'slot !== -1 && !',
       ],
       ['a proxy of a rule may be excluded', ' && !decision.exclusion.has(slot))', ')'],
@@ -77,28 +77,73 @@ export default {
     ]),
     ...of('pool-index', [
       [
-        'views are not told of a proxy that is gone',
-        '    // Views look at its bucket.\n    this.#changed(slot);\n',
+        'views are not told of a proxy that is gone before another one has its slot',
+        'if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);',
+        '',
+      ],
+      [
+        'a view lets in what is out',
+        'view.update(slot, !columns.isOut(slot) && fits(slot));',
+        'view.update(slot, fits(slot));',
+      ],
+      [
+        'a view that is made again lets in what is out',
+        'return (slot) => !columns.isOut(slot) && fits(slot);',
+        'return fits;',
+      ],
+      [
+        'views do not follow a failed proxy that returns',
+        'if (this.columns.setReturning(slot, isReturning)) this.#changed(slot);',
+        'this.columns.setReturning(slot, isReturning);',
+      ],
+    ]),
+    ...of('index/change-log', [
+      [
+        'changes that were forgotten are followed',
+        'return this.has(seen) && this.count',
+        'return this.count',
+      ],
+    ]),
+    ...of('index/left-out', [
+      ['a Set that has grown is not read again', 'this.#size === ids.size || ', 'this.#size > 0 || '],
+      [
+        'what has gone from a Set that has grown stays out',
+        'if (ids.size - this.#size !== added.length) return false;',
+        '',
+      ],
+      ['a Set is followed only once', '    this.#rest = atEndOf(ids);\n    return true;', '    return true;'],
+      ['views without a Set are not told what it has got', 'if (slot !== -1) this.log.add(slot);', ''],
+      [
+        'a Set does not exclude proxies that come later',
+        'if (this.#added !== added) {',
+        'if (this.#added > added) {',
+      ],
+      [
+        'a Set has no room for slots that come later',
+        'if (this.#capacity !== this.#slots.capacity) return false;',
         '',
       ],
     ]),
     ...of('index/views-without', [
-      ['a Set that has grown is not read again', 'kept.size === ids.size || ', 'kept.size > 0 || '],
       [
         'a view without some proxies does not follow the pool',
-        ' && kept.generation === this.#slots.generation',
+        'update(view, fits, log, view.seen, from.seen);',
         '',
       ],
       [
-        'what has gone from a Set that has grown stays out',
-        'if (ids.size - kept.size !== added.length) return false;',
+        'a view without some proxies does not follow what is left out',
+        'update(view, fits, each.log, seen[place] as number, each.log.count);',
+        'update(view, fits, each.log, each.log.count, seen[place] as number);',
+      ],
+      [
+        'slots have the buckets that other proxies had',
+        'if (rest.removed !== removed) view.forgetBuckets();',
         '',
       ],
-      ['a Set is followed only once', '    kept.added = atEndOf(ids);\n', ''],
       [
-        'only one view of a Set follows it',
-        'for (const { view } of kept.views.values()) view.update',
-        '[...kept.views.values()][0]?.view.update',
+        'only the pool may have changed too much to be followed',
+        '      log.isNear(view.seen, end) &&\n      leftOut.every((each, place) => each.log.isNear(seen[place] as number, end));',
+        '      log.isNear(view.seen, end);',
       ],
     ]),
     ...of('exclusion', [
@@ -106,14 +151,31 @@ export default {
     ]),
     ...of('index/columns', [
       ['a very small weight counts as 0', 'Math.max(proxy.weight, LEAST_WEIGHT)', 'proxy.weight'],
+      [
+        'a change of the proxy lets it in again',
+        'whole[slot * RECORD + SMALL] = proxy.port | protocol | status | flags | kept;',
+        'whole[slot * RECORD + SMALL] = proxy.port | protocol | status | flags;',
+      ],
+      ['a free slot may be out', ' || (word & STATUS_BITS) === 0) return false;', ') return false;'],
     ]),
     ...of('index/view', [
       ['a walk ends at the last slot', 'return found === -1 ? this.#firstFrom(0) : found;', 'return found;'],
-      ['weights do not follow', '      tree.set(part, this.#weightOf(part, of));\n', ''],
+      ['weights do not follow', '      tree.set(block, this.#weightOf(block, of));\n', ''],
+      ['weights follow once', '      isChanged[block] = 0;\n', ''],
       [
         'a proxy that is heavier than all before gets no more than they',
-        'if (fits) this.#weights.most = Math.max(most, of[slot] as number);',
+        'if (fits && (of[slot] as number) > most) weights.most = of[slot] as number;',
         '',
+      ],
+      [
+        'one that comes back is not the one that was used least',
+        'this.#least.tree.lower(slot >>> PART_BITS, this.#least.of(slot));',
+        'this.#least.tree.bound;',
+      ],
+      [
+        'a view that is made again has the weights of before',
+        '    this.#weights = null;\n    this.#least = null;\n    this.#rend',
+        '    this.#least = null;\n    this.#rend',
       ],
       ['weights are drawn at the heaviest whatever they are', '(place - slot) * most < ', '0 < '],
     ]),
@@ -265,6 +327,11 @@ export default {
         'this.#many = setOf(ids);',
         'this.#many = new Set(ids);',
       ],
+      [
+        'however many are out for a domain, they are compared one by one',
+        'if (compared.length + scope.size > FEW) return true;',
+        '',
+      ],
     ]),
     ...of('hand-out', [
       [
@@ -317,14 +384,15 @@ export default {
       ],
     ]),
     ...of('index/views-without', [
-      ['views without a Set are kept without bound', 'if (views.size >= MOST_VIEWS) views.clear();', ''],
+      [
+        'views without a Set are kept without bound',
+        'if (this.count === MOST_VIEWS) {',
+        'if (this.count < 0) {',
+      ],
     ]),
     ...of('steps', [
-      [
-        'excluded proxies are not counted',
-        'exclusion.isEmpty ? before',
-        'exclusion.isEmpty || true ? before',
-      ],
+      ['excluded proxies are not counted', 'exclusion.isEmpty ? ready', 'exclusion.isEmpty || true ? ready'],
+      ['what is out counts as excluded', 'const ready = members.size;', 'const ready = fitting;'],
       ['a proxy counts where it is excluded last', 'first === -1 && n < questions', 'n < questions'],
     ]),
     ...of('no-proxy', [['one proxy are disabled', "isOne ? 'is' : 'are'", "'are'"]]),

@@ -1,6 +1,6 @@
 import type { RotationConfigUpdate } from '../database/index.ts';
 import { rotationConfigUpdateSchema } from '../model/rotation.ts';
-import { strategyOptionsSchema } from '../model/strategy-options.ts';
+import { GROUPED_OPTIONS, OPTION_GROUPS, strategyOptionsSchema } from '../model/strategy-options.ts';
 import { invalidInput } from '../model/validation.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
 
@@ -10,6 +10,7 @@ const OPTION = 'options.';
 const SETTINGS: readonly string[] = [
   ...Object.keys(fields),
   ...Object.keys(strategyOptionsSchema.shape).map((name) => OPTION + name),
+  ...OPTION_GROUPS.flatMap((group) => GROUPED_OPTIONS[group].map((name) => `${OPTION}${group}.${name}`)),
 ];
 /** What may be given as texts with commas between them, such as `DE,FR`. */
 const LISTS: readonly string[] = ['options.regions', 'options.excludedCountries'];
@@ -25,24 +26,34 @@ export function settingsProblem(settings: readonly string[]): string | null {
     return `the setting ${JSON.stringify(malformed)} has no value: write NAME=VALUE, such as strategy=random`;
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) return `the setting ${JSON.stringify(twice)} is given twice: give it once`;
-  const option = names.find((name) => name.startsWith(OPTION));
-  if (option !== undefined && names.includes('options'))
-    return `options and ${option} are both given, and both set options: write ${option} into the JSON of options, or leave options out`;
+  // The setting of an option is in that of its group, and that is in all options.
+  for (const name of names) {
+    const within = names.find((each) => each.startsWith(`${name}.`));
+    if (within !== undefined)
+      return `${name} and ${within} are both given, and both set ${name}: write ${within} into the JSON of ${name}, or leave ${name} out`;
+  }
   return null;
 }
 
 /** The update that the settings ask for. The repository checks the values. */
 export function parseSettings(settings: readonly string[]): RotationConfigUpdate {
   const config: Record<string, unknown> = {};
-  const options: Record<string, unknown> = {};
   for (const setting of settings) {
     const name = nameOf(setting);
     const value = settingValue(name, setting.slice(name.length + 1));
     // An option that is not set is absent, where a field is null.
-    if (name.startsWith(OPTION)) options[name.slice(OPTION.length)] = value ?? undefined;
-    else config[name] = value;
+    put(config, name.split('.'), name.startsWith(OPTION) ? (value ?? undefined) : value);
   }
-  return Object.keys(options).length === 0 ? config : { ...config, options };
+  return config;
+}
+
+/** Sets what is at the end of a path of names, all of which are known. */
+function put(object: Record<string, unknown>, [name = '', ...rest]: readonly string[], value: unknown): void {
+  if (rest.length === 0) object[name] = value;
+  else {
+    object[name] ??= {};
+    put(object[name] as Record<string, unknown>, rest, value);
+  }
 }
 
 function nameOf(setting: string): string {

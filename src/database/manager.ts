@@ -212,13 +212,13 @@ export class DatabaseManager implements Session<'sync'>, Disposable, AsyncDispos
   }
 
   /**
-   * Removes old history, and expired sessions, in one transaction and gives how many rows went. The newest event stays. It
+   * Removes old history, expired sessions, and cooldowns and leases that ended more than a day ago, in one transaction and gives how many rows went. The newest event stays. It
    * blocks the event loop meanwhile: with a `limit`, repeat it until no row goes, and let others have their turn in between.
    *
    * @throws INVALID_INPUT.
    * @example
    * const monthAgo = new Date(Date.now() - 30 * 86_400_000);
-   * const gone = vault.database.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // { events: 1200, stats: 34, sessions: 5 }
+   * const { events, stats } = vault.database.prune({ eventsOlderThan: monthAgo, statsOlderThan: monthAgo }); // 1200 and 34 rows
    */
   prune(options: PruneOptions): Pruned {
     return prune(this, options);

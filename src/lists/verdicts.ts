@@ -19,6 +19,8 @@ export interface ListedProxy extends ProxyAddress {
   remoteDns?: boolean | undefined;
   /** How often it is chosen, compared with the others. Absent if the list does not say. */
   weight?: number | undefined;
+  /** One host with many exits. Absent if the list does not say. */
+  gateway?: boolean | undefined;
 }
 
 /** Why a line or record is rejected. The set is closed. */

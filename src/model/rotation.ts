@@ -32,7 +32,10 @@ export interface RotationConfig extends ValidConfig {
 
 /** The fields that an update changes. */
 export interface RotationConfigUpdate extends Changes<Omit<RotationConfig, 'options'>, 'updatedAt'> {
-  /** The options that are given are changed, and the others kept. An option that is given as undefined has its default again. */
+  /**
+   * The options that are given are changed, and the others kept, in a group such as `limits` too. An option, or a group, that is given as
+   * undefined has its default again.
+   */
   options?: StrategyOptionsInput | undefined;
 }
 

@@ -11,6 +11,7 @@ import {
   historySchema,
   type LimitOptions,
   limitsSchema,
+  POOL_DEFAULTS,
 } from './pool-options.ts';
 import { regionSchema } from './proxy.ts';
 import {
@@ -59,10 +60,52 @@ const fields = z.strictObject({
 type ValidOptions = z.output<typeof fields>;
 
 /** Why these options contradict each other; null if they do not. */
-export function contradictionOf({ minIntervalMs = 1, maxIntervalMs }: ValidOptions): string | null {
-  return maxIntervalMs === undefined || minIntervalMs <= maxIntervalMs
+export function contradictionOf({ minIntervalMs = 1, maxIntervalMs, health }: ValidOptions): string | null {
+  if (maxIntervalMs !== undefined && minIntervalMs > maxIntervalMs)
+    return 'minIntervalMs must not be more than maxIntervalMs';
+  const { cooldownMs = 0, maxCooldownMs } = health ?? {};
+  return maxCooldownMs === undefined || cooldownMs <= maxCooldownMs
     ? null
-    : 'minIntervalMs must not be more than maxIntervalMs';
+    : 'health.cooldownMs must not be more than health.maxCooldownMs';
+}
+
+/** Why whole options, in which what is absent has its default, contradict each other; null if they do not. */
+export function wholeContradictionOf(options: ValidOptions): string | null {
+  const problem = contradictionOf(options);
+  if (problem !== null) return `${problem}: one is stored, so give both`;
+  const ofDefault = contradictionOf({ health: { ...POOL_DEFAULTS.health, ...options.health } });
+  return ofDefault === null ? null : `${ofDefault}: one has its default, so give both`;
+}
+
+/** The options whose values are options themselves. */
+export const OPTION_GROUPS = [
+  'limits',
+  'health',
+  'history',
+  'durability',
+] as const satisfies readonly (keyof ValidOptions)[];
+
+/** The names of the options in each group. */
+export const GROUPED_OPTIONS: Readonly<Record<(typeof OPTION_GROUPS)[number], readonly string[]>> = {
+  limits: Object.keys(limitsSchema.shape),
+  health: Object.keys(healthSchema.shape),
+  history: Object.keys(historySchema.shape),
+  durability: Object.keys(durabilitySchema.shape),
+};
+
+/**
+ * Options with those of a caller, in a group too: what is given as undefined has its default again. A group that has no options left is
+ * absent.
+ */
+export function mergedOptions(stored: StrategyOptions, changes: StrategyOptions): StrategyOptions {
+  const merged: StrategyOptions = { ...stored, ...changes };
+  for (const group of OPTION_GROUPS) {
+    const given = changes[group];
+    if (given === undefined) continue;
+    const options = Object.entries({ ...stored[group], ...given }).filter(([, value]) => value !== undefined);
+    merged[group] = options.length === 0 ? undefined : Object.fromEntries(options);
+  }
+  return merged;
 }
 
 /** Options from a caller. */

@@ -13,8 +13,9 @@ import {
   type LeaseRequest,
   leaseRequestOf,
   type Wanted,
+  type WantedLease,
 } from './request.ts';
-import { type Waiter, WaitingLine } from './waiting.ts';
+import { WaitingLine } from './waiting.ts';
 
 /** So often what other processes have changed is looked at while somebody waits. Milliseconds. */
 const LOOK_EVERY = 250;
@@ -58,26 +59,26 @@ export class Acquiring {
 
   /** A lease now. @throws NO_PROXY. */
   now(request: LeaseRequest | undefined, check: Check | undefined): Lease {
-    const { wanted, leaseMs } = leaseRequestOf(request);
+    const wanted = leaseRequestOf(request);
     this.#parts.advance();
-    const lease = this.#attempt(wanted, leaseMs, check);
+    const lease = this.#attempt(wanted, check);
     if ('error' in lease) throw this.exhausted(lease.error());
     return lease;
   }
 
   /** A lease now, or as soon as there is one. */
   async soon(request: AcquireRequest | undefined): Promise<Lease> {
-    const { wanted, leaseMs, waitMs, signal } = acquireRequestOf(request);
+    const { lease: asked, waitMs, signal } = acquireRequestOf(request);
     signal?.throwIfAborted();
     this.#parts.advance();
     // Who came before, and wants the same, comes first.
-    const lease = this.#line.hasBefore(wanted) ? null : this.#attempt(wanted, leaseMs, undefined);
+    const lease = this.#line.hasBefore(asked.wanted) ? null : this.#attempt(asked, undefined);
     if (lease !== null && !('error' in lease)) return lease;
     const { limits } = this.#parts.follower.state(this.#parts.elapsed.wall).settings;
     const longest = waitMs ?? limits.waitMs;
     if (lease !== null && (!lease.isTemporary || longest === 0)) throw this.exhausted(lease.error());
     if (this.#line.size >= limits.maxWaiting) throw this.exhausted(fullLine(this.#line.size));
-    return this.#wait({ wanted, leaseMs }, longest, signal);
+    return this.#wait(asked, longest, signal);
   }
 
   /** Offers what is ready to those who wait. In a caller's transaction it does so after the end of that. */
@@ -121,8 +122,8 @@ export class Acquiring {
   #serveNow(): void {
     this.#isServing = true;
     try {
-      this.#line.serve(({ wanted, leaseMs }) => {
-        const lease = this.#attempt(wanted, leaseMs, undefined);
+      this.#line.serve(({ asked }) => {
+        const lease = this.#attempt(asked, undefined);
         if (!('error' in lease)) return lease;
         if (lease.isTemporary) return null;
         throw this.exhausted(lease.error());
@@ -132,11 +133,7 @@ export class Acquiring {
     }
   }
 
-  #wait(
-    wanted: Pick<Waiter, 'wanted' | 'leaseMs'>,
-    longest: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Lease> {
+  #wait(asked: WantedLease, longest: number, signal: AbortSignal | undefined): Promise<Lease> {
     return new Promise<Lease>((resolve, reject) => {
       const end = (): void => {
         leave();
@@ -148,7 +145,7 @@ export class Acquiring {
         reject(signal?.reason);
       };
       const leave = this.#line.add({
-        ...wanted,
+        asked,
         resolve(lease) {
           end();
           resolve(lease);
@@ -161,7 +158,7 @@ export class Acquiring {
       const deadline = setTimeout(
         () => {
           end();
-          reject(this.#tooLate(wanted, longest));
+          reject(this.#tooLate(asked, longest));
         },
         Math.min(longest, LONGEST_TIMER),
       );
@@ -177,13 +174,12 @@ export class Acquiring {
     this.watch(this.#parts.advance());
   }
 
-  #attempt(wanted: Wanted, leaseMs: number | undefined, check: Check | undefined): Lease | Refused {
+  #attempt(asked: WantedLease, check: Check | undefined): Lease | Refused {
     const { leasing, choosing } = this.#parts;
     if (leasing.isFull) return fullOfLeases(leasing.size);
-    const choice = this.#choose(choosing, wanted, check);
+    const choice = this.#choose(choosing, asked.wanted, check);
     if ('error' in choice) return choice;
-    const { slot, inputs } = choice;
-    return leasing.begin(inputs.pool.index, slot, wanted, leaseMs);
+    return leasing.begin(choice.inputs.pool.index, choice.slot, asked);
   }
 
   #choose(choosing: Choosing, wanted: Wanted, check: Check | undefined): Choice | Refused {
@@ -200,7 +196,7 @@ export class Acquiring {
     }
   }
 
-  #tooLate({ wanted }: Pick<Waiter, 'wanted'>, waitMs: number): unknown {
+  #tooLate({ wanted }: WantedLease, waitMs: number): unknown {
     try {
       const { leasing, choosing } = this.#parts;
       const refused = leasing.isFull ? fullOfLeases(leasing.size).error() : choosing.refusalOf(wanted);

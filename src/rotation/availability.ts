@@ -97,6 +97,13 @@ export class Availability {
     this.reconcile(slot, status, cooldowns);
   }
 
+  /** The proxy of a slot is gone. */
+  gone(slot: number): void {
+    this.health.begin(slot, true);
+    this.#limits.begin(slot);
+    this.#outs.set(slot, COOLING, false);
+  }
+
   /** As `reconcile`, for all: `ailing` are those that have cooldowns in the database. */
   reconcileAll(ailing: ReadonlyMap<number, IndexedProxy>): void {
     for (let slot = 0; slot < this.#index.end; slot++) {

@@ -6,6 +6,15 @@ import type { PoolIndex } from './pool-index.ts';
 const NOTHING: readonly number[] = [];
 const NO_SCOPES: readonly SlotSet[] = [];
 
+/** What is out for the domain and the session. */
+interface Scoped {
+  all: readonly SlotSet[];
+  /** The slots that are compared one by one, with those of few ids. */
+  compared: readonly number[];
+  /** Those that are taken out of views. */
+  many: readonly SlotSet[];
+}
+
 /**
  * Proxies that a request or a rule excludes, or that are out for its domain or session. Few are compared one by one; many are taken
  * out of a view, which is kept.
@@ -16,12 +25,8 @@ export class Exclusion {
   #few: readonly number[] = NOTHING;
   /** Null if there are few. */
   #many: ReadonlySet<string> | null = null;
-  /** Those that have slots. */
-  readonly #scopes: readonly SlotSet[] = NO_SCOPES;
-  /** All slots that are compared one by one. */
-  readonly #compared: readonly number[];
-  /** The scopes that are taken out of views. */
-  readonly #manyScopes: readonly SlotSet[] = NO_SCOPES;
+  /** Null if nothing is out for the domain or session. */
+  readonly #scoped: Scoped | null = null;
 
   /**
    * @param ids those of the request.
@@ -37,24 +42,15 @@ export class Exclusion {
     this.#index = index;
     const count = Array.isArray(ids) ? ids.length : (ids as ReadonlySet<string>).size;
     if (count + byRule.length > 0) this.#exclude(ids, count, byRule);
-    this.#compared = this.#few;
-    if (scopes.length === 0) return;
-    this.#scopes = scopes.filter(({ size }) => size > 0);
-    const compared = [...this.#few];
-    this.#manyScopes = this.#scopes.filter((scope) => {
-      if (compared.length + scope.size > FEW) return true;
-      compared.push(...scope);
-      return false;
-    });
-    this.#compared = compared;
+    if (scopes.length > 0) this.#scoped = scopedOf(scopes, this.#few);
   }
 
   get isEmpty(): boolean {
-    return this.#many === null && this.#few.length === 0 && this.#scopes.length === 0;
+    return this.#many === null && this.#few.length === 0 && this.#scoped === null;
   }
 
   has(slot: number): boolean {
-    return this.hasId(slot) || this.#scopes.some((scope) => scope.has(slot));
+    return this.hasId(slot) || this.#scoped?.all.some((scope) => scope.has(slot)) === true;
   }
 
   /** Whether the request or a rule excludes a proxy, whatever is out. */
@@ -64,9 +60,11 @@ export class Exclusion {
 
   /** The members of a view that are not excluded, nor `other`. */
   candidates(view: View, other = -1): Candidates {
-    const isWhole = this.#many === null && this.#manyScopes.length === 0;
-    const rest = isWhole ? view : this.#index.without(view, this.#many, this.#manyScopes);
-    return new Candidates(this.#index, rest, this.#compared, other);
+    const compared = this.#scoped?.compared ?? this.#few;
+    const many = this.#scoped?.many ?? NO_SCOPES;
+    const isWhole = this.#many === null && many.length === 0;
+    const rest = isWhole ? view : this.#index.without(view, this.#many, many);
+    return new Candidates(this.#index, rest, compared, other);
   }
 
   /**
@@ -86,6 +84,19 @@ export class Exclusion {
       this.#few = slotsOf(this.#index, byRule);
     } else this.#few = slotsOf(this.#index, [...ids, ...byRule]);
   }
+}
+
+/** @param few the slots that are compared one by one anyway. Null if the scopes have no slots. */
+function scopedOf(scopes: readonly SlotSet[], few: readonly number[]): Scoped | null {
+  const all = scopes.filter(({ size }) => size > 0);
+  if (all.length === 0) return null;
+  const compared = [...few];
+  const many = all.filter((scope) => {
+    if (compared.length + scope.size > FEW) return true;
+    compared.push(...scope);
+    return false;
+  });
+  return { all, compared, many };
 }
 
 /** The caller's own Set if possible, by which the views without it are found again. */

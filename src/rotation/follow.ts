@@ -1,12 +1,19 @@
 import { type Row, type Session, type SqlValue, type Steps, step } from '../database/drivers/driver.ts';
-import { type ChangePlace, PoolChangesRepository } from '../database/repositories/pool-changes.repository.ts';
+import {
+  type ChangedRow,
+  type ChangePlace,
+  PoolChangesRepository,
+} from '../database/repositories/pool-changes.repository.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { toCooldown } from '../database/repositories/proxy-cooldowns.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
-import { reportInvalidRow } from '../database/repositories/skipped-rows.ts';
+import { reportInvalidRow, skipMalformed } from '../database/repositories/skipped-rows.ts';
 import type { ProxyVaultError } from '../errors.ts';
+import type { Cooldown } from '../model/cooldown.ts';
 import { type StrategySettings, settingsOf } from '../model/strategy-settings.ts';
 import type { PoolState } from './decide.ts';
+import { InOrder, isWellFormed } from './in-order.ts';
 import { toIndexed } from './indexed-row.ts';
 import { type IndexedProxy, PoolIndex } from './pool-index.ts';
 import { compileRules } from './rules/compile.ts';
@@ -18,11 +25,15 @@ const PAGE = 5000;
 /** No count of changes is this one, so that what has changed is read. */
 const EXPECTED = -1;
 
+const NO_COOLDOWNS: readonly Cooldown[] = [];
+
 /** Who must know what changes in the index. */
 export interface IndexWatcher {
   /** A proxy was put in, or has changed. */
-  put(index: PoolIndex, slot: number, proxy: IndexedProxy, isNew: boolean): void;
-  /** Every proxy has another slot. `ailing` are those that have cooldowns. */
+  put(slot: number, proxy: IndexedProxy, isNew: boolean): void;
+  /** The proxy of a slot is gone; another one may get the slot. */
+  gone(slot: number): void;
+  /** Every proxy has another slot. `ailing` are those that have cooldowns, also those that have ended. */
   reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void;
   configured(settings: StrategySettings): void;
 }
@@ -46,6 +57,8 @@ export class Follower {
   readonly #changes: PoolChangesRepository;
   readonly #rules: RotationRulesRepository;
   readonly #config: RotationConfigRepository;
+  /** A malformed cooldown is reported, and does not put its proxy out. */
+  readonly #cooldownIn: (row: Row) => Cooldown | undefined;
   readonly #watcher: IndexWatcher;
   #state: PoolState | null = null;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
@@ -58,6 +71,7 @@ export class Follower {
   constructor(session: Session<'sync'>, watcher: IndexWatcher) {
     this.#session = session;
     this.#watcher = watcher;
+    this.#cooldownIn = skipMalformed(session, toCooldown);
     this.#proxies = new ProxyRepository(session);
     this.#changes = new PoolChangesRepository(session);
     this.#rules = new RotationRulesRepository(session);
@@ -177,14 +191,21 @@ export class Follower {
 
   /** Reads the whole pool, page by page. */
   *#load(settings: StrategySettings): Steps<'sync', PoolIndex> {
-    const ailing = new Map<number, IndexedProxy>();
     const index = new PoolIndex(yield* step(this.#proxies.count()));
     const now = this.#session.clock();
     const tags = this.#allTags();
+    const cooldowns = this.#allCooldowns();
+    const ailing = new Map<number, IndexedProxy>();
     for (let after = '', skip = 0; ; ) {
       const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE, skip));
       for (const row of rows) {
-        const proxy = this.#put(index, row, yield* tags(row.id ?? ''), settings.weights, now);
+        const id = row.id ?? '';
+        const changed = {
+          row,
+          tags: tags.hasNone(id) ? [] : (yield* tags.of(id)).map(({ tag }) => tag),
+          cooldowns: cooldowns.hasNone(id) ? [] : (yield* cooldowns.of(id)).map((each) => each.row),
+        };
+        const proxy = this.#put(index, changed, settings.weights, now);
         if (proxy !== null && proxy.cooldowns.length > 0) ailing.set(index.slotOf(proxy.id), proxy);
       }
       if (rows.length < PAGE) break;
@@ -196,52 +217,35 @@ export class Follower {
     return index;
   }
 
-  /** Gives the tags of one proxy after another, in the order of ids. */
-  #allTags(): (id: SqlValue) => Steps<'sync', SqlValue[]> {
-    let page: { proxyId: SqlValue; tag: SqlValue }[] = [];
-    let after: { proxyId: SqlValue; tag: SqlValue } = { proxyId: '', tag: '' };
-    let skip = 0;
-    let place = 0;
-    let isEnd = false;
-    const changes = this.#changes;
-    return function* (id) {
-      const found: SqlValue[] = [];
-      for (;;) {
-        const next = page[place];
-        if (next === undefined) {
-          if (isEnd) return found;
-          const last = page.findLastIndex(({ proxyId, tag }) => isWellFormed(proxyId) && isWellFormed(tag));
-          skip = last === -1 ? skip + page.length : page.length - 1 - last;
-          after = page[last] ?? after;
-          page = yield* step(changes.tagsPage(after.proxyId, after.tag, PAGE, skip));
-          place = 0;
-          isEnd = page.length < PAGE;
-          if (page.length === 0) return found;
-          continue;
-        }
-        if (next.proxyId === null || id === null || comesAfter(String(next.proxyId), String(id)))
-          return found;
-        if (next.proxyId === id && next.tag !== null) found.push(next.tag);
-        place++;
-      }
-    };
+  #allTags() {
+    return new InOrder<{ proxyId: SqlValue; tag: SqlValue }>(
+      (after, limit, skip) => this.#changes.tagsPage(after?.proxyId ?? '', after?.tag ?? '', limit, skip),
+      ({ proxyId, tag }) => isWellFormed(proxyId) && isWellFormed(tag),
+    );
+  }
+
+  #allCooldowns() {
+    return new InOrder<{ proxyId: SqlValue; row: Row }>(
+      (after, limit, skip) => this.#changes.cooldownsPage(after?.row ?? null, limit, skip),
+      ({ row }) => isWellFormed(row.proxy_id) && isWellFormed(row.scope) && isWellFormed(row.source),
+    );
   }
 
   *#catchUp(index: PoolIndex, weights: StrategySettings['weights']): Steps<'sync', void> {
     const now = this.#session.clock();
     for (let after = this.#seen.proxies; ; ) {
       const gone = yield* step(this.#changes.deletedSince(after, PAGE));
-      for (const { id } of gone) index.remove(String(id));
+      for (const { id } of gone) this.#remove(index, String(id));
       const last = gone.at(-1);
       if (last === undefined || gone.length < PAGE) break;
       after = last.revision;
     }
     for (let after: ChangePlace | undefined; ; ) {
       const changed = yield* step(this.#changes.changedSince(this.#seen.proxies, PAGE, after));
-      for (const { row, tags } of changed) {
-        const isNew = index.slotOf(String(row.id)) === -1;
-        const proxy = this.#put(index, row, tags, weights, now);
-        if (proxy !== null) this.#watcher.put(index, index.slotOf(proxy.id), proxy, isNew);
+      for (const each of changed) {
+        const isNew = index.slotOf(String(each.row.id)) === -1;
+        const proxy = this.#put(index, each, weights, now);
+        if (proxy !== null) this.#watcher.put(index.slotOf(proxy.id), proxy, isNew);
       }
       const last = changed.at(-1);
       if (last === undefined || changed.length < PAGE) break;
@@ -252,20 +256,28 @@ export class Follower {
   /** A malformed row is reported and left out: one must not stop the pool. */
   #put(
     index: PoolIndex,
-    row: Row,
-    tags: readonly SqlValue[],
+    { row, tags, cooldowns }: ChangedRow,
     weights: StrategySettings['weights'],
     now: number,
   ): IndexedProxy | null {
     try {
-      const proxy = toIndexed(row, tags, weights);
+      const found =
+        cooldowns.length === 0 ? NO_COOLDOWNS : cooldowns.flatMap((each) => this.#cooldownIn(each) ?? []);
+      const proxy = toIndexed(row, tags, found, weights);
       index.put(proxy, now);
       return proxy;
     } catch (error) {
-      index.remove(String(row.id));
+      this.#remove(index, String(row.id));
       reportInvalidRow(this.#session, error);
       return null;
     }
+  }
+
+  #remove(index: PoolIndex, id: string): void {
+    const slot = index.slotOf(id);
+    if (slot === -1) return;
+    index.remove(id);
+    this.#watcher.gone(slot);
   }
 }
 
@@ -280,16 +292,3 @@ function isSame(some: ReadonlyMap<string, number>, others: ReadonlyMap<string, n
 function refuse(error: ProxyVaultError): never {
   throw error;
 }
-
-/** Whether a page can begin after it. A text that is not valid UTF-8 is read as another one, which sorts elsewhere. */
-function isWellFormed(value: SqlValue | undefined): boolean {
-  return typeof value === 'string' && !value.includes('\u{FFFD}');
-}
-
-/** The order of the database is that of the bytes. The UTF-16 of JavaScript differs from it beyond U+D7FF. */
-function comesAfter(one: string, other: string): boolean {
-  const isSame = !BEYOND.test(one) || !BEYOND.test(other);
-  return isSame ? one > other : Buffer.compare(Buffer.from(one), Buffer.from(other)) > 0;
-}
-
-const BEYOND = /[\uD800-\uFFFF]/;

@@ -1,5 +1,6 @@
 import type { Row, SqlValue } from '../database/drivers/driver.ts';
 import { defaultName, PROXIES } from '../database/repositories/proxy-record.ts';
+import type { Cooldown } from '../model/cooldown.ts';
 import { geolocationSchema } from '../model/geolocation.ts';
 import type { IndexedProxy } from './pool-index.ts';
 import { remembered } from './remembered.ts';
@@ -8,6 +9,7 @@ import { remembered } from './remembered.ts';
 export function toIndexed(
   row: Row,
   tags: readonly SqlValue[],
+  cooldowns: readonly Cooldown[],
   weights: ReadonlyMap<string, number>,
 ): IndexedProxy {
   const { read } = PROXIES;
@@ -15,6 +17,8 @@ export function toIndexed(
   const host = read.host(row.host, row);
   const port = read.port(row.port, row);
   const name = read.name(row.name, row);
+  const successRate = read.success_rate(row.success_rate, row);
+  const totalRequests = read.total_requests(row.total_requests, row);
   return {
     id,
     name: name === defaultName({ host, port }) ? null : name,
@@ -28,13 +32,12 @@ export function toIndexed(
     tags: tags.map(String),
     weight: weights.get(id) ?? read.weight(row.weight, row),
     latency: read.latency(row.latency, row),
-    successRate: read.success_rate(row.success_rate, row),
+    successRate,
     failureCount: read.failure_count(row.failure_count, row),
-    gateway: false,
-    isProven:
-      read.total_requests(row.total_requests, row) > 0 && read.success_rate(row.success_rate, row) > 0,
-    cooldowns: [],
-    handOuts: read.hand_outs(row.hand_outs, row) ?? read.total_requests(row.total_requests, row),
+    handOuts: read.hand_outs(row.hand_outs, row) ?? totalRequests,
+    gateway: read.gateway(row.gateway, row) === 1,
+    isProven: totalRequests > 0 && successRate > 0,
+    cooldowns,
   };
 }
 

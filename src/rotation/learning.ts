@@ -94,7 +94,9 @@ export class Learning {
       this.#parts.availability().refresh(use.slot);
       return { changes, isCharged: true };
     }
-    return health.failed(use, { kind, status, retryAfterMs }, elapsed.now);
+    // Of other processes too: the database counts them.
+    const failuresBefore = this.#parts.follower.index?.measures.failures(use.slot);
+    return health.failed({ ...use, failuresBefore }, { kind, status, retryAfterMs }, elapsed.now);
   }
 
   /** In a caller's transaction a rollback would undo it: then it is stored after the end of that. */

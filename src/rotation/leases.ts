@@ -16,6 +16,8 @@ export interface Held {
   readonly proxy: ChosenProxy;
   readonly domain: string | undefined;
   readonly session: string | undefined;
+  /** Whether the database has it too. */
+  readonly isStored: boolean;
   readonly since: number;
   /** How long it lasts from its beginning, and each time that it is renewed. */
   readonly length: number;
@@ -48,10 +50,14 @@ export class Leases {
   }
 
   /** Begins a lease. */
-  begin(use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session'>, now: number, expires: number): Held {
+  begin(
+    use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session' | 'isStored'>,
+    now: number,
+    expires: number,
+  ): Held {
     const place = this.#free.pop() ?? this.#places.length;
     const round = this.#rounds[place] ?? 0;
-    const { slot, proxy, domain, session } = use;
+    const { slot, proxy, domain, session, isStored } = use;
     const held: Held = {
       place,
       round,
@@ -59,6 +65,7 @@ export class Leases {
       proxy,
       domain,
       session,
+      isStored,
       since: now,
       length: expires - now,
       expires,

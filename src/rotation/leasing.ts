@@ -1,10 +1,11 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { TemplateValues } from '../lists/index.ts';
-import { assertWhole, invalidInput } from '../model/validation.ts';
+import { assertWhole, invalidInput, notFound } from '../model/validation.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
+import type { Use } from './health/circuit.ts';
 import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
 import { type Held, Leases } from './leases.ts';
@@ -19,10 +20,8 @@ import {
 } from './outcome.ts';
 import type { Announcer, PoolEvents } from './pool-events.ts';
 import type { PoolIndex } from './pool-index.ts';
-import type { Wanted } from './request.ts';
-
-/** No lease is longer: ten years, in milliseconds. */
-const LONGEST = 10 * 365 * 86_400_000;
+import { LONGEST_LEASE, type WantedLease } from './request.ts';
+import type { StoredLeases } from './stored-leases.ts';
 
 export type Reveal = (proxyId: string, template?: TemplateValues) => RevealedProxy;
 
@@ -34,6 +33,7 @@ interface Parts {
   announcer: Announcer;
   elapsed: Elapsed;
   availability: () => Availability;
+  stored: StoredLeases;
   reveal: Reveal | undefined;
   /** Called when a lease has ended, so that somebody else may have its proxy. */
   onRelease: () => void;
@@ -78,13 +78,15 @@ export class Leasing implements LeaseDesk {
   }
 
   /** Gives a lease of a proxy that was handed out. */
-  begin(index: PoolIndex, slot: number, { domain, session }: Wanted, leaseMs: number | undefined): Lease {
+  begin(index: PoolIndex, slot: number, { wanted, leaseMs, isStored }: WantedLease): Lease {
     const { elapsed, announcer } = this.#parts;
     const { now } = elapsed;
+    const { domain, session } = wanted;
     const proxy = index.chosen(slot);
     const expires = now + this.#lengthOf(leaseMs);
-    const held = this.#leases.begin({ slot, proxy, domain, session }, now, expires);
+    const held = this.#leases.begin({ slot, proxy, domain, session, isStored }, now, expires);
     this.#parts.availability().hold(slot);
+    if (isStored) this.#store(held);
     const lease = new Lease(held, this);
     if (announcer.isHeard('acquired'))
       announcer.tell('acquired', {
@@ -96,9 +98,21 @@ export class Leasing implements LeaseDesk {
     return lease;
   }
 
-  /** The lease with this id while it is held; null for any other text. */
-  find(id: string): Held | null {
-    return this.#leases.find(id);
+  /** Reports a lease of this process, or one that is stored. @throws NOT_FOUND; INVALID_INPUT. */
+  reportById(id: string, report: OutcomeReport): void {
+    const held = this.#leases.find(id);
+    if (held !== null) return this.report(held, report);
+    const outcome = outcomeFrom(report, this.#health, 'reset');
+    const stored = this.#parts.stored.take(id);
+    if (stored === null) throw notFound('lease', id);
+    const { proxyId, domain, session, acquiredAt, expiresAt } = stored;
+    const { elapsed, follower } = this.#parts;
+    const isLate = Date.parse(expiresAt) <= elapsed.wall;
+    const slot = follower.index?.slotOf(proxyId) ?? -1;
+    // The clock that never goes back may be ahead of the one of the system.
+    const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - Date.parse(acquiredAt));
+    this.#count(outcome, isLate);
+    this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
   }
 
   /** Ends those that have expired. */
@@ -124,6 +138,7 @@ export class Leasing implements LeaseDesk {
     this.expire(now);
     if (held.state !== 'held') throw invalidInput('This lease has ended: acquire another one.');
     this.#leases.renew(held, now + this.#lengthOf(forMs ?? held.length));
+    if (held.isStored) this.#parts.stored.renew(this.idOf(held), new Date(this.expiresAt(held)));
   }
 
   succeed(held: Held, success: Success | undefined): void {
@@ -163,23 +178,47 @@ export class Leasing implements LeaseDesk {
     this.expire(this.#now());
     const isLate = held.state === 'expired';
     const slot = this.#slotOf(held);
-    if (isLate) {
-      held.state = 'reported';
-      this.counts.late++;
-    } else this.#release(held, slot);
-    const { learning, follower } = this.#parts;
-    this.counts[outcome.kind === null ? 'succeeded' : 'failed']++;
-    this.counts.bytes += outcome.bytes;
+    if (isLate) held.state = 'reported';
+    else this.#release(held, slot);
+    this.#count(outcome, isLate);
     try {
-      if (slot !== -1 && follower.index !== null) {
-        const { domain = null, session = null } = held;
-        const isGateway = follower.index.isGateway(slot);
-        const use = { slot, domain, session, isGateway, handedOutAt: held.since };
-        learning.learn(use, outcome, isLate);
-      }
+      if (held.isStored) this.#parts.stored.take(this.idOf(held));
+      const { domain = null, session = null, since: handedOutAt } = held;
+      this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
     } finally {
       if (!isLate) this.#tell(held, outcome.kind === null ? 'succeeded' : 'failed');
       this.#parts.onRelease();
+    }
+  }
+
+  #count({ kind, bytes }: Outcome, isLate: boolean): void {
+    this.counts[kind === null ? 'succeeded' : 'failed']++;
+    this.counts.bytes += bytes;
+    if (isLate) this.counts.late++;
+  }
+
+  /** A proxy that is gone learns nothing. */
+  #learn(use: Omit<Use, 'isGateway'>, outcome: Outcome, isLate: boolean): void {
+    const { learning, follower } = this.#parts;
+    if (use.slot === -1 || follower.index === null) return;
+    learning.learn({ ...use, isGateway: follower.index.isGateway(use.slot) }, outcome, isLate);
+  }
+
+  /** A lease that cannot be stored is not given. */
+  #store(held: Held): void {
+    const { elapsed, stored } = this.#parts;
+    try {
+      stored.keep({
+        id: this.idOf(held),
+        proxyId: held.proxy.id,
+        domain: held.domain ?? null,
+        session: held.session ?? null,
+        acquiredAt: new Date(elapsed.wall),
+        expiresAt: new Date(elapsed.wallAt(held.expires)),
+      });
+    } catch (error) {
+      this.#release(held, held.slot);
+      throw error;
     }
   }
 
@@ -214,7 +253,7 @@ export class Leasing implements LeaseDesk {
   }
 
   #lengthOf(leaseMs: number | undefined): number {
-    if (leaseMs !== undefined) return assertWhole(leaseMs, 'leaseMs', 1, LONGEST);
-    return this.#parts.follower.settings?.limits.leaseMs ?? LONGEST;
+    if (leaseMs !== undefined) return assertWhole(leaseMs, 'leaseMs', 1, LONGEST_LEASE);
+    return this.#parts.follower.settings?.limits.leaseMs ?? LONGEST_LEASE;
   }
 }

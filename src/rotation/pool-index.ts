@@ -13,6 +13,7 @@ import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
 export interface IndexedProxy extends Described, History {
+  /** Also those that have ended. */
   cooldowns: readonly Cooldown[];
 }
 

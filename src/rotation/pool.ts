@@ -1,6 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
-import { assertFunction, assertId, assertOptions, invalidInput, notFound } from '../model/validation.ts';
+import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
 import { Acquiring } from './acquiring.ts';
 import { Availability } from './availability.ts';
 import { type Check, Choosing } from './choosing.ts';
@@ -10,6 +10,7 @@ import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { HandOuts } from './hand-out.ts';
 import type { DomainChange } from './health/domain-watch.ts';
+import { Housekeeping } from './housekeeping.ts';
 import { Latencies } from './latencies.ts';
 import { Learning } from './learning.ts';
 import type { Lease } from './lease.ts';
@@ -25,6 +26,7 @@ import { type AcquireRequest, type LeaseRequest, type PoolRequest, wantedBy } fr
 import type { RuleTrace } from './rules/trace.ts';
 import { Sticky } from './sticky.ts';
 import { Store } from './store.ts';
+import { StoredLeases } from './stored-leases.ts';
 import { Turns } from './turns.ts';
 import { WriteBehind } from './write-behind.ts';
 
@@ -54,6 +56,7 @@ export class Pool {
   readonly #latencies = new Latencies();
   readonly #follower: Follower;
   readonly #behind: WriteBehind;
+  readonly #housekeeping: Housekeeping;
   readonly #handOuts: HandOuts;
   readonly #choosing: Choosing;
   readonly #learning: Learning;
@@ -71,12 +74,14 @@ export class Pool {
     const sticky = new Sticky(session);
     const turns = new Turns(session);
     const follower = new Follower(session, {
-      put: (_index, slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      put: (slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      gone: (slot) => this.#availability?.gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
       configured: (settings) => this.#configured(settings),
     });
     const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
-    const behind = new WriteBehind(session, unnoticed);
+    this.#housekeeping = new Housekeeping(session, unnoticed);
+    const behind = new WriteBehind(session, unnoticed, (now) => this.#housekeeping.tidy(now));
     const store = new Store(session, unnoticed, behind);
     const availability = (): Availability => this.#availability as Availability;
     const handOuts = new HandOuts({
@@ -94,6 +99,7 @@ export class Pool {
     this.#leasing = new Leasing({
       ...shared,
       learning: this.#learning,
+      stored: new StoredLeases(session, unnoticed),
       reveal,
       onRelease: () => this.#afterChange(),
     });
@@ -226,17 +232,16 @@ export class Pool {
   }
 
   /**
-   * Reports a lease by its id, as `lease.report` does: for another part of the program than the one that acquired it.
+   * Reports a lease by its id, as `lease.report` does: for another part of the program than the one that acquired it, and, if it was
+   * acquired with `stored`, for another process.
    *
-   * @throws NOT_FOUND for a lease that was reported before, has expired, or is another pool's; INVALID_INPUT.
+   * @throws NOT_FOUND for a lease that was reported before, or has expired and was not stored; INVALID_INPUT.
    * @example
    * vault.pool.reportLease(lease.id, { status: 200, latencyMs: 120 });
    */
   reportLease(id: string, report: OutcomeReport): void {
-    this.#advance();
-    const held = this.#leasing.find(assertId(id));
-    if (held === null) throw notFound('lease', id);
-    this.#leasing.report(held, report);
+    this.#ready();
+    this.#leasing.reportById(assertId(id), report);
   }
 
   /**
@@ -398,6 +403,7 @@ export class Pool {
   #configured(settings: StrategySettings): void {
     this.#availability?.configure(settings);
     this.#behind.configure(settings.durability);
+    this.#housekeeping.configure(settings.history);
   }
 
   #tellDomain({ domain, state, proxies, failures }: DomainChange): void {

@@ -6,6 +6,7 @@ import { text } from '../model/field-schemas.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol, regionSchema, tagSchema } from '../model/proxy.ts';
 import { ROTATION_STRATEGIES, type RotationStrategy } from '../model/rotation.ts';
 import {
+  assertBoolean,
   assertId,
   assertIterable,
   assertOptions,
@@ -43,6 +44,11 @@ export interface PoolRequest {
 export interface LeaseRequest extends PoolRequest {
   /** How long the lease lasts unless it is reported or renewed, in milliseconds. Default `limits.leaseMs` of the configuration. */
   leaseMs?: number | undefined;
+  /**
+   * Keep the lease in the database until it is reported, so that another process may report it by its id. Default false: it is kept in
+   * memory, which takes no write. Limits count it in this process only.
+   */
+  stored?: boolean | undefined;
 }
 
 /** A request that may wait for its lease. */
@@ -51,6 +57,14 @@ export interface AcquireRequest extends LeaseRequest {
   waitMs?: number | undefined;
   /** Ends the wait: `acquire` then rejects with the reason of the signal. */
   signal?: AbortSignal | undefined;
+}
+
+/** A request for a lease that is valid. */
+export interface WantedLease {
+  wanted: Wanted;
+  /** Undefined: as the configuration says. */
+  leaseMs: number | undefined;
+  isStored: boolean;
 }
 
 /** A request that is valid, in the forms in which the pool has these things. */
@@ -80,8 +94,10 @@ const FIELDS = [
 const KNOWN: ReadonlySet<string> = new Set(FIELDS);
 const TEXTS: ReadonlySet<string> = new Set(FIELDS.filter((name) => name !== 'tags' && name !== 'exclude'));
 const NO_FIELDS: ReadonlySet<string> = new Set();
-const LEASE_FIELDS: ReadonlySet<string> = new Set(['leaseMs']);
-const ACQUIRE_FIELDS: ReadonlySet<string> = new Set(['leaseMs', 'waitMs', 'signal']);
+const LEASE_FIELDS: ReadonlySet<string> = new Set(['leaseMs', 'stored']);
+const ACQUIRE_FIELDS: ReadonlySet<string> = new Set([...LEASE_FIELDS, 'waitMs', 'signal']);
+/** Ten years, in milliseconds. */
+export const LONGEST_LEASE = 10 * 365 * 86_400_000;
 const WHAT = 'fields of a request';
 const NOTHING: readonly string[] = [];
 const ANY: Wanted = {
@@ -97,26 +113,29 @@ const ANY: Wanted = {
 };
 
 /** The request for a lease that a caller has given, checked. @throws INVALID_INPUT. */
-export function leaseRequestOf(request: LeaseRequest | undefined): {
-  wanted: Wanted;
-  leaseMs: number | undefined;
-} {
-  return { wanted: wantedBy(request, LEASE_FIELDS), leaseMs: request?.leaseMs };
+export function leaseRequestOf(request: LeaseRequest | undefined): WantedLease {
+  return wantedLease(request, LEASE_FIELDS);
 }
 
 /** The request for a lease that may wait, checked. @throws INVALID_INPUT. */
 export function acquireRequestOf(request: AcquireRequest | undefined): {
-  wanted: Wanted;
-  leaseMs: number | undefined;
+  lease: WantedLease;
   waitMs: number | undefined;
   signal: AbortSignal | undefined;
 } {
-  const wanted = wantedBy(request, ACQUIRE_FIELDS);
-  if (request === undefined) return { wanted, leaseMs: undefined, waitMs: undefined, signal: undefined };
-  const { leaseMs, waitMs, signal } = request;
+  const lease = wantedLease(request, ACQUIRE_FIELDS);
+  const { waitMs, signal } = request ?? {};
   if (waitMs !== undefined) assertWhole(waitMs, 'waitMs', 0, 2 ** 31 - 1);
   if (signal !== undefined) assertSignal(signal);
-  return { wanted, leaseMs, waitMs, signal };
+  return { lease, waitMs, signal };
+}
+
+function wantedLease(request: LeaseRequest | undefined, besides: ReadonlySet<string>): WantedLease {
+  const wanted = wantedBy(request, besides);
+  if (request === undefined) return { wanted, leaseMs: undefined, isStored: false };
+  const { leaseMs, stored = false } = request;
+  if (leaseMs !== undefined) assertWhole(leaseMs, 'leaseMs', 1, LONGEST_LEASE);
+  return { wanted, leaseMs, isStored: assertBoolean(stored, 'stored') };
 }
 
 /**

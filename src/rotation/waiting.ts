@@ -1,10 +1,9 @@
 import type { Lease } from './lease.ts';
-import type { Wanted } from './request.ts';
+import type { Wanted, WantedLease } from './request.ts';
 
 /** A call of `acquire` that waits. */
 export interface Waiter {
-  readonly wanted: Wanted;
-  readonly leaseMs: number | undefined;
+  readonly asked: WantedLease;
   resolve: (lease: Lease) => void;
   reject: (error: unknown) => void;
 }
@@ -42,7 +41,7 @@ export class WaitingLine {
 
   /** Lets one wait; gives the function that takes it out again. */
   add(waiter: Waiter): () => void {
-    const name = lineOf(waiter.wanted);
+    const name = lineOf(waiter.asked.wanted);
     const waiting: Waiting = { ...waiter, number: this.#number++, isDone: false };
     const line = this.#lines.get(name);
     if (line === undefined) this.#lines.set(name, { waiters: [waiting], done: 0 });

@@ -55,6 +55,7 @@ export interface Backlog {
 export class WriteBehind {
   readonly #session: Session<'sync'>;
   readonly #unnoticed: <T>(write: () => T) => T;
+  readonly #onStored: (now: number) => void;
   readonly #sessions: SessionProxiesRepository;
   readonly #domains: StickySessionRepository;
   readonly #turns: RotationTurnsRepository;
@@ -78,9 +79,17 @@ export class WriteBehind {
   #takeBack: (() => void) | null = null;
   readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
-  /** @param unnoticed runs a write of the engine. */
-  constructor(session: Session<'sync'>, unnoticed: <T>(write: () => T) => T) {
+  /**
+   * @param unnoticed runs a write of the engine.
+   * @param onStored called when all is stored in the background.
+   */
+  constructor(
+    session: Session<'sync'>,
+    unnoticed: <T>(write: () => T) => T,
+    onStored: (now: number) => void = () => {},
+  ) {
     this.#session = session;
+    this.#onStored = onStored;
     this.#unnoticed = unnoticed;
     this.#sessions = new SessionProxiesRepository(session);
     this.#domains = new StickySessionRepository(session);
@@ -283,7 +292,9 @@ export class WriteBehind {
   #flushInBackground(delay: number): void {
     this.#endWait();
     const failure = this.#tryToFlush();
-    if (failure === 'CLOSED' || !this.#isWaiting) return;
+    if (failure === 'CLOSED') return;
+    if (failure === null && !this.#isWaiting) this.#onStored(this.#session.clock());
+    if (!this.#isWaiting) return;
     const later = Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY);
     const timer = this.#schedule(failure === null ? REST_DELAY : later);
     // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.

@@ -142,7 +142,8 @@ function withLogin(proxy: ProxyConfig, { proxies, credentials }: Stored): WithLo
 
 /** What a list tells of a proxy; the name only if it is not the address. */
 function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
-  const { protocol, host, port, name, region, geolocation, latency, status, remoteDns, weight } = proxy;
+  const { protocol, host, port, name, region, geolocation, latency, status, remoteDns, weight, gateway } =
+    proxy;
   return {
     protocol,
     host,
@@ -155,5 +156,6 @@ function toListed(proxy: ProxyConfig, login: Login | null): ListedProxy {
     ...(status === 'disabled' ? { status } : {}),
     ...(protocol.startsWith('socks') ? { remoteDns } : {}),
     ...(weight === 1 ? {} : { weight }),
+    ...(gateway ? { gateway } : {}),
   };
 }

@@ -49,6 +49,58 @@ describe('config set', () => {
     );
   });
 
+  it('takes an option of a group, and a whole group as JSON; null gives the default back', () => {
+    expect(
+      set(
+        ...['options.limits.maxConcurrentPerProxy=4', 'options.limits.leaseMs=2m', 'options.limits.waitMs=0'],
+        ...['options.health.cooldownMs=30s', 'options.health.jitter=0.2', 'options.health.outliers=false'],
+        ...['options.health.statuses={"404":"ok","5xx":"timeout"}', 'options.history={"eventDays":7}'],
+        'options.durability.outcomes=every',
+      ),
+    ).toEqual({
+      limits: { maxConcurrentPerProxy: 4, leaseMs: 120_000, waitMs: 0 },
+      health: { cooldownMs: 30_000, jitter: 0.2, outliers: false, statuses: { 404: 'ok', '5xx': 'timeout' } },
+      history: { eventDays: 7 },
+      durability: { outcomes: 'every' },
+    });
+    const { run, json } = newPool();
+    run([
+      'config',
+      'set',
+      'options.limits.maxLeases=5',
+      'options.limits.leaseMs=1s',
+      'options.history.events=all',
+    ]);
+    run(['config', 'set', 'options.limits.maxLeases=null', 'options.limits.waitMs=3s']);
+    expect(json('config', 'show')).toMatchObject({
+      options: { limits: { leaseMs: 1000, waitMs: 3000 }, history: { events: 'all' } },
+    });
+    run(['config', 'set', 'options.limits=null', 'options.history.events=null']);
+    expect(json<{ options: object }>('config', 'show').options).toEqual({});
+  });
+
+  it('takes a setting once, and not a part of what is given as JSON', () => {
+    const { run } = newPool();
+    for (const [settings, message] of [
+      [
+        ['options.limits.maxleases=5'],
+        'there is no setting "options.limits.maxleases"; there are strategy, ',
+      ],
+      [['options.limits.x=5'], 'options.limits.maxLeases, '],
+      [['options.strict.x=5'], 'there is no setting "options.strict.x"'],
+      [
+        ['options.limits={}', 'options.limits.leaseMs=1s'],
+        'options.limits and options.limits.leaseMs are both',
+      ],
+      [['options.limits.leaseMs=1s', 'options={}'], 'options and options.limits.leaseMs are both'],
+      [['options.limits={}', 'options={}'], 'options and options.limits are both'],
+      [['options.limits.leaseMs=1s', 'options.limits.leaseMs=2s'], 'is given twice'],
+    ] as const) {
+      const { status, stderr } = run(['config', 'set', ...settings]);
+      expect([settings, status, stderr]).toEqual([settings, 2, expect.stringContaining(message)]);
+    }
+  });
+
   it('takes windows as JSON', () => {
     const schedule = '[{"from":8,"to":"18:30","days":["mon","fri"],"country":"de"},{"from":22,"to":6}]';
     expect(set(`options.schedule=${schedule}`)).toEqual({
@@ -89,6 +141,15 @@ describe('config set', () => {
     ['options.schedule=[{"from":8,"to":9,"days":["x"]}]', 'options.schedule.0.days.0: must be a weekday'],
     ['options.schedule=8-18', 'options.schedule: must be an array'],
     ['options.schedule=[{from:8}]', 'The value of options.schedule begins as JSON and is not valid JSON'],
+    ['options.limits=5', 'options.limits: must be an object'],
+    ['options.limits={"x":1}', 'options.limits: '],
+    ['options.limits.leaseMs=soon', 'options.limits.leaseMs must be a number with ms, s, m, h, d or w'],
+    ['options.limits.maxLeases=0', 'options.limits.maxLeases: must be at least 1'],
+    ['options.health.statuses={"429":"bad"}', 'options.health.statuses.429: must be one of connect, '],
+    ['options.health.statuses={"42":"ok"}', 'options.health.statuses.42: '],
+    ['options.health.outliers=1', 'options.health.outliers: must be true or false'],
+    ['options.health.cooldownMs=1h', 'health.cooldownMs must not be more than health.maxCooldownMs'],
+    ['options.history.events=none', 'options.history.events: must be one of changes, all'],
     ['options.schedule=[{"from":8}]', 'options.schedule.0.to: must be an hour from 0 to 24'],
   ])('rejects %s, and says what is allowed', (setting, message) => {
     const { run, json } = newPool();
@@ -117,4 +178,8 @@ it('config show has a row for each option that is set', () => {
   const { stdout } = run(['config', 'show']);
   expect(stdout).toMatch(/^options\.excludedCountries +\["RU"\]$/m);
   expect(stdout).toMatch(/^options\.strict +false$/m);
+  run(['config', 'set', 'options.limits.maxConcurrentPerProxy=4', 'options.health.statuses={"404":"ok"}']);
+  const rows = run(['config', 'show']).stdout;
+  expect(rows).toMatch(/^options\.limits\.maxConcurrentPerProxy {2}4$/m);
+  expect(rows).toMatch(/^options\.health\.statuses +\{"404":"ok"\}$/m);
 });

@@ -103,7 +103,6 @@ const OWN_ARGUMENTS: Record<string, readonly unknown[]> = {
     },
   ],
   'ProxyCooldownsRepository.remove': ['id'],
-  'ProxyCooldownsRepository.page': [{ proxyId: '', scope: '', source: 'engine' }, 5],
   'ProxyLeasesRepository.create': [
     { id: 'l', proxyId: 'id', domain: null, session: 's', acquiredAt: '2026-01-01', expiresAt: '2026-01-02' },
   ],

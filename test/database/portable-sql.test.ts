@@ -100,7 +100,7 @@ function useHealth(session: Session<'sync'>, proxyId: string): void {
   cooldowns.set({ ...cooldown, since, until: null });
   cooldowns.find(proxyId);
   cooldowns.list({ scope: '', at: since });
-  cooldowns.page({ proxyId: '', scope: '', source: 'engine' }, 9);
+  new PoolChangesRepository(session).cooldownsPage(null, 9);
   cooldowns.remove(proxyId, { scope: '', source: 'engine' });
   cooldowns.deleteExpiredBefore(since);
   const leases = new ProxyLeasesRepository(session);

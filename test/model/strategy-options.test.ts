@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RotationConfigRepository } from '../../src/database/repositories/index.ts';
+import { POOL_DEFAULTS } from '../../src/model/pool-options.ts';
 import { type StrategyOptionsInput, storedOptionsSchema } from '../../src/model/strategy-options.ts';
 import { STRATEGY_DEFAULTS, settingsOf } from '../../src/model/strategy-settings.ts';
 import { openMigrated } from '../support/temporary.ts';
@@ -101,6 +102,7 @@ describe('settings', () => {
   it('have a value for every option that is not set', () => {
     expect(settingsOf(configuration().get())).toStrictEqual({
       ...STRATEGY_DEFAULTS,
+      ...POOL_DEFAULTS,
       strategy: 'round-robin',
       intervalMs: null,
       maxRequestsPerProxy: null,
@@ -121,6 +123,8 @@ describe('settings', () => {
         excludedCountries: ['ru'],
         strict: false,
         jitterMs: undefined,
+        limits: { maxLeases: 5, leaseMs: undefined },
+        health: { statuses: { 404: 'ok' } },
       },
     });
     expect(settingsOf(config)).toMatchObject({
@@ -130,6 +134,8 @@ describe('settings', () => {
       excludedCountries: new Set(['RU']),
       strict: false,
       jitterMs: 0,
+      limits: { ...POOL_DEFAULTS.limits, maxLeases: 5 },
+      health: { ...POOL_DEFAULTS.health, statuses: { 404: 'ok' } },
     });
     const given = { ...config, options: { jitterMs: undefined, stickyTtlMs: 7 } };
     expect(settingsOf(given)).toMatchObject({ jitterMs: 0, stickyTtlMs: 7 });

@@ -52,6 +52,7 @@ const KINDS: ProxyInput[] = [
   { weight: 0.1 + 0.2 },
   { weight: 1e-7 },
   { weight: 1e9 },
+  { gateway: true },
   { geolocation: { country: 'DE' } },
   {
     geolocation: {

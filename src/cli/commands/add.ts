@@ -20,6 +20,7 @@ interface AddOptions extends CommonOptions {
   name?: string;
   region?: string;
   weight?: number;
+  gateway?: boolean;
   protocol?: ProxyProtocol;
   strictProtocol?: boolean;
   username?: string;
@@ -48,6 +49,7 @@ export const addCommand = bareCommand({
         'how often `weighted` chooses it, compared with others (default: 1)',
         proxyWeight,
       )
+      .option('--gateway', 'one host with many exits: failures put a session out, and not the proxy')
       .addOption(
         new Option('--protocol <protocol>', 'if the proxy names none (default: http)').choices(
           PROXY_PROTOCOLS,
@@ -64,12 +66,13 @@ export const addCommand = bareCommand({
     const isOpen = username === '' && password === '' && rotateUrl === undefined;
     const credentials = isOpen ? null : { username, password, rotateUrl };
     const add = (vault: Vault): void => {
-      const { name, region, weight, localDns, json, quiet } = options;
+      const { name, region, weight, gateway, localDns, json, quiet } = options;
       const created = vault.proxies.create({
         ...proxy,
         name: name ?? proxy.name,
         region: region ?? proxy.region,
         weight: weight ?? proxy.weight,
+        gateway: gateway ?? proxy.gateway,
         remoteDns: localDns ? false : proxy.remoteDns,
         credentials,
       });

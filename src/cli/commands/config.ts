@@ -1,4 +1,5 @@
 import type { RotationConfig } from '../../database/index.ts';
+import { OPTION_GROUPS } from '../../model/strategy-options.ts';
 import { bareCommand, commandGroup, poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { withVault } from '../open-vault.ts';
@@ -15,7 +16,8 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
   }),
   bareCommand({
     name: 'set',
-    purpose: 'change it: strategy, intervalMs, maxRequestsPerProxy, failureThreshold, or options.NAME',
+    purpose:
+      'change it: strategy, intervalMs, maxRequestsPerProxy, failureThreshold, options.NAME, or options.GROUP.NAME',
     example: 'proxyvault config set strategy=least-used failureThreshold=3 options.stickyTtlMs=10m',
     takes: (command) =>
       command.argument(
@@ -40,14 +42,24 @@ export const configCommand = commandGroup('config', 'how proxies are chosen', [
 ]);
 
 function show(options: CommonOptions, config: RotationConfig): void {
-  print(options.json, config, () => details(rowsOf(config), 27));
+  const rows = rowsOf(config);
+  // As wide as the longest name, and never narrower than the fields need.
+  const width = Math.max(27, ...rows.map(([name]) => name.length + 2));
+  print(options.json, config, () => details(rows, width));
 }
 
 /** Each option in a row of its own, by the name under which it is set. */
-function rowsOf(config: RotationConfig): [name: string, value: unknown][] {
-  return Object.entries(config).flatMap(([name, value]): [string, unknown][] =>
-    name === 'options'
-      ? Object.entries(config.options).map(([option, each]) => [`options.${option}`, each])
-      : [[name, value]],
+function rowsOf(config: RotationConfig): (readonly [name: string, value: unknown])[] {
+  return Object.entries(config).flatMap(([name, value]) =>
+    name === 'options' ? optionRows(config.options) : [[name, value] as const],
+  );
+}
+
+function optionRows(options: RotationConfig['options']): [name: string, value: unknown][] {
+  const isGroup = (name: string): boolean => OPTION_GROUPS.some((group) => group === name);
+  return Object.entries(options).flatMap(([option, value]): [string, unknown][] =>
+    isGroup(option)
+      ? Object.entries(value as object).map(([name, each]) => [`options.${option}.${name}`, each])
+      : [[`options.${option}`, value]],
   );
 }

@@ -38,6 +38,8 @@ list that was imported with it: the next import of that list with --sync takes a
       .option('--name <name>', 'what to call it')
       .option('--region <region>', 'where it is, for --region of other commands')
       .option('--weight <number>', 'how often `weighted` chooses it, compared with others', proxyWeight)
+      .option('--gateway', 'one host with many exits: failures put a session out, and not the proxy')
+      .option('--no-gateway', 'a host with one exit')
       .option('--country <code>', 'two letters of ISO 3166; what else is known of the place is forgotten')
       .option('--host <host>', 'a name or an IP address')
       .option('--port <port>', 'the port', positiveNumber)

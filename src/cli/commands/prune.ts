@@ -55,12 +55,12 @@ async function prune(
   };
   const removed: Removed = { removedEvents: 0, removedUsageRows: 0 };
   for (let isMore = limits.eventsOlderThan !== undefined || limits.statsOlderThan !== undefined; isMore; ) {
-    const { events, stats, sessions } = await withRemoved(removed, 'and the rest was not', () =>
+    const { events, stats, ...others } = await withRemoved(removed, 'and the rest was not', () =>
       patiently(() => db.prune(limits)),
     );
     removed.removedEvents += events;
     removed.removedUsageRows += stats;
-    isMore = [events, stats, sessions].includes(PIECE);
+    isMore = [events, stats, ...Object.values(others)].includes(PIECE);
     await nextTurn();
   }
   const { freedBytes, complete } = vacuum

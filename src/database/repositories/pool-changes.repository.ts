@@ -1,5 +1,13 @@
 import { assertPageSize, assertWhole } from '../../model/validation.ts';
-import type { Mode, Result, Row, SqlValue } from '../drivers/driver.ts';
+import {
+  type Mode,
+  type Params,
+  type Result,
+  type Row,
+  type SqlValue,
+  type Steps,
+  step,
+} from '../drivers/driver.ts';
 import { type Kind, oneOf, Table, whole } from './columns.ts';
 import { Repository } from './repository.ts';
 
@@ -27,10 +35,11 @@ export interface PoolRevisions {
   tombstonesFrom: number;
 }
 
-/** A row as it is stored, and the tags of the proxy. Nothing of it was checked. */
+/** A row as it is stored, with the tags and cooldowns of the proxy. Nothing of it was checked. */
 export interface ChangedRow {
   row: Row;
   tags: SqlValue[];
+  cooldowns: Row[];
 }
 
 /** A proxy at one of its changes. */
@@ -40,7 +49,7 @@ export interface ChangePlace {
 }
 
 /** What an index of the pool needs of a proxy. */
-const COLUMNS = `p.id, p.name, p.protocol, p.host, p.port, p.status, p.region, p.geolocation_json, p.remote_dns, p.weight,
+const COLUMNS = `p.id, p.name, p.protocol, p.host, p.port, p.status, p.region, p.geolocation_json, p.remote_dns, p.weight, p.gateway,
          p.latency, p.success_rate, p.failure_count, p.total_requests, p.hand_outs, p.last_used_at, p.revision`;
 
 /**
@@ -69,21 +78,41 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
 
   /** The first `limit` proxies that changed after a revision, by revision and id; `after` is the last row of the page before. */
   changedSince(revision: number, limit: number, after?: ChangePlace): Result<M, ChangedRow[]> {
-    return this.db.all(
-      `SELECT p.*, t.tag FROM (
-         SELECT ${COLUMNS} FROM proxies AS p
+    const params = {
+      revision: after?.revision ?? revision + 1,
+      id: after?.id ?? '',
+      limit: assertPageSize(limit),
+    };
+    return this.db.sequence(() => this.#changedSince(params));
+  }
+
+  *#changedSince(params: Params): Steps<M, ChangedRow[]> {
+    const changed = yield* step(
+      this.db.all(
+        `SELECT p.*, t.tag FROM (
+           SELECT ${COLUMNS} FROM proxies AS p
+           WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
+           ORDER BY p.revision, p.id LIMIT :limit) AS p
+         LEFT JOIN proxy_tags AS t ON t.proxy_id = p.id
+         ORDER BY p.revision, p.id, t.tag`,
+        params,
+        (row) => row,
+        withTags,
+      ),
+    );
+    if (changed.length === 0) return changed;
+    const byId = new Map(changed.map((each) => [each.row.id, each]));
+    yield this.db.all(
+      `SELECT c.* FROM (
+         SELECT p.id, p.revision FROM proxies AS p
          WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
          ORDER BY p.revision, p.id LIMIT :limit) AS p
-       LEFT JOIN proxy_tags AS t ON t.proxy_id = p.id
-       ORDER BY p.revision, p.id, t.tag`,
-      {
-        revision: after?.revision ?? revision + 1,
-        id: after?.id ?? '',
-        limit: assertPageSize(limit),
-      },
-      (row) => row,
-      withTags,
+       JOIN proxy_cooldowns AS c ON c.proxy_id = p.id
+       ORDER BY p.revision, p.id, c.scope, c.source`,
+      params,
+      (row) => byId.get(row.proxy_id)?.cooldowns.push(row),
     );
+    return changed;
   }
 
   /** The first `limit` proxies that were deleted after a revision, by the revision of that. */
@@ -123,6 +152,22 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
       (row) => ({ proxyId: row.proxy_id ?? null, tag: row.tag ?? null }),
     );
   }
+
+  /** The first `limit` cooldowns after one and `skip` more, by proxy, scope and source: to load them with the whole pool. */
+  cooldownsPage(after: Row | null, limit: number, skip = 0): Result<M, { proxyId: SqlValue; row: Row }[]> {
+    return this.db.all(
+      `SELECT * FROM proxy_cooldowns WHERE (proxy_id, scope, source) > (:proxy_id, :scope, :source)
+       ORDER BY proxy_id, scope, source LIMIT :limit OFFSET :skip`,
+      {
+        proxy_id: after?.proxy_id ?? '',
+        scope: after?.scope ?? '',
+        source: after?.source ?? '',
+        limit: assertPageSize(limit),
+        skip: assertWhole(skip, 'skip', 0),
+      },
+      (row) => ({ proxyId: row.proxy_id ?? null, row }),
+    );
+  }
 }
 
 /** One entry for the rows of each proxy, of which there is one for each tag. */
@@ -131,7 +176,7 @@ function withTags(rows: readonly Row[]): ChangedRow[] {
   for (const { tag = null, ...row } of rows) {
     let last = changed.at(-1);
     if (last === undefined || last.row.id !== row.id) {
-      last = { row, tags: [] };
+      last = { row, tags: [], cooldowns: [] };
       changed.push(last);
     }
     if (tag !== null) last.tags.push(tag);

@@ -46,7 +46,7 @@ export interface CooldownListing {
 }
 
 /** Before every cooldown. */
-export const BEFORE_COOLDOWNS: CooldownKey = { proxyId: '', scope: '', source: 'engine' };
+const FIRST: CooldownKey = { proxyId: '', scope: '', source: 'engine' };
 
 /** Until when, and why, proxies are out. Each change of them is a change of the proxy, which other processes follow. */
 export class ProxyCooldownsRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -108,7 +108,7 @@ export class ProxyCooldownsRepository<M extends Mode = 'sync'> extends Repositor
       scope,
       at,
       limit = 100,
-      after = BEFORE_COOLDOWNS,
+      after = FIRST,
     } = assertOptions(listing, ['scope', 'at', 'limit', 'after'], 'options of a list of cooldowns');
     const conditions = new Conditions();
     conditions.add('(proxy_id, scope, source) > (:proxy_id, :after_scope, :source)', {
@@ -122,25 +122,6 @@ export class ProxyCooldownsRepository<M extends Mode = 'sync'> extends Repositor
       `SELECT * FROM proxy_cooldowns ${conditions.where} ORDER BY proxy_id, scope, source LIMIT :limit`,
       { ...conditions.params, limit: assertPageSize(limit) },
       skipMalformed(this.session, toCooldown),
-    );
-  }
-
-  /**
-   * The first `limit` rows after one and `skip` more, by proxy, scope and source: to load all of them, page by page. They are as they
-   * are stored; `toCooldown` checks one.
-   */
-  page(after: CooldownKey, limit: number, skip = 0): Result<M, Row[]> {
-    return this.db.all(
-      `SELECT * FROM proxy_cooldowns WHERE (proxy_id, scope, source) > (:proxy_id, :scope, :source)
-       ORDER BY proxy_id, scope, source LIMIT :limit OFFSET :skip`,
-      {
-        proxy_id: after.proxyId,
-        scope: after.scope,
-        source: after.source,
-        limit: assertPageSize(limit),
-        skip: assertWhole(skip, 'skip', 0),
-      },
-      (row) => row,
     );
   }
 

@@ -15,7 +15,7 @@ import { changesOf, Repository } from './repository.ts';
 /** What an import did, by proxies. */
 export interface ImportSummary {
   added: number;
-  /** Known ones that got another password, change-IP URL, name, region, geolocation or `remoteDns`. */
+  /** Known ones that got another password, change-IP URL, name, region, geolocation, `remoteDns`, `weight` or `gateway`. */
   updated: number;
   unchanged: number;
   /**

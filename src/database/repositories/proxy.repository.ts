@@ -90,7 +90,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
 
   /**
    * Adds the proxies that are new by identity and gives known ones what the list has of password, change-IP URL, name, region,
-   * geolocation and `remoteDns`, in one transaction. Repeating an import changes nothing, and the order of the list does not
+   * geolocation, `remoteDns`, `weight` and `gateway`, in one transaction. Repeating an import changes nothing, and the order of the list does not
    * matter. A new password for a username that the list has once, and the pool once, is that proxy's. A stored login that is
    * damaged is replaced.
    * @throws as `createMany`; then nothing was changed.

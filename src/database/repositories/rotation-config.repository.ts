@@ -7,7 +7,7 @@ import {
   rotationConfigUpdateSchema,
   strategySchema,
 } from '../../model/rotation.ts';
-import { contradictionOf, storedOptionsSchema } from '../../model/strategy-options.ts';
+import { mergedOptions, storedOptionsSchema, wholeContradictionOf } from '../../model/strategy-options.ts';
 import { invalidInput, parse } from '../../model/validation.ts';
 import { type Mode, type Result, type Row, type Steps, step } from '../drivers/driver.ts';
 import { fromStored } from '../timestamps.ts';
@@ -46,7 +46,8 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   }
 
   /**
-   * Changes the fields that are given, and of `options` the ones that are given there; gives the result. A whole configuration
+   * Changes the fields that are given, and of `options`, and of a group in them such as `limits`, the ones that are given there; gives
+   * the result. An option that is given as undefined has its default again. A whole configuration
    * may be given back as it was read, with changes: its `updatedAt` is then ignored.
    *
    * @throws INVALID_INPUT for an unknown field or strategy, a number out of range, options that contradict each other, also
@@ -63,9 +64,9 @@ export class RotationConfigRepository<M extends Mode = 'sync'> extends Repositor
   *#merge(changes: z.infer<typeof rotationConfigUpdateSchema>): Steps<M, RotationConfig> {
     yield this.db.lock('rotation config');
     const stored = yield* step(this.db.first(`SELECT * FROM rotation_config WHERE id = 1`, {}, toOptions));
-    const options = { ...stored, ...changes.options };
-    const problem = contradictionOf(options);
-    if (problem !== null) throw invalidInput(`${problem}: one is stored, so give both.`);
+    const options = mergedOptions(stored ?? {}, changes.options ?? {});
+    const problem = wholeContradictionOf(options);
+    if (problem !== null) throw invalidInput(`${problem}.`);
     const { strategy, intervalMs, maxRequestsPerProxy, failureThreshold } = changes;
     return yield* step(
       this.db.one(

@@ -34,6 +34,8 @@ export function readDetails(fields: Fields): { proxy: Partial<ListedProxy>; note
   if (remoteDns !== undefined) proxy.remoteDns = remoteDns;
   const weight = readWeight(fields, leftOut);
   if (weight !== undefined) proxy.weight = weight;
+  const gateway = readGateway(fields);
+  if (gateway !== undefined) proxy.gateway = gateway;
   if (typeof latency === 'object') leftOut.push(latency.leftOut);
   return { proxy, notes: [...notes, ...leftOut] };
 }
@@ -59,6 +61,15 @@ function readWeight(fields: Fields, leftOut: string[]): number | undefined {
   if (weight > 0 && weight <= MAX_WEIGHT) return weight;
   leftOut.push(`the weight was left out: it is not a number above 0, of at most ${MAX_WEIGHT}`);
   return undefined;
+}
+
+/** What other tools call a gateway may be anything, such as the address of a router. */
+function readGateway(fields: Fields): boolean | undefined {
+  const member = fields.member('gateway');
+  if (member === undefined || !isKnown(member.value)) return undefined;
+  const flag = readFlag(member.value);
+  if (flag === undefined) fields.unread.push(member);
+  return flag;
 }
 
 function readRotateUrl(fields: Fields): string | undefined {

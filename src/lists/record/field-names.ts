@@ -75,6 +75,7 @@ const NAMES = {
   remoteDns: 'remotedns',
   proxyDns: 'proxydns',
   weight: 'weight proxyweight gewicht 权重',
+  gateway: 'gateway isgateway',
   rotateUrl: 'rotateurl',
   nested: 'geolocation geo geoip ipdata ipinfo geodata location',
   inner: 'userproxyconfig proxyconfig proxyconfiguration proxysettings proxysetting proxyinfo proxydata',

@@ -44,6 +44,7 @@ const COLUMNS = [
   'latency',
   'status',
   'weight',
+  'gateway',
   'remote_dns',
   'rotate_url',
   ESCAPED_COLUMN,
@@ -175,6 +176,7 @@ function columnsOf({ geolocation = {}, ...proxy }: ListedProxy): Row {
   const { protocol, host, port, username, password, name, region, latency, status, weight } = proxy;
   const { remoteDns, rotateUrl: rotate_url } = proxy;
   const remote_dns = remoteDns?.toString();
+  const gateway = proxy.gateway?.toString();
   const { country, city, region: geo_region, latitude, longitude, asn, timezone } = geolocation;
   return {
     ...{
@@ -188,6 +190,7 @@ function columnsOf({ geolocation = {}, ...proxy }: ListedProxy): Row {
       latency,
       status,
       weight,
+      gateway,
       remote_dns,
       rotate_url,
     },

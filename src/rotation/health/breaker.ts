@@ -10,6 +10,7 @@ import {
   newCircuit,
   type Scope,
   type StoredCooldown,
+  type Use,
 } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { CooldownQueue } from './cooldown-queue.ts';
@@ -29,6 +30,8 @@ export interface BreakerOptions {
   settings: HealthSettings;
   /** So many failures in a row put out what is proven. */
   failures: number;
+  /** Whether a user has said how many: then the unproven too may fail so often. */
+  isFixed: boolean;
 }
 
 /**
@@ -73,7 +76,7 @@ export class Breaker {
     scope: Scope,
     failure: Failure,
     cause: string | null,
-    handedOutAt: number,
+    { handedOutAt = NEVER, failuresBefore = 0 }: Pick<Use, 'handedOutAt' | 'failuresBefore'>,
     now: number,
     changes: HealthChange[],
   ): void {
@@ -91,7 +94,7 @@ export class Breaker {
     if (circuit.state === 'closed' && now - circuit.wellSince >= circuit.lastOut) circuit.times = 0;
     circuit.wellSince = now;
     circuit.cause = cause;
-    circuit.row++;
+    circuit.row = Math.max(circuit.row, scope === '' ? failuresBefore : 0) + 1;
     if (failure.kind === 'auth') {
       this.#open(circuit, 'auth', null, detail, now, changes);
     } else if (asked !== null || failure.kind === 'blocked' || circuit.row >= this.#threshold(circuit)) {
@@ -241,7 +244,8 @@ export class Breaker {
   }
 
   #threshold({ slot, state }: Circuit): number {
-    return state === 'probing' || this.#ramp.step(slot) !== 0 ? 1 : this.#options.failures;
+    const { failures, isFixed } = this.#options;
+    return state === 'probing' || (!isFixed && this.#ramp.step(slot) !== 0) ? 1 : failures;
   }
 
   #newCircuit(slot: number, scope: Scope, source: 'engine' | 'person' = 'engine'): Circuit {
@@ -326,8 +330,8 @@ export class Breaker {
 
   /** Notes whether a domain is out, or probing, for what may be the fault of the proxy. */
   #noteDomain(circuit: Circuit): void {
-    const { slot, scope, state, kind, isAsked } = circuit;
-    if (!scope.startsWith('domain ')) return;
+    const { slot, scope, source, state, kind, isAsked } = circuit;
+    if (source !== 'engine' || !scope.startsWith('domain ')) return;
     const domains = this.#badDomains.get(slot);
     if (state !== 'closed' && isOutageKind(kind) && !isAsked) {
       if (domains === undefined) this.#badDomains.set(slot, new Set([circuit]));

@@ -18,6 +18,8 @@ export interface Use {
   isGateway: boolean;
   /** When the proxy was handed out for it. Without it, only what comes during a cooldown is known to be late. */
   handedOutAt?: number | undefined;
+  /** How many failures in a row others have counted: they count here too. */
+  failuresBefore?: number | undefined;
 }
 
 /**

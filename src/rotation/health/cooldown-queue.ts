@@ -12,10 +12,6 @@ export class CooldownQueue<Item extends Waiting> {
     return this.#heap[0]?.due ?? Number.POSITIVE_INFINITY;
   }
 
-  get size(): number {
-    return this.#heap.length;
-  }
-
   /** Lets an item wait until `due`, whether or not it waits already; Infinity takes it out. */
   set(item: Item, due: number): void {
     if (due === Number.POSITIVE_INFINITY) {

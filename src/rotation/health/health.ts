@@ -2,7 +2,7 @@ import type { CooldownKind, CooldownSource } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import type { SlotSet } from '../index/slot-set.ts';
 import { askedTime } from './backoff.ts';
-import { Breaker } from './breaker.ts';
+import { Breaker, type BreakerOptions } from './breaker.ts';
 import { chargedScope, isOutageKind, provenScope } from './charged-scope.ts';
 import {
   changeOf,
@@ -62,8 +62,7 @@ export class Health {
 
   constructor({ settings, failureThreshold, random, onDomain }: HealthSetup) {
     this.#settings = settings;
-    const failures = failureThreshold ?? settings.failures;
-    this.#breaker = new Breaker({ settings, failures }, this.#ramp, random);
+    this.#breaker = new Breaker(optionsOf(settings, failureThreshold), this.#ramp, random);
     this.#watch = new DomainWatch(settings, onDomain ?? (() => {}));
     this.#outliers = new Outliers(settings);
     this.#overrides = new Overrides(this.#breaker);
@@ -72,7 +71,7 @@ export class Health {
   /** Takes new settings. What is out already comes back when it was told to. */
   configure(settings: HealthSettings, failureThreshold: number | null): void {
     this.#settings = settings;
-    this.#breaker.configure({ settings, failures: failureThreshold ?? settings.failures });
+    this.#breaker.configure(optionsOf(settings, failureThreshold));
     this.#watch.configure(settings);
     this.#outliers.configure(settings);
   }
@@ -218,24 +217,24 @@ export class Health {
 
   /** Charges a failure to what is at fault. Gives whether that is the whole proxy. */
   #charge(use: Use, failure: Failure, now: number, changes: HealthChange[]): boolean {
-    const { slot, domain, isGateway, handedOutAt = Number.POSITIVE_INFINITY } = use;
+    const { slot, domain, isGateway } = use;
     const { kind } = failure;
     const scope = chargedScope(use, kind);
     if (domain !== null && kind === 'blocked') this.#watch.succeeded(domain, now);
     if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, slot, scope ?? '', now, changes)) {
       // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
       if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
-        this.#breaker.charge(slot, scope, failure, domain, handedOutAt, now, changes);
+        this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
       }
       return false;
     }
     if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
     if (scope === null) return false;
     const before = changes.length;
-    this.#breaker.charge(slot, scope, failure, domain, handedOutAt, now, changes);
+    this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
     let isCharged = scope === '';
-    const isOpened = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
-    if (isOpened && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
+    const isOut = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
+    if (isOut && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
       const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
       isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
@@ -274,4 +273,8 @@ export class Health {
       this.#breaker.eject(slot, 'outlier', null, detail, now, changes);
     }
   }
+}
+
+function optionsOf(settings: HealthSettings, failureThreshold: number | null): BreakerOptions {
+  return { settings, failures: failureThreshold ?? settings.failures, isFixed: failureThreshold !== null };
 }

@@ -17,10 +17,6 @@ export class Ramp {
   #bytes = new Uint8Array(0);
   #climbing = 0;
 
-  get capacity(): number {
-    return this.#bytes.length;
-  }
-
   /** How many slots have not come to the end of their ramp. */
   get climbing(): number {
     return this.#climbing;

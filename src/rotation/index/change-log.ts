@@ -2,18 +2,28 @@
 const FEW = 256;
 const FEW_OF_SLOTS = 1 / 16;
 
+/** A log begins this small: a hundred thousand sessions may each have one. */
+const FIRST_SIZE = 8;
+
 /** Remembers which slots have changed last, so that whoever follows looks at these only. */
 export class ChangeLog {
-  readonly #ring: Int32Array;
+  #ring: Int32Array;
+  readonly #size: number;
   /** How many changes there were in all. */
   count = 0;
 
   /** @param size how many changes are remembered: a power of two. */
   constructor(size: number) {
-    this.#ring = new Int32Array(size);
+    this.#size = size;
+    this.#ring = new Int32Array(Math.min(size, FIRST_SIZE));
   }
 
   add(slot: number): void {
+    if (this.count === this.#ring.length && this.count < this.#size) {
+      const ring = new Int32Array(this.count * 2);
+      ring.set(this.#ring);
+      this.#ring = ring;
+    }
     this.#ring[this.count & (this.#ring.length - 1)] = slot;
     this.count++;
   }

@@ -8,6 +8,7 @@ import {
 import { ProxyLeasesRepository } from '../../../src/database/repositories/proxy-leases.repository.ts';
 import type { Cooldown, CooldownInput } from '../../../src/model/cooldown.ts';
 import { failureOf, MODES, openSession, type TestMode } from '../../support/modes.ts';
+import { openMigrated } from '../../support/temporary.ts';
 
 const START = Date.UTC(2026, 0, 1, 12);
 const at = (seconds: number): string => new Date(START + seconds * 1000).toISOString();
@@ -62,8 +63,10 @@ describe.each(MODES)('cooldowns (%s)', (mode) => {
     expect(await cooldowns.list({ limit: 2, after: all[2] })).toEqual(all.slice(3, 5));
     expect(await cooldowns.list({ scope: '', at: at(10) })).toEqual([all[2], all[4]]);
     expect(await cooldowns.list({ scope: '', at: at(20) })).toEqual([all[2]]);
-    const rows = await cooldowns.page({ proxyId: 'a', scope: '', source: 'engine' }, 2, 1);
-    expect(rows.map((row) => toCooldown(row))).toEqual(all.slice(2, 4));
+    const changes = new PoolChangesRepository(session);
+    const [first] = await changes.cooldownsPage(null, 1);
+    const rows = await changes.cooldownsPage(first?.row ?? null, 2, 1);
+    expect(rows.map(({ row }) => toCooldown(row))).toEqual(all.slice(2, 4));
   });
 
   it('that ended before a time are removed, some at a time; those without an end stay', async () => {
@@ -122,6 +125,27 @@ describe.each(MODES)('cooldowns (%s)', (mode) => {
     });
     expect(await failureOf(() => cooldowns.list({ limit: 0 }))).toMatchObject({ code: 'INVALID_INPUT' });
   });
+});
+
+it('prune removes cooldowns and leases that ended more than a day ago, some at a time', () => {
+  const time = { now: START };
+  const db = openMigrated({ path: ':memory:', clock: () => time.now });
+  const proxies = new ProxyRepository(db);
+  const cooldowns = new ProxyCooldownsRepository(db);
+  const leases = new ProxyLeasesRepository(db);
+  for (const [n, id] of ['a', 'b', 'c'].entries()) {
+    proxies.create({ id, host: 'h.example', port: n + 1, protocol: 'http' });
+    cooldowns.set(cooldown({ proxyId: id }));
+    cooldowns.set(cooldown({ proxyId: id, source: 'person', until: null }));
+    const held = { id, proxyId: id, domain: null, session: null };
+    leases.create({ ...held, acquiredAt: at(0), expiresAt: at(30) });
+  }
+  time.now = START + 86_400_000 + 30_000;
+  expect(db.prune({})).toMatchObject({ cooldowns: 0, leases: 0 });
+  time.now++;
+  expect(db.prune({ limit: 2 })).toMatchObject({ cooldowns: 2, leases: 2 });
+  expect(db.prune({})).toEqual({ events: 0, stats: 0, sessions: 0, cooldowns: 1, leases: 1 });
+  expect(cooldowns.list()).toHaveLength(3);
 });
 
 describe.each(MODES)('leases (%s)', (mode) => {

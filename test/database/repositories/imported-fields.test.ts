@@ -67,6 +67,7 @@ describe.each(MODES)('in mode %s', (mode) => {
       [{ region: 'US' }, { region: 'US' }],
       [{ geolocation: { city: 'Rome' } }, { geolocation: { city: 'Rome' } }],
       [{ remoteDns: false }, { remoteDns: false }],
+      [{ gateway: true }, { gateway: true }],
     ];
     it.each(changes)(
       'notices %j alone, notes when, and keeps the rest; the second time it changes nothing',

@@ -55,7 +55,7 @@ class Follower {
     }
     for (let after: ChangePlace | undefined; ; ) {
       const page = changes.changedSince(this.seen, 2, after);
-      for (const { row, tags } of page) this.copy.set(row.id, factsOf(row, tags));
+      for (const { row, tags, cooldowns } of page) this.copy.set(row.id, factsOf(row, tags, cooldowns));
       read += page.length;
       const last = page.at(-1)?.row;
       if (last === undefined) break;
@@ -75,13 +75,20 @@ function attempt(deed: (() => unknown) | undefined): void {
   }
 }
 
-function factsOf(row: object, tags: unknown[]): string {
-  const { name, host, port, status, region, weight } = row as Record<string, unknown>;
-  return JSON.stringify({ name, host, port, status, region, weight, tags });
+function factsOf(row: object, tags: unknown[], cooldowns: readonly object[]): string {
+  const { name, host, port, status, region, weight, gateway } = row as Record<string, unknown>;
+  const described = { name, host, port, status, region, weight, gateway: Boolean(gateway) };
+  return JSON.stringify({ ...described, tags, cooldowns });
 }
 
-function poolOf({ proxies, tags }: Pool): Map<unknown, string> {
-  return new Map(proxies.findAll().map((each) => [each.id, factsOf(each, tags.findByProxy(each.id))]));
+function poolOf({ db, proxies, tags }: Pool): Map<unknown, string> {
+  const cooldownsOf = (id: string) =>
+    db.query('SELECT * FROM proxy_cooldowns WHERE proxy_id = :id ORDER BY scope, source', { id });
+  return new Map(
+    proxies
+      .findAll()
+      .map((each) => [each.id, factsOf(each, tags.findByProxy(each.id), cooldownsOf(each.id))]),
+  );
 }
 
 describe('following a pool', () => {
@@ -119,9 +126,21 @@ describe('following a pool', () => {
       sql(
         `INSERT INTO proxy_tags (proxy_id, tag, import_id) SELECT id, 'sql', 'i' FROM proxies WHERE id = :id ON CONFLICT DO NOTHING`,
       ),
+      sql(`UPDATE proxies SET gateway = 1 - gateway WHERE id = :id`),
+      sql(
+        `INSERT INTO proxy_cooldowns (proxy_id, scope, source, kind, since)
+         SELECT id, 'domain ' || substr(id, 2, 1), 'engine', 'blocked', created_at FROM proxies WHERE id = :id
+         ON CONFLICT (proxy_id, scope, source) DO UPDATE SET times = proxy_cooldowns.times + 1`,
+      ),
+      sql(
+        `INSERT INTO proxy_cooldowns (proxy_id, source, kind, since)
+         SELECT id, 'person', 'manual', created_at FROM proxies WHERE id = :id ON CONFLICT DO NOTHING`,
+      ),
+      sql(`DELETE FROM proxy_cooldowns WHERE proxy_id = :id AND source = 'person'`),
       sql(`UPDATE proxy_tags SET tag = tag || 'x' WHERE proxy_id = :id`),
       sql(
-        `UPDATE proxies SET id = 'q' || id WHERE id = :id AND NOT EXISTS (SELECT 1 FROM proxy_tags WHERE proxy_id = proxies.id)`,
+        `UPDATE proxies SET id = 'q' || id WHERE id = :id AND NOT EXISTS (SELECT 1 FROM proxy_tags WHERE proxy_id = proxies.id)
+         AND NOT EXISTS (SELECT 1 FROM proxy_cooldowns WHERE proxy_id = proxies.id)`,
       ),
     ];
     for (let n = 0; n < 600; n++) {
@@ -231,7 +250,7 @@ describe('the proxy of a session', () => {
     sessions.claim({ session: 'd', proxyId: 'p1' });
     expect(db.prune({})).toMatchObject({ sessions: 0 });
     time.now += 10;
-    expect(db.prune({ limit: 2 })).toEqual({ events: 0, stats: 0, sessions: 2 });
+    expect(db.prune({ limit: 2 })).toEqual({ events: 0, stats: 0, sessions: 2, cooldowns: 0, leases: 0 });
     expect(db.prune({})).toMatchObject({ sessions: 1 });
     expect([sessions.delete('d'), sessions.delete('d')]).toEqual([true, false]);
   });

@@ -1,4 +1,10 @@
-import type { DatabaseManager, RotationConfig, RotationRule, RotationStrategy } from 'proxyvault/database';
+import type {
+  DatabaseManager,
+  RotationConfig,
+  RotationRule,
+  RotationStrategy,
+  StrategyOptionsInput,
+} from 'proxyvault/database';
 import {
   ProxyRepository,
   ProxyUsageStatsRepository,
@@ -52,6 +58,54 @@ describe.each(MODES)('in mode %s', (mode) => {
       expect((await config.update({ ...updated, intervalMs: null })).intervalMs).toBeNull();
     });
 
+    it('merges what is given of a group, and gives an undefined option its default back', async () => {
+      const config = new RotationConfigRepository(open().session);
+      const set = async (options: StrategyOptionsInput): Promise<object> =>
+        (await config.update({ options })).options;
+      await set({ limits: { maxLeases: 5 }, health: { failures: 2, statuses: { 404: 'ok' } } });
+      expect(await set({ limits: { leaseMs: 9 }, health: { statuses: { '5xx': 'timeout' } } })).toEqual({
+        limits: { maxLeases: 5, leaseMs: 9 },
+        health: { failures: 2, statuses: { '5xx': 'timeout' } },
+      });
+      expect(
+        await set({ limits: { maxLeases: undefined }, durability: {}, history: { eventDays: 1 } }),
+      ).toEqual({
+        limits: { leaseMs: 9 },
+        health: { failures: 2, statuses: { '5xx': 'timeout' } },
+        history: { eventDays: 1 },
+      });
+      expect(await set({ limits: { leaseMs: undefined }, health: undefined, strict: false })).toEqual({
+        history: { eventDays: 1 },
+        strict: false,
+      });
+      expect((await config.get()).options).toEqual({ history: { eventDays: 1 }, strict: false });
+    });
+
+    it('rejects a cooldown above the longest one, stored or by default, but reads what is stored', async () => {
+      const { db, session } = open();
+      const config = new RotationConfigRepository(session);
+      const problemOf = (options: StrategyOptionsInput): Promise<unknown> =>
+        failureOf(() => config.update({ options }));
+      for (const [health, why] of [
+        [{ cooldownMs: 9, maxCooldownMs: 8 }, 'health.maxCooldownMs.'],
+        [{ cooldownMs: 300_001 }, 'one has its default, so give both.'],
+        [{ maxCooldownMs: 29_999 }, 'one has its default, so give both.'],
+      ] as const)
+        expect(await problemOf({ health })).toMatchObject({
+          code: 'INVALID_INPUT',
+          message: expect.stringContaining(why),
+        });
+      await config.update({ options: { health: { cooldownMs: 300_000 } } });
+      await config.update({ options: { health: { maxCooldownMs: 400_000 } } });
+      await config.update({ options: { health: { cooldownMs: 400_000 } } });
+      expect(await problemOf({ health: { maxCooldownMs: 300_000 } })).toMatchObject({
+        message: expect.stringContaining('one is stored, so give both.'),
+      });
+      const stored = '{"health":{"cooldownMs":9,"maxCooldownMs":8}}';
+      db.driver.run(`UPDATE rotation_config SET config_json = :stored`, { stored });
+      expect((await config.get()).options).toEqual(JSON.parse(stored));
+    });
+
     it('takes the ten strategies and no other', async () => {
       const config = new RotationConfigRepository(open().session);
       const names: RotationStrategy[] = [
@@ -85,6 +139,10 @@ describe.each(MODES)('in mode %s', (mode) => {
         { colour: 1 },
         { options: { weights: { p: -1 } } },
         { options: { x: 1 } },
+        { options: { limits: { x: 1 } } },
+        { options: { limits: { maxLeases: 0 } } },
+        { options: { health: { statuses: { 600: 'ok' } } } },
+        { options: { durability: null } },
       ];
       for (const change of bad) {
         expect(await failureOf(() => config.update(change as Partial<RotationConfig>))).toMatchObject({
@@ -180,7 +238,13 @@ describe.each(MODES)('in mode %s', (mode) => {
       for (let n = 0; n < 5; n++)
         await events.append({ previousProxyId: null, newProxyId: String(n), reason: 'manual' });
       time.now += 10_000;
-      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({ events: 4, stats: 0, sessions: 0 });
+      expect(db.prune({ eventsOlderThan: new Date(time.now) })).toEqual({
+        events: 4,
+        stats: 0,
+        sessions: 0,
+        cooldowns: 0,
+        leases: 0,
+      });
       expect((await events.last())?.newProxyId).toBe('4');
     });
   });
@@ -419,6 +483,8 @@ describe.each(MODES)('in mode %s', (mode) => {
         events: 0,
         stats: 1,
         sessions: 0,
+        cooldowns: 0,
+        leases: 0,
       });
       expect((await usage.range()).map(({ date }) => date)).toEqual(['2025-12-31', '2026-01-01']);
     });
@@ -443,6 +509,8 @@ describe.each(MODES)('in mode %s', (mode) => {
         events: 1,
         stats: 1,
         sessions: 0,
+        cooldowns: 0,
+        leases: 0,
       });
     });
 
@@ -473,10 +541,10 @@ describe.each(MODES)('in mode %s', (mode) => {
       const prune = (): unknown => db.prune({ eventsOlderThan: time, statsOlderThan: time, limit: 2 });
       const pieces = Array.from({ length: 4 }, prune);
       expect(pieces).toEqual([
-        { events: 2, stats: 2, sessions: 0 },
-        { events: 2, stats: 2, sessions: 0 },
-        { events: 0, stats: 1, sessions: 0 },
-        { events: 0, stats: 0, sessions: 0 },
+        { events: 2, stats: 2, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 2, stats: 2, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 0, stats: 1, sessions: 0, cooldowns: 0, leases: 0 },
+        { events: 0, stats: 0, sessions: 0, cooldowns: 0, leases: 0 },
       ]);
       for (const limit of [0, -1, 1.5, Number.NaN, '1' as never])
         expect(thrownBy(() => db.prune({ eventsOlderThan: time, limit }))).toMatchObject({

@@ -320,6 +320,10 @@ describe.each(MODES)('in mode %s', (mode) => {
         ],
         timeZone: 'Europe/Berlin',
         custom: 'fastest' as const,
+        limits: { maxConcurrentPerProxy: 4, waitMs: 0 },
+        health: { cooldownMs: 5, maxCooldownMs: 6, outliers: false, statuses: { 404: 'ok' as const } },
+        history: { events: 'all' as const },
+        durability: { outcomes: 'every' as const },
       },
     };
 

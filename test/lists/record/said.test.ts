@@ -68,6 +68,15 @@ describe('what a record says of a proxy', () => {
     expect(await read({ type: 'socks5', proxyDNS: false })).toMatchObject({
       notes: [expect.stringContaining('proxyDNS')],
     });
+    for (const [value, gateway] of [
+      ['yes', true],
+      [false, false],
+    ])
+      expect(await read({ gateway: value })).toMatchObject({ proxy: { gateway }, notes: [] });
+    expect(await read({ gateway: 'router.example' })).toEqual({
+      ...{ kind: 'proxy', line: 1, proxy: { protocol: 'http', ...HOST } },
+      notes: ['the member "gateway" was not read'],
+    });
     expect(await read({ type: 'socks5', proxyDNS: false })).not.toHaveProperty('proxy.remoteDns');
   });
 

@@ -103,7 +103,7 @@ describe('a proxy is written', () => {
       [{ ...PLAIN, name: '=1+1', region: 'a;@b', username: 'x"y', password: ' -p,' }],
       { format: 'csv', reveal: true },
     ).text.split('\n');
-    expect(row).toBe(`http,h.example,1,"x""y","' -p,",'=1+1,a;'@b,,,,,,,,,,,,,yes`);
+    expect(row).toBe(`http,h.example,1,"x""y","' -p,",'=1+1,a;'@b,,,,,,,,,,,,,,yes`);
   });
 
   it('not at all if it would come back as another: then it is said why', () => {

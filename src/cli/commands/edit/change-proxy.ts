@@ -18,6 +18,7 @@ export interface ProxyChanges {
   protocol?: ProxyProtocol;
   status?: ProxyStatus;
   weight?: number;
+  gateway?: boolean;
   remoteDns?: boolean;
   localDns?: boolean;
   addTag?: string[];
@@ -25,7 +26,17 @@ export interface ProxyChanges {
 }
 
 /** The fields whose change is shown. */
-const SHOWN = ['name', 'protocol', 'host', 'port', 'status', 'region', 'weight', 'remoteDns'] as const;
+const SHOWN = [
+  'name',
+  'protocol',
+  'host',
+  'port',
+  'status',
+  'region',
+  'weight',
+  'gateway',
+  'remoteDns',
+] as const;
 
 /** The names of all {@link ProxyChanges}. */
 export const FIELDS = [...SHOWN, 'country', 'localDns', 'addTag', 'removeTag'] as const;
@@ -65,8 +76,8 @@ export function changeProxy(
 
 /** The fields that are given and differ. */
 function updatesOf(before: ProxyConfig, options: ProxyChanges): ProxyUpdate {
-  const { host, port, protocol, status, region, country, weight, remoteDns, localDns } = options;
-  const given: ProxyUpdate = { host, port, protocol, weight, name: nameOf(before, options) };
+  const { host, port, protocol, status, region, country, weight, gateway, remoteDns, localDns } = options;
+  const given: ProxyUpdate = { host, port, protocol, weight, gateway, name: nameOf(before, options) };
   if (status !== undefined) Object.assign(given, statusUpdate(before, status));
   if (region !== undefined) given.region = region === '' ? null : region;
   if (country !== undefined && country.toUpperCase() !== (before.geolocation?.country ?? ''))
