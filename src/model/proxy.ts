@@ -121,6 +121,13 @@ export interface ProxyUpdate extends Changes<ProxyConfig, 'id' | 'lastUsedAt' | 
 
 export const proxyUpdateSchema = updateOf(proxySchema, ['lastUsedAt', 'createdAt', 'updatedAt']);
 
+/**
+ * What a proxy may do now. `ready`: be handed out, though perhaps not for each domain. `cooling`: it is out for a time, for everything or for
+ * one domain or session. `probing`: that time is over, and one request may try.
+ */
+export const PROXY_STATES = ['ready', 'cooling', 'probing'] as const;
+export type ProxyState = (typeof PROXY_STATES)[number];
+
 export const proxyFilterSchema = proxySchema
   .pick({ status: true, protocol: true })
   .extend({
@@ -128,6 +135,7 @@ export const proxyFilterSchema = proxySchema
     search: text(256),
     tag: tagSchema,
     country: countrySchema,
+    state: z.enum(PROXY_STATES),
   })
   .partial();
 
@@ -141,6 +149,8 @@ export interface ProxyFilter extends ValidFilter {
   tag?: ValidFilter['tag'];
   /** Two letters of ISO 3166-1 in any case: the country of the geolocation. */
   country?: ValidFilter['country'];
+  /** By its status and its cooldowns, as the database has them now. A proxy that cools for one domain is `ready` too. */
+  state?: ValidFilter['state'];
 }
 
 /** What a list of proxies may be sorted by. */

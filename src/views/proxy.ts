@@ -3,6 +3,7 @@ import { isUnreadable } from '../database/repositories/credential-record.ts';
 import type { ProxyListing, StatusCounts, UsageTotals } from '../database/repositories/index.ts';
 import { fillTemplate, formatProxyUrl, MASK, type TemplateValues } from '../lists/index.ts';
 import type { Vault } from '../vault.ts';
+import { type CooldownView, cooldownViewer } from './cooldowns.ts';
 
 /** A proxy with its URL, whose login is masked unless it is to be revealed. */
 export type ProxyView = ProxyConfig & {
@@ -14,8 +15,8 @@ export type ProxyView = ProxyConfig & {
   problem?: { code: string; message: string };
 };
 
-/** A proxy of a list, with its tags. */
-export type ListedView = ProxyView & { tags: string[] };
+/** A proxy of a list, with its tags, and until when it is out. */
+export type ListedView = ProxyView & { tags: string[]; cooldowns: CooldownView[] };
 
 /** A page of the pool. */
 export interface PageView {
@@ -25,6 +26,8 @@ export interface PageView {
   /** How many proxies the filter lets through, in all and by status. */
   total: number;
   counts: Omit<StatusCounts, 'total'>;
+  /** How many cool, for everything or for a domain or session, whatever `state` the filter asks for. */
+  cooling: number;
 }
 
 /** Everything about one proxy. */
@@ -80,7 +83,12 @@ export function listedViews(
 ): ListedView[] {
   const viewOf = reveal ? revealingViewer(vault) : proxyViewer(vault, {});
   const tags = vault.tags.findByProxies(proxies.map(({ id }) => id));
-  return proxies.map((proxy) => ({ ...viewOf(proxy), tags: tags.get(proxy.id) ?? [] }));
+  const cooldownsOf = cooldownViewer(vault);
+  return proxies.map((proxy) => ({
+    ...viewOf(proxy),
+    tags: tags.get(proxy.id) ?? [],
+    cooldowns: cooldownsOf(proxy.id),
+  }));
 }
 
 /** A page of the proxies that a filter lets through, of one state of the pool. @throws INVALID_INPUT. */
@@ -92,7 +100,8 @@ export function pageView(
   return vault.database.driver.snapshot(() => {
     const page = vault.proxies.list({ ...filter, limit, after, sort });
     const { total, ...counts } = vault.proxies.countByStatus(filter);
-    return { items: listedViews(vault, page.items, options), next: page.next, total, counts };
+    const cooling = vault.proxies.count({ ...filter, state: 'cooling' });
+    return { items: listedViews(vault, page.items, options), next: page.next, total, counts, cooling };
   });
 }
 
@@ -102,6 +111,7 @@ export function detailedView(vault: Vault, proxy: ProxyConfig, options: ViewOpti
   return {
     ...proxyViewer(vault, options)(proxy),
     tags: vault.tags.findByProxy(id),
+    cooldowns: cooldownViewer(vault)(id),
     usage: vault.usage.totals({ proxyId: id }),
     domains: vault.sticky.findByProxy(id).map(({ domain }) => domain),
   };

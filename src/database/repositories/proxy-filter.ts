@@ -1,14 +1,24 @@
-import { type ProxyFilter, proxyFilterSchema } from '../../model/proxy.ts';
+import { type ProxyFilter, type ProxyState, proxyFilterSchema } from '../../model/proxy.ts';
 import { parse } from '../../model/validation.ts';
 import { Conditions } from './conditions.ts';
 
-/** The conditions of a filter. @throws INVALID_INPUT, which names each wrong field. */
-export function conditionsOf(filter: ProxyFilter): Conditions {
-  const { status, protocol, region, search, tag, country } = parse(proxyFilterSchema, filter, 'filter');
+/** The conditions of each state. A cooldown without an end lasts. */
+const STATES: Readonly<Record<ProxyState, string>> = {
+  ready: `(status = 'active' OR (status = 'failed' AND id IN (
+      SELECT proxy_id FROM proxy_cooldowns WHERE scope = '' AND source = 'engine')))
+    AND id NOT IN (SELECT proxy_id FROM proxy_cooldowns WHERE scope = '' AND coalesce(until, '9999') > :now)`,
+  cooling: `id IN (SELECT proxy_id FROM proxy_cooldowns WHERE coalesce(until, '9999') > :now)`,
+  probing: `id IN (SELECT proxy_id FROM proxy_cooldowns WHERE until <= :now)`,
+};
+
+/** The conditions of a filter. @param now the time, as it is stored. @throws INVALID_INPUT, which names each wrong field. */
+export function conditionsOf(filter: ProxyFilter, now: string): Conditions {
+  const { status, protocol, region, search, tag, country, state } = parse(proxyFilterSchema, filter, 'filter');
   const conditions = new Conditions();
   if (status !== undefined) conditions.add('status = :status', { status });
   if (protocol !== undefined) conditions.add('protocol = :protocol', { protocol });
   if (region !== undefined) conditions.add('region = :region', { region });
+  if (state !== undefined) conditions.add(STATES[state], { now });
   if (tag !== undefined) conditions.add('id IN (SELECT proxy_id FROM proxy_tags WHERE tag = :tag)', { tag });
   if (search !== undefined) {
     // Only in lower case do all engines compare without regard to case.

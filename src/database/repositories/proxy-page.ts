@@ -63,13 +63,13 @@ export interface PageQuery {
   nextAfter: (row: Row) => string | null;
 }
 
-/** @throws INVALID_INPUT, also for an `after` of another order. */
-export function pageQuery(listing: ProxyListing): PageQuery {
+/** @param now the time, as it is stored. @throws INVALID_INPUT, also for an `after` of another order. */
+export function pageQuery(listing: ProxyListing, now: string): PageQuery {
   const { limit = 100, after = '', sort = 'id', ...filter } = assertObject(listing, 'listing');
   assertPageSize(limit);
   assertId(after, 'after');
   const [field, isDescending] = readSort(sort);
-  const conditions = conditionsOf(filter);
+  const conditions = conditionsOf(filter, now);
   if (field === 'id') {
     // As an id it would be of a place somewhere else.
     if (parseCursor(after) !== undefined) throw otherOrder(sort);

@@ -240,7 +240,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * if (page.next !== null) console.log(vault.proxies.list({ ...filter, limit: 20, after: page.next }).items);
    */
   list(listing: ProxyListing = {}): Result<M, ProxyPage> {
-    const { sql, params, limit, nextAfter } = pageQuery(listing);
+    const { sql, params, limit, nextAfter } = pageQuery(listing, this.now());
     return this.db.all(
       sql,
       params,
@@ -263,7 +263,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * for (const { id, host } of vault.proxies.iterate({ tag: 'mine', status: 'failed' })) console.log(id, host);
    */
   iterate(filter: ProxyFilter = {}): Stream<M, ProxyConfig> {
-    const { where, params } = conditionsOf(filter);
+    const { where, params } = conditionsOf(filter, this.now());
     return this.db.iterate(`SELECT * FROM proxies ${where} ORDER BY id`, params, this.#listed);
   }
 
@@ -275,7 +275,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * console.log(vault.proxies.count({ country: 'DE' }));
    */
   count(filter: ProxyFilter = {}): Result<M, number> {
-    const { where, params } = conditionsOf(filter);
+    const { where, params } = conditionsOf(filter, this.now());
     return this.db.one(`SELECT count(*) AS n FROM proxies ${where}`, params, (row) => Number(row?.n));
   }
 
@@ -288,7 +288,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
    * console.log(`${active} of ${total} are active`);
    */
   countByStatus(filter: ProxyFilter = {}): Result<M, StatusCounts> {
-    const { where, params } = conditionsOf(filter);
+    const { where, params } = conditionsOf(filter, this.now());
     return this.db.all(
       `SELECT status, count(*) AS n FROM proxies ${where} GROUP BY status`,
       params,
