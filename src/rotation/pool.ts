@@ -358,7 +358,10 @@ export class Pool {
     const { index } = this.#follower;
     const slot = index?.slotOf(id) ?? -1;
     if (index === null || slot === -1) return;
-    this.#learning.learnStored({ slot, domain, session, isGateway: index.isGateway(slot) }, outcome);
+    // Whoever says that a proxy works which is out has just used it.
+    const handedOutAt = outcome.kind === null ? this.#elapsed.now : undefined;
+    const use = { slot, domain, session, isGateway: index.isGateway(slot), handedOutAt };
+    this.#learning.learnStored(use, outcome);
     this.#afterChange();
   }
 

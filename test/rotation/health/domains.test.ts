@@ -71,7 +71,7 @@ describe('a failing domain', () => {
 
   it('takes back that unproven proxies went out, and leaves them unproven', () => {
     const { health } = openHealth({ isProven: false });
-    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 0);
+    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 0, 3);
     expect(health.counts().scopesOut).toBe(4);
     expect(told(fail(health, at(4), 'timeout', 1))).toEqual(
       [0, 1, 2, 3].map((slot) => `${slot} domain a.example recovered timeout`),
