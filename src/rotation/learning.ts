@@ -1,4 +1,4 @@
-import type { Session } from '../database/drivers/driver.ts';
+import type { Session, Steps } from '../database/drivers/driver.ts';
 import { ProxyVaultError } from '../errors.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
@@ -43,16 +43,29 @@ export class Learning {
     const { index } = follower;
     if (index === null) return;
     const { changes, isCharged } = isLate ? UNCHARGED : this.#judge(use, outcome);
-    this.measure(use.slot, outcome, isCharged);
+    this.#measure(use.slot, outcome, isCharged);
     behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
     this.follow(changes);
   }
 
-  /** Takes note of an outcome that is stored already. */
-  learnStored(use: Use, outcome: Outcome): void {
+  /** Takes note of an outcome whose counts are stored already, and stores what follows from it. */
+  learnCounted(use: Use, outcome: Outcome): void {
     const { changes, isCharged } = this.#judge(use, outcome);
-    this.measure(use.slot, outcome, isCharged);
+    this.#measure(use.slot, outcome, isCharged);
     this.follow(changes);
+  }
+
+  /** As `learnCounted`, in the transaction that has counted the outcome; says whether a status has changed. */
+  *learnInside(use: Use, outcome: Outcome): Steps<'sync', boolean> {
+    const { changes, isCharged } = this.#judge(use, outcome);
+    this.#measure(use.slot, outcome, isCharged);
+    if (changes.length === 0) return false;
+    this.#parts.availability().show(changes);
+    const { driver } = this.#parts.session;
+    driver.afterTransaction(() => {
+      for (const change of changes) this.#tell(change);
+    });
+    return yield* this.#parts.store.healthSteps(changes.flatMap((change) => this.#writeOf(change)));
   }
 
   /** Shows what the health has decided to everybody: to choices, to the database, to listeners. */
@@ -77,7 +90,7 @@ export class Learning {
   }
 
   /** What strategies look at. A failure that is not the proxy's says nothing about it. */
-  measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
+  #measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
     const { follower, elapsed, latencies } = this.#parts;
     if (latencyMs !== undefined) latencies.add(latencyMs);
     if (kind === null || isCharged)

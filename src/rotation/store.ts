@@ -92,7 +92,7 @@ export class Store {
 
   /** Stores what the health of proxies has become, in one transaction; says whether a status has changed. */
   health(writes: readonly HealthWrite[]): boolean {
-    return this.#transaction(() => this.#health(writes));
+    return this.#transaction(() => this.healthSteps(writes));
   }
 
   #transaction<T>(steps: () => Steps<'sync', T>): T {
@@ -140,7 +140,8 @@ export class Store {
     yield this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
   }
 
-  *#health(writes: readonly HealthWrite[]): Steps<'sync', boolean> {
+  /** As `health`, in a transaction. */
+  *healthSteps(writes: readonly HealthWrite[]): Steps<'sync', boolean> {
     let isChanged = false;
     for (const write of writes) {
       if ('cooldown' in write) isChanged = (yield* this.#putOut(write.cooldown, write.isShown)) || isChanged;

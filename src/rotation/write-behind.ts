@@ -10,6 +10,7 @@ import type { RotationReason } from '../model/rotation.ts';
 import type { Outcome } from './outcome.ts';
 import { PendingOutcomes } from './pending-outcomes.ts';
 import type { PoolIndex } from './pool-index.ts';
+import type { PoolStats } from './pool-stats.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
 import { storedTurn, type Turn } from './turns.ts';
 
@@ -37,18 +38,6 @@ interface HandOutEvent {
   from: string | null;
   to: string;
   reason: RotationReason;
-}
-
-/** How far the database is behind. */
-export interface Backlog {
-  /** Outcomes that a crash would cost now. */
-  outcomes: number;
-  /** How long the oldest of them has waited, in milliseconds. */
-  ageMs: number;
-  /** Why the last attempt to store has failed; null if it has not. */
-  error: string | null;
-  /** Events that were lost, since the database could not be written for long. */
-  lostEvents: number;
 }
 
 /** What the engine may lose in a crash, and stores together: how often proxies and mappings were used, outcomes, and turns. */
@@ -103,7 +92,7 @@ export class WriteBehind {
   }
 
   /** How far the database is behind; `now` is milliseconds since the epoch. */
-  backlog(now: number): Backlog {
+  backlog(now: number): Omit<PoolStats['store'], 'lossMs' | 'lossOutcomes'> {
     const { count } = this.#outcomes;
     return {
       outcomes: count,
