@@ -108,6 +108,7 @@ export class Pool {
       ...shared,
       choosing: this.#choosing,
       leasing: this.#leasing,
+      mayOverride: () => availability().mayOverride(),
       advance: () => this.#advance(),
     });
     this.#care = new PoolCare({ ...shared, learning: this.#learning });
