@@ -13,7 +13,11 @@ const STATES: Readonly<Record<ProxyState, string>> = {
 
 /** The conditions of a filter. @param now the time, as it is stored. @throws INVALID_INPUT, which names each wrong field. */
 export function conditionsOf(filter: ProxyFilter, now: string): Conditions {
-  const { status, protocol, region, search, tag, country, state } = parse(proxyFilterSchema, filter, 'filter');
+  const { status, protocol, region, search, tag, country, state } = parse(
+    proxyFilterSchema,
+    filter,
+    'filter',
+  );
   const conditions = new Conditions();
   if (status !== undefined) conditions.add('status = :status', { status });
   if (protocol !== undefined) conditions.add('protocol = :protocol', { protocol });
