@@ -346,6 +346,18 @@ export class Pool {
   }
 
   /**
+   * Stores now what waits to be stored, such as how leases went. Without it that is stored within `durability.lossMs`, and when the vault is
+   * closed.
+   *
+   * @throws what the database throws, such as BUSY; then it still waits.
+   * @example
+   * vault.pool.flush(); // so that vault.usage has everything
+   */
+  flush(): void {
+    this.#behind.flush();
+  }
+
+  /**
    * Stores what waits to be stored; calls of `acquire` that wait are CLOSED. The vault calls it when it is closed.
    *
    * @internal
