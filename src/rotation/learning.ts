@@ -25,7 +25,7 @@ interface Parts {
 /** Learns from outcomes: what they say of a proxy is known at once, and what follows from it is committed. */
 export class Learning {
   readonly #parts: Parts;
-  /** Changes that could not be stored. They are stored with the next ones. */
+  /** Changes that could not be stored. They are stored with the next ones, or with what waits. */
   #unstored: HealthWrite[] = [];
 
   constructor(parts: Parts) {
@@ -44,8 +44,12 @@ export class Learning {
     if (index === null) return;
     const { changes, isCharged } = isLate ? UNCHARGED : this.#judge(use, outcome);
     this.measure(use.slot, outcome, isCharged);
-    behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
-    this.follow(changes);
+    try {
+      behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
+    } finally {
+      // Also if the outcome cannot be stored: nobody must be given a proxy that is out.
+      this.follow(changes);
+    }
   }
 
   /** Takes note of an outcome that is stored already. */
@@ -103,14 +107,24 @@ export class Learning {
   #write(changes: readonly HealthChange[]): void {
     this.#unstored.push(...changes.flatMap((change) => this.#writeOf(change)));
     const { driver } = this.#parts.session;
-    if (driver.scope === null) this.#storeAll();
-    else driver.afterTransaction(() => this.#storeAll());
+    if (driver.scope === null) this.#storeOrOwe();
+    else driver.afterTransaction(() => this.#storeOrOwe());
   }
 
-  #storeAll(): void {
+  /** @throws what the database throws; then it is tried again in the background. */
+  #storeOrOwe(): void {
+    try {
+      this.#storeAll();
+    } catch (error) {
+      this.#parts.behind.owe((waitMs) => this.#storeAll(waitMs));
+      throw error;
+    }
+  }
+
+  #storeAll(waitMs?: number): void {
     if (this.#unstored.length === 0) return;
     const { store, follower } = this.#parts;
-    if (store.health(this.#unstored)) follower.expectChange();
+    if (store.health(this.#unstored, waitMs)) follower.expectChange();
     this.#unstored = [];
   }
 

@@ -81,7 +81,12 @@ export class Pool {
     });
     const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
     this.#housekeeping = new Housekeeping(session, unnoticed);
-    const behind = new WriteBehind(session, unnoticed, (now) => this.#housekeeping.tidy(now));
+    const behind = new WriteBehind(
+      session,
+      unnoticed,
+      (now) => this.#housekeeping.tidy(now),
+      (lost) => announcer.tell('lost', lost),
+    );
     const store = new Store(session, unnoticed, behind);
     const availability = (): Availability => this.#availability as Availability;
     const handOuts = new HandOuts({
