@@ -52,7 +52,6 @@ describe('while another process holds the lock', () => {
     expect(thrownBy(() => lease.fail({ kind: 'connect' }))).toMatchObject({ code: 'BUSY' });
     expect(lease.state).toBe('reported');
     expect(pool.stats().states).toMatchObject({ cooling: 1, ready: 0 });
-    expect(thrownBy(() => pool.tryAcquire())).toMatchObject({ code: 'NO_PROXY' });
     expect(numberIn(opened, COOLDOWNS)).toBe(0);
     letGo();
     vi.advanceTimersByTime(3200);
@@ -97,8 +96,7 @@ it('a full disk keeps outcomes in memory, and they are stored once there is spac
   const opened = await begun(count);
   const { pool, vault } = opened;
   const { driver } = vault.database;
-  const [{ page_count: pages } = { page_count: 0 }] = vault.database.query('PRAGMA page_count');
-  driver.pragma(`max_page_count = ${pages}`);
+  driver.pragma(`max_page_count = ${numberIn(opened, 'SELECT page_count AS n FROM pragma_page_count')}`);
   for (let n = 0; n < count; n++) pool.tryAcquire({ exclude: [] }).succeed();
   expect(pool.stats().store).toMatchObject({ error: 'DISK_FULL', outcomes: count });
   vi.advanceTimersByTime(10_000);
