@@ -1,5 +1,6 @@
 import type { Session } from '../database/drivers/driver.ts';
 import { ProxyVaultError } from '../errors.ts';
+import type { Cooldown, CooldownInput } from '../model/cooldown.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
@@ -78,6 +79,19 @@ export class Learning {
       // Such as a full disk or a lock. What is no error of the database is a fault of ours.
       if (!(error instanceof ProxyVaultError)) throw error;
     }
+  }
+
+  /** The cooldowns of a proxy as they will be stored: the database may not have the last changes yet. */
+  withUnstored(proxyId: string, stored: readonly Cooldown[]): readonly Cooldown[] {
+    let cooldowns = stored;
+    for (const write of this.#unstored) {
+      const change = 'cooldown' in write ? write.cooldown : write.ended;
+      if (change.proxyId !== proxyId) continue;
+      const { scope, source } = change;
+      cooldowns = cooldowns.filter((each) => each.scope !== scope || each.source !== source);
+      if ('cooldown' in write) cooldowns = [...cooldowns, asStored(write.cooldown)];
+    }
+    return cooldowns;
   }
 
   /** What strategies look at. A failure that is not the proxy's says nothing about it. */
@@ -163,3 +177,11 @@ export class Learning {
 }
 
 const UNCHARGED = { changes: [], isCharged: false } as const;
+
+function asStored({ since, until, ...rest }: CooldownInput): Cooldown {
+  return {
+    ...rest,
+    since: new Date(since).toISOString(),
+    until: until === null ? null : new Date(until).toISOString(),
+  };
+}

@@ -74,7 +74,10 @@ export class Pool {
     const sticky = new Sticky(session);
     const turns = new Turns(session);
     const follower = new Follower(session, {
-      put: (slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      put: (slot, proxy, isNew) => {
+        const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
+        this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
+      },
       gone: (slot) => this.#availability?.gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
       configured: (settings) => this.#configured(settings),

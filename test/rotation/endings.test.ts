@@ -19,14 +19,22 @@ function script(path: string, ending: string): string {
 
 /** What docs/durability.md advises. */
 const ON_SIGTERM = `
+    let reported = ${OUTCOMES};
     process.once('SIGTERM', async () => {
+      clearInterval(work);
       await vault.close();
+      console.log(reported);
       process.exit(143);
     });
-    setInterval(() => vault.pool.tryAcquire().succeed({ latencyMs: 10 }), 1);
+    const work = setInterval(() => {
+      vault.pool.tryAcquire().succeed({ latencyMs: 10 });
+      reported++;
+    }, 1);
     console.log('ready');`;
 
-async function stored(ending: string): Promise<{ requests: unknown; ended: number | string }> {
+async function stored(
+  ending: string,
+): Promise<{ requests: unknown; ended: number | string; said: string[] }> {
   const path = join(temporaryFolder(SCRATCH), 'pool.db');
   const vault = await openVault({ path, keyFile: `${path}.key`, durability: 'normal' });
   vault.proxies.createMany([inputOf(0), inputOf(1)]);
@@ -37,11 +45,12 @@ async function stored(ending: string): Promise<{ requests: unknown; ended: numbe
     await child.line();
     child.child.kill('SIGTERM');
   }
+  const said = await child.rest();
   const ended = await child.ended();
   const db = new Database(path, { readonly: true });
   const requests = db.prepare('SELECT sum(total_requests) FROM proxies').pluck().get();
   db.close();
-  return { requests, ended };
+  return { requests, ended, said };
 }
 
 describe('outcomes of a process are all stored that', () => {
@@ -49,14 +58,13 @@ describe('outcomes of a process are all stored that', () => {
     ['closes its vault', 'await vault.close();', 0],
     ['closes its database', 'vault.database.close();', 0],
     ['exits after it has closed its vault', 'await vault.close(); process.exit(3);', 3],
-    ['ends by itself, without to close anything', '', 0],
+    ['ends by itself, and closes nothing', '', 0],
   ])('%s', async (_how, ending, code) => {
-    expect(await stored(ending)).toEqual({ requests: OUTCOMES, ended: code });
+    expect(await stored(ending)).toEqual({ requests: OUTCOMES, ended: code, said: [] });
   });
 
   it('closes its vault on SIGTERM', async () => {
-    const { requests, ended } = await stored(ON_SIGTERM);
-    expect(ended).toBe(143);
-    expect(requests).toBeGreaterThanOrEqual(OUTCOMES);
+    const { requests, ended, said } = await stored(ON_SIGTERM);
+    expect({ ended, said }).toEqual({ ended: 143, said: [String(requests)] });
   });
 });

@@ -62,6 +62,23 @@ describe('while another process holds the lock', () => {
     expect(pool.stats().states).toMatchObject({ cooling: 1 });
   });
 
+  it('a cooldown that is not stored yet holds also if somebody else changes the proxy', async () => {
+    const opened = await begun(2);
+    const { pool, path, time } = opened;
+    const lease = pool.tryAcquire();
+    const db = new Database(path);
+    onTestFinished(() => void db.close());
+    db.exec('BEGIN IMMEDIATE');
+    expect(thrownBy(() => lease.fail({ kind: 'connect' }))).toMatchObject({ code: 'BUSY' });
+    db.prepare('UPDATE proxies SET region = ? WHERE id = ?').run('north', lease.proxy.id);
+    db.exec('COMMIT');
+    expect(pool.stats().states).toMatchObject({ cooling: 1, ready: 1 });
+    vi.advanceTimersByTime(3200);
+    expect(numberIn(opened, COOLDOWNS)).toBe(1);
+    time.now += 1;
+    expect(pool.stats().states).toMatchObject({ cooling: 1, ready: 1 });
+  });
+
   it('with `every`, who reports is told, a proxy is out nevertheless, and the outcome is stored later', async () => {
     const opened = await begun(1);
     const { pool, path, vault } = opened;
