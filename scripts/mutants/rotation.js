@@ -11,6 +11,27 @@ export default {
       ['a reload is not told', '    this.#watcher.reloaded(index, settings, ailing);\n', ''],
       ['a proxy that is gone is not told', '    this.#watcher.gone(slot);\n', ''],
     ]),
+    ...of('write-behind', [
+      [
+        'the bound of outcomes is one too high',
+        'this.#outcomes.count >= lossOutcomes',
+        'this.#outcomes.count > lossOutcomes',
+      ],
+      [
+        'outcomes wait for longer than lossMs',
+        'now - this.#oldest >= lossMs',
+        'now - this.#oldest >= 2 * lossMs',
+      ],
+      ['a cooldown is not tried again', '    this.#owed?.(waitMs);\n', ''],
+      ['nobody is told what is lost', '    this.#onLost({ outcomes, events, message });\n', ''],
+    ]),
+    ...of('learning', [
+      [
+        'a cooldown that is not stored is forgotten',
+        "if ('cooldown' in write) cooldowns = [...cooldowns, asStored(write.cooldown)];",
+        '',
+      ],
+    ]),
     ...of('indexed-row', [['a failure proves a proxy', ' && successRate > 0', '']]),
     ...of('in-order', [
       ['the next page begins at the same row', 'page.length - 1 - last', 'page.length - last'],

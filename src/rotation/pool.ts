@@ -75,14 +75,22 @@ export class Pool {
     const sticky = new Sticky(session);
     const turns = new Turns(session);
     const follower = new Follower(session, {
-      put: (slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      put: (slot, proxy, isNew) => {
+        const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
+        this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
+      },
       gone: (slot) => this.#availability?.gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
       configured: (settings) => this.#configured(settings),
     });
     const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
     this.#housekeeping = new Housekeeping(session, unnoticed);
-    const behind = new WriteBehind(session, unnoticed, (now) => this.#housekeeping.tidy(now));
+    const behind = new WriteBehind(
+      session,
+      unnoticed,
+      (now) => this.#housekeeping.tidy(now),
+      (lost) => announcer.tell('lost', lost),
+    );
     const store = new Store(session, unnoticed, behind);
     const availability = (): Availability => this.#availability as Availability;
     const handOuts = new HandOuts({

@@ -91,12 +91,12 @@ export class Store {
   }
 
   /** Stores what the health of proxies has become, in one transaction; says whether a status has changed. */
-  health(writes: readonly HealthWrite[]): boolean {
-    return this.#transaction(() => this.healthSteps(writes));
+  health(writes: readonly HealthWrite[], waitMs?: number): boolean {
+    return this.#transaction(() => this.healthSteps(writes), waitMs);
   }
 
-  #transaction<T>(steps: () => Steps<'sync', T>): T {
-    return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  #transaction<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
   }
 
   *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
