@@ -70,7 +70,7 @@ describe('attacks', () => {
     vault.config.update({ failureThreshold: null });
     time.now += 3_600_000;
     pool.tryAcquire().succeed();
-    vault.proxies.update('a', { tags: ['x'] });
+    vault.proxies.update('a', { region: 'x' });
     expect(pool.tryAcquire().state).toBe('held');
     expect(vault.proxies.findById('a')?.status).toBe('active');
   });
@@ -101,8 +101,9 @@ describe('attacks', () => {
     for (let n = 0; n < 2; n++) opened.pool.report('a', { kind: 'timeout', domain: `d${n}.example` });
     const other = await reopened(opened);
     other.pool.report('a', { kind: 'connect' });
-    expect(other.pool.stats().states.cooling).toBe(0);
+    const there = other.pool.stats().states.cooling;
     await other.close();
+    expect(there).toBe(0);
   });
 
   it('A9 a waiter that is aborted while it is served is counted out once', async () => {
@@ -211,7 +212,7 @@ describe('attacks', () => {
     pool.stats();
     for (let n = 0; n < 5; n++) {
       time.now += 20_000;
-      vault.proxies.update('a', { tags: [`t${n}`] });
+      vault.proxies.update('a', { region: `t${n}` });
       pool.stats();
     }
     expect(pool.stats().states.cooling).toBe(0);
