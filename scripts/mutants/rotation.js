@@ -256,7 +256,7 @@ export default {
       ['a write of the engine hides a change that is expected', ' && this.#ownChanges !== EXPECTED', ''],
       ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
-    ...of('store', [
+    ...of('write-behind', [
       [
         'a long loop of choices stores nothing',
         'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();',
@@ -267,41 +267,34 @@ export default {
         'index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));',
         '',
       ],
-      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'a hand-out is not known to wait after the pool was read as a whole',
-        'const slot = this.#index?.slotOf(id) ?? -1;',
-        'const slot = -1;',
+        'return slot !== -1 && this.#index?.measures.unsaved(slot) !== 0;',
+        'return false;',
       ],
       [
         'what waits is not stored when a pool is closed',
-        '    this.#endWait();\n    this.flush();\n',
-        '    this.#endWait();\n',
+        '    try {\n      this.flush();\n    } catch',
+        '    try {\n    } catch',
       ],
       [
         'the database is closed before what waits is stored',
         'engine.beforeClose(() => this.close())',
         'engine.beforeClose(() => undefined)',
       ],
-      [
-        'what waits holds up the program',
-        'this.flush(AT_ONCE, SHORT_WAIT);\n      return',
-        'this.flush(AT_ONCE);\n      return',
-      ],
+      ['what waits holds up the program', 'this.flush(most, SHORT_WAIT);', 'this.flush(most);'],
       [
         'what cannot be stored is tried as often as before',
-        'Math.min(Math.max(DELAY, 2 * delay), LONGEST_DELAY)',
-        'DELAY',
+        'Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY)',
+        'this.#durability.lossMs',
       ],
-      [
-        'hand-outs are undone with a transaction of the caller',
-        'if (driver.scope === null) this.#storeWaiting',
-        'if (waitMs === undefined) this.#storeWaiting',
-      ],
+    ]),
+    ...of('store', [
+      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'the first hand-out is undone with a transaction of the caller',
-        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
-        'this.#storeWaiting();',
+        'if (isAlone) this.#behind.storeNow();\n    else this.#behind.flush();',
+        'this.#behind.storeNow();',
       ],
     ]),
     ...of('decide', [

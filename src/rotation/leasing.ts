@@ -101,7 +101,10 @@ export class Leasing implements LeaseDesk {
   /** Reports a lease of this process, or one that is stored. @throws NOT_FOUND; INVALID_INPUT. */
   reportById(id: string, report: OutcomeReport): void {
     const held = this.#leases.find(id);
-    if (held !== null) return this.report(held, report);
+    if (held !== null) {
+      this.report(held, report);
+      return;
+    }
     const outcome = outcomeFrom(report, this.#health, 'reset');
     const stored = this.#parts.stored.take(id);
     if (stored === null) throw notFound('lease', id);
