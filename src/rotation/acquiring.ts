@@ -40,7 +40,7 @@ interface Parts {
 interface Refused {
   error: () => ProxyVaultError;
   /** Whether to wait makes sense. */
-  isTemporary: boolean;
+  isTemporary: () => boolean;
 }
 
 /** Gives leases at once, or in the order of arrival. */
@@ -48,6 +48,10 @@ export class Acquiring {
   readonly #parts: Parts;
   readonly #line = new WaitingLine();
   #timer: NodeJS.Timeout | null = null;
+  /** When the timer fires, by the time of `Elapsed`. */
+  #timerDue = Number.POSITIVE_INFINITY;
+  /** The epoch of the pool when those who wait were served last. */
+  #served = -1;
   #isServing = false;
 
   constructor(parts: Parts) {
@@ -73,12 +77,13 @@ export class Acquiring {
     const { lease: asked, waitMs, signal } = acquireRequestOf(request);
     signal?.throwIfAborted();
     this.#parts.advance();
+    this.#serveIfChanged();
     // Who came before, and wants the same, comes first.
     const lease = this.#line.hasBefore(asked.wanted) ? null : this.#attempt(asked, undefined);
     if (lease !== null && !('error' in lease)) return lease;
     const { limits } = this.#parts.follower.state(this.#parts.elapsed.wall).settings;
     const longest = waitMs ?? limits.waitMs;
-    if (lease !== null && (!lease.isTemporary || longest === 0)) throw this.exhausted(lease.error());
+    if (lease !== null && (longest === 0 || !lease.isTemporary())) throw this.exhausted(lease.error());
     if (this.#line.size >= limits.maxWaiting) throw this.exhausted(fullLine(this.#line.size));
     return this.#wait(asked, longest, signal);
   }
@@ -93,10 +98,15 @@ export class Acquiring {
 
   /** Sees to it that what is due is done, also if nobody asks. */
   watch(due: number): void {
-    if (this.#timer !== null || (due === Number.POSITIVE_INFINITY && this.#line.size === 0)) return;
-    const left = Math.min(Math.max(1, Math.ceil(due - this.#parts.elapsed.now)), LONGEST_TIMER);
     const isWaitedFor = this.#line.size > 0;
-    this.#timer = setTimeout(() => this.#look(), isWaitedFor ? Math.min(left, LOOK_EVERY) : left);
+    if (due === Number.POSITIVE_INFINITY && !isWaitedFor) return;
+    // Only who waits needs it to the millisecond.
+    if (this.#timer !== null && (!isWaitedFor || this.#timerDue <= due)) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const left = Math.min(Math.max(1, Math.ceil(due - this.#parts.elapsed.now)), LONGEST_TIMER);
+    const wait = isWaitedFor ? Math.min(left, LOOK_EVERY) : left;
+    this.#timerDue = this.#parts.elapsed.now + wait;
+    this.#timer = setTimeout(() => this.#look(), wait);
     // Only who waits for a proxy keeps the program alive.
     if (!isWaitedFor) this.#timer.unref();
   }
@@ -109,7 +119,16 @@ export class Acquiring {
     );
   }
 
+  /** A proxy may have been added since: those who wait come first. */
+  #serveIfChanged(): void {
+    const { follower, elapsed } = this.#parts;
+    if (this.#line.size === 0) return;
+    follower.state(elapsed.wall);
+    if (this.#served !== follower.epoch) this.serve();
+  }
+
   #look(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     try {
       const due = this.#parts.advance();
@@ -122,13 +141,18 @@ export class Acquiring {
   }
 
   #serveNow(): void {
+    const { follower, elapsed } = this.#parts;
+    follower.state(elapsed.wall);
+    // What may come is another thing only if the pool has changed.
+    const hasChanged = this.#served !== follower.epoch;
+    this.#served = follower.epoch;
     this.#isServing = true;
     try {
       this.#line.serve(
         ({ asked }) => {
           const lease = this.#attempt(asked, undefined);
           if (!('error' in lease)) return lease;
-          if (lease.isTemporary) return null;
+          if (!hasChanged || lease.isTemporary()) return null;
           throw this.exhausted(lease.error());
         },
         () => this.#isEmpty,
@@ -148,7 +172,9 @@ export class Acquiring {
 
   #wait(asked: WantedLease, longest: number, signal: AbortSignal | undefined): Promise<Lease> {
     return new Promise<Lease>((resolve, reject) => {
+      let isDone = false;
       const end = (): void => {
+        isDone = true;
         leave();
         clearTimeout(deadline);
         signal?.removeEventListener('abort', onAbort);
@@ -170,6 +196,9 @@ export class Acquiring {
       });
       const deadline = setTimeout(
         () => {
+          // A proxy may have come back just now.
+          this.#look();
+          if (isDone) return;
           end();
           reject(this.#tooLate(asked, longest));
         },
@@ -188,10 +217,14 @@ export class Acquiring {
   }
 
   #attempt(asked: WantedLease, check: Check | undefined): Lease | Refused {
-    const { leasing, choosing } = this.#parts;
+    const { leasing, choosing, follower, elapsed } = this.#parts;
+    // The configuration may have changed.
+    follower.state(elapsed.wall);
     if (leasing.isFull) return fullOfLeases(leasing.size);
     const choice = this.#choose(choosing, asked.wanted, check);
     if ('error' in choice) return choice;
+    // A check may have acquired one itself.
+    if (leasing.isFull) return fullOfLeases(leasing.size);
     return leasing.begin(choice.inputs.pool.index, choice.slot, asked);
   }
 
@@ -200,11 +233,11 @@ export class Acquiring {
       const choice = choosing.choose(wanted, false, check);
       const { slot, decision, inputs } = choice;
       if (slot !== -1) return choice;
-      return { error: () => noProxyError(decision, inputs), isTemporary: mayCome(decision, inputs) };
+      return { error: () => noProxyError(decision, inputs), isTemporary: () => mayCome(decision, inputs) };
     } catch (error) {
       // Somebody else had the last one while this waited for the lock.
       if (error instanceof ProxyVaultError && error.code === 'NO_PROXY')
-        return { error: () => error, isTemporary: true };
+        return { error: () => error, isTemporary: () => true };
       throw error;
     }
   }
@@ -237,7 +270,7 @@ function fullOfLeases(leases: number): Refused {
   const message = `There are ${leases} leases, and limits.maxLeases allows no more: report some, wait, or raise it. ${ADVICE}`;
   return {
     error: () => new ProxyVaultError('NO_PROXY', message, { details: { leases } }),
-    isTemporary: true,
+    isTemporary: () => true,
   };
 }
 

@@ -31,6 +31,8 @@ export class Availability {
   #index: PoolIndex;
   #outs: Outs;
   #limits: Limits;
+  /** When each cooldown ends as the database has it, by proxy, scope and source: our own time may differ from it, as the clock does. */
+  readonly #stored = new Map<string, string | null>();
 
   constructor(
     index: PoolIndex,
@@ -119,10 +121,23 @@ export class Availability {
     const ofEngine = cooldowns.some(({ scope, source }) => scope === '' && source === 'engine');
     this.#index.setReturning(slot, status === 'failed' && ofEngine);
     for (const known of this.health.cooldownsOf(slot))
-      if (!cooldowns.some(({ scope, source }) => scope === known.scope && source === known.source))
+      if (!cooldowns.some(({ scope, source }) => scope === known.scope && source === known.source)) {
+        this.noteStored(slot, known, undefined);
         this.health.reset(slot, { scope: known.scope, source: known.source });
+      }
     for (const cooldown of cooldowns) if (!this.#isKnown(slot, cooldown)) this.#restore(slot, cooldown);
     this.#show(slot);
+  }
+
+  /** Takes note of when the database says that a cooldown ends; undefined if it has ended. */
+  noteStored(
+    slot: number,
+    cooldown: Pick<Cooldown, 'scope' | 'source'>,
+    until: string | null | undefined,
+  ): void {
+    const key = this.#keyOf(slot, cooldown);
+    if (until === undefined) this.#stored.delete(key);
+    else this.#stored.set(key, until);
   }
 
   /** The slots that are out for the domain or session of a request only. */
@@ -256,6 +271,10 @@ export class Availability {
     this.#limits.begin(slot);
   }
 
+  #keyOf(slot: number, { scope, source }: Pick<Cooldown, 'scope' | 'source'>): string {
+    return `${this.#index.columns.id(slot)} ${source} ${scope}`;
+  }
+
   #show(slot: number): void {
     this.#outs.set(slot, COOLING, this.health.isOut(slot));
     this.#limits.refresh(slot);
@@ -266,12 +285,14 @@ export class Availability {
       .cooldownsOf(slot)
       .find((each) => each.scope === scope && each.source === source);
     if (known === undefined || known.times !== times) return false;
+    if (this.#stored.get(this.#keyOf(slot, { scope, source })) === until) return true;
     if (known.until === null || until === null) return known.until === until;
     return Math.abs(this.#elapsed.wallAt(known.until) - Date.parse(until)) < SAME_TIME;
   }
 
   /** The clock may have been set back since: no cooldown is longer than it was at first. */
   #restore(slot: number, { since, until, ...rest }: Cooldown): void {
+    this.noteStored(slot, rest, until);
     const { now, wall } = this.#elapsed;
     const length = until === null ? null : Math.max(0, Date.parse(until) - Date.parse(since));
     const left = length === null ? null : Math.min(length, Date.parse(until as string) - wall);

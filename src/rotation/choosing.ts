@@ -53,7 +53,7 @@ export class Choosing {
   }
 
   /** @throws what the caller's check throws, and what a commit throws; not NO_PROXY. */
-  choose(wanted: Wanted, rotate: boolean, check?: Check): Choice {
+  choose(wanted: Wanted, rotate: boolean, check?: Check, attempts = 10): Choice {
     const { session, follower, store } = this.#parts;
     // What others have rotated to until now is to be left too.
     if (rotate) follower.expectChange();
@@ -64,6 +64,9 @@ export class Choosing {
     const hasCheckWritten = this.#checked(decision, inputs, check);
     // It may have asked the pool too, which has read changes: another proxy may have the slot by now.
     const isOutdated = follower.epoch !== epoch;
+    // It may also have taken the proxy for itself.
+    if (check !== undefined && attempts > 0 && decision.by !== 'override' && !isReady(decision, inputs))
+      return this.choose(wanted, rotate, check, attempts - 1);
     if (!store.isNew && !isCommitted(decision) && !isOutdated) return this.#give(decision, inputs);
     const isCallers = session.driver.scope !== null;
     return store.commit(() =>
@@ -147,6 +150,11 @@ export class Choosing {
     measures.counted(slot, this.#parts.store.handOutsOf(columns.id(slot)));
     return measures.handOuts(slot) !== before;
   }
+}
+
+/** Whether a proxy that was decided on is still ready. */
+function isReady({ slot }: Decision, { pool, availability, wanted }: Inputs): boolean {
+  return !pool.index.isOut(slot) && !availability.scopesFor(wanted).some((scope) => scope.has(slot));
 }
 
 /** Whether more than a count and a turn of this process is stored: what a caller relies on. */

@@ -61,6 +61,8 @@ export class Follower {
   readonly #cooldownIn: (row: Row) => Cooldown | undefined;
   readonly #watcher: IndexWatcher;
   #state: PoolState | null = null;
+  /** Whether the next choice must read the whole pool, since what is known may not be what is stored. */
+  #isForgotten = true;
   #seen: Seen = { proxies: 0, rules: -1, config: -1 };
   #ownChanges = EXPECTED;
   #version = -1;
@@ -82,7 +84,12 @@ export class Follower {
   state(now: number): PoolState {
     const state = this.#state;
     const { driver } = this.#session;
-    if (state !== null && (driver.scope !== null || (this.#isQuiet && !this.#isDue(now)))) return state;
+    if (
+      state !== null &&
+      !this.#isForgotten &&
+      (driver.scope !== null || (this.#isQuiet && !this.#isDue(now)))
+    )
+      return state;
     this.#watchTransaction();
     this.refresh(now);
     return this.#state as PoolState;
@@ -98,12 +105,13 @@ export class Follower {
     const { driver, engine } = this.#session;
     // Before the rows are read: who writes meanwhile is seen the next time.
     const version = engine.version();
-    const isOutdated = this.#state === null || !this.#isQuiet || version !== this.#version;
+    const isOutdated = this.#isForgotten || !this.#isQuiet || version !== this.#version;
     if (isOutdated) {
       // If it cannot be read, the next choice must not be made from what was read before.
       this.#askedAt = Number.NEGATIVE_INFINITY;
       const changes = driver.changes;
       this.#state = engine.snapshot(() => this.#read());
+      this.#isForgotten = false;
       this.#version = version;
       this.#ownChanges = changes;
       this.epoch++;
@@ -125,7 +133,7 @@ export class Follower {
 
   /** The next choice reads the whole pool. */
   forget(): void {
-    this.#state = null;
+    this.#isForgotten = true;
   }
 
   /** The next choice reads what has changed. */
@@ -152,7 +160,7 @@ export class Follower {
     const { scope } = this.#session.driver;
     if (scope === null) return;
     this.#session.driver.afterTransaction(() => {
-      if (scope.isUndone) this.#state = null;
+      if (scope.isUndone) this.#isForgotten = true;
     });
   }
 
@@ -163,7 +171,7 @@ export class Follower {
   }
 
   *#read(): Steps<'sync', PoolState> {
-    const before = this.#state;
+    const before = this.#isForgotten ? null : this.#state;
     const revisions = yield* step(this.#changes.revisions());
     const settings =
       before !== null && revisions.config === this.#seen.config

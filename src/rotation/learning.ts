@@ -159,7 +159,8 @@ export class Learning {
     const { follower, elapsed } = this.#parts;
     const proxyId = follower.index?.columns.id(slot) ?? '';
     const isShown = source === 'engine' && follower.settings?.failureThreshold != null;
-    if (state === 'recovered') return [{ ended: { proxyId, scope, source }, isShown }];
+    if (state === 'recovered') this.#parts.availability().noteStored(slot, { scope, source }, undefined);
+    if (state === 'recovered') return [{ ended: { proxyId, scope, source } }];
     if (state === 'probing') return [];
     const cooldown = {
       proxyId,
@@ -171,6 +172,7 @@ export class Learning {
       until: until === null ? null : new Date(elapsed.wallAt(until)),
       detail,
     };
+    this.#parts.availability().noteStored(slot, { scope, source }, cooldown.until?.toISOString() ?? null);
     return [{ cooldown, isShown }];
   }
 

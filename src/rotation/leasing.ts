@@ -90,7 +90,10 @@ export class Leasing implements LeaseDesk {
   /** Reports a lease of this process, or one that is stored. @throws NOT_FOUND; INVALID_INPUT. */
   reportById(id: string, report: OutcomeReport): void {
     const held = this.#leases.find(id);
-    if (held !== null) return this.report(held, report);
+    if (held !== null) {
+      this.report(held, report);
+      return;
+    }
     const outcome = outcomeFrom(report, this.#health, 'reset');
     const stored = this.#parts.stored.take(id);
     if (stored === null) throw notFound('lease', id);
@@ -101,7 +104,11 @@ export class Leasing implements LeaseDesk {
     // The clock that never goes back may be ahead of the one of the system.
     const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - Date.parse(acquiredAt));
     this.#count(outcome, isLate);
-    this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
+    try {
+      this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
+    } finally {
+      this.#parts.onRelease();
+    }
   }
 
   /** Ends those that have expired. */
@@ -109,9 +116,14 @@ export class Leasing implements LeaseDesk {
     this.#leases.expire(now, (held) => this.#abandoned(held));
   }
 
+  /** The proxy of a slot is gone: its leases hold nothing. */
+  gone(slot: number): void {
+    for (const held of this.#leases) if (held.slot === slot) held.slot = -1;
+  }
+
   /** Every proxy may have another slot; -1 for one that is gone. */
   moveTo(index: PoolIndex): void {
-    for (const held of this.#leases) held.slot = index.slotOf(held.proxy.id);
+    for (const held of this.#leases) if (held.slot !== -1) held.slot = index.slotOf(held.proxy.id);
   }
 
   idOf(held: Held): string {
@@ -144,6 +156,7 @@ export class Leasing implements LeaseDesk {
 
   abandon(held: Held): void {
     this.#leases.end(held, 'reported');
+    if (held.isStored) this.#parts.stored.take(this.idOf(held));
     this.#abandoned(held);
   }
 
@@ -163,15 +176,17 @@ export class Leasing implements LeaseDesk {
   }
 
   #end(held: Held, outcome: Outcome): void {
-    if (held.state === 'reported') throw invalidInput('This lease was reported already.');
     this.expire(this.#now());
+    // A listener may have reported it just now.
+    if (held.state === 'reported') throw invalidInput('This lease was reported already.');
     const isLate = held.state === 'expired';
     const slot = this.#slotOf(held);
     if (isLate) held.state = 'reported';
     else this.#release(held, slot);
+    // Another process may have reported it.
+    if (held.isStored && this.#parts.stored.take(this.idOf(held)) === null) return this.#parts.onRelease();
     this.#count(outcome, isLate);
     try {
-      if (held.isStored) this.#parts.stored.take(this.idOf(held));
       const { domain = null, session = null, since: handedOutAt } = held;
       this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
     } finally {

@@ -153,9 +153,10 @@ export class Limits {
   }
 
   #end(wait: Wait): void {
-    const waits = this.#waitsFor(wait.for);
+    const waits =
+      typeof wait.for === 'string' ? this.#domains.get(wait.for)?.waits : this.#waitsFor(wait.for);
     // It waits for longer by now, or another proxy has its slot.
-    if (waits.get(wait.slot) !== wait) return;
+    if (waits?.get(wait.slot) !== wait) return;
     waits.delete(wait.slot);
     if (wait.for === RESTING && this.#requests !== null) this.#requests[wait.slot] = 0;
     if (typeof wait.for !== 'string') this.#outs.set(wait.slot, wait.for, false);

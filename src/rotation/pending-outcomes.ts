@@ -66,6 +66,16 @@ export class PendingOutcomes {
     this.#count = 0;
   }
 
+  /** The proxy of a slot is gone. */
+  gone(slot: number): void {
+    for (const tallies of this.#days.values()) {
+      const tally = tallies.get(slot);
+      if (tally === undefined) continue;
+      this.#count -= tally.successes + tally.failures;
+      tallies.delete(slot);
+    }
+  }
+
   /** Slots have other numbers; `to` gives -1 for a proxy that is gone, whose outcomes go with it. */
   moveTo(to: (slot: number) => number): void {
     const before = [...this];

@@ -1,4 +1,4 @@
-import type { Session } from '../database/drivers/driver.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
 import { parseDomain } from '../model/domain.ts';
 import { text } from '../model/field-schemas.ts';
@@ -15,6 +15,7 @@ import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
 import type { HealthChange } from './health/circuit.ts';
 import type { Learning } from './learning.ts';
+import type { WriteBehind } from './write-behind.ts';
 
 /** No cooldown is longer: ten years, in milliseconds. */
 const LONGEST = 10 * 365 * 86_400_000;
@@ -34,6 +35,7 @@ interface Parts {
   session: Session<'sync'>;
   follower: Follower;
   learning: Learning;
+  behind: WriteBehind;
   elapsed: Elapsed;
   availability: () => Availability;
 }
@@ -81,15 +83,25 @@ export class PoolCare {
   reset(ids: Iterable<string>): void {
     const slots = Array.from(assertIterable(ids, 'ids'), (id) => this.#slotOf(id));
     const { health } = this.#parts.availability();
+    const { index } = this.#parts.follower;
+    // Failures that wait to be stored would be counted later.
+    this.#parts.behind.flush();
     const changes = slots.flatMap((slot) => [...health.reset(slot)]);
-    for (const slot of slots) this.#parts.availability().refresh(slot);
+    for (const slot of slots) {
+      this.#parts.availability().refresh(slot);
+      index?.measures.forgive(slot);
+    }
     this.#parts.learning.follow(changes);
+    this.#parts.session.driver.transaction(() => this.#reactivate(slots));
+  }
+
+  *#reactivate(slots: readonly number[]): Steps<'sync', void> {
     const { index } = this.#parts.follower;
     for (const slot of slots) {
-      const proxy = this.#proxies.findById(index?.columns.id(slot) ?? '');
+      const proxy = yield* step(this.#proxies.findById(index?.columns.id(slot) ?? ''));
       if (proxy === null || (proxy.status !== 'failed' && proxy.failureCount === 0)) continue;
       const status = proxy.status === 'failed' ? 'active' : proxy.status;
-      this.#proxies.update(proxy.id, { status, failureCount: 0 });
+      yield this.#proxies.update(proxy.id, { status, failureCount: 0 });
     }
   }
 

@@ -9,6 +9,7 @@ import { Elapsed } from './elapsed.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { HandOuts } from './hand-out.ts';
+import { chargedScope } from './health/charged-scope.ts';
 import type { Use } from './health/circuit.ts';
 import type { DomainChange } from './health/domain-watch.ts';
 import { Housekeeping } from './housekeeping.ts';
@@ -79,7 +80,7 @@ export class Pool {
         const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
         this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
       },
-      gone: (slot) => this.#availability?.gone(slot),
+      gone: (slot) => this.#gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
       configured: (settings) => this.#configured(settings),
     });
@@ -232,7 +233,8 @@ export class Pool {
     if (this.#behind.hasOutcomes(id)) this.#behind.flush();
     const isUnsaved = this.#behind.hasHandOuts(id);
     const use = this.#useOf(id, wanted, outcome);
-    const counts = this.#reports.record(id, outcome.kind === null, outcome.latencyMs, isUnsaved);
+    const isCharged = outcome.kind === null || use === null || chargedScope(use, outcome.kind) === '';
+    const counts = this.#reports.record(id, outcome, isCharged, isUnsaved);
     const learning = this.#learning;
     const hasChanged = this.#follower.unnoticed(() =>
       driver.transaction(function* () {
@@ -425,6 +427,13 @@ export class Pool {
     if (availability === null) return;
     if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
     this.#acquiring.watch(Math.min(this.#leasing.nextDue, availability.nextDue));
+  }
+
+  /** What is known of a slot is not of the proxy that gets it next. */
+  #gone(slot: number): void {
+    if ((this.#availability?.held(slot) ?? 0) > 0) this.#leasing.gone(slot);
+    this.#behind.gone(slot);
+    this.#availability?.gone(slot);
   }
 
   #reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void {

@@ -1,10 +1,12 @@
 import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
-import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
+import { foldLatency, OutcomesRepository } from '../database/repositories/outcomes.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
+import { dayOf } from '../database/timestamps.ts';
 import { settingsOf } from '../model/strategy-settings.ts';
-import type { OutcomeReport } from './outcome.ts';
+import { notFound } from '../model/validation.ts';
+import type { Outcome, OutcomeReport } from './outcome.ts';
 
 /** How the use of a proxy went that has no lease. */
 export interface ProxyReport extends OutcomeReport {
@@ -16,13 +18,15 @@ export interface ProxyReport extends OutcomeReport {
 
 /** Stores how the use of proxies went that have no lease, one by one. */
 export class Reports {
-  readonly #proxies: ProxyRepository;
+  readonly #outcomes: OutcomesRepository;
+  readonly #clock: () => number;
   readonly #handOuts: HandOutsRepository;
   readonly #config: RotationConfigRepository;
   readonly #turns: RotationTurnsRepository;
 
   constructor(session: Session<'sync'>) {
-    this.#proxies = new ProxyRepository(session);
+    this.#outcomes = new OutcomesRepository(session);
+    this.#clock = session.clock;
     this.#handOuts = new HandOutsRepository(session);
     this.#config = new RotationConfigRepository(session);
     this.#turns = new RotationTurnsRepository(session);
@@ -31,17 +35,35 @@ export class Reports {
   /**
    * Stores a report, in one transaction; says whether something was changed that choosing looks at.
    *
+   * @param isCharged whether a failure counts as one of the proxy's in a row.
    * @param isUnsaved whether hand-outs of the proxy wait to be stored: they must not find the report counted in their place.
+   * @throws NOT_FOUND
    */
   *record(
     id: string,
-    success: boolean,
-    latencyMs: number | undefined,
+    { kind, latencyMs }: Outcome,
+    isCharged: boolean,
     isUnsaved: boolean,
   ): Steps<'sync', boolean> {
     if (isUnsaved) yield this.#handOuts.begin(id);
-    yield this.#proxies.updateStats(id, success, latencyMs);
-    if (success) return false;
+    const hasSuccess = kind === null;
+    const found = yield* step(
+      this.#outcomes.recordMany([
+        {
+          proxyId: id,
+          day: dayOf(this.#clock()),
+          handOuts: 0,
+          lastUsed: null,
+          successes: hasSuccess ? 1 : 0,
+          failures: hasSuccess ? 0 : 1,
+          failuresInRow: !hasSuccess && isCharged ? 1 : 0,
+          hasSuccess,
+          latency: latencyMs === undefined ? null : foldLatency(null, latencyMs),
+        },
+      ]),
+    );
+    if (found === 0) throw notFound('proxy', id);
+    if (hasSuccess) return false;
     const { rotateOnFailure } = settingsOf(yield* step(this.#config.get()));
     return rotateOnFailure && (yield* step(this.#turns.endIntervals(id)));
   }

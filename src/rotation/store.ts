@@ -24,7 +24,7 @@ interface Placement {
 /** What the health of a proxy has become. */
 export type HealthWrite =
   | { cooldown: CooldownInput /** Whether the status of the proxy shows it. */; isShown: boolean }
-  | { ended: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>; isShown: boolean };
+  | { ended: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'> };
 
 /**
  * The writer of the engine: what a caller relies on is committed before the call returns. That is which session and domain has which
@@ -145,7 +145,7 @@ export class Store {
     let isChanged = false;
     for (const write of writes) {
       if ('cooldown' in write) isChanged = (yield* this.#putOut(write.cooldown, write.isShown)) || isChanged;
-      else isChanged = (yield* this.#letIn(write.ended, write.isShown)) || isChanged;
+      else isChanged = (yield* this.#letIn(write.ended)) || isChanged;
     }
     return isChanged;
   }
@@ -163,12 +163,14 @@ export class Store {
     return true;
   }
 
-  *#letIn(
-    { proxyId, scope, source }: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>,
-    isShown: boolean,
-  ): Steps<'sync', boolean> {
-    yield this.#cooldowns.remove(proxyId, { scope, source });
-    if (!isShown || scope !== '') return false;
+  /** A proxy that has failed is active again, also if the configuration has changed since. */
+  *#letIn({
+    proxyId,
+    scope,
+    source,
+  }: Pick<CooldownInput, 'proxyId' | 'scope' | 'source'>): Steps<'sync', boolean> {
+    const removed = yield* step(this.#cooldowns.remove(proxyId, { scope, source }));
+    if (removed === 0 || scope !== '' || source !== 'engine') return false;
     const proxy = yield* step(this.#proxies.findById(proxyId));
     if (proxy?.status !== 'failed') return false;
     yield this.#proxies.update(proxyId, { status: 'active' });

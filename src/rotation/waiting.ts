@@ -111,9 +111,14 @@ export class WaitingLine {
     try {
       const lease = take(head);
       if (lease === null) return false;
-      this.#finish(name, head);
-      head.resolve(lease);
+      // A listener may have ended its wait just now.
+      if (head.isDone) lease[Symbol.dispose]();
+      else {
+        this.#finish(name, head);
+        head.resolve(lease);
+      }
     } catch (error) {
+      if (head.isDone) return true;
       this.#finish(name, head);
       head.reject(error);
     }

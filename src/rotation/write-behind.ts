@@ -158,6 +158,11 @@ export class WriteBehind {
     this.#outcomes.moveTo((slot) => index.slotOf(columns.id(slot)));
   }
 
+  /** The proxy of a slot is gone, and what happened to it. */
+  gone(slot: number): void {
+    this.#outcomes.gone(slot);
+  }
+
   /** A mapping was used. */
   used({ kind }: StickyKey, { name }: Mapping, now: number): void {
     const uses = this.#uses[kind].get(name);

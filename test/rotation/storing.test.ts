@@ -168,7 +168,6 @@ it('more hand-outs of one proxy than its slot has room for are all counted, and 
     isProven: false,
     cooldowns: [],
   } as const;
-  const health = { gateway: false, isProven: false, cooldowns: [] };
   const index = new PoolIndex(1);
   index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
   const store = new WriteBehind(db, (write) => write());

@@ -185,3 +185,22 @@ describe('history', () => {
     expect(numberIn(opened, 'SELECT count(*) AS n FROM proxy_usage_stats')).toBe(1);
   });
 });
+
+it('at most one outcome less than the bound waits when a report returns, and none for longer than the bound', async () => {
+  const opened = await begun(3);
+  const { pool, vault, time } = opened;
+  vault.config.update({ options: { durability: { lossOutcomes: 50, lossMs: 100 } } });
+  const waiting: number[] = [];
+  for (let n = 0; n < 50; n++) {
+    pool.tryAcquire().succeed();
+    waiting.push(pool.stats().store.outcomes);
+  }
+  expect(waiting.slice(-2)).toEqual([49, 0]);
+  pool.tryAcquire().succeed();
+  time.now += 99;
+  pool.tryAcquire().succeed();
+  expect(pool.stats().store.outcomes).toBe(2);
+  time.now += 1;
+  pool.tryAcquire().succeed();
+  expect(pool.stats().store.outcomes).toBe(0);
+});

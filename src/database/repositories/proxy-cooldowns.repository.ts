@@ -125,11 +125,15 @@ export class ProxyCooldownsRepository<M extends Mode = 'sync'> extends Repositor
     );
   }
 
-  /** Removes at most `limit` cooldowns that ended before a time; gives how many went. */
+  /**
+   * Removes at most `limit` cooldowns that ended before a time; gives how many went. Those by which a failed proxy comes back are kept.
+   */
   deleteExpiredBefore(time: Date | string, limit = Number.MAX_SAFE_INTEGER): Result<M, number> {
     return this.db.run(
       `DELETE FROM proxy_cooldowns WHERE (proxy_id, scope, source) IN (
-         SELECT proxy_id, scope, source FROM proxy_cooldowns WHERE until < :time LIMIT :limit)`,
+         SELECT proxy_id, scope, source FROM proxy_cooldowns WHERE until < :time
+           AND NOT (scope = '' AND source = 'engine' AND proxy_id IN (SELECT id FROM proxies WHERE status = 'failed'))
+         LIMIT :limit)`,
       {
         time: storedFrom(time, 'time'),
         limit: assertWhole(limit, 'limit', 1, Number.MAX_SAFE_INTEGER),

@@ -149,6 +149,11 @@ export class Measures {
     return (this.#records.whole[slot * RECORD + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
   }
 
+  /** Its failures in a row are forgotten. */
+  forgive(slot: number): void {
+    this.#setFailures(slot, 0);
+  }
+
   /** How many requests have not been reported, each fading with time. */
   inFlight(slot: number, now: number): number {
     const count = this.#records.floats[slot * RECORD + IN_FLIGHT] as number;
