@@ -765,12 +765,12 @@ export default {
       ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [
-      ['--fail is a success', 'success: options.ok === true', 'success: options.fail === true'],
-      ['--latency is ignored', 'latencyMs: options.latency', 'latencyMs: undefined'],
+      ['--fail is a success', 'ok === true ? true', 'fail === true ? true'],
+      ['--latency is ignored', 'latencyMs: latency', 'latencyMs: undefined'],
       [
         'neither --ok nor --fail is a failure',
-        'if (!options.ok && !options.fail) command.error',
-        'if (options.ok && options.fail) command.error',
+        'if (!options.ok && options.fail === undefined && options.status',
+        'if (options.ok && options.fail === undefined && options.status',
       ],
       ['--ok and --fail are taken', ".conflicts('fail')", ''],
     ]),

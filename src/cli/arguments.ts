@@ -49,11 +49,17 @@ export function wholeMilliseconds(text: string): number {
   return value;
 }
 
-/** Reads an argument that is an age, such as `30d`: a number without a unit could mean anything. Gives milliseconds. */
-export function age(text: string): number {
+/** Reads an argument that is a length of time or an age, such as `30d`: a number without a unit could mean anything. Gives milliseconds. */
+export function duration(text: string): number {
   const value = parseDuration(text);
   if (value === null) throw new InvalidArgumentError(`It must be ${DURATION_FORMS}.`);
   return value;
+}
+
+/** Reads an argument that is the status of an answer. */
+export function httpStatus(text: string): number {
+  if (/^[1-5]\d\d$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a status from 100 to 599, such as 429.');
 }
 
 /** Reads an argument that is a number of proxies or a share of them. */

@@ -14,6 +14,7 @@ import type { CommonOptions } from './common-options.ts';
 import { withVault } from './open-vault.ts';
 import { type RequestOptions, requestOf, withRequestOptions } from './request-options.ts';
 import { warnOfUnreadable } from './unreadable-logins.ts';
+import { waiting } from './wait-for-proxy.ts';
 import { warn } from './warn.ts';
 
 /** One wait for a lock, which blocks the process; many of them make up its patience. */
@@ -35,7 +36,14 @@ export interface HandOutOptions extends CommonOptions, RequestOptions {
   exitCountry?: string;
   ttl?: string;
   reveal?: boolean;
+  /** Of a lease: how long it lasts, in milliseconds. */
+  lease?: number;
+  /** Of a lease: how long to wait for a proxy, in milliseconds. */
+  wait?: number;
 }
+
+/** The proxy that was handed out, and the lease by which it may be reported, if there is one. */
+export type HandOutView = ProxyView & { lease?: { id: string; expiresAt: string } };
 
 /** Adds the options of a request, and those that fill in a login. */
 export function withHandOutOptions(command: Command): Command {
@@ -47,8 +55,8 @@ export function withHandOutOptions(command: Command): Command {
     .option('--ttl <time>', 'for a login with {ttl}, in the unit of the provider');
 }
 
-/** How a proxy is asked for: with `rotate` it is another one than before. */
-export type Ask = 'choose' | 'rotate';
+/** How a proxy is asked for: with `rotate` it is another one than before, with `lease` another process may report it. */
+export type Ask = 'choose' | 'rotate' | 'lease';
 
 /**
  * Opens the pool and hands out a proxy. One whose row is malformed and, with `reveal`, one whose login cannot be read is passed
@@ -56,32 +64,38 @@ export type Ask = 'choose' | 'rotate';
  *
  * @throws NO_PROXY, and with `reveal` also what is wrong with the key.
  */
-export function handOut(options: HandOutOptions, ask: Ask = 'choose'): Promise<ProxyView> {
-  const work = async (vault: Vault): Promise<ProxyView> => {
-    const view = await choose(vault, options, ask);
+export function handOut(options: HandOutOptions, ask: Ask = 'choose'): Promise<HandOutView> {
+  const work = async (vault: Vault): Promise<HandOutView> => {
+    const view = await waiting(options, () => choose(vault, options, ask));
     warnOfUnused(vault, view, options);
     return view;
   };
   return withVault(options, work, { unlock: options.reveal === true, busyTimeoutMs: SHORT_MS });
 }
 
-async function choose(vault: Vault, options: HandOutOptions, ask: Ask): Promise<ProxyView> {
-  const { reveal, json } = options;
+async function choose(vault: Vault, options: HandOutOptions, ask: Ask): Promise<HandOutView> {
+  const { reveal, json, lease: leaseMs } = options;
   const request = requestOf(vault, options);
   const unreadable = new Map<string, { id: string; code: string; message: string }>();
   const malformed = new Set<string>();
-  const attempt = (): ProxyView | null => {
+  const attempt = (): HandOutView | null => {
     let id = '';
     try {
       let view: ProxyView | null = null;
       // A proxy that cannot be used is not handed out: it moves no turn and no session.
       const exclude = [...(request.exclude ?? []), ...unreadable.keys(), ...malformed];
-      vault.pool[ask]({ ...request, exclude }, (chosen) => {
+      const check = (chosen: { id: string }): void => {
         id = chosen.id;
         const proxy = vault.proxies.findById(id);
         if (proxy) view = proxyViewer(vault, { reveal, template: templateValues(proxy, options) })(proxy);
-      });
-      return view;
+      };
+      const wanted = { ...request, exclude };
+      if (ask !== 'lease') {
+        vault.pool[ask](wanted, check);
+        return view;
+      }
+      const lease = vault.pool.tryAcquire({ ...wanted, leaseMs, stored: true }, check);
+      return view && { ...(view as ProxyView), lease: { id: lease.id, expiresAt: lease.expiresAt } };
     } catch (error) {
       if (isUnreadable(error)) unreadable.set(id, { id, code: error.code, message: error.message });
       else if (id === '' || malformed.has(id)) throw error;

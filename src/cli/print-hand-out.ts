@@ -10,6 +10,7 @@ export async function printHandOut(options: HandOutOptions, ask: Ask): Promise<v
   const view = await handOut(options, ask);
   print(options.json, view, () => text`${view.url}`);
   note(options, text`Proxy: ${view.id} ${defaultName(view)}\n`);
+  if (view.lease) note(options, text`Lease: ${view.lease.id} until ${view.lease.expiresAt}\n`);
   if (view.hasCredentials && !options.reveal)
     note(options, text`The login is masked: add --reveal for a URL that works.\n`);
 }

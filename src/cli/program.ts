@@ -35,12 +35,10 @@ Example:
   return program;
 }
 
-/** Every option of any command that takes no value. */
+/** Every option of any command that takes no value, or may be given without one: what begins with a dash is not its value. */
 export function declaredFlags(): ReadonlySet<string> {
   const commands = COMMANDS.flatMap((create) => allCommands(create()));
-  const flags = commands.flatMap(({ options }) =>
-    options.filter(({ required, optional }) => !required && !optional),
-  );
+  const flags = commands.flatMap(({ options }) => options.filter(({ required }) => !required));
   return new Set(flags.flatMap(({ short, long }) => [short, long]).filter((name) => name !== undefined));
 }
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 
-import { age } from './arguments.ts';
+import { duration } from './arguments.ts';
 
 /** What a history command can be asked for. */
 export interface TimeOptions {
@@ -16,7 +16,9 @@ export function withTimes(command: Command, form: { from: string; to: string }):
     .option('--from <time>', form.from)
     .option('--to <time>', form.to)
     .addOption(
-      new Option('--since <age>', 'from so long ago on, such as 24h or 7d').argParser(age).conflicts('from'),
+      new Option('--since <age>', 'from so long ago on, such as 24h or 7d')
+        .argParser(duration)
+        .conflicts('from'),
     );
 }
 

@@ -1,4 +1,5 @@
 import type { ProxyStatus } from '../database/index.ts';
+import type { CooldownView } from './cooldowns.ts';
 import type { ProxyView } from './proxy.ts';
 
 /** A field that is different now. What is secret is masked. */
@@ -19,6 +20,19 @@ export interface StatusChangeView {
   status: ProxyStatus;
   changed: string[];
   already: string[];
+  /** Those of them whose cooldowns have been ended by it. */
+  reset: string[];
+}
+
+/** The proxies that a person has put out for a time, with the cooldowns that persons gave them. */
+export interface CoolView {
+  cooled: { id: string; cooldowns: CooldownView[] }[];
+}
+
+/** The ids of the proxies that were let back in, and how many cooldowns that ended. */
+export interface ResetView {
+  reset: string[];
+  cooldowns: number;
 }
 
 /** The ids of the proxies that were removed; empty if somebody said no. */

@@ -20,12 +20,16 @@ interface PoolUsage {
   /** Of all proxies and days that were asked for. */
   totals: UsageTotals;
   database: DatabaseStats;
+  /** How many proxies are in which state now, by what the database knows: limits and leases are of each process. */
+  pool: { states: Record<ProxyState, number> };
 }
 
 export type UsageByDayView = PoolUsage & { days: DailyUsage[] };
 
 /** `name` is null for a proxy that was removed. */
 export type UsageByProxyView = PoolUsage & { byProxy: (ProxyUsageTotals & { name: string | null })[] };
+
+type ProxyState = 'ready' | 'cooling' | 'probing' | 'failed' | 'checking' | 'disabled';
 
 type Rates = Pick<UsageTotals, 'successRate' | 'meanLatencyMs'>;
 type DayOfProxy = ReturnType<Vault['usage']['findByProxy']>[number];
@@ -46,6 +50,7 @@ export async function usageByDayView(vault: Vault, range: DayRange = {}): Promis
     days: vault.usage.range(range),
     totals: vault.usage.totals(range),
     database,
+    pool: { states: statesOf(vault) },
   }));
 }
 
@@ -62,6 +67,7 @@ export async function usageByProxyView(vault: Vault, listing: UsageListing = {})
     }),
     totals: vault.usage.totals({ from, to }),
     database,
+    pool: { states: statesOf(vault) },
   }));
 }
 
@@ -79,6 +85,15 @@ function stateOf({ database, proxies, credentials }: Vault): PoolState {
   reportUnknownStatuses(database, counts);
   const withLogin = credentials.count();
   return { ...counts, withLogin, withoutLogin: counts.total - withLogin };
+}
+
+/** `probing`: the time of a cooldown is over, and the next request tries. */
+function statesOf({ proxies }: Vault): Record<ProxyState, number> {
+  const { failed, checking, disabled } = proxies.countByStatus();
+  const [ready, cooling, probing] = (['ready', 'cooling', 'probing'] as const).map((state) =>
+    proxies.count({ state }),
+  );
+  return { ready: ready ?? 0, cooling: cooling ?? 0, probing: probing ?? 0, failed, checking, disabled };
 }
 
 function ratesOf(usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>): Rates {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 
+import type { Vault } from '../../vault.ts';
 import type { StatusChangeView } from '../../views/changes.ts';
+import { cooldownViewer } from '../../views/cooldowns.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
@@ -11,7 +13,7 @@ import { lines, type Text, text } from '../terminal.ts';
 export const enableCommand = statusCommand(
   'enable',
   'active',
-  'let proxies be handed out again: all of them, or none',
+  'let proxies be handed out again, also those that cool: all of them, or none',
 );
 export const disableCommand = statusCommand(
   'disable',
@@ -35,15 +37,30 @@ function statusCommand(name: string, status: 'active' | 'disabled', purpose: str
         return { changed, already };
       });
       const ids = (some: readonly { id: string }[]): string[] => some.map(({ id }) => id);
-      const view: StatusChangeView = { status, changed: ids(report.changed), already: ids(report.already) };
+      const reset = status === 'active' ? letIn(vault, ids([...report.changed, ...report.already])) : [];
+      const view: StatusChangeView = {
+        status,
+        changed: ids(report.changed),
+        already: ids(report.already),
+        reset,
+      };
+      const isIn = ({ id }: { id: string }): string => (reset.includes(id) ? ', and no longer cools' : '');
       print(json, view, () =>
         lines([
-          ...report.changed.map((proxy) => line(proxy, `is ${status} now`)),
-          ...report.already.map((proxy) => line(proxy, `was ${status} already`)),
+          ...report.changed.map((proxy) => line(proxy, `is ${status} now${isIn(proxy)}`)),
+          ...report.already.map((proxy) => line(proxy, `was ${status} already${isIn(proxy)}`)),
         ]),
       );
     },
   });
+}
+
+/** Ends the cooldowns of proxies that a person says are well; gives the ids of those that had one. */
+function letIn(vault: Vault, ids: readonly string[]): string[] {
+  const cooldownsOf = cooldownViewer(vault);
+  const cooling = ids.filter((id) => cooldownsOf(id).length > 0);
+  vault.pool.reset(cooling);
+  return cooling;
 }
 
 function line({ name, id }: { name: string; id: string }, what: string): Text {

@@ -1,14 +1,15 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { validate as isUuid } from 'uuid';
 
 import type { ProxyListing, StatusCounts } from '../../database/repositories/index.ts';
 import { ProxyVaultError } from '../../errors.ts';
-import { PROXY_SORT_FIELDS, type ProxySort } from '../../model/proxy.ts';
+import { PROXY_SORT_FIELDS, PROXY_STATES, type ProxySort } from '../../model/proxy.ts';
 import type { Vault } from '../../vault.ts';
 import { pageView } from '../../views/proxy.ts';
 import { pageSize } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
+import { cooldownTable } from '../cooldown-table.ts';
 import { EXIT } from '../exit-codes.ts';
 import { withVault } from '../open-vault.ts';
 import { print } from '../output.ts';
@@ -25,9 +26,15 @@ export const listCommand = bareCommand({
   purpose: 'show the pool, a page at a time',
   example: 'proxyvault list --tag mine --status active --sort -successRate --limit 20',
   notes: `On a terminal the table fits its width: ids get shorter, which every command takes as they are, and columns are left out. A pipe
-gets everything.`,
+gets everything. With --state cooling or probing there is a line for each cooldown: of the whole proxy, or of one domain or session.`,
   takes: (command: Command) =>
     withProxyFilter(command)
+      .addOption(
+        new Option(
+          '--state <state>',
+          'ready: may be handed out now; cooling: out for a time, with until when and why; probing: that time is over, and one request may try',
+        ).choices(PROXY_STATES),
+      )
       .option(
         '--sort <key>',
         `${PROXY_SORT_FIELDS.join(', ')}; with a - before it the highest first`,
@@ -55,12 +62,17 @@ gets everything.`,
 function show(vault: Vault, options: ListOptions): void {
   if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
   const { limit, after, sort, json } = options;
-  const filter = givenFilter(options) ?? {};
+  const { state } = options;
+  const filter = { ...givenFilter(options), state };
   const page = pageView(vault, { ...filter, limit, after, sort }, options);
-  const { items, next, total, counts } = page;
+  const { items, next, total, counts, cooling } = page;
   print(json, page, () => {
     const more = next === null ? '' : ` More: --after ${next}`;
-    return lines([proxyTable(vault, items), ...inWords(counts), text`${items.length} of ${total}.${more}`]);
+    const isOut = state === 'cooling' || state === 'probing';
+    const table = isOut ? cooldownTable(vault, items, state) : proxyTable(vault, items);
+    const hint =
+      isOut || cooling === 0 ? [] : [`${cooling} cooling: --state cooling says until when and why.`];
+    return lines([table, ...inWords(counts), ...hint, text`${items.length} of ${total}.${more}`]);
   });
   const unreadable = items.flatMap(({ id, problem }) => (problem ? [{ id, ...problem }] : []));
   warnOfUnreadable(json, unreadable);

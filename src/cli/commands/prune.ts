@@ -4,7 +4,7 @@ import type { DatabaseManager } from '../../database/index.ts';
 import { patiently } from '../../database/patience.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import type { PruneView } from '../../views/changes.ts';
-import { age } from '../arguments.ts';
+import { duration } from '../arguments.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
 import { withVault } from '../open-vault.ts';
@@ -30,8 +30,8 @@ export const pruneCommand = bareCommand({
 free space as the file has, and nobody may use the pool meanwhile.`,
   takes: (command) =>
     command
-      .option('--events-older-than <age>', 'remove rotation events that are older, such as 30d', age)
-      .option('--usage-older-than <age>', 'remove usage of days (UTC) that are older, such as 400d', age)
+      .option('--events-older-than <age>', 'remove rotation events that are older, such as 30d', duration)
+      .option('--usage-older-than <age>', 'remove usage of days (UTC) that are older, such as 400d', duration)
       .option('--vacuum', 'give the space of removed rows back to the disk'),
   async act(options: PruneCommandOptions, command) {
     const { eventsOlderThan, usageOlderThan, vacuum, json } = options;

@@ -4,6 +4,7 @@ import { backupCommand } from './backup.ts';
 import { checkCommand } from './check.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
+import { coolCommand } from './cool.ts';
 import { editCommand } from './edit.ts';
 import { disableCommand, enableCommand } from './enable.ts';
 import { eventsCommand } from './events.ts';
@@ -20,6 +21,7 @@ import { nextCommand } from './next.ts';
 import { pruneCommand } from './prune.ts';
 import { removeCommand } from './remove.ts';
 import { reportCommand } from './report.ts';
+import { resetCommand } from './reset.ts';
 import { restoreCommand } from './restore.ts';
 import { rotateCommand } from './rotate.ts';
 import { rulesCommand } from './rules.ts';
@@ -46,6 +48,8 @@ export const COMMANDS: readonly (() => Command)[] = [
   explainCommand,
   execCommand,
   reportCommand,
+  coolCommand,
+  resetCommand,
   statsCommand,
   eventsCommand,
   stickyCommand,

@@ -4,7 +4,7 @@ import type { Vault } from '../../vault.ts';
 import type { RemovalView } from '../../views/changes.ts';
 import { bareCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
-import { confirmRemoval } from '../confirm-removal.ts';
+import { confirmSeveral } from '../confirm-several.ts';
 import { EXIT } from '../exit-codes.ts';
 import { meantProxies, PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { withVault } from '../open-vault.ts';
@@ -38,7 +38,8 @@ export const removeCommand = bareCommand({
         filter === null ? meantProxies(vault, typed) : proxies.iterate(filter),
         ({ id }) => id,
       );
-      const isConfirmed = await confirmRemoval(meant.length, options, command);
+      const action = { verb: 'remove', what: `${meant.length} proxies with their logins and history` };
+      const isConfirmed = await confirmSeveral(meant.length, options, command, action);
       const removed = isConfirmed ? database.transaction(() => remove(vault, meant, filter)) : [];
       const view: RemovalView = { removed };
       print(options.json, view, () =>

@@ -1,6 +1,8 @@
+import type { CooldownView } from '../../views/cooldowns.ts';
 import { detailedView } from '../../views/proxy.ts';
 import { poolCommand } from '../command.ts';
 import type { CommonOptions } from '../common-options.ts';
+import { outOf, partOf, whyOf } from '../cooldown-text.ts';
 import { PROXY_ARGUMENT } from '../meant-proxies.ts';
 import { details, print } from '../output.ts';
 import { warnIfOutputIsOpen } from '../private-output.ts';
@@ -16,12 +18,14 @@ export const showCommand = poolCommand({
   run(vault, options: CommonOptions & { reveal?: boolean }, typed: string) {
     if (options.reveal) warnIfOutputIsOpen(options.json, 'run `chmod 600` on it');
     const view = detailedView(vault, vault.proxies.resolve(typed), options);
-    const { tags, usage, domains } = view;
+    const { tags, usage, domains, cooldowns } = view;
+    const now = vault.database.clock();
     const facts = Object.entries({
       ...view,
       tags: tags.join(', '),
       usage: undefined,
       domains: domains.join(', '),
+      cooldowns: cooldowns.map((each) => cooldownText(each, now)).join('; '),
     });
     // Some names of the usage are those of the proxy too.
     const used = Object.entries(usage).map(([name, value]) => [`usage.${name}`, value] as const);
@@ -30,3 +34,8 @@ export const showCommand = poolCommand({
     );
   },
 });
+
+function cooldownText(cooldown: CooldownView, now: number): string {
+  if (cooldown.state === 'cooling') return outOf(cooldown, now);
+  return `one request may try ${partOf(cooldown)} (${whyOf(cooldown)})`;
+}

@@ -76,10 +76,10 @@ async function ofPool(vault: Vault, { by, sort, limit = 20, json, ...times }: St
 }
 
 /** A table of usage, with the state of the pool above and below it. */
-function withState({ proxies, database }: UsageByDayView | UsageByProxyView, usage: Text): Text {
+function withState({ proxies, database, pool }: UsageByDayView | UsageByProxyView, usage: Text): Text {
   const { fileBytes, walBytes } = database;
   return lines([
-    stateOf(proxies),
+    stateOf(proxies, pool),
     '',
     usage,
     '',
@@ -104,9 +104,19 @@ function ofProxy(vault: Vault, { json, ...times }: StatsOptions, typed: string):
   );
 }
 
-function stateOf({ total, withLogin, withoutLogin, ...statuses }: PoolState): Text {
+function stateOf(
+  { total, withLogin, withoutLogin, ...statuses }: PoolState,
+  { states }: UsageByDayView['pool'],
+): Text {
+  const now = Object.entries(states).filter(([, count]) => count > 0);
   return details(
-    [['proxies', total], ...Object.entries(statuses), ['with login', withLogin], ['without', withoutLogin]],
+    [
+      ['proxies', total],
+      ...Object.entries(statuses),
+      ['now', now.map(([state, count]) => `${count} ${state}`).join(', ')],
+      ['with login', withLogin],
+      ['without', withoutLogin],
+    ],
     12,
   );
 }
