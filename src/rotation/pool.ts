@@ -213,7 +213,7 @@ export class Pool {
 
   /**
    * Records the outcome of a request through a proxy that has no lease. It is committed before this returns. After some failures in a
-   * row the proxy is out for a time, for everything or for `domain`; with `failureThreshold` set, its status is `failed` for as long.
+   * row the proxy is out for a time, for everything or for `domain`; with `failureThreshold` set, its status is `failed` until it works again.
    *
    * @throws NOT_FOUND; INVALID_INPUT for a malformed field.
    * @example

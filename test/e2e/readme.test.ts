@@ -50,6 +50,18 @@ it('the example of the page on errors runs as it stands', () => {
   expect(stdout).toMatch(/^[\da-f-]{36}\n$/);
 });
 
+it('the page on rotation runs from top to bottom, and prints what it shows', () => {
+  const page = readFileSync(join(root, 'docs/rotation.md'), 'utf8');
+  const blocks = (language: string): string[] =>
+    [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(
+      ([, text = '']) => text,
+    );
+  expect([blocks('js').length, blocks('text').length]).toEqual([12, 11]);
+  const { status, stdout, stderr } = runExample(blocks('js').join('\n'));
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toBe(blocks('text').join(''));
+});
+
 it('the page on own tables builds its application, and prints what it shows', () => {
   const page = readFileSync(join(root, 'docs/own-tables.md'), 'utf8');
   const blocks = (language: string): string[] =>
