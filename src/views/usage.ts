@@ -7,7 +7,9 @@ import type {
   UsageTotals,
 } from '../database/repositories/index.ts';
 import { reportUnknownStatuses } from '../database/repositories/skipped-rows.ts';
+import { ProxyVaultError } from '../errors.ts';
 import type { ProxyConfig } from '../model/proxy.ts';
+import type { PoolStats } from '../rotation/index.ts';
 import type { Vault, VaultStats } from '../vault.ts';
 import { type ProxyView, proxyViewer } from './proxy.ts';
 
@@ -17,6 +19,8 @@ export type PoolState = VaultStats['proxies'] & { withLogin: number; withoutLogi
 /** The state of the pool, and its usage of some days (UTC). */
 interface PoolUsage {
   proxies: PoolState;
+  /** What the pool can do now; null if a malformed configuration keeps it from choosing. */
+  pool: PoolStats | null;
   /** Of all proxies and days that were asked for. */
   totals: UsageTotals;
   database: DatabaseStats;
@@ -41,8 +45,10 @@ export interface ProxyUsageView {
 export async function usageByDayView(vault: Vault, range: DayRange = {}): Promise<UsageByDayView> {
   const { driver } = vault.database;
   const database = await vault.database.stats();
+  const pool = poolStatsOf(vault);
   return driver.snapshot(() => ({
     proxies: stateOf(vault),
+    pool,
     days: vault.usage.range(range),
     totals: vault.usage.totals(range),
     database,
@@ -54,8 +60,10 @@ export async function usageByProxyView(vault: Vault, listing: UsageListing = {})
   const { from, to } = listing;
   const { driver } = vault.database;
   const database = await vault.database.stats();
+  const pool = poolStatsOf(vault);
   return driver.snapshot(() => ({
     proxies: stateOf(vault),
+    pool,
     byProxy: vault.usage.byProxy(listing).map((usage) => {
       const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
       return { name, ...usage };
@@ -79,6 +87,15 @@ function stateOf({ database, proxies, credentials }: Vault): PoolState {
   reportUnknownStatuses(database, counts);
   const withLogin = credentials.count();
   return { ...counts, withLogin, withoutLogin: counts.total - withLogin };
+}
+
+function poolStatsOf({ pool }: Vault): PoolStats | null {
+  try {
+    return pool.stats();
+  } catch (error) {
+    if (error instanceof ProxyVaultError && error.code === 'INVALID_ROW') return null;
+    throw error;
+  }
 }
 
 function ratesOf(usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>): Rates {

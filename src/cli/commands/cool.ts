@@ -1,3 +1,4 @@
+import { parseDomain } from '../../model/domain.ts';
 import type { CoolView } from '../../views/changes.ts';
 import { cooldownViewer } from '../../views/cooldowns.ts';
 import { duration } from '../arguments.ts';
@@ -38,7 +39,7 @@ export const coolCommand = poolCommand({
       })),
     };
     const until = timeOf(new Date(vault.database.clock() + forMs).toISOString(), vault.database.clock());
-    const part = domain === undefined ? '' : ` for ${domain}`;
+    const part = domain === undefined ? '' : ` for ${parseDomain(domain).pattern}`;
     print(json, view, () =>
       lines(meant.map(({ name, id }) => text`${name} (${id}) is out${part} until ${until}.`)),
     );
