@@ -33,6 +33,7 @@ const rowParams = () => ({
   username_fingerprint: '',
   password_fingerprint: '',
   remote_dns: 1,
+  gateway: 0,
   weight: 1,
   now: NOW,
 });

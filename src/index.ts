@@ -31,8 +31,10 @@ export type { RevealedProxy } from './revealed-proxy.ts';
 export {
   type AcquireRequest,
   type ChosenProxy,
+  type CoolOptions,
   type ExplainedRule,
   type Explanation,
+  type FailureReport,
   type FilterStep,
   type Lease,
   type LeaseRequest,
@@ -44,6 +46,7 @@ export {
   type PoolStats,
   type ProxyReport,
   type RunnerUp,
+  type SuccessReport,
   type TracedCondition,
 } from './rotation/index.ts';
 export {

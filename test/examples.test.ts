@@ -73,9 +73,10 @@ function readDoc(name: string, doc: string): Callable {
 
 /** What examples use that a program has made before. */
 const PRELUDE = `
-import type { DatabaseManager, Vault } from 'proxyvault';
+import type { DatabaseManager, Lease, Vault } from 'proxyvault';
 declare global {
   const vault: Vault;
+  const lease: Lease;
   const db: DatabaseManager;
   /** Of a proxy. */
   const id: string;

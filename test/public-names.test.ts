@@ -24,6 +24,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
+      AcquireRequest CoolOptions FailureReport Lease LeaseRequest OutcomeReport PoolEvents PoolOptions PoolStats SuccessReport
       ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
       PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
@@ -41,7 +42,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       MigrationSource MigrationStep ProxyAddress ProxyConfig ProxyInput ProxyProtocol ProxyStatus
       ProxyUsage PruneOptions Pruned RestoreOptions RestoreReport RotationConfig RotationEvent RotationReason
       RotationRule RotationStrategy RuleAction RuleCondition RuleField RuleOperator ScheduleWindow
-      ScheduleWindowInput SchemaComparison SqlLogger StrategyOptions StrategyOptionsInput Weekday`,
+      DurabilityOptions HealthOptions HistoryOptions LimitOptions ScheduleWindowInput SchemaComparison SqlLogger StrategyOptions StrategyOptionsInput Weekday`,
   },
   'proxyvault/database/repositories': {
     values: `

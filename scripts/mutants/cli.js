@@ -443,7 +443,11 @@ export default {
         '&& !vacuum)\n      command.error',
         '&& vacuum === false)\n      command.error',
       ],
-      ['only the first piece goes', 'isMore = [events, stats, sessions].includes(PIECE)', 'isMore = false'],
+      [
+        'only the first piece goes',
+        'isMore = [events, stats, ...Object.values(others)].includes(PIECE)',
+        'isMore = false',
+      ],
       ['events that are younger go', 'db.clock() - milliseconds', 'db.clock() - milliseconds / 2'],
       ['--vacuum is ignored', '= vacuum\n    ?', '= vacuum === false\n    ?'],
       [
@@ -607,11 +611,7 @@ export default {
       ['a setting that is given twice is taken', 'if (twice !== undefined)', "if (twice === '')"],
       ['an unknown setting is taken', 'if (unknown !== undefined)', "if (unknown === '')"],
       ['a setting without a value is taken', 'if (malformed !== undefined)', "if (malformed === '')"],
-      [
-        'options and an option are taken',
-        "option !== undefined && names.includes('options')",
-        "option !== undefined && names.includes('option')",
-      ],
+      ['an option and what it is in are both taken', 'if (within !== undefined)', "if (within === '')"],
       ['null is kept as an option', 'value ?? undefined', 'value'],
       ['null is an item of a list', " && text !== 'null'", ''],
       ['a list is never JSON', " && !text.trimStart().startsWith('[')", ''],
@@ -765,12 +765,12 @@ export default {
       ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
     ...of('commands/report.ts', [
-      ['--fail is a success', 'success: options.ok === true', 'success: options.fail === true'],
-      ['--latency is ignored', 'latencyMs: options.latency', 'latencyMs: undefined'],
+      ['--fail is a success', 'ok === true ? true', 'fail === true ? true'],
+      ['--latency is ignored', 'latencyMs: latency', 'latencyMs: undefined'],
       [
         'neither --ok nor --fail is a failure',
-        'if (!options.ok && !options.fail) command.error',
-        'if (options.ok && options.fail) command.error',
+        'if (!options.ok && options.fail === undefined && options.status',
+        'if (options.ok && options.fail === undefined && options.status',
       ],
       ['--ok and --fail are taken', ".conflicts('fail')", ''],
     ]),

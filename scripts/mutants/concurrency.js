@@ -220,8 +220,8 @@ export default {
     {
       file: 'src/rotation/pool.ts',
       what: 'a report is made outside of a transaction',
-      from: 'driver.transaction(() => this.#reports.record(',
-      to: 'driver.sequence(() => this.#reports.record(',
+      from: 'driver.transaction(function* () {\n        const hasEnded',
+      to: 'driver.sequence(function* () {\n        const hasEnded',
     },
     {
       file: 'src/database/repositories/import-matcher.ts',

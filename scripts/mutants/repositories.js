@@ -469,6 +469,41 @@ export default {
         'Number(row?.proxies ?? 0)',
       ],
     ]),
+    ...of('repositories/outcomes.repository', [
+      [
+        'failures add up over a success',
+        'WHEN given.has_success = 1 THEN 0 ELSE',
+        'WHEN given.has_success = 2 THEN 0 ELSE',
+      ],
+      ['a later batch of a proxy is forgotten', 'joined(before, later)', 'before'],
+      ['a later day begins the mean again', 'keep: before.keep * later.keep', 'keep: later.keep'],
+      [
+        'an unknown proxy has usage',
+        'WHERE EXISTS (SELECT 1 FROM proxies WHERE proxies.id = given.id)',
+        'WHERE given.id IS NOT NULL',
+      ],
+      [
+        'a hand-out moves the last use back',
+        'proxies.last_used_at > given.last_used',
+        'proxies.last_used_at < given.last_used',
+      ],
+    ]),
+    ...of('repositories/proxy-cooldowns.repository', [
+      [
+        'a cooldown without an end has ended',
+        "coalesce(until, '9999') > :at",
+        "coalesce(until, '0000') > :at",
+      ],
+      [
+        'the page begins at its last row again',
+        '(proxy_id, scope, source) > (',
+        '(proxy_id, scope, source) >= (',
+      ],
+      ['cooldowns of all sources are removed', 'if (source !== undefined)', "if (source === 'nobody')"],
+    ]),
+    ...of('repositories/proxy-leases.repository', [
+      ['a lease expires too late', 'expires_at <= :now', 'expires_at < :now'],
+    ]),
     ...of('repositories/session-proxies.repository', [
       [
         'a second claim takes the session away',
@@ -612,10 +647,10 @@ export default {
       ['a proxy that the list added is not known as found', '    this.#memory.find(id);\n', ''],
       [
         'a change of remoteDns alone is not noticed',
-        'geolocation || remoteDns !== undefined ||',
-        'geolocation ||',
+        'undefined, remoteDns, weight, gateway]',
+        'undefined, weight, gateway]',
       ],
-      ['a change of the name alone is not noticed', 'if (name !== undefined || region', 'if (region'],
+      ['a change of the name alone is not noticed', '[name, region ?? undefined', '[region ?? undefined'],
       ['the last of several lines counts', 'step(match.isRepeated ?', 'step(match.ids.length === 0 ?'],
       [
         'a hidden password empties the stored one',
@@ -683,8 +718,8 @@ export default {
       ],
       [
         'an import does not note when it changed a proxy',
-        'weight = coalesce(:weight, weight),\n         revision = ${NEXT_REVISION},\n         updated_at = :now',
-        'weight = coalesce(:weight, weight),\n         revision = ${NEXT_REVISION}',
+        'gateway = coalesce(:gateway, gateway),\n         revision = ${NEXT_REVISION},\n         updated_at = :now',
+        'gateway = coalesce(:gateway, gateway),\n         revision = ${NEXT_REVISION}',
       ],
       ['known proxies are not tagged', 'for (const { id } of match.found) yield* this.#tag(id);', ''],
       ['an import tags without the lock', "      yield this.db.lock('tags');\n", ''],
@@ -720,7 +755,11 @@ export default {
         'remoteDns !== false || protocol',
         'remoteDns !== true || protocol',
       ],
-      ['a success rate may be above 100', 'z.number().min(0).max(100)', 'z.number().min(0)'],
+      [
+        'a success rate may be above 100',
+        'successRate: z.number().min(0).max(100)',
+        'successRate: z.number().min(0)',
+      ],
       ['_ in a search stands for any character', '/[\\\\%_]/g', '/[\\\\%]/g'],
       ['a backslash in a search escapes', '/[\\\\%_]/g', '/[%_]/g'],
       ['a search looks at names only', " OR host LIKE lower(:search) ESCAPE '\\\\')", ')'],
@@ -1143,8 +1182,8 @@ export default {
     ...of('repositories/rotation-config.repository', [
       [
         'an update replaces all options',
-        '{ ...stored, ...changes.options }',
-        '{ ...(changes.options ?? stored) }',
+        'mergedOptions(stored ?? {}, changes.options ?? {})',
+        'mergedOptions({}, changes.options ?? stored ?? {})',
       ],
       ['null keeps a field', 'interval_ms: intervalMs,', 'interval_ms: intervalMs ?? undefined,'],
       ['a weight may be 0', 'z.number().positive())', 'z.number().nonnegative())'],

@@ -6,12 +6,42 @@ function of(file, faults) {
 export default {
   tests: ['test/rotation', 'database/damaged-rows'],
   faults: [
+    ...of('follow', [
+      ['a malformed cooldown takes its proxy out', 'skipMalformed(session, toCooldown)', 'toCooldown'],
+      ['a reload is not told', '    this.#watcher.reloaded(index, settings, ailing);\n', ''],
+      ['a proxy that is gone is not told', '    this.#watcher.gone(slot);\n', ''],
+    ]),
+    ...of('write-behind', [
+      [
+        'the bound of outcomes is one too high',
+        'this.#outcomes.count >= lossOutcomes',
+        'this.#outcomes.count > lossOutcomes',
+      ],
+      [
+        'outcomes wait for longer than lossMs',
+        'now - this.#oldest >= lossMs',
+        'now - this.#oldest >= 2 * lossMs',
+      ],
+      ['a cooldown is not tried again', '    this.#owed?.(waitMs);\n', ''],
+      ['nobody is told what is lost', '    this.#onLost({ outcomes, events, message });\n', ''],
+    ]),
+    ...of('learning', [
+      [
+        'a cooldown that is not stored is forgotten',
+        "if ('cooldown' in write) cooldowns = [...cooldowns, asStored(write.cooldown)];",
+        '',
+      ],
+    ]),
+    ...of('indexed-row', [['a failure proves a proxy', ' && successRate > 0', '']]),
+    ...of('in-order', [
+      ['the next page begins at the same row', 'page.length - 1 - last', 'page.length - last'],
+    ]),
     ...of('decide', [
       ['a slot that another proxy has is kept', '    index.columns.id(current) === turn.proxyId &&\n', ''],
       [
         'a rule that blocks comes after one that names a proxy',
-        "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);",
-        "  if (rules.proxy !== null) return settleByRule(decision, index, rules.proxy);\n  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });",
+        "  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });\n  if (rules.proxy !== null) return settleByRule(decision, inputs, rules.proxy);",
+        "  if (rules.proxy !== null) return settleByRule(decision, inputs, rules.proxy);\n  if (rules.block !== null) return refuse(decision, { why: 'blocked', rule: rules.block });",
       ],
       [
         'a proxy of a rule may be disabled',
@@ -93,8 +123,8 @@ export default {
       ],
       [
         'views do not follow a failed proxy that returns',
-        'if (this.columns.setReturning(slot, isReturning)) this.#changed(slot);',
-        'this.columns.setReturning(slot, isReturning);',
+        'Number(isUsable);\n    this.#changed(slot);',
+        'Number(isUsable);',
       ],
     ]),
     ...of('index/change-log', [
@@ -226,7 +256,7 @@ export default {
       ['a write of the engine hides a change that is expected', ' && this.#ownChanges !== EXPECTED', ''],
       ['an older copy is not read', ' || revisions.proxies < this.#seen.proxies', ''],
     ]),
-    ...of('store', [
+    ...of('write-behind', [
       [
         'a long loop of choices stores nothing',
         'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();',
@@ -237,11 +267,10 @@ export default {
         'index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));',
         '',
       ],
-      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
       [
         'a hand-out is not known to wait after the pool was read as a whole',
-        'const slot = this.#index?.slotOf(id) ?? -1;',
-        'const slot = -1;',
+        'slot !== -1 && this.#index?.measures.unsaved(slot) !== 0',
+        'slot !== -1 && false',
       ],
       [
         'what waits is not stored when a pool is closed',
@@ -253,25 +282,45 @@ export default {
         'engine.beforeClose(() => this.close())',
         'engine.beforeClose(() => undefined)',
       ],
-      [
-        'what waits holds up the program',
-        'this.flush(AT_ONCE, SHORT_WAIT);\n      return',
-        'this.flush(AT_ONCE);\n      return',
-      ],
+      ['what waits holds up the program', 'this.flush(most, SHORT_WAIT);', 'this.flush(most);'],
       [
         'what cannot be stored is tried as often as before',
-        'Math.min(Math.max(DELAY, 2 * delay), LONGEST_DELAY)',
-        'DELAY',
+        'Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY)',
+        'this.#durability.lossMs',
       ],
       [
         'hand-outs are undone with a transaction of the caller',
-        'if (driver.scope === null) this.#storeWaiting',
-        'if (waitMs === undefined) this.#storeWaiting',
+        'if (driver.scope === null) this.storeNow(most',
+        'if (waitMs === undefined) this.storeNow(most',
       ],
       [
+        'more outcomes wait than may be lost',
+        'this.#outcomes.count >= lossOutcomes',
+        'this.#outcomes.count > lossOutcomes',
+      ],
+      ['outcomes wait for too long', ' || now - this.#oldest >= lossMs', ''],
+      [
+        'each outcome waits though each is to be committed',
+        "if (outcomes === 'every') this.flush(0);\n    else ",
+        '',
+      ],
+    ]),
+    ...of('store', [
+      ['a proxy that moves to itself writes an event', 'if (from?.proxyId === proxyId) return;', ''],
+      [
         'the first hand-out is undone with a transaction of the caller',
-        'if (isAlone) this.#storeWaiting();\n    else this.flush();',
-        'this.#storeWaiting();',
+        'if (isAlone) this.#behind.storeNow();\n    else this.#behind.flush();',
+        'this.#behind.storeNow();',
+      ],
+      [
+        'a failed proxy that recovers stays failed',
+        "yield this.#proxies.update(proxyId, { status: 'active' });",
+        '',
+      ],
+      [
+        'the status of a proxy that is out does not show it',
+        "yield this.#proxies.update(cooldown.proxyId, { status: 'failed' });",
+        '',
       ],
     ]),
     ...of('decide', [
@@ -282,20 +331,20 @@ export default {
       ],
     ]),
     ...of('remembered', [['long texts fill the memory', 'if (text.length > LONGEST) return answer;', '']]),
-    ...of('pool', [
+    ...of('choosing', [
       [
         'a choice that waited for the lock is not made again',
-        'return isCallers || this.#follower.refresh(this.#now);',
+        'return isCallers || this.#parts.follower.refresh(this.#parts.elapsed.wall);',
         'return isCallers;',
       ],
       [
         'in a transaction, a session that another process has placed is placed again',
-        'return isCallers || this.#follower.refresh(this.#now);',
-        'return !isCallers && this.#follower.refresh(this.#now);',
+        'return isCallers || this.#parts.follower.refresh(this.#parts.elapsed.wall);',
+        'return !isCallers && this.#parts.follower.refresh(this.#parts.elapsed.wall);',
       ],
       [
         'a session that a rolled-back savepoint has begun is taken for stored',
-        'if (this.#session.driver.scope !== null) this.#follower.epoch++;',
+        'if (session.driver.scope !== null) follower.epoch++;',
         '',
       ],
       ['what a check writes is not looked at', '|| hasCheckWritten || isOutdated', '|| isOutdated'],
@@ -306,20 +355,85 @@ export default {
       ],
       [
         'what a check writes in the transaction of the engine is not read',
-        ') this.#follower.expectChange();\n    return this.#handOut',
-        ') void 0;\n    return this.#handOut',
+        ') follower.expectChange();\n    return this.#give',
+        ') void 0;\n    return this.#give',
       ],
-      [
-        'who rotates is content with what was rotated to before',
-        'if (rotate) this.#follower.expectChange();',
-        '',
-      ],
-      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
-      ['a latency of null is 0', 'latencyMs ?? undefined', 'latencyMs'],
-      ['the first turn of a process is the one before it waited', 'if (isNew) this.#turns.forget();', ''],
+      ['who rotates is content with what was rotated to before', 'if (rotate) follower.expectChange();', ''],
+      ['the first turn of a process is the one before it waited', 'if (isNew) turns.forget();', ''],
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
-      ['a report that is rolled back is learned', 'if (!scope?.isUndone) this.#learn', 'this.#learn'],
+    ]),
+    ...of('pool', [
+      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
+      ['a report that is rolled back is learned', ' && !scope.isUndone) learning', ') learning'],
+      [
+        'a success does not let back in whom it speaks of',
+        'kind === null ? this.#elapsed.now : undefined',
+        'undefined',
+      ],
+    ]),
+    ...of('outcome', [
+      [
+        'a latency of null is 0',
+        'if (value === undefined || value === null) return undefined;',
+        'if (value === undefined) return undefined;',
+      ],
+      [
+        'a class of statuses wins over a status',
+        'statuses[String(status)] ?? statuses[`${Math.floor(status / 100)}xx`]',
+        'statuses[`${Math.floor(status / 100)}xx`] ?? statuses[String(status)]',
+      ],
+    ]),
+    ...of('leases', [
+      [
+        'a lease expires one millisecond late',
+        'if (held.expires <= now) expired',
+        'if (held.expires < now) expired',
+      ],
+      ['a reused place has the same id', 'held.round + 1', 'held.round'],
+    ]),
+    ...of('leasing', [
+      ['a late report changes limits', 'if (isLate) held.state', 'if (!held) held.state'],
+      [
+        'a lease that expires holds its proxy',
+        'if (slot !== -1) this.#parts.availability().release(slot);\n    this.counts.abandoned++',
+        'this.counts.abandoned++',
+      ],
+    ]),
+    ...of('limits', [
+      [
+        'a proxy may have one lease more',
+        'held >= this.#most(slot)) this.#outs',
+        'held > this.#most(slot)) this.#outs',
+      ],
+      ['a rest counts on', 'this.#requests[wait.slot] = 0;', ''],
+      ['a longer pause ends with a shorter one', 'if (waits.get(wait.slot) !== wait) return;', ''],
+    ]),
+    ...of('waiting', [
+      [
+        'the last one is served first',
+        'headOf(one).number - headOf(other).number',
+        'headOf(other).number - headOf(one).number',
+      ],
+    ]),
+    ...of('elapsed', [
+      [
+        'a clock that is set back takes time away',
+        'if (wall > this.wall) this.now',
+        'if (wall !== this.wall) this.now',
+      ],
+    ]),
+    ...of('availability', [
+      [
+        'a cooldown that somebody has ended lasts',
+        'this.health.reset(slot, { scope: known.scope, source: known.source });',
+        '',
+      ],
+      [
+        'a clock that was set back makes a cooldown longer',
+        'Math.min(length, Date.parse(until as string) - wall)',
+        'Date.parse(until as string) - wall',
+      ],
     ]),
     ...of('exclusion', [
       [
@@ -344,16 +458,6 @@ export default {
       [
         'a report is counted in the place of a hand-out',
         'if (isUnsaved) yield this.#handOuts.begin(id);',
-        '',
-      ],
-      [
-        'a proxy fails one failure late',
-        '(proxy?.failureCount ?? 0) >= failureThreshold',
-        '(proxy?.failureCount ?? 0) > failureThreshold',
-      ],
-      [
-        'a success leaves a proxy failed',
-        "if (proxy?.status === 'failed') yield this.#proxies.update(id, { status: 'active' });",
         '',
       ],
       [
@@ -391,8 +495,8 @@ export default {
       ],
     ]),
     ...of('steps', [
-      ['excluded proxies are not counted', 'exclusion.isEmpty ? ready', 'exclusion.isEmpty || true ? ready'],
-      ['what is out counts as excluded', 'const ready = members.size;', 'const ready = fitting;'],
+      ['excluded proxies are not counted', 'exclusion.isEmpty ? left', 'exclusion.isEmpty || true ? left'],
+      ['what is out counts as excluded', '    left -= excluded;\n    steps', '    steps'],
       ['a proxy counts where it is excluded last', 'first === -1 && n < questions', 'n < questions'],
     ]),
     ...of('no-proxy', [['one proxy are disabled', "isOne ? 'is' : 'are'", "'are'"]]),
@@ -415,6 +519,21 @@ export default {
     ]),
     ...of('strategies/geographic', [
       ['preferred regions are passed over', '[{ country }, ...preferred]', '[{ country }]'],
+    ]),
+    ...of('health/breaker', [
+      ['a proxy that is probed may fail as often as a proven one', "state === 'probing' || ", ''],
+      ['a late failure counts', '    if (handedOutAt < circuit.since) return;\n', ''],
+      [
+        'what was asked for is taken back too',
+        'circuit.isAsked || circuit.since < from',
+        'circuit.since < from',
+      ],
+    ]),
+    ...of('health/outliers', [
+      ['what chance gives is an outlier', 'Math.max(LEAST_DISTANCE, chance)', 'LEAST_DISTANCE'],
+    ]),
+    ...of('health/domain-watch', [
+      ['a domain works again though half of it fails', 'failures * 2 < total || failures === 0', 'true'],
     ]),
   ],
 };

@@ -18,14 +18,26 @@ export default {
     ]),
     ...of('model/strategy-options', [
       ['bounds may be the wrong way round', 'if (problem !== null) context', "if (problem === '') context"],
-      ['bounds may not be equal', 'minIntervalMs <= maxIntervalMs', 'minIntervalMs < maxIntervalMs'],
+      ['bounds may not be equal', 'minIntervalMs > maxIntervalMs', 'minIntervalMs >= maxIntervalMs'],
+      ['cooldowns may not be equal', 'cooldownMs <= maxCooldownMs', 'cooldownMs < maxCooldownMs'],
+      [
+        'the longest cooldown has no default',
+        '{ ...POOL_DEFAULTS.health, ...options.health }',
+        'options.health',
+      ],
+      ['a group is replaced', '{ ...stored[group], ...given }', '{ ...given }'],
+      [
+        'a group without options is kept',
+        'options.length === 0 ? undefined :',
+        'options.length === -1 ? undefined :',
+      ],
       ['custom may be custom', "strategySchema.exclude(['custom'])", 'strategySchema'],
     ]),
     ...of('database/repositories/rotation-config.repository', [
       [
         'options may contradict stored ones',
-        'if (problem !== null) throw invalidInput(`${problem}: one is stored',
-        "if (problem === '') throw invalidInput(`${problem}: one is stored",
+        'if (problem !== null) throw invalidInput(`${problem}.',
+        "if (problem === '') throw invalidInput(`${problem}.",
       ],
     ]),
     ...of('model/country', [['countries keep their case', '\n  .toUpperCase()', '']]),

@@ -3,6 +3,12 @@ export { type ErrorCode, type ErrorDetails, ProxyVaultError } from '../errors.ts
 export type { EncryptedData } from '../keys/binding.ts';
 export type { Geolocation } from '../model/geolocation.ts';
 export type { Login } from '../model/login.ts';
+export type {
+  DurabilityOptions,
+  HealthOptions,
+  HistoryOptions,
+  LimitOptions,
+} from '../model/pool-options.ts';
 export {
   PROXY_PROTOCOLS,
   PROXY_SORT_FIELDS,

@@ -2,7 +2,7 @@
 export const PROXY_FAULTS = ['connect', 'tls', 'auth', 'protocol'] as const;
 
 /** How a request can fail where the target may be at fault. */
-export const TARGET_FAULTS = ['timeout', 'status', 'blocked', 'reset'] as const;
+const TARGET_FAULTS = ['timeout', 'status', 'blocked', 'reset'] as const;
 
 /**
  * How a request failed. The proxy is at fault for `connect` (refused, unreachable), `tls` (its certificate or handshake), `auth` (it

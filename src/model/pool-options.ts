@@ -95,7 +95,7 @@ export interface LimitOptions extends ValidLimits {
 export interface HealthOptions extends ValidHealth {
   /**
    * So many failures in a row put a proxy, or a proxy for one domain, out. `failureThreshold` of the configuration wins over it, and shows
-   * in the status too. Default 3: one may be chance. A proxy that is unproven or has just come back goes out after 1.
+   * in the status too. Default 3: one may be chance. A proxy that is unproven, or has just come back, goes out after 1 that is its own fault.
    */
   failures?: ValidHealth['failures'];
   /** The first time out. It doubles with each time in a row. Default 30,000 (Envoy, base_ejection_time). */

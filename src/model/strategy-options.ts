@@ -60,7 +60,7 @@ const fields = z.strictObject({
 type ValidOptions = z.output<typeof fields>;
 
 /** Why these options contradict each other; null if they do not. */
-export function contradictionOf({ minIntervalMs = 1, maxIntervalMs, health }: ValidOptions): string | null {
+function contradictionOf({ minIntervalMs = 1, maxIntervalMs, health }: ValidOptions): string | null {
   if (maxIntervalMs !== undefined && minIntervalMs > maxIntervalMs)
     return 'minIntervalMs must not be more than maxIntervalMs';
   const { cooldownMs = 0, maxCooldownMs } = health ?? {};

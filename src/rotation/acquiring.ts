@@ -30,6 +30,8 @@ interface Parts {
   leasing: Leasing;
   announcer: Announcer;
   elapsed: Elapsed;
+  /** Whether cooldowns may be overridden now. */
+  mayOverride: () => boolean;
   /** Does what is due by now; gives when the next thing is due, as a time of `Elapsed`. */
   advance: () => number;
 }
@@ -122,15 +124,26 @@ export class Acquiring {
   #serveNow(): void {
     this.#isServing = true;
     try {
-      this.#line.serve(({ asked }) => {
-        const lease = this.#attempt(asked, undefined);
-        if (!('error' in lease)) return lease;
-        if (lease.isTemporary) return null;
-        throw this.exhausted(lease.error());
-      });
+      this.#line.serve(
+        ({ asked }) => {
+          const lease = this.#attempt(asked, undefined);
+          if (!('error' in lease)) return lease;
+          if (lease.isTemporary) return null;
+          throw this.exhausted(lease.error());
+        },
+        () => this.#isEmpty,
+      );
     } finally {
       this.#isServing = false;
     }
+  }
+
+  /** Whether no proxy is ready for anybody. An override of cooldowns may still give one. */
+  get #isEmpty(): boolean {
+    const { follower, leasing } = this.#parts;
+    if (leasing.isFull) return true;
+    const { index } = follower.state(this.#parts.elapsed.wall);
+    return index.find({}).view.size === 0 && index.activeCount > 0 && !this.#parts.mayOverride();
   }
 
   #wait(asked: WantedLease, longest: number, signal: AbortSignal | undefined): Promise<Lease> {

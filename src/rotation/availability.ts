@@ -187,6 +187,11 @@ export class Availability {
     return domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
   }
 
+  /** Whether some proxy may be used before its cooldown ends. */
+  mayOverride(): boolean {
+    return this.overridable().next().done !== true;
+  }
+
   /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
   *overridable(): Generator<number, void, undefined> {
     for (const slot of this.health.overridable(this.#index.activeCount))

@@ -1,8 +1,9 @@
 /** Which proxy next: an index in memory, strategies, rules, sessions. decide.ts is the place to begin. */
 export type { ExplainedRule, Explanation, RunnerUp } from './explain.ts';
 export type { Lease } from './lease.ts';
-export type { OutcomeReport } from './outcome.ts';
+export type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
 export { Pool, type PoolOptions } from './pool.ts';
+export type { CoolOptions } from './pool-care.ts';
 export type { PoolEvents } from './pool-events.ts';
 export type { ChosenProxy } from './pool-index.ts';
 export type { PoolStats } from './pool-stats.ts';

@@ -1,14 +1,9 @@
+import type { PoolStats } from './pool-stats.ts';
+
 /** So many buckets for each doubling: the answer is at most 5 % off. */
 const PER_DOUBLING = 8;
 /** Up to 2^22 ms, about an hour. */
 const BUCKETS = 22 * PER_DOUBLING;
-
-/** The latencies of some percentiles, in milliseconds. */
-export interface Percentiles {
-  p50: number;
-  p90: number;
-  p99: number;
-}
 
 /** Counts latencies, so that percentiles of them can be told. */
 export class Latencies {
@@ -23,7 +18,7 @@ export class Latencies {
   }
 
   /** Null if nothing was measured. */
-  get percentiles(): Percentiles | null {
+  get percentiles(): PoolStats['latencyMs'] {
     if (this.#count === 0) return null;
     return { p50: this.#at(0.5), p90: this.#at(0.9), p99: this.#at(0.99) };
   }

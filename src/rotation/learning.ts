@@ -1,5 +1,6 @@
-import type { Session } from '../database/drivers/driver.ts';
+import type { Session, Steps } from '../database/drivers/driver.ts';
 import { ProxyVaultError } from '../errors.ts';
+import type { Cooldown, CooldownInput } from '../model/cooldown.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
@@ -25,7 +26,7 @@ interface Parts {
 /** Learns from outcomes: what they say of a proxy is known at once, and what follows from it is committed. */
 export class Learning {
   readonly #parts: Parts;
-  /** Changes that could not be stored. They are stored with the next ones. */
+  /** Changes that could not be stored. They are stored with the next ones, or with what waits. */
   #unstored: HealthWrite[] = [];
 
   constructor(parts: Parts) {
@@ -43,16 +44,33 @@ export class Learning {
     const { index } = follower;
     if (index === null) return;
     const { changes, isCharged } = isLate ? UNCHARGED : this.#judge(use, outcome);
-    this.measure(use.slot, outcome, isCharged);
-    behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
+    this.#measure(use.slot, outcome, isCharged);
+    try {
+      behind.reported(index, use.slot, outcome, isCharged, elapsed.wall);
+    } finally {
+      // Also if the outcome cannot be stored: nobody must be given a proxy that is out.
+      this.follow(changes);
+    }
+  }
+
+  /** Takes note of an outcome whose counts are stored already, and stores what follows from it. */
+  learnCounted(use: Use, outcome: Outcome): void {
+    const { changes, isCharged } = this.#judge(use, outcome);
+    this.#measure(use.slot, outcome, isCharged);
     this.follow(changes);
   }
 
-  /** Takes note of an outcome that is stored already. */
-  learnStored(use: Use, outcome: Outcome): void {
+  /** As `learnCounted`, in the transaction that has counted the outcome; says whether a status has changed. */
+  *learnInside(use: Use, outcome: Outcome): Steps<'sync', boolean> {
     const { changes, isCharged } = this.#judge(use, outcome);
-    this.measure(use.slot, outcome, isCharged);
-    this.follow(changes);
+    this.#measure(use.slot, outcome, isCharged);
+    if (changes.length === 0) return false;
+    this.#parts.availability().show(changes);
+    const { driver } = this.#parts.session;
+    driver.afterTransaction(() => {
+      for (const change of changes) this.#tell(change);
+    });
+    return yield* this.#parts.store.healthSteps(changes.flatMap((change) => this.#writeOf(change)));
   }
 
   /** Shows what the health has decided to everybody: to choices, to the database, to listeners. */
@@ -76,8 +94,21 @@ export class Learning {
     }
   }
 
+  /** The cooldowns of a proxy as they will be stored: the database may not have the last changes yet. */
+  withUnstored(proxyId: string, stored: readonly Cooldown[]): readonly Cooldown[] {
+    let cooldowns = stored;
+    for (const write of this.#unstored) {
+      const change = 'cooldown' in write ? write.cooldown : write.ended;
+      if (change.proxyId !== proxyId) continue;
+      const { scope, source } = change;
+      cooldowns = cooldowns.filter((each) => each.scope !== scope || each.source !== source);
+      if ('cooldown' in write) cooldowns = [...cooldowns, asStored(write.cooldown)];
+    }
+    return cooldowns;
+  }
+
   /** What strategies look at. A failure that is not the proxy's says nothing about it. */
-  measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
+  #measure(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean): void {
     const { follower, elapsed, latencies } = this.#parts;
     if (latencyMs !== undefined) latencies.add(latencyMs);
     if (kind === null || isCharged)
@@ -103,14 +134,24 @@ export class Learning {
   #write(changes: readonly HealthChange[]): void {
     this.#unstored.push(...changes.flatMap((change) => this.#writeOf(change)));
     const { driver } = this.#parts.session;
-    if (driver.scope === null) this.#storeAll();
-    else driver.afterTransaction(() => this.#storeAll());
+    if (driver.scope === null) this.#storeOrOwe();
+    else driver.afterTransaction(() => this.#storeOrOwe());
   }
 
-  #storeAll(): void {
+  /** @throws what the database throws; then it is tried again in the background. */
+  #storeOrOwe(): void {
+    try {
+      this.#storeAll();
+    } catch (error) {
+      this.#parts.behind.owe((waitMs) => this.#storeAll(waitMs));
+      throw error;
+    }
+  }
+
+  #storeAll(waitMs?: number): void {
     if (this.#unstored.length === 0) return;
     const { store, follower } = this.#parts;
-    if (store.health(this.#unstored)) follower.expectChange();
+    if (store.health(this.#unstored, waitMs)) follower.expectChange();
     this.#unstored = [];
   }
 
@@ -149,3 +190,11 @@ export class Learning {
 }
 
 const UNCHARGED = { changes: [], isCharged: false } as const;
+
+function asStored({ since, until, ...rest }: CooldownInput): Cooldown {
+  return {
+    ...rest,
+    since: new Date(since).toISOString(),
+    until: until === null ? null : new Date(until).toISOString(),
+  };
+}

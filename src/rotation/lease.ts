@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import type { TemplateValues } from '../lists/index.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Held } from './leases.ts';
-import type { Failure, OutcomeReport, Success } from './outcome.ts';
+import type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
 import type { ChosenProxy } from './pool-index.ts';
 
 /** What a lease asks of the pool. */
@@ -11,8 +11,8 @@ export interface LeaseDesk {
   idOf: (held: Held) => string;
   expiresAt: (held: Held) => string;
   renew: (held: Held, forMs: number | undefined) => void;
-  succeed: (held: Held, success: Success | undefined) => void;
-  fail: (held: Held, failure: Failure) => void;
+  succeed: (held: Held, success: SuccessReport | undefined) => void;
+  fail: (held: Held, failure: FailureReport) => void;
   report: (held: Held, report: OutcomeReport) => void;
   abandon: (held: Held) => void;
   reveal: (proxyId: string, template: TemplateValues | undefined) => RevealedProxy;
@@ -83,7 +83,7 @@ export class Lease implements Disposable {
    * @example
    * lease.succeed({ latencyMs: 120, bytes: 4096 });
    */
-  succeed(success?: Success): void {
+  succeed(success?: SuccessReport): void {
     this.#desk.succeed(this.#held, success);
   }
 
@@ -95,7 +95,7 @@ export class Lease implements Disposable {
    * @example
    * lease.fail({ kind: 'blocked', status: 429, retryAfterMs: 30_000 });
    */
-  fail(failure: Failure): void {
+  fail(failure: FailureReport): void {
     this.#desk.fail(this.#held, failure);
   }
 
@@ -104,7 +104,7 @@ export class Lease implements Disposable {
    *
    * @throws as `succeed`.
    * @example
-   * lease.report({ status: response.status, latencyMs: 120 });
+   * lease.report({ status: 503, latencyMs: 120 });
    */
   report(report: OutcomeReport): void {
     this.#desk.report(this.#held, report);
@@ -115,7 +115,12 @@ export class Lease implements Disposable {
     if (this.state === 'held') this.#desk.abandon(this.#held);
   }
 
-  /** What a log shows. */
+  /**
+   * What a log shows.
+   *
+   * @example
+   * console.log(JSON.stringify(lease)); // {"id":"lease-…","proxy":{…},"expiresAt":"…","state":"held"}
+   */
   toJSON(): { id: string; proxy: ChosenProxy; expiresAt: string; state: string } {
     const { id, proxy, expiresAt, state } = this;
     return { id, proxy, expiresAt, state };

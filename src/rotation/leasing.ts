@@ -10,16 +10,17 @@ import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
 import { type Held, Leases } from './leases.ts';
 import {
-  type Failure,
+  type FailureReport,
   failureFrom,
   type Outcome,
   type OutcomeReport,
   outcomeFrom,
-  type Success,
+  type SuccessReport,
   successFrom,
 } from './outcome.ts';
 import type { Announcer, PoolEvents } from './pool-events.ts';
 import type { PoolIndex } from './pool-index.ts';
+import type { PoolStats } from './pool-stats.ts';
 import { LONGEST_LEASE, type WantedLease } from './request.ts';
 import type { StoredLeases } from './stored-leases.ts';
 
@@ -39,23 +40,11 @@ interface Parts {
   onRelease: () => void;
 }
 
-/** How many leases ended in which way. */
-export interface LeaseCounts {
-  succeeded: number;
-  failed: number;
-  /** Nobody reported them in time, or at the end of their block. */
-  abandoned: number;
-  /** Reports of leases that had expired. */
-  late: number;
-  /** What went through them, as far as it was reported. */
-  bytes: number;
-}
-
 /** Gives leases, and takes their reports. */
 export class Leasing implements LeaseDesk {
   readonly #parts: Parts;
   readonly #leases = new Leases();
-  readonly counts: LeaseCounts = { succeeded: 0, failed: 0, abandoned: 0, late: 0, bytes: 0 };
+  readonly counts: PoolStats['ended'] = { succeeded: 0, failed: 0, abandoned: 0, late: 0, bytes: 0 };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -141,11 +130,11 @@ export class Leasing implements LeaseDesk {
     if (held.isStored) this.#parts.stored.renew(this.idOf(held), new Date(this.expiresAt(held)));
   }
 
-  succeed(held: Held, success: Success | undefined): void {
+  succeed(held: Held, success: SuccessReport | undefined): void {
     this.#end(held, successFrom(success));
   }
 
-  fail(held: Held, failure: Failure): void {
+  fail(held: Held, failure: FailureReport): void {
     this.#end(held, failureFrom(failure, this.#health));
   }
 

@@ -43,13 +43,11 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
       });
     }
     default: {
+      const { size: total } = inputs.pool.index;
       const readyAt = readyAtOf(decision, inputs);
-      const details = {
-        total: inputs.pool.index.size,
-        ...countsOf(decision, inputs),
-        ...(readyAt !== null && { readyAt }),
-      };
-      return new ProxyVaultError('NO_PROXY', message, { details });
+      return new ProxyVaultError('NO_PROXY', message, {
+        details: { total, ...countsOf(decision, inputs), ...(readyAt !== null && { readyAt }) },
+      });
     }
   }
 }

@@ -3,7 +3,7 @@ import type { HealthSettings } from '../model/pool-options.ts';
 import { assertOptions, invalidInput } from '../model/validation.ts';
 
 /** How a request went that worked. */
-export interface Success {
+export interface SuccessReport {
   /** Milliseconds from the request to its answer. */
   latencyMs?: number | undefined;
   /** What went through the proxy, in both directions. */
@@ -11,7 +11,7 @@ export interface Success {
 }
 
 /** How a request failed. Give `kind`, or the `status` of the answer, or both. */
-export interface Failure extends Success {
+export interface FailureReport extends SuccessReport {
   kind?: FailureKind | undefined;
   /** The status of the answer, from 100 to 599. */
   status?: number | undefined;
@@ -20,7 +20,7 @@ export interface Failure extends Success {
 }
 
 /** What is reported of a request: with `success`, or with the `status` of the answer, which then says whether it worked. */
-export interface OutcomeReport extends Failure {
+export interface OutcomeReport extends FailureReport {
   success?: boolean | undefined;
 }
 
@@ -46,14 +46,14 @@ const FAILURE_FIELDS = [...SUCCESS_FIELDS, 'kind', 'status', 'retryAfterMs'] as 
 const REPORT_FIELDS = [...FAILURE_FIELDS, 'success'] as const;
 
 /** @throws INVALID_INPUT. */
-export function successFrom(success: Success | undefined): Outcome {
+export function successFrom(success: SuccessReport | undefined): Outcome {
   if (success === undefined) return OK;
   const { latencyMs, bytes } = assertOptions(success, SUCCESS_FIELDS, 'fields of a success');
   return { ...OK, latencyMs: measured(latencyMs, 'latencyMs'), bytes: measured(bytes, 'bytes') ?? 0 };
 }
 
 /** @throws INVALID_INPUT, also if neither a kind nor a status is given. */
-export function failureFrom(failure: Failure, { statuses }: HealthSettings): Outcome {
+export function failureFrom(failure: FailureReport, { statuses }: HealthSettings): Outcome {
   const given = assertOptions(failure, FAILURE_FIELDS, 'fields of a failure');
   const status = statusOf(given.status);
   if (given.kind === undefined && status === undefined)
@@ -98,7 +98,10 @@ function kindOfStatus(status: number, statuses: HealthSettings['statuses']): Fai
   return status >= 500 ? 'status' : null;
 }
 
-function outcomeOf({ status, retryAfterMs, latencyMs, bytes }: Failure, kind: FailureKind | null): Outcome {
+function outcomeOf(
+  { status, retryAfterMs, latencyMs, bytes }: FailureReport,
+  kind: FailureKind | null,
+): Outcome {
   return {
     kind,
     status,

@@ -8,7 +8,7 @@ export const RESTING = 4;
 export const COOLING = 8;
 
 /** What each reason is called, the first one being the one that counts. */
-export const OUT_REASONS = [
+const OUT_REASONS = [
   { bit: COOLING, state: 'cooling' },
   { bit: RESTING, state: 'resting' },
   { bit: BUSY, state: 'busy' },

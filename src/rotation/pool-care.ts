@@ -20,7 +20,7 @@ import type { Learning } from './learning.ts';
 const LONGEST = 10 * 365 * 86_400_000;
 
 /** How a person puts a proxy out for a time. */
-export interface Cooling {
+export interface CoolOptions {
   /** For so many milliseconds. */
   forMs: number;
   /** For this domain only. */
@@ -51,7 +51,7 @@ export class PoolCare {
   }
 
   /** @throws NOT_FOUND; INVALID_INPUT. */
-  cool(id: string, cooling: Cooling): void {
+  cool(id: string, cooling: CoolOptions): void {
     const { forMs, domain, reason } = assertOptions(
       cooling,
       ['forMs', 'domain', 'reason'],

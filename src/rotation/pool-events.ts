@@ -27,8 +27,8 @@ export interface PoolEvents {
   exhausted: { message: string; readyAt: string | null };
   /** A domain fails with many proxies, so no proxy is blamed; or it works again. */
   'domain-failing': { domain: string; isFailing: boolean; proxies: number; failures: number };
-  /** So many outcomes could not be stored, and are gone. */
-  lost: { outcomes: number; message: string };
+  /** So many outcomes, and events of hand-outs (`events: 'all'`), could not be stored, and are gone. */
+  lost: { outcomes: number; events: number; message: string };
 }
 
 export type PoolEventName = keyof PoolEvents;

@@ -1,8 +1,5 @@
 import type { Availability } from './availability.ts';
-import type { Percentiles } from './latencies.ts';
-import type { LeaseCounts } from './leasing.ts';
 import type { PoolIndex } from './pool-index.ts';
-import type { Backlog } from './write-behind.ts';
 
 /** What a pool does now, as this process knows it. */
 export interface PoolStats {
@@ -22,17 +19,39 @@ export interface PoolStats {
   /** How many proxies there are in each country; `unknown` for those whose country is not known. */
   countries: Record<string, number>;
   /** Of the outcomes that this process was told, in milliseconds; null if it was told no latency. */
-  latencyMs: Percentiles | null;
+  latencyMs: { p50: number; p90: number; p99: number } | null;
   /** How many leases there are now. */
   leases: number;
   /** How leases of this process have ended. */
-  ended: LeaseCounts;
+  ended: {
+    succeeded: number;
+    failed: number;
+    /** Nobody reported them in time, or before the end of their block. */
+    abandoned: number;
+    /** Reports of leases that had expired. */
+    late: number;
+    /** What went through them, as far as it was reported. */
+    bytes: number;
+  };
   /** How many calls of `acquire` wait. */
   waiting: number;
   /** The domains that fail, so that no proxy is blamed for it. */
   failingDomains: string[];
   /** How far the database is behind, and what a crash may cost. */
-  store: Backlog & { lossMs: number; lossOutcomes: number };
+  store: {
+    /** Outcomes that a crash would cost now. */
+    outcomes: number;
+    /** How long the oldest of them has waited, in milliseconds. */
+    ageMs: number;
+    /** The code of the error with which the last attempt to store has failed; null if it has not. */
+    error: string | null;
+    /** Events of hand-outs that were lost, since the database could not be written for long. */
+    lostEvents: number;
+    /** Outcomes wait at most so many milliseconds; 0 if each is committed. */
+    lossMs: number;
+    /** So many outcomes wait at most; 0 if each is committed. */
+    lossOutcomes: number;
+  };
 }
 
 /** The counts by state, protocol and country. It looks at every proxy. */

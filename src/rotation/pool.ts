@@ -9,6 +9,7 @@ import { Elapsed } from './elapsed.ts';
 import { type Explanation, explain } from './explain.ts';
 import { Follower } from './follow.ts';
 import { HandOuts } from './hand-out.ts';
+import type { Use } from './health/circuit.ts';
 import type { DomainChange } from './health/domain-watch.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { Latencies } from './latencies.ts';
@@ -17,7 +18,7 @@ import type { Lease } from './lease.ts';
 import { Leasing, type Reveal } from './leasing.ts';
 import { noProxyError } from './no-proxy.ts';
 import { type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
-import { type Cooling, PoolCare } from './pool-care.ts';
+import { type CoolOptions, PoolCare } from './pool-care.ts';
 import { Announcer, type PoolEventName, type PoolListener } from './pool-events.ts';
 import type { ChosenProxy, IndexedProxy, PoolIndex } from './pool-index.ts';
 import { countsOf, type PoolStats } from './pool-stats.ts';
@@ -74,14 +75,22 @@ export class Pool {
     const sticky = new Sticky(session);
     const turns = new Turns(session);
     const follower = new Follower(session, {
-      put: (slot, proxy, isNew) => this.#availability?.put(slot, proxy, isNew),
+      put: (slot, proxy, isNew) => {
+        const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
+        this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
+      },
       gone: (slot) => this.#availability?.gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
       configured: (settings) => this.#configured(settings),
     });
     const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
     this.#housekeeping = new Housekeeping(session, unnoticed);
-    const behind = new WriteBehind(session, unnoticed, (now) => this.#housekeeping.tidy(now));
+    const behind = new WriteBehind(
+      session,
+      unnoticed,
+      (now) => this.#housekeeping.tidy(now),
+      (lost) => announcer.tell('lost', lost),
+    );
     const store = new Store(session, unnoticed, behind);
     const availability = (): Availability => this.#availability as Availability;
     const handOuts = new HandOuts({
@@ -107,6 +116,7 @@ export class Pool {
       ...shared,
       choosing: this.#choosing,
       leasing: this.#leasing,
+      mayOverride: () => availability().mayOverride(),
       advance: () => this.#advance(),
     });
     this.#care = new PoolCare({ ...shared, learning: this.#learning });
@@ -221,13 +231,21 @@ export class Pool {
     // Outcomes of leases that came before are stored before.
     if (this.#behind.hasOutcomes(id)) this.#behind.flush();
     const isUnsaved = this.#behind.hasHandOuts(id);
-    const hasEnded = this.#follower.unnoticed(() =>
-      driver.transaction(() => this.#reports.record(id, outcome.kind === null, outcome.latencyMs, isUnsaved)),
+    const use = this.#useOf(id, wanted, outcome);
+    const counts = this.#reports.record(id, outcome.kind === null, outcome.latencyMs, isUnsaved);
+    const learning = this.#learning;
+    const hasChanged = this.#follower.unnoticed(() =>
+      driver.transaction(function* () {
+        const hasEnded = yield* counts;
+        if (scope !== null || use === null) return hasEnded;
+        return (yield* learning.learnInside(use, outcome)) || hasEnded;
+      }),
     );
-    if (hasEnded) this.#follower.expectChange();
+    if (hasChanged) this.#follower.expectChange();
     // What a caller's transaction undoes has not happened.
     driver.afterTransaction(() => {
-      if (!scope?.isUndone) this.#learn(id, wanted.domain ?? null, wanted.session ?? null, outcome);
+      if (scope !== null && use !== null && !scope.isUndone) learning.learnCounted(use, outcome);
+      this.#afterChange();
     });
   }
 
@@ -251,7 +269,7 @@ export class Pool {
    * @example
    * vault.pool.cool(id, { forMs: 600_000, domain: 'shop.example', reason: 'asked for a captcha' });
    */
-  cool(id: string, cooling: Cooling): void {
+  cool(id: string, cooling: CoolOptions): void {
     this.#ready();
     this.#care.cool(id, cooling);
   }
@@ -327,7 +345,8 @@ export class Pool {
    * Takes a listener away.
    *
    * @example
-   * vault.pool.off('cooled', listener);
+   * const listener = ({ proxyId }: { proxyId: string }) => console.log(proxyId);
+   * vault.pool.on('cooled', listener).off('cooled', listener);
    */
   off<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
     this.#announcer.off(name, listener);
@@ -366,12 +385,19 @@ export class Pool {
     return inputs.pool.index.chosen(slot);
   }
 
-  #learn(id: string, domain: string | null, session: string | null, outcome: Outcome): void {
+  /** Null for a proxy that the pool does not know. */
+  #useOf(
+    id: string,
+    { domain, session }: Pick<PoolRequest, 'domain' | 'session'>,
+    { kind }: Outcome,
+  ): Use | null {
     const { index } = this.#follower;
     const slot = index?.slotOf(id) ?? -1;
-    if (index === null || slot === -1) return;
-    this.#learning.learnStored({ slot, domain, session, isGateway: index.isGateway(slot) }, outcome);
-    this.#afterChange();
+    if (index === null || slot === -1) return null;
+    // Whoever says that a proxy works which is out has just used it.
+    const handedOutAt = kind === null ? this.#elapsed.now : undefined;
+    const isGateway = index.isGateway(slot);
+    return { slot, domain: domain ?? null, session: session ?? null, isGateway, handedOutAt };
   }
 
   /** The pool as it is now, with all done that is due. */

@@ -91,12 +91,12 @@ export class Store {
   }
 
   /** Stores what the health of proxies has become, in one transaction; says whether a status has changed. */
-  health(writes: readonly HealthWrite[]): boolean {
-    return this.#transaction(() => this.#health(writes));
+  health(writes: readonly HealthWrite[], waitMs?: number): boolean {
+    return this.#transaction(() => this.healthSteps(writes), waitMs);
   }
 
-  #transaction<T>(steps: () => Steps<'sync', T>): T {
-    return this.#unnoticed(() => this.#session.driver.transaction(steps));
+  #transaction<T>(steps: () => Steps<'sync', T>, waitMs?: number): T {
+    return this.#unnoticed(() => this.#session.driver.transaction(steps, { waitMs }));
   }
 
   *#handOut<T>(handOut: () => T, isAlone: boolean): Steps<'sync', T> {
@@ -140,7 +140,8 @@ export class Store {
     yield this.#events.append({ previousProxyId: from?.proxyId ?? null, newProxyId: proxyId, reason });
   }
 
-  *#health(writes: readonly HealthWrite[]): Steps<'sync', boolean> {
+  /** As `health`, in a transaction. */
+  *healthSteps(writes: readonly HealthWrite[]): Steps<'sync', boolean> {
     let isChanged = false;
     for (const write of writes) {
       if ('cooldown' in write) isChanged = (yield* this.#putOut(write.cooldown, write.isShown)) || isChanged;

@@ -1,6 +1,9 @@
 import type { Lease } from './lease.ts';
 import type { Wanted, WantedLease } from './request.ts';
 
+/** So many lines are asked in order each time, and as many of the rest. */
+const AT_ONCE = 200;
+
 /** A call of `acquire` that waits. */
 export interface Waiter {
   readonly asked: WantedLease;
@@ -29,6 +32,8 @@ export class WaitingLine {
   readonly #lines = new Map<string, Line>();
   #number = 0;
   #size = 0;
+  /** Which line further behind is asked next. */
+  #next = 0;
 
   get size(): number {
     return this.#size;
@@ -56,20 +61,30 @@ export class WaitingLine {
   }
 
   /**
-   * Offers what is there, to the one first that has waited longest.
+   * Offers what is there, to the one first that has waited longest. If there are many lines, those further behind are asked in turn, so
+   * that no call takes long.
    *
-   * @param take gives a lease, or null if there is none for this waiter. What it throws is the waiter's answer.
+   * @param take gives a lease, or null if there is no lease for this waiter. What it throws is the waiter's answer.
+   * @param isEmpty whether no proxy at all is left.
    */
-  serve(take: (waiter: Waiter) => Lease | null): void {
-    const lines = [...this.#lines].map(([name, line]) => ({ name, line }));
-    while (lines.length > 0) {
-      let first = 0;
-      for (let n = 1; n < lines.length; n++)
-        if (headOf(lines[n]?.line).number < headOf(lines[first]?.line).number) first = n;
-      const { name, line } = lines[first] as (typeof lines)[number];
-      if (this.#serveHead(name, line, take) && this.#lines.get(name) === line) continue;
-      lines.splice(first, 1);
+  serve(take: (waiter: Waiter) => Lease | null, isEmpty: () => boolean): void {
+    const lines = [...this.#lines].sort(([, one], [, other]) => headOf(one).number - headOf(other).number);
+    let asked = 0;
+    for (let place = 0; place < lines.length; place++) {
+      if (asked === AT_ONCE) place = Math.max(place, this.#next);
+      const [name, line] = lines[place] ?? [];
+      if (name === undefined || line === undefined || isEmpty()) break;
+      const before = headOf(line).number;
+      if (this.#serveHead(name, line, take)) {
+        // The next one of this line may come before the heads of the others, and before itself nobody is left.
+        if (this.#lines.get(name) === line) insert(lines, [name, line], place + 1);
+        continue;
+      }
+      if (headOf(line)?.number === before) asked++;
+      this.#next = place + 1;
+      if (asked === 2 * AT_ONCE) return;
     }
+    this.#next = 0;
   }
 
   /** Ends all waits. */
@@ -128,7 +143,14 @@ function headOf(line: Line | undefined): Waiting {
   return line?.waiters[line.done] as Waiting;
 }
 
-/** The same text for those who want the same. Excluded ids are not compared: who excludes some has a line of its own for that many. */
+/** Puts a line in its place among those that are not asked yet. */
+function insert(lines: [string, Line][], entry: [string, Line], from: number): void {
+  let place = from;
+  while (place < lines.length && headOf(lines[place]?.[1]).number < headOf(entry[1]).number) place++;
+  lines.splice(place, 0, entry);
+}
+
+/** The same text for those who want the same. */
 function lineOf({
   url,
   domain,
@@ -140,8 +162,16 @@ function lineOf({
   strategy,
   exclude,
 }: Wanted): string {
-  const excluded = Array.isArray(exclude)
-    ? exclude.join(',')
-    : `Set ${(exclude as ReadonlySet<string>).size}`;
+  const excluded = Array.isArray(exclude) ? exclude : numberOf(exclude as ReadonlySet<string>);
   return JSON.stringify([url, domain, session, country, region, protocol, tags, strategy, excluded]);
+}
+
+const NUMBERS = new WeakMap<ReadonlySet<string>, number>();
+let sets = 0;
+
+/** A Set may be large, and change: whoever gives the same one wants the same. */
+function numberOf(ids: ReadonlySet<string>): number {
+  const number = NUMBERS.get(ids) ?? sets++;
+  NUMBERS.set(ids, number);
+  return number;
 }

@@ -9,7 +9,9 @@ import { type DurabilitySettings, POOL_DEFAULTS } from '../model/pool-options.ts
 import type { RotationReason } from '../model/rotation.ts';
 import type { Outcome } from './outcome.ts';
 import { PendingOutcomes } from './pending-outcomes.ts';
+import type { PoolEvents } from './pool-events.ts';
 import type { PoolIndex } from './pool-index.ts';
+import type { PoolStats } from './pool-stats.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
 import { storedTurn, type Turn } from './turns.ts';
 
@@ -26,6 +28,9 @@ const MANY = 2 ** 16;
 /** So many events wait at most, about 20 MB; if they cannot be stored, later ones are lost. */
 const MOST_EVENTS = 100_000;
 
+/** So many events do not wait for the timer. */
+const EVENTS_AT_ONCE = 10_000;
+
 /** What the database does not have yet of a mapping. Times are milliseconds since the epoch. */
 interface Uses {
   count: number;
@@ -39,23 +44,12 @@ interface HandOutEvent {
   reason: RotationReason;
 }
 
-/** How far the database is behind. */
-export interface Backlog {
-  /** Outcomes that a crash would cost now. */
-  outcomes: number;
-  /** How long the oldest of them has waited, in milliseconds. */
-  ageMs: number;
-  /** Why the last attempt to store has failed; null if it has not. */
-  error: string | null;
-  /** Events that were lost, since the database could not be written for long. */
-  lostEvents: number;
-}
-
 /** What the engine may lose in a crash, and stores together: how often proxies and mappings were used, outcomes, and turns. */
 export class WriteBehind {
   readonly #session: Session<'sync'>;
   readonly #unnoticed: <T>(write: () => T) => T;
   readonly #onStored: (now: number) => void;
+  readonly #onLost: (lost: PoolEvents['lost']) => void;
   readonly #sessions: SessionProxiesRepository;
   readonly #domains: StickySessionRepository;
   readonly #turns: RotationTurnsRepository;
@@ -72,6 +66,10 @@ export class WriteBehind {
   readonly #positions = new Map<string, Turn>();
   #handOutEvents: HandOutEvent[] = [];
   #lostEvents = 0;
+  /** So many of them listeners were told of. */
+  #toldLost = 0;
+  /** What could not be committed, and is tried again. */
+  #owed: ((waitMs: number | undefined) => void) | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Why the last attempt has failed; then the next one waits for the timer. */
   #failure: string | null = null;
@@ -82,14 +80,17 @@ export class WriteBehind {
   /**
    * @param unnoticed runs a write of the engine.
    * @param onStored called when all is stored in the background.
+   * @param onLost called when something is gone that could not be stored.
    */
   constructor(
     session: Session<'sync'>,
     unnoticed: <T>(write: () => T) => T,
     onStored: (now: number) => void = () => {},
+    onLost: (lost: PoolEvents['lost']) => void = () => {},
   ) {
     this.#session = session;
     this.#onStored = onStored;
+    this.#onLost = onLost;
     this.#unnoticed = unnoticed;
     this.#sessions = new SessionProxiesRepository(session);
     this.#domains = new StickySessionRepository(session);
@@ -103,7 +104,7 @@ export class WriteBehind {
   }
 
   /** How far the database is behind; `now` is milliseconds since the epoch. */
-  backlog(now: number): Backlog {
+  backlog(now: number): Omit<PoolStats['store'], 'lossMs' | 'lossOutcomes'> {
     const { count } = this.#outcomes;
     return {
       outcomes: count,
@@ -135,7 +136,7 @@ export class WriteBehind {
     if (this.#outcomes.count === 0) this.#oldest = now;
     this.#outcomes.add(slot, outcome, isCharged, now);
     const { outcomes, lossMs, lossOutcomes } = this.#durability;
-    if (outcomes === 'every') this.flush(0);
+    if (outcomes === 'every') this.#storeAtOnce();
     else if (this.#outcomes.count >= lossOutcomes || now - this.#oldest >= lossMs) this.#keepBound();
     if (this.#isWaiting) this.#schedule();
   }
@@ -181,6 +182,14 @@ export class WriteBehind {
       return;
     }
     this.#handOutEvents.push(event);
+    const most = Math.min(this.#durability.lossOutcomes, EVENTS_AT_ONCE);
+    if (this.#handOutEvents.length % most === 0) this.#keepBound();
+    if (this.#isWaiting) this.#schedule();
+  }
+
+  /** Something could not be committed. It is tried again with what waits, until it can be. */
+  owe(store: (waitMs: number | undefined) => void): void {
+    this.#owed = store;
     this.#schedule();
   }
 
@@ -206,7 +215,11 @@ export class WriteBehind {
   flush(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
     const { driver } = this.#session;
     if (!this.#isWaiting) return;
-    if (driver.scope === null) this.storeNow(most, waitMs);
+    if (driver.scope === null)
+      inTurn(
+        () => this.#pay(waitMs),
+        () => this.storeNow(most, waitMs),
+      );
     else driver.afterTransaction(this.#flushAfterTransaction);
   }
 
@@ -224,13 +237,37 @@ export class WriteBehind {
     this.#uses.domain.clear();
     this.#handOutEvents = [];
     this.#failure = null;
+    this.#tellLost(0, 'The database could not be written for long');
   }
 
-  /** Stores what waits. */
+  /** Stores what waits. @throws what the database throws; then it is gone. */
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#endWait();
-    this.flush();
+    try {
+      this.flush();
+    } catch (error) {
+      this.#lostEvents += this.#handOutEvents.length;
+      this.#tellLost(
+        this.#outcomes.count,
+        `The pool was closed, and the database cannot be written: ${codeOf(error)}`,
+      );
+      throw error;
+    }
+  }
+
+  /** Tries again what could not be committed. */
+  #pay(waitMs: number | undefined): void {
+    this.#owed?.(waitMs);
+    this.#owed = null;
+  }
+
+  #tellLost(outcomes: number, why: string): void {
+    const events = this.#lostEvents - this.#toldLost;
+    if (outcomes + events === 0) return;
+    this.#toldLost = this.#lostEvents;
+    const message = `${why}: ${outcomes} outcomes and ${events} events of hand-outs are lost.`;
+    this.#onLost({ outcomes, events, message });
   }
 
   *#flush(slots: ReadonlySet<number>): Steps<'sync', void> {
@@ -273,6 +310,17 @@ export class WriteBehind {
       });
     }
     return outcomes;
+  }
+
+  /** @throws what the database throws; then it is stored later. */
+  #storeAtOnce(): void {
+    try {
+      this.flush(0);
+    } catch (error) {
+      this.#failure = codeOf(error);
+      this.#schedule();
+      throw error;
+    }
   }
 
   /** The bound holds at once, whatever the event loop does. After a failure it waits for the timer, so as not to hold up each call. */
@@ -321,10 +369,9 @@ export class WriteBehind {
   get #isWaiting(): boolean {
     const { session, domain } = this.#uses;
     const events = this.#handOutEvents.length;
-    return (
-      this.#dirty.length + this.#positions.size + session.size + domain.size + events + this.#outcomes.count >
-      0
-    );
+    const uses = session.size + domain.size;
+    const counted = this.#dirty.length + this.#positions.size + uses + events + this.#outcomes.count;
+    return counted > 0 || this.#owed !== null;
   }
 }
 
@@ -337,6 +384,15 @@ const NO_OUTCOMES = {
   hasSuccess: false,
   latency: null,
 } as const;
+
+/** Does both, also if the first throws. */
+function inTurn(first: () => void, second: () => void): void {
+  try {
+    first();
+  } finally {
+    second();
+  }
+}
 
 function codeOf(error: unknown): string {
   return error instanceof ProxyVaultError ? error.code : 'unknown';

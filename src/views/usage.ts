@@ -7,9 +7,7 @@ import type {
   UsageTotals,
 } from '../database/repositories/index.ts';
 import { reportUnknownStatuses } from '../database/repositories/skipped-rows.ts';
-import { ProxyVaultError } from '../errors.ts';
 import type { ProxyConfig } from '../model/proxy.ts';
-import type { PoolStats } from '../rotation/index.ts';
 import type { Vault, VaultStats } from '../vault.ts';
 import { type ProxyView, proxyViewer } from './proxy.ts';
 
@@ -19,17 +17,19 @@ export type PoolState = VaultStats['proxies'] & { withLogin: number; withoutLogi
 /** The state of the pool, and its usage of some days (UTC). */
 interface PoolUsage {
   proxies: PoolState;
-  /** What the pool can do now; null if a malformed configuration keeps it from choosing. */
-  pool: PoolStats | null;
   /** Of all proxies and days that were asked for. */
   totals: UsageTotals;
   database: DatabaseStats;
+  /** How many proxies are in which state now, by what the database knows: limits and leases are of each process. */
+  pool: { states: Record<ProxyState, number> };
 }
 
 export type UsageByDayView = PoolUsage & { days: DailyUsage[] };
 
 /** `name` is null for a proxy that was removed. */
 export type UsageByProxyView = PoolUsage & { byProxy: (ProxyUsageTotals & { name: string | null })[] };
+
+type ProxyState = 'ready' | 'cooling' | 'probing' | 'failed' | 'checking' | 'disabled';
 
 type Rates = Pick<UsageTotals, 'successRate' | 'meanLatencyMs'>;
 type DayOfProxy = ReturnType<Vault['usage']['findByProxy']>[number];
@@ -45,13 +45,12 @@ export interface ProxyUsageView {
 export async function usageByDayView(vault: Vault, range: DayRange = {}): Promise<UsageByDayView> {
   const { driver } = vault.database;
   const database = await vault.database.stats();
-  const pool = poolStatsOf(vault);
   return driver.snapshot(() => ({
     proxies: stateOf(vault),
-    pool,
     days: vault.usage.range(range),
     totals: vault.usage.totals(range),
     database,
+    pool: { states: statesOf(vault) },
   }));
 }
 
@@ -60,16 +59,15 @@ export async function usageByProxyView(vault: Vault, listing: UsageListing = {})
   const { from, to } = listing;
   const { driver } = vault.database;
   const database = await vault.database.stats();
-  const pool = poolStatsOf(vault);
   return driver.snapshot(() => ({
     proxies: stateOf(vault),
-    pool,
     byProxy: vault.usage.byProxy(listing).map((usage) => {
       const { name = null } = vault.proxies.findById(usage.proxyId) ?? {};
       return { name, ...usage };
     }),
     totals: vault.usage.totals({ from, to }),
     database,
+    pool: { states: statesOf(vault) },
   }));
 }
 
@@ -89,13 +87,13 @@ function stateOf({ database, proxies, credentials }: Vault): PoolState {
   return { ...counts, withLogin, withoutLogin: counts.total - withLogin };
 }
 
-function poolStatsOf({ pool }: Vault): PoolStats | null {
-  try {
-    return pool.stats();
-  } catch (error) {
-    if (error instanceof ProxyVaultError && error.code === 'INVALID_ROW') return null;
-    throw error;
-  }
+/** `probing`: the time of a cooldown is over, and the next request tries. */
+function statesOf({ proxies }: Vault): Record<ProxyState, number> {
+  const { failed, checking, disabled } = proxies.countByStatus();
+  const [ready, cooling, probing] = (['ready', 'cooling', 'probing'] as const).map((state) =>
+    proxies.count({ state }),
+  );
+  return { ready: ready ?? 0, cooling: cooling ?? 0, probing: probing ?? 0, failed, checking, disabled };
 }
 
 function ratesOf(usage: Omit<UsageTotals, 'successRate' | 'meanLatencyMs'>): Rates {

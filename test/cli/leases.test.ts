@@ -1,6 +1,7 @@
 /** How scripts use a lease: `next` gives it in one process, `report` takes it in another. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { openVault } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
 import { BIN, commandLine } from '../support/command-line.ts';
 
@@ -175,8 +176,8 @@ describe('report of a lease', () => {
 });
 
 describe('report of a proxy', () => {
-  it('takes a kind, a status, a domain and a session', () => {
-    const { report } = withPool();
+  it('takes a kind, a status, a domain and a session', async () => {
+    const { report, db } = withPool();
     const blocked = report('first', '--status', '403', '--domain', 'https://shop.example/x');
     expect(blocked.cooldowns).toMatchObject([
       { domain: 'shop.example', kind: 'blocked', detail: 'status 403' },
@@ -184,7 +185,17 @@ describe('report of a proxy', () => {
     expect(report('second', '--fail', 'connect').cooldowns).toMatchObject([
       { domain: null, kind: 'connect' },
     ]);
-    expect(report('third', '--fail').cooldowns).toMatchObject([{ kind: 'reset' }]);
+    expect(report('third', '--fail').cooldowns).toEqual([]);
+    for (let n = 0; n < 2; n++) report('third', '--fail');
+    expect(report('third', '--ok', '--domain', 'x.example').cooldowns).toEqual([]);
+    for (let n = 0; n < 2; n++) report('third', '--fail');
+    expect(report('third', '--fail').cooldowns).toMatchObject([{ kind: 'reset', times: 1 }]);
+    await using vault = await openVault({ path: db });
+    // Most of the pool cools, so the first to come back is used.
+    expect(vault.pool.explain({ domain: 'shop.example' })).toMatchObject({
+      proxy: { name: 'second' },
+      decidedBy: 'override',
+    });
   });
 
   it('lists the kinds of failures for an unknown one', () => {

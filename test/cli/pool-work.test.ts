@@ -413,7 +413,7 @@ describe('stats and events', () => {
     json('disable', 'second');
     const { stdout } = run(['stats']);
     expect(stdout).toMatch(
-      /^proxies +3\nactive +2\nfailed +0\nchecking +0\ndisabled +1\nwith login +1\nwithout +2\n\nDAY /,
+      /^proxies +3\nactive +2\nfailed +0\nchecking +0\ndisabled +1\nnow +2 ready, 1 disabled\nwith login +1\nwithout +2\n\nDAY /,
     );
     expect(json('stats')).toMatchObject({
       proxies: { total: 3, active: 2, disabled: 1, withLogin: 1, withoutLogin: 2 },

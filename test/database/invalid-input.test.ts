@@ -212,8 +212,8 @@ it('every other input that is not valid names the field and what is allowed', ()
       'protocol: must be one of http, https, socks4, socks5.',
     ],
     [
-      () => proxies.count({ state: CANARY } as never),
-      'has no "state"; there are status, protocol, region, search, tag, country.',
+      () => proxies.count({ condition: CANARY } as never),
+      'has no "condition"; there are status, protocol, region, search, tag, country, state.',
     ],
     [
       () => sticky.create({ domain: 'https://', proxyId: 'x' }),

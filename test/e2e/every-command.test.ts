@@ -28,6 +28,8 @@ const LINES: readonly (readonly string[])[] = [
   ['explain', '--domain', 'a.example'],
   ['exec', '--', process.execPath, '--version'],
   ['report', '{id}', '--ok'],
+  ['cool', '{id}', '--for', '10m'],
+  ['reset', '{id}'],
   ['stats'],
   ['events'],
   ['export'],

@@ -12,6 +12,25 @@ function configuration(): RotationConfigRepository {
 describe('options', () => {
   const stored = (options: StrategyOptionsInput) => configuration().update({ options }).options;
 
+  it('of a cooldown may not be above the longest one, and may be equal to it', () => {
+    const problem = 'health.cooldownMs must not be more than health.maxCooldownMs';
+    expect(stored({ health: { cooldownMs: 300_000 } })).toEqual({ health: { cooldownMs: 300_000 } });
+    expect(() => stored({ health: { cooldownMs: 300_001 } })).toThrow(`${problem}: one has its default`);
+    expect(stored({ health: { cooldownMs: 9, maxCooldownMs: 9 } })).toEqual({
+      health: { cooldownMs: 9, maxCooldownMs: 9 },
+    });
+    expect(() => stored({ health: { cooldownMs: 9, maxCooldownMs: 8 } })).toThrow(problem);
+  });
+
+  it('of a group are merged one by one', () => {
+    const config = configuration();
+    config.update({ options: { limits: { maxLeases: 5 }, history: { eventDays: 3 } } });
+    const { options } = config.update({
+      options: { limits: { waitMs: 0 }, history: { eventDays: undefined } },
+    });
+    expect(options).toEqual({ limits: { maxLeases: 5, waitMs: 0 } });
+  });
+
   it('have countries in upper case', () => {
     expect(stored({ country: 'de', excludedCountries: ['ru', 'CN'] })).toEqual({
       country: 'DE',

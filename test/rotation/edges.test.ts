@@ -231,7 +231,9 @@ it('a loop of choices that lets no timer have its turn stores hand-outs too', as
 
 it('an older copy of the database is read as a whole', async () => {
   const { vault, pool } = await open(2);
+  vault.proxies.update('b', { region: 'US' });
   pool.choose();
+  // Its revision was higher.
   vault.database.execute(`UPDATE proxies SET region = 'EU', revision = 1 WHERE id = 'b'`);
   expect(pool.explain({ region: 'EU' }).proxy?.id).toBe('b');
 });

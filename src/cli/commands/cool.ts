@@ -39,7 +39,7 @@ export const coolCommand = poolCommand({
       })),
     };
     const until = timeOf(new Date(vault.database.clock() + forMs).toISOString(), vault.database.clock());
-    const part = domain === undefined ? '' : ` for ${parseDomain(domain).pattern}`;
+    const part = domain === undefined ? '' : ` for ${parseDomain(domain, { wildcards: false }).pattern}`;
     print(json, view, () =>
       lines(meant.map(({ name, id }) => text`${name} (${id}) is out${part} until ${until}.`)),
     );

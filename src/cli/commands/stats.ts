@@ -34,9 +34,6 @@ const SORTS: Record<string, UsageSort> = {
   id: 'id',
 };
 
-/** The states that are shown even if no proxy is in them. */
-const ALWAYS: readonly string[] = ['ready', 'cooling'];
-
 export const statsCommand = bareCommand({
   name: 'stats',
   purpose: 'the state of the pool, and usage by day (UTC) or by proxy',
@@ -79,11 +76,10 @@ async function ofPool(vault: Vault, { by, sort, limit = 20, json, ...times }: St
 }
 
 /** A table of usage, with the state of the pool above and below it. */
-function withState({ proxies, pool, database }: UsageByDayView | UsageByProxyView, usage: Text): Text {
+function withState({ proxies, database, pool }: UsageByDayView | UsageByProxyView, usage: Text): Text {
   const { fileBytes, walBytes } = database;
   return lines([
-    stateOf(proxies),
-    nowOf(pool),
+    stateOf(proxies, pool),
     '',
     usage,
     '',
@@ -108,18 +104,21 @@ function ofProxy(vault: Vault, { json, ...times }: StatsOptions, typed: string):
   );
 }
 
-function stateOf({ total, withLogin, withoutLogin, ...statuses }: PoolState): Text {
+function stateOf(
+  { total, withLogin, withoutLogin, ...statuses }: PoolState,
+  { states }: UsageByDayView['pool'],
+): Text {
+  const now = Object.entries(states).filter(([, count]) => count > 0);
   return details(
-    [['proxies', total], ...Object.entries(statuses), ['with login', withLogin], ['without', withoutLogin]],
+    [
+      ['proxies', total],
+      ...Object.entries(statuses),
+      ['now', now.map(([state, count]) => `${count} ${state}`).join(', ')],
+      ['with login', withLogin],
+      ['without', withoutLogin],
+    ],
     12,
   );
-}
-
-/** What the pool can do now, in a line. */
-function nowOf(pool: UsageByDayView['pool']): Text {
-  const counts = Object.entries(pool?.states ?? {}).filter(([state, n]) => n > 0 || ALWAYS.includes(state));
-  const shown = counts.toReversed().map(([state, n]) => `${n} ${state}`);
-  return details([['now', pool === null ? 'the configuration is malformed' : shown.join(', ')]], 12);
 }
 
 export function usageTable(days: readonly DailyUsage[], totals: UsageTotals): Text {

@@ -65,6 +65,12 @@ CREATE TRIGGER trg_encrypted_credentials_deleted AFTER DELETE ON encrypted_crede
   DELETE FROM proxy_cooldowns WHERE proxy_id = OLD.proxy_id AND source = 'engine' AND kind = 'auth';
 END;
 
+-- Whoever makes a failed proxy active again says that it works.
+CREATE TRIGGER trg_proxies_reactivated AFTER UPDATE OF status ON proxies
+  WHEN OLD.status = 'failed' AND NEW.status = 'active' BEGIN
+  DELETE FROM proxy_cooldowns WHERE proxy_id = NEW.id AND scope = '' AND source = 'engine';
+END;
+
 -- A proxy that was handed out and whose outcome another process may report. Leases of one process are in its memory.
 CREATE TABLE proxy_leases (
   id TEXT PRIMARY KEY,
@@ -78,6 +84,7 @@ CREATE INDEX idx_proxy_leases_proxy ON proxy_leases(proxy_id);
 CREATE INDEX idx_proxy_leases_expires_at ON proxy_leases(expires_at);
 
 -- Down
+DROP TRIGGER trg_proxies_reactivated;
 DROP TRIGGER trg_encrypted_credentials_deleted;
 DROP TRIGGER trg_encrypted_credentials_replaced;
 DROP TRIGGER trg_encrypted_credentials_inserted;

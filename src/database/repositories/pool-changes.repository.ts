@@ -52,6 +52,10 @@ export interface ChangePlace {
 const COLUMNS = `p.id, p.name, p.protocol, p.host, p.port, p.status, p.region, p.geolocation_json, p.remote_dns, p.weight, p.gateway,
          p.latency, p.success_rate, p.failure_count, p.total_requests, p.hand_outs, p.last_used_at, p.revision`;
 
+const PAGE_OF_CHANGES = `FROM proxies AS p
+           WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
+           ORDER BY p.revision, p.id LIMIT :limit`;
+
 /**
  * What changed in the pool since somebody looked, at a cost of what changed: for an index in memory. To follow, read
  * `revisions`, then `deletedSince`, then `changedSince`, in one snapshot and in this order, since an id may be given to another proxy.
@@ -90,9 +94,7 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
     const changed = yield* step(
       this.db.all(
         `SELECT p.*, t.tag FROM (
-           SELECT ${COLUMNS} FROM proxies AS p
-           WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
-           ORDER BY p.revision, p.id LIMIT :limit) AS p
+           SELECT ${COLUMNS} ${PAGE_OF_CHANGES}) AS p
          LEFT JOIN proxy_tags AS t ON t.proxy_id = p.id
          ORDER BY p.revision, p.id, t.tag`,
         params,
@@ -104,9 +106,7 @@ export class PoolChangesRepository<M extends Mode = 'sync'> extends Repository<M
     const byId = new Map(changed.map((each) => [each.row.id, each]));
     yield this.db.all(
       `SELECT c.* FROM (
-         SELECT p.id, p.revision FROM proxies AS p
-         WHERE p.revision >= :revision AND (p.revision > :revision OR p.id > :id)
-         ORDER BY p.revision, p.id LIMIT :limit) AS p
+         SELECT p.id, p.revision ${PAGE_OF_CHANGES}) AS p
        JOIN proxy_cooldowns AS c ON c.proxy_id = p.id
        ORDER BY p.revision, p.id, c.scope, c.source`,
       params,

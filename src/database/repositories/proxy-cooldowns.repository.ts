@@ -31,7 +31,7 @@ export const PROXY_COOLDOWNS = new Table('proxy_cooldowns', ['proxy_id', 'scope'
 });
 
 /** A cooldown's place among all of them. */
-export type CooldownKey = Pick<Cooldown, 'proxyId' | 'scope' | 'source'>;
+type CooldownKey = Pick<Cooldown, 'proxyId' | 'scope' | 'source'>;
 
 /** Which cooldowns are listed; an absent field leaves it open. */
 export interface CooldownListing {

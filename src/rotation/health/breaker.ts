@@ -1,7 +1,7 @@
-import type { CooldownKind } from '../../model/outcomes.ts';
+import type { CooldownKind, FailureKind } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import { askedTime, backoff } from './backoff.ts';
-import { isOutageKind } from './charged-scope.ts';
+import { isOfProxy, isOutageKind } from './charged-scope.ts';
 import {
   type Circuit,
   changeOf,
@@ -97,7 +97,11 @@ export class Breaker {
     circuit.row = Math.max(circuit.row, scope === '' ? failuresBefore : 0) + 1;
     if (failure.kind === 'auth') {
       this.#open(circuit, 'auth', null, detail, now, changes);
-    } else if (asked !== null || failure.kind === 'blocked' || circuit.row >= this.#threshold(circuit)) {
+    } else if (
+      asked !== null ||
+      failure.kind === 'blocked' ||
+      circuit.row >= this.#threshold(circuit, failure.kind)
+    ) {
       circuit.isAsked = asked !== null;
       const time = asked ?? backoff(settings, this.#random, failure.kind, circuit.times + 1);
       this.#open(circuit, failure.kind, time, detail, now, changes);
@@ -170,6 +174,7 @@ export class Breaker {
     return this.#recover(circuit, now, circuit.rampBefore);
   }
 
+  /** Takes a stored cooldown, in the place of what is known of its slot, scope and source. */
   restore(slot: number, cooldown: StoredCooldown, now: number): void {
     const { scope, source, until, since, kind } = cooldown;
     const circuits = this[source];
@@ -180,6 +185,7 @@ export class Breaker {
     const circuit = this.#newCircuit(slot, scope, source);
     const { times, detail } = cooldown;
     Object.assign(circuit, { kind, times, since, until, detail });
+    if (scope.startsWith('domain ')) circuit.cause = scope.slice('domain '.length);
     circuit.rampBefore = this.#ramp.step(slot);
     circuit.lastOut = until === null ? 0 : Math.max(0, until - since);
     circuit.wellSince = now;
@@ -243,9 +249,10 @@ export class Breaker {
     }
   }
 
-  #threshold({ slot, state }: Circuit): number {
+  /** What may be the target's fault is no proof against a proxy that is new. */
+  #threshold({ slot, state }: Circuit, kind: FailureKind): number {
     const { failures, isFixed } = this.#options;
-    return state === 'probing' || (!isFixed && this.#ramp.step(slot) !== 0) ? 1 : failures;
+    return state === 'probing' || (!isFixed && isOfProxy(kind) && this.#ramp.step(slot) !== 0) ? 1 : failures;
   }
 
   #newCircuit(slot: number, scope: Scope, source: 'engine' | 'person' = 'engine'): Circuit {
@@ -369,7 +376,10 @@ export class Breaker {
   }
 }
 
-/** A proxy that was handed out though it cooled, because nothing else fitted, has shown that it works. For some kinds one success shows little. */
+/**
+ * Whether a success is of a proxy that was handed out though it cooled, because nothing else fitted: it works. Of an outlier one success
+ * shows little.
+ */
 function isOverridden({ kind, since }: Circuit, handedOutAt: number): boolean {
   return Number.isFinite(handedOutAt) && handedOutAt >= since && kind !== 'auth' && kind !== 'outlier';
 }

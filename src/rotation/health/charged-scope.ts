@@ -9,13 +9,18 @@ export function isOutageKind(kind: string): boolean {
   return OUTAGE_KINDS.has(kind);
 }
 
+/** Whether the proxy is at fault, and not the target. */
+export function isOfProxy(kind: FailureKind): boolean {
+  return OF_PROXY.has(kind);
+}
+
 /**
  * What a failure is charged to; null for nobody. A gateway is one host with many exits: only its login is of all of them, and its
  * sessions break one by one.
  */
 export function chargedScope(use: Use, kind: FailureKind): Scope | null {
   if (use.isGateway && kind !== 'auth') return use.session === null ? null : `session ${use.session}`;
-  return OF_PROXY.has(kind) || use.domain === null ? '' : `domain ${use.domain}`;
+  return isOfProxy(kind) || use.domain === null ? '' : `domain ${use.domain}`;
 }
 
 /** The part of a proxy that a success speaks for, beside the whole. */

@@ -73,6 +73,8 @@ describe.each(MODES)('in mode %s', (mode) => {
       protocol: 'http',
       credentials: { username: 'u', password: 'p' },
     });
+    // `acquire` answers at once.
+    await new RotationConfigRepository(session).update({ options: { limits: { waitMs: 0 } } });
     const targets: object[] = [
       proxies,
       new HandOutsRepository(session),

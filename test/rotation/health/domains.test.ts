@@ -71,12 +71,27 @@ describe('a failing domain', () => {
 
   it('takes back that unproven proxies went out, and leaves them unproven', () => {
     const { health } = openHealth({ isProven: false });
-    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 0);
+    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 0, 3);
     expect(health.counts().scopesOut).toBe(4);
     expect(told(fail(health, at(4), 'timeout', 1))).toEqual(
       [0, 1, 2, 3].map((slot) => `${slot} domain a.example recovered timeout`),
     );
     expect(health.counts()).toEqual({ cooling: {}, probing: 0, ramping: 10, scopesOut: 0 });
+  });
+
+  it('takes back what was stored before a restart', () => {
+    const { health } = openHealth();
+    const row = {
+      scope: 'domain a.example',
+      source: 'engine',
+      kind: 'timeout',
+      times: 1,
+      detail: null,
+    } as const;
+    health.restore(9, { ...row, since: 100, until: 30_100 }, 200);
+    health.restore(8, { ...row, since: -20_000, until: 10_000 }, 200);
+    for (let slot = 0; slot < 4; slot++) fail(health, at(slot), 'timeout', 300);
+    expect(told(fail(health, at(4), 'timeout', 300))).toEqual(['9 domain a.example recovered timeout']);
   });
 
   it('takes back that it was the last of three domains', () => {

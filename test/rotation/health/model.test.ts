@@ -306,7 +306,8 @@ it('does with a whole proxy what a simple model does', () => {
             if (model.state === 'in' && now - model.well >= model.wait) model.times = 0;
             model.well = now;
             model.row++;
-            if (model.row >= (model.step > 0 ? 1 : 3)) {
+            const isOfProxy = each.do !== 'timeout';
+            if (model.row >= (model.state === 'probing' || (isOfProxy && model.step > 0) ? 1 : 3)) {
               model.times++;
               model.wait = Math.min(30 * 2 ** (model.times - 1), 200);
               Object.assign(model, { state: 'out', step: 1, row: 0, since: now, until: now + model.wait });

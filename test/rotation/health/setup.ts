@@ -1,4 +1,4 @@
-import { type CooldownKind, FAILURE_KINDS, type FailureKind } from '../../../src/model/outcomes.ts';
+import type { FailureKind } from '../../../src/model/outcomes.ts';
 import { type HealthSettings, POOL_DEFAULTS } from '../../../src/model/pool-options.ts';
 import type { HealthChange, Use } from '../../../src/rotation/health/circuit.ts';
 import type { DomainChange } from '../../../src/rotation/health/domain-watch.ts';
@@ -47,5 +47,3 @@ export function told(changes: readonly HealthChange[]): string[] {
     [slot, scope, state, kind].filter((part) => part !== '').join(' '),
   );
 }
-
-export const KINDS: readonly CooldownKind[] = FAILURE_KINDS;

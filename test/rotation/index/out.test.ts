@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { PROXY_STATUSES, type ProxyStatus } from '../../../src/model/proxy.ts';
 import { Exclusion } from '../../../src/rotation/exclusion.ts';
 import type { Filter } from '../../../src/rotation/index/filter.ts';
@@ -344,6 +344,35 @@ it('the keys of a view without some proxies are those of a new one, though slots
   looked();
 });
 
+it('few slots of scopes are compared, and many are taken out of a view', () => {
+  const index = new PoolIndex();
+  for (let n = 0; n < 100; n++) index.put(proxy(n), 0);
+  const scopeOf = (first: number, count: number): SlotSet => {
+    const scope = new SlotSet();
+    for (let n = 0; n < count; n++) scope.add(first + n);
+    return scope;
+  };
+  const [few, many] = [scopeOf(0, 30), scopeOf(40, 33)];
+  const without = vi.spyOn(index, 'without');
+  const sizeOf = (...scopes: SlotSet[]): number =>
+    [...new Exclusion(index, [idOf(99), idOf(98)], [], scopes).candidates(index.find({}).view)].length;
+  expect(sizeOf(few)).toBe(68);
+  expect(without).not.toHaveBeenCalled();
+  expect(sizeOf(few, many)).toBe(35);
+  expect(without).toHaveBeenLastCalledWith(expect.any(View), null, [many]);
+  // One by one they would be more than a few.
+  expect(sizeOf(few, scopeOf(31, 1))).toBe(67);
+  expect(without).toHaveBeenCalledTimes(2);
+});
+
+it('a view that is made again weighs its members again', () => {
+  const weights = new Float32Array(2048).fill(1);
+  const view = new View(2048, 2048, (slot) => slot === 3 || slot === 900);
+  expect(view.weighted(weights, () => 0.4)).toBe(3);
+  view.refill(2048, (slot) => slot === 900 || slot === 2000);
+  expect([0.4, 0.6].map((share) => view.weighted(weights, () => share))).toEqual([900, 2000]);
+});
+
 it('a slot that is free, or has another proxy, is not out', () => {
   const index = new PoolIndex();
   index.put(proxy(0, { status: 'failed', gateway: true, isProven: true }), 0);
@@ -352,6 +381,7 @@ it('a slot that is free, or has another proxy, is not out', () => {
   index.remove(idOf(0));
   index.setOut(0, true);
   index.setReturning(0, true);
+  expect(index.isOut(0)).toBe(false);
   index.put(proxy(1, { status: 'failed' }), 0);
   const flags = (slot: number): boolean[] => [
     index.isOut(slot),
