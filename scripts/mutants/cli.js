@@ -364,7 +364,7 @@ export default {
       ],
       ['a time beyond every number is one', 'value <= Number.MAX_SAFE_INTEGER ? value : null', 'value'],
     ]),
-    ...of('confirm-removal.ts', [
+    ...of('confirm-several.ts', [
       ['two go without a question', 'count < 2', 'count < 3'],
       ['one is asked for', 'count < 2', 'count < 1'],
       ['--yes is ignored', ' || yes) return true', ') return true'],
@@ -764,7 +764,19 @@ export default {
       ['a no removes', 'isConfirmed ? database', 'true ? database'],
       ['a no is a success', 'if (!isConfirmed) process', 'if (isConfirmed === null) process'],
     ]),
+    ...of('wait-for-proxy.ts', [
+      ['nobody waits', 'const { wait = 0 } = options;', 'const wait = 0;'],
+      ['what cannot come is waited for', 'if (!mayCome(error)) throw error;', ''],
+    ]),
+    ...of('commands/reset.ts', [
+      ['all are reset without a question', '!options.all || (await', 'options.all || (await'],
+      ['those that only may try are reset', "iterate({ state: 'cooling' })", 'iterate({})'],
+    ]),
+    ...of('cooldown-table.ts', [
+      ['cooldowns of other states are shown', 'each.state === state', 'each.state !== null'],
+    ]),
     ...of('commands/report.ts', [
+      ['the status is ignored', '    status,\n    retryAfterMs', '    retryAfterMs'],
       ['--fail is a success', 'ok === true ? true', 'fail === true ? true'],
       ['--latency is ignored', 'latencyMs: latency', 'latencyMs: undefined'],
       [

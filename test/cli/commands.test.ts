@@ -506,6 +506,10 @@ describe('the tour', () => {
       );
       expect(stdout).toContain('www.shop.example got 192.0.2.1:8080 30 times of 30.');
       expect(stdout).toMatch(/^total +- +750/m);
+      expect(stdout).toMatch(
+        / hotel cannot be reached, 3 times +hotel is out until .* \(connect\) +india +golf india$/m,
+      );
+      expect(stdout).toMatch(/ golf is back for shop\.example +golf hotel india +golf hotel india$/m);
       expect(stdout).toMatch(/: 0 found\./);
       expect(stdout).toContain(join(folder, 'data', 'tour.db'));
       expect(stdout).toContain('\nproxyvault list --db data/tour.db --key-file data/tour.key\n');

@@ -24,7 +24,7 @@ const SHELLS = {
 
 /** What is typed after `proxyvault`, with the Tab key as >, and what the command then gets. */
 const TYPED: readonly (readonly [typed: string, words: string[]])[] = [
-  ['li>--sta>ac>', ['list', '--status', 'active']],
+  ['li>--statu>ac>', ['list', '--status', 'active']],
   ['key stat>', ['key', 'status']],
   ['--db=po>ke>veri>', ['--db=pool.txt', 'key', 'verify']],
   ['--db po>-q ke>recovery->', ['--db', 'pool.txt', '-q', 'key', 'recovery-code']],

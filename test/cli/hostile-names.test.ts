@@ -60,6 +60,13 @@ it.skipIf(process.platform === 'win32')(
     run('exec', ['--', at('no-command')], 127);
     run('report', [id, '--ok']);
     run('report', [HOSTILE, '--ok'], 1);
+    run('report', [`lease-${HOSTILE}`, '--ok'], 1);
+    run('cool', [HOSTILE, '--for', '1m'], 1);
+    run('cool', [id, '--for', '1m', '--reason', HOSTILE], 1);
+    run('cool', [id, '--for', '1m']);
+    run('list', ['--state', 'cooling']);
+    run('reset', [HOSTILE], 1);
+    run('reset', [id]);
     run('stats', ['--from', HOSTILE], 1);
     run('events', ['--limit', HOSTILE], 2);
     run('edit', [id, '--name', 'a\u202eb', '--add-tag', 'a\u202eb']);

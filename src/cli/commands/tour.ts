@@ -12,6 +12,7 @@ import { bold, lines, type Printable, text } from '../terminal.ts';
 import { countsOf, eventTable } from './events.ts';
 import { explanationText } from './explain/explanation.ts';
 import { usageTable } from './stats.ts';
+import { COOLDOWNS_TAKE, cooldownsTable } from './tour/cooldowns.ts';
 import { randomNumbers, type SimulatedClock, simulatedClock } from './tour/simulation.ts';
 import { REQUESTS, STRATEGIES_TAKE, strategiesTable } from './tour/strategies.ts';
 
@@ -38,7 +39,7 @@ async function tour(): Promise<void> {
   const [path, keyFile] = [resolve(db), resolve(key)];
   for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
   // So that what is simulated ends now.
-  const clock = simulatedClock(DAYS * DAY + STRATEGIES_TAKE);
+  const clock = simulatedClock(DAYS * DAY + STRATEGIES_TAKE + COOLDOWNS_TAKE);
   const secrets = await fill(path, keyFile, clock);
   say('Nothing leaked');
   const bytes = readFileSync(path, 'latin1');
@@ -89,6 +90,9 @@ async function fill(path: string, keyFile: string, clock: SimulatedClock): Promi
       vault.pool.explain({ url: 'https://shop.example/cart/7', tags: ['five'], strategy: 'fastest' }),
     ),
   );
+
+  say('Proxies go out, and come back by themselves');
+  line(cooldownsTable(vault, clock));
 
   const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);
   return [...new Set(passwords)].filter((password) => password.length >= 8);
