@@ -247,7 +247,11 @@ export default {
         'index === undefined || !isSameWeights',
       ],
       ['weights of a new configuration are not mixed in', 'isBehind || !isSameWeights', 'isBehind'],
-      ['a choice in a transaction keeps what was rolled back', 'if (scope.isUndone) this.#state = null;', ''],
+      [
+        'a choice in a transaction keeps what was rolled back',
+        'if (scope.isUndone) this.#isForgotten = true;',
+        '',
+      ],
       [
         'a pool that could not be read is not asked again at once',
         'this.#askedAt = Number.NEGATIVE_INFINITY;',
@@ -272,11 +276,7 @@ export default {
         'slot !== -1 && this.#index?.measures.unsaved(slot) !== 0',
         'slot !== -1 && false',
       ],
-      [
-        'what waits is not stored when a pool is closed',
-        '    this.#endWait();\n    this.flush();\n',
-        '    this.#endWait();\n',
-      ],
+      ['what waits is not stored when a pool is closed', '    try {\n      this.flush();\n', '    try {\n'],
       [
         'the database is closed before what waits is stored',
         'engine.beforeClose(() => this.close())',
@@ -290,8 +290,8 @@ export default {
       ],
       [
         'hand-outs are undone with a transaction of the caller',
-        'if (driver.scope === null) this.storeNow(most',
-        'if (waitMs === undefined) this.storeNow(most',
+        'if (driver.scope === null)\n      inTurn(',
+        'if (waitMs === undefined)\n      inTurn(',
       ],
       [
         'more outcomes wait than may be lost',
@@ -301,7 +301,7 @@ export default {
       ['outcomes wait for too long', ' || now - this.#oldest >= lossMs', ''],
       [
         'each outcome waits though each is to be committed',
-        "if (outcomes === 'every') this.flush(0);\n    else ",
+        "if (outcomes === 'every') this.#storeAtOnce();\n    else ",
         '',
       ],
     ]),
@@ -407,7 +407,7 @@ export default {
         'held > this.#most(slot)) this.#outs',
       ],
       ['a rest counts on', 'this.#requests[wait.slot] = 0;', ''],
-      ['a longer pause ends with a shorter one', 'if (waits.get(wait.slot) !== wait) return;', ''],
+      ['a longer pause ends with a shorter one', 'if (waits?.get(wait.slot) !== wait) return;', ''],
     ]),
     ...of('waiting', [
       [

@@ -184,7 +184,11 @@ export class Leasing implements LeaseDesk {
     if (isLate) held.state = 'reported';
     else this.#release(held, slot);
     // Another process may have reported it.
-    if (held.isStored && this.#parts.stored.take(this.idOf(held)) === null) return this.#parts.onRelease();
+    const isOthers = held.isStored && this.#parts.stored.take(this.idOf(held)) === null;
+    if (isOthers) {
+      this.#parts.onRelease();
+      return;
+    }
     this.#count(outcome, isLate);
     try {
       const { domain = null, session = null, since: handedOutAt } = held;
