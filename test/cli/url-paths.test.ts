@@ -18,6 +18,7 @@ const ARGUMENTS: Record<string, string[]> = {
   'rules edit': ['id', '--priority', '1'],
   'rules enable': ['id'],
   report: ['id', '--ok'],
+  cool: ['id', '--for', '1m'],
   edit: ['id', '--name', 'x'],
   prune: ['--vacuum'],
   remove: ['id'],
