@@ -222,9 +222,15 @@ function compareHealth(db: Database.Database, said: Acknowledged, failureThresho
     if (inProgress?.proxy === id) continue;
     const row = stored.get(key);
     const acknowledged = cooldowns.get(key) ?? null;
-    // A cooldown of a person ends by itself.
-    const hasEnded = source === 'person' && row === undefined && acknowledged?.until != null;
-    if (!hasEnded) expect({ key, ...shown(row) }).toEqual({ key, ...shown(acknowledged ?? undefined) });
+    // A cooldown of a person ends by itself, and so does a short one of the engine: between two calls, which then tell nothing of it.
+    const until = row === undefined ? acknowledged?.until : null;
+    const hasEnded = until != null && (source === 'person' || Date.parse(until) <= Date.now());
+    // The failure in progress may have shown that the domain fails, which takes back what that has done to other proxies.
+    const kind = acknowledged?.kind ?? '';
+    const isPardoned =
+      row === undefined && inProgress?.op === 'outcome' && ['timeout', 'status', 'reset'].includes(kind);
+    if (!hasEnded && !isPardoned)
+      expect({ key, ...shown(row) }).toEqual({ key, ...shown(acknowledged ?? undefined) });
     if (source === 'engine' && scope === '')
       expect(statusOf.get(id)).toBe(acknowledged !== null && failureThreshold !== null ? 'failed' : 'active');
   }
