@@ -66,6 +66,11 @@ export class PendingOutcomes {
     this.#count = 0;
   }
 
+  /** The slots that have outcomes; one of several days comes several times. */
+  *slots(): Generator<number, void, undefined> {
+    for (const tallies of this.#days.values()) yield* tallies.keys();
+  }
+
   /** The proxy of a slot is gone. */
   gone(slot: number): void {
     for (const tallies of this.#days.values()) {

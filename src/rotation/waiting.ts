@@ -32,8 +32,8 @@ export class WaitingLine {
   readonly #lines = new Map<string, Line>();
   #number = 0;
   #size = 0;
-  /** Which line further behind is asked next. */
-  #next = 0;
+  /** The last line further behind that was asked, by the number of its first one. */
+  #cursor = -1;
 
   get size(): number {
     return this.#size;
@@ -69,22 +69,23 @@ export class WaitingLine {
    */
   serve(take: (waiter: Waiter) => Lease | null, isEmpty: () => boolean): void {
     const lines = [...this.#lines].sort(([, one], [, other]) => headOf(one).number - headOf(other).number);
-    let asked = 0;
-    for (let place = 0; place < lines.length; place++) {
-      if (asked === AT_ONCE) place = Math.max(place, this.#next);
-      const [name, line] = lines[place] ?? [];
-      if (name === undefined || line === undefined || isEmpty()) break;
-      const before = headOf(line).number;
+    let refused = 0;
+    for (let place = 0; place < lines.length && refused < 2 * AT_ONCE; place++) {
+      if (isEmpty()) return;
+      const [name, line] = lines[place] as [string, Line];
+      // A listener may have ended all its waits.
+      if (this.#lines.get(name) !== line) continue;
+      const { number } = headOf(line);
+      if (refused >= AT_ONCE && number <= this.#cursor) continue;
       if (this.#serveHead(name, line, take)) {
-        // The next one of this line may come before the heads of the others, and before itself nobody is left.
-        if (this.#lines.get(name) === line) insert(lines, [name, line], place + 1);
+        if (this.#lines.get(name) === line) this.#insert(lines, [name, line], place + 1);
         continue;
       }
-      if (headOf(line)?.number === before) asked++;
-      this.#next = place + 1;
-      if (asked === 2 * AT_ONCE) return;
+      refused++;
+      if (refused > AT_ONCE) this.#cursor = number;
     }
-    this.#next = 0;
+    // The next time begins with the first ones that are further behind, unless some were left out now.
+    if (refused < 2 * AT_ONCE) this.#cursor = -1;
   }
 
   /** Ends all waits. */
@@ -97,12 +98,6 @@ export class WaitingLine {
       waiter.isDone = true;
       waiter.reject(error);
     }
-  }
-
-  *[Symbol.iterator](): Generator<Waiter, void, undefined> {
-    for (const line of this.#lines.values())
-      for (let n = line.done; n < line.waiters.length; n++)
-        if (!(line.waiters[n] as Waiting).isDone) yield line.waiters[n] as Waiting;
   }
 
   /** Says whether the first of the line had its answer. */
@@ -125,6 +120,15 @@ export class WaitingLine {
     return true;
   }
 
+  /** Puts a line in its place among those that are not asked yet. */
+  #insert(lines: [string, Line][], entry: [string, Line], from: number): void {
+    let place = from;
+    const isBefore = ([name, line]: [string, Line]): boolean =>
+      this.#lines.get(name) !== line || headOf(line).number < headOf(entry[1]).number;
+    while (place < lines.length && isBefore(lines[place] as [string, Line])) place++;
+    lines.splice(place, 0, entry);
+  }
+
   #finish(name: string, waiting: Waiting): void {
     waiting.isDone = true;
     this.#size--;
@@ -144,15 +148,9 @@ export class WaitingLine {
   }
 }
 
-function headOf(line: Line | undefined): Waiting {
-  return line?.waiters[line.done] as Waiting;
-}
-
-/** Puts a line in its place among those that are not asked yet. */
-function insert(lines: [string, Line][], entry: [string, Line], from: number): void {
-  let place = from;
-  while (place < lines.length && headOf(lines[place]?.[1]).number < headOf(entry[1]).number) place++;
-  lines.splice(place, 0, entry);
+/** Of a line in which somebody waits. */
+function headOf(line: Line): Waiting {
+  return line.waiters[line.done] as Waiting;
 }
 
 /** The same text for those who want the same. */

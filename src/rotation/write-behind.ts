@@ -211,7 +211,7 @@ export class WriteBehind {
   }
 
   /**
-   * Stores what waits, with the hand-outs of at most so many proxies. In a caller's transaction it does so after the end of that: a
+   * Stores what waits, with the hand-outs of at most so many proxies and of those that have outcomes. In a caller's transaction it does so after the end of that: a
    * rollback would undo it.
    *
    * @param waitMs how long to wait for the lock of another process; the busy timeout unless given.
@@ -231,11 +231,12 @@ export class WriteBehind {
   /** As `flush`, also in a transaction, which must be one of the engine. */
   storeNow(most = Number.MAX_SAFE_INTEGER, waitMs?: number): void {
     const rest = Math.max(0, this.#dirty.length - most);
-    // A slot that was given to another proxy may be there twice.
-    const slots = new Set(this.#dirty.slice(rest));
+    // A slot that was given to another proxy may be there twice. An outcome must not be counted in the place of a hand-out that waits.
+    const slots = new Set([...this.#dirty.slice(rest), ...this.#outcomes.slots()]);
     this.#unnoticed(() => this.#session.driver.transaction(() => this.#flush(slots), { waitMs }));
-    for (const slot of slots) (this.#index as PoolIndex).measures.saved(slot);
-    this.#dirty.length = rest;
+    const { measures } = this.#index ?? {};
+    for (const slot of slots) measures?.saved(slot);
+    this.#dirty = this.#dirty.slice(0, rest).filter((slot) => measures?.unsaved(slot) !== 0);
     this.#outcomes.clear();
     this.#positions.clear();
     this.#uses.session.clear();

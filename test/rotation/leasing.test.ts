@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { type AcquireRequest, type Lease, openVault, type PoolEvents } from 'proxyvault';
 import { describe, expect, it, vi } from 'vitest';
-import { open } from './open-pool.ts';
+import { open, storedUse } from './open-pool.ts';
 
 const LOGIN = { username: 'me', password: 's3cret-word' };
 
@@ -172,6 +172,17 @@ describe('a lease', () => {
       expect.objectContaining({ code: 'NO_PROXY' }),
     );
     expect(vault.database.query('SELECT count(*) AS n FROM proxy_leases')).toEqual([{ n: 0 }]);
+  });
+});
+
+describe('what is stored of leases', () => {
+  it.each(['batched', 'every'] as const)('counts each hand-out once, with outcomes %s', async (outcomes) => {
+    const { vault, pool, ids } = await open(3);
+    vault.config.update({ options: { durability: { outcomes, lossOutcomes: 2 } } });
+    for (let n = 0; n < 9; n++) pool.tryAcquire().succeed();
+    pool.close();
+    expect(ids.map((id) => storedUse(vault, id).handOuts)).toEqual([3, 3, 3]);
+    expect(ids.map((id) => vault.proxies.findById(id)?.totalRequests)).toEqual([3, 3, 3]);
   });
 });
 
