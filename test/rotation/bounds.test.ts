@@ -1,6 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { RotationTurnsRepository } from '../../src/database/repositories/rotation-turns.repository.ts';
 import { PoolIndex } from '../../src/rotation/pool-index.ts';
+import { proxy } from './index/indexed-proxy.ts';
 import { open, START } from './open-pool.ts';
 
 /** So many views of filters, and of each Set, and so many turns are kept. */
@@ -9,27 +10,7 @@ const TURNS = 10_000;
 
 function indexOf(proxies: number): PoolIndex {
   const index = new PoolIndex(proxies);
-  const measured = {
-    latency: null,
-    successRate: 100,
-    failureCount: 0,
-    isProven: false,
-    handOuts: 0,
-    weight: 1,
-  };
-  const place = {
-    name: null,
-    status: 'active',
-    country: null,
-    remoteDns: true,
-    tags: [],
-    gateway: false,
-    cooldowns: [],
-  } as const;
-  for (let n = 0; n < proxies; n++) {
-    const address = { id: `p${n}`, host: 'h.example', port: 1 + n, protocol: 'http' } as const;
-    index.put({ ...address, ...place, ...measured, region: `r${n}` }, START);
-  }
+  for (let n = 0; n < proxies; n++) index.put(proxy(n, { id: `p${n}`, port: 1 + n, region: `r${n}` }), START);
   return index;
 }
 

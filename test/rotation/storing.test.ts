@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { PoolIndex } from '../../src/rotation/pool-index.ts';
 import { WriteBehind } from '../../src/rotation/write-behind.ts';
 import { openMigrated, thrownBy } from '../support/temporary.ts';
+import { proxy } from './index/indexed-proxy.ts';
 import { inputOf, type Opened, open, START, storedUse } from './open-pool.ts';
 
 /** Hand-outs in all, as another program finds them. */
@@ -156,20 +157,8 @@ describe('in a transaction of the caller', () => {
 it('more hand-outs of one proxy than its slot has room for are all counted, and are no failures', () => {
   const db = openMigrated({ path: ':memory:' });
   new ProxyRepository(db).create(inputOf(0));
-  const measured = { latency: null, successRate: 100, failureCount: 3, handOuts: 0, weight: 1 };
-  const place = {
-    name: null,
-    status: 'active',
-    region: null,
-    country: null,
-    remoteDns: true,
-    tags: [],
-    gateway: false,
-    isProven: false,
-    cooldowns: [],
-  } as const;
   const index = new PoolIndex(1);
-  index.put({ id: 'a', host: 'h.example', port: 1, protocol: 'http', ...place, ...measured }, START);
+  index.put(proxy(0, { id: 'a', failureCount: 3 }), START);
   const store = new WriteBehind(db, (write) => write());
   const count = 2 ** 22 + 5;
   for (let n = 0; n < count; n++) {

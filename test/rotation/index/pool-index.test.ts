@@ -4,6 +4,7 @@ import { PROXY_PROTOCOLS, PROXY_STATUSES } from '../../../src/model/proxy.ts';
 import { Exclusion } from '../../../src/rotation/exclusion.ts';
 import type { Filter } from '../../../src/rotation/index/filter.ts';
 import { type IndexedProxy, PoolIndex } from '../../../src/rotation/pool-index.ts';
+import { idOf, proxy } from './indexed-proxy.ts';
 
 const described = fc.record({
   status: fc.constantFrom('active' as const, 'active' as const, ...PROXY_STATUSES),
@@ -47,8 +48,6 @@ const change = fc.oneof(
     }),
   },
 );
-
-const idOf = (n: number): string => `id-${String(n).padStart(3, '0')}`;
 
 type Known = IndexedProxy & { handOuts: number };
 
@@ -165,7 +164,7 @@ function look(
 it('hundreds of filters follow the pool, though only some are kept', () => {
   const index = new PoolIndex();
   for (let n = 0; n < 4; n++)
-    index.put({ ...plain(n), tags: Array.from({ length: 300 }, (_, tag) => `t${tag}`) }, 0);
+    index.put({ ...proxy(n), tags: Array.from({ length: 300 }, (_, tag) => `t${tag}`) }, 0);
   const sizes = (): number[] => [
     ...Array.from({ length: 300 }, (_, tag) => index.find({ tags: [`t${tag}`] }).view.size),
     index.find({ protocol: 'http' }).view.size,
@@ -174,9 +173,9 @@ it('hundreds of filters follow the pool, though only some are kept', () => {
   expect(new Set(sizes().slice(0, -1))).toEqual(new Set([4]));
   index.remove(idOf(1));
   expect(new Set(sizes().slice(0, -1))).toEqual(new Set([3]));
-  index.put({ ...plain(2), protocol: 'socks5', tags: ['t1'] }, 0);
+  index.put({ ...proxy(2), protocol: 'socks5', tags: ['t1'] }, 0);
   expect(index.find({ protocol: 'http' }).view.size).toBe(2);
-  index.put({ ...plain(5), country: 'DE' }, 0);
+  index.put({ ...proxy(5), country: 'DE' }, 0);
   expect(sizes().slice(-2)).toEqual([3, 1]);
 });
 
@@ -184,10 +183,10 @@ it('filters follow the pool through more changes than are made one by one', () =
   const index = new PoolIndex();
   const sizes = (): number[] =>
     [{}, { protocol: 'http' } as const, { tags: ['x'] }].map((filter) => index.find(filter).view.size);
-  for (let n = 0; n < 1000; n++) index.put(plain(n), 0);
+  for (let n = 0; n < 1000; n++) index.put(proxy(n), 0);
   expect(sizes()).toEqual([1000, 1000, 0]);
   for (const count of [10, 700]) {
-    for (let n = 0; n < count; n++) index.put({ ...plain(n), protocol: 'socks5', tags: ['x'] }, 0);
+    for (let n = 0; n < count; n++) index.put({ ...proxy(n), protocol: 'socks5', tags: ['x'] }, 0);
     expect(sizes()).toEqual([1000, 1000 - count, count]);
   }
   for (let n = 0; n < 600; n++) index.remove(idOf(n));
@@ -197,39 +196,16 @@ it('filters follow the pool through more changes than are made one by one', () =
 describe('weights', () => {
   it.each([1e-300, 1e-46, 5e-324, 1e30, 1e300])('of %d are weights: one is chosen', (weight) => {
     const index = new PoolIndex();
-    for (const n of [1, 2, 3]) index.put({ ...plain(n), weight }, 0);
+    for (const n of [1, 2, 3]) index.put({ ...proxy(n), weight }, 0);
     const candidates = new Exclusion(index, [], []).candidates(index.find({}).view);
     for (const random of [0, 0.5, 0.999999]) expect([0, 1, 2]).toContain(candidates.weighted(() => random));
     // The first blocks are empty.
-    for (let n = 4; n < 900; n++) index.put({ ...plain(n), weight }, 0);
+    for (let n = 4; n < 900; n++) index.put({ ...proxy(n), weight }, 0);
     for (let n = 1; n < 800; n++) index.remove(idOf(n));
     const rest = new Exclusion(index, [], []).candidates(index.find({}).view);
     for (const random of [0, 0.5, 0.999999]) expect(rest.has(rest.weighted(() => random))).toBe(true);
   });
 });
-
-function plain(n: number): IndexedProxy {
-  return {
-    id: idOf(n),
-    name: null,
-    protocol: 'http',
-    host: 'h.example',
-    port: 1,
-    status: 'active',
-    region: null,
-    country: null,
-    remoteDns: true,
-    tags: [],
-    weight: 1,
-    latency: null,
-    successRate: 100,
-    failureCount: 0,
-    handOuts: 0,
-    gateway: false,
-    cooldowns: [],
-    isProven: false,
-  };
-}
 
 describe('rendezvous hashing', () => {
   const KEYS = 40_000;
@@ -245,9 +221,9 @@ describe('rendezvous hashing', () => {
     'with %i proxies few keys move when one comes, and back when it goes',
     (count) => {
       const index = new PoolIndex();
-      for (let n = 0; n < count; n++) index.put(plain(n), 0);
+      for (let n = 0; n < count; n++) index.put(proxy(n), 0);
       const before = keys(index);
-      index.put(plain(count), 0);
+      index.put(proxy(count), 0);
       const after = keys(index);
       const moved = after.filter((id, key) => id !== before[key]);
       const share = 1 / (count + 1);
@@ -263,7 +239,7 @@ describe('rendezvous hashing', () => {
 
   it('finds the only one that is not excluded for every key', () => {
     const index = new PoolIndex();
-    for (let n = 0; n < 33; n++) index.put(plain(n), 0);
+    for (let n = 0; n < 33; n++) index.put(proxy(n), 0);
     const exclude = Array.from({ length: 32 }, (_, n) => idOf(n + (n < 20 ? 0 : 1)));
     const candidates = new Exclusion(index, exclude, []).candidates(index.find({}).view);
     for (let key = 0; key < 300; key++)
@@ -272,8 +248,8 @@ describe('rendezvous hashing', () => {
 
   it('gives each proxy about as many keys as the others, whatever the order in which they came', () => {
     const [one, other] = [new PoolIndex(), new PoolIndex()];
-    for (let n = 0; n < 50; n++) one.put(plain(n), 0);
-    for (let n = 99; n >= 0; n--) other.put(plain(n), 0);
+    for (let n = 0; n < 50; n++) one.put(proxy(n), 0);
+    for (let n = 99; n >= 0; n--) other.put(proxy(n), 0);
     for (let n = 50; n < 100; n++) other.remove(idOf(n));
     const given = keys(one);
     expect(keys(other)).toEqual(given);
@@ -289,7 +265,7 @@ describe('rendezvous hashing', () => {
 describe('a Set of excluded ids', () => {
   it('that grows, shrinks and begins again has its ids excluded, and no others', () => {
     const index = new PoolIndex();
-    for (let n = 0; n < 60; n++) index.put({ ...plain(n), protocol: n % 2 === 0 ? 'http' : 'socks5' }, 0);
+    for (let n = 0; n < 60; n++) index.put({ ...proxy(n), protocol: n % 2 === 0 ? 'http' : 'socks5' }, 0);
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.record({ kind: fc.constant('add' as const), n: fc.nat({ max: 70 }) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), n: fc.nat({ max: 70 }) }) },
@@ -322,7 +298,7 @@ describe('a Set of excluded ids', () => {
 
   it('that the caller changes between two choices is always the one that holds', () => {
     const index = new PoolIndex();
-    for (let n = 0; n < 60; n++) index.put(plain(n), 0);
+    for (let n = 0; n < 60; n++) index.put(proxy(n), 0);
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: 59 }), fc.nat({ max: 59 })), { minLength: 1, maxLength: 20 }),
