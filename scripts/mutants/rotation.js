@@ -11,7 +11,25 @@ export default {
       ['a reload is not told', '    this.#watcher.reloaded(index, settings, ailing);\n', ''],
       ['a proxy that is gone is not told', '    this.#watcher.gone(slot);\n', ''],
     ]),
+    ...of('background-flush', [
+      [
+        'the database is closed before what waits is stored',
+        'this.#work.beforeClose(() => this.#work.close())',
+        'this.#work.beforeClose(() => undefined)',
+      ],
+      ['what waits holds up the program', 'flush(SHORT_WAIT);', 'flush(1000 * SHORT_WAIT);'],
+      [
+        'what cannot be stored is tried as often as before',
+        'Math.min(Math.max(this.#work.delay(), 2 * delay), LONGEST_DELAY)',
+        'this.#work.delay()',
+      ],
+    ]),
     ...of('write-behind', [
+      [
+        'a long loop of choices stores nothing',
+        'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#background.attempt();',
+        '',
+      ],
       [
         'the bound of outcomes is one too high',
         'this.#outcomes.count >= lossOutcomes',
@@ -262,11 +280,6 @@ export default {
     ]),
     ...of('write-behind', [
       [
-        'a long loop of choices stores nothing',
-        'if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();',
-        '',
-      ],
-      [
         'hand-outs that wait are not counted by an index that is read again',
         'index.measures.carry(to, measures.unsaved(slot), measures.lastUsed(slot));',
         '',
@@ -277,17 +290,6 @@ export default {
         'slot !== -1 && false',
       ],
       ['what waits is not stored when a pool is closed', '    try {\n      this.flush();\n', '    try {\n'],
-      [
-        'the database is closed before what waits is stored',
-        'engine.beforeClose(() => this.close())',
-        'engine.beforeClose(() => undefined)',
-      ],
-      ['what waits holds up the program', 'this.flush(most, SHORT_WAIT);', 'this.flush(most);'],
-      [
-        'what cannot be stored is tried as often as before',
-        'Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY)',
-        'this.#durability.lossMs',
-      ],
       [
         'hand-outs are undone with a transaction of the caller',
         'if (driver.scope === null)\n      inTurn(',

@@ -4,9 +4,9 @@ import { RotationEventsRepository } from '../database/repositories/rotation-even
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
 import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
-import { ProxyVaultError } from '../errors.ts';
 import { type DurabilitySettings, POOL_DEFAULTS } from '../model/pool-options.ts';
 import type { RotationReason } from '../model/rotation.ts';
+import { BackgroundFlush, codeOf, SHORT_WAIT } from './background-flush.ts';
 import type { Outcome } from './outcome.ts';
 import { PendingOutcomes } from './pending-outcomes.ts';
 import type { PoolEvents } from './pool-events.ts';
@@ -15,12 +15,6 @@ import type { PoolStats } from './pool-stats.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
 import { storedTurn, type Turn } from './turns.ts';
 
-/** What a full batch has left is stored after this time, in which the event loop has its turn. Milliseconds. */
-const REST_DELAY = 20;
-/** After each failure the time doubles, up to this. */
-const LONGEST_DELAY = 3200;
-/** So long what waits may hold up the program while another process writes; then it waits for the next time. Milliseconds. */
-const SHORT_WAIT = 5;
 /** Hand-outs of so many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
 /** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
@@ -48,7 +42,6 @@ interface HandOutEvent {
 export class WriteBehind {
   readonly #session: Session<'sync'>;
   readonly #unnoticed: <T>(write: () => T) => T;
-  readonly #onStored: (now: number) => void;
   readonly #onLost: (lost: PoolEvents['lost']) => void;
   readonly #sessions: SessionProxiesRepository;
   readonly #domains: StickySessionRepository;
@@ -70,11 +63,7 @@ export class WriteBehind {
   #toldLost = 0;
   /** What could not be committed, and is tried again. */
   #owed: ((waitMs: number | undefined) => void) | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  /** Why the last attempt has failed; then the next one waits for the timer. */
-  #failure: string | null = null;
-  /** While something waits, the engine stores it before it is closed. */
-  #takeBack: (() => void) | null = null;
+  readonly #background: BackgroundFlush;
   readonly #flushAfterTransaction = (): void => this.flush(AT_ONCE, SHORT_WAIT);
 
   /**
@@ -89,7 +78,6 @@ export class WriteBehind {
     onLost: (lost: PoolEvents['lost']) => void = () => {},
   ) {
     this.#session = session;
-    this.#onStored = onStored;
     this.#onLost = onLost;
     this.#unnoticed = unnoticed;
     this.#sessions = new SessionProxiesRepository(session);
@@ -97,6 +85,14 @@ export class WriteBehind {
     this.#turns = new RotationTurnsRepository(session);
     this.#events = new RotationEventsRepository(session);
     this.#stored = new OutcomesRepository(session);
+    this.#background = new BackgroundFlush({
+      flush: (waitMs) => this.flush(AT_ONCE, waitMs),
+      isWaiting: () => this.#isWaiting,
+      delay: () => this.#durability.lossMs,
+      beforeClose: (close) => session.engine.beforeClose(close),
+      close: () => this.close(),
+      onStored: () => onStored(session.clock()),
+    });
   }
 
   configure(durability: DurabilitySettings): void {
@@ -109,7 +105,7 @@ export class WriteBehind {
     return {
       outcomes: count,
       ageMs: count === 0 ? 0 : Math.max(0, now - this.#oldest),
-      error: this.#failure,
+      error: this.#background.failure,
       lostEvents: this.#lostEvents,
     };
   }
@@ -118,10 +114,10 @@ export class WriteBehind {
   handedOut(index: PoolIndex, slot: number): void {
     this.#index = index;
     const unsaved = index.measures.unsaved(slot);
-    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#tryToFlush();
+    if (unsaved % MANY === 0 && this.#session.driver.scope === null) this.#background.attempt();
     if (unsaved !== 1) return;
     this.#dirty.push(slot);
-    this.#schedule();
+    this.#background.schedule();
   }
 
   /**
@@ -138,7 +134,7 @@ export class WriteBehind {
     const { outcomes, lossMs, lossOutcomes } = this.#durability;
     if (outcomes === 'every') this.#storeAtOnce();
     else if (this.#outcomes.count >= lossOutcomes || now - this.#oldest >= lossMs) this.#keepBound();
-    if (this.#isWaiting) this.#schedule();
+    if (this.#isWaiting) this.#background.schedule();
   }
 
   /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
@@ -171,13 +167,13 @@ export class WriteBehind {
       uses.count++;
       uses.lastUsed = now;
     }
-    this.#schedule();
+    this.#background.schedule();
   }
 
   /** Round-robin has moved on. */
   moved(view: string, turn: Turn): void {
     this.#positions.set(view, turn);
-    this.#schedule();
+    this.#background.schedule();
   }
 
   /** A hand-out is an event, if the configuration says so. */
@@ -189,13 +185,13 @@ export class WriteBehind {
     this.#handOutEvents.push(event);
     const most = Math.min(this.#durability.lossOutcomes, EVENTS_AT_ONCE);
     if (this.#handOutEvents.length % most === 0) this.#keepBound();
-    if (this.#isWaiting) this.#schedule();
+    if (this.#isWaiting) this.#background.schedule();
   }
 
   /** Something could not be committed. It is tried again with what waits, until it can be. */
   owe(store: (waitMs: number | undefined) => void): void {
     this.#owed = store;
-    this.#schedule();
+    this.#background.schedule();
   }
 
   /** Whether the database does not have all hand-outs of a proxy yet. */
@@ -242,14 +238,13 @@ export class WriteBehind {
     this.#uses.session.clear();
     this.#uses.domain.clear();
     this.#handOutEvents = [];
-    this.#failure = null;
+    this.#background.failure = null;
     this.#tellLost(0, 'The database could not be written for long');
   }
 
   /** Stores what waits. @throws what the database throws; then it is gone. */
   close(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#endWait();
+    this.#background.end();
     try {
       this.flush();
     } catch (error) {
@@ -323,53 +318,17 @@ export class WriteBehind {
     try {
       this.flush(0);
     } catch (error) {
-      this.#failure = codeOf(error);
-      this.#schedule();
+      this.#background.failure = codeOf(error);
+      this.#background.schedule();
       throw error;
     }
   }
 
   /** The bound holds at once, whatever the event loop does. After a failure it waits for the timer, so as not to hold up each call. */
   #keepBound(): void {
-    if (this.#failure !== null) return;
-    if (this.#session.driver.scope === null) this.#tryToFlush(0);
+    if (this.#background.failure !== null) return;
+    if (this.#session.driver.scope === null) this.#background.attempt((waitMs) => this.flush(0, waitMs));
     else this.flush();
-  }
-
-  /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  #schedule(delay = this.#durability.lossMs): NodeJS.Timeout {
-    this.#timer ??= setTimeout(() => this.#flushInBackground(delay), delay);
-    this.#takeBack ??= this.#session.engine.beforeClose(() => this.close());
-    return this.#timer;
-  }
-
-  #flushInBackground(delay: number): void {
-    this.#endWait();
-    const failure = this.#tryToFlush();
-    if (failure === 'CLOSED') return;
-    if (failure === null && !this.#isWaiting) this.#onStored(this.#session.clock());
-    if (!this.#isWaiting) return;
-    const later = Math.min(Math.max(this.#durability.lossMs, 2 * delay), LONGEST_DELAY);
-    const timer = this.#schedule(failure === null ? REST_DELAY : later);
-    // Another process soon lets the lock go. A full disk may last, and no program should wait for that at its end.
-    if (failure !== null && failure !== 'BUSY') timer.unref();
-  }
-
-  /** Stores what waits, or leaves it for the next time; then gives the code of the error. */
-  #tryToFlush(most = AT_ONCE): string | null {
-    try {
-      this.flush(most, SHORT_WAIT);
-      return null;
-    } catch (error) {
-      this.#failure = codeOf(error);
-      return this.#failure;
-    }
-  }
-
-  #endWait(): void {
-    this.#timer = null;
-    this.#takeBack?.();
-    this.#takeBack = null;
   }
 
   get #isWaiting(): boolean {
@@ -398,8 +357,4 @@ function inTurn(first: () => void, second: () => void): void {
   } finally {
     second();
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof ProxyVaultError ? error.code : 'unknown';
 }
