@@ -95,14 +95,15 @@ describe(`a pool whose process is killed (SIGKILL), ${KILLS} times in all, has l
         path: join(folder, `${n}.db`),
         seed: random.below(2 ** 31),
         after: random.below(mode === 'idle' ? 150 : 120),
+        lines: random.below(60),
       }));
       let outcomes = 0;
       let lost = 0;
       const live = async (): Promise<void> => {
         for (let next = lives.pop(); next !== undefined; next = lives.pop()) {
-          const { path, seed, after } = next;
+          const { path, seed, ...moment } = next;
           copyFileSync(template, path);
-          const said = new Acknowledged(await killed([path, keyFile, String(seed), mode], after));
+          const said = new Acknowledged(await killed([path, keyFile, String(seed), mode], moment));
           const stored = compare(path, said, { lossOutcomes, lossMs, failureThreshold });
           outcomes += said.outcomes.length;
           lost += Math.max(0, said.outcomes.length - stored);
@@ -118,8 +119,14 @@ describe(`a pool whose process is killed (SIGKILL), ${KILLS} times in all, has l
   );
 });
 
-/** Runs the leaser, kills it so many milliseconds after it has begun to lease, and gives what it had said. */
-async function killed(args: readonly string[], after: number): Promise<string[]> {
+/**
+ * Runs the leaser and kills it when it has leased for so many milliseconds and said so many lines, however slow the machine is. Gives
+ * what it had said.
+ */
+async function killed(
+  args: readonly string[],
+  { after, lines }: { after: number; lines: number },
+): Promise<string[]> {
   const child = spawn(process.execPath, [LEASER, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE: dirname(LEASER) },
@@ -130,8 +137,22 @@ async function killed(args: readonly string[], after: number): Promise<string[]>
   child.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), after));
-  child.stdout.on('data', (chunk) => parts.push(chunk));
+  let isTime = false;
+  let said = 0;
+  const killIfDone = (): void => {
+    if (isTime && said >= lines) child.kill('SIGKILL');
+  };
+  child.stdout.once('data', () =>
+    setTimeout(() => {
+      isTime = true;
+      killIfDone();
+    }, after),
+  );
+  child.stdout.on('data', (chunk: Buffer) => {
+    parts.push(chunk);
+    said += chunk.toString().split('\n').length - 1;
+    killIfDone();
+  });
   const [code, signal] = await once(child, 'close');
   expect({ code, signal, errors }).toEqual({ code: null, signal: 'SIGKILL', errors: '' });
   // The last line may be cut off.
@@ -232,7 +253,8 @@ function compareHealth(db: Database.Database, said: Acknowledged, failureThresho
     if (!hasEnded && !isPardoned)
       expect({ key, ...shown(row) }).toEqual({ key, ...shown(acknowledged ?? undefined) });
     if (source === 'engine' && scope === '')
-      expect(statusOf.get(id)).toBe(acknowledged !== null && failureThreshold !== null ? 'failed' : 'active');
+      // They are one transaction.
+      expect(statusOf.get(id)).toBe(row !== undefined && failureThreshold !== null ? 'failed' : 'active');
   }
   const events = db
     .prepare(
