@@ -60,9 +60,10 @@ export function assertOptions<T extends object>(
     ArrayBuffer.isView(options)
   )
     throw invalidInput(`The ${what} must be an object with ${known.join(', ')}.`);
-  const unknown = Object.keys(options).find((name) => !known.some((each) => each === name));
-  if (unknown !== undefined) {
-    throw invalidInput(`The ${what} have no ${JSON.stringify(unknown)}; there are ${known.join(', ')}.`);
+  const names: readonly string[] = known;
+  for (const name in options) {
+    if (names.includes(name) || !Object.hasOwn(options, name)) continue;
+    throw invalidInput(`The ${what} have no ${JSON.stringify(name)}; there are ${known.join(', ')}.`);
   }
   return options;
 }

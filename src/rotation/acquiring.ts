@@ -1,6 +1,7 @@
 import type { Session } from '../database/drivers/driver.ts';
 import { ProxyVaultError } from '../errors.ts';
 import type { Check, Choice, Choosing } from './choosing.ts';
+import type { Inputs } from './decide.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
 import type { Lease } from './lease.ts';
@@ -12,7 +13,6 @@ import {
   acquireRequestOf,
   type LeaseRequest,
   leaseRequestOf,
-  type Wanted,
   type WantedLease,
 } from './request.ts';
 import { WaitingLine } from './waiting.ts';
@@ -32,8 +32,10 @@ interface Parts {
   elapsed: Elapsed;
   /** Whether cooldowns may be overridden now. */
   mayOverride: () => boolean;
-  /** Does what is due by now; gives when the next thing is due, as a time of `Elapsed`. */
-  advance: () => number;
+  /** Does what is due by now. */
+  advance: () => void;
+  /** When the next thing is due, by the time of `Elapsed`. */
+  nextDue: () => number;
 }
 
 /** Why there is no lease. */
@@ -97,11 +99,13 @@ export class Acquiring {
   }
 
   /** Sees to it that what is due is done, also if nobody asks. */
-  watch(due: number): void {
+  watch(): void {
     const isWaitedFor = this.#line.size > 0;
-    if (due === Number.POSITIVE_INFINITY && !isWaitedFor) return;
     // Only who waits needs it to the millisecond.
-    if (this.#timer !== null && (!isWaitedFor || this.#timerDue <= due)) return;
+    if (this.#timer !== null && !isWaitedFor) return;
+    const due = this.#parts.nextDue();
+    if (this.#timer !== null && this.#timerDue <= due) return;
+    if (due === Number.POSITIVE_INFINITY && !isWaitedFor) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
     const left = Math.min(Math.max(1, Math.ceil(due - this.#parts.elapsed.now)), LONGEST_TIMER);
     const wait = isWaitedFor ? Math.min(left, LOOK_EVERY) : left;
@@ -131,9 +135,9 @@ export class Acquiring {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     try {
-      const due = this.#parts.advance();
+      this.#parts.advance();
       this.serve();
-      this.watch(due);
+      this.watch();
     } catch (error) {
       // Such as a malformed rule: who waits is told, and who asks next.
       this.#line.rejectAll(error);
@@ -213,27 +217,26 @@ export class Acquiring {
   #watchSoon(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.watch(this.#parts.advance());
+    this.#parts.advance();
+    this.watch();
   }
 
   #attempt(asked: WantedLease, check: Check | undefined): Lease | Refused {
-    const { leasing, choosing, follower, elapsed } = this.#parts;
-    // The configuration may have changed.
-    follower.state(elapsed.wall);
+    const { leasing, choosing } = this.#parts;
+    // They have the configuration as it is now, which says how many leases there may be.
+    const inputs = choosing.inputs(asked.wanted);
     if (leasing.isFull) return fullOfLeases(leasing.size);
-    const choice = this.#choose(choosing, asked.wanted, check);
+    const choice = this.#choose(inputs, check);
     if ('error' in choice) return choice;
     // A check may have acquired one itself.
     if (leasing.isFull) return fullOfLeases(leasing.size);
     return leasing.begin(choice.inputs.pool.index, choice.slot, asked);
   }
 
-  #choose(choosing: Choosing, wanted: Wanted, check: Check | undefined): Choice | Refused {
+  #choose(inputs: Inputs, check: Check | undefined): Choice | Refused {
     try {
-      const choice = choosing.choose(wanted, false, check);
-      const { slot, decision, inputs } = choice;
-      if (slot !== -1) return choice;
-      return { error: () => noProxyError(decision, inputs), isTemporary: () => mayCome(decision, inputs) };
+      const choice = this.#parts.choosing.choose(inputs, check);
+      return choice.slot === -1 ? refusedBy(choice) : choice;
     } catch (error) {
       // Somebody else had the last one while this waited for the lock.
       if (error instanceof ProxyVaultError && error.code === 'NO_PROXY')
@@ -264,6 +267,10 @@ export class Acquiring {
       });
     return error;
   }
+}
+
+function refusedBy({ decision, inputs }: Choice): Refused {
+  return { error: () => noProxyError(decision, inputs), isTemporary: () => mayCome(decision, inputs) };
 }
 
 function fullOfLeases(leases: number): Refused {

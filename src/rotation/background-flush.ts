@@ -35,9 +35,11 @@ export class BackgroundFlush {
   }
 
   /** The timer keeps the process alive, so that a program that ends by itself loses nothing. */
-  schedule(delay = this.#work.delay()): NodeJS.Timeout {
-    this.#timer ??= setTimeout(() => this.#run(delay), delay);
+  schedule(after?: number): NodeJS.Timeout {
     this.#takeBack ??= this.#work.beforeClose(() => this.#work.close());
+    if (this.#timer !== null) return this.#timer;
+    const delay = after ?? this.#work.delay();
+    this.#timer = setTimeout(() => this.#run(delay), delay);
     return this.#timer;
   }
 

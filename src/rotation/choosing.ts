@@ -53,11 +53,8 @@ export class Choosing {
   }
 
   /** @throws what the caller's check throws, and what a commit throws; not NO_PROXY. */
-  choose(wanted: Wanted, rotate: boolean, check?: Check, attempts = 10): Choice {
+  choose(inputs: Inputs, check?: Check, attempts = 10): Choice {
     const { session, follower, store } = this.#parts;
-    // What others have rotated to until now is to be left too.
-    if (rotate) follower.expectChange();
-    const inputs = this.inputs(wanted, rotate);
     const decision = decide(inputs);
     if (decision.slot === -1) return { slot: -1, decision, inputs };
     const { epoch } = follower;
@@ -66,7 +63,7 @@ export class Choosing {
     const isOutdated = follower.epoch !== epoch;
     // It may also have taken the proxy for itself.
     if (check !== undefined && attempts > 0 && decision.by !== 'override' && !isReady(decision, inputs))
-      return this.choose(wanted, rotate, check, attempts - 1);
+      return this.choose(this.#inputsNow(inputs), check, attempts - 1);
     if (!store.isNew && !isCommitted(decision) && !isOutdated) return this.#give(decision, inputs);
     const isCallers = session.driver.scope !== null;
     return store.commit(() =>
@@ -76,10 +73,11 @@ export class Choosing {
     );
   }
 
-  /** What a decision is made from now. */
-  inputs(wanted: Wanted, rotate: boolean): Inputs {
+  /** What a decision is made from, at the time that `elapsed` has. */
+  inputs(wanted: Wanted, rotate = false): Inputs {
     const { session, follower, handOuts, elapsed, random } = this.#parts;
-    elapsed.at(session.clock());
+    // What others have rotated to until now is to be left too.
+    if (rotate) follower.expectChange();
     // A savepoint may have been rolled back, and what was stored in it with it.
     if (session.driver.scope !== null) follower.epoch++;
     const pool = follower.state(elapsed.wall);
@@ -100,8 +98,15 @@ export class Choosing {
 
   /** Why there is no proxy for a request now. */
   refusalOf(wanted: Wanted): ProxyVaultError {
-    const inputs = this.inputs(wanted, false);
+    const inputs = this.inputs(wanted);
     return noProxyError(decide(inputs), inputs);
+  }
+
+  /** The same after some time. */
+  #inputsNow({ wanted, rotate }: Inputs): Inputs {
+    const { elapsed, session } = this.#parts;
+    elapsed.at(session.clock());
+    return this.inputs(wanted, rotate);
   }
 
   #give(decision: Decision, inputs: Inputs): Choice {
@@ -124,12 +129,13 @@ export class Choosing {
   }
 
   /** @throws NO_PROXY, so that the transaction in which it is called is rolled back. */
-  #chooseAgain(before: Decision, { wanted, rotate }: Inputs, check?: Check): Choice {
+  #chooseAgain(before: Decision, inputsBefore: Inputs, check?: Check): Choice {
     const { store, turns, follower } = this.#parts;
     const { isNew } = store;
     // A process that makes one choice takes its turn after those that had the lock before it.
     if (isNew) turns.forget();
-    const inputs = this.inputs(wanted, rotate);
+    const { rotate } = inputsBefore;
+    const inputs = this.#inputsNow(inputsBefore);
     let decision = decide(inputs);
     // Who waited to rotate is content with what somebody else has rotated to.
     if (rotate && isRotated(before, decision)) inputs.rotate = false;

@@ -8,7 +8,7 @@ import type { SlotSet } from './index/slot-set.ts';
 import type { View } from './index/view.ts';
 import { intervalEnd } from './interval.ts';
 import type { PoolIndex } from './pool-index.ts';
-import type { Wanted } from './request.ts';
+import { ANY, type Wanted } from './request.ts';
 import type { CompiledRules } from './rules/compile.ts';
 import type { RuleFacts } from './rules/facts.ts';
 import { NO_OUTCOME, type Ruled, type RuleOutcome } from './rules/outcome.ts';
@@ -26,6 +26,8 @@ export interface PoolState {
   settings: StrategySettings;
   /** Which window of the schedule holds at a time. */
   schedule: (now: number) => Holding;
+  /** How a proxy is chosen for a request that asks for nothing, without rules; null if it depends on the time. */
+  plainWay: Way | null;
 }
 
 /** All that a decision is made from. */
@@ -109,7 +111,8 @@ export function decide(inputs: Inputs, trace?: RuleTrace[]): Decision {
   const { index, settings } = pool;
   const isUnruled = pool.rules.isEmpty && trace === undefined;
   const rules = isUnruled ? NO_OUTCOME : pool.rules.match(factsOf(inputs), trace);
-  const way = wayOf(wanted, rules, pool, inputs.now);
+  const isPlain = isUnruled && wanted === ANY;
+  const way = (isPlain ? pool.plainWay : null) ?? wayOf(wanted, rules, pool, inputs.now);
   const { key: untimed, intervalKey, view: members, fits } = index.find(way.filter);
   const exclusion = new Exclusion(
     index,

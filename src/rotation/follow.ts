@@ -18,6 +18,7 @@ import { toIndexed } from './indexed-row.ts';
 import { type IndexedProxy, PoolIndex } from './pool-index.ts';
 import { compileRules } from './rules/compile.ts';
 import { compileSchedule } from './schedule.ts';
+import { plainWayOf } from './way.ts';
 
 /** Whether others have written is asked at most so often, in milliseconds. */
 const ASKED_EVERY = 250;
@@ -193,7 +194,7 @@ export class Follower {
     if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings);
     else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);
     this.#seen = revisions;
-    this.#state = { index, rules, settings, schedule };
+    this.#state = { index, rules, settings, schedule, plainWay: plainWayOf({ settings, schedule }) };
     return this.#state;
   }
 

@@ -78,15 +78,17 @@ export class HandOuts {
 
   #takeTurn(decision: Decision, { now, pool, rotate }: Inputs): void {
     const { view, turn: from, slot, until } = decision;
-    const to = { proxyId: pool.index.columns.id(slot), slot, since: now, until };
-    if (until !== null) {
-      const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
-      const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
-      this.#store.beginInterval(view, from, to, reason);
-      this.#tellRotated(from, to, reason);
+    const proxyId = pool.index.columns.id(slot);
+    if (until === null) {
+      this.#behind.moved(view, this.#turns.moveOn(view, from, { proxyId, slot, since: now, until }));
+      return;
     }
-    const turn = this.#turns.advance(view, to, this.#follower.epoch);
-    if (until === null) this.#behind.moved(view, turn);
+    const to = { proxyId, slot, since: now, until };
+    const isOut = from !== null && !isCandidate(decision, pool.index.slotOf(from.proxyId));
+    const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });
+    this.#store.beginInterval(view, from, to, reason);
+    this.#tellRotated(from, to, reason);
+    this.#turns.begin(view, to, this.#follower.epoch);
   }
 
   /** Gives a key its proxy. */

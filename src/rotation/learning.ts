@@ -5,6 +5,7 @@ import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
 import type { HealthChange, Use } from './health/circuit.ts';
+import type { Charge } from './health/health.ts';
 import type { Latencies } from './latencies.ts';
 import type { Outcome } from './outcome.ts';
 import type { Announcer } from './pool-events.ts';
@@ -115,7 +116,7 @@ export class Learning {
       follower.index?.measures.reported(slot, kind === null, latencyMs, elapsed.wall);
   }
 
-  #judge(use: Use, outcome: Outcome): { changes: readonly HealthChange[]; isCharged: boolean } {
+  #judge(use: Use, outcome: Outcome): Charge {
     const { elapsed } = this.#parts;
     const { health } = this.#parts.availability();
     const { kind, status, retryAfterMs } = outcome;
@@ -123,7 +124,7 @@ export class Learning {
       const changes = health.succeeded(use, elapsed.now);
       // More leases may be allowed, though nothing has changed for others.
       this.#parts.availability().refresh(use.slot);
-      return { changes, isCharged: true };
+      return changes.length === 0 ? CHARGED : { changes, isCharged: true };
     }
     // Of other processes too: the database counts them.
     const failuresBefore = this.#parts.follower.index?.measures.failures(use.slot);
@@ -191,7 +192,8 @@ export class Learning {
   }
 }
 
-const UNCHARGED = { changes: [], isCharged: false } as const;
+const CHARGED: Charge = { changes: [], isCharged: true };
+const UNCHARGED: Charge = { changes: [], isCharged: false };
 
 function asStored({ since, until, ...rest }: CooldownInput): Cooldown {
   return {

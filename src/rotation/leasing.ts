@@ -5,7 +5,6 @@ import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Availability } from './availability.ts';
 import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
-import type { Use } from './health/circuit.ts';
 import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
 import { type Held, Leases } from './leases.ts';
@@ -105,7 +104,7 @@ export class Leasing implements LeaseDesk {
     const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - Date.parse(acquiredAt));
     this.#count(outcome, isLate);
     try {
-      this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
+      this.#learn(slot, domain, session, handedOutAt, outcome, isLate);
     } finally {
       this.#parts.onRelease();
     }
@@ -191,8 +190,7 @@ export class Leasing implements LeaseDesk {
     }
     this.#count(outcome, isLate);
     try {
-      const { domain = null, session = null, since: handedOutAt } = held;
-      this.#learn({ slot, domain, session, handedOutAt }, outcome, isLate);
+      this.#learn(slot, held.domain ?? null, held.session ?? null, held.since, outcome, isLate);
     } finally {
       if (!isLate) this.#tell(held, outcome.kind === null ? 'succeeded' : 'failed');
       this.#parts.onRelease();
@@ -206,10 +204,19 @@ export class Leasing implements LeaseDesk {
   }
 
   /** A proxy that is gone learns nothing. */
-  #learn(use: Omit<Use, 'isGateway'>, outcome: Outcome, isLate: boolean): void {
+  #learn(
+    slot: number,
+    domain: string | null,
+    session: string | null,
+    handedOutAt: number,
+    outcome: Outcome,
+    isLate: boolean,
+  ): void {
     const { learning, follower } = this.#parts;
-    if (use.slot === -1 || follower.index === null) return;
-    learning.learn({ ...use, isGateway: follower.index.isGateway(use.slot) }, outcome, isLate);
+    const { index } = follower;
+    if (slot === -1 || index === null) return;
+    const isGateway = index.isGateway(slot);
+    learning.learn({ slot, domain, session, isGateway, handedOutAt }, outcome, isLate);
   }
 
   /** A lease that cannot be stored is not given. */

@@ -49,7 +49,13 @@ const REPORT_FIELDS = [...FAILURE_FIELDS, 'success'] as const;
 export function successFrom(success: SuccessReport | undefined): Outcome {
   if (success === undefined) return OK;
   const { latencyMs, bytes } = assertOptions(success, SUCCESS_FIELDS, 'fields of a success');
-  return { ...OK, latencyMs: measured(latencyMs, 'latencyMs'), bytes: measured(bytes, 'bytes') ?? 0 };
+  return {
+    kind: null,
+    status: undefined,
+    retryAfterMs: undefined,
+    latencyMs: measured(latencyMs, 'latencyMs'),
+    bytes: measured(bytes, 'bytes') ?? 0,
+  };
 }
 
 /** @throws INVALID_INPUT, also if neither a kind nor a status is given. */

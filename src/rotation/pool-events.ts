@@ -48,15 +48,19 @@ const NAMES: ReadonlySet<string> = new Set<PoolEventName>([
 /** Tells listeners what happens. One that throws is a warning of the process, and harms nothing else. */
 export class Announcer {
   readonly #emitter = new EventEmitter();
+  /** Whether somebody has ever listened: to ask the emitter takes longer. */
+  #isUsed = false;
 
   on<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): void {
     assertFunction(listener, 'listener');
     this.#emitter.on(known(name), listener);
+    this.#isUsed = true;
   }
 
   once<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): void {
     assertFunction(listener, 'listener');
     this.#emitter.once(known(name), listener);
+    this.#isUsed = true;
   }
 
   off<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): void {
@@ -66,7 +70,7 @@ export class Announcer {
 
   /** Whether somebody listens: an event that nobody hears need not be made. */
   isHeard(name: PoolEventName): boolean {
-    return this.#emitter.listenerCount(name) > 0;
+    return this.#isUsed && this.#emitter.listenerCount(name) > 0;
   }
 
   tell<Name extends PoolEventName>(name: Name, event: PoolEvents[Name]): void {

@@ -119,6 +119,7 @@ export class Pool {
       leasing: this.#leasing,
       mayOverride: () => availability().mayOverride(),
       advance: () => this.#advance(),
+      nextDue: () => this.#nextDue,
     });
     this.#care = new PoolCare({ ...shared, learning: this.#learning });
     this.#follower = follower;
@@ -206,7 +207,7 @@ export class Pool {
   explain(request?: PoolRequest): Explanation {
     const wanted = wantedBy(request);
     this.#advance();
-    const inputs = this.#choosing.inputs(wanted, false);
+    const inputs = this.#choosing.inputs(wanted);
     const trace: RuleTrace[] = [];
     return explain(decide(inputs, trace), inputs, trace);
   }
@@ -382,7 +383,7 @@ export class Pool {
     const wanted = wantedBy(request);
     if (check !== undefined) assertFunction(check, 'check');
     this.#advance();
-    const { slot, decision, inputs } = this.#choosing.choose(wanted, rotate, check);
+    const { slot, decision, inputs } = this.#choosing.choose(this.#choosing.inputs(wanted, rotate), check);
     if (slot === -1) throw this.#acquiring.exhausted(noProxyError(decision, inputs));
     return inputs.pool.index.chosen(slot);
   }
@@ -408,17 +409,21 @@ export class Pool {
     return this.#follower.state(this.#elapsed.wall);
   }
 
-  /** Does what is due; gives when the next thing is due, as a time of `Elapsed`. */
-  #advance(): number {
+  /** Does what is due. */
+  #advance(): void {
     const now = this.#elapsed.at(this.#session.clock());
     const availability = this.#availability;
-    if (availability === null) return Number.POSITIVE_INFINITY;
+    if (availability === null) return;
     if (now >= this.#leasing.nextDue) this.#leasing.expire(now);
     if (now >= availability.nextDue) {
       this.#learning.followLater(availability.advance(now));
       this.#afterChange();
     }
-    return Math.min(this.#leasing.nextDue, availability.nextDue);
+  }
+
+  /** When the next thing is due, by the time of `Elapsed`. */
+  get #nextDue(): number {
+    return Math.min(this.#leasing.nextDue, this.#availability?.nextDue ?? Number.POSITIVE_INFINITY);
   }
 
   /** Somebody who waits may have a proxy now. */
@@ -426,7 +431,7 @@ export class Pool {
     const availability = this.#availability;
     if (availability === null) return;
     if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
-    this.#acquiring.watch(Math.min(this.#leasing.nextDue, availability.nextDue));
+    this.#acquiring.watch();
   }
 
   /** What is known of a slot is not of the proxy that gets it next. */

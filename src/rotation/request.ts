@@ -61,10 +61,10 @@ export interface AcquireRequest extends LeaseRequest {
 
 /** A request for a lease that is valid. */
 export interface WantedLease {
-  wanted: Wanted;
+  readonly wanted: Wanted;
   /** Undefined: as the configuration says. */
-  leaseMs: number | undefined;
-  isStored: boolean;
+  readonly leaseMs: number | undefined;
+  readonly isStored: boolean;
 }
 
 /** A request that is valid, in the forms in which the pool has these things. */
@@ -100,7 +100,8 @@ const ACQUIRE_FIELDS: ReadonlySet<string> = new Set([...LEASE_FIELDS, 'waitMs', 
 export const LONGEST_LEASE = 10 * 365 * 86_400_000;
 const WHAT = 'fields of a request';
 const NOTHING: readonly string[] = [];
-const ANY: Wanted = {
+/** A request that asks for nothing. */
+export const ANY: Wanted = {
   url: undefined,
   domain: undefined,
   session: undefined,
@@ -111,6 +112,7 @@ const ANY: Wanted = {
   exclude: NOTHING,
   strategy: undefined,
 };
+const ANY_LEASE: WantedLease = { wanted: ANY, leaseMs: undefined, isStored: false };
 
 /** The request for a lease that a caller has given, checked. @throws INVALID_INPUT. */
 export function leaseRequestOf(request: LeaseRequest | undefined): WantedLease {
@@ -132,7 +134,7 @@ export function acquireRequestOf(request: AcquireRequest | undefined): {
 
 function wantedLease(request: LeaseRequest | undefined, besides: ReadonlySet<string>): WantedLease {
   const wanted = wantedBy(request, besides);
-  if (request === undefined) return { wanted, leaseMs: undefined, isStored: false };
+  if (request === undefined) return ANY_LEASE;
   const { leaseMs, stored = false } = request;
   if (leaseMs !== undefined) assertWhole(leaseMs, 'leaseMs', 1, LONGEST_LEASE);
   return { wanted, leaseMs, isStored: assertBoolean(stored, 'stored') };

@@ -40,19 +40,22 @@ export class Turns {
     return turn;
   }
 
-  /** Takes note of a hand-out; gives the object that this filter's turn is, which is changed in place. */
-  advance(view: string, turn: Turn, epoch: number): Turn {
-    const known = this.#turns.get(view);
-    if (known?.turn == null) {
-      this.#remember(view, turn, epoch);
-      return turn;
+  /** An interval begins. */
+  begin(view: string, turn: Turn, epoch: number): void {
+    this.#remember(view, turn, epoch);
+  }
+
+  /** A turn without an interval moves on from the one that `get` gave; gives the object that it is, which is changed in place. */
+  moveOn(view: string, from: Turn | null, to: Turn): Turn {
+    if (from === null) {
+      this.#remember(view, to, 0);
+      return to;
     }
-    known.epoch = epoch;
-    known.turn.proxyId = turn.proxyId;
-    known.turn.slot = turn.slot;
-    known.turn.since = turn.since;
-    known.turn.until = turn.until;
-    return known.turn;
+    from.proxyId = to.proxyId;
+    from.slot = to.slot;
+    from.since = to.since;
+    from.until = to.until;
+    return from;
   }
 
   /** Finds the slots of the turns in another index. What is stored of them may be older. */

@@ -1,8 +1,8 @@
 import type { RotationStrategy } from '../model/rotation.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Filter } from './index/filter.ts';
-import type { Wanted } from './request.ts';
-import type { RuleOutcome } from './rules/outcome.ts';
+import { ANY, type Wanted } from './request.ts';
+import { NO_OUTCOME, type RuleOutcome } from './rules/outcome.ts';
 import type { Holding } from './schedule.ts';
 import { STRATEGIES } from './strategies/registry.ts';
 import type { Strategy } from './strategies/strategy.ts';
@@ -34,6 +34,13 @@ interface Plan {
 }
 
 const OPEN: Filter = {};
+
+/** What {@link wayOf} gives for a request that asks for nothing, without rules; null if it depends on the time. */
+export function plainWayOf(plan: Plan): Way | null {
+  const { strategy, custom } = plan.settings;
+  const isScheduled = strategy === 'time-based' || (strategy === 'custom' && custom === 'time-based');
+  return isScheduled ? null : wayOf(ANY, NO_OUTCOME, plan, 0);
+}
 
 /** How the request, the rules, the schedule and the configuration want a proxy chosen. */
 export function wayOf(wanted: Wanted, rules: RuleOutcome, { settings, schedule }: Plan, now: number): Way {

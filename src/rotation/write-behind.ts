@@ -57,6 +57,8 @@ export class WriteBehind {
   #oldest = 0;
   readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
   readonly #positions = new Map<string, Turn>();
+  /** The one of them that was put there last: most calls move the same one again. */
+  #lastMoved: Turn | null = null;
   #handOutEvents: HandOutEvent[] = [];
   #lostEvents = 0;
   /** So many of them listeners were told of. */
@@ -172,6 +174,8 @@ export class WriteBehind {
 
   /** Round-robin has moved on. */
   moved(view: string, turn: Turn): void {
+    if (turn === this.#lastMoved) return;
+    this.#lastMoved = turn;
     this.#positions.set(view, turn);
     this.#background.schedule();
   }
@@ -235,6 +239,7 @@ export class WriteBehind {
     this.#dirty = this.#dirty.slice(0, rest).filter((slot) => measures?.unsaved(slot) !== 0);
     this.#outcomes.clear();
     this.#positions.clear();
+    this.#lastMoved = null;
     this.#uses.session.clear();
     this.#uses.domain.clear();
     this.#handOutEvents = [];

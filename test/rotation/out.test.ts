@@ -42,7 +42,13 @@ function inputsOf(index: PoolIndex, { strategy = 'random', request, scopes, rule
     updatedAt: null,
   });
   return {
-    pool: { index, rules: compileRules(rules), settings, schedule: compileSchedule([], 'UTC') },
+    pool: {
+      index,
+      rules: compileRules(rules),
+      settings,
+      schedule: compileSchedule([], 'UTC'),
+      plainWay: null,
+    },
     wanted: wantedBy(request),
     mappingOf: () => null,
     turnOf: () => null,
