@@ -1,25 +1,34 @@
-import { foldLatency, type LatencySums } from '../database/repositories/outcomes.repository.ts';
+import { clearLatency, foldLatency, type LatencySums, noLatency } from '../database/repositories/outcomes.repository.ts';
 import type { Outcome } from './outcome.ts';
 
 const DAY = 86_400_000;
+/** So many tallies are kept to be used again: to make one takes longer than to fill it. */
+const KEPT = 4096;
 
 /** What happened to the requests of one proxy on one day since they were stored last. */
 export interface Tally {
   slot: number;
+  /** `YYYY-MM-DD`, UTC. */
+  day: string;
   successes: number;
   failures: number;
   /** Failures in a row at the end, or since the beginning if nothing has succeeded. */
   failuresInRow: number;
-  latency: LatencySums | null;
-  bytes: number;
+  latency: LatencySums;
 }
 
 /** Outcomes that wait to be stored, added up by day (UTC) and proxy. */
 export class PendingOutcomes {
-  readonly #days = new Map<string, Map<number, Tally>>();
-  #today = new Map<number, Tally>();
-  /** Of the day that is counted now, in milliseconds since the epoch. */
+  /** The first `#used` of them have outcomes. */
+  readonly #tallies: Tally[] = [];
+  #used = 0;
+  /** By slot, those of the day that is counted now. */
+  readonly #today = new Map<number, Tally>();
+  #day = '';
+  /** In milliseconds since the epoch. */
   #dayBegins = Number.POSITIVE_INFINITY;
+  /** Whether there are outcomes of other days too. */
+  #hasOthers = false;
   #count = 0;
 
   /** How many outcomes wait. */
@@ -28,7 +37,9 @@ export class PendingOutcomes {
   }
 
   has(slot: number): boolean {
-    for (const tallies of this.#days.values()) if (tallies.has(slot)) return true;
+    if (this.#today.has(slot)) return true;
+    if (!this.#hasOthers) return false;
+    for (const tally of this) if (tally.slot === slot) return true;
     return false;
   }
 
@@ -36,13 +47,9 @@ export class PendingOutcomes {
    * @param isCharged whether a failure counts as one of the proxy's in a row.
    * @param now milliseconds since the epoch.
    */
-  add(slot: number, { kind, latencyMs, bytes }: Outcome, isCharged: boolean, now: number): void {
+  add(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean, now: number): void {
     if (!(now >= this.#dayBegins && now < this.#dayBegins + DAY)) this.#turnTo(now);
-    let tally = this.#today.get(slot);
-    if (tally === undefined) {
-      tally = { slot, successes: 0, failures: 0, failuresInRow: 0, latency: null, bytes: 0 };
-      this.#today.set(slot, tally);
-    }
+    const tally = this.#today.get(slot) ?? this.#begin(slot);
     this.#count++;
     if (kind === null) {
       tally.successes++;
@@ -51,58 +58,74 @@ export class PendingOutcomes {
       tally.failures++;
       if (isCharged) tally.failuresInRow++;
     }
-    tally.bytes += bytes;
-    if (latencyMs !== undefined) tally.latency = foldLatency(tally.latency, latencyMs);
+    if (latencyMs !== undefined) foldLatency(tally.latency, latencyMs);
   }
 
-  /** What waits, day by day. */
-  *[Symbol.iterator](): Generator<{ day: string; tally: Tally }, void, undefined> {
-    for (const [day, tallies] of this.#days) for (const tally of tallies.values()) yield { day, tally };
-  }
-
-  clear(): void {
-    this.#days.clear();
-    this.#dayBegins = Number.POSITIVE_INFINITY;
-    this.#count = 0;
+  /** What waits. A proxy has one tally for each day. */
+  *[Symbol.iterator](): Generator<Tally, void, undefined> {
+    for (let place = 0; place < this.#used; place++) {
+      const tally = this.#tallies[place] as Tally;
+      if (tally.successes + tally.failures > 0) yield tally;
+    }
   }
 
   /** The slots that have outcomes; one of several days comes several times. */
   *slots(): Generator<number, void, undefined> {
-    for (const tallies of this.#days.values()) yield* tallies.keys();
+    for (const { slot } of this) yield slot;
   }
 
-  /** The proxy of a slot is gone. */
+  clear(): void {
+    this.#used = 0;
+    this.#today.clear();
+    this.#hasOthers = false;
+    this.#count = 0;
+    if (this.#tallies.length > KEPT) this.#tallies.length = KEPT;
+  }
+
+  /** The proxy of a slot is gone, and its outcomes go with it. */
   gone(slot: number): void {
-    for (const tallies of this.#days.values()) {
-      const tally = tallies.get(slot);
-      if (tally === undefined) continue;
-      this.#count -= tally.successes + tally.failures;
-      tallies.delete(slot);
-    }
+    if (this.has(slot)) this.moveTo((each) => (each === slot ? -1 : each));
   }
 
   /** Slots have other numbers; `to` gives -1 for a proxy that is gone, whose outcomes go with it. */
   moveTo(to: (slot: number) => number): void {
-    const before = [...this];
-    this.clear();
-    for (const { day, tally } of before) {
+    this.#today.clear();
+    for (const tally of this) {
       const slot = to(tally.slot);
-      if (slot === -1) continue;
-      this.#count += tally.successes + tally.failures;
-      this.#talliesOf(day).set(slot, { ...tally, slot });
+      tally.slot = slot;
+      if (slot === -1) {
+        this.#count -= tally.successes + tally.failures;
+        empty(tally);
+      } else if (tally.day === this.#day) this.#today.set(slot, tally);
     }
+  }
+
+  #begin(slot: number): Tally {
+    const tally = this.#tallies[this.#used] ?? newTally();
+    this.#tallies[this.#used++] = tally;
+    empty(tally);
+    tally.slot = slot;
+    tally.day = this.#day;
+    this.#today.set(slot, tally);
+    return tally;
   }
 
   #turnTo(now: number): void {
     this.#dayBegins = Math.floor(now / DAY) * DAY;
-    this.#today = this.#talliesOf(new Date(this.#dayBegins).toISOString().slice(0, 10));
+    this.#day = new Date(this.#dayBegins).toISOString().slice(0, 10);
+    this.#today.clear();
+    this.#hasOthers = this.#used > 0;
   }
+}
 
-  #talliesOf(day: string): Map<number, Tally> {
-    const known = this.#days.get(day);
-    if (known !== undefined) return known;
-    const made = new Map<number, Tally>();
-    this.#days.set(day, made);
-    return made;
-  }
+function newTally(): Tally {
+  const latency = noLatency();
+  return { slot: -1, day: '', successes: 0, failures: 0, failuresInRow: 0, latency };
+}
+
+function empty(tally: Tally): void {
+  tally.successes = 0;
+  tally.failures = 0;
+  tally.failuresInRow = 0;
+  clearLatency(tally.latency);
 }

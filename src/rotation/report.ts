@@ -1,6 +1,6 @@
 import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
-import { foldLatency, OutcomesRepository } from '../database/repositories/outcomes.repository.ts';
+import { foldLatency, noLatency, OutcomesRepository } from '../database/repositories/outcomes.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import { dayOf } from '../database/timestamps.ts';
@@ -58,7 +58,7 @@ export class Reports {
           failures: hasSuccess ? 0 : 1,
           failuresInRow: !hasSuccess && isCharged ? 1 : 0,
           hasSuccess,
-          latency: latencyMs === undefined ? null : foldLatency(null, latencyMs),
+          latency: latencyMs === undefined ? null : foldLatency(noLatency(), latencyMs),
         },
       ]),
     );

@@ -300,21 +300,18 @@ export class WriteBehind {
       const { id: proxyId, day } = { id: columns.id(slot), day: lastUsed.toISOString().slice(0, 10) };
       outcomes.push({ ...NO_OUTCOMES, proxyId, day, handOuts, lastUsed });
     }
-    for (const { day, tally } of this.#outcomes) {
-      const { slot, successes, failures, failuresInRow, latency } = tally;
-      const proxyId = columns.id(slot);
-      const hasSuccess = successes > 0;
+    for (const { slot, day, successes, failures, failuresInRow, latency } of this.#outcomes)
       outcomes.push({
-        ...NO_OUTCOMES,
-        proxyId,
+        proxyId: columns.id(slot),
         day,
+        handOuts: 0,
+        lastUsed: null,
         successes,
         failures,
         failuresInRow,
-        hasSuccess,
-        latency,
+        hasSuccess: successes > 0,
+        latency: latency.count === 0 ? null : latency,
       });
-    }
     return outcomes;
   }
 

@@ -14,7 +14,7 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
-import { foldLatency, OutcomesRepository } from '../../src/database/repositories/outcomes.repository.ts';
+import { foldLatency, noLatency, OutcomesRepository } from '../../src/database/repositories/outcomes.repository.ts';
 import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
 import { ProxyCooldownsRepository } from '../../src/database/repositories/proxy-cooldowns.repository.ts';
 import { ProxyLeasesRepository } from '../../src/database/repositories/proxy-leases.repository.ts';
@@ -111,7 +111,7 @@ function useHealth(session: Session<'sync'>, proxyId: string): void {
   leases.take('l');
   leases.deleteExpiredBefore(since);
   const outcome = { proxyId, day: '2026-01-01', handOuts: 1, lastUsed: since, successes: 1, failures: 0 };
-  const latency = foldLatency(null, 5);
+  const latency = foldLatency(noLatency(), 5);
   new OutcomesRepository(session).recordMany([{ ...outcome, failuresInRow: 0, hasSuccess: true, latency }]);
 }
 

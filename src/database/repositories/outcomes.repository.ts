@@ -42,12 +42,22 @@ export interface ProxyOutcomes {
 /** Outcomes that were checked, with the time in its stored form. */
 type Checked = ProxyOutcomes & { lastUsed: string | null };
 
-/** The sums with one more latency, in milliseconds: the mean that `ProxyRepository.updateStats` keeps, with weight 1/8. */
-export function foldLatency(sums: LatencySums | null, latency: number): LatencySums {
-  const whole = Math.round(latency);
-  if (sums === null) return { count: 1, sum: whole, keep: 7 / 8, add: latency / 8, first: latency };
-  sums.count++;
-  sums.sum += whole;
+export function noLatency(): LatencySums {
+  return { count: 0, sum: 0, keep: 1, add: 0, first: 0 };
+}
+
+/** Makes them what `noLatency` gives. */
+export function clearLatency(sums: LatencySums): void {
+  sums.count = 0;
+  sums.sum = 0;
+  sums.keep = 1;
+  sums.add = 0;
+}
+
+/** Adds a latency, in milliseconds, to the sums: the mean that `ProxyRepository.updateStats` keeps, with weight 1/8. */
+export function foldLatency(sums: LatencySums, latency: number): LatencySums {
+  if (sums.count++ === 0) sums.first = latency;
+  sums.sum += Math.round(latency);
   sums.keep *= 7 / 8;
   sums.add = (sums.add * 7) / 8 + latency / 8;
   return sums;

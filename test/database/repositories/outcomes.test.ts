@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
 import {
   foldLatency,
+  noLatency,
   OutcomesRepository,
   type ProxyOutcomes,
 } from '../../../src/database/repositories/outcomes.repository.ts';
@@ -56,7 +57,7 @@ function sumsOf(events: readonly Event[]): ProxyOutcomes[] {
       sum.failures++;
       sum.failuresInRow++;
     }
-    if (latency !== null) sum.latency = foldLatency(sum.latency, latency);
+    if (latency !== null) sum.latency = foldLatency(sum.latency ?? noLatency(), latency);
   }
   return [...sums.values()];
 }
@@ -130,7 +131,7 @@ describe('outcomes in a batch', () => {
     const success = { ...{ successes: 1, failures: 0, failuresInRow: 0, hasSuccess: true } };
     const of = (proxyId: string): ProxyOutcomes => ({
       ...{ ...success, proxyId, day: '2026-01-01', handOuts: 0, lastUsed: null },
-      latency: foldLatency(null, 12.4),
+      latency: foldLatency(noLatency(), 12.4),
     });
     expect(outcomes.recordMany([...ids, 'gone'].map(of))).toBe(201);
     expect(db.query('SELECT count(*) AS n FROM proxies WHERE total_requests = 1 AND latency = 12')).toEqual([
@@ -159,7 +160,7 @@ describe('outcomes in a batch', () => {
     const outcomes = new OutcomesRepository(session);
     const good: ProxyOutcomes = {
       ...{ proxyId: 'p', day: '2026-01-01', handOuts: 1, lastUsed: '2026-01-01T10:00:00Z', successes: 1 },
-      ...{ failures: 2, failuresInRow: 1, hasSuccess: true, latency: foldLatency(null, 1) },
+      ...{ failures: 2, failuresInRow: 1, hasSuccess: true, latency: foldLatency(noLatency(), 1) },
     };
     const bad: [keyof ProxyOutcomes, unknown][] = [
       ['proxyId', 1],
