@@ -9,6 +9,7 @@ import { measureCrawlee } from './crawlee.js';
 import { measureFairness } from './fairness.js';
 import { FRONT_DOOR, measureFrontDoor } from './front-door.js';
 import { KEYS, measureKeys } from './keys.js';
+import { describeLeasing, measureLeasing } from './leasing.js';
 import { measureLists } from './lists.js';
 import { measureLoading } from './loading.js';
 import { OPENING } from './opening.js';
@@ -47,11 +48,13 @@ for (const result of await measureWritePath(wanted)) {
 
 const isOnce = process.env.PROXYVAULT_BENCH_ONCE === '1';
 const choosing = wanted(['choosing']) ? await measureChoosing({ isOnce }) : [];
+const leasing = wanted(['leasing']) ? await measureLeasing({ isOnce }) : [];
 const figures = isOnce ? await measureFiguresOnce() : await measureFigures();
-if (values.page) writePage({ ratios, choosing, figures });
-if (values.json) console.log(JSON.stringify({ ratios, choosing, figures }, null, 2));
+if (values.page) writePage({ ratios, choosing, leasing, figures });
+if (values.json) console.log(JSON.stringify({ ratios, choosing, leasing, figures }, null, 2));
 else {
   for (const row of choosing) console.log(describeChoosing(row));
+  for (const row of leasing) console.log(describeLeasing(row));
   for (const figure of figures) console.log(describeFigure(figure));
 }
 
