@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { measureRounds, median, SIZES, sizesOf } from './rounds.js';
 
 const CHILD = fileURLToPath(new URL('leasing-child.js', import.meta.url));
-const ROUNDS = 9;
+const ROUNDS = 8;
 const BATCH_MS = 2;
 /** Leases a second. */
 const GOALS = {

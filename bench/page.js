@@ -11,15 +11,17 @@ const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
  * @param {readonly {name: string, ratio: number, least: number, most: number, perSecond: number}[]} results.ratios
  * @param {Awaited<ReturnType<typeof import('./choosing.js').measureChoosing>>} results.choosing
  * @param {Awaited<ReturnType<typeof import('./leasing.js').measureLeasing>>} results.leasing
+ * @param {ReturnType<typeof import('./storing.js').measureStoring>} results.storing
  * @param {readonly {name: string, value: number, unit: string}[]} results.figures
  */
-export function writePage({ ratios, choosing, leasing, figures }) {
+export function writePage({ ratios, choosing, leasing, storing, figures }) {
   const page = readFileSync(PAGE, 'utf8');
   const parts = {
     machine: machine(),
     ratios: ratioTable(ratios),
     choosing: choosingTable(choosing),
     leasing: leasingTable(leasing),
+    storing: ratioTable(storing),
     figures: figureTable(figures),
   };
   writeFileSync(

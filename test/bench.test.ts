@@ -13,8 +13,8 @@ it('every benchmark still runs, and the page on performance has a row for each',
     env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1' },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  const { ratios, choosing, leasing, figures } = JSON.parse(stdout) as Record<
-    'ratios' | 'choosing' | 'leasing' | 'figures',
+  const { ratios, choosing, leasing, storing, figures } = JSON.parse(stdout) as Record<
+    'ratios' | 'choosing' | 'leasing' | 'storing' | 'figures',
     { name: string; strategy: string }[]
   >;
   const names = ratios.map(({ name }) => name);
@@ -25,8 +25,10 @@ it('every benchmark still runs, and the page on performance has a row for each',
   };
   expect(choosing.map(({ strategy }) => strategy).sort()).toEqual([...ROTATION_STRATEGIES].sort());
   expect(figures.map(({ name }) => name)).toContain('first choice, of 1,000');
+  expect(figures.map(({ name }) => name)).toContain('1,000 leases that are held: heap and buffers, of each');
   expect(names.length).toBeGreaterThan(15);
   expect(rowsOf('ratios').filter((name) => !name?.endsWith(', Drizzle'))).toEqual(names);
   expect(leasing.map(({ name }) => name)).toEqual(expect.arrayContaining([...ROTATION_STRATEGIES]));
   expect(rowsOf('leasing')).toEqual(leasing.map(({ name }) => name));
+  expect(rowsOf('storing')).toEqual(expect.arrayContaining(storing.map(({ name }) => name)));
 }, 60_000);
