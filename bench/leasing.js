@@ -26,11 +26,11 @@ const STORED = ['round-robin', 'random'];
 const NAMES = { open: '', awaited: ', awaited', stored: ', storing included' };
 
 /**
- * @param {{isOnce?: boolean, strategies?: string[]}} options `isOnce` makes each a few times in a small pool, to see that it works.
+ * @param {{isOnce?: boolean}} options `isOnce` makes each a few times in a small pool, to see that it works.
  * @returns {Promise<ReturnType<typeof summarize>>}
  */
-export async function measureLeasing({ isOnce = false, strategies = Object.keys(GOALS) } = {}) {
-  const works = worksOf(strategies);
+export async function measureLeasing({ isOnce = false } = {}) {
+  const works = worksOf(Object.keys(GOALS));
   return summarize(await measure(works, isOnce), { works, sizes: sizesOf(isOnce) });
 }
 
