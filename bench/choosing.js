@@ -1,14 +1,9 @@
 // How many proxies a second are chosen, by each strategy, without a filter, with one, and with 90 % of the pool excluded, as the pool
-// grows. Every size has its process; they take turns in short batches, so that all have the same luck with a noisy machine. Figures are
-// medians, ratios are taken round by round. `node bench/choosing.js [STRATEGY…]` runs it alone, and prints processor time too.
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
+// grows. Figures are medians, ratios are taken round by round. `node bench/choosing.js [STRATEGY…]` runs it alone, and prints processor time too.
 import { fileURLToPath } from 'node:url';
-import { newPool } from './choosing-pools.js';
-import { folder } from './pools.js';
+import { measureRounds, median, SIZES, sizesOf } from './rounds.js';
 
 const CHILD = fileURLToPath(new URL('choosing-child.js', import.meta.url));
-const SIZES = [1000, 10_000, 100_000, 1_000_000];
 const VARIANTS = ['open', 'filtered', 'excluded'];
 const ROUNDS = 16;
 const BATCH_MS = 5;
@@ -33,7 +28,7 @@ const MOST = { larger: 2, filtered: 2, excluded: 3 };
  */
 export async function measureChoosing({ isOnce = false } = {}) {
   const strategies = Object.keys(GOALS);
-  return summarize(await measureRounds({ strategies, isOnce }), { strategies, sizes: sizesOf(isOnce) });
+  return summarize(await measure(strategies, isOnce), { strategies, sizes: sizesOf(isOnce) });
 }
 
 /**
@@ -63,54 +58,9 @@ function summarize(rounds, { strategies, sizes, of = 'us' }) {
   });
 }
 
-function sizesOf(isOnce) {
-  return isOnce ? SIZES.slice(0, 1) : SIZES;
-}
-
-/** What each batch took, round by round. */
-async function measureRounds({ strategies, isOnce }) {
-  const sizes = sizesOf(isOnce);
-  const children = new Map();
-  for (const size of sizes) children.set(size, await startChild(size, isOnce ? 0 : BATCH_MS));
-  const rounds = [];
-  for (let round = 0; round < (isOnce ? 1 : ROUNDS); round++) {
-    const times = new Map();
-    for (const strategy of strategies) {
-      for (const variant of VARIANTS) {
-        // The order changes, so that what one leaves behind does not always burden the same other one.
-        const order = sizes.map((_, n) => sizes[(n + round) % sizes.length]);
-        for (const size of order)
-          times.set(`${strategy} ${variant} ${size}`, await ask(children.get(size), { strategy, variant }));
-      }
-    }
-    // The first one is not measured: everything is still being compiled.
-    if (round > 0 || isOnce) rounds.push(times);
-  }
-  for (const child of children.values()) child.disconnect();
-  return rounds;
-}
-
-async function startChild(size, batchMs) {
-  const child = fork(CHILD, [newPool(size), join(folder, 'choosing.key'), size, batchMs].map(String));
-  await ask(child);
-  return child;
-}
-
-/** The next message of a child. */
-function ask(child, message) {
-  return new Promise((resolve, reject) => {
-    const ended = (code) => reject(new Error(`a child ended with ${code}`));
-    child.once('exit', ended);
-    child.once('message', (answer) => {
-      child.off('exit', ended);
-      resolve(answer);
-    });
-    if (message) child.send(message);
-  });
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
+function measure(strategies, isOnce) {
+  const works = strategies.flatMap((strategy) => VARIANTS.map((variant) => ({ strategy, variant })));
+  return measureRounds({ child: CHILD, works, rounds: ROUNDS, batchMs: BATCH_MS, isOnce });
 }
 
 /** One line for each strategy: thousands a second by size, and the ratios. */
@@ -127,7 +77,7 @@ export function describeChoosing({ strategy, goal, perSecond, ratios }) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const strategies = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(GOALS);
-  const rounds = await measureRounds({ strategies, isOnce: false });
+  const rounds = await measure(strategies, false);
   for (const of of ['us', 'processorUs']) {
     console.log(
       of === 'us' ? 'By the clock:' : 'By processor time, with that of garbage collection and compilation:',

@@ -1,6 +1,6 @@
-// The same work by Crawlee: a proxy for a request, and the proxy that a session keeps. Runs in a process of its own for each size of the
-// pool; both take turns in short batches. Crawlee keeps all in memory and writes its state now and then; here it writes none. It answers
-// with a promise, which is waited for. Its URLs have no logins, and no login is revealed here.
+// The same work by Crawlee: a proxy for a request, the proxy that a session keeps, and a lease that is reported. Runs in a process of its
+// own for each size of the pool; both take turns in short batches. Crawlee keeps all in memory and writes its state now and then; here it
+// writes none. It answers with a promise, which is waited for. Its URLs have no logins, and no login is revealed here.
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -8,14 +8,18 @@ import { fileURLToPath } from 'node:url';
 import { openVault } from 'proxyvault';
 import { newPool } from './choosing-pools.js';
 import { folder } from './pools.js';
+import { median } from './rounds.js';
 
 const SELF = fileURLToPath(import.meta.url);
 const { resolve: find } = createRequire(new URL('peers/package.json', import.meta.url));
 const ROUNDS = 15;
+const LEASE_ROUNDS = 9;
+/** Enough for the storing to have its share in every batch. */
+const CALLS_STORED = 5000;
 const BATCH_MS = 10;
 const SESSIONS = 1000;
 
-/** @returns {{name: string, value: number, unit: string, goal: null}[]} Nothing if Crawlee is not installed. */
+/** @returns {{name: string, value: number, unit: string, goal: number | null}[]} Nothing if Crawlee is not installed. */
 export function measureCrawlee({ sizes = [1000, 100_000, 1_000_000] } = {}) {
   try {
     find('@crawlee/core');
@@ -32,15 +36,15 @@ export function measureCrawlee({ sizes = [1000, 100_000, 1_000_000] } = {}) {
       cwd: folder,
     });
     const of = `, of ${size.toLocaleString('en')}`;
-    return JSON.parse(output).flatMap(({ name, ratio, perSecond }) => [
-      { name: `${name}${of}`, value: ratio, unit: 'x', goal: null },
+    return JSON.parse(output).flatMap(({ name, ratio, perSecond, goal = null }) => [
+      { name: `${name}${of}`, value: ratio, unit: 'x', goal, isLeast: true },
       { name: '  of ours a second', value: perSecond, unit: '', goal: null },
     ]);
   });
 }
 
 async function child(path, size) {
-  const { ProxyConfiguration, SessionPool } = await import(find('@crawlee/core')).then(
+  const { ProxyConfiguration, Session, SessionPool } = await import(find('@crawlee/core')).then(
     (module) => module.default ?? module,
   );
   const vault = await openVault({ path, keyFile: join(folder, 'crawlee.key'), durability: 'normal' });
@@ -80,20 +84,72 @@ async function child(path, size) {
   };
   const results = [];
   for (const [name, [ours, theirs]] of Object.entries(pairs))
-    results.push({ name, ...(await compare(ours, theirs)) });
+    results.push({ name, ...(await compare({ work: ours, time }, { work: theirs, time: timeAwaited })) });
+  const used = await manySessions(SessionPool, Session, size);
+  results.push(...(await compareLeases(vault, used)));
   process.stdout.write(JSON.stringify(results), () => process.exit());
 }
 
-/** The time of theirs over ours: above 1, ours is faster. */
-async function compare(ours, theirs) {
-  const counts = [1, 1];
-  const works = [(count) => time(ours, count), (count) => timeAwaited(theirs, count)];
-  for (const side of [0, 1]) counts[side] = await batchSize(works[side]);
+/** As many as we have proxies. None is retired, as those are by default that were used 50 times. */
+async function manySessions(SessionPool, Session, size) {
+  const pool = await SessionPool.open({
+    maxPoolSize: size,
+    persistenceOptions: { enable: false },
+    sessionOptions: { maxUsageCount: Number.MAX_SAFE_INTEGER, maxAgeSecs: 86_400 },
+  });
+  await pool.addSession();
+  const [first] = pool.sessions;
+  // It checks what each is made of, which takes minutes for a million: one is checked here, and the others are copies.
+  for (let n = 1; n < size; n++)
+    pool._addSession(Object.assign(Object.create(Session.prototype), first, { id: `session_${n}` }));
+  return pool;
+}
+
+async function compareLeases(vault, sessions) {
+  const { pool } = vault;
+  let n = 0;
+  const theirs = { work: async () => (await sessions.getSession()).markGood(), time: timeAwaited };
+  const ours = {
+    work: async () => (await pool.acquire()).succeed({ latencyMs: 20 + (n++ % 997) }),
+    time: timeAwaited,
+  };
+  const limits = { maxConcurrentPerProxy: 8, maxLeases: 10_000 };
+  const compareWith = (durability, work) => {
+    vault.config.update({ options: { limits, durability } });
+    return compare(work, theirs, LEASE_ROUNDS);
+  };
+  const name = 'getSession() and markGood() over acquire() and succeed()';
+  const between = { ...ours, rest: () => pool.flush() };
+  const within = { ...ours, least: CALLS_STORED };
+  return [
+    { name, ...(await compareWith({ lossMs: 60_000, lossOutcomes: 1_000_000 }, between)), goal: 1 },
+    {
+      name: `${name}, with the storing`,
+      ...(await compareWith({ lossMs: undefined, lossOutcomes: undefined }, within)),
+    },
+  ];
+}
+
+/**
+ * The time of theirs over ours: above 1, ours is faster.
+ *
+ * @param {{work: () => unknown, time: typeof time | typeof timeAwaited, least?: number, rest?: () => void}} ours `least` calls make a
+ *   batch at least; `rest` is called after each batch, and is not measured
+ */
+async function compare(ours, theirs, roundCount = ROUNDS) {
+  const sides = [ours, theirs];
+  const measure = async ({ work, time, rest }, count) => {
+    const ms = await time(work, count);
+    rest?.();
+    return ms;
+  };
+  const counts = [];
+  for (const side of sides) counts.push(await batchSize((count) => measure(side, count), side.least));
   const rounds = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < roundCount; round++) {
     const each = [0, 0];
     for (const side of round % 2 === 0 ? [0, 1] : [1, 0])
-      each[side] = (await works[side](counts[side])) / counts[side];
+      each[side] = (await measure(sides[side], counts[side])) / counts[side];
     rounds.push(each);
   }
   return {
@@ -103,8 +159,8 @@ async function compare(ours, theirs) {
 }
 
 /** The quickest of three, since a noisy machine makes any of them slow. */
-async function batchSize(work) {
-  for (let count = 1; ; count *= 2) {
+async function batchSize(work, least = 1) {
+  for (let count = least; ; count *= 2) {
     const times = [await work(count), await work(count), await work(count)];
     if (Math.min(...times) >= BATCH_MS || count >= 100_000) return count;
   }
@@ -120,10 +176,6 @@ async function timeAwaited(work, count) {
   const start = performance.now();
   for (let n = 0; n < count; n++) await work();
   return performance.now() - start;
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }
 
 if (process.argv[1] === SELF) {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { openVault } from 'proxyvault';
 import { idOf, newPool } from './choosing-pools.js';
 import { folder } from './pools.js';
+import { median } from './rounds.js';
 
 const BIN = fileURLToPath(new URL('../dist/cli/bin.js', import.meta.url));
 const LOADING_CHILD = fileURLToPath(new URL('loading-child.js', import.meta.url));
@@ -85,8 +86,4 @@ async function measureFollowing({ path, size }, changes) {
     },
     { name: `  the slowest of ${changes}`, value: Math.max(...delays), unit: 'ms', goal: 1000 },
   ];
-}
-
-function median(values) {
-  return values.toSorted((a, b) => a - b)[values.length >> 1];
 }

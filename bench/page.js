@@ -10,14 +10,18 @@ const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
  * @param {object} results
  * @param {readonly {name: string, ratio: number, least: number, most: number, perSecond: number}[]} results.ratios
  * @param {Awaited<ReturnType<typeof import('./choosing.js').measureChoosing>>} results.choosing
+ * @param {Awaited<ReturnType<typeof import('./leasing.js').measureLeasing>>} results.leasing
+ * @param {ReturnType<typeof import('./storing.js').measureStoring>} results.storing
  * @param {readonly {name: string, value: number, unit: string}[]} results.figures
  */
-export function writePage({ ratios, choosing, figures }) {
+export function writePage({ ratios, choosing, leasing, storing, figures }) {
   const page = readFileSync(PAGE, 'utf8');
   const parts = {
     machine: machine(),
     ratios: ratioTable(ratios),
     choosing: choosingTable(choosing),
+    leasing: leasingTable(leasing),
+    storing: ratioTable(storing),
     figures: figureTable(figures),
   };
   writeFileSync(
@@ -53,8 +57,11 @@ function ratioTable(ratios) {
 }
 
 /** Thousands a second. */
+function thousands(rate) {
+  return Math.round(rate / 1000).toLocaleString('en');
+}
+
 function choosingTable(choosing) {
-  const thousands = (rate) => Math.round(rate / 1000).toLocaleString('en');
   return [
     '| strategy | of 1,000 | 10,000 | 100,000 | 1,000,000 | a filter, of 1,000,000 | 90 % excluded, of 1,000,000 | largest / smallest | filter / none | excluded / none |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
@@ -63,6 +70,17 @@ function choosingTable(choosing) {
       const found = [ratios.larger, ratios.filtered, ratios.excluded].map((ratio) => ratio.toFixed(2));
       return `| ${[strategy, ...rates, ...found].join(' | ')} |`;
     }),
+  ].join('\n');
+}
+
+function leasingTable(leasing) {
+  return [
+    '| strategy | of 1,000 | 10,000 | 100,000 | 1,000,000 | largest / smallest |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...leasing.map(
+      ({ name, perSecond, larger }) =>
+        `| ${[name, ...perSecond.map(thousands), larger.toFixed(2)].join(' | ')} |`,
+    ),
   ].join('\n');
 }
 

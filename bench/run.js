@@ -8,7 +8,9 @@ import { describeChoosing, measureChoosing } from './choosing.js';
 import { measureCrawlee } from './crawlee.js';
 import { measureFairness } from './fairness.js';
 import { FRONT_DOOR, measureFrontDoor } from './front-door.js';
+import { measureHolding } from './holding.js';
 import { KEYS, measureKeys } from './keys.js';
+import { describeLeasing, measureLeasing } from './leasing.js';
 import { measureLists } from './lists.js';
 import { measureLoading } from './loading.js';
 import { OPENING } from './opening.js';
@@ -16,6 +18,7 @@ import { OPERATIONS } from './operations.js';
 import { writePage } from './page.js';
 import { fill, newFile } from './pools.js';
 import { measureRules } from './rules.js';
+import { measureStoring } from './storing.js';
 import { measureWritePath } from './write-path.js';
 
 const GOAL = 0.85;
@@ -47,22 +50,30 @@ for (const result of await measureWritePath(wanted)) {
 
 const isOnce = process.env.PROXYVAULT_BENCH_ONCE === '1';
 const choosing = wanted(['choosing']) ? await measureChoosing({ isOnce }) : [];
+const leasing = wanted(['leasing']) ? await measureLeasing({ isOnce }) : [];
+const storing = wanted(['leasing: storing']) ? measureStoring({ isOnce }) : [];
+for (const result of storing) if (!values.json) console.log(describeRatio(result, result.name));
 const figures = isOnce ? await measureFiguresOnce() : await measureFigures();
-if (values.page) writePage({ ratios, choosing, figures });
-if (values.json) console.log(JSON.stringify({ ratios, choosing, figures }, null, 2));
+if (values.page) writePage({ ratios, choosing, leasing, storing, figures });
+if (values.json) console.log(JSON.stringify({ ratios, choosing, leasing, storing, figures }, null, 2));
 else {
   for (const row of choosing) console.log(describeChoosing(row));
+  for (const row of leasing) console.log(describeLeasing(row));
   for (const figure of figures) console.log(describeFigure(figure));
 }
 
 async function measureFiguresOnce() {
-  return wanted(['loading']) ? measureLoading({ isOnce: true }) : [];
+  return [
+    ...(wanted(['loading']) ? await measureLoading({ isOnce: true }) : []),
+    ...(wanted(['leasing: holding']) ? measureHolding({ isOnce: true }) : []),
+  ];
 }
 
 async function measureFigures() {
   return [
     ...(wanted(['streaming']) ? measureStreaming() : []),
     ...(wanted(['loading']) ? await measureLoading() : []),
+    ...(wanted(['leasing: holding']) ? measureHolding() : []),
     ...(wanted(['crawlee']) ? measureCrawlee() : []),
     ...(wanted(['rules']) ? measureRules() : []),
     ...(wanted(['fairness']) ? await measureFairness() : []),

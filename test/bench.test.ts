@@ -13,18 +13,22 @@ it('every benchmark still runs, and the page on performance has a row for each',
     env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1' },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  const { ratios, choosing, figures } = JSON.parse(stdout) as Record<
-    'ratios' | 'choosing' | 'figures',
+  const { ratios, choosing, leasing, storing, figures } = JSON.parse(stdout) as Record<
+    'ratios' | 'choosing' | 'leasing' | 'storing' | 'figures',
     { name: string; strategy: string }[]
   >;
   const names = ratios.map(({ name }) => name);
   const page = readFileSync(`${ROOT}/docs/performance.md`, 'utf8');
-  const [, table = ''] = /<!-- ratios -->([\s\S]*?)<!-- \/ratios -->/.exec(page) ?? [];
-  const rows = [...table.matchAll(/^\| (.+?) \| [\d.]+ \(/gm)]
-    .map(([, name]) => name)
-    .filter((name) => !name?.endsWith(', Drizzle'));
+  const rowsOf = (table: string): (string | undefined)[] => {
+    const [, rows = ''] = new RegExp(`<!-- ${table} -->([\\s\\S]*?)<!-- /${table} -->`).exec(page) ?? [];
+    return [...rows.matchAll(/^\| ([^|]+) \| [\d.]/gm)].map(([, name]) => name);
+  };
   expect(choosing.map(({ strategy }) => strategy).sort()).toEqual([...ROTATION_STRATEGIES].sort());
   expect(figures.map(({ name }) => name)).toContain('first choice, of 1,000');
+  expect(figures.map(({ name }) => name)).toContain('1,000 leases that are held: heap and buffers, of each');
   expect(names.length).toBeGreaterThan(15);
-  expect(rows).toEqual(names);
+  expect(rowsOf('ratios').filter((name) => !name?.endsWith(', Drizzle'))).toEqual(names);
+  expect(leasing.map(({ name }) => name)).toEqual(expect.arrayContaining([...ROTATION_STRATEGIES]));
+  expect(rowsOf('leasing')).toEqual(leasing.map(({ name }) => name));
+  expect(rowsOf('storing')).toEqual(expect.arrayContaining(storing.map(({ name }) => name)));
 }, 60_000);
