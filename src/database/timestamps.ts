@@ -38,6 +38,16 @@ export function isStoredTime(stored: string): boolean {
 
 /** Whether a stored text is a day of the calendar, `YYYY-MM-DD`. */
 export function isStoredDay(stored: string): boolean {
+  if (stored === lastDay) return true;
+  if (!isDay(stored)) return false;
+  lastDay = stored;
+  return true;
+}
+
+/** Most rows are of the same day as the one before. */
+let lastDay = '';
+
+function isDay(stored: string): boolean {
   if (!/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/.test(stored)) return false;
   // Every month has 28 days; only what is above needs the calendar.
   return stored.slice(8) <= '28' || new Date(`${stored}T00:00:00Z`).toJSON()?.startsWith(stored) === true;
