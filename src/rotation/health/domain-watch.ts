@@ -1,5 +1,4 @@
 import type { HealthSettings } from '../../model/pool-options.ts';
-import type { Scope } from './circuit.ts';
 import { DomainWindow, type Suspect } from './domain-window.ts';
 
 /** So many domains are watched at a time, the last that had a failure. */
@@ -78,17 +77,18 @@ export class DomainWatch {
   }
 
   /** A failure where the target may be at fault. Gives those that have failed in the window if this shows that the domain fails. */
-  failed(domain: string, slot: number, scope: Scope, now: number): Suspect[] | null {
+  failed(domain: string, suspect: Suspect): Suspect[] | null {
+    const now = suspect.at;
     const window = this.#windowOf(domain);
     if (window === null) return null;
-    window.failed(slot, scope, now);
+    window.failed(suspect);
     const known = this.#failing.get(domain);
     if (known !== undefined) {
       known.failures++;
       window.forgetSuspects();
       return null;
     }
-    if (window.suspectCount < this.#settings.domainProxies) return null;
+    if (!window.hasProven(this.#settings.domainProxies)) return null;
     const { total, failures } = window.outcomes(now);
     if (failures * 2 < total) return null;
     const suspects = window.suspects();

@@ -59,6 +59,8 @@ export class Health {
   readonly #outliers: Outliers;
   readonly #overrides: Overrides;
   #settings: HealthSettings;
+  /** When anything has succeeded last. */
+  #lastSuccess = Number.NEGATIVE_INFINITY;
 
   constructor({ settings, failureThreshold, random, onDomain }: HealthSetup) {
     this.#settings = settings;
@@ -92,6 +94,7 @@ export class Health {
   /** A request succeeded. Gives what changed: nearly always nothing. */
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
+    this.#lastSuccess = now;
     if (domain !== null && !this.#watch.isIdle) this.#watch.succeeded(domain, now);
     if (!use.isGateway && !this.#ramp.isOut(slot)) this.#outliers.count(slot, true, now);
     return this.#ramp.isPlain(slot) ? NO_CHANGES : this.#climb(use, now);
@@ -244,9 +247,11 @@ export class Health {
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
   #isOutage(domain: string, slot: number, scope: Scope, now: number, changes: HealthChange[]): boolean {
-    const suspects = this.#watch.failed(domain, slot, scope, now);
-    if (suspects === null) return this.#watch.isFailing(domain);
     const from = now - this.#settings.domainWindowMs;
+    // Who has not worked yet, or is being probed, may fail everywhere. It shows nothing of the domain, if others work.
+    const isProven = this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from;
+    const suspects = this.#watch.failed(domain, { slot, scope, at: now, isProven });
+    if (suspects === null) return this.#watch.isFailing(domain);
     const pardon = (pardoned: number, itsScope: Scope) => {
       const change = this.#breaker.pardon(pardoned, itsScope, domain, from, now);
       if (change !== null) changes.push(change);

@@ -42,6 +42,31 @@ describe('a failing domain', () => {
     expect(domains).toHaveLength(1);
   });
 
+  it('is not found by proxies that have not worked yet, while others work', () => {
+    const { health, domains } = openHealth({ isProven: false, slots: 30 });
+    health.succeeded(at(0, 'b.example'), 0);
+    for (let slot = 1; slot < 20; slot++) fail(health, at(slot), 'timeout', SECOND);
+    expect(domains).toEqual([]);
+    // Each of these has worked elsewhere.
+    for (let slot = 20; slot < 25; slot++) health.succeeded(at(slot, 'b.example'), SECOND);
+    for (let slot = 20; slot < 24; slot++) fail(health, at(slot), 'timeout', SECOND);
+    expect(domains).toEqual([]);
+    fail(health, at(24), 'timeout', SECOND);
+    expect(domains).toMatchObject([{ domain: 'a.example', state: 'failing' }]);
+  });
+
+  it('is not found by proxies that are being probed, while others work', () => {
+    const { health, domains } = openHealth();
+    for (let slot = 0; slot < 6; slot++) fail(health, at(slot, 'b.example'), 'connect', 0, 3);
+    health.advance(30 * SECOND, 10);
+    health.succeeded(at(9), 30 * SECOND);
+    for (let slot = 0; slot < 6; slot++) fail(health, at(slot), 'timeout', 31 * SECOND);
+    expect(domains).toEqual([]);
+    // Nothing has worked in this window: it may be the domain.
+    for (let slot = 0; slot < 5; slot++) fail(health, at(slot, 'c.example'), 'timeout', 40 * SECOND);
+    expect(domains).toMatchObject([{ domain: 'c.example', state: 'failing' }]);
+  });
+
   it.each(['connect', 'tls', 'protocol', 'auth', 'blocked'] as const)('is not found by %s', (kind) => {
     const { health, domains } = openHealth({ slots: 20 });
     for (let slot = 0; slot < 20; slot++) fail(health, at(slot), kind, 0);
