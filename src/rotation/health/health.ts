@@ -224,7 +224,7 @@ export class Health {
     const { kind } = failure;
     const scope = chargedScope(use, kind);
     if (domain !== null && kind === 'blocked') this.#watch.succeeded(domain, now);
-    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, slot, scope ?? '', now, changes)) {
+    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, use, scope ?? '', now, changes)) {
       // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
       if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
         this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
@@ -246,7 +246,9 @@ export class Health {
   }
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
-  #isOutage(domain: string, slot: number, scope: Scope, now: number, changes: HealthChange[]): boolean {
+  #isOutage(domain: string, use: Use, scope: Scope, now: number, changes: HealthChange[]): boolean {
+    const { slot, handedOutAt = Number.POSITIVE_INFINITY } = use;
+    if (this.#watch.hasFailedSince(domain, handedOutAt)) return true;
     const from = now - this.#settings.domainWindowMs;
     // Who has not worked yet, or is being probed, may fail everywhere. It shows nothing of the domain, if others work.
     const isProven = this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from;

@@ -166,6 +166,33 @@ describe('a failing domain', () => {
     expect(domains.map(({ state }) => state)).toEqual(['failing', 'working']);
   });
 
+  it('charges nobody for what was sent while it failed, and ends after that', () => {
+    const { health, domains } = fallen();
+    const sent = (handedOutAt: number) => use(6, { domain: 'a.example', handedOutAt });
+    health.advance(10 * SECOND, 10);
+    expect(domains.at(-1)).toMatchObject({ state: 'working' });
+    expect(fail(health, sent(9 * SECOND), 'timeout', 19 * SECOND, 9)).toEqual([]);
+    for (let slot = 0; slot < 6; slot++)
+      fail(health, use(slot, { domain: 'a.example', handedOutAt: 9 * SECOND }), 'timeout', 19 * SECOND);
+    expect(domains.at(-1)).toMatchObject({ state: 'working' });
+    expect(told(fail(health, sent(10 * SECOND), 'timeout', 19 * SECOND, 3))).toEqual([
+      '6 domain a.example cooling timeout',
+    ]);
+  });
+
+  it('is remembered for the last 256 that work again', () => {
+    const { health, settings } = openHealth({ slots: 5 });
+    health.configure({ ...settings, failures: 1000 }, null);
+    for (let i = 0; i < 257; i++)
+      for (let slot = 0; slot < 5; slot++) fail(health, at(slot, `${i}.example`), 'timeout', 0);
+    health.advance(10 * SECOND, 10);
+    health.configure({ ...settings, failures: 1 }, null);
+    const sent = (domain: string) => use(0, { domain, handedOutAt: SECOND });
+    expect(fail(health, sent('1.example'), 'timeout', 11 * SECOND)).toEqual([]);
+    expect(fail(health, sent('256.example'), 'timeout', 11 * SECOND)).toEqual([]);
+    expect(fail(health, sent('0.example'), 'timeout', 11 * SECOND)).toHaveLength(1);
+  });
+
   it('is watched at 4,096 domains at most, and those that fail are kept', () => {
     const { health, domains } = fallen();
     for (let i = 0; i < 5000; i++) fail(health, at(0, `${i}.example`), 'timeout', 1);
