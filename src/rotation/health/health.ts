@@ -233,16 +233,26 @@ export class Health {
     }
     if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
     if (scope === null) return false;
+    const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
+    const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
+    const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use);
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
     let isCharged = scope === '';
-    const isOut = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
-    if (isOut && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
-      const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
-      isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
+    if (mayBeOfProxy) {
+      const detail = this.#evidence(use, isFruitless, changes.length > before);
+      if (detail !== null) isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
     this.#breaker.forgetOldest(changes);
     return isCharged;
+  }
+
+  /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
+  #evidence(use: Use, isFruitless: boolean, hasGoneOut: boolean): string | null {
+    if (hasGoneOut && this.#breaker.badDomains(use.slot) >= DOMAINS_OF_THE_PROXY)
+      return `out for ${DOMAINS_OF_THE_PROXY} domains`;
+    if (isFruitless) return `failed for ${DOMAINS_OF_THE_PROXY} domains in a row`;
+    return this.#breaker.isProbe(use.slot, use) ? 'failed again' : null;
   }
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
