@@ -84,6 +84,23 @@ describe('a proxy that fails', () => {
     },
   );
 
+  it('is tried again under fastest, if a failing domain has put it out', async () => {
+    const opened = await open(100, { random: seededRandom(7) });
+    const { pool, vault, ids } = opened;
+    vault.config.update({ strategy: 'fastest' });
+    for (const id of ids.slice(1)) pool.report(id, { success: true, latencyMs: 50 });
+    for (const domain of ['x.example', 'y.example', 'z.example'])
+      pool.report('a', { kind: 'timeout', domain });
+    expect(pool.stats().states.cooling).toBe(1);
+    for (const id of ids.slice(1, 9)) pool.report(id, { kind: 'timeout', domain: 'z.example' });
+    expect(pool.stats()).toMatchObject({ states: { cooling: 0 }, failingDomains: ['z.example'] });
+    let tried = 0;
+    for (let lease = pool.tryAcquire(); lease.proxy.id !== 'a'; lease = pool.tryAcquire()) {
+      lease.succeed({ latencyMs: 50 });
+      expect(++tried).toBeLessThan(500);
+    }
+  });
+
   it('comes back as it was after a restart, and after a kill, since it is committed at once', async () => {
     const opened = await open(3, { random: () => 0 });
     opened.pool.tryAcquire({ exclude: ['b', 'c'] }).fail({ kind: 'connect' });
