@@ -30,7 +30,6 @@ export interface Sample {
   possible: number;
   /** For the domain that goes down. */
   ofOutage: { requests: number; successes: number };
-  failures: Record<string, number>;
   /** So many proxies were out at its end. */
   cooling: number;
 }
@@ -51,7 +50,6 @@ export interface Story {
 interface Flight {
   lease: Lease;
   answer: Answer;
-  proxy: number;
   domain: string;
   sample: Sample;
 }
@@ -130,7 +128,6 @@ export async function live(plan: Plan, folder: string): Promise<Story> {
       lease = pool.tryAcquire({ domain });
     } catch (error) {
       if (!(error instanceof ProxyVaultError) || error.code !== 'NO_PROXY') throw error;
-      count(counted, 'NO_PROXY');
       return null;
     }
     const proxy = numberOf(lease.proxy.id);
@@ -139,13 +136,12 @@ export async function live(plan: Plan, folder: string): Promise<Story> {
       if (times === undefined) story.uses.set(proxy, [now]);
       else times.push(now);
     }
-    return { lease, proxy, domain, answer: world.send(proxy, domain, now), sample: counted };
+    return { lease, domain, answer: world.send(proxy, domain, now), sample: counted };
   }
 
-  function land({ lease, answer, proxy, domain, sample: counted }: Flight): void {
+  function land({ lease, answer, domain, sample: counted }: Flight): void {
     const { failure, latencyMs } = answer;
     if (failure !== null) {
-      count(counted, `${world.nature(proxy)} ${'kind' in failure ? failure.kind : failure.status}`);
       lease.fail(failure);
       return;
     }
@@ -155,8 +151,8 @@ export async function live(plan: Plan, folder: string): Promise<Story> {
   }
 }
 
-/** The world of the documentation, with so many proxies. */
-export function planOf(proxies: number, strategy: RotationStrategy, given: Partial<Plan> = {}): Plan {
+/** The world of docs/rotation.md, with so many proxies. */
+export function planOf(proxies: number, strategy: RotationStrategy): Plan {
   return {
     seed: 14,
     proxies,
@@ -166,7 +162,6 @@ export function planOf(proxies: number, strategy: RotationStrategy, given: Parti
     domains: { 'shop.example': 0.4, 'news.example': 0.3, 'maps.example': 0.2, 'rare.example': 0.1 },
     outage: { domain: 'news.example', from: 10 * MINUTE, until: 20 * MINUTE },
     revival: 12 * MINUTE,
-    ...given,
   };
 }
 
@@ -177,13 +172,8 @@ function newSample(from: number): Sample {
     successes: 0,
     possible: 0,
     ofOutage: { requests: 0, successes: 0 },
-    failures: {},
     cooling: 0,
   };
-}
-
-function count(sample: Sample, failure: string): void {
-  sample.failures[failure] = 1 + (sample.failures[failure] ?? 0);
 }
 
 function idOf(proxy: number): string {
