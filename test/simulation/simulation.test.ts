@@ -15,6 +15,8 @@ const CURVE = new URL('how-well-it-works.svg', DOCS);
 const PROXIES = Number(process.env.PROXYVAULT_SIMULATED_PROXIES ?? 500);
 /** Points of a percent that the pool may be below the oracle. */
 const MARGIN = 2;
+const DRAWING: ReadonlySet<RotationStrategy> = new Set(['random', 'fastest', 'weighted', 'failure-aware']);
+const TURN = 60 * SECOND;
 const SLOW = 600 * SECOND;
 
 async function simulate(plan: Plan): Promise<Story> {
@@ -59,10 +61,11 @@ function expectGoals(story: Story, plan: Plan): void {
   const after = sharesOf(afterwards);
   expect(after.oracle - after.pool).toBeLessThan(MARGIN);
 
-  // Who comes back is used again before the longest cooldown is over; the last ones have no time for that.
+  // Who comes back is used again before the longest cooldown is over. Under strategies that draw, its turn may come a little later.
   const times = recoveries(story, warm, lasts - BACKOFF);
   expect(times.length).toBeGreaterThan(plan.proxies / 20);
-  expect(times.at(-1)).toBeLessThan(BACKOFF);
+  expect(times.at(-1)).toBeLessThan(BACKOFF + (DRAWING.has(plan.strategy) ? TURN : 0));
+  expect(times.filter((time) => time < BACKOFF).length / times.length).toBeGreaterThan(0.95);
 }
 
 describe('a world with dead, slow and flapping proxies, an outage and a limit', () => {
