@@ -536,6 +536,40 @@ export default {
     ]),
     ...of('health/domain-watch', [
       ['a domain works again though half of it fails', 'failures * 2 < total || failures === 0', 'true'],
+      [
+        'what was sent while a domain failed is charged after it',
+        'ended !== undefined && handedOutAt < ended',
+        'ended !== undefined && handedOutAt < 0',
+      ],
+    ]),
+    ...of('health/health', [
+      [
+        'proxies that never worked show that a domain fails',
+        'this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from',
+        'this.#ramp.step(slot) < 99',
+      ],
+      [
+        'a time that a target asks for counts against the proxy',
+        'isOutageKind(kind) && !isAsked',
+        'isOutageKind(kind)',
+      ],
+    ]),
+    ...of('health/breaker', [
+      [
+        'what was sent before a proxy went out is its probe',
+        "circuit.kind !== 'outlier' && handedOutAt >= circuit.since",
+        "circuit.kind !== 'outlier'",
+      ],
+    ]),
+    ...of('health/fruitless', [
+      ['three domains are enough, whatever failures says', ' && failures.count >= least', ''],
+    ]),
+    ...of('availability', [
+      [
+        'strategies hold failures against a proxy whose cooldown is over',
+        "source === 'engine' && state !== 'cooling'",
+        "source === 'engine' && state === 'cooling'",
+      ],
     ]),
   ],
 };

@@ -179,9 +179,11 @@ export class Availability {
 
   /** Takes out whom the health has put out, and lets back in whom it lets in. */
   show(changes: readonly HealthChange[]): void {
-    for (const { slot, scope } of changes) {
+    for (const { slot, scope, state, source } of changes) {
       if (scope === '') this.#show(slot);
       else this.#outs.hasReady = true;
+      // Strategies would leave it out for longer than its cooldown: that is over, or was taken back, and it is to be tried.
+      if (scope === '' && source === 'engine' && state !== 'cooling') this.#index.measures.forgive(slot);
     }
   }
 

@@ -1,5 +1,6 @@
 import { openVault, type PoolEvents } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../support/seeded-random.ts';
 import { type Opened, open, START } from './open-pool.ts';
 
 const at = (ms: number): string => new Date(START + ms).toISOString();
@@ -60,6 +61,44 @@ describe('a proxy that fails', () => {
       time.now += cooled.at(-1) ?? 0;
     }
     expect(cooled).toEqual([30_000, 60_000, 120_000, 240_000, 300_000, 300_000]);
+  });
+
+  it.each(['fastest', 'failure-aware', 'least-used', 'weighted'] as const)(
+    'is tried again as soon as others under %s, once its cooldown is over',
+    async (strategy) => {
+      const opened = await open(100, { random: seededRandom(7) });
+      const { pool, time, vault } = opened;
+      vault.config.update({ strategy });
+      for (let n = 0; n < 5; n++)
+        for (const id of opened.ids) pool.report(id, { success: true, latencyMs: 50 });
+      for (let n = 0; n < 30; n++) {
+        pool.report('a', { kind: 'connect' });
+        time.now += 10_000;
+      }
+      time.now += 330_000;
+      let tried = 0;
+      for (let lease = pool.tryAcquire(); lease.proxy.id !== 'a'; lease = pool.tryAcquire()) {
+        lease.succeed({ latencyMs: 50 });
+        expect(++tried).toBeLessThan(500);
+      }
+    },
+  );
+
+  it('is tried again under fastest, if a failing domain has put it out', async () => {
+    const opened = await open(100, { random: seededRandom(7) });
+    const { pool, vault, ids } = opened;
+    vault.config.update({ strategy: 'fastest' });
+    for (const id of ids.slice(1)) pool.report(id, { success: true, latencyMs: 50 });
+    for (const domain of ['x.example', 'y.example', 'z.example'])
+      pool.report('a', { kind: 'timeout', domain });
+    expect(pool.stats().states.cooling).toBe(1);
+    for (const id of ids.slice(1, 9)) pool.report(id, { kind: 'timeout', domain: 'z.example' });
+    expect(pool.stats()).toMatchObject({ states: { cooling: 0 }, failingDomains: ['z.example'] });
+    let tried = 0;
+    for (let lease = pool.tryAcquire(); lease.proxy.id !== 'a'; lease = pool.tryAcquire()) {
+      lease.succeed({ latencyMs: 50 });
+      expect(++tried).toBeLessThan(500);
+    }
   });
 
   it('comes back as it was after a restart, and after a kill, since it is committed at once', async () => {

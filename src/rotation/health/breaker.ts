@@ -14,6 +14,7 @@ import {
 } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { CooldownQueue } from './cooldown-queue.ts';
+import { Fruitless } from './fruitless.ts';
 import { FIRST_STEP, type Ramp, SECOND_STEP } from './ramp.ts';
 import { ScopesOut } from './scopes-out.ts';
 
@@ -49,6 +50,7 @@ export class Breaker {
   readonly #in = new Set<Circuit>();
   readonly #out = new Set<Circuit>();
   readonly #badDomains = new Map<number, Set<Circuit>>();
+  readonly #fruitless = new Fruitless();
   #options: BreakerOptions;
   /** Rises with each change of what is out. */
   version = 0;
@@ -115,6 +117,19 @@ export class Breaker {
     return this.#badDomains.get(slot)?.size ?? 0;
   }
 
+  /** Whether a request probes a whole proxy: it was handed out since that went out. Of an outlier one request shows little. */
+  isProbe(slot: number, { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>): boolean {
+    const circuit = this.engine.whole.get(slot);
+    return circuit?.state === 'probing' && circuit.kind !== 'outlier' && handedOutAt >= circuit.since;
+  }
+
+  /** Takes note of a failure for a domain before it is charged. Says whether it is one of so many in a row that the proxy must be at fault. */
+  isFruitless(slot: number, domain: string, { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>): boolean {
+    const circuit = this.engine.find(slot, `domain ${domain}`);
+    if (circuit !== null && (circuit.state === 'cooling' || handedOutAt < circuit.since)) return false;
+    return this.#fruitless.failed(slot, domain, this.#options.failures);
+  }
+
   /** Puts a whole proxy out, whatever its failures in a row. */
   eject(
     slot: number,
@@ -136,6 +151,7 @@ export class Breaker {
 
   /** A success counts for a scope. Gives what changed: nearly always nothing. */
   succeeded(slot: number, scope: Scope, handedOutAt: number, now: number): HealthChange | null {
+    this.#fruitless.delete(slot);
     const circuit = this.engine.find(slot, scope);
     if (circuit === null) return null;
     if (circuit.state === 'cooling' && !isOverridden(circuit, handedOutAt)) return null;
@@ -160,6 +176,7 @@ export class Breaker {
 
   /** Takes back that a failing domain has put something out, or counted against it, since `from`. */
   pardon(slot: number, scope: Scope, domain: string, from: number, now: number): HealthChange | null {
+    this.#fruitless.delete(slot);
     const circuit = this.engine.find(slot, scope);
     if (circuit === null || circuit.cause !== domain) return null;
     if (circuit.state === 'closed') {
@@ -208,6 +225,7 @@ export class Breaker {
     this.#queue.delete(circuit);
     this.#in.delete(circuit);
     this[source].delete(circuit);
+    if (!this.engine.has(slot)) this.#fruitless.delete(slot);
     this.#ramp.setCircuits(slot, this.engine.has(slot) || this.person.has(slot));
     return wasIn ? null : changeOf(circuit);
   }
@@ -232,6 +250,7 @@ export class Breaker {
     for (const circuits of [this.engine, this.person]) circuits.clear();
     this.scopesOut.clear();
     this.#badDomains.clear();
+    this.#fruitless.moveTo(to);
     this.version++;
     for (const circuit of all) {
       const slot = to(circuit.slot);

@@ -1,11 +1,12 @@
 import type { HealthSettings } from '../../model/pool-options.ts';
-import type { Scope } from './circuit.ts';
 import { DomainWindow, type Suspect } from './domain-window.ts';
 
 /** So many domains are watched at a time, the last that had a failure. */
 const MOST_DOMAINS = 4096;
 /** So many proxies that have failed on a domain are remembered, or `domainProxies` if that is more. */
 const MOST_SUSPECTS = 256;
+/** So many domains that have failed and work again are remembered. */
+const MOST_ENDED = 256;
 
 export interface FailingDomain {
   domain: string;
@@ -33,6 +34,8 @@ interface Failing extends FailingDomain {
 export class DomainWatch {
   readonly #windows = new Map<string, DomainWindow>();
   readonly #failing = new Map<string, Failing>();
+  /** When domains were last found to work again. */
+  readonly #ended = new Map<string, number>();
   #settings: HealthSettings;
   readonly #tell: (change: DomainChange) => void;
   #nextDue = Number.POSITIVE_INFINITY;
@@ -62,6 +65,12 @@ export class DomainWatch {
     return this.#failing.size !== 0 && this.#failing.has(domain);
   }
 
+  /** Whether a domain was failing when a proxy was handed out for it, and works again. */
+  hasFailedSince(domain: string, handedOutAt: number): boolean {
+    const ended = this.#ended.get(domain);
+    return ended !== undefined && handedOutAt < ended;
+  }
+
   failing(): FailingDomain[] {
     return [...this.#failing.values()].map(({ checkAt, ...domain }) => domain);
   }
@@ -78,17 +87,18 @@ export class DomainWatch {
   }
 
   /** A failure where the target may be at fault. Gives those that have failed in the window if this shows that the domain fails. */
-  failed(domain: string, slot: number, scope: Scope, now: number): Suspect[] | null {
+  failed(domain: string, suspect: Suspect): Suspect[] | null {
+    const now = suspect.at;
     const window = this.#windowOf(domain);
     if (window === null) return null;
-    window.failed(slot, scope, now);
+    window.failed(suspect);
     const known = this.#failing.get(domain);
     if (known !== undefined) {
       known.failures++;
       window.forgetSuspects();
       return null;
     }
-    if (window.suspectCount < this.#settings.domainProxies) return null;
+    if (!window.hasProven(this.#settings.domainProxies)) return null;
     const { total, failures } = window.outcomes(now);
     if (failures * 2 < total) return null;
     const suspects = window.suspects();
@@ -110,7 +120,7 @@ export class DomainWatch {
       if (failing.checkAt <= now) {
         const { total, failures } = window?.outcomes(now) ?? { total: 0, failures: 0 };
         if (failures * 2 < total || failures === 0) {
-          this.#end(failing);
+          this.#end(failing, now);
           continue;
         }
         failing.checkAt = now + this.#settings.domainWindowMs / 10;
@@ -123,9 +133,16 @@ export class DomainWatch {
     for (const window of this.#windows.values()) window.moveTo(to);
   }
 
-  #end({ checkAt, ...failing }: Failing): void {
-    this.#failing.delete(failing.domain);
-    this.#windows.delete(failing.domain);
+  #end({ checkAt, ...failing }: Failing, now: number): void {
+    const { domain } = failing;
+    this.#failing.delete(domain);
+    this.#windows.delete(domain);
+    this.#ended.delete(domain);
+    this.#ended.set(domain, now);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= MOST_ENDED) break;
+      this.#ended.delete(oldest);
+    }
     this.#tell({ ...failing, state: 'working' });
   }
 

@@ -8,6 +8,8 @@ export interface Suspect {
   slot: number;
   scope: Scope;
   at: number;
+  /** Whether it worked before: else the failure may well be its own. */
+  isProven: boolean;
 }
 
 /** The outcomes of one domain in a sliding window, and who failed there. */
@@ -35,12 +37,12 @@ export class DomainWindow {
     (this.#successes[this.#bucketOf(now)] as number)++;
   }
 
-  failed(slot: number, scope: Scope, now: number): void {
-    (this.#failures[this.#bucketOf(now)] as number)++;
+  failed({ slot, scope, isProven, at: now }: Suspect): void {
+    if (isProven) (this.#failures[this.#bucketOf(now)] as number)++;
     this.lastFailure = now;
     const key = scope.startsWith('session ') ? `${slot} ${scope}` : slot;
     this.#suspects.delete(key);
-    this.#suspects.set(key, { slot, scope, at: now });
+    this.#suspects.set(key, { slot, scope, at: now, isProven });
     for (const [oldest, { at }] of this.#suspects) {
       if (at > now - this.#windowMs && this.#suspects.size <= this.#most) break;
       this.#suspects.delete(oldest);
@@ -59,9 +61,12 @@ export class DomainWindow {
     return { total, failures };
   }
 
-  /** How many different proxies have failed. */
-  get suspectCount(): number {
-    return this.#suspects.size;
+  /** Whether so many different proxies have failed that worked before. */
+  hasProven(count: number): boolean {
+    if (this.#suspects.size < count) return false;
+    let proven = 0;
+    for (const { isProven } of this.#suspects.values()) if (isProven && ++proven === count) return true;
+    return false;
   }
 
   suspects(): Suspect[] {
@@ -75,10 +80,11 @@ export class DomainWindow {
   moveTo(to: (slot: number) => number): void {
     const suspects = this.suspects();
     this.#suspects.clear();
-    for (const { slot: from, scope, at } of suspects) {
-      const slot = to(from);
+    for (const suspect of suspects) {
+      const slot = to(suspect.slot);
       if (slot === -1) continue;
-      this.#suspects.set(scope.startsWith('session ') ? `${slot} ${scope}` : slot, { slot, scope, at });
+      const { scope } = suspect;
+      this.#suspects.set(scope.startsWith('session ') ? `${slot} ${scope}` : slot, { ...suspect, slot });
     }
   }
 

@@ -59,6 +59,8 @@ export class Health {
   readonly #outliers: Outliers;
   readonly #overrides: Overrides;
   #settings: HealthSettings;
+  /** When anything has succeeded last. */
+  #lastSuccess = Number.NEGATIVE_INFINITY;
 
   constructor({ settings, failureThreshold, random, onDomain }: HealthSetup) {
     this.#settings = settings;
@@ -92,6 +94,7 @@ export class Health {
   /** A request succeeded. Gives what changed: nearly always nothing. */
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
+    this.#lastSuccess = now;
     if (domain !== null && !this.#watch.isIdle) this.#watch.succeeded(domain, now);
     if (!use.isGateway && !this.#ramp.isOut(slot)) this.#outliers.count(slot, true, now);
     return this.#ramp.isPlain(slot) ? NO_CHANGES : this.#climb(use, now);
@@ -221,7 +224,7 @@ export class Health {
     const { kind } = failure;
     const scope = chargedScope(use, kind);
     if (domain !== null && kind === 'blocked') this.#watch.succeeded(domain, now);
-    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, slot, scope ?? '', now, changes)) {
+    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, use, scope ?? '', now, changes)) {
       // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
       if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
         this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
@@ -230,23 +233,37 @@ export class Health {
     }
     if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
     if (scope === null) return false;
+    const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
+    const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
+    const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use);
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
     let isCharged = scope === '';
-    const isOut = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
-    if (isOut && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
-      const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
-      isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
+    if (mayBeOfProxy) {
+      const detail = this.#evidence(use, isFruitless, changes.length > before);
+      if (detail !== null) isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
     this.#breaker.forgetOldest(changes);
     return isCharged;
   }
 
+  /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
+  #evidence(use: Use, isFruitless: boolean, hasGoneOut: boolean): string | null {
+    if (hasGoneOut && this.#breaker.badDomains(use.slot) >= DOMAINS_OF_THE_PROXY)
+      return `out for ${DOMAINS_OF_THE_PROXY} domains`;
+    if (isFruitless) return `failed for ${DOMAINS_OF_THE_PROXY} domains in a row`;
+    return this.#breaker.isProbe(use.slot, use) ? 'failed again' : null;
+  }
+
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
-  #isOutage(domain: string, slot: number, scope: Scope, now: number, changes: HealthChange[]): boolean {
-    const suspects = this.#watch.failed(domain, slot, scope, now);
-    if (suspects === null) return this.#watch.isFailing(domain);
+  #isOutage(domain: string, use: Use, scope: Scope, now: number, changes: HealthChange[]): boolean {
+    const { slot, handedOutAt = Number.POSITIVE_INFINITY } = use;
+    if (this.#watch.hasFailedSince(domain, handedOutAt)) return true;
     const from = now - this.#settings.domainWindowMs;
+    // Who has not worked yet, or is being probed, may fail everywhere. It shows nothing of the domain, if others work.
+    const isProven = this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from;
+    const suspects = this.#watch.failed(domain, { slot, scope, at: now, isProven });
+    if (suspects === null) return this.#watch.isFailing(domain);
     const pardon = (pardoned: number, itsScope: Scope) => {
       const change = this.#breaker.pardon(pardoned, itsScope, domain, from, now);
       if (change !== null) changes.push(change);

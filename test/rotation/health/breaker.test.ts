@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { FAILURE_KINDS } from '../../../src/model/outcomes.ts';
+import type { Health } from '../../../src/rotation/health/health.ts';
 import { fail, openHealth, SECOND, told, use } from './setup.ts';
 
 describe('a whole proxy', () => {
@@ -240,11 +241,78 @@ describe('a proxy and a domain', () => {
     fail(health, at('b.example'), 'reset', 0, 3);
     fail(health, at('c.example'), 'blocked', 0);
     expect(health.isOut(0)).toBe(false);
+    health.succeeded(at('e.example'), 0);
     expect(told(fail(health, at('d.example'), 'status', 0, 3))).toEqual([
       '0 domain d.example cooling status',
       '0 cooling status',
     ]);
     expect(health.cooldownOf(0)).toMatchObject({ detail: 'out for 3 domains' });
+  });
+
+  describe('is the proxy if it fails for three in a row', () => {
+    const domains = (names: string) => [...names].map((name) => at(`${name}.example`));
+    const failFor = (health: Health, names: string) =>
+      domains(names).flatMap((domain) => told(fail(health, domain, 'timeout', 0)));
+
+    it('and works for none in between', () => {
+      const { health } = openHealth();
+      expect(failFor(health, 'abab')).toEqual([]);
+      health.succeeded(at('c.example'), 0);
+      expect(failFor(health, 'bdbd')).toEqual(['0 domain b.example cooling timeout']);
+      expect(health.failed(at('c.example'), { kind: 'reset' }, 0)).toMatchObject({
+        changes: [{ scope: '', state: 'cooling', detail: 'failed for 3 domains in a row' }],
+        isCharged: true,
+      });
+      // It is out already.
+      expect(failFor(health, 'efgh')).toEqual([]);
+    });
+
+    it('as many times as failures says', () => {
+      const { health } = openHealth({ failures: 5 });
+      expect(failFor(health, 'abca')).toEqual([]);
+      expect(failFor(health, 'b')).toEqual(['0 cooling timeout']);
+    });
+
+    it('but not if a target has said how long to wait, or it was out for the domain already', () => {
+      const { health } = openHealth({ failures: 3 });
+      for (const domain of domains('abcd'))
+        health.failed(domain, { kind: 'status', status: 503, retryAfterMs: 1000 }, 0);
+      expect(health.isOut(0)).toBe(false);
+      expect(failFor(health, 'aabbeeff')).toEqual([]);
+      expect(failFor(health, 'g')).toEqual(['0 cooling timeout']);
+    });
+
+    it('but not if its slot has another proxy since', () => {
+      const { health } = openHealth();
+      failFor(health, 'ab');
+      health.begin(0, true);
+      expect(failFor(health, 'c')).toEqual([]);
+    });
+
+    it('but not if one of the domains has failed for all', () => {
+      const { health } = openHealth();
+      failFor(health, 'ab');
+      for (let slot = 1; slot < 5; slot++) fail(health, at('b.example', slot), 'timeout', 1);
+      expect(health.isFailingDomain('b.example')).toBe(true);
+      expect(failFor(health, 'cd')).toEqual([]);
+      expect(failFor(health, 'e')).toEqual(['0 cooling timeout']);
+    });
+  });
+
+  it('shows by a probe that the proxy fails, and not by what was sent before', () => {
+    const { health } = openHealth();
+    fail(health, use(0), 'connect', 0, 3);
+    health.advance(30 * SECOND, 10);
+    expect(
+      health.failed(use(0, { domain: 'a.example', handedOutAt: -1 }), { kind: 'timeout' }, 30 * SECOND),
+    ).toEqual({
+      changes: [],
+      isCharged: false,
+    });
+    expect(health.failed(at('a.example'), { kind: 'timeout' }, 30 * SECOND)).toMatchObject({
+      changes: [{ scope: '', state: 'cooling', kind: 'timeout', times: 2, detail: 'failed again' }],
+      isCharged: true,
+    });
   });
 
   it('remembers so many pairs at most, and tells which cooldowns are forgotten', () => {

@@ -42,6 +42,31 @@ describe('a failing domain', () => {
     expect(domains).toHaveLength(1);
   });
 
+  it('is not found by proxies that have not worked yet, while others work', () => {
+    const { health, domains } = openHealth({ isProven: false, slots: 30 });
+    health.succeeded(at(0, 'b.example'), 0);
+    for (let slot = 1; slot < 20; slot++) fail(health, at(slot), 'timeout', SECOND);
+    expect(domains).toEqual([]);
+    // Each of these has worked elsewhere.
+    for (let slot = 20; slot < 25; slot++) health.succeeded(at(slot, 'b.example'), SECOND);
+    for (let slot = 20; slot < 24; slot++) fail(health, at(slot), 'timeout', SECOND);
+    expect(domains).toEqual([]);
+    fail(health, at(24), 'timeout', SECOND);
+    expect(domains).toMatchObject([{ domain: 'a.example', state: 'failing' }]);
+  });
+
+  it('is not found by proxies that are being probed, while others work', () => {
+    const { health, domains } = openHealth();
+    for (let slot = 0; slot < 6; slot++) fail(health, at(slot, 'b.example'), 'connect', 0, 3);
+    health.advance(30 * SECOND, 10);
+    health.succeeded(at(9), 30 * SECOND);
+    for (let slot = 0; slot < 6; slot++) fail(health, at(slot), 'timeout', 31 * SECOND);
+    expect(domains).toEqual([]);
+    // Nothing has worked in this window: it may be the domain.
+    for (let slot = 0; slot < 5; slot++) fail(health, at(slot, 'c.example'), 'timeout', 40 * SECOND);
+    expect(domains).toMatchObject([{ domain: 'c.example', state: 'failing' }]);
+  });
+
   it.each(['connect', 'tls', 'protocol', 'auth', 'blocked'] as const)('is not found by %s', (kind) => {
     const { health, domains } = openHealth({ slots: 20 });
     for (let slot = 0; slot < 20; slot++) fail(health, at(slot), kind, 0);
@@ -139,6 +164,33 @@ describe('a failing domain', () => {
       if (now > 30 * SECOND) expect(health.isFailingDomain('a.example')).toBe(false);
     }
     expect(domains.map(({ state }) => state)).toEqual(['failing', 'working']);
+  });
+
+  it('charges nobody for what was sent while it failed, and ends after that', () => {
+    const { health, domains } = fallen();
+    const sent = (handedOutAt: number) => use(6, { domain: 'a.example', handedOutAt });
+    health.advance(10 * SECOND, 10);
+    expect(domains.at(-1)).toMatchObject({ state: 'working' });
+    expect(fail(health, sent(9 * SECOND), 'timeout', 19 * SECOND, 9)).toEqual([]);
+    for (let slot = 0; slot < 6; slot++)
+      fail(health, use(slot, { domain: 'a.example', handedOutAt: 9 * SECOND }), 'timeout', 19 * SECOND);
+    expect(domains.at(-1)).toMatchObject({ state: 'working' });
+    expect(told(fail(health, sent(10 * SECOND), 'timeout', 19 * SECOND, 3))).toEqual([
+      '6 domain a.example cooling timeout',
+    ]);
+  });
+
+  it('is remembered for the last 256 that work again', () => {
+    const { health, settings } = openHealth({ slots: 5 });
+    health.configure({ ...settings, failures: 1000 }, null);
+    for (let i = 0; i < 257; i++)
+      for (let slot = 0; slot < 5; slot++) fail(health, at(slot, `${i}.example`), 'timeout', 0);
+    health.advance(10 * SECOND, 10);
+    health.configure({ ...settings, failures: 1 }, null);
+    const sent = (domain: string) => use(0, { domain, handedOutAt: SECOND });
+    expect(fail(health, sent('1.example'), 'timeout', 11 * SECOND)).toEqual([]);
+    expect(fail(health, sent('256.example'), 'timeout', 11 * SECOND)).toEqual([]);
+    expect(fail(health, sent('0.example'), 'timeout', 11 * SECOND)).toHaveLength(1);
   });
 
   it('is watched at 4,096 domains at most, and those that fail are kept', () => {

@@ -1,0 +1,38 @@
+/** What has failed for so many domains, and worked for none in between, is no fault of a domain. */
+const DOMAINS = 3;
+
+interface Failures {
+  domains: Set<string>;
+  count: number;
+}
+
+/** For which domains each proxy has failed since it last succeeded. Only of those that have failed for a domain. */
+export class Fruitless {
+  readonly #failures = new Map<number, Failures>();
+
+  /** Takes note of a failure. Gives whether it is one of so many in a row, for different domains, that the proxy is at fault. */
+  failed(slot: number, domain: string, least: number): boolean {
+    let failures = this.#failures.get(slot);
+    if (failures === undefined) {
+      failures = { domains: new Set(), count: 0 };
+      this.#failures.set(slot, failures);
+    }
+    if (failures.domains.size < DOMAINS) failures.domains.add(domain);
+    failures.count++;
+    return failures.domains.size >= DOMAINS && failures.count >= least;
+  }
+
+  /** Forgets the failures of a slot. */
+  delete(slot: number): void {
+    if (this.#failures.size !== 0) this.#failures.delete(slot);
+  }
+
+  moveTo(to: (slot: number) => number): void {
+    const all = [...this.#failures];
+    this.#failures.clear();
+    for (const [from, failures] of all) {
+      const slot = to(from);
+      if (slot !== -1) this.#failures.set(slot, failures);
+    }
+  }
+}
