@@ -32,6 +32,16 @@ export class PendingOutcomes {
     return false;
   }
 
+  /** The failures in a row of a slot: those that are stored, and then what waits. */
+  failuresInRow(slot: number, stored: number): number {
+    let failures = stored;
+    for (const tallies of this.#days.values()) {
+      const tally = tallies.get(slot);
+      if (tally !== undefined) failures = tally.failuresInRow + (tally.successes > 0 ? 0 : failures);
+    }
+    return failures;
+  }
+
   /**
    * @param isCharged whether a failure counts as one of the proxy's in a row.
    * @param now milliseconds since the epoch.

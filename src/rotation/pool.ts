@@ -79,6 +79,7 @@ export class Pool {
       put: (slot, proxy, isNew) => {
         const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
         this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
+        if (!isNew) this.#behind.corrected(slot);
       },
       gone: (slot) => this.#gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
