@@ -54,14 +54,20 @@ CREATE TRIGGER trg_proxy_cooldowns_deleted AFTER DELETE ON proxy_cooldowns BEGIN
   WHERE id = OLD.proxy_id;
 END;
 
--- A rejected login puts a proxy out until there is another one. A rotation of keys sets no `created_at`.
+-- A rejected login puts a proxy out until there is another one, which may show in its status. A rotation of keys sets no `created_at`.
 CREATE TRIGGER trg_encrypted_credentials_inserted AFTER INSERT ON encrypted_credentials BEGIN
+  UPDATE proxies SET status = 'active' WHERE id = NEW.proxy_id AND status = 'failed' AND EXISTS (
+    SELECT 1 FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND scope = '' AND source = 'engine' AND kind = 'auth');
   DELETE FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND source = 'engine' AND kind = 'auth';
 END;
 CREATE TRIGGER trg_encrypted_credentials_replaced AFTER UPDATE OF created_at ON encrypted_credentials BEGIN
+  UPDATE proxies SET status = 'active' WHERE id = NEW.proxy_id AND status = 'failed' AND EXISTS (
+    SELECT 1 FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND scope = '' AND source = 'engine' AND kind = 'auth');
   DELETE FROM proxy_cooldowns WHERE proxy_id = NEW.proxy_id AND source = 'engine' AND kind = 'auth';
 END;
 CREATE TRIGGER trg_encrypted_credentials_deleted AFTER DELETE ON encrypted_credentials BEGIN
+  UPDATE proxies SET status = 'active' WHERE id = OLD.proxy_id AND status = 'failed' AND EXISTS (
+    SELECT 1 FROM proxy_cooldowns WHERE proxy_id = OLD.proxy_id AND scope = '' AND source = 'engine' AND kind = 'auth');
   DELETE FROM proxy_cooldowns WHERE proxy_id = OLD.proxy_id AND source = 'engine' AND kind = 'auth';
 END;
 

@@ -15,7 +15,7 @@ const PUBLISHED: Record<string, string> = {
   '007_password_identity': '483bad46f9f94c0bba0b6d113045301201c9042fbafedcddf4de5eac4083c688',
   '008_proxy_names': '43f020763acc99c70c57a133d2e9696fc8cf2c5c6b4b26127414f2dc66b1e95b',
   '009_rotation_engine': 'f0cba0814be2fe71ae1a28a17353754a46a690f7716d1bb6add672105c174bbb',
-  '010_leases_and_health': 'faf899739e35116c46955580bc303663c3a12ddb02a15b75398eea8504b0d322',
+  '010_leases_and_health': '13ca4f001d3bc691616bc68196c090796c05b021c0556a5b1a8623b960186181',
 };
 
 const DATABASE = new URL('../../../src/database/', import.meta.url);
