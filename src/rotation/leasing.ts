@@ -244,9 +244,11 @@ export class Leasing implements LeaseDesk {
   }
 
   /** Another proxy may have its slot by now; -1 if the proxy is gone. */
-  #slotOf({ slot, proxy }: Held): number {
+  #slotOf({ slot, proxy, state }: Held): number {
     const { index } = this.#parts.follower;
     if (index === null) return -1;
+    // Nobody tells a lease that has expired of another slot.
+    if (state === 'expired' && slot !== -1) return index.slotOf(proxy.id);
     return slot !== -1 && index.columns.id(slot) === proxy.id ? slot : -1;
   }
 
