@@ -67,6 +67,8 @@ export class Pool {
   readonly #care: PoolCare;
   readonly #reports: Reports;
   #availability: Availability | null = null;
+  /** Whoever waits is served when all is done that is due, so that who came first has the first choice. */
+  #isAdvancing = false;
 
   constructor(session: Session<'sync'>, { random = Math.random, reveal }: PoolOptions = {}) {
     this.#session = session;
@@ -414,9 +416,15 @@ export class Pool {
     const now = this.#elapsed.at(this.#session.clock());
     const availability = this.#availability;
     if (availability === null) return Number.POSITIVE_INFINITY;
-    if (now >= this.#leasing.nextDue) this.#leasing.expire(now);
-    if (now >= availability.nextDue) {
-      this.#learning.followLater(availability.advance(now));
+    if (now >= Math.min(this.#leasing.nextDue, availability.nextDue)) {
+      const isAdvancing = this.#isAdvancing;
+      this.#isAdvancing = true;
+      try {
+        this.#leasing.expire(now);
+        this.#learning.followLater(availability.advance(now));
+      } finally {
+        this.#isAdvancing = isAdvancing;
+      }
       this.#afterChange();
     }
     return Math.min(this.#leasing.nextDue, availability.nextDue);
@@ -425,7 +433,7 @@ export class Pool {
   /** Somebody who waits may have a proxy now. */
   #afterChange(): void {
     const availability = this.#availability;
-    if (availability === null) return;
+    if (availability === null || this.#isAdvancing) return;
     if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
     this.#acquiring.watch(Math.min(this.#leasing.nextDue, availability.nextDue));
   }
