@@ -101,7 +101,7 @@ export class Availability {
 
   /** The proxy of a slot is gone. */
   gone(slot: number): void {
-    this.health.begin(slot, true);
+    this.health.gone(slot);
     this.#limits.begin(slot);
     this.#outs.set(slot, COOLING, false);
   }

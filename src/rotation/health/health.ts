@@ -89,6 +89,12 @@ export class Health {
     this.#ramp.setStep(slot, isProven ? 0 : FIRST_STEP);
   }
 
+  /** The proxy of a slot is gone. */
+  gone(slot: number): void {
+    this.begin(slot, true);
+    this.#watch.gone(slot);
+  }
+
   /** A request succeeded. Gives what changed: nearly always nothing. */
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
