@@ -31,6 +31,7 @@ export class Availability {
   #index: PoolIndex;
   #outs: Outs;
   #limits: Limits;
+  readonly #isUsable = (slot: number): boolean => this.#index.isUsable(slot);
   /** When each cooldown ends as the database has it, by proxy, scope and source: our own time may differ from it, as the clock does. */
   readonly #stored = new Map<string, string | null>();
 
@@ -209,7 +210,9 @@ export class Availability {
 
   /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
   *overridable(): Generator<number, void, undefined> {
-    for (const slot of this.health.overridable(this.#index.activeCount))
+    const { activeCount: count, generation } = this.#index;
+    const active = { count, generation, has: this.#isUsable };
+    for (const slot of this.health.overridable(active))
       if (this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0) yield slot;
   }
 

@@ -15,7 +15,7 @@ import {
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
 import { Outliers } from './outliers.ts';
-import { Overrides } from './overrides.ts';
+import { type ActiveSlots, Overrides } from './overrides.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
 /** A proxy that is out for so many domains is out for all. */
@@ -193,8 +193,8 @@ export class Health {
   }
 
   /** If at least `overridePercent` of the active proxies cool: those that may be used all the same, the soonest back first. Else none. */
-  overridable(activeCount: number): readonly number[] {
-    return this.#overrides.slots(activeCount, this.#settings.overridePercent);
+  overridable(active: ActiveSlots): readonly number[] {
+    return this.#overrides.slots(active, this.#settings.overridePercent);
   }
 
   isFailingDomain(domain: string): boolean {
