@@ -238,14 +238,13 @@ export class Health {
     if (scope === null) return false;
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
-    let isCharged = scope === '';
     const isOut = changes.length > before && scope.startsWith('domain ') && isOutageKind(kind);
     if (isOut && this.#breaker.badDomains(slot) >= DOMAINS_OF_THE_PROXY) {
       const detail = `out for ${DOMAINS_OF_THE_PROXY} domains`;
-      isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
+      this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
     this.#breaker.forgetOldest(changes);
-    return isCharged;
+    return scope === '';
   }
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */

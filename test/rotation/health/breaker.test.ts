@@ -247,6 +247,15 @@ describe('a proxy and a domain', () => {
     expect(health.cooldownOf(0)).toMatchObject({ detail: 'out for 3 domains' });
   });
 
+  it('counts no failure in a row of the whole proxy if that goes out for three domains, as the database counts none', () => {
+    const { health } = openHealth();
+    for (const domain of ['a.example', 'b.example']) fail(health, at(domain), 'timeout', 0, 3);
+    fail(health, at('c.example'), 'timeout', 0, 2);
+    const { changes, isCharged } = health.failed(at('c.example'), { kind: 'timeout' }, 0);
+    expect(told(changes)).toEqual(['0 domain c.example cooling timeout', '0 cooling timeout']);
+    expect(isCharged).toBe(false);
+  });
+
   it('remembers so many pairs at most, and tells which cooldowns are forgotten', () => {
     const { health } = openHealth();
     for (let i = 0; i < 100_000; i++) fail(health, at(`${i}.example`), 'blocked', 0);
