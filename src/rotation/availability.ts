@@ -180,7 +180,10 @@ export class Availability {
 
   /** Takes out whom the health has put out, and lets back in whom it lets in. */
   show(changes: readonly HealthChange[]): void {
-    for (const { slot, scope } of changes) {
+    for (const { slot, scope, state, source } of changes) {
+      // With a cooldown of the engine it comes back by itself, also if a person has made it failed: the database has no more than that.
+      if (scope === '' && source === 'engine' && state === 'cooling')
+        this.#index.setReturning(slot, this.#index.columns.status(slot) === 'failed');
       if (scope === '') this.#show(slot);
       else this.#outs.hasReady = true;
     }
