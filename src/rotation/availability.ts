@@ -15,7 +15,7 @@ export interface Absence {
   state: OutState;
   /** Null if only a report, a person or a new login can say. */
   until: number | null;
-  /** Of a proxy that cools. */
+  /** Of a proxy that cools, for everything or for what is asked. */
   cooldown: HealthChange | null;
 }
 
@@ -200,10 +200,11 @@ export class Availability {
   }
 
   /** Whether a proxy is only at a limit, and so will soon be back. */
-  isAtLimit(slot: number, { domain }: Wanted): boolean {
+  isAtLimit(slot: number, wanted: Wanted): boolean {
     const reasons = this.#outs.reasons(slot);
-    if (reasons !== 0) return (reasons & ~(BUSY | PAUSING)) === 0;
-    return domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
+    if ((reasons & ~(BUSY | PAUSING)) !== 0 || this.#cooldownFor(slot, wanted) !== null) return false;
+    const { domain } = wanted;
+    return reasons !== 0 || (domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true);
   }
 
   /** Whether some proxy may be used before its cooldown ends. */
@@ -255,20 +256,31 @@ export class Availability {
     return time === null ? null : new Date(this.#elapsed.wallAt(time)).toISOString();
   }
 
-  /** Why a proxy is not ready for a request; null if it is ready. */
-  absenceOf(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): Absence | null {
-    const state = this.#outs.state(slot);
-    if (state === 'cooling') return cooling(this.health.cooldownOf(slot));
-    if (state !== null) return { state, until: this.#limits.returnOf(slot, domain), cooldown: null };
+  /**
+   * Why a proxy is not ready for a request; null if it is ready. `until` is when the last of all known reasons ends.
+   */
+  absenceOf(slot: number, wanted: Pick<Wanted, 'domain' | 'session'>): Absence | null {
+    const { domain } = wanted;
+    const cooldown = this.#cooldownFor(slot, wanted);
+    const isPausing = domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
+    const state = this.#outs.state(slot) ?? (cooldown !== null ? 'cooling' : isPausing ? 'pausing' : null);
+    if (state === null) return null;
+    if (cooldown !== null && cooldown.until === null) return { state, until: null, cooldown };
+    const ends = Math.max(cooldown?.until ?? 0, this.#limits.returnOf(slot, domain) ?? 0);
+    return { state, until: ends === 0 ? null : ends, cooldown };
+  }
+
+  /** The cooldown that keeps a proxy from a request for longest; null if none does. */
+  #cooldownFor(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): HealthChange | null {
+    let last = this.health.cooldownOf(slot);
     const scopes: Scope[] = [];
     if (domain !== undefined) scopes.push(`domain ${domain}`);
     if (session !== undefined) scopes.push(`session ${session}`);
     for (const scope of scopes) {
-      const cooldown = this.health.cooldownOf(slot, scope);
-      if (cooldown?.state === 'cooling') return cooling(cooldown);
+      const other = this.health.cooldownOf(slot, scope);
+      if (endOf(other) > endOf(last)) last = other;
     }
-    if (domain === undefined || this.#limits.pausingFor(domain)?.has(slot) !== true) return null;
-    return { state: 'pausing', until: this.#limits.returnOf(slot, domain), cooldown: null };
+    return last;
   }
 
   #begin(slot: number): void {
@@ -311,8 +323,9 @@ export class Availability {
   }
 }
 
-function cooling(cooldown: HealthChange | null): Absence {
-  return { state: 'cooling', until: cooldown?.until ?? null, cooldown };
+/** When a cooldown ends: never if only a person or a new login ends it. */
+function endOf(cooldown: HealthChange | null): number {
+  return cooldown === null ? Number.NEGATIVE_INFINITY : (cooldown.until ?? Number.POSITIVE_INFINITY);
 }
 
 function limitOf({ limits, maxRequestsPerProxy }: StrategySettings): ConstructorParameters<typeof Limits>[1] {
