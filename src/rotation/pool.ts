@@ -79,9 +79,9 @@ export class Pool {
     const turns = new Turns(session);
     const follower = new Follower(session, {
       put: (slot, proxy, isNew) => {
+        if (!isNew) this.#behind.corrected(slot);
         const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
         this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
-        if (!isNew) this.#behind.corrected(slot);
       },
       gone: (slot) => this.#gone(slot),
       reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
