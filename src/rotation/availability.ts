@@ -272,6 +272,7 @@ export class Availability {
 
   /** The cooldown that keeps a proxy from a request for longest; null if none does. */
   #cooldownFor(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): HealthChange | null {
+    if (!this.health.mayBeOut(slot)) return null;
     let last = this.health.cooldownOf(slot);
     const scopes: Scope[] = [];
     if (domain !== undefined) scopes.push(`domain ${domain}`);

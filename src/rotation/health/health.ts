@@ -116,6 +116,11 @@ export class Health {
     return this.#ramp.isOut(slot);
   }
 
+  /** Whether anything of the proxy may be out: of most nothing is. */
+  mayBeOut(slot: number): boolean {
+    return this.#ramp.hasCircuits(slot);
+  }
+
   /** Why and until when the whole proxy, or a scope of it, is out: the cooldown that lasts longest. Null if it is not out. */
   cooldownOf(slot: number, scope: Scope = ''): HealthChange | null {
     if (!this.#ramp.hasCircuits(slot)) return null;

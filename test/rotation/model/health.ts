@@ -190,7 +190,7 @@ export function goesOut(
 }
 
 /** It is in again, with so many leases if it is the whole proxy. */
-export function comesBack({ now }: Model, out: Out, allowance: number): void {
+function comesBack({ now }: Model, out: Out, allowance: number): void {
   const { proxy } = out;
   Object.assign(out, { state: 'in', row: 0, well: now });
   if (out.scope !== '' || out.source !== 'engine') return;
