@@ -92,23 +92,13 @@ export default {
     ...of('health/backoff', [
       ['Retry-After is not obeyed', 'Math.min(retryAfterMs, settings', 'Math.max(retryAfterMs, settings'],
     ]),
-    ...of('health/breaker', [
-      ['a pardon counts as a time out', '    circuit.times--;\n', ''],
-      ['a probe that fails is one of three failures', "state === 'probing' || ", ''],
-    ]),
+    ...of('health/breaker', [['a probe that fails is one of three failures', "state === 'probing' || ", '']]),
     ...of('health/overrides', [
       ['who is disabled counts as one that cools', "state === 'cooling' && has(slot)", "state === 'cooling'"],
       [
         'what a person has put out is overridden',
         "until !== null && person.whole.get(slot)?.state !== 'cooling'",
         'until !== null',
-      ],
-    ]),
-    ...of('pool', [
-      [
-        'what waits to be stored does not count when a proxy is read again',
-        'if (!isNew) this.#behind.corrected(slot);',
-        '',
       ],
     ]),
     ...of('waiting', [

@@ -366,6 +366,11 @@ export default {
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
     ]),
     ...of('pool', [
+      [
+        'what waits to be stored does not count when a proxy is read again',
+        'if (!isNew) this.#behind.corrected(slot);',
+        '',
+      ],
       ['a random number may be 1', 'number < 1)', 'number <= 1)'],
       ['a report that is rolled back is learned', ' && !scope.isUndone) learning', ') learning'],
       [

@@ -14,7 +14,12 @@ export const session = fc.option(fc.constantFrom('s', 't'), { nil: undefined, fr
 const request: fc.Arbitrary<Request> = fc.record({
   domain,
   session,
-  exclude: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 2, arbitrary: fc.subarray(IDS) }),
+  exclude: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.subarray(IDS) },
+    // This one, and no other.
+    { weight: 2, arbitrary: fc.constantFrom(...IDS).map((only) => IDS.filter((other) => other !== only)) },
+  ),
 });
 const leaseMs = fc.constantFrom(undefined, undefined, 500, 400_000);
 

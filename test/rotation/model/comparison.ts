@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import { isUsable, stateOf } from './absence.ts';
 import { choose, countLeases } from './choosing.ts';
@@ -29,11 +30,11 @@ function meet(model: Model): void {
 export function compare(model: Model, real: Real): void {
   meet(model);
   compareStats(model, real);
-  expect(storedIn(real)).toEqual(storedOf(model));
+  same(storedIn(real), storedOf(model));
   for (const { key, state, expires } of model.leases) {
     const lease = real.leases.get(key);
     const expected = [key, state, new Date(wallAt(model, expires)).toISOString()];
-    expect([key, lease?.state, lease?.expiresAt]).toEqual(expected);
+    same([key, lease?.state, lease?.expiresAt], expected);
   }
   // One domain after another: what holds for it holds for some steps.
   const ofDomain = DOMAINS[real.steps++ % DOMAINS.length];
@@ -57,16 +58,14 @@ function compareStats(model: Model, { pool }: Real): void {
     const { status } = proxy;
     expected[isUsable(model, proxy) || status === 'active' ? (stateOf(model, proxy) ?? 'ready') : status]++;
   }
-  expect({ states, leases, ended, waiting }).toEqual({
-    states: expected,
-    leases: countLeases(model),
-    ended: model.ended,
-    waiting: model.waiters.length,
-  });
+  const waits = model.waiters.length;
+  same(
+    { states, leases, ended, waiting },
+    { states: expected, leases: countLeases(model), ended: model.ended, waiting: waits },
+  );
   const failing = model.watched.filter(({ checkAt }) => checkAt !== null).map(({ domain }) => domain);
-  expect([...failingDomains].sort()).toEqual(failing.sort());
-  expect(store.error).toBeNull();
-  expect(store.outcomes).toBeLessThanOrEqual(model.mostLost);
+  same({ failing: [...failingDomains].sort(), error: store.error }, { failing: failing.sort(), error: null });
+  if (store.outcomes > model.mostLost) expect(store.outcomes).toBeLessThanOrEqual(model.mostLost);
 }
 
 /** Whether a proxy is ready for a domain; if not, why, and until when. */
@@ -75,7 +74,7 @@ function compareProxy(model: Model, { pool }: Real, id: string, domain: string |
   const request = { domain, session: undefined, exclude };
   const choice = choose(model, request);
   if (choice.allowed !== null) {
-    expect({ id, domain, proxy: pool.explain(request).proxy?.id }).toEqual({ id, domain, proxy: id });
+    same({ id, domain, proxy: pool.explain(request).proxy?.id }, { id, domain, proxy: id });
     return;
   }
   let error: unknown = 'nothing was thrown';
@@ -84,12 +83,13 @@ function compareProxy(model: Model, { pool }: Real, id: string, domain: string |
   } catch (thrown) {
     error = thrown;
   }
-  expect({ id, domain, error }).toMatchObject({ error: { code: 'NO_PROXY' } });
-  expect({ id, domain, details: (error as { details: object }).details }).toEqual({
-    id,
-    domain,
-    details: choice.details,
-  });
+  const { code, details } = error as { code?: string; details?: object };
+  same({ id, domain, code, details }, { id, domain, code: 'NO_PROXY', details: choice.details });
+}
+
+/** As `expect` has it, in a tenth of the time where nothing is wrong. */
+function same(actual: unknown, expected: unknown): void {
+  if (!isDeepStrictEqual(actual, expected)) expect(actual).toEqual(expected);
 }
 
 /** What is committed before each call returns. */

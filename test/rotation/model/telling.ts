@@ -14,7 +14,7 @@ import {
   renew,
   reportProxy,
 } from './pool-model.ts';
-import type { Model } from './state.ts';
+import type { Model, Out } from './state.ts';
 import { codeOf, Step } from './step.ts';
 
 const KINDS = FAILURE_KINDS.filter((kind) => kind !== 'auth');
@@ -156,6 +156,28 @@ const reportSome = fc
       }),
   );
 
+/** Says how it went to try what was out, whoever has tried it. */
+const probe = fc.record({ number, report }).map(
+  (told) =>
+    new Step(
+      'report of a probe',
+      told,
+      (model, real) => {
+        const { proxy, scope } = trying(model)[told.number % trying(model).length] as Out;
+        const [kind, name] = scope.split(' ');
+        const use = {
+          domain: kind === 'domain' ? name : undefined,
+          session: kind === 'session' ? name : undefined,
+        };
+        const { bytes: _, ...said } = spoken(told.report);
+        real.pool.report(proxy.id, { ...said, ...use });
+        reportProxy(model, { proxy, ...use }, told.report);
+      },
+      (model) => trying(model).length > 0,
+    ),
+);
+const trying = ({ outs }: Model) => outs.filter(({ state }) => state === 'trying');
+
 /** The clock moves on, or is set back. */
 const clock = fc
   .oneof(
@@ -177,5 +199,6 @@ export const tells = [
   { weight: 1, arbitrary: abandonOne },
   { weight: 1, arbitrary: renewOne },
   { weight: 3, arbitrary: reportSome },
+  { weight: 3, arbitrary: probe },
   { weight: 5, arbitrary: clock },
 ];
