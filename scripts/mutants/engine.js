@@ -94,7 +94,6 @@ export default {
     ]),
     ...of('health/breaker', [['a probe that fails is one of three failures', "state === 'probing' || ", '']]),
     ...of('health/overrides', [
-      ['who is disabled counts as one that cools', "state === 'cooling' && has(slot)", "state === 'cooling'"],
       [
         'what a person has put out is overridden',
         "until !== null && person.whole.get(slot)?.state !== 'cooling'",

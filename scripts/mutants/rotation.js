@@ -365,6 +365,9 @@ export default {
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
     ]),
+    ...of('health/overrides', [
+      ['who is disabled counts as one that cools', "state === 'cooling' && has(slot)", "state === 'cooling'"],
+    ]),
     ...of('pool', [
       [
         'what waits to be stored does not count when a proxy is read again',
