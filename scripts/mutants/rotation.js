@@ -365,7 +365,15 @@ export default {
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
     ]),
+    ...of('health/overrides', [
+      ['who is disabled counts as one that cools', "state === 'cooling' && has(slot)", "state === 'cooling'"],
+    ]),
     ...of('pool', [
+      [
+        'what waits to be stored does not count when a proxy is read again',
+        'if (!isNew) this.#behind.corrected(slot);',
+        '',
+      ],
       ['a random number may be 1', 'number < 1)', 'number <= 1)'],
       ['a report that is rolled back is learned', ' && !scope.isUndone) learning', ') learning'],
       [

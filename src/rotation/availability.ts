@@ -15,7 +15,7 @@ export interface Absence {
   state: OutState;
   /** Null if only a report, a person or a new login can say. */
   until: number | null;
-  /** Of a proxy that cools. */
+  /** Of a proxy that cools, for everything or for what is asked. */
   cooldown: HealthChange | null;
 }
 
@@ -31,6 +31,7 @@ export class Availability {
   #index: PoolIndex;
   #outs: Outs;
   #limits: Limits;
+  readonly #isUsable = (slot: number): boolean => this.#index.isUsable(slot);
   /** When each cooldown ends as the database has it, by proxy, scope and source: our own time may differ from it, as the clock does. */
   readonly #stored = new Map<string, string | null>();
 
@@ -101,7 +102,7 @@ export class Availability {
 
   /** The proxy of a slot is gone. */
   gone(slot: number): void {
-    this.health.begin(slot, true);
+    this.health.gone(slot);
     this.#limits.begin(slot);
     this.#outs.set(slot, COOLING, false);
   }
@@ -180,10 +181,11 @@ export class Availability {
   /** Takes out whom the health has put out, and lets back in whom it lets in. */
   show(changes: readonly HealthChange[]): void {
     for (const { slot, scope, state, source } of changes) {
+      // With a cooldown of the engine it comes back by itself, also if a person has made it failed: the database has no more than that.
+      if (scope === '' && source === 'engine' && state === 'cooling')
+        this.#index.setReturning(slot, this.#index.columns.status(slot) === 'failed');
       if (scope === '') this.#show(slot);
       else this.#outs.hasReady = true;
-      // Strategies would leave it out for longer than its cooldown: that is over, or was taken back, and it is to be tried.
-      if (scope === '' && source === 'engine' && state !== 'cooling') this.#index.measures.forgive(slot);
     }
   }
 
@@ -198,10 +200,11 @@ export class Availability {
   }
 
   /** Whether a proxy is only at a limit, and so will soon be back. */
-  isAtLimit(slot: number, { domain }: Wanted): boolean {
+  isAtLimit(slot: number, wanted: Wanted): boolean {
     const reasons = this.#outs.reasons(slot);
-    if (reasons !== 0) return (reasons & ~(BUSY | PAUSING)) === 0;
-    return domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
+    if ((reasons & ~(BUSY | PAUSING)) !== 0 || this.#cooldownFor(slot, wanted) !== null) return false;
+    const { domain } = wanted;
+    return reasons !== 0 || (domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true);
   }
 
   /** Whether some proxy may be used before its cooldown ends. */
@@ -211,7 +214,9 @@ export class Availability {
 
   /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
   *overridable(): Generator<number, void, undefined> {
-    for (const slot of this.health.overridable(this.#index.activeCount))
+    const { activeCount: count, generation } = this.#index;
+    const active = { count, generation, has: this.#isUsable };
+    for (const slot of this.health.overridable(active))
       if (this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0) yield slot;
   }
 
@@ -251,20 +256,32 @@ export class Availability {
     return time === null ? null : new Date(this.#elapsed.wallAt(time)).toISOString();
   }
 
-  /** Why a proxy is not ready for a request; null if it is ready. */
-  absenceOf(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): Absence | null {
-    const state = this.#outs.state(slot);
-    if (state === 'cooling') return cooling(this.health.cooldownOf(slot));
-    if (state !== null) return { state, until: this.#limits.returnOf(slot, domain), cooldown: null };
+  /**
+   * Why a proxy is not ready for a request; null if it is ready. `until` is when the last of all known reasons ends.
+   */
+  absenceOf(slot: number, wanted: Pick<Wanted, 'domain' | 'session'>): Absence | null {
+    const { domain } = wanted;
+    const cooldown = this.#cooldownFor(slot, wanted);
+    const isPausing = domain !== undefined && this.#limits.pausingFor(domain)?.has(slot) === true;
+    const state = this.#outs.state(slot) ?? (cooldown !== null ? 'cooling' : isPausing ? 'pausing' : null);
+    if (state === null) return null;
+    if (cooldown !== null && cooldown.until === null) return { state, until: null, cooldown };
+    const ends = Math.max(cooldown?.until ?? 0, this.#limits.returnOf(slot, domain) ?? 0);
+    return { state, until: ends === 0 ? null : ends, cooldown };
+  }
+
+  /** The cooldown that keeps a proxy from a request for longest; null if none does. */
+  #cooldownFor(slot: number, { domain, session }: Pick<Wanted, 'domain' | 'session'>): HealthChange | null {
+    if (!this.health.mayBeOut(slot)) return null;
+    let last = this.health.cooldownOf(slot);
     const scopes: Scope[] = [];
     if (domain !== undefined) scopes.push(`domain ${domain}`);
     if (session !== undefined) scopes.push(`session ${session}`);
     for (const scope of scopes) {
-      const cooldown = this.health.cooldownOf(slot, scope);
-      if (cooldown?.state === 'cooling') return cooling(cooldown);
+      const other = this.health.cooldownOf(slot, scope);
+      if (endOf(other) > endOf(last)) last = other;
     }
-    if (domain === undefined || this.#limits.pausingFor(domain)?.has(slot) !== true) return null;
-    return { state: 'pausing', until: this.#limits.returnOf(slot, domain), cooldown: null };
+    return last;
   }
 
   #begin(slot: number): void {
@@ -307,8 +324,9 @@ export class Availability {
   }
 }
 
-function cooling(cooldown: HealthChange | null): Absence {
-  return { state: 'cooling', until: cooldown?.until ?? null, cooldown };
+/** When a cooldown ends: never if only a person or a new login ends it. */
+function endOf(cooldown: HealthChange | null): number {
+  return cooldown === null ? Number.NEGATIVE_INFINITY : (cooldown.until ?? Number.POSITIVE_INFINITY);
 }
 
 function limitOf({ limits, maxRequestsPerProxy }: StrategySettings): ConstructorParameters<typeof Limits>[1] {

@@ -66,7 +66,7 @@ export class Learning {
     const { changes, isCharged } = this.#judge(use, outcome);
     this.#measure(use.slot, outcome, isCharged);
     if (changes.length === 0) return false;
-    this.#parts.availability().show(changes);
+    this.#show(changes);
     const { driver } = this.#parts.session;
     driver.afterTransaction(() => {
       for (const change of changes) this.#tell(change);
@@ -77,7 +77,7 @@ export class Learning {
   /** Shows what the health has decided to everybody: to choices, to the database, to listeners. */
   follow(changes: readonly HealthChange[]): void {
     if (changes.length === 0) return;
-    this.#parts.availability().show(changes);
+    this.#show(changes);
     try {
       this.#write(changes);
     } finally {
@@ -129,6 +129,22 @@ export class Learning {
     // Of other processes too: the database counts them.
     const failuresBefore = this.#parts.follower.index?.measures.failures(use.slot);
     return health.failed({ ...use, failuresBefore }, { kind, status, retryAfterMs }, elapsed.now);
+  }
+
+  #show(changes: readonly HealthChange[]): void {
+    this.#parts.availability().show(changes);
+    for (const change of changes) this.#forgive(change);
+  }
+
+  /**
+   * Failures in a row do not hold what was out any more: its cooldown is over, or was taken back. Else strategies would leave it out for
+   * longer than that.
+   */
+  #forgive({ slot, scope, source, state }: HealthChange): void {
+    if (scope !== '' || source !== 'engine' || state === 'cooling') return;
+    const { follower, behind } = this.#parts;
+    follower.index?.measures.forgive(slot);
+    if (state === 'recovered') behind.forgive(slot);
   }
 
   /** In a caller's transaction a rollback would undo it: then it is stored after the end of that. */

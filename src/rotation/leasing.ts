@@ -1,4 +1,3 @@
-import type { Session } from '../database/drivers/driver.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import { assertWhole, invalidInput, notFound } from '../model/validation.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
@@ -27,7 +26,6 @@ export type Reveal = (proxyId: string, template?: TemplateValues) => RevealedPro
 
 /** What leasing reads and changes. */
 interface Parts {
-  session: Session<'sync'>;
   follower: Follower;
   learning: Learning;
   announcer: Announcer;
@@ -35,6 +33,8 @@ interface Parts {
   availability: () => Availability;
   stored: StoredLeases;
   reveal: Reveal | undefined;
+  /** Does what is due, and reads the clock for it. */
+  advance: () => void;
   /** Called when a lease has ended, so that somebody else may have its proxy. */
   onRelease: () => void;
 }
@@ -134,11 +134,11 @@ export class Leasing implements LeaseDesk {
   }
 
   renew(held: Held, forMs: number | undefined): void {
-    const now = this.#now();
-    this.expire(now);
+    const { advance, elapsed, stored } = this.#parts;
+    advance();
     if (held.state !== 'held') throw invalidInput('This lease has ended: acquire another one.');
-    this.#leases.renew(held, now + this.#lengthOf(forMs ?? held.length));
-    if (held.isStored) this.#parts.stored.renew(this.idOf(held), new Date(this.expiresAt(held)));
+    this.#leases.renew(held, elapsed.now + this.#lengthOf(forMs ?? held.length));
+    if (held.isStored) stored.renew(this.idOf(held), new Date(this.expiresAt(held)));
   }
 
   succeed(held: Held, success: SuccessReport | undefined): void {
@@ -175,7 +175,7 @@ export class Leasing implements LeaseDesk {
   }
 
   #end(held: Held, outcome: Outcome): void {
-    this.expire(this.#now());
+    this.#parts.advance();
     // A listener may have reported it just now.
     if (held.state === 'reported') throw invalidInput('This lease was reported already.');
     const isLate = held.state === 'expired';
@@ -251,9 +251,11 @@ export class Leasing implements LeaseDesk {
   }
 
   /** Another proxy may have its slot by now; -1 if the proxy is gone. */
-  #slotOf({ slot, proxy }: Held): number {
+  #slotOf({ slot, proxy, state }: Held): number {
     const { index } = this.#parts.follower;
     if (index === null) return -1;
+    // Nobody tells a lease that has expired of another slot.
+    if (state === 'expired' && slot !== -1) return index.slotOf(proxy.id);
     return slot !== -1 && index.columns.id(slot) === proxy.id ? slot : -1;
   }
 
@@ -261,10 +263,6 @@ export class Leasing implements LeaseDesk {
     const { announcer } = this.#parts;
     if (!announcer.isHeard('released')) return;
     announcer.tell('released', { leaseId: this.idOf(held), proxyId: held.proxy.id, outcome });
-  }
-
-  #now(): number {
-    return this.#parts.elapsed.at(this.#parts.session.clock());
   }
 
   #lengthOf(leaseMs: number | undefined): number {

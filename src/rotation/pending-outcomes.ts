@@ -1,9 +1,15 @@
-import { clearLatency, foldLatency, type LatencySums, noLatency } from '../database/repositories/outcomes.repository.ts';
+import {
+  clearLatency,
+  foldLatency,
+  type LatencySums,
+  noLatency,
+} from '../database/repositories/outcomes.repository.ts';
 import type { Outcome } from './outcome.ts';
 
 const DAY = 86_400_000;
 /** So many tallies are kept to be used again: to make one takes longer than to fill it. */
 const KEPT = 4096;
+const NO_TALLIES: readonly Tally[] = [];
 
 /** What happened to the requests of one proxy on one day since they were stored last. */
 export interface Tally {
@@ -37,10 +43,19 @@ export class PendingOutcomes {
   }
 
   has(slot: number): boolean {
-    if (this.#today.has(slot)) return true;
-    if (!this.#hasOthers) return false;
-    for (const tally of this) if (tally.slot === slot) return true;
-    return false;
+    return this.#of(slot).length > 0;
+  }
+
+  /** The failures in a row of a slot: those that are stored, and then what waits. */
+  failuresInRow(slot: number, stored: number): number {
+    let failures = stored;
+    for (const tally of this.#of(slot)) failures = tally.failuresInRow + (tally.successes > 0 ? 0 : failures);
+    return failures;
+  }
+
+  /** The failures in a row that wait are forgotten; they still count as failures. */
+  forgive(slot: number): void {
+    for (const tally of this.#of(slot)) tally.failuresInRow = 0;
   }
 
   /**
@@ -98,6 +113,13 @@ export class PendingOutcomes {
         empty(tally);
       } else if (tally.day === this.#day) this.#today.set(slot, tally);
     }
+  }
+
+  /** The tallies of a slot, day by day. */
+  #of(slot: number): readonly Tally[] {
+    if (this.#hasOthers) return [...this].filter((tally) => tally.slot === slot);
+    const tally = this.#today.get(slot);
+    return tally === undefined ? NO_TALLIES : [tally];
   }
 
   #begin(slot: number): Tally {

@@ -67,6 +67,8 @@ export class Pool {
   readonly #care: PoolCare;
   readonly #reports: Reports;
   #availability: Availability | null = null;
+  /** Whoever waits is served when all is done that is due, so that who came first has the first choice. */
+  #isAdvancing = false;
 
   constructor(session: Session<'sync'>, { random = Math.random, reveal }: PoolOptions = {}) {
     this.#session = session;
@@ -77,6 +79,7 @@ export class Pool {
     const turns = new Turns(session);
     const follower = new Follower(session, {
       put: (slot, proxy, isNew) => {
+        if (!isNew) this.#behind.corrected(slot);
         const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
         this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
       },
@@ -111,6 +114,7 @@ export class Pool {
       learning: this.#learning,
       stored: new StoredLeases(session, unnoticed),
       reveal,
+      advance: () => this.#advance(),
       onRelease: () => this.#afterChange(),
     });
     this.#acquiring = new Acquiring({
@@ -414,9 +418,15 @@ export class Pool {
     const now = this.#elapsed.at(this.#session.clock());
     const availability = this.#availability;
     if (availability === null) return;
-    if (now >= this.#leasing.nextDue) this.#leasing.expire(now);
-    if (now >= availability.nextDue) {
-      this.#learning.followLater(availability.advance(now));
+    if (now >= this.#nextDue) {
+      const isAdvancing = this.#isAdvancing;
+      this.#isAdvancing = true;
+      try {
+        this.#leasing.expire(now);
+        this.#learning.followLater(availability.advance(now));
+      } finally {
+        this.#isAdvancing = isAdvancing;
+      }
       this.#afterChange();
     }
   }
@@ -429,7 +439,7 @@ export class Pool {
   /** Somebody who waits may have a proxy now. */
   #afterChange(): void {
     const availability = this.#availability;
-    if (availability === null) return;
+    if (availability === null || this.#isAdvancing) return;
     if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
     this.#acquiring.watch();
   }

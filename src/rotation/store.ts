@@ -163,7 +163,7 @@ export class Store {
     return true;
   }
 
-  /** A proxy that has failed is active again, also if the configuration has changed since. */
+  /** Its failures in a row are forgotten. A proxy that has failed is active again, also if the configuration has changed since. */
   *#letIn({
     proxyId,
     scope,
@@ -172,8 +172,10 @@ export class Store {
     const removed = yield* step(this.#cooldowns.remove(proxyId, { scope, source }));
     if (removed === 0 || scope !== '' || source !== 'engine') return false;
     const proxy = yield* step(this.#proxies.findById(proxyId));
-    if (proxy?.status !== 'failed') return false;
-    yield this.#proxies.update(proxyId, { status: 'active' });
-    return true;
+    if (proxy === null) return false;
+    const isFailed = proxy.status === 'failed';
+    if (isFailed || proxy.failureCount > 0)
+      yield this.#proxies.update(proxyId, { failureCount: 0, status: isFailed ? 'active' : proxy.status });
+    return isFailed;
   }
 }

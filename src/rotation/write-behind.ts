@@ -139,6 +139,18 @@ export class WriteBehind {
     if (this.#isWaiting) this.#background.schedule();
   }
 
+  /** A proxy was read again: what waits comes on top of what the database has. */
+  corrected(slot: number): void {
+    const { measures } = this.#index ?? {};
+    if (measures === undefined || !this.#outcomes.has(slot)) return;
+    measures.correctFailures(slot, this.#outcomes.failuresInRow(slot, measures.failures(slot)));
+  }
+
+  /** The failures in a row of a proxy are forgotten, also those that wait. */
+  forgive(slot: number): void {
+    this.#outcomes.forgive(slot);
+  }
+
   /** Every proxy may have another slot: what waits is counted there, as the database does not have it. */
   moveTo(index: PoolIndex): void {
     const before = this.#index;
@@ -154,6 +166,7 @@ export class WriteBehind {
       this.#dirty.push(to);
     }
     this.#outcomes.moveTo((slot) => index.slotOf(columns.id(slot)));
+    for (const slot of new Set(this.#outcomes.slots())) this.corrected(slot);
   }
 
   /** The proxy of a slot is gone, and what happened to it. */

@@ -15,6 +15,7 @@ import passwordIdentity from './007_password_identity.sql';
 import proxyNames from './008_proxy_names.sql';
 import rotationEngine from './009_rotation_engine.sql';
 import leasesAndHealth from './010_leases_and_health.sql';
+import loginsBringBack from './011_logins_bring_back.sql';
 import { inlineMigration } from './inline.ts';
 import { checksum, normalizeText, parseMigration } from './parser.ts';
 import {
@@ -40,6 +41,7 @@ const OWN_FILES: MigrationSource['files'] = [
   { name: '008_proxy_names', sql: proxyNames },
   { name: '009_rotation_engine', sql: rotationEngine },
   { name: '010_leases_and_health', sql: leasesAndHealth },
+  { name: '011_logins_bring_back', sql: loginsBringBack },
 ];
 
 /** They are constant, so they are parsed once a process. */

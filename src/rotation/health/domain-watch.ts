@@ -129,6 +129,11 @@ export class DomainWatch {
     }
   }
 
+  /** The proxy of a slot is gone: another one may get the slot, and is another suspect. */
+  gone(slot: number): void {
+    for (const window of this.#windows.values()) window.forgetSuspect(slot);
+  }
+
   moveTo(to: (slot: number) => number): void {
     for (const window of this.#windows.values()) window.moveTo(to);
   }

@@ -73,6 +73,11 @@ export class DomainWindow {
     return [...this.#suspects.values()];
   }
 
+  /** The proxy of a slot, and all its sessions. */
+  forgetSuspect(slot: number): void {
+    for (const [key, suspect] of this.#suspects) if (suspect.slot === slot) this.#suspects.delete(key);
+  }
+
   forgetSuspects(): void {
     this.#suspects.clear();
   }

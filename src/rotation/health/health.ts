@@ -15,7 +15,7 @@ import {
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
 import { Outliers } from './outliers.ts';
-import { Overrides } from './overrides.ts';
+import { type ActiveSlots, Overrides } from './overrides.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
 /** A proxy that is out for so many domains is out for all. */
@@ -91,6 +91,12 @@ export class Health {
     this.#ramp.setStep(slot, isProven ? 0 : FIRST_STEP);
   }
 
+  /** The proxy of a slot is gone. */
+  gone(slot: number): void {
+    this.begin(slot, true);
+    this.#watch.gone(slot);
+  }
+
   /** A request succeeded. Gives what changed: nearly always nothing. */
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
@@ -111,6 +117,11 @@ export class Health {
   /** Whether the whole proxy is out; a domain or session of it may be out besides. */
   isOut(slot: number): boolean {
     return this.#ramp.isOut(slot);
+  }
+
+  /** Whether anything of the proxy may be out: of most nothing is. */
+  mayBeOut(slot: number): boolean {
+    return this.#ramp.hasCircuits(slot);
   }
 
   /** Why and until when the whole proxy, or a scope of it, is out: the cooldown that lasts longest. Null if it is not out. */
@@ -190,8 +201,8 @@ export class Health {
   }
 
   /** If at least `overridePercent` of the active proxies cool: those that may be used all the same, the soonest back first. Else none. */
-  overridable(activeCount: number): readonly number[] {
-    return this.#overrides.slots(activeCount, this.#settings.overridePercent);
+  overridable(active: ActiveSlots): readonly number[] {
+    return this.#overrides.slots(active, this.#settings.overridePercent);
   }
 
   isFailingDomain(domain: string): boolean {
@@ -238,13 +249,12 @@ export class Health {
     const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use);
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
-    let isCharged = scope === '';
     if (mayBeOfProxy) {
       const detail = this.#evidence(use, isFruitless, changes.length > before);
-      if (detail !== null) isCharged = this.#breaker.eject(slot, kind, domain, detail, now, changes);
+      if (detail !== null) this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
     this.#breaker.forgetOldest(changes);
-    return isCharged;
+    return scope === '';
   }
 
   /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */

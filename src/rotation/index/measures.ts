@@ -149,6 +149,11 @@ export class Measures {
     return (this.#records.whole[slot * RECORD + UNSAVED] as number) & (2 ** FAILURE_BITS - 1);
   }
 
+  /** The failures in a row that the database does not have yet, or no longer, are counted. */
+  correctFailures(slot: number, failures: number): void {
+    this.#setFailures(slot, failures);
+  }
+
   /** Its failures in a row are forgotten. */
   forgive(slot: number): void {
     this.#setFailures(slot, 0);

@@ -149,7 +149,7 @@ describe('the backup before a change', () => {
     const [name = '', ...others] = backupsOf(db);
     expect(others).toEqual([]);
     // Named by the first step, which is the last migration.
-    expect(name).toMatch(/\.before-010_leases_and_health\.backup$/);
+    expect(name).toMatch(/\.before-011_logins_bring_back\.backup$/);
     const copy = openDatabase({ path: `${dirname(db.path)}/${name}` });
     expect(copy.driver.all('SELECT tag FROM proxy_tags', {}, ({ tag }) => tag)).toEqual(['t']);
     expect(copy.migrations.getPending()).toEqual([]);

@@ -261,7 +261,7 @@ describe('a proxy and a domain', () => {
       expect(failFor(health, 'bdbd')).toEqual(['0 domain b.example cooling timeout']);
       expect(health.failed(at('c.example'), { kind: 'reset' }, 0)).toMatchObject({
         changes: [{ scope: '', state: 'cooling', detail: 'failed for 3 domains in a row' }],
-        isCharged: true,
+        isCharged: false,
       });
       // It is out already.
       expect(failFor(health, 'efgh')).toEqual([]);
@@ -311,8 +311,20 @@ describe('a proxy and a domain', () => {
     });
     expect(health.failed(at('a.example'), { kind: 'timeout' }, 30 * SECOND)).toMatchObject({
       changes: [{ scope: '', state: 'cooling', kind: 'timeout', times: 2, detail: 'failed again' }],
-      isCharged: true,
+      isCharged: false,
     });
+  });
+
+  it('counts no failure in a row of the whole proxy if that goes out for three domains, as the database counts none', () => {
+    const { health } = openHealth();
+    for (const domain of ['a.example', 'b.example']) {
+      fail(health, at(domain), 'timeout', 0, 3);
+      health.succeeded(at('d.example'), 0);
+    }
+    fail(health, at('c.example'), 'timeout', 0, 2);
+    const { changes, isCharged } = health.failed(at('c.example'), { kind: 'timeout' }, 0);
+    expect(told(changes)).toEqual(['0 domain c.example cooling timeout', '0 cooling timeout']);
+    expect(isCharged).toBe(false);
   });
 
   it('remembers so many pairs at most, and tells which cooldowns are forgotten', () => {

@@ -15,6 +15,9 @@ const stored = (of: Partial<StoredCooldown> = {}): StoredCooldown => ({
   ...of,
 });
 
+/** So many active proxies, those that cool among them. */
+const active = (count: number) => ({ count, generation: 0, has: () => true });
+
 describe('a stored cooldown', () => {
   it('lasts for what is left of it, and counts on', () => {
     const { health } = openHealth();
@@ -137,24 +140,24 @@ describe('overriding', () => {
     fail(health, use(1), 'connect', 100, 3);
     fail(health, use(2), 'connect', 50, 3);
     fail(health, use(3), 'tls', 200, 3);
-    expect(health.overridable(10)).toEqual([]);
+    expect(health.overridable(active(10))).toEqual([]);
     fail(health, use(4), 'blocked', 0);
-    expect(health.overridable(10)).toEqual([2, 1, 3, 4]);
+    expect(health.overridable(active(10))).toEqual([2, 1, 3, 4]);
     health.restore(2, stored({ source: 'person', kind: 'manual' }), 300);
-    expect(health.overridable(10)).toEqual([1, 3, 4]);
-    expect(health.overridable(11)).toEqual([]);
+    expect(health.overridable(active(10))).toEqual([1, 3, 4]);
+    expect(health.overridable(active(11))).toEqual([]);
     health.advance(30_100, 10);
-    expect(health.overridable(6)).toEqual([3, 4]);
+    expect(health.overridable(active(6))).toEqual([3, 4]);
   });
 
   it('may be always, or at a share of its own', () => {
     const { health, settings } = openHealth({ overridePercent: 0 });
-    expect(health.overridable(10)).toEqual([]);
+    expect(health.overridable(active(10))).toEqual([]);
     fail(health, use(1), 'connect', 100, 3);
-    expect(health.overridable(10)).toEqual([1]);
+    expect(health.overridable(active(10))).toEqual([1]);
     health.configure({ ...settings, overridePercent: 100 }, null);
-    expect(health.overridable(10)).toEqual([]);
-    expect(health.overridable(1)).toEqual([1]);
+    expect(health.overridable(active(10))).toEqual([]);
+    expect(health.overridable(active(1))).toEqual([1]);
   });
 });
 
