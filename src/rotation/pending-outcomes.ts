@@ -23,8 +23,21 @@ export interface Tally {
   latency: LatencySums;
 }
 
-/** Outcomes that wait to be stored, added up by day (UTC) and proxy. */
+/** So many outcomes are noted one after another before they are added up. */
+const NOTED = 8192;
+/** What is noted of an outcome. */
+const [SUCCESS, FAILURE, CHARGED] = [0, 1, 2] as const;
+
+/**
+ * Outcomes that wait to be stored, added up by day (UTC) and proxy. They are first noted in a row, which costs a request least: to find
+ * the tally of one proxy among many takes longer.
+ */
 export class PendingOutcomes {
+  readonly #slots = new Int32Array(NOTED);
+  readonly #kinds = new Uint8Array(NOTED);
+  /** NaN for none. */
+  readonly #latencies = new Float64Array(NOTED);
+  #noted = 0;
   /** The first `#used` of them have outcomes. */
   readonly #tallies: Tally[] = [];
   #used = 0;
@@ -35,11 +48,11 @@ export class PendingOutcomes {
   #dayBegins = Number.POSITIVE_INFINITY;
   /** Whether there are outcomes of other days too. */
   #hasOthers = false;
-  #count = 0;
+  #addedUp = 0;
 
   /** How many outcomes wait. */
   get count(): number {
-    return this.#count;
+    return this.#addedUp + this.#noted;
   }
 
   has(slot: number): boolean {
@@ -64,20 +77,16 @@ export class PendingOutcomes {
    */
   add(slot: number, { kind, latencyMs }: Outcome, isCharged: boolean, now: number): void {
     if (!(now >= this.#dayBegins && now < this.#dayBegins + DAY)) this.#turnTo(now);
-    const tally = this.#today.get(slot) ?? this.#begin(slot);
-    this.#count++;
-    if (kind === null) {
-      tally.successes++;
-      tally.failuresInRow = 0;
-    } else {
-      tally.failures++;
-      if (isCharged) tally.failuresInRow++;
-    }
-    if (latencyMs !== undefined) foldLatency(tally.latency, latencyMs);
+    const place = this.#noted++;
+    this.#slots[place] = slot;
+    this.#kinds[place] = kind === null ? SUCCESS : isCharged ? CHARGED : FAILURE;
+    this.#latencies[place] = latencyMs ?? Number.NaN;
+    if (this.#noted === NOTED) this.#addUp();
   }
 
   /** What waits. A proxy has one tally for each day. */
   *[Symbol.iterator](): Generator<Tally, void, undefined> {
+    this.#addUp();
     for (let place = 0; place < this.#used; place++) {
       const tally = this.#tallies[place] as Tally;
       if (tally.successes + tally.failures > 0) yield tally;
@@ -90,10 +99,11 @@ export class PendingOutcomes {
   }
 
   clear(): void {
+    this.#noted = 0;
     this.#used = 0;
     this.#today.clear();
     this.#hasOthers = false;
-    this.#count = 0;
+    this.#addedUp = 0;
     if (this.#tallies.length > KEPT) this.#tallies.length = KEPT;
   }
 
@@ -104,12 +114,13 @@ export class PendingOutcomes {
 
   /** Slots have other numbers; `to` gives -1 for a proxy that is gone, whose outcomes go with it. */
   moveTo(to: (slot: number) => number): void {
+    this.#addUp();
     this.#today.clear();
     for (const tally of this) {
       const slot = to(tally.slot);
       tally.slot = slot;
       if (slot === -1) {
-        this.#count -= tally.successes + tally.failures;
+        this.#addedUp -= tally.successes + tally.failures;
         empty(tally);
       } else if (tally.day === this.#day) this.#today.set(slot, tally);
     }
@@ -117,9 +128,30 @@ export class PendingOutcomes {
 
   /** The tallies of a slot, day by day. */
   #of(slot: number): readonly Tally[] {
+    this.#addUp();
     if (this.#hasOthers) return [...this].filter((tally) => tally.slot === slot);
     const tally = this.#today.get(slot);
     return tally === undefined ? NO_TALLIES : [tally];
+  }
+
+  /** Adds up what was noted, which is all of the day that is counted now. */
+  #addUp(): void {
+    for (let place = 0; place < this.#noted; place++) {
+      const slot = this.#slots[place] as number;
+      const kind = this.#kinds[place];
+      const latency = this.#latencies[place] as number;
+      const tally = this.#today.get(slot) ?? this.#begin(slot);
+      if (kind === SUCCESS) {
+        tally.successes++;
+        tally.failuresInRow = 0;
+      } else {
+        tally.failures++;
+        if (kind === CHARGED) tally.failuresInRow++;
+      }
+      if (!Number.isNaN(latency)) foldLatency(tally.latency, latency);
+    }
+    this.#addedUp += this.#noted;
+    this.#noted = 0;
   }
 
   #begin(slot: number): Tally {
@@ -133,6 +165,7 @@ export class PendingOutcomes {
   }
 
   #turnTo(now: number): void {
+    this.#addUp();
     this.#dayBegins = Math.floor(now / DAY) * DAY;
     this.#day = new Date(this.#dayBegins).toISOString().slice(0, 10);
     this.#today.clear();
