@@ -67,6 +67,13 @@ export interface WantedLease {
   readonly isStored: boolean;
 }
 
+/** A request that may wait, checked. */
+export interface WaitingRequest {
+  readonly lease: WantedLease;
+  readonly waitMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A request that is valid, in the forms in which the pool has these things. */
 export interface Wanted {
   url: string | undefined;
@@ -113,6 +120,7 @@ export const ANY: Wanted = {
   strategy: undefined,
 };
 const ANY_LEASE: WantedLease = { wanted: ANY, leaseMs: undefined, isStored: false };
+const ANY_WAITING: WaitingRequest = { lease: ANY_LEASE, waitMs: undefined, signal: undefined };
 
 /** The request for a lease that a caller has given, checked. @throws INVALID_INPUT. */
 export function leaseRequestOf(request: LeaseRequest | undefined): WantedLease {
@@ -120,13 +128,10 @@ export function leaseRequestOf(request: LeaseRequest | undefined): WantedLease {
 }
 
 /** The request for a lease that may wait, checked. @throws INVALID_INPUT. */
-export function acquireRequestOf(request: AcquireRequest | undefined): {
-  lease: WantedLease;
-  waitMs: number | undefined;
-  signal: AbortSignal | undefined;
-} {
+export function acquireRequestOf(request: AcquireRequest | undefined): WaitingRequest {
+  if (request === undefined) return ANY_WAITING;
   const lease = wantedLease(request, ACQUIRE_FIELDS);
-  const { waitMs, signal } = request ?? {};
+  const { waitMs, signal } = request;
   if (waitMs !== undefined) assertWhole(waitMs, 'waitMs', 0, 2 ** 31 - 1);
   if (signal !== undefined) assertSignal(signal);
   return { lease, waitMs, signal };
