@@ -316,8 +316,8 @@ export default {
       ],
       [
         'a failed proxy that recovers stays failed',
-        "yield this.#proxies.update(proxyId, { status: 'active' });",
-        '',
+        "status: isFailed ? 'active' : proxy.status",
+        'status: proxy.status',
       ],
       [
         'the status of a proxy that is out does not show it',
@@ -572,12 +572,24 @@ export default {
     ...of('health/fruitless', [
       ['three domains are enough, whatever failures says', ' && failures.count >= least', ''],
     ]),
-    ...of('availability', [
+    ...of('learning', [
       [
         'strategies hold failures against a proxy whose cooldown is over',
-        "source === 'engine' && state !== 'cooling'",
-        "source === 'engine' && state === 'cooling'",
+        "source !== 'engine' || state === 'cooling') return;",
+        "source !== 'engine' || state !== 'cooling') return;",
       ],
+    ]),
+    ...of('pending-outcomes', [
+      [
+        'outcomes that were added up are added up again',
+        '    this.#addedUp += this.#noted;\n    this.#noted = 0;\n',
+        '    this.#addedUp += this.#noted;\n',
+      ],
+      ['a day begins without what was noted of the one before', '  #turnTo(now: number): void {\n    this.#addUp();\n', '  #turnTo(now: number): void {\n'],
+    ]),
+    ...of('store', [
+      ['failures in a row of what is in again are stored as they were', '{ failureCount: 0, status: isFailed', '{ status: isFailed'],
+    ]),
     ]),
   ],
 };

@@ -1,6 +1,7 @@
 import type { CooldownKind, FailureKind } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import { askedTime, backoff } from './backoff.ts';
+import { BadDomains } from './bad-domains.ts';
 import { isOfProxy, isOutageKind } from './charged-scope.ts';
 import {
   type Circuit,
@@ -16,10 +17,9 @@ import { Circuits } from './circuits.ts';
 import { CooldownQueue } from './cooldown-queue.ts';
 import { Fruitless } from './fruitless.ts';
 import { FIRST_STEP, type Ramp, SECOND_STEP } from './ramp.ts';
+import { ScopeAges } from './scope-ages.ts';
 import { ScopesOut } from './scopes-out.ts';
 
-/** So many circuits of domains and sessions are remembered. Of the oldest a hundredth is forgotten at a time. */
-const MOST_SCOPED = 100_000;
 /** Who has asked for a wait that ends a tenth later is believed; a smaller difference is the same wait of another request. */
 const LATER = 0.1;
 /** No number of times is higher: it is stored in 31 bits. */
@@ -46,10 +46,8 @@ export class Breaker {
   readonly #queue = new CooldownQueue<Circuit>();
   readonly #ramp: Ramp;
   readonly #random: () => number;
-  /** Circuits of scopes by age: those that are in, and those that are out or probing. */
-  readonly #in = new Set<Circuit>();
-  readonly #out = new Set<Circuit>();
-  readonly #badDomains = new Map<number, Set<Circuit>>();
+  readonly #ages = new ScopeAges();
+  readonly #badDomains = new BadDomains();
   readonly #fruitless = new Fruitless();
   #options: BreakerOptions;
   /** Rises with each change of what is out. */
@@ -114,7 +112,7 @@ export class Breaker {
 
   /** For how many domains a proxy is out, or probing, for what may be its own fault. */
   badDomains(slot: number): number {
-    return this.#badDomains.get(slot)?.size ?? 0;
+    return this.#badDomains.count(slot);
   }
 
   /** Whether a request probes a whole proxy: it was handed out since that went out. Of an outlier one request shows little. */
@@ -223,7 +221,7 @@ export class Breaker {
       }
     }
     this.#queue.delete(circuit);
-    this.#in.delete(circuit);
+    this.#ages.delete(circuit);
     this[source].delete(circuit);
     if (!this.engine.has(slot)) this.#fruitless.delete(slot);
     this.#ramp.setCircuits(slot, this.engine.has(slot) || this.person.has(slot));
@@ -232,15 +230,9 @@ export class Breaker {
 
   /** Forgets the oldest scopes if there are too many. Adds what ended by it. */
   forgetOldest(changes: HealthChange[]): void {
-    for (const circuits of [this.#in, this.#out]) {
-      if (circuits.size <= MOST_SCOPED) continue;
-      // To find the first of a Set is slow after many were deleted, so it is done for many at a time.
-      let count = MOST_SCOPED / 100;
-      for (const circuit of circuits) {
-        if (count-- === 0) break;
-        const change = this.forget(circuit);
-        if (change !== null) changes.push(change);
-      }
+    for (const circuit of this.#ages.surplus()) {
+      const change = this.forget(circuit);
+      if (change !== null) changes.push(change);
     }
   }
 
@@ -256,14 +248,13 @@ export class Breaker {
       const slot = to(circuit.slot);
       if (slot === -1) {
         this.#queue.delete(circuit);
-        this.#in.delete(circuit);
-        this.#out.delete(circuit);
+        this.#ages.delete(circuit);
         this.#count(circuit, -1);
         continue;
       }
       circuit.slot = slot;
       this[circuit.source].add(circuit);
-      this.#noteDomain(circuit);
+      this.#badDomains.note(circuit);
       if (circuit.scope !== '' && circuit.state === 'cooling') this.scopesOut.set(slot, circuit.scope, true);
     }
   }
@@ -278,7 +269,7 @@ export class Breaker {
     const circuit = newCircuit(slot, scope, source);
     this[source].add(circuit);
     this.#ramp.setCircuits(slot, true);
-    if (scope !== '') this.#in.add(circuit);
+    if (scope !== '') this.#ages.note(circuit);
     return circuit;
   }
 
@@ -354,19 +345,6 @@ export class Breaker {
     else this.#queue.delete(circuit);
   }
 
-  /** Notes whether a domain is out, or probing, for what may be the fault of the proxy. */
-  #noteDomain(circuit: Circuit): void {
-    const { slot, scope, source, state, kind, isAsked } = circuit;
-    if (source !== 'engine' || !scope.startsWith('domain ')) return;
-    const domains = this.#badDomains.get(slot);
-    if (state !== 'closed' && isOutageKind(kind) && !isAsked) {
-      if (domains === undefined) this.#badDomains.set(slot, new Set([circuit]));
-      else domains.add(circuit);
-    } else if (domains?.delete(circuit) && domains.size === 0) {
-      this.#badDomains.delete(slot);
-    }
-  }
-
   /** Counts a circuit that is out, or no longer counts it. */
   #count({ scope, source, state, kind }: Circuit, by: 1 | -1): void {
     if (state !== 'cooling' || source !== 'engine' || scope !== '') return;
@@ -388,10 +366,8 @@ export class Breaker {
       return;
     }
     this.scopesOut.set(slot, scope, isOut);
-    this.#noteDomain(circuit);
-    this.#in.delete(circuit);
-    this.#out.delete(circuit);
-    if (circuit.source === 'engine') (state === 'closed' ? this.#in : this.#out).add(circuit);
+    this.#badDomains.note(circuit);
+    this.#ages.note(circuit);
   }
 }
 
