@@ -585,11 +585,18 @@ export default {
         '    this.#addedUp += this.#noted;\n    this.#noted = 0;\n',
         '    this.#addedUp += this.#noted;\n',
       ],
-      ['a day begins without what was noted of the one before', '  #turnTo(now: number): void {\n    this.#addUp();\n', '  #turnTo(now: number): void {\n'],
+      [
+        'a day begins without what was noted of the one before',
+        '  #turnTo(now: number): void {\n    this.#addUp();\n',
+        '  #turnTo(now: number): void {\n',
+      ],
     ]),
     ...of('store', [
-      ['failures in a row of what is in again are stored as they were', '{ failureCount: 0, status: isFailed', '{ status: isFailed'],
-    ]),
+      [
+        'failures in a row of what is in again are stored as they were',
+        '{ failureCount: 0, status: isFailed',
+        '{ status: isFailed',
+      ],
     ]),
   ],
 };

@@ -95,7 +95,11 @@ export class Acquiring {
     if (this.#line.size === 0 || this.#isServing) return;
     const { driver } = this.#parts.session;
     if (driver.scope === null) this.#serveNow();
-    else driver.afterTransaction(() => this.#serveNow());
+    else
+      driver.afterTransaction(() => {
+        this.#parts.advance();
+        this.serve();
+      });
   }
 
   /** Sees to it that what is due is done, also if nobody asks. */

@@ -19,6 +19,13 @@ export interface Absence {
   cooldown: HealthChange | null;
 }
 
+/** Who must know what happens to proxies and domains. */
+interface AvailabilityListeners {
+  onDomain: (change: DomainChange) => void;
+  /** A proxy whose login was rejected has another one. */
+  onLogin: (slot: number) => void;
+}
+
 const NO_SCOPES: readonly SlotSet[] = [];
 /** The clocks of two readings may differ so much, in milliseconds. */
 const SAME_TIME = 1000;
@@ -27,6 +34,7 @@ const SAME_TIME = 1000;
 export class Availability {
   readonly health: Health;
   readonly #elapsed: Elapsed;
+  readonly #onLogin: (slot: number) => void;
   #settings: StrategySettings;
   #index: PoolIndex;
   #outs: Outs;
@@ -40,8 +48,9 @@ export class Availability {
     settings: StrategySettings,
     elapsed: Elapsed,
     random: () => number,
-    onDomain: (change: DomainChange) => void,
+    { onDomain, onLogin }: AvailabilityListeners,
   ) {
+    this.#onLogin = onLogin;
     const { health, failureThreshold } = settings;
     this.#index = index;
     this.#settings = settings;
@@ -98,6 +107,8 @@ export class Availability {
     this.health.grow(capacity);
     if (isNew) this.#begin(slot);
     this.reconcile(slot, status, cooldowns);
+    // The database counts failures until a probe has succeeded; strategies must not wait for that.
+    if (this.health.isProbing(slot)) this.#index.measures.forgive(slot);
   }
 
   /** The proxy of a slot is gone. */
@@ -124,6 +135,7 @@ export class Availability {
     for (const known of this.health.cooldownsOf(slot))
       if (!cooldowns.some(({ scope, source }) => scope === known.scope && source === known.source)) {
         this.noteStored(slot, known, undefined);
+        if (known.scope === '' && known.source === 'engine' && known.kind === 'auth') this.#onLogin(slot);
         this.health.reset(slot, { scope: known.scope, source: known.source });
       }
     for (const cooldown of cooldowns) if (!this.#isKnown(slot, cooldown)) this.#restore(slot, cooldown);

@@ -66,11 +66,13 @@ export class Choosing {
       return this.choose(this.#inputsNow(inputs), check, attempts - 1);
     if (!store.isNew && !isCommitted(decision) && !isOutdated) return this.#give(decision, inputs);
     const isCallers = session.driver.scope !== null;
-    return store.commit(() =>
-      this.#hasOthersWritten(isCallers) || hasCheckWritten || isOutdated
+    return store.commit(() => {
+      // To wait for the lock takes time, which is no part of a lease or a pause.
+      this.#readClock();
+      return this.#hasOthersWritten(isCallers) || hasCheckWritten || isOutdated
         ? this.#chooseAgain(decision, inputs, check)
-        : this.#give(decision, inputs),
-    );
+        : this.#give(decision, inputs);
+    });
   }
 
   /** What a decision is made from, at the time that `elapsed` has. */
@@ -104,9 +106,12 @@ export class Choosing {
 
   /** The same after some time. */
   #inputsNow({ wanted, rotate }: Inputs): Inputs {
-    const { elapsed, session } = this.#parts;
-    elapsed.at(session.clock());
+    this.#readClock();
     return this.inputs(wanted, rotate);
+  }
+
+  #readClock(): void {
+    this.#parts.elapsed.at(this.#parts.session.clock());
   }
 
   #give(decision: Decision, inputs: Inputs): Choice {
@@ -117,8 +122,10 @@ export class Choosing {
   /** Says whether the caller's check has written something, which may have been a choice too. @throws what it throws. */
   #checked(decision: Decision, inputs: Inputs, check?: Check): boolean {
     const { driver } = this.#parts.session;
+    if (check === undefined) return false;
     const { changes } = driver;
-    check?.(inputs.pool.index.chosen(decision.slot));
+    check(inputs.pool.index.chosen(decision.slot));
+    this.#readClock();
     return driver.changes !== changes;
   }
 

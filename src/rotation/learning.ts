@@ -67,10 +67,8 @@ export class Learning {
     this.#measure(use.slot, outcome, isCharged);
     if (changes.length === 0) return false;
     this.#show(changes);
-    const { driver } = this.#parts.session;
-    driver.afterTransaction(() => {
-      for (const change of changes) this.#tell(change);
-    });
+    const tell = this.#tellerOf(changes);
+    this.#parts.session.driver.afterTransaction(tell);
     return yield* this.#parts.store.healthSteps(changes.flatMap((change) => this.#writeOf(change)));
   }
 
@@ -78,10 +76,11 @@ export class Learning {
   follow(changes: readonly HealthChange[]): void {
     if (changes.length === 0) return;
     this.#show(changes);
+    const tell = this.#tellerOf(changes);
     try {
       this.#write(changes);
     } finally {
-      for (const change of changes) this.#tell(change);
+      tell();
     }
   }
 
@@ -133,18 +132,25 @@ export class Learning {
 
   #show(changes: readonly HealthChange[]): void {
     this.#parts.availability().show(changes);
-    for (const change of changes) this.#forgive(change);
+    for (const change of changes) this.#forgiveBy(change);
+  }
+
+  /** The failures in a row of a proxy are forgotten, also those that wait to be stored. */
+  forgive(slot: number): void {
+    const { follower, behind } = this.#parts;
+    follower.index?.measures.forgive(slot);
+    behind.forgive(slot);
   }
 
   /**
    * Failures in a row do not hold what was out any more: its cooldown is over, or was taken back. Else strategies would leave it out for
    * longer than that.
    */
-  #forgive({ slot, scope, source, state }: HealthChange): void {
+  #forgiveBy({ slot, scope, source, state }: HealthChange): void {
     if (scope !== '' || source !== 'engine' || state === 'cooling') return;
-    const { follower, behind } = this.#parts;
-    follower.index?.measures.forgive(slot);
-    if (state === 'recovered') behind.forgive(slot);
+    // The database counts on until the probe has succeeded.
+    if (state === 'recovered') this.forgive(slot);
+    else this.#parts.follower.index?.measures.forgive(slot);
   }
 
   /** In a caller's transaction a rollback would undo it: then it is stored after the end of that. */
@@ -193,11 +199,18 @@ export class Learning {
     return [{ cooldown, isShown }];
   }
 
-  #tell({ slot, scope, state, kind, times, until, detail }: HealthChange): void {
-    const { follower, announcer, elapsed } = this.#parts;
+  /** Tells listeners of changes later: by then a listener may have deleted a proxy, and another one may have its slot. */
+  #tellerOf(changes: readonly HealthChange[]): () => void {
+    const ids = changes.map(({ slot }) => this.#parts.follower.index?.columns.id(slot) ?? '');
+    return () => {
+      for (const [n, change] of changes.entries()) this.#tell(change, ids[n] as string);
+    };
+  }
+
+  #tell({ scope, state, kind, times, until, detail }: HealthChange, proxyId: string): void {
+    const { announcer, elapsed } = this.#parts;
     const name = state === 'cooling' ? 'cooled' : 'recovered';
     if (state === 'probing' || !announcer.isHeard(name)) return;
-    const proxyId = follower.index?.columns.id(slot) ?? '';
     const domain = scope.startsWith('domain ') ? scope.slice(7) : null;
     const session = scope.startsWith('session ') ? scope.slice(8) : null;
     if (name === 'recovered') announcer.tell(name, { proxyId, domain, session });

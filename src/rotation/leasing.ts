@@ -154,6 +154,9 @@ export class Leasing implements LeaseDesk {
   }
 
   abandon(held: Held): void {
+    this.#parts.advance();
+    // It may have expired by now, or a listener has reported it.
+    if (held.state !== 'held') return;
     this.#leases.end(held, 'reported');
     if (held.isStored) this.#parts.stored.take(this.idOf(held));
     this.#abandoned(held);

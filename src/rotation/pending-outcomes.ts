@@ -9,7 +9,6 @@ import type { Outcome } from './outcome.ts';
 const DAY = 86_400_000;
 /** So many tallies are kept to be used again: to make one takes longer than to fill it. */
 const KEPT = 4096;
-const NO_TALLIES: readonly Tally[] = [];
 
 /** What happened to the requests of one proxy on one day since they were stored last. */
 export interface Tally {
@@ -21,6 +20,8 @@ export interface Tally {
   /** Failures in a row at the end, or since the beginning if nothing has succeeded. */
   failuresInRow: number;
   latency: LatencySums;
+  /** That of the same proxy before this one; null for its first. */
+  before: Tally | null;
 }
 
 /** So many outcomes are noted one after another before they are added up. */
@@ -41,13 +42,11 @@ export class PendingOutcomes {
   /** The first `#used` of them have outcomes. */
   readonly #tallies: Tally[] = [];
   #used = 0;
-  /** By slot, those of the day that is counted now. */
-  readonly #today = new Map<number, Tally>();
+  /** The last tally of each slot. */
+  readonly #last = new Map<number, Tally>();
   #day = '';
   /** In milliseconds since the epoch. */
   #dayBegins = Number.POSITIVE_INFINITY;
-  /** Whether there are outcomes of other days too. */
-  #hasOthers = false;
   #addedUp = 0;
 
   /** How many outcomes wait. */
@@ -101,37 +100,45 @@ export class PendingOutcomes {
   clear(): void {
     this.#noted = 0;
     this.#used = 0;
-    this.#today.clear();
-    this.#hasOthers = false;
+    this.#last.clear();
     this.#addedUp = 0;
     if (this.#tallies.length > KEPT) this.#tallies.length = KEPT;
   }
 
   /** The proxy of a slot is gone, and its outcomes go with it. */
   gone(slot: number): void {
-    if (this.has(slot)) this.moveTo((each) => (each === slot ? -1 : each));
+    for (const tally of this.#of(slot)) this.#drop(tally);
+    this.#last.delete(slot);
   }
 
   /** Slots have other numbers; `to` gives -1 for a proxy that is gone, whose outcomes go with it. */
   moveTo(to: (slot: number) => number): void {
     this.#addUp();
-    this.#today.clear();
+    this.#last.clear();
     for (const tally of this) {
       const slot = to(tally.slot);
-      tally.slot = slot;
       if (slot === -1) {
-        this.#addedUp -= tally.successes + tally.failures;
-        empty(tally);
-      } else if (tally.day === this.#day) this.#today.set(slot, tally);
+        this.#drop(tally);
+        continue;
+      }
+      tally.slot = slot;
+      tally.before = this.#last.get(slot) ?? null;
+      this.#last.set(slot, tally);
     }
   }
 
   /** The tallies of a slot, day by day. */
   #of(slot: number): readonly Tally[] {
     this.#addUp();
-    if (this.#hasOthers) return [...this].filter((tally) => tally.slot === slot);
-    const tally = this.#today.get(slot);
-    return tally === undefined ? NO_TALLIES : [tally];
+    const tallies: Tally[] = [];
+    for (let tally = this.#last.get(slot) ?? null; tally !== null; tally = tally.before)
+      tallies.unshift(tally);
+    return tallies;
+  }
+
+  #drop(tally: Tally): void {
+    this.#addedUp -= tally.successes + tally.failures;
+    empty(tally);
   }
 
   /** Adds up what was noted, which is all of the day that is counted now. */
@@ -140,7 +147,8 @@ export class PendingOutcomes {
       const slot = this.#slots[place] as number;
       const kind = this.#kinds[place];
       const latency = this.#latencies[place] as number;
-      const tally = this.#today.get(slot) ?? this.#begin(slot);
+      const last = this.#last.get(slot);
+      const tally = last?.day === this.#day ? last : this.#begin(slot, last ?? null);
       if (kind === SUCCESS) {
         tally.successes++;
         tally.failuresInRow = 0;
@@ -154,13 +162,14 @@ export class PendingOutcomes {
     this.#noted = 0;
   }
 
-  #begin(slot: number): Tally {
+  #begin(slot: number, before: Tally | null): Tally {
     const tally = this.#tallies[this.#used] ?? newTally();
     this.#tallies[this.#used++] = tally;
     empty(tally);
     tally.slot = slot;
     tally.day = this.#day;
-    this.#today.set(slot, tally);
+    tally.before = before;
+    this.#last.set(slot, tally);
     return tally;
   }
 
@@ -168,14 +177,12 @@ export class PendingOutcomes {
     this.#addUp();
     this.#dayBegins = Math.floor(now / DAY) * DAY;
     this.#day = new Date(this.#dayBegins).toISOString().slice(0, 10);
-    this.#today.clear();
-    this.#hasOthers = this.#used > 0;
   }
 }
 
 function newTally(): Tally {
   const latency = noLatency();
-  return { slot: -1, day: '', successes: 0, failures: 0, failuresInRow: 0, latency };
+  return { slot: -1, day: '', successes: 0, failures: 0, failuresInRow: 0, latency, before: null };
 }
 
 function empty(tally: Tally): void {

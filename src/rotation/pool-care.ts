@@ -90,6 +90,8 @@ export class PoolCare {
     for (const slot of slots) {
       this.#parts.availability().refresh(slot);
       index?.measures.forgive(slot);
+      // In a caller's transaction they still wait.
+      this.#parts.behind.forgive(slot);
     }
     this.#parts.learning.follow(changes);
     this.#parts.session.driver.transaction(() => this.#reactivate(slots));

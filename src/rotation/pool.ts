@@ -453,11 +453,13 @@ export class Pool {
 
   #reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void {
     if (this.#availability === null) {
-      const tell = (event: DomainChange) => this.#tellDomain(event);
-      this.#availability = new Availability(index, settings, this.#elapsed, this.#random, tell);
+      this.#availability = new Availability(index, settings, this.#elapsed, this.#random, {
+        onDomain: (event) => this.#tellDomain(event),
+        onLogin: (slot) => this.#learning.forgive(slot),
+      });
     } else this.#availability.moveTo(index);
-    this.#availability.reconcileAll(ailing);
     this.#handOuts.moveTo(index);
+    this.#availability.reconcileAll(ailing);
     this.#leasing.moveTo(index);
     this.#configured(settings);
   }

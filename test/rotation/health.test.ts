@@ -89,8 +89,12 @@ describe('a proxy that fails', () => {
     const { pool, vault, ids } = opened;
     vault.config.update({ strategy: 'fastest' });
     for (const id of ids.slice(1)) pool.report(id, { success: true, latencyMs: 50 });
-    for (const domain of ['x.example', 'y.example', 'z.example'])
+    for (const domain of ['x.example', 'y.example', 'z.example']) {
+      pool.report(ids[9] as string, { kind: 'timeout', domain });
+      for (const id of ids.slice(10, 14)) pool.report(id, { success: true, latencyMs: 50, domain });
+      pool.report(ids[9] as string, { success: true, latencyMs: 50 });
       pool.report('a', { kind: 'timeout', domain });
+    }
     expect(pool.stats().states.cooling).toBe(1);
     for (const id of ids.slice(1, 9)) pool.report(id, { kind: 'timeout', domain: 'z.example' });
     expect(pool.stats()).toMatchObject({ states: { cooling: 0 }, failingDomains: ['z.example'] });

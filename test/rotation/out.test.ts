@@ -55,13 +55,10 @@ function inputsOf(index: PoolIndex, { strategy = 'random', request, scopes, rule
     last: -1,
     rotate: false,
     scopes: scopes ?? [],
-    availability: new Availability(
-      new PoolIndex(),
-      settings,
-      new Elapsed(),
-      () => 0.4,
-      () => {},
-    ),
+    availability: new Availability(new PoolIndex(), settings, new Elapsed(), () => 0.4, {
+      onDomain: () => {},
+      onLogin: () => {},
+    }),
     now: START,
     random: () => 0.4,
   };

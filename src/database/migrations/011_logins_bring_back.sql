@@ -1,11 +1,15 @@
 -- Migration: 011_logins_bring_back
--- Description: Let a new login bring back a proxy whose status is failed since the old login was rejected
+-- Description: Let a new login bring back a proxy that is failed, or near it, since the old login was rejected
 
 -- Up
--- A new login ends the cooldown of a rejected one (010). With a `failure_threshold` the status shows that cooldown, and ends with it.
+-- A new login ends the cooldown of a rejected one (010), and what was held against the proxy with it: its failures in a row, and its
+-- status, which shows that cooldown if there is a `failure_threshold`.
 CREATE TRIGGER trg_proxy_cooldowns_login_accepted AFTER DELETE ON proxy_cooldowns
   WHEN OLD.kind = 'auth' AND OLD.scope = '' AND OLD.source = 'engine' BEGIN
-  UPDATE proxies SET status = 'active' WHERE id = OLD.proxy_id AND status = 'failed';
+  UPDATE proxies SET
+    failure_count = 0,
+    status = CASE WHEN proxies.status = 'failed' THEN 'active' ELSE proxies.status END
+  WHERE id = OLD.proxy_id;
 END;
 
 -- Down

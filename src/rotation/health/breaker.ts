@@ -122,10 +122,20 @@ export class Breaker {
   }
 
   /** Takes note of a failure for a domain before it is charged. Says whether it is one of so many in a row that the proxy must be at fault. */
-  isFruitless(slot: number, domain: string, { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>): boolean {
-    const circuit = this.engine.find(slot, `domain ${domain}`);
-    if (circuit !== null && (circuit.state === 'cooling' || handedOutAt < circuit.since)) return false;
-    return this.#fruitless.failed(slot, domain, this.#options.failures);
+  isFruitless(
+    slot: number,
+    domain: string,
+    { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>,
+    isWorking: (domain: string) => boolean,
+  ): boolean {
+    for (const circuit of [this.engine.find(slot, `domain ${domain}`), this.engine.find(slot, '')])
+      if (circuit !== null && (circuit.state === 'cooling' || handedOutAt < circuit.since)) return false;
+    return this.#fruitless.failed(slot, domain, this.#options.failures, isWorking);
+  }
+
+  /** A target has answered through the proxy, though it did not do what was asked. */
+  answered(slot: number): void {
+    this.#fruitless.delete(slot);
   }
 
   /** Puts a whole proxy out, whatever its failures in a row. */
@@ -186,7 +196,8 @@ export class Breaker {
     if (circuit.isAsked || circuit.since < from) return null;
     if (!isOutageKind(kind)) return null;
     circuit.times--;
-    return this.#recover(circuit, now, circuit.rampBefore);
+    // One that was being probed has other failures of its own: it goes on with one request at a time.
+    return this.#recover(circuit, now, circuit.wasProbing ? FIRST_STEP : circuit.rampBefore);
   }
 
   /** Takes a stored cooldown, in the place of what is known of its slot, scope and source. */
@@ -282,7 +293,10 @@ export class Breaker {
     changes: HealthChange[],
   ): void {
     const { slot, scope } = circuit;
-    if (circuit.state !== 'cooling') circuit.times = Math.min(circuit.times + 1, MOST_TIMES);
+    if (circuit.state !== 'cooling') {
+      circuit.times = Math.min(circuit.times + 1, MOST_TIMES);
+      circuit.wasProbing = circuit.state === 'probing';
+    }
     if (scope === '' && circuit.state === 'closed') {
       circuit.rampBefore = this.#ramp.step(slot);
       this.#ramp.setStep(slot, FIRST_STEP);

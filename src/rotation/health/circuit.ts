@@ -59,6 +59,8 @@ export interface Circuit extends StoredCooldown {
   isAsked: boolean;
   /** The ramp that the proxy had before it went out. */
   rampBefore: number;
+  /** Whether it went out by a probe that failed. */
+  wasProbing: boolean;
   /** When its time out is over, or its past is forgotten; and its place in the queue, -1 if it waits for nothing. */
   due: number;
   place: number;
@@ -82,6 +84,7 @@ export function newCircuit(slot: number, scope: Scope, source: CooldownSource): 
     cause: null,
     isAsked: false,
     rampBefore: 0,
+    wasProbing: false,
     due: Number.POSITIVE_INFINITY,
     place: -1,
   };

@@ -5,6 +5,8 @@ import { DomainWindow, type Suspect } from './domain-window.ts';
 const MOST_DOMAINS = 4096;
 /** So many proxies that have failed on a domain are remembered, or `domainProxies` if that is more. */
 const MOST_SUSPECTS = 256;
+/** A domain is watched for so many windows after its last failure. */
+const WATCHED = 6;
 /** So many domains that have failed and work again are remembered. */
 const MOST_ENDED = 256;
 
@@ -28,14 +30,16 @@ interface Failing extends FailingDomain {
 }
 
 /**
- * Finds domains that fail for everybody. A domain is watched from its first failure on, and until nothing has failed for a window, so
- * that successes cost next to nothing on the others.
+ * Finds domains that fail for everybody. A domain is watched from its first failure on, and until nothing has failed for some windows,
+ * so that successes cost next to nothing on the others.
  */
 export class DomainWatch {
   readonly #windows = new Map<string, DomainWindow>();
   readonly #failing = new Map<string, Failing>();
   /** When domains were last found to work again. */
   readonly #ended = new Map<string, number>();
+  /** Slots whose proxies are gone, and may still be suspects. */
+  readonly #gone = new Set<number>();
   #settings: HealthSettings;
   readonly #tell: (change: DomainChange) => void;
   #nextDue = Number.POSITIVE_INFINITY;
@@ -79,7 +83,7 @@ export class DomainWatch {
   succeeded(domain: string, now: number): void {
     const window = this.#windows.get(domain);
     if (window === undefined) return;
-    if (window.lastFailure > now - this.#settings.domainWindowMs || this.#failing.has(domain)) {
+    if (window.lastFailure > now - WATCHED * this.#settings.domainWindowMs || this.#failing.has(domain)) {
       window.succeeded(now);
     } else {
       this.#windows.delete(domain);
@@ -89,10 +93,12 @@ export class DomainWatch {
   /** A failure where the target may be at fault. Gives those that have failed in the window if this shows that the domain fails. */
   failed(domain: string, suspect: Suspect): Suspect[] | null {
     const now = suspect.at;
+    this.#forgetGone();
     const window = this.#windowOf(domain);
     if (window === null) return null;
-    window.failed(suspect);
     const known = this.#failing.get(domain);
+    // Who has never worked shows no domain to be failing, but does not show either that it works again.
+    window.failed(suspect, suspect.isProven || known !== undefined);
     if (known !== undefined) {
       known.failures++;
       window.forgetSuspects();
@@ -129,12 +135,26 @@ export class DomainWatch {
     }
   }
 
+  /** Whether most requests to a domain have worked lately, so that a failure there is not the domain's. */
+  isWorking(domain: string, now: number): boolean {
+    const { total, failures } = this.#windows.get(domain)?.outcomes(now) ?? { total: 0, failures: 0 };
+    return failures * 2 < total;
+  }
+
   /** The proxy of a slot is gone: another one may get the slot, and is another suspect. */
   gone(slot: number): void {
-    for (const window of this.#windows.values()) window.forgetSuspect(slot);
+    if (this.#windows.size > 0) this.#gone.add(slot);
+  }
+
+  /** For all that are gone at once: there may be many, and many windows. */
+  #forgetGone(): void {
+    if (this.#gone.size === 0) return;
+    for (const window of this.#windows.values()) window.forgetThose(this.#gone);
+    this.#gone.clear();
   }
 
   moveTo(to: (slot: number) => number): void {
+    this.#forgetGone();
     for (const window of this.#windows.values()) window.moveTo(to);
   }
 

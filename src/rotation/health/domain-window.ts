@@ -37,8 +37,9 @@ export class DomainWindow {
     (this.#successes[this.#bucketOf(now)] as number)++;
   }
 
-  failed({ slot, scope, isProven, at: now }: Suspect): void {
-    if (isProven) (this.#failures[this.#bucketOf(now)] as number)++;
+  /** @param counts whether the failure says something of the domain. */
+  failed({ slot, scope, isProven, at: now }: Suspect, counts: boolean): void {
+    if (counts) (this.#failures[this.#bucketOf(now)] as number)++;
     this.lastFailure = now;
     const key = scope.startsWith('session ') ? `${slot} ${scope}` : slot;
     this.#suspects.delete(key);
@@ -73,9 +74,9 @@ export class DomainWindow {
     return [...this.#suspects.values()];
   }
 
-  /** The proxy of a slot, and all its sessions. */
-  forgetSuspect(slot: number): void {
-    for (const [key, suspect] of this.#suspects) if (suspect.slot === slot) this.#suspects.delete(key);
+  /** Proxies, and all their sessions. */
+  forgetThose(slots: ReadonlySet<number>): void {
+    for (const [key, { slot }] of this.#suspects) if (slots.has(slot)) this.#suspects.delete(key);
   }
 
   forgetSuspects(): void {

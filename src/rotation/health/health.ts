@@ -119,6 +119,11 @@ export class Health {
     return this.#ramp.isOut(slot);
   }
 
+  /** Whether the whole proxy is to be tried once, since its time out is over. */
+  isProbing(slot: number): boolean {
+    return this.#breaker.engine.whole.get(slot)?.state === 'probing';
+  }
+
   /** Whether anything of the proxy may be out: of most nothing is. */
   mayBeOut(slot: number): boolean {
     return this.#ramp.hasCircuits(slot);
@@ -234,7 +239,11 @@ export class Health {
     const { slot, domain, isGateway } = use;
     const { kind } = failure;
     const scope = chargedScope(use, kind);
-    if (domain !== null && kind === 'blocked') this.#watch.succeeded(domain, now);
+    if (domain !== null && kind === 'blocked') {
+      // The target has answered.
+      this.#watch.succeeded(domain, now);
+      this.#breaker.answered(slot);
+    }
     if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, use, scope ?? '', now, changes)) {
       // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
       if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
@@ -246,11 +255,14 @@ export class Health {
     if (scope === null) return false;
     const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
     const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
-    const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use);
+    // Where nothing works, a failure shows nothing of the proxy: a crawler meets many domains that are dead.
+    const isWorking = (each: string): boolean => this.#watch.isWorking(each, now);
+    const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use, isWorking);
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
     if (mayBeOfProxy) {
-      const detail = this.#evidence(use, isFruitless, changes.length > before);
+      const isTelling = isFruitless || isWorking(domain as string);
+      const detail = this.#evidence(use, { isTelling, isFruitless, hasGoneOut: changes.length > before });
       if (detail !== null) this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
     this.#breaker.forgetOldest(changes);
@@ -258,11 +270,14 @@ export class Health {
   }
 
   /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
-  #evidence(use: Use, isFruitless: boolean, hasGoneOut: boolean): string | null {
+  #evidence(
+    use: Use,
+    { isTelling, isFruitless, hasGoneOut }: { isTelling: boolean; isFruitless: boolean; hasGoneOut: boolean },
+  ): string | null {
     if (hasGoneOut && this.#breaker.badDomains(use.slot) >= DOMAINS_OF_THE_PROXY)
       return `out for ${DOMAINS_OF_THE_PROXY} domains`;
     if (isFruitless) return `failed for ${DOMAINS_OF_THE_PROXY} domains in a row`;
-    return this.#breaker.isProbe(use.slot, use) ? 'failed again' : null;
+    return isTelling && this.#breaker.isProbe(use.slot, use) ? 'failed again' : null;
   }
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */

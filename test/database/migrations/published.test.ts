@@ -16,7 +16,7 @@ const PUBLISHED: Record<string, string> = {
   '008_proxy_names': '43f020763acc99c70c57a133d2e9696fc8cf2c5c6b4b26127414f2dc66b1e95b',
   '009_rotation_engine': 'f0cba0814be2fe71ae1a28a17353754a46a690f7716d1bb6add672105c174bbb',
   '010_leases_and_health': 'faf899739e35116c46955580bc303663c3a12ddb02a15b75398eea8504b0d322',
-  '011_logins_bring_back': 'dae3224eea1b27e92361c0d65a631ee702fe37fdd329d10a92a1d82223c0eb98',
+  '011_logins_bring_back': '47a50ce46aa2fd92576ce82c25f2ed2ef665b332c14f0e03a07b3a72abb9f257',
 };
 
 const DATABASE = new URL('../../../src/database/', import.meta.url);

@@ -178,6 +178,20 @@ describe('a whole proxy', () => {
   });
 });
 
+/** Other proxies work for a domain, and one fails there, with which the watch of the domain begins. */
+function letWork(health: Health, domain: string, now = 0): void {
+  fail(health, use(40, { domain }), 'timeout', now);
+  for (let n = 0; n < 6; n++) health.succeeded(use(41, { domain }), now);
+}
+
+/** With domains, named by letters, that work for others. */
+function openWorking(names: string, settings: Parameters<typeof openHealth>[0] = {}) {
+  const opened = openHealth(settings);
+  for (const name of names) letWork(opened.health, `${name}.example`);
+  opened.health.begin(40, true);
+  return opened;
+}
+
 describe('a proxy and a domain', () => {
   const at = (domain: string, slot = 0) => use(slot, { domain });
 
@@ -254,8 +268,14 @@ describe('a proxy and a domain', () => {
     const failFor = (health: Health, names: string) =>
       domains(names).flatMap((domain) => told(fail(health, domain, 'timeout', 0)));
 
-    it('and works for none in between', () => {
+    it('unless nothing is known to work there, as where a crawler finds a new domain each time', () => {
       const { health } = openHealth();
+      expect(failFor(health, 'abcdefgh')).toEqual([]);
+      expect(health.isOut(0)).toBe(false);
+    });
+
+    it('and works for none in between', () => {
+      const { health } = openWorking('abcdefgh');
       expect(failFor(health, 'abab')).toEqual([]);
       health.succeeded(at('c.example'), 0);
       expect(failFor(health, 'bdbd')).toEqual(['0 domain b.example cooling timeout']);
@@ -268,13 +288,13 @@ describe('a proxy and a domain', () => {
     });
 
     it('as many times as failures says', () => {
-      const { health } = openHealth({ failures: 5 });
+      const { health } = openWorking('abc', { failures: 5 });
       expect(failFor(health, 'abca')).toEqual([]);
       expect(failFor(health, 'b')).toEqual(['0 cooling timeout']);
     });
 
     it('but not if a target has said how long to wait, or it was out for the domain already', () => {
-      const { health } = openHealth({ failures: 3 });
+      const { health } = openWorking('abcdefg', { failures: 3 });
       for (const domain of domains('abcd'))
         health.failed(domain, { kind: 'status', status: 503, retryAfterMs: 1000 }, 0);
       expect(health.isOut(0)).toBe(false);
@@ -283,14 +303,27 @@ describe('a proxy and a domain', () => {
     });
 
     it('but not if its slot has another proxy since', () => {
-      const { health } = openHealth();
+      const { health } = openWorking('abc');
       failFor(health, 'ab');
       health.begin(0, true);
       expect(failFor(health, 'c')).toEqual([]);
     });
 
+    it('but not if a target has answered in between, or by what was sent before the proxy went out', () => {
+      const { health } = openWorking('abcd');
+      failFor(health, 'ab');
+      fail(health, at('d.example'), 'blocked', 0);
+      expect(failFor(health, 'c')).toEqual([]);
+      fail(health, use(0), 'connect', 0, 3);
+      health.advance(30 * SECOND, 10);
+      for (const domain of ['a.example', 'b.example', 'c.example'])
+        expect(
+          health.failed(use(0, { domain, handedOutAt: -1 }), { kind: 'timeout' }, 30 * SECOND).changes,
+        ).toEqual([]);
+    });
+
     it('but not if one of the domains has failed for all', () => {
-      const { health } = openHealth();
+      const { health } = openWorking('abcde');
       failFor(health, 'ab');
       for (let slot = 1; slot < 5; slot++) fail(health, at('b.example', slot), 'timeout', 1);
       expect(health.isFailingDomain('b.example')).toBe(true);
@@ -303,6 +336,9 @@ describe('a proxy and a domain', () => {
     const { health } = openHealth();
     fail(health, use(0), 'connect', 0, 3);
     health.advance(30 * SECOND, 10);
+    // Where nothing works, a probe shows nothing.
+    expect(health.failed(at('b.example'), { kind: 'timeout' }, 30 * SECOND).changes).toEqual([]);
+    letWork(health, 'a.example', 30 * SECOND);
     expect(
       health.failed(use(0, { domain: 'a.example', handedOutAt: -1 }), { kind: 'timeout' }, 30 * SECOND),
     ).toEqual({
@@ -313,6 +349,18 @@ describe('a proxy and a domain', () => {
       changes: [{ scope: '', state: 'cooling', kind: 'timeout', times: 2, detail: 'failed again' }],
       isCharged: false,
     });
+  });
+
+  it('comes back to one request at a time if the probe that failed was of a failing domain', () => {
+    const { health } = openHealth();
+    fail(health, use(0), 'connect', 0, 3);
+    health.advance(30 * SECOND, 10);
+    letWork(health, 'a.example', 30 * SECOND);
+    fail(health, at('a.example'), 'timeout', 30 * SECOND);
+    expect(health.isOut(0)).toBe(true);
+    for (let slot = 1; slot < 6; slot++) fail(health, at('a.example', slot), 'timeout', 31 * SECOND);
+    expect(health.isFailingDomain('a.example')).toBe(true);
+    expect([health.isOut(0), health.allowance(0)]).toEqual([false, 1]);
   });
 
   it('counts no failure in a row of the whole proxy if that goes out for three domains, as the database counts none', () => {

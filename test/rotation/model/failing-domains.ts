@@ -1,10 +1,10 @@
 import type { Model, ModelProxy, WatchedDomain } from './state.ts';
 
-/** A domain is watched from its first failure on, until one answers after a window without any. */
+/** A domain is watched from its first failure on, until one answers after six windows without any. */
 export function noteSuccess(model: Model, domain: string): void {
   const watched = model.watched.find((each) => each.domain === domain);
   if (watched === undefined) return;
-  if (watched.checkAt === null && watched.lastFailure <= model.now - model.settings.domainWindowMs)
+  if (watched.checkAt === null && watched.lastFailure <= model.now - 6 * model.settings.domainWindowMs)
     model.watched.splice(model.watched.indexOf(watched), 1);
   else watched.outcomes.push({ at: model.now, isFailure: false });
 }
@@ -20,7 +20,7 @@ export function looksFailing(
   const watched = model.watched.find((each) => each.domain === domain) ?? newWatched(model, domain);
   // Who has not worked yet, or is being probed, shows nothing of the domain while others work.
   const isProven = proxy.allowance > 1 || model.lastSuccess <= now - settings.domainWindowMs;
-  if (isProven) watched.outcomes.push({ at: now, isFailure: true });
+  if (isProven || watched.checkAt !== null) watched.outcomes.push({ at: now, isFailure: true });
   watched.lastFailure = now;
   if (watched.checkAt !== null) return { isFailing: true, suspects: [] };
   const session = scope.startsWith('session ') ? scope : '';
@@ -38,6 +38,14 @@ export function looksFailing(
   watched.suspects = [];
   watched.checkAt = now + settings.domainWindowMs;
   return { isFailing: true, suspects };
+}
+
+/** Whether most requests to a domain have worked lately. */
+export function isWorking(model: Model, domain: string): boolean {
+  const watched = model.watched.find((each) => each.domain === domain);
+  if (watched === undefined) return false;
+  const { total, failures } = inWindow(model, watched);
+  return failures * 2 < total;
 }
 
 /** A domain works again when less than half of the last window has failed, or nothing. */

@@ -1,5 +1,5 @@
 import type { CooldownKind } from '../../../src/model/outcomes.ts';
-import { looksFailing, noteSuccess } from './failing-domains.ts';
+import { isWorking, looksFailing, noteSuccess } from './failing-domains.ts';
 import {
   type Failure,
   failuresInRow,
@@ -47,7 +47,10 @@ export function failed(model: Model, use: Use, failure: Failure): boolean {
   const { kind } = failure;
   const scope = chargedScope(use, kind);
   // Who blocks an address works.
-  if (domain !== undefined && kind === 'blocked') noteSuccess(model, domain);
+  if (domain !== undefined && kind === 'blocked') {
+    noteSuccess(model, domain);
+    proxy.fruitless = [];
+  }
   const isAsked = askedTime(model, failure) !== null;
   if (domain !== undefined && isOutage(kind) && isOfFailingDomain(model, use, domain, scope ?? '')) {
     if (scope !== null && isAsked) charge(model, use, scope, failure);
@@ -55,9 +58,10 @@ export function failed(model: Model, use: Use, failure: Failure): boolean {
   }
   if (scope === null) return false;
   const mayBeOfProxy = scope.startsWith('domain ') && isOutage(kind) && !isAsked;
-  const known = findOut(model, proxy, scope);
-  const isLate = known !== undefined && (known.state === 'out' || use.handedOutAt < known.since);
-  if (mayBeOfProxy && !isLate) proxy.fruitless.push(scope);
+  const isLate = [findOut(model, proxy, scope), findOut(model, proxy, '')].some(
+    (known) => known !== undefined && (known.state === 'out' || use.handedOutAt < known.since),
+  );
+  if (mayBeOfProxy && !isLate) proxy.fruitless.push(domain as string);
   const wentOut = charge(model, use, scope, failure);
   if (!mayBeOfProxy) return scope === '';
   const detail = evidence(model, use, { isLate, wentOut });
@@ -83,7 +87,7 @@ function isOfFailingDomain(model: Model, use: Use, domain: string, scope: string
 /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
 function evidence(
   model: Model,
-  { proxy, handedOutAt }: Use,
+  { proxy, domain, handedOutAt }: Use,
   { isLate, wentOut }: { isLate: boolean; wentOut: boolean },
 ): string | null {
   const { settings } = model;
@@ -98,7 +102,9 @@ function evidence(
   );
   if (wentOut && bad.length >= 3) return 'out for 3 domains';
   const isLong = proxy.fruitless.length >= (settings.failureThreshold ?? settings.failures);
-  if (!isLate && isLong && new Set(proxy.fruitless).size >= 3) return 'failed for 3 domains in a row';
+  const working = [...new Set(proxy.fruitless)].filter((each) => isWorking(model, each));
+  if (!isLate && isLong && working.length >= 3) return 'failed for 3 domains in a row';
+  if (!isWorking(model, domain as string)) return null;
   const whole = findOut(model, proxy, '');
   return whole?.state === 'trying' && handedOutAt >= whole.since ? 'failed again' : null;
 }
@@ -187,6 +193,7 @@ export function begin(model: Model, proxy: ModelProxy, scope: string, source: Ou
     cause: null,
     isAsked: false,
     allowanceBefore: proxy.allowance,
+    wasTrying: false,
     stored: { since: 0, until: null },
   };
   model.outs.push(out);
@@ -201,7 +208,10 @@ export function goesOut(
 ): true {
   const { now, settings } = model;
   const { proxy } = out;
-  if (out.state !== 'out') out.times++;
+  if (out.state !== 'out') {
+    out.times++;
+    out.wasTrying = out.state === 'trying';
+  }
   const isWhole = out.scope === '' && out.source === 'engine';
   if (isWhole && out.state === 'in') {
     out.allowanceBefore = proxy.allowance;
@@ -246,7 +256,8 @@ function pardon(model: Model, proxy: ModelProxy, scope: string, domain: string):
     if (out.well >= from) out.row = 0;
   } else if (!out.isAsked && out.since >= from && isOutage(out.kind)) {
     out.times--;
-    comesBackWell(model, out, out.allowanceBefore);
+    // One that was being probed goes on with one request at a time.
+    comesBackWell(model, out, out.wasTrying ? 1 : out.allowanceBefore);
   }
 }
 

@@ -238,10 +238,13 @@ export function setStatus(model: Model, proxy: ModelProxy, status: Status): void
   if (isReactivated && whole !== undefined && whole.state !== 'in') forget(model, whole);
 }
 
-/** A rejected login is forgotten with it. */
+/** A rejected login is forgotten with it, and with the failures in a row. */
 export function changeLogin(model: Model, proxy: ModelProxy): void {
   for (const out of model.outs.filter((each) => each.proxy === proxy))
-    if (out.kind === 'auth' && out.state !== 'in') forget(model, out);
+    if (out.kind === 'auth' && out.state !== 'in') {
+      forget(model, out);
+      if (out.scope === '') forgetFailures(model, proxy);
+    }
 }
 
 export function configure(model: Model, change: Partial<ModelSettings>): void {

@@ -130,6 +130,8 @@ export interface Out {
   /** Whether somebody has said how long to wait. */
   isAsked: boolean;
   allowanceBefore: number;
+  /** Whether it went out by a probe that failed. */
+  wasTrying: boolean;
   /** What the database has of it, by the system's clock when that was written. */
   stored: { since: number; until: number | null };
 }
