@@ -1,5 +1,7 @@
 // Times two ways of doing the same thing side by side. They take turns in short batches, so that both have
 // the same luck with a noisy machine, and the ratio is taken pair by pair.
+import { isOnce } from './pools.js';
+
 const PAIRS = 31;
 const BATCH_MS = 25;
 
@@ -34,7 +36,7 @@ export function compareAll(works, base, options) {
  */
 export function measureAll(works, first, { pairs = PAIRS } = {}) {
   const names = Object.keys(works);
-  if (process.env.PROXYVAULT_BENCH_ONCE === '1') {
+  if (isOnce) {
     for (const work of Object.values(works)) time(work, 1);
     return () => ({ ratio: 1, least: 1, most: 1, perSecond: 1 });
   }

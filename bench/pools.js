@@ -6,6 +6,11 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { initDatabase } from 'proxyvault';
 
+/** Whether the tests run each thing once, to see that it works. */
+export const isOnce = process.env.PROXYVAULT_BENCH_ONCE === '1';
+/** Enough for every operation to find what it looks for. */
+const ENOUGH = 1000;
+
 export const folder = mkdtempSync(join(tmpdir(), 'proxyvault-bench-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -74,13 +79,16 @@ export function openBareChecked(path) {
   return bare;
 }
 
-/** Both sides with the tables, and the same `count` proxies in a tenth of which each status and region differs. */
+/**
+ * Both sides with the tables, and the same `count` proxies in a tenth of which each status and region differs. What runs once has no more
+ * of them than it takes.
+ */
 export function openBoth({ durability = 'normal', count = 0 } = {}) {
   const ours = openOurs({ durability });
   const barePath = newFile();
   const setup = initDatabase({ path: barePath, durability });
   setup.migrations.up();
-  for (const db of [ours.db, setup]) fill(db, count);
+  for (const db of [ours.db, setup]) fill(db, isOnce ? Math.min(count, ENOUGH) : count);
   setup.close();
   return { ...ours, bare: openBare(barePath, { durability }) };
 }

@@ -16,7 +16,7 @@ import { measureLoading } from './loading.js';
 import { OPENING } from './opening.js';
 import { OPERATIONS } from './operations.js';
 import { writePage } from './page.js';
-import { fill, newFile } from './pools.js';
+import { fill, isOnce, newFile } from './pools.js';
 import { measureRules } from './rules.js';
 import { measureStoring } from './storing.js';
 import { measureWritePath } from './write-path.js';
@@ -29,7 +29,7 @@ const { values } = parseArgs({
     page: { type: 'boolean', default: false },
   },
 });
-if (values.page && (values.only !== '' || process.env.PROXYVAULT_BENCH_ONCE === '1')) {
+if (values.page && (values.only !== '' || isOnce)) {
   console.error('--page takes a whole run: leave out --only and PROXYVAULT_BENCH_ONCE.');
   process.exit(2);
 }
@@ -48,7 +48,6 @@ for (const result of await measureWritePath(wanted)) {
   if (!values.json) console.log(describeRatio(result, result.name));
 }
 
-const isOnce = process.env.PROXYVAULT_BENCH_ONCE === '1';
 const choosing = wanted(['choosing']) ? await measureChoosing({ isOnce }) : [];
 const leasing = wanted(['leasing']) ? await measureLeasing({ isOnce }) : [];
 const storing = wanted(['leasing: storing']) ? measureStoring({ isOnce }) : [];

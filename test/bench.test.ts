@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { ROTATION_STRATEGIES } from '../src/model/rotation.ts';
+import { SCRATCH } from './faults/scratch.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -10,7 +11,7 @@ it('every benchmark still runs, and the page on performance has a row for each',
   const { status, stdout, stderr } = spawnSync(process.execPath, ['bench/run.js', '--json'], {
     cwd: ROOT,
     encoding: 'utf8',
-    env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1' },
+    env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1', TMPDIR: SCRATCH },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const { ratios, choosing, leasing, storing, figures } = JSON.parse(stdout) as Record<

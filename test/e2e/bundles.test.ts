@@ -117,7 +117,7 @@ describe('a program in one file', () => {
     const { status, stdout, stderr } = runIn(folder, program);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
-      migrations: 11,
+      migrations: 12,
       added: { text: 1, csv: 1, json: 1, clash: 1, proxychains: 1, proxifier: 1 },
       passwords: [null, 's3cret,2', 's3cret-1', 's3cret-3', 's3cret-4', 's3cret-5'],
       background: 6,
@@ -127,7 +127,7 @@ describe('a program in one file', () => {
       exported: { urls: 5, colon: expect.any(Number), csv: 5, json: 5 },
       keychain: expect.stringMatching(/^UNSUPPORTED: .*npm install @napi-rs\/keyring/),
       pendingAgain: 1,
-      schemaVersion: 10,
+      schemaVersion: 11,
       rows: 6,
       missing: expect.stringMatching(/^CANNOT_OPEN: .*is a folder/),
     });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AcquireRequest, type Lease, openVault, type ProxyVaultError, type Vault } from 'proxyvault';
 
@@ -35,7 +35,7 @@ export class Real {
   static async open(template: string, folder: string, now: number): Promise<Real> {
     const time = { now };
     const path = join(folder, 'pool.db');
-    execFileSync('cp', [template, path]);
+    copyFileSync(template, path);
     return new Real(folder, path, await openAt(path, folder, time), time);
   }
 
@@ -64,14 +64,20 @@ export class Real {
   }
 
   /**
-   * Goes on from what is on the disk now. A child copies the files: a process that opens and closes the file of its own database loses its
-   * locks.
+   * Continues with what is on the disk now. The files that were copied are closed after those of the database: a process that closes a
+   * file loses all its locks on it.
    */
   async crash(): Promise<void> {
     const path = join(this.#folder, `crash-${this.#crashes++}.db`);
-    const script = 'cp "$0" "$1"; if [ -e "$0-wal" ]; then cp "$0-wal" "$1-wal"; fi';
-    execFileSync('sh', ['-c', script, this.#path, path]);
+    const opened = ['', '-wal']
+      .filter((suffix) => existsSync(this.#path + suffix))
+      .map((suffix) => {
+        const descriptor = openSync(this.#path + suffix, 'r');
+        writeFileSync(path + suffix, readFileSync(descriptor));
+        return descriptor;
+      });
     await this.vault.close();
+    for (const descriptor of opened) closeSync(descriptor);
     this.#path = path;
     await this.#begin();
   }
