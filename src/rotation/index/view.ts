@@ -147,8 +147,11 @@ export class View {
     return this.#atWeight(random() * tree.total, tree, weights);
   }
 
-  /** The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. */
-  least(numbers: Numbers, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
+  /**
+   * The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. Null if it gave up, since
+   * in so many blocks the lowest number is of an excluded one.
+   */
+  least(numbers: Numbers, isExcluded: (slot: number) => boolean, most: number): number | null {
     if (this.size === 0) return -1;
     if (this.#least?.of !== numbers)
       this.#least = {
@@ -156,17 +159,22 @@ export class View {
         of: numbers,
       };
     const { tree } = this.#least;
-    // The blocks of the excluded ones, without them for now.
-    const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> PART_BITS))];
-    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+    // Blocks without the excluded ones, for now, and what the tree has of them.
+    const passed: { block: number; least: number }[] = [];
     let found = -1;
-    while (found === -1 && tree.bound !== Number.POSITIVE_INFINITY) {
+    while (found === -1 && passed.length < most && tree.bound !== Number.POSITIVE_INFINITY) {
       const block = tree.first();
       found = this.#withNumber(block, numbers, tree.bound, isExcluded);
-      if (found === -1) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+      if (found !== -1) break;
+      const least = this.#leastIn(block, numbers);
+      if (least === tree.bound) {
+        passed.push({ block, least });
+        tree.set(block, this.#leastIn(block, numbers, isExcluded));
+      } else tree.set(block, least);
     }
-    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers));
-    return found;
+    const hasGivenUp = found === -1 && tree.bound !== Number.POSITIVE_INFINITY;
+    for (const { block, least } of passed) tree.set(block, least);
+    return hasGivenUp ? null : found;
   }
 
   /** The member that a key has by rendezvous hashing; -1 if those of its bucket are excluded. */
