@@ -274,8 +274,16 @@ export class Availability {
         first = Math.min(first, this.absenceOf(slot, wanted)?.until ?? first);
       return first;
     };
-    this.health.search(this.#coolingFor(wanted), look);
-    this.#limits.search(wanted.domain, look);
+    const cooling = this.#coolingFor(wanted);
+    this.health.search(cooling, look);
+    // Those that cool were looked at, and there may be many whose pause ends before.
+    this.#limits.search(wanted.domain, (slot) => {
+      const isCooling =
+        (this.#outs.reasons(slot) & COOLING) !== 0 || cooling.some((scope) => scope.has(slot));
+      if (!isCooling && accepts(slot))
+        first = Math.min(first, this.#limits.returnOf(slot, wanted.domain) ?? first);
+      return first;
+    });
     return first === Number.POSITIVE_INFINITY ? null : first;
   }
 
