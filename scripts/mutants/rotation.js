@@ -374,7 +374,7 @@ export default {
       ['of those that come back at once the last is used', 'item.slot < first', 'item.slot > first'],
     ]),
     ...of('heap-search', [
-      ['what is due at the same time is passed over', '.due <= until) places', '.due < until) places'],
+      ['what is due at the same time is passed over', 'thing.due > until', 'thing.due >= until'],
       ['everything is looked at', '    if (thing.due > until) continue;\n', ''],
     ]),
     ...of('out-counts', [

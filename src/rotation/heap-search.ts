@@ -15,6 +15,6 @@ export function searchHeap<T extends { readonly due: number }>(
     if (thing.due > until) continue;
     until = Math.min(until, look(thing));
     for (let below = 2 * place + 1; below <= 2 * place + 2 && below < heap.length; below++)
-      if ((heap[below] as T).due <= until) places.push(below);
+      places.push(below);
   }
 }

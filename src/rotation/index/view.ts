@@ -14,6 +14,7 @@ const WORDS = 2 ** BLOCK_BITS / 32;
 /** The trees of weights and hand-outs have smaller blocks, since each member of a block is read: 2^6 slots. */
 const PART_BITS = 6;
 const PART_WORDS = 2 ** PART_BITS / 32;
+const ONLY_EXCLUDED = -2;
 
 /** The weights of the members, in a tree. */
 interface Weights {
@@ -162,19 +163,17 @@ export class View {
     // Blocks without the excluded ones, for now, and what the tree has of them.
     const passed: { block: number; least: number }[] = [];
     let found = -1;
-    while (found === -1 && passed.length < most && tree.bound !== Number.POSITIVE_INFINITY) {
+    while (found < 0 && passed.length < most && tree.bound !== Number.POSITIVE_INFINITY) {
       const block = tree.first();
       found = this.#withNumber(block, numbers, tree.bound, isExcluded);
-      if (found !== -1) break;
-      const least = this.#leastIn(block, numbers);
-      if (least === tree.bound) {
-        passed.push({ block, least });
+      if (found === ONLY_EXCLUDED) {
+        passed.push({ block, least: tree.bound });
         tree.set(block, this.#leastIn(block, numbers, isExcluded));
-      } else tree.set(block, least);
+      } else if (found === -1) tree.set(block, this.#leastIn(block, numbers));
     }
-    const hasGivenUp = found === -1 && tree.bound !== Number.POSITIVE_INFINITY;
+    const hasGivenUp = found < 0 && tree.bound !== Number.POSITIVE_INFINITY;
     for (const { block, least } of passed) tree.set(block, least);
-    return hasGivenUp ? null : found;
+    return hasGivenUp ? null : Math.max(-1, found);
   }
 
   /** The member that a key has by rendezvous hashing; -1 if those of its bucket are excluded. */
@@ -268,18 +267,22 @@ export class View {
     return least;
   }
 
+  /** The first member of a block with this number; -1 if it has no such member, ONLY_EXCLUDED if all of them are excluded. */
   #withNumber(
     block: number,
     numbers: Numbers,
     number: number,
     isExcluded: (slot: number) => boolean,
   ): number {
+    let none = -1;
     for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
-        if (numbers(slot) === number && !isExcluded(slot)) return slot;
+        if (numbers(slot) !== number) continue;
+        if (!isExcluded(slot)) return slot;
+        none = ONLY_EXCLUDED;
       }
-    return -1;
+    return none;
   }
 
   #perBlock(value: (block: number) => number): Float64Array {
