@@ -595,11 +595,11 @@ export default {
     ...of('health/fruitless', [
       ['three domains are enough, whatever failures says', ' && failures.count >= least', ''],
     ]),
-    ...of('availability', [
+    ...of('learning', [
       [
         'strategies hold failures against a proxy whose cooldown is over',
-        "source === 'engine' && state !== 'cooling'",
-        "source === 'engine' && state === 'cooling'",
+        "source !== 'engine' || state === 'cooling'",
+        "source !== 'engine' || state !== 'cooling'",
       ],
     ]),
   ],
