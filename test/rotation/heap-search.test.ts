@@ -31,7 +31,8 @@ it('finds the least of values that are never less than what a heap is ordered by
       (given) => {
         const queue = new DueQueue<Thing>();
         const things = given.map(({ due, later }, name) => ({ name, value: due + later }));
-        for (const [name, { due }] of given.entries()) queue.add(due, things[name] as Thing);
+        // The last name first, so that of equal ones the first is deep in the heap.
+        for (const thing of things.toReversed()) queue.add(given[thing.name]?.due ?? 0, thing);
         const isMeant = ({ name }: Thing): boolean => given[name]?.isMeant === true;
         const [first] = things.filter(isMeant).sort((a, b) => a.value - b.value || a.name - b.name);
         expect(leastOf(queue, isMeant).name).toBe(first?.name ?? -1);
