@@ -93,12 +93,11 @@ export default {
       ['Retry-After is not obeyed', 'Math.min(retryAfterMs, settings', 'Math.max(retryAfterMs, settings'],
     ]),
     ...of('health/breaker', [['a probe that fails is one of three failures', "state === 'probing' || ", '']]),
-    ...of('health/overrides', [
-      [
-        'what a person has put out is overridden',
-        "until !== null && person.whole.get(slot)?.state !== 'cooling'",
-        'until !== null',
-      ],
+    ...of('health/cooling', [
+      ['what a person has put out is overridden', 'isSooner && !item.isByPerson', 'isSooner'],
+    ]),
+    ...of('out-counts', [
+      ['who is out for another reason counts twice', 'counts[before] = (counts[before] as number) - 1;', ''],
     ]),
     ...of('waiting', [
       [

@@ -118,8 +118,8 @@ export default {
     ...of('candidates', [
       [
         'the turn passes no more than one excluded proxy',
-        'for (let n = 0; n <= this.#excluded.length; n++) {',
-        'for (let n = 0; n <= 1; n++) {',
+        'this.#few.length + (this.#rest === null ? 1 : DRAWS)',
+        '1 + (this.#rest === null ? 1 : DRAWS)',
       ],
       ['a key whose bucket is excluded gets nothing', 'return this.after(-1);', 'return -1;'],
     ]),
@@ -365,8 +365,31 @@ export default {
       ['two that rotate at once rotate twice', 'if (rotate && isRotated(', 'if (!rotate && isRotated('],
       ['hand-outs of others are not counted again', 'n < RECOUNTS &&', 'n < 0 &&'],
     ]),
-    ...of('health/overrides', [
-      ['who is disabled counts as one that cools', "state === 'cooling' && has(slot)", "state === 'cooling'"],
+    ...of('health/cooling', [
+      [
+        'who is disabled counts as one that cools',
+        'isUsable ? longer(engine, person) : null',
+        'longer(engine, person)',
+      ],
+      ['of those that come back at once the last is used', 'item.slot < first', 'item.slot > first'],
+    ]),
+    ...of('heap-search', [
+      ['what is due at the same time is passed over', 'thing.due > until', 'thing.due >= until'],
+      ['everything is looked at', '    if (thing.due > until) continue;\n', ''],
+    ]),
+    ...of('out-counts', [
+      [
+        'what was forgotten is followed',
+        'this.#count - known.seen <= REMEMBERED',
+        'this.#count >= known.seen',
+      ],
+    ]),
+    ...of('index/view', [
+      [
+        'what is excluded once is never the least used again',
+        'for (const { block, least } of passed) tree.set(block, least);',
+        '',
+      ],
     ]),
     ...of('pool', [
       [
@@ -500,8 +523,8 @@ export default {
     ...of('index/views-without', [
       [
         'views without a Set are kept without bound',
-        'if (this.count === MOST_VIEWS) {',
-        'if (this.count < 0) {',
+        'if (this.#young.count === MOST_VIEWS) {',
+        'if (this.#young.count < 0) {',
       ],
     ]),
     ...of('steps', [

@@ -1,10 +1,12 @@
 import type { Cooldown } from '../model/cooldown.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import type { Elapsed } from './elapsed.ts';
+import { Exclusion } from './exclusion.ts';
 import type { HealthChange, Scope } from './health/circuit.ts';
 import type { DomainChange } from './health/domain-watch.ts';
 import { Health } from './health/health.ts';
 import type { SlotSet } from './index/slot-set.ts';
+import type { View } from './index/view.ts';
 import { Limits } from './limits.ts';
 import { BUSY, COOLING, type OutState, Outs, PAUSING } from './outs.ts';
 import type { IndexedProxy, PoolIndex } from './pool-index.ts';
@@ -26,7 +28,18 @@ interface AvailabilityListeners {
   onLogin: (slot: number) => void;
 }
 
+/** Those that fit a filter. */
+interface Fitting {
+  /** Another text for another filter. */
+  filter: string;
+  /** Whether a slot fits, out or not. */
+  fits: (slot: number) => boolean;
+  /** Those that are not out for every request. */
+  members: View;
+}
+
 const NO_SCOPES: readonly SlotSet[] = [];
+const NO_IDS: readonly string[] = [];
 /** The clocks of two readings may differ so much, in milliseconds. */
 const SAME_TIME = 1000;
 
@@ -39,7 +52,6 @@ export class Availability {
   #index: PoolIndex;
   #outs: Outs;
   #limits: Limits;
-  readonly #isUsable = (slot: number): boolean => this.#index.isUsable(slot);
   /** When each cooldown ends as the database has it, by proxy, scope and source: our own time may differ from it, as the clock does. */
   readonly #stored = new Map<string, string | null>();
 
@@ -116,6 +128,7 @@ export class Availability {
     this.health.gone(slot);
     this.#limits.begin(slot);
     this.#outs.set(slot, COOLING, false);
+    this.health.show(slot, false);
   }
 
   /** As `reconcile`, for all: `ailing` are those that have cooldowns in the database. */
@@ -154,13 +167,18 @@ export class Availability {
   }
 
   /** The slots that are out for the domain or session of a request only. */
-  scopesFor({ domain, session }: Wanted): readonly SlotSet[] {
-    const { health } = this;
-    const byDomain = domain === undefined ? null : health.outFor('domain', domain);
-    const bySession = session === undefined ? null : health.outFor('session', session);
-    const pausing = domain === undefined ? null : this.#limits.pausingFor(domain);
-    if (byDomain === null && bySession === null && pausing === null) return NO_SCOPES;
-    return [byDomain, bySession, pausing].filter((set) => set !== null);
+  scopesFor(wanted: Wanted): readonly SlotSet[] {
+    const cooling = this.#coolingFor(wanted);
+    const pausing = wanted.domain === undefined ? null : this.#limits.pausingFor(wanted.domain);
+    return pausing === null ? cooling : [...cooling, pausing];
+  }
+
+  /** The slots that cool for the domain or session of a request. */
+  #coolingFor({ domain, session }: Wanted): readonly SlotSet[] {
+    const byDomain = domain === undefined ? null : this.health.outFor('domain', domain);
+    const bySession = session === undefined ? null : this.health.outFor('session', session);
+    if (byDomain === null && bySession === null) return NO_SCOPES;
+    return [byDomain, bySession].filter((set) => set !== null);
   }
 
   /** A proxy was handed out. */
@@ -221,15 +239,14 @@ export class Availability {
 
   /** Whether some proxy may be used before its cooldown ends. */
   mayOverride(): boolean {
-    return this.overridable().next().done !== true;
+    return this.override(() => true) !== -1;
   }
 
-  /** The proxies that may be used before their cooldown ends, since most of the pool cools: those that come back first come first. */
-  *overridable(): Generator<number, void, undefined> {
-    const { activeCount: count, generation } = this.#index;
-    const active = { count, generation, has: this.#isUsable };
-    for (const slot of this.health.overridable(active))
-      if (this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0) yield slot;
+  /** The first to come back of some proxies that may be used before their cooldown ends, since most of the pool cools; -1 if none may. */
+  override(accepts: (slot: number) => boolean): number {
+    const isFree = (slot: number): boolean =>
+      this.#outs.reasons(slot) === COOLING && this.#limits.held(slot) === 0;
+    return this.health.override(this.#index.activeCount, (slot) => isFree(slot) && accepts(slot));
   }
 
   /** The slots that are not ready for a request, or for any. One may come twice. */
@@ -238,14 +255,16 @@ export class Availability {
     for (const scope of this.scopesFor(wanted)) yield* scope;
   }
 
-  /** How many of those that fit are in each state in which they are not ready. */
-  countAbsent(fits: (slot: number) => boolean, wanted: Wanted): ReadonlyMap<OutState, number> {
-    const counts = new Map<OutState, number>();
-    for (const slot of new Set(this.absent(wanted))) {
-      if (!fits(slot)) continue;
-      const state = this.absenceOf(slot, wanted)?.state;
-      if (state !== undefined) counts.set(state, 1 + (counts.get(state) ?? 0));
-    }
+  /** How many of those that fit a filter are in each state in which they are not ready. */
+  countAbsent({ filter, fits, members }: Fitting, wanted: Wanted): Readonly<Record<OutState, number>> {
+    const counts = this.#outs.count(filter, fits);
+    const [cooling, scopes] = [this.#coolingFor(wanted), this.scopesFor(wanted)];
+    if (scopes.length === 0) return counts;
+    const outOf = (sets: readonly SlotSet[]): number =>
+      members.size - new Exclusion(this.#index, NO_IDS, NO_IDS, sets).candidates(members).size;
+    const coolingCount = outOf(cooling);
+    counts.cooling += coolingCount;
+    counts.pausing += outOf(scopes) - coolingCount;
     return counts;
   }
 
@@ -258,8 +277,25 @@ export class Availability {
   /** When the first of some proxies comes back, by the time of `Elapsed`; null if no time is known. */
   soonest(accepts: (slot: number) => boolean, wanted: Wanted): number | null {
     let first = Number.POSITIVE_INFINITY;
-    for (const slot of this.absent(wanted))
-      if (accepts(slot)) first = Math.min(first, this.absenceOf(slot, wanted)?.until ?? first);
+    const scopes = this.scopesFor(wanted);
+    const isAbsent = (slot: number): boolean =>
+      this.#outs.reasons(slot) !== 0 || scopes.some((scope) => scope.has(slot));
+    // Whoever comes back comes no sooner than any of its reasons ends.
+    const look = (slot: number): number => {
+      if (isAbsent(slot) && accepts(slot))
+        first = Math.min(first, this.absenceOf(slot, wanted)?.until ?? first);
+      return first;
+    };
+    const cooling = this.#coolingFor(wanted);
+    this.health.search(cooling, look);
+    // Those that cool were looked at, and there may be many whose pause ends before.
+    this.#limits.search(wanted.domain, (slot) => {
+      const isCooling =
+        (this.#outs.reasons(slot) & COOLING) !== 0 || cooling.some((scope) => scope.has(slot));
+      if (!isCooling && accepts(slot))
+        first = Math.min(first, this.#limits.returnOf(slot, wanted.domain) ?? first);
+      return first;
+    });
     return first === Number.POSITIVE_INFINITY ? null : first;
   }
 
@@ -309,6 +345,7 @@ export class Availability {
   #show(slot: number): void {
     this.#outs.set(slot, COOLING, this.health.isOut(slot));
     this.#limits.refresh(slot);
+    this.health.show(slot, this.#index.isUsable(slot));
   }
 
   #isKnown(slot: number, { scope, source, times, until }: Cooldown): boolean {

@@ -213,10 +213,10 @@ function settle(decision: Decision, inputs: Inputs): Decision {
 
 /** If most of the pool cools, the first to come back of those that fit is used before its time. */
 function override(decision: Decision, { availability, scopes }: Inputs): Decision {
-  for (const slot of availability.overridable())
-    if (fitsWhenReady(decision, slot) && !scopes.some((scope) => scope.has(slot)))
-      return take(decision, slot, 'override');
-  return refuse(decision, { why: 'candidates' });
+  const slot = availability.override(
+    (each) => fitsWhenReady(decision, each) && !scopes.some((scope) => scope.has(each)),
+  );
+  return slot === -1 ? refuse(decision, { why: 'candidates' }) : take(decision, slot, 'override');
 }
 
 /** Whether a proxy that is kept is not ready only since it is at a limit. */

@@ -1,3 +1,5 @@
+import { searchHeap } from './heap-search.ts';
+
 /** Things with a time at which they are due, the first one on top: a binary heap, O(log n) each. */
 export class DueQueue<T> {
   readonly #heap: { due: number; thing: T }[] = [];
@@ -34,6 +36,11 @@ export class DueQueue<T> {
 
   clear(): void {
     this.#heap.length = 0;
+  }
+
+  /** Looks at things, as `searchHeap` does. */
+  search(look: (thing: T) => number): void {
+    searchHeap(this.#heap, ({ thing }) => look(thing));
   }
 
   [Symbol.iterator](): IterableIterator<{ due: number; thing: T }> {

@@ -5,19 +5,23 @@ import type { PoolIndex } from './pool-index.ts';
 
 const NOTHING: readonly number[] = [];
 const NO_SCOPES: readonly SlotSet[] = [];
+/** Of scopes with a larger share of the usable proxies few draws would find one that is not excluded. */
+const LARGEST_SHARE = 3 / 4;
 
 /** What is out for the domain and the session. */
 interface Scoped {
   all: readonly SlotSet[];
   /** The slots that are compared one by one, with those of few ids. */
   compared: readonly number[];
-  /** Those that are taken out of views. */
+  /** The others, with `count` slots in all. */
   many: readonly SlotSet[];
+  count: number;
 }
 
 /**
- * Proxies that a request or a rule excludes, or that are out for its domain or session. Few are compared one by one; many are taken
- * out of a view, which is kept.
+ * Proxies that a request or a rule excludes, or that are out for its domain or session. Few are compared one by one; many ids, and scopes
+ * that have most of the pool, are taken out of a view, which is kept. Of smaller scopes there may be thousands, one for each domain: what
+ * is drawn is looked for in them, and drawn again.
  */
 export class Exclusion {
   readonly #index: PoolIndex;
@@ -60,11 +64,12 @@ export class Exclusion {
 
   /** The members of a view that are not excluded, nor `other`. */
   candidates(view: View, other = -1): Candidates {
-    const compared = this.#scoped?.compared ?? this.#few;
+    const few = this.#scoped?.compared ?? this.#few;
     const many = this.#scoped?.many ?? NO_SCOPES;
-    const isWhole = this.#many === null && many.length === 0;
-    const rest = isWhole ? view : this.#index.without(view, this.#many, many);
-    return new Candidates(this.#index, rest, compared, other);
+    if (many.length === 0) return new Candidates(this.#index, this.#without(view, NO_SCOPES), { few, other });
+    const rest = (): View => this.#without(view, many);
+    if (this.#hasMost) return new Candidates(this.#index, rest(), { few, other });
+    return new Candidates(this.#index, this.#without(view, NO_SCOPES), { few, many, rest, other });
   }
 
   /**
@@ -74,6 +79,14 @@ export class Exclusion {
   isOutdated(slot: number): boolean {
     if (this.#many === null || (slot !== -1 && !this.has(slot))) return false;
     return this.#index.forgetWithout(this.#many);
+  }
+
+  get #hasMost(): boolean {
+    return this.#scoped !== null && this.#scoped.count > LARGEST_SHARE * this.#index.activeCount;
+  }
+
+  #without(view: View, scopes: readonly SlotSet[]): View {
+    return this.#many === null && scopes.length === 0 ? view : this.#index.without(view, this.#many, scopes);
   }
 
   #exclude(ids: ReadonlySet<string> | readonly string[], count: number, byRule: readonly string[]): void {
@@ -96,7 +109,7 @@ function scopedOf(scopes: readonly SlotSet[], few: readonly number[]): Scoped | 
     compared.push(...scope);
     return false;
   });
-  return { all, compared, many };
+  return { all, compared, many, count: many.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** The caller's own Set if possible, by which the views without it are found again. */

@@ -4,6 +4,9 @@ import { grown } from './index/grown.ts';
 import { SlotSet } from './index/slot-set.ts';
 import { BUSY, type Outs, PAUSING, RESTING } from './outs.ts';
 
+/** So many that wait are looked at one by one; of more the first is found sooner in the queue. */
+const FEW = 64;
+
 /** What limits a proxy. Times are milliseconds. */
 interface Limit extends LimitSettings {
   /** So many hand-outs, then the proxy rests. */
@@ -16,6 +19,8 @@ interface Wait {
   due: number;
   for: typeof PAUSING | typeof RESTING | string;
 }
+
+const NOBODY: ReadonlyMap<number, Wait> = new Map();
 
 /** The slots that pause for one domain, and until when. */
 interface DomainPauses {
@@ -87,6 +92,14 @@ export class Limits {
     const waits = [this.#pauses.get(slot), this.#rests.get(slot), ofDomain];
     const last = Math.max(...waits.map((wait) => wait?.due ?? 0));
     return last === 0 ? null : last;
+  }
+
+  /** Looks at slots that pause or rest, also for a domain, and maybe at others; `look` is that of `searchHeap`. */
+  search(domain: string | undefined, look: (slot: number) => number): void {
+    const ofDomain = domain === undefined ? undefined : this.#domains.get(domain)?.waits;
+    const all = [this.#pauses, this.#rests, ofDomain ?? NOBODY];
+    if (all.reduce((sum, { size }) => sum + size, 0) > FEW) this.#queue.search(({ slot }) => look(slot));
+    else for (const waits of all) for (const slot of waits.keys()) look(slot);
   }
 
   /** A proxy was handed out. */

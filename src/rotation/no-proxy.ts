@@ -1,9 +1,17 @@
-import { type ErrorDetails, ProxyVaultError } from '../errors.ts';
+import { ProxyVaultError } from '../errors.ts';
 import { type Decision, fitsWhenReady, type Inputs } from './decide.ts';
 import { type FilterStep, stepsOf } from './steps.ts';
 
 /** The end of every such message. */
 export const ADVICE = 'Do not connect without a proxy.';
+
+/** Why no candidate was left. */
+interface Lack {
+  total: number;
+  steps: readonly FilterStep[];
+  /** ISO 8601; null if no time is known, since only a report or a person can say. */
+  readyAt: string | null;
+}
 
 /** Why no proxy was chosen, in a sentence. */
 export function refusalOf(decision: Decision, inputs: Inputs): string {
@@ -18,15 +26,16 @@ export function refusalOf(decision: Decision, inputs: Inputs): string {
     case 'limit':
       return `The proxy ${refusal.proxyId}, which ${refusal.keeper} keeps, is ${stateOf(refusal.slot, inputs)}: wait for it with acquire(), or raise the limit.`;
     default:
-      return candidatesSentence(decision, inputs);
+      return sentenceOf(lackOf(decision, inputs));
   }
 }
 
 /** NO_PROXY, with what excluded how many in `details`. */
 export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultError {
   const { refusal } = decision;
+  if (refusal === null || refusal.why === 'candidates') return errorOf(lackOf(decision, inputs));
   const message = `${refusalOf(decision, inputs)} ${ADVICE}`;
-  switch (refusal?.why) {
+  switch (refusal.why) {
     case 'blocked':
       return new ProxyVaultError('NO_PROXY', message, { details: { ruleId: refusal.rule.id } });
     case 'rule': {
@@ -40,13 +49,6 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
       const until = inputs.availability.absenceOf(slot, inputs.wanted)?.until ?? null;
       return new ProxyVaultError('NO_PROXY', message, {
         details: { proxyId, readyAt: inputs.availability.timeOf(until) },
-      });
-    }
-    default: {
-      const { size: total } = inputs.pool.index;
-      const readyAt = readyAtOf(decision, inputs);
-      return new ProxyVaultError('NO_PROXY', message, {
-        details: { total, ...countsOf(decision, inputs), ...(readyAt !== null && { readyAt }) },
       });
     }
   }
@@ -71,9 +73,15 @@ export function mayCome(decision: Decision, { availability, wanted, pool }: Inpu
   }
 }
 
-/** When the first proxy could be ready, ISO 8601; null if no time is known, since only a report or a person can say. */
-function readyAtOf(decision: Decision, { availability, wanted }: Inputs): string | null {
-  return availability.timeOf(availability.soonest((slot) => fitsWhenReady(decision, slot), wanted));
+/** What excluded how many, if any, and when the first of those that fit could be ready. */
+function lackOf(decision: Decision, inputs: Inputs): Lack {
+  const { availability, wanted, pool } = inputs;
+  const soonest = availability.soonest((slot) => fitsWhenReady(decision, slot), wanted);
+  return {
+    total: pool.index.size,
+    steps: stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0),
+    readyAt: availability.timeOf(soonest),
+  };
 }
 
 function stateOf(slot: number, { availability, wanted }: Inputs): string {
@@ -82,15 +90,20 @@ function stateOf(slot: number, { availability, wanted }: Inputs): string {
   return time === null ? state : `${state} until ${time}`;
 }
 
-function candidatesSentence(decision: Decision, inputs: Inputs): string {
-  const { index } = inputs.pool;
-  if (index.size === 0) return 'The pool has no proxies: import a list, or add one.';
-  const steps = stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0);
+function sentenceOf({ total, steps, readyAt }: Lack): string {
+  if (total === 0) return 'The pool has no proxies: import a list, or add one.';
   const counts = steps.map(leftOutText).join(', ');
-  const of = index.size === 1 ? 'Of 1 proxy' : `Of ${index.size} proxies`;
-  const readyAt = readyAtOf(decision, inputs);
+  const of = total === 1 ? 'Of 1 proxy' : `Of ${total} proxies`;
   const ready = readyAt === null ? '' : ` The next one may be ready at ${readyAt}.`;
   return `No proxy fits. ${of} ${counts}.${ready} Ask for less, add proxies, or enable some.`;
+}
+
+function errorOf(lack: Lack): ProxyVaultError {
+  const { total, steps, readyAt } = lack;
+  const counts = Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded]));
+  return new ProxyVaultError('NO_PROXY', `${sentenceOf(lack)} ${ADVICE}`, {
+    details: { total, ...counts, ...(readyAt !== null && { readyAt }) },
+  });
 }
 
 /** How many a filter left out, in words: "2 are disabled", "1 does not fit "country DE"". */
@@ -100,10 +113,4 @@ function leftOutText({ filter, excluded }: FilterStep): string {
     /^not (failed|checking|disabled|cooling|resting|busy|pausing|excluded)$/.exec(filter) ?? [];
   if (state === undefined) return `${excluded} ${isOne ? 'does' : 'do'} not fit "${filter}"`;
   return `${excluded} ${isOne ? 'is' : 'are'} ${state === 'checking' ? 'being checked' : state}`;
-}
-
-/** How many each part of the filter excluded, if any. */
-function countsOf(decision: Decision, inputs: Inputs): ErrorDetails {
-  const steps = stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0);
-  return Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded]));
 }

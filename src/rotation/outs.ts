@@ -1,4 +1,5 @@
 import { grown } from './index/grown.ts';
+import { OutCounts } from './out-counts.ts';
 import type { PoolIndex } from './pool-index.ts';
 
 /** Why a proxy is out, each a bit. */
@@ -20,6 +21,7 @@ export type OutState = (typeof OUT_REASONS)[number]['state'];
 export class Outs {
   #index: PoolIndex;
   #reasons: Uint8Array;
+  readonly #counts = new OutCounts();
   /** Whether a proxy has come back since this was last set to false. */
   hasReady = false;
 
@@ -37,6 +39,7 @@ export class Outs {
     const after = isOut ? before | reason : before & ~reason;
     if (after === before) return;
     this.#reasons[slot] = after;
+    this.#counts.changed(slot, before, after);
     if (before !== 0 && after !== 0) return;
     this.#index.setOut(slot, isOut);
     if (!isOut) this.hasReady = true;
@@ -61,7 +64,21 @@ export class Outs {
 
   /** The reason that counts; null if it is not out. */
   state(slot: number): OutState | null {
-    const reasons = this.reasons(slot);
-    return OUT_REASONS.find(({ bit }) => (reasons & bit) !== 0)?.state ?? null;
+    return stateOf(this.reasons(slot));
   }
+
+  /** How many of those that fit a filter are out, by the reason that counts. */
+  count(filter: string, fits: (slot: number) => boolean): Record<OutState, number> {
+    const counts = { cooling: 0, resting: 0, busy: 0, pausing: 0 };
+    const byReasons = this.#counts.of(filter, this.#index.generation, fits, this.#reasons);
+    for (const [reasons, count] of byReasons.entries()) {
+      const state = stateOf(reasons);
+      if (state !== null) counts[state] += count;
+    }
+    return counts;
+  }
+}
+
+function stateOf(reasons: number): OutState | null {
+  return OUT_REASONS.find(({ bit }) => (reasons & bit) !== 0)?.state ?? null;
 }

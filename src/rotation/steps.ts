@@ -25,14 +25,16 @@ export function stepsOf(
   decision: Decision,
   { pool: { index }, availability, wanted }: Inputs,
 ): readonly FilterStep[] {
-  const { exclusion, fits, members } = decision;
+  const { exclusion, fits, members, view: filter } = decision;
   const steps = [...knownSteps(decision, index)];
   let left = steps.at(-1)?.left ?? index.size;
-  for (const [state, excluded] of availability.countAbsent(fits, wanted)) {
+  const absent = availability.countAbsent({ filter, fits, members }, wanted);
+  for (const [state, excluded] of Object.entries(absent)) {
+    if (excluded === 0) continue;
     left -= excluded;
     steps.push({ filter: `not ${state}`, excluded, left });
   }
-  const remaining = exclusion.isEmpty ? left : [...exclusion.candidates(members)].length;
+  const remaining = exclusion.isEmpty ? left : exclusion.candidates(members).size;
   return [...steps, { filter: 'not excluded', excluded: left - remaining, left: remaining }];
 }
 

@@ -70,6 +70,11 @@ export class Breaker {
     return this.#queue.nextDue;
   }
 
+  /** Looks at the circuits whose time is not over, as `searchHeap` does. */
+  search(look: (circuit: Circuit) => number): void {
+    this.#queue.search(look);
+  }
+
   /** Charges a failure to a scope of a proxy, and adds what changed. `handedOutAt` tells which failures are late. */
   charge(
     slot: number,

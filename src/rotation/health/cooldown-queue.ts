@@ -1,3 +1,5 @@
+import { searchHeap } from '../heap-search.ts';
+
 interface Waiting {
   due: number;
   place: number;
@@ -45,6 +47,15 @@ export class CooldownQueue<Item extends Waiting> {
     if (first === undefined || first.due > now) return null;
     this.delete(first);
     return first;
+  }
+
+  clear(): void {
+    this.#heap.length = 0;
+  }
+
+  /** Looks at items, as `searchHeap` does. */
+  search(look: (item: Item) => number): void {
+    searchHeap(this.#heap, look);
   }
 
   #put(item: Item, place: number): void {

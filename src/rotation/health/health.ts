@@ -12,14 +12,16 @@ import {
   type StoredCooldown,
   type Use,
 } from './circuit.ts';
+import { Cooling } from './cooling.ts';
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
 import { Outliers } from './outliers.ts';
-import { type ActiveSlots, Overrides } from './overrides.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
 /** A proxy that is out for so many domains is out for all. */
 const DOMAINS_OF_THE_PROXY = 3;
+/** So many slots of a domain or session are looked at one by one; of more the first to come back is found sooner in the queue. */
+const FEW = 64;
 
 const NO_CHANGES: readonly HealthChange[] = Object.freeze([]);
 
@@ -57,7 +59,7 @@ export class Health {
   readonly #breaker: Breaker;
   readonly #watch: DomainWatch;
   readonly #outliers: Outliers;
-  readonly #overrides: Overrides;
+  readonly #cooling: Cooling;
   #settings: HealthSettings;
   /** When anything has succeeded last. */
   #lastSuccess = Number.NEGATIVE_INFINITY;
@@ -67,7 +69,7 @@ export class Health {
     this.#breaker = new Breaker(optionsOf(settings, failureThreshold), this.#ramp, random);
     this.#watch = new DomainWatch(settings, onDomain ?? (() => {}));
     this.#outliers = new Outliers(settings);
-    this.#overrides = new Overrides(this.#breaker);
+    this.#cooling = new Cooling(this.#breaker);
   }
 
   /** Takes new settings. What is out already comes back when it was told to. */
@@ -192,11 +194,12 @@ export class Health {
     return changes;
   }
 
-  /** The slots have been numbered in another way. `to` gives the new number, or -1 for what is gone. */
+  /** The slots have been numbered in another way. `to` gives the new number, or -1 for what is gone. Each must be told to `show` again. */
   moveTo(capacity: number, to: (slot: number) => number): void {
     this.#ramp.moveTo(capacity, to);
     this.#outliers.moveTo(capacity, to);
     this.#breaker.moveTo(to);
+    this.#cooling.clear();
     this.#watch.moveTo(to);
   }
 
@@ -205,9 +208,24 @@ export class Health {
     return countHealth(this.#breaker, this.#ramp);
   }
 
-  /** If at least `overridePercent` of the active proxies cool: those that may be used all the same, the soonest back first. Else none. */
-  overridable(active: ActiveSlots): readonly number[] {
-    return this.#overrides.slots(active, this.#settings.overridePercent);
+  /** Takes note of whether a proxy may be used when it is not out. It must be told after each change of the proxy or of its cooldowns. */
+  show(slot: number, isUsable: boolean): void {
+    this.#cooling.update(slot, isUsable);
+  }
+
+  /** If at least `overridePercent` of the active proxies cool: the first to come back of those that may be used all the same. Else -1. */
+  override(activeCount: number, accepts: (slot: number) => boolean): number {
+    return this.#cooling.override(activeCount, this.#settings.overridePercent, accepts);
+  }
+
+  /**
+   * Looks at slots that cool until a known time, altogether or in one of some scopes, and maybe at others. `look` gives the time until which
+   * it wants to see more: whoever comes back later may be passed over.
+   */
+  search(scopes: readonly SlotSet[], look: (slot: number) => number): void {
+    this.#cooling.search(look);
+    if (scopes.reduce((sum, { size }) => sum + size, 0) > FEW) this.#breaker.search(({ slot }) => look(slot));
+    else for (const scope of scopes) for (const slot of scope) look(slot);
   }
 
   isFailingDomain(domain: string): boolean {

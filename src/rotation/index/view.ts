@@ -14,6 +14,7 @@ const WORDS = 2 ** BLOCK_BITS / 32;
 /** The trees of weights and hand-outs have smaller blocks, since each member of a block is read: 2^6 slots. */
 const PART_BITS = 6;
 const PART_WORDS = 2 ** PART_BITS / 32;
+const ONLY_EXCLUDED = -2;
 
 /** The weights of the members, in a tree. */
 interface Weights {
@@ -147,8 +148,11 @@ export class View {
     return this.#atWeight(random() * tree.total, tree, weights);
   }
 
-  /** The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. */
-  least(numbers: Numbers, isExcluded: (slot: number) => boolean, excluded: readonly number[]): number {
+  /**
+   * The member with the lowest number, which may only grow; of equal ones the first. -1 if it has no such member. Null if it gave up, since
+   * in so many blocks the lowest number is of an excluded one.
+   */
+  least(numbers: Numbers, isExcluded: (slot: number) => boolean, most: number): number | null {
     if (this.size === 0) return -1;
     if (this.#least?.of !== numbers)
       this.#least = {
@@ -156,17 +160,20 @@ export class View {
         of: numbers,
       };
     const { tree } = this.#least;
-    // The blocks of the excluded ones, without them for now.
-    const blocks = [...new Set(excluded.filter((slot) => this.has(slot)).map((slot) => slot >>> PART_BITS))];
-    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+    // Blocks without the excluded ones, for now, and what the tree has of them.
+    const passed: { block: number; least: number }[] = [];
     let found = -1;
-    while (found === -1 && tree.bound !== Number.POSITIVE_INFINITY) {
+    while (found < 0 && passed.length < most && tree.bound !== Number.POSITIVE_INFINITY) {
       const block = tree.first();
       found = this.#withNumber(block, numbers, tree.bound, isExcluded);
-      if (found === -1) tree.set(block, this.#leastIn(block, numbers, isExcluded));
+      if (found === ONLY_EXCLUDED) {
+        passed.push({ block, least: tree.bound });
+        tree.set(block, this.#leastIn(block, numbers, isExcluded));
+      } else if (found === -1) tree.set(block, this.#leastIn(block, numbers));
     }
-    for (const block of blocks) tree.set(block, this.#leastIn(block, numbers));
-    return found;
+    const hasGivenUp = found < 0 && tree.bound !== Number.POSITIVE_INFINITY;
+    for (const { block, least } of passed) tree.set(block, least);
+    return hasGivenUp ? null : Math.max(-1, found);
   }
 
   /** The member that a key has by rendezvous hashing; -1 if those of its bucket are excluded. */
@@ -260,18 +267,22 @@ export class View {
     return least;
   }
 
+  /** The first member of a block with this number; -1 if it has no such member, ONLY_EXCLUDED if all of them are excluded. */
   #withNumber(
     block: number,
     numbers: Numbers,
     number: number,
     isExcluded: (slot: number) => boolean,
   ): number {
+    let none = -1;
     for (let word = block * PART_WORDS; word < (block + 1) * PART_WORDS; word++)
       for (let bits = this.#bits[word] as number; bits !== 0; bits &= bits - 1) {
         const slot = word * 32 + lowestBit(bits);
-        if (numbers(slot) === number && !isExcluded(slot)) return slot;
+        if (numbers(slot) !== number) continue;
+        if (!isExcluded(slot)) return slot;
+        none = ONLY_EXCLUDED;
       }
-    return -1;
+    return none;
   }
 
   #perBlock(value: (block: number) => number): Float64Array {

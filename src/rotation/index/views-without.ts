@@ -2,7 +2,7 @@ import type { ChangeLog } from './change-log.ts';
 import { IdsLeftOut, type LeftOut, type Slots } from './left-out.ts';
 import { View } from './view.ts';
 
-/** So many views of one Set are kept, and so many of scopes. */
+/** So many views of one Set that were used last are kept at least, and so many of scopes; twice as many at most. */
 const MOST_VIEWS = 256;
 /** To look at so many slots takes less time than a choice. */
 const LOOKED_AT = 16;
@@ -30,11 +30,36 @@ interface Branch {
   more: WeakMap<LeftOut, Branch>;
 }
 
-/** All views without a Set, or without scopes alone. */
+/** The views without a Set, or without scopes alone, that were used last: when the young ones are enough, the old ones are forgotten. */
 class Kept {
-  /** How many they are. */
+  #young = new Generation();
+  #old = new Generation();
+
+  /** How many they are; one that was old and is young may count twice. */
+  get count(): number {
+    return this.#young.count + this.#old.count;
+  }
+
+  find(view: View, leftOut: readonly LeftOut[]): Rest | undefined {
+    const young = this.#young.find(view, leftOut);
+    if (young !== undefined) return young;
+    const old = this.#old.find(view, leftOut);
+    if (old !== undefined) this.add(view, leftOut, old);
+    return old;
+  }
+
+  add(view: View, leftOut: readonly LeftOut[], rest: Rest): void {
+    if (this.#young.count === MOST_VIEWS) {
+      this.#old = this.#young;
+      this.#young = new Generation();
+    }
+    this.#young.add(view, leftOut, rest);
+  }
+}
+
+class Generation {
   count = 0;
-  #root = newBranch();
+  readonly #root = newBranch();
 
   find(view: View, leftOut: readonly LeftOut[]): Rest | undefined {
     let branch: Branch | undefined = this.#root;
@@ -43,10 +68,6 @@ class Kept {
   }
 
   add(view: View, leftOut: readonly LeftOut[], rest: Rest): void {
-    if (this.count === MOST_VIEWS) {
-      this.#root = newBranch();
-      this.count = 0;
-    }
     this.count++;
     let branch = this.#root;
     for (const each of leftOut) {

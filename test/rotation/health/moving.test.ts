@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-
 import type { StoredCooldown } from '../../../src/rotation/health/circuit.ts';
+import type { Health } from '../../../src/rotation/health/health.ts';
 import { ChangeLog } from '../../../src/rotation/index/change-log.ts';
 import { fail, openHealth, SECOND, told, use } from './setup.ts';
 
@@ -15,8 +15,16 @@ const stored = (of: Partial<StoredCooldown> = {}): StoredCooldown => ({
   ...of,
 });
 
-/** So many active proxies, those that cool among them. */
-const active = (count: number) => ({ count, generation: 0, has: () => true });
+/** All that may be used before their time, the first one first. Of the ten slots all are usable. */
+function overridable(health: Health, activeCount: number): number[] {
+  for (let slot = 0; slot < 10; slot++) health.show(slot, true);
+  const found: number[] = [];
+  for (;;) {
+    const slot = health.override(activeCount, (each) => !found.includes(each));
+    if (slot === -1) return found;
+    found.push(slot);
+  }
+}
 
 describe('a stored cooldown', () => {
   it('lasts for what is left of it, and counts on', () => {
@@ -140,24 +148,24 @@ describe('overriding', () => {
     fail(health, use(1), 'connect', 100, 3);
     fail(health, use(2), 'connect', 50, 3);
     fail(health, use(3), 'tls', 200, 3);
-    expect(health.overridable(active(10))).toEqual([]);
+    expect(overridable(health, 10)).toEqual([]);
     fail(health, use(4), 'blocked', 0);
-    expect(health.overridable(active(10))).toEqual([2, 1, 3, 4]);
+    expect(overridable(health, 10)).toEqual([2, 1, 3, 4]);
     health.restore(2, stored({ source: 'person', kind: 'manual' }), 300);
-    expect(health.overridable(active(10))).toEqual([1, 3, 4]);
-    expect(health.overridable(active(11))).toEqual([]);
+    expect(overridable(health, 10)).toEqual([1, 3, 4]);
+    expect(overridable(health, 11)).toEqual([]);
     health.advance(30_100, 10);
-    expect(health.overridable(active(6))).toEqual([3, 4]);
+    expect(overridable(health, 6)).toEqual([3, 4]);
   });
 
   it('may be always, or at a share of its own', () => {
     const { health, settings } = openHealth({ overridePercent: 0 });
-    expect(health.overridable(active(10))).toEqual([]);
+    expect(overridable(health, 10)).toEqual([]);
     fail(health, use(1), 'connect', 100, 3);
-    expect(health.overridable(active(10))).toEqual([1]);
+    expect(overridable(health, 10)).toEqual([1]);
     health.configure({ ...settings, overridePercent: 100 }, null);
-    expect(health.overridable(active(10))).toEqual([]);
-    expect(health.overridable(active(1))).toEqual([1]);
+    expect(overridable(health, 10)).toEqual([]);
+    expect(overridable(health, 1)).toEqual([1]);
   });
 });
 

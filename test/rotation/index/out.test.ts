@@ -161,6 +161,13 @@ class Pair {
 }
 
 const nothing = (): boolean => false;
+
+function scopeOf(first: number, count: number): SlotSet {
+  const scope = new SlotSet();
+  for (let n = 0; n < count; n++) scope.add(first + n);
+  return scope;
+}
+
 const isUsable = ({ status, isReturning }: Known): boolean =>
   status === 'active' || (status === 'failed' && isReturning);
 
@@ -344,24 +351,22 @@ it('the keys of a view without some proxies are those of a new one, though slots
   looked();
 });
 
-it('few slots of scopes are compared, and many are taken out of a view', () => {
+it('few slots of scopes are compared, many are drawn again, and most of the pool is taken out of a view', () => {
   const index = new PoolIndex();
   for (let n = 0; n < 100; n++) index.put(proxy(n), 0);
-  const scopeOf = (first: number, count: number): SlotSet => {
-    const scope = new SlotSet();
-    for (let n = 0; n < count; n++) scope.add(first + n);
-    return scope;
-  };
-  const [few, many] = [scopeOf(0, 30), scopeOf(40, 33)];
+  const [few, many, most] = [scopeOf(0, 30), scopeOf(40, 33), scopeOf(10, 76)];
   const without = vi.spyOn(index, 'without');
   const sizeOf = (...scopes: SlotSet[]): number =>
     [...new Exclusion(index, [idOf(99), idOf(98)], [], scopes).candidates(index.find({}).view)].length;
   expect(sizeOf(few)).toBe(68);
-  expect(without).not.toHaveBeenCalled();
   expect(sizeOf(few, many)).toBe(35);
-  expect(without).toHaveBeenLastCalledWith(expect.any(View), null, [many]);
   // One by one they would be more than a few.
   expect(sizeOf(few, scopeOf(31, 1))).toBe(67);
+  expect(without).not.toHaveBeenCalled();
+  expect(sizeOf(few, most)).toBe(12);
+  expect(without).toHaveBeenLastCalledWith(expect.any(View), null, [most]);
+  // Together they have more than three quarters.
+  expect(sizeOf(many, scopeOf(0, 43))).toBe(25);
   expect(without).toHaveBeenCalledTimes(2);
 });
 
@@ -426,4 +431,94 @@ it('the weights in a view are exact, whatever comes, goes and gets another weigh
       },
     ),
   );
+});
+
+describe('domains for which much of the pool is out', () => {
+  const COUNT = 2000;
+  const DOMAINS = 600;
+
+  it('cost no view each, however many they are', () => {
+    const index = new PoolIndex(COUNT);
+    for (let n = 0; n < COUNT; n++) index.put(proxy(n, { weight: 1 + (n % 7) }), 0);
+    const scopes = Array.from({ length: DOMAINS }, (_, n) => scopeOf(2 * n, 500));
+    const made = vi.spyOn(index, 'without');
+    const { view } = index.find({});
+    let state = 1;
+    const random = (): number => {
+      state = Math.imul(state, 48_271) >>> 0;
+      return state / 2 ** 32;
+    };
+    for (const [n, scope] of scopes.entries()) {
+      const candidates = new Exclusion(index, [], [], [scope]).candidates(view);
+      const slots = [
+        candidates.any(random),
+        candidates.weighted(random),
+        candidates.after(2 * n + 480),
+        candidates.leastUsed(),
+        candidates.forKey(n),
+      ];
+      expect(slots.filter((slot) => candidates.has(slot))).toEqual(slots);
+      expect(candidates.isEmpty).toBe(false);
+    }
+    expect(made).not.toHaveBeenCalled();
+  });
+
+  it('give the same in turn and by use as a view without what is out', () => {
+    const part = fc.record({
+      first: fc.nat({ max: 999 }),
+      count: fc.nat({ max: 400 }),
+      step: fc.constantFrom(1, 1, 2, 3),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 1, maxLength: 2 }),
+        fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 50 }),
+        fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 5 }),
+        fc.double({ min: 0, max: 0.999999, noNaN: true }),
+        (parts, uses, places, number) => {
+          const index = new PoolIndex(1000);
+          for (let n = 0; n < 1000; n++)
+            index.put(proxy(n, { handOuts: uses[n % uses.length] as number }), 0);
+          const scopes = parts.map(({ first, count, step: by }) => {
+            const scope = new SlotSet();
+            for (let n = 0; n < count; n++) scope.add((first + n * by) % 1000);
+            return scope;
+          });
+          const { view } = index.find({});
+          const isOut = (slot: number): boolean => scopes.some((scope) => scope.has(slot));
+          const rest = new View(index.capacity, index.end, (slot) => view.has(slot) && !isOut(slot));
+          const candidates = new Exclusion(index, [], [], scopes).candidates(view);
+          const least = (): number | null => rest.least(index.handOuts, nothing, 1000);
+          expect(candidates.size).toBe(rest.size);
+          expect(candidates.isEmpty).toBe(rest.size === 0);
+          // Twice, since a tree takes note of what it was asked.
+          for (let n = 0; n < 2; n++) {
+            expect(candidates.leastUsed()).toBe(least());
+            expect(view.least(index.handOuts, nothing, 1000)).toBe(
+              [...view].reduce((best, slot) => (index.handOuts(slot) < index.handOuts(best) ? slot : best)),
+            );
+          }
+          for (const place of places) expect(candidates.after(place)).toBe(rest.from(place + 1));
+          // Each draw gives the same number, so that what it finds is excluded each time, or never.
+          for (const slot of [candidates.any(() => number), candidates.weighted(() => number)])
+            expect(slot === -1 ? rest.size === 0 : rest.has(slot)).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+it('the views that were used last are kept, and the others are made again', () => {
+  const index = new PoolIndex(200);
+  for (let n = 0; n < 200; n++) index.put(proxy(n), 0);
+  const { view } = index.find({});
+  const scopes = Array.from({ length: 600 }, (_, n) => scopeOf(n % 100, 90));
+  const viewOf = (n: number): View => index.without(view, null, [scopes[n] as SlotSet]);
+  const [first, second] = [viewOf(0), viewOf(1)];
+  for (let n = 2; n < 600; n++) {
+    viewOf(n);
+    expect(viewOf(0)).toBe(first);
+  }
+  expect(viewOf(1)).not.toBe(second);
 });
