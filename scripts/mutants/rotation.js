@@ -593,7 +593,8 @@ export default {
       ],
     ]),
     ...of('health/fruitless', [
-      ['three domains are enough, whatever failures says', ' && failures.count >= least', ''],
+      ['three domains are enough, whatever failures says', ' || failures.count < least', ''],
+      ['domains that work for nobody count', 'if (isWorking(each)) working++;', 'working++;'],
     ]),
     ...of('learning', [
       [
