@@ -119,8 +119,6 @@ export class Availability {
     this.health.grow(capacity);
     if (isNew) this.#begin(slot);
     this.reconcile(slot, status, cooldowns);
-    // The database counts failures until a probe has succeeded; strategies must not wait for that.
-    if (this.health.isProbing(slot)) this.#index.measures.forgive(slot);
   }
 
   /** The proxy of a slot is gone. */
@@ -148,10 +146,15 @@ export class Availability {
     for (const known of this.health.cooldownsOf(slot))
       if (!cooldowns.some(({ scope, source }) => scope === known.scope && source === known.source)) {
         this.noteStored(slot, known, undefined);
-        if (known.scope === '' && known.source === 'engine' && known.kind === 'auth') this.#onLogin(slot);
+        if (known.scope === '' && known.source === 'engine' && known.kind === 'auth') {
+          this.#index.measures.forgive(slot);
+          this.#onLogin(slot);
+        }
         this.health.reset(slot, { scope: known.scope, source: known.source });
       }
     for (const cooldown of cooldowns) if (!this.#isKnown(slot, cooldown)) this.#restore(slot, cooldown);
+    // The database counts failures until a probe has succeeded; strategies must not wait for that.
+    if (this.health.isProbing(slot)) this.#index.measures.forgive(slot);
     this.#show(slot);
   }
 

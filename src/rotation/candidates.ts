@@ -124,7 +124,7 @@ export class Candidates {
       const slot = this.#view.forKey(key + n, this.#index.buckets, (each) => this.#isExcluded(each));
       if (slot !== -1) return slot;
     }
-    return this.after(-1);
+    return this.#exact?.forKey(key) ?? this.after(-1);
   }
 
   /** All of them, in order. */

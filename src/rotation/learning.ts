@@ -135,22 +135,16 @@ export class Learning {
     for (const change of changes) this.#forgiveBy(change);
   }
 
-  /** The failures in a row of a proxy are forgotten, also those that wait to be stored. */
-  forgive(slot: number): void {
-    const { follower, behind } = this.#parts;
-    follower.index?.measures.forgive(slot);
-    behind.forgive(slot);
-  }
-
   /**
    * Failures in a row do not hold what was out any more: its cooldown is over, or was taken back. Else strategies would leave it out for
    * longer than that.
    */
   #forgiveBy({ slot, scope, source, state }: HealthChange): void {
     if (scope !== '' || source !== 'engine' || state === 'cooling') return;
+    const { follower, behind } = this.#parts;
+    follower.index?.measures.forgive(slot);
     // The database counts on until the probe has succeeded.
-    if (state === 'recovered') this.forgive(slot);
-    else this.#parts.follower.index?.measures.forgive(slot);
+    if (state === 'recovered') behind.forgive(slot);
   }
 
   /** In a caller's transaction a rollback would undo it: then it is stored after the end of that. */

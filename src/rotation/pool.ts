@@ -455,7 +455,7 @@ export class Pool {
     if (this.#availability === null) {
       this.#availability = new Availability(index, settings, this.#elapsed, this.#random, {
         onDomain: (event) => this.#tellDomain(event),
-        onLogin: (slot) => this.#learning.forgive(slot),
+        onLogin: (slot) => this.#behind.forgive(slot),
       });
     } else this.#availability.moveTo(index);
     this.#handOuts.moveTo(index);

@@ -145,3 +145,23 @@ it('a proxy that gets the place of one that was deleted is another suspect', asy
   pool.report('c', { kind: 'timeout', domain: 'x.example' });
   expect(pool.stats().failingDomains).toEqual(['x.example']);
 });
+
+it('a new login, and the end of a cooldown, forgive failures also if the whole pool is read again', async () => {
+  const opened = await open(3, { random: () => 0 });
+  const { vault, pool, time } = opened;
+  prove(opened);
+  vault.config.update({ strategy: 'failure-aware', options: { health: { outliers: false } } });
+  const isHeldAgainst = (): boolean => JSON.stringify(pool.explain()).includes('in a row');
+  const failA = (kind: 'connect' | 'auth'): void => pool.tryAcquire({ exclude: ['b', 'c'] }).fail({ kind });
+  failA('connect');
+  expect(isHeldAgainst()).toBe(true);
+  failA('auth');
+  vault.credentials.store('a', { username: 'me', password: 'new' });
+  vault.config.update({ options: { weights: { b: 2 } } });
+  expect(isHeldAgainst()).toBe(false);
+  failA('connect');
+  time.now += 30_000;
+  vault.config.update({ options: { weights: { b: 3 } } });
+  expect(pool.stats().states.cooling).toBe(0);
+  expect(isHeldAgainst()).toBe(false);
+});

@@ -15,7 +15,7 @@ import {
 } from './circuit.ts';
 import { Circuits } from './circuits.ts';
 import { CooldownQueue } from './cooldown-queue.ts';
-import { Fruitless } from './fruitless.ts';
+import { Fruitless, type FruitlessRule } from './fruitless.ts';
 import { FIRST_STEP, type Ramp, SECOND_STEP } from './ramp.ts';
 import { ScopeAges } from './scope-ages.ts';
 import { ScopesOut } from './scopes-out.ts';
@@ -131,11 +131,11 @@ export class Breaker {
     slot: number,
     domain: string,
     { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>,
-    isWorking: (domain: string) => boolean,
+    rule: Omit<FruitlessRule, 'least'>,
   ): boolean {
     for (const circuit of [this.engine.find(slot, `domain ${domain}`), this.engine.find(slot, '')])
       if (circuit !== null && (circuit.state === 'cooling' || handedOutAt < circuit.since)) return false;
-    return this.#fruitless.failed(slot, domain, this.#options.failures, isWorking);
+    return this.#fruitless.failed(slot, domain, { ...rule, least: this.#options.failures });
   }
 
   /** A target has answered through the proxy, though it did not do what was asked. */

@@ -1,7 +1,19 @@
 /** What has failed for so many domains that work for others, and worked for none in between, is no fault of a domain. */
 const DOMAINS = 3;
+/** So unlikely must it be that by chance all of these requests met domains that fail. */
+const CHANCE = 1e-4;
 /** So many domains are remembered of each proxy, the last ones. */
 const MOST = 8;
+
+/** When failures in a row are the fault of the proxy. */
+export interface FruitlessRule {
+  /** So many failures in a row it takes at least. */
+  least: number;
+  /** Whether a domain works for others now. */
+  isWorking: (domain: string) => boolean;
+  /** Which share of all requests fails in such a way. */
+  outageShare: number;
+}
 
 interface Failures {
   domains: Set<string>;
@@ -13,11 +25,10 @@ export class Fruitless {
   readonly #failures = new Map<number, Failures>();
 
   /**
-   * Takes note of a failure. Gives whether it is one of so many in a row, for different domains, that the proxy is at fault.
-   *
-   * @param isWorking whether a domain works for others now: a crawler meets many that work for nobody.
+   * Takes note of a failure. Gives whether it is one of so many in a row, for different domains, that the proxy is at fault. That is so if those domains work for others now, or if chance hardly meets so many domains in a row that work for nobody, as a
+   * crawler does.
    */
-  failed(slot: number, domain: string, least: number, isWorking: (domain: string) => boolean): boolean {
+  failed(slot: number, domain: string, { least, isWorking, outageShare }: FruitlessRule): boolean {
     let failures = this.#failures.get(slot);
     if (failures === undefined) {
       failures = { domains: new Set(), count: 0 };
@@ -32,6 +43,7 @@ export class Fruitless {
     }
     failures.count++;
     if (domains.size < DOMAINS || failures.count < least) return false;
+    if (outageShare ** failures.count < CHANCE) return true;
     let working = 0;
     for (const each of domains) if (isWorking(each)) working++;
     return working >= DOMAINS;

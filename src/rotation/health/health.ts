@@ -15,6 +15,7 @@ import {
 import { Cooling } from './cooling.ts';
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
+import { OutageShare } from './outage-share.ts';
 import { Outliers } from './outliers.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
@@ -22,6 +23,9 @@ import { FIRST_STEP, Ramp } from './ramp.ts';
 const DOMAINS_OF_THE_PROXY = 3;
 /** So many slots of a domain or session are looked at one by one; of more the first to come back is found sooner in the queue. */
 const FEW = 64;
+
+/** If no more of all requests fail in a way that may be the domain's fault, a probe that fails in such a way says something of the proxy. */
+const RARE = 0.1;
 
 const NO_CHANGES: readonly HealthChange[] = Object.freeze([]);
 
@@ -59,6 +63,7 @@ export class Health {
   readonly #breaker: Breaker;
   readonly #watch: DomainWatch;
   readonly #outliers: Outliers;
+  readonly #outages = new OutageShare();
   readonly #cooling: Cooling;
   #settings: HealthSettings;
   /** When anything has succeeded last. */
@@ -103,7 +108,10 @@ export class Health {
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
     this.#lastSuccess = now;
-    if (domain !== null && !this.#watch.isIdle) this.#watch.succeeded(domain, now);
+    if (domain !== null) {
+      this.#outages.add(false);
+      if (!this.#watch.isIdle) this.#watch.succeeded(domain, now);
+    }
     if (!use.isGateway && !this.#ramp.isOut(slot)) this.#outliers.count(slot, true, now);
     return this.#ramp.isPlain(slot) ? NO_CHANGES : this.#climb(use, now);
   }
@@ -275,11 +283,13 @@ export class Health {
     const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
     // Where nothing works, a failure shows nothing of the proxy: a crawler meets many domains that are dead.
     const isWorking = (each: string): boolean => this.#watch.isWorking(each, now);
-    const isFruitless = mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use, isWorking);
+    const outageShare = this.#outages.value;
+    const isFruitless =
+      mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use, { isWorking, outageShare });
     const before = changes.length;
     this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
     if (mayBeOfProxy) {
-      const isTelling = isFruitless || isWorking(domain as string);
+      const isTelling = isFruitless || outageShare < RARE || isWorking(domain as string);
       const detail = this.#evidence(use, { isTelling, isFruitless, hasGoneOut: changes.length > before });
       if (detail !== null) this.#breaker.eject(slot, kind, domain, detail, now, changes);
     }
@@ -300,6 +310,7 @@ export class Health {
 
   /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
   #isOutage(domain: string, use: Use, scope: Scope, now: number, changes: HealthChange[]): boolean {
+    this.#outages.add(true);
     const { slot, handedOutAt = Number.POSITIVE_INFINITY } = use;
     if (this.#watch.hasFailedSince(domain, handedOutAt)) return true;
     const from = now - this.#settings.domainWindowMs;

@@ -274,6 +274,16 @@ describe('a proxy and a domain', () => {
       expect(health.isOut(0)).toBe(false);
     });
 
+    it('also at domains that nobody else asks, once requests seldom fail: it would be no chance', () => {
+      const { health } = openHealth();
+      for (let n = 0; n < 300; n++) health.succeeded(at(`${n}.example`, 41), 0);
+      expect(failFor(health, 'ab')).toEqual([]);
+      expect(failFor(health, 'c')).toEqual(['0 cooling timeout']);
+      health.advance(30 * SECOND, 10);
+      // So does a probe.
+      expect(told(fail(health, at('d.example'), 'timeout', 30 * SECOND))).toContain('0 cooling timeout');
+    });
+
     it('and works for none in between', () => {
       const { health } = openWorking('abcdefgh');
       expect(failFor(health, 'abab')).toEqual([]);

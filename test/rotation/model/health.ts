@@ -26,6 +26,7 @@ const NEXT_ALLOWANCE = new Map([
 export function succeeded(model: Model, { proxy, domain, session, handedOutAt }: Use): void {
   model.lastSuccess = model.now;
   proxy.fruitless = [];
+  if (domain !== undefined) noteOutage(model, false);
   if (domain !== undefined) noteSuccess(model, domain);
   const whole = findOut(model, proxy, '');
   if (whole === undefined || whole.state === 'in')
@@ -71,6 +72,7 @@ export function failed(model: Model, use: Use, failure: Failure): boolean {
 
 /** Whether a failure is of a domain that fails, or failed when its request began. What that has cost before is taken back. */
 function isOfFailingDomain(model: Model, use: Use, domain: string, scope: string): boolean {
+  noteOutage(model, true);
   const worksSince = model.worksSince.get(domain);
   if (worksSince !== undefined && use.handedOutAt < worksSince) return true;
   const { isFailing, suspects } = looksFailing(model, domain, use.proxy, scope);
@@ -82,6 +84,12 @@ function isOfFailingDomain(model: Model, use: Use, domain: string, scope: string
     pardon(model, proxy, '', domain);
   }
   return isFailing;
+}
+
+/** The share of requests that fail in a way that may be the domain's fault: at first a half, as of eight outcomes. */
+function noteOutage({ outages }: Model, isFailure: boolean): void {
+  outages.count = Math.min(outages.count + 1, 256);
+  outages.share += (Number(isFailure) - outages.share) / outages.count;
 }
 
 /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
@@ -103,8 +111,10 @@ function evidence(
   if (wentOut && bad.length >= 3) return 'out for 3 domains';
   const isLong = proxy.fruitless.length >= (settings.failureThreshold ?? settings.failures);
   const working = [...new Set(proxy.fruitless)].filter((each) => isWorking(model, each));
-  if (!isLate && isLong && working.length >= 3) return 'failed for 3 domains in a row';
-  if (!isWorking(model, domain as string)) return null;
+  const isUnlikely =
+    model.outages.share ** proxy.fruitless.length < 1e-4 && new Set(proxy.fruitless).size >= 3;
+  if (!isLate && isLong && (working.length >= 3 || isUnlikely)) return 'failed for 3 domains in a row';
+  if (model.outages.share >= 0.1 && !isWorking(model, domain as string)) return null;
   const whole = findOut(model, proxy, '');
   return whole?.state === 'trying' && handedOutAt >= whole.since ? 'failed again' : null;
 }

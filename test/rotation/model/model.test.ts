@@ -118,6 +118,7 @@ function firstModel(settings: ModelSettings): Model {
     outs: [],
     watched: [],
     worksSince: new Map(),
+    outages: { share: 0.5, count: 8 },
     lastSuccess: Number.NEGATIVE_INFINITY,
     mappings: new Map(),
     waiters: [],

@@ -43,6 +43,7 @@ export function restart(model: Model): void {
   model.waiters = [];
   model.watched = [];
   model.worksSince.clear();
+  model.outages = { share: 0.5, count: 8 };
   model.lastSuccess = Number.NEGATIVE_INFINITY;
   model.ended = { succeeded: 0, failed: 0, abandoned: 0, late: 0, bytes: 0 };
   for (const outcome of model.log) outcome.isBatched = false;

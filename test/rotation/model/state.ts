@@ -22,6 +22,8 @@ export interface Model {
   watched: WatchedDomain[];
   /** When domains that had failed were last found to work again. */
   worksSince: Map<string, number>;
+  /** The share of requests that fail in a way that may be the domain's fault, of so many. */
+  outages: { share: number; count: number };
   /** When anything has succeeded last. */
   lastSuccess: number;
   /** By "session s" or "domain d". */
