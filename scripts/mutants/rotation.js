@@ -121,7 +121,7 @@ export default {
         'this.#few.length + (this.#rest === null ? 1 : DRAWS)',
         '1 + (this.#rest === null ? 1 : DRAWS)',
       ],
-      ['a key whose bucket is excluded gets nothing', 'return this.after(-1);', 'return -1;'],
+      ['a key whose bucket is excluded gets nothing', '?? this.after(-1);', '?? -1;'],
     ]),
     ...of('pool-index', [
       [
