@@ -165,3 +165,25 @@ it('a new login, and the end of a cooldown, forgive failures also if the whole p
   expect(pool.stats().states.cooling).toBe(0);
   expect(isHeldAgainst()).toBe(false);
 });
+
+it('outcomes that wait over midnight count for their own days, and go with their proxy', async () => {
+  const opened = await open(2);
+  const { vault, pool, time } = opened;
+  vault.config.update({ options: { durability: { lossMs: 60_000, lossOutcomes: 1000 } } });
+  const succeed = (): void => {
+    for (const other of ['a', 'b']) pool.tryAcquire({ exclude: [other] }).succeed({ latencyMs: 10 });
+  };
+  time.now = START + 12 * 3_600_000 - 10_000;
+  succeed();
+  time.now += 20_000;
+  succeed();
+  succeed();
+  vault.proxies.delete('b');
+  expect(pool.stats().store.outcomes).toBe(3);
+  pool.flush();
+  const usage = vault.usage.findByProxy('a').map(({ date, requestCount }) => [date, requestCount]);
+  expect(usage.sort()).toEqual([
+    ['2026-05-01', 1],
+    ['2026-05-02', 2],
+  ]);
+});
