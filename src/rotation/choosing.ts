@@ -121,8 +121,8 @@ export class Choosing {
 
   /** Says whether the caller's check has written something, which may have been a choice too. @throws what it throws. */
   #checked(decision: Decision, inputs: Inputs, check?: Check): boolean {
-    const { driver } = this.#parts.session;
     if (check === undefined) return false;
+    const { driver } = this.#parts.session;
     const { changes } = driver;
     check(inputs.pool.index.chosen(decision.slot));
     this.#readClock();

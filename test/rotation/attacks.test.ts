@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { type Lease, openVault } from 'proxyvault';
+import { type Lease, openVault, type Pool, type Vault } from 'proxyvault';
 import { describe, expect, it } from 'vitest';
 import { type Opened, open } from './open-pool.ts';
 
@@ -144,27 +144,15 @@ describe('attacks', () => {
 
   it('A11 a rollback of the transaction in which the pool was read first does not keep a proxy busy', async () => {
     const { vault, pool } = await open(1);
-    let lease: Lease | undefined;
-    expect(() =>
-      vault.database.transaction(() => {
-        lease = pool.tryAcquire();
-        throw new Error('undo');
-      }),
-    ).toThrow('undo');
-    expect(() => lease?.succeed()).not.toThrow();
+    const lease = leaseOfUndone(vault, pool);
+    expect(() => lease.succeed()).not.toThrow();
     expect(pool.stats()).toMatchObject({ leases: 0, states: { busy: 0, ready: 1 } });
   });
 
   it('A12 the same, and a failure is not told that the pool is closed', async () => {
     const { vault, pool } = await open(1);
-    let lease: Lease | undefined;
-    expect(() =>
-      vault.database.transaction(() => {
-        lease = pool.tryAcquire();
-        throw new Error('undo');
-      }),
-    ).toThrow('undo');
-    expect(() => lease?.fail({ kind: 'timeout' })).not.toThrow();
+    const lease = leaseOfUndone(vault, pool);
+    expect(() => lease.fail({ kind: 'timeout' })).not.toThrow();
   });
 
   it('A13 who waits is served when the pause ends, not at the next look', async () => {
@@ -305,3 +293,14 @@ describe('attacks', () => {
     expect(said || vault.proxies.findById('a')?.totalRequests === 1).toBe(true);
   });
 });
+
+/** A lease that was given in a transaction which is rolled back. */
+function leaseOfUndone(vault: Vault, pool: Pool): Lease {
+  const leases: Lease[] = [];
+  const undone = (): void => {
+    leases.push(pool.tryAcquire());
+    throw new Error('undo');
+  };
+  expect(() => vault.database.transaction(undone)).toThrow('undo');
+  return leases[0] as Lease;
+}

@@ -422,3 +422,17 @@ describe('events', () => {
     );
   });
 });
+
+describe('after the database was closed', () => {
+  it.each(['closes its vault', 'closes its database'])(
+    'by who %s, a report is CLOSED, since nothing would store it',
+    async (how) => {
+      const { vault, pool } = await open(2);
+      const [reported, left] = [pool.tryAcquire(), pool.tryAcquire()];
+      if (how === 'closes its vault') await vault.close();
+      else vault.database.close();
+      expect(() => reported.succeed()).toThrow(expect.objectContaining({ code: 'CLOSED' }));
+      expect(() => left[Symbol.dispose]()).not.toThrow();
+    },
+  );
+});

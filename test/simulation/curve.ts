@@ -86,23 +86,13 @@ export function curveOf({ samples }: Story, plan: Plan, warmUp: number): string 
     ],
     series: [
       {
-        name: 'proxies that are out (right axis)',
-        type: 'line',
+        ...line('proxies that are out (right axis)', COLORS.out, 1),
         yAxisIndex: 1,
-        symbol: 'none',
-        step: 'end',
-        color: COLORS.out,
-        lineStyle: { width: 1 },
         areaStyle: { color: COLORS.out, opacity: 0.25 },
         data: each(({ cooling }) => 10 * Math.round(cooling / 10)),
       },
       {
-        name: 'oracle',
-        type: 'line',
-        symbol: 'none',
-        step: 'end',
-        color: COLORS.oracle,
-        lineStyle: { width: 2.5 },
+        ...line('oracle', COLORS.oracle, 2.5),
         data: each(({ requests, possible }) => percent(possible, requests)),
         markArea: {
           silent: true,
@@ -113,12 +103,7 @@ export function curveOf({ samples }: Story, plan: Plan, warmUp: number): string 
         },
       },
       {
-        name: 'pool',
-        type: 'line',
-        symbol: 'none',
-        step: 'end',
-        color: COLORS.pool,
-        lineStyle: { width: 2.5 },
+        ...line('pool', COLORS.pool, 2.5),
         data: each(({ requests, successes }) => percent(successes, requests)),
       },
     ],
@@ -126,6 +111,10 @@ export function curveOf({ samples }: Story, plan: Plan, warmUp: number): string 
   const svg = chart.renderToSVGString();
   chart.dispose();
   return readable(svg);
+}
+
+function line(name: string, color: string, width: number) {
+  return { name, color, type: 'line', symbol: 'none', step: 'end', lineStyle: { width } } as const;
 }
 
 /** What a share of requests is in percent, to a tenth. */

@@ -93,6 +93,7 @@ export class AsyncEngine implements Engine<'async'> {
   }
 
   beforeClose(work: () => Promise<void>): () => void {
+    this.driver.shared.driver.assertOpen();
     return this.#beforeClose.add(work);
   }
 

@@ -261,6 +261,8 @@ export interface Engine<M extends Mode> {
    * Runs `work` once when the engine is about to be closed, while it can still be used; gives a function that takes it back. If it
    * throws, the engine is closed all the same, and then `close` throws the first such error. An engine that closes itself after a
    * failure does not run it.
+   *
+   * @throws CLOSED: nothing would run it.
    */
   beforeClose(work: () => Result<M, void>): () => void;
   /** Looks for damage, in the background; `deep` also compares every index with its table. */

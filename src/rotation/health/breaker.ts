@@ -201,7 +201,7 @@ export class Breaker {
     if (circuit.isAsked || circuit.since < from) return null;
     if (!isOutageKind(kind)) return null;
     circuit.times--;
-    // One that was being probed has other failures of its own: it goes on with one request at a time.
+    // One that was being probed has other failures of its own: it may have one request at a time.
     return this.#recover(circuit, now, circuit.wasProbing ? FIRST_STEP : circuit.rampBefore);
   }
 

@@ -266,7 +266,7 @@ function pardon(model: Model, proxy: ModelProxy, scope: string, domain: string):
     if (out.well >= from) out.row = 0;
   } else if (!out.isAsked && out.since >= from && isOutage(out.kind)) {
     out.times--;
-    // One that was being probed goes on with one request at a time.
+    // One that was being probed may have one request at a time.
     comesBackWell(model, out, out.wasTrying ? 1 : out.allowanceBefore);
   }
 }

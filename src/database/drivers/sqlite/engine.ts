@@ -140,6 +140,7 @@ export class SqliteEngine implements Engine<'sync'> {
   }
 
   beforeClose(work: () => void): () => void {
+    this.driver.assertOpen();
     return this.#beforeClose.add(work);
   }
 

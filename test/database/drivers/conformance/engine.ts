@@ -70,6 +70,7 @@ export function describeEngine(open: Open): void {
     await close();
     expect(await stored()).toEqual([0, 1, 2, 4]);
     expect(await failureOf(() => engine.driver.run(INSERT, { n: 9 }))).toMatchObject({ code: 'CLOSED' });
+    expect(await failureOf(() => engine.beforeClose(write(5)))).toMatchObject({ code: 'CLOSED' });
     await open({ path }).close();
   });
 
