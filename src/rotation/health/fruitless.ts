@@ -1,5 +1,5 @@
-/** What has failed for so many domains that work for others, and worked for none in between, is no fault of a domain. */
-const DOMAINS = 3;
+/** What fails for so many domains that work for others is no fault of a domain. */
+export const DOMAINS_OF_THE_PROXY = 3;
 /** So unlikely must it be that by chance all of these requests met domains that fail. */
 const CHANCE = 1e-4;
 /** So many domains are remembered of each proxy, the last ones. */
@@ -25,8 +25,8 @@ export class Fruitless {
   readonly #failures = new Map<number, Failures>();
 
   /**
-   * Takes note of a failure. Gives whether it is one of so many in a row, for different domains, that the proxy is at fault. That is so if those domains work for others now, or if chance hardly meets so many domains in a row that work for nobody, as a
-   * crawler does.
+   * Takes note of a failure. Gives whether it is one of so many in a row, for different domains, that the proxy is at fault. That is so
+   * if those domains work for others now, or if so many failures in a row can hardly be chance: a crawler meets domains that are dead.
    */
   failed(slot: number, domain: string, { least, isWorking, outageShare }: FruitlessRule): boolean {
     let failures = this.#failures.get(slot);
@@ -42,11 +42,11 @@ export class Fruitless {
       domains.delete(oldest);
     }
     failures.count++;
-    if (domains.size < DOMAINS || failures.count < least) return false;
+    if (domains.size < DOMAINS_OF_THE_PROXY || failures.count < least) return false;
     if (outageShare ** failures.count < CHANCE) return true;
     let working = 0;
     for (const each of domains) if (isWorking(each)) working++;
-    return working >= DOMAINS;
+    return working >= DOMAINS_OF_THE_PROXY;
   }
 
   /** Forgets the failures of a slot. */

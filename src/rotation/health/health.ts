@@ -15,12 +15,11 @@ import {
 import { Cooling } from './cooling.ts';
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
+import { DOMAINS_OF_THE_PROXY } from './fruitless.ts';
 import { OutageShare } from './outage-share.ts';
 import { Outliers } from './outliers.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
-/** A proxy that is out for so many domains is out for all. */
-const DOMAINS_OF_THE_PROXY = 3;
 /** So many slots of a domain or session are looked at one by one; of more the first to come back is found sooner in the queue. */
 const FEW = 64;
 
@@ -265,6 +264,7 @@ export class Health {
     const { slot, domain, isGateway } = use;
     const { kind } = failure;
     const scope = chargedScope(use, kind);
+    const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
     if (domain !== null && kind === 'blocked') {
       // The target has answered.
       this.#watch.succeeded(domain, now);
@@ -272,14 +272,11 @@ export class Health {
     }
     if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, use, scope ?? '', now, changes)) {
       // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
-      if (scope !== null && askedTime(this.#settings, failure.retryAfterMs) !== null) {
-        this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
-      }
+      if (scope !== null && isAsked) this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
       return false;
     }
     if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
     if (scope === null) return false;
-    const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
     const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
     // Where nothing works, a failure shows nothing of the proxy: a crawler meets many domains that are dead.
     const isWorking = (each: string): boolean => this.#watch.isWorking(each, now);
