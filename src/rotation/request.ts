@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { countrySchema } from '../model/country.ts';
 import { parseDomain } from '../model/domain.ts';
-import { text } from '../model/field-schemas.ts';
+import { sessionSchema } from '../model/field-schemas.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol, regionSchema, tagSchema } from '../model/proxy.ts';
 import { ROTATION_STRATEGIES, type RotationStrategy } from '../model/rotation.ts';
 import {
@@ -190,7 +190,7 @@ function assertFields(request: PoolRequest, besides: ReadonlySet<string>): void 
 
 const domainOf = remembered((text) => parseDomain(text, { wildcards: false }).pattern);
 const sessionOf = remembered(
-  (session) => parse(z.object({ session: text(256) }), { session }, 'request').session,
+  (session) => parse(z.object({ session: sessionSchema }), { session }, 'request').session,
 );
 const countryOf = remembered(
   (country) => parse(z.object({ country: countrySchema }), { country }, 'request').country,

@@ -1,0 +1,4 @@
+/** Connections through a proxy. It knows no pool and no database. connect.ts is the place to begin. */
+export { connect } from './connect.ts';
+export { dial } from './dial.ts';
+export type { ConnectOptions, Target, Upstream } from './upstream.ts';
