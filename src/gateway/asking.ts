@@ -3,16 +3,17 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import type { PoolRequest } from '../rotation/index.ts';
-import { type Identity, mergeIdentities } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { identityOfHeaders } from './identity-headers.ts';
+import { mergeIdentities } from './identity-text.ts';
 import { type Refusal, refusal } from './replies.ts';
 import { identityOfUsername } from './username.ts';
-import type { GatewayUser, Users } from './users.ts';
+import type { KnownUser, Users } from './users.ts';
 
 /** Who asks, and for what kind of proxy. */
 export interface Asking {
   identity: Identity;
-  user: GatewayUser | null;
+  user: KnownUser | null;
 }
 
 /** A login as the client has sent it. */
@@ -21,7 +22,6 @@ export interface ClientLogin {
   password: string;
 }
 
-const ANYBODY: Asking = { identity: {}, user: null };
 const LOGIN_NEEDED = refusal(
   407,
   'LOGIN_NEEDED',
@@ -47,31 +47,31 @@ export class Asker {
   /** @param rawHeaders of the request; SOCKS has none. */
   async ask(login: ClientLogin | null, rawHeaders: readonly string[] = []): Promise<Asking | Refusal> {
     let words = login?.username ?? '';
-    let user: GatewayUser | null = null;
+    let user: KnownUser | null = null;
     if (this.#users !== null) {
       if (login === null) return LOGIN_NEEDED;
-      const verified = await this.#users.verify(login.username, login.password);
-      if (verified === null) return LOGIN_WRONG;
-      ({ user, words } = verified);
+      try {
+        const verified = await this.#users.verify(login.username, login.password);
+        if (verified === null) return LOGIN_WRONG;
+        ({ user, words } = verified);
+      } catch (error) {
+        // So many logins are being checked that this one would wait for long.
+        return refusalOf(error, 503);
+      }
     }
     try {
-      return this.#asking(user, identityOfUsername(words), rawHeaders);
+      const named = identityOfUsername(words);
+      const identity = mergeIdentities(named, identityOfHeaders(rawHeaders));
+      return { user, identity: this.#fixedBy(user, identity) };
     } catch (error) {
       return refusalOf(error, 407);
     }
   }
 
-  #asking(user: GatewayUser | null, named: Identity, rawHeaders: readonly string[]): Asking | Refusal {
-    let identity = named;
-    try {
-      const own = identityOfHeaders(rawHeaders);
-      identity = mergeIdentities(named, own);
-    } catch (error) {
-      return refusalOf(error, 400);
-    }
-    if (this.#fixed !== null) identity = mergeIdentities(this.#fixed, identity);
-    if (user?.tags !== undefined) identity = mergeIdentities({ tags: user.tags }, identity);
-    return user === null && Object.keys(identity).length === 0 ? ANYBODY : { identity, user };
+  /** What the port and the user fix, and what was asked for besides. */
+  #fixedBy(user: KnownUser | null, asked: Identity): Identity {
+    const identity = this.#fixed === null ? asked : mergeIdentities(this.#fixed, asked);
+    return user?.tags === undefined ? identity : mergeIdentities({ tags: user.tags }, identity);
   }
 }
 
@@ -89,7 +89,17 @@ export function loginOf(header: string | undefined): ClientLogin | null {
 /** What the pool is asked for. */
 export function poolRequestOf({ identity, user }: Asking, domain: string, url?: string): PoolRequest {
   const { country, region, protocol, tags, strategy, ttlMs } = identity;
-  return { url, domain, country, region, protocol, tags, strategy, session: sessionOf(identity, user), sessionTtlMs: ttlMs };
+  return {
+    url,
+    domain,
+    country,
+    region,
+    protocol,
+    tags,
+    strategy,
+    session: sessionOf(identity, user),
+    sessionTtlMs: ttlMs,
+  };
 }
 
 /** What fills in the placeholders of an upstream's login. Without a session each request is one of its own. */
@@ -104,12 +114,12 @@ export function templateOf({ identity, user }: Asking): TemplateValues {
 }
 
 /** The same name of two users is two sessions. */
-function sessionOf({ session }: Identity, user: GatewayUser | null): string | undefined {
+function sessionOf({ session }: Identity, user: KnownUser | null): string | undefined {
   return session === undefined || user === null ? session : `${user.name}/${session}`;
 }
 
 /** As `sessionOf`, of the characters that providers take. */
-function exitSessionOf(session: string, user: GatewayUser | null): string {
+function exitSessionOf(session: string, user: KnownUser | null): string {
   if (user === null) return session;
   return createHash('sha256').update(`${user.name}/${session}`).digest('hex').slice(0, 12);
 }

@@ -1,5 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
+import { kindOfStatus } from '../model/outcomes.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Lease, Pool, PoolRequest } from '../rotation/index.ts';
 import { CLIENT_GONE, failureOf, OURSELVES, TOO_LATE } from './failures.ts';
@@ -9,7 +10,12 @@ import type { Settings } from './options.ts';
 /** The longest lease, ten years: a gateway ends each of its leases itself. */
 const LEASE_MS = 10 * 365 * 86_400_000;
 /** What is wrong with the login of one proxy; the others may work. */
-const LOGIN_FAULTS: ReadonlySet<string> = new Set(['CREDENTIAL_CORRUPT', 'INVALID_ROW', 'INVALID_INPUT', 'NOT_FOUND']);
+const LOGIN_FAULTS: ReadonlySet<string> = new Set([
+  'CREDENTIAL_CORRUPT',
+  'INVALID_ROW',
+  'INVALID_INPUT',
+  'NOT_FOUND',
+]);
 
 /** What trying proxies needs. */
 export interface Trying {
@@ -39,6 +45,7 @@ export class Attempts {
   readonly #timer: NodeJS.Timeout;
   readonly #deadline: number;
   #begun = 0;
+  #isLast = false;
 
   constructor(trying: Trying, request: PoolRequest, template: TemplateValues) {
     this.#trying = trying;
@@ -62,7 +69,12 @@ export class Attempts {
 
   /** Whether another attempt may begin. */
   get mayTryAgain(): boolean {
-    return this.#begun < this.#trying.settings.attempts && !this.#aborter.signal.aborted;
+    return !this.#isLast && this.#begun < this.#trying.settings.attempts && !this.#aborter.signal.aborted;
+  }
+
+  /** No other attempt may begin: what was sent must not be sent twice. */
+  stop(): void {
+    this.#isLast = true;
   }
 
   /** The request is served, or will not be: the deadline is no more. */
@@ -75,7 +87,9 @@ export class Attempts {
    *
    * @throws NO_PROXY, PROXY_FAILED or what the last attempt has failed with; `tried` has the attempts.
    */
-  async reach<T>(reach: (serving: Serving, signal: AbortSignal) => Promise<T>): Promise<Serving & { value: T }> {
+  async reach<T>(
+    reach: (serving: Serving, signal: AbortSignal) => Promise<T>,
+  ): Promise<Serving & { value: T }> {
     for (;;) {
       const serving = await this.#next();
       const { lease, proxy } = serving;
@@ -99,7 +113,7 @@ export class Attempts {
       lease[Symbol.dispose]();
       return;
     }
-    const { kind, status } = failure;
+    const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
     this.tried.push({ proxy: lease.proxy.id, kind, status, ms: Math.round(ms) });
     try {
       lease.fail(failure);

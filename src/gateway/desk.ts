@@ -1,3 +1,4 @@
+import type { ConnectOptions } from '../upstream/index.ts';
 import type { Asker } from './asking.ts';
 import type { Trying } from './attempts.ts';
 import type { RequestLog } from './log.ts';
@@ -7,19 +8,19 @@ import type { TargetPolicy } from './targets.ts';
 import type { Tunnels } from './tunnels.ts';
 import type { UserLimits } from './user-limits.ts';
 
-/** What serving a request needs. */
+/** What serving a request at one port needs. */
 export interface Desk {
   settings: Settings;
   /** Who asks at this port. */
   asker: Asker;
   policy: TargetPolicy;
+  limits: UserLimits;
   trying: Trying;
   tunnels: Tunnels;
   reuse: Reuse;
-  limits: UserLimits;
-  /** Whether the client of a connection is this gateway itself. */
+  /** How to connect to a proxy. */
+  connecting: (signal: AbortSignal) => ConnectOptions;
+  /** Whether a client's address is that of a connection which this gateway has made. */
   isLoop: (address: string, port: number) => boolean;
-  /** Takes note of a connection that this gateway makes. */
-  onDial: (socket: import('node:net').Socket) => void;
   onEnd: (log: RequestLog) => void;
 }

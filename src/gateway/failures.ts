@@ -1,5 +1,5 @@
 import { ProxyVaultError } from '../errors.ts';
-import type { FailureKind } from '../model/outcomes.ts';
+import { FAILURE_KINDS, type FailureKind } from '../model/outcomes.ts';
 import type { FailureReport } from '../rotation/index.ts';
 
 /** Why an attempt was given up. */
@@ -17,23 +17,23 @@ function failure(kind: FailureKind, message: string): ProxyVaultError {
   return new ProxyVaultError('PROXY_FAILED', message, { details: { kind } });
 }
 
-/** The proxy itself has answered with a status that is no answer to the request. */
-export function statusFailure(status: number, kind: FailureKind): ProxyVaultError {
-  return new ProxyVaultError('PROXY_FAILED', `The proxy has answered ${status}.`, { details: { kind, status } });
+/** The proxy has answered with a status that makes the request try another proxy. The configuration says what kind of failure it is. */
+export function statusFailure(status: number, retryAfterMs: number | undefined): ProxyVaultError {
+  return new ProxyVaultError('PROXY_FAILED', `The answer was ${status}.`, {
+    details: { status, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+  });
 }
 
 /** What an error says of the proxy; null if it says nothing, since the client has gone. */
-export function failureOf(error: unknown): (FailureReport & { kind: FailureKind }) | null {
+export function failureOf(error: unknown): FailureReport | null {
   if (error === CLIENT_GONE) return null;
-  if (error instanceof ProxyVaultError && error.code === 'PROXY_FAILED') {
-    const { kind, status, retryAfterMs } = error.details;
-    return {
-      kind: kind as FailureKind,
-      status: typeof status === 'number' ? status : undefined,
-      retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-    };
-  }
-  return { kind: kindOf(error) };
+  if (!(error instanceof ProxyVaultError && error.code === 'PROXY_FAILED')) return { kind: kindOf(error) };
+  const { kind, status, retryAfterMs } = error.details;
+  return {
+    kind: FAILURE_KINDS.find((each) => each === kind),
+    status: typeof status === 'number' ? status : undefined,
+    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+  };
 }
 
 /** The kind of an error of Node's sockets and parser. */

@@ -56,6 +56,10 @@ const valuesSchema = z
   })
   .partial();
 
+const extrasSchema = z
+  .strictObject({ ttlMs: z.int().min(1).max(LONGEST_TTL), tags: z.array(tagSchema) })
+  .partial();
+
 /** @returns the word that a text is, in any case; null if it is not one. */
 export function identityWord(text: string): IdentityWord | null {
   const lower = text.toLowerCase();
@@ -88,6 +92,22 @@ export function identityOf(pairs: Iterable<IdentityPair>): Identity {
     ...(ttlMs !== undefined && { ttlMs }),
     ...(tags.size > 0 && { tags: Object.freeze([...tags]) }),
   });
+}
+
+/**
+ * An identity that a program has given.
+ *
+ * @throws INVALID_INPUT.
+ */
+export function identityFrom(given: Identity): Identity {
+  const { ttlMs, tags, ...fields } = given;
+  const { ttl: _, tag: __, ...values } = parse(valuesSchema, fields, 'identity');
+  const checked = parse(extrasSchema, { ttlMs, tags }, 'identity');
+  if (checked.ttlMs !== undefined && values.session === undefined)
+    throw invalidInput(
+      'The identity has a ttlMs without a session: ttlMs says how long a session keeps its proxy.',
+    );
+  return Object.freeze({ ...values, ...checked });
 }
 
 function decoded(word: IdentityWord, text: string): string {

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 
-import { connect, type Target } from '../upstream/index.ts';
 import { type Asking, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import { onClientGone } from './client-gone.ts';
@@ -8,37 +7,47 @@ import type { Desk } from './desk.ts';
 import { type Refusal, unserved } from './replies.ts';
 import type { Visit } from './visit.ts';
 
-/** How a client is answered in its protocol. */
-interface Answers {
-  /** Says that the tunnel is open. */
-  opened: (serving: Serving) => void;
+/** A client that wants a tunnel, and how it is answered in its protocol. */
+export interface Wish<T> {
+  visit: Visit;
+  client: Socket;
+  asking: Asking;
+  /** The host that it wants to reach. */
+  domain: string;
+  url?: string | undefined;
+  /** Reaches the target through one proxy. Until it resolves another proxy may be tried. */
+  reach: (serving: Serving, signal: AbortSignal) => Promise<T>;
+  /** Tells the client, and gives the tunnel's other end; null if there will be no tunnel, and the lease and visit have their end. */
+  opened: (reached: Serving & { value: T }) => Socket | null;
+  /** Ends what was reached for a client that has gone. */
+  drop: (value: T) => void;
   /** Says why there is no tunnel, and closes the connection. */
   refused: (why: Refusal) => void;
 }
 
-/** Reaches a target through the pool for a client, and opens the tunnel between them. Until `opened` another proxy may be tried. */
-export async function openTunnel(
-  desk: Desk,
-  visit: Visit,
-  client: Socket,
-  target: Target,
-  asking: Asking,
-  answers: Answers,
-): Promise<void> {
-  const { trying, settings, tunnels, onDial } = desk;
-  const request = poolRequestOf(asking, target.host);
-  const attempts = new Attempts(trying, request, templateOf(asking));
+/** Reaches a target through the pool for a client, and opens the tunnel between them. */
+export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
+  const { visit, client, asking, domain, url } = wish;
+  const request = poolRequestOf(asking, domain, url);
+  const attempts = new Attempts(desk.trying, request, templateOf(asking));
   const { tried } = attempts;
   const unwatch = onClientGone(client, () => attempts.abort());
-  const { connectMs, handshakeMs, ca } = settings;
-  let reached: Serving & { value: Socket };
   try {
-    reached = await attempts.reach(({ proxy }, signal) =>
-      connect(proxy, target, { connectMs, handshakeMs, ca, signal, onDial }),
-    );
+    const reached = await attempts.reach(wish.reach);
+    unwatch();
+    const { lease, value } = reached;
+    if (attempts.isAborted) {
+      wish.drop(value);
+      lease[Symbol.dispose]();
+      client.destroy();
+      visit.end({ outcome: 'aborted', proxy: lease.proxy.id, tried });
+      return;
+    }
+    const upstream = wish.opened(reached);
+    if (upstream === null) return;
+    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session: request.session });
   } catch (error) {
     unwatch();
-    attempts.settle();
     if (attempts.isAborted) {
       client.destroy();
       visit.end({ outcome: 'aborted', tried });
@@ -46,25 +55,8 @@ export async function openTunnel(
     }
     const why = unserved(error, tried);
     visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
-    answers.refused(why);
-    return;
+    wish.refused(why);
+  } finally {
+    attempts.settle();
   }
-  unwatch();
-  attempts.settle();
-  const { lease, value: upstream } = reached;
-  if (attempts.isAborted || client.destroyed) {
-    upstream.destroy();
-    client.destroy();
-    lease[Symbol.dispose]();
-    visit.end({ outcome: 'aborted', tried, proxy: lease.proxy.id });
-    return;
-  }
-  answers.opened(reached);
-  tunnels.open(client, upstream, lease, {
-    visit,
-    tried,
-    status: 200,
-    domain: target.host,
-    session: request.session,
-  });
 }

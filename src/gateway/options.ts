@@ -11,11 +11,7 @@ const milliseconds = z
   .min(1)
   .max(2 ** 31 - 1);
 const connections = z.int().min(1).max(1_000_000);
-const certificates = z.union([
-  z.string(),
-  z.instanceof(Uint8Array),
-  z.array(z.union([z.string(), z.instanceof(Uint8Array)])),
-]);
+const certificate = z.union([z.string(), z.instanceof(Buffer)]);
 
 const optionsSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1'),
@@ -36,10 +32,11 @@ const optionsSchema = z.strictObject({
   maxHeaderBytes: z.int().min(1024).max(1_048_576).default(16_384),
   via: z.boolean().default(false),
   forwardedFor: z.boolean().default(false),
-  ca: certificates.optional(),
+  ca: z.union([certificate, z.array(certificate)]).optional(),
 });
 
-const { host: _host, port: _port, ...shared } = optionsSchema.shape;
+const addressSchema = optionsSchema.pick({ host: true, port: true });
+
 type Valid = z.input<typeof optionsSchema>;
 
 /** How a gateway serves. Times are milliseconds. */
@@ -107,12 +104,19 @@ export interface ListenOptions extends Identity {
   port?: number | undefined;
 }
 
+type ValidSettings = z.output<typeof optionsSchema>;
+
 /** The options of a gateway, checked and with their defaults, without what other files check. */
-export type Settings = z.output<typeof optionsSchema>;
+export interface Settings extends ValidSettings {}
 
 /** @throws INVALID_INPUT. */
-export function settingsOf({ users: _, allowTargets: __, logger: ___, ...options }: GatewayOptions): Settings {
-  return parse(optionsSchema, options, 'options of a gateway') as Settings;
+export function settingsOf({
+  users: _,
+  allowTargets: __,
+  logger: ___,
+  ...options
+}: GatewayOptions): Settings {
+  return parse(optionsSchema, options, 'options of a gateway');
 }
 
 /** Where to listen. @throws INVALID_INPUT. */
@@ -122,6 +126,3 @@ export function addressOf(given: { host?: string | undefined; port?: number | un
 } {
   return parse(addressSchema, given, 'address to listen on');
 }
-
-const addressSchema = z.object({ host: z.string().min(1), port: z.int().min(0).max(MAX_PORT) });
-void shared;

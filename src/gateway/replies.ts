@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { ProxyVaultError } from '../errors.ts';
 import { TOO_LATE } from './failures.ts';
@@ -29,7 +29,7 @@ export function unserved(error: unknown, tried: readonly Tried[]): Refusal {
   const { code, message, details } =
     error instanceof ProxyVaultError
       ? error
-      : { code: 'PROXY_FAILED', message: 'The connection to the proxy broke.', details: {} };
+      : new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy broke before its answer.');
   if (code === 'PROXY_FAILED' || tried.length > 0)
     return {
       status: error === TOO_LATE ? 504 : 502,
@@ -41,7 +41,9 @@ export function unserved(error: unknown, tried: readonly Tried[]): Refusal {
   if (code !== 'NO_PROXY') return { status: 502, code, message };
   const { readyAt } = details;
   const retryAfter =
-    typeof readyAt === 'string' ? Math.max(1, Math.ceil((Date.parse(readyAt) - Date.now()) / 1000)) : undefined;
+    typeof readyAt === 'string'
+      ? Math.max(1, Math.ceil((Date.parse(readyAt) - Date.now()) / 1000))
+      : undefined;
   return { status: 503, code, message, excluded: details, retryAfter };
 }
 

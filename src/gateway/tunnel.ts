@@ -18,6 +18,8 @@ export interface TunnelEnd {
   reason: string;
 }
 
+type Ender = 'client' | 'server' | 'idle' | 'gateway';
+
 /** Who has opened a tunnel. */
 interface Owner {
   settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
@@ -39,7 +41,7 @@ export class Tunnel {
   readonly #ageTimer: NodeJS.Timeout | undefined;
   #askedAt: number | null = null;
   #latencyMs: number | undefined;
-  #endedBy: 'client' | 'server' | 'idle' | 'gateway' | null = null;
+  #endedBy: Ender | null = null;
   #reason = '';
   #open = 2;
 
@@ -99,7 +101,7 @@ export class Tunnel {
     else socket.once('close', onClose);
   }
 
-  #note(by: NonNullable<typeof this.#endedBy>, reason: string): void {
+  #note(by: Ender, reason: string): void {
     if (this.#endedBy !== null) return;
     this.#endedBy = by;
     this.#reason = reason;

@@ -10,7 +10,6 @@ import type { Visit } from './visit.ts';
 export interface Purpose {
   visit: Visit;
   tried: readonly Tried[];
-  status: number;
   domain: string;
   /** The session by its name in the pool. */
   session: string | undefined;
@@ -52,7 +51,7 @@ export class Tunnels {
     for (const [tunnel, purpose] of [...this.#open]) if (isMeant(tunnel.lease, purpose)) tunnel.close(reason);
   }
 
-  #ended(lease: Lease, { visit, tried, status }: Purpose, end: TunnelEnd): void {
+  #ended(lease: Lease, { visit, tried }: Purpose, end: TunnelEnd): void {
     const { outcome, kind, bytesIn, bytesOut, latencyMs, reason } = end;
     const { id } = lease;
     try {
@@ -64,6 +63,6 @@ export class Tunnels {
     } catch (error) {
       this.#parts.onUnstored(error);
     }
-    visit.end({ outcome, status, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
+    visit.end({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
   }
 }

@@ -1,11 +1,11 @@
-import type { GatewayUser } from './users.ts';
+import type { KnownUser } from './users.ts';
 
 /** How many requests and tunnels of each user there are. */
 export class UserLimits {
   readonly #counts = new Map<string, number>();
 
   /** Counts one more; false if the user has as many as are allowed. */
-  begin(user: GatewayUser | null): boolean {
+  begin(user: KnownUser | null): boolean {
     if (user === null) return true;
     const { name, maxConnections = Number.POSITIVE_INFINITY } = user;
     const count = this.#counts.get(name) ?? 0;
@@ -14,7 +14,7 @@ export class UserLimits {
     return true;
   }
 
-  end(user: GatewayUser | null): void {
+  end(user: KnownUser | null): void {
     if (user === null) return;
     const count = this.#counts.get(user.name) ?? 0;
     if (count > 1) this.#counts.set(user.name, count - 1);

@@ -1,12 +1,27 @@
 import type { Socket } from 'node:net';
 
-import type { Target } from '../upstream/index.ts';
-import { type Asking, type ClientLogin, sessionOf } from './asking.ts';
+import { formatAuthority, type Target } from '../upstream/index.ts';
+import type { Asking, ClientLogin } from './asking.ts';
 import type { Desk } from './desk.ts';
 import type { RequestLog } from './log.ts';
 import { type Refusal, refusal } from './replies.ts';
 
-type End = Omit<RequestLog, 'client' | 'user' | 'session' | 'protocol' | 'method' | 'target' | 'ms'>;
+/** What is told of a request when it ends, besides who asked for what. */
+type End = Pick<
+  RequestLog,
+  'outcome' | 'status' | 'reason' | 'proxy' | 'lease' | 'tried' | 'bytesIn' | 'bytesOut'
+>;
+
+const LOOP = refusal(
+  508,
+  'LOOP',
+  'This request comes from the gateway itself: one of its proxies leads back to it. Remove that proxy from the pool.',
+);
+const TOO_MANY = refusal(
+  429,
+  'TOO_MANY_CONNECTIONS',
+  'This user has as many connections as are allowed: close some, or ask later.',
+);
 
 /** One request of a client, from its arrival to its end, which is told once. */
 export class Visit {
@@ -15,7 +30,7 @@ export class Visit {
   readonly #protocol: RequestLog['protocol'];
   readonly #method: string | undefined;
   readonly #since = performance.now();
-  /** The client's address, also after its connection has closed. */
+  /** A socket that is closed has no address. */
   readonly #address: string;
   #target = '';
   #asking: Asking | null = null;
@@ -30,20 +45,29 @@ export class Visit {
   }
 
   /** Finds out who asks, and whether they may have the target. */
-  async admit(target: Target, login: ClientLogin | null, rawHeaders?: readonly string[]): Promise<Asking | Refusal> {
+  async admit(
+    target: Target,
+    login: ClientLogin | null,
+    rawHeaders?: readonly string[],
+  ): Promise<Asking | Refusal> {
     const { asker, policy, limits, isLoop } = this.#desk;
-    this.#target = target.host.includes(':') ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+    this.#target = formatAuthority(target);
     if (isLoop(this.#address, this.#client.remotePort ?? 0)) return LOOP;
     const asking = await asker.ask(login, rawHeaders);
     if ('status' in asking) return asking;
     const denied = policy.denialOf(target.host, target.port);
-    if (denied !== null) return refusal(403, 'TARGET_DENIED', denied);
-    if (!limits.begin(asking.user))
-      return refusal(429, 'TOO_MANY_CONNECTIONS', 'This user has as many connections as are allowed: close some.');
+    if (denied !== null)
+      return refusal(
+        403,
+        'TARGET_DENIED',
+        `The target is ${denied}, which this gateway does not lead to. If it must, allow it: allowTargets, or --allow-target.`,
+      );
+    if (!limits.begin(asking.user)) return TOO_MANY;
     this.#asking = asking;
     return asking;
   }
 
+  /** The request is not served, and no proxy was asked. */
   refused({ status, code }: Refusal): void {
     this.end({ outcome: 'refused', status, reason: code });
   }
@@ -52,12 +76,12 @@ export class Visit {
   end(end: End): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const asking = this.#asking;
-    if (asking !== null) this.#desk.limits.end(asking.user);
+    const { user = null, identity } = this.#asking ?? {};
+    if (this.#asking !== null) this.#desk.limits.end(user);
     this.#desk.onEnd({
       client: this.#address,
-      user: asking?.user?.name,
-      session: asking?.identity.session,
+      user: user?.name,
+      session: identity?.session,
       protocol: this.#protocol,
       method: this.#method,
       target: this.#target,
@@ -66,10 +90,3 @@ export class Visit {
     });
   }
 }
-
-const LOOP = refusal(
-  508,
-  'LOOP',
-  'This request comes from the gateway itself: one of its proxies leads back to it. Remove that proxy from the pool.',
-);
-void sessionOf;
