@@ -176,7 +176,10 @@ export class PlainRequest {
 
   #send(request: ClientRequest): void {
     const send = (): void => this.#body.send(request, () => request.destroy(CLIENT_GONE));
-    if (this.#incoming.headers.expect === undefined || this.#body.isEmpty) return send();
+    if (this.#incoming.headers.expect === undefined || this.#body.isEmpty) {
+      send();
+      return;
+    }
     // The client sends the body when it is told to.
     const timer = setTimeout(() => go(), CONTINUE_MS);
     const go = (): void => {
