@@ -30,6 +30,7 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.add',
   'EncryptedCredentialsRepository.loginIn',
   'EncryptedCredentialsRepository.rebind',
+  'Gateway.open',
   'Pool.close',
 ];
 
