@@ -45,7 +45,7 @@ describe('Transfer-Encoding', () => {
       { numRuns: runs },
     );
     // Each of the three does something, and none of them everything.
-    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(runs / 100);
+    for (const count of Object.values(counts)) expect(count).toBeGreaterThan(runs / 50);
   });
 
   it.each([
@@ -203,21 +203,11 @@ describe('other ways to make two requests of one', () => {
   });
 });
 
-const BLANKS = fc.constantFrom(
-  '',
-  ' ',
-  '\t',
-  '  ',
-  '\x0b',
-  '\x0c',
-  '\0',
-  '\r\n ',
-  '\r\n\t',
-  '\n ',
-  '\r',
-  '\xa0',
-);
-const NAMES = fc.constantFrom(
+/** Mostly as it should be, so that most mutations have one fault and not several. */
+const mostly = (usual: string, ...odd: string[]): fc.Arbitrary<string> =>
+  fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, fc.constantFrom(...odd));
+const BLANKS = mostly('', ' ', '\t', '  ', '\x0b', '\x0c', '\0', '\r\n ', '\r\n\t', '\n ', '\r', '\xa0');
+const NAMES = mostly(
   'Transfer-Encoding',
   'transfer-encoding',
   'TRANSFER-ENCODING',
@@ -265,7 +255,7 @@ const CODING = fc.constantFrom(
   'null',
   '0',
 );
-const SEPARATOR = fc.constantFrom(',', ', ', ' ,', ',,', ';', ' ', '\t', ',\r\n ', '|');
+const SEPARATOR = mostly(', ', ',', ' ,', ',,', ';', ' ', '\t', ',\r\n ', '|');
 
 const values = fc
   .array(fc.tuple(BLANKS, CODING, BLANKS), { minLength: 1, maxLength: 3 })
@@ -279,17 +269,17 @@ const values = fc
 const plainly = fc.tuple(BLANKS, CODING, BLANKS).map((part) => part.join(''));
 const line = fc
   .tuple(
-    fc.oneof({ weight: 3, arbitrary: fc.constant('Transfer-Encoding') }, NAMES),
-    fc.constantFrom(':', ': ', ' :', ':\t', '::', ':  ', ''),
+    NAMES,
+    mostly(': ', ':', ' :', ':\t', '::', ':  ', ''),
     fc.oneof(plainly, values, fc.constant('chunked')),
-    fc.oneof({ weight: 8, arbitrary: fc.constant('\r\n') }, fc.constantFrom('\n', '\r', '\r\r\n', '\0\r\n')),
+    mostly('\r\n', '\n', '\r', '\r\r\n', '\0\r\n'),
   )
   .map((parts) => parts.join(''));
 const mutatedEncodings = fc
-  .array(line, { minLength: 1, maxLength: 3 })
+  .array(line, { minLength: 1, maxLength: 2 })
   .chain((lines) =>
     fc
-      .constantFrom('', '', '', 'Content-Length: 5\r\n', 'Connection: Transfer-Encoding\r\n')
+      .constantFrom('', 'Content-Length: 5\r\n', 'Connection: Transfer-Encoding\r\n')
       .map((other) => lines.join('') + other),
   );
 
@@ -309,7 +299,6 @@ const LENGTH = fc.oneof(
     '5.0',
     '5e0',
     '1_0',
-
     '5\0',
   ),
   fc.constantFrom('9007199254740992', '9007199254740993', '18446744073709551615', '99999999999999999999999'),
