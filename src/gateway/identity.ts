@@ -56,6 +56,19 @@ const valuesSchema = z
   })
   .partial();
 
+/** An identity as a program gives it. */
+const fieldsSchema = z
+  .strictObject({
+    country: countrySchema,
+    region: regionSchema,
+    session: sessionSchema,
+    ttlMs: z.int().positive().max(LONGEST_TTL),
+    protocol: protocolSchema,
+    tags: z.array(tagSchema),
+    strategy: strategySchema,
+  })
+  .partial();
+
 /** @returns the word that a text is, in any case; null if it is not one. */
 export function identityWord(text: string): IdentityWord | null {
   const lower = text.toLowerCase();
@@ -79,14 +92,24 @@ export function identityOf(pairs: Iterable<IdentityPair>): Identity {
     if (word === 'tag' && values.tag !== undefined) tags.add(values.tag);
   }
   const { ttl: ttlMs, tag: _, ...fields } = values;
-  if (ttlMs !== undefined && fields.session === undefined)
+  return checked({ ...fields, ttlMs, tags: [...tags] });
+}
+
+/** The identity that a program gives, such as `{ country: 'de', session: 'a' }`. @throws INVALID_INPUT. */
+export function identityOfFields(fields: Identity): Identity {
+  return checked(parse(fieldsSchema, fields, 'identity'));
+}
+
+/** Without what is undefined, so that an identity is in what it asks for. */
+function checked({ tags = [], ...fields }: Identity): Identity {
+  if (fields.ttlMs !== undefined && fields.session === undefined)
     throw invalidInput(
       'The identity has a ttl without a session: ttl says how long a session keeps its proxy.',
     );
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.freeze({
-    ...fields,
-    ...(ttlMs !== undefined && { ttlMs }),
-    ...(tags.size > 0 && { tags: Object.freeze([...tags]) }),
+    ...Object.fromEntries(given),
+    ...(tags.length > 0 && { tags: Object.freeze([...new Set(tags)]) }),
   });
 }
 

@@ -26,6 +26,8 @@ const NETWORKS: readonly (readonly [what: string, networks: readonly string[]])[
   ],
   ['a loopback address', ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128']],
   ['a link-local address', ['169.254.0.0/16', 'fe80::/10']],
+  // RFC 8215: where an IPv4 address is in it is known to that network alone.
+  ['an address of a local NAT64', ['64:ff9b:1::/48']],
 ];
 
 /** Names of this machine in the hosts files of systems. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { IDENTITY_WORDS, type Identity, type IdentityWord } from '../../src/gateway/identity.ts';
+import {
+  IDENTITY_WORDS,
+  type Identity,
+  type IdentityWord,
+  identityOfFields,
+} from '../../src/gateway/identity.ts';
 import { identityOfHeaders, isOwnHeader } from '../../src/gateway/identity-headers.ts';
 import { mergeIdentities, parseListen } from '../../src/gateway/identity-text.ts';
 import { identityOfUsername } from '../../src/gateway/username.ts';
@@ -279,6 +284,43 @@ describe('--listen', () => {
   });
 });
 
+describe('an identity of a program', () => {
+  it('is checked and kept apart from what was given', () => {
+    const given = { country: 'de', region: undefined, session: 's', ttlMs: 5, tags: ['a', 'b', 'a'] };
+    const identity = identityOfFields(given);
+    given.tags.push('c');
+    expect(identity).toStrictEqual({ country: 'DE', session: 's', ttlMs: 5, tags: ['a', 'b'] });
+    expect(identityOfFields({ tags: [] })).toStrictEqual({});
+    expect([identity, identity.tags].every(Object.isFrozen)).toBe(true);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [{ country: 'hunter2' }, /country: must be two letters/],
+    [{ protocol: 'SOCKS5' }, /protocol: must be one of/],
+    [{ strategy: 'hunter2' }, /strategy: must be one of/],
+    [{ session: '' }, /session: must not be empty/],
+    [{ session: 'a', ttlMs: 0 }, /ttlMs/],
+    [{ session: 'a', ttlMs: 1.5 }, /ttlMs/],
+    [{ ttlMs: 5 }, /ttl without a session/],
+    [{ tags: 'hunter2' }, /tags: must be an array/],
+    [{ tags: [''] }, /tags.0: must not be empty/],
+    [{ sesion: 'hunter2' }, /has no "sesion"; there are country, region, session/],
+    [null, /must be an object/],
+  ])('%j is wrong', (fields, message) => {
+    const error = errorOf(() => identityOfFields(fields as Identity));
+    expect(error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringMatching(message) });
+    expect(error.message).not.toContain('hunter2');
+  });
+
+  it('is what it gives', () => {
+    fc.assert(
+      fc.property(identities, ({ identity }) => {
+        expect(identityOfFields(identity)).toStrictEqual(identity);
+      }),
+    );
+  });
+});
+
 describe('what is fixed and what is asked for', () => {
   it('are joined, and the fixed part holds', () => {
     const fixed = { country: 'DE', tags: ['a'] };
@@ -286,6 +328,10 @@ describe('what is fixed and what is asked for', () => {
       country: 'DE',
       session: 's',
       tags: ['a', 'b'],
+    });
+    expect(mergeIdentities({ country: undefined, session: 'a' }, { country: 'DE' })).toEqual({
+      country: 'DE',
+      session: 'a',
     });
     expect(mergeIdentities({ session: 'a', ttlMs: 5 }, { session: 'a' })).toEqual({ session: 'a', ttlMs: 5 });
   });
