@@ -1,11 +1,5 @@
 import { parseHost, parsePort } from '../model/host.ts';
-
-/** Where a client wants to go. */
-export interface Target {
-  /** An ASCII name, IPv4, or IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
+import type { Target } from '../upstream/index.ts';
 
 /** Anything else, such as a login, a path or a space, makes two programs see two hosts. */
 const AUTHORITY = /^(\[[\da-f:.]+\]|[^[\]:@/?#\\\s]+)(?::(\d+))?$/i;
@@ -23,9 +17,4 @@ export function parseAuthority(text: string, defaultPort?: number): Target | nul
   const parsed = parseHost(name);
   if (port === undefined || port === null || 'error' in parsed) return null;
   return { host: parsed.host, port };
-}
-
-/** `host:port`, with brackets around IPv6. */
-export function authorityOf({ host, port }: Target): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

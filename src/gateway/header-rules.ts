@@ -1,4 +1,5 @@
-import { parseAuthority, type Target } from './authority.ts';
+import type { Target } from '../upstream/index.ts';
+import { parseAuthority } from './authority.ts';
 import { isOwnHeader } from './identity-headers.ts';
 
 /** Headers for the next hop alone (RFC 9110, 7.6.1), and those that proxies and clients use so. */

@@ -96,7 +96,7 @@ export function identityOf(pairs: Iterable<IdentityPair>): Identity {
 }
 
 /** The identity that a program gives, such as `{ country: 'de', session: 'a' }`. @throws INVALID_INPUT. */
-export function identityOfFields(fields: Identity): Identity {
+export function identityFrom(fields: Identity): Identity {
   return checked(parse(fieldsSchema, fields, 'identity'));
 }
 

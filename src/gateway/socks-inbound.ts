@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
 import { parseHost } from '../model/host.ts';
-import type { Target } from './authority.ts';
+import type { Target } from '../upstream/index.ts';
 import { type SocksOutcome, type SocksVersion, socksReply } from './socks-reply.ts';
 
 /** What follows from the bytes of a client. */

@@ -4,7 +4,7 @@ import {
   IDENTITY_WORDS,
   type Identity,
   type IdentityWord,
-  identityOfFields,
+  identityFrom,
 } from '../../src/gateway/identity.ts';
 import { identityOfHeaders, isOwnHeader } from '../../src/gateway/identity-headers.ts';
 import { mergeIdentities, parseListen } from '../../src/gateway/identity-text.ts';
@@ -287,10 +287,10 @@ describe('--listen', () => {
 describe('an identity of a program', () => {
   it('is checked and kept apart from what was given', () => {
     const given = { country: 'de', region: undefined, session: 's', ttlMs: 5, tags: ['a', 'b', 'a'] };
-    const identity = identityOfFields(given);
+    const identity = identityFrom(given);
     given.tags.push('c');
     expect(identity).toStrictEqual({ country: 'DE', session: 's', ttlMs: 5, tags: ['a', 'b'] });
-    expect(identityOfFields({ tags: [] })).toStrictEqual({});
+    expect(identityFrom({ tags: [] })).toStrictEqual({});
     expect([identity, identity.tags].every(Object.isFrozen)).toBe(true);
   });
 
@@ -307,7 +307,7 @@ describe('an identity of a program', () => {
     [{ sesion: 'hunter2' }, /has no "sesion"; there are country, region, session/],
     [null, /must be an object/],
   ])('%j is wrong', (fields, message) => {
-    const error = errorOf(() => identityOfFields(fields as Identity));
+    const error = errorOf(() => identityFrom(fields as Identity));
     expect(error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringMatching(message) });
     expect(error.message).not.toContain('hunter2');
   });
@@ -315,7 +315,7 @@ describe('an identity of a program', () => {
   it('is what it gives', () => {
     fc.assert(
       fc.property(identities, ({ identity }) => {
-        expect(identityOfFields(identity)).toStrictEqual(identity);
+        expect(identityFrom(identity)).toStrictEqual(identity);
       }),
     );
   });
