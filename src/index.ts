@@ -33,8 +33,8 @@ export type {
   GatewayOptions,
   GatewayStats,
   GatewayUser,
-  ListenOptions,
   Listening,
+  ListenOptions,
 } from './gateway/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
