@@ -30,6 +30,7 @@ import { reportUnknownStatuses } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption-options.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
+import type { Gateway, GatewayOptions } from './gateway/index.ts';
 import type { KeySource } from './keys/index.ts';
 import { keySourceFrom } from './keys/sources/choose.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
@@ -165,6 +166,7 @@ export class Vault implements AsyncDisposable {
   readonly usage: ProxyUsageStatsRepository;
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
+  readonly #gateways = new Set<Gateway>();
 
   constructor(
     database: DatabaseManager,
@@ -231,6 +233,23 @@ export class Vault implements AsyncDisposable {
   }
 
   /**
+   * A local proxy server for any client, HTTP and SOCKS on one port: each request leaves through a proxy of the pool with its login, and
+   * through another one if that fails.
+   *
+   * @throws CANNOT_LISTEN; INVALID_INPUT, also for an address that other machines can reach without `users`.
+   * @example
+   * await using gateway = await vault.serve({ port: 0 });
+   * console.log(`curl -x ${gateway.url} https://example.com/`);
+   */
+  async serve(options: GatewayOptions = {}): Promise<Gateway> {
+    // Whoever only hands out proxies does not load it.
+    const { Gateway } = await import('./gateway/index.ts');
+    const gateway = await Gateway.open(this.pool, options, () => this.#gateways.delete(gateway));
+    this.#gateways.add(gateway);
+    return gateway;
+  }
+
+  /**
    * Copies the pool to a file while it is in use. The key is not in it: back that up apart. See `DatabaseManager.backup`.
    *
    * @returns the absolute path of the copy.
@@ -278,7 +297,7 @@ export class Vault implements AsyncDisposable {
   }
 
   /**
-   * Closes the pool and forgets the key. Closing again does nothing.
+   * Closes the pool and its gateways, and forgets the key. Closing again does nothing. Close a gateway before to let its tunnels end.
    *
    * @example
    * const vault = await openVault({ path: './pool.db' });
@@ -290,6 +309,7 @@ export class Vault implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
+      await Promise.all([...this.#gateways].map((gateway) => gateway.close({ drainMs: 0 })));
       if (this.database.open) this.pool.close();
     } finally {
       try {

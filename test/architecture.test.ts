@@ -20,7 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['vault.ts', 'restore-vault.ts'],
   ['gateway'],
   ['transfer', 'rotation'],
-  ['database', 'revealed-proxy.ts'],
+  ['database', 'revealed-proxy.ts', 'upstream'],
   ['keys', 'lists'],
   ['model', 'files'],
   ['errors.ts', 'first-thrown.ts', 'node-version.ts'],

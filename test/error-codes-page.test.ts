@@ -44,9 +44,13 @@ function thrown(): { code: string | null; key: string; file: string }[] {
           : code?.type === 'Literal'
             ? String(code.value)
             : null;
-      for (const property of details.properties)
-        if (property.type === 'Property' && property.key.type === 'Identifier')
-          found.push({ code: name, key: property.key.name, file });
+      // Also what is spread into them if it is known.
+      eachNode(details, (inside) => {
+        if (inside.type !== 'ObjectExpression') return;
+        for (const property of inside.properties)
+          if (property.type === 'Property' && property.key.type === 'Identifier')
+            found.push({ code: name, key: property.key.name, file });
+      });
     });
   }
   return found;

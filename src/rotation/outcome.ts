@@ -1,4 +1,4 @@
-import { FAILURE_KINDS, type FailureKind } from '../model/outcomes.ts';
+import { FAILURE_KINDS, type FailureKind, kindOfStatus } from '../model/outcomes.ts';
 import type { HealthSettings } from '../model/pool-options.ts';
 import { assertOptions, invalidInput } from '../model/validation.ts';
 
@@ -33,7 +33,8 @@ export interface Outcome {
   bytes: number;
 }
 
-const OK: Outcome = {
+/** A success of which no more is known. */
+export const SUCCESS: Outcome = {
   kind: null,
   status: undefined,
   retryAfterMs: undefined,
@@ -47,7 +48,7 @@ const REPORT_FIELDS = [...FAILURE_FIELDS, 'success'] as const;
 
 /** @throws INVALID_INPUT. */
 export function successFrom(success: SuccessReport | undefined): Outcome {
-  if (success === undefined) return OK;
+  if (success === undefined) return SUCCESS;
   const { latencyMs, bytes } = assertOptions(success, SUCCESS_FIELDS, 'fields of a success');
   return {
     kind: null,
@@ -67,7 +68,7 @@ export function failureFrom(failure: FailureReport, { statuses }: HealthSettings
       `Say how it failed: kind must be one of ${FAILURE_KINDS.join(', ')}, or give the status.`,
     );
   // Who says that it failed knows more than a table.
-  return outcomeOf(given, kindOf(given.kind) ?? kindOfStatus(status as number, statuses) ?? 'status');
+  return outcomeOf(given, kindOf(given.kind) ?? kindIn(statuses, status as number) ?? 'status');
 }
 
 /**
@@ -90,18 +91,15 @@ export function outcomeFrom(
   if (success === true && kind !== null)
     throw invalidInput('A success has no kind of failure: leave kind out.');
   if (success === true) return outcomeOf(given, null);
-  const byStatus = status === undefined ? null : kindOfStatus(status, statuses);
+  const byStatus = status === undefined ? null : kindIn(statuses, status);
   return outcomeOf(given, kind ?? byStatus ?? (success === false ? otherwise : null));
 }
 
-/** What a status says: the kind of a failure, or null if it is a good one. */
-function kindOfStatus(status: number, statuses: HealthSettings['statuses']): FailureKind | null {
+/** What a status says by the configuration: the kind of a failure, or null if it is a good one. */
+function kindIn(statuses: HealthSettings['statuses'], status: number): FailureKind | null {
   const kind = statuses[String(status)] ?? statuses[`${Math.floor(status / 100)}xx`];
-  if (kind !== undefined) return kind === 'ok' ? null : kind;
-  if (status === 407) return 'auth';
-  if (status === 403 || status === 429) return 'blocked';
-  if (status === 408 || status === 504) return 'timeout';
-  return status >= 500 ? 'status' : null;
+  if (kind === undefined) return kindOfStatus(status);
+  return kind === 'ok' ? null : kind;
 }
 
 function outcomeOf(

@@ -1,0 +1,8 @@
+/** Connections through a proxy. It knows no pool and no database. connect.ts is the place to begin. */
+
+export { formatAuthority } from './authority.ts';
+export { basicLogin } from './basic-login.ts';
+export { connect } from './connect.ts';
+export { dial } from './dial.ts';
+export { retryAfterMs } from './retry-after.ts';
+export type { ConnectOptions, Target, Upstream } from './upstream.ts';

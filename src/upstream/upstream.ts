@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net';
+
+import type { ProxyProtocol } from '../model/proxy.ts';
+
+/** How to reach a proxy, with its login. A `RevealedProxy` is one. */
+export interface Upstream {
+  readonly protocol: ProxyProtocol;
+  readonly host: string;
+  readonly port: number;
+  /** Empty if the proxy asks for none. */
+  readonly username: string;
+  /** Empty if the proxy asks for none. */
+  readonly password: string;
+}
+
+/** Where a tunnel leads. The proxy resolves a name; this process never does. */
+export interface Target {
+  /** An ASCII name, IPv4, or IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How long to wait for a proxy, and which certificates it may have. */
+export interface ConnectOptions {
+  /** The longest TCP connection to the proxy, with the lookup of its name. Milliseconds, default 5,000. */
+  connectMs?: number | undefined;
+  /** The longest TLS handshake with the proxy and its answer to CONNECT or SOCKS, together. Milliseconds, default 10,000. */
+  handshakeMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called with the TCP connection to the proxy, as soon as there is one. */
+  onDial?: ((socket: Socket) => void) | undefined;
+  /** Certificates that `https` proxies may have, besides those of the system. PEM. */
+  ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+}
+
+export const CONNECT_MS = 5_000;
+export const HANDSHAKE_MS = 10_000;
