@@ -18,7 +18,7 @@ import { reuseKey } from './reuse.ts';
 import { Visit } from './visit.ts';
 
 /** Methods that change nothing at the target (RFC 9110, 9.2.1): they may be sent twice. */
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** How long a client that expects `100 Continue` is let wait if the target says nothing. */
 const CONTINUE_MS = 1_000;
 
@@ -57,6 +57,9 @@ export class PlainRequest {
     const { rawHeaders, httpVersion, url: text = '', headers } = this.#incoming;
     const url = parsePlainUrl(text);
     if (url === null) return this.#refuse(refusal(400, 'INVALID_INPUT', FORM));
+    // A proxy would answer it with the request as it came, and so with its own login.
+    if (this.#method === 'TRACE')
+      return this.#refuse(refusal(405, 'INVALID_INPUT', 'TRACE is not passed on.'));
     const problem =
       framingProblem(rawHeaders, this.#method, httpVersion) ?? hostDisagrees(rawHeaders, url.target);
     if (problem !== null) return this.#refuse(refusal(400, 'INVALID_INPUT', problem));
