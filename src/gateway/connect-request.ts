@@ -37,7 +37,7 @@ export async function serveConnect(
     reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal)),
     opened: ({ lease, value }) => {
       client.write(
-        `HTTP/1.1 200 Connection Established\r\nX-Proxyvault-Lease: ${lease.id}\r\nX-Proxyvault-Proxy: ${lease.proxy.id}\r\n\r\n`,
+        `HTTP/1.1 200 Connection Established\r\nX-Proxyvault-Lease: ${lease.ticket}\r\nX-Proxyvault-Proxy: ${lease.proxy.id}\r\n\r\n`,
       );
       return value;
     },

@@ -16,14 +16,8 @@ export function embeddedIPv4s(address: string): string[] {
   // IPv4-compatible and IPv4-mapped (RFC 4291), IPv4-translated (RFC 2765).
   if (areZero(0, 5) && (g5 === 0 || g5 === 0xffff)) found.push(last);
   if (areZero(0, 4) && g4 === 0xffff && g5 === 0) found.push(last);
-  // NAT64: the well-known prefix (RFC 6052), and the one for networks of one's own (RFC 8215), in each place that RFC 6052 has for it.
+  // NAT64 (RFC 6052).
   if (g0 === 0x64 && g1 === 0xff9b && areZero(2, 6)) found.push(last);
-  if (g0 === 0x64 && g1 === 0xff9b && g2 === 1)
-    found.push(
-      last,
-      dotted(g3, ((g4 & 0xff) << 8) | (g5 >> 8)),
-      dotted(((g4 & 0xff) << 8) | (g5 >> 8), ((g5 & 0xff) << 8) | (g6 >> 8)),
-    );
   // 6to4 (RFC 3056); Teredo (RFC 4380): the server, and the client with its bits turned; ISATAP (RFC 5214).
   if (g0 === 0x2002) found.push(dotted(g1, g2));
   if (g0 === 0x2001 && g1 === 0) found.push(dotted(g2, g3), dotted(g6 ^ 0xffff, g7 ^ 0xffff));

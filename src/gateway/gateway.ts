@@ -65,7 +65,7 @@ export class Gateway implements AsyncDisposable {
     this.#clients = new Clients(settings);
     this.#reuse = new Reuse(settings.reuse);
     const onUnstored = (error: unknown): void => this.#warn('An outcome could not be stored', error);
-    this.#tunnels = new Tunnels({ settings, onUnstored });
+    this.#tunnels = new Tunnels({ pool, settings, onUnstored });
     const loops = this.#loops;
     const { connectMs, handshakeMs, ca } = settings;
     const onDial = (socket: Socket): void => loops.made(socket);
@@ -191,7 +191,7 @@ export class Gateway implements AsyncDisposable {
   async #close(drainMs: number): Promise<void> {
     for (const port of this.#ports) port.stop();
     if (drainMs > 0) await this.#drained(drainMs);
-    this.#tunnels.close('the gateway is closed');
+    this.#tunnels.close();
     this.#clients.closeAll();
     this.#reuse.close();
     this.#onClosed();

@@ -43,13 +43,17 @@ const SINGLE = ['country', 'region', 'session', 'ttlMs', 'protocol', 'strategy']
  * @throws INVALID_INPUT if the client asks for another value of what is fixed.
  */
 export function mergeIdentities(fixed: Identity, asked: Identity): Identity {
+  const merged: Record<string, unknown> = {};
   for (const field of SINGLE) {
-    if (fixed[field] === undefined || asked[field] === undefined || fixed[field] === asked[field]) continue;
-    const word = field === 'ttlMs' ? 'ttl' : field;
-    throw invalidInput(
-      `The ${word} is fixed here, and another one was asked for: leave ${word} out, or give the same.`,
-    );
+    const value = fixed[field] ?? asked[field];
+    if (asked[field] !== undefined && asked[field] !== value) {
+      const word = field === 'ttlMs' ? 'ttl' : field;
+      throw invalidInput(
+        `The ${word} is fixed here, and another one was asked for: leave ${word} out, or give the same.`,
+      );
+    }
+    if (value !== undefined) merged[field] = value;
   }
   const tags = [...new Set([...(fixed.tags ?? []), ...(asked.tags ?? [])])];
-  return Object.freeze({ ...asked, ...fixed, ...(tags.length > 0 && { tags: Object.freeze(tags) }) });
+  return Object.freeze({ ...merged, ...(tags.length > 0 && { tags: Object.freeze(tags) }) });
 }

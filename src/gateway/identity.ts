@@ -56,8 +56,17 @@ const valuesSchema = z
   })
   .partial();
 
-const extrasSchema = z
-  .strictObject({ ttlMs: z.int().min(1).max(LONGEST_TTL), tags: z.array(tagSchema) })
+/** An identity as a program gives it. */
+const fieldsSchema = z
+  .strictObject({
+    country: countrySchema,
+    region: regionSchema,
+    session: sessionSchema,
+    ttlMs: z.int().positive().max(LONGEST_TTL),
+    protocol: protocolSchema,
+    tags: z.array(tagSchema),
+    strategy: strategySchema,
+  })
   .partial();
 
 /** @returns the word that a text is, in any case; null if it is not one. */
@@ -83,31 +92,25 @@ export function identityOf(pairs: Iterable<IdentityPair>): Identity {
     if (word === 'tag' && values.tag !== undefined) tags.add(values.tag);
   }
   const { ttl: ttlMs, tag: _, ...fields } = values;
-  if (ttlMs !== undefined && fields.session === undefined)
+  return checked({ ...fields, ttlMs, tags: [...tags] });
+}
+
+/** The identity that a program gives, such as `{ country: 'de', session: 'a' }`. @throws INVALID_INPUT. */
+export function identityFrom(fields: Identity): Identity {
+  return checked(parse(fieldsSchema, fields, 'identity'));
+}
+
+/** Without what is undefined, so that an identity is in what it asks for. */
+function checked({ tags = [], ...fields }: Identity): Identity {
+  if (fields.ttlMs !== undefined && fields.session === undefined)
     throw invalidInput(
       'The identity has a ttl without a session: ttl says how long a session keeps its proxy.',
     );
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.freeze({
-    ...fields,
-    ...(ttlMs !== undefined && { ttlMs }),
-    ...(tags.size > 0 && { tags: Object.freeze([...tags]) }),
+    ...Object.fromEntries(given),
+    ...(tags.length > 0 && { tags: Object.freeze([...new Set(tags)]) }),
   });
-}
-
-/**
- * An identity that a program has given.
- *
- * @throws INVALID_INPUT.
- */
-export function identityFrom(given: Identity): Identity {
-  const { ttlMs, tags, ...fields } = given;
-  const { ttl: _, tag: __, ...values } = parse(valuesSchema, fields, 'identity');
-  const checked = parse(extrasSchema, { ttlMs, tags }, 'identity');
-  if (checked.ttlMs !== undefined && values.session === undefined)
-    throw invalidInput(
-      'The identity has a ttlMs without a session: ttlMs says how long a session keeps its proxy.',
-    );
-  return Object.freeze({ ...values, ...checked });
 }
 
 function decoded(word: IdentityWord, text: string): string {

@@ -39,3 +39,9 @@ export interface RequestLog {
   /** From the server. */
   bytesIn?: number | undefined;
 }
+
+/** What is told of a request when it ends, besides who asked for what. */
+export type RequestEnd = Pick<
+  RequestLog,
+  'outcome' | 'status' | 'reason' | 'proxy' | 'lease' | 'tried' | 'bytesIn' | 'bytesOut'
+>;

@@ -45,7 +45,8 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
     }
     const upstream = wish.opened(reached);
     if (upstream === null) return;
-    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session: request.session });
+    const { session } = request;
+    desk.tunnels.open(client, upstream, lease, { end: (end) => visit.end(end), tried, domain, session });
   } catch (error) {
     unwatch();
     if (attempts.isAborted) {

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const derive = promisify<string, Buffer, number, { N: number; r: number; p: number }, Buffer>(scrypt);
 
-/** Some 16 MiB, and some 30 ms of a processor. */
+/** Some 16 MiB, and some 50 ms of a processor. */
 const COST = { N: 2 ** 14, r: 8, p: 1 } as const;
 const BYTES = 32;
 const FORM = /^scrypt\$16384\$8\$1\$([\w-]{22})\$([\w-]{43})$/;

@@ -1,5 +1,6 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
+import type { ProxyVaultError } from '../errors.ts';
 import { parseHost, parsePort } from '../model/host.ts';
 import { invalidInput } from '../model/validation.ts';
 import { embeddedIPv4s } from './embedded-ipv4.ts';
@@ -25,6 +26,8 @@ const NETWORKS: readonly (readonly [what: string, networks: readonly string[]])[
   ],
   ['a loopback address', ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128']],
   ['a link-local address', ['169.254.0.0/16', 'fe80::/10']],
+  // RFC 8215: where an IPv4 address is in it is known to that network alone.
+  ['an address of a local NAT64', ['64:ff9b:1::/48']],
 ];
 
 /** Names of this machine in the hosts files of systems. */
@@ -84,23 +87,23 @@ function allowedBy(text: string): Allowed {
     return { matches: (host) => isIP(host) !== 0 && isIn(list, host) };
   }
   const suffix = /^\*\.(.+)$/.exec(text)?.[1];
-  if (suffix !== undefined) {
-    const name = hostOf(suffix, text);
-    return { matches: (host) => host.endsWith(`.${name}`) };
+  const [, name = text, digits] = /^(.*):(\d+)$/.exec(text) ?? [];
+  const whole = parseHost(suffix ?? text);
+  if (!('error' in whole)) {
+    if (suffix === undefined) return { matches: (host) => host === whole.host };
+    return { matches: (host) => host.endsWith(`.${whole.host}`) };
   }
-  const whole = parseHost(text);
-  if (!('error' in whole)) return { matches: (host) => host === whole.host };
-  const [, name = '', digits = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
-  const allowedHost = hostOf(name, text);
-  const allowedPort = parsePort(digits);
-  return { matches: (host, port) => host === allowedHost && port === allowedPort };
+  const parsed = parseHost(name);
+  const allowedPort = digits === undefined ? null : parsePort(digits);
+  if ('error' in parsed || allowedPort === null) throw notAllowable(text);
+  return { matches: (host, port) => host === parsed.host && port === allowedPort };
 }
 
-function hostOf(name: string, whole: string): string {
-  const parsed = parseHost(name);
-  if (!('error' in parsed)) return parsed.host;
-  throw invalidInput(
-    `A target to allow is not valid${/^[\w.:*/-]{1,80}$/.test(whole) ? ` (${whole})` : ''}: give HOST, HOST:PORT, *.NAME or a network such as 127.0.0.0/8.`,
+/** Repeats only what cannot have a login. */
+function notAllowable(text: string): ProxyVaultError {
+  const shown = /^[\w.:*/-]{1,80}$/.test(text) ? ` ${JSON.stringify(text)}` : '';
+  return invalidInput(
+    `The target to allow${shown} is not valid: give HOST, HOST:PORT, *.NAME or a network such as 127.0.0.0/8.`,
   );
 }
 

@@ -23,6 +23,8 @@ type Ender = 'client' | 'server' | 'idle' | 'gateway';
 /** Who has opened a tunnel. */
 interface Owner {
   settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
+  /** The first bytes have come from the server. */
+  onAnswer: () => void;
   onEnd: (end: TunnelEnd) => void;
 }
 
@@ -68,6 +70,7 @@ export class Tunnel {
     });
     upstream.once('data', () => {
       this.#latencyMs = this.#askedAt === null ? undefined : performance.now() - this.#askedAt;
+      owner.onAnswer();
     });
     client.pipe(upstream);
     upstream.pipe(client);

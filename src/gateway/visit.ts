@@ -3,14 +3,8 @@ import type { Socket } from 'node:net';
 import { formatAuthority, type Target } from '../upstream/index.ts';
 import type { Asking, ClientLogin } from './asking.ts';
 import type { Desk } from './desk.ts';
-import type { RequestLog } from './log.ts';
+import type { RequestEnd, RequestLog } from './log.ts';
 import { type Refusal, refusal } from './replies.ts';
-
-/** What is told of a request when it ends, besides who asked for what. */
-type End = Pick<
-  RequestLog,
-  'outcome' | 'status' | 'reason' | 'proxy' | 'lease' | 'tried' | 'bytesIn' | 'bytesOut'
->;
 
 const LOOP = refusal(
   508,
@@ -73,7 +67,7 @@ export class Visit {
   }
 
   /** The request has ended. */
-  end(end: End): void {
+  end(end: RequestEnd): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const { user = null, identity } = this.#asking ?? {};
