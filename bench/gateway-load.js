@@ -78,7 +78,9 @@ const WORKS = {
     );
   },
   async drop() {
-    await Promise.all(held.map(({ socket }) => new Promise((resolve) => socket.once('close', resolve).end())));
+    await Promise.all(
+      held.map(({ socket }) => new Promise((resolve) => socket.once('close', resolve).end())),
+    );
     held = [];
   },
 };

@@ -28,7 +28,9 @@ const server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) =>
   };
   socket.on('data', onData);
 });
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => process.send({ port: server.address().port }));
+server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () =>
+  process.send({ port: server.address().port }),
+);
 answerCosts();
 
 function stream(socket, size) {

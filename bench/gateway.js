@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { folder, isOnce as once, newFile } from './pools.js';
+import { folder, newFile, isOnce as once } from './pools.js';
 import { ask, median } from './rounds.js';
 
 const { resolve: find } = createRequire(new URL('peers/package.json', import.meta.url));
@@ -119,21 +119,37 @@ function rowsOf({ name, unit, per, isTimed }, rounds) {
 }
 
 function row(rounds, { name, unit, of, isCost = false }) {
-  const middle = (side) => (rounds[0][side] === undefined ? null : median(rounds.map((each) => of(each[side]))));
+  const middle = (side) =>
+    rounds[0][side] === undefined ? null : median(rounds.map((each) => of(each[side])));
   const ratios =
     rounds[0].chain === undefined
       ? null
       : rounds.map(({ ours, chain }) => (isCost ? of(chain) / of(ours) : of(ours) / of(chain)));
-  return { name, unit, ours: middle('ours'), chain: middle('chain'), upstream: middle('upstream'), ...spread(ratios) };
+  return {
+    name,
+    unit,
+    ours: middle('ours'),
+    chain: middle('chain'),
+    upstream: middle('upstream'),
+    ...spread(ratios),
+  };
 }
 
 /** What a gateway adds to the time of the upstream alone, in microseconds. */
 function addedRow(rounds, name, percentile) {
-  const us = (side) => (each) => 1000 * (each[side][percentile] - (side === 'upstream' ? 0 : each.upstream[percentile]));
+  const us = (side) => (each) =>
+    1000 * (each[side][percentile] - (side === 'upstream' ? 0 : each.upstream[percentile]));
   const middle = (side) => (rounds[0][side] === undefined ? null : median(rounds.map(us(side))));
   const ratios =
     rounds[0].chain === undefined ? null : rounds.map((each) => us('chain')(each) / us('ours')(each));
-  return { name, unit: 'us', ours: middle('ours'), chain: middle('chain'), upstream: middle('upstream'), ...spread(ratios) };
+  return {
+    name,
+    unit: 'us',
+    ours: middle('ours'),
+    chain: middle('chain'),
+    upstream: middle('upstream'),
+    ...spread(ratios),
+  };
 }
 
 /** Bytes of the gateway's process for each open tunnel, in new processes each time. */
@@ -147,7 +163,8 @@ async function measureMemory(sizes, kinds, isOnce) {
       for (const kind of kinds) found[kind] = await held(kind, size, isOnce);
       rounds.push(found);
     }
-    const few = size < wanted && !isOnce ? ` (${size.toLocaleString('en')} here: more files may not be open)` : '';
+    const few =
+      size < wanted && !isOnce ? ` (${size.toLocaleString('en')} here: more files may not be open)` : '';
     const name = `${wanted.toLocaleString('en')} open tunnels${few}: memory of each`;
     rows.push(row(rounds, { name, unit: 'KiB', of: (bytes) => bytes / 1024, isCost: true }));
   }
@@ -184,7 +201,12 @@ async function startEnds() {
 async function startAll(kinds, upstreamPort) {
   const sides = {};
   for (const kind of kinds)
-    sides[kind] = await start('gateway-child.js', [kind, upstreamPort, newFile(), join(folder, 'gateway.key')]);
+    sides[kind] = await start('gateway-child.js', [
+      kind,
+      upstreamPort,
+      newFile(),
+      join(folder, 'gateway.key'),
+    ]);
   return sides;
 }
 
@@ -218,7 +240,9 @@ function spread(ratios) {
 export function describeGateway({ name, unit, ours, chain, upstream, ratio, least, most }) {
   const show = (value) => (value === null ? '-' : digits(value)).padStart(9);
   const verdict =
-    ratio === null ? '' : `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)}) ${ratio < 1 ? 'NOT ahead' : 'ahead'}`;
+    ratio === null
+      ? ''
+      : `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)}) ${ratio < 1 ? 'NOT ahead' : 'ahead'}`;
   return `${name.padEnd(58)}${show(ours)}${show(chain)}${show(upstream)} ${unit.padEnd(5)} ${verdict}`;
 }
 
