@@ -8,7 +8,7 @@ import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { answerTo, beginRequest } from './exchange.ts';
-import { CLIENT_GONE, CUT_OFF, failureOf, NO_ANSWER, statusFailure } from './failures.ts';
+import { CLIENT_GONE, CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
@@ -171,6 +171,7 @@ export class PlainRequest {
         request.destroy();
         throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait));
       }
+      this.#head(request, answer);
       return { answer, request, socket, before, latencyMs: performance.now() - since };
     } finally {
       this.#running = null;
@@ -196,6 +197,20 @@ export class PlainRequest {
     request.flushHeaders();
   }
 
+  /** Sets the header of the answer, which leaves with its body. @throws PROXY_FAILED for one that cannot be passed on. */
+  #head(request: ClientRequest, answer: IncomingMessage): void {
+    const response = this.#response;
+    response.sendDate = false;
+    // What the client still sends belongs to a request that has its answer.
+    if (!request.writableFinished) response.shouldKeepAlive = false;
+    try {
+      response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
+    } catch {
+      request.destroy();
+      throw MALFORMED_ANSWER;
+    }
+  }
+
   /** Gives the answer to the client, and reports it. */
   #deliver(lease: Lease, answered: Answered, { tried }: Attempts): Promise<void> {
     const { answer, request, socket, before, latencyMs } = answered;
@@ -203,10 +218,6 @@ export class PlainRequest {
     const { idleMs } = this.#desk.settings;
     const status = answer.statusCode ?? 0;
     request.setTimeout(idleMs, () => request.destroy(NO_ANSWER));
-    response.sendDate = false;
-    // What the client still sends belongs to a request that has its answer.
-    if (!request.writableFinished) response.shouldKeepAlive = false;
-    response.writeHead(status, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
     return new Promise((resolve) => {
       pipeline(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -51,7 +60,15 @@ let target: TargetServer;
 beforeAll(async () => {
   folder = mkdtempSync(join(SCRATCH, 'proxyvault-clients-'));
   mkdirSync(join(folder, 'node_modules'));
-  for (const name of ['undici', 'axios', 'got', 'https-proxy-agent', 'playwright-core', '@crawlee', 'electron'])
+  for (const name of [
+    'undici',
+    'axios',
+    'got',
+    'https-proxy-agent',
+    'playwright-core',
+    '@crawlee',
+    'electron',
+  ])
     symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   symlinkSync(ROOT, join(folder, 'node_modules/proxyvault'));
   writeFileSync(join(folder, 'certificate.pem'), TEST_CERTIFICATE);
@@ -65,8 +82,7 @@ beforeAll(async () => {
   );
   vault = await openVault({ path: join(folder, 'pool.db'), keyFile: join(folder, 'key') });
   await vault.import(upstreams.map(({ kind, port }) => `${kind}://me:s3cret@127.0.0.1:${port}`).join('\n'));
-  for (const { id } of vault.proxies.findAll())
-    vault.proxies.update(id, { geolocation: { country: 'DE' } });
+  for (const { id } of vault.proxies.findAll()) vault.proxies.update(id, { geolocation: { country: 'DE' } });
   gateway = await vault.serve({ port: 0 });
   ports = [await gateway.listen({ session: 'a' }), await gateway.listen({ session: 'b' })];
 });
@@ -89,7 +105,11 @@ function located(code: string): string {
 const ARGS = `const ARGS = ['--no-sandbox', '--disable-background-networking'];\n`;
 let files = 0;
 
-async function runScript(code: string, node = process.execPath, more: Record<string, string> = {}): Promise<string> {
+async function runScript(
+  code: string,
+  node = process.execPath,
+  more: Record<string, string> = {},
+): Promise<string> {
   const file = join(folder, `recipe-${files++}.mjs`);
   writeFileSync(file, (code.includes('ARGS') ? ARGS : '') + code);
   const env = {
@@ -116,7 +136,9 @@ describe('the recipes of docs/clients.md', () => {
     for (const command of code.trim().split('\n')) {
       const before = passed();
       const env = { ...process.env, CURL_CA_BUNDLE: join(folder, 'certificate.pem') };
-      const { stdout } = await run('sh', ['-c', located(command.replace('curl ', 'curl -sS --fail '))], { env });
+      const { stdout } = await run('sh', ['-c', located(command.replace('curl ', 'curl -sS --fail '))], {
+        env,
+      });
       expect(JSON.parse(stdout)).toMatchObject({ method: 'GET', url: '/' });
       expect(passed()).toBeGreaterThan(before);
     }
@@ -158,10 +180,21 @@ describe('the recipes of docs/clients.md', () => {
   it('are correct programs for Electron', async () => {
     const [recipe] = recipes.filter(({ language }) => language === 'ts');
     writeFileSync(join(folder, 'electron.mts'), recipe?.code ?? '');
-    const settings = ['--noEmit', '--strict', '--target', 'es2024', '--module', 'nodenext', '--types', 'node'];
+    const settings = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2024',
+      '--module',
+      'nodenext',
+      '--types',
+      'node',
+    ];
     const types = ['--typeRoots', join(ROOT, 'node_modules/@types'), '--skipLibCheck'];
     const tsc = join(ROOT, 'node_modules/.bin/tsc');
-    const { stdout } = await run(process.execPath, [tsc, ...settings, ...types, 'electron.mts'], { cwd: folder });
+    const { stdout } = await run(process.execPath, [tsc, ...settings, ...types, 'electron.mts'], {
+      cwd: folder,
+    });
     expect(stdout).toBe('');
   });
 });

@@ -78,9 +78,7 @@ export async function tunnel(
   const client = await RawClient.connect(port);
   const opened = { client, head: '', body: '' };
   if (inbound === 'connect') {
-    client.write(
-      `CONNECT ${authorityOf(to)} HTTP/1.1\r\nHost: ${authorityOf(to)}\r\n${loginHeader(as)}\r\n`,
-    );
+    client.write(`CONNECT ${authorityOf(to)} HTTP/1.1\r\nHost: ${authorityOf(to)}\r\n${loginHeader(as)}\r\n`);
     const head = await client.until('\r\n\r\n');
     const code = Number(head.slice(9, 12));
     const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0);

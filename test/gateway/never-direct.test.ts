@@ -80,9 +80,11 @@ async function started() {
     { options: { health: { overridePercent: 0 } } },
   );
   /** Wherever a connection may lead. */
-  const allowed = new Set([target, { host: '127.0.0.1', port: opened.port }, ...upstreams].map(
-    ({ host, port }) => `${host} ${port}`,
-  ));
+  const allowed = new Set(
+    [target, { host: '127.0.0.1', port: opened.port }, ...upstreams].map(
+      ({ host, port }) => `${host} ${port}`,
+    ),
+  );
   return { ...opened, target, upstreams, allowed };
 }
 
@@ -128,7 +130,8 @@ describe('a gateway', () => {
     const upstream = await UpstreamServer.start({ kind: 'http' });
     onTestFinished(() => upstream.close());
     const login = { username: 'u', password: 'p' };
-    const proxies = why === 'none' ? [] : [{ kind: 'http', host: upstream.host, port: upstream.port, login } as const];
+    const proxies =
+      why === 'none' ? [] : [{ kind: 'http', host: upstream.host, port: upstream.port, login } as const];
     const opened = await openGateway(proxies, { deadlineMs: 200 });
     const { vault, port, ids } = opened;
     if (why === 'disabled') vault.proxies.update(ids[0] ?? '', { status: 'disabled' });
@@ -138,7 +141,12 @@ describe('a gateway', () => {
     lookups.length = 0;
     for (const inbound of INBOUND)
       for (const host of TARGETS) {
-        const { status } = await get(inbound, port, { host }, why === 'other' ? { username: 'country-de' } : {});
+        const { status } = await get(
+          inbound,
+          port,
+          { host },
+          why === 'other' ? { username: 'country-de' } : {},
+        );
         // 1 is the general failure of SOCKS5, 91 that of SOCKS4.
         expect([1, 91, 502, 503]).toContain(status);
       }

@@ -10,8 +10,7 @@ import type { RequestLog } from '../../src/gateway/log.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** A proxy of a pool: a server, or the address of one. */
-export type InPool = Pick<UpstreamServer, 'kind' | 'host' | 'port'> &
-  Partial<Pick<UpstreamServer, 'login'>>;
+export type InPool = Pick<UpstreamServer, 'kind' | 'host' | 'port'> & Partial<Pick<UpstreamServer, 'login'>>;
 
 export interface OpenedGateway {
   vault: Vault;
@@ -87,7 +86,9 @@ function connectionsTo(ports: ReadonlySet<number>): () => number {
   const note = (message: unknown): void => {
     const { socket } = message as { socket: Socket };
     open.set(socket, undefined);
-    socket.once('connect', () => open.set(socket, socket.remotePort)).once('close', () => open.delete(socket));
+    socket
+      .once('connect', () => open.set(socket, socket.remotePort))
+      .once('close', () => open.delete(socket));
   };
   subscribe('net.client.socket', note);
   onTestFinished(() => void unsubscribe('net.client.socket', note));
