@@ -77,7 +77,7 @@ export class Gateway implements AsyncDisposable {
       tunnels: this.#tunnels,
       reuse: this.#reuse,
       connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial }),
-      isLoop: (address, port) => loops.isLoop(address, port),
+      isLoop: (client) => loops.isLoop(client),
       onEnd: (log) => this.#ended(log),
     };
   }

@@ -105,6 +105,8 @@ export class Leasing implements LeaseDesk {
     const { proxyId, domain, session, acquiredAt, expiresAt = Number.POSITIVE_INFINITY } = ended;
     const isLate = expiresAt <= elapsed.wall;
     const slot = follower.index?.slotOf(proxyId) ?? -1;
+    // A ticket may be of another pool, or its proxy may be gone.
+    if (stored === null && slot === -1) throw notFound('lease', id);
     // The clock that never goes back may be ahead of the one of the system.
     const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - acquiredAt);
     this.#count(outcome, isLate);

