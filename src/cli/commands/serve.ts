@@ -39,7 +39,8 @@ async function serve(options: ServeOptions): Promise<void> {
     return;
   }
   const { json, log } = options;
-  const logger = log === undefined ? undefined : requestLogger(log);
+  // A program that wants JSON gets nothing else.
+  const logger = log === undefined ? undefined : requestLogger(json ? 'json' : log);
   await withVault(
     options,
     async (vault) => {
