@@ -6,6 +6,7 @@ import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
 import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
+import type { LeaseRequests } from './lease-requests.ts';
 import { type Held, Leases } from './leases.ts';
 import {
   type FailureReport,
@@ -33,6 +34,7 @@ interface Parts {
   availability: () => Availability;
   stored: StoredLeases;
   reveal: Reveal | undefined;
+  requests: LeaseRequests | undefined;
   /** Does what is due, and reads the clock for it. */
   advance: () => void;
   /** Called when a lease has ended, so that somebody else may have its proxy. */
@@ -164,11 +166,14 @@ export class Leasing implements LeaseDesk {
 
   reveal(proxyId: string, template: TemplateValues | undefined): RevealedProxy {
     const { reveal } = this.#parts;
-    if (reveal === undefined)
-      throw invalidInput(
-        'This pool has no key, since it was made without a vault: use openVault, and its pool.',
-      );
+    if (reveal === undefined) throw withoutVault();
     return reveal(proxyId, template);
+  }
+
+  requests(): LeaseRequests {
+    const { requests } = this.#parts;
+    if (requests === undefined) throw withoutVault();
+    return requests;
   }
 
   get #health() {
@@ -272,4 +277,10 @@ export class Leasing implements LeaseDesk {
     if (leaseMs !== undefined) return assertWhole(leaseMs, 'leaseMs', 1, LONGEST_LEASE);
     return this.#parts.follower.settings?.limits.leaseMs ?? LONGEST_LEASE;
   }
+}
+
+function withoutVault(): Error {
+  return invalidInput(
+    'This pool has no key, since it was made without a vault: use openVault, and its pool.',
+  );
 }
