@@ -2,8 +2,7 @@ import { ProxyVaultError } from '../errors.ts';
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Dispatcher } from '../upstream/index.ts';
-import type { Lease } from './lease.ts';
-import type { FailureReport } from './outcome.ts';
+import type { FailureReport, OutcomeReport } from './outcome.ts';
 
 /** Whose connections a request may use. */
 interface Identity {
@@ -22,6 +21,12 @@ export interface LeaseRequests {
   ) => Promise<Response>;
 }
 
+/** What takes the report of a request: a lease. */
+interface Reported extends Disposable {
+  fail: (failure: FailureReport) => void;
+  report: (report: OutcomeReport) => void;
+}
+
 /** Codes of errors that say nothing about a proxy: what was asked is wrong, or this program has ended it. */
 const OWN_FAULTS = /^(?:ERR_INVALID|UND_ERR_(?:INVALID|ABORTED|CLOSED|DESTROYED|REQ_|NOT_SUPPORTED))/;
 const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
@@ -31,7 +36,7 @@ const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
  * is abandoned. A lease that has been reported stays as it is.
  */
 export async function reportedFetch(
-  lease: Lease,
+  lease: Reported,
   send: () => Promise<Response>,
   signals: readonly (AbortSignal | null | undefined)[],
 ): Promise<Response> {
