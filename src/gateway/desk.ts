@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import type { ConnectOptions } from '../upstream/index.ts';
 import type { Asker } from './asking.ts';
 import type { Trying } from './attempts.ts';
@@ -20,7 +22,7 @@ export interface Desk {
   reuse: Reuse;
   /** How to connect to a proxy. */
   connecting: (signal: AbortSignal) => ConnectOptions;
-  /** Whether a client's address is that of a connection which this gateway has made. */
-  isLoop: (address: string, port: number) => boolean;
+  /** Whether a client is a connection that this gateway has made to itself. */
+  isLoop: (client: Socket) => boolean;
   onEnd: (log: RequestLog) => void;
 }

@@ -18,15 +18,22 @@ export class Loops {
 
   /** Takes note of a connection to a proxy. */
   made(socket: Socket): void {
-    const { localAddress = '', localPort = 0 } = socket;
-    const key = keyOf(localAddress, localPort);
+    const { localPort, remoteAddress, remotePort } = socket;
+    const key = keyOf(localPort, remoteAddress, remotePort);
     this.#made.add(key);
     socket.once('close', () => this.#made.delete(key));
   }
 
-  /** Whether a client is a connection that this gateway has made: it has come back through its proxies. */
-  isLoop(address: string, port: number): boolean {
-    return this.#made.has(keyOf(address, port));
+  /**
+   * Whether a client is a connection that this gateway has made to itself. Both of its ends count: the system gives one local port to
+   * connections of several programs if they lead to different places.
+   */
+  isLoop({
+    remotePort,
+    localAddress,
+    localPort,
+  }: Pick<Socket, 'remotePort' | 'localAddress' | 'localPort'>): boolean {
+    return this.#made.has(keyOf(remotePort, localAddress, localPort));
   }
 
   /** Whether an address of a proxy is one that this gateway listens on. */
@@ -35,8 +42,8 @@ export class Loops {
   }
 }
 
-function keyOf(address: string, port: number): string {
-  return `${address.replace(/^::ffff:/, '')} ${port}`;
+function keyOf(fromPort = 0, toAddress = '', toPort = 0): string {
+  return `${fromPort} ${toAddress.startsWith('::ffff:') ? toAddress.slice(7) : toAddress} ${toPort}`;
 }
 
 function isThisMachine(host: string): boolean {

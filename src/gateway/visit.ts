@@ -46,7 +46,7 @@ export class Visit {
   ): Promise<Asking | Refusal> {
     const { asker, policy, limits, isLoop } = this.#desk;
     this.#target = formatAuthority(target);
-    if (isLoop(this.#address, this.#client.remotePort ?? 0)) return LOOP;
+    if (isLoop(this.#client)) return LOOP;
     const asking = await asker.ask(login, rawHeaders);
     if ('status' in asking) return asking;
     const denied = policy.denialOf(target.host, target.port);

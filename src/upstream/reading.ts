@@ -5,23 +5,20 @@ import type { Socket } from 'node:net';
  * watches the socket knows that.
  */
 export async function readExactly(socket: Socket, count: number): Promise<Buffer> {
-  for (;;) {
-    const bytes: Buffer | null = socket.read(count);
-    // At the end of the stream there may be fewer.
-    if (bytes !== null && bytes.length === count) return bytes;
-    await readable(socket);
-  }
+  let bytes = await readSome(socket);
+  while (bytes.length < count) bytes = Buffer.concat([bytes, await readSome(socket)]);
+  if (bytes.length > count) socket.unshift(bytes.subarray(count));
+  return bytes.subarray(0, count);
 }
 
-/** Reads what is there, or what comes next. */
+/**
+ * Reads all that is there, or what comes next. It never asks for more than there is: a stream with a rest tells its reader of it again
+ * and again, and nothing else would have a turn.
+ */
 export async function readSome(socket: Socket): Promise<Buffer> {
   for (;;) {
     const bytes: Buffer | null = socket.read();
     if (bytes !== null) return bytes;
-    await readable(socket);
+    await new Promise<void>((resolve) => void socket.once('readable', resolve));
   }
-}
-
-function readable(socket: Socket): Promise<void> {
-  return new Promise((resolve) => void socket.once('readable', resolve));
 }
