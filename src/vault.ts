@@ -53,6 +53,7 @@ import {
   type NamedList,
 } from './transfer/index.ts';
 import type { Connections } from './upstream/index.ts';
+import { lazyDispatcher } from './upstream/lazy-dispatcher.ts';
 
 /** Where the pool is, how it is opened, and where its key comes from. */
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
@@ -190,7 +191,8 @@ export class Vault implements AsyncDisposable {
       random,
       reveal: (id, template) => this.reveal(id, template),
       requests: {
-        dispatcher: async (identity) => (await this.#connections()).dispatcher(identity),
+        dispatcher: (identity) =>
+          lazyDispatcher(async () => (await this.#connections()).dispatcher(identity)),
         fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
       },
     });

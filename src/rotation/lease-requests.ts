@@ -14,7 +14,7 @@ interface Identity {
 
 /** How a lease makes requests through its proxy. A vault gives it to its pool. */
 export interface LeaseRequests {
-  dispatcher: (identity: Identity) => Promise<Dispatcher>;
+  dispatcher: (identity: Identity) => Dispatcher;
   fetch: (
     identity: Identity,
     input: string | URL | Request,

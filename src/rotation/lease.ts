@@ -107,11 +107,11 @@ export class Lease implements Disposable {
    * @throws INVALID_INPUT for a pool without a vault; as `reveal`.
    * @example
    * using lease = await vault.pool.acquire();
-   * const dispatcher = await lease.dispatcher();
+   * const dispatcher = lease.dispatcher();
    * const response = await fetch('https://shop.example/', { dispatcher });
    * lease.report({ status: response.status });
    */
-  async dispatcher(): Promise<Dispatcher> {
+  dispatcher(): Dispatcher {
     return this.#desk.requests().dispatcher(this.#identity());
   }
 

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
-import type { IdentityConnections } from './identity-dispatcher.ts';
+import type { IdentityConnections } from './identity-connections.ts';
 import type { Upstream } from './upstream.ts';
 
 /** More identities than this are not kept; the one that was used least recently goes first. */
@@ -19,13 +19,16 @@ export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
   #isClosed = false;
 
-  /** A dispatcher of undici for an identity. */
-  async dispatcher(identity: ConnectionIdentity): Promise<Dispatcher> {
-    const { IdentityConnections, IdentityDispatcher } = await import('./identity-dispatcher.ts');
+  /** What sends the requests of an identity. It finds their connections for each of them, and owns none. */
+  async dispatcher(identity: ConnectionIdentity): Promise<Pick<Dispatcher, 'dispatch'>> {
+    const { IdentityConnections } = await import('./identity-connections.ts');
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
-    return new IdentityDispatcher(() => this.#of(key, () => new IdentityConnections(upstream)));
+    return {
+      dispatch: (options, handler) =>
+        this.#of(key, () => new IdentityConnections(upstream)).dispatch(options, handler),
+    };
   }
 
   /**
