@@ -70,7 +70,7 @@ export async function startStrictParser(): Promise<Ask> {
 }
 
 /** A request as a reader sees it that takes nothing but the plainest form. */
-export interface PlainForm {
+interface PlainForm {
   line: string;
   headers: (readonly [name: string, value: string])[];
   body: string;
