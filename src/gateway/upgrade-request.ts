@@ -6,7 +6,7 @@ import type { Lease } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
-import { NO_ANSWER } from './failures.ts';
+import { NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
@@ -19,6 +19,7 @@ interface Answered {
   answer: IncomingMessage;
   socket: Socket;
   head: Buffer;
+  latencyMs: number;
 }
 
 /**
@@ -59,7 +60,6 @@ export async function serveUpgrade(
     ],
     maxHeaderSize: settings.maxHeaderBytes,
   };
-  const since = performance.now();
   await openTunnel<Answered>(desk, {
     visit,
     client,
@@ -68,10 +68,15 @@ export async function serveUpgrade(
     url: text,
     async reach({ proxy }, signal) {
       const socket = await connect(proxy, target, desk.connecting(signal));
-      return upgraded(socket, leaving, signal, settings.answerMs);
+      const answered = await upgraded(socket, leaving, signal, settings.answerMs);
+      if (answered.answer.statusCode !== 407) return answered;
+      // It would make the client ask its user for a login of the gateway. It is of the target, behind the tunnel.
+      socket.destroy();
+      throw statusFailure(407, undefined, 'status');
     },
-    opened({ lease, value }) {
-      const { answer, socket, head: early } = value;
+    answeredMs: ({ latencyMs }) => latencyMs,
+    opened({ lease, value, tried }) {
+      const { answer, socket, head: early, latencyMs } = value;
       if (answer.statusCode === 101) {
         client.write(headOf(answer));
         if (early.length > 0) socket.unshift(early);
@@ -80,11 +85,12 @@ export async function serveUpgrade(
       deliver(incoming, client, answer, (isWhole) => {
         const status = answer.statusCode ?? 0;
         try {
-          report(lease, status, isWhole || client.destroyed, performance.now() - since);
+          report(lease, status, isWhole || client.destroyed, latencyMs);
         } catch (error) {
           trying.onUnstored(error);
         }
-        visit.end({ outcome: isWhole ? 'ok' : 'failed', status, proxy: lease.proxy.id, lease: lease.id });
+        const outcome = isWhole ? 'ok' : 'failed';
+        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.id, tried });
       });
       return null;
     },
@@ -99,7 +105,10 @@ function upgraded(
   signal: AbortSignal,
   answerMs: number,
 ): Promise<Answered> {
+  const since = performance.now();
   return new Promise((resolve, reject) => {
+    const answered = (answer: IncomingMessage, head: Buffer): void =>
+      settle(() => resolve({ answer, socket, head, latencyMs: performance.now() - since }));
     const request = httpRequest({ ...leaving, createConnection: () => socket });
     const onAbort = (): void => void request.destroy(signal.reason);
     const timer = setTimeout(() => request.destroy(NO_ANSWER), answerMs);
@@ -112,8 +121,8 @@ function upgraded(
     request
       .on('error', (error) => settle(() => reject(error)))
       .once('close', () => settle(() => reject(new Error('The connection was closed.'))))
-      .once('upgrade', (answer, _, head) => settle(() => resolve({ answer, socket, head })))
-      .once('response', (answer) => settle(() => resolve({ answer, socket, head: Buffer.alloc(0) })));
+      .once('upgrade', (answer, _, head) => answered(answer, head))
+      .once('response', (answer) => answered(answer, Buffer.alloc(0)));
     request.end();
   });
 }
