@@ -52,6 +52,7 @@ import {
   importProxies,
   type NamedList,
 } from './transfer/index.ts';
+import type { Connections } from './upstream/index.ts';
 
 /** Where the pool is, how it is opened, and where its key comes from. */
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
@@ -167,6 +168,8 @@ export class Vault implements AsyncDisposable {
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
   readonly #gateways = new Set<Gateway>();
+  /** What leases connect with; loaded when the first of them does. */
+  #loading: Promise<Connections> | null = null;
 
   constructor(
     database: DatabaseManager,
@@ -183,7 +186,14 @@ export class Vault implements AsyncDisposable {
     this.config = new RotationConfigRepository(database);
     this.events = new RotationEventsRepository(database);
     this.usage = new ProxyUsageStatsRepository(database);
-    this.pool = new Pool(database, { random, reveal: (id, template) => this.reveal(id, template) });
+    this.pool = new Pool(database, {
+      random,
+      reveal: (id, template) => this.reveal(id, template),
+      requests: {
+        dispatcher: async (identity) => (await this.#connections()).dispatcher(identity),
+        fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
+      },
+    });
   }
 
   /**
@@ -313,11 +323,20 @@ export class Vault implements AsyncDisposable {
       if (this.database.open) this.pool.close();
     } finally {
       try {
+        await this.#loading?.then(
+          (connections) => connections.close(),
+          () => undefined,
+        );
         await this.database[Symbol.asyncDispose]();
       } finally {
         this.keys.destroy();
       }
     }
+  }
+
+  #connections(): Promise<Connections> {
+    this.#loading ??= import('./upstream/index.ts').then(({ Connections }) => new Connections());
+    return this.#loading;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
-
+import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
-import { connect, dial, retryAfterMs } from '../upstream/index.ts';
+import { connect, dial } from '../upstream/index.ts';
 import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';

@@ -99,7 +99,10 @@ export class Port {
     if (!this.#clients.enter(client)) return;
     const tooSlow = (): void => void client.destroy();
     client.setTimeout(this.#desk.settings.headerMs, tooSlow);
+    // One that leaves without a byte: its socket would stay, since it may be half open.
+    client.once('end', tooSlow);
     client.once('data', (first: Buffer) => {
+      client.off('end', tooSlow);
       client.setTimeout(0);
       client.off('timeout', tooSlow);
       if (first[0] === 4 || first[0] === 5) {
