@@ -218,7 +218,13 @@ export class PlainRequest {
     const response = this.#response;
     const { idleMs } = this.#desk.settings;
     const status = answer.statusCode ?? 0;
-    request.setTimeout(idleMs, () => request.destroy(NO_ANSWER));
+    // A client that reads nothing keeps the proxy from sending.
+    request.setTimeout(idleMs, () => (response.writableNeedDrain ? response : request).destroy(NO_ANSWER));
+    // Only what ends first says who has cut the answer off: then the other side is closed too.
+    let isCutOff = false;
+    answer.once('error', () => {
+      isCutOff = !this.#isGone;
+    });
     return new Promise((resolve) => {
       pipeline(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();
@@ -229,18 +235,18 @@ export class PlainRequest {
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
         const id = lease.id;
         this.#report(lease, () => {
-          if (!isWhole && !this.#isGone) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
+          if (isCutOff) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
           else lease.report({ ...facts, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
         });
         this.#visit.end({
-          outcome: isWhole ? 'ok' : this.#isGone ? 'aborted' : 'failed',
+          outcome: isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted',
           status,
           proxy: lease.proxy.id,
           lease: id,
           tried,
           bytesIn,
           bytesOut,
-          reason: isWhole ? undefined : CUT_OFF.message,
+          reason: isCutOff ? CUT_OFF.message : undefined,
         });
         resolve();
       });
