@@ -115,7 +115,7 @@ export class PlainRequest {
       }
       const isRepeatable = this.#isRepeatable;
       try {
-        return await this.#answer(request, attempts);
+        return await this.#answer(request, serving, attempts);
       } catch (error) {
         // A proxy may close a connection that was kept just when it is used: that says nothing about the proxy.
         const isStale = request.reusedSocket && isRepeatable && isBroken(error);
@@ -153,7 +153,7 @@ export class PlainRequest {
     return beginRequest(reuse, leaving, { key, reach }, this.#isRepeatable && !isFresh);
   }
 
-  async #answer(request: ClientRequest, attempts: Attempts): Promise<Answered> {
+  async #answer(request: ClientRequest, { proxy }: Serving, attempts: Attempts): Promise<Answered> {
     const { answerMs, retryStatuses } = this.#desk.settings;
     const socket = request.socket as Socket;
     const before = { read: socket.bytesRead, written: socket.bytesWritten };
@@ -165,11 +165,12 @@ export class PlainRequest {
       const answer = await answering;
       const status = answer.statusCode ?? 0;
       const isRetried = retryStatuses.includes(status) && this.#isRepeatable && attempts.mayTryAgain;
-      // An answer of 407 is of the proxy, and would make the client ask its user for a login.
+      // An answer of 407 would make the client ask its user for a login. Through a tunnel it is the target's, and no fault of the proxy.
       if (status === 407 || isRetried) {
         const wait = answer.headers['retry-after'];
         request.destroy();
-        throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait));
+        const kind = status === 407 && !isHttp(proxy) ? 'status' : undefined;
+        throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait), kind);
       }
       this.#head(request, answer);
       return { answer, request, socket, before, latencyMs: performance.now() - since };
@@ -217,7 +218,13 @@ export class PlainRequest {
     const response = this.#response;
     const { idleMs } = this.#desk.settings;
     const status = answer.statusCode ?? 0;
-    request.setTimeout(idleMs, () => request.destroy(NO_ANSWER));
+    // A client that reads nothing keeps the proxy from sending.
+    request.setTimeout(idleMs, () => (response.writableNeedDrain ? response : request).destroy(NO_ANSWER));
+    // Only what ends first says who has cut the answer off: then the other side is closed too.
+    let isCutOff = false;
+    answer.once('error', () => {
+      isCutOff = !this.#isGone;
+    });
     return new Promise((resolve) => {
       pipeline(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();
@@ -228,18 +235,18 @@ export class PlainRequest {
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
         const id = lease.id;
         this.#report(lease, () => {
-          if (!isWhole && !this.#isGone) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
+          if (isCutOff) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
           else lease.report({ ...facts, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
         });
         this.#visit.end({
-          outcome: isWhole ? 'ok' : this.#isGone ? 'aborted' : 'failed',
+          outcome: isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted',
           status,
           proxy: lease.proxy.id,
           lease: id,
           tried,
           bytesIn,
           bytesOut,
-          reason: isWhole ? undefined : CUT_OFF.message,
+          reason: isCutOff ? CUT_OFF.message : undefined,
         });
         resolve();
       });
