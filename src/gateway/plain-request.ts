@@ -1,6 +1,5 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
 
 import type { Lease } from '../rotation/index.ts';
 import { connect, dial, retryAfterMs } from '../upstream/index.ts';
@@ -12,6 +11,7 @@ import { CLIENT_GONE, CUT_OFF, failureOf, NO_ANSWER, statusFailure } from './fai
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
+import { relay } from './relay.ts';
 import { type Refusal, refusal, refuse, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { reuseKey } from './reuse.ts';
@@ -205,9 +205,9 @@ export class PlainRequest {
     if (!request.writableFinished) response.shouldKeepAlive = false;
     response.writeHead(status, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
     return new Promise((resolve) => {
-      pipeline(answer, response, (error) => {
+      relay(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();
-        const isWhole = error === null || error === undefined;
+        const isWhole = error === null;
         const bytesIn = socket.bytesRead - before.read;
         const bytesOut = socket.bytesWritten - before.written;
         const wait = answer.headers['retry-after'];
