@@ -53,6 +53,8 @@ import {
   importProxies,
   type NamedList,
 } from './transfer/index.ts';
+import type { Connections } from './upstream/index.ts';
+import { lazyDispatcher } from './upstream/lazy-dispatcher.ts';
 
 /** Where the pool is, how it is opened, and where its key comes from. */
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
@@ -169,6 +171,8 @@ export class Vault implements AsyncDisposable {
   readonly pool: Pool;
   readonly #gateways = new Set<Gateway>();
   readonly #knownLogins = new KnownLogins();
+  /** What leases connect with; loaded when the first of them does. */
+  #loading: Promise<Connections> | null = null;
 
   constructor(
     database: DatabaseManager,
@@ -188,6 +192,11 @@ export class Vault implements AsyncDisposable {
     this.pool = new Pool(database, {
       random,
       reveal: (id, template, stamp) => this.#revealKnown(id, template, stamp),
+      requests: {
+        dispatcher: (identity) =>
+          lazyDispatcher(async () => (await this.#connections()).dispatcher(identity)),
+        fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
+      },
     });
   }
 
@@ -313,6 +322,10 @@ export class Vault implements AsyncDisposable {
       if (this.database.open) this.pool.close();
     } finally {
       try {
+        await this.#loading?.then(
+          (connections) => connections.close(),
+          () => undefined,
+        );
         await this.database[Symbol.asyncDispose]();
       } finally {
         this.keys.destroy();
@@ -337,6 +350,11 @@ export class Vault implements AsyncDisposable {
     // Whoever has destroyed the key reveals no more logins.
     if (known.hasLogin) this.keys.keyId();
     return known.filled(template);
+  }
+
+  #connections(): Promise<Connections> {
+    this.#loading ??= import('./upstream/index.ts').then(({ Connections }) => new Connections());
+    return this.#loading;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -35,6 +35,7 @@ const ONLY_IN: Record<string, string> = {
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
   re2js: 'model/rules/re2.ts',
+  undici: 'upstream/',
   yaml: 'lists/readers/clash/yaml.ts',
 };
 

@@ -12,6 +12,7 @@ export const OURSELVES = failure(
 );
 export const NO_ANSWER = failure('timeout', 'The proxy gave no answer in time.');
 export const CUT_OFF = failure('reset', 'The connection was closed before the answer was complete.');
+export const MALFORMED_ANSWER = failure('protocol', 'The answer has a header that must not be passed on.');
 
 function failure(kind: FailureKind, message: string): ProxyVaultError {
   return new ProxyVaultError('PROXY_FAILED', message, { details: { kind } });

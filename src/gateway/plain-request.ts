@@ -1,13 +1,13 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-
+import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
-import { connect, dial, retryAfterMs } from '../upstream/index.ts';
+import { connect, dial } from '../upstream/index.ts';
 import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { answerTo, beginRequest } from './exchange.ts';
-import { CLIENT_GONE, CUT_OFF, failureOf, NO_ANSWER, statusFailure } from './failures.ts';
+import { CLIENT_GONE, CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
@@ -18,7 +18,7 @@ import { reuseKey } from './reuse.ts';
 import { Visit } from './visit.ts';
 
 /** Methods that change nothing at the target (RFC 9110, 9.2.1): they may be sent twice. */
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** How long a client that expects `100 Continue` is let wait if the target says nothing. */
 const CONTINUE_MS = 1_000;
 
@@ -57,6 +57,9 @@ export class PlainRequest {
     const { rawHeaders, httpVersion, url: text = '', headers } = this.#incoming;
     const url = parsePlainUrl(text);
     if (url === null) return this.#refuse(refusal(400, 'INVALID_INPUT', FORM));
+    // A proxy would answer it with the request as it came, and so with its own login.
+    if (this.#method === 'TRACE')
+      return this.#refuse(refusal(405, 'INVALID_INPUT', 'TRACE is not passed on.'));
     const problem =
       framingProblem(rawHeaders, this.#method, httpVersion) ?? hostDisagrees(rawHeaders, url.target);
     if (problem !== null) return this.#refuse(refusal(400, 'INVALID_INPUT', problem));
@@ -168,6 +171,7 @@ export class PlainRequest {
         request.destroy();
         throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait));
       }
+      this.#head(request, answer);
       return { answer, request, socket, before, latencyMs: performance.now() - since };
     } finally {
       this.#running = null;
@@ -193,6 +197,20 @@ export class PlainRequest {
     request.flushHeaders();
   }
 
+  /** Sets the header of the answer, which leaves with its body. @throws PROXY_FAILED for one that cannot be passed on. */
+  #head(request: ClientRequest, answer: IncomingMessage): void {
+    const response = this.#response;
+    response.sendDate = false;
+    // What the client still sends belongs to a request that has its answer.
+    if (!request.writableFinished) response.shouldKeepAlive = false;
+    try {
+      response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
+    } catch {
+      request.destroy();
+      throw MALFORMED_ANSWER;
+    }
+  }
+
   /** Gives the answer to the client, and reports it. */
   #deliver(lease: Lease, answered: Answered, { tried }: Attempts): Promise<void> {
     const { answer, request, socket, before, latencyMs } = answered;
@@ -200,10 +218,6 @@ export class PlainRequest {
     const { idleMs } = this.#desk.settings;
     const status = answer.statusCode ?? 0;
     request.setTimeout(idleMs, () => request.destroy(NO_ANSWER));
-    response.sendDate = false;
-    // What the client still sends belongs to a request that has its answer.
-    if (!request.writableFinished) response.shouldKeepAlive = false;
-    response.writeHead(status, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
     return new Promise((resolve) => {
       relay(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();

@@ -24,6 +24,8 @@ export class Port {
   readonly #onFault: (error: unknown) => void;
   readonly #server: Server;
   readonly #serveHttp: (client: Socket) => void;
+  /** How many plain requests of a client have no answer yet. */
+  readonly #unanswered = new WeakMap<Socket, number>();
 
   /** @param onFault called with an error that nobody foresaw. */
   constructor(desk: Desk, clients: Clients, onFault: (error: unknown) => void) {
@@ -49,17 +51,21 @@ export class Port {
     const [serveHttp] = server.listeners('connection') as [(this: Server, client: Socket) => void];
     this.#serveHttp = (client) => serveHttp.call(server, client);
     server.removeAllListeners('connection').on('connection', (client: Socket) => this.#greet(client));
-    const plain = (incoming: IncomingMessage, response: ServerResponse): void =>
-      this.#serve(incoming.socket, new PlainRequest(desk, incoming, response).serve());
+    const plain = (incoming: IncomingMessage, response: ServerResponse): void => {
+      const client = incoming.socket;
+      this.#unanswered.set(client, this.#unansweredBy(client) + 1);
+      response.once('close', () => this.#unanswered.set(client, this.#unansweredBy(client) - 1));
+      this.#serve(client, new PlainRequest(desk, incoming, response).serve());
+    };
     server
       .on('request', plain)
       .on('checkContinue', plain)
-      .on('connect', (incoming, client: Socket, head) =>
-        this.#serve(client, serveConnect(desk, incoming, client, head)),
-      )
-      .on('upgrade', (incoming, client: Socket, head) =>
-        this.#serve(client, serveUpgrade(desk, incoming, client, head)),
-      )
+      .on('connect', (incoming, client: Socket, head) => {
+        if (this.#isFree(client)) this.#serve(client, serveConnect(desk, incoming, client, head));
+      })
+      .on('upgrade', (incoming, client: Socket, head) => {
+        if (this.#isFree(client)) this.#serve(client, serveUpgrade(desk, incoming, client, head));
+      })
       .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => {
         const [status, message] = MALFORMED[error.code ?? ''] ?? BAD_REQUEST;
         refuseRaw(client, refusal(status, 'INVALID_INPUT', message));
@@ -71,7 +77,8 @@ export class Port {
   listen(host: string, port: number): Promise<AddressInfo> {
     const server = this.#server;
     return new Promise((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(host, port, error)));
+      // Once it listens, such as when no more files may be open, an error must not end the process.
+      server.on('error', (error: NodeJS.ErrnoException) => reject(cannotListen(host, port, error)));
       server.listen({ host, port, backlog: 4096 }, () => resolve(server.address() as AddressInfo));
     });
   }
@@ -92,7 +99,10 @@ export class Port {
     if (!this.#clients.enter(client)) return;
     const tooSlow = (): void => void client.destroy();
     client.setTimeout(this.#desk.settings.headerMs, tooSlow);
+    // One that leaves without a byte: its socket would stay, since it may be half open.
+    client.once('end', tooSlow);
     client.once('data', (first: Buffer) => {
+      client.off('end', tooSlow);
       client.setTimeout(0);
       client.off('timeout', tooSlow);
       if (first[0] === 4 || first[0] === 5) {
@@ -105,6 +115,17 @@ export class Port {
       this.#serveHttp(client);
       client.resume();
     });
+  }
+
+  #unansweredBy(client: Socket): number {
+    return this.#unanswered.get(client) ?? 0;
+  }
+
+  /** A tunnel takes the whole connection. A client that still waits for an answer on it would get that inside of the tunnel. */
+  #isFree(client: Socket): boolean {
+    const isFree = this.#unansweredBy(client) === 0;
+    if (!isFree) client.destroy();
+    return isFree;
   }
 
   #serve(client: Socket, work: Promise<void>): void {

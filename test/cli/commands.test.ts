@@ -40,6 +40,7 @@ describe('--help', () => {
       'show',
       'remove',
       'next',
+      'serve',
       'report',
       'stats',
       'events',

@@ -32,11 +32,19 @@ export function interfere(
   raw: Socket,
 ): boolean {
   if (behaviour === 'hang') stream.resume();
-  else if (behaviour === 'garbage') stream.end(GARBAGE);
-  else if (behaviour === 'reset' && after === 0) raw.resetAndDestroy();
-  else if (behaviour === 'half-close' && after === 0) stream.end();
+  else if (behaviour === 'garbage') stream.resume().end(GARBAGE);
+  else if (behaviour === 'reset' && after === 0) reset(stream, raw);
+  else if (behaviour === 'half-close' && after === 0) stream.resume().end();
   else return false;
   return true;
+}
+
+/** Resets a connection. One with TLS on it does not always close by that alone. */
+export function reset(stream: Duplex, raw: Socket): void {
+  raw.resetAndDestroy();
+  if (stream === raw) return;
+  stream.destroy();
+  setImmediate(() => raw.destroy());
 }
 
 /** Lets so many bytes through, calls `cut` once, and swallows the rest. */

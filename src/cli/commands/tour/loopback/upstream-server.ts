@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, TLSSocket } from 'node:tls';
 
-import { type Behaviour, type BehaviourDetails, cutAfter, interfere } from './behaviour.ts';
+import { type Behaviour, type BehaviourDetails, cutAfter, interfere, reset } from './behaviour.ts';
 import { TEST_CERTIFICATE, TEST_KEY } from './certificate.ts';
 import { increment, nothingSeen, type Seen } from './counts.ts';
 import type { Handling, UpstreamLogin } from './handling.ts';
@@ -137,7 +137,7 @@ export class UpstreamServer implements AsyncDisposable {
   #cut(client: Duplex): ReturnType<typeof cutAfter> | null {
     const { after = 0 } = this.#details;
     if (after === 0) return null;
-    if (this.#behaviour === 'reset') return cutAfter(after, () => this.#rawOf(client).resetAndDestroy());
+    if (this.#behaviour === 'reset') return cutAfter(after, () => reset(client, this.#rawOf(client)));
     return this.#behaviour === 'half-close' ? cutAfter(after, () => client.end()) : null;
   }
 
