@@ -105,8 +105,13 @@ export function poolRequestOf({ identity, user }: Asking, domain: string, url?: 
 /** What fills in the placeholders of an upstream's login. Without a session each request is one of its own. */
 export function templateOf({ identity, user }: Asking): TemplateValues {
   const { session, country, ttlMs = 600_000 } = identity;
+  let exit: string | undefined;
   return {
-    session: session === undefined ? randomBytes(6).toString('hex') : exitSessionOf(session, user),
+    // Made when it is needed: most logins have no placeholder.
+    get session() {
+      exit ??= session === undefined ? randomBytes(6).toString('hex') : exitSessionOf(session, user);
+      return exit;
+    },
     country,
     // Most providers count in minutes.
     ttl: Math.max(1, Math.round(ttlMs / 60_000)),

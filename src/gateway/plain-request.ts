@@ -1,6 +1,5 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
 import { connect, dial } from '../upstream/index.ts';
@@ -12,6 +11,7 @@ import { CLIENT_GONE, CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFai
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
+import { relay } from './relay.ts';
 import { type Refusal, refusal, refuse, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { reuseKey } from './reuse.ts';
@@ -226,9 +226,9 @@ export class PlainRequest {
       isCutOff = !this.#isGone;
     });
     return new Promise((resolve) => {
-      pipeline(answer, response, (error) => {
+      relay(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();
-        const isWhole = error === null || error === undefined;
+        const isWhole = error === null;
         const bytesIn = socket.bytesRead - before.read;
         const bytesOut = socket.bytesWritten - before.written;
         const wait = answer.headers['retry-after'];
