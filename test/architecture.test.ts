@@ -20,6 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['vault.ts', 'restore-vault.ts'],
   ['gateway'],
   ['transfer', 'rotation'],
+  ['known-logins.ts'],
   ['database', 'revealed-proxy.ts', 'upstream'],
   ['keys', 'lists'],
   ['model', 'files'],
@@ -34,6 +35,7 @@ const ONLY_IN: Record<string, string> = {
   'cli-progress': 'cli/',
   'csv-parse': 'lists/readers/csv.ts',
   re2js: 'model/rules/re2.ts',
+  undici: 'upstream/',
   yaml: 'lists/readers/clash/yaml.ts',
 };
 

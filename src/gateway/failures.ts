@@ -18,10 +18,21 @@ function failure(kind: FailureKind, message: string): ProxyVaultError {
   return new ProxyVaultError('PROXY_FAILED', message, { details: { kind } });
 }
 
-/** The proxy has answered with a status that makes the request try another proxy. The configuration says what kind of failure it is. */
-export function statusFailure(status: number, retryAfterMs: number | undefined): ProxyVaultError {
+/**
+ * The proxy has answered with a status that makes the request try another proxy. The configuration says what kind of failure it is, unless
+ * `kind` does.
+ */
+export function statusFailure(
+  status: number,
+  retryAfterMs: number | undefined,
+  kind?: FailureKind,
+): ProxyVaultError {
   return new ProxyVaultError('PROXY_FAILED', `The answer was ${status}.`, {
-    details: { status, ...(retryAfterMs !== undefined && { retryAfterMs }) },
+    details: {
+      status,
+      ...(kind !== undefined && { kind }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
   });
 }
 

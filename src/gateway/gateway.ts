@@ -52,6 +52,7 @@ export class Gateway implements AsyncDisposable {
   readonly #onClosed: () => void;
   /** Called each time that a request has ended. */
   #onIdle = (): void => {};
+  #endDrain = (): void => {};
   #main: Listening = { host: '', port: 0, url: '' };
   #closing: Promise<void> | null = null;
 
@@ -135,7 +136,7 @@ export class Gateway implements AsyncDisposable {
   }
 
   /**
-   * Takes no more clients, lets tunnels and requests end for some time, and then closes what is left. Closing again does nothing.
+   * Takes no more clients, lets tunnels and requests end for some time, and then closes what is left. Closing again can only shorten that time.
    *
    * @throws INVALID_INPUT.
    * @example
@@ -143,7 +144,9 @@ export class Gateway implements AsyncDisposable {
    */
   close({ drainMs = 10_000 }: CloseOptions = {}): Promise<void> {
     assertWhole(drainMs, 'drainMs', 0, 2 ** 31 - 1);
-    this.#closing ??= this.#close(drainMs);
+    // Whoever closes it again may be in more of a hurry.
+    if (this.#closing === null) this.#closing = this.#close(drainMs);
+    else setTimeout(() => this.#endDrain(), drainMs).unref();
     return this.#closing;
   }
 
@@ -200,18 +203,18 @@ export class Gateway implements AsyncDisposable {
   /** Waits until no client is left, or the time is over. */
   #drained(drainMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
-        for (const port of this.#ports) port.closeIdle();
-        if (this.#clients.size > 0) return;
+      const end = (): void => {
         clearTimeout(timer);
         clearInterval(looking);
         resolve();
       };
-      const timer = setTimeout(() => {
-        clearInterval(looking);
-        resolve();
-      }, drainMs);
+      const look = (): void => {
+        for (const port of this.#ports) port.closeIdle();
+        if (this.#clients.size === 0) end();
+      };
+      const timer = setTimeout(end, drainMs);
       const looking = setInterval(look, 50);
+      this.#endDrain = end;
       this.#onIdle = () => setImmediate(look);
       look();
     });

@@ -4,6 +4,7 @@ import { type Asking, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import { onClientGone } from './client-gone.ts';
 import type { Desk } from './desk.ts';
+import type { RequestEnd, Tried } from './log.ts';
 import { type Refusal, unserved } from './replies.ts';
 import type { Visit } from './visit.ts';
 
@@ -18,7 +19,9 @@ export interface Wish<T> {
   /** Reaches the target through one proxy. Until it resolves another proxy may be tried. */
   reach: (serving: Serving, signal: AbortSignal) => Promise<T>;
   /** Tells the client, and gives the tunnel's other end; null if there will be no tunnel, and the lease and visit have their end. */
-  opened: (reached: Serving & { value: T }) => Socket | null;
+  opened: (reached: Serving & { value: T; tried: readonly Tried[] }) => Socket | null;
+  /** How long the target took to answer, if it has answered before there is a tunnel. */
+  answeredMs?: (value: T) => number;
   /** Ends what was reached for a client that has gone. */
   drop: (value: T) => void;
   /** Says why there is no tunnel, and closes the connection. */
@@ -43,10 +46,12 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
       visit.end({ outcome: 'aborted', proxy: lease.proxy.id, tried });
       return;
     }
-    const upstream = wish.opened(reached);
+    const upstream = wish.opened({ ...reached, tried });
     if (upstream === null) return;
     const { session } = request;
-    desk.tunnels.open(client, upstream, lease, { end: (end) => visit.end(end), tried, domain, session });
+    const answeredMs = wish.answeredMs?.(value);
+    const end = (end: RequestEnd): void => visit.end(end);
+    desk.tunnels.open(client, upstream, lease, { end, tried, domain, session, answeredMs });
   } catch (error) {
     unwatch();
     if (attempts.isAborted) {

@@ -1,9 +1,8 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
-
+import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
-import { connect, dial, retryAfterMs } from '../upstream/index.ts';
+import { connect, dial } from '../upstream/index.ts';
 import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
@@ -12,6 +11,7 @@ import { CLIENT_GONE, CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFai
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
+import { relay } from './relay.ts';
 import { type Refusal, refusal, refuse, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { reuseKey } from './reuse.ts';
@@ -43,6 +43,8 @@ export class PlainRequest {
   /** The request that has left and has no answer yet. */
   #running: ClientRequest | null = null;
   #isGone = false;
+  /** Whether the client sends its body only when it is told to. */
+  #isExpecting: boolean;
 
   constructor(desk: Desk, incoming: IncomingMessage, response: ServerResponse) {
     this.#desk = desk;
@@ -51,6 +53,7 @@ export class PlainRequest {
     this.#method = incoming.method ?? 'GET';
     this.#visit = new Visit(desk, incoming.socket, 'http', this.#method);
     this.#body = new RequestBody(incoming, desk.settings.headerMs);
+    this.#isExpecting = incoming.headers.expect !== undefined && !this.#body.isEmpty;
   }
 
   async serve(): Promise<void> {
@@ -82,7 +85,7 @@ export class PlainRequest {
     if (this.#response.closed) onClose();
     else this.#response.once('close', onClose);
     try {
-      if (SAFE.has(this.#method)) await this.#body.keep();
+      if (SAFE.has(this.#method)) await this.#keepBody();
       const answered = await attempts.reach((serving, signal) =>
         this.#exchange(serving, signal, url, asking, attempts),
       );
@@ -92,6 +95,14 @@ export class PlainRequest {
       attempts.settle();
       this.#unserved(error, attempts);
     }
+  }
+
+  /** The client sends a body that is to be kept when it is told to, and need not be told again. */
+  async #keepBody(): Promise<void> {
+    if (this.#body.isEmpty) return;
+    if (this.#isExpecting) this.#response.writeContinue();
+    this.#isExpecting = false;
+    await this.#body.keep();
   }
 
   /** Whether the request may be sent again after it has been sent. */
@@ -115,7 +126,7 @@ export class PlainRequest {
       }
       const isRepeatable = this.#isRepeatable;
       try {
-        return await this.#answer(request, attempts);
+        return await this.#answer(request, serving, attempts);
       } catch (error) {
         // A proxy may close a connection that was kept just when it is used: that says nothing about the proxy.
         const isStale = request.reusedSocket && isRepeatable && isBroken(error);
@@ -140,7 +151,10 @@ export class PlainRequest {
     const leaving = {
       method: this.#method,
       path: isDirect ? `http://${authority}${path}` : path,
-      headers: [...leavingHeaders(this.#incoming, target, settings), ...loginHeaders(proxy)],
+      headers: [
+        ...leavingHeaders(this.#incoming, target, settings, this.#isExpecting),
+        ...loginHeaders(proxy),
+      ],
       maxHeaderSize: settings.maxHeaderBytes,
     };
     const key = reuseKey(proxy, [user?.name ?? '', identity.session ?? '', isDirect ? '' : authority]);
@@ -153,7 +167,7 @@ export class PlainRequest {
     return beginRequest(reuse, leaving, { key, reach }, this.#isRepeatable && !isFresh);
   }
 
-  async #answer(request: ClientRequest, attempts: Attempts): Promise<Answered> {
+  async #answer(request: ClientRequest, { proxy }: Serving, attempts: Attempts): Promise<Answered> {
     const { answerMs, retryStatuses } = this.#desk.settings;
     const socket = request.socket as Socket;
     const before = { read: socket.bytesRead, written: socket.bytesWritten };
@@ -165,11 +179,12 @@ export class PlainRequest {
       const answer = await answering;
       const status = answer.statusCode ?? 0;
       const isRetried = retryStatuses.includes(status) && this.#isRepeatable && attempts.mayTryAgain;
-      // An answer of 407 is of the proxy, and would make the client ask its user for a login.
+      // An answer of 407 would make the client ask its user for a login. Through a tunnel it is the target's, and no fault of the proxy.
       if (status === 407 || isRetried) {
         const wait = answer.headers['retry-after'];
         request.destroy();
-        throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait));
+        const kind = status === 407 && !isHttp(proxy) ? 'status' : undefined;
+        throw statusFailure(status, wait === undefined ? undefined : retryAfterMs(wait), kind);
       }
       this.#head(request, answer);
       return { answer, request, socket, before, latencyMs: performance.now() - since };
@@ -180,7 +195,7 @@ export class PlainRequest {
 
   #send(request: ClientRequest): void {
     const send = (): void => this.#body.send(request, () => request.destroy(CLIENT_GONE));
-    if (this.#incoming.headers.expect === undefined || this.#body.isEmpty) {
+    if (!this.#isExpecting) {
       send();
       return;
     }
@@ -217,29 +232,35 @@ export class PlainRequest {
     const response = this.#response;
     const { idleMs } = this.#desk.settings;
     const status = answer.statusCode ?? 0;
-    request.setTimeout(idleMs, () => request.destroy(NO_ANSWER));
+    // A client that reads nothing keeps the proxy from sending.
+    request.setTimeout(idleMs, () => (response.writableNeedDrain ? response : request).destroy(NO_ANSWER));
+    // Only what ends first says who has cut the answer off: then the other side is closed too.
+    let isCutOff = false;
+    answer.once('error', () => {
+      isCutOff = !this.#isGone;
+    });
     return new Promise((resolve) => {
-      pipeline(answer, response, (error) => {
+      relay(answer, response, (error) => {
         if (!request.writableFinished) request.destroy();
-        const isWhole = error === null || error === undefined;
+        const isWhole = error === null;
         const bytesIn = socket.bytesRead - before.read;
         const bytesOut = socket.bytesWritten - before.written;
         const wait = answer.headers['retry-after'];
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
         const id = lease.id;
         this.#report(lease, () => {
-          if (!isWhole && !this.#isGone) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
+          if (isCutOff) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
           else lease.report({ ...facts, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
         });
         this.#visit.end({
-          outcome: isWhole ? 'ok' : this.#isGone ? 'aborted' : 'failed',
+          outcome: isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted',
           status,
           proxy: lease.proxy.id,
           lease: id,
           tried,
           bytesIn,
           bytesOut,
-          reason: isWhole ? undefined : CUT_OFF.message,
+          reason: isCutOff ? CUT_OFF.message : undefined,
         });
         resolve();
       });

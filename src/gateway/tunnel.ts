@@ -23,6 +23,8 @@ type Ender = 'client' | 'server' | 'idle' | 'gateway';
 /** Who has opened a tunnel. */
 interface Owner {
   settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
+  /** How long the server took to answer, if it has answered before the tunnel began. */
+  answeredMs?: number | undefined;
   /** The first bytes have come from the server. */
   onAnswer: () => void;
   onEnd: (end: TunnelEnd) => void;
@@ -54,6 +56,7 @@ export class Tunnel {
     this.#owner = owner;
     this.#sentBefore = client.bytesRead - client.readableLength;
     this.#receivedBefore = client.bytesWritten;
+    this.#latencyMs = owner.answeredMs;
     const { idleMs, maxTunnelAgeMs } = owner.settings;
     // Whatever goes through the tunnel goes through this socket.
     client.setTimeout(0);
@@ -69,9 +72,11 @@ export class Tunnel {
       this.#askedAt = performance.now();
     });
     upstream.once('data', () => {
-      this.#latencyMs = this.#askedAt === null ? undefined : performance.now() - this.#askedAt;
+      if (owner.answeredMs === undefined && this.#askedAt !== null)
+        this.#latencyMs = performance.now() - this.#askedAt;
       owner.onAnswer();
     });
+    if (owner.answeredMs !== undefined) owner.onAnswer();
     client.pipe(upstream);
     upstream.pipe(client);
   }
@@ -114,8 +119,9 @@ export class Tunnel {
     clearTimeout(this.#ageTimer);
     const bytesIn = this.#client.bytesWritten - this.#receivedBefore;
     const bytesOut = this.#client.bytesRead - this.#sentBefore;
-    const kind = bytesIn > 0 ? null : this.#failure();
-    const outcome = bytesIn > 0 ? 'ok' : kind === null ? 'aborted' : 'failed';
+    const isAnswered = bytesIn > 0 || this.#owner.answeredMs !== undefined;
+    const kind = isAnswered ? null : this.#failure();
+    const outcome = isAnswered ? 'ok' : kind === null ? 'aborted' : 'failed';
     const latencyMs = this.#latencyMs;
     this.#owner.onEnd({ outcome, kind, bytesIn, bytesOut, latencyMs, reason: this.#reason });
   }

@@ -16,6 +16,8 @@ export interface Purpose {
   domain: string;
   /** The session by its name in the pool. */
   session: string | undefined;
+  /** How long the server took to answer, if it has answered before the tunnel began. */
+  answeredMs?: number | undefined;
 }
 
 interface Parts {
@@ -49,6 +51,7 @@ export class Tunnels {
     const { settings } = this.#parts;
     const tunnel: Tunnel = new Tunnel(client, upstream, lease, {
       settings,
+      answeredMs: purpose.answeredMs,
       onAnswer: () => lease.confirm(),
       onEnd: (end) => {
         this.#open.delete(tunnel);

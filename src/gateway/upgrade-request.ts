@@ -1,4 +1,10 @@
-import { request as httpRequest, type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  request as httpRequest,
+  type IncomingMessage,
+  ServerResponse,
+  STATUS_CODES,
+  validateHeaderValue,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 
@@ -6,7 +12,7 @@ import type { Lease } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
-import { NO_ANSWER } from './failures.ts';
+import { MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
@@ -19,6 +25,7 @@ interface Answered {
   answer: IncomingMessage;
   socket: Socket;
   head: Buffer;
+  latencyMs: number;
 }
 
 /**
@@ -51,7 +58,7 @@ export async function serveUpgrade(
     method,
     path,
     headers: [
-      ...leavingHeaders(incoming, target, settings),
+      ...leavingHeaders(incoming, target, settings, false),
       'Connection',
       'Upgrade',
       'Upgrade',
@@ -59,7 +66,6 @@ export async function serveUpgrade(
     ],
     maxHeaderSize: settings.maxHeaderBytes,
   };
-  const since = performance.now();
   await openTunnel<Answered>(desk, {
     visit,
     client,
@@ -68,23 +74,29 @@ export async function serveUpgrade(
     url: text,
     async reach({ proxy }, signal) {
       const socket = await connect(proxy, target, desk.connecting(signal));
-      return upgraded(socket, leaving, signal, settings.answerMs);
+      const answered = await upgraded(socket, leaving, signal, settings.answerMs);
+      const problem = problemOf(answered.answer);
+      if (problem === null) return answered;
+      socket.destroy();
+      throw problem;
     },
-    opened({ lease, value }) {
-      const { answer, socket, head: early } = value;
+    answeredMs: ({ latencyMs }) => latencyMs,
+    opened({ lease, value, tried }) {
+      const { answer, socket, head: early, latencyMs } = value;
       if (answer.statusCode === 101) {
         client.write(headOf(answer));
         if (early.length > 0) socket.unshift(early);
         return socket;
       }
-      deliver(incoming, client, answer, (isWhole) => {
+      socket.setTimeout(settings.idleMs, () => socket.destroy());
+      deliver(incoming, client, answer, (outcome) => {
         const status = answer.statusCode ?? 0;
         try {
-          report(lease, status, isWhole || client.destroyed, performance.now() - since);
+          report(lease, status, outcome, latencyMs);
         } catch (error) {
           trying.onUnstored(error);
         }
-        visit.end({ outcome: isWhole ? 'ok' : 'failed', status, proxy: lease.proxy.id, lease: lease.id });
+        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.id, tried });
       });
       return null;
     },
@@ -99,7 +111,10 @@ function upgraded(
   signal: AbortSignal,
   answerMs: number,
 ): Promise<Answered> {
+  const since = performance.now();
   return new Promise((resolve, reject) => {
+    const answered = (answer: IncomingMessage, head: Buffer): void =>
+      settle(() => resolve({ answer, socket, head, latencyMs: performance.now() - since }));
     const request = httpRequest({ ...leaving, createConnection: () => socket });
     const onAbort = (): void => void request.destroy(signal.reason);
     const timer = setTimeout(() => request.destroy(NO_ANSWER), answerMs);
@@ -112,8 +127,8 @@ function upgraded(
     request
       .on('error', (error) => settle(() => reject(error)))
       .once('close', () => settle(() => reject(new Error('The connection was closed.'))))
-      .once('upgrade', (answer, _, head) => settle(() => resolve({ answer, socket, head })))
-      .once('response', (answer) => settle(() => resolve({ answer, socket, head: Buffer.alloc(0) })));
+      .once('upgrade', (answer, _, head) => answered(answer, head))
+      .once('response', (answer) => answered(answer, Buffer.alloc(0)));
     request.end();
   });
 }
@@ -131,26 +146,46 @@ function deliver(
   incoming: IncomingMessage,
   client: Socket,
   answer: IncomingMessage,
-  done: (isWhole: boolean) => void,
+  done: (outcome: 'ok' | 'failed' | 'aborted') => void,
 ): void {
+  // Only what ends first says who has cut the answer off: then the other side is closed too.
+  let isCutOff = false;
+  answer.once('error', () => {
+    isCutOff = !client.destroyed;
+  });
+  // A client that leaves is noticed only if it is read. What it sends after its request belongs to nobody.
+  client.resume();
   const response = new ServerResponse(incoming);
   response.shouldKeepAlive = false;
   response.sendDate = false;
   response.assignSocket(client);
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
   pipeline(answer, response, (error) => {
-    if (error === undefined || error === null) client.end();
+    const isWhole = error === undefined || error === null;
+    if (isWhole) client.end();
     else client.destroy();
-    client.resume();
-    done(error === undefined || error === null);
+    done(isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted');
   });
 }
 
 /** An answer that was cut off is a reset, unless the client has cut it off. */
-function report(lease: Lease, status: number, isAnswered: boolean, latencyMs: number): void {
+function report(lease: Lease, status: number, outcome: 'ok' | 'failed' | 'aborted', latencyMs: number): void {
   if (lease.state !== 'held') return;
-  if (isAnswered) lease.report({ status, latencyMs });
-  else lease.fail({ kind: 'reset', status });
+  if (outcome === 'failed') lease.fail({ kind: 'reset', status });
+  else lease.report({ status, latencyMs });
+}
+
+/** Why an answer must not reach the client; null if it may. */
+function problemOf({ statusCode, rawHeaders }: IncomingMessage): Error | null {
+  // It would make the client ask its user for a login of the gateway. It came through the tunnel, and so is no fault of the proxy.
+  if (statusCode === 407) return statusFailure(407, undefined, 'status');
+  try {
+    for (let at = 0; at < rawHeaders.length; at += 2)
+      validateHeaderValue(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '');
+    return null;
+  } catch {
+    return MALFORMED_ANSWER;
+  }
 }
 
 const FORM = 'A request with Upgrade needs an http:// URL in absolute form.';

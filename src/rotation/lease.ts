@@ -2,6 +2,8 @@ import { inspect } from 'node:util';
 
 import type { TemplateValues } from '../lists/index.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
+import type { Dispatcher } from '../upstream/index.ts';
+import { type LeaseRequests, reportedFetch } from './lease-requests.ts';
 import type { Held } from './leases.ts';
 import type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
 import type { ChosenProxy } from './pool-index.ts';
@@ -18,6 +20,7 @@ export interface LeaseDesk {
   abandon: (held: Held) => void;
   confirm: (held: Held) => void;
   reveal: (proxyId: string, template: TemplateValues | undefined) => RevealedProxy;
+  requests: () => LeaseRequests;
 }
 
 /**
@@ -74,6 +77,42 @@ export class Lease implements Disposable {
     const { proxy, session } = this.#held;
     const filled = session === undefined ? template : { session, ...template };
     return this.#desk.reveal(proxy.id, filled);
+  }
+
+  /**
+   * As the global `fetch`, through the proxy of this lease, and it reports the lease: by the status of the answer, as `report` does, or as
+   * failed. If the caller aborts it, the lease is abandoned; if that was a time limit, as of `AbortSignal.timeout`, it is reported as
+   * `timeout`. A lease that was reported before stays as it is, so that further requests may follow.
+   *
+   * There is never a direct connection. Connections are kept for other requests of the same proxy, login and session alone.
+   *
+   * @throws TypeError as `fetch`, with its cause: a ProxyVaultError PROXY_FAILED if the proxy has failed. INVALID_INPUT for a pool without
+   *   a vault; as `reveal`.
+   * @example
+   * const lease = await vault.pool.acquire({ url: 'https://shop.example/' });
+   * const response = await lease.fetch('https://shop.example/', { signal: AbortSignal.timeout(30_000) });
+   * console.log(response.status, lease.state); // 200 reported
+   */
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const { fetch } = this.#desk.requests();
+    const identity = this.#identity();
+    const signals = [init?.signal, input instanceof Request ? input.signal : null];
+    return reportedFetch(this, () => fetch(identity, input, init), signals);
+  }
+
+  /**
+   * A dispatcher of undici whose connections go through the proxy of this lease: for `fetch` of each Node, and for undici 6, 7 and 8. It
+   * reports nothing: say how it went. It does not have to be closed.
+   *
+   * @throws INVALID_INPUT for a pool without a vault; as `reveal`.
+   * @example
+   * using lease = await vault.pool.acquire();
+   * const dispatcher = lease.dispatcher();
+   * const response = await fetch('https://shop.example/', { dispatcher });
+   * lease.report({ status: response.status });
+   */
+  dispatcher(): Dispatcher {
+    return this.#desk.requests().dispatcher(this.#identity());
   }
 
   /**
@@ -146,6 +185,11 @@ export class Lease implements Disposable {
   toJSON(): { id: string; proxy: ChosenProxy; expiresAt: string; state: string } {
     const { id, proxy, expiresAt, state } = this;
     return { id, proxy, expiresAt, state };
+  }
+
+  #identity() {
+    const { proxy, session } = this.#held;
+    return { proxyId: proxy.id, session, upstream: this.reveal() };
   }
 
   [inspect.custom](): string {

@@ -7,6 +7,7 @@ import type { Elapsed } from './elapsed.ts';
 import type { Follower } from './follow.ts';
 import type { Learning } from './learning.ts';
 import { Lease, type LeaseDesk } from './lease.ts';
+import type { LeaseRequests } from './lease-requests.ts';
 import { type Held, Leases } from './leases.ts';
 import {
   type FailureReport,
@@ -24,7 +25,11 @@ import { LONGEST_LEASE, type WantedLease } from './request.ts';
 import type { StoredLeases } from './stored-leases.ts';
 import { leaseIdOf, readTicket, type Ticket, ticketFor } from './ticket.ts';
 
-export type Reveal = (proxyId: string, template?: TemplateValues) => RevealedProxy;
+/**
+ * Gives a proxy with its login. `stamp` is another number once anything in the database has changed; null if that is not known, as in a
+ * transaction: then nothing that was read before may be given.
+ */
+export type Reveal = (proxyId: string, template?: TemplateValues, stamp?: number | null) => RevealedProxy;
 
 /** What leasing reads and changes. */
 interface Parts {
@@ -35,6 +40,7 @@ interface Parts {
   availability: () => Availability;
   stored: StoredLeases;
   reveal: Reveal | undefined;
+  requests: LeaseRequests | undefined;
   /** Does what is due, and reads the clock for it. */
   advance: () => void;
   /** Called when a lease has ended, so that somebody else may have its proxy. */
@@ -193,11 +199,14 @@ export class Leasing implements LeaseDesk {
 
   reveal(proxyId: string, template: TemplateValues | undefined): RevealedProxy {
     const { reveal } = this.#parts;
-    if (reveal === undefined)
-      throw invalidInput(
-        'This pool has no key, since it was made without a vault: use openVault, and its pool.',
-      );
-    return reveal(proxyId, template);
+    if (reveal === undefined) throw withoutVault();
+    return reveal(proxyId, template, this.#parts.follower.stamp);
+  }
+
+  requests(): LeaseRequests {
+    const { requests } = this.#parts;
+    if (requests === undefined) throw withoutVault();
+    return requests;
   }
 
   get #health() {
@@ -305,4 +314,10 @@ export class Leasing implements LeaseDesk {
 
 function fromStored({ acquiredAt, expiresAt, ...lease }: StoredLease): Ticket & { expiresAt?: number } {
   return { ...lease, acquiredAt: Date.parse(acquiredAt), expiresAt: Date.parse(expiresAt) };
+}
+
+function withoutVault(): Error {
+  return invalidInput(
+    'This pool has no key, since it was made without a vault: use openVault, and its pool.',
+  );
 }

@@ -16,6 +16,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { Latencies } from './latencies.ts';
 import { Learning } from './learning.ts';
 import type { Lease } from './lease.ts';
+import type { LeaseRequests } from './lease-requests.ts';
 import { Leasing, type Reveal } from './leasing.ts';
 import { noProxyError } from './no-proxy.ts';
 import { type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
@@ -38,6 +39,8 @@ export interface PoolOptions {
   random?: (() => number) | undefined;
   /** How a lease gets its login. A vault gives its own; without it `lease.reveal()` throws INVALID_INPUT. */
   reveal?: Reveal | undefined;
+  /** How a lease makes requests. A vault gives its own; without it `lease.fetch()` and `lease.dispatcher()` throw INVALID_INPUT. */
+  requests?: LeaseRequests | undefined;
 }
 
 /**
@@ -70,7 +73,7 @@ export class Pool {
   /** Whoever waits is served when all is done that is due, so that who came first has the first choice. */
   #isAdvancing = false;
 
-  constructor(session: Session<'sync'>, { random = Math.random, reveal }: PoolOptions = {}) {
+  constructor(session: Session<'sync'>, { random = Math.random, reveal, requests }: PoolOptions = {}) {
     this.#session = session;
     this.#random = random === Math.random ? random : checked(random);
     const elapsed = this.#elapsed;
@@ -114,6 +117,7 @@ export class Pool {
       learning: this.#learning,
       stored: new StoredLeases(session, unnoticed),
       reveal,
+      requests,
       advance: () => this.#advance(),
       onRelease: () => this.#afterChange(),
     });

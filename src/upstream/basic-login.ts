@@ -12,7 +12,11 @@ export function basicLogin(upstream: Upstream): string | null {
   const why = username.includes(':')
     ? 'HTTP cannot carry a username with a colon. Use its socks5 port, if it has one.'
     : 'its login is not well-formed Unicode. Store it again.';
-  if (username.includes(':') || !username.isWellFormed() || !password.isWellFormed())
-    throw proxyFailed(upstream, 'protocol', 'handshake', why);
+  if (!canCarryLogin(upstream)) throw proxyFailed(upstream, 'protocol', 'handshake', why);
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+/** Whether HTTP can carry a login as it is. */
+export function canCarryLogin({ username, password }: Upstream): boolean {
+  return !username.includes(':') && username.isWellFormed() && password.isWellFormed();
 }

@@ -1,10 +1,10 @@
 import { kindOfStatus } from '../model/outcomes.ts';
+import { retryAfterMs } from '../model/retry-after.ts';
 import { formatAuthority } from './authority.ts';
 import { basicLogin } from './basic-login.ts';
 import type { Handshake } from './handshake.ts';
 import { proxyFailed } from './proxy-failed.ts';
 import { readSome } from './reading.ts';
-import { retryAfterMs } from './retry-after.ts';
 import type { Target, Upstream } from './upstream.ts';
 
 /** The longest answer, with the answers of 1xx that come before it. */

@@ -112,7 +112,7 @@ describe('a gateway', () => {
         for (const { status } of await Promise.all(asks)) statuses.add(status);
         vault.pool.reset(ids);
       }
-    expect(new Set(connections).difference(allowed)).toEqual(new Set());
+    expect(connections.filter((each) => !allowed.has(each))).toEqual([]);
     expect(lookups.filter((name) => name !== '127.0.0.1')).toEqual([]);
     // Each proxy was asked, and so the record is one of something.
     for (const { host, port: at } of upstreams) expect(connections).toContain(`${host} ${at}`);

@@ -1,0 +1,93 @@
+import { ProxyVaultError } from '../errors.ts';
+import { retryAfterMs } from '../model/retry-after.ts';
+import type { RevealedProxy } from '../revealed-proxy.ts';
+import type { Dispatcher } from '../upstream/index.ts';
+import type { FailureReport, OutcomeReport } from './outcome.ts';
+
+/** Whose connections a request may use. */
+interface Identity {
+  proxyId: string;
+  session: string | undefined;
+  upstream: RevealedProxy;
+}
+
+/** How a lease makes requests through its proxy. A vault gives it to its pool. */
+export interface LeaseRequests {
+  dispatcher: (identity: Identity) => Dispatcher;
+  fetch: (
+    identity: Identity,
+    input: string | URL | Request,
+    init: RequestInit | undefined,
+  ) => Promise<Response>;
+}
+
+/** What takes the report of a request: a lease. */
+interface Reported extends Disposable {
+  fail: (failure: FailureReport) => void;
+  report: (report: OutcomeReport) => void;
+}
+
+/** Codes of errors that say nothing about a proxy: what was asked is wrong, or this program has ended it. */
+const OWN_FAULTS = /^(?:ERR_INVALID|UND_ERR_(?:INVALID|ABORTED|CLOSED|DESTROYED|REQ_|NOT_SUPPORTED))/;
+const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
+
+/**
+ * Makes a request, and reports the lease by its answer or its failure. If it was the caller who gave up, or who asked wrongly, the lease
+ * is abandoned. A lease that has been reported stays as it is.
+ */
+export async function reportedFetch(
+  lease: Reported,
+  send: () => Promise<Response>,
+  signals: readonly (AbortSignal | null | undefined)[],
+): Promise<Response> {
+  const since = performance.now();
+  let response: Response;
+  try {
+    response = await send();
+  } catch (error) {
+    const failure = failureOf(error, signals);
+    quietly(() => (failure === null ? lease[Symbol.dispose]() : lease.fail(failure)));
+    throw error;
+  }
+  const latencyMs = performance.now() - since;
+  const retryAfter = response.headers.get('retry-after');
+  quietly(() =>
+    lease.report({
+      status: response.status,
+      latencyMs,
+      retryAfterMs: retryAfter === null ? undefined : retryAfterMs(retryAfter),
+    }),
+  );
+  return response;
+}
+
+/** What an error says about the proxy; null if it says nothing. */
+function failureOf(
+  error: unknown,
+  signals: readonly (AbortSignal | null | undefined)[],
+): FailureReport | null {
+  const aborted = signals.find((signal) => signal?.aborted);
+  // A caller who waits no longer than some time says that it took too long.
+  if (aborted) return isNamed(aborted.reason, 'TimeoutError') ? { kind: 'timeout' } : null;
+  const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
+  if (cause instanceof ProxyVaultError) {
+    const { kind, status, retryAfterMs } = cause.details as unknown as FailureReport;
+    return cause.code === 'PROXY_FAILED' ? { kind, status, retryAfterMs } : null;
+  }
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (typeof code !== 'string' || OWN_FAULTS.test(code)) return null;
+  return { kind: TIMEOUTS.test(code) ? 'timeout' : 'reset' };
+}
+
+function isNamed(reason: unknown, name: string): boolean {
+  return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === name;
+}
+
+/** The caller has what was asked for, or its error: a report that is not taken, since it is the second or the pool is closed, is no other. */
+function quietly(report: () => void): void {
+  try {
+    report();
+  } catch {
+    // See above.
+  }
+}

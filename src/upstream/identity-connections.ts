@@ -1,0 +1,88 @@
+import type { Socket } from 'node:net';
+import { Agent, type buildConnector, type Dispatcher, Pool } from 'undici';
+
+import { absoluteForm } from './absolute-form.ts';
+import { formatAuthority } from './authority.ts';
+import { basicLogin, canCarryLogin } from './basic-login.ts';
+import { connect } from './connect.ts';
+import { dial } from './dial.ts';
+import { secureTarget } from './target-tls.ts';
+import type { Upstream } from './upstream.ts';
+
+/** How long an idle connection is kept. A server may ask for less, or for a little more. */
+const IDLE = { keepAliveTimeout: 4_000, keepAliveMaxTimeout: 10_000 };
+
+type Connector = buildConnector.connector;
+
+/** The connections of one identity: its tunnels, and those on which an HTTP proxy takes requests of plain HTTP. */
+export class IdentityConnections {
+  readonly #closing = new AbortController();
+  readonly #tunnels: Agent;
+  readonly #login: string | null;
+  /** Null for a SOCKS proxy, which knows tunnels only. */
+  readonly #plain: Pool | null;
+
+  constructor(upstream: Upstream) {
+    const { signal } = this.#closing;
+    const isHttp = upstream.protocol === 'http' || upstream.protocol === 'https';
+    this.#tunnels = new Agent({
+      ...IDLE,
+      connect: connector((options) => tunnel(upstream, options, signal)),
+    });
+    this.#login = isHttp && canCarryLogin(upstream) ? basicLogin(upstream) : null;
+    this.#plain = isHttp
+      ? new Pool(`http://${formatAuthority(upstream)}`, {
+          ...IDLE,
+          connect: connector(async () => {
+            // It throws what a tunnel would throw.
+            basicLogin(upstream);
+            return dial(upstream, { signal });
+          }),
+        })
+      : null;
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const isTunnelled = options.method === 'CONNECT' || Boolean(options.upgrade);
+    const origin = originOf(options);
+    if (this.#plain === null || isTunnelled || origin?.protocol !== 'http:')
+      return this.#tunnels.dispatch(options, handler);
+    return this.#plain.dispatch(absoluteForm(options, origin, this.#login), handler);
+  }
+
+  /** Ends its connections when their requests have ended. */
+  async retire(): Promise<void> {
+    await Promise.all([this.#tunnels.close(), this.#plain?.close()]);
+  }
+
+  /** Ends its connections now, and those that are about to be. */
+  async destroy(reason: Error): Promise<void> {
+    this.#closing.abort(reason);
+    await Promise.all([this.#tunnels.destroy(reason), this.#plain?.destroy(reason)]);
+  }
+}
+
+function connector(open: (options: buildConnector.Options) => Promise<Socket>): Connector {
+  return (options, callback) => {
+    open(options).then(
+      (socket) => callback(null, socket),
+      (error: unknown) => callback(error as Error, null),
+    );
+  };
+}
+
+async function tunnel(
+  upstream: Upstream,
+  { hostname, port, protocol, servername }: buildConnector.Options,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const isSecure = protocol === 'https:';
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  const target = { host, port: Number(port) || (isSecure ? 443 : 80) };
+  const socket = await connect(upstream, target, { signal });
+  return isSecure ? secureTarget(socket, target, servername || host, signal) : socket;
+}
+
+function originOf({ origin }: Dispatcher.DispatchOptions): URL | null {
+  return origin === undefined ? null : URL.parse(String(origin));
+}
