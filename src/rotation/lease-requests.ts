@@ -1,7 +1,7 @@
 import { ProxyVaultError } from '../errors.ts';
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
-import type { Dispatcher } from '../upstream/index.ts';
+import type { LeaseDispatcher } from '../upstream/index.ts';
 import type { Lease } from './lease.ts';
 import type { FailureReport } from './outcome.ts';
 
@@ -14,7 +14,7 @@ interface Identity {
 
 /** How a lease makes requests through its proxy. A vault gives it to its pool. */
 export interface LeaseRequests {
-  dispatcher: (identity: Identity) => Promise<Dispatcher>;
+  dispatcher: (identity: Identity) => Promise<LeaseDispatcher>;
   fetch: (
     identity: Identity,
     input: string | URL | Request,
@@ -69,6 +69,8 @@ function failureOf(
     const { kind, status, retryAfterMs } = cause.details as unknown as FailureReport;
     return cause.code === 'PROXY_FAILED' ? { kind, status, retryAfterMs } : null;
   }
+  // What came was not HTTP; it has no code for that.
+  if (isNamed(cause, 'HTTPParserError')) return { kind: 'reset' };
   const { code } = (cause ?? {}) as { code?: unknown };
   if (typeof code !== 'string' || OWN_FAULTS.test(code)) return null;
   return { kind: TIMEOUTS.test(code) ? 'timeout' : 'reset' };

@@ -23,7 +23,7 @@ type Pair = [name: string, value: string | string[] | undefined];
 function pairsOf(headers: Dispatcher.DispatchOptions['headers']): Pair[] {
   if (headers === undefined || headers === null) return [];
   if (Array.isArray(headers)) {
-    const flat: unknown[] = headers;
+    const flat: (string | string[])[] = headers;
     return flat.flatMap((name, index): Pair[] => (index % 2 === 0 ? [[String(name), flat[index + 1]]] : []));
   }
   if (Symbol.iterator in headers)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
@@ -14,18 +15,28 @@ export interface ConnectionIdentity {
   upstream: Upstream;
 }
 
+/** A dispatcher that both undici and the global `fetch` take, whose declarations are of other versions. */
+export type LeaseDispatcher = Dispatcher &
+  (RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown);
+
 /** The connections of leases, kept by proxy, login and session. undici is loaded for the first of them. */
 export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
+
+  constructor() {
+    // Each connection that is about to be listens to it.
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /** A dispatcher of undici for an identity. */
-  async dispatcher(identity: ConnectionIdentity): Promise<Dispatcher> {
+  async dispatcher(identity: ConnectionIdentity): Promise<LeaseDispatcher> {
     const { IdentityConnections, IdentityDispatcher } = await import('./identity-dispatcher.ts');
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
-    return new IdentityDispatcher(() => this.#of(key, () => new IdentityConnections(upstream)));
+    const create = (): IdentityConnections => new IdentityConnections(upstream, this.#closing.signal);
+    return new IdentityDispatcher(() => this.#of(key, create)) as Dispatcher as LeaseDispatcher;
   }
 
   /**
@@ -43,15 +54,19 @@ export class Connections {
 
   /** Ends all connections, and the requests that they carry. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    const reason = closedError();
+    const reason = new ProxyVaultError(
+      'CLOSED',
+      'The vault was closed, and its connections with it: open it again.',
+    );
+    this.#closing.abort(reason);
     const all = [...this.#identities.values()];
     this.#identities.clear();
     await Promise.allSettled(all.map((each) => each.destroy(reason)));
   }
 
   #of(key: string, create: () => IdentityConnections): IdentityConnections {
-    if (this.#isClosed) throw closedError();
+    // What is made now fails to connect, and says why.
+    if (this.#closing.signal.aborted) return create();
     const known = this.#identities.get(key);
     const connections = known ?? create();
     // The last is the one that was used last.
@@ -72,8 +87,4 @@ export class Connections {
 function keyOf({ proxyId, session, upstream }: ConnectionIdentity): string {
   const { protocol, host, port, username, password } = upstream;
   return JSON.stringify([proxyId, protocol, host, port, username, password, session ?? null]);
-}
-
-function closedError(): ProxyVaultError {
-  return new ProxyVaultError('CLOSED', 'The vault was closed, and its connections with it: open it again.');
 }
