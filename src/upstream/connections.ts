@@ -31,7 +31,9 @@ export class Connections {
 
   /** A dispatcher of undici for an identity. */
   async dispatcher(identity: ConnectionIdentity): Promise<LeaseDispatcher> {
-    const { IdentityConnections, IdentityDispatcher } = await import('./identity-dispatcher.ts');
+    const { IdentityConnections, IdentityDispatcher } = await import(
+      /* webpackMode: "eager" */ './identity-dispatcher.ts'
+    );
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
@@ -48,7 +50,10 @@ export class Connections {
     input: string | URL | Request,
     init: RequestInit | undefined,
   ): Promise<Response> {
-    const [dispatcher, { fetchWith }] = await Promise.all([this.dispatcher(identity), import('./fetch.ts')]);
+    const [dispatcher, { fetchWith }] = await Promise.all([
+      this.dispatcher(identity),
+      import(/* webpackMode: "eager" */ './fetch.ts'),
+    ]);
     return fetchWith(dispatcher, input, init);
   }
 
