@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import type { ChosenProxy, PoolRequest } from '../rotation/index.ts';
-import type { Identity } from './identity.ts';
+import type { ClientIdentity } from './identity.ts';
 import { identityOfHeaders } from './identity-headers.ts';
 import { mergeIdentities } from './identity-text.ts';
 import { type Refusal, refusal } from './replies.ts';
@@ -12,7 +12,7 @@ import type { KnownUser, Users } from './users.ts';
 
 /** Who asks, and for what kind of proxy. */
 export interface Asking {
-  identity: Identity;
+  identity: ClientIdentity;
   user: KnownUser | null;
 }
 
@@ -37,9 +37,9 @@ const MOST_SESSION = 256;
 export class Asker {
   readonly #users: Users | null;
   /** What the port itself says. */
-  readonly #fixed: Identity | null;
+  readonly #fixed: ClientIdentity | null;
 
-  constructor(users: Users | null, fixed: Identity | null) {
+  constructor(users: Users | null, fixed: ClientIdentity | null) {
     this.#users = users;
     this.#fixed = fixed;
   }
@@ -73,7 +73,7 @@ export class Asker {
   }
 
   /** What the port and the user fix, and what was asked for besides. */
-  #fixedBy(user: KnownUser | null, asked: Identity): Identity {
+  #fixedBy(user: KnownUser | null, asked: ClientIdentity): ClientIdentity {
     const identity = this.#fixed === null ? asked : mergeIdentities(this.#fixed, asked);
     return user?.tags === undefined ? identity : mergeIdentities({ tags: user.tags }, identity);
   }
@@ -129,7 +129,7 @@ export function templateOf({ identity, user }: Asking): Template {
 }
 
 /** The same name of two users is two sessions. */
-function sessionOf({ session }: Identity, user: KnownUser | null): string | undefined {
+function sessionOf({ session }: ClientIdentity, user: KnownUser | null): string | undefined {
   if (session === undefined || user === null) return session;
   const name = `${user.name}/${session}`;
   return name.length <= MOST_SESSION ? name : digestOf(name);
