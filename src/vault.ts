@@ -33,6 +33,7 @@ import { ProxyVaultError } from './errors.ts';
 import type { Gateway, GatewayOptions } from './gateway/index.ts';
 import type { KeySource } from './keys/index.ts';
 import { keySourceFrom } from './keys/sources/choose.ts';
+import { KnownLogins } from './known-logins.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
 import {
   assertBoolean,
@@ -53,6 +54,7 @@ import {
   type NamedList,
 } from './transfer/index.ts';
 import type { Connections } from './upstream/index.ts';
+import { lazyDispatcher } from './upstream/lazy-dispatcher.ts';
 
 /** Where the pool is, how it is opened, and where its key comes from. */
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
@@ -168,6 +170,7 @@ export class Vault implements AsyncDisposable {
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
   readonly #gateways = new Set<Gateway>();
+  readonly #knownLogins = new KnownLogins();
   /** What leases connect with; loaded when the first of them does. */
   #loading: Promise<Connections> | null = null;
 
@@ -188,9 +191,10 @@ export class Vault implements AsyncDisposable {
     this.usage = new ProxyUsageStatsRepository(database);
     this.pool = new Pool(database, {
       random,
-      reveal: (id, template) => this.reveal(id, template),
+      reveal: (id, template, stamp) => this.#revealKnown(id, template, stamp),
       requests: {
-        dispatcher: async (identity) => (await this.#connections()).dispatcher(identity),
+        dispatcher: (identity) =>
+          lazyDispatcher(async () => (await this.#connections()).dispatcher(identity)),
         fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
       },
     });
@@ -234,12 +238,7 @@ export class Vault implements AsyncDisposable {
   reveal(id: string, template?: TemplateValues): RevealedProxy {
     if (template !== undefined)
       assertOptions(template, ['session', 'country', 'ttl'], 'values of a template');
-    // Of one state: another program may change or remove the proxy between the two reads.
-    return this.database.driver.snapshot(() => {
-      const proxy = this.proxies.findById(id);
-      if (proxy === null) throw notFound('proxy', id);
-      return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
-    });
+    return this.#revealNow(id).filled(template ?? {});
   }
 
   /**
@@ -330,12 +329,33 @@ export class Vault implements AsyncDisposable {
         await this.database[Symbol.asyncDispose]();
       } finally {
         this.keys.destroy();
+        this.#knownLogins.clear();
       }
     }
   }
 
+  #revealNow(id: string): RevealedProxy {
+    // Of one state: another program may change or remove the proxy between the two reads.
+    return this.database.driver.snapshot(() => {
+      const proxy = this.proxies.findById(id);
+      if (proxy === null) throw notFound('proxy', id);
+      return new RevealedProxy(proxy, this.credentials.reveal(proxy));
+    });
+  }
+
+  /** As `reveal`, for leases, which follow each other fast: what was read in the same state of the database is not read again. */
+  #revealKnown(id: string, template: TemplateValues = {}, stamp: number | null = null): RevealedProxy {
+    if (stamp === null) return this.reveal(id, template);
+    const known = this.#knownLogins.get(id, stamp, (each) => this.#revealNow(each));
+    // Whoever has destroyed the key reveals no more logins.
+    if (known.hasLogin) this.keys.keyId();
+    return known.filled(template);
+  }
+
   #connections(): Promise<Connections> {
-    this.#loading ??= import('./upstream/index.ts').then(({ Connections }) => new Connections());
+    this.#loading ??= import(/* webpackMode: "eager" */ './upstream/index.ts').then(
+      ({ Connections }) => new Connections(),
+    );
     return this.#loading;
   }
 

@@ -14,6 +14,7 @@ export default {
   faults: [
     ...of('header-rules', [
       ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+      ['Transfer-Encoding leaves as it came', "  'transfer-encoding',\n  'upgrade',", "  'upgrade',"],
       ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
       ['Connection takes Host away', "new Set(['host', 'content-length'])", "new Set(['content-length'])"],
       [

@@ -42,13 +42,13 @@ export function beginRequest(
 export function answerTo(request: ClientRequest, answerMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => request.destroy(NO_ANSWER), answerMs);
-    let failure: unknown = new Error('The connection was closed.');
+    let failure: unknown;
     request.once('error', (error) => {
       failure = error;
     });
     const onClose = (): void => {
       clearTimeout(timer);
-      reject(failure);
+      reject(failure ?? new Error('The connection was closed.'));
     };
     request.once('close', onClose).once('response', (answer) => {
       clearTimeout(timer);

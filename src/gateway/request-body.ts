@@ -50,7 +50,9 @@ export class RequestBody {
   /** Sends it: what was kept, and then what comes. `onStall` is called if the client sends nothing for too long. */
   send(request: ClientRequest, onStall: () => void): void {
     if (this.#isComplete) {
-      request.end(Buffer.concat(this.#kept));
+      // Without a body the header is sent as it is, in one piece.
+      if (this.#kept.length === 0) request.end();
+      else request.end(Buffer.concat(this.#kept));
       return;
     }
     this.#isStreaming = true;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Agent, type AgentOptions, type ClientRequestArgs } from 'node:http';
 import type { Duplex } from 'node:stream';
 
@@ -68,7 +68,5 @@ export function reuseKey(
   { protocol, host, port, username, password }: RevealedProxy,
   identity: readonly string[],
 ): string {
-  return createHash('sha256')
-    .update(JSON.stringify([protocol, host, port, username, password, ...identity]))
-    .digest('base64');
+  return hash('sha256', JSON.stringify([protocol, host, port, username, password, ...identity]), 'base64');
 }

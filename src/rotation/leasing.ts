@@ -25,7 +25,11 @@ import { LONGEST_LEASE, type WantedLease } from './request.ts';
 import type { StoredLeases } from './stored-leases.ts';
 import { leaseIdOf, readTicket, type Ticket, ticketFor } from './ticket.ts';
 
-export type Reveal = (proxyId: string, template?: TemplateValues) => RevealedProxy;
+/**
+ * Gives a proxy with its login. `stamp` is another number once anything in the database has changed; null if that is not known, as in a
+ * transaction: then nothing that was read before may be given.
+ */
+export type Reveal = (proxyId: string, template?: TemplateValues, stamp?: number | null) => RevealedProxy;
 
 /** What leasing reads and changes. */
 interface Parts {
@@ -196,7 +200,7 @@ export class Leasing implements LeaseDesk {
   reveal(proxyId: string, template: TemplateValues | undefined): RevealedProxy {
     const { reveal } = this.#parts;
     if (reveal === undefined) throw withoutVault();
-    return reveal(proxyId, template);
+    return reveal(proxyId, template, this.#parts.follower.stamp);
   }
 
   requests(): LeaseRequests {

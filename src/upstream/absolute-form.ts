@@ -24,9 +24,10 @@ function pairsOf(headers: Dispatcher.DispatchOptions['headers']): Pair[] {
   if (headers === undefined || headers === null) return [];
   if (Array.isArray(headers)) {
     const flat: unknown[] = headers;
-    return flat.flatMap((name, index): Pair[] => (index % 2 === 0 ? [[String(name), flat[index + 1]]] : []));
+    return flat.flatMap((name, index): Pair[] =>
+      index % 2 === 0 ? [[String(name), flat[index + 1] as Pair[1]]] : [],
+    );
   }
-  if (Symbol.iterator in headers)
-    return [...(headers as Iterable<[string, string]>)].map(([name, value]) => [name, value]);
+  if (Symbol.iterator in headers) return [...(headers as Iterable<[string, string]>)];
   return Object.entries(headers);
 }

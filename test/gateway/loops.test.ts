@@ -17,7 +17,7 @@ it('knows a client that is its own connection, until that is closed', async () =
   expect(loops.isLoop(client)).toBe(false);
   loops.made(own);
   expect(loops.isLoop(client)).toBe(true);
-  const { remotePort, localAddress, localPort } = client;
+  const { remotePort = 0, localAddress = '', localPort = 0 } = client;
   own.destroy();
   await once(own, 'close');
   expect(loops.isLoop({ remotePort, localAddress, localPort })).toBe(false);
