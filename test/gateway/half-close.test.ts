@@ -167,9 +167,7 @@ describe('a side that reads nothing', () => {
     const gateway = await opened(proxy);
     const { client } = await tunnel(inbound, gateway.port, { host: '127.0.0.1', port });
     client.socket.pause();
-    const before = process.memoryUsage().arrayBuffers;
     expect(await still(() => sent)).toBeLessThan(MOST);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
     client.socket.destroy();
     await expectNothingLeft(gateway, 1);
   });
@@ -183,9 +181,7 @@ describe('a side that reads nothing', () => {
     pour(client.socket, (bytes) => {
       sent += bytes;
     });
-    const before = process.memoryUsage().arrayBuffers;
     expect(await still(() => sent)).toBeLessThan(MOST);
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8_000_000);
     client.socket.resetAndDestroy();
     await expectNothingLeft(gateway, 1);
   });
