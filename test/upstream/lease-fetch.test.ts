@@ -338,18 +338,6 @@ describe('lease.dispatcher', () => {
     expect(warned).not.toHaveBeenCalled();
   });
 
-  it('keeps the connections of so many identities only', async () => {
-    const site = await website();
-    const proxy = await forwardingProxy('http');
-    const vault = await vaultWith('http', proxy.port);
-    for (let round = 0; round < 300; round++) {
-      const [lease] = await leaseOf(vault, `session-${round}`);
-      await (await lease.fetch(`http://127.0.0.1:${site.port}/`)).text();
-    }
-    expect(proxy.connections()).toBe(300);
-    await expect.poll(() => proxy.open.size).toBeLessThanOrEqual(256);
-  });
-
   it('ends with the vault: its requests fail, its connections are closed, and it connects no more', async () => {
     await leavingNoSocket(async () => {
       const site = await website();
