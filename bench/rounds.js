@@ -48,7 +48,7 @@ async function startChild(script, size, batchMs) {
 }
 
 /** The next message of a child. */
-function ask(child, message) {
+export function ask(child, message) {
   return new Promise((resolve, reject) => {
     const ended = (code) => reject(new Error(`a child ended with ${code}`));
     child.once('exit', ended);

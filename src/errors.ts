@@ -14,6 +14,8 @@ export const ERROR_CODES = {
   NO_PROXY: 'no proxy is eligible',
   /** A proxy could not be reached, or gave no tunnel: `details.kind` says how it failed. Never connect without one instead. */
   PROXY_FAILED: 'the proxy did not connect',
+  /** The gateway cannot listen on its address: another program does, or the system does not allow it. */
+  CANNOT_LISTEN: 'the gateway cannot listen',
   /** Another connection holds the lock for longer than `busyTimeoutMs`, or every reader is in use. */
   BUSY: 'the database is locked',
   CORRUPT: 'the database file is damaged',

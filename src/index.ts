@@ -26,6 +26,16 @@ export {
   StickySessionRepository,
 } from './database/repositories/index.ts';
 export { EncryptionService } from './database/services/index.ts';
+export type {
+  CloseOptions,
+  Gateway,
+  GatewayLogger,
+  GatewayOptions,
+  GatewayStats,
+  GatewayUser,
+  Listening,
+  ListenOptions,
+} from './gateway/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
 export {

@@ -1,6 +1,13 @@
 import { inspect } from 'node:util';
 
-import { fillTemplate, formatAddress, formatProxyUrl, MASK, type TemplateValues } from './lists/index.ts';
+import {
+  fillTemplate,
+  formatAddress,
+  formatProxyUrl,
+  MASK,
+  placeholdersOf,
+  type TemplateValues,
+} from './lists/index.ts';
 import type { Login } from './model/login.ts';
 import type { ProxyAddress, ProxyConfig } from './model/proxy.ts';
 
@@ -12,9 +19,22 @@ export class RevealedProxy {
   readonly #proxy: ProxyConfig;
   readonly #login: Login | null;
 
-  constructor(proxy: ProxyConfig, login: Login | null, template: TemplateValues = {}) {
+  /** @internal */
+  constructor(proxy: ProxyConfig, login: Login | null) {
     this.#proxy = proxy;
-    this.#login = login && { ...login, ...fillTemplate(login, template) };
+    this.#login = login;
+  }
+
+  /** @internal With the placeholders of its login filled in. @throws INVALID_INPUT for one without a value. */
+  filled(template: TemplateValues): RevealedProxy {
+    const login = this.#login;
+    if (login === null || placeholdersOf(login).length === 0) return this;
+    return new RevealedProxy(this.#proxy, { ...login, ...fillTemplate(login, template) });
+  }
+
+  /** @internal */
+  get hasLogin(): boolean {
+    return this.#login !== null;
   }
 
   get protocol(): ProxyAddress['protocol'] {

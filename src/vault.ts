@@ -30,8 +30,10 @@ import { reportUnknownStatuses } from './database/repositories/skipped-rows.ts';
 import { ENCRYPTION_OPTIONS } from './database/services/encryption-options.ts';
 import { type EncryptionOptions, EncryptionService } from './database/services/index.ts';
 import { ProxyVaultError } from './errors.ts';
+import type { Gateway, GatewayOptions } from './gateway/index.ts';
 import type { KeySource } from './keys/index.ts';
 import { keySourceFrom } from './keys/sources/choose.ts';
+import { KnownLogins } from './known-logins.ts';
 import type { ListSource, TemplateValues } from './lists/index.ts';
 import {
   assertBoolean,
@@ -52,6 +54,7 @@ import {
   type NamedList,
 } from './transfer/index.ts';
 import type { Connections } from './upstream/index.ts';
+import { lazyDispatcher } from './upstream/lazy-dispatcher.ts';
 
 /** Where the pool is, how it is opened, and where its key comes from. */
 export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, 'database'> {
@@ -166,6 +169,8 @@ export class Vault implements AsyncDisposable {
   readonly usage: ProxyUsageStatsRepository;
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
+  readonly #gateways = new Set<Gateway>();
+  readonly #knownLogins = new KnownLogins();
   /** What leases connect with; loaded when the first of them does. */
   #loading: Promise<Connections> | null = null;
 
@@ -186,9 +191,10 @@ export class Vault implements AsyncDisposable {
     this.usage = new ProxyUsageStatsRepository(database);
     this.pool = new Pool(database, {
       random,
-      reveal: (id, template) => this.reveal(id, template),
+      reveal: (id, template, stamp) => this.#revealKnown(id, template, stamp),
       requests: {
-        dispatcher: async (identity) => (await this.#connections()).dispatcher(identity),
+        dispatcher: (identity) =>
+          lazyDispatcher(async () => (await this.#connections()).dispatcher(identity)),
         fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
       },
     });
@@ -232,12 +238,24 @@ export class Vault implements AsyncDisposable {
   reveal(id: string, template?: TemplateValues): RevealedProxy {
     if (template !== undefined)
       assertOptions(template, ['session', 'country', 'ttl'], 'values of a template');
-    // Of one state: another program may change or remove the proxy between the two reads.
-    return this.database.driver.snapshot(() => {
-      const proxy = this.proxies.findById(id);
-      if (proxy === null) throw notFound('proxy', id);
-      return new RevealedProxy(proxy, this.credentials.reveal(proxy), template);
-    });
+    return this.#revealNow(id).filled(template ?? {});
+  }
+
+  /**
+   * A local proxy server for any client, HTTP and SOCKS on one port: each request leaves through a proxy of the pool with its login, and
+   * through another one if that fails.
+   *
+   * @throws CANNOT_LISTEN; INVALID_INPUT, also for an address that other machines can reach without `users`.
+   * @example
+   * await using gateway = await vault.serve({ port: 0 });
+   * console.log(`curl -x ${gateway.url} https://example.com/`);
+   */
+  async serve(options: GatewayOptions = {}): Promise<Gateway> {
+    // Whoever only hands out proxies does not load it.
+    const { Gateway } = await import(/* webpackMode: "eager" */ './gateway/index.ts');
+    const gateway = await Gateway.open(this.pool, options, () => this.#gateways.delete(gateway));
+    this.#gateways.add(gateway);
+    return gateway;
   }
 
   /**
@@ -288,7 +306,7 @@ export class Vault implements AsyncDisposable {
   }
 
   /**
-   * Closes the pool and forgets the key. Closing again does nothing.
+   * Closes the pool and its gateways, and forgets the key. Closing again does nothing. Close a gateway before to let its tunnels end.
    *
    * @example
    * const vault = await openVault({ path: './pool.db' });
@@ -300,6 +318,7 @@ export class Vault implements AsyncDisposable {
    */
   async close(): Promise<void> {
     try {
+      await Promise.all([...this.#gateways].map((gateway) => gateway.close({ drainMs: 0 })));
       if (this.database.open) this.pool.close();
     } finally {
       try {
@@ -310,8 +329,27 @@ export class Vault implements AsyncDisposable {
         await this.database[Symbol.asyncDispose]();
       } finally {
         this.keys.destroy();
+        this.#knownLogins.clear();
       }
     }
+  }
+
+  #revealNow(id: string): RevealedProxy {
+    // Of one state: another program may change or remove the proxy between the two reads.
+    return this.database.driver.snapshot(() => {
+      const proxy = this.proxies.findById(id);
+      if (proxy === null) throw notFound('proxy', id);
+      return new RevealedProxy(proxy, this.credentials.reveal(proxy));
+    });
+  }
+
+  /** As `reveal`, for leases, which follow each other fast: what was read in the same state of the database is not read again. */
+  #revealKnown(id: string, template: TemplateValues = {}, stamp: number | null = null): RevealedProxy {
+    if (stamp === null) return this.reveal(id, template);
+    const known = this.#knownLogins.get(id, stamp, (each) => this.#revealNow(each));
+    // Whoever has destroyed the key reveals no more logins.
+    if (known.hasLogin) this.keys.keyId();
+    return known.filled(template);
   }
 
   #connections(): Promise<Connections> {

@@ -20,6 +20,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['vault.ts', 'restore-vault.ts'],
   ['gateway'],
   ['transfer', 'rotation'],
+  ['known-logins.ts'],
   ['database', 'revealed-proxy.ts', 'upstream'],
   ['keys', 'lists'],
   ['model', 'files'],

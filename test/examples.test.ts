@@ -30,7 +30,9 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.add',
   'EncryptedCredentialsRepository.loginIn',
   'EncryptedCredentialsRepository.rebind',
+  'Gateway.open',
   'Pool.close',
+  'RevealedProxy.filled',
 ];
 
 /** Programs get them only as `db.driver` and `db.engine`, and use them by the contract in driver.ts. */
@@ -73,10 +75,11 @@ function readDoc(name: string, doc: string): Callable {
 
 /** What examples use that a program has made before. */
 const PRELUDE = `
-import type { DatabaseManager, Lease, Vault } from 'proxyvault';
+import type { DatabaseManager, Gateway, Lease, Vault } from 'proxyvault';
 declare global {
   const vault: Vault;
   const lease: Lease;
+  const gateway: Gateway;
   const db: DatabaseManager;
   /** Of a proxy. */
   const id: string;

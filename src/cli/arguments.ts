@@ -1,9 +1,8 @@
 import { InvalidArgumentError } from 'commander';
-
+import { DURATION_FORMS, parseDuration } from '../model/duration.ts';
 import { MAX_WEIGHT } from '../model/proxy.ts';
 import { LARGEST_PAGE } from '../model/validation.ts';
 import { type MaxRemove, parseMaxRemove } from '../transfer/removal.ts';
-import { DURATION_FORMS, parseDuration } from './duration.ts';
 
 /** Reads an argument that is a whole number from 0; else the command is used wrongly. */
 export function wholeNumber(text: string): number {

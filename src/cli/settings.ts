@@ -1,8 +1,8 @@
 import type { RotationConfigUpdate } from '../database/index.ts';
+import { DURATION_FORMS, parseDuration } from '../model/duration.ts';
 import { rotationConfigUpdateSchema } from '../model/rotation.ts';
 import { GROUPED_OPTIONS, OPTION_GROUPS, strategyOptionsSchema } from '../model/strategy-options.ts';
 import { invalidInput } from '../model/validation.ts';
-import { DURATION_FORMS, parseDuration } from './duration.ts';
 
 const { updatedAt: _, ...fields } = rotationConfigUpdateSchema.shape;
 const OPTION = 'options.';

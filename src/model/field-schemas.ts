@@ -13,6 +13,9 @@ export function text(most: number): z.ZodString {
 /** An id from a caller: a UUID, or a text of the caller's own. */
 export const idSchema = text(128);
 
+/** The name of a session, which keeps its proxy. */
+export const sessionSchema = text(256);
+
 /** A field that the library sets. Callers may give back a record that they have read; what it holds here is ignored. */
 export function readOnly<T>(): z.ZodCustom<T, T> {
   return z.custom<T>();

@@ -98,6 +98,11 @@ export class Choosing {
     };
   }
 
+  /** The proxy that a session keeps; null if it keeps none, or no longer. */
+  keeperOf(session: string): Mapping | null {
+    return this.#mappingOf({ kind: 'session', name: session });
+  }
+
   /** Why there is no proxy for a request now. */
   refusalOf(wanted: Wanted): ProxyVaultError {
     const inputs = this.inputs(wanted);

@@ -132,6 +132,13 @@ export class Follower {
     return this.#state?.settings ?? null;
   }
 
+  /** The epoch, if nobody has written since, as far as a choice would know; else null, as in a transaction. */
+  get stamp(): number | null {
+    const { driver, clock } = this.#session;
+    const isKnown = this.#state !== null && !this.#isForgotten && driver.scope === null && this.#isQuiet;
+    return isKnown && !this.#isDue(clock()) ? this.epoch : null;
+  }
+
   /** The next choice reads the whole pool. */
   forget(): void {
     this.#isForgotten = true;

@@ -92,14 +92,15 @@ export class HandOuts {
   }
 
   /** Gives a key its proxy. */
-  #keep(key: StickyKey, decision: Decision, { now, pool, rotate }: Inputs): void {
+  #keep(key: StickyKey, decision: Decision, { now, pool, rotate, wanted }: Inputs): void {
     const { mapping: from, slot } = decision;
     const { index, settings } = pool;
     const isOut = from !== null && !isCandidate(decision, index.slotOf(from.proxyId));
+    const newTtlMs = (key.kind === 'session' ? wanted.sessionTtlMs : undefined) ?? settings.stickyTtlMs;
     const to = {
       name: from?.name ?? key.name,
       proxyId: index.columns.id(slot),
-      ttlMs: from === null ? settings.stickyTtlMs : from.ttlMs,
+      ttlMs: from === null ? newTtlMs : from.ttlMs,
       lastUsed: now,
     };
     const reason = reasonOf({ isFirst: from === null, isOut, isManual: rotate });

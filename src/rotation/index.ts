@@ -11,3 +11,4 @@ export type { ProxyReport } from './report.ts';
 export type { AcquireRequest, LeaseRequest, PoolRequest } from './request.ts';
 export type { TracedCondition } from './rules/trace.ts';
 export type { FilterStep } from './steps.ts';
+export { leaseIdOf, readTicket } from './ticket.ts';

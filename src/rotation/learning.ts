@@ -7,7 +7,7 @@ import type { Follower } from './follow.ts';
 import type { HealthChange, Use } from './health/circuit.ts';
 import type { Charge } from './health/health.ts';
 import type { Latencies } from './latencies.ts';
-import type { Outcome } from './outcome.ts';
+import { type Outcome, SUCCESS } from './outcome.ts';
 import type { Announcer } from './pool-events.ts';
 import type { HealthWrite, Store } from './store.ts';
 import type { WriteBehind } from './write-behind.ts';
@@ -59,6 +59,11 @@ export class Learning {
     const { changes, isCharged } = this.#judge(use, outcome);
     this.#measure(use.slot, outcome, isCharged);
     this.follow(changes);
+  }
+
+  /** Takes note that a proxy works, before the outcome of the request is known. What follows from it is stored later. */
+  confirm(use: Use): void {
+    this.followLater(this.#judge(use, SUCCESS).changes);
   }
 
   /** As `learnCounted`, in the transaction that has counted the outcome; says whether a status has changed. */

@@ -9,7 +9,7 @@ type Identity = { proxyId: string; session: string | undefined; upstream: Reveal
 
 /** How a lease makes requests through its proxy. A vault gives it to its pool. */
 export type LeaseRequests = {
-  dispatcher: (identity: Identity) => Promise<LeaseDispatcher>;
+  dispatcher: (identity: Identity) => LeaseDispatcher;
   fetch: (
     identity: Identity,
     input: string | URL | Request,

@@ -11,12 +11,14 @@ import type { ChosenProxy } from './pool-index.ts';
 /** What a lease asks of the pool. */
 export interface LeaseDesk {
   idOf: (held: Held) => string;
+  ticketOf: (held: Held) => string;
   expiresAt: (held: Held) => string;
   renew: (held: Held, forMs: number | undefined) => void;
   succeed: (held: Held, success: SuccessReport | undefined) => void;
   fail: (held: Held, failure: FailureReport) => void;
   report: (held: Held, report: OutcomeReport) => void;
   abandon: (held: Held) => void;
+  confirm: (held: Held) => void;
   reveal: (proxyId: string, template: TemplateValues | undefined) => RevealedProxy;
   requests: () => LeaseRequests;
 }
@@ -38,6 +40,15 @@ export class Lease implements Disposable {
   /** By which another part of the program may report it: `pool.reportLease(id, …)`. */
   get id(): string {
     return this.#desk.idOf(this.#held);
+  }
+
+  /**
+   * The id, with what is needed to report the lease where nobody knows it: in another process, or after its end. For a day
+   * `pool.reportLease` and `proxyvault report` take it, and then count one more request. It shows the domain and the session to whoever
+   * has it, and no login.
+   */
+  get ticket(): string {
+    return this.#desk.ticketOf(this.#held);
   }
 
   get proxy(): ChosenProxy {
@@ -96,11 +107,11 @@ export class Lease implements Disposable {
    * @throws INVALID_INPUT for a pool without a vault; as `reveal`.
    * @example
    * using lease = await vault.pool.acquire();
-   * const dispatcher = await lease.dispatcher();
+   * const dispatcher = lease.dispatcher();
    * const response = await fetch('https://shop.example/', { dispatcher });
    * lease.report({ status: response.status });
    */
-  async dispatcher(): Promise<LeaseDispatcher> {
+  dispatcher(): LeaseDispatcher {
     return this.#desk.requests().dispatcher(this.#identity());
   }
 
@@ -113,6 +124,17 @@ export class Lease implements Disposable {
    */
   renew(forMs?: number): void {
     this.#desk.renew(this.#held, forMs);
+  }
+
+  /**
+   * The proxy has answered, though the request lasts: a proxy that was tried again is back, and nobody need wait for the report. The lease
+   * is held on, and its report counts.
+   *
+   * @example
+   * lease.confirm(); // the first bytes of a long download have come
+   */
+  confirm(): void {
+    this.#desk.confirm(this.#held);
   }
 
   /**

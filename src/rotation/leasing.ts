@@ -1,3 +1,4 @@
+import type { StoredLease } from '../database/repositories/proxy-leases.repository.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import { assertWhole, invalidInput, notFound } from '../model/validation.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
@@ -22,8 +23,13 @@ import type { PoolIndex } from './pool-index.ts';
 import type { PoolStats } from './pool-stats.ts';
 import { LONGEST_LEASE, type WantedLease } from './request.ts';
 import type { StoredLeases } from './stored-leases.ts';
+import { leaseIdOf, readTicket, type Ticket, ticketFor } from './ticket.ts';
 
-export type Reveal = (proxyId: string, template?: TemplateValues) => RevealedProxy;
+/**
+ * Gives a proxy with its login. `stamp` is another number once anything in the database has changed; null if that is not known, as in a
+ * transaction: then nothing that was read before may be given.
+ */
+export type Reveal = (proxyId: string, template?: TemplateValues, stamp?: number | null) => RevealedProxy;
 
 /** What leasing reads and changes. */
 interface Parts {
@@ -88,22 +94,27 @@ export class Leasing implements LeaseDesk {
     return lease;
   }
 
-  /** Reports a lease of this process, or one that is stored. @throws NOT_FOUND; INVALID_INPUT. */
-  reportById(id: string, report: OutcomeReport): void {
+  /** Reports a lease of this process, one that is stored, or one of which a ticket tells. @throws NOT_FOUND; INVALID_INPUT. */
+  reportById(text: string, report: OutcomeReport): void {
+    const id = leaseIdOf(text);
     const held = this.#leases.find(id);
     if (held !== null) {
       this.report(held, report);
       return;
     }
+    const { elapsed, follower } = this.#parts;
     const outcome = outcomeFrom(report, this.#health, 'reset');
     const stored = this.#parts.stored.take(id);
-    if (stored === null) throw notFound('lease', id);
-    const { proxyId, domain, session, acquiredAt, expiresAt } = stored;
-    const { elapsed, follower } = this.#parts;
-    const isLate = Date.parse(expiresAt) <= elapsed.wall;
+    const ended: (Ticket & { expiresAt?: number }) | null =
+      stored === null ? readTicket(text, elapsed.wall) : fromStored(stored);
+    if (ended === null) throw notFound('lease', id);
+    const { proxyId, domain, session, acquiredAt, expiresAt = Number.POSITIVE_INFINITY } = ended;
+    const isLate = expiresAt <= elapsed.wall;
     const slot = follower.index?.slotOf(proxyId) ?? -1;
+    // A ticket may be of another pool, or its proxy may be gone.
+    if (stored === null && slot === -1) throw notFound('lease', id);
     // The clock that never goes back may be ahead of the one of the system.
-    const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - Date.parse(acquiredAt));
+    const handedOutAt = elapsed.now - Math.max(0, elapsed.wall - acquiredAt);
     this.#count(outcome, isLate);
     try {
       this.#learn(slot, domain, session, handedOutAt, outcome, isLate);
@@ -131,6 +142,12 @@ export class Leasing implements LeaseDesk {
     return this.#leases.idOf(held);
   }
 
+  ticketOf(held: Held): string {
+    const { proxy, domain = null, session = null, since } = held;
+    const acquiredAt = this.#parts.elapsed.wallAt(since);
+    return ticketFor(this.idOf(held), { proxyId: proxy.id, acquiredAt, domain, session });
+  }
+
   expiresAt({ expires }: Held): string {
     return new Date(this.#parts.elapsed.wallAt(expires)).toISOString();
   }
@@ -141,6 +158,22 @@ export class Leasing implements LeaseDesk {
     if (held.state !== 'held') throw invalidInput('This lease has ended: acquire another one.');
     this.#leases.renew(held, elapsed.now + this.#lengthOf(forMs ?? held.length));
     if (held.isStored) stored.renew(this.idOf(held), new Date(this.expiresAt(held)));
+  }
+
+  confirm(held: Held): void {
+    this.#parts.advance();
+    const slot = this.#slotOf(held);
+    const { index } = this.#parts.follower;
+    if (held.state !== 'held' || slot === -1 || index === null) return;
+    const { domain = null, session = null, since } = held;
+    this.#parts.learning.confirm({
+      slot,
+      domain,
+      session,
+      isGateway: index.isGateway(slot),
+      handedOutAt: since,
+    });
+    this.#parts.onRelease();
   }
 
   succeed(held: Held, success: SuccessReport | undefined): void {
@@ -167,7 +200,7 @@ export class Leasing implements LeaseDesk {
   reveal(proxyId: string, template: TemplateValues | undefined): RevealedProxy {
     const { reveal } = this.#parts;
     if (reveal === undefined) throw withoutVault();
-    return reveal(proxyId, template);
+    return reveal(proxyId, template, this.#parts.follower.stamp);
   }
 
   requests(): LeaseRequests {
@@ -277,6 +310,10 @@ export class Leasing implements LeaseDesk {
     if (leaseMs !== undefined) return assertWhole(leaseMs, 'leaseMs', 1, LONGEST_LEASE);
     return this.#parts.follower.settings?.limits.leaseMs ?? LONGEST_LEASE;
   }
+}
+
+function fromStored({ acquiredAt, expiresAt, ...lease }: StoredLease): Ticket & { expiresAt?: number } {
+  return { ...lease, acquiredAt: Date.parse(acquiredAt), expiresAt: Date.parse(expiresAt) };
 }
 
 function withoutVault(): Error {

@@ -33,7 +33,8 @@ export interface Outcome {
   bytes: number;
 }
 
-const OK: Outcome = {
+/** A success of which no more is known. */
+export const SUCCESS: Outcome = {
   kind: null,
   status: undefined,
   retryAfterMs: undefined,
@@ -47,7 +48,7 @@ const REPORT_FIELDS = [...FAILURE_FIELDS, 'success'] as const;
 
 /** @throws INVALID_INPUT. */
 export function successFrom(success: SuccessReport | undefined): Outcome {
-  if (success === undefined) return OK;
+  if (success === undefined) return SUCCESS;
   const { latencyMs, bytes } = assertOptions(success, SUCCESS_FIELDS, 'fields of a success');
   return {
     kind: null,

@@ -262,15 +262,34 @@ export class Pool {
 
   /**
    * Reports a lease by its id, as `lease.report` does: for another part of the program than the one that acquired it, and, if it was
-   * acquired with `stored`, for another process.
+   * acquired with `stored`, for another process. It takes the `ticket` of a lease too.
    *
-   * @throws NOT_FOUND for a lease that was reported before, or has expired and was not stored; INVALID_INPUT.
+   * @throws NOT_FOUND for a lease that was reported before, or has expired and was not stored, and for a ticket that is older than a day;
+   *   INVALID_INPUT.
    * @example
    * vault.pool.reportLease(lease.id, { status: 200, latencyMs: 120 });
    */
   reportLease(id: string, report: OutcomeReport): void {
     this.#ready();
     this.#leasing.reportById(assertId(id), report);
+  }
+
+  /**
+   * Whether a connection through a proxy may last: the proxy is active and not out, for everything, the domain or the session, and the
+   * session still has this proxy. Limits do not count.
+   *
+   * @throws INVALID_INPUT; INVALID_ROW as `choose`.
+   * @example
+   * if (!vault.pool.mayKeep(lease.proxy.id, { session: 'cart-17' })) console.log('connect again');
+   */
+  mayKeep(id: string, { domain, session }: Pick<PoolRequest, 'domain' | 'session'> = {}): boolean {
+    assertId(id);
+    const wanted = wantedBy({ domain, session });
+    const { index } = this.#ready();
+    const slot = index.slotOf(id);
+    if (slot === -1 || !index.isUsable(slot)) return false;
+    if ((this.#availability as Availability).absenceOf(slot, wanted)?.cooldown != null) return false;
+    return session === undefined || this.#choosing.keeperOf(session)?.proxyId === id;
   }
 
   /**

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { countrySchema } from '../model/country.ts';
 import { parseDomain } from '../model/domain.ts';
-import { text } from '../model/field-schemas.ts';
+import { sessionSchema } from '../model/field-schemas.ts';
 import { PROXY_PROTOCOLS, type ProxyProtocol, regionSchema, tagSchema } from '../model/proxy.ts';
 import { ROTATION_STRATEGIES, type RotationStrategy } from '../model/rotation.ts';
 import {
@@ -25,6 +25,8 @@ export interface PoolRequest {
   domain?: string | undefined;
   /** A name of 1 to 256 characters. What has the same name keeps its proxy, under every strategy. */
   session?: string | undefined;
+  /** How long a new session keeps its proxy after its last use, in milliseconds. Default `stickyTtlMs` of the configuration. */
+  sessionTtlMs?: number | undefined;
   /** Only proxies of this country: ISO 3166-1 alpha-2, in any case. */
   country?: string | undefined;
   region?: string | undefined;
@@ -79,6 +81,7 @@ export interface Wanted {
   url: string | undefined;
   domain: string | undefined;
   session: string | undefined;
+  sessionTtlMs: number | undefined;
   country: string | undefined;
   region: string | undefined;
   protocol: ProxyProtocol | undefined;
@@ -91,6 +94,7 @@ const FIELDS = [
   'url',
   'domain',
   'session',
+  'sessionTtlMs',
   'country',
   'region',
   'protocol',
@@ -99,7 +103,10 @@ const FIELDS = [
   'strategy',
 ] as const;
 const KNOWN: ReadonlySet<string> = new Set(FIELDS);
-const TEXTS: ReadonlySet<string> = new Set(FIELDS.filter((name) => name !== 'tags' && name !== 'exclude'));
+const ITERABLES: ReadonlySet<string> = new Set(['tags', 'exclude']);
+const TEXTS: ReadonlySet<string> = new Set(
+  FIELDS.filter((name) => !ITERABLES.has(name) && name !== 'sessionTtlMs'),
+);
 const NO_FIELDS: ReadonlySet<string> = new Set();
 const LEASE_FIELDS: ReadonlySet<string> = new Set(['leaseMs', 'stored']);
 const ACQUIRE_FIELDS: ReadonlySet<string> = new Set([...LEASE_FIELDS, 'waitMs', 'signal']);
@@ -112,6 +119,7 @@ export const ANY: Wanted = {
   url: undefined,
   domain: undefined,
   session: undefined,
+  sessionTtlMs: undefined,
   country: undefined,
   region: undefined,
   protocol: undefined,
@@ -154,11 +162,13 @@ function wantedLease(request: LeaseRequest | undefined, besides: ReadonlySet<str
 export function wantedBy(request: PoolRequest | undefined, besides: ReadonlySet<string> = NO_FIELDS): Wanted {
   if (request === undefined) return ANY;
   assertFields(request, besides);
-  const { url, domain, session, country, region, protocol, tags, exclude, strategy } = request;
+  const { url, domain, session, sessionTtlMs, country, region, protocol, tags, exclude, strategy } = request;
   return {
     url,
     domain: domain === undefined ? given(url, domainOfUrl) : domainOf(domain),
     session: given(session, sessionOf),
+    sessionTtlMs:
+      sessionTtlMs === undefined ? undefined : assertWhole(sessionTtlMs, 'sessionTtlMs', 1, LONGEST_LEASE),
     country: given(country, countryOf),
     region: given(region, regionOf),
     protocol: protocol === undefined ? undefined : oneOf(PROXY_PROTOCOLS, protocol, 'protocol'),
@@ -178,7 +188,7 @@ function assertFields(request: PoolRequest, besides: ReadonlySet<string>): void 
   if (typeof request !== 'object' || request === null || Array.isArray(request))
     assertOptions(request, FIELDS, WHAT);
   for (const name in request) {
-    if (besides.has(name)) continue;
+    if (besides.has(name) || name === 'sessionTtlMs') continue;
     if (!KNOWN.has(name)) assertOptions(request, [...FIELDS, ...besides] as (typeof FIELDS)[number][], WHAT);
     const value: unknown = request[name as keyof PoolRequest];
     if (value === undefined || (typeof value === 'string') === TEXTS.has(name)) continue;
@@ -190,7 +200,7 @@ function assertFields(request: PoolRequest, besides: ReadonlySet<string>): void 
 
 const domainOf = remembered((text) => parseDomain(text, { wildcards: false }).pattern);
 const sessionOf = remembered(
-  (session) => parse(z.object({ session: text(256) }), { session }, 'request').session,
+  (session) => parse(z.object({ session: sessionSchema }), { session }, 'request').session,
 );
 const countryOf = remembered(
   (country) => parse(z.object({ country: countrySchema }), { country }, 'request').country,

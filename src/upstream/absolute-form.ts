@@ -23,10 +23,11 @@ type Pair = [name: string, value: string | string[] | undefined];
 function pairsOf(headers: Dispatcher.DispatchOptions['headers']): Pair[] {
   if (headers === undefined || headers === null) return [];
   if (Array.isArray(headers)) {
-    const flat: (string | string[])[] = headers;
-    return flat.flatMap((name, index): Pair[] => (index % 2 === 0 ? [[String(name), flat[index + 1]]] : []));
+    const flat: unknown[] = headers;
+    return flat.flatMap((name, index): Pair[] =>
+      index % 2 === 0 ? [[String(name), flat[index + 1] as Pair[1]]] : [],
+    );
   }
-  if (Symbol.iterator in headers)
-    return [...(headers as Iterable<[string, string]>)].map(([name, value]) => [name, value]);
+  if (Symbol.iterator in headers) return [...(headers as Iterable<[string, string]>)];
   return Object.entries(headers);
 }

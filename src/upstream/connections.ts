@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
-import type { IdentityConnections } from './identity-dispatcher.ts';
+import type { IdentityConnections } from './identity-connections.ts';
 import type { Upstream } from './upstream.ts';
 
 /** More identities than this are not kept; the one that was used least recently goes first. */
@@ -15,10 +15,6 @@ export interface ConnectionIdentity {
   upstream: Upstream;
 }
 
-/** A dispatcher that both undici and the global `fetch` take, whose declarations are of other versions. */
-export type LeaseDispatcher = Dispatcher &
-  (RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown);
-
 /** The connections of leases, kept by proxy, login and session. undici is loaded for the first of them. */
 export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
@@ -29,16 +25,16 @@ export class Connections {
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** A dispatcher of undici for an identity. */
-  async dispatcher(identity: ConnectionIdentity): Promise<LeaseDispatcher> {
-    const { IdentityConnections, IdentityDispatcher } = await import(
-      /* webpackMode: "eager" */ './identity-dispatcher.ts'
-    );
+  /** What sends the requests of an identity. It finds their connections for each of them, and owns none. */
+  async dispatcher(identity: ConnectionIdentity): Promise<Pick<Dispatcher, 'dispatch'>> {
+    const { IdentityConnections } = await import(/* webpackMode: "eager" */ './identity-connections.ts');
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
     const create = (): IdentityConnections => new IdentityConnections(upstream, this.#closing.signal);
-    return new IdentityDispatcher(() => this.#of(key, create)) as Dispatcher as LeaseDispatcher;
+    return {
+      dispatch: (options, handler) => this.#of(key, create).dispatch(options, handler),
+    };
   }
 
   /**

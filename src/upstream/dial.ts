@@ -33,6 +33,7 @@ export async function dialled(
   const socket = connectTcp({ host, port, allowHalfOpen, noDelay: true, keepAlive: true });
   const errorOf = (fault: Fault): Error => connectError(upstream, fault, connectMs);
   await watched(socket, { ms: connectMs, signal, errorOf }, () => event(socket, 'connect'));
+  options.onDial?.(socket);
   const deadline = performance.now() + handshakeMs;
   if (protocol !== 'https') return { socket, deadline };
   return { socket: await secured(socket, upstream, options, handshakeMs), deadline };

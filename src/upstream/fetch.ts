@@ -5,13 +5,13 @@ import { type Dispatcher, fetch, FormData as UndiciFormData, type RequestInit as
  * `FormData`, which are others than those of undici.
  */
 export async function fetchWith(
-  dispatcher: Dispatcher,
+  dispatcher: Pick<Dispatcher, 'dispatch'>,
   input: string | URL | Request,
   init: RequestInit | undefined,
 ): Promise<Response> {
   const [url, given] = input instanceof Request ? opened(input, init) : [input, init];
   const body = given?.body instanceof FormData ? ownForm(given.body) : given?.body;
-  const options = { ...given, ...(body === undefined ? {} : { body }), dispatcher } as UndiciInit;
+  const options = { ...given, ...(body === undefined ? {} : { body }), dispatcher } as unknown as UndiciInit;
   return (await fetch(url, options)) as unknown as Response;
 }
 

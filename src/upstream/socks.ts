@@ -47,7 +47,8 @@ export function socks4Handshake(upstream: Upstream, { host, port }: Target): Han
   return async (socket) => {
     socket.write(request);
     const [version, code = 0] = await readExactly(socket, 8);
-    if (version !== 0 || code < 90) throw unable(upstream, 'its answer is not SOCKS4. Check its protocol');
+    if (version !== 0 || code < 90 || code > 93)
+      throw unable(upstream, 'its answer is not SOCKS4. Check its protocol');
     if (code !== 90) throw refused(upstream, REPLIES_4, code);
   };
 }

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 import type { ProxyProtocol } from '../model/proxy.ts';
 
 /** How to reach a proxy, with its login. A `RevealedProxy` is one. */
@@ -25,6 +27,8 @@ export interface ConnectOptions {
   /** The longest TLS handshake with the proxy and its answer to CONNECT or SOCKS, together. Milliseconds, default 10,000. */
   handshakeMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Called with the TCP connection to the proxy, as soon as there is one. */
+  onDial?: ((socket: Socket) => void) | undefined;
   /** Certificates that `https` proxies may have, besides those of the system. PEM. */
   ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
 }

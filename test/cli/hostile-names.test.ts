@@ -58,6 +58,9 @@ it.skipIf(process.platform === 'win32')(
     run('explain', ['--url', HOSTILE], 1);
     run('exec', ['--', 'true']);
     run('exec', ['--', at('no-command')], 127);
+    run('serve', ['--port', '0', '--host', HOSTILE], 1);
+    run('serve', ['--port', '0', '--users', at(HOSTILE)], 1);
+    run('serve', ['--listen', HOSTILE], 2);
     run('report', [id, '--ok']);
     run('report', [HOSTILE, '--ok'], 1);
     run('report', [`lease-${HOSTILE}`, '--ok'], 1);

@@ -100,6 +100,8 @@ describe('a URL in place of another path', () => {
     ['key', 'file', '--key-file', URL],
     ['key', 'passphrase', '--passphrase-file', URL],
     ['import', '-', '--key-file', URL],
+    ['serve', '--ca', URL],
+    ['serve', '--users', URL],
   ])('%s %s %s is rejected', (...args) => {
     const { stderr } = fails(args, { hasPool: true });
     expect(stderr).toContain('must be the path of a file: a postgres:// URL is not supported.');

@@ -66,8 +66,8 @@ const LINES: readonly (readonly string[])[] = [
   ['help', 'key', 'rotate'],
 ];
 
-/** What these do is tested beside them: they need a keychain, and tables without a ledger. */
-const ELSEWHERE = ['key keychain', 'migrate baseline'];
+/** What these do is tested beside them: they need a keychain, and tables without a ledger, and one ends at a signal alone. */
+const ELSEWHERE = ['key keychain', 'migrate baseline', 'serve'];
 
 it('each command runs as a process of its own, and ends by itself', () => {
   const { runProcess, json, folder } = commandLine();

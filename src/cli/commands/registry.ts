@@ -25,6 +25,7 @@ import { resetCommand } from './reset.ts';
 import { restoreCommand } from './restore.ts';
 import { rotateCommand } from './rotate.ts';
 import { rulesCommand } from './rules.ts';
+import { serveCommand } from './serve.ts';
 import { showCommand } from './show.ts';
 import { statsCommand } from './stats.ts';
 import { stickyCommand } from './sticky.ts';
@@ -47,6 +48,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   rotateCommand,
   explainCommand,
   execCommand,
+  serveCommand,
   reportCommand,
   coolCommand,
   resetCommand,

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { ProxyLeasesRepository } from '../../database/repositories/proxy-leases.repository.ts';
 import { ProxyVaultError } from '../../errors.ts';
 import { FAILURE_KINDS, type FailureKind } from '../../model/outcomes.ts';
-import type { OutcomeReport } from '../../rotation/index.ts';
+import { leaseIdOf, type OutcomeReport, readTicket } from '../../rotation/index.ts';
 import type { Vault } from '../../vault.ts';
 import { cooldownViewer } from '../../views/cooldowns.ts';
 import { proxyViewer } from '../../views/proxy.ts';
@@ -39,7 +39,10 @@ export const reportCommand = bareCommand({
 blocked or reset. Without --ok and --fail the status decides; --fail without a kind takes it from the status, else it is reset.`,
   takes: (command) =>
     command
-      .argument('<id>', `the lease that next gave, or a proxy: ${PROXY_ARGUMENT}`)
+      .argument(
+        '<id>',
+        `the lease that next gave or the gateway's X-Proxyvault-Lease, or a proxy: ${PROXY_ARGUMENT}`,
+      )
       .addOption(new Option('--ok', 'it worked').conflicts('fail'))
       .addOption(
         new Option('--fail [kind]', 'it did not, and how').choices(FAILURE_KINDS).argParser(failureKind),
@@ -77,10 +80,11 @@ function report(vault: Vault, options: ReportOptions, typed: string, isLease: bo
   );
 }
 
-/** Reports a lease, and gives the id of its proxy. @throws NOT_FOUND. */
+/** Reports a lease by its id or ticket, and gives the id of its proxy. @throws NOT_FOUND. */
 function reportLease(vault: Vault, id: string, outcome: OutcomeReport): string {
-  const lease = new ProxyLeasesRepository(vault.database).find(id);
-  if (lease === null) throw noLease();
+  const lease =
+    new ProxyLeasesRepository(vault.database).find(leaseIdOf(id)) ?? readTicket(id, vault.database.clock());
+  if (lease === null || vault.proxies.findById(lease.proxyId) === null) throw noLease();
   try {
     vault.pool.reportLease(id, outcome);
   } catch (error) {
@@ -95,7 +99,7 @@ function reportLease(vault: Vault, id: string, outcome: OutcomeReport): string {
 function noLease(): ProxyVaultError {
   return new ProxyVaultError(
     'NOT_FOUND',
-    'There is no such lease: it was reported before, its proxy was removed, or its id is incomplete. Nothing was recorded. Copy the whole id that `proxyvault next` printed, or report the proxy by its own id.',
+    'There is no such lease: it was reported before, its proxy was removed, or its id is incomplete. Nothing was recorded. Copy the whole id that `proxyvault next` printed, or the whole X-Proxyvault-Lease of the gateway, or report the proxy by its own id.',
   );
 }
 

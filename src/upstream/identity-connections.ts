@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Agent, type buildConnector, Dispatcher, Pool } from 'undici';
+import { Agent, type buildConnector, type Dispatcher, Pool } from 'undici';
 
 import { absoluteForm } from './absolute-form.ts';
 import { formatAuthority } from './authority.ts';
@@ -57,44 +57,6 @@ export class IdentityConnections {
   /** Ends its connections now. */
   async destroy(reason: Error): Promise<void> {
     await Promise.all([this.#tunnels.destroy(reason), this.#plain?.destroy(reason)]);
-  }
-}
-
-/**
- * A dispatcher of undici whose requests go through one proxy with one login. It owns no connection: it finds those of its identity for
- * each request. So any number of them may be made, and none has to be closed.
- */
-export class IdentityDispatcher extends Dispatcher {
-  readonly #connections: () => IdentityConnections;
-
-  constructor(connections: () => IdentityConnections) {
-    super();
-    this.#connections = connections;
-  }
-
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    return this.#connections().dispatch(options, handler);
-  }
-
-  /** Does nothing: other requests of the identity use its connections too. They are closed when they are idle, and with the vault. */
-  override close(): Promise<void>;
-  override close(callback: () => void): void;
-  override close(callback?: () => void): Promise<void> | void {
-    if (callback === undefined) return Promise.resolve();
-    queueMicrotask(callback);
-  }
-
-  /** As `close`. */
-  override destroy(): Promise<void>;
-  override destroy(error: Error | null): Promise<void>;
-  override destroy(callback: () => void): void;
-  override destroy(error: Error | null, callback: () => void): void;
-  override destroy(
-    error?: Error | null | (() => void),
-    callback: (() => void) | undefined = typeof error === 'function' ? error : undefined,
-  ): Promise<void> | void {
-    if (callback === undefined) return Promise.resolve();
-    queueMicrotask(callback);
   }
 }
 

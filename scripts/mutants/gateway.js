@@ -1,0 +1,84 @@
+/** Faults of one file: what is wrong, the text, its replacement, and why it survives, if it does. */
+function of(file, faults) {
+  return faults.map(([what, from, to, survives]) => ({
+    file: `src/gateway/${file}.ts`,
+    what,
+    from,
+    to,
+    ...(survives && { survives }),
+  }));
+}
+
+export default {
+  tests: ['test/gateway'],
+  faults: [
+    ...of('header-rules', [
+      ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+      ['Transfer-Encoding leaves as it came', "  'transfer-encoding',\n  'upgrade',", "  'upgrade',"],
+      ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
+      ['Connection takes Host away', "new Set(['host', 'content-length'])", "new Set(['content-length'])"],
+      [
+        'an Upgrade may have a body',
+        "namedByConnection(rawHeaders).has('upgrade')",
+        "namedByConnection(rawHeaders).has('')",
+      ],
+      ['a length may begin with 0', '/^(?:0|[1-9]\\d{0,14})$/', '/^\\d{1,15}$/'],
+    ]),
+    ...of('authority', [['bytes that are not ASCII are taken', '/^[!-~]{1,300}$/', '/^[!-\\xff]{1,300}$/']]),
+    ...of('targets', [
+      ['embedded addresses are not looked at', '[host, ...embeddedIPv4s(host)]', '[host]'],
+      [
+        'a port to allow is for all ports',
+        'host === parsed.host && port === allowedPort',
+        'host === parsed.host && port > 0',
+      ],
+    ]),
+    ...of('embedded-ipv4', [
+      ['the Teredo client is read as it is written', 'dotted(g6 ^ 0xffff, g7 ^ 0xffff)', 'dotted(g6, g7)'],
+      ['IPv4-compatible addresses are not known', '(g5 === 0 || g5 === 0xffff)', 'g5 === 0xffff'],
+    ]),
+    ...of('identity', [
+      [
+        'a word may come twice',
+        "if (word !== 'tag' && word in values)",
+        "if (word === 'tag' && word in values)",
+      ],
+      [
+        'a ttl needs no session',
+        'fields.ttlMs !== undefined && fields.session === undefined',
+        'fields.ttlMs === 0 && fields.session === undefined',
+      ],
+    ]),
+    ...of('identity-text', [
+      ['another session may be asked for', "['country', 'region', 'session',", "['country', 'region',"],
+    ]),
+    ...of('users', [
+      [
+        'a known name is enough',
+        'if (!isRight || entry === this.#nobody) return null;',
+        'if (entry === this.#nobody) return null;',
+      ],
+      [
+        'the shortest name wins',
+        "end = username.lastIndexOf('-', end - 1)",
+        "end = username.indexOf('-') < end ? username.indexOf('-') : 0",
+      ],
+      ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
+    ]),
+    ...of('password-hash', [['a hash may ask for any work', 'scrypt\\$16384\\$8', 'scrypt\\$\\d+\\$8']]),
+    ...of('socks-inbound', [
+      ['a userid may be longer', 'const MOST_TEXT = 255;', 'const MOST_TEXT = 256;'],
+      ['a client needs no login', 'methods.includes(0) && !this.#needsLogin', 'methods.includes(0)'],
+      [
+        'a login that was offered is not taken',
+        'methods.includes(2) ? 2 :',
+        'methods.includes(2) && this.#needsLogin ? 2 :',
+      ],
+      [
+        'the client may change what is kept',
+        '        // A copy: a piece of a large buffer would keep all of it.\n        this.#held = Buffer.from(this.#held);',
+        '',
+      ],
+    ]),
+  ],
+};

@@ -1,0 +1,160 @@
+import { ProxyVaultError } from '../errors.ts';
+import { kindOfStatus } from '../model/outcomes.ts';
+import type { RevealedProxy } from '../revealed-proxy.ts';
+import type { Lease, Pool, PoolRequest } from '../rotation/index.ts';
+import type { Template } from './asking.ts';
+import { CLIENT_GONE, failureOf, OURSELVES, TOO_LATE } from './failures.ts';
+import type { Tried } from './log.ts';
+import type { Settings } from './options.ts';
+
+/** The longest lease, ten years: a gateway ends each of its leases itself. */
+const LEASE_MS = 10 * 365 * 86_400_000;
+/** What is wrong with the login of one proxy; the others may work. */
+const LOGIN_FAULTS: ReadonlySet<string> = new Set([
+  'CREDENTIAL_CORRUPT',
+  'INVALID_ROW',
+  'INVALID_INPUT',
+  'NOT_FOUND',
+]);
+
+/** What trying proxies needs. */
+export interface Trying {
+  pool: Pool;
+  settings: Settings;
+  /** Whether an address is one that this gateway listens on. */
+  isOurs: (host: string, port: number) => boolean;
+  /** Called with an outcome that the pool could not store. */
+  onUnstored: (error: unknown) => void;
+}
+
+/** A proxy that serves a request. */
+export interface Serving {
+  lease: Lease;
+  proxy: RevealedProxy;
+}
+
+/** One request on its way to a proxy that serves it. Each attempt excludes the proxies that were tried before. */
+export class Attempts {
+  /** The attempts that failed. */
+  readonly tried: Tried[] = [];
+  readonly #trying: Trying;
+  readonly #request: PoolRequest;
+  readonly #template: Template;
+  readonly #excluded = new Set<string>();
+  readonly #aborter = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #deadline: number;
+  #begun = 0;
+  #isLast = false;
+
+  constructor(trying: Trying, request: PoolRequest, template: Template) {
+    this.#trying = trying;
+    this.#request = request;
+    this.#template = template;
+    const { deadlineMs } = trying.settings;
+    this.#deadline = performance.now() + deadlineMs;
+    this.#timer = setTimeout(() => this.#aborter.abort(TOO_LATE), deadlineMs);
+  }
+
+  /** Ends the attempt that runs, and all others: the client has gone. */
+  abort(): void {
+    clearTimeout(this.#timer);
+    this.#aborter.abort(CLIENT_GONE);
+  }
+
+  /** Whether the client has gone. */
+  get isAborted(): boolean {
+    return this.#aborter.signal.reason === CLIENT_GONE;
+  }
+
+  /** Whether another attempt may begin. */
+  get mayTryAgain(): boolean {
+    return !this.#isLast && this.#begun < this.#trying.settings.attempts && !this.#aborter.signal.aborted;
+  }
+
+  /** No other attempt may begin: what was sent must not be sent twice. */
+  stop(): void {
+    this.#isLast = true;
+  }
+
+  /** The request is served, or will not be: the deadline is no more. */
+  settle(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /**
+   * Calls `reach` with one proxy after another until it succeeds, and gives what it gave. What it rejects with is reported to the pool.
+   *
+   * @throws NO_PROXY, PROXY_FAILED or what the last attempt has failed with; `tried` has the attempts.
+   */
+  async reach<T>(
+    reach: (serving: Serving, signal: AbortSignal) => Promise<T>,
+  ): Promise<Serving & { value: T }> {
+    for (;;) {
+      const serving = await this.#next();
+      const { lease, proxy } = serving;
+      const since = performance.now();
+      try {
+        if (this.#trying.isOurs(proxy.host, proxy.port)) throw OURSELVES;
+        const value = await reach(serving, this.#aborter.signal);
+        return { lease, proxy, value };
+      } catch (error) {
+        this.failed(lease, error, performance.now() - since);
+        if (!this.mayTryAgain) throw error;
+      }
+    }
+  }
+
+  /** Notes and reports an attempt that has failed after `ms` milliseconds. */
+  failed(lease: Lease, error: unknown, ms: number): void {
+    const failure = failureOf(error);
+    this.#excluded.add(lease.proxy.id);
+    if (failure === null) {
+      lease[Symbol.dispose]();
+      return;
+    }
+    const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
+    this.tried.push({ proxy: lease.proxy.id, kind, status, ms: Math.round(ms) });
+    try {
+      lease.fail(failure);
+    } catch (unstored) {
+      this.#trying.onUnstored(unstored);
+    }
+  }
+
+  /** The next proxy whose login can be read. */
+  async #next(): Promise<Serving> {
+    for (;;) {
+      const lease = await this.#acquire();
+      try {
+        const proxy = lease.reveal(this.#template(lease.proxy));
+        this.#begun++;
+        return { lease, proxy };
+      } catch (error) {
+        lease[Symbol.dispose]();
+        this.#excluded.add(lease.proxy.id);
+        if (!(error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code))) throw error;
+      }
+    }
+  }
+
+  /** A lease now; or later, if a proxy may come before the deadline. */
+  async #acquire(): Promise<Lease> {
+    const { pool } = this.#trying;
+    const asked = { ...this.#request, exclude: this.#excluded, leaseMs: LEASE_MS };
+    try {
+      return await pool.acquire({ ...asked, waitMs: 0 });
+    } catch (error) {
+      if (!this.#isWorthWaiting(error)) throw error;
+    }
+    const waitMs = Math.max(0, Math.floor(this.#deadline - performance.now()));
+    return pool.acquire({ ...asked, waitMs, signal: this.#aborter.signal });
+  }
+
+  #isWorthWaiting(error: unknown): boolean {
+    if (!(error instanceof ProxyVaultError) || error.code !== 'NO_PROXY') return false;
+    const { readyAt } = error.details;
+    const left = this.#deadline - performance.now();
+    return typeof readyAt !== 'string' || Date.parse(readyAt) - Date.now() < left;
+  }
+}

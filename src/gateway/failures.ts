@@ -1,0 +1,56 @@
+import { ProxyVaultError } from '../errors.ts';
+import { FAILURE_KINDS, type FailureKind } from '../model/outcomes.ts';
+import type { FailureReport } from '../rotation/index.ts';
+
+/** Why an attempt was given up. */
+export const CLIENT_GONE = new ProxyVaultError('PROXY_FAILED', 'The client has closed the connection.');
+export const TOO_LATE = failure('timeout', 'No proxy was reached before the deadline of the request.');
+/** A proxy whose address is that of the gateway would send each request round and round. */
+export const OURSELVES = failure(
+  'protocol',
+  'The proxy is this gateway itself, so a request would never leave: remove it from the pool.',
+);
+export const NO_ANSWER = failure('timeout', 'The proxy gave no answer in time.');
+export const CUT_OFF = failure('reset', 'The connection was closed before the answer was complete.');
+export const MALFORMED_ANSWER = failure('protocol', 'The answer has a header that must not be passed on.');
+
+function failure(kind: FailureKind, message: string): ProxyVaultError {
+  return new ProxyVaultError('PROXY_FAILED', message, { details: { kind } });
+}
+
+/**
+ * The proxy has answered with a status that makes the request try another proxy. The configuration says what kind of failure it is, unless
+ * `kind` does.
+ */
+export function statusFailure(
+  status: number,
+  retryAfterMs: number | undefined,
+  kind?: FailureKind,
+): ProxyVaultError {
+  return new ProxyVaultError('PROXY_FAILED', `The answer was ${status}.`, {
+    details: {
+      status,
+      ...(kind !== undefined && { kind }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    },
+  });
+}
+
+/** What an error says of the proxy; null if it says nothing, since the client has gone. */
+export function failureOf(error: unknown): FailureReport | null {
+  if (error === CLIENT_GONE) return null;
+  if (!(error instanceof ProxyVaultError && error.code === 'PROXY_FAILED')) return { kind: kindOf(error) };
+  const { kind, status, retryAfterMs } = error.details;
+  return {
+    kind: FAILURE_KINDS.find((each) => each === kind),
+    status: typeof status === 'number' ? status : undefined,
+    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
+  };
+}
+
+/** The kind of an error of Node's sockets and parser. */
+function kindOf(error: unknown): FailureKind {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.startsWith('HPE_')) return 'protocol';
+  return code === 'ETIMEDOUT' ? 'timeout' : 'reset';
+}

@@ -1,0 +1,222 @@
+import type { Socket } from 'node:net';
+import { inspect } from 'node:util';
+
+import { ProxyVaultError } from '../errors.ts';
+import { assertOptions, assertWhole, invalidInput } from '../model/validation.ts';
+import type { Pool } from '../rotation/index.ts';
+import { formatAuthority } from '../upstream/index.ts';
+import { Asker } from './asking.ts';
+import { Clients, isLoopback } from './clients.ts';
+import { Counts, type GatewayStats } from './counts.ts';
+import type { Desk } from './desk.ts';
+import { type ClientIdentity, identityFrom } from './identity.ts';
+import type { GatewayLogger, RequestLog } from './log.ts';
+import { Loops } from './loops.ts';
+import { addressOf, type GatewayOptions, type ListenOptions, type Settings, settingsOf } from './options.ts';
+import { Port } from './port.ts';
+import { Reuse } from './reuse.ts';
+import { TargetPolicy } from './targets.ts';
+import { Tunnels } from './tunnels.ts';
+import { UserLimits } from './user-limits.ts';
+import { Users } from './users.ts';
+
+/** A port that a gateway listens on. */
+export interface Listening {
+  host: string;
+  port: number;
+  /** `http://host:port`, for a client. SOCKS5 and SOCKS4 clients use the same host and port. */
+  url: string;
+}
+
+/** How a gateway is closed. */
+export interface CloseOptions {
+  /** How long open tunnels and requests may take to end by themselves, in milliseconds. Default 10,000. */
+  drainMs?: number | undefined;
+}
+
+/**
+ * A local proxy server: whatever a client sends through it leaves through a proxy of the pool, with its login; if one fails, through another
+ * one; never without. Get it from `vault.serve`, and close it, or declare it with `await using`.
+ */
+export class Gateway implements AsyncDisposable {
+  readonly #settings: Settings;
+  readonly #logger: GatewayLogger | undefined;
+  readonly #users: Users | null;
+  readonly #clients: Clients;
+  readonly #loops = new Loops();
+  readonly #counts = new Counts();
+  readonly #reuse: Reuse;
+  readonly #tunnels: Tunnels;
+  readonly #shared: Omit<Desk, 'asker'>;
+  readonly #ports: Port[] = [];
+  readonly #onClosed: () => void;
+  /** Called each time that a request has ended. */
+  #onIdle = (): void => {};
+  #endDrain = (): void => {};
+  #main: Listening = { host: '', port: 0, url: '' };
+  #closing: Promise<void> | null = null;
+
+  private constructor(pool: Pool, options: GatewayOptions, onClosed: () => void) {
+    const { users = [], allowTargets = [], logger } = options;
+    const settings = settingsOf(options);
+    this.#settings = settings;
+    this.#logger = logger;
+    this.#onClosed = onClosed;
+    this.#users = users.length === 0 ? null : new Users(users);
+    this.#clients = new Clients(settings);
+    this.#reuse = new Reuse(settings.reuse);
+    const onUnstored = (error: unknown): void => this.#warn('An outcome could not be stored', error);
+    this.#tunnels = new Tunnels({ pool, settings, onUnstored });
+    const loops = this.#loops;
+    const { connectMs, handshakeMs, ca } = settings;
+    const onDial = (socket: Socket): void => loops.made(socket);
+    this.#shared = {
+      settings,
+      policy: new TargetPolicy(allowTargets),
+      limits: new UserLimits(),
+      trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored },
+      tunnels: this.#tunnels,
+      reuse: this.#reuse,
+      connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial }),
+      isLoop: (client) => loops.isLoop(client),
+      onEnd: (log) => this.#ended(log),
+    };
+  }
+
+  /** @internal */
+  static async open(pool: Pool, options: GatewayOptions, onClosed: () => void): Promise<Gateway> {
+    const gateway = new Gateway(pool, options, onClosed);
+    const { host, port } = gateway.#settings;
+    gateway.#main = await gateway.#listen(host, port, null);
+    return gateway;
+  }
+
+  /** The address that it listens on. */
+  get host(): string {
+    return this.#main.host;
+  }
+
+  get port(): number {
+    return this.#main.port;
+  }
+
+  /** `http://host:port`, for a client. */
+  get url(): string {
+    return this.#main.url;
+  }
+
+  /**
+   * Listens on another port, whose clients all have this identity: for browsers, which keep one login for each host and port.
+   *
+   * @throws CANNOT_LISTEN; INVALID_INPUT; CLOSED.
+   * @example
+   * const { url } = await gateway.listen({ country: 'DE', session: 'a' });
+   */
+  async listen(options: ListenOptions): Promise<Listening> {
+    const {
+      host = this.#settings.host,
+      port = 0,
+      ...identity
+    } = assertOptions(
+      options,
+      ['host', 'port', 'country', 'region', 'session', 'ttlMs', 'protocol', 'tags', 'strategy'],
+      'options of listen',
+    );
+    return this.#listen(host, port, identityFrom(identity));
+  }
+
+  /**
+   * What it does and has done since it began.
+   *
+   * @example
+   * const { tunnels, ok, failovers } = gateway.stats();
+   */
+  stats(): GatewayStats {
+    return { connections: this.#clients.size, tunnels: this.#tunnels.size, ...this.#counts.all };
+  }
+
+  /**
+   * Takes no more clients, lets tunnels and requests end for some time, and then closes what is left. Closing again can only shorten that time.
+   *
+   * @throws INVALID_INPUT.
+   * @example
+   * await gateway.close({ drainMs: 30_000 });
+   */
+  close({ drainMs = 10_000 }: CloseOptions = {}): Promise<void> {
+    assertWhole(drainMs, 'drainMs', 0, 2 ** 31 - 1);
+    // Whoever closes it again may be in more of a hurry.
+    if (this.#closing === null) this.#closing = this.#close(drainMs);
+    else setTimeout(() => this.#endDrain(), drainMs).unref();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [inspect.custom](): string {
+    return `Gateway ${inspect({ url: this.url, ...this.stats() })}`;
+  }
+
+  async #listen(host: string, port: number, fixed: ClientIdentity | null): Promise<Listening> {
+    if (this.#closing !== null) throw new ProxyVaultError('CLOSED', 'The gateway is closed.');
+    const address = addressOf({ host, port });
+    if (this.#users === null && !isLoopback(address.host))
+      throw invalidInput(
+        'A gateway that other machines can reach needs users: give users (--user), or listen on 127.0.0.1.',
+      );
+    const desk = { ...this.#shared, asker: new Asker(this.#users, fixed) };
+    const listener = new Port(desk, this.#clients, (error) => this.#warn('A request has failed', error));
+    const bound = await listener.listen(address.host, address.port);
+    this.#ports.push(listener);
+    this.#loops.listening(bound.port);
+    return {
+      host: bound.address,
+      port: bound.port,
+      url: `http://${formatAuthority({ host: bound.address, port: bound.port })}`,
+    };
+  }
+
+  #ended(log: RequestLog): void {
+    this.#counts.add(log);
+    const { outcome, target } = log;
+    if (outcome === 'failed') this.#logger?.warn(log, `${target} failed`);
+    else this.#logger?.info(log, `${target} ${outcome}`);
+    this.#onIdle();
+  }
+
+  #warn(message: string, error: unknown): void {
+    const { name, code } = error as { name?: string; code?: string };
+    // The message may be of another library, and may hold anything.
+    this.#logger?.warn({ error: code ?? name }, `${message}: ${code ?? name}`);
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    for (const port of this.#ports) port.stop();
+    if (drainMs > 0) await this.#drained(drainMs);
+    this.#tunnels.close();
+    this.#clients.closeAll();
+    this.#reuse.close();
+    this.#onClosed();
+  }
+
+  /** Waits until no client is left, or the time is over. */
+  #drained(drainMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        clearInterval(looking);
+        resolve();
+      };
+      const look = (): void => {
+        for (const port of this.#ports) port.closeIdle();
+        if (this.#clients.size === 0) end();
+      };
+      const timer = setTimeout(end, drainMs);
+      const looking = setInterval(look, 50);
+      this.#endDrain = end;
+      this.#onIdle = () => setImmediate(look);
+      look();
+    });
+  }
+}

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http';
+
+import type { RevealedProxy } from '../revealed-proxy.ts';
+import { basicLogin, formatAuthority, type Target } from '../upstream/index.ts';
+import { endToEndHeaders } from './header-rules.ts';
+import type { Settings } from './options.ts';
+
+/** Methods whose requests have no body unless they say so; Node frames the others as chunked. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
+
+/**
+ * The headers of a plain request as they leave, without those of its proxy.
+ *
+ * @param isExpecting whether the target is to say when it wants the body.
+ */
+export function leavingHeaders(
+  incoming: IncomingMessage,
+  target: Target,
+  { via, forwardedFor }: Pick<Settings, 'via' | 'forwardedFor'>,
+  isExpecting: boolean,
+): string[] {
+  const { rawHeaders, headers, method = '', httpVersion, socket } = incoming;
+  const passing = endToEndHeaders(rawHeaders);
+  const leaving = headers.expect === undefined || isExpecting ? passing : withoutHeader(passing, 'expect');
+  // A request of HTTP/1.0 may have none.
+  if (headers.host === undefined)
+    leaving.unshift(
+      'Host',
+      target.port === 80 ? formatAuthority(target).slice(0, -3) : formatAuthority(target),
+    );
+  if (headers['transfer-encoding'] !== undefined) leaving.push('Transfer-Encoding', 'chunked');
+  else if (headers['content-length'] === undefined && !BODILESS.has(method))
+    leaving.push('Content-Length', '0');
+  if (via) leaving.push('Via', `${httpVersion} proxyvault`);
+  if (forwardedFor && socket.remoteAddress !== undefined)
+    leaving.push('X-Forwarded-For', socket.remoteAddress);
+  return leaving;
+}
+
+function withoutHeader(headers: readonly string[], left: string): string[] {
+  return headers.filter((_, at) => headers[at - (at % 2)]?.toLowerCase() !== left);
+}
+
+/** The login of an HTTP proxy, as a header; empty for one without a login, and for SOCKS. @throws PROXY_FAILED. */
+export function loginHeaders(proxy: RevealedProxy): string[] {
+  const login = isHttp(proxy) ? basicLogin(proxy) : null;
+  return login === null ? [] : ['Proxy-Authorization', login];
+}
+
+/** Whether a proxy takes plain requests itself; through the others they need a tunnel. */
+export function isHttp({ protocol }: RevealedProxy): boolean {
+  return protocol === 'http' || protocol === 'https';
+}

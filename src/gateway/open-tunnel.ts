@@ -1,0 +1,68 @@
+import type { Socket } from 'node:net';
+
+import { type Asking, poolRequestOf, templateOf } from './asking.ts';
+import { Attempts, type Serving } from './attempts.ts';
+import { onClientGone } from './client-gone.ts';
+import type { Desk } from './desk.ts';
+import type { RequestEnd, Tried } from './log.ts';
+import { type Refusal, unserved } from './replies.ts';
+import type { Visit } from './visit.ts';
+
+/** A client that wants a tunnel, and how it is answered in its protocol. */
+export interface Wish<T> {
+  visit: Visit;
+  client: Socket;
+  asking: Asking;
+  /** The host that it wants to reach. */
+  domain: string;
+  url?: string | undefined;
+  /** Reaches the target through one proxy. Until it resolves another proxy may be tried. */
+  reach: (serving: Serving, signal: AbortSignal) => Promise<T>;
+  /** Tells the client, and gives the tunnel's other end; null if there will be no tunnel, and the lease and visit have their end. */
+  opened: (reached: Serving & { value: T; tried: readonly Tried[] }) => Socket | null;
+  /** How long the target took to answer, if it has answered before there is a tunnel. */
+  answeredMs?: (value: T) => number;
+  /** Ends what was reached for a client that has gone. */
+  drop: (value: T) => void;
+  /** Says why there is no tunnel, and closes the connection. */
+  refused: (why: Refusal) => void;
+}
+
+/** Reaches a target through the pool for a client, and opens the tunnel between them. */
+export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
+  const { visit, client, asking, domain, url } = wish;
+  const request = poolRequestOf(asking, domain, url);
+  const attempts = new Attempts(desk.trying, request, templateOf(asking));
+  const { tried } = attempts;
+  const unwatch = onClientGone(client, () => attempts.abort());
+  try {
+    const reached = await attempts.reach(wish.reach);
+    unwatch();
+    const { lease, value } = reached;
+    if (attempts.isAborted) {
+      wish.drop(value);
+      lease[Symbol.dispose]();
+      client.destroy();
+      visit.end({ outcome: 'aborted', proxy: lease.proxy.id, tried });
+      return;
+    }
+    const upstream = wish.opened({ ...reached, tried });
+    if (upstream === null) return;
+    const { session } = request;
+    const answeredMs = wish.answeredMs?.(value);
+    const end = (end: RequestEnd): void => visit.end(end);
+    desk.tunnels.open(client, upstream, lease, { end, tried, domain, session, answeredMs });
+  } catch (error) {
+    unwatch();
+    if (attempts.isAborted) {
+      client.destroy();
+      visit.end({ outcome: 'aborted', tried });
+      return;
+    }
+    const why = unserved(error, tried);
+    visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
+    wish.refused(why);
+  } finally {
+    attempts.settle();
+  }
+}

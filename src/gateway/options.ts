@@ -1,0 +1,128 @@
+import { z } from 'zod';
+
+import { MAX_PORT } from '../model/host.ts';
+import { parse } from '../model/validation.ts';
+import type { ClientIdentity } from './identity.ts';
+import type { GatewayLogger } from './log.ts';
+import type { GatewayUser } from './users.ts';
+
+const milliseconds = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
+const connections = z.int().min(1).max(1_000_000);
+const certificate = z.union([z.string(), z.instanceof(Buffer)]);
+
+const optionsSchema = z.strictObject({
+  host: z.string().min(1).default('127.0.0.1'),
+  port: z.int().min(0).max(MAX_PORT).default(8888),
+  attempts: z.int().min(1).max(100).default(3),
+  deadlineMs: milliseconds.default(30_000),
+  connectMs: milliseconds.default(5_000),
+  handshakeMs: milliseconds.default(10_000),
+  answerMs: milliseconds.default(60_000),
+  idleMs: milliseconds.default(120_000),
+  headerMs: milliseconds.default(10_000),
+  maxTunnelAgeMs: milliseconds.optional(),
+  openTunnels: z.enum(['drain', 'close']).default('drain'),
+  reuse: z.enum(['identity', 'never']).default('identity'),
+  retryStatuses: z.array(z.int().min(400).max(599)).default([502, 504]),
+  maxConnections: connections.default(20_000),
+  maxConnectionsPerClient: connections.optional(),
+  maxHeaderBytes: z.int().min(1024).max(1_048_576).default(16_384),
+  via: z.boolean().default(false),
+  forwardedFor: z.boolean().default(false),
+  ca: z.union([certificate, z.array(certificate)]).optional(),
+});
+
+const addressSchema = optionsSchema.pick({ host: true, port: true });
+
+type Valid = z.input<typeof optionsSchema>;
+
+/** How a gateway serves. Times are milliseconds. */
+export interface GatewayOptions extends Valid {
+  /** The address to listen on. Default 127.0.0.1. Any other than loopback needs `users`. */
+  host?: Valid['host'];
+  /** Default 8888; 0 takes a free port. */
+  port?: Valid['port'];
+  /** Who may use the gateway. Without users everybody who reaches the port may. */
+  users?: readonly GatewayUser[] | undefined;
+  /**
+   * Targets on loopback, link-local and metadata addresses that may be reached all the same, as `host` or `host:port`; `'all'` for each.
+   * Default: none, since a gateway must not lend out the network of an upstream's host.
+   */
+  allowTargets?: readonly string[] | 'all' | undefined;
+  /** So many proxies are tried for one request. Default 3. */
+  attempts?: Valid['attempts'];
+  /** No attempt begins later than this after the request has come, and no connection is waited for longer. Default 30,000. */
+  deadlineMs?: Valid['deadlineMs'];
+  /** How long to wait for the TCP connection to a proxy. Default 5,000. */
+  connectMs?: Valid['connectMs'];
+  /** How long to wait for the TLS handshake of a proxy, and for its answer to CONNECT or SOCKS. Default 10,000. */
+  handshakeMs?: Valid['handshakeMs'];
+  /** How long to wait for the header of the answer to a plain HTTP request. Default 60,000. */
+  answerMs?: Valid['answerMs'];
+  /** How long a tunnel or an answer may have no traffic before it is closed. Default 120,000. */
+  idleMs?: Valid['idleMs'];
+  /** How long a client may take for its first byte, for a header, and between two pieces of a body. Default 10,000. */
+  headerMs?: Valid['headerMs'];
+  /** How long a tunnel may be open. Default: without limit, since a limit breaks downloads and WebSockets. */
+  maxTunnelAgeMs?: Valid['maxTunnelAgeMs'];
+  /**
+   * What happens to open tunnels if their proxy is out, disabled or removed, or their session expires or gets another proxy: `drain` lets
+   * them end by themselves, `close` closes them. Default `drain`.
+   */
+  openTunnels?: Valid['openTunnels'];
+  /**
+   * Whether a connection to a proxy serves several plain HTTP requests: those of one `identity` (proxy, login and session), or `never`.
+   * Default `identity`.
+   */
+  reuse?: Valid['reuse'];
+  /** Answers after which a plain GET, HEAD or OPTIONS is tried with another proxy. Default 502 and 504. */
+  retryStatuses?: Valid['retryStatuses'];
+  /** So many connections of clients at a time; the next is closed at once. Default 20,000. */
+  maxConnections?: Valid['maxConnections'];
+  /** As `maxConnections`, of one client's address. Default: 1,000 for other machines, without limit on loopback. */
+  maxConnectionsPerClient?: Valid['maxConnectionsPerClient'];
+  /** The longest header of a request or an answer, in bytes. Default 16,384. */
+  maxHeaderBytes?: Valid['maxHeaderBytes'];
+  /** Say with `Via` that a request came through a proxy. Default false. */
+  via?: Valid['via'];
+  /** Tell the target the client's address with `X-Forwarded-For`. Default false. */
+  forwardedFor?: Valid['forwardedFor'];
+  /** Certificates that HTTPS proxies may have, besides those that Node trusts: PEM. */
+  ca?: Valid['ca'];
+  /** Gets a line for each request; pino fits. Default: no log. */
+  logger?: GatewayLogger | undefined;
+}
+
+/** A port with an identity of its own: who comes by it need not say who they are. */
+export interface ListenOptions extends ClientIdentity {
+  /** Default: that of the gateway. */
+  host?: string | undefined;
+  /** Default 0: a free port. */
+  port?: number | undefined;
+}
+
+type ValidSettings = z.output<typeof optionsSchema>;
+
+/** The options of a gateway, checked and with their defaults, without what other files check. */
+export interface Settings extends ValidSettings {}
+
+/** @throws INVALID_INPUT. */
+export function settingsOf({
+  users: _,
+  allowTargets: __,
+  logger: ___,
+  ...options
+}: GatewayOptions): Settings {
+  return parse(optionsSchema, options, 'options of a gateway');
+}
+
+/** Where to listen. @throws INVALID_INPUT. */
+export function addressOf(given: { host?: string | undefined; port?: number | undefined }): {
+  host: string;
+  port: number;
+} {
+  return parse(addressSchema, given, 'address to listen on');
+}

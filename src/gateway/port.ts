@@ -1,0 +1,158 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { ProxyVaultError } from '../errors.ts';
+import type { Clients } from './clients.ts';
+import { serveConnect } from './connect-request.ts';
+import type { Desk } from './desk.ts';
+import { PlainRequest } from './plain-request.ts';
+import { refusal, refuseRaw } from './replies.ts';
+import { SocksRequest } from './socks-request.ts';
+import { serveUpgrade } from './upgrade-request.ts';
+
+/** What a malformed request is answered, by the code of Node's error. */
+const MALFORMED: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The header of the request is too long.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The header of the request did not come in time.'],
+};
+const BAD_REQUEST = [400, 'This is not a well-formed HTTP request.'] as const;
+
+/** One port on which clients come, with HTTP or SOCKS: the first byte says which. */
+export class Port {
+  readonly #desk: Desk;
+  readonly #clients: Clients;
+  readonly #onFault: (error: unknown) => void;
+  readonly #server: Server;
+  readonly #serveHttp: (client: Socket) => void;
+  /** How many plain requests of a client have no answer yet. */
+  readonly #unanswered = new WeakMap<Socket, number>();
+
+  /** @param onFault called with an error that nobody foresaw. */
+  constructor(desk: Desk, clients: Clients, onFault: (error: unknown) => void) {
+    this.#desk = desk;
+    this.#clients = clients;
+    this.#onFault = onFault;
+    const { headerMs, idleMs, maxHeaderBytes } = desk.settings;
+    const server = createServer({
+      insecureHTTPParser: false,
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headerMs,
+      connectionsCheckingInterval: Math.min(headerMs, 5_000),
+      // The time of a body has no limit; that between two pieces of it has one.
+      requestTimeout: 0,
+      keepAliveTimeout: idleMs,
+      noDelay: true,
+      keepAlive: true,
+      // A request without one gets an answer of ours.
+      requireHostHeader: false,
+      // Others than WebSockets, such as h2c, are offers that nobody need take up. Node 22 does not ask.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    });
+    // Node leaves out those that are more: their bytes are limited.
+    server.maxHeadersCount = 0;
+    const [serveHttp] = server.listeners('connection') as [(this: Server, client: Socket) => void];
+    this.#serveHttp = (client) => serveHttp.call(server, client);
+    server.removeAllListeners('connection').on('connection', (client: Socket) => this.#greet(client));
+    const plain = (incoming: IncomingMessage, response: ServerResponse): void => {
+      const client = incoming.socket;
+      this.#unanswered.set(client, this.#unansweredBy(client) + 1);
+      response.once('close', () => this.#unanswered.set(client, this.#unansweredBy(client) - 1));
+      this.#serve(client, new PlainRequest(desk, incoming, response).serve());
+    };
+    server
+      .on('request', plain)
+      .on('checkContinue', plain)
+      .on('connect', (incoming, client: Socket, head) => {
+        if (this.#isFree(client)) this.#serve(client, serveConnect(desk, incoming, client, head));
+      })
+      .on('upgrade', (incoming, client: Socket, head) => {
+        if (this.#isFree(client)) this.#serve(client, serveUpgrade(desk, incoming, client, head));
+      })
+      .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => {
+        // It would be read as a part of the answer that the client waits for.
+        if (!this.#isFree(client)) return;
+        const [status, message] = MALFORMED[error.code ?? ''] ?? BAD_REQUEST;
+        refuseRaw(client, refusal(status, 'INVALID_INPUT', message));
+      });
+    this.#server = server;
+  }
+
+  /** @throws CANNOT_LISTEN. */
+  listen(host: string, port: number): Promise<AddressInfo> {
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      // Once it listens, such as when no more files may be open, an error must not end the process.
+      server.on('error', (error: NodeJS.ErrnoException) => reject(cannotListen(host, port, error)));
+      server.listen({ host, port, backlog: 4096 }, () => resolve(server.address() as AddressInfo));
+    });
+  }
+
+  /** Takes no more clients. */
+  stop(): void {
+    this.#server.close();
+  }
+
+  /** Closes connections that wait for another request. */
+  closeIdle(): void {
+    this.#server.closeIdleConnections();
+  }
+
+  /** Looks at the first byte of a client. */
+  #greet(client: Socket): void {
+    client.on('error', ignore);
+    if (!this.#clients.enter(client)) return;
+    const tooSlow = (): void => void client.destroy();
+    client.setTimeout(this.#desk.settings.headerMs, tooSlow);
+    // One that leaves without a byte: its socket would stay, since it may be half open.
+    client.once('end', tooSlow);
+    client.once('data', (first: Buffer) => {
+      client.off('end', tooSlow);
+      client.setTimeout(0);
+      client.off('timeout', tooSlow);
+      if (first[0] === 4 || first[0] === 5) {
+        client.resume();
+        new SocksRequest(this.#desk, client, first, this.#onFault);
+        return;
+      }
+      client.pause();
+      client.unshift(first);
+      this.#serveHttp(client);
+      client.resume();
+    });
+  }
+
+  #unansweredBy(client: Socket): number {
+    return this.#unanswered.get(client) ?? 0;
+  }
+
+  /** A tunnel takes the whole connection. A client that still waits for an answer on it would get that inside of the tunnel. */
+  #isFree(client: Socket): boolean {
+    const isFree = this.#unansweredBy(client) === 0;
+    if (!isFree) client.destroy();
+    return isFree;
+  }
+
+  #serve(client: Socket, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      client.destroy();
+      this.#onFault(error);
+    });
+  }
+}
+
+function cannotListen(host: string, port: number, error: NodeJS.ErrnoException): ProxyVaultError {
+  const why =
+    error.code === 'EADDRINUSE'
+      ? 'another program uses it. Choose another port, or 0 for a free one'
+      : error.code === 'EACCES'
+        ? 'the system does not allow it. Choose a port from 1024'
+        : error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND'
+          ? 'this machine has no such address'
+          : `the system said ${error.code}`;
+  return new ProxyVaultError('CANNOT_LISTEN', `Cannot listen on ${host}, port ${port}: ${why}.`, {
+    cause: error,
+    details: { host, port },
+  });
+}
+
+function ignore(): void {}

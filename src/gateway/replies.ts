@@ -1,0 +1,98 @@
+import type { ServerResponse } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+
+import { ProxyVaultError } from '../errors.ts';
+import type { Tried } from './log.ts';
+
+/** Why a client gets no connection. */
+export interface Refusal {
+  status: number;
+  /** A code of `ProxyVaultError`, or what a gateway alone refuses. */
+  code: string;
+  message: string;
+  /** What was tried, if anything was. */
+  tried?: readonly Tried[] | undefined;
+  /** How many proxies each reason excluded, and when the next one may be ready. */
+  excluded?: object | undefined;
+  /** Seconds until it makes sense to ask again. */
+  retryAfter?: number | undefined;
+}
+
+export function refusal(status: number, code: string, message: string): Refusal {
+  return { status, code, message };
+}
+
+/** Why no proxy served a request: 503 if no proxy was ready, 502 if those that were tried have failed. */
+export function unserved(error: unknown, tried: readonly Tried[]): Refusal {
+  const { code, message, details } =
+    error instanceof ProxyVaultError
+      ? error
+      : new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy broke before its answer.');
+  if (code === 'PROXY_FAILED' || tried.length > 0)
+    return {
+      status: 502,
+      code,
+      message: tried.length > 1 ? `${tried.length} proxies were tried. The last: ${message}` : message,
+      tried,
+      ...(code === 'NO_PROXY' && { excluded: details }),
+    };
+  if (code !== 'NO_PROXY') return { status: 502, code, message };
+  const { readyAt } = details;
+  const retryAfter =
+    typeof readyAt === 'string'
+      ? Math.max(1, Math.ceil((Date.parse(readyAt) - Date.now()) / 1000))
+      : undefined;
+  return { status: 503, code, message, excluded: details, retryAfter };
+}
+
+function bodyOf({ code, message, tried, excluded }: Refusal): string {
+  return `${JSON.stringify({ error: { code, message, tried, excluded } })}\n`;
+}
+
+function headersOf({ status, code, retryAfter }: Refusal, body: string): Record<string, string> {
+  return {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': String(Buffer.byteLength(body)),
+    'X-Proxyvault-Error': code,
+    ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+    ...(status === 407 && { 'Proxy-Authenticate': 'Basic realm="proxyvault", charset="UTF-8"' }),
+  };
+}
+
+/** Answers a plain request. The connection may serve another one. */
+export function refuse(response: ServerResponse, refused: Refusal): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = bodyOf(refused);
+  response.writeHead(refused.status, headersOf(refused, body));
+  response.end(body);
+}
+
+/** Answers on a connection that Node's HTTP server has given away, and closes it. */
+export function refuseRaw(socket: Socket, refused: Refusal): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = bodyOf(refused);
+  const lines = Object.entries({ ...headersOf(refused, body), Connection: 'close' });
+  const header = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  closeAfter(
+    socket,
+    `HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status] ?? 'Error'}\r\n${header}\r\n${body}`,
+  );
+}
+
+/** Sends the last bytes, and closes a connection once the client has read them: a reset might take them from it. */
+export function closeAfter(socket: Socket, bytes: string | Uint8Array): void {
+  socket.setTimeout(LINGER_MS, () => socket.destroy());
+  socket.end(bytes);
+  socket.resume();
+  socket.once('end', () => socket.destroy());
+}
+
+/** How long a client may take to read a refusal. */
+const LINGER_MS = 2000;

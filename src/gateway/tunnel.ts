@@ -1,0 +1,144 @@
+import type { Socket } from 'node:net';
+
+import type { Lease } from '../rotation/index.ts';
+import type { Settings } from './options.ts';
+
+/** How a tunnel ended. */
+export interface TunnelEnd {
+  /** `ok` if bytes came back; `aborted` if nothing was asked, or the client left before it could be answered. */
+  outcome: 'ok' | 'failed' | 'aborted';
+  /** How it failed; null unless it did. */
+  kind: 'timeout' | 'reset' | null;
+  /** From the server. */
+  bytesIn: number;
+  /** To the server. */
+  bytesOut: number;
+  /** From the client's first bytes to the server's, in milliseconds. */
+  latencyMs: number | undefined;
+  reason: string;
+}
+
+type Ender = 'client' | 'server' | 'idle' | 'gateway';
+
+/** Who has opened a tunnel. */
+interface Owner {
+  settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
+  /** How long the server took to answer, if it has answered before the tunnel began. */
+  answeredMs?: number | undefined;
+  /** The first bytes have come from the server. */
+  onAnswer: () => void;
+  onEnd: (end: TunnelEnd) => void;
+}
+
+/**
+ * Bytes both ways between a client and an upstream. Each side may close its half. A pipe stops reading while the other side does not take
+ * what was read, so memory is bounded.
+ */
+export class Tunnel {
+  readonly lease: Lease;
+  readonly #client: Socket;
+  readonly #upstream: Socket;
+  readonly #owner: Owner;
+  /** What the client had sent and was sent before. */
+  readonly #sentBefore: number;
+  readonly #receivedBefore: number;
+  readonly #ageTimer: NodeJS.Timeout | undefined;
+  #askedAt: number | null = null;
+  #latencyMs: number | undefined;
+  #endedBy: Ender | null = null;
+  #reason = '';
+  #open = 2;
+
+  constructor(client: Socket, upstream: Socket, lease: Lease, owner: Owner) {
+    this.lease = lease;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#owner = owner;
+    this.#sentBefore = client.bytesRead - client.readableLength;
+    this.#receivedBefore = client.bytesWritten;
+    this.#latencyMs = owner.answeredMs;
+    const { idleMs, maxTunnelAgeMs } = owner.settings;
+    // Whatever goes through the tunnel goes through this socket.
+    client.setTimeout(0);
+    upstream.setTimeout(idleMs, () => this.#close('idle', `no traffic for ${idleMs} ms`));
+    if (maxTunnelAgeMs !== undefined)
+      this.#ageTimer = setTimeout(
+        () => this.close(`it was open for ${maxTunnelAgeMs} ms`),
+        maxTunnelAgeMs,
+      ).unref();
+    this.#watch(client, upstream, 'client');
+    this.#watch(upstream, client, 'server');
+    client.once('data', () => {
+      this.#askedAt = performance.now();
+    });
+    upstream.once('data', () => {
+      if (owner.answeredMs === undefined && this.#askedAt !== null)
+        this.#latencyMs = performance.now() - this.#askedAt;
+      owner.onAnswer();
+    });
+    if (owner.answeredMs !== undefined) owner.onAnswer();
+    client.pipe(upstream);
+    upstream.pipe(client);
+  }
+
+  /** Closes both sides now. */
+  close(reason: string): void {
+    this.#close('gateway', reason);
+  }
+
+  #close(by: 'idle' | 'gateway', reason: string): void {
+    this.#note(by, reason);
+    this.#upstream.destroy();
+    this.#client.destroy();
+  }
+
+  #watch(socket: Socket, other: Socket, who: 'client' | 'server'): void {
+    const onClose = (): void => {
+      this.#note(who, `the ${who} closed the connection`);
+      // The other side may still be sending what has ended here in order.
+      if (!socket.readableEnded || !socket.writableFinished) other.destroy();
+      if (--this.#open === 0) this.#end();
+    };
+    socket.once('end', () => this.#note(who, `the ${who} closed the connection`));
+    socket.on('error', () => {
+      this.#note(who, `the connection to the ${who} broke`);
+      // So that the other side does not take what it has for the whole.
+      reset(other);
+    });
+    if (socket.closed) process.nextTick(onClose);
+    else socket.once('close', onClose);
+  }
+
+  #note(by: Ender, reason: string): void {
+    if (this.#endedBy !== null) return;
+    this.#endedBy = by;
+    this.#reason = reason;
+  }
+
+  #end(): void {
+    clearTimeout(this.#ageTimer);
+    const bytesIn = this.#client.bytesWritten - this.#receivedBefore;
+    const bytesOut = this.#client.bytesRead - this.#sentBefore;
+    const isAnswered = bytesIn > 0 || this.#owner.answeredMs !== undefined;
+    const kind = isAnswered ? null : this.#failure();
+    const outcome = isAnswered ? 'ok' : kind === null ? 'aborted' : 'failed';
+    const latencyMs = this.#latencyMs;
+    this.#owner.onEnd({ outcome, kind, bytesIn, bytesOut, latencyMs, reason: this.#reason });
+  }
+
+  /** How it failed, if nothing came back. */
+  #failure(): 'timeout' | 'reset' | null {
+    if (this.#askedAt === null) return null;
+    if (this.#endedBy === 'server') return 'reset';
+    if (this.#endedBy === 'idle') return 'timeout';
+    // A client that has waited this long has given up.
+    const waited = performance.now() - this.#askedAt;
+    return this.#endedBy === 'client' && waited >= this.#owner.settings.handshakeMs ? 'timeout' : null;
+  }
+}
+
+/** Ends a connection so that its other end sees that it broke. A connection with TLS can only be closed. */
+function reset(socket: Socket): void {
+  if ('encrypted' in socket) socket.destroy();
+  else socket.resetAndDestroy();
+}

@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+
+import type { Lease, Pool } from '../rotation/index.ts';
+import type { RequestEnd, Tried } from './log.ts';
+import type { Settings } from './options.ts';
+import { Tunnel, type TunnelEnd } from './tunnel.ts';
+
+/** So often it is looked whether tunnels may last, if they must not outlive their proxy or session. Milliseconds. */
+const LOOK_EVERY = 1_000;
+
+/** What a tunnel is for. */
+export interface Purpose {
+  /** Called when it has ended. */
+  end: (end: RequestEnd) => void;
+  tried: readonly Tried[];
+  domain: string;
+  /** The session by its name in the pool. */
+  session: string | undefined;
+  /** How long the server took to answer, if it has answered before the tunnel began. */
+  answeredMs?: number | undefined;
+}
+
+interface Parts {
+  pool: Pool;
+  settings: Settings;
+  /** Called with an outcome that the pool could not store. */
+  onUnstored: (error: unknown) => void;
+}
+
+/** The open tunnels of a gateway. */
+export class Tunnels {
+  readonly #parts: Parts;
+  readonly #open = new Map<Tunnel, Purpose>();
+  readonly #look = (): void => this.#closeOutlived();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    if (parts.settings.openTunnels === 'drain') return;
+    // What other processes do is seen by the timer.
+    this.#timer = setInterval(this.#look, LOOK_EVERY).unref();
+    parts.pool.on('cooled', this.#look).on('rotated', this.#look);
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Begins a tunnel. When it ends its lease is reported. */
+  open(client: Socket, upstream: Socket, lease: Lease, purpose: Purpose): void {
+    const { settings } = this.#parts;
+    const tunnel: Tunnel = new Tunnel(client, upstream, lease, {
+      settings,
+      answeredMs: purpose.answeredMs,
+      onAnswer: () => lease.confirm(),
+      onEnd: (end) => {
+        this.#open.delete(tunnel);
+        this.#ended(lease, purpose, end);
+      },
+    });
+    // A rule may give a session another proxy than it keeps: then nothing that happens to the session ends the tunnel.
+    const isKept = settings.openTunnels === 'drain' || this.#mayLast(lease, purpose);
+    this.#open.set(tunnel, isKept ? purpose : { ...purpose, session: undefined });
+  }
+
+  /** Closes all of them, now and in future. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#parts.pool.off('cooled', this.#look).off('rotated', this.#look);
+    for (const tunnel of [...this.#open.keys()]) tunnel.close('the gateway is closed');
+  }
+
+  /** Closes those whose proxy is out or gone, or whose session has expired or has another proxy. */
+  #closeOutlived(): void {
+    // Several tunnels of one proxy have one answer.
+    const answers = new Map<string, boolean>();
+    for (const [tunnel, purpose] of [...this.#open]) {
+      const { lease } = tunnel;
+      const key = JSON.stringify([lease.proxy.id, purpose.domain, purpose.session]);
+      const mayLast = answers.get(key) ?? this.#mayLast(lease, purpose);
+      answers.set(key, mayLast);
+      if (!mayLast) tunnel.close('its proxy is out, or its session has ended');
+    }
+  }
+
+  #mayLast(lease: Lease, { domain, session }: Purpose): boolean {
+    try {
+      return this.#parts.pool.mayKeep(lease.proxy.id, { domain, session });
+    } catch (error) {
+      // Such as a database that is locked: then nothing is known, and nothing is closed.
+      this.#parts.onUnstored(error);
+      return true;
+    }
+  }
+
+  #ended(lease: Lease, { end: tell, tried }: Purpose, end: TunnelEnd): void {
+    const { outcome, kind, bytesIn, bytesOut, latencyMs, reason } = end;
+    const { id } = lease;
+    try {
+      const bytes = bytesIn + bytesOut;
+      // One that the client has reported is not reported again: it knew more.
+      if (outcome === 'aborted' || lease.state === 'reported') lease[Symbol.dispose]();
+      else if (kind === null) lease.succeed({ latencyMs, bytes });
+      else lease.fail({ kind, bytes });
+    } catch (error) {
+      this.#parts.onUnstored(error);
+    }
+    tell({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
+  }
+}

@@ -1,0 +1,99 @@
+import { EventEmitter } from 'node:events';
+import type { Dispatcher } from 'undici';
+
+import { ProxyVaultError } from '../errors.ts';
+
+/** A dispatcher that both undici and the global `fetch` take, whose declarations are of other versions. */
+export type LeaseDispatcher = Dispatcher &
+  (RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown);
+
+/** What sends requests. */
+type Sender = Pick<Dispatcher, 'dispatch'>;
+type Interceptor = Dispatcher.DispatcherComposeInterceptor;
+
+/** How a handler is told of a failure: that of undici 7 and later, or of those before. */
+interface Told {
+  onResponseError?: (controller: null, error: Error) => void;
+  onError?: (error: Error) => void;
+}
+
+/**
+ * A dispatcher that loads undici with its first request. It owns no connection: what it loads finds those of its identity. So any number of
+ * them may be made, and none has to be closed.
+ */
+class LazyDispatcher extends EventEmitter {
+  readonly #load: () => Promise<Sender>;
+  #loading: Promise<Sender> | null = null;
+
+  constructor(load: () => Promise<Sender>) {
+    super();
+    this.#load = load;
+  }
+
+  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    this.#loading ??= this.#load();
+    this.#loading
+      .then((sender) => sender.dispatch(options, handler))
+      .catch((error: Error) => {
+        const told = handler as Dispatcher.DispatchHandler & Told;
+        if (told.onResponseError !== undefined) told.onResponseError(null, error);
+        else told.onError?.(error);
+      });
+    return true;
+  }
+
+  /** A dispatcher whose requests go through interceptors of undici, the last of them first. */
+  compose(...interceptors: (Interceptor | Interceptor[])[]): this {
+    let dispatch: Dispatcher['dispatch'] = this.dispatch.bind(this);
+    for (const interceptor of interceptors.flat()) dispatch = interceptor(dispatch);
+    return new Proxy(this, {
+      get: (target, name) => (name === 'dispatch' ? dispatch : Reflect.get(target, name, target)),
+    });
+  }
+
+  request(...given: unknown[]): Promise<unknown> {
+    return this.#call('request', given);
+  }
+
+  stream(...given: unknown[]): Promise<unknown> {
+    return this.#call('stream', given);
+  }
+
+  connect(...given: unknown[]): Promise<unknown> {
+    return this.#call('connect', given);
+  }
+
+  upgrade(...given: unknown[]): Promise<unknown> {
+    return this.#call('upgrade', given);
+  }
+
+  pipeline(): never {
+    throw new ProxyVaultError(
+      'UNSUPPORTED',
+      'This dispatcher has no pipeline() of its own: use pipeline(url, { dispatcher }) of undici.',
+    );
+  }
+
+  /** Does nothing: other requests of the identity use its connections too. They are closed when they are idle, and with the vault. */
+  close(callback?: () => void): Promise<void> | undefined {
+    if (callback === undefined) return Promise.resolve();
+    queueMicrotask(callback);
+    return undefined;
+  }
+
+  /** As `close`. */
+  destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | undefined {
+    return this.close(callback ?? (typeof error === 'function' ? error : undefined));
+  }
+
+  /** These of undici ask nothing of a dispatcher but `dispatch`. */
+  async #call(name: 'request' | 'stream' | 'connect' | 'upgrade', given: unknown[]): Promise<unknown> {
+    const { Dispatcher } = await import(/* webpackMode: "eager" */ 'undici');
+    return Reflect.apply(Dispatcher.prototype[name], this, given);
+  }
+}
+
+/** A dispatcher of undici that is there at once. @param load what sends the requests; called with the first of them. */
+export function lazyDispatcher(load: () => Promise<Sender>): LeaseDispatcher {
+  return new LazyDispatcher(load) as unknown as LeaseDispatcher;
+}
