@@ -36,7 +36,9 @@ describe('an upgrade', () => {
     });
     const client = await ask(opened.port, 'before,');
     const head = await client.until('\r\n\r\n');
-    expect(head).toMatch(/^HTTP\/1\.1 101 .*\r\nX-Own: 1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n$/);
+    expect(head).toMatch(
+      /^HTTP\/1\.1 101 .*\r\nX-Own: 1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n$/,
+    );
     expect(await client.take(5)).toBe('hello');
     client.write('after');
     expect(await client.rest()).toBe('bye');
