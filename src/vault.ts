@@ -353,7 +353,9 @@ export class Vault implements AsyncDisposable {
   }
 
   #connections(): Promise<Connections> {
-    this.#loading ??= import('./upstream/index.ts').then(({ Connections }) => new Connections());
+    this.#loading ??= import(/* webpackMode: "eager" */ './upstream/index.ts').then(
+      ({ Connections }) => new Connections(),
+    );
     return this.#loading;
   }
 

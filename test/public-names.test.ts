@@ -24,7 +24,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
       importProxies initDatabase openVault restoreVault`,
     types: `
-      AcquireRequest CoolOptions FailureReport Lease LeaseRequest OutcomeReport PoolEvents PoolOptions PoolStats SuccessReport
+      AcquireRequest CoolOptions FailureReport Lease LeaseDispatcher LeaseRequest OutcomeReport PoolEvents PoolOptions PoolStats SuccessReport
       ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
       PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
       CloseOptions Gateway GatewayLogger GatewayOptions GatewayStats GatewayUser ListenOptions Listening

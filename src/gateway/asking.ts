@@ -2,8 +2,8 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
-import type { PoolRequest } from '../rotation/index.ts';
-import type { Identity } from './identity.ts';
+import type { ChosenProxy, PoolRequest } from '../rotation/index.ts';
+import type { ClientIdentity } from './identity.ts';
 import { identityOfHeaders } from './identity-headers.ts';
 import { mergeIdentities } from './identity-text.ts';
 import { type Refusal, refusal } from './replies.ts';
@@ -12,7 +12,7 @@ import type { KnownUser, Users } from './users.ts';
 
 /** Who asks, and for what kind of proxy. */
 export interface Asking {
-  identity: Identity;
+  identity: ClientIdentity;
   user: KnownUser | null;
 }
 
@@ -27,15 +27,19 @@ const LOGIN_NEEDED = refusal(
   'LOGIN_NEEDED',
   'This gateway has users: give your username and password as those of the proxy.',
 );
+const LOGIN_MALFORMED = refusal(407, 'LOGIN_MALFORMED', 'Proxy-Authorization must be Basic, with base64.');
 const LOGIN_WRONG = refusal(407, 'LOGIN_WRONG', 'The username or the password is wrong.');
+
+/** The longest name of a session. */
+const MOST_SESSION = 256;
 
 /** Finds out who asks at one port. */
 export class Asker {
   readonly #users: Users | null;
   /** What the port itself says. */
-  readonly #fixed: Identity | null;
+  readonly #fixed: ClientIdentity | null;
 
-  constructor(users: Users | null, fixed: Identity | null) {
+  constructor(users: Users | null, fixed: ClientIdentity | null) {
     this.#users = users;
     this.#fixed = fixed;
   }
@@ -69,16 +73,21 @@ export class Asker {
   }
 
   /** What the port and the user fix, and what was asked for besides. */
-  #fixedBy(user: KnownUser | null, asked: Identity): Identity {
+  #fixedBy(user: KnownUser | null, asked: ClientIdentity): ClientIdentity {
     const identity = this.#fixed === null ? asked : mergeIdentities(this.#fixed, asked);
     return user?.tags === undefined ? identity : mergeIdentities({ tags: user.tags }, identity);
   }
 }
 
-/** The login of a `Proxy-Authorization` header; null without one, or for another scheme than Basic. */
-export function loginOf(header: string | undefined): ClientLogin | null {
-  const [, encoded] = /^basic +([a-z0-9+/_-]+={0,2}) *$/i.exec(header ?? '') ?? [];
-  if (encoded === undefined) return null;
+/**
+ * The login of a `Proxy-Authorization` header; null without one.
+ *
+ * @returns a refusal for one that is not Basic: without what it says the request would leave as somebody else's.
+ */
+export function loginOf(header: string | undefined): ClientLogin | Refusal | null {
+  if (header === undefined) return null;
+  const [, encoded] = /^basic +([a-z0-9+/_-]+={0,2}) *$/i.exec(header) ?? [];
+  if (encoded === undefined) return LOGIN_MALFORMED;
   const text = Buffer.from(encoded, 'base64').toString();
   const colon = text.indexOf(':');
   return colon === -1
@@ -102,31 +111,38 @@ export function poolRequestOf({ identity, user }: Asking, domain: string, url?: 
   };
 }
 
+/** What fills in the placeholders of the login of a proxy. */
+export type Template = (proxy: ChosenProxy) => TemplateValues;
+
 /** What fills in the placeholders of an upstream's login. Without a session each request is one of its own. */
-export function templateOf({ identity, user }: Asking): TemplateValues {
+export function templateOf({ identity, user }: Asking): Template {
   const { session, country, ttlMs = 600_000 } = identity;
-  let exit: string | undefined;
-  return {
-    // Made when it is needed: most logins have no placeholder.
+  return (proxy) => ({
+    // Most logins have no placeholder, and ask for none of this.
     get session() {
-      exit ??= session === undefined ? randomBytes(6).toString('hex') : exitSessionOf(session, user);
-      return exit;
+      return session === undefined ? randomBytes(6).toString('hex') : exitSessionOf(session, user);
     },
-    country,
+    country: country ?? proxy.country ?? undefined,
     // Most providers count in minutes.
     ttl: Math.max(1, Math.round(ttlMs / 60_000)),
-  };
+  });
 }
 
 /** The same name of two users is two sessions. */
-function sessionOf({ session }: Identity, user: KnownUser | null): string | undefined {
-  return session === undefined || user === null ? session : `${user.name}/${session}`;
+function sessionOf({ session }: ClientIdentity, user: KnownUser | null): string | undefined {
+  if (session === undefined || user === null) return session;
+  const name = `${user.name}/${session}`;
+  return name.length <= MOST_SESSION ? name : digestOf(name);
 }
 
-/** As `sessionOf`, of the characters that providers take. */
+/** As `sessionOf`, of characters that add no words to an upstream's login. */
 function exitSessionOf(session: string, user: KnownUser | null): string {
-  if (user === null) return session;
-  return createHash('sha256').update(`${user.name}/${session}`).digest('hex').slice(0, 12);
+  if (user === null && /^\w{1,64}$/.test(session)) return session;
+  return digestOf(`${user?.name ?? ''}/${session}`).slice(0, 12);
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function refusalOf(error: unknown, status: number): Refusal {

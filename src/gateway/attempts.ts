@@ -1,8 +1,8 @@
 import { ProxyVaultError } from '../errors.ts';
-import type { TemplateValues } from '../lists/index.ts';
 import { kindOfStatus } from '../model/outcomes.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { Lease, Pool, PoolRequest } from '../rotation/index.ts';
+import type { Template } from './asking.ts';
 import { CLIENT_GONE, failureOf, OURSELVES, TOO_LATE } from './failures.ts';
 import type { Tried } from './log.ts';
 import type { Settings } from './options.ts';
@@ -39,7 +39,7 @@ export class Attempts {
   readonly tried: Tried[] = [];
   readonly #trying: Trying;
   readonly #request: PoolRequest;
-  readonly #template: TemplateValues;
+  readonly #template: Template;
   readonly #excluded = new Set<string>();
   readonly #aborter = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -47,7 +47,7 @@ export class Attempts {
   #begun = 0;
   #isLast = false;
 
-  constructor(trying: Trying, request: PoolRequest, template: TemplateValues) {
+  constructor(trying: Trying, request: PoolRequest, template: Template) {
     this.#trying = trying;
     this.#request = request;
     this.#template = template;
@@ -127,7 +127,7 @@ export class Attempts {
     for (;;) {
       const lease = await this.#acquire();
       try {
-        const proxy = lease.reveal(this.#template);
+        const proxy = lease.reveal(this.#template(lease.proxy));
         this.#begun++;
         return { lease, proxy };
       } catch (error) {

@@ -9,7 +9,7 @@ import { Asker } from './asking.ts';
 import { Clients, isLoopback } from './clients.ts';
 import { Counts, type GatewayStats } from './counts.ts';
 import type { Desk } from './desk.ts';
-import { type Identity, identityFrom } from './identity.ts';
+import { type ClientIdentity, identityFrom } from './identity.ts';
 import type { GatewayLogger, RequestLog } from './log.ts';
 import { Loops } from './loops.ts';
 import { addressOf, type GatewayOptions, type ListenOptions, type Settings, settingsOf } from './options.ts';
@@ -158,7 +158,7 @@ export class Gateway implements AsyncDisposable {
     return `Gateway ${inspect({ url: this.url, ...this.stats() })}`;
   }
 
-  async #listen(host: string, port: number, fixed: Identity | null): Promise<Listening> {
+  async #listen(host: string, port: number, fixed: ClientIdentity | null): Promise<Listening> {
     if (this.#closing !== null) throw new ProxyVaultError('CLOSED', 'The gateway is closed.');
     const address = addressOf({ host, port });
     if (this.#users === null && !isLoopback(address.host))

@@ -1,8 +1,8 @@
 import { invalidInput } from '../model/validation.ts';
 import {
   ANYBODY,
+  type ClientIdentity,
   IDENTITY_WORDS,
-  type Identity,
   type IdentityPair,
   identityOf,
   identityWord,
@@ -25,7 +25,7 @@ export function isOwnHeader(name: string): boolean {
  * @param rawHeaders names and values by turns, as `node:http` gives them.
  * @throws INVALID_INPUT, which says what is allowed and never repeats a value.
  */
-export function identityOfHeaders(rawHeaders: readonly string[]): Identity {
+export function identityOfHeaders(rawHeaders: readonly string[]): ClientIdentity {
   const pairs: IdentityPair[] = [];
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? '';

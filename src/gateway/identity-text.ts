@@ -1,6 +1,6 @@
 import { parseHost, parsePort } from '../model/host.ts';
 import { invalidInput } from '../model/validation.ts';
-import { ANYBODY, type Identity } from './identity.ts';
+import { ANYBODY, type ClientIdentity } from './identity.ts';
 import { identityOfWords } from './username.ts';
 
 /** A port to listen on, and who all its clients are. */
@@ -9,7 +9,7 @@ export interface ListenText {
   readonly port: number;
   /** Undefined: the one of the gateway. */
   readonly host?: string | undefined;
-  readonly identity: Identity;
+  readonly identity: ClientIdentity;
 }
 
 const FORMS =
@@ -42,7 +42,7 @@ const SINGLE = ['country', 'region', 'session', 'ttlMs', 'protocol', 'strategy']
  *
  * @throws INVALID_INPUT if the client asks for another value of what is fixed.
  */
-export function mergeIdentities(fixed: Identity, asked: Identity): Identity {
+export function mergeIdentities(fixed: ClientIdentity, asked: ClientIdentity): ClientIdentity {
   const merged: Record<string, unknown> = {};
   for (const field of SINGLE) {
     const value = fixed[field] ?? asked[field];

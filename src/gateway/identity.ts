@@ -8,7 +8,7 @@ import { type RotationStrategy, strategySchema } from '../model/rotation.ts';
 import { invalidInput, parse } from '../model/validation.ts';
 
 /** Who asks: what the pool is to give to a client of the gateway. */
-export interface Identity {
+export interface ClientIdentity {
   /** ISO 3166-1 alpha-2, upper case. */
   readonly country?: string | undefined;
   readonly region?: string | undefined;
@@ -29,7 +29,7 @@ export type IdentityWord = (typeof IDENTITY_WORDS)[number];
 export type IdentityPair = readonly [word: IdentityWord, value: string];
 
 /** An identity that asks for nothing. */
-export const ANYBODY: Identity = Object.freeze({});
+export const ANYBODY: ClientIdentity = Object.freeze({});
 
 /** Ten years: longer times are a slip. */
 const LONGEST_TTL = 10 * 365 * 86_400_000;
@@ -80,7 +80,7 @@ export function identityWord(text: string): IdentityWord | null {
  *
  * @throws INVALID_INPUT, which says what is allowed and never repeats a value: somebody may have put a password there.
  */
-export function identityOf(pairs: Iterable<IdentityPair>): Identity {
+export function identityOf(pairs: Iterable<IdentityPair>): ClientIdentity {
   const values: z.output<typeof valuesSchema> = {};
   const tags = new Set<string>();
   for (const [word, text] of pairs) {
@@ -96,12 +96,12 @@ export function identityOf(pairs: Iterable<IdentityPair>): Identity {
 }
 
 /** The identity that a program gives, such as `{ country: 'de', session: 'a' }`. @throws INVALID_INPUT. */
-export function identityFrom(fields: Identity): Identity {
+export function identityFrom(fields: ClientIdentity): ClientIdentity {
   return checked(parse(fieldsSchema, fields, 'identity'));
 }
 
 /** Without what is undefined, so that an identity is in what it asks for. */
-function checked({ tags = [], ...fields }: Identity): Identity {
+function checked({ tags = [], ...fields }: ClientIdentity): ClientIdentity {
   if (fields.ttlMs !== undefined && fields.session === undefined)
     throw invalidInput(
       'The identity has a ttl without a session: ttl says how long a session keeps its proxy.',

@@ -8,14 +8,20 @@ import type { Settings } from './options.ts';
 /** Methods whose requests have no body unless they say so; Node frames the others as chunked. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
-/** The headers of a plain request as they leave, without those of its proxy. */
+/**
+ * The headers of a plain request as they leave, without those of its proxy.
+ *
+ * @param isExpecting whether the target is to say when it wants the body.
+ */
 export function leavingHeaders(
   incoming: IncomingMessage,
   target: Target,
   { via, forwardedFor }: Pick<Settings, 'via' | 'forwardedFor'>,
+  isExpecting: boolean,
 ): string[] {
   const { rawHeaders, headers, method = '', httpVersion, socket } = incoming;
-  const leaving = endToEndHeaders(rawHeaders);
+  const passing = endToEndHeaders(rawHeaders);
+  const leaving = headers.expect === undefined || isExpecting ? passing : withoutHeader(passing, 'expect');
   // A request of HTTP/1.0 may have none.
   if (headers.host === undefined)
     leaving.unshift(
@@ -29,6 +35,10 @@ export function leavingHeaders(
   if (forwardedFor && socket.remoteAddress !== undefined)
     leaving.push('X-Forwarded-For', socket.remoteAddress);
   return leaving;
+}
+
+function withoutHeader(headers: readonly string[], left: string): string[] {
+  return headers.filter((_, at) => headers[at - (at % 2)]?.toLowerCase() !== left);
 }
 
 /** The login of an HTTP proxy, as a header; empty for one without a login, and for SOCKS. @throws PROXY_FAILED. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { MAX_PORT } from '../model/host.ts';
 import { parse } from '../model/validation.ts';
-import type { Identity } from './identity.ts';
+import type { ClientIdentity } from './identity.ts';
 import type { GatewayLogger } from './log.ts';
 import type { GatewayUser } from './users.ts';
 
@@ -97,7 +97,7 @@ export interface GatewayOptions extends Valid {
 }
 
 /** A port with an identity of its own: who comes by it need not say who they are. */
-export interface ListenOptions extends Identity {
+export interface ListenOptions extends ClientIdentity {
   /** Default: that of the gateway. */
   host?: string | undefined;
   /** Default 0: a free port. */

@@ -43,6 +43,8 @@ export class PlainRequest {
   /** The request that has left and has no answer yet. */
   #running: ClientRequest | null = null;
   #isGone = false;
+  /** Whether the client sends its body only when it is told to. */
+  #isExpecting: boolean;
 
   constructor(desk: Desk, incoming: IncomingMessage, response: ServerResponse) {
     this.#desk = desk;
@@ -51,6 +53,7 @@ export class PlainRequest {
     this.#method = incoming.method ?? 'GET';
     this.#visit = new Visit(desk, incoming.socket, 'http', this.#method);
     this.#body = new RequestBody(incoming, desk.settings.headerMs);
+    this.#isExpecting = incoming.headers.expect !== undefined && !this.#body.isEmpty;
   }
 
   async serve(): Promise<void> {
@@ -82,7 +85,7 @@ export class PlainRequest {
     if (this.#response.closed) onClose();
     else this.#response.once('close', onClose);
     try {
-      if (SAFE.has(this.#method)) await this.#body.keep();
+      if (SAFE.has(this.#method)) await this.#keepBody();
       const answered = await attempts.reach((serving, signal) =>
         this.#exchange(serving, signal, url, asking, attempts),
       );
@@ -92,6 +95,14 @@ export class PlainRequest {
       attempts.settle();
       this.#unserved(error, attempts);
     }
+  }
+
+  /** The client sends a body that is to be kept when it is told to, and need not be told again. */
+  async #keepBody(): Promise<void> {
+    if (this.#body.isEmpty) return;
+    if (this.#isExpecting) this.#response.writeContinue();
+    this.#isExpecting = false;
+    await this.#body.keep();
   }
 
   /** Whether the request may be sent again after it has been sent. */
@@ -140,7 +151,10 @@ export class PlainRequest {
     const leaving = {
       method: this.#method,
       path: isDirect ? `http://${authority}${path}` : path,
-      headers: [...leavingHeaders(this.#incoming, target, settings), ...loginHeaders(proxy)],
+      headers: [
+        ...leavingHeaders(this.#incoming, target, settings, this.#isExpecting),
+        ...loginHeaders(proxy),
+      ],
       maxHeaderSize: settings.maxHeaderBytes,
     };
     const key = reuseKey(proxy, [user?.name ?? '', identity.session ?? '', isDirect ? '' : authority]);
@@ -181,7 +195,7 @@ export class PlainRequest {
 
   #send(request: ClientRequest): void {
     const send = (): void => this.#body.send(request, () => request.destroy(CLIENT_GONE));
-    if (this.#incoming.headers.expect === undefined || this.#body.isEmpty) {
+    if (!this.#isExpecting) {
       send();
       return;
     }

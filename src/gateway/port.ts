@@ -45,6 +45,8 @@ export class Port {
       keepAlive: true,
       // A request without one gets an answer of ours.
       requireHostHeader: false,
+      // Others than WebSockets, such as h2c, are offers that nobody need take up. Node 22 does not ask.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     });
     // Node leaves out those that are more: their bytes are limited.
     server.maxHeadersCount = 0;
@@ -67,6 +69,8 @@ export class Port {
         if (this.#isFree(client)) this.#serve(client, serveUpgrade(desk, incoming, client, head));
       })
       .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => {
+        // It would be read as a part of the answer that the client waits for.
+        if (!this.#isFree(client)) return;
         const [status, message] = MALFORMED[error.code ?? ''] ?? BAD_REQUEST;
         refuseRaw(client, refusal(status, 'INVALID_INPUT', message));
       });

@@ -3,7 +3,6 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { ProxyVaultError } from '../errors.ts';
-import { TOO_LATE } from './failures.ts';
 import type { Tried } from './log.ts';
 
 /** Why a client gets no connection. */
@@ -32,7 +31,7 @@ export function unserved(error: unknown, tried: readonly Tried[]): Refusal {
       : new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy broke before its answer.');
   if (code === 'PROXY_FAILED' || tried.length > 0)
     return {
-      status: error === TOO_LATE ? 504 : 502,
+      status: 502,
       code,
       message: tried.length > 1 ? `${tried.length} proxies were tried. The last: ${message}` : message,
       tried,

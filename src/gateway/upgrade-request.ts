@@ -58,7 +58,7 @@ export async function serveUpgrade(
     method,
     path,
     headers: [
-      ...leavingHeaders(incoming, target, settings),
+      ...leavingHeaders(incoming, target, settings, false),
       'Connection',
       'Upgrade',
       'Upgrade',

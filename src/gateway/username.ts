@@ -3,8 +3,8 @@ import { invalidInput } from '../model/validation.ts';
 import { remembered } from '../rotation/remembered.ts';
 import {
   ANYBODY,
+  type ClientIdentity,
   IDENTITY_WORDS,
-  type Identity,
   type IdentityPair,
   type IdentityWord,
   identityOf,
@@ -23,7 +23,7 @@ const FORMS = `Give ${IDENTITY_WORDS.join(', ')}, each with a value and in any o
  *
  * @throws INVALID_INPUT, which says what is allowed and never repeats a part of the username.
  */
-export const identityOfUsername: (text: string) => Identity = remembered((text) =>
+export const identityOfUsername: (text: string) => ClientIdentity = remembered((text) =>
   identityOfWords(text, '-'),
 );
 
@@ -32,7 +32,7 @@ export const identityOfUsername: (text: string) => Identity = remembered((text) 
  *
  * @param separators the characters that end a word or a value.
  */
-export function identityOfWords(text: string, separators: '-' | '-,'): Identity {
+export function identityOfWords(text: string, separators: '-' | '-,'): ClientIdentity {
   if (text === '') return ANYBODY;
   if (text.length > LONGEST)
     throw invalidInput(`The identity is longer than ${LONGEST} characters. ${FORMS}`);

@@ -41,12 +41,13 @@ export class Visit {
   /** Finds out who asks, and whether they may have the target. */
   async admit(
     target: Target,
-    login: ClientLogin | null,
+    login: ClientLogin | Refusal | null,
     rawHeaders?: readonly string[],
   ): Promise<Asking | Refusal> {
     const { asker, policy, limits, isLoop } = this.#desk;
     this.#target = formatAuthority(target);
     if (isLoop(this.#client)) return LOOP;
+    if (login !== null && 'status' in login) return login;
     const asking = await asker.ask(login, rawHeaders);
     if ('status' in asking) return asking;
     const denied = policy.denialOf(target.host, target.port);

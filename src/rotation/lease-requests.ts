@@ -1,30 +1,26 @@
 import { ProxyVaultError } from '../errors.ts';
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
-import type { Dispatcher } from '../upstream/index.ts';
+import type { LeaseDispatcher } from '../upstream/index.ts';
 import type { FailureReport, OutcomeReport } from './outcome.ts';
 
 /** Whose connections a request may use. */
-interface Identity {
-  proxyId: string;
-  session: string | undefined;
-  upstream: RevealedProxy;
-}
+type Identity = { proxyId: string; session: string | undefined; upstream: RevealedProxy };
 
 /** How a lease makes requests through its proxy. A vault gives it to its pool. */
-export interface LeaseRequests {
-  dispatcher: (identity: Identity) => Dispatcher;
+export type LeaseRequests = {
+  dispatcher: (identity: Identity) => LeaseDispatcher;
   fetch: (
     identity: Identity,
     input: string | URL | Request,
     init: RequestInit | undefined,
   ) => Promise<Response>;
-}
+};
 
 /** What takes the report of a request: a lease. */
-interface Reported extends Disposable {
-  fail: (failure: FailureReport) => void;
+interface Reportable extends Disposable {
   report: (report: OutcomeReport) => void;
+  fail: (failure: FailureReport) => void;
 }
 
 /** Codes of errors that say nothing about a proxy: what was asked is wrong, or this program has ended it. */
@@ -36,7 +32,7 @@ const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
  * is abandoned. A lease that has been reported stays as it is.
  */
 export async function reportedFetch(
-  lease: Reported,
+  lease: Reportable,
   send: () => Promise<Response>,
   signals: readonly (AbortSignal | null | undefined)[],
 ): Promise<Response> {
@@ -74,6 +70,8 @@ function failureOf(
     const { kind, status, retryAfterMs } = cause.details as unknown as FailureReport;
     return cause.code === 'PROXY_FAILED' ? { kind, status, retryAfterMs } : null;
   }
+  // What came was not HTTP; it has no code for that.
+  if (isNamed(cause, 'HTTPParserError')) return { kind: 'reset' };
   const { code } = (cause ?? {}) as { code?: unknown };
   if (typeof code !== 'string' || OWN_FAULTS.test(code)) return null;
   return { kind: TIMEOUTS.test(code) ? 'timeout' : 'reset' };

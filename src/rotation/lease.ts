@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import type { TemplateValues } from '../lists/index.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
-import type { Dispatcher } from '../upstream/index.ts';
+import type { LeaseDispatcher } from '../upstream/index.ts';
 import { type LeaseRequests, reportedFetch } from './lease-requests.ts';
 import type { Held } from './leases.ts';
 import type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
@@ -111,7 +111,7 @@ export class Lease implements Disposable {
    * const response = await fetch('https://shop.example/', { dispatcher });
    * lease.report({ status: response.status });
    */
-  dispatcher(): Dispatcher {
+  dispatcher(): LeaseDispatcher {
     return this.#desk.requests().dispatcher(this.#identity());
   }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
@@ -17,17 +18,22 @@ export interface ConnectionIdentity {
 /** The connections of leases, kept by proxy, login and session. undici is loaded for the first of them. */
 export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
+
+  constructor() {
+    // Each connection that is about to be listens to it.
+    setMaxListeners(0, this.#closing.signal);
+  }
 
   /** What sends the requests of an identity. It finds their connections for each of them, and owns none. */
   async dispatcher(identity: ConnectionIdentity): Promise<Pick<Dispatcher, 'dispatch'>> {
-    const { IdentityConnections } = await import('./identity-connections.ts');
+    const { IdentityConnections } = await import(/* webpackMode: "eager" */ './identity-connections.ts');
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
+    const create = (): IdentityConnections => new IdentityConnections(upstream, this.#closing.signal);
     return {
-      dispatch: (options, handler) =>
-        this.#of(key, () => new IdentityConnections(upstream)).dispatch(options, handler),
+      dispatch: (options, handler) => this.#of(key, create).dispatch(options, handler),
     };
   }
 
@@ -40,21 +46,28 @@ export class Connections {
     input: string | URL | Request,
     init: RequestInit | undefined,
   ): Promise<Response> {
-    const [dispatcher, { fetchWith }] = await Promise.all([this.dispatcher(identity), import('./fetch.ts')]);
+    const [dispatcher, { fetchWith }] = await Promise.all([
+      this.dispatcher(identity),
+      import(/* webpackMode: "eager" */ './fetch.ts'),
+    ]);
     return fetchWith(dispatcher, input, init);
   }
 
   /** Ends all connections, and the requests that they carry. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    const reason = closedError();
+    const reason = new ProxyVaultError(
+      'CLOSED',
+      'The vault was closed, and its connections with it: open it again.',
+    );
+    this.#closing.abort(reason);
     const all = [...this.#identities.values()];
     this.#identities.clear();
     await Promise.allSettled(all.map((each) => each.destroy(reason)));
   }
 
   #of(key: string, create: () => IdentityConnections): IdentityConnections {
-    if (this.#isClosed) throw closedError();
+    // What is made now fails to connect, and says why.
+    if (this.#closing.signal.aborted) return create();
     const known = this.#identities.get(key);
     const connections = known ?? create();
     // The last is the one that was used last.
@@ -75,8 +88,4 @@ export class Connections {
 function keyOf({ proxyId, session, upstream }: ConnectionIdentity): string {
   const { protocol, host, port, username, password } = upstream;
   return JSON.stringify([proxyId, protocol, host, port, username, password, session ?? null]);
-}
-
-function closedError(): ProxyVaultError {
-  return new ProxyVaultError('CLOSED', 'The vault was closed, and its connections with it: open it again.');
 }

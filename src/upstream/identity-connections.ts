@@ -16,14 +16,13 @@ type Connector = buildConnector.connector;
 
 /** The connections of one identity: its tunnels, and those on which an HTTP proxy takes requests of plain HTTP. */
 export class IdentityConnections {
-  readonly #closing = new AbortController();
   readonly #tunnels: Agent;
   readonly #login: string | null;
   /** Null for a SOCKS proxy, which knows tunnels only. */
   readonly #plain: Pool | null;
 
-  constructor(upstream: Upstream) {
-    const { signal } = this.#closing;
+  /** `signal` ends what is about to connect, and lets nothing connect afterwards. */
+  constructor(upstream: Upstream, signal: AbortSignal) {
     const isHttp = upstream.protocol === 'http' || upstream.protocol === 'https';
     this.#tunnels = new Agent({
       ...IDLE,
@@ -55,9 +54,8 @@ export class IdentityConnections {
     await Promise.all([this.#tunnels.close(), this.#plain?.close()]);
   }
 
-  /** Ends its connections now, and those that are about to be. */
+  /** Ends its connections now. */
   async destroy(reason: Error): Promise<void> {
-    this.#closing.abort(reason);
     await Promise.all([this.#tunnels.destroy(reason), this.#plain?.destroy(reason)]);
   }
 }

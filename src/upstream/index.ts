@@ -1,10 +1,8 @@
 /** Connections through a proxy. It knows no pool and no database. connect.ts is the place to begin. */
-
-export type { Dispatcher } from 'undici';
 export { formatAuthority } from './authority.ts';
 export { basicLogin } from './basic-login.ts';
 export { connect } from './connect.ts';
-export { type ConnectionIdentity, Connections } from './connections.ts';
+export { Connections } from './connections.ts';
 export { dial } from './dial.ts';
-
+export type { LeaseDispatcher } from './lazy-dispatcher.ts';
 export type { ConnectOptions, Target, Upstream } from './upstream.ts';

@@ -3,6 +3,10 @@ import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
 
+/** A dispatcher that both undici and the global `fetch` take, whose declarations are of other versions. */
+export type LeaseDispatcher = Dispatcher &
+  (RequestInit extends { dispatcher?: infer Given } ? NonNullable<Given> : unknown);
+
 /** What sends requests. */
 type Sender = Pick<Dispatcher, 'dispatch'>;
 type Interceptor = Dispatcher.DispatcherComposeInterceptor;
@@ -90,6 +94,6 @@ class LazyDispatcher extends EventEmitter {
 }
 
 /** A dispatcher of undici that is there at once. @param load what sends the requests; called with the first of them. */
-export function lazyDispatcher(load: () => Promise<Sender>): Dispatcher {
-  return new LazyDispatcher(load) as unknown as Dispatcher;
+export function lazyDispatcher(load: () => Promise<Sender>): LeaseDispatcher {
+  return new LazyDispatcher(load) as unknown as LeaseDispatcher;
 }

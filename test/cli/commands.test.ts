@@ -496,11 +496,11 @@ describe('output', () => {
   }, 120_000);
 });
 
-describe('the tour', () => {
+describe('the simulated tour', () => {
   it('shows the main job in a pool of its own, afresh each time', () => {
     const { run, folder } = commandLine();
     for (let round = 0; round < 2; round++) {
-      const { status, stdout, stderr } = run(['tour'], { env: { npm_lifecycle_event: '' } });
+      const { status, stdout, stderr } = run(['tour', '--simulated'], { env: { npm_lifecycle_event: '' } });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain(
         '373 lines: 333 added, 0 updated, 4 unchanged, 14 rejected, 12 comments, 10 blank.',
@@ -520,7 +520,7 @@ describe('the tour', () => {
       ['start', 'npm start --'],
       ['npx', 'npx proxyvault'],
     ] as const)
-      expect(run(['tour'], { env: { npm_lifecycle_event: event } }).stdout).toContain(
+      expect(run(['tour', '--simulated'], { env: { npm_lifecycle_event: event } }).stdout).toContain(
         `\n${program} --help\n`,
       );
     expect(existsSync(join(folder, 'share'))).toBe(false);

@@ -41,9 +41,9 @@ const withoutExternal = (config: string): string =>
   config.replace(", external: ['better-sqlite3']", '').replace(/ +externals?: .*better-sqlite3.*\n/, '');
 /** Most programs have these plugins; without them rollup cannot bundle the engine. Leaving out unused code takes seconds. */
 const withPlugins = (config: string): string =>
-  `import commonjs from '@rollup/plugin-commonjs';\nimport json from '@rollup/plugin-json';\n${config.replace(
+  `import json from '@rollup/plugin-json';\n${config.replace(
     'plugins: [',
-    'treeshake: false,\nplugins: [commonjs(), json(), ',
+    'treeshake: false,\nplugins: [json(), ',
   )}`;
 /** Making it small takes many seconds; esbuild has a test of that. */
 const fast = (config: string): string => config.replace("mode: 'production'", "mode: 'none'");

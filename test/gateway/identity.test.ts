@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  type ClientIdentity,
   IDENTITY_WORDS,
-  type Identity,
   type IdentityWord,
   identityFrom,
 } from '../../src/gateway/identity.ts';
@@ -34,7 +34,7 @@ const ttl = fc.constantFrom<[string, number]>(
 );
 
 /** An identity, and its words in some order. */
-const identities: fc.Arbitrary<{ identity: Identity; pairs: [IdentityWord, string][] }> = fc
+const identities: fc.Arbitrary<{ identity: ClientIdentity; pairs: [IdentityWord, string][] }> = fc
   .record(
     {
       country: fc.stringMatching(/^[A-Za-z]{2}$/),
@@ -59,7 +59,7 @@ const identities: fc.Arbitrary<{ identity: Identity; pairs: [IdentityWord, strin
       strategy,
     }))
       if (value !== undefined) pairs.push([word as IdentityWord, value]);
-    const identity: Identity = {
+    const identity: ClientIdentity = {
       ...rest,
       ...(country !== undefined && { country: country.toUpperCase() }),
       ...(sessionName !== undefined && { session: sessionName }),
@@ -72,7 +72,7 @@ const identities: fc.Arbitrary<{ identity: Identity; pairs: [IdentityWord, strin
   });
 
 /** The order of tags says nothing. */
-function asSorted({ tags, ...identity }: Identity): Identity {
+function asSorted({ tags, ...identity }: ClientIdentity): ClientIdentity {
   return { ...identity, ...(tags && { tags: tags.toSorted() }) };
 }
 
@@ -191,7 +191,7 @@ describe('a wrong username', () => {
     );
     fc.assert(
       fc.property(text, (any) => {
-        let identity: Identity;
+        let identity: ClientIdentity;
         try {
           identity = identityOfUsername(any);
         } catch (error) {
@@ -307,7 +307,7 @@ describe('an identity of a program', () => {
     [{ sesion: 'hunter2' }, /has no "sesion"; there are country, region, session/],
     [null, /must be an object/],
   ])('%j is wrong', (fields, message) => {
-    const error = errorOf(() => identityFrom(fields as Identity));
+    const error = errorOf(() => identityFrom(fields as ClientIdentity));
     expect(error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringMatching(message) });
     expect(error.message).not.toContain('hunter2');
   });
@@ -336,7 +336,7 @@ describe('what is fixed and what is asked for', () => {
     expect(mergeIdentities({ session: 'a', ttlMs: 5 }, { session: 'a' })).toEqual({ session: 'a', ttlMs: 5 });
   });
 
-  it.each<[Identity, Identity, string]>([
+  it.each<[ClientIdentity, ClientIdentity, string]>([
     [{ country: 'DE' }, { country: 'FR' }, 'country'],
     [{ region: 'a' }, { region: 'b' }, 'region'],
     [{ session: 'a' }, { session: 'hunter2' }, 'session'],
@@ -359,7 +359,7 @@ describe('what is fixed and what is asked for', () => {
         expect(mergeIdentities(one, {})).toEqual(one);
         expect(mergeIdentities({}, one)).toEqual(one);
         expect(mergeIdentities(one, one)).toEqual(one);
-        let both: Identity;
+        let both: ClientIdentity;
         try {
           both = mergeIdentities(one, other);
         } catch (error) {

@@ -1,5 +1,3 @@
-import { isIPv4 } from 'node:net';
-
 import type { ProxyProtocol } from '../../src/model/proxy.ts';
 import type { Peer } from './peer.ts';
 
@@ -11,8 +9,8 @@ export interface Asked {
   password: string;
 }
 
-export const GRANTED_5 = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-export const GRANTED_4 = [0, 90, 0, 0, 0, 0, 0, 0];
+const GRANTED_5 = [5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+const GRANTED_4 = [0, 90, 0, 0, 0, 0, 0, 0];
 export const GRANTED_HTTP = 'HTTP/1.1 200 Connection established\r\n\r\n';
 
 /** The answer that opens a tunnel. */
@@ -78,9 +76,4 @@ async function askedBySocks5(peer: Peer): Promise<Asked> {
 function ipv6(bytes: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(index * 2).toString(16));
   return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
-}
-
-/** As an address is written by who asks for it. */
-export function normal(host: string): string {
-  return host.includes(':') && !isIPv4(host) ? new URL(`http://[${host}]`).hostname.slice(1, -1) : host;
 }

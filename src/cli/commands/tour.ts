@@ -1,129 +1,15 @@
-import { createReadStream, readFileSync, rmSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { openVault, type Vault } from '../../vault.ts';
-import { listedViews } from '../../views/proxy.ts';
 import { standaloneCommand } from '../command.ts';
-import { describeImport } from '../import-report.ts';
-import { print } from '../output.ts';
-import { PACKAGE_FOLDER } from '../package-folder.ts';
-import { proxyTable } from '../proxy-table.ts';
-import { bold, lines, type Printable, text } from '../terminal.ts';
-import { countsOf, eventTable } from './events.ts';
-import { explanationText } from './explain/explanation.ts';
-import { usageTable } from './stats.ts';
-import { COOLDOWNS_TAKE, cooldownsTable } from './tour/cooldowns.ts';
-import { randomNumbers, type SimulatedClock, simulatedClock } from './tour/simulation.ts';
-import { REQUESTS, STRATEGIES_TAKE, strategiesTable } from './tour/strategies.ts';
+import { liveTour } from './tour/live.ts';
+import { simulatedTour } from './tour/simulated/tour.ts';
 
-const LIST = fileURLToPath(new URL('examples/proxies.txt', PACKAGE_FOLDER));
-/** How the program is called in a clone, and without an installation, by what npm says of itself. */
-const PROGRAMS: Record<string, string> = { start: 'npm start --', npx: 'npx proxyvault' };
-const DAY = 24 * 60 * 60 * 1000;
-const DAYS = 5;
-const HAND_OUTS_A_DAY = 150;
-const SHOWN_PROXIES = 12;
-const SHOWN_EVENTS = 6;
-const SEED = 20_260_101;
-
-/** The main job on an example list, in a new pool of its own; no network is used. */
+/** The main job, in a new pool of its own. Nothing leaves this machine. */
 export const tourCommand = standaloneCommand({
   name: 'tour',
-  purpose: 'show what proxyvault does on an example list, in a new ./data/tour.db each time',
+  purpose: 'show what proxyvault does, in a new ./data/tour.db each time; nothing leaves this machine',
   example: 'proxyvault tour',
-  act: tour,
+  notes: `It starts proxies and websites on 127.0.0.1, sends requests through the gateway, and kills a proxy: some seconds in all.
+With --simulated it has no network: an example list, days of work, and the ten strategies, by a clock that is simulated.`,
+  takes: (command) =>
+    command.option('--simulated', 'show the example list and the strategies, without a network'),
+  act: (command) => (command.opts<{ simulated?: boolean }>().simulated ? simulatedTour() : liveTour()),
 });
-
-async function tour(): Promise<void> {
-  const [db, key] = [join('data', 'tour.db'), join('data', 'tour.key')];
-  const [path, keyFile] = [resolve(db), resolve(key)];
-  for (const file of [path, `${path}-wal`, `${path}-shm`, keyFile]) rmSync(file, { force: true });
-  // So that what is simulated ends now.
-  const clock = simulatedClock(DAYS * DAY + STRATEGIES_TAKE + COOLDOWNS_TAKE);
-  const secrets = await fill(path, keyFile, clock);
-  say('Nothing leaked');
-  const bytes = readFileSync(path, 'latin1');
-  const leaked = secrets.filter((secret) => bytes.includes(Buffer.from(secret).toString('latin1'))).length;
-  line(
-    `${secrets.length} passwords of the list were looked for in the ${bytes.length} bytes of the file: ${leaked} found.`,
-  );
-  say('Where it is');
-  line(text`The pool: ${path}\nIts key: ${keyFile} (keep it in another place than the backups)`);
-  say('Try next');
-  const program = PROGRAMS[process.env.npm_lifecycle_event ?? ''] ?? 'proxyvault';
-  const options = `--db ${db} --key-file ${key}`;
-  line(
-    text`${program} next --domain example.com ${options} --reveal\n${program} list ${options}\n${program} --help`,
-  );
-}
-
-async function fill(path: string, keyFile: string, clock: SimulatedClock): Promise<string[]> {
-  await using vault = await openVault({ path, clock: clock.now, random: randomNumbers(SEED), keyFile });
-  const { proxies, usage, events, credentials } = vault;
-  say('A new pool');
-  line(
-    lines(vault.database.migrations.getApplied().map(({ name, description }) => `${name}: ${description}`)),
-  );
-
-  say(`Importing ${relative('.', LIST)}`);
-  line(describeImport(await vault.import(createReadStream(LIST))));
-
-  handOut(vault, clock);
-  say('The pool, best first');
-  const items = proxies.getTopPerformers(SHOWN_PROXIES);
-  line(
-    text`${proxyTable(vault, listedViews(vault, items))}\n... and ${proxies.count() - items.length} more; ${proxies.count({ status: 'failed' })} are out after failing.`,
-  );
-
-  say('Usage by day (UTC)');
-  line(usageTable(usage.range(), usage.totals()));
-
-  say('Rotation events, newest first');
-  line(text`${eventTable(events.recent(SHOWN_EVENTS))}\n${countsOf(events.countByReason())}`);
-
-  say(`Ten strategies, ${REQUESTS} requests each, by what they gave to five proxies`);
-  line(strategiesTable(vault, clock, randomNumbers(SEED)));
-
-  say('Why: proxyvault explain --url https://shop.example/cart/7 --tag five --strategy fastest');
-  line(
-    explanationText(
-      vault.pool.explain({ url: 'https://shop.example/cart/7', tags: ['five'], strategy: 'fastest' }),
-    ),
-  );
-
-  say('Proxies go out, and come back by themselves');
-  line(cooldownsTable(vault, clock));
-
-  const passwords = proxies.findAll().flatMap((proxy) => credentials.reveal(proxy)?.password ?? []);
-  return [...new Set(passwords)].filter((password) => password.length >= 8);
-}
-
-/** Some days of work: proxies handed out in turn, outcomes made up (no network), one domain that sticks. */
-function handOut({ pool, config, sticky }: Vault, clock: SimulatedClock): void {
-  const random = randomNumbers(SEED);
-  config.update({ strategy: 'round-robin', failureThreshold: 2 });
-  say('Handing out, round-robin; *.shop.example sticks');
-  const first = pool.choose({ domain: 'www.shop.example' });
-  sticky.create({ domain: '*.shop.example', proxyId: first.id });
-  let stuck = 0;
-  for (let n = 0; n < DAYS * HAND_OUTS_A_DAY; n++) {
-    clock.advance(DAY / HAND_OUTS_A_DAY);
-    const domain = n % 25 === 0 ? 'www.shop.example' : undefined;
-    const proxy = pool.choose({ domain });
-    if (domain && proxy.id === first.id) stuck++;
-    // Hosts that end in 7 have a bad week.
-    const success = random() < (/7$/.test(proxy.host) ? 0.1 : 0.95);
-    pool.report(proxy.id, success ? { success, latencyMs: Math.round(40 + random() * 400) } : { success });
-  }
-  line(
-    `${DAYS * HAND_OUTS_A_DAY} requests over ${DAYS} days; www.shop.example got ${first.name} ${stuck} times of ${Math.ceil((DAYS * HAND_OUTS_A_DAY) / 25)}.`,
-  );
-}
-
-function say(title: string): void {
-  print(false, null, () => text`\n${bold(title)}`);
-}
-
-function line(printed: Printable): void {
-  print(false, null, () => text`${printed}`);
-}

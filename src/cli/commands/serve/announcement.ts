@@ -1,4 +1,4 @@
-import type { Gateway, Identity, Listening } from '../../../gateway/index.ts';
+import type { ClientIdentity, Gateway, Listening } from '../../../gateway/index.ts';
 import type { PoolStats } from '../../../rotation/index.ts';
 import type { Vault } from '../../../vault.ts';
 import { lines, type Text as Printed, Text, text, toJson, writeOut } from '../../terminal.ts';
@@ -6,7 +6,7 @@ import { lines, type Text as Printed, Text, text, toJson, writeOut } from '../..
 interface Serving {
   gateway: Gateway;
   /** The ports with an identity of their own. */
-  ports: readonly (Listening & { identity: Identity })[];
+  ports: readonly (Listening & { identity: ClientIdentity })[];
   vault: Vault;
 }
 
@@ -45,7 +45,7 @@ function addressOf({ url }: Pick<Listening, 'url'>): string {
 }
 
 /** Who the clients of a port are, for a person. */
-function wordsOf({ country, region, session, ttlMs, protocol, tags = [], strategy }: Identity): string {
+function wordsOf({ country, region, session, ttlMs, protocol, tags = [], strategy }: ClientIdentity): string {
   const words = [
     ['country', country],
     ['region', region],

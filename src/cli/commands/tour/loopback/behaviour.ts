@@ -31,7 +31,8 @@ export function interfere(
   stream: Duplex,
   raw: Socket,
 ): boolean {
-  if (behaviour === 'hang') stream.resume();
+  // It closes its end when the client does.
+  if (behaviour === 'hang') stream.resume().once('end', () => stream.end());
   else if (behaviour === 'garbage') stream.resume().end(GARBAGE);
   else if (behaviour === 'reset' && after === 0) reset(stream, raw);
   else if (behaviour === 'half-close' && after === 0) stream.resume().end();

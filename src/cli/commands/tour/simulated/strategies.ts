@@ -1,10 +1,10 @@
-import type { RotationConfigUpdate } from '../../../database/index.ts';
-import type { RotationStrategy } from '../../../model/rotation.ts';
-import type { PoolRequest } from '../../../rotation/index.ts';
-import type { Vault } from '../../../vault.ts';
-import { table } from '../../output.ts';
-import type { Text } from '../../terminal.ts';
-import type { SimulatedClock } from './simulation.ts';
+import type { RotationConfigUpdate } from '../../../../database/index.ts';
+import type { RotationStrategy } from '../../../../model/rotation.ts';
+import type { PoolRequest } from '../../../../rotation/index.ts';
+import type { Vault } from '../../../../vault.ts';
+import { table } from '../../../output.ts';
+import type { Text } from '../../../terminal.ts';
+import type { SimulatedClock } from './clock.ts';
 
 const MINUTE = 60_000;
 /** So many for each strategy, one a minute. */

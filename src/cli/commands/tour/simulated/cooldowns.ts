@@ -1,8 +1,8 @@
-import type { Vault } from '../../../vault.ts';
-import { outOf, partOf, timeOf } from '../../cooldown-text.ts';
-import { table } from '../../output.ts';
-import type { Text } from '../../terminal.ts';
-import type { SimulatedClock } from './simulation.ts';
+import type { Vault } from '../../../../vault.ts';
+import { outOf, partOf, timeOf } from '../../../cooldown-text.ts';
+import { table } from '../../../output.ts';
+import type { Text } from '../../../terminal.ts';
+import type { SimulatedClock } from './clock.ts';
 
 const SECOND = 1000;
 const NAMES = ['golf', 'hotel', 'india'] as const;

@@ -1,0 +1,357 @@
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { rootCertificates, setDefaultCACertificates } from 'node:tls';
+import { inspect } from 'node:util';
+import { type Lease, openVault, Pool, type Vault } from 'proxyvault';
+import { fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+
+import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../src/model/proxy.ts';
+import { openMigrated, temporaryFolder } from '../support/temporary.ts';
+import { certificate } from './certificate.ts';
+import { forwardingProxy, website } from './forwarding-proxy.ts';
+import { leavingNoSocket } from './leftovers.ts';
+import { closedPort, fakeServer } from './peer.ts';
+
+const CERTIFICATE = certificate();
+const USERNAME = 'us3r-SECRET';
+
+// As NODE_EXTRA_CA_CERTS does.
+beforeAll(() => setDefaultCACertificates([...rootCertificates, CERTIFICATE.cert]));
+afterAll(() => setDefaultCACertificates(rootCertificates));
+
+/** A vault with one proxy. */
+async function vaultWith(protocol: ProxyProtocol, port: number): Promise<Vault> {
+  const folder = temporaryFolder();
+  const vault = await openVault({ path: join(folder, 'pool.db'), keyFile: join(folder, 'key') });
+  onTestFinished(() => vault.close());
+  const password = protocol === 'socks4' ? '' : 'p4ss-SECRET';
+  vault.proxies.create({ protocol, host: '127.0.0.1', port, credentials: { username: USERNAME, password } });
+  return vault;
+}
+
+/** A lease, and what is reported of it. */
+async function leaseOf(vault: Vault, session?: string): Promise<[Lease, unknown[]]> {
+  const lease = await vault.pool.acquire({ domain: 'shop.example', session });
+  const reports: unknown[] = [];
+  for (const name of ['report', 'fail'] as const) {
+    const method = lease[name].bind(lease);
+    vi.spyOn(lease, name).mockImplementation((given: object) => {
+      reports.push({ [name]: given });
+      method(given as never);
+    });
+  }
+  return [lease, reports];
+}
+
+/** The error of a request that must fail: that of fetch, without a login. */
+async function failed(lease: Lease, url: string, init?: RequestInit): Promise<TypeError> {
+  const error = await lease.fetch(url, init).then(
+    () => expect.unreachable(),
+    (reason: unknown) => reason as TypeError,
+  );
+  expect(inspect(error, { depth: 20, showHidden: true, getters: true })).not.toContain('SECRET');
+  return error;
+}
+
+describe.each(PROXY_PROTOCOLS)('lease.fetch through a proxy of %s', (protocol) => {
+  it.each(['http', 'https'])('gets %s, and reports it', async (scheme) => {
+    await leavingNoSocket(async () => {
+      const site = await website(scheme === 'https' ? CERTIFICATE : undefined);
+      const proxy = await forwardingProxy(protocol, CERTIFICATE);
+      const vault = await vaultWith(protocol, proxy.port);
+      const [lease, reports] = await leaseOf(vault);
+      const origin = `${scheme}://127.0.0.1:${site.port}`;
+      const response = await lease.fetch(`${origin}/a?b=c`, {
+        method: 'POST',
+        body: 'hi',
+        headers: { 'X-Own': '1' },
+      });
+      expect(await response.json()).toEqual({
+        method: 'POST',
+        url: '/a?b=c',
+        body: 'hi',
+        login: null,
+        host: `127.0.0.1:${site.port}`,
+        own: '1',
+      });
+      const [report] = reports as [{ report: { latencyMs: number } }];
+      expect(report).toEqual({
+        report: { status: 200, latencyMs: expect.any(Number), retryAfterMs: undefined },
+      });
+      expect(report.report.latencyMs).toBeGreaterThan(0);
+      expect(lease.state).toBe('reported');
+      expect(vault.pool.stats()).toMatchObject({ leases: 0, ended: { succeeded: 1, failed: 0 } });
+      // What an HTTP proxy may not allow is a tunnel to another port than that of HTTPS.
+      const isPlain = scheme === 'http' && protocol.startsWith('http');
+      const password = protocol === 'socks4' ? '' : 'p4ss-SECRET';
+      const target = isPlain ? `plain ${origin}/a?b=c` : `tunnel 127.0.0.1:${site.port}`;
+      expect(proxy.asked).toEqual([`${target} ${USERNAME}:${password}`]);
+      await turn();
+      // A second request needs no second connection.
+      await (await lease.fetch(`${origin}/again`)).text();
+      expect(proxy.connections()).toBe(1);
+      const redirected = await lease.fetch(`${origin}/redirect`);
+      expect(redirected.redirected).toBe(true);
+      expect(await redirected.json()).toMatchObject({ method: 'GET', url: '/end' });
+      await vault.close();
+    });
+  });
+});
+
+describe('lease.fetch', () => {
+  it('never connects directly', async () => {
+    const site = await website();
+    const garbage = await fakeServer((peer) => peer.write('no proxy at all\r\n\r\n'));
+    for (const protocol of PROXY_PROTOCOLS)
+      for (const port of [await closedPort(), garbage.port]) {
+        const [lease, reports] = await leaseOf(await vaultWith(protocol, port));
+        const error = await failed(lease, `http://127.0.0.1:${site.port}/`);
+        expect(error).toBeInstanceOf(TypeError);
+        expect(error.message).toBe('fetch failed');
+        expect(reports, `${protocol} ${inspect(error)}`).toHaveLength(1);
+        expect(lease.state).toBe('reported');
+      }
+    expect(site.connections()).toBe(0);
+  });
+
+  it('reports how a proxy failed', async () => {
+    const refusing = await fakeServer(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.socket.end('HTTP/1.1 429 Slow\r\nRetry-After: 9\r\n\r\n');
+    });
+    const [lease, reports] = await leaseOf(await vaultWith('http', refusing.port));
+    const error = await failed(lease, 'https://shop.example/');
+    expect(error.cause).toMatchObject({ code: 'PROXY_FAILED', details: { kind: 'blocked', status: 429 } });
+    expect(reports).toEqual([{ fail: { kind: 'blocked', status: 429, retryAfterMs: 9_000 } }]);
+  });
+
+  it('reports a login that HTTP cannot carry, for plain HTTP too', async () => {
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.credentials.store(id, { username: 'us3r:SECRET', password: 'x' });
+    for (const url of ['http://shop.example/', 'https://shop.example/']) {
+      const [lease, reports] = await leaseOf(vault);
+      await failed(lease, url);
+      expect(reports).toMatchObject([{ fail: { kind: 'protocol' } }]);
+      vault.pool.reset([id]);
+    }
+    expect(proxy.asked).toEqual([]);
+  });
+
+  it('reports the statuses of answers by the configuration, with Retry-After', async () => {
+    const site = await website();
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease, reports] = await leaseOf(vault);
+    const response = await lease.fetch(`http://127.0.0.1:${site.port}/429`);
+    expect(response.status).toBe(429);
+    expect(reports).toMatchObject([{ report: { status: 429, retryAfterMs: 30_000 } }]);
+    expect(vault.pool.stats().ended).toMatchObject({ succeeded: 0, failed: 1 });
+  });
+
+  it('reports a connection that broke as `reset`', async () => {
+    const cutting = await fakeServer(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\n\r\n');
+      await peer.take(1);
+      peer.socket.destroy();
+    });
+    for (const url of ['https://shop.example/', 'http://shop.example/']) {
+      const [lease, reports] = await leaseOf(await vaultWith('http', cutting.port));
+      if (url.startsWith('https')) {
+        await failed(lease, url);
+        expect(reports).toEqual([{ fail: { kind: 'reset' } }]);
+      }
+    }
+  });
+
+  it('abandons the lease if the caller gives up, and reports a limit of time as `timeout`', async () => {
+    const site = await website();
+    const vault = await vaultWith('socks5', (await forwardingProxy('socks5')).port);
+    const url = `http://127.0.0.1:${site.port}/silent`;
+    const [given, none] = await leaseOf(vault);
+    const caller = new AbortController();
+    const reason = new Error('left');
+    const asking = failed(given, url, { signal: caller.signal });
+    caller.abort(reason);
+    expect(await asking).toBe(reason);
+    expect(none).toEqual([]);
+    expect(vault.pool.stats()).toMatchObject({ leases: 0, ended: { abandoned: 1 } });
+    const [late, reports] = await leaseOf(vault);
+    expect(await failed(late, url, { signal: AbortSignal.timeout(50) })).toMatchObject({
+      name: 'TimeoutError',
+    });
+    expect(reports).toEqual([{ fail: { kind: 'timeout' } }]);
+  });
+
+  it.each(['no url', 'ftp://shop.example/'])(
+    'abandons the lease if what is asked is wrong: %s',
+    async (url) => {
+      const vault = await vaultWith('http', 9);
+      const [lease, reports] = await leaseOf(vault);
+      expect(await failed(lease, url)).toBeInstanceOf(TypeError);
+      expect(reports).toEqual([]);
+      expect(vault.pool.stats()).toMatchObject({ leases: 0, ended: { abandoned: 1 } });
+    },
+  );
+
+  it('does not mind a lease that was reported before, or is meanwhile', async () => {
+    const site = await website();
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease] = await leaseOf(vault);
+    const asking = lease.fetch(`http://127.0.0.1:${site.port}/503`);
+    lease.succeed();
+    expect((await asking).status).toBe(503);
+    expect((await lease.fetch(`http://127.0.0.1:${site.port}/`)).status).toBe(200);
+    expect(vault.pool.stats().ended).toMatchObject({ succeeded: 1, failed: 0 });
+  });
+
+  it('takes a Request and a FormData of the global classes', async () => {
+    const site = await website();
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease] = await leaseOf(vault);
+    const url = `http://127.0.0.1:${site.port}/`;
+    const request = new Request(url, { method: 'PUT', body: 'from a request', headers: { 'x-own': 'yes' } });
+    const given = await (await lease.fetch(request)).json();
+    expect(given).toMatchObject({ method: 'PUT', body: 'from a request', own: 'yes' });
+    const other = new Request(url, { method: 'PUT', body: 'old' });
+    expect(await (await lease.fetch(other, { body: 'new' })).json()).toMatchObject({
+      method: 'PUT',
+      body: 'new',
+    });
+    const form = new FormData();
+    form.set('field', 'value');
+    form.set('file', new File(['content'], 'name.txt'));
+    const { body } = (await (await lease.fetch(url, { method: 'POST', body: form })).json()) as {
+      body: string;
+    };
+    expect(body).toContain('name="field"');
+    expect(body).toContain('filename="name.txt"');
+  });
+
+  it('needs a vault', async () => {
+    const db = openMigrated();
+    const pool = new Pool(db);
+    db.driver.run(
+      `INSERT INTO proxies (id, name, host, port, protocol, status, created_at, updated_at)
+       VALUES ('one', 'one', 'h.example', 1, 'http', 'active', :now, :now)`,
+      { now: new Date().toISOString() },
+    );
+    const lease = pool.tryAcquire();
+    await expect(lease.fetch('http://shop.example/')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+    await expect(lease.dispatcher()).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  });
+});
+
+describe('lease.dispatcher', () => {
+  it('works with the global fetch and with undici, for http and https', async () => {
+    await leavingNoSocket(async () => {
+      const vault = await vaultWith('socks5', (await forwardingProxy('socks5')).port);
+      const [lease, reports] = await leaseOf(vault);
+      const dispatcher = await lease.dispatcher();
+      for (const scheme of ['http', 'https']) {
+        const { port } = await website(scheme === 'https' ? CERTIFICATE : undefined);
+        const url = `${scheme}://127.0.0.1:${port}/x`;
+        expect(await (await fetch(url, { dispatcher })).json()).toMatchObject({ url: '/x' });
+        expect(await (await undiciFetch(url, { dispatcher })).json()).toMatchObject({ url: '/x' });
+        const { body } = await undiciRequest(url, { dispatcher, query: { a: 1 } });
+        expect(await body.json()).toMatchObject({ url: '/x?a=1' });
+      }
+      expect(reports).toEqual([]);
+      expect(lease.state).toBe('held');
+      await vault.close();
+    });
+  });
+
+  it('shares connections with its own proxy, login and session, and with nothing else', async () => {
+    const site = await website();
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    const url = `http://127.0.0.1:${site.port}/`;
+    const ask = async (session: string | undefined): Promise<void> => {
+      const [lease] = await leaseOf(vault, session);
+      await (await lease.fetch(url)).text();
+      // The connection is free a turn after its answer has ended.
+      await turn();
+    };
+    await ask('one');
+    await ask('one');
+    expect(proxy.connections()).toBe(1);
+    await ask('two');
+    expect(proxy.connections()).toBe(2);
+    await ask(undefined);
+    await ask('one');
+    expect(proxy.connections()).toBe(3);
+    // A new login is another identity.
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.credentials.store(id, { username: 'other', password: 'x' });
+    await ask('one');
+    expect(proxy.connections()).toBe(4);
+  });
+
+  it('leaks no socket if each request has one of its own, and does not have to be closed', async () => {
+    const site = await website();
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    for (let round = 0; round < 50; round++) {
+      const [lease] = await leaseOf(vault, 'one');
+      const dispatcher = await lease.dispatcher();
+      await (await undiciFetch(`http://127.0.0.1:${site.port}/`, { dispatcher })).text();
+      await turn();
+      await dispatcher.close();
+      await dispatcher.destroy();
+      lease.succeed();
+    }
+    expect(proxy.connections()).toBe(1);
+  });
+
+  it('connects any number of times at once without a warning', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const site = await website();
+    const vault = await vaultWith('socks5', (await forwardingProxy('socks5')).port);
+    const dispatcher = await (await leaseOf(vault))[0].dispatcher();
+    const url = `http://127.0.0.1:${site.port}/`;
+    const answers = await Promise.all(Array.from({ length: 40 }, () => undiciFetch(url, { dispatcher })));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    await turn();
+    expect(warned).not.toHaveBeenCalled();
+  });
+
+  it('keeps the connections of so many identities only', async () => {
+    const site = await website();
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    for (let round = 0; round < 300; round++) {
+      const [lease] = await leaseOf(vault, `session-${round}`);
+      await (await lease.fetch(`http://127.0.0.1:${site.port}/`)).text();
+    }
+    expect(proxy.connections()).toBe(300);
+    await expect.poll(() => proxy.open.size).toBeLessThanOrEqual(256);
+  });
+
+  it('ends with the vault: its requests fail, its connections are closed, and it connects no more', async () => {
+    await leavingNoSocket(async () => {
+      const site = await website();
+      const silent = await fakeServer(() => undefined);
+      const proxy = await forwardingProxy('http');
+      const vault = await vaultWith('http', proxy.port);
+      const [lease] = await leaseOf(vault);
+      const dispatcher = await lease.dispatcher();
+      const url = `http://127.0.0.1:${site.port}/`;
+      await (await undiciFetch(url, { dispatcher })).text();
+      const waiting = [
+        undiciFetch(`${url}silent`, { dispatcher }),
+        undiciFetch(`https://127.0.0.1:${silent.port}/`, { dispatcher }),
+      ];
+      const ended = Promise.all(waiting.map((each) => expect(each).rejects.toThrow('fetch failed')));
+      await expect.poll(() => silent.peers.length).toBe(1);
+      await vault.close();
+      await ended;
+      await expect(undiciFetch(url, { dispatcher })).rejects.toMatchObject({ cause: { code: 'CLOSED' } });
+      await silent.quiet();
+    });
+  });
+});
