@@ -32,6 +32,7 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.rebind',
   'Gateway.open',
   'Pool.close',
+  'RevealedProxy.filled',
 ];
 
 /** Programs get them only as `db.driver` and `db.engine`, and use them by the contract in driver.ts. */

@@ -88,7 +88,7 @@ class LazyDispatcher extends EventEmitter {
 
   /** These of undici ask nothing of a dispatcher but `dispatch`. */
   async #call(name: 'request' | 'stream' | 'connect' | 'upgrade', given: unknown[]): Promise<unknown> {
-    const { Dispatcher } = await import('undici');
+    const { Dispatcher } = await import(/* webpackMode: "eager" */ 'undici');
     return Reflect.apply(Dispatcher.prototype[name], this, given);
   }
 }

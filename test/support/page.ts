@@ -41,8 +41,9 @@ function commandsOf(block: string): Step[] {
 }
 
 /** Does what the page says in a folder of its own, which has the package and `undici` installed. npm itself is not run. */
-export async function followPage(page: string): Promise<Shown[]> {
-  const { folder, env } = commandLine();
+export async function followPage(page: string, more: NodeJS.ProcessEnv = {}): Promise<Shown[]> {
+  const { folder, env: own } = commandLine();
+  const env = { ...own, ...more };
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(ROOT, join(folder, 'node_modules/proxyvault'));
   symlinkSync(join(ROOT, 'node_modules/undici'), join(folder, 'node_modules/undici'));

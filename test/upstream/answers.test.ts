@@ -156,7 +156,7 @@ describe('what a SOCKS4 proxy answers', () => {
     [91, 'status'],
     [92, 'auth'],
     [93, 'auth'],
-    [94, 'status'],
+    [94, 'protocol'],
     [89, 'protocol'],
   ])('with the code %i is a failure of the kind %s', async (code, kind) => {
     const [upstream, server] = await proxyOf('socks4', async (peer) => {
