@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
 import type { Lease } from '../rotation/index.ts';
+import { relayReads } from '../upstream/index.ts';
 import type { Settings } from './options.ts';
 
 /** How a tunnel ended. */
@@ -69,6 +70,7 @@ export class Tunnel {
         maxTunnelAgeMs,
       ).unref();
     if (answeredMs !== undefined) this.#answered();
+    relayReads(upstream, client, () => this.#answered());
     this.#watch(client, upstream, 'client');
     this.#watch(upstream, client, 'server');
   }
