@@ -252,7 +252,7 @@ export class Vault implements AsyncDisposable {
    */
   async serve(options: GatewayOptions = {}): Promise<Gateway> {
     // Whoever only hands out proxies does not load it.
-    const { Gateway } = await import('./gateway/index.ts');
+    const { Gateway } = await import(/* webpackMode: "eager" */ './gateway/index.ts');
     const gateway = await Gateway.open(this.pool, options, () => this.#gateways.delete(gateway));
     this.#gateways.add(gateway);
     return gateway;

@@ -34,11 +34,12 @@ it('the README\u2019s library example runs as it stands', () => {
 it('the page on the library runs from top to bottom', () => {
   const page = readFileSync(join(root, 'docs/library.md'), 'utf8');
   const blocks = [...page.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
-  expect(blocks).toHaveLength(8);
+  expect(blocks).toHaveLength(9);
   const { status, stdout, stderr } = runExample(blocks.join('\n'));
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('1 me 1');
-  expect(stdout).toMatch(/true true 7/);
+  expect(stdout).toContain('connect reported');
+  expect(stdout).toMatch(/true true 8/);
   expect(stdout).toMatch(/\.before-restore\.backup fits/);
 });
 
