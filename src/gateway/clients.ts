@@ -37,7 +37,7 @@ export class Clients {
     }
     this.#open.add(client);
     this.#counts.set(address, count + 1);
-    client.once('close', () => this.#leave(client, address));
+    client.on('close', () => this.#leave(client, address));
     return true;
   }
 

@@ -38,6 +38,7 @@ export async function serveConnect(
     opened: ({ lease, value }) => {
       client.write(
         `HTTP/1.1 200 Connection Established\r\nX-Proxyvault-Lease: ${lease.ticket}\r\nX-Proxyvault-Proxy: ${lease.proxy.id}\r\n\r\n`,
+        'latin1',
       );
       return value;
     },

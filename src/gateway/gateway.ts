@@ -77,7 +77,7 @@ export class Gateway implements AsyncDisposable {
       trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored },
       tunnels: this.#tunnels,
       reuse: this.#reuse,
-      connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial }),
+      connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial, reuseReads: true }),
       isLoop: (client) => loops.isLoop(client),
       onEnd: (log) => this.#ended(log),
     };

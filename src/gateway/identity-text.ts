@@ -43,6 +43,8 @@ const SINGLE = ['country', 'region', 'session', 'ttlMs', 'protocol', 'strategy']
  * @throws INVALID_INPUT if the client asks for another value of what is fixed.
  */
 export function mergeIdentities(fixed: ClientIdentity, asked: ClientIdentity): ClientIdentity {
+  if (fixed === ANYBODY) return asked;
+  if (asked === ANYBODY) return fixed;
   const merged: Record<string, unknown> = {};
   for (const field of SINGLE) {
     const value = fixed[field] ?? asked[field];

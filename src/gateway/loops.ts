@@ -4,7 +4,8 @@ import { networkInterfaces } from 'node:os';
 /** Knows the addresses that a gateway listens on, and the connections that it makes: requests must not come back to it. */
 export class Loops {
   readonly #ports = new Map<number, number>();
-  readonly #made = new Set<string>();
+  /** By their local ports. */
+  readonly #made = new Map<number, readonly Socket[]>();
 
   /** The gateway listens on a port. @returns forgets it. */
   listening(port: number): () => void {
@@ -18,22 +19,28 @@ export class Loops {
 
   /** Takes note of a connection to a proxy. */
   made(socket: Socket): void {
-    const { localPort, remoteAddress, remotePort } = socket;
-    const key = keyOf(localPort, remoteAddress, remotePort);
-    this.#made.add(key);
-    socket.once('close', () => this.#made.delete(key));
+    const { localPort = 0 } = socket;
+    const others = this.#made.get(localPort) ?? [];
+    this.#made.set(localPort, [...others, socket]);
+    socket.on('close', () => {
+      const left = this.#made.get(localPort)?.filter((each) => each !== socket) ?? [];
+      if (left.length > 0) this.#made.set(localPort, left);
+      else this.#made.delete(localPort);
+    });
   }
 
   /**
    * Whether a client is a connection that this gateway has made to itself. Both of its ends count: the system gives one local port to
    * connections of several programs if they lead to different places.
    */
-  isLoop({
-    remotePort,
-    localAddress,
-    localPort,
-  }: Pick<Socket, 'remotePort' | 'localAddress' | 'localPort'>): boolean {
-    return this.#made.has(keyOf(remotePort, localAddress, localPort));
+  isLoop(client: Pick<Socket, 'remotePort' | 'localAddress' | 'localPort'>): boolean {
+    const made = this.#made.get(client.remotePort ?? 0);
+    return (
+      made?.some(
+        ({ remoteAddress, remotePort }) =>
+          remotePort === client.localPort && plain(remoteAddress) === plain(client.localAddress),
+      ) ?? false
+    );
   }
 
   /** Whether an address of a proxy is one that this gateway listens on. */
@@ -42,8 +49,8 @@ export class Loops {
   }
 }
 
-function keyOf(fromPort = 0, toAddress = '', toPort = 0): string {
-  return `${fromPort} ${toAddress.startsWith('::ffff:') ? toAddress.slice(7) : toAddress} ${toPort}`;
+function plain(address: string | undefined): string | undefined {
+  return address?.startsWith('::ffff:') ? address.slice(7) : address;
 }
 
 function isThisMachine(host: string): boolean {

@@ -4,7 +4,7 @@ import { type Asking, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import { onClientGone } from './client-gone.ts';
 import type { Desk } from './desk.ts';
-import type { RequestEnd, Tried } from './log.ts';
+import type { Tried } from './log.ts';
 import { type Refusal, unserved } from './replies.ts';
 import type { Visit } from './visit.ts';
 
@@ -50,8 +50,8 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
     if (upstream === null) return;
     const { session } = request;
     const answeredMs = wish.answeredMs?.(value);
-    const end = (end: RequestEnd): void => visit.end(end);
-    desk.tunnels.open(client, upstream, lease, { end, tried, domain, session, answeredMs });
+    // No function of here is kept: it would keep all that was needed to reach the target.
+    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session, answeredMs });
   } catch (error) {
     unwatch();
     if (attempts.isAborted) {

@@ -3,6 +3,7 @@ import { BlockList, isIP, isIPv4 } from 'node:net';
 import type { ProxyVaultError } from '../errors.ts';
 import { parseHost, parsePort } from '../model/host.ts';
 import { invalidInput } from '../model/validation.ts';
+import { remembered } from '../rotation/remembered.ts';
 import { embeddedIPv4s } from './embedded-ipv4.ts';
 
 /** Networks that a client of the gateway does not reach through a proxy unless the user allows it, and what they are. */
@@ -71,14 +72,14 @@ export class TargetPolicy {
 }
 
 /** What a host is that is not public; null for others. */
-function kindOf(host: string): string | null {
+const kindOf = remembered((host: string): string | null => {
   if (isIP(host) === 0) {
     if (LOOPBACK_NAMES.test(host)) return 'a name of this machine';
     return METADATA_NAMES.test(host) ? 'a metadata service of a cloud' : null;
   }
   const addresses = [host, ...embeddedIPv4s(host)];
   return LISTS.find(([, list]) => addresses.some((address) => isIn(list, address)))?.[0] ?? null;
-}
+});
 
 function allowedBy(text: string): Allowed {
   const [, network, prefix] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];

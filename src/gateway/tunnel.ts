@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
 import type { Lease } from '../rotation/index.ts';
+import { relayReads } from '../upstream/index.ts';
 import type { Settings } from './options.ts';
 
 /** How a tunnel ended. */
@@ -20,65 +21,58 @@ export interface TunnelEnd {
 
 type Ender = 'client' | 'server' | 'idle' | 'gateway';
 
-/** Who has opened a tunnel. */
-interface Owner {
-  settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
-  /** How long the server took to answer, if it has answered before the tunnel began. */
-  answeredMs?: number | undefined;
+/** Whose tunnels they are: one for all of them, so that a tunnel that waits takes little memory. */
+export interface Owner {
+  readonly settings: Pick<Settings, 'idleMs' | 'maxTunnelAgeMs' | 'handshakeMs'>;
   /** The first bytes have come from the server. */
-  onAnswer: () => void;
-  onEnd: (end: TunnelEnd) => void;
+  answered: (tunnel: Tunnel) => void;
+  ended: (tunnel: Tunnel, end: TunnelEnd) => void;
 }
 
 /**
- * Bytes both ways between a client and an upstream. Each side may close its half. A pipe stops reading while the other side does not take
- * what was read, so memory is bounded.
+ * Bytes both ways between a client and an upstream. Each side may close its half. A side is not read while the other does not take what
+ * was read, so memory is bounded.
  */
 export class Tunnel {
   readonly lease: Lease;
   readonly #client: Socket;
   readonly #upstream: Socket;
   readonly #owner: Owner;
+  readonly #answeredMs: number | undefined;
   /** What the client had sent and was sent before. */
   readonly #sentBefore: number;
   readonly #receivedBefore: number;
   readonly #ageTimer: NodeJS.Timeout | undefined;
   #askedAt: number | null = null;
+  #isAnswered = false;
   #latencyMs: number | undefined;
   #endedBy: Ender | null = null;
   #reason = '';
   #open = 2;
 
-  constructor(client: Socket, upstream: Socket, lease: Lease, owner: Owner) {
+  /** @param answeredMs how long the server took to answer, if it has answered before the tunnel began. */
+  constructor(client: Socket, upstream: Socket, lease: Lease, owner: Owner, answeredMs?: number) {
     this.lease = lease;
     this.#client = client;
     this.#upstream = upstream;
     this.#owner = owner;
+    this.#answeredMs = answeredMs;
     this.#sentBefore = client.bytesRead - client.readableLength;
     this.#receivedBefore = client.bytesWritten;
-    this.#latencyMs = owner.answeredMs;
+    this.#latencyMs = answeredMs;
     const { idleMs, maxTunnelAgeMs } = owner.settings;
     // Whatever goes through the tunnel goes through this socket.
     client.setTimeout(0);
-    upstream.setTimeout(idleMs, () => this.#close('idle', `no traffic for ${idleMs} ms`));
+    upstream.setTimeout(idleMs).on('timeout', () => this.#close('idle', `no traffic for ${idleMs} ms`));
     if (maxTunnelAgeMs !== undefined)
       this.#ageTimer = setTimeout(
         () => this.close(`it was open for ${maxTunnelAgeMs} ms`),
         maxTunnelAgeMs,
       ).unref();
+    if (answeredMs !== undefined) this.#answered();
+    relayReads(upstream, client, () => this.#answered());
     this.#watch(client, upstream, 'client');
     this.#watch(upstream, client, 'server');
-    client.once('data', () => {
-      this.#askedAt = performance.now();
-    });
-    upstream.once('data', () => {
-      if (owner.answeredMs === undefined && this.#askedAt !== null)
-        this.#latencyMs = performance.now() - this.#askedAt;
-      owner.onAnswer();
-    });
-    if (owner.answeredMs !== undefined) owner.onAnswer();
-    client.pipe(upstream);
-    upstream.pipe(client);
   }
 
   /** Closes both sides now. */
@@ -92,6 +86,7 @@ export class Tunnel {
     this.#client.destroy();
   }
 
+  /** Passes on what comes from one side, and how it ends. */
   #watch(socket: Socket, other: Socket, who: 'client' | 'server'): void {
     const onClose = (): void => {
       this.#note(who, `the ${who} closed the connection`);
@@ -99,14 +94,35 @@ export class Tunnel {
       if (!socket.readableEnded || !socket.writableFinished) other.destroy();
       if (--this.#open === 0) this.#end();
     };
-    socket.once('end', () => this.#note(who, `the ${who} closed the connection`));
-    socket.on('error', () => {
-      this.#note(who, `the connection to the ${who} broke`);
-      // So that the other side does not take what it has for the whole.
-      reset(other);
-    });
+    socket
+      .on('data', (bytes: Buffer) => {
+        if (who === 'server') this.#answered();
+        else this.#askedAt ??= performance.now();
+        if (!other.write(bytes)) socket.pause();
+      })
+      .on('end', () => {
+        this.#note(who, `the ${who} closed the connection`);
+        other.end();
+      })
+      .on('error', () => {
+        this.#note(who, `the connection to the ${who} broke`);
+        // So that the other side does not take what it has for the whole.
+        reset(other);
+      });
+    other.on('drain', () => socket.resume());
     if (socket.closed) process.nextTick(onClose);
-    else socket.once('close', onClose);
+    else socket.on('close', onClose);
+    // What waits to be written is written first.
+    if (other.writableNeedDrain) socket.pause();
+    else socket.resume();
+  }
+
+  #answered(): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    if (this.#answeredMs === undefined && this.#askedAt !== null)
+      this.#latencyMs = performance.now() - this.#askedAt;
+    this.#owner.answered(this);
   }
 
   #note(by: Ender, reason: string): void {
@@ -119,11 +135,11 @@ export class Tunnel {
     clearTimeout(this.#ageTimer);
     const bytesIn = this.#client.bytesWritten - this.#receivedBefore;
     const bytesOut = this.#client.bytesRead - this.#sentBefore;
-    const isAnswered = bytesIn > 0 || this.#owner.answeredMs !== undefined;
+    const isAnswered = bytesIn > 0 || this.#answeredMs !== undefined;
     const kind = isAnswered ? null : this.#failure();
     const outcome = isAnswered ? 'ok' : kind === null ? 'aborted' : 'failed';
     const latencyMs = this.#latencyMs;
-    this.#owner.onEnd({ outcome, kind, bytesIn, bytesOut, latencyMs, reason: this.#reason });
+    this.#owner.ended(this, { outcome, kind, bytesIn, bytesOut, latencyMs, reason: this.#reason });
   }
 
   /** How it failed, if nothing came back. */

@@ -3,15 +3,15 @@ import type { Socket } from 'node:net';
 import type { Lease, Pool } from '../rotation/index.ts';
 import type { RequestEnd, Tried } from './log.ts';
 import type { Settings } from './options.ts';
-import { Tunnel, type TunnelEnd } from './tunnel.ts';
+import { type Owner, Tunnel, type TunnelEnd } from './tunnel.ts';
 
 /** So often it is looked whether tunnels may last, if they must not outlive their proxy or session. Milliseconds. */
 const LOOK_EVERY = 1_000;
 
 /** What a tunnel is for. */
 export interface Purpose {
-  /** Called when it has ended. */
-  end: (end: RequestEnd) => void;
+  /** Told when it has ended. */
+  visit: { end: (end: RequestEnd) => void };
   tried: readonly Tried[];
   domain: string;
   /** The session by its name in the pool. */
@@ -31,11 +31,17 @@ interface Parts {
 export class Tunnels {
   readonly #parts: Parts;
   readonly #open = new Map<Tunnel, Purpose>();
+  readonly #owner: Owner;
   readonly #look = (): void => this.#closeOutlived();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#owner = {
+      settings: parts.settings,
+      answered: ({ lease }) => lease.confirm(),
+      ended: (tunnel, end) => this.#ended(tunnel, end),
+    };
     if (parts.settings.openTunnels === 'drain') return;
     // What other processes do is seen by the timer.
     this.#timer = setInterval(this.#look, LOOK_EVERY).unref();
@@ -49,15 +55,7 @@ export class Tunnels {
   /** Begins a tunnel. When it ends its lease is reported. */
   open(client: Socket, upstream: Socket, lease: Lease, purpose: Purpose): void {
     const { settings } = this.#parts;
-    const tunnel: Tunnel = new Tunnel(client, upstream, lease, {
-      settings,
-      answeredMs: purpose.answeredMs,
-      onAnswer: () => lease.confirm(),
-      onEnd: (end) => {
-        this.#open.delete(tunnel);
-        this.#ended(lease, purpose, end);
-      },
-    });
+    const tunnel = new Tunnel(client, upstream, lease, this.#owner, purpose.answeredMs);
     // A rule may give a session another proxy than it keeps: then nothing that happens to the session ends the tunnel.
     const isKept = settings.openTunnels === 'drain' || this.#mayLast(lease, purpose);
     this.#open.set(tunnel, isKept ? purpose : { ...purpose, session: undefined });
@@ -93,7 +91,10 @@ export class Tunnels {
     }
   }
 
-  #ended(lease: Lease, { end: tell, tried }: Purpose, end: TunnelEnd): void {
+  #ended(tunnel: Tunnel, end: TunnelEnd): void {
+    const purpose = this.#open.get(tunnel);
+    this.#open.delete(tunnel);
+    const { lease } = tunnel;
     const { outcome, kind, bytesIn, bytesOut, latencyMs, reason } = end;
     const { id } = lease;
     try {
@@ -105,6 +106,7 @@ export class Tunnels {
     } catch (error) {
       this.#parts.onUnstored(error);
     }
-    tell({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
+    const { visit, tried } = purpose ?? {};
+    visit?.end({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
   }
 }

@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 import { proxyFailed } from './proxy-failed.ts';
+import { ReusedReads } from './reused-reads.ts';
 import { trusting } from './trust.ts';
 import { CONNECT_MS, type ConnectOptions, HANDSHAKE_MS, type Upstream } from './upstream.ts';
 import { type Fault, watched } from './watched.ts';
@@ -30,7 +31,17 @@ export async function dialled(
   const { connectMs = CONNECT_MS, handshakeMs = HANDSHAKE_MS, signal } = options;
   signal?.throwIfAborted();
   const { protocol, host, port } = upstream;
-  const socket = connectTcp({ host, port, allowHalfOpen, noDelay: true, keepAlive: true });
+  const onread =
+    options.reuseReads === true && allowHalfOpen && protocol !== 'https' ? new ReusedReads() : undefined;
+  const socket = connectTcp({
+    host,
+    port,
+    allowHalfOpen,
+    noDelay: true,
+    keepAlive: true,
+    ...(onread && { onread }),
+  });
+  onread?.attach(socket);
   const errorOf = (fault: Fault): Error => connectError(upstream, fault, connectMs);
   await watched(socket, { ms: connectMs, signal, errorOf }, () => event(socket, 'connect'));
   options.onDial?.(socket);

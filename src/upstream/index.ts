@@ -5,4 +5,5 @@ export { connect } from './connect.ts';
 export { Connections } from './connections.ts';
 export { dial } from './dial.ts';
 export type { LeaseDispatcher } from './lazy-dispatcher.ts';
+export { relayReads } from './reused-reads.ts';
 export type { ConnectOptions, Target, Upstream } from './upstream.ts';

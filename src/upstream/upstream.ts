@@ -27,6 +27,8 @@ export interface ConnectOptions {
   /** The longest TLS handshake with the proxy and its answer to CONNECT or SOCKS, together. Milliseconds, default 10,000. */
   handshakeMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Read a tunnel into buffers that are used again, for `relayReads`. Default false. */
+  reuseReads?: boolean | undefined;
   /** Called with the TCP connection to the proxy, as soon as there is one. */
   onDial?: ((socket: Socket) => void) | undefined;
   /** Certificates that `https` proxies may have, besides those of the system. PEM. */

@@ -27,7 +27,7 @@ it('knows a client that is its own connection, until that is closed', async () =
 
 it('lets a client in that only has the same local port as a connection to a proxy', () => {
   const loops = new Loops();
-  const own = { localPort: 40_000, remoteAddress: '127.0.0.1', remotePort: 3128, once() {} };
+  const own = { localPort: 40_000, remoteAddress: '127.0.0.1', remotePort: 3128, on() {} };
   loops.made(own as unknown as Socket);
   const client = { remotePort: 40_000, localAddress: '127.0.0.1', localPort: 8888 };
   expect(loops.isLoop(client)).toBe(false);
