@@ -811,6 +811,27 @@ export default {
       ],
       ['malformed rules are silent', 'json ? [] : view.invalid', 'json ? view.invalid : []'],
     ]),
+    ...of('commands/serve.ts', [
+      ['the ports of --listen are not opened', 'of options.listen ?? [])', 'of [])'],
+      ['--drain is ignored', 'gateway.close({ drainMs })', 'gateway.close()'],
+      ['users are not asked for a login', '...gatewayOptions, users, logger', '...gatewayOptions, logger'],
+      [
+        'nobody hears of an empty pool',
+        'if (proxies.count() > 0) return;',
+        'if (proxies.count() >= 0) return;',
+      ],
+    ]),
+    ...of('commands/serve/signals.ts', [
+      ['a second signal changes nothing', 'stop();\n        endBySignal(signal);\n', ''],
+    ]),
+    ...of('commands/serve/users.ts', [
+      ['a hash is taken for a password', "secret.startsWith('scrypt$')", "secret.startsWith('argon$')"],
+      ['a password ends at a colon', 'each.slice(colon + 1)', "(each.split(':')[1] ?? '')"],
+      ['nobody hears of a file that is open', 'isOpen && users.some', '!isOpen && users.some'],
+    ]),
+    ...of('commands/serve/announcement.ts', [
+      ['a state without proxies is named', "state === 'ready' || states[state] > 0", 'states[state] >= 0'],
+    ]),
     ...of('commands/show.ts', [
       ['--reveal is ignored', 'proxyViewer(vault, options)(proxy)', 'proxyViewer(vault, {})(proxy)'],
       ['domains are not shown', "domains: domains.join(', ')", 'domains: undefined'],

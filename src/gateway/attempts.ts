@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 import { ProxyVaultError } from '../errors.ts';
 import { kindOfStatus } from '../model/outcomes.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
@@ -116,26 +118,38 @@ export class Attempts {
     const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
     this.tried.push({ proxy: lease.proxy.id, kind, status, ms: Math.round(ms) });
     try {
-      lease.fail(failure);
+      // What the deadline has cut short says nothing of a proxy that had little time.
+      if (error === TOO_LATE && ms < this.#trying.settings.connectMs) lease[Symbol.dispose]();
+      else lease.fail(failure);
     } catch (unstored) {
       this.#trying.onUnstored(unstored);
     }
   }
 
-  /** The next proxy whose login can be read. */
+  /** The next proxy that can carry the request, and whose login can be read. */
   async #next(): Promise<Serving> {
     for (;;) {
       const lease = await this.#acquire();
       try {
+        this.#aborter.signal.throwIfAborted();
         const proxy = lease.reveal(this.#template(lease.proxy));
-        this.#begun++;
-        return { lease, proxy };
+        if (this.#canCarry(proxy)) {
+          this.#begun++;
+          return { lease, proxy };
+        }
+        lease[Symbol.dispose]();
+        this.#excluded.add(lease.proxy.id);
       } catch (error) {
         lease[Symbol.dispose]();
         this.#excluded.add(lease.proxy.id);
         if (!(error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code))) throw error;
       }
     }
+  }
+
+  /** SOCKS4 has no IPv6: that is no fault of a proxy. */
+  #canCarry({ protocol }: RevealedProxy): boolean {
+    return protocol !== 'socks4' || !isIPv6(this.#request.domain ?? '');
   }
 
   /** A lease now; or later, if a proxy may come before the deadline. */

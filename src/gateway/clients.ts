@@ -23,7 +23,12 @@ export class Clients {
 
   /** Counts a connection until it closes. One too many is closed at once: then this is false. */
   enter(client: Socket): boolean {
-    const address = client.remoteAddress ?? '';
+    const address = client.remoteAddress;
+    // It was reset before it was accepted, and Node would never say so.
+    if (address === undefined) {
+      client.destroy();
+      return false;
+    }
     const count = this.#counts.get(address) ?? 0;
     const most = this.#mostOfOne ?? (isLoopback(address) ? Number.POSITIVE_INFINITY : MOST_OF_ONE);
     if (this.#open.size >= this.#most || count >= most) {

@@ -2,6 +2,6 @@
 export type { GatewayStats } from './counts.ts';
 export { type CloseOptions, Gateway, type Listening } from './gateway.ts';
 export type { ClientIdentity } from './identity.ts';
-export type { GatewayLogger, RequestLog, Tried } from './log.ts';
+export type { GatewayLogger, RequestLog } from './log.ts';
 export type { GatewayOptions, ListenOptions } from './options.ts';
 export { type GatewayUser, Users } from './users.ts';

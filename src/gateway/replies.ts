@@ -90,9 +90,12 @@ export function refuseRaw(socket: Socket, refused: Refusal): void {
 export function closeAfter(socket: Socket, bytes: string | Uint8Array): void {
   socket.setTimeout(LINGER_MS, () => socket.destroy());
   socket.end(bytes);
-  socket.resume();
+  // A listener, since to resume is of no use to a stream whose listeners of `readable` have just gone.
+  socket.on('data', ignore).resume();
   socket.once('end', () => socket.destroy());
 }
 
 /** How long a client may take to read a refusal. */
 const LINGER_MS = 2000;
+
+function ignore(): void {}

@@ -35,7 +35,10 @@ interface Way {
 }
 
 const toCommonJs = (config: string): string =>
-  config.replace("'esm'", "'cjs'").replace('dist/program.mjs', 'dist/program.cjs');
+  config
+    .replace("'esm'", "'cjs'")
+    .replace('dist/program.mjs', 'dist/program.cjs')
+    .replace(/ +banner: .*\n/, '');
 /** As a user's configuration that forgets the engine. */
 const withoutExternal = (config: string): string =>
   config.replace(", external: ['better-sqlite3']", '').replace(/ +externals?: .*better-sqlite3.*\n/, '');
@@ -123,6 +126,7 @@ describe('a program in one file', () => {
       background: 6,
       stats: 6,
       check: [true, expect.objectContaining({ verified: true, ok: true, checked: 5 })],
+      fetched: 'PROXY_FAILED',
       blocked: expect.stringMatching(/^NO_PROXY: The rule "no carts" blocks/),
       exported: { urls: 5, colon: expect.any(Number), csv: 5, json: 5 },
       keychain: expect.stringMatching(/^UNSUPPORTED: .*npm install @napi-rs\/keyring/),

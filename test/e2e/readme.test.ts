@@ -39,7 +39,7 @@ it('the page on the library runs from top to bottom', () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(stdout).toContain('1 me 1');
   expect(stdout).toContain('connect reported');
-  expect(stdout).toMatch(/true true 7/);
+  expect(stdout).toMatch(/true true 8/);
   expect(stdout).toMatch(/\.before-restore\.backup fits/);
 });
 

@@ -166,6 +166,18 @@ describe('if each proxy fails, the client', () => {
     expect(upstream.seen.connections).toBe(0);
   });
 
+  it('is told at once if there is no other proxy', async () => {
+    const bad = [await start('http'), await start('socks5')];
+    for (const each of bad) await each.behave('refuse');
+    const { port, vault, ids, log } = await openGateway(bad, { attempts: 5 });
+    for (const inbound of INBOUND) {
+      vault.pool.reset(ids);
+      const { status } = await get(inbound, port, { host: 'shop.example' });
+      expect(status).toBe({ connect: 502, http: 502, upgrade: 502, socks5: 4, socks4: 91 }[inbound]);
+      expect(log.at(-1)?.tried).toHaveLength(2);
+    }
+  });
+
   it('waits no longer than the deadline, however many proxies hang', async () => {
     const target = await startTarget();
     const hanging = await Promise.all(Array.from({ length: 5 }, () => start('http')));
@@ -185,5 +197,28 @@ describe('if each proxy fails, the client', () => {
       opened.vault.pool.reset(opened.ids);
     }
     await expectNothingLeft(opened, 5);
+  });
+});
+
+describe('a proxy is not blamed', () => {
+  it('for what its protocol cannot carry: SOCKS4 has no IPv6', async () => {
+    const [four, five] = [await start('socks4'), await start('socks5')];
+    const opened = await openGateway([four, five], TIMES);
+    for (const inbound of ['connect', 'http', 'socks5'] as const)
+      expect((await get(inbound, opened.port, { host: '::1', port: 1 })).status).not.toBe(200);
+    expect(four.seen.connections).toBe(0);
+    expect(opened.vault.usage.totals({ proxyId: opened.ids[0] ?? '' }).requestCount).toBe(0);
+    const { body } = await get('http', opened.port, { host: '::1' }, { username: 'protocol-socks4' });
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'NO_PROXY' } });
+  });
+
+  it('for the little time that was left of the deadline', async () => {
+    const hanging = await start('http');
+    await hanging.behave('hang');
+    const opened = await openGateway([hanging], { deadlineMs: 150 });
+    expect((await get('connect', opened.port, { host: 'shop.example' })).status).toBe(504);
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ tried: [{ kind: 'timeout' }] });
+    expect(opened.outcomes().requests).toBe(0);
   });
 });

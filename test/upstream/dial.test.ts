@@ -1,5 +1,6 @@
 import dns from 'node:dns';
 import { getEventListeners } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { ProxyVaultError } from '../../src/errors.ts';
@@ -28,6 +29,24 @@ describe('a connection to the proxy itself', () => {
       await server.quiet();
     });
     expect(String(server.peers[0]?.received)).toBe('GET http://a.example/ HTTP/1.1\r\n\r\n');
+  });
+});
+
+describe('a proxy at an IPv6 address', () => {
+  it('is reached, and named with brackets', async (context) => {
+    if (!Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1')))
+      context.skip('this machine has no IPv6');
+    const server = await fakeServer(
+      async (peer) => {
+        await ASKED.http(peer);
+        peer.write('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+      },
+      { host: '::1' },
+    );
+    const upstream = { ...upstreamAt('http', server.port), host: '::1' };
+    const error = (await failure(upstream)) as ProxyVaultError;
+    expect(error.details).toEqual({ kind: 'status', phase: 'handshake', status: 502 });
+    expect(error.message).toContain(`http://[::1]:${server.port}`);
   });
 });
 

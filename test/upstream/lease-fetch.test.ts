@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../src/model/proxy.ts';
 import { openMigrated, temporaryFolder } from '../support/temporary.ts';
 import { certificate } from './certificate.ts';
+import { ASKED, GRANTED } from './dialogues.ts';
 import { forwardingProxy, website } from './forwarding-proxy.ts';
 import { leavingNoSocket } from './leftovers.ts';
 import { closedPort, fakeServer } from './peer.ts';
@@ -230,6 +231,23 @@ describe('lease.fetch', () => {
     expect(body).toContain('filename="name.txt"');
   });
 
+  it.each([
+    ['http://[2001:db8::1]:8080/', '2001:db8::1', 8080],
+    ['http://192.0.2.1/', '192.0.2.1', 80],
+    ['http://shop.example/', 'shop.example', 80],
+  ])('lets the proxy find the target: %s', async (url, host, port) => {
+    const asked: unknown[] = [];
+    const proxy = await fakeServer(async (peer) => {
+      asked.push(await ASKED.socks5(peer));
+      peer.write(GRANTED.socks5 as number[]);
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 204 No Content\r\n\r\n');
+    });
+    const [lease] = await leaseOf(await vaultWith('socks5', proxy.port));
+    expect((await lease.fetch(url)).status).toBe(204);
+    expect(asked).toMatchObject([{ host, port }]);
+  });
+
   it('needs a vault', async () => {
     const db = openMigrated();
     const pool = new Pool(db);
@@ -318,18 +336,6 @@ describe('lease.dispatcher', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     await turn();
     expect(warned).not.toHaveBeenCalled();
-  });
-
-  it('keeps the connections of so many identities only', async () => {
-    const site = await website();
-    const proxy = await forwardingProxy('http');
-    const vault = await vaultWith('http', proxy.port);
-    for (let round = 0; round < 300; round++) {
-      const [lease] = await leaseOf(vault, `session-${round}`);
-      await (await lease.fetch(`http://127.0.0.1:${site.port}/`)).text();
-    }
-    expect(proxy.connections()).toBe(300);
-    await expect.poll(() => proxy.open.size).toBeLessThanOrEqual(256);
   });
 
   it('ends with the vault: its requests fail, its connections are closed, and it connects no more', async () => {
