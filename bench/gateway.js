@@ -10,11 +10,13 @@ import { ask, median } from './rounds.js';
 
 const { resolve: find } = createRequire(new URL('peers/package.json', import.meta.url));
 const ROUNDS = 11;
-const BATCH_MS = 400;
+const BATCH_MS = 600;
+/** So long each side works before it is measured, so that its code is compiled. */
+const WARM_MS = 2500;
 const BULK = 64 * 1024 * 1024;
 const MEMORY_ROUNDS = 3;
 /** Before memory is measured: what is made once is made, and the code is compiled. */
-const WARM_TUNNELS = 200;
+const WARM_TUNNELS = 1000;
 
 /** Each gives what a batch has done, and in how many milliseconds; `per` is what processor time is given for. */
 const WORKS = [
@@ -78,13 +80,13 @@ async function measureWorks(works, kinds, isOnce) {
   const rows = [];
   for (const work of works) {
     const rounds = [];
-    // The first is not measured: everything is still being compiled.
-    for (let round = isOnce ? 0 : -1; round < (isOnce ? 1 : ROUNDS); round++) {
+    if (!isOnce) for (const side of Object.values(sides)) await batch(load, side, work, WARM_MS);
+    for (let round = 0; round < (isOnce ? 1 : ROUNDS); round++) {
       const found = {};
       const names = Object.keys(sides);
-      for (const name of names.map((_, n) => names[(n + round + 1) % names.length]))
+      for (const name of names.map((_, n) => names[(n + round) % names.length]))
         found[name] = await batch(load, sides[name], work, isOnce ? 10 : BATCH_MS);
-      if (round >= 0) rounds.push(found);
+      rounds.push(found);
     }
     rows.push(...rowsOf(work, rounds));
   }

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
+import { digits } from './gateway.js';
 
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 
@@ -12,9 +13,10 @@ const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
  * @param {Awaited<ReturnType<typeof import('./choosing.js').measureChoosing>>} results.choosing
  * @param {Awaited<ReturnType<typeof import('./leasing.js').measureLeasing>>} results.leasing
  * @param {ReturnType<typeof import('./storing.js').measureStoring>} results.storing
+ * @param {Awaited<ReturnType<typeof import('./gateway.js').measureGateway>>} results.gateway
  * @param {readonly {name: string, value: number, unit: string}[]} results.figures
  */
-export function writePage({ ratios, choosing, leasing, storing, figures }) {
+export function writePage({ ratios, choosing, leasing, storing, gateway, figures }) {
   const page = readFileSync(PAGE, 'utf8');
   const parts = {
     machine: machine(),
@@ -22,6 +24,7 @@ export function writePage({ ratios, choosing, leasing, storing, figures }) {
     choosing: choosingTable(choosing),
     leasing: leasingTable(leasing),
     storing: ratioTable(storing),
+    gateway: gatewayTable(gateway),
     figures: figureTable(figures),
   };
   writeFileSync(
@@ -81,6 +84,19 @@ function leasingTable(leasing) {
       ({ name, perSecond, larger }) =>
         `| ${[name, ...perSecond.map(thousands), larger.toFixed(2)].join(' | ')} |`,
     ),
+  ].join('\n');
+}
+
+/** How many times better than proxy-chain. */
+function gatewayTable(rows) {
+  const of = (value) => (value === null ? '' : digits(value));
+  return [
+    '| | proxyvault | proxy-chain | the upstream alone | proxyvault is ahead by |',
+    '| --- | --- | --- | --- | --- |',
+    ...rows.map(({ name, unit, ours, chain, upstream, ratio, least, most }) => {
+      const spread = ratio === null ? '' : `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+      return `| ${name.trim()}, ${unit === '/s' ? 'a second' : unit} | ${[ours, chain, upstream].map(of).join(' | ')} | ${spread} |`;
+    }),
   ].join('\n');
 }
 

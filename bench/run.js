@@ -1,4 +1,4 @@
-// `npm run bench`: ratios from one run on this machine. `--only TEXT` runs what has the text in its name, `--json` prints for a
+// `npm run bench`: ratios from one run on this machine. `--only TEXT`, or TEXT alone, runs what has the text in its name, `--json` prints for a
 // program, `--page` writes the figures into docs/performance.md. With PROXYVAULT_BENCH_ONCE=1 each operation runs once, untimed.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { describeChoosing, measureChoosing } from './choosing.js';
 import { measureCrawlee } from './crawlee.js';
 import { measureFairness } from './fairness.js';
 import { FRONT_DOOR, measureFrontDoor } from './front-door.js';
+import { describeGateway, measureGateway } from './gateway.js';
 import { measureHolding } from './holding.js';
 import { KEYS, measureKeys } from './keys.js';
 import { describeLeasing, measureLeasing } from './leasing.js';
@@ -22,18 +23,20 @@ import { measureStoring } from './storing.js';
 import { measureWritePath } from './write-path.js';
 
 const GOAL = 0.85;
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
   },
 });
-if (values.page && (values.only !== '' || isOnce)) {
+if (values.page && (values.only !== '' || positionals.length > 0 || isOnce)) {
   console.error('--page takes a whole run: leave out --only and PROXYVAULT_BENCH_ONCE.');
   process.exit(2);
 }
-const wanted = ([name]) => name.includes(values.only);
+const [only = values.only] = positionals;
+const wanted = ([name]) => name.includes(only);
 
 const ratios = [];
 for (const [name, measure] of Object.entries({ ...OPERATIONS, ...OPENING, ...FRONT_DOOR, ...KEYS }).filter(
@@ -52,12 +55,15 @@ const choosing = wanted(['choosing']) ? await measureChoosing({ isOnce }) : [];
 const leasing = wanted(['leasing']) ? await measureLeasing({ isOnce }) : [];
 const storing = wanted(['leasing: storing']) ? measureStoring({ isOnce }) : [];
 for (const result of storing) if (!values.json) console.log(describeRatio(result, result.name));
+const gateway = wanted(['gateway']) ? await measureGateway({ isOnce }) : [];
 const figures = isOnce ? await measureFiguresOnce() : await measureFigures();
-if (values.page) writePage({ ratios, choosing, leasing, storing, figures });
-if (values.json) console.log(JSON.stringify({ ratios, choosing, leasing, storing, figures }, null, 2));
+if (values.page) writePage({ ratios, choosing, leasing, storing, gateway, figures });
+if (values.json)
+  console.log(JSON.stringify({ ratios, choosing, leasing, storing, gateway, figures }, null, 2));
 else {
   for (const row of choosing) console.log(describeChoosing(row));
   for (const row of leasing) console.log(describeLeasing(row));
+  for (const row of gateway) console.log(describeGateway(row));
   for (const figure of figures) console.log(describeFigure(figure));
 }
 

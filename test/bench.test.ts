@@ -14,8 +14,8 @@ it('every benchmark still runs, and the page on performance has a row for each',
     env: { ...process.env, PROXYVAULT_BENCH_ONCE: '1', TMPDIR: SCRATCH },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  const { ratios, choosing, leasing, storing, figures } = JSON.parse(stdout) as Record<
-    'ratios' | 'choosing' | 'leasing' | 'storing' | 'figures',
+  const { ratios, choosing, leasing, storing, gateway, figures } = JSON.parse(stdout) as Record<
+    'ratios' | 'choosing' | 'leasing' | 'storing' | 'gateway' | 'figures',
     { name: string; strategy: string }[]
   >;
   const names = ratios.map(({ name }) => name);
@@ -31,5 +31,9 @@ it('every benchmark still runs, and the page on performance has a row for each',
   expect(rowsOf('ratios').filter((name) => !name?.endsWith(', Drizzle'))).toEqual(names);
   expect(leasing.map(({ name }) => name)).toEqual(expect.arrayContaining([...ROTATION_STRATEGIES]));
   expect(rowsOf('leasing')).toEqual(leasing.map(({ name }) => name));
+  const first = ({ name }: { name: string }): string => name.trim().split(/[,:(]/, 1)[0]?.trim() ?? '';
+  expect(gateway.map(first)).toEqual(expect.arrayContaining(['GET', 'CONNECT', 'a stream through a tunnel']));
+  const pageRows = rowsOf('gateway').map((name) => first({ name: name ?? '' }));
+  expect(pageRows).toEqual(expect.arrayContaining(gateway.map(first)));
   expect(rowsOf('storing')).toEqual(expect.arrayContaining(storing.map(({ name }) => name)));
 }, 60_000);

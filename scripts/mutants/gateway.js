@@ -24,6 +24,16 @@ export default {
       ],
       ['a length may begin with 0', '/^(?:0|[1-9]\\d{0,14})$/', '/^\\d{1,15}$/'],
     ]),
+    ...of('loops', [
+      ['any client with the port of a connection is a loop', 'remotePort === client.localPort &&', 'true &&'],
+    ]),
+    ...of('tunnel', [['a half that has ended stays open', '        other.end();\n', '']]),
+    {
+      file: 'src/upstream/reused-reads.ts',
+      what: 'a buffer is used again before the system has what is in it',
+      from: '    if (receiver.writableLength > 0) isOurs = false;\n',
+      to: '',
+    },
     ...of('authority', [['bytes that are not ASCII are taken', '/^[!-~]{1,300}$/', '/^[!-\\xff]{1,300}$/']]),
     ...of('targets', [
       ['embedded addresses are not looked at', '[host, ...embeddedIPv4s(host)]', '[host]'],

@@ -8,6 +8,7 @@ export default {
   faults: [
     ...of('follow', [
       ['a malformed cooldown takes its proxy out', 'skipMalformed(session, toCooldown)', 'toCooldown'],
+      ['what another process has written since is not asked', ' && !this.#isDue(clock()) ?', ' ?'],
       ['a reload is not told', '    this.#watcher.reloaded(index, settings, ailing);\n', ''],
       ['a proxy that is gone is not told', '    this.#watcher.gone(slot);\n', ''],
     ]),
