@@ -56,6 +56,7 @@ const BROKEN = new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy 
 const PUBLIC: Readonly<Record<string, string>> & { other: string } = {
   PROXY_FAILED: 'The proxy did not connect.',
   NO_PROXY: 'No proxy is ready for this request.',
+  INVALID_INPUT: 'No login of these proxies can be used.',
   other: 'The pool cannot be used now.',
 };
 
