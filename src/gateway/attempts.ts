@@ -9,6 +9,7 @@ import type { Template } from './asking.ts';
 import { CLIENT_GONE, failureOf, OURSELVES, TOO_LATE } from './failures.ts';
 import type { Tried } from './log.ts';
 import type { Settings } from './options.ts';
+import { reportLease } from './report-lease.ts';
 
 /** The longest lease, ten years: a gateway ends each of its leases itself. */
 const LEASE_MS = 10 * 365 * 86_400_000;
@@ -140,13 +141,9 @@ export class Attempts {
     }
     const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
     this.tried.push({ proxy: lease.proxy.id, kind, status, ms: Math.round(ms) });
-    try {
-      // What the deadline has cut short says nothing of a proxy that had little time.
-      if (error === TOO_LATE && ms < this.#trying.settings.connectMs) lease[Symbol.dispose]();
-      else lease.fail(failure);
-    } catch (unstored) {
-      this.#trying.onUnstored(unstored);
-    }
+    // What the deadline has cut short says nothing of a proxy that had little time.
+    const hadTime = error !== TOO_LATE || ms >= this.#trying.settings.connectMs;
+    reportLease(lease, () => hadTime && lease.fail(failure), this.#trying.onUnstored);
   }
 
   /** The next proxy that can carry the request, and whose login can be read. */

@@ -2,17 +2,16 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Behaviour, BehaviourDetails } from '../../src/cli/commands/tour/loopback/behaviour.ts';
 import { TargetServer } from '../../src/cli/commands/tour/loopback/target-server.ts';
 import { type UpstreamKind, UpstreamServer } from '../../src/cli/commands/tour/loopback/upstream-server.ts';
+import type { GatewayOptions } from '../../src/gateway/index.ts';
 import { get, INBOUND, type Inbound } from './inbound.ts';
 import { expectNothingLeft, openGateway } from './open-gateway.ts';
 
 const KINDS = ['http', 'https', 'socks5', 'socks4'] as const satisfies readonly UpstreamKind[];
 const LOGIN = { username: 'right', password: 'right' };
-const REST = { deadlineMs: 10_000, reuse: 'never' } as const;
-/** For a proxy that hangs: long enough for the handshake of TLS on a machine that is busy. */
-const TIMES = { connectMs: 250, handshakeMs: 250, answerMs: 250, ...REST } as const;
-/** For one that answers, or says that it will not. */
-const PATIENT = { connectMs: 5_000, handshakeMs: 5_000, answerMs: 5_000, ...REST } as const;
-const timesFor = ({ fault }: Fault) => (fault === 'hang' ? TIMES : PATIENT);
+/** Only what hangs is given up soon: a busy machine is slow too. */
+function timesOf({ fault }: Pick<Fault, 'fault'>): GatewayOptions {
+  return { reuse: 'never', ...(fault === 'hang' && { handshakeMs: 120, answerMs: 120 }) };
+}
 
 interface Fault {
   fault: Behaviour | 'login';
@@ -69,7 +68,7 @@ describe('a request', () => {
       const target = await startTarget();
       const [bad, good] = [await start(proxy, LOGIN), await start(proxy, LOGIN)];
       await fail(bad, fault);
-      const opened = await openGateway([inPool(bad, fault), inPool(good, null)], timesFor(fault));
+      const opened = await openGateway([inPool(bad, fault), inPool(good, null)], timesOf(fault));
       const { port, log, ids, gateway, vault, outcomes } = opened;
       for (const inbound of INBOUND) {
         const got = await get(inbound, port, { host: '127.0.0.1', port: target.port, path: '/bytes/100000' });
@@ -112,7 +111,7 @@ describe('if each proxy fails, the client', () => {
     for (const each of bad) await fail(each, fault);
     const opened = await openGateway(
       bad.map((each) => inPool(each, fault)),
-      { ...timesFor(fault), attempts: 2 },
+      { ...timesOf(fault), attempts: 2 },
     );
     const { port, ids, vault, gateway, outcomes } = opened;
     for (const inbound of INBOUND) {
@@ -152,7 +151,7 @@ describe('if each proxy fails, the client', () => {
 
   it('is told that no proxy is ready, why, and when to ask again', async () => {
     const upstream = await start('http');
-    const opened = await openGateway([upstream], { ...TIMES, deadlineMs: 300 });
+    const opened = await openGateway([upstream], { deadlineMs: 300 });
     const { port, gateway, vault, ids } = opened;
     const to = { host: '127.0.0.1', port: 9 };
     vault.pool.cool(ids[0] ?? '', { forMs: 60_000 });
@@ -208,7 +207,7 @@ describe('if each proxy fails, the client', () => {
 describe('a proxy is not blamed', () => {
   it('for what its protocol cannot carry: SOCKS4 has no IPv6', async () => {
     const [four, five] = [await start('socks4'), await start('socks5')];
-    const opened = await openGateway([four, five], TIMES);
+    const opened = await openGateway([four, five]);
     for (const inbound of ['connect', 'http', 'socks5'] as const)
       expect((await get(inbound, opened.port, { host: '::1', port: 1 })).status).not.toBe(200);
     expect(four.seen.connections).toBe(0);
