@@ -47,6 +47,7 @@ export class Attempts {
   #aborter: AbortController | null = null;
   #timer: NodeJS.Timeout | undefined;
   #isGone = false;
+  #isLate = false;
   readonly #deadline: number;
   #begun = 0;
   #isLast = false;
@@ -73,7 +74,7 @@ export class Attempts {
   /** Why no attempt may begin or go on; null if one may. */
   get #reason(): Error | null {
     if (this.#isGone) return CLIENT_GONE;
-    return performance.now() < this.#deadline ? null : TOO_LATE;
+    return this.#isLate || performance.now() >= this.#deadline ? TOO_LATE : null;
   }
 
   /** Ends what takes too long, or is for a client that has gone. */
@@ -83,7 +84,11 @@ export class Attempts {
     this.#aborter = aborter;
     const reason = this.#reason;
     if (reason === null)
-      this.#timer = setTimeout(() => aborter.abort(TOO_LATE), this.#deadline - performance.now());
+      this.#timer = setTimeout(() => {
+        // A timer may come a little early by the clock.
+        this.#isLate = true;
+        aborter.abort(TOO_LATE);
+      }, this.#deadline - performance.now());
     else aborter.abort(reason);
     return aborter.signal;
   };
