@@ -170,6 +170,7 @@ export class Vault implements AsyncDisposable {
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
   readonly #gateways = new Set<Gateway>();
+  #isClosed = false;
   readonly #knownLogins = new KnownLogins();
   /** What leases connect with; loaded when the first of them does. */
   #loading: Promise<Connections> | null = null;
@@ -245,16 +246,20 @@ export class Vault implements AsyncDisposable {
    * A local proxy server for any client, HTTP and SOCKS on one port: each request leaves through a proxy of the pool with its login, and
    * through another one if that fails.
    *
-   * @throws CANNOT_LISTEN; INVALID_INPUT, also for an address that other machines can reach without `users`.
+   * @throws CANNOT_LISTEN; CLOSED; INVALID_INPUT, also for an address that other machines can reach without `users`.
    * @example
    * await using gateway = await vault.serve({ port: 0 });
    * console.log(`curl -x ${gateway.url} https://example.com/`);
    */
   async serve(options: GatewayOptions = {}): Promise<Gateway> {
     // Whoever only hands out proxies does not load it.
+    this.#assertOpen();
     const { Gateway } = await import(/* webpackMode: "eager" */ './gateway/index.ts');
     const gateway = await Gateway.open(this.pool, options, () => this.#gateways.delete(gateway));
     this.#gateways.add(gateway);
+    // The vault may have been closed meanwhile.
+    if (this.#isClosed) await gateway.close({ drainMs: 0 });
+    this.#assertOpen();
     return gateway;
   }
 
@@ -317,6 +322,7 @@ export class Vault implements AsyncDisposable {
    * }
    */
   async close(): Promise<void> {
+    this.#isClosed = true;
     try {
       await Promise.all([...this.#gateways].map((gateway) => gateway.close({ drainMs: 0 })));
       if (this.database.open) this.pool.close();
@@ -350,6 +356,10 @@ export class Vault implements AsyncDisposable {
     // Whoever has destroyed the key reveals no more logins.
     if (known.hasLogin) this.keys.keyId();
     return known.filled(template);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ProxyVaultError('CLOSED', 'The vault is closed.');
   }
 
   #connections(): Promise<Connections> {

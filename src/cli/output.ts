@@ -8,6 +8,11 @@ export function print(json: boolean | undefined, data: unknown, human: () => Tex
   writeOut(text`${json ? Text.ours(toJson(data, 2)) : human()}\n`);
 }
 
+/** Data as JSON in one line, for a command that prints several of them. */
+export function jsonLine(data: unknown): Text {
+  return Text.ours(toJson(data));
+}
+
 /** Every line that cli-table3 draws around and between cells, as nothing. */
 const NO_LINES = Object.fromEntries(
   ['top', 'bottom', 'left', 'right', 'mid'].flatMap((side) =>

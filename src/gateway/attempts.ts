@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { setImmediate, setTimeout as setTimeoutPromise } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../errors.ts';
 import { kindOfStatus } from '../model/outcomes.ts';
@@ -19,6 +20,12 @@ const LOGIN_FAULTS: ReadonlySet<string> = new Set([
   'NOT_FOUND',
 ]);
 
+/** So many proxies whose logins cannot be used are passed over for one request: to read them takes time. */
+const MOST_FAULTS = 10;
+
+/** After so many milliseconds a locked database is asked again. */
+const BUSY_MS = 50;
+
 /** What trying proxies needs. */
 export interface Trying {
   pool: Pool;
@@ -27,6 +34,8 @@ export interface Trying {
   isOurs: (host: string, port: number) => boolean;
   /** Called with an outcome that the pool could not store. */
   onUnstored: (error: unknown) => void;
+  /** Called with an error that nobody foresaw. */
+  onFault: (error: unknown) => void;
 }
 
 /** A proxy that serves a request. */
@@ -103,7 +112,20 @@ export class Attempts {
     this.#isLast = true;
   }
 
-  /** The request is served, or will not be: the deadline is no more. */
+  /** How many proxies each reason excludes from another attempt. */
+  get excluded(): Record<string, number> {
+    try {
+      const { steps } = this.#trying.pool.explain({ ...this.#request, exclude: this.#excluded });
+      return Object.fromEntries(
+        steps.filter(({ excluded }) => excluded > 0).map(({ filter, excluded }) => [filter, excluded]),
+      );
+    } catch {
+      // Such as a pool that is closed: then nobody knows.
+      return {};
+    }
+  }
+
+  /** The request is served, or never will be: the deadline does not count. */
   settle(): void {
     clearTimeout(this.#timer);
   }
@@ -137,6 +159,7 @@ export class Attempts {
     this.#excluded.add(lease.proxy.id);
     if (failure === null) {
       lease[Symbol.dispose]();
+      if (error !== CLIENT_GONE) this.#trying.onFault(error);
       return;
     }
     const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
@@ -152,7 +175,7 @@ export class Attempts {
 
   /** The next proxy that can carry the request, and whose login can be read. */
   async #next(): Promise<Serving> {
-    for (;;) {
+    for (let faults = 0; ; ) {
       const lease = await this.#acquire();
       try {
         if (this.#reason !== null) throw this.#reason;
@@ -166,7 +189,10 @@ export class Attempts {
       } catch (error) {
         lease[Symbol.dispose]();
         this.#excluded.add(lease.proxy.id);
-        if (!(error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code))) throw error;
+        const isOfLogin = error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code);
+        if (!isOfLogin || ++faults === MOST_FAULTS) throw error;
+        // Other requests, and the deadline, have their turn.
+        await setImmediate();
       }
     }
   }
@@ -176,17 +202,40 @@ export class Attempts {
     return protocol !== 'socks4' || !isIPv6(this.#request.domain ?? '');
   }
 
-  /** A lease now; or later, if a proxy may come before the deadline. */
+  /** A lease as soon as there is one; another process may hold the lock of the database for a while. */
   async #acquire(): Promise<Lease> {
+    for (;;) {
+      try {
+        return await this.#acquireNow();
+      } catch (error) {
+        const isBusy = error instanceof ProxyVaultError && error.code === 'BUSY';
+        if (!isBusy || performance.now() > this.#deadline) throw error;
+        const signal = this.#signal();
+        await setTimeoutPromise(BUSY_MS, undefined, { signal }).catch(() => {
+          throw signal.reason;
+        });
+      }
+    }
+  }
+
+  /** A lease now; or later, if a proxy may come before the deadline. */
+  async #acquireNow(): Promise<Lease> {
     const { pool } = this.#trying;
     const asked = { ...this.#request, exclude: this.#excluded, leaseMs: LEASE_MS };
+    let refused: unknown;
     try {
       return await pool.acquire({ ...asked, waitMs: 0 });
     } catch (error) {
       if (!this.#isWorthWaiting(error)) throw error;
+      refused = error;
     }
     const waitMs = Math.max(0, Math.floor(this.#deadline - performance.now()));
-    return pool.acquire({ ...asked, waitMs, signal: this.#signal() });
+    try {
+      return await pool.acquire({ ...asked, waitMs, signal: this.#signal() });
+    } catch (error) {
+      // That no proxy came in time has its reason.
+      throw error === TOO_LATE ? refused : error;
+    }
   }
 
   #isWorthWaiting(error: unknown): boolean {

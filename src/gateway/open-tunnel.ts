@@ -59,7 +59,8 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
       visit.end({ outcome: 'aborted', tried });
       return;
     }
-    const why = unserved(error, tried);
+    const { excluded } = attempts;
+    const why = unserved({ error, tried, excluded, isUser: asking.user !== null });
     visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
     wish.refused(why);
   } finally {

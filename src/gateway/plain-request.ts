@@ -93,7 +93,7 @@ export class PlainRequest {
       await this.#deliver(answered.lease, answered.value, attempts);
     } catch (error) {
       attempts.settle();
-      this.#unserved(error, attempts);
+      this.#unserved(error, attempts, asking.user !== null);
     }
   }
 
@@ -275,13 +275,14 @@ export class PlainRequest {
     }
   }
 
-  #unserved(error: unknown, { tried }: Attempts): void {
+  #unserved(error: unknown, attempts: Attempts, isUser: boolean): void {
+    const { tried } = attempts;
     if (this.#isGone || error === CLIENT_GONE) {
       this.#visit.end({ outcome: 'aborted', tried });
       this.#response.destroy();
       return;
     }
-    const why = unserved(error, tried);
+    const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
     this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
     this.#answerRefusal(why);
   }

@@ -61,7 +61,7 @@ export class Tunnels {
     this.#open.set(tunnel, isKept ? purpose : { ...purpose, session: undefined });
   }
 
-  /** Closes all of them, now and in future. */
+  /** Closes all of them. */
   close(): void {
     clearInterval(this.#timer);
     this.#parts.pool.off('cooled', this.#look).off('rotated', this.#look);

@@ -7,12 +7,12 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
-
+import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
-import { MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
+import { CUT_OFF, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
@@ -92,7 +92,7 @@ export async function serveUpgrade(
       deliver(incoming, client, answer, (outcome) => {
         const status = answer.statusCode ?? 0;
         try {
-          report(lease, status, outcome, latencyMs);
+          report(lease, answer, outcome, latencyMs);
         } catch (error) {
           trying.onUnstored(error);
         }
@@ -126,7 +126,7 @@ function upgraded(
     signal.addEventListener('abort', onAbort, { once: true });
     request
       .on('error', (error) => settle(() => reject(error)))
-      .once('close', () => settle(() => reject(new Error('The connection was closed.'))))
+      .once('close', () => settle(() => reject(CUT_OFF)))
       .once('upgrade', (answer, _, head) => answered(answer, head))
       .once('response', (answer) => answered(answer, Buffer.alloc(0)));
     request.end();
@@ -159,6 +159,8 @@ function deliver(
   response.shouldKeepAlive = false;
   response.sendDate = false;
   response.assignSocket(client);
+  // Node's server has left the connection.
+  client.on('drain', () => response.emit('drain'));
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
   pipeline(answer, response, (error) => {
     const isWhole = error === undefined || error === null;
@@ -169,10 +171,16 @@ function deliver(
 }
 
 /** An answer that was cut off is a reset, unless the client has cut it off. */
-function report(lease: Lease, status: number, outcome: 'ok' | 'failed' | 'aborted', latencyMs: number): void {
+function report(
+  lease: Lease,
+  { statusCode: status, headers }: IncomingMessage,
+  outcome: 'ok' | 'failed' | 'aborted',
+  latencyMs: number,
+): void {
   if (lease.state !== 'held') return;
+  const wait = headers['retry-after'];
   if (outcome === 'failed') lease.fail({ kind: 'reset', status });
-  else lease.report({ status, latencyMs });
+  else lease.report({ status, latencyMs, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
 }
 
 /** Why an answer must not reach the client; null if it may. */

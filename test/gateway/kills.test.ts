@@ -68,7 +68,7 @@ describe(`a gateway that is killed (SIGKILL) under load, ${KILLS} times,`, () =>
           for (let count = 0; !isOver; count++) {
             const session = `${n}x${count % 5}`;
             const to = { host: '127.0.0.1', port: website.port };
-            const inbound = random.pick(['connect', 'http', 'socks5']);
+            const inbound = random.pick(['connect', 'http', 'socks5'] as const);
             const got = await get(inbound, port, to, { username: `session-${session}` }).catch(() => null);
             if (got?.status !== 200) continue;
             answered++;

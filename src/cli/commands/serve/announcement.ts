@@ -1,7 +1,8 @@
 import type { ClientIdentity, Gateway, Listening } from '../../../gateway/index.ts';
 import type { PoolStats } from '../../../rotation/index.ts';
 import type { Vault } from '../../../vault.ts';
-import { lines, type Text as Printed, Text, text, toJson, writeOut } from '../../terminal.ts';
+import { jsonLine } from '../../output.ts';
+import { lines, type Text, text, writeOut } from '../../terminal.ts';
 
 interface Serving {
   gateway: Gateway;
@@ -28,14 +29,14 @@ export function announce(json: boolean | undefined, { gateway, ports, vault }: S
   const total = Object.values(states).reduce((sum, count) => sum + count, 0);
   if (json) {
     const { host, port, url } = gateway;
-    writeOut(Text.ours(`${toJson({ host, port, url, ports, proxies: { total, ...states } })}\n`));
+    writeOut(text`${jsonLine({ host, port, url, ports, proxies: { total, ...states } })}\n`);
     return;
   }
   const counted = STATES.filter(([state]) => state === 'ready' || states[state] > 0);
   const proxies = counted.map(([state, words]) => `${states[state]} ${words}`).join(', ');
   const first = text`Listening on ${addressOf(gateway)} (HTTP, SOCKS5). ${total} ${total === 1 ? 'proxy' : 'proxies'}: ${proxies}.`;
   const others = ports.map(
-    (port): Printed => text`Listening on ${addressOf(port)} for ${wordsOf(port.identity)}.`,
+    (port): Text => text`Listening on ${addressOf(port)} for ${wordsOf(port.identity)}.`,
   );
   writeOut(text`${lines([first, ...others])}\n`);
 }

@@ -1,5 +1,6 @@
 import type { GatewayLogger, RequestLog } from '../../../gateway/index.ts';
-import { type Text as Printed, Text, text, toJson, writeOut } from '../../terminal.ts';
+import { jsonLine } from '../../output.ts';
+import { type Text, text, writeOut } from '../../terminal.ts';
 
 export const LOG_FORMATS = ['text', 'json'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
@@ -10,7 +11,7 @@ export function requestLogger(format: LogFormat, now: () => Date = () => new Dat
     const time = now().toISOString();
     const line =
       format === 'json'
-        ? Text.ours(toJson({ time, level, message, ...fields }))
+        ? jsonLine({ time, level, message, ...fields })
         : text`${time} ${isRequest(fields) ? requestLine(fields) : message}`;
     writeOut(text`${line}\n`);
   };
@@ -22,7 +23,7 @@ function isRequest(fields: object): fields is RequestLog {
 }
 
 /** Such as `ok connect shop.example:443 203ms out=517 in=2048 proxy=01ab… tried=02cd…:connect`. */
-function requestLine(log: RequestLog): Printed {
+function requestLine(log: RequestLog): Text {
   const { outcome, protocol, method, target, ms, status, reason, client, user, session } = log;
   const { proxy, lease, bytesOut, bytesIn, tried = [] } = log;
   const fields = Object.entries({

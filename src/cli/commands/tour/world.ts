@@ -13,15 +13,16 @@ interface Described {
   does: string;
 }
 
+/** No two that fail are next to each other, as they have their turns: a request tries three proxies. */
 const PROXIES: readonly Described[] = [
   { name: 'alpha', kind: 'http', password: 'al:pha@%41-9b1f', country: 'DE', does: 'works' },
   { name: 'bravo', kind: 'https', password: 'bravo/päss-77c0', country: 'DE', does: 'works' },
-  { name: 'charlie', kind: 'socks5', password: 'charlie-#?&-52aa', country: 'FR', does: 'works' },
-  { name: 'delta', kind: 'socks4', country: 'FR', does: 'works' },
-  { name: 'echo', kind: 'http', country: 'US', does: 'works' },
-  { name: 'foxtrot', kind: 'socks5', country: 'US', does: 'works' },
-  { name: 'golf', kind: 'http', country: 'US', does: 'refuses connections' },
-  { name: 'hotel', kind: 'socks5', country: 'US', does: 'accepts, and never answers' },
+  { name: 'charlie', kind: 'http', country: 'US', does: 'refuses connections' },
+  { name: 'delta', kind: 'socks5', password: 'delta-#?&-52aa', country: 'FR', does: 'works' },
+  { name: 'echo', kind: 'socks4', country: 'FR', does: 'works' },
+  { name: 'foxtrot', kind: 'socks5', country: 'US', does: 'accepts, and never answers' },
+  { name: 'golf', kind: 'http', country: 'US', does: 'works' },
+  { name: 'hotel', kind: 'socks5', country: 'US', does: 'works' },
   { name: 'india', kind: 'http', country: 'US', does: 'answers 429, Retry-After: 30' },
 ];
 
@@ -48,8 +49,8 @@ export class World implements AsyncDisposable {
       upstreams.set(name, await UpstreamServer.start({ kind, login, resolve }));
     }
     const world = new World(upstreams, [http, https]);
-    await world.upstream('golf').behave('refuse');
-    await world.upstream('hotel').behave('hang');
+    await world.upstream('charlie').behave('refuse');
+    await world.upstream('foxtrot').behave('hang');
     await world.upstream('india').behave('status', { status: 429, retryAfter: '30' });
     return world;
   }
