@@ -69,8 +69,8 @@ export async function serveUpgrade(
     domain: target.host,
     url: text,
     async reach({ proxy }, signal) {
-      const socket = await connect(proxy, target, desk.connecting(signal));
-      const answered = await upgraded(socket, leaving, signal, settings.answerMs);
+      const socket = await connect(proxy, target, desk.connecting(signal()));
+      const answered = await upgraded(socket, leaving, signal(), settings.answerMs);
       const problem = problemOf(answered.answer);
       if (problem === null) return answered;
       socket.destroy();
