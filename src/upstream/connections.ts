@@ -18,6 +18,8 @@ export interface ConnectionIdentity {
 /** The connections of leases, kept by proxy, login and session. undici is loaded for the first of them. */
 export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
+  /** Those that are not kept, until their requests have ended. */
+  readonly #retiring = new Set<IdentityConnections>();
   readonly #closing = new AbortController();
 
   constructor() {
@@ -60,7 +62,7 @@ export class Connections {
       'The vault was closed, and its connections with it: open it again.',
     );
     this.#closing.abort(reason);
-    const all = [...this.#identities.values()];
+    const all = [...this.#identities.values(), ...this.#retiring];
     this.#identities.clear();
     await Promise.allSettled(all.map((each) => each.destroy(reason)));
   }
@@ -80,8 +82,11 @@ export class Connections {
   #retireOldest(): void {
     const [oldest] = this.#identities;
     if (oldest === undefined) return;
-    this.#identities.delete(oldest[0]);
-    void oldest[1].retire();
+    const [key, connections] = oldest;
+    this.#identities.delete(key);
+    this.#retiring.add(connections);
+    const retired = (): boolean => this.#retiring.delete(connections);
+    connections.retire().then(retired, retired);
   }
 }
 

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { rootCertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
-import { type Lease, openVault, Pool, type Vault } from 'proxyvault';
-import { fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { type Lease, type LeaseDispatcher, openVault, Pool, type Vault } from 'proxyvault';
+import { type Dispatcher, interceptors, fetch as undiciFetch, request as undiciRequest } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../src/model/proxy.ts';
@@ -280,6 +280,36 @@ describe('lease.dispatcher', () => {
       expect(lease.state).toBe('held');
       await vault.close();
     });
+  });
+
+  it('takes interceptors of undici, for each way to make a request', async () => {
+    const site = await website();
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease] = await leaseOf(vault);
+    const order: string[] = [];
+    const noting =
+      (name: string): Dispatcher.DispatcherComposeInterceptor =>
+      (dispatch) =>
+      (options, handler) => {
+        order.push(name);
+        return dispatch({ ...options, headers: { 'x-own': name } }, handler);
+      };
+    const origin = `http://127.0.0.1:${site.port}`;
+    const composed = lease
+      .dispatcher()
+      .compose(noting('inner'))
+      .compose([noting('outer'), interceptors.redirect({ maxRedirections: 1 })]);
+    const asked = { origin, path: '/redirect', method: 'GET' } as const;
+    for (const answer of [
+      await fetch(`${origin}/redirect`, { dispatcher: composed as LeaseDispatcher }),
+      await undiciFetch(`${origin}/redirect`, { dispatcher: composed }),
+      (await undiciRequest(`${origin}/redirect`, { dispatcher: composed })).body,
+      (await composed.request(asked)).body,
+    ])
+      expect(await answer.json()).toMatchObject({ url: '/end', own: 'inner' });
+    expect(order.slice(0, 4)).toEqual(['outer', 'inner', 'outer', 'inner']);
+    expect(() => composed.compose('no function' as never)).toThrow(TypeError);
+    await composed.close();
   });
 
   it('shares connections with its own proxy, login and session, and with nothing else', async () => {
