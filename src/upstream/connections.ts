@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import type { IdentityConnections } from './identity-connections.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -21,8 +22,10 @@ export class Connections {
   /** Those that are not kept, until their requests have ended. */
   readonly #retiring = new Set<IdentityConnections>();
   readonly #closing = new AbortController();
+  readonly #options: ConnectionOptions;
 
-  constructor() {
+  constructor(options: ConnectionOptions = {}) {
+    this.#options = options;
     // Each connection that is about to be listens to it.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -33,7 +36,8 @@ export class Connections {
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
-    const create = (): IdentityConnections => new IdentityConnections(upstream, this.#closing.signal);
+    const create = (): IdentityConnections =>
+      new IdentityConnections(upstream, { ...this.#options, signal: this.#closing.signal });
     return {
       dispatch: (options, handler) => this.#of(key, create).dispatch(options, handler),
     };

@@ -3,7 +3,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { rootCertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { type Lease, type LeaseDispatcher, openVault, Pool, type Vault } from 'proxyvault';
-import { type Dispatcher, interceptors, fetch as undiciFetch, request as undiciRequest } from 'undici';
+import {
+  type Dispatcher,
+  interceptors,
+  ProxyAgent,
+  fetch as undiciFetch,
+  request as undiciRequest,
+} from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../src/model/proxy.ts';
@@ -259,6 +265,46 @@ describe('lease.fetch', () => {
     const lease = pool.tryAcquire();
     await expect(lease.fetch('http://shop.example/')).rejects.toMatchObject({ code: 'INVALID_INPUT' });
     expect(() => lease.dispatcher()).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+});
+
+describe('a login that is a template', () => {
+  it.each([
+    [{}, /^us3r-de-([0-9a-f]{12})-10$/],
+    [{ session: 'cart17' }, /^us3r-de-(cart17)-10$/],
+    [{ session: 'a b-c', sessionTtlMs: 3_600_000 }, /^us3r-de-([0-9a-f]{12})-60$/],
+  ])('is filled in as the gateway does it: %o', async (asked, expected) => {
+    const site = await website();
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.proxies.update(id, { geolocation: { country: 'DE' } });
+    vault.credentials.store(id, { username: 'us3r-{country}-{session}-{ttl}', password: 'x' });
+    const url = `http://127.0.0.1:${site.port}/`;
+    const lease = await vault.pool.acquire(asked);
+    await (await lease.fetch(url)).text();
+    await (await undiciFetch(url, { dispatcher: lease.dispatcher() })).text();
+    const gateway = await vault.serve({ port: 0, allowTargets: 'all' });
+    const { session, sessionTtlMs } = asked as { session?: string; sessionTtlMs?: number };
+    const through = await gateway.listen({ session, ttlMs: sessionTtlMs });
+    await (await undiciFetch(url, { dispatcher: new ProxyAgent(through.url) })).text();
+    await vault.close();
+    const usernames = proxy.asked.map((line) => line.split(' ')[2]?.split(':')[0] ?? '');
+    expect(usernames).toHaveLength(3);
+    for (const username of usernames) expect(username).toMatch(expected);
+    // Without a session the lease has one of its own, and so has each request of the gateway.
+    expect(new Set(usernames).size).toBe(session === undefined ? 2 : 1);
+  });
+
+  it('is revealed with the session and the country of the proxy, in plain words', async () => {
+    const vault = await vaultWith('http', 9);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.proxies.update(id, { geolocation: { country: 'DE' } });
+    vault.credentials.store(id, { username: 'us3r-{country}-{session}', password: 'x' });
+    const lease = await vault.pool.acquire({ session: 'a b' });
+    expect(lease.reveal().username).toBe('us3r-de-a b');
+    expect(lease.reveal({ country: 'us', session: 'c' }).username).toBe('us3r-us-c');
+    expect(() => lease.reveal({ session: 'c' })).toThrow('give a country');
   });
 });
 
