@@ -8,6 +8,7 @@ import { CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER } from './failures.ts';
 import { endToEndHeaders } from './header-rules.ts';
 import type { Tried } from './log.ts';
 import { relay } from './relay.ts';
+import { reportLease } from './report-lease.ts';
 import type { Visit } from './visit.ts';
 
 /** An answer that has begun. */
@@ -78,7 +79,8 @@ export function deliver(
       const bytesOut = socket.bytesWritten - before.written;
       const { id } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
-      report(desk, lease, cutOff, facts, waitOf(answer));
+      // An answer for which another proxy was sought has its report.
+      reportLease(lease, () => report(lease, cutOff, facts, waitOf(answer)), desk.trying.onUnstored);
       visit.end({
         outcome: error === null ? 'ok' : cutOff === null ? 'aborted' : 'failed',
         status,
@@ -96,18 +98,11 @@ export function deliver(
 
 /** An answer that was cut off is a failure, unless the client has cut it off. */
 function report(
-  { trying }: Desk,
   lease: Lease,
   cutOff: Error | null,
   facts: OutcomeReport,
   retryAfterMs: number | undefined,
 ): void {
-  // An answer for which another proxy was sought has its report.
-  if (lease.state !== 'held') return;
-  try {
-    if (cutOff === null) lease.report({ ...facts, retryAfterMs });
-    else lease.fail({ ...facts, kind: failureOf(cutOff)?.kind });
-  } catch (error) {
-    trying.onUnstored(error);
-  }
+  if (cutOff === null) lease.report({ ...facts, retryAfterMs });
+  else lease.fail({ ...facts, kind: failureOf(cutOff)?.kind });
 }

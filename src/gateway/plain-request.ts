@@ -69,11 +69,12 @@ export class PlainRequest {
       await deliver(this.#desk, answered, { response, visit: this.#visit, tried, isAtFault });
     } catch (error) {
       answering();
-      this.#unserved(error, attempts);
+      this.#unserved(error, attempts, asking.user !== null);
     }
   }
 
-  #unserved(error: unknown, { tried }: Attempts): void {
+  #unserved(error: unknown, attempts: Attempts, isUser: boolean): void {
+    const { tried } = attempts;
     if (!this.#isGone && this.#body.isStalled) {
       const { status, code } = STALLED;
       this.#visit.end({ outcome: 'aborted', status, reason: code, tried });
@@ -85,7 +86,7 @@ export class PlainRequest {
       this.#response.destroy();
       return;
     }
-    const why = unserved(error, tried);
+    const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
     this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
     this.#answerRefusal(why);
   }

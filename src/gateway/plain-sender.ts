@@ -89,7 +89,7 @@ export class PlainSender {
   }
 
   /** Sends the request through one proxy, and waits for its answer. */
-  async #exchange(serving: Serving, signal: AbortSignal): Promise<Answered> {
+  async #exchange(serving: Serving, signal: () => AbortSignal): Promise<Answered> {
     for (let isFresh = false; ; isFresh = true) {
       const request = await this.#begin(serving, signal, isFresh);
       if (this.#isGone) {
@@ -110,11 +110,10 @@ export class PlainSender {
   }
 
   /** @param isFresh on a connection that nobody had before. */
-  #begin({ proxy }: Serving, signal: AbortSignal, isFresh: boolean): Promise<ClientRequest> {
+  #begin({ proxy }: Serving, signal: () => AbortSignal, isFresh: boolean): Promise<ClientRequest> {
     const { settings, reuse, connecting } = this.#desk;
     const { incoming, body, url, asking } = this.#admitted;
     const { target, authority, path } = url;
-    const options = connecting(signal);
     const isDirect = isHttp(proxy);
     const leaving = {
       method: this.#method,
@@ -124,6 +123,7 @@ export class PlainSender {
     };
     const key = reuseKey(proxy, [...sharedBy(asking, incoming.socket), isDirect ? '' : authority]);
     const reach = async (): Promise<Socket> => {
+      const options = connecting(signal());
       if (isDirect) return dial(proxy, options);
       const socket = await connect(proxy, target, options);
       // One that is kept is of no use when its other end has ended it.

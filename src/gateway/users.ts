@@ -43,6 +43,8 @@ const MOST_USERS = 10_000;
 const AT_ONCE = 2;
 /** It takes some six seconds. */
 const LONGEST_LINE = 256;
+/** A name, a `-` and the words of an identity are no longer. */
+const MOST_USERNAME = 128 + 1 + 2048;
 /** What RFC 1929 can carry. */
 const MOST_PASSWORD_BYTES = 255;
 
@@ -84,6 +86,8 @@ interface Entry {
  */
 export class Users {
   readonly #entries = new Map<string, Entry>();
+  /** The lengths of the names, the longest first. */
+  readonly #lengths: readonly number[];
   /** Of what was verified, by an HMAC of name and password, so that scrypt runs once for a login and not for each request. */
   readonly #verified = new Map<string, KnownUser>();
   readonly #checks = new Map<string, Promise<KnownUser | null>>();
@@ -106,6 +110,9 @@ export class Users {
       });
       this.#entries.set(name, { user, hash });
     }
+    this.#lengths = [...new Set(Array.from(this.#entries.keys(), ({ length }) => length))].sort(
+      (a, b) => b - a,
+    );
   }
 
   /** How many there are. */
@@ -127,6 +134,7 @@ export class Users {
    * @throws BUSY if too many logins wait to be checked.
    */
   async verify(username: string, password: string): Promise<Verified | null> {
+    if (username.length > MOST_USERNAME) return null;
     const entry = this.#entryOf(username) ?? this.#nobody;
     const { name } = entry.user;
     const words = username.slice(name.length + 1);
@@ -157,9 +165,11 @@ export class Users {
     return entry.user;
   }
 
+  /** The longest name that fits. Only lengths that names have are tried: a username may have thousands of `-`. */
   #entryOf(username: string): Entry | undefined {
-    for (let end = username.length; end > 0; end = username.lastIndexOf('-', end - 1)) {
-      const entry = this.#entries.get(username.slice(0, end));
+    for (const length of this.#lengths) {
+      if (length !== username.length && username[length] !== '-') continue;
+      const entry = this.#entries.get(username.slice(0, length));
       if (entry !== undefined) return entry;
     }
     return undefined;
