@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease, OutcomeReport } from '../rotation/index.ts';
+import { isMalformed } from './answer-rules.ts';
 import type { Desk } from './desk.ts';
 import { CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER } from './failures.ts';
 import { endToEndHeaders } from './header-rules.ts';
@@ -40,15 +41,15 @@ export function waitOf({ headers }: IncomingMessage): number | undefined {
 
 /** Sets the header of the answer, which leaves with its body. @throws PROXY_FAILED for one that cannot be passed on. */
 export function setHead(response: ServerResponse, { request, answer }: Answered): void {
-  response.sendDate = false;
-  // What the client still sends belongs to a request that has its answer.
-  if (!request.writableFinished) response.shouldKeepAlive = false;
-  try {
-    response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
-  } catch {
+  // Nobody has asked for another protocol.
+  if (isMalformed(answer) || answer.statusCode === 101) {
     request.destroy();
     throw MALFORMED_ANSWER;
   }
+  response.sendDate = false;
+  // What the client still sends belongs to a request that has its answer.
+  if (!request.writableFinished) response.shouldKeepAlive = false;
+  response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
 }
 
 /** Gives the answer to the client after its header, and reports it. */
