@@ -36,6 +36,7 @@ it.skipIf(skip)(
       proxy: { server: gateway.url },
       args: [
         '--no-sandbox',
+        '--disable-dev-shm-usage',
         '--disable-background-networking',
         '--disable-component-update',
         '--disable-quic',
