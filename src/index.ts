@@ -72,5 +72,5 @@ export {
   type Refusal,
   type Removal,
 } from './transfer/index.ts';
-export type { LeaseDispatcher } from './upstream/index.ts';
+export type { ConnectionOptions, LeaseDispatcher } from './upstream/index.ts';
 export { openVault, type Vault, type VaultOptions, type VaultStats } from './vault.ts';

@@ -53,6 +53,7 @@ import {
   importProxies,
   type NamedList,
 } from './transfer/index.ts';
+import { type ConnectionOptions, connectionOptions } from './upstream/connection-options.ts';
 import type { Connections } from './upstream/index.ts';
 import { lazyDispatcher } from './upstream/lazy-dispatcher.ts';
 
@@ -74,6 +75,12 @@ export interface VaultOptions extends DatabaseOptions, Omit<EncryptionOptions, '
    * want the same choices each time; `clock` is for them too.
    */
   random?: (() => number) | undefined;
+  /**
+   * How `lease.fetch`, `lease.dispatcher` and gateways connect to proxies: `connectMs` for the TCP connection, default 5,000; `handshakeMs`
+   * for TLS and for the answer to CONNECT or SOCKS, and again for TLS with the target, default 10,000; `ca` for certificates (PEM) that
+   * `https` proxies may have besides those that Node trusts. A gateway's own options go before these.
+   */
+  connections?: ConnectionOptions | undefined;
 }
 
 export interface VaultStats {
@@ -102,13 +109,14 @@ export interface VaultStats {
 export async function openVault(options: VaultOptions): Promise<Vault> {
   assertOptions(
     options,
-    [...DATABASE_OPTIONS, ...ENCRYPTION_OPTIONS, 'migrate', 'unlock', 'random'],
+    [...DATABASE_OPTIONS, ...ENCRYPTION_OPTIONS, 'migrate', 'unlock', 'random', 'connections'],
     'options of openVault',
   );
-  const { migrate = true, unlock = true, random, ...rest } = options;
+  const { migrate = true, unlock = true, random, connections, ...rest } = options;
   assertBoolean(migrate, 'migrate');
   assertBoolean(unlock, 'unlock');
   if (random !== undefined) assertFunction(random, 'random');
+  const connecting = connectionOptions(connections === undefined ? {} : connections);
   const databaseOptions = pick(rest, DATABASE_OPTIONS);
   const keyOptions = pick(rest, ENCRYPTION_OPTIONS);
   const keySource = keySourceFrom(keyOptions);
@@ -121,7 +129,7 @@ export async function openVault(options: VaultOptions): Promise<Vault> {
     const { onKeyCreated } = keyOptions;
     const service = { keySource, database, onKeyCreated };
     const keys = await openKeys(service, keyOptions.keySource !== undefined, unlock && !isOlder);
-    return new Vault(database, keys, { random });
+    return new Vault(database, keys, { random, connections: connecting });
   } catch (error) {
     await database[Symbol.asyncDispose]();
     throw error;
@@ -169,6 +177,7 @@ export class Vault implements AsyncDisposable {
   readonly usage: ProxyUsageStatsRepository;
   /** Hands out proxies and learns how they did. */
   readonly pool: Pool;
+  readonly #connecting: ConnectionOptions;
   readonly #gateways = new Set<Gateway>();
   #isClosed = false;
   readonly #knownLogins = new KnownLogins();
@@ -178,8 +187,9 @@ export class Vault implements AsyncDisposable {
   constructor(
     database: DatabaseManager,
     keys: EncryptionService,
-    { random }: Pick<VaultOptions, 'random'> = {},
+    { random, connections = {} }: Pick<VaultOptions, 'random' | 'connections'> = {},
   ) {
+    this.#connecting = connections;
     this.database = database;
     this.keys = keys;
     this.proxies = new ProxyRepository(database, keys);
@@ -252,10 +262,13 @@ export class Vault implements AsyncDisposable {
    * console.log(`curl -x ${gateway.url} https://example.com/`);
    */
   async serve(options: GatewayOptions = {}): Promise<Gateway> {
-    // Whoever only hands out proxies does not load it.
+    assertObject(options, 'options of a gateway');
     this.#assertOpen();
+    // Whoever only hands out proxies does not load it.
     const { Gateway } = await import(/* webpackMode: "eager" */ './gateway/index.ts');
-    const gateway = await Gateway.open(this.pool, options, () => this.#gateways.delete(gateway));
+    const gateway = await Gateway.open(this.pool, this.#withConnections(options), () =>
+      this.#gateways.delete(gateway),
+    );
     this.#gateways.add(gateway);
     // The vault may have been closed meanwhile.
     if (this.#isClosed) await gateway.close({ drainMs: 0 });
@@ -362,9 +375,19 @@ export class Vault implements AsyncDisposable {
     if (this.#isClosed) throw new ProxyVaultError('CLOSED', 'The vault is closed.');
   }
 
+  #withConnections(options: GatewayOptions): GatewayOptions {
+    const { connectMs, handshakeMs, ca } = this.#connecting;
+    return {
+      ...options,
+      connectMs: options.connectMs ?? connectMs,
+      handshakeMs: options.handshakeMs ?? handshakeMs,
+      ca: options.ca ?? ca,
+    };
+  }
+
   #connections(): Promise<Connections> {
     this.#loading ??= import(/* webpackMode: "eager" */ './upstream/index.ts').then(
-      ({ Connections }) => new Connections(),
+      ({ Connections }) => new Connections(this.#connecting),
     );
     return this.#loading;
   }

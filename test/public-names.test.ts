@@ -27,7 +27,7 @@ const NAMES: Record<string, { values: string; types: string }> = {
       AcquireRequest CoolOptions FailureReport Lease LeaseDispatcher LeaseRequest OutcomeReport PoolEvents PoolOptions PoolStats SuccessReport
       ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
       PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
-      CloseOptions Gateway GatewayLogger GatewayOptions GatewayStats GatewayUser ListenOptions Listening
+      CloseOptions ConnectionOptions Gateway GatewayLogger GatewayOptions GatewayStats GatewayUser ListenOptions Listening
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {

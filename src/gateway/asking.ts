@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
-import type { ChosenProxy, PoolRequest } from '../rotation/index.ts';
+import { type ChosenProxy, loginValues, type PoolRequest } from '../rotation/index.ts';
 import type { ClientIdentity } from './identity.ts';
 import { identityOfHeaders } from './identity-headers.ts';
 import { mergeIdentities } from './identity-text.ts';
@@ -116,33 +116,17 @@ export type Template = (proxy: ChosenProxy) => TemplateValues;
 
 /** What fills in the placeholders of an upstream's login. Without a session each request is one of its own. */
 export function templateOf({ identity, user }: Asking): Template {
-  const { session, country, ttlMs = 600_000 } = identity;
-  return (proxy) => ({
-    // Most logins have no placeholder, and ask for none of this.
-    get session() {
-      return session === undefined ? randomBytes(6).toString('hex') : exitSessionOf(session, user);
-    },
-    country: country ?? proxy.country ?? undefined,
-    // Most providers count in minutes.
-    ttl: Math.max(1, Math.round(ttlMs / 60_000)),
-  });
+  const { session, country, ttlMs } = identity;
+  const single = (): string => randomBytes(6).toString('hex');
+  return (proxy) =>
+    loginValues({ session, user: user?.name, country: country ?? proxy.country, ttlMs }, single);
 }
 
 /** The same name of two users is two sessions. */
 function sessionOf({ session }: ClientIdentity, user: KnownUser | null): string | undefined {
   if (session === undefined || user === null) return session;
   const name = `${user.name}/${session}`;
-  return name.length <= MOST_SESSION ? name : digestOf(name);
-}
-
-/** As `sessionOf`, of characters that add no words to an upstream's login. */
-function exitSessionOf(session: string, user: KnownUser | null): string {
-  if (user === null && /^\w{1,64}$/.test(session)) return session;
-  return digestOf(`${user?.name ?? ''}/${session}`).slice(0, 12);
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return name.length <= MOST_SESSION ? name : createHash('sha256').update(name).digest('hex');
 }
 
 function refusalOf(error: unknown, status: number): Refusal {

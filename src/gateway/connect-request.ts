@@ -38,7 +38,7 @@ export async function serveConnect(
     client,
     asking,
     domain: target.host,
-    reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal)),
+    reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal())),
     opened: ({ lease, value }) => {
       client.write(
         `HTTP/1.1 200 Connection Established\r\nX-Proxyvault-Lease: ${lease.ticket}\r\nX-Proxyvault-Proxy: ${lease.proxy.id}\r\n\r\n`,

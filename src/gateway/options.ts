@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
 import { MAX_PORT } from '../model/host.ts';
-import { parse } from '../model/validation.ts';
+import { assertFunction, assertObject, invalidInput, parse } from '../model/validation.ts';
+import { CONNECTION_FIELDS } from '../upstream/connection-options.ts';
+import { CONNECT_MS, HANDSHAKE_MS } from '../upstream/upstream.ts';
 import type { ClientIdentity } from './identity.ts';
 import type { GatewayLogger } from './log.ts';
 import type { GatewayUser } from './users.ts';
@@ -11,15 +13,14 @@ const milliseconds = z
   .min(1)
   .max(2 ** 31 - 1);
 const connections = z.int().min(1).max(1_000_000);
-const certificate = z.union([z.string(), z.instanceof(Buffer)]);
 
 const optionsSchema = z.strictObject({
   host: z.string().min(1).default('127.0.0.1'),
   port: z.int().min(0).max(MAX_PORT).default(8888),
   attempts: z.int().min(1).max(100).default(3),
   deadlineMs: milliseconds.default(30_000),
-  connectMs: milliseconds.default(5_000),
-  handshakeMs: milliseconds.default(10_000),
+  connectMs: CONNECTION_FIELDS.connectMs.default(CONNECT_MS),
+  handshakeMs: CONNECTION_FIELDS.handshakeMs.default(HANDSHAKE_MS),
   answerMs: milliseconds.default(60_000),
   idleMs: milliseconds.default(120_000),
   headerMs: milliseconds.default(10_000),
@@ -32,7 +33,7 @@ const optionsSchema = z.strictObject({
   maxHeaderBytes: z.int().min(1024).max(1_048_576).default(16_384),
   via: z.boolean().default(false),
   forwardedFor: z.boolean().default(false),
-  ca: z.union([certificate, z.array(certificate)]).optional(),
+  ca: CONNECTION_FIELDS.ca.optional(),
 });
 
 const addressSchema = optionsSchema.pick({ host: true, port: true });
@@ -48,17 +49,18 @@ export interface GatewayOptions extends Valid {
   /** Who may use the gateway. Without users everybody who reaches the port may. */
   users?: readonly GatewayUser[] | undefined;
   /**
-   * Targets on loopback, link-local and metadata addresses that may be reached all the same, as `host` or `host:port`; `'all'` for each.
-   * Default: none, since a gateway must not lend out the network of an upstream's host.
+   * Targets on loopback, link-local and metadata addresses that may be reached all the same: `HOST`, `HOST:PORT`, `*.NAME` for all names
+   * below one, or a network such as `127.0.0.0/8`; `'all'` for each. Default: no target, since a gateway must not lend out the network of an
+   * upstream's host.
    */
   allowTargets?: readonly string[] | 'all' | undefined;
-  /** So many proxies are tried for one request. Default 3. */
+  /** How many proxies are tried for one request. Default 3. */
   attempts?: Valid['attempts'];
   /** No attempt begins later than this after the request has come, and no connection is waited for longer. Default 30,000. */
   deadlineMs?: Valid['deadlineMs'];
-  /** How long to wait for the TCP connection to a proxy. Default 5,000. */
+  /** How long to wait for the TCP connection to a proxy. Default: that of `connections` of `openVault`, else 5,000. */
   connectMs?: Valid['connectMs'];
-  /** How long to wait for the TLS handshake of a proxy, and for its answer to CONNECT or SOCKS. Default 10,000. */
+  /** How long to wait for the TLS handshake of a proxy, and for its answer to CONNECT or SOCKS. Default: as `connectMs`, else 10,000. */
   handshakeMs?: Valid['handshakeMs'];
   /** How long to wait for the header of the answer to a plain HTTP request. Default 60,000. */
   answerMs?: Valid['answerMs'];
@@ -80,9 +82,9 @@ export interface GatewayOptions extends Valid {
   reuse?: Valid['reuse'];
   /** Answers after which a plain GET, HEAD or OPTIONS is tried with another proxy. Default 502 and 504. */
   retryStatuses?: Valid['retryStatuses'];
-  /** So many connections of clients at a time; the next is closed at once. Default 20,000. */
+  /** How many connections clients may have at a time; the next is closed at once. Default 20,000. */
   maxConnections?: Valid['maxConnections'];
-  /** As `maxConnections`, of one client's address. Default: 1,000 for other machines, without limit on loopback. */
+  /** The same for each address of a client. Default: 1,000 for other machines, without limit on loopback. */
   maxConnectionsPerClient?: Valid['maxConnectionsPerClient'];
   /** The longest header of a request or an answer, in bytes. Default 16,384. */
   maxHeaderBytes?: Valid['maxHeaderBytes'];
@@ -90,7 +92,7 @@ export interface GatewayOptions extends Valid {
   via?: Valid['via'];
   /** Tell the target the client's address with `X-Forwarded-For`. Default false. */
   forwardedFor?: Valid['forwardedFor'];
-  /** Certificates that HTTPS proxies may have, besides those that Node trusts: PEM. */
+  /** Certificates that HTTPS proxies may have, besides those that Node trusts: PEM. Default: those of `connections` of `openVault`. */
   ca?: Valid['ca'];
   /** Gets a line for each request; pino fits. Default: no log. */
   logger?: GatewayLogger | undefined;
@@ -110,13 +112,17 @@ type ValidSettings = z.output<typeof optionsSchema>;
 export interface Settings extends ValidSettings {}
 
 /** @throws INVALID_INPUT. */
-export function settingsOf({
-  users: _,
-  allowTargets: __,
-  logger: ___,
-  ...options
-}: GatewayOptions): Settings {
-  return parse(optionsSchema, options, 'options of a gateway');
+export function settingsOf(options: GatewayOptions): Settings {
+  const { users = [], allowTargets = [], logger, ...rest } = options;
+  if (!Array.isArray(users)) throw invalidInput('users must be an array.');
+  const isList = Array.isArray(allowTargets) && allowTargets.every((each) => typeof each === 'string');
+  if (allowTargets !== 'all' && !isList)
+    throw invalidInput("allowTargets must be 'all' or an array of texts.");
+  if (logger !== undefined) {
+    assertFunction(assertObject(logger, 'logger').info, 'logger.info');
+    assertFunction(logger.warn, 'logger.warn');
+  }
+  return parse(optionsSchema, rest, 'configuration of the gateway');
 }
 
 /** Where to listen. @throws INVALID_INPUT. */

@@ -42,7 +42,7 @@ export function unserved({ error, tried, excluded, isUser }: Unserved): Refusal 
     const text = tried.length > 1 ? `${tried.length} proxies were tried. The last: ${message}` : message;
     return { status: 502, code, message: text, tried, excluded: code === 'NO_PROXY' ? details : excluded };
   }
-  if (code !== 'NO_PROXY') return { status: 503, code, message };
+  if (code !== 'NO_PROXY') return { status: 503, code, message, retryAfter: code === 'BUSY' ? 1 : undefined };
   const { readyAt } = details;
   const retryAfter =
     typeof readyAt === 'string'
@@ -56,6 +56,7 @@ const BROKEN = new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy 
 const PUBLIC: Readonly<Record<string, string>> & { other: string } = {
   PROXY_FAILED: 'The proxy did not connect.',
   NO_PROXY: 'No proxy is ready for this request.',
+  INVALID_INPUT: 'No login of these proxies can be used.',
   other: 'The pool cannot be used now.',
 };
 

@@ -96,7 +96,7 @@ export class SocksRequest {
       client,
       asking,
       domain: target.host,
-      reach: ({ proxy }, signal) => connect(proxy, target, this.#desk.connecting(signal)),
+      reach: ({ proxy }, signal) => connect(proxy, target, this.#desk.connecting(signal())),
       opened: ({ value }) => {
         client.write(socksReply(version, 'success'));
         return value;

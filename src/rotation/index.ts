@@ -1,6 +1,7 @@
 /** Which proxy next: an index in memory, strategies, rules, sessions. decide.ts is the place to begin. */
 export type { ExplainedRule, Explanation, RunnerUp } from './explain.ts';
 export type { Lease } from './lease.ts';
+export { loginValues } from './login-values.ts';
 export type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
 export { Pool, type PoolOptions } from './pool.ts';
 export type { CoolOptions } from './pool-care.ts';

@@ -5,6 +5,7 @@ import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { LeaseDispatcher } from '../upstream/index.ts';
 import { type LeaseRequests, reportedFetch } from './lease-requests.ts';
 import type { Held } from './leases.ts';
+import { exitName, loginValues } from './login-values.ts';
 import type { FailureReport, OutcomeReport, SuccessReport } from './outcome.ts';
 import type { ChosenProxy } from './pool-index.ts';
 
@@ -67,7 +68,7 @@ export class Lease implements Disposable {
 
   /**
    * How to connect, with the login. `template` fills in what a login has in braces, such as `{session}`; the session of the request is
-   * filled in already.
+   * filled in already, and without a template the country of the proxy, in small letters.
    *
    * @throws as `vault.reveal`; INVALID_INPUT for a pool without a vault, which has no key.
    * @example
@@ -75,8 +76,9 @@ export class Lease implements Disposable {
    */
   reveal(template?: TemplateValues): RevealedProxy {
     const { proxy, session } = this.#held;
-    const filled = session === undefined ? template : { session, ...template };
-    return this.#desk.reveal(proxy.id, filled);
+    if (template === undefined)
+      return this.#desk.reveal(proxy.id, { session, country: proxy.country?.toLowerCase() });
+    return this.#desk.reveal(proxy.id, session === undefined ? template : { session, ...template });
   }
 
   /**
@@ -84,7 +86,9 @@ export class Lease implements Disposable {
    * failed. If the caller aborts it, the lease is abandoned; if that was a time limit, as of `AbortSignal.timeout`, it is reported as
    * `timeout`. A lease that was reported before stays as it is, so that further requests may follow.
    *
-   * There is never a direct connection. Connections are kept for other requests of the same proxy, login and session alone.
+   * There is never a direct connection. Connections are kept for other requests of the same proxy, login and session alone. The placeholders
+   * of a login are filled in as the gateway does it: with the session, or one for the lease; the country of the proxy; and the time of the
+   * session in minutes.
    *
    * @throws TypeError as `fetch`, with its cause: a ProxyVaultError PROXY_FAILED if the proxy has failed. INVALID_INPUT for a pool without
    *   a vault; as `reveal`.
@@ -188,8 +192,11 @@ export class Lease implements Disposable {
   }
 
   #identity() {
-    const { proxy, session } = this.#held;
-    return { proxyId: proxy.id, session, upstream: this.reveal() };
+    const { proxy, session, sessionTtlMs } = this.#held;
+    const values = loginValues({ session, country: proxy.country, ttlMs: sessionTtlMs }, () =>
+      exitName(this.id),
+    );
+    return { proxyId: proxy.id, session, upstream: this.#desk.reveal(proxy.id, values) };
   }
 
   [inspect.custom](): string {

@@ -16,6 +16,7 @@ export interface Held {
   readonly proxy: ChosenProxy;
   readonly domain: string | undefined;
   readonly session: string | undefined;
+  readonly sessionTtlMs: number | undefined;
   /** Whether the database has it too. */
   readonly isStored: boolean;
   readonly since: number;
@@ -51,13 +52,13 @@ export class Leases {
 
   /** Begins a lease. */
   begin(
-    use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session' | 'isStored'>,
+    use: Pick<Held, 'slot' | 'proxy' | 'domain' | 'session' | 'sessionTtlMs' | 'isStored'>,
     now: number,
     expires: number,
   ): Held {
     const place = this.#free.pop() ?? this.#places.length;
     const round = this.#rounds[place] ?? 0;
-    const { slot, proxy, domain, session, isStored } = use;
+    const { slot, proxy, domain, session, sessionTtlMs, isStored } = use;
     const held: Held = {
       place,
       round,
@@ -65,6 +66,7 @@ export class Leases {
       proxy,
       domain,
       session,
+      sessionTtlMs,
       isStored,
       since: now,
       length: expires - now,

@@ -77,10 +77,10 @@ export class Leasing implements LeaseDesk {
   begin(index: PoolIndex, slot: number, { wanted, leaseMs, isStored }: WantedLease): Lease {
     const { elapsed, announcer } = this.#parts;
     const { now } = elapsed;
-    const { domain, session } = wanted;
+    const { domain, session, sessionTtlMs } = wanted;
     const proxy = index.chosen(slot);
     const expires = now + this.#lengthOf(leaseMs);
-    const held = this.#leases.begin({ slot, proxy, domain, session, isStored }, now, expires);
+    const held = this.#leases.begin({ slot, proxy, domain, session, sessionTtlMs, isStored }, now, expires);
     this.#parts.availability().hold(slot);
     if (isStored) this.#store(held);
     const lease = new Lease(held, this);

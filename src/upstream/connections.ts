@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 import type { IdentityConnections } from './identity-connections.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -18,9 +19,13 @@ export interface ConnectionIdentity {
 /** The connections of leases, kept by proxy, login and session. undici is loaded for the first of them. */
 export class Connections {
   readonly #identities = new Map<string, IdentityConnections>();
+  /** Those that are not kept, until their requests have ended. */
+  readonly #retiring = new Set<IdentityConnections>();
   readonly #closing = new AbortController();
+  readonly #options: ConnectionOptions;
 
-  constructor() {
+  constructor(options: ConnectionOptions = {}) {
+    this.#options = options;
     // Each connection that is about to be listens to it.
     setMaxListeners(0, this.#closing.signal);
   }
@@ -31,7 +36,8 @@ export class Connections {
     const key = keyOf(identity);
     const { protocol, host, port, username, password } = identity.upstream;
     const upstream: Upstream = { protocol, host, port, username, password };
-    const create = (): IdentityConnections => new IdentityConnections(upstream, this.#closing.signal);
+    const create = (): IdentityConnections =>
+      new IdentityConnections(upstream, { ...this.#options, signal: this.#closing.signal });
     return {
       dispatch: (options, handler) => this.#of(key, create).dispatch(options, handler),
     };
@@ -60,7 +66,7 @@ export class Connections {
       'The vault was closed, and its connections with it: open it again.',
     );
     this.#closing.abort(reason);
-    const all = [...this.#identities.values()];
+    const all = [...this.#identities.values(), ...this.#retiring];
     this.#identities.clear();
     await Promise.allSettled(all.map((each) => each.destroy(reason)));
   }
@@ -80,8 +86,11 @@ export class Connections {
   #retireOldest(): void {
     const [oldest] = this.#identities;
     if (oldest === undefined) return;
-    this.#identities.delete(oldest[0]);
-    void oldest[1].retire();
+    const [key, connections] = oldest;
+    this.#identities.delete(key);
+    this.#retiring.add(connections);
+    const retired = (): boolean => this.#retiring.delete(connections);
+    connections.retire().then(retired, retired);
   }
 }
 

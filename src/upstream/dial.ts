@@ -39,6 +39,9 @@ export async function dialled(
     allowHalfOpen,
     noDelay: true,
     keepAlive: true,
+    // A proxy may have several addresses, which Node tries one after another. Its own limit for all but the last, 250 ms, is less than the way
+    // to another continent and back.
+    autoSelectFamilyAttemptTimeout: Math.ceil(connectMs / 3),
     ...(onread && { onread }),
   });
   onread?.attach(socket);

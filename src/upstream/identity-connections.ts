@@ -7,11 +7,12 @@ import { basicLogin, canCarryLogin } from './basic-login.ts';
 import { connect } from './connect.ts';
 import { dial } from './dial.ts';
 import { secureTarget } from './target-tls.ts';
-import type { Upstream } from './upstream.ts';
+import type { ConnectOptions, Upstream } from './upstream.ts';
 
 /** How long an idle connection is kept. A server may ask for less, or for a little more. */
 const IDLE = { keepAliveTimeout: 4_000, keepAliveMaxTimeout: 10_000 };
 
+type Connecting = ConnectOptions & { signal: AbortSignal };
 type Connector = buildConnector.connector;
 
 /** The connections of one identity: its tunnels, and those on which an HTTP proxy takes requests of plain HTTP. */
@@ -21,12 +22,12 @@ export class IdentityConnections {
   /** Null for a SOCKS proxy, which knows tunnels only. */
   readonly #plain: Pool | null;
 
-  /** `signal` ends what is about to connect, and lets nothing connect afterwards. */
-  constructor(upstream: Upstream, signal: AbortSignal) {
+  /** @param connecting its `signal` ends what is about to connect, and lets nothing connect afterwards. */
+  constructor(upstream: Upstream, connecting: Connecting) {
     const isHttp = upstream.protocol === 'http' || upstream.protocol === 'https';
     this.#tunnels = new Agent({
       ...IDLE,
-      connect: connector((options) => tunnel(upstream, options, signal)),
+      connect: connector((options) => tunnel(upstream, options, connecting)),
     });
     this.#login = isHttp && canCarryLogin(upstream) ? basicLogin(upstream) : null;
     this.#plain = isHttp
@@ -35,7 +36,7 @@ export class IdentityConnections {
           connect: connector(async () => {
             // It throws what a tunnel would throw.
             basicLogin(upstream);
-            return dial(upstream, { signal });
+            return dial(upstream, connecting);
           }),
         })
       : null;
@@ -72,13 +73,13 @@ function connector(open: (options: buildConnector.Options) => Promise<Socket>): 
 async function tunnel(
   upstream: Upstream,
   { hostname, port, protocol, servername }: buildConnector.Options,
-  signal: AbortSignal,
+  connecting: Connecting,
 ): Promise<Socket> {
   const isSecure = protocol === 'https:';
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
   const target = { host, port: Number(port) || (isSecure ? 443 : 80) };
-  const socket = await connect(upstream, target, { signal });
-  return isSecure ? secureTarget(socket, target, servername || host, signal) : socket;
+  const socket = await connect(upstream, target, connecting);
+  return isSecure ? secureTarget(socket, target, servername || host, connecting) : socket;
 }
 
 function originOf({ origin }: Dispatcher.DispatchOptions): URL | null {

@@ -2,6 +2,7 @@
 export { formatAuthority } from './authority.ts';
 export { basicLogin } from './basic-login.ts';
 export { connect } from './connect.ts';
+export type { ConnectionOptions } from './connection-options.ts';
 export { Connections } from './connections.ts';
 export { dial } from './dial.ts';
 export type { LeaseDispatcher } from './lazy-dispatcher.ts';

@@ -42,12 +42,21 @@ class LazyDispatcher extends EventEmitter {
     return true;
   }
 
-  /** A dispatcher whose requests go through interceptors of undici, the last of them first. */
-  compose(...interceptors: (Interceptor | Interceptor[])[]): this {
-    let dispatch: Dispatcher['dispatch'] = this.dispatch.bind(this);
-    for (const interceptor of interceptors.flat()) dispatch = interceptor(dispatch);
-    return new Proxy(this, {
-      get: (target, name) => (name === 'dispatch' ? dispatch : Reflect.get(target, name, target)),
+  /**
+   * A dispatcher whose requests go through interceptors of undici, the last of them first. undici builds it with the first request, so that
+   * handlers of its other versions, such as those of the global `fetch`, fit the interceptors too.
+   *
+   * @throws TypeError for what is no function.
+   */
+  compose(...interceptors: (Interceptor | Interceptor[])[]): LazyDispatcher {
+    const given = interceptors.flat().filter((each) => each != null);
+    for (const each of given)
+      if (typeof each !== 'function') throw new TypeError('An interceptor of undici must be a function.');
+    return new LazyDispatcher(async () => {
+      const { Dispatcher } = await import(/* webpackMode: "eager" */ 'undici');
+      const base = new Dispatcher();
+      base.dispatch = (options, handler) => this.dispatch(options, handler);
+      return base.compose(given);
     });
   }
 

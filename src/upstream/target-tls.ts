@@ -1,7 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-import { HANDSHAKE_MS, type Target } from './upstream.ts';
+import { type ConnectOptions, HANDSHAKE_MS, type Target } from './upstream.ts';
 import { type Fault, watched } from './watched.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function secureTarget(
   tunnel: Socket,
   { host, port }: Target,
   servername: string,
-  signal: AbortSignal,
+  { signal, handshakeMs: ms = HANDSHAKE_MS }: Pick<ConnectOptions, 'signal' | 'handshakeMs'>,
 ): Promise<Socket> {
   const secure = connectTls({
     socket: tunnel,
@@ -25,11 +25,11 @@ export async function secureTarget(
   const errorOf = (fault: Fault): Error => {
     if (fault.reason === 'closed' && fault.cause instanceof Error) return fault.cause;
     const isLate = fault.reason === 'late';
-    const why = isLate ? `took longer than ${HANDSHAKE_MS} ms` : 'was ended';
+    const why = isLate ? `took longer than ${ms} ms` : 'was ended';
     const error = new Error(`TLS with ${host}:${port} ${why}.`);
     return Object.assign(error, { code: isLate ? 'ETIMEDOUT' : 'ECONNRESET' });
   };
   const done = (): Promise<void> => new Promise((resolve) => void secure.once('secureConnect', resolve));
-  await watched(secure, { ms: HANDSHAKE_MS, signal, errorOf }, done);
+  await watched(secure, { ms, signal, errorOf }, done);
   return secure;
 }

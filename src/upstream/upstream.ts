@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
 import type { ProxyProtocol } from '../model/proxy.ts';
+import type { ConnectionOptions } from './connection-options.ts';
 
 /** How to reach a proxy, with its login. A `RevealedProxy` is one. */
 export interface Upstream {
@@ -20,19 +21,13 @@ export interface Target {
   readonly port: number;
 }
 
-/** How long to wait for a proxy, and which certificates it may have. */
-export interface ConnectOptions {
-  /** The longest TCP connection to the proxy, with the lookup of its name. Milliseconds, default 5,000. */
-  connectMs?: number | undefined;
-  /** The longest TLS handshake with the proxy and its answer to CONNECT or SOCKS, together. Milliseconds, default 10,000. */
-  handshakeMs?: number | undefined;
+/** How to connect to a proxy. */
+export interface ConnectOptions extends ConnectionOptions {
   signal?: AbortSignal | undefined;
   /** Read a tunnel into buffers that are used again, for `relayReads`. Default false. */
   reuseReads?: boolean | undefined;
   /** Called with the TCP connection to the proxy, as soon as there is one. */
   onDial?: ((socket: Socket) => void) | undefined;
-  /** Certificates that `https` proxies may have, besides those of the system. PEM. */
-  ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
 }
 
 export const CONNECT_MS = 5_000;

@@ -1,5 +1,6 @@
 import dns from 'node:dns';
 import { getEventListeners } from 'node:events';
+import { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
@@ -111,6 +112,19 @@ describe('names', () => {
     }) as never);
     const upstream = { ...upstreamAt('socks5', 1080), host: 'nowhere.example' };
     expect(await details(upstream)).toEqual({ kind: 'connect', phase: 'connect' });
+  });
+
+  it.each([
+    [undefined, 1_667],
+    [60_000, 20_000],
+    [2_000, 667],
+  ])('of a proxy share the time for a connection of %s ms', async (connectMs, each) => {
+    const asked = vi.spyOn(Socket.prototype, 'connect');
+    const server = await fakeServer(() => undefined);
+    (await dial({ ...upstreamAt('http', server.port), host: 'localhost' }, { connectMs })).destroy();
+    expect(asked.mock.calls.flat(2)).toContainEqual(
+      expect.objectContaining({ autoSelectFamilyAttemptTimeout: each }),
+    );
   });
 
   it('of a proxy that nobody resolves end the wait for a connection', async () => {

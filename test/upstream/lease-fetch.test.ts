@@ -2,8 +2,14 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { rootCertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
-import { type Lease, openVault, Pool, type Vault } from 'proxyvault';
-import { fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { type Lease, type LeaseDispatcher, openVault, Pool, type Vault } from 'proxyvault';
+import {
+  type Dispatcher,
+  interceptors,
+  ProxyAgent,
+  fetch as undiciFetch,
+  request as undiciRequest,
+} from 'undici';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 
 import { PROXY_PROTOCOLS, type ProxyProtocol } from '../../src/model/proxy.ts';
@@ -262,6 +268,46 @@ describe('lease.fetch', () => {
   });
 });
 
+describe('a login that is a template', () => {
+  it.each([
+    [{}, /^us3r-de-([0-9a-f]{12})-10$/],
+    [{ session: 'cart17' }, /^us3r-de-(cart17)-10$/],
+    [{ session: 'a b-c', sessionTtlMs: 3_600_000 }, /^us3r-de-([0-9a-f]{12})-60$/],
+  ])('is filled in as the gateway does it: %o', async (asked, expected) => {
+    const site = await website();
+    const proxy = await forwardingProxy('http');
+    const vault = await vaultWith('http', proxy.port);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.proxies.update(id, { geolocation: { country: 'DE' } });
+    vault.credentials.store(id, { username: 'us3r-{country}-{session}-{ttl}', password: 'x' });
+    const url = `http://127.0.0.1:${site.port}/`;
+    const lease = await vault.pool.acquire(asked);
+    await (await lease.fetch(url)).text();
+    await (await undiciFetch(url, { dispatcher: lease.dispatcher() })).text();
+    const gateway = await vault.serve({ port: 0, allowTargets: 'all' });
+    const { session, sessionTtlMs } = asked as { session?: string; sessionTtlMs?: number };
+    const through = await gateway.listen({ session, ttlMs: sessionTtlMs });
+    await (await undiciFetch(url, { dispatcher: new ProxyAgent(through.url) })).text();
+    await vault.close();
+    const usernames = proxy.asked.map((line) => line.split(' ')[2]?.split(':')[0] ?? '');
+    expect(usernames).toHaveLength(3);
+    for (const username of usernames) expect(username).toMatch(expected);
+    // Without a session the lease has one of its own, and so has each request of the gateway.
+    expect(new Set(usernames).size).toBe(session === undefined ? 2 : 1);
+  });
+
+  it('is revealed with the session and the country of the proxy, in plain words', async () => {
+    const vault = await vaultWith('http', 9);
+    const [{ id } = { id: '' }] = vault.proxies.findAll();
+    vault.proxies.update(id, { geolocation: { country: 'DE' } });
+    vault.credentials.store(id, { username: 'us3r-{country}-{session}', password: 'x' });
+    const lease = await vault.pool.acquire({ session: 'a b' });
+    expect(lease.reveal().username).toBe('us3r-de-a b');
+    expect(lease.reveal({ country: 'us', session: 'c' }).username).toBe('us3r-us-c');
+    expect(() => lease.reveal({ session: 'c' })).toThrow('give a country');
+  });
+});
+
 describe('lease.dispatcher', () => {
   it('works with the global fetch and with undici, for http and https', async () => {
     await leavingNoSocket(async () => {
@@ -280,6 +326,36 @@ describe('lease.dispatcher', () => {
       expect(lease.state).toBe('held');
       await vault.close();
     });
+  });
+
+  it('takes interceptors of undici, for each way to make a request', async () => {
+    const site = await website();
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease] = await leaseOf(vault);
+    const order: string[] = [];
+    const noting =
+      (name: string): Dispatcher.DispatcherComposeInterceptor =>
+      (dispatch) =>
+      (options, handler) => {
+        order.push(name);
+        return dispatch({ ...options, headers: { 'x-own': name } }, handler);
+      };
+    const origin = `http://127.0.0.1:${site.port}`;
+    const composed = lease
+      .dispatcher()
+      .compose(noting('inner'))
+      .compose([noting('outer'), interceptors.redirect({ maxRedirections: 1 })]);
+    const asked = { origin, path: '/redirect', method: 'GET' } as const;
+    for (const answer of [
+      await fetch(`${origin}/redirect`, { dispatcher: composed as LeaseDispatcher }),
+      await undiciFetch(`${origin}/redirect`, { dispatcher: composed }),
+      (await undiciRequest(`${origin}/redirect`, { dispatcher: composed })).body,
+      (await composed.request(asked)).body,
+    ])
+      expect(await answer.json()).toMatchObject({ url: '/end', own: 'inner' });
+    expect(order.slice(0, 4)).toEqual(['outer', 'inner', 'outer', 'inner']);
+    expect(() => composed.compose('no function' as never)).toThrow(TypeError);
+    await composed.close();
   });
 
   it('shares connections with its own proxy, login and session, and with nothing else', async () => {
