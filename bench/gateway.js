@@ -16,7 +16,7 @@ const WARM_MS = 2500;
 const BULK = 64 * 1024 * 1024;
 const MEMORY_ROUNDS = 3;
 /** Before memory is measured: what is made once is made, and the code is compiled. */
-const WARM_TUNNELS = 1000;
+const WARM_TUNNELS = 200;
 
 /** Each gives what a batch has done, and in how many milliseconds; `per` is what processor time is given for. */
 const WORKS = [

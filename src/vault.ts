@@ -179,6 +179,7 @@ export class Vault implements AsyncDisposable {
   readonly pool: Pool;
   readonly #connecting: ConnectionOptions;
   readonly #gateways = new Set<Gateway>();
+  #isClosed = false;
   readonly #knownLogins = new KnownLogins();
   /** What leases connect with; loaded when the first of them does. */
   #loading: Promise<Connections> | null = null;
@@ -255,18 +256,23 @@ export class Vault implements AsyncDisposable {
    * A local proxy server for any client, HTTP and SOCKS on one port: each request leaves through a proxy of the pool with its login, and
    * through another one if that fails.
    *
-   * @throws CANNOT_LISTEN; INVALID_INPUT, also for an address that other machines can reach without `users`.
+   * @throws CANNOT_LISTEN; CLOSED; INVALID_INPUT, also for an address that other machines can reach without `users`.
    * @example
    * await using gateway = await vault.serve({ port: 0 });
    * console.log(`curl -x ${gateway.url} https://example.com/`);
    */
   async serve(options: GatewayOptions = {}): Promise<Gateway> {
+    assertObject(options, 'options of a gateway');
+    this.#assertOpen();
     // Whoever only hands out proxies does not load it.
     const { Gateway } = await import(/* webpackMode: "eager" */ './gateway/index.ts');
     const gateway = await Gateway.open(this.pool, this.#withConnections(options), () =>
       this.#gateways.delete(gateway),
     );
     this.#gateways.add(gateway);
+    // The vault may have been closed meanwhile.
+    if (this.#isClosed) await gateway.close({ drainMs: 0 });
+    this.#assertOpen();
     return gateway;
   }
 
@@ -329,6 +335,7 @@ export class Vault implements AsyncDisposable {
    * }
    */
   async close(): Promise<void> {
+    this.#isClosed = true;
     try {
       await Promise.all([...this.#gateways].map((gateway) => gateway.close({ drainMs: 0 })));
       if (this.database.open) this.pool.close();
@@ -362,6 +369,10 @@ export class Vault implements AsyncDisposable {
     // Whoever has destroyed the key reveals no more logins.
     if (known.hasLogin) this.keys.keyId();
     return known.filled(template);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new ProxyVaultError('CLOSED', 'The vault is closed.');
   }
 
   #withConnections(options: GatewayOptions): GatewayOptions {

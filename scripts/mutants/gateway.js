@@ -24,6 +24,25 @@ export default {
       ],
       ['a length may begin with 0', '/^(?:0|[1-9]\\d{0,14})$/', '/^\\d{1,15}$/'],
     ]),
+    ...of('attempts', [
+      [
+        'the little time that was left of the deadline is a failure of the proxy',
+        'ms < this.#trying.settings.connectMs) lease',
+        'ms < 0) lease',
+      ],
+      [
+        'SOCKS4 gets targets of IPv6',
+        "protocol !== 'socks4' || !isIPv6(",
+        "protocol === 'socks4' || !isIPv6(",
+      ],
+    ]),
+    ...of('upgrade-request', [
+      [
+        'a 407 of a target reaches the client',
+        'if (statusCode === 407) return statusFailure',
+        'if (statusCode === 417) return statusFailure',
+      ],
+    ]),
     ...of('loops', [
       ['any client with the port of a connection is a loop', 'remotePort === client.localPort &&', 'true &&'],
     ]),

@@ -57,8 +57,8 @@ export function duration(text: string): number {
 
 /** Reads an argument that is the status of an answer. */
 export function httpStatus(text: string): number {
-  if (/^[1-5]\d\d$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It must be a status from 100 to 599, such as 429.');
+  if (/^[1-9]\d\d$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a status from 100 to 999, such as 429.');
 }
 
 /** Reads an argument that is a number of proxies or a share of them. */

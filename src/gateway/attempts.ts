@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { setImmediate, setTimeout as setTimeoutPromise } from 'node:timers/promises';
 
 import { ProxyVaultError } from '../errors.ts';
 import { kindOfStatus } from '../model/outcomes.ts';
@@ -8,6 +9,7 @@ import type { Template } from './asking.ts';
 import { CLIENT_GONE, failureOf, OURSELVES, TOO_LATE } from './failures.ts';
 import type { Tried } from './log.ts';
 import type { Settings } from './options.ts';
+import { reportLease } from './report-lease.ts';
 
 /** The longest lease, ten years: a gateway ends each of its leases itself. */
 const LEASE_MS = 10 * 365 * 86_400_000;
@@ -19,6 +21,12 @@ const LOGIN_FAULTS: ReadonlySet<string> = new Set([
   'NOT_FOUND',
 ]);
 
+/** So many proxies whose logins cannot be used are passed over for one request: to read them takes time. */
+const MOST_FAULTS = 10;
+
+/** After so many milliseconds a locked database is asked again. */
+const BUSY_MS = 50;
+
 /** What trying proxies needs. */
 export interface Trying {
   pool: Pool;
@@ -27,6 +35,8 @@ export interface Trying {
   isOurs: (host: string, port: number) => boolean;
   /** Called with an outcome that the pool could not store. */
   onUnstored: (error: unknown) => void;
+  /** Called with an error that nobody foresaw. */
+  onFault: (error: unknown) => void;
 }
 
 /** A proxy that serves a request. */
@@ -43,8 +53,11 @@ export class Attempts {
   readonly #request: PoolRequest;
   readonly #template: Template;
   readonly #excluded = new Set<string>();
-  readonly #aborter = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  /** Made when something must be ended: a request on a connection that was kept needs none. */
+  #aborter: AbortController | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #isGone = false;
+  #isLate = false;
   readonly #deadline: number;
   #begun = 0;
   #isLast = false;
@@ -53,25 +66,46 @@ export class Attempts {
     this.#trying = trying;
     this.#request = request;
     this.#template = template;
-    const { deadlineMs } = trying.settings;
-    this.#deadline = performance.now() + deadlineMs;
-    this.#timer = setTimeout(() => this.#aborter.abort(TOO_LATE), deadlineMs);
+    this.#deadline = performance.now() + trying.settings.deadlineMs;
   }
 
   /** Ends the attempt that runs, and all others: the client has gone. */
   abort(): void {
     clearTimeout(this.#timer);
-    this.#aborter.abort(CLIENT_GONE);
+    this.#isGone = true;
+    this.#aborter?.abort(CLIENT_GONE);
   }
 
   /** Whether the client has gone. */
   get isAborted(): boolean {
-    return this.#aborter.signal.reason === CLIENT_GONE;
+    return this.#isGone;
   }
+
+  /** Why no attempt may begin or go on; null if one may. */
+  get #reason(): Error | null {
+    if (this.#isGone) return CLIENT_GONE;
+    return this.#isLate || performance.now() >= this.#deadline ? TOO_LATE : null;
+  }
+
+  /** Ends what takes too long, or is for a client that has gone. */
+  readonly #signal = (): AbortSignal => {
+    if (this.#aborter !== null) return this.#aborter.signal;
+    const aborter = new AbortController();
+    this.#aborter = aborter;
+    const reason = this.#reason;
+    if (reason === null)
+      this.#timer = setTimeout(() => {
+        // A timer may come a little early by the clock.
+        this.#isLate = true;
+        aborter.abort(TOO_LATE);
+      }, this.#deadline - performance.now());
+    else aborter.abort(reason);
+    return aborter.signal;
+  };
 
   /** Whether another attempt may begin. */
   get mayTryAgain(): boolean {
-    return !this.#isLast && this.#begun < this.#trying.settings.attempts && !this.#aborter.signal.aborted;
+    return !this.#isLast && this.#begun < this.#trying.settings.attempts && this.#reason === null;
   }
 
   /** No other attempt may begin: what was sent must not be sent twice. */
@@ -79,7 +113,20 @@ export class Attempts {
     this.#isLast = true;
   }
 
-  /** The request is served, or will not be: the deadline is no more. */
+  /** How many proxies each reason excludes from another attempt. */
+  get excluded(): Record<string, number> {
+    try {
+      const { steps } = this.#trying.pool.explain({ ...this.#request, exclude: this.#excluded });
+      return Object.fromEntries(
+        steps.filter(({ excluded }) => excluded > 0).map(({ filter, excluded }) => [filter, excluded]),
+      );
+    } catch {
+      // Such as a pool that is closed: then nobody knows.
+      return {};
+    }
+  }
+
+  /** The request is served, or never will be: the deadline does not count. */
   settle(): void {
     clearTimeout(this.#timer);
   }
@@ -90,7 +137,7 @@ export class Attempts {
    * @throws NO_PROXY, PROXY_FAILED or what the last attempt has failed with; `tried` has the attempts.
    */
   async reach<T>(
-    reach: (serving: Serving, signal: AbortSignal) => Promise<T>,
+    reach: (serving: Serving, signal: () => AbortSignal) => Promise<T>,
   ): Promise<Serving & { value: T }> {
     for (;;) {
       const serving = await this.#next();
@@ -98,7 +145,7 @@ export class Attempts {
       const since = performance.now();
       try {
         if (this.#trying.isOurs(proxy.host, proxy.port)) throw OURSELVES;
-        const value = await reach(serving, this.#aborter.signal);
+        const value = await reach(serving, this.#signal);
         return { lease, proxy, value };
       } catch (error) {
         this.failed(lease, error, performance.now() - since);
@@ -113,25 +160,22 @@ export class Attempts {
     this.#excluded.add(lease.proxy.id);
     if (failure === null) {
       lease[Symbol.dispose]();
+      if (error !== CLIENT_GONE) this.#trying.onFault(error);
       return;
     }
     const { status, kind = kindOfStatus(status ?? 0) ?? 'status' } = failure;
     this.tried.push({ proxy: lease.proxy.id, kind, status, ms: Math.round(ms) });
-    try {
-      // What the deadline has cut short says nothing of a proxy that had little time.
-      if (error === TOO_LATE && ms < this.#trying.settings.connectMs) lease[Symbol.dispose]();
-      else lease.fail(failure);
-    } catch (unstored) {
-      this.#trying.onUnstored(unstored);
-    }
+    // What the deadline has cut short says nothing of a proxy that had little time.
+    const hadTime = error !== TOO_LATE || ms >= this.#trying.settings.connectMs;
+    reportLease(lease, () => hadTime && lease.fail(failure), this.#trying.onUnstored);
   }
 
   /** The next proxy that can carry the request, and whose login can be read. */
   async #next(): Promise<Serving> {
-    for (;;) {
+    for (let faults = 0; ; ) {
       const lease = await this.#acquire();
       try {
-        this.#aborter.signal.throwIfAborted();
+        if (this.#reason !== null) throw this.#reason;
         const proxy = lease.reveal(this.#template(lease.proxy));
         if (this.#canCarry(proxy)) {
           this.#begun++;
@@ -142,7 +186,10 @@ export class Attempts {
       } catch (error) {
         lease[Symbol.dispose]();
         this.#excluded.add(lease.proxy.id);
-        if (!(error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code))) throw error;
+        const isOfLogin = error instanceof ProxyVaultError && LOGIN_FAULTS.has(error.code);
+        if (!isOfLogin || ++faults === MOST_FAULTS) throw error;
+        // Other requests, and the deadline, have their turn.
+        await setImmediate();
       }
     }
   }
@@ -152,17 +199,40 @@ export class Attempts {
     return protocol !== 'socks4' || !isIPv6(this.#request.domain ?? '');
   }
 
-  /** A lease now; or later, if a proxy may come before the deadline. */
+  /** A lease as soon as there is one; another process may hold the lock of the database for a while. */
   async #acquire(): Promise<Lease> {
+    for (;;) {
+      try {
+        return await this.#acquireNow();
+      } catch (error) {
+        const isBusy = error instanceof ProxyVaultError && error.code === 'BUSY';
+        if (!isBusy || performance.now() > this.#deadline) throw error;
+        const signal = this.#signal();
+        await setTimeoutPromise(BUSY_MS, undefined, { signal }).catch(() => {
+          throw signal.reason;
+        });
+      }
+    }
+  }
+
+  /** A lease now; or later, if a proxy may come before the deadline. */
+  async #acquireNow(): Promise<Lease> {
     const { pool } = this.#trying;
     const asked = { ...this.#request, exclude: this.#excluded, leaseMs: LEASE_MS };
+    let refused: unknown;
     try {
       return await pool.acquire({ ...asked, waitMs: 0 });
     } catch (error) {
       if (!this.#isWorthWaiting(error)) throw error;
+      refused = error;
     }
     const waitMs = Math.max(0, Math.floor(this.#deadline - performance.now()));
-    return pool.acquire({ ...asked, waitMs, signal: this.#aborter.signal });
+    try {
+      return await pool.acquire({ ...asked, waitMs, signal: this.#signal() });
+    } catch (error) {
+      // That no proxy came in time has its reason.
+      throw error === TOO_LATE ? refused : error;
+    }
   }
 
   #isWorthWaiting(error: unknown): boolean {

@@ -17,6 +17,10 @@ export function onClientGone(socket: Socket, gone: () => void): () => void {
     stop();
     gone();
   };
+  if (socket.destroyed) {
+    gone();
+    return stop;
+  }
   socket.on('readable', onReadable).once('end', onGone).once('close', onGone);
   return stop;
 }

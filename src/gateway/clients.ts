@@ -41,6 +41,11 @@ export class Clients {
     return true;
   }
 
+  /** Closes those that have sent nothing: browsers connect before they need it. */
+  closeSilent(): void {
+    for (const client of this.#open) if (client.bytesRead === 0) client.destroy();
+  }
+
   closeAll(): void {
     for (const client of this.#open) client.destroy();
   }

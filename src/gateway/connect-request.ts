@@ -26,6 +26,10 @@ export async function serveConnect(
   if (target === null) return refuse(refusal(400, 'INVALID_INPUT', FORM));
   const problem = framingProblem(rawHeaders, 'CONNECT', httpVersion);
   if (problem !== null) return refuse(refusal(400, 'INVALID_INPUT', problem));
+  // A Host without a port means that of the target.
+  const host = headers.host === undefined ? target : parseAuthority(headers.host, target.port);
+  if (host?.host !== target.host || host.port !== target.port)
+    return refuse(refusal(400, 'INVALID_INPUT', 'Host must be the host and the port of CONNECT.'));
   const asking = await visit.admit(target, loginOf(headers['proxy-authorization']), rawHeaders);
   if ('status' in asking) return refuse(asking);
   if (head.length > 0) client.unshift(head);
@@ -34,7 +38,7 @@ export async function serveConnect(
     client,
     asking,
     domain: target.host,
-    reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal)),
+    reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal())),
     opened: ({ lease, value }) => {
       client.write(
         `HTTP/1.1 200 Connection Established\r\nX-Proxyvault-Lease: ${lease.ticket}\r\nX-Proxyvault-Proxy: ${lease.proxy.id}\r\n\r\n`,

@@ -6,6 +6,8 @@ export interface GatewayStats {
   connections: number;
   /** Tunnels that are open. */
   tunnels: number;
+  /** Requests, with those that have tunnels, that have not ended. */
+  running: number;
   /** Requests and tunnels that have ended: with an answer, without one, turned away, or given up by the client. */
   ok: number;
   failed: number;
@@ -25,6 +27,7 @@ type Sums = Omit<GatewayStats, 'connections' | 'tunnels'>;
 /** Counts the requests of a gateway. */
 export class Counts {
   readonly #sums: Sums = {
+    running: 0,
     ok: 0,
     failed: 0,
     refused: 0,
@@ -39,8 +42,13 @@ export class Counts {
     return { ...this.#sums };
   }
 
-  add({ outcome, tried = [], bytesIn = 0, bytesOut = 0 }: RequestLog): void {
+  begin(): void {
+    this.#sums.running++;
+  }
+
+  end({ outcome, tried = [], bytesIn = 0, bytesOut = 0 }: RequestLog): void {
     const sums = this.#sums;
+    sums.running--;
     sums[outcome]++;
     sums.failedAttempts += tried.length;
     if (outcome === 'ok' && tried.length > 0) sums.failovers++;

@@ -24,5 +24,8 @@ export interface Desk {
   connecting: (signal: AbortSignal) => ConnectOptions;
   /** Whether a client is a connection that this gateway has made to itself. */
   isLoop: (client: Socket) => boolean;
+  /** Called when a request has come. */
+  onBegin: () => void;
+  /** Called when it has ended. */
   onEnd: (log: RequestLog) => void;
 }

@@ -1,6 +1,6 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 
-import { NO_ANSWER } from './failures.ts';
+import { CUT_OFF, NO_ANSWER } from './failures.ts';
 import type { Reached, Reuse } from './reuse.ts';
 
 /** A request as it leaves. */
@@ -48,7 +48,7 @@ export function answerTo(request: ClientRequest, answerMs: number): Promise<Inco
     });
     const onClose = (): void => {
       clearTimeout(timer);
-      reject(failure ?? new Error('The connection was closed.'));
+      reject(failure ?? CUT_OFF);
     };
     request.once('close', onClose).once('response', (answer) => {
       clearTimeout(timer);

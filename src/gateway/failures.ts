@@ -36,10 +36,11 @@ export function statusFailure(
   });
 }
 
-/** What an error says of the proxy; null if it says nothing, since the client has gone. */
+/** What an error says of the proxy; null if it says nothing: the client has gone, or the error is of no connection. */
 export function failureOf(error: unknown): FailureReport | null {
   if (error === CLIENT_GONE) return null;
-  if (!(error instanceof ProxyVaultError && error.code === 'PROXY_FAILED')) return { kind: kindOf(error) };
+  if (!(error instanceof ProxyVaultError)) return failureOfNode(error);
+  if (error.code !== 'PROXY_FAILED') return null;
   const { kind, status, retryAfterMs } = error.details;
   return {
     kind: FAILURE_KINDS.find((each) => each === kind),
@@ -48,9 +49,10 @@ export function failureOf(error: unknown): FailureReport | null {
   };
 }
 
-/** The kind of an error of Node's sockets and parser. */
-function kindOf(error: unknown): FailureKind {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code.startsWith('HPE_')) return 'protocol';
-  return code === 'ETIMEDOUT' ? 'timeout' : 'reset';
+/** Errors of sockets and of the parser have codes; one without is a fault of this program. */
+function failureOfNode(error: unknown): FailureReport | null {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (typeof code !== 'string') return null;
+  if (code.startsWith('HPE_')) return { kind: 'protocol' };
+  return { kind: code === 'ETIMEDOUT' ? 'timeout' : 'reset' };
 }

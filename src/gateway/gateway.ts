@@ -20,6 +20,10 @@ import { Tunnels } from './tunnels.ts';
 import { UserLimits } from './user-limits.ts';
 import { Users } from './users.ts';
 
+/** How long closed connections may take to end, and how often it is looked whether they have. Milliseconds. */
+const SETTLE_MS = 2_000;
+const LOOK_MS = 20;
+
 /** A port that a gateway listens on. */
 export interface Listening {
   host: string;
@@ -66,6 +70,7 @@ export class Gateway implements AsyncDisposable {
     this.#clients = new Clients(settings);
     this.#reuse = new Reuse(settings.reuse);
     const onUnstored = (error: unknown): void => this.#warn('An outcome could not be stored', error);
+    const onFault = (error: unknown): void => this.#warn('A request has failed', error);
     this.#tunnels = new Tunnels({ pool, settings, onUnstored });
     const loops = this.#loops;
     const { connectMs, handshakeMs, ca } = settings;
@@ -74,11 +79,12 @@ export class Gateway implements AsyncDisposable {
       settings,
       policy: new TargetPolicy(allowTargets),
       limits: new UserLimits(),
-      trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored },
+      trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored, onFault },
       tunnels: this.#tunnels,
       reuse: this.#reuse,
       connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial, reuseReads: true }),
       isLoop: (client) => loops.isLoop(client),
+      onBegin: () => this.#counts.begin(),
       onEnd: (log) => this.#ended(log),
     };
   }
@@ -159,17 +165,20 @@ export class Gateway implements AsyncDisposable {
   }
 
   async #listen(host: string, port: number, fixed: ClientIdentity | null): Promise<Listening> {
-    if (this.#closing !== null) throw new ProxyVaultError('CLOSED', 'The gateway is closed.');
+    this.#assertOpen();
     const address = addressOf({ host, port });
     if (this.#users === null && !isLoopback(address.host))
       throw invalidInput(
         'A gateway that other machines can reach needs users: give users (--user), or listen on 127.0.0.1.',
       );
     const desk = { ...this.#shared, asker: new Asker(this.#users, fixed) };
-    const listener = new Port(desk, this.#clients, (error) => this.#warn('A request has failed', error));
+    const listener = new Port(desk, this.#clients, this.#shared.trying.onFault);
     const bound = await listener.listen(address.host, address.port);
+    // It may have been closed meanwhile.
+    if (this.#closing !== null) listener.stop();
+    this.#assertOpen();
     this.#ports.push(listener);
-    this.#loops.listening(bound.port);
+    this.#loops.listening(bound);
     return {
       host: bound.address,
       port: bound.port,
@@ -177,31 +186,53 @@ export class Gateway implements AsyncDisposable {
     };
   }
 
+  #assertOpen(): void {
+    if (this.#closing !== null) throw new ProxyVaultError('CLOSED', 'The gateway is closed.');
+  }
+
   #ended(log: RequestLog): void {
-    this.#counts.add(log);
+    this.#counts.end(log);
     const { outcome, target } = log;
-    if (outcome === 'failed') this.#logger?.warn(log, `${target} failed`);
-    else this.#logger?.info(log, `${target} ${outcome}`);
+    this.#log(outcome === 'failed' ? 'warn' : 'info', log, `${target} ${outcome}`);
     this.#onIdle();
+  }
+
+  /** A logger that throws is a warning of the process, and ends no request. */
+  #log(level: 'info' | 'warn', fields: object, message: string): void {
+    try {
+      this.#logger?.[level](fields, message);
+    } catch (error) {
+      const what = error instanceof Error ? error.name : typeof error;
+      process.emitWarning(`The logger of the gateway has thrown: ${what}.`, 'ProxyVaultWarning');
+    }
   }
 
   #warn(message: string, error: unknown): void {
     const { name, code } = error as { name?: string; code?: string };
     // The message may be of another library, and may hold anything.
-    this.#logger?.warn({ error: code ?? name }, `${message}: ${code ?? name}`);
+    this.#log('warn', { error: code ?? name }, `${message}: ${code ?? name}`);
   }
 
   async #close(drainMs: number): Promise<void> {
     for (const port of this.#ports) port.stop();
-    if (drainMs > 0) await this.#drained(drainMs);
+    this.#clients.closeSilent();
+    if (drainMs > 0) await this.#settled(drainMs);
+    // In this order all of it ends because of us, and no proxy is blamed.
     this.#tunnels.close();
     this.#clients.closeAll();
+    // What ends now is reported while there is still a pool.
+    await this.#settled(SETTLE_MS);
     this.#reuse.close();
     this.#onClosed();
   }
 
-  /** Waits until no client is left, or the time is over. */
-  #drained(drainMs: number): Promise<void> {
+  get #isSettled(): boolean {
+    return this.#clients.size === 0 && this.#tunnels.size === 0 && this.#counts.all.running === 0;
+  }
+
+  /** Waits until no client and no request is left, or the time is over. */
+  #settled(ms: number): Promise<void> {
+    if (this.#isSettled) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -210,10 +241,10 @@ export class Gateway implements AsyncDisposable {
       };
       const look = (): void => {
         for (const port of this.#ports) port.closeIdle();
-        if (this.#clients.size === 0) end();
+        if (this.#isSettled) end();
       };
-      const timer = setTimeout(end, drainMs);
-      const looking = setInterval(look, 50);
+      const timer = setTimeout(end, ms);
+      const looking = setInterval(look, LOOK_MS);
       this.#endDrain = end;
       this.#onIdle = () => setImmediate(look);
       look();

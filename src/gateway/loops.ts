@@ -1,20 +1,21 @@
 import { isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
+/** What a gateway listens on. */
+interface Address {
+  address: string;
+  port: number;
+}
+
 /** Knows the addresses that a gateway listens on, and the connections that it makes: requests must not come back to it. */
 export class Loops {
-  readonly #ports = new Map<number, number>();
+  readonly #listening: Address[] = [];
   /** By their local ports. */
   readonly #made = new Map<number, readonly Socket[]>();
 
-  /** The gateway listens on a port. @returns forgets it. */
-  listening(port: number): () => void {
-    this.#ports.set(port, (this.#ports.get(port) ?? 0) + 1);
-    return () => {
-      const count = (this.#ports.get(port) ?? 0) - 1;
-      if (count > 0) this.#ports.set(port, count);
-      else this.#ports.delete(port);
-    };
+  /** The gateway listens on an address. */
+  listening(address: Address): void {
+    this.#listening.push(address);
   }
 
   /** Takes note of a connection to a proxy. */
@@ -45,8 +46,16 @@ export class Loops {
 
   /** Whether an address of a proxy is one that this gateway listens on. */
   isOurs(host: string, port: number): boolean {
-    return this.#ports.has(port) && isThisMachine(host);
+    return this.#listening.some((own) => own.port === port && leadsTo(host, own.address));
   }
+}
+
+/** Whether a connection to a host comes to somebody who listens on an address. */
+function leadsTo(host: string, address: string): boolean {
+  if (host === address) return true;
+  if (address === '0.0.0.0' || address === '::') return isThisMachine(host);
+  const isLocalhost = host === 'localhost' || host.endsWith('.localhost');
+  return isLocalhost && (address === '127.0.0.1' || address === '::1');
 }
 
 function plain(address: string | undefined): string | undefined {

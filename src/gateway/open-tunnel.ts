@@ -17,7 +17,7 @@ export interface Wish<T> {
   domain: string;
   url?: string | undefined;
   /** Reaches the target through one proxy. Until it resolves another proxy may be tried. */
-  reach: (serving: Serving, signal: AbortSignal) => Promise<T>;
+  reach: (serving: Serving, signal: () => AbortSignal) => Promise<T>;
   /** Tells the client, and gives the tunnel's other end; null if there will be no tunnel, and the lease and visit have their end. */
   opened: (reached: Serving & { value: T; tried: readonly Tried[] }) => Socket | null;
   /** How long the target took to answer, if it has answered before there is a tunnel. */
@@ -59,7 +59,8 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
       visit.end({ outcome: 'aborted', tried });
       return;
     }
-    const why = unserved(error, tried);
+    const { excluded } = attempts;
+    const why = unserved({ error, tried, excluded, isUser: asking.user !== null });
     visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
     wish.refused(why);
   } finally {

@@ -93,7 +93,7 @@ export class PlainRequest {
       await this.#deliver(answered.lease, answered.value, attempts);
     } catch (error) {
       attempts.settle();
-      this.#unserved(error, attempts);
+      this.#unserved(error, attempts, asking.user !== null);
     }
   }
 
@@ -113,7 +113,7 @@ export class PlainRequest {
   /** Sends the request through one proxy, and waits for its answer. */
   async #exchange(
     serving: Serving,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
     url: PlainUrl,
     asking: Asking,
     attempts: Attempts,
@@ -140,13 +140,12 @@ export class PlainRequest {
   /** @param isFresh on a connection that nobody had before. */
   #begin(
     { proxy }: Serving,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
     { target, authority, path }: PlainUrl,
     { user, identity }: Asking,
     isFresh: boolean,
   ): Promise<ClientRequest> {
     const { settings, reuse, connecting } = this.#desk;
-    const options = connecting(signal);
     const isDirect = isHttp(proxy);
     const leaving = {
       method: this.#method,
@@ -159,6 +158,7 @@ export class PlainRequest {
     };
     const key = reuseKey(proxy, [user?.name ?? '', identity.session ?? '', isDirect ? '' : authority]);
     const reach = async (): Promise<Socket> => {
+      const options = connecting(signal());
       if (isDirect) return dial(proxy, options);
       const socket = await connect(proxy, target, options);
       // One that is kept is of no use when its other end has ended it.
@@ -275,13 +275,14 @@ export class PlainRequest {
     }
   }
 
-  #unserved(error: unknown, { tried }: Attempts): void {
+  #unserved(error: unknown, attempts: Attempts, isUser: boolean): void {
+    const { tried } = attempts;
     if (this.#isGone || error === CLIENT_GONE) {
       this.#visit.end({ outcome: 'aborted', tried });
       this.#response.destroy();
       return;
     }
-    const why = unserved(error, tried);
+    const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
     this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
     this.#answerRefusal(why);
   }

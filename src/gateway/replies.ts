@@ -23,27 +23,45 @@ export function refusal(status: number, code: string, message: string): Refusal 
   return { status, code, message };
 }
 
+/** What is known of a request that no proxy served. */
+export interface Unserved {
+  error: unknown;
+  tried: readonly Tried[];
+  /** How many proxies each reason excludes now. */
+  excluded: object;
+  /** Whether the client is one of several users, who learn nothing about proxies but their ids. */
+  isUser: boolean;
+}
+
 /** Why no proxy served a request: 503 if no proxy was ready, 502 if those that were tried have failed. */
-export function unserved(error: unknown, tried: readonly Tried[]): Refusal {
-  const { code, message, details } =
-    error instanceof ProxyVaultError
-      ? error
-      : new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy broke before its answer.');
-  if (code === 'PROXY_FAILED' || tried.length > 0)
-    return {
-      status: 502,
-      code,
-      message: tried.length > 1 ? `${tried.length} proxies were tried. The last: ${message}` : message,
-      tried,
-      ...(code === 'NO_PROXY' && { excluded: details }),
-    };
-  if (code !== 'NO_PROXY') return { status: 502, code, message };
+export function unserved({ error, tried, excluded, isUser }: Unserved): Refusal {
+  const known = error instanceof ProxyVaultError ? error : BROKEN;
+  const { code, details } = known;
+  const message = isPublic(known, isUser) ? known.message : (PUBLIC[code] ?? PUBLIC.other);
+  if (tried.length > 0 || code === 'PROXY_FAILED') {
+    const text = tried.length > 1 ? `${tried.length} proxies were tried. The last: ${message}` : message;
+    return { status: 502, code, message: text, tried, excluded: code === 'NO_PROXY' ? details : excluded };
+  }
+  if (code !== 'NO_PROXY') return { status: 503, code, message, retryAfter: code === 'BUSY' ? 1 : undefined };
   const { readyAt } = details;
   const retryAfter =
     typeof readyAt === 'string'
       ? Math.max(1, Math.ceil((Date.parse(readyAt) - Date.now()) / 1000))
       : undefined;
   return { status: 503, code, message, excluded: details, retryAfter };
+}
+
+const BROKEN = new ProxyVaultError('PROXY_FAILED', 'The connection to the proxy broke before its answer.');
+/** What users are told, and what everybody is told of errors that name files of this machine. */
+const PUBLIC: Readonly<Record<string, string>> & { other: string } = {
+  PROXY_FAILED: 'The proxy did not connect.',
+  NO_PROXY: 'No proxy is ready for this request.',
+  INVALID_INPUT: 'No login of these proxies can be used.',
+  other: 'The pool cannot be used now.',
+};
+
+function isPublic({ code }: ProxyVaultError, isUser: boolean): boolean {
+  return code in PUBLIC && !isUser;
 }
 
 function bodyOf({ code, message, tried, excluded }: Refusal): string {
@@ -88,7 +106,9 @@ export function refuseRaw(socket: Socket, refused: Refusal): void {
 
 /** Sends the last bytes, and closes a connection once the client has read them: a reset might take them from it. */
 export function closeAfter(socket: Socket, bytes: string | Uint8Array): void {
-  socket.setTimeout(LINGER_MS, () => socket.destroy());
+  // Whatever the client still sends: it must not keep the connection open.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
   socket.end(bytes);
   // A listener, since to resume is of no use to a stream whose listeners of `readable` have just gone.
   socket.on('data', ignore).resume();

@@ -48,7 +48,7 @@ export class SocksRequest {
           this.#go(this.#check({ username: event.username, password: event.password }));
           break;
         case 'error':
-          this.#refuse('INVALID_INPUT', event.reply);
+          this.#refuse(refusal(400, 'INVALID_INPUT', event.message), event.reply);
           break;
         case 'target':
           this.#go(this.#open(event.version, event.target, event.rest));
@@ -71,7 +71,7 @@ export class SocksRequest {
     if (this.#client.destroyed) return;
     if ('status' in asking) {
       const [event] = this.#inbound.reject();
-      this.#refuse(asking.code, event?.kind === 'error' ? event.reply : null);
+      this.#refuse(asking, event?.kind === 'error' ? event.reply : null);
       return;
     }
     this.#client.resume();
@@ -96,7 +96,7 @@ export class SocksRequest {
       client,
       asking,
       domain: target.host,
-      reach: ({ proxy }, signal) => connect(proxy, target, this.#desk.connecting(signal)),
+      reach: ({ proxy }, signal) => connect(proxy, target, this.#desk.connecting(signal())),
       opened: ({ value }) => {
         client.write(socksReply(version, 'success'));
         return value;
@@ -106,9 +106,9 @@ export class SocksRequest {
     });
   }
 
-  #refuse(code: string, reply: Buffer | null): void {
+  #refuse(why: Refusal, reply: Buffer | null): void {
     this.#detach();
-    this.#visit.refused(refusal(400, code, ''));
+    this.#visit.refused(why);
     if (reply === null) this.#client.destroy();
     else closeAfter(this.#client, reply);
   }

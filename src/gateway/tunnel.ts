@@ -61,9 +61,9 @@ export class Tunnel {
     this.#receivedBefore = client.bytesWritten;
     this.#latencyMs = answeredMs;
     const { idleMs, maxTunnelAgeMs } = owner.settings;
-    // Whatever goes through the tunnel goes through this socket.
-    client.setTimeout(0);
-    upstream.setTimeout(idleMs).on('timeout', () => this.#close('idle', `no traffic for ${idleMs} ms`));
+    // What goes through the tunnel goes through both. Once one has closed, the other may still hold what nobody takes.
+    for (const socket of [client, upstream])
+      socket.setTimeout(idleMs).on('timeout', () => this.#close('idle', `no traffic for ${idleMs} ms`));
     if (maxTunnelAgeMs !== undefined)
       this.#ageTimer = setTimeout(
         () => this.close(`it was open for ${maxTunnelAgeMs} ms`),

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Lease, Pool } from '../rotation/index.ts';
 import type { RequestEnd, Tried } from './log.ts';
 import type { Settings } from './options.ts';
+import { reportLease } from './report-lease.ts';
 import { type Owner, Tunnel, type TunnelEnd } from './tunnel.ts';
 
 /** So often it is looked whether tunnels may last, if they must not outlive their proxy or session. Milliseconds. */
@@ -61,7 +62,7 @@ export class Tunnels {
     this.#open.set(tunnel, isKept ? purpose : { ...purpose, session: undefined });
   }
 
-  /** Closes all of them, now and in future. */
+  /** Closes all of them. */
   close(): void {
     clearInterval(this.#timer);
     this.#parts.pool.off('cooled', this.#look).off('rotated', this.#look);
@@ -97,15 +98,13 @@ export class Tunnels {
     const { lease } = tunnel;
     const { outcome, kind, bytesIn, bytesOut, latencyMs, reason } = end;
     const { id } = lease;
-    try {
-      const bytes = bytesIn + bytesOut;
-      // One that the client has reported is not reported again: it knew more.
-      if (outcome === 'aborted' || lease.state === 'reported') lease[Symbol.dispose]();
-      else if (kind === null) lease.succeed({ latencyMs, bytes });
+    const bytes = bytesIn + bytesOut;
+    const report = (): void => {
+      if (outcome === 'aborted') return;
+      if (kind === null) lease.succeed({ latencyMs, bytes });
       else lease.fail({ kind, bytes });
-    } catch (error) {
-      this.#parts.onUnstored(error);
-    }
+    };
+    reportLease(lease, report, this.#parts.onUnstored);
     const { visit, tried } = purpose ?? {};
     visit?.end({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
   }

@@ -1,23 +1,19 @@
-import {
-  request as httpRequest,
-  type IncomingMessage,
-  ServerResponse,
-  STATUS_CODES,
-  validateHeaderValue,
-} from 'node:http';
+import { request as httpRequest, type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
-
+import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
+import { isMalformed } from './answer-rules.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
-import { MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
+import { CUT_OFF, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
 import { parsePlainUrl } from './plain-url.ts';
 import { type Refusal, refusal, refuseRaw } from './replies.ts';
+import { reportLease } from './report-lease.ts';
 import { Visit } from './visit.ts';
 
 /** What the target has answered: 101 with the connection, or that it stays with HTTP. */
@@ -73,8 +69,8 @@ export async function serveUpgrade(
     domain: target.host,
     url: text,
     async reach({ proxy }, signal) {
-      const socket = await connect(proxy, target, desk.connecting(signal));
-      const answered = await upgraded(socket, leaving, signal, settings.answerMs);
+      const socket = await connect(proxy, target, desk.connecting(signal()));
+      const answered = await upgraded(socket, leaving, signal(), settings.answerMs);
       const problem = problemOf(answered.answer);
       if (problem === null) return answered;
       socket.destroy();
@@ -84,18 +80,14 @@ export async function serveUpgrade(
     opened({ lease, value, tried }) {
       const { answer, socket, head: early, latencyMs } = value;
       if (answer.statusCode === 101) {
-        client.write(headOf(answer));
+        client.write(headOf(answer), 'latin1');
         if (early.length > 0) socket.unshift(early);
         return socket;
       }
       socket.setTimeout(settings.idleMs, () => socket.destroy());
       deliver(incoming, client, answer, (outcome) => {
         const status = answer.statusCode ?? 0;
-        try {
-          report(lease, status, outcome, latencyMs);
-        } catch (error) {
-          trying.onUnstored(error);
-        }
+        reportLease(lease, () => report(lease, answer, outcome, latencyMs), trying.onUnstored);
         visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.id, tried });
       });
       return null;
@@ -126,7 +118,7 @@ function upgraded(
     signal.addEventListener('abort', onAbort, { once: true });
     request
       .on('error', (error) => settle(() => reject(error)))
-      .once('close', () => settle(() => reject(new Error('The connection was closed.'))))
+      .once('close', () => settle(() => reject(CUT_OFF)))
       .once('upgrade', (answer, _, head) => answered(answer, head))
       .once('response', (answer) => answered(answer, Buffer.alloc(0)));
     request.end();
@@ -159,6 +151,8 @@ function deliver(
   response.shouldKeepAlive = false;
   response.sendDate = false;
   response.assignSocket(client);
+  // Node's server has left the connection.
+  client.on('drain', () => response.emit('drain'));
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
   pipeline(answer, response, (error) => {
     const isWhole = error === undefined || error === null;
@@ -169,23 +163,24 @@ function deliver(
 }
 
 /** An answer that was cut off is a reset, unless the client has cut it off. */
-function report(lease: Lease, status: number, outcome: 'ok' | 'failed' | 'aborted', latencyMs: number): void {
-  if (lease.state !== 'held') return;
+function report(
+  lease: Lease,
+  { statusCode: status, headers }: IncomingMessage,
+  outcome: 'ok' | 'failed' | 'aborted',
+  latencyMs: number,
+): void {
+  const wait = headers['retry-after'];
   if (outcome === 'failed') lease.fail({ kind: 'reset', status });
-  else lease.report({ status, latencyMs });
+  else lease.report({ status, latencyMs, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
 }
 
 /** Why an answer must not reach the client; null if it may. */
-function problemOf({ statusCode, rawHeaders }: IncomingMessage): Error | null {
+function problemOf(answer: IncomingMessage): Error | null {
+  const { statusCode, headers } = answer;
   // It would make the client ask its user for a login of the gateway. It came through the tunnel, and so is no fault of the proxy.
   if (statusCode === 407) return statusFailure(407, undefined, 'status');
-  try {
-    for (let at = 0; at < rawHeaders.length; at += 2)
-      validateHeaderValue(rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '');
-    return null;
-  } catch {
-    return MALFORMED_ANSWER;
-  }
+  const isSilent = statusCode === 101 && headers.upgrade === undefined;
+  return isSilent || isMalformed(answer) ? MALFORMED_ANSWER : null;
 }
 
 const FORM = 'A request with Upgrade needs an http:// URL in absolute form.';

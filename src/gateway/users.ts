@@ -75,6 +75,8 @@ interface Entry {
  */
 export class Users {
   readonly #entries = new Map<string, Entry>();
+  /** The lengths of the names, the longest first. */
+  readonly #lengths: readonly number[];
   /** The users whose login was verified, by an HMAC of name and password: scrypt runs once for a login and not for each request. */
   readonly #verified = new Map<string, KnownUser>();
   readonly #checks = new Map<string, Promise<KnownUser | null>>();
@@ -97,6 +99,9 @@ export class Users {
       });
       this.#entries.set(name, { user, hash });
     }
+    this.#lengths = [...new Set(Array.from(this.#entries.keys(), ({ length }) => length))].sort(
+      (a, b) => b - a,
+    );
   }
 
   /** How many there are. */
@@ -142,9 +147,11 @@ export class Users {
     return entry.user;
   }
 
+  /** The longest name that fits. Only lengths that names have are tried: a username may have thousands of `-`. */
   #entryOf(username: string): Entry | undefined {
-    for (let end = username.length; end > 0; end = username.lastIndexOf('-', end - 1)) {
-      const entry = this.#entries.get(username.slice(0, end));
+    for (const length of this.#lengths) {
+      if (length !== username.length && username[length] !== '-') continue;
+      const entry = this.#entries.get(username.slice(0, length));
       if (entry !== undefined) return entry;
     }
     return undefined;

@@ -36,6 +36,7 @@ export class Visit {
     this.#protocol = protocol;
     this.#method = method;
     this.#address = client.remoteAddress ?? '';
+    desk.onBegin();
   }
 
   /** Finds out who asks, and whether they may have the target. */

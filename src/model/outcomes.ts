@@ -23,7 +23,8 @@ export type CooldownSource = (typeof COOLDOWN_SOURCES)[number];
 /** What the status of an answer says if nothing else is configured: how it failed, or null if it is a good one. */
 export function kindOfStatus(status: number): FailureKind | null {
   if (status === 407) return 'auth';
-  if (status === 403 || status === 429) return 'blocked';
+  // Some sites answer 999 to clients that they do not want.
+  if (status === 403 || status === 429 || status === 999) return 'blocked';
   if (status === 408 || status === 504) return 'timeout';
   return status >= 500 ? 'status' : null;
 }

@@ -14,7 +14,7 @@ const milliseconds = z
 /** A status such as 429, or a class of them such as 5xx. */
 const statusPattern = z
   .string()
-  .regex(/^[1-5](?:\d\d|xx)$/, 'must be a status such as 429, or a class such as 5xx');
+  .regex(/^[1-9](?:\d\d|xx)$/, 'must be a status such as 429, or a class such as 5xx');
 
 export const limitsSchema = z.strictObject({
   maxConcurrentPerProxy: z.int().min(1).max(65_535).optional(),

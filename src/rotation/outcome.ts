@@ -13,7 +13,7 @@ export interface SuccessReport {
 /** How a request failed. Give `kind`, or the `status` of the answer, or both. */
 export interface FailureReport extends SuccessReport {
   kind?: FailureKind | undefined;
-  /** The status of the answer, from 100 to 599. */
+  /** The status of the answer, from 100 to 999. */
   status?: number | undefined;
   /** How long the target asks not to be asked again: its `Retry-After`, in milliseconds. */
   retryAfterMs?: number | undefined;
@@ -122,8 +122,8 @@ function kindOf(kind: FailureKind | undefined): FailureKind | null {
 }
 
 function statusOf(status: number | undefined): number | undefined {
-  if (status === undefined || (Number.isInteger(status) && status >= 100 && status <= 599)) return status;
-  throw invalidInput('status must be a whole number from 100 to 599.');
+  if (status === undefined || (Number.isInteger(status) && status >= 100 && status <= 999)) return status;
+  throw invalidInput('status must be a whole number from 100 to 999.');
 }
 
 /** Plain JavaScript may give null for what was not measured, as the database takes it. */

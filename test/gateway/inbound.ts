@@ -20,12 +20,12 @@ export interface As {
 }
 
 /** `host:port`, as CONNECT has it. */
-export function authorityOf({ host, port = 80 }: To): string {
+function authorityOf({ host, port = 80 }: To): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
 /** The header of a login; empty without one. */
-export function loginHeader({ username, password = '' }: As): string {
+function loginHeader({ username, password = '' }: As): string {
   if (username === undefined) return '';
   return `Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString('base64')}\r\n`;
 }

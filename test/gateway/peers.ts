@@ -15,7 +15,7 @@ const LOGIN = { username: 'name', password: 'p:s@%ü' };
 const PLAIN_LOGIN = { username: 'name', password: 'secret' };
 
 /** Whether a program is installed. */
-export function has(program: string): boolean {
+function has(program: string): boolean {
   return (
     process.platform === 'linux' && spawnSync('sh', ['-c', `command -v ${program}`], { env }).status === 0
   );

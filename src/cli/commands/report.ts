@@ -47,7 +47,7 @@ blocked or reset. Without --ok and --fail the status decides; --fail without a k
       .addOption(
         new Option('--fail [kind]', 'it did not, and how').choices(FAILURE_KINDS).argParser(failureKind),
       )
-      .option('--status <status>', 'the status of the answer, from 100 to 599', httpStatus)
+      .option('--status <status>', 'the status of the answer, from 100 to 999', httpStatus)
       .option('--retry-after <time>', 'how long the target asks not to be asked again, such as 30s', duration)
       .option('--latency <time>', 'how long it took, such as 230ms or 1.5s, or in milliseconds', milliseconds)
       .option('--bytes <n>', 'what went through the proxy, in both directions', wholeNumber)
