@@ -10,7 +10,8 @@ import { announce } from './serve/announcement.ts';
 import { gatewayOptionsOf, type ServeOptions, withServeOptions } from './serve/options.ts';
 import { requestLogger } from './serve/request-logger.ts';
 import { endingSignal } from './serve/signals.ts';
-import { hashedLine, usersOf } from './serve/users.ts';
+import { usersOf } from './serve/users.ts';
+import { hashedLine } from './serve/users-file.ts';
 
 /** A write that waits for the lock of another process stops every tunnel meanwhile. */
 const BUSY_TIMEOUT_MS = 1_000;
