@@ -26,7 +26,9 @@ export {
   StickySessionRepository,
 } from './database/repositories/index.ts';
 export { EncryptionService } from './database/services/index.ts';
+export { hashPassword } from './gateway/hash-password.ts';
 export type {
+  ClientIdentity,
   CloseOptions,
   Gateway,
   GatewayLogger,
@@ -35,6 +37,8 @@ export type {
   GatewayUser,
   Listening,
   ListenOptions,
+  RequestLog,
+  Tried,
 } from './gateway/index.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';

@@ -21,13 +21,13 @@ const NAMES: Record<string, { values: string; types: string }> = {
     values: `
       DatabaseManager EncryptedCredentialsRepository EncryptionService MigrationRunner Pool
       ProxyRepository ProxyTagsRepository ProxyUsageStatsRepository ProxyVaultError RotationConfigRepository
-      RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies
+      RotationEventsRepository RotationRulesRepository StickySessionRepository exportProxies hashPassword
       importProxies initDatabase openVault restoreVault`,
     types: `
       AcquireRequest CoolOptions FailureReport Lease LeaseDispatcher LeaseRequest OutcomeReport PoolEvents PoolOptions PoolStats SuccessReport
       ChosenProxy ErrorCode ExplainedRule Explanation ExportOptions FilterStep ImportListOptions ImportProgress ImportResult LeftOut NamedList NotePlace
       PoolRequest ProxyConfig ProxyInput ProxyProtocol ProxyReport ProxyStatus Refusal Removal RunnerUp TracedCondition
-      CloseOptions ConnectionOptions Gateway GatewayLogger GatewayOptions GatewayStats GatewayUser ListenOptions Listening
+      ClientIdentity CloseOptions ConnectionOptions Gateway GatewayLogger GatewayOptions GatewayStats GatewayUser ListenOptions Listening RequestLog Tried
       RestoreVaultOptions RestoreVaultReport RevealedProxy Vault VaultOptions VaultStats`,
   },
   'proxyvault/database': {

@@ -74,11 +74,11 @@ export default {
       ],
       [
         'a ttl needs no session',
-        'fields.ttlMs !== undefined && fields.session === undefined',
-        'fields.ttlMs === 0 && fields.session === undefined',
+        'identity.ttlMs === undefined || identity.session !== undefined',
+        'identity.ttlMs !== 0 || identity.session !== undefined',
       ],
     ]),
-    ...of('identity-text', [
+    ...of('merged-identity', [
       ['another session may be asked for', "['country', 'region', 'session',", "['country', 'region',"],
     ]),
     ...of('users', [

@@ -3,9 +3,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { ProxyVaultError } from '../errors.ts';
 import type { TemplateValues } from '../lists/index.ts';
 import { type ChosenProxy, loginValues, type PoolRequest } from '../rotation/index.ts';
-import type { ClientIdentity } from './identity.ts';
+import { assertComplete, type ClientIdentity } from './identity.ts';
 import { identityOfHeaders } from './identity-headers.ts';
-import { mergeIdentities } from './identity-text.ts';
+import { mergeIdentities } from './merged-identity.ts';
 import { type Refusal, refusal } from './replies.ts';
 import { identityOfUsername } from './username.ts';
 import type { KnownUser, Users } from './users.ts';
@@ -66,7 +66,7 @@ export class Asker {
     try {
       const named = identityOfUsername(words);
       const identity = mergeIdentities(named, identityOfHeaders(rawHeaders));
-      return { user, identity: this.#fixedBy(user, identity) };
+      return { user, identity: assertComplete(this.#fixedBy(user, identity)) };
     } catch (error) {
       return refusalOf(error, 407);
     }

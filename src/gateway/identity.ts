@@ -13,7 +13,7 @@ export interface ClientIdentity {
   readonly country?: string | undefined;
   readonly region?: string | undefined;
   readonly session?: string | undefined;
-  /** How long the session keeps its proxy after its last use, in milliseconds. There is a session then. */
+  /** How long the session keeps its proxy after its last use, in milliseconds. The session may be said elsewhere: by the port, the user or the request. */
   readonly ttlMs?: number | undefined;
   readonly protocol?: ProxyProtocol | undefined;
   /** A proxy must have each of them. */
@@ -95,6 +95,18 @@ export function identityOf(pairs: Iterable<IdentityPair>): ClientIdentity {
   return checked({ ...fields, ttlMs, tags: [...tags] });
 }
 
+/**
+ * Looks at an identity when nothing more can be added to it: a username may say the ttl, and a header or the port its session.
+ *
+ * @throws INVALID_INPUT for a ttl without a session.
+ */
+export function assertComplete(identity: ClientIdentity): ClientIdentity {
+  if (identity.ttlMs === undefined || identity.session !== undefined) return identity;
+  throw invalidInput(
+    'The identity has a ttl without a session: ttl says how long a session keeps its proxy.',
+  );
+}
+
 /** The identity that a program gives, such as `{ country: 'de', session: 'a' }`. @throws INVALID_INPUT. */
 export function identityFrom(fields: ClientIdentity): ClientIdentity {
   return checked(parse(fieldsSchema, fields, 'identity'));
@@ -102,10 +114,6 @@ export function identityFrom(fields: ClientIdentity): ClientIdentity {
 
 /** Without what is undefined, so that an identity is in what it asks for. */
 function checked({ tags = [], ...fields }: ClientIdentity): ClientIdentity {
-  if (fields.ttlMs !== undefined && fields.session === undefined)
-    throw invalidInput(
-      'The identity has a ttl without a session: ttl says how long a session keeps its proxy.',
-    );
   const given = Object.entries(fields).filter(([, value]) => value !== undefined);
   return Object.freeze({
     ...Object.fromEntries(given),

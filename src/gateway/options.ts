@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 import { MAX_PORT } from '../model/host.ts';
-import { parse } from '../model/validation.ts';
+import { assertFunction, assertObject, invalidInput, parse } from '../model/validation.ts';
 import { CONNECTION_FIELDS } from '../upstream/connection-options.ts';
 import { CONNECT_MS, HANDSHAKE_MS } from '../upstream/upstream.ts';
 import type { ClientIdentity } from './identity.ts';
@@ -112,13 +112,17 @@ type ValidSettings = z.output<typeof optionsSchema>;
 export interface Settings extends ValidSettings {}
 
 /** @throws INVALID_INPUT. */
-export function settingsOf({
-  users: _,
-  allowTargets: __,
-  logger: ___,
-  ...options
-}: GatewayOptions): Settings {
-  return parse(optionsSchema, options, 'options of a gateway');
+export function settingsOf(options: GatewayOptions): Settings {
+  const { users = [], allowTargets = [], logger, ...rest } = options;
+  if (!Array.isArray(users)) throw invalidInput('users must be an array.');
+  const isList = Array.isArray(allowTargets) && allowTargets.every((each) => typeof each === 'string');
+  if (allowTargets !== 'all' && !isList)
+    throw invalidInput("allowTargets must be 'all' or an array of texts.");
+  if (logger !== undefined) {
+    assertFunction(assertObject(logger, 'logger').info, 'logger.info');
+    assertFunction(logger.warn, 'logger.warn');
+  }
+  return parse(optionsSchema, rest, 'configuration of the gateway');
 }
 
 /** Where to listen. @throws INVALID_INPUT. */

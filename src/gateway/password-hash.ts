@@ -15,7 +15,7 @@ export interface PasswordHash {
 }
 
 /** A new hash of a password, by scrypt (RFC 7914). */
-export async function hashPassword(password: string): Promise<PasswordHash> {
+export async function newHash(password: string): Promise<PasswordHash> {
   const salt = randomBytes(16);
   return { salt, hash: await derive(password.normalize('NFC'), salt, BYTES, COST) };
 }

@@ -5,14 +5,8 @@ import { text } from '../model/field-schemas.ts';
 import { tagSchema } from '../model/proxy.ts';
 import { parse } from '../model/validation.ts';
 import { FewAtOnce } from './few-at-once.ts';
-import {
-  formatHash,
-  hashPassword,
-  isPassword,
-  noPassword,
-  type PasswordHash,
-  parseHash,
-} from './password-hash.ts';
+import { MOST_PASSWORD_BYTES, passwordSchema } from './hash-password.ts';
+import { isPassword, newHash, noPassword, type PasswordHash, parseHash } from './password-hash.ts';
 
 /** Who may use a gateway, with a password or its hash. */
 export interface GatewayUser {
@@ -20,7 +14,7 @@ export interface GatewayUser {
   readonly name: string;
   /** 1 to 255 bytes. It is hashed at once and not kept. Give this or `passwordHash`. */
   readonly password?: string | undefined;
-  /** What `Users.hash` gives. */
+  /** What `hashPassword` gives, or `proxyvault serve --print-users`. */
   readonly passwordHash?: string | undefined;
   /** The most connections at a time. Default: no limit of the user's own. */
   readonly maxConnections?: number | undefined;
@@ -34,7 +28,7 @@ export type KnownUser = Omit<GatewayUser, 'password' | 'passwordHash'>;
 /** Whose login it is, and what the username says besides. */
 export interface Verified {
   readonly user: KnownUser;
-  /** The words of an identity that follow the name, such as `country-de`; empty if there are none. */
+  /** The words of an identity that follow the name, such as `country-de`; or the empty text. */
   readonly words: string;
 }
 
@@ -43,14 +37,8 @@ const MOST_USERS = 10_000;
 const AT_ONCE = 2;
 /** It takes some six seconds. */
 const LONGEST_LINE = 256;
-/** What RFC 1929 can carry. */
-const MOST_PASSWORD_BYTES = 255;
-
-const passwordSchema = z
-  .string()
-  .min(1)
-  .refine((value) => Buffer.byteLength(value) <= MOST_PASSWORD_BYTES, 'is longer than 255 bytes')
-  .refine((value) => value.isWellFormed(), 'is not well-formed');
+/** A name, a `-` and the words of an identity are no longer. */
+const MOST_USERNAME = 128 + 1 + 2048;
 
 const userSchema = z
   .strictObject({
@@ -58,7 +46,7 @@ const userSchema = z
     password: passwordSchema.optional(),
     passwordHash: z
       .string()
-      .refine((value) => parseHash(value) !== null, 'is not a hash of `Users.hash`')
+      .refine((value) => parseHash(value) !== null, 'is no hash of `hashPassword`')
       .optional(),
     maxConnections: z.int().positive().optional(),
     tags: z.array(tagSchema).optional(),
@@ -71,6 +59,11 @@ const usersSchema = z
   .array(userSchema)
   .max(MOST_USERS)
   .refine((users) => new Set(users.map(({ name }) => name)).size === users.length, 'two have the same name');
+
+/** Users as they are given. @throws INVALID_INPUT, which never holds a password. */
+export function checkedUsers(users: readonly GatewayUser[]): GatewayUser[] {
+  return parse(usersSchema, users, 'users');
+}
 
 interface Entry {
   readonly user: KnownUser;
@@ -86,7 +79,7 @@ export class Users {
   readonly #entries = new Map<string, Entry>();
   /** The lengths of the names, the longest first. */
   readonly #lengths: readonly number[];
-  /** Of what was verified, by an HMAC of name and password, so that scrypt runs once for a login and not for each request. */
+  /** The users whose login was verified, by an HMAC of name and password: scrypt runs once for a login and not for each request. */
   readonly #verified = new Map<string, KnownUser>();
   readonly #checks = new Map<string, Promise<KnownUser | null>>();
   readonly #key = randomBytes(32);
@@ -96,9 +89,9 @@ export class Users {
   /** @throws INVALID_INPUT, which never holds a password. */
   constructor(users: readonly GatewayUser[]) {
     const hashing = new FewAtOnce(1, MOST_USERS);
-    for (const { name, password, passwordHash, maxConnections, tags } of parse(usersSchema, users, 'users')) {
+    for (const { name, password, passwordHash, maxConnections, tags } of checkedUsers(users)) {
       const known = passwordHash === undefined ? null : parseHash(passwordHash);
-      const hash = known === null ? hashing.run(() => hashPassword(password ?? '')) : Promise.resolve(known);
+      const hash = known === null ? hashing.run(() => newHash(password ?? '')) : Promise.resolve(known);
       // A rejection is for those who wait for the hash.
       hash.catch(() => {});
       const user: KnownUser = Object.freeze({
@@ -118,12 +111,6 @@ export class Users {
     return this.#entries.size;
   }
 
-  /** The hash of a password for `passwordHash`, by scrypt: `scrypt$N$r$p$salt$hash`. @throws INVALID_INPUT. */
-  static async hash(password: string): Promise<string> {
-    parse(z.strictObject({ password: passwordSchema }), { password }, 'password');
-    return formatHash(await hashPassword(password));
-  }
-
   /**
    * Whose login this is. The username is the name of a user, or the name, a `-` and the words of an identity; if several names fit, it
    * is the longest. An unknown name takes as long as a wrong password.
@@ -132,6 +119,7 @@ export class Users {
    * @throws BUSY if too many logins wait to be checked.
    */
   async verify(username: string, password: string): Promise<Verified | null> {
+    if (username.length > MOST_USERNAME) return null;
     const entry = this.#entryOf(username) ?? this.#nobody;
     const { name } = entry.user;
     const words = username.slice(name.length + 1);

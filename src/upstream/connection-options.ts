@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 
 import { parse } from '../model/validation.ts';
@@ -6,13 +7,16 @@ const milliseconds = z
   .int()
   .min(1)
   .max(2 ** 31 - 1);
-const certificate = z.union([z.string(), z.instanceof(Buffer)]);
+/** TLS takes anything for a certificate, and trusts nothing then. */
+const certificate = z
+  .union([z.string(), z.instanceof(Buffer)])
+  .refine(isCertificate, 'must be a certificate: PEM that begins with -----BEGIN CERTIFICATE-----');
 
 /** The fields by which a program says how to connect to proxies. */
 export const CONNECTION_FIELDS = {
   connectMs: milliseconds,
   handshakeMs: milliseconds,
-  ca: z.union([certificate, z.array(certificate).readonly()]),
+  ca: z.union([certificate, z.array(certificate).min(1).readonly()]),
 };
 const optionsSchema = z.strictObject(CONNECTION_FIELDS).partial();
 
@@ -24,6 +28,14 @@ export interface ConnectionOptions {
   handshakeMs?: number | undefined;
   /** Certificates that `https` proxies may have, besides those of the system. PEM. */
   ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+}
+
+function isCertificate(pem: string | Buffer): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws INVALID_INPUT. */

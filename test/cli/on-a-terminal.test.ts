@@ -151,6 +151,22 @@ describe.skipIf(!HAS_TERMINAL)('on a terminal (skipped without script(1))', () =
     expect(json('key', 'status')).toMatchObject({ source: { protection: 'permissions' } });
   });
 
+  it('several users of a gateway are not given one password, and are asked for one each', async () => {
+    const { answered, env } = withPool();
+    env.PROXYVAULT_GATEWAY_PASSWORD = 'hunter2';
+    const users = 'serve --user alice --user bob --print-users';
+    const refused = await answered(users, []);
+    expect(refused.status).toBe(1);
+    expect(refused.shown).toContain('use --users FILE');
+    env.PROXYVAULT_GATEWAY_PASSWORD = undefined;
+    const { status, shown } = await answered(users, [
+      ['Password of alice:', 'one\r'],
+      ['Password of bob:', 'other\r'],
+    ]);
+    expect(status).toBe(0);
+    expect(shown).toMatch(/alice:scrypt\$.*\s+bob:scrypt\$/);
+  });
+
   it('a question that Ctrl-Z stopped is asked again after fg, and nothing that is typed then is shown', async () => {
     const { answered, json } = withPool();
     const ran = await answered(

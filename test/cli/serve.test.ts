@@ -194,6 +194,38 @@ describe('the users of serve', () => {
     expect((await ended).stderr).not.toContain('Warning');
   });
 
+  it('may have limits and tags in the file, as JSON', async () => {
+    const { cli } = await world({}, {});
+    const [{ id } = { id: '' }] = cli.json<{ items: { id: string }[] }>('list').items;
+    cli.run(['edit', id, '--add-tag', 'paid']);
+    writeFileSync(
+      join(cli.folder, 'plain.txt'),
+      '{"name":"alice","password":"pw","maxConnections":1,"tags":["paid"]}\n {"name":"bob","password":"pw:2"}\n',
+      { mode: 0o600 },
+    );
+    const { stdout } = cli.run(['serve', '--users', 'plain.txt', '--print-users']);
+    expect(stdout).toMatch(
+      /^\{"name":"alice","passwordHash":"scrypt\$[^"]+","maxConnections":1,"tags":\["paid"\]\}\nbob:scrypt\$.*\n$/,
+    );
+    writeFileSync(join(cli.folder, 'users.txt'), stdout);
+    const { port, child, ended, lines } = await serving(cli, ['--users', 'users.txt', '--log', 'json']);
+    for (let n = 0; n < 2; n++) {
+      expect((await ask(port, { login: 'alice:pw' })).statusCode).toBe(200);
+      expect(JSON.parse(await lines())).toMatchObject({ user: 'alice', proxy: id });
+    }
+    expect((await ask(port, { login: 'bob:pw:2' })).statusCode).toBe(200);
+    const held = connect(port, '127.0.0.1');
+    const login = Buffer.from('alice:pw').toString('base64');
+    held.write(
+      `CONNECT shop.example:80 HTTP/1.1\r\nHost: shop.example:80\r\nProxy-Authorization: Basic ${login}\r\n\r\n`,
+    );
+    await once(held, 'data');
+    expect((await ask(port, { login: 'alice:pw' })).statusCode).toBe(429);
+    held.destroy();
+    child.kill('SIGTERM');
+    await ended;
+  });
+
   it('are needed on any address but loopback', () => {
     const { run } = commandLine();
     run(['init']);
@@ -207,6 +239,12 @@ describe('the users of serve', () => {
     run(['init']);
     writeFileSync(join(folder, 'users.txt'), 'alice:hunter2\nhunter3\n', { mode: 0o600 });
     writeFileSync(join(folder, 'twice.txt'), 'alice:hunter2\nalice:hunter3\n', { mode: 0o600 });
+    writeFileSync(join(folder, 'broken.txt'), '{"name":"alice","password":hunter2}\n', { mode: 0o600 });
+    writeFileSync(
+      join(folder, 'wrong.txt'),
+      'bob:hunter2\n{"name":"alice","password":"hunter2","maxConnections":0}\n',
+      { mode: 0o600 },
+    );
     writeFileSync(join(folder, 'empty.txt'), '# none\n', { mode: 0o600 });
     writeFileSync(join(folder, 'open.txt'), 'alice:hunter2\n');
     chmodSync(join(folder, 'open.txt'), 0o644);
@@ -214,6 +252,8 @@ describe('the users of serve', () => {
       [['--user', 'alice'], 'has no password'],
       [['--user', 'alice', '--user', 'bob', '--password-stdin'], 'use --users FILE'],
       [['--users', 'users.txt'], 'Line 2 of users.txt'],
+      [['--users', 'broken.txt'], 'Line 1 of broken.txt: It begins with "{" and is no JSON'],
+      [['--users', 'wrong.txt'], 'Line 2 of wrong.txt'],
       [['--users', 'twice.txt'], 'two have the same name'],
       [['--users', 'empty.txt'], 'has no users'],
       [['--users', 'missing.txt'], 'cannot be read'],
@@ -283,6 +323,7 @@ describe('what serve is told', () => {
       [['--listen', 'x'], 'not valid'],
       [['--deadline', '30'], 'It must be a number with ms, s, m'],
       [['--log', 'xml'], 'text, json'],
+      [['--drain', '30d'], 'at most 24 days'],
       [['--reuse', 'always'], 'identity, never'],
     ] as const)
       expect(run(['serve', ...args])).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });

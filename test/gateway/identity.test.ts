@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Asker } from '../../src/gateway/asking.ts';
 import {
   type ClientIdentity,
   IDENTITY_WORDS,
@@ -7,7 +8,8 @@ import {
   identityFrom,
 } from '../../src/gateway/identity.ts';
 import { identityOfHeaders, isOwnHeader } from '../../src/gateway/identity-headers.ts';
-import { mergeIdentities, parseListen } from '../../src/gateway/identity-text.ts';
+import { parseListen } from '../../src/gateway/listen-text.ts';
+import { mergeIdentities } from '../../src/gateway/merged-identity.ts';
 import { identityOfUsername } from '../../src/gateway/username.ts';
 import { PROXY_PROTOCOLS } from '../../src/model/proxy.ts';
 import { ROTATION_STRATEGIES } from '../../src/model/rotation.ts';
@@ -163,8 +165,6 @@ describe('a wrong username', () => {
     ['session-a-ttl-0s', /ttl: must be/],
     ['session-a-ttl-%2D5', /ttl: must be/],
     ['session-a-ttl-999999w', /at most ten years/],
-    ['ttl-30m', /ttl without a session/],
-    ['country-de-ttl-30m', /ttl without a session/],
     ['session-hunter2%', /% that begins no escape.*%25/],
     ['session-hunter2%FF', /% that begins no escape/],
     ['session-%00hunter2', /session: has a control character/],
@@ -191,15 +191,12 @@ describe('a wrong username', () => {
     );
     fc.assert(
       fc.property(text, (any) => {
-        let identity: ClientIdentity;
         try {
-          identity = identityOfUsername(any);
+          identityOfUsername(any);
         } catch (error) {
           expect(error).toMatchObject({ code: 'INVALID_INPUT' });
           expect((error as Error).message).not.toContain('hunter2');
-          return;
         }
-        expect(identity.ttlMs === undefined || identity.session !== undefined).toBe(true);
       }),
     );
   });
@@ -227,7 +224,6 @@ describe('headers', () => {
     [['X-Proxyvault-Session', 'hunter2', 'x-proxyvault-session', 'hunter2'], /session twice/],
     [['X-Proxyvault-Session', ' '], /no value for session/],
     [['X-Proxyvault-Tag', 'hunter2,'], /no value for tag/],
-    [['X-Proxyvault-Ttl', '5'], /ttl without a session/],
     [['X-Proxyvault-Country', 'hunter2'], /two letters/],
   ])('%j are wrong', (headers, message) => {
     const error = errorOf(() => identityOfHeaders(headers));
@@ -276,7 +272,6 @@ describe('--listen', () => {
     ['24001=hunter2', /unknown word/],
     ['24001=country-de,', /unknown word/],
     ['24001=session=hunter2', /unknown word/],
-    ['24001=ttl-5m', /ttl without a session/],
   ])('%s is wrong', (text, message) => {
     const error = errorOf(() => parseListen(text));
     expect(error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringMatching(message) });
@@ -301,7 +296,6 @@ describe('an identity of a program', () => {
     [{ session: '' }, /session: must not be empty/],
     [{ session: 'a', ttlMs: 0 }, /ttlMs/],
     [{ session: 'a', ttlMs: 1.5 }, /ttlMs/],
-    [{ ttlMs: 5 }, /ttl without a session/],
     [{ tags: 'hunter2' }, /tags: must be an array/],
     [{ tags: [''] }, /tags.0: must not be empty/],
     [{ sesion: 'hunter2' }, /has no "sesion"; there are country, region, session/],
@@ -371,5 +365,37 @@ describe('what is fixed and what is asked for', () => {
         expect(both.tags ?? []).toEqual(expect.arrayContaining([...tags, ...(other.tags ?? [])]));
       }),
     );
+  });
+});
+
+describe('a ttl and its session', () => {
+  const ask = async (
+    fixed: Parameters<typeof identityFrom>[0] | null,
+    username: string,
+    headers: string[] = [],
+  ): Promise<unknown> => {
+    const asker = new Asker(null, fixed === null ? null : identityFrom(fixed));
+    const asked = await asker.ask({ username, password: '' }, headers);
+    return 'identity' in asked ? asked.identity : asked.status;
+  };
+  const TTL = ['X-Proxyvault-Ttl', '30m'];
+
+  it.each([
+    [null, 'session-a', TTL],
+    [null, 'ttl-30m', ['X-Proxyvault-Session', 'a']],
+    [{ session: 'a' }, 'ttl-30m', []],
+    [{ ttlMs: 1_800_000 }, 'session-a', []],
+    [{ session: 'a' }, '', TTL],
+  ])('may come from two places: port %o, username %j, headers %j', async (fixed, username, headers) => {
+    expect(await ask(fixed, username, headers)).toEqual({ session: 'a', ttlMs: 1_800_000 });
+  });
+
+  it.each([
+    [null, 'ttl-30m', []],
+    [null, 'country-de', TTL],
+    [{ ttlMs: 5 }, '', []],
+    [{ country: 'de' }, 'ttl-30m', []],
+  ])('are rejected without a session: port %o, username %j, headers %j', async (fixed, username, headers) => {
+    expect(await ask(fixed, username, headers)).toBe(407);
   });
 });

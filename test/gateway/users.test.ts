@@ -2,6 +2,7 @@ import type * as crypto from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { hashPassword } from '../../src/gateway/hash-password.ts';
 import { type GatewayUser, Users } from '../../src/gateway/users.ts';
 import { thrownBy } from '../support/temporary.ts';
 
@@ -55,7 +56,7 @@ describe('a login', () => {
   it('is right with the name and its password, and says what follows the name', async () => {
     const users = new Users([
       { name: 'alice', password: 'p:@%\u00e9' },
-      { name: 'bob', passwordHash: await Users.hash('q'), maxConnections: 5, tags: ['paid'] },
+      { name: 'bob', passwordHash: await hashPassword('q'), maxConnections: 5, tags: ['paid'] },
     ]);
     expect(users.size).toBe(2);
     expect(await users.verify('alice', 'p:@%\u00e9')).toEqual({ user: { name: 'alice' }, words: '' });
@@ -119,7 +120,7 @@ describe('the work of a login', () => {
   it('is the same for a wrong password and an unknown name, with a password or a hash', async () => {
     const users = new Users([
       { name: 'a', password: 'p' },
-      { name: 'b', passwordHash: await Users.hash('p') },
+      { name: 'b', passwordHash: await hashPassword('p') },
     ]);
     await users.verify('a', 'p');
     for (const username of ['a', 'b', 'unknown', 'a-country-de', 'unknown-country-de', '']) {
@@ -150,7 +151,7 @@ describe('the work of a login', () => {
   });
 
   it('is done for two logins at a time, and the line is bounded', async () => {
-    const users = new Users([{ name: 'a', passwordHash: await Users.hash('p') }]);
+    const users = new Users([{ name: 'a', passwordHash: await hashPassword('p') }]);
     work.isHeld = true;
     const waiting = Array.from({ length: 258 }, (_, n) => users.verify('a', `wrong${n}`));
     await settle();
@@ -165,7 +166,7 @@ describe('the work of a login', () => {
   });
 
   it('of those who are verified needs no place in the line', async () => {
-    const users = new Users([{ name: 'a', passwordHash: await Users.hash('p') }]);
+    const users = new Users([{ name: 'a', passwordHash: await hashPassword('p') }]);
     await users.verify('a', 'p');
     work.isHeld = true;
     const waiting = Array.from({ length: 258 }, (_, n) => users.verify('b', `wrong${n}`));
@@ -187,7 +188,7 @@ describe('the work of a login', () => {
 
 describe('a hash', () => {
   it('has its cost, its salt and nothing of the password, and is another one each time', async () => {
-    const [one, other] = [await Users.hash('hunter2'), await Users.hash('hunter2')];
+    const [one, other] = [await hashPassword('hunter2'), await hashPassword('hunter2')];
     expect(one).toMatch(/^scrypt\$16384\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
     expect(one).not.toBe(other);
     expect(await new Users([{ name: 'a', passwordHash: one }]).verify('a', 'hunter2')).not.toBeNull();
@@ -204,7 +205,7 @@ describe('a hash', () => {
   });
 
   it.each(['', 'p'.repeat(256), '\ud800', '\u20ac'.repeat(86)])('is not made of %j', async (password) => {
-    await expect(Users.hash(password)).rejects.toMatchObject({
+    await expect(hashPassword(password)).rejects.toMatchObject({
       code: 'INVALID_INPUT',
       message: expect.not.stringContaining('ppp'),
     });
@@ -257,7 +258,7 @@ describe('users', () => {
   });
 
   it('show no password and no hash', async () => {
-    const passwordHash = await Users.hash('hunter2');
+    const passwordHash = await hashPassword('hunter2');
     const users = new Users([
       { name: 'a', password: 'hunter2' },
       { name: 'b', passwordHash },
@@ -283,7 +284,7 @@ describe('users', () => {
   });
 
   it('verify nothing but the name and the password, for any other text', async () => {
-    const users = new Users([{ name: 'a-b', passwordHash: await Users.hash('p') }]);
+    const users = new Users([{ name: 'a-b', passwordHash: await hashPassword('p') }]);
     const text = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('a-b', 'a-b-c', 'a', 'b', 'p', '-'));
     await fc.assert(
       fc.asyncProperty(text, text, async (username, password) => {
@@ -295,4 +296,10 @@ describe('users', () => {
       { numRuns: 40 },
     );
   });
+});
+
+it('a username longer than any that could be right is wrong at once, also with a right name', async () => {
+  const users = new Users([{ name: 'alice', password: 'pw' }]);
+  await expect(users.verify(`alice-${'country-de-'.repeat(1000)}`, 'pw')).resolves.toBeNull();
+  await expect(users.verify('alice-country-de', 'pw')).resolves.toMatchObject({ words: 'country-de' });
 });

@@ -10,7 +10,8 @@ import { announce } from './serve/announcement.ts';
 import { gatewayOptionsOf, type ServeOptions, withServeOptions } from './serve/options.ts';
 import { requestLogger } from './serve/request-logger.ts';
 import { endingSignal } from './serve/signals.ts';
-import { hashedLine, usersOf } from './serve/users.ts';
+import { usersOf } from './serve/users.ts';
+import { hashedLine } from './serve/users-file.ts';
 
 /** A write that waits for the lock of another process stops every tunnel meanwhile. */
 const BUSY_TIMEOUT_MS = 1_000;
@@ -46,11 +47,13 @@ async function serve(options: ServeOptions): Promise<void> {
     async (vault) => {
       // From here on, so that no signal is missed while the pool is read.
       using signals = endingSignal();
+      assertKeyFits(vault);
       const gateway = await vault.serve({ ...gatewayOptions, users, logger });
       const ports = [];
       for (const { port, host, identity } of options.listen ?? [])
         ports.push({ ...(await gateway.listen({ port, host, ...identity })), identity });
       announce(json, { gateway, ports, vault });
+      serveWithoutReader(options);
       warnIfEmpty(json, vault);
       const signal = await signals.first;
       await drain(gateway, signal, options);
@@ -65,6 +68,21 @@ async function drain(gateway: Gateway, signal: string, options: ServeOptions): P
   if (connections > 0)
     note(options, text`${signal}: waiting up to ${drainMs} ms for ${connections} connections to end\n`);
   await gateway.close({ drainMs });
+}
+
+/** Without the key every request would fail. @throws KEY_MISSING, KEY_MISMATCH and the like. */
+function assertKeyFits({ credentials, keys }: Vault): void {
+  if (credentials.count() > 0) keys.keyId();
+}
+
+/** Whoever reads the output may go away: the gateway serves on, without its log. */
+function serveWithoutReader(options: ServeOptions): void {
+  let isTold = false;
+  process.stdout.removeAllListeners('error').on('error', () => {
+    if (isTold) return;
+    isTold = true;
+    note(options, text`Nobody reads the output any more: the gateway serves on, without a log\n`);
+  });
 }
 
 function warnIfEmpty(json: boolean | undefined, { proxies }: Vault): void {

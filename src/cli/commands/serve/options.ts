@@ -4,8 +4,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ProxyVaultError } from '../../../errors.ts';
 import { withFileErrors } from '../../../files/file-error.ts';
 import { assertPath } from '../../../files/path.ts';
-import { type ListenText, parseListen } from '../../../gateway/identity-text.ts';
 import type { GatewayOptions } from '../../../gateway/index.ts';
+import { type ListenText, parseListen } from '../../../gateway/listen-text.ts';
 import { MAX_PORT } from '../../../model/host.ts';
 import { duration, positiveNumber, repeated, wholeNumber } from '../../arguments.ts';
 import { LOG_FORMATS, type LogFormat } from './request-logger.ts';
@@ -38,6 +38,9 @@ export interface ServeOptions extends UserOptions {
   forwardedFor?: boolean;
 }
 
+/** Some 24.8 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Adds the options of `serve`. */
 export function withServeOptions(command: Command): Command {
   return command
@@ -54,7 +57,10 @@ export function withServeOptions(command: Command): Command {
       repeated,
     )
     .option('--password-stdin', 'read the password of --user from standard input')
-    .option('--users <file>', 'the users are in this file, in lines of NAME:PASSWORD or NAME:HASH')
+    .option(
+      '--users <file>',
+      'the users are in this file, in lines of NAME:PASSWORD, NAME:HASH or JSON, which may have limits',
+    )
     .option('--print-users', 'print each user as a line for --users, with the password hashed, and end')
     .option(
       '--allow-target <host>',
@@ -96,7 +102,7 @@ export function withServeOptions(command: Command): Command {
     .option(
       '--drain <time>',
       'let connections end for so long after SIGTERM and Ctrl-C; default 10s',
-      duration,
+      timerDuration,
     )
     .option('--ca <file>', 'trust these certificates for HTTPS proxies too; may be repeated', repeated)
     .option('--via', 'say with Via that a request came through a proxy')
@@ -131,6 +137,13 @@ export function gatewayOptionsOf(options: ServeOptions): GatewayOptions {
 function readCertificate(path: string): string {
   assertPath(path, '--ca');
   return withFileErrors(`The certificate ${path} cannot be read`, path, () => readFileSync(path, 'utf8'));
+}
+
+/** What a timer of Node can wait, in whole milliseconds. */
+function timerDuration(text: string): number {
+  const ms = Math.ceil(duration(text));
+  if (ms <= LONGEST_TIMER) return ms;
+  throw new InvalidArgumentError('It must be at most 24 days.');
 }
 
 function portNumber(text: string): number {
