@@ -23,7 +23,7 @@ export interface RequestLog {
   session?: string | undefined;
   protocol: 'connect' | 'http' | 'upgrade' | 'socks4' | 'socks5';
   method?: string | undefined;
-  /** `host:port` */
+  /** `host:port`; `-` if the client has named no target that could be read. */
   target: string;
   outcome: 'ok' | 'failed' | 'refused' | 'aborted';
   /** What the client was answered. */
