@@ -7,7 +7,7 @@ import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { answerTo, beginRequest } from './exchange.ts';
-import { CLIENT_GONE, CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
+import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
@@ -247,7 +247,7 @@ export class PlainRequest {
         const bytesOut = socket.bytesWritten - before.written;
         const wait = answer.headers['retry-after'];
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
-        const id = lease.id;
+        const { ticket } = lease;
         this.#report(lease, () => {
           if (isCutOff) lease.fail({ ...facts, kind: failureOf(error)?.kind ?? 'reset' });
           else lease.report({ ...facts, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
@@ -256,11 +256,11 @@ export class PlainRequest {
           outcome: isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted',
           status,
           proxy: lease.proxy.id,
-          lease: id,
+          lease: ticket,
           tried,
           bytesIn,
           bytesOut,
-          reason: isCutOff ? CUT_OFF.message : undefined,
+          reason: isCutOff ? 'CUT_OFF' : undefined,
         });
         resolve();
       });
@@ -283,7 +283,7 @@ export class PlainRequest {
       return;
     }
     const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
-    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
+    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, detail: why.message, tried });
     this.#answerRefusal(why);
   }
 
