@@ -87,7 +87,7 @@ export class PlainRequest {
       return;
     }
     const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
-    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
+    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, detail: why.message, tried });
     this.#answerRefusal(why);
   }
 

@@ -88,7 +88,7 @@ export async function serveUpgrade(
       deliver(incoming, client, answer, (outcome) => {
         const status = answer.statusCode ?? 0;
         reportLease(lease, () => report(lease, answer, outcome, latencyMs), trying.onUnstored);
-        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.id, tried });
+        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.ticket, tried });
       });
       return null;
     },

@@ -69,8 +69,8 @@ export class Visit {
   }
 
   /** The request is not served, and no proxy was asked. */
-  refused({ status, code }: Refusal): void {
-    this.end({ outcome: 'refused', status, reason: code });
+  refused({ status, code, message }: Refusal): void {
+    this.end({ outcome: 'refused', status, reason: code, detail: message });
   }
 
   /** The request has ended. */
