@@ -26,7 +26,7 @@ export function beginRequest(
   const { headers, ...rest } = leaving;
   const options = { ...rest, headers: [...headers], agent: reuse.agent(isRepeatable), key, reach };
   return new Promise((resolve, reject) => {
-    // An error is always told by what waits for the request, and must not end the process when nothing does.
+    // Whoever waits for the request is told of an error. If nobody waits, it must not end the process.
     const request = httpRequest(options).on('error', ignore);
     const settle = (end: () => void): void => {
       request.off('socket', onSocket).off('error', onError);

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
-import { formatAuthority, type Target } from '../upstream/index.ts';
+import { formatAddress } from '../lists/index.ts';
+import type { Target } from '../upstream/index.ts';
 import type { Asking, ClientLogin } from './asking.ts';
 import type { Desk } from './desk.ts';
 import type { RequestEnd, RequestLog } from './log.ts';
@@ -46,7 +47,7 @@ export class Visit {
     rawHeaders?: readonly string[],
   ): Promise<Asking | Refusal> {
     const { asker, policy, limits, isLoop } = this.#desk;
-    this.#target = formatAuthority(target);
+    this.#target = formatAddress(target);
     if (isLoop(this.#client)) return LOOP;
     if (login !== null && 'status' in login) return login;
     const asking = await asker.ask(login, rawHeaders);
