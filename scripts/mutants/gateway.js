@@ -12,11 +12,13 @@ function of(file, faults) {
 export default {
   tests: ['test/gateway'],
   faults: [
-    ...of('header-rules', [
-      ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+    ...of('end-to-end-headers', [
       ['Transfer-Encoding leaves as it came', "  'transfer-encoding',\n  'upgrade',", "  'upgrade',"],
-      ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
       ['Connection takes Host away', "new Set(['host', 'content-length'])", "new Set(['content-length'])"],
+    ]),
+    ...of('framing', [
+      ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+      ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
       [
         'an Upgrade may have a body',
         "namedByConnection(rawHeaders).has('upgrade')",

@@ -4,7 +4,7 @@ import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { CLIENT_GONE } from './failures.ts';
-import { framingProblem, hostDisagrees, isTakenUp } from './header-rules.ts';
+import { framingProblem, hostDisagrees, isTakenUp } from './framing.ts';
 import { isUnreachable, onClientLeft } from './leaving-client.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
