@@ -29,8 +29,8 @@ export default {
     ...of('attempts', [
       [
         'the little time that was left of the deadline is a failure of the proxy',
-        'ms < this.#trying.settings.connectMs) lease',
-        'ms < 0) lease',
+        'ms >= this.#trying.settings.connectMs;',
+        'ms >= 0;',
       ],
       [
         'SOCKS4 gets targets of IPv6',
@@ -117,8 +117,8 @@ export default {
       ],
       [
         'the shortest name wins',
-        "end = username.lastIndexOf('-', end - 1)",
-        "end = username.indexOf('-') < end ? username.indexOf('-') : 0",
+        '(a, b) => b - a',
+        '(a, b) => a - b',
       ],
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),

@@ -28,7 +28,7 @@ export type TunnelReason =
   | 'GATEWAY_CLOSED';
 
 /** A code of an error, such as `NO_PROXY`, or how what had begun has ended. */
-export type RequestReason = TunnelReason | 'CUT_OFF' | (string & {});
+type RequestReason = TunnelReason | 'CUT_OFF' | (string & {});
 
 /** What is known of a request when it has ended. Ids and hosts, never a login. */
 export interface RequestLog {
