@@ -204,9 +204,8 @@ export class Vault implements AsyncDisposable {
       random,
       reveal: (id, template, stamp) => this.#revealKnown(id, template, stamp),
       requests: {
-        dispatcher: (identity) =>
-          lazyDispatcher(async () => (await this.#connections()).dispatcher(identity)),
-        fetch: async (identity, input, init) => (await this.#connections()).fetch(identity, input, init),
+        dispatcher: (owner) => lazyDispatcher(async () => (await this.#connections()).dispatcher(owner)),
+        fetch: async (owner, input, init) => (await this.#connections()).fetch(owner, input, init),
       },
     });
   }

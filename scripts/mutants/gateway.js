@@ -12,11 +12,13 @@ function of(file, faults) {
 export default {
   tests: ['test/gateway'],
   faults: [
-    ...of('header-rules', [
-      ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+    ...of('end-to-end-headers', [
       ['Transfer-Encoding leaves as it came', "  'transfer-encoding',\n  'upgrade',", "  'upgrade',"],
-      ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
       ['Connection takes Host away', "new Set(['host', 'content-length'])", "new Set(['content-length'])"],
+    ]),
+    ...of('framing', [
+      ['chunked may be one of several codings', '/^chunked$/i.test(codings', '/chunked$/i.test(codings'],
+      ['two lengths are taken', 'if (lengths.length > 1)', 'if (lengths.length > 2)'],
       [
         'an Upgrade may have a body',
         "namedByConnection(rawHeaders).has('upgrade')",
@@ -27,8 +29,8 @@ export default {
     ...of('attempts', [
       [
         'the little time that was left of the deadline is a failure of the proxy',
-        'ms < this.#trying.settings.connectMs) lease',
-        'ms < 0) lease',
+        'ms >= this.#trying.settings.connectMs;',
+        'ms >= 0;',
       ],
       [
         'SOCKS4 gets targets of IPv6',
@@ -115,8 +117,8 @@ export default {
       ],
       [
         'the shortest name wins',
-        "end = username.lastIndexOf('-', end - 1)",
-        "end = username.indexOf('-') < end ? username.indexOf('-') : 0",
+        '(a, b) => b - a',
+        '(a, b) => a - b',
       ],
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),

@@ -41,7 +41,7 @@ export default {
     ]),
     ...of('upstream/connections', [
       ['sessions share connections', ', session ?? null]', ']'],
-      ['any number of identities is kept', 'this.#identities.size > MAX_IDENTITIES', 'false'],
+      ['any number of owners is kept', 'this.#owners.size > MOST_OWNERS', 'false'],
     ]),
     ...of('rotation/lease-requests', [
       [

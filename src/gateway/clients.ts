@@ -2,7 +2,7 @@ import { isIPv4, type Socket } from 'node:net';
 
 import type { Settings } from './options.ts';
 
-/** Of one client on another machine, unless the options say otherwise. */
+/** How many connections a client on another machine may have, unless the options say otherwise. */
 const MOST_OF_ONE = 1_000;
 
 /** The connections of clients, at all ports of a gateway. */

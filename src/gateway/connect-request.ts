@@ -5,7 +5,7 @@ import { connect } from '../upstream/index.ts';
 import { loginOf } from './asking.ts';
 import { parseAuthority } from './authority.ts';
 import type { Desk } from './desk.ts';
-import { framingProblem } from './header-rules.ts';
+import { framingProblem } from './framing.ts';
 import { openTunnel } from './open-tunnel.ts';
 import { type Refusal, refusal, refuseRaw } from './replies.ts';
 import { Visit } from './visit.ts';

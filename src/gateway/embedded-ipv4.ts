@@ -1,5 +1,7 @@
 import { isIPv6 } from 'node:net';
 
+import { addressBytes } from '../upstream/index.ts';
+
 /**
  * The IPv4 addresses that an IPv6 address leads to, or may lead to, on a network that translates or tunnels: ::ffff:127.0.0.1 and
  * 64:ff9b::7f00:1 reach 127.0.0.1.
@@ -7,7 +9,7 @@ import { isIPv6 } from 'node:net';
  * @param address IPv6 in the form of RFC 5952 (as parseHost gives it); any other text has none.
  */
 export function embeddedIPv4s(address: string): string[] {
-  if (!isIPv6(address)) return [];
+  if (!isIPv6(address) || address.includes('%')) return [];
   const g = groupsOf(address);
   const [g0 = 0, g1 = 0, g2 = 0, g3 = 0, g4 = 0, g5 = 0, g6 = 0, g7 = 0] = g;
   const areZero = (from: number, to: number) => g.slice(from, to).every((group) => group === 0);
@@ -26,16 +28,8 @@ export function embeddedIPv4s(address: string): string[] {
 }
 
 function groupsOf(address: string): number[] {
-  // A dotted end is two groups.
-  const plain = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, ...bytes: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(0, 4).map(Number);
-    return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`;
-  });
-  const [head = '', tail] = plain.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
-  return [...before, ...zeros, ...after].map((group) => Number.parseInt(group, 16));
+  const bytes = addressBytes(address);
+  return Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(2 * at));
 }
 
 function dotted(high: number, low: number): string {

@@ -2,9 +2,9 @@ import type { Socket } from 'node:net';
 import { inspect } from 'node:util';
 
 import { ProxyVaultError } from '../errors.ts';
+import { formatAddress } from '../lists/index.ts';
 import { assertOptions, assertWhole, invalidInput } from '../model/validation.ts';
 import type { Pool } from '../rotation/index.ts';
-import { formatAuthority } from '../upstream/index.ts';
 import { Asker } from './asking.ts';
 import { Clients, isLoopback } from './clients.ts';
 import { Counts, type GatewayStats } from './counts.ts';
@@ -182,7 +182,7 @@ export class Gateway implements AsyncDisposable {
     return {
       host: bound.address,
       port: bound.port,
-      url: `http://${formatAuthority({ host: bound.address, port: bound.port })}`,
+      url: `http://${formatAddress({ host: bound.address, port: bound.port })}`,
     };
   }
 

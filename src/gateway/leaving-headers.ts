@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-
+import { formatAddress } from '../lists/index.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
-import { basicLogin, formatAuthority, type Target } from '../upstream/index.ts';
-import { endToEndHeaders } from './header-rules.ts';
+import { basicLogin, type Target } from '../upstream/index.ts';
+import { endToEndHeaders } from './end-to-end-headers.ts';
 import type { Settings } from './options.ts';
 
 /** Methods whose requests have no body unless they say so; Node frames the others as chunked. */
-const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
 
 /**
  * The headers of a plain request as they leave, without those of its proxy.
@@ -24,10 +24,7 @@ export function leavingHeaders(
   const leaving = headers.expect === undefined || isExpecting ? passing : withoutHeader(passing, 'expect');
   // A request of HTTP/1.0 may have none.
   if (headers.host === undefined)
-    leaving.unshift(
-      'Host',
-      target.port === 80 ? formatAuthority(target).slice(0, -3) : formatAuthority(target),
-    );
+    leaving.unshift('Host', target.port === 80 ? formatAddress(target).slice(0, -3) : formatAddress(target));
   if (headers['transfer-encoding'] !== undefined) leaving.push('Transfer-Encoding', 'chunked');
   else if (headers['content-length'] === undefined && !BODILESS.has(method))
     leaving.push('Content-Length', '0');

@@ -16,6 +16,20 @@ export interface Tried {
   ms: number;
 }
 
+/** How a tunnel has ended, or an answer that was not complete. */
+export type TunnelReason =
+  | 'CLIENT_CLOSED'
+  | 'SERVER_CLOSED'
+  | 'CLIENT_BROKE'
+  | 'SERVER_BROKE'
+  | 'IDLE'
+  | 'TOO_OLD'
+  | 'PROXY_OUT'
+  | 'GATEWAY_CLOSED';
+
+/** A code of an error, such as `NO_PROXY`, or how what had begun has ended. */
+type RequestReason = TunnelReason | 'CUT_OFF' | (string & {});
+
 /** What is known of a request when it has ended. Ids and hosts, never a login. */
 export interface RequestLog {
   client: string;
@@ -28,8 +42,13 @@ export interface RequestLog {
   outcome: 'ok' | 'failed' | 'refused' | 'aborted';
   /** What the client was answered. */
   status?: number | undefined;
-  reason?: string | undefined;
+  /** Why, as a code: that of the answer, or how a tunnel has ended. */
+  reason?: RequestReason | undefined;
+  /** What the answer said of it. */
+  detail?: string | undefined;
+  /** The id of the proxy. */
   proxy?: string | undefined;
+  /** The ticket of the lease: `proxyvault report` and `pool.reportLease` take it for a day, in any process. */
   lease?: string | undefined;
   /** The attempts that failed before. */
   tried?: readonly Tried[] | undefined;
@@ -43,5 +62,5 @@ export interface RequestLog {
 /** What is told of a request when it ends, besides who asked for what. */
 export type RequestEnd = Pick<
   RequestLog,
-  'outcome' | 'status' | 'reason' | 'proxy' | 'lease' | 'tried' | 'bytesIn' | 'bytesOut'
+  'outcome' | 'status' | 'reason' | 'detail' | 'proxy' | 'lease' | 'tried' | 'bytesIn' | 'bytesOut'
 >;

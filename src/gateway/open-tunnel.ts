@@ -61,7 +61,7 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
     }
     const { excluded } = attempts;
     const why = unserved({ error, tried, excluded, isUser: asking.user !== null });
-    visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
+    visit.end({ outcome: 'failed', status: why.status, reason: why.code, detail: why.message, tried });
     wish.refused(why);
   } finally {
     attempts.settle();

@@ -5,8 +5,8 @@ import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease, OutcomeReport } from '../rotation/index.ts';
 import { isMalformed } from './answer-rules.ts';
 import type { Desk } from './desk.ts';
+import { endToEndHeaders } from './end-to-end-headers.ts';
 import { CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER } from './failures.ts';
-import { endToEndHeaders } from './header-rules.ts';
 import type { Tried } from './log.ts';
 import { relay } from './relay.ts';
 import { reportLease } from './report-lease.ts';
@@ -78,7 +78,7 @@ export function deliver(
       if (!request.writableFinished) request.destroy();
       const bytesIn = socket.bytesRead - before.read;
       const bytesOut = socket.bytesWritten - before.written;
-      const { id } = lease;
+      const { ticket } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
       // An answer for which another proxy was sought has its report.
       reportLease(lease, () => report(lease, cutOff, facts, waitOf(answer)), desk.trying.onUnstored);
@@ -86,11 +86,11 @@ export function deliver(
         outcome: error === null ? 'ok' : cutOff === null ? 'aborted' : 'failed',
         status,
         proxy: lease.proxy.id,
-        lease: id,
+        lease: ticket,
         tried,
         bytesIn,
         bytesOut,
-        reason: cutOff?.message,
+        reason: cutOff === null ? undefined : cutOff === NO_ANSWER ? 'IDLE' : 'CUT_OFF',
       });
       resolve();
     });

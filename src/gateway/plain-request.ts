@@ -4,7 +4,7 @@ import { type Asking, loginOf, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { CLIENT_GONE } from './failures.ts';
-import { framingProblem, hostDisagrees, isTakenUp } from './header-rules.ts';
+import { framingProblem, hostDisagrees, isTakenUp } from './framing.ts';
 import { isUnreachable, onClientLeft } from './leaving-client.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
@@ -87,7 +87,7 @@ export class PlainRequest {
       return;
     }
     const why = unserved({ error, tried, excluded: attempts.excluded, isUser });
-    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, tried });
+    this.#visit.end({ outcome: 'failed', status: why.status, reason: why.code, detail: why.message, tried });
     this.#answerRefusal(why);
   }
 

@@ -5,7 +5,7 @@ import { ProxyVaultError } from '../errors.ts';
 import type { Clients } from './clients.ts';
 import { serveConnect } from './connect-request.ts';
 import type { Desk } from './desk.ts';
-import { isTakenUp } from './header-rules.ts';
+import { isTakenUp } from './framing.ts';
 import { OneByOne } from './one-by-one.ts';
 import { PlainRequest } from './plain-request.ts';
 import { refusal, refuseRaw } from './replies.ts';

@@ -6,17 +6,17 @@ import type { RevealedProxy } from '../revealed-proxy.ts';
 
 /** How a request gets a connection of its own. */
 export interface Reached extends ClientRequestArgs {
-  /** Whose connection it may have: those with the same key share them. */
+  /** Requests with the same key share connections. */
   key: string;
   reach: () => Promise<Duplex>;
 }
 
-/** So many idle connections are kept for each identity. */
+/** How many idle connections are kept for each proxy, login and session. */
 const MOST_IDLE = 32;
 /** How long a connection is kept that nobody uses. Most proxies close it after 5 seconds or more. */
 const IDLE_MS = 4_000;
 
-/** Connections to proxies that serve one plain request after another, never for two identities. */
+/** Connections to proxies that serve one plain request after another, never for two sessions. */
 class ReusedConnections extends Agent {
   constructor(options: AgentOptions) {
     super({ ...options, scheduling: 'lifo' });

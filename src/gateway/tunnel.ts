@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { Lease } from '../rotation/index.ts';
 import { relayReads } from '../upstream/index.ts';
+import type { TunnelReason } from './log.ts';
 import type { Settings } from './options.ts';
 
 /** How a tunnel ended. */
@@ -16,7 +17,7 @@ export interface TunnelEnd {
   bytesOut: number;
   /** From the client's first bytes to the server's, in milliseconds. */
   latencyMs: number | undefined;
-  reason: string;
+  reason: TunnelReason;
 }
 
 type Ender = 'client' | 'server' | 'idle' | 'gateway';
@@ -47,7 +48,7 @@ export class Tunnel {
   #isAnswered = false;
   #latencyMs: number | undefined;
   #endedBy: Ender | null = null;
-  #reason = '';
+  #reason: TunnelReason = 'GATEWAY_CLOSED';
   #open = 2;
 
   /** @param answeredMs how long the server took to answer, if it has answered before the tunnel began. */
@@ -63,12 +64,9 @@ export class Tunnel {
     const { idleMs, maxTunnelAgeMs } = owner.settings;
     // What goes through the tunnel goes through both. Once one has closed, the other may still hold what nobody takes.
     for (const socket of [client, upstream])
-      socket.setTimeout(idleMs).on('timeout', () => this.#close('idle', `no traffic for ${idleMs} ms`));
+      socket.setTimeout(idleMs).on('timeout', () => this.#close('idle', 'IDLE'));
     if (maxTunnelAgeMs !== undefined)
-      this.#ageTimer = setTimeout(
-        () => this.close(`it was open for ${maxTunnelAgeMs} ms`),
-        maxTunnelAgeMs,
-      ).unref();
+      this.#ageTimer = setTimeout(() => this.close('TOO_OLD'), maxTunnelAgeMs).unref();
     if (answeredMs !== undefined) this.#answered();
     relayReads(upstream, client, () => this.#answered());
     this.#watch(client, upstream, 'client');
@@ -76,11 +74,11 @@ export class Tunnel {
   }
 
   /** Closes both sides now. */
-  close(reason: string): void {
+  close(reason: TunnelReason): void {
     this.#close('gateway', reason);
   }
 
-  #close(by: 'idle' | 'gateway', reason: string): void {
+  #close(by: 'idle' | 'gateway', reason: TunnelReason): void {
     this.#note(by, reason);
     this.#upstream.destroy();
     this.#client.destroy();
@@ -89,7 +87,7 @@ export class Tunnel {
   /** Passes on what comes from one side, and how it ends. */
   #watch(socket: Socket, other: Socket, who: 'client' | 'server'): void {
     const onClose = (): void => {
-      this.#note(who, `the ${who} closed the connection`);
+      this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
       // The other side may still be sending what has ended here in order.
       if (!socket.readableEnded || !socket.writableFinished) other.destroy();
       if (--this.#open === 0) this.#end();
@@ -101,11 +99,11 @@ export class Tunnel {
         if (!other.write(bytes)) socket.pause();
       })
       .on('end', () => {
-        this.#note(who, `the ${who} closed the connection`);
+        this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
         other.end();
       })
       .on('error', () => {
-        this.#note(who, `the connection to the ${who} broke`);
+        this.#note(who, who === 'client' ? 'CLIENT_BROKE' : 'SERVER_BROKE');
         // So that the other side does not take what it has for the whole.
         reset(other);
       });
@@ -125,7 +123,7 @@ export class Tunnel {
     this.#owner.answered(this);
   }
 
-  #note(by: Ender, reason: string): void {
+  #note(by: Ender, reason: TunnelReason): void {
     if (this.#endedBy !== null) return;
     this.#endedBy = by;
     this.#reason = reason;

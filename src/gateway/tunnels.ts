@@ -6,7 +6,7 @@ import type { Settings } from './options.ts';
 import { reportLease } from './report-lease.ts';
 import { type Owner, Tunnel, type TunnelEnd } from './tunnel.ts';
 
-/** So often it is looked whether tunnels may last, if they must not outlive their proxy or session. Milliseconds. */
+/** How often the gateway looks whether tunnels may last, if they must not outlive their proxy or session. Milliseconds. */
 const LOOK_EVERY = 1_000;
 
 /** What a tunnel is for. */
@@ -66,7 +66,7 @@ export class Tunnels {
   close(): void {
     clearInterval(this.#timer);
     this.#parts.pool.off('cooled', this.#look).off('rotated', this.#look);
-    for (const tunnel of [...this.#open.keys()]) tunnel.close('the gateway is closed');
+    for (const tunnel of [...this.#open.keys()]) tunnel.close('GATEWAY_CLOSED');
   }
 
   /** Closes those whose proxy is out or gone, or whose session has expired or has another proxy. */
@@ -78,7 +78,7 @@ export class Tunnels {
       const key = JSON.stringify([lease.proxy.id, purpose.domain, purpose.session]);
       const mayLast = answers.get(key) ?? this.#mayLast(lease, purpose);
       answers.set(key, mayLast);
-      if (!mayLast) tunnel.close('its proxy is out, or its session has ended');
+      if (!mayLast) tunnel.close('PROXY_OUT');
     }
   }
 
@@ -97,7 +97,7 @@ export class Tunnels {
     this.#open.delete(tunnel);
     const { lease } = tunnel;
     const { outcome, kind, bytesIn, bytesOut, latencyMs, reason } = end;
-    const { id } = lease;
+    const { ticket } = lease;
     const bytes = bytesIn + bytesOut;
     const report = (): void => {
       if (outcome === 'aborted') return;
@@ -106,6 +106,6 @@ export class Tunnels {
     };
     reportLease(lease, report, this.#parts.onUnstored);
     const { visit, tried } = purpose ?? {};
-    visit?.end({ outcome, reason, proxy: lease.proxy.id, lease: id, tried, bytesIn, bytesOut });
+    visit?.end({ outcome, reason, proxy: lease.proxy.id, lease: ticket, tried, bytesIn, bytesOut });
   }
 }

@@ -7,8 +7,9 @@ import { connect } from '../upstream/index.ts';
 import { isMalformed } from './answer-rules.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
+import { endToEndHeaders } from './end-to-end-headers.ts';
 import { CUT_OFF, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
-import { endToEndHeaders, framingProblem, hostDisagrees } from './header-rules.ts';
+import { framingProblem, hostDisagrees } from './framing.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
 import { parsePlainUrl } from './plain-url.ts';
@@ -88,7 +89,7 @@ export async function serveUpgrade(
       deliver(incoming, client, answer, (outcome) => {
         const status = answer.statusCode ?? 0;
         reportLease(lease, () => report(lease, answer, outcome, latencyMs), trying.onUnstored);
-        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.id, tried });
+        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.ticket, tried });
       });
       return null;
     },

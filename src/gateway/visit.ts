@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
-import { formatAuthority, type Target } from '../upstream/index.ts';
+import { formatAddress } from '../lists/index.ts';
+import type { Target } from '../upstream/index.ts';
 import type { Asking, ClientLogin } from './asking.ts';
 import type { Desk } from './desk.ts';
 import type { RequestEnd, RequestLog } from './log.ts';
@@ -41,7 +42,7 @@ export class Visit {
 
   /** What the client asks for. */
   wants(target: Target): void {
-    this.#target = formatAuthority(target);
+    this.#target = formatAddress(target);
   }
 
   /** Finds out who asks, and whether they may have the target. */
@@ -69,8 +70,8 @@ export class Visit {
   }
 
   /** The request is not served, and no proxy was asked. */
-  refused({ status, code }: Refusal): void {
-    this.end({ outcome: 'refused', status, reason: code });
+  refused({ status, code, message }: Refusal): void {
+    this.end({ outcome: 'refused', status, reason: code, detail: message });
   }
 
   /** The request has ended. */

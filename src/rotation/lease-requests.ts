@@ -5,16 +5,12 @@ import type { LeaseDispatcher } from '../upstream/index.ts';
 import type { FailureReport, OutcomeReport } from './outcome.ts';
 
 /** Whose connections a request may use. */
-type Identity = { proxyId: string; session: string | undefined; upstream: RevealedProxy };
+type Owner = { proxyId: string; session: string | undefined; upstream: RevealedProxy };
 
 /** How a lease makes requests through its proxy. A vault gives it to its pool. */
 export type LeaseRequests = {
-  dispatcher: (identity: Identity) => LeaseDispatcher;
-  fetch: (
-    identity: Identity,
-    input: string | URL | Request,
-    init: RequestInit | undefined,
-  ) => Promise<Response>;
+  dispatcher: (owner: Owner) => LeaseDispatcher;
+  fetch: (owner: Owner, input: string | URL | Request, init: RequestInit | undefined) => Promise<Response>;
 };
 
 /** What takes the report of a request: a lease. */

@@ -99,9 +99,9 @@ export class Lease implements Disposable {
    */
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const { fetch } = this.#desk.requests();
-    const identity = this.#identity();
+    const owner = this.#owner();
     const signals = [init?.signal, input instanceof Request ? input.signal : null];
-    return reportedFetch(this, () => fetch(identity, input, init), signals);
+    return reportedFetch(this, () => fetch(owner, input, init), signals);
   }
 
   /**
@@ -116,7 +116,7 @@ export class Lease implements Disposable {
    * lease.report({ status: response.status });
    */
   dispatcher(): LeaseDispatcher {
-    return this.#desk.requests().dispatcher(this.#identity());
+    return this.#desk.requests().dispatcher(this.#owner());
   }
 
   /**
@@ -191,7 +191,7 @@ export class Lease implements Disposable {
     return { id, proxy, expiresAt, state };
   }
 
-  #identity() {
+  #owner() {
     const { proxy, session, sessionTtlMs } = this.#held;
     const values = loginValues({ session, country: proxy.country, ttlMs: sessionTtlMs }, () =>
       exitName(this.id),

@@ -6,11 +6,6 @@ import type { Target } from './upstream.ts';
 /** What a name may have on its way to a proxy: no space, no line break, nothing that a header or a URL could take for its own. */
 const NAME = /^[\w.-]{1,255}$/;
 
-/** `host:port`, with IPv6 in brackets. */
-export function formatAuthority({ host, port }: Target): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
-}
-
 /** The target without the brackets that an IPv6 address may have. @throws INVALID_INPUT. */
 export function checkedTarget({ host, port }: Target): Target {
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;

@@ -1,6 +1,6 @@
+import { formatAddress } from '../lists/index.ts';
 import { kindOfStatus } from '../model/outcomes.ts';
 import { retryAfterMs } from '../model/retry-after.ts';
-import { formatAuthority } from './authority.ts';
 import { basicLogin } from './basic-login.ts';
 import type { Handshake } from './handshake.ts';
 import { proxyFailed } from './proxy-failed.ts';
@@ -16,7 +16,7 @@ const RETRY_AFTER = /^retry-after:[ \t]*(.*?)[ \t]*$/im;
 
 /** Asks an HTTP proxy for a tunnel (RFC 9110, 9.3.6). */
 export function httpHandshake(upstream: Upstream, target: Target): Handshake {
-  const authority = formatAuthority(target);
+  const authority = formatAddress(target);
   const login = basicLogin(upstream);
   const authorization = login === null ? '' : `Proxy-Authorization: ${login}\r\n`;
   const request = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`;

@@ -18,7 +18,7 @@ interface Told {
 }
 
 /**
- * A dispatcher that loads undici with its first request. It owns no connection: what it loads finds those of its identity. So any number of
+ * A dispatcher that loads undici with its first request. It owns no connection: what it loads finds those of its owner. So any number of
  * them may be made, and none has to be closed.
  */
 class LazyDispatcher extends EventEmitter {
@@ -83,7 +83,7 @@ class LazyDispatcher extends EventEmitter {
     );
   }
 
-  /** Does nothing: other requests of the identity use its connections too. They are closed when they are idle, and with the vault. */
+  /** Does nothing: other requests of the same proxy, login and session use its connections too. They are closed when they are idle, and with the vault. */
   close(callback?: () => void): Promise<void> | undefined {
     if (callback === undefined) return Promise.resolve();
     queueMicrotask(callback);

@@ -1,6 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
+import { formatAddress } from '../lists/index.ts';
 import type { FailureKind } from '../model/outcomes.ts';
-import { formatAuthority } from './authority.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What a connection was doing when it failed. */
@@ -27,7 +27,7 @@ export function proxyFailed(
   why: string,
   { status, retryAfterMs, cause }: Facts = {},
 ): ProxyVaultError {
-  const message = `The proxy ${protocol}://${formatAuthority({ host, port })} did not connect: ${why}`;
+  const message = `The proxy ${protocol}://${formatAddress({ host, port })} did not connect: ${why}`;
   return new ProxyVaultError('PROXY_FAILED', message, {
     cause,
     details: {

@@ -6,7 +6,7 @@ import { type Fault, watched } from './watched.ts';
 
 /**
  * Speaks TLS with a target through its tunnel. No session of TLS is kept, since one that is resumed would tell the target that two
- * identities are the same client.
+ * sessions are the same client.
  *
  * @throws the error of TLS, such as of the certificate. Then no socket is left.
  */

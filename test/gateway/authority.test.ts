@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAuthority } from '../../src/gateway/authority.ts';
-import { formatAuthority } from '../../src/upstream/index.ts';
+import { formatAddress } from '../../src/lists/index.ts';
 
 describe('an authority', () => {
   it.each([
@@ -83,14 +83,14 @@ describe('an authority', () => {
         if (target === null) throw new Error(`${name} is not read`);
         expect(target.port).toBe(port);
         expect(target.host).not.toContain('[');
-        expect(parseAuthority(formatAuthority(target))).toEqual(target);
+        expect(parseAuthority(formatAddress(target))).toEqual(target);
       }),
     );
     const text = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.webUrl(), fc.webAuthority());
     fc.assert(
       fc.property(text, fc.option(fc.constant(80), { nil: undefined }), (any, port) => {
         const target = parseAuthority(any, port);
-        if (target !== null) expect(parseAuthority(formatAuthority(target))).toEqual(target);
+        if (target !== null) expect(parseAuthority(formatAddress(target))).toEqual(target);
       }),
     );
   });

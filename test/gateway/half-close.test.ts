@@ -230,7 +230,7 @@ describe('a side that reads nothing', () => {
     const { client } = await tunnel('connect', gateway.port, { host: '127.0.0.1', port });
     client.socket.pause();
     await until(() => gateway.log.length === 1, 'the end');
-    expect(gateway.log[0]?.reason).toBe('no traffic for 200 ms');
+    expect(gateway.log[0]?.reason).toBe('IDLE');
   });
 });
 

@@ -36,16 +36,16 @@ const NOT_ALLOWED = { connect: 407, http: 407, upgrade: 407, socks5: 257, socks4
 
 describe('a gateway with users', () => {
   const USERS = [
-    { name: 'ann', password: 'right' },
-    { name: 'bob', password: 'other', maxConnections: 1, tags: ['paid'] },
+    { name: 'ann', password: 'r1ght' },
+    { name: 'bob', password: '0ther', maxConnections: 1, tags: ['paid'] },
   ];
 
   it.each([
     ['no login', undefined],
-    ['a wrong password', { username: 'ann', password: 'wrong' }],
-    ['the password of somebody else', { username: 'ann', password: 'other' }],
-    ['an unknown user', { username: 'eve', password: 'right' }],
-    ['a user whose name only begins so', { username: 'anna', password: 'right' }],
+    ['a wrong password', { username: 'ann', password: 'wr0ng' }],
+    ['the password of somebody else', { username: 'ann', password: '0ther' }],
+    ['an unknown user', { username: 'eve', password: 'r1ght' }],
+    ['a user whose name only begins so', { username: 'anna', password: 'r1ght' }],
   ])('lets nobody in with %s', async (_, login) => {
     const opened = await started({ users: USERS });
     const { port, target, upstream, log } = opened;
@@ -58,14 +58,14 @@ describe('a gateway with users', () => {
     }
     await expectNothingLeft(opened, INBOUND.length);
     expect(upstream.seen.connections).toBe(0);
-    expect(JSON.stringify(log)).not.toMatch(/right|wrong|other/);
+    expect(JSON.stringify(log)).not.toMatch(/r1ght|wr0ng|0ther/);
   });
 
   it('lets those in who log in, and says who asked', async () => {
     const opened = await started({ users: USERS });
     for (const inbound of ['connect', 'http', 'socks5'] as const) {
       const to = { host: '127.0.0.1', port: opened.target.port };
-      const login = { username: 'ann-session-x', password: 'right' };
+      const login = { username: 'ann-session-x', password: 'r1ght' };
       expect((await get(inbound, opened.port, to, login)).status).toBe(200);
     }
     await expectNothingLeft(opened, 3);
@@ -75,7 +75,7 @@ describe('a gateway with users', () => {
   it('gives a user only proxies with their tags, and so many connections', async () => {
     const opened = await started({ users: USERS });
     const to = { host: '127.0.0.1', port: opened.target.port };
-    const bob = { username: 'bob', password: 'other' };
+    const bob = { username: 'bob', password: '0ther' };
     expect((await get('http', opened.port, to, bob)).status).toBe(503);
     const paid = await UpstreamServer.start({ kind: 'socks5' });
     onTestFinished(() => paid.close());
@@ -83,7 +83,7 @@ describe('a gateway with users', () => {
     const first = await tunnel('connect', opened.port, to, bob);
     expect(first.code).toBe(200);
     expect((await get('http', opened.port, to, bob)).status).toBe(429);
-    expect((await get('http', opened.port, to, { username: 'ann', password: 'right' })).status).toBe(200);
+    expect((await get('http', opened.port, to, { username: 'ann', password: 'r1ght' })).status).toBe(200);
     first.client.socket.destroy();
     await until(() => opened.gateway.stats().tunnels === 0);
     expect((await get('http', opened.port, to, bob)).status).toBe(200);
@@ -192,7 +192,7 @@ describe('a gateway', () => {
       .find((each) => each?.internal === false)?.address;
     for (const host of ['0.0.0.0', '::', ...(outer === undefined ? [] : [outer])])
       await expect(vault.serve({ port: 0, host })).rejects.toMatchObject(refused);
-    const open = await vault.serve({ port: 0, host: '0.0.0.0', users: [{ name: 'ann', password: 'right' }] });
+    const open = await vault.serve({ port: 0, host: '0.0.0.0', users: [{ name: 'ann', password: 'r1ght' }] });
     expect((await get('connect', open.port, { host: 'shop.example' })).status).toBe(407);
     await open.close({ drainMs: 0 });
     const loopback = await vault.serve({ port: 0, host: '::1' });
@@ -271,7 +271,7 @@ describe('a gateway', () => {
       await first.client.rest();
       await expectNothingLeft(idle, 1);
       // Nothing was asked, so that nothing has failed.
-      expect(idle.log[0]).toMatchObject({ outcome: 'aborted', reason: 'no traffic for 150 ms' });
+      expect(idle.log[0]).toMatchObject({ outcome: 'aborted', reason: 'IDLE' });
 
       const asked = await openGateway([silent], { idleMs: 150 });
       const second = await tunnel(inbound, asked.port, to);
@@ -286,7 +286,7 @@ describe('a gateway', () => {
       await third.client.rest();
       clearInterval(chatter);
       await expectNothingLeft(old, 1);
-      expect(old.log[0]?.reason).toBe('it was open for 200 ms');
+      expect(old.log[0]?.reason).toBe('TOO_OLD');
     },
   );
 

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
 import { TargetServer } from '../../src/cli/commands/tour/loopback/target-server.ts';
 import { UpstreamServer } from '../../src/cli/commands/tour/loopback/upstream-server.ts';
-import { get } from './inbound.ts';
+import { readTicket } from '../../src/rotation/index.ts';
+import { get, INBOUND } from './inbound.ts';
 import { openGateway, until } from './open-gateway.ts';
 import { RawClient } from './raw-client.ts';
 import { Scripted } from './scripted.ts';
@@ -51,7 +52,13 @@ it('writes a line for each request to a logger of pino: ids and hosts, and no lo
       bytesIn: expect.any(Number),
       bytesOut: expect.any(Number),
     }),
-    expect.objectContaining({ level: 30, outcome: 'refused', status: 407 }),
+    expect.objectContaining({
+      level: 30,
+      outcome: 'refused',
+      status: 407,
+      reason: 'INVALID_INPUT',
+      detail: expect.stringContaining('unknown word'),
+    }),
   ]);
   expect(text).not.toContain('canary');
 });
@@ -103,4 +110,23 @@ it('writes a line for a tunnel that is asked for on a connection that waits for 
     ['connect', 'refused'],
     ['http', 'aborted'],
   ]);
+});
+
+it('gives the lease in the form that another process can report, for each way to come', async () => {
+  const upstream = await UpstreamServer.start({ kind: 'http' });
+  const target = await TargetServer.start({ kind: 'http' });
+  onTestFinished(async () => void (await Promise.all([upstream, target].map((each) => each.close()))));
+  const { port, vault, log, ids } = await openGateway([upstream]);
+  const to = { host: '127.0.0.1', port: target.port };
+  for (const inbound of INBOUND) {
+    log.length = 0;
+    await get(inbound, port, to);
+    await until(() => log.length === 1);
+    const [{ lease = '', reason } = {}] = log;
+    expect(readTicket(lease, Date.now())).toMatchObject({ proxyId: ids[0] });
+    if (inbound === 'connect') expect(reason).toMatch(/^(?:CLIENT|SERVER)_CLOSED$/);
+    // As another process does, which does not know the lease.
+    vault.pool.reportLease(lease.replace(/^[^.]+/, 'lease-of-another-0-0'), { status: 429 });
+    vault.pool.reset(ids);
+  }
 });

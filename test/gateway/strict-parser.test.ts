@@ -4,7 +4,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { endToEndHeaders, framingProblem } from '../../src/gateway/header-rules.ts';
+import { endToEndHeaders } from '../../src/gateway/end-to-end-headers.ts';
+import { framingProblem } from '../../src/gateway/framing.ts';
 import { type Ask, type Seen, startStrictParser } from '../support/raw-http.ts';
 import { mutatedEncodings, mutatedLengths } from './mutated-framing.ts';
 

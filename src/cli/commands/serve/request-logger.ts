@@ -24,11 +24,12 @@ function isRequest(fields: object): fields is RequestLog {
 
 /** Such as `ok connect shop.example:443 203ms out=517 in=2048 proxy=01ab… tried=02cd…:connect`. */
 function requestLine(log: RequestLog): Text {
-  const { outcome, protocol, method, target, ms, status, reason, client, user, session } = log;
+  const { outcome, protocol, method, target, ms, status, reason, detail, client, user, session } = log;
   const { proxy, lease, bytesOut, bytesIn, tried = [] } = log;
   const fields = Object.entries({
     status,
     reason,
+    detail,
     client,
     user,
     session,

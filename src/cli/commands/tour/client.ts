@@ -50,7 +50,7 @@ interface Tunnel {
   lease: string | null;
 }
 
-/** Opens a tunnel through the gateway. @throws if there is none. */
+/** Opens a tunnel through the gateway. @throws if the gateway opens no tunnel. */
 export async function tunnel(
   target: { host: string; port: number },
   by: 'http' | 'socks5',

@@ -1,23 +1,6 @@
 import type { Target } from '../upstream/index.ts';
 import { parseAuthority } from './authority.ts';
-import { isOwnHeader } from './identity-headers.ts';
-
-/** Headers for the next hop alone (RFC 9110, 7.6.1), and those that proxies and clients use so. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Headers that `Connection` may not take away: without them what leaves is another request. */
-const KEPT: ReadonlySet<string> = new Set(['host', 'content-length']);
+import { namedByConnection, valuesOf } from './raw-headers.ts';
 
 /** A name (RFC 9110, 5.1), and a value without control characters except the tab. */
 const NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
@@ -29,24 +12,6 @@ const LOOKALIKE =
 
 /** As many digits as a number in JavaScript has exactly; and no 0 before others, which some read as octal. */
 const LENGTH = /^(?:0|[1-9]\d{0,14})$/;
-
-/**
- * The headers of a plain request or its answer as they leave: without those for one hop, those that `Connection` names, and those for
- * the gateway. Order, case and repetitions are kept. Whoever sends it frames the body again.
- *
- * @param rawHeaders names and values by turns, as `node:http` gives them.
- */
-export function endToEndHeaders(rawHeaders: readonly string[]): string[] {
-  const named = namedByConnection(rawHeaders);
-  const kept: string[] = [];
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? '';
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || isOwnHeader(lower) || (named.has(lower) && !KEPT.has(lower))) continue;
-    kept.push(name, rawHeaders[at + 1] ?? '');
-  }
-  return kept;
-}
 
 /**
  * Why it is not clear where a request ends or to whom it goes, so that two programs could see two requests; null if it is clear. The
@@ -118,31 +83,12 @@ export function isTakenUp(upgrade: string | undefined): boolean {
   return upgrade?.toLowerCase() === 'websocket';
 }
 
-/** Why `Host` is not the target of the request; null if it is, or if there is no Host, as HTTP/1.0 allows. */
-export function hostDisagrees(
-  rawHeaders: readonly string[],
-  target: Target,
-  scheme: 'http' | 'https' = 'http',
-): string | null {
+/** Why `Host` is not the target of a request of plain HTTP; null if it is, or if there is no Host, as HTTP/1.0 allows. */
+export function hostDisagrees(rawHeaders: readonly string[], target: Target): string | null {
   for (const value of valuesOf(rawHeaders, 'host')) {
-    const host = parseAuthority(value, scheme === 'http' ? 80 : 443);
+    const host = parseAuthority(value, 80);
     if (host === null || host.host !== target.host || host.port !== target.port)
       return 'Host must be the host and the port of the URL.';
   }
   return null;
-}
-
-/** The values of all headers with a name that is given in small letters. */
-function valuesOf(rawHeaders: readonly string[], wanted: string): string[] {
-  const values: string[] = [];
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at] ?? '';
-    if (name.length === wanted.length && name.toLowerCase() === wanted) values.push(rawHeaders[at + 1] ?? '');
-  }
-  return values;
-}
-
-function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<string> {
-  const names = valuesOf(rawHeaders, 'connection').flatMap((value) => value.split(','));
-  return new Set(names.map((name) => name.trim().toLowerCase()));
 }

@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
 import { Agent, type buildConnector, type Dispatcher, Pool } from 'undici';
-
+import { formatAddress } from '../lists/index.ts';
 import { absoluteForm } from './absolute-form.ts';
-import { formatAuthority } from './authority.ts';
 import { basicLogin, canCarryLogin } from './basic-login.ts';
 import { connect } from './connect.ts';
 import { dial } from './dial.ts';
@@ -15,8 +14,8 @@ const IDLE = { keepAliveTimeout: 4_000, keepAliveMaxTimeout: 10_000 };
 type Connecting = ConnectOptions & { signal: AbortSignal };
 type Connector = buildConnector.connector;
 
-/** The connections of one identity: its tunnels, and those on which an HTTP proxy takes requests of plain HTTP. */
-export class IdentityConnections {
+/** The connections of one owner: its tunnels, and those on which an HTTP proxy takes requests of plain HTTP. */
+export class OwnedConnections {
   readonly #tunnels: Agent;
   readonly #login: string | null;
   /** Null for a SOCKS proxy, which knows tunnels only. */
@@ -31,7 +30,7 @@ export class IdentityConnections {
     });
     this.#login = isHttp && canCarryLogin(upstream) ? basicLogin(upstream) : null;
     this.#plain = isHttp
-      ? new Pool(`http://${formatAuthority(upstream)}`, {
+      ? new Pool(`http://${formatAddress(upstream)}`, {
           ...IDLE,
           connect: connector(async () => {
             // It throws what a tunnel would throw.
