@@ -31,8 +31,8 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.loginIn',
   'EncryptedCredentialsRepository.rebind',
   'Gateway.open',
-  'Pool.kindOf',
   'Pool.close',
+  'Pool.kindOf',
   'RevealedProxy.filled',
 ];
 
