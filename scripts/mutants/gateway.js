@@ -115,11 +115,7 @@ export default {
         'if (!isRight || entry === this.#nobody) return null;',
         'if (entry === this.#nobody) return null;',
       ],
-      [
-        'the shortest name wins',
-        '(a, b) => b - a',
-        '(a, b) => a - b',
-      ],
+      ['the shortest name wins', '(a, b) => b - a', '(a, b) => a - b'],
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),
     ...of('password-hash', [['a hash may ask for any work', 'scrypt\\$16384\\$8', 'scrypt\\$\\d+\\$8']]),
