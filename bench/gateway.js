@@ -155,20 +155,22 @@ function addedRow(rounds, name, percentile) {
 }
 
 /** Bytes of the gateway's process for each open tunnel, in new processes each time. */
-async function measureMemory(sizes, kinds, isOnce) {
+async function measureMemory(sizes, sides, isOnce) {
   const rows = [];
   for (const wanted of sizes) {
     const size = isOnce ? 50 : Math.min(wanted, mostTunnels());
     const rounds = [];
     for (let round = 0; round < (isOnce ? 1 : MEMORY_ROUNDS); round++) {
       const found = {};
-      for (const kind of kinds) found[kind] = await held(kind, size, isOnce);
+      for (const side of sides) found[side] = await held(side, size, isOnce);
       rounds.push(found);
     }
     const few =
       size < wanted && !isOnce ? ` (${size.toLocaleString('en')} here: more files may not be open)` : '';
-    const name = `${wanted.toLocaleString('en')} open tunnels${few}: memory of each`;
-    rows.push(row(rounds, { name, unit: 'KiB', of: (bytes) => bytes / 1024, isCost: true }));
+    const tunnels = `${wanted.toLocaleString('en')} open tunnels${few}`;
+    const kinds = { rss: `${tunnels}: memory of each`, held: '  heap and buffers of each' };
+    for (const [kind, name] of Object.entries(kinds))
+      rows.push(row(rounds, { name, unit: 'KiB', of: (memory) => memory[kind] / 1024, isCost: true }));
   }
   return rows;
 }
@@ -181,10 +183,11 @@ async function held(kind, count, isOnce) {
   await ask(load, { work: 'drop' });
   const before = await ask(child, 'memory');
   await ask(load, { work: 'hold', port, count });
-  const bytes = ((await ask(child, 'memory')) - before) / count;
+  const after = await ask(child, 'memory');
   for (const each of [child, upstream.child]) each.disconnect();
   end();
-  return bytes;
+  const each = (name) => ((after[name] - before[name]) * 1e6) / count;
+  return { rss: each('rss'), held: each('held') };
 }
 
 /** A gateway has two sockets for each tunnel. Node raises the limit as far as the system lets it. */

@@ -91,7 +91,7 @@ function leasingTable(leasing) {
 function gatewayTable(rows) {
   const of = (value) => (value === null ? '' : digits(value));
   return [
-    '| | proxyvault | proxy-chain | the upstream alone | proxyvault is ahead by |',
+    '| | proxyvault | proxy-chain | the upstream alone | times better than proxy-chain |',
     '| --- | --- | --- | --- | --- |',
     ...rows.map(({ name, unit, ours, chain, upstream, ratio, least, most }) => {
       const spread = ratio === null ? '' : `${ratio.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;

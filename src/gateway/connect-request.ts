@@ -24,6 +24,7 @@ export async function serveConnect(
   };
   const target = parseAuthority(url);
   if (target === null) return refuse(refusal(400, 'INVALID_INPUT', FORM));
+  visit.wants(target);
   const problem = framingProblem(rawHeaders, 'CONNECT', httpVersion);
   if (problem !== null) return refuse(refusal(400, 'INVALID_INPUT', problem));
   // A Host without a port means that of the target.

@@ -18,17 +18,19 @@ const LENGTH = /^(?:0|[1-9]\d{0,14})$/;
  * strict parser of `node:http` lets much of this through: test/gateway/strict-parser.test.ts says what.
  *
  * @param httpVersion such as `1.1`.
+ * @param isUpgrade whether an `Upgrade` of the request is taken up.
  */
 export function framingProblem(
   rawHeaders: readonly string[],
   method: string,
   httpVersion: string,
+  isUpgrade = true,
 ): string | null {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'The version of HTTP must be 1.1 or 1.0.';
   return (
     characterProblem(rawHeaders) ??
     hostProblem(valuesOf(rawHeaders, 'host'), httpVersion) ??
-    bodyProblem(rawHeaders, method, httpVersion)
+    bodyProblem(rawHeaders, method, httpVersion, isUpgrade)
   );
 }
 
@@ -50,7 +52,12 @@ function hostProblem(hosts: readonly string[], httpVersion: string): string | nu
   return parseAuthority(hosts[0] ?? '', 80) === null ? 'Host must be a host, and perhaps a port.' : null;
 }
 
-function bodyProblem(rawHeaders: readonly string[], method: string, httpVersion: string): string | null {
+function bodyProblem(
+  rawHeaders: readonly string[],
+  method: string,
+  httpVersion: string,
+  isUpgrade: boolean,
+): string | null {
   const lengths = valuesOf(rawHeaders, 'content-length');
   const codings = valuesOf(rawHeaders, 'transfer-encoding');
   if (lengths.length > 1) return 'There is more than one Content-Length.';
@@ -67,7 +74,13 @@ function bodyProblem(rawHeaders: readonly string[], method: string, httpVersion:
   // RFC 9110, 9.3.6 and 9.3.8.
   if (method === 'CONNECT' || method === 'TRACE') return `${method} must not have a body.`;
   // What follows the headers is a body to one program, and the other protocol to another.
-  return namedByConnection(rawHeaders).has('upgrade') ? 'A request with Upgrade must not have a body.' : null;
+  const hasUpgrade = isUpgrade && namedByConnection(rawHeaders).has('upgrade');
+  return hasUpgrade ? 'A request with Upgrade must not have a body.' : null;
+}
+
+/** Whether an `Upgrade` is taken up: others than WebSockets, such as h2c, are offers that nobody need take up. */
+export function isTakenUp(upgrade: string | undefined): boolean {
+  return upgrade?.toLowerCase() === 'websocket';
 }
 
 /** Why `Host` is not the target of a request of plain HTTP; null if it is, or if there is no Host, as HTTP/1.0 allows. */

@@ -28,7 +28,7 @@ export type TunnelReason =
   | 'GATEWAY_CLOSED';
 
 /** A code of an error, such as `NO_PROXY`, or how what had begun has ended. */
-export type RequestReason = TunnelReason | 'CUT_OFF' | (string & {});
+type RequestReason = TunnelReason | 'CUT_OFF' | (string & {});
 
 /** What is known of a request when it has ended. Ids and hosts, never a login. */
 export interface RequestLog {
@@ -37,7 +37,7 @@ export interface RequestLog {
   session?: string | undefined;
   protocol: 'connect' | 'http' | 'upgrade' | 'socks4' | 'socks5';
   method?: string | undefined;
-  /** `host:port` */
+  /** `host:port`; `-` if the client has named no target that could be read. */
   target: string;
   outcome: 'ok' | 'failed' | 'refused' | 'aborted';
   /** What the client was answered. */

@@ -5,10 +5,13 @@ import { ProxyVaultError } from '../errors.ts';
 import type { Clients } from './clients.ts';
 import { serveConnect } from './connect-request.ts';
 import type { Desk } from './desk.ts';
+import { isTakenUp } from './framing.ts';
+import { OneByOne } from './one-by-one.ts';
 import { PlainRequest } from './plain-request.ts';
 import { refusal, refuseRaw } from './replies.ts';
 import { SocksRequest } from './socks-request.ts';
 import { serveUpgrade } from './upgrade-request.ts';
+import { Visit } from './visit.ts';
 
 /** What a malformed request is answered, by the code of Node's error. */
 const MALFORMED: Readonly<Record<string, readonly [status: number, message: string]>> = {
@@ -24,8 +27,8 @@ export class Port {
   readonly #onFault: (error: unknown) => void;
   readonly #server: Server;
   readonly #serveHttp: (client: Socket) => void;
-  /** How many plain requests of a client have no answer yet. */
-  readonly #unanswered = new WeakMap<Socket, number>();
+  /** The plain requests of each client. */
+  readonly #plain = new WeakMap<Socket, OneByOne>();
 
   /** @param onFault called with an error that nobody foresaw. */
   constructor(desk: Desk, clients: Clients, onFault: (error: unknown) => void) {
@@ -45,35 +48,31 @@ export class Port {
       keepAlive: true,
       // A request without one gets an answer of ours.
       requireHostHeader: false,
-      // Others than WebSockets, such as h2c, are offers that nobody need take up. Node 22 does not ask.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+      // Node 22 does not ask.
+      shouldUpgradeCallback: ({ headers }) => isTakenUp(headers.upgrade),
     });
     // Node leaves out those that are more: their bytes are limited.
     server.maxHeadersCount = 0;
+    // A client that has ended its half may wait for its answer.
+    Object.assign(server, { httpAllowHalfOpen: true });
     const [serveHttp] = server.listeners('connection') as [(this: Server, client: Socket) => void];
     this.#serveHttp = (client) => serveHttp.call(server, client);
     server.removeAllListeners('connection').on('connection', (client: Socket) => this.#greet(client));
     const plain = (incoming: IncomingMessage, response: ServerResponse): void => {
       const client = incoming.socket;
-      this.#unanswered.set(client, this.#unansweredBy(client) + 1);
-      response.once('close', () => this.#unanswered.set(client, this.#unansweredBy(client) - 1));
-      this.#serve(client, new PlainRequest(desk, incoming, response).serve());
+      const request = new PlainRequest(desk, incoming, response);
+      this.#plainOf(client).enter(response, () => this.#serve(client, request.serve()));
     };
     server
       .on('request', plain)
       .on('checkContinue', plain)
       .on('connect', (incoming, client: Socket, head) => {
-        if (this.#isFree(client)) this.#serve(client, serveConnect(desk, incoming, client, head));
+        if (this.#isFree(client, 'connect')) this.#serve(client, serveConnect(desk, incoming, client, head));
       })
       .on('upgrade', (incoming, client: Socket, head) => {
-        if (this.#isFree(client)) this.#serve(client, serveUpgrade(desk, incoming, client, head));
+        if (this.#isFree(client, 'upgrade')) this.#serve(client, serveUpgrade(desk, incoming, client, head));
       })
-      .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => {
-        // It would be read as a part of the answer that the client waits for.
-        if (!this.#isFree(client)) return;
-        const [status, message] = MALFORMED[error.code ?? ''] ?? BAD_REQUEST;
-        refuseRaw(client, refusal(status, 'INVALID_INPUT', message));
-      });
+      .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => this.#malformed(error, client));
     this.#server = server;
   }
 
@@ -121,15 +120,35 @@ export class Port {
     });
   }
 
-  #unansweredBy(client: Socket): number {
-    return this.#unanswered.get(client) ?? 0;
+  #plainOf(client: Socket): OneByOne {
+    const known = this.#plain.get(client);
+    if (known !== undefined) return known;
+    const plain = new OneByOne(client);
+    this.#plain.set(client, plain);
+    return plain;
   }
 
   /** A tunnel takes the whole connection. A client that still waits for an answer on it would get that inside of the tunnel. */
-  #isFree(client: Socket): boolean {
-    const isFree = this.#unansweredBy(client) === 0;
-    if (!isFree) client.destroy();
+  #isFree(client: Socket, protocol: 'connect' | 'upgrade'): boolean {
+    const isFree = this.#plain.get(client)?.isIdle ?? true;
+    if (!isFree) {
+      new Visit(this.#desk, client, protocol).refused(refusal(400, 'INVALID_INPUT', ''));
+      client.destroy();
+    }
     return isFree;
+  }
+
+  /** What came is no request; or the connection broke. */
+  #malformed({ code = '' }: NodeJS.ErrnoException, client: Socket): void {
+    const [status, message] = MALFORMED[code] ?? BAD_REQUEST;
+    const why = refusal(status, 'INVALID_INPUT', message);
+    const isFree = this.#plain.get(client)?.isIdle ?? true;
+    // Whoever ends within a header, or breaks off, has asked for nothing. A body is of a request that has its own end.
+    const hasAsked = code in MALFORMED || (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE');
+    if (hasAsked && isFree) new Visit(this.#desk, client, 'http').refused(why);
+    // It would be read as a part of the answer that the client waits for.
+    if (isFree) refuseRaw(client, why);
+    else client.destroy();
   }
 
   #serve(client: Socket, work: Promise<void>): void {

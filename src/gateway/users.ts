@@ -37,6 +37,8 @@ const MOST_USERS = 10_000;
 const AT_ONCE = 2;
 /** It takes some six seconds. */
 const LONGEST_LINE = 256;
+/** A name, a `-` and the words of an identity are no longer. */
+const MOST_USERNAME = 128 + 1 + 2048;
 
 const userSchema = z
   .strictObject({
@@ -117,6 +119,7 @@ export class Users {
    * @throws BUSY if too many logins wait to be checked.
    */
   async verify(username: string, password: string): Promise<Verified | null> {
+    if (username.length > MOST_USERNAME) return null;
     const entry = this.#entryOf(username) ?? this.#nobody;
     const { name } = entry.user;
     const words = username.slice(name.length + 1);

@@ -27,7 +27,7 @@ export class Visit {
   readonly #since = performance.now();
   /** A socket that is closed has no address. */
   readonly #address: string;
-  #target = '';
+  #target = '-';
   #asking: Asking | null = null;
   #isEnded = false;
 
@@ -40,6 +40,11 @@ export class Visit {
     desk.onBegin();
   }
 
+  /** What the client asks for. */
+  wants(target: Target): void {
+    this.#target = formatAddress(target);
+  }
+
   /** Finds out who asks, and whether they may have the target. */
   async admit(
     target: Target,
@@ -47,7 +52,7 @@ export class Visit {
     rawHeaders?: readonly string[],
   ): Promise<Asking | Refusal> {
     const { asker, policy, limits, isLoop } = this.#desk;
-    this.#target = formatAddress(target);
+    this.wants(target);
     if (isLoop(this.#client)) return LOOP;
     if (login !== null && 'status' in login) return login;
     const asking = await asker.ask(login, rawHeaders);

@@ -96,7 +96,7 @@ export function outcomeFrom(
 }
 
 /** What a status says by the configuration: the kind of a failure, or null if it is a good one. */
-function kindIn(statuses: HealthSettings['statuses'], status: number): FailureKind | null {
+export function kindIn(statuses: HealthSettings['statuses'], status: number): FailureKind | null {
   const kind = statuses[String(status)] ?? statuses[`${Math.floor(status / 100)}xx`];
   if (kind === undefined) return kindOfStatus(status);
   return kind === 'ok' ? null : kind;

@@ -1,4 +1,5 @@
 import type { Session } from '../database/drivers/driver.ts';
+import type { FailureKind } from '../model/outcomes.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
 import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
 import { Acquiring } from './acquiring.ts';
@@ -19,7 +20,7 @@ import type { Lease } from './lease.ts';
 import type { LeaseRequests } from './lease-requests.ts';
 import { Leasing, type Reveal } from './leasing.ts';
 import { noProxyError } from './no-proxy.ts';
-import { type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
+import { kindIn, type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
 import { type CoolOptions, PoolCare } from './pool-care.ts';
 import { Announcer, type PoolEventName, type PoolListener } from './pool-events.ts';
 import type { ChosenProxy, IndexedProxy, PoolIndex } from './pool-index.ts';
@@ -393,6 +394,15 @@ export class Pool {
    */
   flush(): void {
     this.#behind.flush();
+  }
+
+  /**
+   * What a status says by the configuration: the kind of a failure, or null if it is a good one.
+   *
+   * @internal
+   */
+  kindOf(status: number): FailureKind | null {
+    return kindIn(this.#ready().settings.health.statuses, status);
   }
 
   /**

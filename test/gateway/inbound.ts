@@ -25,7 +25,7 @@ function authorityOf({ host, port = 80 }: To): string {
 }
 
 /** The header of a login; empty without one. */
-function loginHeader({ username, password = '' }: As): string {
+export function loginHeader({ username, password = '' }: As): string {
   if (username === undefined) return '';
   return `Proxy-Authorization: Basic ${Buffer.from(`${username}:${password}`).toString('base64')}\r\n`;
 }

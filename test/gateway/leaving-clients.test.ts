@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { socks4Request, socks5Login, socks5Request } from './inbound.ts';
 import { expectNothingLeft, openGateway, until } from './open-gateway.ts';
@@ -133,7 +134,9 @@ describe.each([
       const proxy = await proxyThat(does, how !== 'ends its half');
       // A client that has only ended its half may still want what comes.
       const idle = how === 'ends its half' && does !== 'silent' ? { idleMs: 200 } : {};
-      const opened = await openGateway([proxy], { ...idle, reuse: 'never' });
+      // Nobody can tell one that has closed its connection from one that has ended its half, and waits for its answer.
+      const grace = sends.includes(PLAIN) ? { headerMs: 200 } : {};
+      const opened = await openGateway([proxy], { ...idle, ...grace, reuse: 'never' });
       const client = await RawClient.connect(opened.port);
       for (const [n, bytes] of sends.entries()) {
         client.write(bytes);
@@ -152,6 +155,33 @@ describe.each([
       client.socket.destroy();
     },
   );
+});
+
+describe('a client that has ended its half', () => {
+  const head = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n';
+
+  it.each([
+    ['before the answer', '', `${head}done`],
+    ['in the answer', `${head}do`, 'ne'],
+  ])('%s gets all of it', async (_, before, after) => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write(before);
+      await until(() => hasEnded);
+      peer.write(after);
+    });
+    let hasEnded = false;
+    const opened = await openGateway([proxy], { reuse: 'never' });
+    const client = await RawClient.connect(opened.port);
+    client.write(PLAIN);
+    await until(() => client.received.endsWith(before.slice(-2)) && proxy.connections === 1);
+    await new Promise<void>((resolve) => void client.socket.end(resolve));
+    for (let n = 0; n < 20; n++) await turn();
+    hasEnded = true;
+    expect((await client.answer()).body).toBe('done');
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]?.outcome).toBe('ok');
+  });
 });
 
 describe('a client that leaves', () => {
@@ -175,7 +205,8 @@ describe('a client that leaves', () => {
 
   it('while it waits for a proxy that is busy waits no more', async () => {
     const proxy = await Scripted.start(() => undefined);
-    const opened = await openGateway([proxy], {}, { options: { limits: { maxConcurrentPerProxy: 1 } } });
+    const limits = { maxConcurrentPerProxy: 1 };
+    const opened = await openGateway([proxy], { headerMs: 200 }, { options: { limits } });
     const first = await RawClient.connect(opened.port);
     first.write(CONNECT);
     await until(() => proxy.connections === 1);

@@ -1,11 +1,15 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Agent, createServer, type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { expectNothingLeft, openGateway, until } from './open-gateway.ts';
 import { RawClient } from './raw-client.ts';
 import { answering, ok, Scripted } from './scripted.ts';
 
 const HEAD = 'Host: shop.example\r\n';
+const asksForUpgrades = 'shouldUpgradeCallback' in createServer({ shouldUpgradeCallback: () => false });
 
 /** Sends bytes to a gateway. */
 async function send(port: number, bytes: string): Promise<RawClient> {
@@ -113,6 +117,65 @@ describe('a plain request', () => {
   });
 });
 
+describe('an answer of 502', () => {
+  const bad = (): string => 'HTTP/1.1 502 Bad\r\nContent-Length: 12\r\n\r\ntarget page!';
+
+  it('reaches the client if there is no other proxy', async () => {
+    const opened = await openGateway([await Scripted.start(answering(bad))], { reuse: 'never' });
+    const client = await send(opened.port, get());
+    expect(await client.answer()).toMatchObject({ status: 502, body: 'target page!' });
+    client.socket.end();
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ outcome: 'ok', status: 502, proxy: opened.ids[0], tried: [] });
+    expect(opened.gateway.stats()).toMatchObject({ failedAttempts: 0, failovers: 0 });
+    expect(opened.outcomes()).toEqual({ requests: 1, successes: 0, failures: 1 });
+  });
+
+  it('that is cut off while another proxy is waited for is no answer', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 502 Bad\r\nContent-Length: 12\r\n\r\ntarget');
+      await until(() => opened.vault.pool.stats().waiting === 1);
+      peer.socket.destroy();
+    });
+    const busy = await Scripted.start(() => undefined);
+    const limits = { maxConcurrentPerProxy: 1 };
+    const opened = await openGateway(
+      [proxy, busy],
+      { reuse: 'never', deadlineMs: 300 },
+      { options: { limits } },
+    );
+    using _ = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
+    const client = await send(opened.port, get());
+    const { status, body } = await client.answer();
+    expect(status).toBe(502);
+    expect(JSON.parse(body)).toMatchObject({ error: { tried: [{ proxy: opened.ids[0], status: 502 }] } });
+    client.socket.end();
+  });
+
+  it('is a failure of the kind that the pool says, and none if the pool says that it is ok', async () => {
+    for (const [means, kind] of [
+      ['blocked', 'blocked'],
+      ['ok', null],
+    ] as const) {
+      const proxies = [
+        await Scripted.start(answering(bad)),
+        await Scripted.start(answering(() => ok('good'))),
+      ];
+      const health = { statuses: { 502: means } };
+      const opened = await openGateway(proxies, { reuse: 'never' }, { options: { health } });
+      const client = await send(opened.port, get());
+      expect((await client.answer()).status).toBe(kind === null ? 502 : 200);
+      client.socket.end();
+      await expectNothingLeft(opened, 1);
+      expect(opened.log[0]?.tried).toEqual(
+        kind === null ? [] : [{ proxy: opened.ids[0], kind, status: 502, ms: expect.any(Number) }],
+      );
+      expect(opened.outcomes().failures).toBe(kind === null ? 0 : 1);
+    }
+  });
+});
+
 describe('the body of a request', () => {
   it('waits for 100 Continue of the target, and leaves in chunks as it came', async () => {
     const seen: string[] = [];
@@ -164,11 +227,46 @@ describe('the body of a request', () => {
     const opened = await openGateway([proxy], { headerMs: 150, reuse: 'never' });
     for (const start of [post('hello').slice(0, -2), get('/', 'Content-Length: 5\r\n')]) {
       const client = await send(opened.port, start);
-      await client.rest();
+      expect(await client.rest()).toMatch(/^HTTP\/1\.1 408 /);
       client.socket.end();
     }
     await expectNothingLeft(opened, 2);
+    expect(opened.log).toEqual(Array(2).fill(expect.objectContaining({ outcome: 'aborted', status: 408 })));
     expect(opened.outcomes().failures).toBe(0);
+  });
+
+  it('that stops after the answer has begun is no failure of the proxy', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n');
+    });
+    const opened = await openGateway([proxy], { headerMs: 150, reuse: 'never' });
+    const client = await send(opened.port, post('hello').slice(0, -2));
+    expect(await client.rest()).toMatch(/part\r\n$/);
+    client.socket.end();
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ outcome: 'aborted', status: 200 });
+    expect(opened.outcomes()).toEqual({ requests: 1, successes: 1, failures: 0 });
+  });
+
+  it('may come with an Upgrade that is not taken up, such as h2c', async () => {
+    const heads: string[] = [];
+    const proxy = await Scripted.start(
+      answering(({ head, body }) => {
+        heads.push(head);
+        return ok(`got ${body}`);
+      }),
+    );
+    const { port } = await openGateway([proxy]);
+    const upgrade = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n';
+    const client = await send(port, post('hello', upgrade));
+    const { status, body } = await client.answer();
+    // Node 22 does not ask whether an upgrade is wanted.
+    if (asksForUpgrades) {
+      expect({ status, body }).toEqual({ status: 200, body: 'got hello' });
+      expect(heads[0]).not.toMatch(/upgrade|http2/i);
+    } else expect(status).toBe(400);
+    client.socket.destroy();
   });
 });
 
@@ -267,6 +365,59 @@ describe('an answer', () => {
     }
   });
 
+  it('that stops is closed after idleMs, as a timeout of the proxy', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\npart');
+    });
+    const opened = await openGateway([proxy], { idleMs: 150, reuse: 'never' });
+    const kinds: unknown[] = [];
+    opened.vault.pool.on('cooled', ({ kind }) => kinds.push(kind));
+    // The pool cools a proxy after several failures.
+    for (let n = 1; kinds.length === 0 && n < 10; n++) {
+      const client = await send(opened.port, get());
+      expect(await client.rest()).toMatch(/part$/);
+      client.socket.end();
+      await expectNothingLeft(opened, n);
+      expect(opened.log.at(-1)).toMatchObject({
+        outcome: 'failed',
+        reason: expect.stringMatching(/in time/),
+      });
+    }
+    expect(kinds).toEqual(['timeout']);
+  });
+
+  it('whose end the client does not read is waited for no longer than idleMs', async () => {
+    const accepted = new Map<number | undefined, Socket>();
+    const note = (message: unknown): void => {
+      const { socket } = message as { socket: Socket };
+      accepted.set(socket.remotePort, socket);
+    };
+    subscribe('net.server.socket', note);
+    onTestFinished(() => void unsubscribe('net.server.socket', note));
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const outgoing = accepted.get(client.socket.localPort) as Socket;
+      const piece = 'x'.repeat(65_536);
+      // Until the client's buffers are full, and no more: the gateway has read all of it.
+      for (let sent = piece.length; outgoing.writableLength === 0; sent += piece.length) {
+        peer.write(`10000\r\n${piece}\r\n`);
+        await until(() => outgoing.bytesWritten >= sent, 'the piece');
+        for (let turn = 0; turn < 20 && outgoing.writableLength > 0; turn++) await setImmediate();
+      }
+      peer.write('0\r\n\r\n');
+      peer.socket.end();
+    });
+    const opened = await openGateway([proxy], { idleMs: 300, reuse: 'never' });
+    const client = await RawClient.connect(opened.port);
+    client.socket.pause();
+    client.write(get());
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ outcome: 'aborted', status: 200 });
+    expect(opened.outcomes()).toEqual({ requests: 1, successes: 1, failures: 0 });
+  });
+
   it('of 407 never reaches the client, whoever gave it', async () => {
     const proxy = await Scripted.start(
       answering(
@@ -314,6 +465,23 @@ describe('connections to a proxy', () => {
     expect(new Set([...used.values()].flatMap((each) => [...each])).size).toBe(identities.length);
     for (const connections of used.values()) expect(connections.size).toBe(1);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'are shared without a session by requests of one address',
+    async () => {
+      const proxy = await Scripted.start(answering(({ head }, _, n) => ok(`${n} ${head.length}`)));
+      const { port } = await openGateway([proxy]);
+      const used: string[] = [];
+      for (const session of ['', 'X-Proxyvault-Session: a\r\n'])
+        for (const localAddress of ['127.0.0.1', '127.0.0.2', '127.0.0.1']) {
+          const client = new RawClient(connect({ host: '127.0.0.1', port, localAddress }));
+          client.write(get('/', session));
+          used.push((await client.answer()).body.slice(0, 1));
+          client.socket.destroy();
+        }
+      expect(used).toEqual(['0', '1', '0', '2', '2', '2']);
+    },
+  );
 
   it('serve one request each if they must not be reused', async () => {
     const { proxy } = await ask(['session-a', 'session-b'], 'never');

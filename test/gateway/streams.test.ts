@@ -75,3 +75,39 @@ it.each(['http', 'https', 'socks5'] as const)(
     expect({ ok, isAll: bytesIn >= TUNNELS * SIZE }).toEqual({ ok: TUNNELS, isAll: true });
   },
 );
+
+it('what a client is slow to take stays as it was, while more is read', async () => {
+  // More than the system keeps for the client, in pieces of which several are less than a tunnel keeps.
+  const sent = Buffer.alloc(16_000_000);
+  for (let at = 0; at < sent.length; at += 4) sent.writeUInt32LE(Math.imul(at, 2_654_435_761) >>> 0, at);
+  const upstream = await UpstreamServer.start({ kind: 'http' });
+  let stalled = (): void => undefined;
+  const isStalled = new Promise<void>((resolve) => {
+    stalled = resolve;
+  });
+  const server = createServer(async (socket) => {
+    socket.on('error', () => undefined);
+    for (let at = 0, size = 300_000; at < sent.length; at += size, size = 20_000) {
+      if (!socket.write(sent.subarray(at, at + size)) && at > 0) stalled();
+      if (socket.writableNeedDrain) await once(socket, 'drain');
+      await turn();
+    }
+    stalled();
+    socket.end();
+  }).listen(0, '127.0.0.1');
+  onTestFinished(async () => {
+    server.close();
+    await upstream.close();
+  });
+  await once(server, 'listening');
+  const { port: target } = server.address() as AddressInfo;
+  const opened = await openGateway([upstream]);
+  const client = connect({ port: opened.port, host: '127.0.0.1' });
+  client.write(`CONNECT 127.0.0.1:${target} HTTP/1.1\r\nHost: 127.0.0.1:${target}\r\n\r\n`);
+  await once(client, 'readable');
+  await isStalled;
+  const pieces: Buffer[] = [];
+  for await (const piece of client as AsyncIterable<Buffer>) pieces.push(piece);
+  const got = Buffer.concat(pieces);
+  expect(got.subarray(got.indexOf('\r\n\r\n') + 4).equals(sent)).toBe(true);
+});

@@ -297,3 +297,9 @@ describe('users', () => {
     );
   });
 });
+
+it('a username longer than any that could be right is wrong at once, also with a right name', async () => {
+  const users = new Users([{ name: 'alice', password: 'pw' }]);
+  await expect(users.verify(`alice-${'country-de-'.repeat(1000)}`, 'pw')).resolves.toBeNull();
+  await expect(users.verify('alice-country-de', 'pw')).resolves.toMatchObject({ words: 'country-de' });
+});
