@@ -45,6 +45,32 @@ export default {
         'if (statusCode === 417) return statusFailure',
       ],
     ]),
+    ...of('one-by-one', [
+      [
+        'requests do not wait for each other',
+        'if (this.#turns.length === 1) this.#begin();',
+        'this.#begin();',
+      ],
+      [
+        'those that wait are not told that the client has left',
+        'for (const { begin } of this.#turns.splice(1)) begin();',
+        'this.#turns.splice(1);',
+      ],
+    ]),
+    ...of('plain-sender', [
+      ['an answer of 502 is lost', 'this.#spare = answered;', ''],
+      ['a failover is counted that was none', 'tried.slice(0, -1)', 'tried'],
+    ]),
+    ...of('plain-answer', [
+      [
+        "a client's stall is the proxy's failure",
+        'if (!isAtFault()) cutOff ??= CUT_OFF;',
+        'cutOff ??= CUT_OFF;',
+      ],
+      ['an idle answer is a reset', '      cutOff = NO_ANSWER;\n', ''],
+      ['the end of an answer is waited for', 'answer.readableEnded || ', ''],
+    ]),
+    ...of('leaving-client', [['a client that has left is waited for', 'Math.min(mostMs, GRACE_MS)', '1e9']]),
     ...of('loops', [
       ['any client with the port of a connection is a loop', 'remotePort === client.localPort &&', 'true &&'],
     ]),

@@ -38,21 +38,24 @@ export function beginRequest(
   });
 }
 
-/** Waits for the header of the answer. @throws what the connection has failed with; NO_ANSWER. */
+/**
+ * Waits for the header of the answer, for as long as something goes over the connection at least every `answerMs`: a large body may take
+ * its time.
+ *
+ * @throws what the connection has failed with; NO_ANSWER.
+ */
 export function answerTo(request: ClientRequest, answerMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => request.destroy(NO_ANSWER), answerMs);
+    const onTimeout = (): void => void request.destroy(NO_ANSWER);
+    request.setTimeout(answerMs, onTimeout);
     let failure: unknown;
     request.once('error', (error) => {
       failure = error;
     });
-    const onClose = (): void => {
-      clearTimeout(timer);
-      reject(failure ?? CUT_OFF);
-    };
+    const onClose = (): void => reject(failure ?? CUT_OFF);
     request.once('close', onClose).once('response', (answer) => {
-      clearTimeout(timer);
-      request.off('close', onClose);
+      request.setTimeout(0);
+      request.off('close', onClose).off('timeout', onTimeout);
       resolve(answer);
     });
   });

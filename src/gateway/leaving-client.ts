@@ -2,21 +2,26 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Calls back once if the client of a plain request leaves before the end of its answer. A client that has only ended its half may wait for
- * an answer: so long, since one that has closed its connection looks the same.
+ * How long a client that has ended its half may wait for its answer: not for long, since one that has closed its connection looks the same.
+ * Milliseconds.
+ */
+const GRACE_MS = 3_000;
+
+/**
+ * Calls back once if the client of a plain request leaves before the end of its answer.
  *
- * @param graceMs how long. Milliseconds.
+ * @param mostMs what a client that sends nothing may wait at most.
  * @returns to be called when the answer has begun: from then on writing shows whether the client is there.
  */
 export function onClientLeft(
   client: Socket,
   response: ServerResponse,
-  graceMs: number,
+  mostMs: number,
   left: () => void,
 ): () => void {
   let timer: NodeJS.Timeout | undefined;
   const onEnd = (): void => {
-    timer = setTimeout(() => response.destroy(), graceMs);
+    timer = setTimeout(() => response.destroy(), Math.min(mostMs, GRACE_MS));
   };
   const stop = (): void => {
     clearTimeout(timer);

@@ -62,7 +62,7 @@ export interface GatewayOptions extends Valid {
   connectMs?: Valid['connectMs'];
   /** How long to wait for the TLS handshake of a proxy, and for its answer to CONNECT or SOCKS. Default: as `connectMs`, else 10,000. */
   handshakeMs?: Valid['handshakeMs'];
-  /** How long to wait for the header of the answer to a plain HTTP request. Default 60,000. */
+  /** How long to wait for the header of the answer to a plain HTTP request that was sent. Default 60,000. */
   answerMs?: Valid['answerMs'];
   /** How long a tunnel or an answer may have no traffic before it is closed. Default 120,000. */
   idleMs?: Valid['idleMs'];
