@@ -31,8 +31,8 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.loginIn',
   'EncryptedCredentialsRepository.rebind',
   'Gateway.open',
-  'Pool.close',
   'Pool.kindOf',
+  'Pool.close',
   'RevealedProxy.filled',
 ];
 
