@@ -68,7 +68,7 @@ export default {
         'cutOff ??= CUT_OFF;',
       ],
       ['an idle answer is a reset', '      cutOff = NO_ANSWER;\n', ''],
-      ['the end of an answer is waited for', 'answer.readableEnded || ', ''],
+      ['the end of an answer is waited for', 'response.writableLength > 0', 'response.writableNeedDrain'],
     ]),
     ...of('leaving-client', [['a client that has left is waited for', 'Math.min(mostMs, GRACE_MS)', '1e9']]),
     ...of('loops', [

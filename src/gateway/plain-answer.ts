@@ -67,7 +67,7 @@ export function deliver(
   });
   response.setTimeout(desk.settings.idleMs, () => {
     // A client that reads nothing keeps the proxy from sending, and is waited for no longer when the proxy has sent all.
-    if (answer.readableEnded || response.writableLength > 0) response.destroy();
+    if (response.writableLength > 0) response.destroy();
     else {
       cutOff = NO_ANSWER;
       request.destroy(NO_ANSWER);
