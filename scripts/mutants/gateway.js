@@ -109,6 +109,13 @@ export default {
     ...of('merged-identity', [
       ['another session may be asked for', "['country', 'region', 'session',", "['country', 'region',"],
     ]),
+    ...of('asking', [
+      [
+        'nobody looks for the session of a ttl',
+        'assertComplete(this.#fixedBy(user, identity))',
+        'this.#fixedBy(user, identity)',
+      ],
+    ]),
     ...of('users', [
       [
         'a known name is enough',
@@ -116,6 +123,7 @@ export default {
         'if (entry === this.#nobody) return null;',
       ],
       ['the shortest name wins', '(a, b) => b - a', '(a, b) => a - b'],
+      ['the name of a user is the beginning of any longer one', "username[length] !== '-'", 'false'],
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),
     ...of('password-hash', [['a hash may ask for any work', 'scrypt\\$16384\\$8', 'scrypt\\$\\d+\\$8']]),

@@ -41,7 +41,27 @@ export default {
     ]),
     ...of('upstream/connections', [
       ['sessions share connections', ', session ?? null]', ']'],
+      ['what is not kept outlives the vault', ', ...this.#retiring]', ']'],
       ['any number of owners is kept', 'this.#owners.size > MOST_OWNERS', 'false'],
+    ]),
+    ...of('upstream/dial', [['each address of a proxy gets 250 ms', 'Math.ceil(connectMs / 3)', '250']]),
+    ...of('upstream/lazy-dispatcher', [
+      ['interceptors are left out', 'return base.compose(given);', 'return base;'],
+    ]),
+    ...of('rotation/login-values', [
+      [
+        'a session with other characters is written as it is',
+        'user === undefined && /^',
+        'user === undefined || /^',
+      ],
+      ['the ttl is in seconds', 'ttlMs / 60_000', 'ttlMs / 1_000'],
+    ]),
+    ...of('vault', [
+      [
+        'a gateway does not know the connections of its vault',
+        'options.handshakeMs ?? handshakeMs',
+        'options.handshakeMs',
+      ],
     ]),
     ...of('rotation/lease-requests', [
       [
