@@ -29,8 +29,8 @@ export default {
     ...of('attempts', [
       [
         'the little time that was left of the deadline is a failure of the proxy',
-        'ms < this.#trying.settings.connectMs) lease',
-        'ms < 0) lease',
+        'ms >= this.#trying.settings.connectMs;',
+        'ms >= 0;',
       ],
       [
         'SOCKS4 gets targets of IPv6',
@@ -123,6 +123,7 @@ export default {
         'if (entry === this.#nobody) return null;',
       ],
       ['the name of a user is the beginning of any longer one', "username[length] !== '-'", 'false'],
+      ['the shortest name wins', '(a, b) => b - a', '(a, b) => a - b'],
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),
     ...of('password-hash', [['a hash may ask for any work', 'scrypt\\$16384\\$8', 'scrypt\\$\\d+\\$8']]),

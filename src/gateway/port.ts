@@ -18,6 +18,8 @@ const MALFORMED: Readonly<Record<string, readonly [status: number, message: stri
   HPE_HEADER_OVERFLOW: [431, 'The header of the request is too long.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The header of the request did not come in time.'],
 };
+/** What the answer that a client waits for need not be given up for: it was not read for a while, or said more after its last request. */
+const HARMLESS: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'HPE_CLOSED_CONNECTION']);
 const BAD_REQUEST = [400, 'This is not a well-formed HTTP request.'] as const;
 
 /** One port on which clients come, with HTTP or SOCKS: the first byte says which. */
@@ -148,7 +150,7 @@ export class Port {
     if (hasAsked && isFree) new Visit(this.#desk, client, 'http').refused(why);
     // It would be read as a part of the answer that the client waits for.
     if (isFree) refuseRaw(client, why);
-    else client.destroy();
+    else if (!HARMLESS.has(code)) client.destroy();
   }
 
   #serve(client: Socket, work: Promise<void>): void {

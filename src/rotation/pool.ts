@@ -397,15 +397,6 @@ export class Pool {
   }
 
   /**
-   * What a status says by the configuration: the kind of a failure, or null if it is a good one.
-   *
-   * @internal
-   */
-  kindOf(status: number): FailureKind | null {
-    return kindIn(this.#ready().settings.health.statuses, status);
-  }
-
-  /**
    * Stores what waits to be stored; calls of `acquire` that wait are CLOSED. The vault calls it when it is closed.
    *
    * @internal
@@ -414,6 +405,15 @@ export class Pool {
     this.#acquiring.close();
     this.#follower.forget();
     this.#behind.close();
+  }
+
+  /**
+   * What a status says by the configuration: the kind of a failure, or null if it is a good one.
+   *
+   * @internal
+   */
+  kindOf(status: number): FailureKind | null {
+    return kindIn(this.#ready().settings.health.statuses, status);
   }
 
   #choose(request: PoolRequest | undefined, rotate: boolean, check?: Check): ChosenProxy {

@@ -78,4 +78,37 @@ describe('the plain requests of one connection', () => {
     expect(asked).toEqual(['/a', '/a']);
     expect(opened.outcomes().requests).toBe(0);
   });
+
+  it('after one that closes the connection do not leave', async () => {
+    const { proxy, asked, letGo } = await gated();
+    const opened = await openGateway([proxy], { reuse: 'never' });
+    const client = await RawClient.connect(opened.port);
+    client.write(get('/a', 'Connection: close\r\n') + get('/b'));
+    await until(() => letGo.has('/a'));
+    letGo.get('/a')?.();
+    expect(await client.rest()).toMatch(/\/a$/);
+    client.socket.end();
+    await expectNothingLeft(opened, 1);
+    expect(asked).toEqual(['/a']);
+  });
+
+  it('are not too slow while no more of them are read', async () => {
+    const { proxy, letGo } = await gated();
+    const opened = await openGateway([proxy], { headerMs: 100, reuse: 'never' });
+    const client = await RawClient.connect(opened.port);
+    const paths = Array.from({ length: 40 }, (_, n) => `/${n}`);
+    client.write(`${paths.map((path) => get(path)).join('')}GET http://shop.example/last HT`);
+    await until(() => letGo.has('/0'));
+    // Node looks for slow headers as often.
+    const end = performance.now() + 400;
+    await until(() => performance.now() > end);
+    client.write('TP/1.1\r\nHost: shop.example\r\n\r\n');
+    for (const path of [...paths, '/last']) {
+      await until(() => letGo.has(path));
+      letGo.get(path)?.();
+      expect((await client.answer()).body).toBe(path);
+    }
+    client.socket.end();
+    await expectNothingLeft(opened, paths.length + 1);
+  });
 });

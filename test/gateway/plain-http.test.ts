@@ -519,3 +519,17 @@ describe('connections to a proxy', () => {
     expect(answers).toEqual(['0GET ', '1POST', '0GET ', '2POST']);
   });
 });
+
+it('a body that comes in pieces takes longer than answerMs, and an answer then comes in time', async () => {
+  const proxy = await Scripted.start(answering(({ body }) => ok(`got ${body.length}`)));
+  const { port, vault } = await openGateway([proxy], { answerMs: 300, attempts: 1 });
+  const client = await send(port, `POST http://shop.example/ HTTP/1.1\r\n${HEAD}Content-Length: 8\r\n\r\n`);
+  let left = 8;
+  const timer = setInterval(() => {
+    client.write('x');
+    if (--left === 0) clearInterval(timer);
+  }, 100);
+  onTestFinished(() => clearInterval(timer));
+  expect(await client.answer()).toMatchObject({ status: 200, body: 'got 8' });
+  expect(vault.pool.stats().ended).toMatchObject({ succeeded: 1, failed: 0 });
+});

@@ -77,7 +77,7 @@ interface PlainForm {
 }
 
 /** What a proxy got on one connection. */
-export interface Recorded {
+interface Recorded {
   requests: PlainForm[];
   /** What is not yet a whole request. */
   rest: string;
