@@ -283,8 +283,9 @@ export class Pool {
    * @example
    * if (!vault.pool.mayKeep(lease.proxy.id, { session: 'cart-17' })) console.log('connect again');
    */
-  mayKeep(id: string, { domain, session }: Pick<PoolRequest, 'domain' | 'session'> = {}): boolean {
+  mayKeep(id: string, use: Pick<PoolRequest, 'domain' | 'session'> = {}): boolean {
     assertId(id);
+    const { domain, session } = assertOptions(use, ['domain', 'session'], 'fields of a use');
     const wanted = wantedBy({ domain, session });
     const { index } = this.#ready();
     const slot = index.slotOf(id);

@@ -10,7 +10,7 @@ const KINDS = ['http', 'https', 'socks5', 'socks4'] as const satisfies readonly 
 const LOGIN = { username: 'right', password: 'right' };
 /** Only what hangs is given up soon: a busy machine is slow too. */
 function timesOf({ fault }: Pick<Fault, 'fault'>): GatewayOptions {
-  return { reuse: 'never', ...(fault === 'hang' && { handshakeMs: 120, answerMs: 120 }) };
+  return { reuse: 'never', ...(fault === 'hang' && { handshakeMs: 300, answerMs: 300 }) };
 }
 
 interface Fault {

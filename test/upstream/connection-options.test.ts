@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type ConnectionOptions, type Lease, openVault, type Vault } from 'proxyvault';
+import { type ConnectionOptions, type Lease, openVault, type RequestLog, type Vault } from 'proxyvault';
 import { ProxyAgent, fetch as undiciFetch } from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
@@ -55,12 +55,19 @@ describe('connections of openVault', () => {
     }
   });
 
-  it('are defaults of a gateway, whose own options go before', async () => {
+  it.each([
+    ['a gateway has no other', { handshakeMs: 50 }, {}],
+    ['the own options of a gateway go before', { handshakeMs: 60_000 }, { handshakeMs: 50 }],
+  ])('are defaults of gateways: %s', async (_, connections, own) => {
     const silent = await fakeServer(() => undefined);
-    const vault = await vaultWith('socks5', silent.port, { handshakeMs: 60_000 });
-    const gateway = await vault.serve({ port: 0, handshakeMs: 50 });
+    const vault = await vaultWith('socks5', silent.port, connections);
+    const log: RequestLog[] = [];
+    const note = (fields: object): void => void log.push(fields as RequestLog);
+    const gateway = await vault.serve({ port: 0, logger: { info: note, warn: note }, ...own });
     const dispatcher = new ProxyAgent({ uri: gateway.url, proxyTunnel: false });
     expect((await undiciFetch('http://shop.example/', { dispatcher })).status).toBe(502);
+    expect(log).toMatchObject([{ tried: [{ kind: 'timeout' }] }]);
+    expect(log[0]?.tried?.[0]?.ms).toBeLessThan(5_000);
   });
 
   it.each([{ connectMs: 0 }, { handshakeMs: 1.5 }, { ca: 7 }, { timeoutMs: 1 }, 'fast', null])(

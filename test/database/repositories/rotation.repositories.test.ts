@@ -141,7 +141,7 @@ describe.each(MODES)('in mode %s', (mode) => {
         { options: { x: 1 } },
         { options: { limits: { x: 1 } } },
         { options: { limits: { maxLeases: 0 } } },
-        { options: { health: { statuses: { 600: 'ok' } } } },
+        { options: { health: { statuses: { 1000: 'ok' } } } },
         { options: { durability: null } },
       ];
       for (const change of bad) {
