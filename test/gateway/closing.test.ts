@@ -122,7 +122,7 @@ it('a client that does not read what is left of a tunnel is closed when it has b
   expect(vault.pool.stats().leases).toBe(0);
 });
 
-it('a client that goes on sending after it was refused is closed all the same', async () => {
+it('a client that keeps sending after it was refused is closed all the same', async () => {
   const { port } = await opened();
   const client = await RawClient.connect(port);
   client.write('CONNECT nonsense HTTP/1.1\r\nHost: nonsense\r\n\r\n');

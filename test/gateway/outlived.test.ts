@@ -47,7 +47,7 @@ describe('an open tunnel whose proxy', () => {
     expect(gateway.log).toEqual([expect.objectContaining({ proxy: id, session: 'a' })]);
   });
 
-  it.each(ENDINGS)('%s goes on if openTunnels is drain', async (_, end) => {
+  it.each(ENDINGS)('%s lasts if openTunnels is drain', async (_, end) => {
     const gateway = await opened('drain');
     const { client, id } = await open(gateway);
     end(gateway, id);
