@@ -122,11 +122,8 @@ export default {
         'if (!isRight || entry === this.#nobody) return null;',
         'if (entry === this.#nobody) return null;',
       ],
-<<<<<<< .merge_file_7CvoZ8
       ['the shortest name wins', '(a, b) => b - a', '(a, b) => a - b'],
       ['the name of a user is the beginning of any longer one', "username[length] !== '-'", 'false'],
-=======
->>>>>>> .merge_file_85Db1v
       ['one name and password are the key of another', '`${name.length}:${name}${', '`${name}${'],
     ]),
     ...of('password-hash', [['a hash may ask for any work', 'scrypt\\$16384\\$8', 'scrypt\\$\\d+\\$8']]),
