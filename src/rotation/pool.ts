@@ -1,7 +1,7 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { FailureKind } from '../model/outcomes.ts';
 import type { StrategySettings } from '../model/strategy-settings.ts';
-import { assertFunction, assertId, assertOptions, invalidInput } from '../model/validation.ts';
+import { assertFunction, assertId, assertOptions, assertWhole, invalidInput } from '../model/validation.ts';
 import { Acquiring } from './acquiring.ts';
 import { Availability } from './availability.ts';
 import { type Check, Choosing } from './choosing.ts';
@@ -414,6 +414,7 @@ export class Pool {
    * @internal
    */
   kindOf(status: number): FailureKind | null {
+    assertWhole(status, 'status', 100, 999);
     return kindIn(this.#ready().settings.health.statuses, status);
   }
 
