@@ -209,7 +209,8 @@ export class Attempts {
         if (!isBusy || performance.now() > this.#deadline) throw error;
         const signal = this.#signal();
         await setTimeoutPromise(BUSY_MS, undefined, { signal }).catch(() => {
-          throw signal.reason;
+          // At the deadline the lock is the reason.
+          throw signal.reason === TOO_LATE ? error : signal.reason;
         });
       }
     }

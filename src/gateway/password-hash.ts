@@ -36,7 +36,7 @@ export function formatHash({ salt, hash }: PasswordHash): string {
   return ['scrypt', N, r, p, salt.toString('base64url'), hash.toString('base64url')].join('$');
 }
 
-/** Reads what `formatHash` writes, with that cost alone: then each check takes as long as any other. Null for any other text. */
+/** Reads what `formatHash` writes, with that cost alone, so that all checks take the same time. Null for any other text. */
 export function parseHash(text: string): PasswordHash | null {
   const [, salt, hash] = FORM.exec(text) ?? [];
   if (salt === undefined || hash === undefined) return null;

@@ -20,6 +20,11 @@ const MALFORMED: Readonly<Record<string, readonly [status: number, message: stri
 };
 /** What the answer that a client waits for need not be given up for: it was not read for a while, or said more after its last request. */
 const HARMLESS: ReadonlySet<string> = new Set(['ERR_HTTP_REQUEST_TIMEOUT', 'HPE_CLOSED_CONNECTION']);
+const NOT_FREE = refusal(
+  400,
+  'INVALID_INPUT',
+  'A request before it on the same connection has no answer yet.',
+);
 const BAD_REQUEST = [400, 'This is not a well-formed HTTP request.'] as const;
 
 /** One port on which clients come, with HTTP or SOCKS: the first byte says which. */
@@ -134,7 +139,7 @@ export class Port {
   #isFree(client: Socket, protocol: 'connect' | 'upgrade'): boolean {
     const isFree = this.#plain.get(client)?.isIdle ?? true;
     if (!isFree) {
-      new Visit(this.#desk, client, protocol).refused(refusal(400, 'INVALID_INPUT', ''));
+      new Visit(this.#desk, client, protocol).refused(NOT_FREE);
       client.destroy();
     }
     return isFree;

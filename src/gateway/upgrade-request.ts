@@ -44,6 +44,7 @@ export async function serveUpgrade(
   const url = parsePlainUrl(text);
   if (url === null) return refuse(refusal(400, 'INVALID_INPUT', FORM));
   const { target, path } = url;
+  visit.wants(target);
   const problem = framingProblem(rawHeaders, method, httpVersion) ?? hostDisagrees(rawHeaders, target);
   if (problem !== null) return refuse(refusal(400, 'INVALID_INPUT', problem));
   if (method !== 'GET') return refuse(refusal(400, 'INVALID_INPUT', 'Only GET may have Upgrade.'));

@@ -123,7 +123,7 @@ export class Users {
     const entry = this.#entryOf(username) ?? this.#nobody;
     const { name } = entry.user;
     const words = username.slice(name.length + 1);
-    // Unknown names are told apart too, so that they do not wait for each other's check.
+    // Each unknown name has a key of its own, so that none waits for the check of another.
     const key = this.#keyOf(entry === this.#nobody ? username : name, password);
     const known = this.#verified.get(key);
     if (known !== undefined) return { user: known, words };

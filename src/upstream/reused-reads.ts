@@ -13,7 +13,7 @@ const readsOf = new WeakMap<Socket, ReusedReads>();
 
 /**
  * How a connection to a proxy reads: into buffers that are used again. By default Node takes a new one of 64 KiB for each read, and to free
- * them is most of the work of a stream. Until `relayReads` is called, the socket is read as any other is.
+ * them is most of the work of a stream. Until `relayReads` is called, the socket is read in the usual way.
  */
 export class ReusedReads implements OnReadOpts {
   readonly buffer = (): Buffer => this.#next;

@@ -20,6 +20,15 @@ function runExample(code: string, folder = temporaryFolder()): ReturnType<typeof
   return spawnSync(process.execPath, [script], { cwd: folder, env, encoding: 'utf8' });
 }
 
+it('the README has the two commands of a clone', () => {
+  const [, block = ''] = /## From a clone\n\n```sh\n([\s\S]*?)```/.exec(README) ?? [];
+  const commands = block
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/ +#.*/, ''));
+  expect(commands).toEqual(['npm ci && npm start', 'npm ci && npm test']);
+});
+
 it('the README is short', () => {
   expect(README.split('\n').length).toBeLessThan(120);
 });

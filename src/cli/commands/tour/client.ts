@@ -25,7 +25,7 @@ export interface Answer {
   lease: string | null;
 }
 
-/** Asks a website through the gateway, as any client does: by HTTP or SOCKS5, in a connection of its own. */
+/** Asks a website through the gateway by HTTP or SOCKS5, in a connection of its own. */
 export async function ask({ url, by = 'http', username = '', port }: Ask): Promise<Answer> {
   const { protocol, hostname, pathname, search } = new URL(url);
   const isSecure = protocol === 'https:';
