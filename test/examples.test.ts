@@ -32,6 +32,7 @@ const INTERNAL = [
   'EncryptedCredentialsRepository.rebind',
   'Gateway.open',
   'Pool.close',
+  'Pool.excludedFrom',
   'Pool.kindOf',
   'RevealedProxy.filled',
 ];

@@ -116,10 +116,7 @@ export class Attempts {
   /** How many proxies each reason excludes from another attempt. */
   get excluded(): Record<string, number> {
     try {
-      const { steps } = this.#trying.pool.explain({ ...this.#request, exclude: this.#excluded });
-      return Object.fromEntries(
-        steps.filter(({ excluded }) => excluded > 0).map(({ filter, excluded }) => [filter, excluded]),
-      );
+      return this.#trying.pool.excludedFrom({ ...this.#request, exclude: this.#excluded });
     } catch {
       // Such as a pool that is closed: then nobody knows.
       return {};

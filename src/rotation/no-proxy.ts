@@ -1,6 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
 import { type Decision, fitsWhenReady, type Inputs } from './decide.ts';
-import { type FilterStep, stepsOf } from './steps.ts';
+import { excludedBy, type FilterStep, stepsOf } from './steps.ts';
 
 /** The end of every such message. */
 export const ADVICE = 'Do not connect without a proxy.';
@@ -100,7 +100,7 @@ function sentenceOf({ total, steps, readyAt }: Lack): string {
 
 function errorOf(lack: Lack): ProxyVaultError {
   const { total, steps, readyAt } = lack;
-  const counts = Object.fromEntries(steps.map(({ filter, excluded }) => [filter, excluded]));
+  const counts = excludedBy(steps);
   return new ProxyVaultError('NO_PROXY', `${sentenceOf(lack)} ${ADVICE}`, {
     details: { total, ...counts, ...(readyAt !== null && { readyAt }) },
   });

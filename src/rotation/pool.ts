@@ -28,6 +28,7 @@ import { countsOf, type PoolStats } from './pool-stats.ts';
 import { type ProxyReport, Reports } from './report.ts';
 import { type AcquireRequest, type LeaseRequest, type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
+import { excludedBy, stepsOf } from './steps.ts';
 import { Sticky } from './sticky.ts';
 import { Store } from './store.ts';
 import { StoredLeases } from './stored-leases.ts';
@@ -416,6 +417,18 @@ export class Pool {
   kindOf(status: number): FailureKind | null {
     assertWhole(status, 'status', 100, 999);
     return kindIn(this.#ready().settings.health.statuses, status);
+  }
+
+  /**
+   * How many proxies each reason excludes from a request, as `explain` says it: without a look at every candidate.
+   *
+   * @internal
+   */
+  excludedFrom(request: PoolRequest): Record<string, number> {
+    const wanted = wantedBy(request);
+    this.#advance();
+    const inputs = this.#choosing.inputs(wanted);
+    return excludedBy(stepsOf(decide(inputs), inputs));
   }
 
   #choose(request: PoolRequest | undefined, rotate: boolean, check?: Check): ChosenProxy {

@@ -38,6 +38,12 @@ export function stepsOf(
   return [...steps, { filter: 'not excluded', excluded: left - remaining, left: remaining }];
 }
 
+/** How many proxies each step excluded that excluded any. */
+export function excludedBy(steps: readonly FilterStep[]): Record<string, number> {
+  const excluding = steps.filter(({ excluded }) => excluded > 0);
+  return Object.fromEntries(excluding.map(({ filter, excluded }) => [filter, excluded]));
+}
+
 function knownSteps({ way, view }: Decision, index: PoolIndex): readonly FilterStep[] {
   let known = KNOWN.get(index);
   if (known?.generation !== index.generation) {
