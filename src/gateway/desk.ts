@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import type { ConnectOptions } from '../upstream/index.ts';
 import type { Asker } from './asking.ts';
 import type { Trying } from './attempts.ts';
+import type { KeptConnections } from './exchange/kept-connections.ts';
 import type { RequestLog } from './log.ts';
 import type { Settings } from './options.ts';
-import type { Reuse } from './reuse.ts';
 import type { TargetPolicy } from './targets.ts';
 import type { Tunnels } from './tunnels.ts';
 import type { UserLimits } from './user-limits.ts';
@@ -19,7 +19,8 @@ export interface Desk {
   limits: UserLimits;
   trying: Trying;
   tunnels: Tunnels;
-  reuse: Reuse;
+  /** Connections that are used again; null if none ever is. */
+  kept: KeptConnections | null;
   /** How to connect to a proxy. */
   connecting: (signal: AbortSignal) => ConnectOptions;
   /** Whether a client is a connection that this gateway has made to itself. */

@@ -9,12 +9,12 @@ import { Asker } from './asking.ts';
 import { Clients, isLoopback } from './clients.ts';
 import { Counts, type GatewayStats } from './counts.ts';
 import type { Desk } from './desk.ts';
+import { KeptConnections } from './exchange/kept-connections.ts';
 import { type ClientIdentity, identityFrom } from './identity.ts';
 import type { GatewayLogger, RequestLog } from './log.ts';
 import { Loops } from './loops.ts';
 import { addressOf, type GatewayOptions, type ListenOptions, type Settings, settingsOf } from './options.ts';
 import { Port } from './port.ts';
-import { Reuse } from './reuse.ts';
 import { TargetPolicy } from './targets.ts';
 import { Tunnels } from './tunnels.ts';
 import { UserLimits } from './user-limits.ts';
@@ -49,7 +49,7 @@ export class Gateway implements AsyncDisposable {
   readonly #clients: Clients;
   readonly #loops = new Loops();
   readonly #counts = new Counts();
-  readonly #reuse: Reuse;
+  readonly #kept: KeptConnections | null;
   readonly #tunnels: Tunnels;
   readonly #shared: Omit<Desk, 'asker'>;
   readonly #ports: Port[] = [];
@@ -68,7 +68,7 @@ export class Gateway implements AsyncDisposable {
     this.#onClosed = onClosed;
     this.#users = users.length === 0 ? null : new Users(users);
     this.#clients = new Clients(settings);
-    this.#reuse = new Reuse(settings.reuse);
+    this.#kept = settings.reuse === 'never' ? null : new KeptConnections();
     const onUnstored = (error: unknown): void => this.#warn('An outcome could not be stored', error);
     const onFault = (error: unknown): void => this.#warn('A request has failed', error);
     this.#tunnels = new Tunnels({ pool, settings, onUnstored });
@@ -81,7 +81,7 @@ export class Gateway implements AsyncDisposable {
       limits: new UserLimits(),
       trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored, onFault },
       tunnels: this.#tunnels,
-      reuse: this.#reuse,
+      kept: this.#kept,
       connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial, reuseReads: true }),
       isLoop: (client) => loops.isLoop(client),
       onBegin: () => this.#counts.begin(),
@@ -222,7 +222,7 @@ export class Gateway implements AsyncDisposable {
     this.#clients.closeAll();
     // What ends now is reported while there is still a pool.
     await this.#settled(SETTLE_MS);
-    this.#reuse.close();
+    this.#kept?.close();
     this.#onClosed();
   }
 

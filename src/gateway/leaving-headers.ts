@@ -5,11 +5,11 @@ import { basicLogin, type Target } from '../upstream/index.ts';
 import { endToEndHeaders } from './end-to-end-headers.ts';
 import type { Settings } from './options.ts';
 
-/** Methods whose requests have no body unless they say so; Node frames the others as chunked. */
+/** Methods whose requests have no body unless they say so; the others say that it is empty. */
 const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS']);
 
 /**
- * The headers of a plain request as they leave, without those of its proxy.
+ * The headers of a plain request as they leave, without those of its proxy, and without that of chunks.
  *
  * @param isExpecting whether the target is to say when it wants the body.
  */
@@ -25,9 +25,8 @@ export function leavingHeaders(
   // A request of HTTP/1.0 may have none.
   if (headers.host === undefined)
     leaving.unshift('Host', target.port === 80 ? formatAddress(target).slice(0, -3) : formatAddress(target));
-  if (headers['transfer-encoding'] !== undefined) leaving.push('Transfer-Encoding', 'chunked');
-  else if (headers['content-length'] === undefined && !BODILESS.has(method))
-    leaving.push('Content-Length', '0');
+  const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  if (!hasLength && !BODILESS.has(method)) leaving.push('Content-Length', '0');
   if (via) leaving.push('Via', `${httpVersion} proxyvault`);
   if (forwardedFor && socket.remoteAddress !== undefined)
     leaving.push('X-Forwarded-For', socket.remoteAddress);

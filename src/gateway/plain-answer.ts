@@ -1,13 +1,14 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { ServerResponse } from 'node:http';
 
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { Lease, OutcomeReport } from '../rotation/index.ts';
-import { isMalformed } from './answer-rules.ts';
 import type { Desk } from './desk.ts';
 import { endToEndHeaders } from './end-to-end-headers.ts';
-import { CUT_OFF, failureOf, MALFORMED_ANSWER, NO_ANSWER } from './failures.ts';
+import type { AnswerHead } from './exchange/answer-head.ts';
+import type { HttpConnection } from './exchange/connection.ts';
+import { CLIENT_GONE, failureOf, NO_ANSWER } from './failures.ts';
 import type { Tried } from './log.ts';
+import { valuesOf } from './raw-headers.ts';
 import { relay } from './relay.ts';
 import { reportLease } from './report-lease.ts';
 import type { Visit } from './visit.ts';
@@ -15,11 +16,9 @@ import type { Visit } from './visit.ts';
 /** An answer that has begun. */
 export interface Answered {
   lease: Lease;
-  answer: IncomingMessage;
-  request: ClientRequest;
-  /** The connection to the proxy, and what it had carried before. */
-  socket: Socket;
-  before: { read: number; written: number };
+  answer: AnswerHead;
+  /** The connection to the proxy. */
+  connection: HttpConnection;
   latencyMs: number;
 }
 
@@ -34,22 +33,17 @@ export interface Recipient {
 }
 
 /** How long the target asks not to be asked again; undefined if it does not. */
-export function waitOf({ headers }: IncomingMessage): number | undefined {
-  const wait = headers['retry-after'];
+export function waitOf({ rawHeaders }: AnswerHead): number | undefined {
+  const [wait] = valuesOf(rawHeaders, 'retry-after');
   return wait === undefined ? undefined : retryAfterMs(wait);
 }
 
-/** Sets the header of the answer, which leaves with its body. @throws PROXY_FAILED for one that cannot be passed on. */
-export function setHead(response: ServerResponse, { request, answer }: Answered): void {
-  // Nobody has asked for another protocol.
-  if (isMalformed(answer) || answer.statusCode === 101) {
-    request.destroy();
-    throw MALFORMED_ANSWER;
-  }
+/** Sets the header of the answer, which leaves with its body. */
+export function setHead(response: ServerResponse, { connection, answer }: Answered): void {
   response.sendDate = false;
   // What the client still sends belongs to a request that has its answer.
-  if (!request.writableFinished) response.shouldKeepAlive = false;
-  response.writeHead(answer.statusCode ?? 0, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
+  if (!connection.isSent) response.shouldKeepAlive = false;
+  response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
 }
 
 /** Gives the answer to the client after its header, and reports it. */
@@ -58,26 +52,16 @@ export function deliver(
   answered: Answered,
   { response, visit, tried, isAtFault }: Recipient,
 ): Promise<void> {
-  const { lease, answer, request, socket, before, latencyMs } = answered;
-  const status = answer.statusCode ?? 0;
-  // Only what ends first says who has cut the answer off: then the other side is closed too.
-  let cutOff: Error | null = null;
-  answer.once('error', () => {
-    if (!isAtFault()) cutOff ??= CUT_OFF;
-  });
+  const { lease, answer, connection, latencyMs } = answered;
+  const { status } = answer;
   response.setTimeout(desk.settings.idleMs, () => {
     // A client that reads nothing keeps the proxy from sending, and is waited for no longer when the proxy has sent all.
     if (response.writableLength > 0) response.destroy();
-    else {
-      cutOff = NO_ANSWER;
-      request.destroy(NO_ANSWER);
-    }
+    else connection.destroy(NO_ANSWER);
   });
   return new Promise((resolve) => {
-    relay(answer, response, (error) => {
-      if (!request.writableFinished) request.destroy();
-      const bytesIn = socket.bytesRead - before.read;
-      const bytesOut = socket.bytesWritten - before.written;
+    relay(connection, response, (error, { in: bytesIn, out: bytesOut }) => {
+      const cutOff = error === CLIENT_GONE || isAtFault() ? null : error;
       const { ticket } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
       // An answer for which another proxy was sought has its report.

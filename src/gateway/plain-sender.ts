@@ -1,12 +1,13 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import { connect, dial } from '../upstream/index.ts';
 import type { Asking } from './asking.ts';
 import type { Attempts, Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
-import { answerTo, beginRequest } from './exchange.ts';
-import { CLIENT_GONE, failureOf, statusFailure } from './failures.ts';
+import { HttpConnection } from './exchange/connection.ts';
+import type { Leaving } from './exchange/leaving.ts';
+import { CLIENT_GONE, CUT_OFF, statusFailure } from './failures.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
 import type { Tried } from './log.ts';
 import { type Answered, setHead, waitOf } from './plain-answer.ts';
@@ -16,6 +17,9 @@ import { reuseKey } from './reuse.ts';
 
 /** Methods that change nothing at the target (RFC 9110, 9.2.1): they may be sent twice. */
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** How long a connection is kept that nobody uses. Most proxies close it after 5 seconds or more. */
+const KEEP_MS = 4_000;
 
 /** A plain request that may be served. */
 export interface Admitted {
@@ -33,7 +37,7 @@ export class PlainSender {
   readonly #admitted: Admitted;
   readonly #method: string;
   /** The request that has left and has no answer yet. */
-  #running: ClientRequest | null = null;
+  #running: HttpConnection | null = null;
   /** An answer after which another proxy is sought. If there is no other, the client gets it after all. */
   #spare: Answered | null = null;
   #isGone = false;
@@ -67,7 +71,7 @@ export class PlainSender {
     } catch (error) {
       const spare = this.#spare;
       // It may have been cut off meanwhile.
-      if (spare === null || this.#isGone || spare.answer.destroyed) throw error;
+      if (spare === null || this.#isGone || spare.connection.isClosed) throw error;
       setHead(response, spare);
       this.#spare = null;
       // It was noted as an attempt that failed, and now serves.
@@ -79,7 +83,7 @@ export class PlainSender {
   }
 
   #dropSpare(): void {
-    this.#spare?.request.destroy();
+    this.#spare?.connection.destroy();
     this.#spare = null;
   }
 
@@ -90,18 +94,19 @@ export class PlainSender {
 
   /** Sends the request through one proxy, and waits for its answer. */
   async #exchange(serving: Serving, signal: () => AbortSignal): Promise<Answered> {
+    const leaving = this.#leaving(serving);
     for (let isFresh = false; ; isFresh = true) {
-      const request = await this.#begin(serving, signal, isFresh);
+      const connection = await this.#connected(serving, signal, isFresh);
       if (this.#isGone) {
-        request.destroy();
+        connection.destroy();
         throw CLIENT_GONE;
       }
       const isRepeatable = this.#isRepeatable;
       try {
-        return await this.#answer(request, serving);
+        return await this.#answer(connection, leaving, serving);
       } catch (error) {
         // A proxy may close a connection that was kept just when it is used: that says nothing about the proxy.
-        const isStale = request.reusedSocket && isRepeatable && isBroken(error);
+        const isStale = connection.isReused && isRepeatable && error === CUT_OFF;
         if (isStale && !isFresh && !this.#isGone) continue;
         if (!isRepeatable) this.#attempts.stop();
         throw error;
@@ -109,51 +114,56 @@ export class PlainSender {
     }
   }
 
-  /** @param isFresh on a connection that nobody had before. */
-  #begin({ proxy }: Serving, signal: () => AbortSignal, isFresh: boolean): Promise<ClientRequest> {
-    const { settings, reuse, connecting } = this.#desk;
-    const { incoming, body, url, asking } = this.#admitted;
+  /** @throws PROXY_FAILED for a login that no header can carry. */
+  #leaving({ proxy }: Serving): Leaving {
+    const { incoming, body, url } = this.#admitted;
     const { target, authority, path } = url;
-    const isDirect = isHttp(proxy);
-    const leaving = {
+    return {
       method: this.#method,
-      path: isDirect ? `http://${authority}${path}` : path,
-      headers: [...leavingHeaders(incoming, target, settings, body.isExpecting), ...loginHeaders(proxy)],
-      maxHeaderSize: settings.maxHeaderBytes,
+      path: isHttp(proxy) ? `http://${authority}${path}` : path,
+      headers: [
+        ...leavingHeaders(incoming, target, this.#desk.settings, body.isExpecting),
+        ...loginHeaders(proxy),
+      ],
+      body: body.isEmpty ? null : body,
     };
-    const key = reuseKey(proxy, [...sharedBy(asking, incoming.socket), isDirect ? '' : authority]);
-    const reach = async (): Promise<Socket> => {
-      const options = connecting(signal());
-      if (isDirect) return dial(proxy, options);
-      const socket = await connect(proxy, target, options);
-      // One that is kept is of no use when its other end has ended it.
-      return socket.once('end', () => socket.end());
-    };
-    return beginRequest(reuse, leaving, { key, reach }, this.#isRepeatable && !isFresh);
   }
 
-  async #answer(request: ClientRequest, { lease, proxy }: Serving): Promise<Answered> {
+  /**
+   * A connection of its own, or one that was kept. A request that must not be sent twice gets its own: a proxy may close one that was idle
+   * just when the request is sent, and nobody could know whether it has arrived.
+   *
+   * @param isFresh on a connection that nobody had before.
+   */
+  async #connected({ proxy }: Serving, signal: () => AbortSignal, isFresh: boolean): Promise<HttpConnection> {
+    const { settings, connecting } = this.#desk;
+    const { incoming, url, asking } = this.#admitted;
+    const { answerMs, maxHeaderBytes } = settings;
+    const isDirect = isHttp(proxy);
+    const kept = this.#isRepeatable && !isFresh ? this.#desk.kept : null;
+    const key = reuseKey(proxy, [...sharedBy(asking, incoming.socket), isDirect ? '' : url.authority]);
+    const known = kept?.take(key);
+    if (known != null) return known;
+    const options = connecting(signal());
+    const socket = isDirect ? await dial(proxy, options) : await connect(proxy, url.target, options);
+    const limits = { answerMs, maxHeaderBytes, keepMs: kept === null ? 0 : KEEP_MS };
+    return new HttpConnection(socket, limits, (connection, ms) => kept?.keep(key, connection, ms));
+  }
+
+  async #answer(connection: HttpConnection, leaving: Leaving, { lease, proxy }: Serving): Promise<Answered> {
     const { settings, trying } = this.#desk;
     const { pool } = trying;
-    const { body, response } = this.#admitted;
-    const socket = request.socket as Socket;
-    const before = { read: socket.bytesRead, written: socket.bytesWritten };
     const since = performance.now();
-    this.#running = request;
+    this.#running = connection;
     try {
-      const answering = answerTo(request, settings.answerMs);
-      body.send(request);
-      const answer = await answering;
-      const answered = { lease, answer, request, socket, before, latencyMs: performance.now() - since };
-      const status = answer.statusCode ?? 0;
+      const answer = await connection.ask(leaving);
+      const answered = { lease, answer, connection, latencyMs: performance.now() - since };
+      const { status } = answer;
       // An answer of 407 would make the client ask its user for a login. Through a tunnel it is the target's, and no fault of the proxy.
       if (status === 407) {
-        request.destroy();
-        throw statusFailure(
-          status,
-          waitOf(answer),
-          isHttp(proxy) ? (pool.kindOf(status) ?? 'auth') : 'status',
-        );
+        connection.destroy();
+        const kind = isHttp(proxy) ? (pool.kindOf(status) ?? 'auth') : 'status';
+        throw statusFailure(status, waitOf(answer), kind);
       }
       const isRetried = settings.retryStatuses.includes(status) && this.#isRepeatable;
       const kind = isRetried && this.#attempts.mayTryAgain ? pool.kindOf(status) : null;
@@ -161,7 +171,7 @@ export class PlainSender {
         this.#spare = answered;
         throw statusFailure(status, waitOf(answer), kind);
       }
-      setHead(response, answered);
+      setHead(this.#admitted.response, answered);
       return answered;
     } finally {
       this.#running = null;
@@ -174,9 +184,4 @@ function sharedBy({ user, identity }: Asking, client: Socket): [string, string, 
   const { session } = identity;
   const name = user?.name ?? '';
   return session === undefined ? [name, 'at', client.remoteAddress ?? ''] : [name, 'session', session];
-}
-
-/** Whether a connection broke before an answer. */
-function isBroken(error: unknown): boolean {
-  return failureOf(error)?.kind === 'reset';
 }

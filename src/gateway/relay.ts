@@ -1,49 +1,57 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 
-import { CLIENT_GONE, CUT_OFF } from './failures.ts';
+import type { Carried, HttpConnection } from './exchange/connection.ts';
+import { CLIENT_GONE } from './failures.ts';
 
 /** Bytes. */
 const SHORT = 4096;
 
 /**
- * Gives an answer's body to the client, as fast as that takes it. If either side breaks off, so does the other. `pipeline` does the same,
- * and costs as much as all else of a short answer.
+ * Gives an answer's body to the client, as fast as that takes it. If either side breaks off, so does the other.
  *
- * @param done called once: with null when all of it was sent, else with what broke.
+ * @param done called once: with null when all of it was sent, else with what broke: CLIENT_GONE, or what the connection has failed with. `carried` is of
+ *   this answer and its request: another request may use the connection already.
  */
 export function relay(
-  answer: IncomingMessage,
+  connection: HttpConnection,
   response: ServerResponse,
-  done: (error: unknown) => void,
+  done: (error: Error | null, carried: Carried) => void,
 ): void {
   let isDone = false;
-  const settle = (error: unknown): void => {
+  let carried: Carried | null = null;
+  const settle = (error: Error | null): void => {
     if (isDone) return;
     isDone = true;
     if (error !== null) {
-      answer.destroy();
+      connection.destroy();
       response.destroy();
     }
-    done(error);
+    done(error, carried ?? connection.carried);
   };
-  answer
-    .on('data', (piece: Buffer) => {
-      if (!write(response, piece)) answer.pause();
-    })
-    .on('error', settle)
-    .once('end', () => response.end())
-    .once('close', () => {
-      if (!answer.readableEnded) settle(CUT_OFF);
-    });
   response
-    .on('drain', () => answer.resume())
-    .on('error', settle)
+    .on('drain', () => connection.resume())
+    .once('error', () => settle(CLIENT_GONE))
     .once('finish', () => settle(null))
     .once('close', () => settle(CLIENT_GONE));
-  if (response.closed) settle(CLIENT_GONE);
+  if (response.closed) {
+    settle(CLIENT_GONE);
+    return;
+  }
+  connection.read({
+    onPiece: (piece) => write(response, piece),
+    onEnd(error) {
+      carried = connection.carried;
+      if (error === null) response.end();
+      else settle(error);
+    },
+  });
 }
 
 /** A short piece goes as a text of one character for each byte: the header, which is such a text, then leaves in one piece with it. */
 function write(response: ServerResponse, piece: Buffer): boolean {
-  return piece.length > SHORT ? response.write(piece) : response.write(piece.toString('latin1'), 'latin1');
+  if (piece.length > SHORT) return response.write(piece);
+  const mayGoOn = response.write(piece.toString('latin1'), 'latin1');
+  // Node holds back what is written until the end of the turn, to write it with what follows, if that is only an empty text.
+  response.socket?.uncork();
+  return mayGoOn;
 }

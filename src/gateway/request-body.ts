@@ -1,5 +1,7 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { HttpConnection } from './exchange/connection.ts';
+import type { BodySource } from './exchange/leaving.ts';
 import { CLIENT_GONE } from './failures.ts';
 
 /** A body up to this size may be sent again. */
@@ -8,25 +10,30 @@ const MOST_KEPT = 64 * 1024;
 const CONTINUE_MS = 1_000;
 
 /** The body of a plain request, on its way from the client to a proxy. */
-export class RequestBody {
+export class RequestBody implements BodySource {
   readonly #incoming: IncomingMessage;
   readonly #response: ServerResponse;
   /** How long the client may send nothing. Milliseconds. */
   readonly #stallMs: number;
+  readonly isChunked: boolean;
   readonly #isEmpty: boolean;
   #kept: Buffer[] = [];
   #isComplete: boolean;
   #isStreaming = false;
   #isExpecting: boolean;
   #isStalled = false;
+  /** Where it goes. */
+  #connection: HttpConnection | null = null;
+  #continueTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
 
   constructor(incoming: IncomingMessage, response: ServerResponse, stallMs: number) {
     this.#incoming = incoming;
     this.#response = response;
     this.#stallMs = stallMs;
     const { headers } = incoming;
-    this.#isEmpty =
-      headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+    this.isChunked = headers['transfer-encoding'] !== undefined;
+    this.#isEmpty = !this.isChunked && Number(headers['content-length'] ?? 0) === 0;
     this.#isComplete = this.#isEmpty;
     this.#isExpecting = headers.expect !== undefined && !this.#isEmpty;
   }
@@ -68,52 +75,70 @@ export class RequestBody {
     }
   }
 
-  /** Sends it when the client has been told to send it, if it waits for that. If the client stalls, the request ends with CLIENT_GONE. */
-  send(request: ClientRequest): void {
-    if (!this.#isExpecting) {
-      this.#send(request);
-      return;
-    }
-    const timer = setTimeout(() => go(), CONTINUE_MS);
-    const go = (): void => {
-      stop();
-      request.off('continue', go).off('response', stop).off('close', stop);
-      this.#response.writeContinue();
-      this.#send(request);
-    };
-    const stop = (): void => clearTimeout(timer);
-    request.once('continue', go).once('response', stop).once('close', stop);
-    request.flushHeaders();
+  /** Sends it; when the client has been told to send it, if it waits for that. If the client stalls, the request ends with CLIENT_GONE. */
+  send(connection: HttpConnection): void {
+    this.#connection = connection;
+    if (this.#isExpecting) this.#continueTimer = setTimeout(this.onContinue, CONTINUE_MS);
+    else this.#send(connection);
+  }
+
+  readonly onContinue = (): void => {
+    const connection = this.#connection;
+    if (!this.#isExpecting || this.#isStreaming || connection === null) return;
+    clearTimeout(this.#continueTimer);
+    this.#response.writeContinue();
+    this.#send(connection);
+  };
+
+  /** An answer that has come instead of 100 is the end: the client is not told to send its body. */
+  onAnswer(): void {
+    clearTimeout(this.#continueTimer);
+    if (!this.#isStreaming) this.#connection = null;
+  }
+
+  onDrain(): void {
+    if (this.#isStreaming) this.#incoming.resume();
+  }
+
+  onClosed(): void {
+    this.#connection = null;
+    clearTimeout(this.#continueTimer);
+    if (!this.#isStreaming) return;
+    clearInterval(this.#stallTimer);
+    this.#incoming.off('data', this.#onData).off('end', this.#onEnd).pause();
   }
 
   /** Sends what was kept, and then what comes. */
-  #send(request: ClientRequest): void {
+  #send(connection: HttpConnection): void {
+    for (const piece of this.#kept) connection.write(piece);
     if (this.#isComplete) {
-      // Without a body the header is sent as it is, in one piece.
-      if (this.#kept.length === 0) request.end();
-      else request.end(Buffer.concat(this.#kept));
+      connection.end();
       return;
     }
     this.#isStreaming = true;
-    for (const piece of this.#kept) request.write(piece);
     this.#kept = [];
     const incoming = this.#incoming;
-    incoming.pipe(request);
+    incoming.on('data', this.#onData).once('end', this.#onEnd);
     // While the proxy does not take what there is, the client cannot send.
-    const timer = setInterval(() => {
+    let seen = -1;
+    this.#stallTimer = setInterval(() => {
       const isWaiting = incoming.readableFlowing === true;
       if (isWaiting && seen === incoming.socket.bytesRead) {
-        stop();
         this.#isStalled = true;
-        request.destroy(CLIENT_GONE);
+        connection.destroy(CLIENT_GONE);
       }
       seen = incoming.socket.bytesRead;
     }, this.#stallMs).unref();
-    let seen = -1;
-    const stop = (): void => clearInterval(timer);
-    incoming.once('end', stop).once('close', stop);
-    request.once('close', stop);
   }
+
+  readonly #onData = (piece: Buffer): void => {
+    if (this.#connection?.write(piece) === false) this.#incoming.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    clearInterval(this.#stallTimer);
+    this.#connection?.end();
+  };
 
   #next(incoming: IncomingMessage): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {

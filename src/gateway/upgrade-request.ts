@@ -1,27 +1,30 @@
-import { request as httpRequest, type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
-import { retryAfterMs } from '../model/retry-after.ts';
-import type { Lease } from '../rotation/index.ts';
+import type { Lease, OutcomeReport } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
-import { isMalformed } from './answer-rules.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
 import { endToEndHeaders } from './end-to-end-headers.ts';
-import { CUT_OFF, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
+import type { AnswerHead } from './exchange/answer-head.ts';
+import { HttpConnection } from './exchange/connection.ts';
+import type { Leaving } from './exchange/leaving.ts';
+import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { framingProblem, hostDisagrees } from './framing.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
+import type { Settings } from './options.ts';
+import { waitOf } from './plain-answer.ts';
 import { parsePlainUrl } from './plain-url.ts';
+import { valuesOf } from './raw-headers.ts';
+import { relay } from './relay.ts';
 import { type Refusal, refusal, refuseRaw } from './replies.ts';
 import { reportLease } from './report-lease.ts';
 import { Visit } from './visit.ts';
 
 /** What the target has answered: 101 with the connection, or that it stays with HTTP. */
 interface Answered {
-  answer: IncomingMessage;
-  socket: Socket;
-  head: Buffer;
+  answer: AnswerHead;
+  connection: HttpConnection;
   latencyMs: number;
 }
 
@@ -55,14 +58,9 @@ export async function serveUpgrade(
   const leaving = {
     method,
     path,
-    headers: [
-      ...leavingHeaders(incoming, target, settings, false),
-      'Connection',
-      'Upgrade',
-      'Upgrade',
-      headers.upgrade ?? '',
-    ],
-    maxHeaderSize: settings.maxHeaderBytes,
+    headers: leavingHeaders(incoming, target, settings, false),
+    body: null,
+    upgrade: headers.upgrade ?? '',
   };
   await openTunnel<Answered>(desk, {
     visit,
@@ -72,64 +70,59 @@ export async function serveUpgrade(
     url: text,
     async reach({ proxy }, signal) {
       const socket = await connect(proxy, target, desk.connecting(signal()));
-      const answered = await upgraded(socket, leaving, signal(), settings.answerMs);
-      const problem = problemOf(answered.answer);
-      if (problem === null) return answered;
-      socket.destroy();
-      throw problem;
+      return upgraded(socket, leaving, signal(), settings);
     },
     answeredMs: ({ latencyMs }) => latencyMs,
     opened({ lease, value, tried }) {
-      const { answer, socket, head: early, latencyMs } = value;
-      if (answer.statusCode === 101) {
+      const { answer, connection, latencyMs } = value;
+      if (answer.status === 101) {
         client.write(headOf(answer), 'latin1');
-        if (early.length > 0) socket.unshift(early);
-        return socket;
+        return connection.detach();
       }
-      socket.setTimeout(settings.idleMs, () => socket.destroy());
-      deliver(incoming, client, answer, (outcome) => {
-        const status = answer.statusCode ?? 0;
-        reportLease(lease, () => report(lease, answer, outcome, latencyMs), trying.onUnstored);
-        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.ticket, tried });
+      connection.socket.setTimeout(settings.idleMs, () => connection.destroy(NO_ANSWER));
+      deliver(incoming, client, value, (error, { in: bytesIn, out: bytesOut }) => {
+        const { status } = answer;
+        const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
+        reportLease(lease, () => report(lease, answer, error, facts), trying.onUnstored);
+        const outcome = error === null ? 'ok' : error === CLIENT_GONE ? 'aborted' : 'failed';
+        visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.ticket, tried, bytesIn, bytesOut });
       });
       return null;
     },
-    drop: ({ socket }) => socket.destroy(),
+    drop: ({ connection }) => connection.destroy(),
     refused: (why) => refuseRaw(client, why),
   });
 }
 
-function upgraded(
+/** Sends the request through the tunnel, and waits for the answer. @throws PROXY_FAILED; the reason of `signal`. */
+async function upgraded(
   socket: Socket,
-  leaving: { method: string; path: string; headers: string[]; maxHeaderSize: number },
+  leaving: Leaving,
   signal: AbortSignal,
-  answerMs: number,
+  limits: Pick<Settings, 'answerMs' | 'maxHeaderBytes'>,
 ): Promise<Answered> {
   const since = performance.now();
-  return new Promise((resolve, reject) => {
-    const answered = (answer: IncomingMessage, head: Buffer): void =>
-      settle(() => resolve({ answer, socket, head, latencyMs: performance.now() - since }));
-    const request = httpRequest({ ...leaving, createConnection: () => socket });
-    const onAbort = (): void => void request.destroy(signal.reason);
-    const timer = setTimeout(() => request.destroy(NO_ANSWER), answerMs);
-    const settle = (end: () => void): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      end();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    request
-      .on('error', (error) => settle(() => reject(error)))
-      .once('close', () => settle(() => reject(CUT_OFF)))
-      .once('upgrade', (answer, _, head) => answered(answer, head))
-      .once('response', (answer) => answered(answer, Buffer.alloc(0)));
-    request.end();
-  });
+  const connection = new HttpConnection(socket, { ...limits, keepMs: 0 });
+  const onAbort = (): void => connection.destroy(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    const answer = await connection.ask(leaving);
+    const problem = problemOf(answer);
+    if (problem !== null) throw problem;
+    return { answer, connection, latencyMs: performance.now() - since };
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** The answer with which the target has agreed. */
-function headOf({ headers, rawHeaders }: IncomingMessage): string {
-  const pairs = [...endToEndHeaders(rawHeaders), 'Connection', 'Upgrade', 'Upgrade', headers.upgrade ?? ''];
+function headOf({ rawHeaders }: AnswerHead): string {
+  const upgrades = valuesOf(rawHeaders, 'upgrade').join(', ');
+  const pairs = [...endToEndHeaders(rawHeaders), 'Connection', 'Upgrade', 'Upgrade', upgrades];
   let lines = '';
   for (let at = 0; at < pairs.length; at += 2) lines += `${pairs[at]}: ${pairs[at + 1]}\r\n`;
   return `HTTP/1.1 101 ${STATUS_CODES[101]}\r\n${lines}\r\n`;
@@ -139,14 +132,9 @@ function headOf({ headers, rawHeaders }: IncomingMessage): string {
 function deliver(
   incoming: IncomingMessage,
   client: Socket,
-  answer: IncomingMessage,
-  done: (outcome: 'ok' | 'failed' | 'aborted') => void,
+  { answer, connection }: Answered,
+  done: Parameters<typeof relay>[2],
 ): void {
-  // Only what ends first says who has cut the answer off: then the other side is closed too.
-  let isCutOff = false;
-  answer.once('error', () => {
-    isCutOff = !client.destroyed;
-  });
   // A client that leaves is noticed only if it is read. What it sends after its request belongs to nobody.
   client.resume();
   const response = new ServerResponse(incoming);
@@ -155,34 +143,25 @@ function deliver(
   response.assignSocket(client);
   // Node's server has left the connection.
   client.on('drain', () => response.emit('drain'));
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, endToEndHeaders(answer.rawHeaders));
-  pipeline(answer, response, (error) => {
-    const isWhole = error === undefined || error === null;
-    if (isWhole) client.end();
+  response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
+  relay(connection, response, (error, carried) => {
+    if (error === null) client.end();
     else client.destroy();
-    done(isWhole ? 'ok' : isCutOff ? 'failed' : 'aborted');
+    done(error, carried);
   });
 }
 
-/** An answer that was cut off is a reset, unless the client has cut it off. */
-function report(
-  lease: Lease,
-  { statusCode: status, headers }: IncomingMessage,
-  outcome: 'ok' | 'failed' | 'aborted',
-  latencyMs: number,
-): void {
-  const wait = headers['retry-after'];
-  if (outcome === 'failed') lease.fail({ kind: 'reset', status });
-  else lease.report({ status, latencyMs, retryAfterMs: wait === undefined ? undefined : retryAfterMs(wait) });
+/** An answer that was cut off is a failure, unless the client has cut it off. */
+function report(lease: Lease, answer: AnswerHead, error: Error | null, facts: OutcomeReport): void {
+  if (error === null || error === CLIENT_GONE) lease.report({ ...facts, retryAfterMs: waitOf(answer) });
+  else lease.fail({ ...facts, kind: failureOf(error)?.kind });
 }
 
 /** Why an answer must not reach the client; null if it may. */
-function problemOf(answer: IncomingMessage): Error | null {
-  const { statusCode, headers } = answer;
+function problemOf({ status, rawHeaders }: AnswerHead): Error | null {
   // It would make the client ask its user for a login of the gateway. It came through the tunnel, and so is no fault of the proxy.
-  if (statusCode === 407) return statusFailure(407, undefined, 'status');
-  const isSilent = statusCode === 101 && headers.upgrade === undefined;
-  return isSilent || isMalformed(answer) ? MALFORMED_ANSWER : null;
+  if (status === 407) return statusFailure(407, undefined, 'status');
+  return status === 101 && valuesOf(rawHeaders, 'upgrade').length === 0 ? MALFORMED_ANSWER : null;
 }
 
 const FORM = 'A request with Upgrade needs an http:// URL in absolute form.';

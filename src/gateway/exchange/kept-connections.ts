@@ -1,0 +1,65 @@
+import type { HttpConnection } from './connection.ts';
+
+/** How many idle connections are kept for each proxy, login and session. */
+const MOST_IDLE = 32;
+/** How often it is looked whether connections have been kept too long. Milliseconds. */
+const LOOK_EVERY = 1_000;
+
+interface Kept {
+  connection: HttpConnection;
+  /** By `performance.now()`. */
+  until: number;
+}
+
+/** Connections that wait for another request, by the key of those who may share them. */
+export class KeptConnections {
+  readonly #kept = new Map<string, Kept[]>();
+  #looking: NodeJS.Timeout | undefined;
+
+  /** The connection that was used last: those before it may grow too old. Null if there is not one. */
+  take(key: string): HttpConnection | null {
+    const kept = this.#kept.get(key);
+    if (kept === undefined) return null;
+    for (;;) {
+      const last = kept.pop();
+      if (kept.length === 0) this.#kept.delete(key);
+      if (last === undefined) return null;
+      if (!last.connection.isClosed && last.until > performance.now()) return last.connection;
+      last.connection.destroy();
+    }
+  }
+
+  /** Keeps a connection for so many milliseconds. */
+  keep(key: string, connection: HttpConnection, ms: number): void {
+    const until = performance.now() + ms;
+    const kept = this.#kept.get(key);
+    if (kept === undefined) this.#kept.set(key, [{ connection, until }]);
+    else kept.push({ connection, until });
+    if (kept !== undefined && kept.length > MOST_IDLE) kept.shift()?.connection.destroy();
+    this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
+  }
+
+  close(): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+    for (const { connection } of [...this.#kept.values()].flat()) connection.destroy();
+    this.#kept.clear();
+  }
+
+  /** Closes what was kept too long. */
+  #look(): void {
+    const now = performance.now();
+    for (const [key, kept] of this.#kept) {
+      const left = kept.filter(({ connection, until }) => {
+        if (until > now) return !connection.isClosed;
+        connection.destroy();
+        return false;
+      });
+      if (left.length === 0) this.#kept.delete(key);
+      else this.#kept.set(key, left);
+    }
+    if (this.#kept.size > 0) return;
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+  }
+}
