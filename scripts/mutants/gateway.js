@@ -41,8 +41,8 @@ export default {
     ...of('upgrade-request', [
       [
         'a 407 of a target reaches the client',
-        'if (statusCode === 407) return statusFailure',
-        'if (statusCode === 417) return statusFailure',
+        'if (status === 407) return statusFailure',
+        'if (status === 417) return statusFailure',
       ],
     ]),
     ...of('one-by-one', [
@@ -64,11 +64,42 @@ export default {
     ...of('plain-answer', [
       [
         "a client's stall is the proxy's failure",
-        'if (!isAtFault()) cutOff ??= CUT_OFF;',
-        'cutOff ??= CUT_OFF;',
+        'error === CLIENT_GONE || isAtFault() ? null : error',
+        'error === CLIENT_GONE ? null : error',
       ],
-      ['an idle answer is a reset', '      cutOff = NO_ANSWER;\n', ''],
+      ['an idle answer is a reset', 'connection.destroy(NO_ANSWER)', 'connection.destroy()'],
       ['the end of an answer is waited for', 'response.writableLength > 0', 'response.writableNeedDrain'],
+    ]),
+    ...of('exchange/answer-framing', [
+      ['an answer may have two lengths', 'lengths.length + codings.length > 1', 'lengths.length > 2'],
+      ['HTTP/1.0 keeps its connection', "(isOld && !named.has('keep-alive'))", 'false'],
+      ['an answer to HEAD has a body', "method === 'HEAD' || ", ''],
+    ]),
+    ...of('exchange/answer-head', [
+      ['a header may have control characters', '!VALUE.test(value)) return null', 'false) return null'],
+      ['chunked with a tab after it is chunked', "header.endsWith('\\t') &&", 'false &&'],
+    ]),
+    ...of('exchange/chunks', [
+      ['the end of a chunk may be anything', "      return line === '';", '      return true;'],
+      ['a trailer has no limit of its fields', 'FIELD.test(line))', 'true)'],
+    ]),
+    ...of('exchange/answer-reader', [
+      ['answers of 1xx have no limit', 'this.#skipped += size;', ''],
+      ['what comes after an answer stays', 'this.#isWhole && this.#rest.length === 0 &&', 'this.#isWhole &&'],
+      ['a header is looked for from its beginning only', 'Math.max(0, known - 3)', 'known'],
+    ]),
+    ...of('exchange/connection', [
+      [
+        'an answer that is whole is lost with its connection',
+        "if (this.#phase === 'answered' && answer?.hasAll) return;",
+        '',
+      ],
+      ['a connection whose request is not sent is kept', 'const isFree = this.#isSent &&', 'const isFree ='],
+      ['bytes are counted from the beginning of the connection', 'this.#before = { in:', 'void { in:'],
+    ]),
+    ...of('exchange/kept-connections', [
+      ['connections are kept for ever', 'if (until > now) return', 'if (until > 0) return'],
+      ['closed connections are used', '!last.connection.isClosed && last.until', 'last.until'],
     ]),
     ...of('leaving-client', [['a client that has left is waited for', 'Math.min(mostMs, GRACE_MS)', '1e9']]),
     ...of('loops', [

@@ -30,6 +30,8 @@ export function parseAnswerHead(text: string): AnswerHead | null {
     const name = header.slice(0, colon);
     const value = trimmed(header, colon + 1);
     if (colon === -1 || !NAME.test(name) || !VALUE.test(value)) return null;
+    // Node, and who else has its parser, takes this for a body without chunks.
+    if (header.endsWith('\t') && /^transfer-encoding$/i.test(name)) return null;
     rawHeaders.push(name, value);
   }
   return { status: Number(line[2]), reason: line[3] ?? '', rawHeaders, isOld: line[1] === '0' };

@@ -56,6 +56,8 @@ export class AnswerReader {
       if (head === null) throw MALFORMED_ANSWER;
       all = all.subarray(size);
       if (head.status >= 200 || head.status === 101) return this.#take(head, all);
+      // Another answer must be able to follow it.
+      if (bodyEnd(head, 'GET') === null || keptMs(head, 1) === 0) throw MALFORMED_ANSWER;
       this.#skipped += size;
       if (head.status === 100) this.#asked.onContinue();
     }

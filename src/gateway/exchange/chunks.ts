@@ -1,7 +1,9 @@
-/** The size of a chunk, in hexadecimal, and perhaps an extension, which nobody needs (RFC 9112, 7.1). */
-const SIZE = /^([\da-f]{1,13})(?:[ \t]*;[\t -~\x80-\xff]*)?$/i;
-/** A field of the trailer. */
-const FIELD = /^[!#$%&'*+.^_`|~\w-]+:[\t -~\x80-\xff]*$/;
+const TOKEN = "[!#$%&'*+.^_`|~\\w-]+";
+const QUOTED = '"(?:[\\t !#-\\[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"';
+/** The size of a chunk, in hexadecimal, and perhaps extensions, which nobody needs (RFC 9112, 7.1). */
+const SIZE = new RegExp(`^([\\da-f]{1,13})(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`, 'i');
+/** A field of the trailer; one that says where a body ends must not be there (RFC 9110, 6.5.1). */
+const FIELD = new RegExp(`^(?!(?:content-length|transfer-encoding):)${TOKEN}:[\\t -~\\x80-\\xff]*$`, 'i');
 /** The longest line, and the longest trailer. Bytes. */
 const MOST = 16 * 1024;
 
