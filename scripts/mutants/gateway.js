@@ -67,7 +67,7 @@ export default {
         'error === CLIENT_GONE || isAtFault() ? null : error',
         'error === CLIENT_GONE ? null : error',
       ],
-      ['an idle answer is a reset', 'connection.destroy(NO_ANSWER)', 'connection.destroy()'],
+      ['an idle answer is a reset', 'exchange.destroy(NO_ANSWER)', 'exchange.destroy()'],
       ['the end of an answer is waited for', 'response.writableLength > 0', 'response.writableNeedDrain'],
     ]),
     ...of('exchange/answer-framing', [
@@ -88,14 +88,34 @@ export default {
       ['what comes after an answer stays', 'this.#isWhole && this.#rest.length === 0 &&', 'this.#isWhole &&'],
       ['a header is looked for from its beginning only', 'Math.max(0, known - 3)', 'known'],
     ]),
-    ...of('exchange/connection', [
+    ...of('exchange/exchange', [
       [
         'an answer that is whole is lost with its connection',
-        "if (this.#phase === 'answered' && answer?.hasAll) return;",
+        "if (this.#phase === 'answered' && this.#answer.hasAll) return;",
         '',
       ],
-      ['a connection whose request is not sent is kept', 'const isFree = this.#isSent &&', 'const isFree ='],
-      ['bytes are counted from the beginning of the connection', 'this.#before = { in:', 'void { in:'],
+      [
+        'bytes are counted from the beginning of the connection',
+        '{ in: socket.bytesRead, out: socket.bytesWritten }',
+        '{ in: 0, out: 0 }',
+      ],
+      [
+        'what is over can still end the connection',
+        '    if (this.isOver) return;\n    const reader',
+        '    const reader',
+      ],
+      [
+        'an answer without its reader is read to its end',
+        'if (head.status === 101 || !this.#answer.hasAll)',
+        'if (head.status === 101)',
+      ],
+    ]),
+    ...of('exchange/connection', [
+      [
+        'what nobody has asked for is kept',
+        'if (this.#exchange === null) this.destroy();\n    else this.#exchange.onData',
+        'this.#exchange?.onData',
+      ],
     ]),
     ...of('exchange/kept-connections', [
       ['connections are kept for ever', 'if (until > now) return', 'if (until > 0) return'],

@@ -5,7 +5,7 @@ import type { Lease, OutcomeReport } from '../rotation/index.ts';
 import type { Desk } from './desk.ts';
 import { endToEndHeaders } from './end-to-end-headers.ts';
 import type { AnswerHead } from './exchange/answer-head.ts';
-import type { HttpConnection } from './exchange/connection.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import { CLIENT_GONE, failureOf, NO_ANSWER } from './failures.ts';
 import type { Tried } from './log.ts';
 import { valuesOf } from './raw-headers.ts';
@@ -17,8 +17,7 @@ import type { Visit } from './visit.ts';
 export interface Answered {
   lease: Lease;
   answer: AnswerHead;
-  /** The connection to the proxy. */
-  connection: HttpConnection;
+  exchange: Exchange;
   latencyMs: number;
 }
 
@@ -39,10 +38,10 @@ export function waitOf({ rawHeaders }: AnswerHead): number | undefined {
 }
 
 /** Sets the header of the answer, which leaves with its body. */
-export function setHead(response: ServerResponse, { connection, answer }: Answered): void {
+export function setHead(response: ServerResponse, { exchange, answer }: Answered): void {
   response.sendDate = false;
   // What the client still sends belongs to a request that has its answer.
-  if (!connection.isSent) response.shouldKeepAlive = false;
+  if (!exchange.isSent) response.shouldKeepAlive = false;
   response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
 }
 
@@ -52,15 +51,15 @@ export function deliver(
   answered: Answered,
   { response, visit, tried, isAtFault }: Recipient,
 ): Promise<void> {
-  const { lease, answer, connection, latencyMs } = answered;
+  const { lease, answer, exchange, latencyMs } = answered;
   const { status } = answer;
   response.setTimeout(desk.settings.idleMs, () => {
     // A client that reads nothing keeps the proxy from sending, and is waited for no longer when the proxy has sent all.
     if (response.writableLength > 0) response.destroy();
-    else connection.destroy(NO_ANSWER);
+    else exchange.destroy(NO_ANSWER);
   });
   return new Promise((resolve) => {
-    relay(connection, response, (error, { in: bytesIn, out: bytesOut }) => {
+    relay(exchange, response, (error, { in: bytesIn, out: bytesOut }) => {
       const cutOff = error === CLIENT_GONE || isAtFault() ? null : error;
       const { ticket } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };

@@ -6,6 +6,7 @@ import type { Asking } from './asking.ts';
 import type { Attempts, Serving } from './attempts.ts';
 import type { Desk } from './desk.ts';
 import { HttpConnection } from './exchange/connection.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import type { Leaving } from './exchange/leaving.ts';
 import { CLIENT_GONE, CUT_OFF, statusFailure } from './failures.ts';
 import { isHttp, leavingHeaders, loginHeaders } from './leaving-headers.ts';
@@ -37,7 +38,7 @@ export class PlainSender {
   readonly #admitted: Admitted;
   readonly #method: string;
   /** The request that has left and has no answer yet. */
-  #running: HttpConnection | null = null;
+  #running: Exchange | null = null;
   /** An answer after which another proxy is sought. If there is no other, the client gets it after all. */
   #spare: Answered | null = null;
   #isGone = false;
@@ -71,7 +72,7 @@ export class PlainSender {
     } catch (error) {
       const spare = this.#spare;
       // It may have been cut off meanwhile.
-      if (spare === null || this.#isGone || spare.connection.isClosed) throw error;
+      if (spare === null || this.#isGone || spare.exchange.isOver) throw error;
       setHead(response, spare);
       this.#spare = null;
       // It was noted as an attempt that failed, and now serves.
@@ -83,7 +84,7 @@ export class PlainSender {
   }
 
   #dropSpare(): void {
-    this.#spare?.connection.destroy();
+    this.#spare?.exchange.destroy();
     this.#spare = null;
   }
 
@@ -103,7 +104,7 @@ export class PlainSender {
       }
       const isRepeatable = this.#isRepeatable;
       try {
-        return await this.#answer(connection, leaving, serving);
+        return await this.#answer(connection.begin(leaving), serving);
       } catch (error) {
         // A proxy may close a connection that was kept just when it is used: that says nothing about the proxy.
         const isStale = connection.isReused && isRepeatable && error === CUT_OFF;
@@ -150,18 +151,18 @@ export class PlainSender {
     return new HttpConnection(socket, limits, (connection, ms) => kept?.keep(key, connection, ms));
   }
 
-  async #answer(connection: HttpConnection, leaving: Leaving, { lease, proxy }: Serving): Promise<Answered> {
+  async #answer(exchange: Exchange, { lease, proxy }: Serving): Promise<Answered> {
     const { settings, trying } = this.#desk;
     const { pool } = trying;
     const since = performance.now();
-    this.#running = connection;
+    this.#running = exchange;
     try {
-      const answer = await connection.ask(leaving);
-      const answered = { lease, answer, connection, latencyMs: performance.now() - since };
+      const answer = await exchange.answer();
+      const answered = { lease, answer, exchange, latencyMs: performance.now() - since };
       const { status } = answer;
       // An answer of 407 would make the client ask its user for a login. Through a tunnel it is the target's, and no fault of the proxy.
       if (status === 407) {
-        connection.destroy();
+        exchange.destroy();
         const kind = isHttp(proxy) ? (pool.kindOf(status) ?? 'auth') : 'status';
         throw statusFailure(status, waitOf(answer), kind);
       }

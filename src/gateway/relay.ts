@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-import type { Carried, HttpConnection } from './exchange/connection.ts';
+import type { Carried, Exchange } from './exchange/exchange.ts';
 import { CLIENT_GONE } from './failures.ts';
 
 /** Bytes. */
@@ -9,27 +9,25 @@ const SHORT = 4096;
 /**
  * Gives an answer's body to the client, as fast as that takes it. If either side breaks off, so does the other.
  *
- * @param done called once: with null when all of it was sent, else with what broke: CLIENT_GONE, or what the connection has failed with. `carried` is of
- *   this answer and its request: another request may use the connection already.
+ * @param done called once: with null when all of it was sent, else with what broke: CLIENT_GONE, or what the exchange has failed with.
  */
 export function relay(
-  connection: HttpConnection,
+  exchange: Exchange,
   response: ServerResponse,
   done: (error: Error | null, carried: Carried) => void,
 ): void {
   let isDone = false;
-  let carried: Carried | null = null;
   const settle = (error: Error | null): void => {
     if (isDone) return;
     isDone = true;
     if (error !== null) {
-      connection.destroy();
+      exchange.destroy();
       response.destroy();
     }
-    done(error, carried ?? connection.carried);
+    done(error, exchange.carried);
   };
   response
-    .on('drain', () => connection.resume())
+    .on('drain', () => exchange.resume())
     .once('error', () => settle(CLIENT_GONE))
     .once('finish', () => settle(null))
     .once('close', () => settle(CLIENT_GONE));
@@ -37,10 +35,9 @@ export function relay(
     settle(CLIENT_GONE);
     return;
   }
-  connection.read({
+  exchange.read({
     onPiece: (piece) => write(response, piece),
     onEnd(error) {
-      carried = connection.carried;
       if (error === null) response.end();
       else settle(error);
     },

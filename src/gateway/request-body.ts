@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { HttpConnection } from './exchange/connection.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import type { BodySource } from './exchange/leaving.ts';
 import { CLIENT_GONE } from './failures.ts';
 
@@ -23,7 +23,7 @@ export class RequestBody implements BodySource {
   #isExpecting: boolean;
   #isStalled = false;
   /** Where it goes. */
-  #connection: HttpConnection | null = null;
+  #exchange: Exchange | null = null;
   #continueTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
 
@@ -76,24 +76,24 @@ export class RequestBody implements BodySource {
   }
 
   /** Sends it; when the client has been told to send it, if it waits for that. If the client stalls, the request ends with CLIENT_GONE. */
-  send(connection: HttpConnection): void {
-    this.#connection = connection;
+  send(exchange: Exchange): void {
+    this.#exchange = exchange;
     if (this.#isExpecting) this.#continueTimer = setTimeout(this.onContinue, CONTINUE_MS);
-    else this.#send(connection);
+    else this.#send(exchange);
   }
 
   readonly onContinue = (): void => {
-    const connection = this.#connection;
-    if (!this.#isExpecting || this.#isStreaming || connection === null) return;
+    const exchange = this.#exchange;
+    if (!this.#isExpecting || this.#isStreaming || exchange === null) return;
     clearTimeout(this.#continueTimer);
     this.#response.writeContinue();
-    this.#send(connection);
+    this.#send(exchange);
   };
 
   /** An answer that has come instead of 100 is the end: the client is not told to send its body. */
   onAnswer(): void {
     clearTimeout(this.#continueTimer);
-    if (!this.#isStreaming) this.#connection = null;
+    if (!this.#isStreaming) this.#exchange = null;
   }
 
   onDrain(): void {
@@ -101,7 +101,7 @@ export class RequestBody implements BodySource {
   }
 
   onClosed(): void {
-    this.#connection = null;
+    this.#exchange = null;
     clearTimeout(this.#continueTimer);
     if (!this.#isStreaming) return;
     clearInterval(this.#stallTimer);
@@ -109,10 +109,10 @@ export class RequestBody implements BodySource {
   }
 
   /** Sends what was kept, and then what comes. */
-  #send(connection: HttpConnection): void {
-    for (const piece of this.#kept) connection.write(piece);
+  #send(exchange: Exchange): void {
+    for (const piece of this.#kept) exchange.write(piece);
     if (this.#isComplete) {
-      connection.end();
+      exchange.end();
       return;
     }
     this.#isStreaming = true;
@@ -125,19 +125,19 @@ export class RequestBody implements BodySource {
       const isWaiting = incoming.readableFlowing === true;
       if (isWaiting && seen === incoming.socket.bytesRead) {
         this.#isStalled = true;
-        connection.destroy(CLIENT_GONE);
+        exchange.destroy(CLIENT_GONE);
       }
       seen = incoming.socket.bytesRead;
     }, this.#stallMs).unref();
   }
 
   readonly #onData = (piece: Buffer): void => {
-    if (this.#connection?.write(piece) === false) this.#incoming.pause();
+    if (this.#exchange?.write(piece) === false) this.#incoming.pause();
   };
 
   readonly #onEnd = (): void => {
     clearInterval(this.#stallTimer);
-    this.#connection?.end();
+    this.#exchange?.end();
   };
 
   #next(incoming: IncomingMessage): Promise<Buffer | null> {

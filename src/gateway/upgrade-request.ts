@@ -7,6 +7,7 @@ import type { Desk } from './desk.ts';
 import { endToEndHeaders } from './end-to-end-headers.ts';
 import type { AnswerHead } from './exchange/answer-head.ts';
 import { HttpConnection } from './exchange/connection.ts';
+import type { Exchange } from './exchange/exchange.ts';
 import type { Leaving } from './exchange/leaving.ts';
 import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
 import { framingProblem, hostDisagrees } from './framing.ts';
@@ -24,7 +25,7 @@ import { Visit } from './visit.ts';
 /** What the target has answered: 101 with the connection, or that it stays with HTTP. */
 interface Answered {
   answer: AnswerHead;
-  connection: HttpConnection;
+  exchange: Exchange;
   latencyMs: number;
 }
 
@@ -74,13 +75,12 @@ export async function serveUpgrade(
     },
     answeredMs: ({ latencyMs }) => latencyMs,
     opened({ lease, value, tried }) {
-      const { answer, connection, latencyMs } = value;
+      const { answer, exchange, latencyMs } = value;
       if (answer.status === 101) {
         client.write(headOf(answer), 'latin1');
-        return connection.detach();
+        return exchange.detach();
       }
-      connection.socket.setTimeout(settings.idleMs, () => connection.destroy(NO_ANSWER));
-      deliver(incoming, client, value, (error, { in: bytesIn, out: bytesOut }) => {
+      deliver(incoming, client, value, settings.idleMs, (error, { in: bytesIn, out: bytesOut }) => {
         const { status } = answer;
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
         reportLease(lease, () => report(lease, answer, error, facts), trying.onUnstored);
@@ -89,7 +89,7 @@ export async function serveUpgrade(
       });
       return null;
     },
-    drop: ({ connection }) => connection.destroy(),
+    drop: ({ exchange }) => exchange.destroy(),
     refused: (why) => refuseRaw(client, why),
   });
 }
@@ -102,17 +102,17 @@ async function upgraded(
   limits: Pick<Settings, 'answerMs' | 'maxHeaderBytes'>,
 ): Promise<Answered> {
   const since = performance.now();
-  const connection = new HttpConnection(socket, { ...limits, keepMs: 0 });
-  const onAbort = (): void => connection.destroy(signal.reason);
+  const exchange = new HttpConnection(socket, { ...limits, keepMs: 0 }).begin(leaving);
+  const onAbort = (): void => exchange.destroy(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     signal.throwIfAborted();
-    const answer = await connection.ask(leaving);
+    const answer = await exchange.answer();
     const problem = problemOf(answer);
     if (problem !== null) throw problem;
-    return { answer, connection, latencyMs: performance.now() - since };
+    return { answer, exchange, latencyMs: performance.now() - since };
   } catch (error) {
-    connection.destroy();
+    exchange.destroy();
     throw error;
   } finally {
     signal.removeEventListener('abort', onAbort);
@@ -132,7 +132,8 @@ function headOf({ rawHeaders }: AnswerHead): string {
 function deliver(
   incoming: IncomingMessage,
   client: Socket,
-  { answer, connection }: Answered,
+  { answer, exchange }: Answered,
+  idleMs: number,
   done: Parameters<typeof relay>[2],
 ): void {
   // A client that leaves is noticed only if it is read. What it sends after its request belongs to nobody.
@@ -143,8 +144,9 @@ function deliver(
   response.assignSocket(client);
   // Node's server has left the connection.
   client.on('drain', () => response.emit('drain'));
+  client.setTimeout(idleMs, () => exchange.destroy(NO_ANSWER));
   response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
-  relay(connection, response, (error, carried) => {
+  relay(exchange, response, (error, carried) => {
     if (error === null) client.end();
     else client.destroy();
     done(error, carried);

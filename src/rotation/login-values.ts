@@ -22,19 +22,31 @@ const EXIT_MS = 600_000;
  *
  * @param single names the session of a request that has none. Most logins have no placeholder, and do not ask for it.
  */
-export function loginValues(
-  { session, user, country, ttlMs = EXIT_MS }: Leaving,
-  single: () => string,
-): TemplateValues {
-  return {
-    get session() {
-      return session === undefined ? single() : exitSession(session, user);
-    },
+export function loginValues(leaving: Leaving, single: () => string): TemplateValues {
+  return new LoginValues(leaving, single);
+}
+
+/** A class, since a getter of an object literal is made for each object. */
+class LoginValues implements TemplateValues {
+  readonly country: string | undefined;
+  readonly ttl: number;
+  readonly #leaving: Leaving;
+  readonly #single: () => string;
+
+  constructor(leaving: Leaving, single: () => string) {
+    const { country, ttlMs = EXIT_MS } = leaving;
+    this.#leaving = leaving;
+    this.#single = single;
     // As providers write it, and as `proxyvault next` fills it in.
-    country: country?.toLowerCase(),
+    this.country = country?.toLowerCase();
     // Most providers count in minutes.
-    ttl: Math.max(1, Math.round(ttlMs / 60_000)),
-  };
+    this.ttl = Math.max(1, Math.round(ttlMs / 60_000));
+  }
+
+  get session(): string {
+    const { session, user } = this.#leaving;
+    return session === undefined ? this.#single() : exitSession(session, user);
+  }
 }
 
 /** A name that tells a text from others, of characters that add no words to the login of a proxy. */

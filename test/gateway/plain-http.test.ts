@@ -130,27 +130,36 @@ describe('an answer of 502', () => {
     expect(opened.outcomes()).toEqual({ requests: 1, successes: 0, failures: 1 });
   });
 
-  it('that is cut off while another proxy is waited for is no answer', async () => {
-    const proxy = await Scripted.start(async (peer) => {
-      await peer.until('\r\n\r\n');
-      peer.write('HTTP/1.1 502 Bad\r\nContent-Length: 12\r\n\r\ntarget');
-      await until(() => opened.vault.pool.stats().waiting === 1);
-      peer.socket.destroy();
-    });
-    const busy = await Scripted.start(() => undefined);
-    const limits = { maxConcurrentPerProxy: 1 };
-    const opened = await openGateway(
-      [proxy, busy],
-      { reuse: 'never', deadlineMs: 300 },
-      { options: { limits } },
-    );
-    using _ = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
-    const client = await send(opened.port, get());
-    const { status, body } = await client.answer();
-    expect(status).toBe(502);
-    expect(JSON.parse(body)).toMatchObject({ error: { tried: [{ proxy: opened.ids[0], status: 502 }] } });
-    client.socket.end();
-  });
+  it.each([
+    ['is cut off', 'target', 'NO_PROXY'],
+    ['is whole', 'target page!', 'target page!'],
+  ])(
+    'that %s when its connection closes, while another proxy is waited for, is an answer or not',
+    async (_, came, shown) => {
+      const proxy = await Scripted.start(async (peer) => {
+        await peer.until('\r\n\r\n');
+        peer.write(`HTTP/1.1 502 Bad\r\nContent-Length: 12\r\n\r\n${came}`);
+        await until(() => opened.vault.pool.stats().waiting === 1);
+        peer.socket.destroy();
+      });
+      const busy = await Scripted.start(() => undefined);
+      const limits = { maxConcurrentPerProxy: 1 };
+      const opened = await openGateway(
+        [proxy, busy],
+        { reuse: 'never', deadlineMs: 300 },
+        { options: { limits } },
+      );
+      using _lease = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
+      const client = await send(opened.port, get());
+      const { status, body } = await client.answer();
+      expect(status).toBe(502);
+      expect(body).toContain(shown);
+      client.socket.end();
+      await until(() => opened.log.length === 1);
+      const wasAnswered = shown === came;
+      expect(opened.log[0]?.tried).toHaveLength(wasAnswered ? 0 : 1);
+    },
+  );
 
   it('is a failure of the kind that the pool says, and none if the pool says that it is ok', async () => {
     for (const [means, kind] of [

@@ -15,8 +15,7 @@ interface Asked {
   onContinue: () => void;
 }
 
-/** Called with a piece of a body; `isLast` if it is known to be the last one. */
-export type TakePiece = (piece: Buffer, isLast: boolean) => void;
+type TakePiece = (piece: Buffer) => void;
 
 /**
  * Reads one answer from the bytes of a connection (RFC 9112). It is strict: an answer in which two programs could see two things is
@@ -104,18 +103,18 @@ export class AnswerReader {
   #readPiece(bytes: Buffer, take: TakePiece): number {
     const end = this.#end;
     if (typeof end !== 'number') {
-      if (bytes.length > 0) take(bytes, false);
+      if (bytes.length > 0) take(bytes);
       return bytes.length;
     }
     const piece = bytes.length > end ? bytes.subarray(0, end) : bytes;
     this.#end = end - piece.length;
     this.#isWhole = this.#end === 0;
-    if (piece.length > 0) take(piece, this.#isWhole);
+    if (piece.length > 0) take(piece);
     return piece.length;
   }
 
   #readChunks(chunks: Chunks, bytes: Buffer, take: TakePiece): number {
-    const count = chunks.read(bytes, (piece) => take(piece, false));
+    const count = chunks.read(bytes, take);
     if (count === null) throw MALFORMED_ANSWER;
     this.#isWhole = chunks.isDone;
     return count;

@@ -1,4 +1,4 @@
-import type { HttpConnection } from './connection.ts';
+import type { Exchange } from './exchange.ts';
 
 /** A request as it leaves. */
 export interface Leaving {
@@ -12,11 +12,11 @@ export interface Leaving {
   upgrade?: string | undefined;
 }
 
-/** Who sends the body of a request, by `write` and `end` of the connection. */
+/** Who sends the body of a request, by `write` and `end` of its exchange. */
 export interface BodySource {
   /** Whether it leaves in chunks; else a header has its length. */
   readonly isChunked: boolean;
-  send: (connection: HttpConnection) => void;
+  send: (exchange: Exchange) => void;
   /** The target wants it: an answer of 100 has come. */
   onContinue: () => void;
   /** The answer has begun. */
