@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import type { Exchange } from './exchange/exchange.ts';
-import type { BodySource } from './exchange/leaving.ts';
+import type { BodySink, BodySource } from './exchange/leaving.ts';
 import { CLIENT_GONE } from './failures.ts';
 
 /** A body up to this size may be sent again. */
@@ -23,7 +22,7 @@ export class RequestBody implements BodySource {
   #isExpecting: boolean;
   #isStalled = false;
   /** Where it goes. */
-  #exchange: Exchange | null = null;
+  #sink: BodySink | null = null;
   #continueTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
 
@@ -76,24 +75,24 @@ export class RequestBody implements BodySource {
   }
 
   /** Sends it; when the client has been told to send it, if it waits for that. If the client stalls, the request ends with CLIENT_GONE. */
-  send(exchange: Exchange): void {
-    this.#exchange = exchange;
+  send(sink: BodySink): void {
+    this.#sink = sink;
     if (this.#isExpecting) this.#continueTimer = setTimeout(this.onContinue, CONTINUE_MS);
-    else this.#send(exchange);
+    else this.#send(sink);
   }
 
   readonly onContinue = (): void => {
-    const exchange = this.#exchange;
-    if (!this.#isExpecting || this.#isStreaming || exchange === null) return;
+    const sink = this.#sink;
+    if (!this.#isExpecting || this.#isStreaming || sink === null) return;
     clearTimeout(this.#continueTimer);
     this.#response.writeContinue();
-    this.#send(exchange);
+    this.#send(sink);
   };
 
   /** An answer that has come instead of 100 is the end: the client is not told to send its body. */
   onAnswer(): void {
     clearTimeout(this.#continueTimer);
-    if (!this.#isStreaming) this.#exchange = null;
+    if (!this.#isStreaming) this.#sink = null;
   }
 
   onDrain(): void {
@@ -101,7 +100,7 @@ export class RequestBody implements BodySource {
   }
 
   onClosed(): void {
-    this.#exchange = null;
+    this.#sink = null;
     clearTimeout(this.#continueTimer);
     if (!this.#isStreaming) return;
     clearInterval(this.#stallTimer);
@@ -109,10 +108,10 @@ export class RequestBody implements BodySource {
   }
 
   /** Sends what was kept, and then what comes. */
-  #send(exchange: Exchange): void {
-    for (const piece of this.#kept) exchange.write(piece);
+  #send(sink: BodySink): void {
+    for (const piece of this.#kept) sink.write(piece);
     if (this.#isComplete) {
-      exchange.end();
+      sink.end();
       return;
     }
     this.#isStreaming = true;
@@ -125,19 +124,19 @@ export class RequestBody implements BodySource {
       const isWaiting = incoming.readableFlowing === true;
       if (isWaiting && seen === incoming.socket.bytesRead) {
         this.#isStalled = true;
-        exchange.destroy(CLIENT_GONE);
+        sink.destroy(CLIENT_GONE);
       }
       seen = incoming.socket.bytesRead;
     }, this.#stallMs).unref();
   }
 
   readonly #onData = (piece: Buffer): void => {
-    if (this.#exchange?.write(piece) === false) this.#incoming.pause();
+    if (this.#sink?.write(piece) === false) this.#incoming.pause();
   };
 
   readonly #onEnd = (): void => {
     clearInterval(this.#stallTimer);
-    this.#exchange?.end();
+    this.#sink?.end();
   };
 
   #next(incoming: IncomingMessage): Promise<Buffer | null> {

@@ -1,22 +1,13 @@
 import type { Socket } from 'node:net';
 
-import { Exchange } from './exchange.ts';
+import { type Carrier, Exchange, type Limits } from './exchange.ts';
 import type { Leaving } from './leaving.ts';
-
-export interface Limits {
-  /** How long nothing may come or go before an answer has begun. Milliseconds. */
-  answerMs: number;
-  /** The longest header. */
-  maxHeaderBytes: number;
-  /** How long it may wait for another request; 0 if it serves one request only. Milliseconds. */
-  keepMs: number;
-}
 
 /**
  * A connection to a proxy that serves plain HTTP requests, one after another. `node:http` does the same, and costs as much as all else that
  * a gateway does for a short answer.
  */
-export class HttpConnection {
+export class HttpConnection implements Carrier {
   readonly socket: Socket;
   readonly limits: Limits;
   readonly #onFree: (connection: HttpConnection, keptMs: number) => void;
@@ -64,7 +55,6 @@ export class HttpConnection {
     return exchange;
   }
 
-  /** The request is over: it may serve another one within so many milliseconds, or with 0 none. */
   release(keptMs: number): void {
     this.#exchange = null;
     if (keptMs === 0 || this.isClosed) this.destroy();
@@ -78,7 +68,6 @@ export class HttpConnection {
     this.socket.destroy();
   }
 
-  /** Leaves the socket to somebody else. @param rest what has come and is not read. */
   detach(rest: Buffer): Socket {
     const { socket } = this;
     this.#exchange = null;

@@ -1,8 +1,9 @@
+import type { Socket } from 'node:net';
+
 import { CUT_OFF, NO_ANSWER } from '../failures.ts';
 import type { AnswerHead } from './answer-head.ts';
 import { AnswerReader } from './answer-reader.ts';
-import type { HttpConnection } from './connection.ts';
-import { type Leaving, requestHead } from './leaving.ts';
+import { type BodySink, type Leaving, requestHead } from './leaving.ts';
 
 /** Who reads the body of an answer. */
 export interface BodyReader {
@@ -18,9 +19,28 @@ export interface Carried {
   out: number;
 }
 
+export interface Limits {
+  /** How long nothing may come or go before an answer has begun. Milliseconds. */
+  answerMs: number;
+  /** The longest header. */
+  maxHeaderBytes: number;
+  /** How long a connection may wait for another request; 0 if it serves one request only. Milliseconds. */
+  keepMs: number;
+}
+
+/** The connection that an exchange has for itself. */
+export interface Carrier {
+  readonly socket: Socket;
+  readonly limits: Limits;
+  /** The exchange is over: the connection may serve another one within so many milliseconds, or with 0 none. */
+  release: (keptMs: number) => void;
+  /** Leaves the socket to somebody else. @param rest what has come and is not read. */
+  detach: (rest: Buffer) => Socket;
+}
+
 /** One request on a connection, and its answer. When it is over, nothing that is called here touches the connection: it may serve others. */
-export class Exchange {
-  readonly #connection: HttpConnection;
+export class Exchange implements BodySink {
+  readonly #connection: Carrier;
   readonly #leaving: Leaving;
   readonly #answer: AnswerReader;
   readonly #before: Carried;
@@ -33,7 +53,7 @@ export class Exchange {
   #error: Error = CUT_OFF;
   #carried: Carried | null = null;
 
-  constructor(connection: HttpConnection, leaving: Leaving) {
+  constructor(connection: Carrier, leaving: Leaving) {
     const { method, upgrade, body } = leaving;
     const { socket, limits } = connection;
     const asked = {
@@ -142,7 +162,7 @@ export class Exchange {
   }
 
   /** Takes the connection for the protocol that it has changed to (101); what has come of that waits to be read. */
-  detach(): HttpConnection['socket'] {
+  detach(): Socket {
     this.#phase = 'over';
     return this.#connection.detach(this.#answer.takeRest());
   }

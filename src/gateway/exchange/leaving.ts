@@ -1,5 +1,3 @@
-import type { Exchange } from './exchange.ts';
-
 /** A request as it leaves. */
 export interface Leaving {
   method: string;
@@ -12,11 +10,21 @@ export interface Leaving {
   upgrade?: string | undefined;
 }
 
-/** Who sends the body of a request, by `write` and `end` of its exchange. */
+/** Where the body of a request goes. */
+export interface BodySink {
+  /** Sends a piece. @returns whether more may be sent now; if not, `onDrain` of the source says when. */
+  write: (piece: Buffer) => boolean;
+  /** All of it has been sent. */
+  end: () => void;
+  /** Gives up the request. */
+  destroy: (error: Error) => void;
+}
+
+/** Who sends the body of a request. */
 export interface BodySource {
   /** Whether it leaves in chunks; else a header has its length. */
   readonly isChunked: boolean;
-  send: (exchange: Exchange) => void;
+  send: (sink: BodySink) => void;
   /** The target wants it: an answer of 100 has come. */
   onContinue: () => void;
   /** The answer has begun. */
