@@ -291,7 +291,7 @@ export class Pool {
     const { index } = this.#ready();
     const slot = index.slotOf(id);
     if (slot === -1 || !index.isUsable(slot)) return false;
-    if ((this.#availability as Availability).absenceOf(slot, wanted)?.cooldown != null) return false;
+    if ((this.#availability as Availability).absences.of(slot, wanted)?.cooldown != null) return false;
     return session === undefined || this.#choosing.keeperOf(session)?.proxyId === id;
   }
 
@@ -336,7 +336,7 @@ export class Pool {
     const isEvery = outcomes === 'every';
     const availability = this.#availability as Availability;
     return {
-      ...countsOf(index, availability),
+      ...countsOf(index, availability.absences),
       latencyMs: this.#latencies.percentiles,
       leases: this.#leasing.size,
       ended: { ...this.#leasing.counts },
