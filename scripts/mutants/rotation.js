@@ -574,7 +574,7 @@ export default {
         'ended !== undefined && handedOutAt < 0',
       ],
     ]),
-    ...of('health/health', [
+    ...of('health/blame', [
       [
         'proxies that never worked show that a domain fails',
         'this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from',
