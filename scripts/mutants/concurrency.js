@@ -218,7 +218,7 @@ export default {
 
     // Read and write in one transaction.
     {
-      file: 'src/rotation/pool.ts',
+      file: 'src/rotation/report.ts',
       what: 'a report is made outside of a transaction',
       from: 'driver.transaction(function* () {\n        const hasEnded',
       to: 'driver.sequence(function* () {\n        const hasEnded',

@@ -392,17 +392,19 @@ export default {
         '',
       ],
     ]),
-    ...of('pool', [
+    ...of('pool', [['a random number may be 1', 'number < 1)', 'number <= 1)']]),
+    ...of('pool-parts', [
       [
         'what waits to be stored does not count when a proxy is read again',
-        'if (!isNew) this.#behind.corrected(slot);',
+        'if (!isNew) this.behind.corrected(slot);',
         '',
       ],
-      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
+    ]),
+    ...of('report', [
       ['a report that is rolled back is learned', ' && !scope.isUndone) learning', ') learning'],
       [
         'a success does not let back in whom it speaks of',
-        'kind === null ? this.#elapsed.now : undefined',
+        'kind === null ? elapsed.now : undefined',
         'undefined',
       ],
     ]),
