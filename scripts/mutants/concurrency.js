@@ -84,7 +84,7 @@ export default {
     {
       file: 'src/database/repositories/encrypted-credentials.repository.ts',
       what: 'ciphertext of a key that was retired meanwhile is stored',
-      from: 'if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);',
+      from: 'if (data.keyId !== undefined) yield* assertKeyOfDatabase(this.db, proxyId, data.keyId);',
       to: '',
     },
     {

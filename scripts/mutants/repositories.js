@@ -289,10 +289,12 @@ export default {
         "{ username: '', password: text }",
         "{ username: text, password: '' }",
       ],
+    ]),
+    ...of('repositories/credential-store', [
       [
         'save finds no proxy and says nothing',
-        "this.db.run(PUT, params, orNotFound('proxy', proxyId));",
-        'this.db.run(PUT, params, () => undefined);',
+        "driver.run(PUT, params, orNotFound('proxy', proxyId));",
+        'driver.run(PUT, params, () => undefined);',
       ],
     ]),
     ...of('repositories/encryption-config.repository', [
