@@ -1,6 +1,7 @@
 import { type Session, type Steps, step } from '../database/drivers/driver.ts';
 import { HandOutsRepository } from '../database/repositories/hand-outs.repository.ts';
-import { foldLatency, noLatency, OutcomesRepository } from '../database/repositories/outcomes.repository.ts';
+import { foldLatency, noLatency } from '../database/repositories/latency-sums.ts';
+import { OutcomesRepository } from '../database/repositories/outcomes.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
 import { dayOf } from '../database/timestamps.ts';
