@@ -124,10 +124,10 @@ export default {
       ],
       ['a key whose bucket is excluded gets nothing', '?? this.after(-1);', '?? -1;'],
     ]),
-    ...of('pool-index', [
+    ...of('index/filtered-views', [
       [
         'views are not told of a proxy that is gone before another one has its slot',
-        'if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);',
+        'if (log.isNear(view.seen, end)) view.update(slot, false);',
         '',
       ],
       [
@@ -140,6 +140,8 @@ export default {
         'return (slot) => !columns.isOut(slot) && fits(slot);',
         'return fits;',
       ],
+    ]),
+    ...of('pool-index', [
       [
         'views do not follow a failed proxy that returns',
         'Number(isUsable);\n    this.#changed(slot);',
