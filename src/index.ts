@@ -40,6 +40,7 @@ export type {
   RequestLog,
   Tried,
 } from './gateway/index.ts';
+export { openVault, type VaultOptions } from './open-vault.ts';
 export { type RestoreVaultOptions, type RestoreVaultReport, restoreVault } from './restore-vault.ts';
 export type { RevealedProxy } from './revealed-proxy.ts';
 export {
@@ -77,4 +78,4 @@ export {
   type Removal,
 } from './transfer/index.ts';
 export type { ConnectionOptions, LeaseDispatcher } from './upstream/index.ts';
-export { openVault, type Vault, type VaultOptions, type VaultStats } from './vault.ts';
+export type { Vault, VaultStats } from './vault.ts';

@@ -84,7 +84,7 @@ export default {
     {
       file: 'src/database/repositories/encrypted-credentials.repository.ts',
       what: 'ciphertext of a key that was retired meanwhile is stored',
-      from: 'if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);',
+      from: 'if (data.keyId !== undefined) yield* assertKeyOfDatabase(this.db, proxyId, data.keyId);',
       to: '',
     },
     {
@@ -218,7 +218,7 @@ export default {
 
     // Read and write in one transaction.
     {
-      file: 'src/rotation/pool.ts',
+      file: 'src/rotation/report.ts',
       what: 'a report is made outside of a transaction',
       from: 'driver.transaction(function* () {\n        const hasEnded',
       to: 'driver.sequence(function* () {\n        const hasEnded',

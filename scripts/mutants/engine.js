@@ -71,6 +71,14 @@ export default {
         '',
       ],
     ]),
+    ...of('absences', [
+      ['who cools for the domain is waited for', ' || this.#cooldownFor(slot, wanted) !== null', ''],
+      [
+        'a rejected login is waited for',
+        'absence !== null && (absence.cooldown === null || absence.until !== null)',
+        'absence !== null',
+      ],
+    ]),
     ...of('availability', [
       [
         'a pause begins at the end of a lease',
@@ -81,12 +89,6 @@ export default {
         'a clock that was set back while nothing ran lengthens a cooldown',
         'Math.min(length, Date.parse(until as string) - wall)',
         'Date.parse(until as string) - wall',
-      ],
-      ['who cools for the domain is waited for', ' || this.#cooldownFor(slot, wanted) !== null', ''],
-      [
-        'a rejected login is waited for',
-        'absence !== null && (absence.cooldown === null || absence.until !== null)',
-        'absence !== null',
       ],
     ]),
     ...of('health/backoff', [

@@ -36,6 +36,12 @@ export default {
       ['percent escapes of a host are decoded', '[\\p{C}\\s%/', '[\\p{C}\\s/'],
       ['an underscore is no part of a name', 'const LABEL = /^[a-z0-9_](', 'const LABEL = /^[a-z0-9]('],
     ]),
+    ...of('failure-of-error.ts', [
+      ['a fault of this program is a failure of the proxy', ' || OWN_FAULTS.test(code)', ''],
+      ['a timeout of undici is a reset', '/TIMEOUT|^ETIMEDOUT$/', '/^ETIMEDOUT$/'],
+      ['an answer that is not HTTP is a reset', "return { kind: 'protocol' }", "return { kind: 'reset' }"],
+      ['any error of ours has a failure', "error.code === 'PROXY_FAILED' ? ", "error.code !== 'CLOSED' ? "],
+    ]),
     ...of('private-host.ts', [
       ['172.16.0.0 has 16 bits', "['172.16.0.0', 12]", "['172.16.0.0', 16]"],
       ['192.168.0.0 has 24 bits', "['192.168.0.0', 16]", "['192.168.0.0', 24]"],

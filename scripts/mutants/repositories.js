@@ -289,10 +289,12 @@ export default {
         "{ username: '', password: text }",
         "{ username: text, password: '' }",
       ],
+    ]),
+    ...of('repositories/credential-store', [
       [
         'save finds no proxy and says nothing',
-        "this.db.run(PUT, params, orNotFound('proxy', proxyId));",
-        'this.db.run(PUT, params, () => undefined);',
+        "driver.run(PUT, params, orNotFound('proxy', proxyId));",
+        'driver.run(PUT, params, () => undefined);',
       ],
     ]),
     ...of('repositories/encryption-config.repository', [
@@ -924,16 +926,6 @@ export default {
         'SELECT id, :date, 1, :success, 0,',
       ],
       [
-        'only the last latency of a day counts',
-        'proxy_usage_stats.total_latency_ms + excluded.total_latency_ms',
-        'excluded.total_latency_ms',
-      ],
-      [
-        'failures of a day are not added',
-        'proxy_usage_stats.failure_count + excluded.failure_count',
-        'proxy_usage_stats.failure_count',
-      ],
-      [
         'a request without a latency counts for the mean',
         'measured: measured === null ? 0 : 1',
         'measured: 1',
@@ -966,15 +958,8 @@ export default {
         '1 = 1 ${ofProxy} GROUP',
       ],
       ['a proxy without a latency is the fastest', "DESC ' : ''}NULLS LAST", "DESC ' : ''}NULLS FIRST"],
-      ['a rate is a share of 1', '(100 * successCount) / requestCount', 'successCount / requestCount'],
-      ['a mean is taken of all requests', 'totalLatencyMs / latencyCount', 'totalLatencyMs / requestCount'],
-      ['no requests have a rate of 0', 'requestCount === 0 ? null', 'requestCount === 0 ? 0'],
-      ['no latencies have a mean of 0', 'latencyCount === 0 ? null', 'latencyCount === 0 ? 0'],
       ['the day itself is removed too', 'WHERE date < :day LIMIT', 'WHERE date <= :day LIMIT'],
       ['the limit of a removal is ignored', 'WHERE date < :day LIMIT :limit)', 'WHERE date < :day)'],
-      ['a latency of 0 is rejected', 'latency >= 0 && latency', 'latency > 0 && latency'],
-      ['fractions are summed', ' AND ${column} = CAST(${column} AS INTEGER)', ''],
-      ['a malformed row is not reported', 'if (malformed > 0)', 'if (malformed < 0)'],
       ['an open range begins in 1970', "'0000-01-01'", "'1970-01-02'"],
       ['an open range ends in 2099', "'9999-12-31'", "'2099-12-31'"],
       [
@@ -985,6 +970,66 @@ export default {
       ['one more than were recorded', '    count++;\n', '    count += 2;\n'],
       ['an unknown proxy has usage', "      orNotFound('proxy', proxyId),\n", '      () => undefined,\n'],
       ['what is truthy is a success', "assertBoolean(success, 'success') ? 1 : 0", 'success ? 1 : 0'],
+    ]),
+    ...of('repositories/request-record', [
+      [
+        'the mean moves by a quarter',
+        'THEN coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) ELSE',
+        'THEN coalesce(latency_ewma + (:latency - latency_ewma) / 4.0, :latency) ELSE',
+      ],
+      [
+        'the latency that is shown moves by a quarter',
+        'CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0',
+        'CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 4.0',
+      ],
+      [
+        'the latency that is shown is cut',
+        '/ 8.0, :latency) + 0.5) AS BIGINT)',
+        '/ 8.0, :latency)) AS BIGINT)',
+      ],
+      [
+        'the success rate drifts',
+        'round(success_rate * total_requests / 100.0)',
+        'CAST(success_rate * total_requests / 100.0 AS INTEGER)',
+      ],
+      [
+        'a success leaves the failures',
+        'CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END',
+        'CASE WHEN :success = 1 THEN failure_count ELSE failure_count + 1 END',
+      ],
+      ['the usage of the day is not counted', '  yield addUsage(session, request);\n', ''],
+      [
+        'the usage of the day has no latency',
+        'addUsage(session, request)',
+        'addUsage(session, { ...request, latency: null })',
+      ],
+      [
+        'a report does not note when it changed the proxy',
+        'ELSE latency END,\n       updated_at = :now\n     WHERE',
+        'ELSE latency END\n     WHERE',
+      ],
+      ['a statistic of an unknown proxy is kept', "    orNotFound('proxy', id),\n", ''],
+    ]),
+    ...of('repositories/usage-count', [
+      [
+        'only the last latency of a day counts',
+        'proxy_usage_stats.total_latency_ms + excluded.total_latency_ms',
+        'excluded.total_latency_ms',
+      ],
+      [
+        'failures of a day are not added',
+        'proxy_usage_stats.failure_count + excluded.failure_count',
+        'proxy_usage_stats.failure_count',
+      ],
+      ['a latency of 0 is rejected', 'latency >= 0 && latency', 'latency > 0 && latency'],
+    ]),
+    ...of('repositories/usage-sums', [
+      ['a rate is a share of 1', '(100 * successCount) / requestCount', 'successCount / requestCount'],
+      ['a mean is taken of all requests', 'totalLatencyMs / latencyCount', 'totalLatencyMs / requestCount'],
+      ['no requests have a rate of 0', 'requestCount === 0 ? null', 'requestCount === 0 ? 0'],
+      ['no latencies have a mean of 0', 'latencyCount === 0 ? null', 'latencyCount === 0 ? 0'],
+      ['fractions are summed', ' AND ${column} = CAST(${column} AS INTEGER)', ''],
+      ['a malformed row is not reported', 'if (malformed > 0)', 'if (malformed < 0)'],
     ]),
     ...of('repositories/proxy-page', [
       [
@@ -1070,42 +1115,6 @@ export default {
         '',
       ],
       [
-        'the mean moves by a quarter',
-        'THEN coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) ELSE',
-        'THEN coalesce(latency_ewma + (:latency - latency_ewma) / 4.0, :latency) ELSE',
-      ],
-      [
-        'the latency that is shown moves by a quarter',
-        'CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0',
-        'CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 4.0',
-      ],
-      [
-        'the latency that is shown is cut',
-        '/ 8.0, :latency) + 0.5) AS BIGINT)',
-        '/ 8.0, :latency)) AS BIGINT)',
-      ],
-      [
-        'the success rate drifts',
-        'round(success_rate * total_requests / 100.0)',
-        'CAST(success_rate * total_requests / 100.0 AS INTEGER)',
-      ],
-      [
-        'a success leaves the failures',
-        'CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END',
-        'CASE WHEN :success = 1 THEN failure_count ELSE failure_count + 1 END',
-      ],
-      [
-        'the usage of the day is not counted',
-        '    yield addUsage(this.session, { id, success, latency });\n',
-        '',
-      ],
-      ['the usage of the day has no latency', '{ id, success, latency }', '{ id, success, latency: null }'],
-      [
-        'a report does not note when it changed the proxy',
-        'ELSE latency END,\n         updated_at = :now\n       WHERE',
-        'ELSE latency END\n       WHERE',
-      ],
-      [
         'the slowest of equal performers is first',
         'ORDER BY success_rate DESC, latency IS NULL, latency, id',
         'ORDER BY success_rate DESC, latency IS NULL, latency DESC, id',
@@ -1167,7 +1176,6 @@ export default {
         'WHERE status = :status ORDER BY id DESC',
       ],
       ['an unknown status finds nothing', "parse(proxyFilterSchema, { status }, 'filter');", ''],
-      ['a statistic of an unknown proxy is kept', "      orNotFound('proxy', id),\n", ''],
       [
         'unidentified proxies elsewhere count',
         'at === undefined ? null : parseAddress(at)',

@@ -124,10 +124,10 @@ export default {
       ],
       ['a key whose bucket is excluded gets nothing', '?? this.after(-1);', '?? -1;'],
     ]),
-    ...of('pool-index', [
+    ...of('index/filtered-views', [
       [
         'views are not told of a proxy that is gone before another one has its slot',
-        'if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);',
+        'if (log.isNear(view.seen, end)) view.update(slot, false);',
         '',
       ],
       [
@@ -140,6 +140,8 @@ export default {
         'return (slot) => !columns.isOut(slot) && fits(slot);',
         'return fits;',
       ],
+    ]),
+    ...of('pool-index', [
       [
         'views do not follow a failed proxy that returns',
         'Number(isUsable);\n    this.#changed(slot);',
@@ -392,17 +394,19 @@ export default {
         '',
       ],
     ]),
-    ...of('pool', [
+    ...of('pool', [['a random number may be 1', 'number < 1)', 'number <= 1)']]),
+    ...of('pool-parts', [
       [
         'what waits to be stored does not count when a proxy is read again',
-        'if (!isNew) this.#behind.corrected(slot);',
+        'if (!isNew) this.behind.corrected(slot);',
         '',
       ],
-      ['a random number may be 1', 'number < 1)', 'number <= 1)'],
+    ]),
+    ...of('report', [
       ['a report that is rolled back is learned', ' && !scope.isUndone) learning', ') learning'],
       [
         'a success does not let back in whom it speaks of',
-        'kind === null ? this.#elapsed.now : undefined',
+        'kind === null ? elapsed.now : undefined',
         'undefined',
       ],
     ]),
@@ -574,7 +578,7 @@ export default {
         'ended !== undefined && handedOutAt < 0',
       ],
     ]),
-    ...of('health/health', [
+    ...of('health/blame', [
       [
         'proxies that never worked show that a domain fails',
         'this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from',

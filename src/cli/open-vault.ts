@@ -12,7 +12,8 @@ import {
   readPassphraseFile,
 } from '../keys/index.ts';
 import { invalidInput } from '../model/validation.ts';
-import { openVault, Vault, type VaultOptions } from '../vault.ts';
+import { openVault, type VaultOptions } from '../open-vault.ts';
+import { Vault } from '../vault.ts';
 import type { CommonOptions } from './common-options.ts';
 import { warnIfWeak } from './new-passphrase.ts';
 import { note } from './note.ts';

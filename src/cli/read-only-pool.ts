@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 
 import { ProxyVaultError } from '../errors.ts';
 import { errnoOf, withFileErrors } from '../files/file-error.ts';
-import { openVault, Vault, type VaultOptions } from '../vault.ts';
+import { openVault, type VaultOptions } from '../open-vault.ts';
+import { Vault } from '../vault.ts';
 import { createPrivateFolder } from './private-folder.ts';
 
 /** What the system says where something may not be written. */

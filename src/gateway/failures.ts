@@ -1,5 +1,6 @@
 import { ProxyVaultError } from '../errors.ts';
-import { FAILURE_KINDS, type FailureKind } from '../model/outcomes.ts';
+import { failureOfError } from '../model/failure-of-error.ts';
+import type { FailureKind } from '../model/outcomes.ts';
 import type { FailureReport } from '../rotation/index.ts';
 
 /** Why an attempt was given up. */
@@ -38,21 +39,5 @@ export function statusFailure(
 
 /** What an error says of the proxy; null if it says nothing: the client has gone, or the error is of no connection. */
 export function failureOf(error: unknown): FailureReport | null {
-  if (error === CLIENT_GONE) return null;
-  if (!(error instanceof ProxyVaultError)) return failureOfNode(error);
-  if (error.code !== 'PROXY_FAILED') return null;
-  const { kind, status, retryAfterMs } = error.details;
-  return {
-    kind: FAILURE_KINDS.find((each) => each === kind),
-    status: typeof status === 'number' ? status : undefined,
-    retryAfterMs: typeof retryAfterMs === 'number' ? retryAfterMs : undefined,
-  };
-}
-
-/** Errors of sockets and of the parser have codes; one without is a fault of this program. */
-function failureOfNode(error: unknown): FailureReport | null {
-  const code = error instanceof Error && 'code' in error ? error.code : null;
-  if (typeof code !== 'string') return null;
-  if (code.startsWith('HPE_')) return { kind: 'protocol' };
-  return { kind: code === 'ETIMEDOUT' ? 'timeout' : 'reset' };
+  return error === CLIENT_GONE ? null : failureOfError(error);
 }

@@ -93,7 +93,7 @@ export class Choosing {
       rotate,
       now: elapsed.wall,
       random,
-      scopes: availability.scopesFor(wanted),
+      scopes: availability.absences.scopesFor(wanted),
       availability,
     };
   }
@@ -172,7 +172,7 @@ export class Choosing {
 
 /** Whether a proxy that was decided on is still ready. */
 function isReady({ slot }: Decision, { pool, availability, wanted }: Inputs): boolean {
-  return !pool.index.isOut(slot) && !availability.scopesFor(wanted).some((scope) => scope.has(slot));
+  return !pool.index.isOut(slot) && !availability.absences.scopesFor(wanted).some((scope) => scope.has(slot));
 }
 
 /** Whether more than a count and a turn of this process is stored: what a caller relies on. */

@@ -221,7 +221,7 @@ function override(decision: Decision, { availability, scopes }: Inputs): Decisio
 
 /** Whether a proxy that is kept is not ready only since it is at a limit. */
 function isAtLimit(decision: Decision, { availability, wanted }: Inputs, slot: number): boolean {
-  return slot !== -1 && fitsWhenReady(decision, slot) && availability.isAtLimit(slot, wanted);
+  return slot !== -1 && fitsWhenReady(decision, slot) && availability.absences.isAtLimit(slot, wanted);
 }
 
 function limitOf(keeper: string, proxyId: string, slot: number): Refusal {
@@ -265,7 +265,7 @@ function stateOf({ exclusion }: Decision, { pool, availability }: Inputs, slot: 
   if (exclusion.hasId(slot)) return 'excluded';
   if (exclusion.has(slot)) return 'out for this domain or session';
   if (!index.isUsable(slot)) return index.columns.status(slot) ?? 'gone';
-  return index.isOut(slot) ? (availability.stateOf(slot) ?? 'out') : 'not what is asked for';
+  return index.isOut(slot) ? (availability.absences.stateOf(slot) ?? 'out') : 'not what is asked for';
 }
 
 /** Whether a turn's interval lasts. It is never longer than the configuration says now, nor than the clock has it. */

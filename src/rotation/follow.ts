@@ -1,39 +1,23 @@
-import { type Row, type Session, type SqlValue, type Steps, step } from '../database/drivers/driver.ts';
-import {
-  type ChangedRow,
-  type ChangePlace,
-  PoolChangesRepository,
-} from '../database/repositories/pool-changes.repository.ts';
-import { ProxyRepository } from '../database/repositories/proxy.repository.ts';
-import { toCooldown } from '../database/repositories/proxy-cooldowns.repository.ts';
+import { type Session, type Steps, step } from '../database/drivers/driver.ts';
+import { PoolChangesRepository } from '../database/repositories/pool-changes.repository.ts';
 import { RotationConfigRepository } from '../database/repositories/rotation-config.repository.ts';
 import { RotationRulesRepository } from '../database/repositories/rotation-rules.repository.ts';
-import { reportInvalidRow, skipMalformed } from '../database/repositories/skipped-rows.ts';
 import type { ProxyVaultError } from '../errors.ts';
-import type { Cooldown } from '../model/cooldown.ts';
 import { type StrategySettings, settingsOf } from '../model/strategy-settings.ts';
 import type { PoolState } from './decide.ts';
-import { InOrder, isWellFormed } from './in-order.ts';
-import { toIndexed } from './indexed-row.ts';
-import { type IndexedProxy, PoolIndex } from './pool-index.ts';
+import type { IndexedProxy, PoolIndex } from './pool-index.ts';
+import { PoolReader, type SlotWatcher } from './pool-reader.ts';
 import { compileRules } from './rules/compile.ts';
 import { compileSchedule } from './schedule.ts';
 import { plainWayOf } from './way.ts';
 
 /** Whether others have written is asked at most so often, in milliseconds. */
 const ASKED_EVERY = 250;
-const PAGE = 5000;
 /** No count of changes is this one, so that what has changed is read. */
 const EXPECTED = -1;
 
-const NO_COOLDOWNS: readonly Cooldown[] = [];
-
 /** Who must know what changes in the index. */
-export interface IndexWatcher {
-  /** A proxy was put in, or has changed. */
-  put(slot: number, proxy: IndexedProxy, isNew: boolean): void;
-  /** The proxy of a slot is gone; another one may get the slot. */
-  gone(slot: number): void;
+export interface IndexWatcher extends SlotWatcher {
   /** Every proxy has another slot. `ailing` are those that have cooldowns, also those that have ended. */
   reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void;
   configured(settings: StrategySettings): void;
@@ -54,12 +38,10 @@ export class Follower {
   /** Another number once somebody has written what the engine did not write itself. */
   epoch = 0;
   readonly #session: Session<'sync'>;
-  readonly #proxies: ProxyRepository;
   readonly #changes: PoolChangesRepository;
   readonly #rules: RotationRulesRepository;
   readonly #config: RotationConfigRepository;
-  /** A malformed cooldown is reported, and does not put its proxy out. */
-  readonly #cooldownIn: (row: Row) => Cooldown | undefined;
+  readonly #reader: PoolReader;
   readonly #watcher: IndexWatcher;
   #state: PoolState | null = null;
   /** Whether the next choice must read the whole pool, since what is known may not be what is stored. */
@@ -74,8 +56,7 @@ export class Follower {
   constructor(session: Session<'sync'>, watcher: IndexWatcher) {
     this.#session = session;
     this.#watcher = watcher;
-    this.#cooldownIn = skipMalformed(session, toCooldown);
-    this.#proxies = new ProxyRepository(session);
+    this.#reader = new PoolReader(session, watcher);
     this.#changes = new PoolChangesRepository(session);
     this.#rules = new RotationRulesRepository(session);
     this.#config = new RotationConfigRepository(session);
@@ -198,102 +179,18 @@ export class Follower {
     const isBehind = this.#seen.proxies < revisions.tombstonesFrom || revisions.proxies < this.#seen.proxies;
     let index = before?.index;
     if (before !== null && settings !== before.settings) this.#watcher.configured(settings);
-    if (index === undefined || isBehind || !isSameWeights) index = yield* this.#load(settings);
-    else if (revisions.proxies !== this.#seen.proxies) yield* this.#catchUp(index, settings.weights);
+    if (index === undefined || isBehind || !isSameWeights) index = yield* this.#reload(settings);
+    else if (revisions.proxies !== this.#seen.proxies)
+      yield* this.#reader.catchUp(index, this.#seen.proxies, settings.weights);
     this.#seen = revisions;
     this.#state = { index, rules, settings, schedule, plainWay: plainWayOf({ settings, schedule }) };
     return this.#state;
   }
 
-  /** Reads the whole pool, page by page. */
-  *#load(settings: StrategySettings): Steps<'sync', PoolIndex> {
-    const index = new PoolIndex(yield* step(this.#proxies.count()));
-    const now = this.#session.clock();
-    const tags = this.#allTags();
-    const cooldowns = this.#allCooldowns();
-    const ailing = new Map<number, IndexedProxy>();
-    for (let after = '', skip = 0; ; ) {
-      const rows: Row[] = yield* step<'sync', Row[]>(this.#changes.page(after, PAGE, skip));
-      for (const row of rows) {
-        const id = row.id ?? '';
-        const changed = {
-          row,
-          tags: tags.hasNone(id) ? [] : (yield* tags.of(id)).map(({ tag }) => tag),
-          cooldowns: cooldowns.hasNone(id) ? [] : (yield* cooldowns.of(id)).map((each) => each.row),
-        };
-        const proxy = this.#put(index, changed, settings.weights, now);
-        if (proxy !== null && proxy.cooldowns.length > 0) ailing.set(index.slotOf(proxy.id), proxy);
-      }
-      if (rows.length < PAGE) break;
-      const last = rows.findLastIndex(({ id }) => isWellFormed(id));
-      skip = last === -1 ? skip + rows.length : rows.length - 1 - last;
-      after = last === -1 ? after : String(rows[last]?.id);
-    }
+  *#reload(settings: StrategySettings): Steps<'sync', PoolIndex> {
+    const { index, ailing } = yield* this.#reader.load(settings.weights);
     this.#watcher.reloaded(index, settings, ailing);
     return index;
-  }
-
-  #allTags() {
-    return new InOrder<{ proxyId: SqlValue; tag: SqlValue }>(
-      (after, limit, skip) => this.#changes.tagsPage(after?.proxyId ?? '', after?.tag ?? '', limit, skip),
-      ({ proxyId, tag }) => isWellFormed(proxyId) && isWellFormed(tag),
-    );
-  }
-
-  #allCooldowns() {
-    return new InOrder<{ proxyId: SqlValue; row: Row }>(
-      (after, limit, skip) => this.#changes.cooldownsPage(after?.row ?? null, limit, skip),
-      ({ row }) => isWellFormed(row.proxy_id) && isWellFormed(row.scope) && isWellFormed(row.source),
-    );
-  }
-
-  *#catchUp(index: PoolIndex, weights: StrategySettings['weights']): Steps<'sync', void> {
-    const now = this.#session.clock();
-    for (let after = this.#seen.proxies; ; ) {
-      const gone = yield* step(this.#changes.deletedSince(after, PAGE));
-      for (const { id } of gone) this.#remove(index, String(id));
-      const last = gone.at(-1);
-      if (last === undefined || gone.length < PAGE) break;
-      after = last.revision;
-    }
-    for (let after: ChangePlace | undefined; ; ) {
-      const changed = yield* step(this.#changes.changedSince(this.#seen.proxies, PAGE, after));
-      for (const each of changed) {
-        const isNew = index.slotOf(String(each.row.id)) === -1;
-        const proxy = this.#put(index, each, weights, now);
-        if (proxy !== null) this.#watcher.put(index.slotOf(proxy.id), proxy, isNew);
-      }
-      const last = changed.at(-1);
-      if (last === undefined || changed.length < PAGE) break;
-      after = { revision: Number(last.row.revision), id: last.row.id ?? '' };
-    }
-  }
-
-  /** A malformed row is reported and left out: one must not stop the pool. */
-  #put(
-    index: PoolIndex,
-    { row, tags, cooldowns }: ChangedRow,
-    weights: StrategySettings['weights'],
-    now: number,
-  ): IndexedProxy | null {
-    try {
-      const found =
-        cooldowns.length === 0 ? NO_COOLDOWNS : cooldowns.flatMap((each) => this.#cooldownIn(each) ?? []);
-      const proxy = toIndexed(row, tags, found, weights);
-      index.put(proxy, now);
-      return proxy;
-    } catch (error) {
-      this.#remove(index, String(row.id));
-      reportInvalidRow(this.#session, error);
-      return null;
-    }
-  }
-
-  #remove(index: PoolIndex, id: string): void {
-    const slot = index.slotOf(id);
-    if (slot === -1) return;
-    index.remove(id);
-    this.#watcher.gone(slot);
   }
 }
 

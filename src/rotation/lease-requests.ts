@@ -1,4 +1,4 @@
-import { ProxyVaultError } from '../errors.ts';
+import { failureOfError } from '../model/failure-of-error.ts';
 import { retryAfterMs } from '../model/retry-after.ts';
 import type { RevealedProxy } from '../revealed-proxy.ts';
 import type { LeaseDispatcher } from '../upstream/index.ts';
@@ -18,10 +18,6 @@ interface Reportable extends Disposable {
   report: (report: OutcomeReport) => void;
   fail: (failure: FailureReport) => void;
 }
-
-/** Codes of errors that say nothing about a proxy: what was asked is wrong, or this program has ended it. */
-const OWN_FAULTS = /^(?:ERR_INVALID|UND_ERR_(?:INVALID|ABORTED|CLOSED|DESTROYED|REQ_|NOT_SUPPORTED))/;
-const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
 
 /**
  * Makes a request, and reports the lease by its answer or its failure. If it was the caller who gave up, or who asked wrongly, the lease
@@ -62,15 +58,8 @@ function failureOf(
   // A caller who waits no longer than some time says that it took too long.
   if (aborted) return isNamed(aborted.reason, 'TimeoutError') ? { kind: 'timeout' } : null;
   const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof ProxyVaultError) {
-    const { kind, status, retryAfterMs } = cause.details as unknown as FailureReport;
-    return cause.code === 'PROXY_FAILED' ? { kind, status, retryAfterMs } : null;
-  }
-  // What came was not HTTP; it has no code for that.
-  if (isNamed(cause, 'HTTPParserError')) return { kind: 'reset' };
-  const { code } = (cause ?? {}) as { code?: unknown };
-  if (typeof code !== 'string' || OWN_FAULTS.test(code)) return null;
-  return { kind: TIMEOUTS.test(code) ? 'timeout' : 'reset' };
+  // What came was not HTTP: in a tunnel the target may have sent it.
+  return isNamed(cause, 'HTTPParserError') ? { kind: 'reset' } : failureOfError(cause);
 }
 
 function isNamed(reason: unknown, name: string): boolean {

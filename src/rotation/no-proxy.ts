@@ -46,9 +46,10 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
       return new ProxyVaultError('NO_PROXY', message, { details: { proxyId: refusal.mapping.proxyId } });
     case 'limit': {
       const { proxyId, slot } = refusal;
-      const until = inputs.availability.absenceOf(slot, inputs.wanted)?.until ?? null;
+      const { absences } = inputs.availability;
+      const until = absences.of(slot, inputs.wanted)?.until ?? null;
       return new ProxyVaultError('NO_PROXY', message, {
-        details: { proxyId, readyAt: inputs.availability.timeOf(until) },
+        details: { proxyId, readyAt: absences.timeOf(until) },
       });
     }
   }
@@ -56,6 +57,7 @@ export function noProxyError(decision: Decision, inputs: Inputs): ProxyVaultErro
 
 /** Whether a proxy may come that is not ready now: then it makes sense to wait. */
 export function mayCome(decision: Decision, { availability, wanted, pool }: Inputs): boolean {
+  const { absences } = availability;
   const { refusal } = decision;
   switch (refusal?.why) {
     case 'blocked':
@@ -63,30 +65,31 @@ export function mayCome(decision: Decision, { availability, wanted, pool }: Inpu
     case 'limit':
       return true;
     case 'rule':
-      return availability.comesBack(pool.index.slotOf(refusal.proxyId), wanted);
+      return absences.comesBack(pool.index.slotOf(refusal.proxyId), wanted);
     case 'mapping':
-      return availability.comesBack(pool.index.slotOf(refusal.mapping.proxyId), wanted);
+      return absences.comesBack(pool.index.slotOf(refusal.mapping.proxyId), wanted);
     default:
-      for (const slot of availability.absent(wanted))
-        if (fitsWhenReady(decision, slot) && availability.comesBack(slot, wanted)) return true;
+      for (const slot of absences.slots(wanted))
+        if (fitsWhenReady(decision, slot) && absences.comesBack(slot, wanted)) return true;
       return false;
   }
 }
 
 /** What excluded how many, if any, and when the first of those that fit could be ready. */
 function lackOf(decision: Decision, inputs: Inputs): Lack {
-  const { availability, wanted, pool } = inputs;
-  const soonest = availability.soonest((slot) => fitsWhenReady(decision, slot), wanted);
+  const { wanted, pool } = inputs;
+  const { absences } = inputs.availability;
+  const soonest = absences.soonest((slot) => fitsWhenReady(decision, slot), wanted);
   return {
     total: pool.index.size,
     steps: stepsOf(decision, inputs).filter(({ excluded }) => excluded > 0),
-    readyAt: availability.timeOf(soonest),
+    readyAt: absences.timeOf(soonest),
   };
 }
 
-function stateOf(slot: number, { availability, wanted }: Inputs): string {
-  const { state, until } = availability.absenceOf(slot, wanted) ?? { state: 'not ready', until: null };
-  const time = availability.timeOf(until);
+function stateOf(slot: number, { availability: { absences }, wanted }: Inputs): string {
+  const { state, until } = absences.of(slot, wanted) ?? { state: 'not ready', until: null };
+  const time = absences.timeOf(until);
   return time === null ? state : `${state} until ${time}`;
 }
 

@@ -3,7 +3,7 @@ import {
   foldLatency,
   type LatencySums,
   noLatency,
-} from '../database/repositories/outcomes.repository.ts';
+} from '../database/repositories/latency-sums.ts';
 import type { Outcome } from './outcome.ts';
 
 const DAY = 86_400_000;

@@ -3,12 +3,13 @@ import type { ProxyProtocol } from '../model/proxy.ts';
 import { Buckets } from './index/buckets.ts';
 import { ChangeLog } from './index/change-log.ts';
 import { Columns, type Described } from './index/columns.ts';
-import { codeOf, type Filter, keyOf } from './index/filter.ts';
+import type { Filter } from './index/filter.ts';
+import { type FilteredView, FilteredViews } from './index/filtered-views.ts';
 import { Ids } from './index/ids.ts';
 import { type History, Measures } from './index/measures.ts';
 import { Records } from './index/records.ts';
 import type { SlotSet } from './index/slot-set.ts';
-import { View } from './index/view.ts';
+import type { View } from './index/view.ts';
 import { ViewsWithout } from './index/views-without.ts';
 
 /** A proxy as the database has it: what choosing needs of its row. */
@@ -33,21 +34,6 @@ export interface ChosenProxy {
   remoteDns: boolean;
 }
 
-/** A filter and what fits it. */
-interface FilteredView {
-  filter: Filter;
-  /** The filter as a text. */
-  key: string;
-  /** The same, for the turn of intervals. */
-  intervalKey: string;
-  /** Whether a slot is usable and fits, out or not. */
-  fits: (slot: number) => boolean;
-  /** The slots that fit and are not out. */
-  view: View;
-}
-
-/** So many filters are kept as views, the ones used last. A view of a million slots takes 0.2 MB, with weights 0.5 MB. */
-const MOST_VIEWS = 256;
 /** So many changes are remembered for the views: of a larger pool one is made again after more. */
 const REMEMBERED = 2 ** 16;
 const NOTHING: readonly SlotSet[] = [];
@@ -75,9 +61,7 @@ export class PoolIndex {
   readonly #records: Records;
   readonly #ids: Ids;
   readonly #free: number[] = [];
-  readonly #views = new Map<string, FilteredView>();
-  /** The same by a number, for filters that have one: to put a text together takes longer than the rest. */
-  readonly #byCode = new Map<number, FilteredView>();
+  readonly #views = new FilteredViews(this);
   readonly #without: ViewsWithout;
   #capacity: number;
   #end = 0;
@@ -143,8 +127,7 @@ export class PoolIndex {
       this.buckets.add(slot);
       this.measures.begin(slot, proxy, now);
     } else this.measures.correct(slot, proxy);
-    if (columns.vocabulary !== words)
-      for (const each of this.#views.values()) each.fits = this.#fits(each.filter);
+    if (columns.vocabulary !== words) this.#views.askAgain();
     this.#changed(slot);
   }
 
@@ -152,9 +135,8 @@ export class PoolIndex {
   remove(id: string): void {
     const slot = this.#ids.find(id);
     if (slot === -1) return;
-    // Before its bucket is forgotten. Views that are further from now are made again.
-    for (const { view } of this.#views.values())
-      if (this.log.isNear(view.seen, this.#end)) view.update(slot, false);
+    // Before its bucket is forgotten.
+    this.#views.leave(slot);
     this.removed++;
     if (this.isUsable(slot)) this.#activeCount--;
     this.#ids.remove(slot);
@@ -201,22 +183,7 @@ export class PoolIndex {
 
   /** The usable proxies that fit a filter, and the one text of the filter. */
   find(filter: Filter): FilteredView {
-    const found = this.#known(filter);
-    if (found.view.seen !== this.log.count) this.#follow(found);
-    return found;
-  }
-
-  #known(filter: Filter): FilteredView {
-    const code = codeOf(filter);
-    const quick = code === -1 ? undefined : this.#byCode.get(code);
-    if (quick !== undefined) return quick;
-    const key = keyOf(filter);
-    const found = this.#views.get(key) ?? this.#add(filter, key);
-    // The order of a Map is that of use, if what is used is put at its end.
-    this.#views.delete(key);
-    this.#views.set(key, found);
-    if (code !== -1) this.#byCode.set(code, found);
-    return found;
+    return this.#views.find(filter);
   }
 
   /** A view without some proxies: those of ids, if any, and those that are out for a domain or session. */
@@ -245,45 +212,6 @@ export class PoolIndex {
     };
   }
 
-  #add(filter: Filter, key: string): FilteredView {
-    if (this.#views.size >= MOST_VIEWS) {
-      const [oldest = ''] = this.#views.keys();
-      this.#views.delete(oldest);
-      // Those that are in use are found again.
-      this.#byCode.clear();
-    }
-    const fits = this.#fits(filter);
-    const view = new View(this.#capacity, this.#end, this.#ready(fits));
-    view.seen = this.log.count;
-    return { filter, key, intervalKey: `interval ${key}`, fits, view };
-  }
-
-  /** Brings a view up to date. */
-  #follow({ view, fits }: FilteredView): void {
-    const { log, columns } = this;
-    if (log.isNear(view.seen, this.#end))
-      for (let n = view.seen; n < log.count; n++) {
-        const slot = log.at(n);
-        view.update(slot, !columns.isOut(slot) && fits(slot));
-      }
-    else view.refill(this.#end, this.#ready(fits));
-    view.seen = log.count;
-  }
-
-  #ready(fits: (slot: number) => boolean): (slot: number) => boolean {
-    const { columns } = this;
-    return (slot) => !columns.isOut(slot) && fits(slot);
-  }
-
-  #fits(filter: Filter): (slot: number) => boolean {
-    const { columns } = this;
-    const [first, second, ...more] = columns.questions(filter);
-    if (first === undefined) return (slot) => columns.isUsable(slot);
-    if (second === undefined) return (slot) => columns.isUsable(slot) && first.passes(slot);
-    const questions = [first, second, ...more];
-    return (slot) => columns.isUsable(slot) && questions.every(({ passes }) => passes(slot));
-  }
-
   #changed(slot: number): void {
     this.generation++;
     this.log.add(slot);
@@ -299,13 +227,8 @@ export class PoolIndex {
       this.buckets.grow(this.#capacity);
       this.#ids.grow(this.#capacity);
       // They have room for the old capacity only.
-      this.#forgetViews();
+      this.#views.clear();
     }
     return this.#end++;
-  }
-
-  #forgetViews(): void {
-    this.#views.clear();
-    this.#byCode.clear();
   }
 }

@@ -1,4 +1,4 @@
-import type { Availability } from './availability.ts';
+import type { Absences } from './absences.ts';
 import type { PoolIndex } from './pool-index.ts';
 
 /** What a pool does now, as this process knows it. */
@@ -57,7 +57,7 @@ export interface PoolStats {
 /** The counts by state, protocol and country. It looks at every proxy. */
 export function countsOf(
   index: PoolIndex,
-  availability: Availability,
+  absences: Absences,
 ): Pick<PoolStats, 'states' | 'protocols' | 'countries'> {
   const states = {
     disabled: 0,
@@ -76,7 +76,7 @@ export function countsOf(
     const status = columns.status(slot);
     if (status === null) continue;
     const isUsable = index.isUsable(slot);
-    const state = isUsable || status === 'active' ? (availability.stateOf(slot) ?? 'ready') : status;
+    const state = isUsable || status === 'active' ? (absences.stateOf(slot) ?? 'ready') : status;
     states[state]++;
     const protocol = columns.protocol(slot);
     protocols[protocol] = (protocols[protocol] ?? 0) + 1;

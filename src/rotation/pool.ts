@@ -1,49 +1,21 @@
 import type { Session } from '../database/drivers/driver.ts';
 import type { FailureKind } from '../model/outcomes.ts';
-import type { StrategySettings } from '../model/strategy-settings.ts';
 import { assertFunction, assertId, assertOptions, assertWhole, invalidInput } from '../model/validation.ts';
-import { Acquiring } from './acquiring.ts';
-import { Availability } from './availability.ts';
-import { type Check, Choosing } from './choosing.ts';
+import type { Check } from './choosing.ts';
 import { decide } from './decide.ts';
-import { Elapsed } from './elapsed.ts';
 import { type Explanation, explain } from './explain.ts';
-import { Follower } from './follow.ts';
-import { HandOuts } from './hand-out.ts';
-import { chargedScope } from './health/charged-scope.ts';
-import type { Use } from './health/circuit.ts';
-import type { DomainChange } from './health/domain-watch.ts';
-import { Housekeeping } from './housekeeping.ts';
-import { Latencies } from './latencies.ts';
-import { Learning } from './learning.ts';
 import type { Lease } from './lease.ts';
-import type { LeaseRequests } from './lease-requests.ts';
-import { Leasing, type Reveal } from './leasing.ts';
 import { noProxyError } from './no-proxy.ts';
-import { kindIn, type Outcome, type OutcomeReport, outcomeFrom } from './outcome.ts';
-import { type CoolOptions, PoolCare } from './pool-care.ts';
-import { Announcer, type PoolEventName, type PoolListener } from './pool-events.ts';
-import type { ChosenProxy, IndexedProxy, PoolIndex } from './pool-index.ts';
+import { kindIn, type OutcomeReport } from './outcome.ts';
+import type { CoolOptions } from './pool-care.ts';
+import type { PoolEventName, PoolListener } from './pool-events.ts';
+import type { ChosenProxy } from './pool-index.ts';
+import { type PoolOptions, PoolParts } from './pool-parts.ts';
 import { countsOf, type PoolStats } from './pool-stats.ts';
-import { type ProxyReport, Reports } from './report.ts';
+import type { ProxyReport } from './report.ts';
 import { type AcquireRequest, type LeaseRequest, type PoolRequest, wantedBy } from './request.ts';
 import type { RuleTrace } from './rules/trace.ts';
 import { excludedBy, stepsOf } from './steps.ts';
-import { Sticky } from './sticky.ts';
-import { Store } from './store.ts';
-import { StoredLeases } from './stored-leases.ts';
-import { Turns } from './turns.ts';
-import { WriteBehind } from './write-behind.ts';
-
-/** What a pool is made with. */
-export interface PoolOptions {
-  /** Gives numbers from 0, inclusive, to 1, exclusive; for tests. Default `Math.random`. */
-  random?: (() => number) | undefined;
-  /** How a lease gets its login. A vault gives its own; without it `lease.reveal()` throws INVALID_INPUT. */
-  reveal?: Reveal | undefined;
-  /** How a lease makes requests. A vault gives its own; without it `lease.fetch()` and `lease.dispatcher()` throw INVALID_INPUT. */
-  requests?: LeaseRequests | undefined;
-}
 
 /**
  * Hands out proxies, and learns how they did. It chooses in memory, and follows what this process and others change in the
@@ -56,86 +28,11 @@ export interface PoolOptions {
  * database is closed.
  */
 export class Pool {
-  readonly #session: Session<'sync'>;
-  readonly #random: () => number;
-  readonly #elapsed = new Elapsed();
-  readonly #announcer = new Announcer();
-  readonly #latencies = new Latencies();
-  readonly #follower: Follower;
-  readonly #behind: WriteBehind;
-  readonly #housekeeping: Housekeeping;
-  readonly #handOuts: HandOuts;
-  readonly #choosing: Choosing;
-  readonly #learning: Learning;
-  readonly #leasing: Leasing;
-  readonly #acquiring: Acquiring;
-  readonly #care: PoolCare;
-  readonly #reports: Reports;
-  #availability: Availability | null = null;
-  /** Whoever waits is served when all is done that is due, so that who came first has the first choice. */
-  #isAdvancing = false;
+  readonly #parts: PoolParts;
 
-  constructor(session: Session<'sync'>, { random = Math.random, reveal, requests }: PoolOptions = {}) {
-    this.#session = session;
-    this.#random = random === Math.random ? random : checked(random);
-    const elapsed = this.#elapsed;
-    const announcer = this.#announcer;
-    const sticky = new Sticky(session);
-    const turns = new Turns(session);
-    const follower = new Follower(session, {
-      put: (slot, proxy, isNew) => {
-        if (!isNew) this.#behind.corrected(slot);
-        const cooldowns = this.#learning.withUnstored(proxy.id, proxy.cooldowns);
-        this.#availability?.put(slot, { ...proxy, cooldowns }, isNew);
-      },
-      gone: (slot) => this.#gone(slot),
-      reloaded: (index, settings, ailing) => this.#reloaded(index, settings, ailing),
-      configured: (settings) => this.#configured(settings),
-    });
-    const unnoticed = <T>(write: () => T): T => follower.unnoticed(write);
-    this.#housekeeping = new Housekeeping(session, unnoticed);
-    const behind = new WriteBehind(
-      session,
-      unnoticed,
-      (now) => this.#housekeeping.tidy(now),
-      (lost) => announcer.tell('lost', lost),
-    );
-    const store = new Store(session, unnoticed, behind);
-    const availability = (): Availability => this.#availability as Availability;
-    const handOuts = new HandOuts({
-      driver: session.driver,
-      follower,
-      sticky,
-      turns,
-      store,
-      behind,
-      onRotated: (event) => announcer.tell('rotated', event),
-    });
-    const shared = { session, follower, store, behind, announcer, elapsed, availability };
-    this.#choosing = new Choosing({ ...shared, sticky, turns, handOuts, random: this.#random });
-    this.#learning = new Learning({ ...shared, latencies: this.#latencies });
-    this.#leasing = new Leasing({
-      ...shared,
-      learning: this.#learning,
-      stored: new StoredLeases(session, unnoticed),
-      reveal,
-      requests,
-      advance: () => this.#advance(),
-      onRelease: () => this.#afterChange(),
-    });
-    this.#acquiring = new Acquiring({
-      ...shared,
-      choosing: this.#choosing,
-      leasing: this.#leasing,
-      mayOverride: () => availability().mayOverride(),
-      advance: () => this.#advance(),
-      nextDue: () => this.#nextDue,
-    });
-    this.#care = new PoolCare({ ...shared, learning: this.#learning });
-    this.#follower = follower;
-    this.#behind = behind;
-    this.#handOuts = handOuts;
-    this.#reports = new Reports(session);
+  constructor(session: Session<'sync'>, { random = Math.random, ...options }: PoolOptions = {}) {
+    const draw = random === Math.random ? random : checked(random);
+    this.#parts = new PoolParts(session, { ...options, random: draw });
   }
 
   /**
@@ -152,7 +49,7 @@ export class Pool {
    * lease.succeed({ latencyMs: 120 });
    */
   acquire(request?: AcquireRequest): Promise<Lease> {
-    return this.#acquiring.soon(request);
+    return this.#parts.acquiring.soon(request);
   }
 
   /**
@@ -166,8 +63,8 @@ export class Pool {
    */
   tryAcquire(request?: LeaseRequest, check?: Check): Lease {
     if (check !== undefined) assertFunction(check, 'check');
-    const lease = this.#acquiring.now(request, check);
-    this.#afterChange();
+    const lease = this.#parts.acquiring.now(request, check);
+    this.#parts.afterChange();
     return lease;
   }
 
@@ -216,8 +113,8 @@ export class Pool {
    */
   explain(request?: PoolRequest): Explanation {
     const wanted = wantedBy(request);
-    this.#advance();
-    const inputs = this.#choosing.inputs(wanted);
+    this.#parts.advance();
+    const inputs = this.#parts.choosing.inputs(wanted);
     const trace: RuleTrace[] = [];
     return explain(decide(inputs, trace), inputs, trace);
   }
@@ -232,34 +129,7 @@ export class Pool {
    * vault.pool.report(id, { status: 429, domain: 'shop.example', retryAfterMs: 30_000 });
    */
   report(id: string, report: ProxyReport): void {
-    const { domain, session, ...rest } = assertOptions(report, REPORT_FIELDS, 'fields of a report');
-    assertId(id);
-    const wanted = wantedBy({ domain, session });
-    this.#advance();
-    const { settings } = this.#follower.state(this.#elapsed.wall);
-    const outcome = outcomeFrom(rest, settings.health, 'reset');
-    const { driver } = this.#session;
-    const { scope } = driver;
-    // Outcomes of leases that came before are stored before.
-    if (this.#behind.hasOutcomes(id)) this.#behind.flush();
-    const isUnsaved = this.#behind.hasHandOuts(id);
-    const use = this.#useOf(id, wanted, outcome);
-    const isCharged = outcome.kind === null || use === null || chargedScope(use, outcome.kind) === '';
-    const counts = this.#reports.record(id, outcome, isCharged, isUnsaved);
-    const learning = this.#learning;
-    const hasChanged = this.#follower.unnoticed(() =>
-      driver.transaction(function* () {
-        const hasEnded = yield* counts;
-        if (scope !== null || use === null) return hasEnded;
-        return (yield* learning.learnInside(use, outcome)) || hasEnded;
-      }),
-    );
-    if (hasChanged) this.#follower.expectChange();
-    // What a caller's transaction undoes has not happened.
-    driver.afterTransaction(() => {
-      if (scope !== null && use !== null && !scope.isUndone) learning.learnCounted(use, outcome);
-      this.#afterChange();
-    });
+    this.#parts.reports.take(id, report);
   }
 
   /**
@@ -272,8 +142,8 @@ export class Pool {
    * vault.pool.reportLease(lease.id, { status: 200, latencyMs: 120 });
    */
   reportLease(id: string, report: OutcomeReport): void {
-    this.#ready();
-    this.#leasing.reportById(assertId(id), report);
+    this.#parts.ready();
+    this.#parts.leasing.reportById(assertId(id), report);
   }
 
   /**
@@ -288,11 +158,11 @@ export class Pool {
     assertId(id);
     const { domain, session } = assertOptions(use, ['domain', 'session'], 'fields of a use');
     const wanted = wantedBy({ domain, session });
-    const { index } = this.#ready();
+    const { index } = this.#parts.ready();
     const slot = index.slotOf(id);
     if (slot === -1 || !index.isUsable(slot)) return false;
-    if ((this.#availability as Availability).absenceOf(slot, wanted)?.cooldown != null) return false;
-    return session === undefined || this.#choosing.keeperOf(session)?.proxyId === id;
+    if (this.#parts.availability.absences.of(slot, wanted)?.cooldown != null) return false;
+    return session === undefined || this.#parts.choosing.keeperOf(session)?.proxyId === id;
   }
 
   /**
@@ -303,8 +173,8 @@ export class Pool {
    * vault.pool.cool(id, { forMs: 600_000, domain: 'shop.example', reason: 'asked for a captcha' });
    */
   cool(id: string, cooling: CoolOptions): void {
-    this.#ready();
-    this.#care.cool(id, cooling);
+    this.#parts.ready();
+    this.#parts.care.cool(id, cooling);
   }
 
   /**
@@ -316,9 +186,9 @@ export class Pool {
    * vault.pool.reset([id]);
    */
   reset(ids: Iterable<string>): void {
-    this.#ready();
-    this.#care.reset(ids);
-    this.#afterChange();
+    this.#parts.ready();
+    this.#parts.care.reset(ids);
+    this.#parts.afterChange();
   }
 
   /**
@@ -331,19 +201,19 @@ export class Pool {
    * console.log(`${states.ready} ready, ${states.cooling} cooling, ${leases} leases, ${waiting} waiting`);
    */
   stats(): PoolStats {
-    const { index, settings } = this.#ready();
+    const { index, settings } = this.#parts.ready();
     const { lossMs, lossOutcomes, outcomes } = settings.durability;
     const isEvery = outcomes === 'every';
-    const availability = this.#availability as Availability;
+    const { availability, latencies, leasing, acquiring, behind, elapsed } = this.#parts;
     return {
-      ...countsOf(index, availability),
-      latencyMs: this.#latencies.percentiles,
-      leases: this.#leasing.size,
-      ended: { ...this.#leasing.counts },
-      waiting: this.#acquiring.waiting,
+      ...countsOf(index, availability.absences),
+      latencyMs: latencies.percentiles,
+      leases: leasing.size,
+      ended: { ...leasing.counts },
+      waiting: acquiring.waiting,
       failingDomains: availability.health.failingDomains().map(({ domain }) => domain),
       store: {
-        ...this.#behind.backlog(this.#elapsed.wall),
+        ...behind.backlog(elapsed.wall),
         lossMs: isEvery ? 0 : lossMs,
         lossOutcomes: isEvery ? 0 : lossOutcomes,
       },
@@ -359,7 +229,7 @@ export class Pool {
    * vault.pool.on('cooled', ({ proxyId, kind, until }) => console.log(`${proxyId} is out until ${until}: ${kind}`));
    */
   on<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
-    this.#announcer.on(name, listener);
+    this.#parts.announcer.on(name, listener);
     return this;
   }
 
@@ -370,7 +240,7 @@ export class Pool {
    * vault.pool.once('exhausted', ({ message }) => console.warn(message));
    */
   once<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
-    this.#announcer.once(name, listener);
+    this.#parts.announcer.once(name, listener);
     return this;
   }
 
@@ -382,7 +252,7 @@ export class Pool {
    * vault.pool.on('cooled', listener).off('cooled', listener);
    */
   off<Name extends PoolEventName>(name: Name, listener: PoolListener<Name>): this {
-    this.#announcer.off(name, listener);
+    this.#parts.announcer.off(name, listener);
     return this;
   }
 
@@ -395,7 +265,7 @@ export class Pool {
    * vault.pool.flush(); // so that vault.usage has everything
    */
   flush(): void {
-    this.#behind.flush();
+    this.#parts.behind.flush();
   }
 
   /**
@@ -404,9 +274,9 @@ export class Pool {
    * @internal
    */
   close(): void {
-    this.#acquiring.close();
-    this.#follower.forget();
-    this.#behind.close();
+    this.#parts.acquiring.close();
+    this.#parts.follower.forget();
+    this.#parts.behind.close();
   }
 
   /**
@@ -416,7 +286,7 @@ export class Pool {
    */
   kindOf(status: number): FailureKind | null {
     assertWhole(status, 'status', 100, 999);
-    return kindIn(this.#ready().settings.health.statuses, status);
+    return kindIn(this.#parts.ready().settings.health.statuses, status);
   }
 
   /**
@@ -426,113 +296,21 @@ export class Pool {
    */
   excludedFrom(request: PoolRequest): Record<string, number> {
     const wanted = wantedBy(request);
-    this.#advance();
-    const inputs = this.#choosing.inputs(wanted);
+    this.#parts.advance();
+    const inputs = this.#parts.choosing.inputs(wanted);
     return excludedBy(stepsOf(decide(inputs), inputs));
   }
 
   #choose(request: PoolRequest | undefined, rotate: boolean, check?: Check): ChosenProxy {
     const wanted = wantedBy(request);
     if (check !== undefined) assertFunction(check, 'check');
-    this.#advance();
-    const { slot, decision, inputs } = this.#choosing.choose(this.#choosing.inputs(wanted, rotate), check);
-    if (slot === -1) throw this.#acquiring.exhausted(noProxyError(decision, inputs));
+    const { choosing, acquiring } = this.#parts;
+    this.#parts.advance();
+    const { slot, decision, inputs } = choosing.choose(choosing.inputs(wanted, rotate), check);
+    if (slot === -1) throw acquiring.exhausted(noProxyError(decision, inputs));
     return inputs.pool.index.chosen(slot);
   }
-
-  /** Null for a proxy that the pool does not know. */
-  #useOf(
-    id: string,
-    { domain, session }: Pick<PoolRequest, 'domain' | 'session'>,
-    { kind }: Outcome,
-  ): Use | null {
-    const { index } = this.#follower;
-    const slot = index?.slotOf(id) ?? -1;
-    if (index === null || slot === -1) return null;
-    // Whoever says that a proxy works which is out has just used it.
-    const handedOutAt = kind === null ? this.#elapsed.now : undefined;
-    const isGateway = index.isGateway(slot);
-    return { slot, domain: domain ?? null, session: session ?? null, isGateway, handedOutAt };
-  }
-
-  /** The pool as it is now, with all done that is due. */
-  #ready() {
-    this.#advance();
-    return this.#follower.state(this.#elapsed.wall);
-  }
-
-  /** Does what is due. */
-  #advance(): void {
-    const now = this.#elapsed.at(this.#session.clock());
-    const availability = this.#availability;
-    if (availability === null) return;
-    if (now >= this.#nextDue) {
-      const isAdvancing = this.#isAdvancing;
-      this.#isAdvancing = true;
-      try {
-        this.#leasing.expire(now);
-        this.#learning.followLater(availability.advance(now));
-      } finally {
-        this.#isAdvancing = isAdvancing;
-      }
-      this.#afterChange();
-    }
-  }
-
-  /** When the next thing is due, by the time of `Elapsed`. */
-  get #nextDue(): number {
-    return Math.min(this.#leasing.nextDue, this.#availability?.nextDue ?? Number.POSITIVE_INFINITY);
-  }
-
-  /** Somebody who waits may have a proxy now. */
-  #afterChange(): void {
-    const availability = this.#availability;
-    if (availability === null || this.#isAdvancing) return;
-    if (availability.takeReady() || this.#acquiring.waiting > 0) this.#acquiring.serve();
-    this.#acquiring.watch();
-  }
-
-  /** What is known of a slot is not of the proxy that gets it next. */
-  #gone(slot: number): void {
-    if ((this.#availability?.held(slot) ?? 0) > 0) this.#leasing.gone(slot);
-    this.#behind.gone(slot);
-    this.#availability?.gone(slot);
-  }
-
-  #reloaded(index: PoolIndex, settings: StrategySettings, ailing: ReadonlyMap<number, IndexedProxy>): void {
-    if (this.#availability === null) {
-      this.#availability = new Availability(index, settings, this.#elapsed, this.#random, {
-        onDomain: (event) => this.#tellDomain(event),
-        onLogin: (slot) => this.#behind.forgive(slot),
-      });
-    } else this.#availability.moveTo(index);
-    this.#handOuts.moveTo(index);
-    this.#availability.reconcileAll(ailing);
-    this.#leasing.moveTo(index);
-    this.#configured(settings);
-  }
-
-  #configured(settings: StrategySettings): void {
-    this.#availability?.configure(settings);
-    this.#behind.configure(settings.durability);
-    this.#housekeeping.configure(settings.history);
-  }
-
-  #tellDomain({ domain, state, proxies, failures }: DomainChange): void {
-    this.#announcer.tell('domain-failing', { domain, isFailing: state === 'failing', proxies, failures });
-  }
 }
-
-const REPORT_FIELDS = [
-  'success',
-  'kind',
-  'status',
-  'retryAfterMs',
-  'latencyMs',
-  'bytes',
-  'domain',
-  'session',
-] as const;
 
 /** A caller's numbers: one out of range would be looked for in vain. */
 function checked(random: () => number): () => number {

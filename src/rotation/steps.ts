@@ -28,7 +28,7 @@ export function stepsOf(
   const { exclusion, fits, members, view: filter } = decision;
   const steps = [...knownSteps(decision, index)];
   let left = steps.at(-1)?.left ?? index.size;
-  const absent = availability.countAbsent({ filter, fits, members }, wanted);
+  const absent = availability.absences.count({ filter, fits, members }, wanted);
   for (const [state, excluded] of Object.entries(absent)) {
     if (excluded === 0) continue;
     left -= excluded;

@@ -1,53 +1,30 @@
-import type { Session, Steps } from '../database/drivers/driver.ts';
-import { OutcomesRepository, type ProxyOutcomes } from '../database/repositories/outcomes.repository.ts';
-import { RotationEventsRepository } from '../database/repositories/rotation-events.repository.ts';
-import { RotationTurnsRepository } from '../database/repositories/rotation-turns.repository.ts';
-import { SessionProxiesRepository } from '../database/repositories/session-proxies.repository.ts';
-import { StickySessionRepository } from '../database/repositories/sticky-session.repository.ts';
+import type { Session } from '../database/drivers/driver.ts';
 import { type DurabilitySettings, POOL_DEFAULTS } from '../model/pool-options.ts';
-import type { RotationReason } from '../model/rotation.ts';
 import { BackgroundFlush, codeOf, SHORT_WAIT } from './background-flush.ts';
+import { type Batch, BatchWriter } from './batch-writer.ts';
 import type { Outcome } from './outcome.ts';
+import { type HandOutEvent, PendingEvents } from './pending-events.ts';
 import { PendingOutcomes } from './pending-outcomes.ts';
+import { PendingUses } from './pending-uses.ts';
 import type { PoolEvents } from './pool-events.ts';
 import type { PoolIndex } from './pool-index.ts';
 import type { PoolStats } from './pool-stats.ts';
 import type { Mapping, StickyKey } from './sticky.ts';
-import { storedTurn, type Turn } from './turns.ts';
+import type { Turn } from './turns.ts';
 
 /** Hand-outs of so many proxies are stored at once, in a few milliseconds; the rest waits for the next time. */
 const AT_ONCE = 1000;
 /** So many hand-outs of one proxy do not wait for the timer, which a long loop of choices keeps from its turn. */
 const MANY = 2 ** 16;
-/** So many events wait at most, about 20 MB; if they cannot be stored, later ones are lost. */
-const MOST_EVENTS = 100_000;
-
 /** So many events do not wait for the timer. */
 const EVENTS_AT_ONCE = 10_000;
-
-/** What the database does not have yet of a mapping. Times are milliseconds since the epoch. */
-interface Uses {
-  count: number;
-  lastUsed: number;
-}
-
-/** A hand-out as an event of the history. */
-interface HandOutEvent {
-  from: string | null;
-  to: string;
-  reason: RotationReason;
-}
 
 /** What the engine may lose in a crash, and stores together: how often proxies and mappings were used, outcomes, and turns. */
 export class WriteBehind {
   readonly #session: Session<'sync'>;
   readonly #unnoticed: <T>(write: () => T) => T;
   readonly #onLost: (lost: PoolEvents['lost']) => void;
-  readonly #sessions: SessionProxiesRepository;
-  readonly #domains: StickySessionRepository;
-  readonly #turns: RotationTurnsRepository;
-  readonly #events: RotationEventsRepository;
-  readonly #stored: OutcomesRepository;
+  readonly #batches: BatchWriter;
   #durability: DurabilitySettings = POOL_DEFAULTS.durability;
   /** Slots with hand-outs that are not stored, each once. */
   #dirty: number[] = [];
@@ -55,14 +32,11 @@ export class WriteBehind {
   readonly #outcomes = new PendingOutcomes();
   /** When the oldest outcome that waits was reported. */
   #oldest = 0;
-  readonly #uses = { session: new Map<string, Uses>(), domain: new Map<string, Uses>() };
+  readonly #uses = new PendingUses();
   readonly #positions = new Map<string, Turn>();
   /** The one of them that was put there last: most calls move the same one again. */
   #lastMoved: Turn | null = null;
-  #handOutEvents: HandOutEvent[] = [];
-  #lostEvents = 0;
-  /** So many of them listeners were told of. */
-  #toldLost = 0;
+  readonly #events = new PendingEvents();
   /** What could not be committed, and is tried again. */
   #owed: ((waitMs: number | undefined) => void) | null = null;
   readonly #background: BackgroundFlush;
@@ -82,11 +56,7 @@ export class WriteBehind {
     this.#session = session;
     this.#onLost = onLost;
     this.#unnoticed = unnoticed;
-    this.#sessions = new SessionProxiesRepository(session);
-    this.#domains = new StickySessionRepository(session);
-    this.#turns = new RotationTurnsRepository(session);
-    this.#events = new RotationEventsRepository(session);
-    this.#stored = new OutcomesRepository(session);
+    this.#batches = new BatchWriter(session);
     this.#background = new BackgroundFlush({
       flush: (waitMs) => this.flush(AT_ONCE, waitMs),
       isWaiting: () => this.#isWaiting,
@@ -108,7 +78,7 @@ export class WriteBehind {
       outcomes: count,
       ageMs: count === 0 ? 0 : Math.max(0, now - this.#oldest),
       error: this.#background.failure,
-      lostEvents: this.#lostEvents,
+      lostEvents: this.#events.lost,
     };
   }
 
@@ -176,12 +146,7 @@ export class WriteBehind {
 
   /** A mapping was used. */
   used({ kind }: StickyKey, { name }: Mapping, now: number): void {
-    const uses = this.#uses[kind].get(name);
-    if (uses === undefined) this.#uses[kind].set(name, { count: 1, lastUsed: now });
-    else {
-      uses.count++;
-      uses.lastUsed = now;
-    }
+    this.#uses.add(kind, name, now);
     this.#background.schedule();
   }
 
@@ -195,13 +160,9 @@ export class WriteBehind {
 
   /** A hand-out is an event, if the configuration says so. */
   happened(event: HandOutEvent): void {
-    if (this.#handOutEvents.length >= MOST_EVENTS) {
-      this.#lostEvents++;
-      return;
-    }
-    this.#handOutEvents.push(event);
+    if (!this.#events.add(event)) return;
     const most = Math.min(this.#durability.lossOutcomes, EVENTS_AT_ONCE);
-    if (this.#handOutEvents.length % most === 0) this.#keepBound();
+    if (this.#events.count % most === 0) this.#keepBound();
     if (this.#isWaiting) this.#background.schedule();
   }
 
@@ -246,16 +207,16 @@ export class WriteBehind {
     const rest = Math.max(0, this.#dirty.length - most);
     // A slot that was given to another proxy may be there twice. An outcome must not be counted in the place of a hand-out that waits.
     const slots = new Set([...this.#dirty.slice(rest), ...this.#outcomes.slots()]);
-    this.#unnoticed(() => this.#session.driver.transaction(() => this.#flush(slots), { waitMs }));
+    const { driver } = this.#session;
+    this.#unnoticed(() => driver.transaction(() => this.#batches.write(this.#batchOf(slots)), { waitMs }));
     const { measures } = this.#index ?? {};
     for (const slot of slots) measures?.saved(slot);
     this.#dirty = this.#dirty.slice(0, rest).filter((slot) => measures?.unsaved(slot) !== 0);
     this.#outcomes.clear();
     this.#positions.clear();
     this.#lastMoved = null;
-    this.#uses.session.clear();
-    this.#uses.domain.clear();
-    this.#handOutEvents = [];
+    this.#uses.clear();
+    this.#events.clear();
     this.#background.failure = null;
     this.#tellLost(0, 'The database could not be written for long');
   }
@@ -266,7 +227,7 @@ export class WriteBehind {
     try {
       this.flush();
     } catch (error) {
-      this.#lostEvents += this.#handOutEvents.length;
+      this.#events.lose();
       this.#tellLost(
         this.#outcomes.count,
         `The pool was closed, and the database cannot be written: ${codeOf(error)}`,
@@ -282,50 +243,16 @@ export class WriteBehind {
   }
 
   #tellLost(outcomes: number, why: string): void {
-    const events = this.#lostEvents - this.#toldLost;
+    const events = this.#events.takeLost();
     if (outcomes + events === 0) return;
-    this.#toldLost = this.#lostEvents;
     const message = `${why}: ${outcomes} outcomes and ${events} events of hand-outs are lost.`;
     this.#onLost({ outcomes, events, message });
   }
 
-  *#flush(slots: ReadonlySet<number>): Steps<'sync', void> {
-    const outcomes = this.#outcomesOf(slots);
-    if (outcomes.length > 0) yield this.#stored.recordMany(outcomes);
-    for (const [view, turn] of this.#positions) yield this.#turns.set({ view, ...storedTurn(turn) });
-    for (const [session, { count, lastUsed }] of this.#uses.session)
-      yield this.#sessions.touch(session, count, new Date(lastUsed));
-    for (const [domain, { count, lastUsed }] of this.#uses.domain)
-      yield this.#domains.touch(domain, count, new Date(lastUsed));
-    for (const { from, to, reason } of this.#handOutEvents)
-      yield this.#events.append({ previousProxyId: from, newProxyId: to, reason });
-  }
-
-  /** The hand-outs of some proxies, and all outcomes. */
-  #outcomesOf(slots: ReadonlySet<number>): ProxyOutcomes[] {
-    if (this.#index === null) return [];
-    const { columns, measures } = this.#index;
-    const outcomes: ProxyOutcomes[] = [];
-    for (const slot of slots) {
-      const handOuts = measures.unsaved(slot);
-      if (handOuts === 0) continue;
-      const lastUsed = new Date(measures.lastUsed(slot));
-      const { id: proxyId, day } = { id: columns.id(slot), day: lastUsed.toISOString().slice(0, 10) };
-      outcomes.push({ ...NO_OUTCOMES, proxyId, day, handOuts, lastUsed });
-    }
-    for (const { slot, day, successes, failures, failuresInRow, latency } of this.#outcomes)
-      outcomes.push({
-        proxyId: columns.id(slot),
-        day,
-        handOuts: 0,
-        lastUsed: null,
-        successes,
-        failures,
-        failuresInRow,
-        hasSuccess: successes > 0,
-        latency: latency.count === 0 ? null : latency,
-      });
-    return outcomes;
+  /** All that waits, with the hand-outs of some proxies. */
+  #batchOf(slots: ReadonlySet<number>): Batch {
+    const [index, outcomes, turns] = [this.#index, this.#outcomes, this.#positions];
+    return { index, slots, outcomes, turns, uses: this.#uses, events: this.#events };
   }
 
   /** @throws what the database throws; then it is stored later. */
@@ -347,23 +274,10 @@ export class WriteBehind {
   }
 
   get #isWaiting(): boolean {
-    const { session, domain } = this.#uses;
-    const events = this.#handOutEvents.length;
-    const uses = session.size + domain.size;
-    const counted = this.#dirty.length + this.#positions.size + uses + events + this.#outcomes.count;
-    return counted > 0 || this.#owed !== null;
+    const used = this.#dirty.length + this.#positions.size + this.#uses.count;
+    return used + this.#events.count + this.#outcomes.count > 0 || this.#owed !== null;
   }
 }
-
-const NO_OUTCOMES = {
-  handOuts: 0,
-  lastUsed: null,
-  successes: 0,
-  failures: 0,
-  failuresInRow: 0,
-  hasSuccess: false,
-  latency: null,
-} as const;
 
 /** Does both, also if the first throws. */
 function inTurn(first: () => void, second: () => void): void {

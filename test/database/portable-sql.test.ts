@@ -14,11 +14,8 @@ import {
 import { EncryptionService } from 'proxyvault/database/services';
 import type { Session } from 'proxyvault/driver';
 import { expect, it } from 'vitest';
-import {
-  foldLatency,
-  noLatency,
-  OutcomesRepository,
-} from '../../src/database/repositories/outcomes.repository.ts';
+import { foldLatency, noLatency } from '../../src/database/repositories/latency-sums.ts';
+import { OutcomesRepository } from '../../src/database/repositories/outcomes.repository.ts';
 import { PoolChangesRepository } from '../../src/database/repositories/pool-changes.repository.ts';
 import { ProxyCooldownsRepository } from '../../src/database/repositories/proxy-cooldowns.repository.ts';
 import { ProxyLeasesRepository } from '../../src/database/repositories/proxy-leases.repository.ts';

@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 
-import { Availability } from '../../src/rotation/availability.ts';
+import { Absences } from '../../src/rotation/absences.ts';
 import { Cooling } from '../../src/rotation/health/cooling.ts';
 import { Limits } from '../../src/rotation/limits.ts';
 import { open, START } from './open-pool.ts';
@@ -10,8 +10,8 @@ const COUNT = 600;
 /** How many proxies were looked at one by one. */
 function looked(work: () => void): number {
   const spies = [
-    vi.spyOn(Availability.prototype, 'absenceOf'),
-    vi.spyOn(Availability.prototype, 'stateOf'),
+    vi.spyOn(Absences.prototype, 'of'),
+    vi.spyOn(Absences.prototype, 'stateOf'),
     vi.spyOn(Limits.prototype, 'returnOf'),
   ];
   work();

@@ -18,38 +18,15 @@ import {
   parseTarget,
   type Target,
   toAddress,
-  toAddressParams,
   toEncrypted,
-  toParams,
 } from './credential-record.ts';
 import { CredentialRowsRepository, SELECT_CREDENTIAL } from './credential-rows.repository.ts';
+import { addCredential, assertKeyOfDatabase, putCredential } from './credential-store.ts';
 import { ProxyIdentities } from './proxy-identities.ts';
-import { orNotFound, Repository } from './repository.ts';
+import { Repository } from './repository.ts';
 
-const INTO = `
-  INSERT INTO encrypted_credentials
-    (proxy_id, encrypted_data, iv, auth_tag, key_id, binding, binding_version, created_at)`;
-const INSERT = `${INTO}
-  SELECT id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now FROM proxies WHERE id = :id`;
-
-/** Of a proxy that is known to be there: without a look at it, and without a journal for undoing this statement alone. */
-const ADD = `${INTO} VALUES (:id, :ciphertext, :iv, :tag, :key_id, :binding, :version, :now)`;
-
-const OR_REPLACE = `
-  ON CONFLICT (proxy_id) DO UPDATE SET
-    encrypted_data = excluded.encrypted_data,
-    iv = excluded.iv,
-    auth_tag = excluded.auth_tag,
-    key_id = excluded.key_id,
-    binding = excluded.binding,
-    binding_version = excluded.binding_version,
-    created_at = excluded.created_at`;
-
-// Whole texts, since a driver finds its prepared statement by the text: one that is put together at each call is hashed each time.
+// A whole text: a driver finds its prepared statement by it.
 const SELECT_ONE = `${SELECT_CREDENTIAL} WHERE c.proxy_id = :id`;
-const PUT = `${INSERT} ${OR_REPLACE}`;
-const PUT_AT_ADDRESS = `${INSERT} AND protocol = :protocol AND host = :host AND port = :port ${OR_REPLACE}`;
-const ADD_OR_REPLACE = `${ADD} ${OR_REPLACE}`;
 
 /** Ciphertext by proxy. `save` and `findByProxyId` move it; `store` and `reveal` encrypt and decrypt too. */
 export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -225,7 +202,7 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
       throw invalidInput('add is for the transaction that adds the proxy: use store.');
     this.session.assertMayHoldCredentials?.();
     const sealed = yield* step(this.#cipher().seal(id, address, 'login', textOf(valid)));
-    yield* step(this.db.run(ADD_OR_REPLACE, { ...toParams(id, sealed), now: this.now() }));
+    yield* step(addCredential(this.session, id, sealed));
   }
 
   *#reveal(proxy: string | AddressedProxy): Steps<M, Login | null> {
@@ -245,7 +222,8 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   /** In one transaction: the key that encrypts is the primary when the row is stored, so that no rotation passes it by. */
   *#sealAndPut(cipher: CredentialCipher<M>, { id, address }: Target, login: Login): Steps<M, void> {
     const target = address ?? (yield* step(this.#addressOf(id)));
-    yield* step(this.#put(id, yield* step(cipher.seal(id, target, 'login', textOf(login)))));
+    const sealed = yield* step(cipher.seal(id, target, 'login', textOf(login)));
+    yield* step(putCredential(this.session, id, sealed));
     yield* this.#identities.claim(id, yield* this.#identities.of(target, login));
   }
 
@@ -273,52 +251,9 @@ export class EncryptedCredentialsRepository<M extends Mode = 'sync'> extends Rep
   *#checkAndPut(proxyId: string, data: EncryptedData): Steps<M, void> {
     // The key that has encrypted it is not retired meanwhile. SQLite has one writer, which this is.
     yield* step(this.db.lock('data keys', 'shared'));
-    if (data.keyId !== undefined) yield* this.#assertUsable(proxyId, data.keyId);
-    yield* step(this.#put(proxyId, data));
+    if (data.keyId !== undefined) yield* assertKeyOfDatabase(this.db, proxyId, data.keyId);
+    yield* step(putCredential(this.session, proxyId, data));
     yield* step(this.#identities.forget(proxyId));
-  }
-
-  *#assertUsable(proxyId: string, keyId: string): Steps<M, void> {
-    const { known, some } = yield* step(
-      this.db.one(
-        `SELECT EXISTS (SELECT 1 FROM encryption_keys WHERE key_id = :key_id OR kek_id = :key_id) AS known,
-                EXISTS (SELECT 1 FROM encryption_keys) AS some`,
-        { key_id: keyId },
-        (row) => ({ known: row?.known === 1, some: row?.some === 1 }),
-      ),
-    );
-    if (known) return;
-    // Without keys of the database, the credential that is replaced may be of a lost key: the others decide.
-    const other = yield* step(
-      this.db.first(
-        `SELECT key_id FROM encrypted_credentials
-         WHERE key_id IS NOT NULL AND key_id <> :key_id AND proxy_id <> :id LIMIT 1`,
-        { id: proxyId, key_id: keyId },
-        (row) => String(row.key_id),
-      ),
-    );
-    if (other === null && !some) return;
-    throw new ProxyVaultError(
-      'KEY_MISMATCH',
-      `This credential was written with key ${keyId}, which is not one of this database (any more): encrypt it again, as the keys may have been rotated, and use one key source for all. Nothing was stored.`,
-      { details: { needed: other, found: keyId } },
-    );
-  }
-
-  /** What is bound to an address is stored only for a proxy that has it: it would never open for another. */
-  #put(proxyId: string, data: EncryptedData): Result<M, void> {
-    const params = { ...toParams(proxyId, data), now: this.now() };
-    if (data.address === undefined) {
-      return this.db.run(PUT, params, orNotFound('proxy', proxyId));
-    }
-    return this.db.run(PUT_AT_ADDRESS, { ...params, ...toAddressParams(data.address) }, (changed) => {
-      if (changed > 0) return;
-      throw new ProxyVaultError(
-        'NOT_FOUND',
-        `There is no proxy ${JSON.stringify(proxyId)} at the address that the credential is for: it was changed or removed. Read the proxy again. Nothing was stored.`,
-        { details: { id: proxyId } },
-      );
-    });
   }
 
   /** What is to be encrypted for the new address; null for a credential that stays as it is. */

@@ -37,7 +37,6 @@ export {
   type UsageListing,
   type UsageSort,
   type UsageSortField,
-  type UsageTotals,
 } from './proxy-usage-stats.repository.ts';
 export { RotationConfigRepository } from './rotation-config.repository.ts';
 export {
@@ -54,3 +53,4 @@ export {
 } from './rotation-rules.repository.ts';
 export { StickySessionRepository } from './sticky-session.repository.ts';
 export type { TimeRange } from './time-range.ts';
+export type { UsageTotals } from './usage-sums.ts';

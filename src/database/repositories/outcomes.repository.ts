@@ -9,19 +9,9 @@ import {
 import type { Mode, Result, SqlValue, Steps } from '../drivers/driver.ts';
 import { step } from '../drivers/driver.ts';
 import { assertDay, storedFrom } from '../timestamps.ts';
+import { addLatencySums, assertLatencySums, type LatencySums } from './latency-sums.ts';
 import { Repository } from './repository.ts';
-
-/** The latencies of some requests, added up. `foldLatency` adds one. */
-export interface LatencySums {
-  count: number;
-  /** Of whole milliseconds. */
-  sum: number;
-  /** The mean after these latencies is `keep` times the mean before, and `add`. */
-  keep: number;
-  add: number;
-  /** The first of them, from which a mean begins. */
-  first: number;
-}
+import { batches, paramsOf, parted } from './row-batches.ts';
 
 /** What happened to the requests through one proxy on one day (UTC) since the last time. */
 export interface ProxyOutcomes {
@@ -41,41 +31,6 @@ export interface ProxyOutcomes {
 
 /** Outcomes that were checked, with the time in its stored form. */
 type Checked = ProxyOutcomes & { lastUsed: string | null };
-
-export function noLatency(): LatencySums {
-  return { count: 0, sum: 0, keep: 1, add: 0, first: 0 };
-}
-
-/** Makes them what `noLatency` gives. */
-export function clearLatency(sums: LatencySums): void {
-  sums.count = 0;
-  sums.sum = 0;
-  sums.keep = 1;
-  sums.add = 0;
-}
-
-/** Adds a latency, in milliseconds, to the sums: the mean that `ProxyRepository.updateStats` keeps, with weight 1/8. */
-export function foldLatency(sums: LatencySums, latency: number): LatencySums {
-  if (sums.count++ === 0) sums.first = latency;
-  sums.sum += Math.round(latency);
-  sums.keep *= 7 / 8;
-  sums.add = (sums.add * 7) / 8 + latency / 8;
-  return sums;
-}
-
-/** More rows at once are no faster, and few need not be filled up to so many. */
-const SIZES = [1, 4, 16] as const;
-const LARGEST = 16;
-
-/** A statement for some rows at once. The names of the parameters are made once: to make them each time takes longer than the rest. */
-interface Batch<Column extends string> {
-  size: number;
-  sql: string;
-  names: readonly Record<Column, string>[];
-}
-
-/** A column of the rows that a statement is given, and its type. */
-type Types<Column extends string> = Readonly<Record<Column, 'TEXT' | 'BIGINT' | 'DOUBLE PRECISION'>>;
 
 const OF_PROXY = {
   id: 'TEXT',
@@ -220,15 +175,8 @@ function assertOutcomes(given: ProxyOutcomes): Checked {
     failures,
     failuresInRow: assertWhole(failuresInRow, 'failuresInRow', 0, failures),
     hasSuccess,
-    latency: latency === null ? null : assertSums(latency),
+    latency: latency === null ? null : assertLatencySums(latency),
   };
-}
-
-function assertSums({ count, sum, keep, add, first }: LatencySums): LatencySums {
-  const areSound =
-    [keep, add, first].every((value) => value >= 0 && value <= Number.MAX_SAFE_INTEGER) && keep <= 1;
-  if (!areSound) throw invalidInput('keep, add and first must be numbers from 0, and keep at most 1.');
-  return { count: assertWhole(count, 'count', 1), sum: assertWhole(sum, 'sum', 0), keep, add, first };
 }
 
 /** Adds outcomes to those of the same name that came before them. */
@@ -248,63 +196,7 @@ function joined(before: Checked, later: Checked): Checked {
     hasSuccess: before.hasSuccess || later.hasSuccess,
     latency:
       before.latency && later.latency
-        ? composed(before.latency, later.latency)
+        ? addLatencySums(before.latency, later.latency)
         : (before.latency ?? later.latency),
   };
-}
-
-function composed(before: LatencySums, later: LatencySums): LatencySums {
-  return {
-    count: before.count + later.count,
-    sum: before.sum + later.sum,
-    keep: before.keep * later.keep,
-    add: before.add * later.keep + later.add,
-    first: before.first,
-  };
-}
-
-/** The statement for each size. The types of the parameters in a list of values do not follow from their place. */
-function batches<Column extends string>(
-  types: Types<Column>,
-  sqlOf: (given: string) => string,
-): Batch<Column>[] {
-  const columns = Object.entries(types) as [Column, string][];
-  return SIZES.map((size) => {
-    const names = Array.from(
-      { length: size },
-      (_, n) =>
-        Object.fromEntries(columns.map(([column]) => [column, `${column}${n}`])) as Record<Column, string>,
-    );
-    const rows = names.map(
-      (own) => `(${columns.map(([column, type]) => `CAST(:${own[column]} AS ${type})`).join(', ')})`,
-    );
-    return { size, sql: sqlOf(rows.join(', ')), names };
-  });
-}
-
-/** The rows in parts, each with the statement that takes it. */
-function* parted<Column extends string>(
-  sizes: readonly Batch<Column>[],
-  rows: readonly Checked[],
-): Generator<[Batch<Column>, Checked[]]> {
-  for (let from = 0; from < rows.length; from += LARGEST) {
-    const part = rows.slice(from, from + LARGEST);
-    const batch = sizes.find(({ size }) => size >= part.length);
-    if (batch) yield [batch, part];
-  }
-}
-
-/** A statement for more rows gets rows of NULL, which are of no proxy. */
-function paramsOf<Column extends string>(
-  { names }: Batch<Column>,
-  rows: readonly Checked[],
-  valuesOf: (row: Checked) => Record<Column, SqlValue>,
-): Record<string, SqlValue> {
-  const params: Record<string, SqlValue> = {};
-  for (const [n, own] of names.entries()) {
-    const row = rows[n];
-    const values = row === undefined ? null : valuesOf(row);
-    for (const column in own) params[own[column]] = values === null ? null : values[column];
-  }
-  return params;
 }

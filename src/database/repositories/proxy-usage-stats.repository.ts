@@ -7,11 +7,13 @@ import {
   assertWhole,
   invalidInput,
 } from '../../model/validation.ts';
-import type { Mode, Params, Result, Row, Session } from '../drivers/driver.ts';
+import type { Mode, Params, Result, Row } from '../drivers/driver.ts';
 import { assertDay, dayOf, storedFrom } from '../timestamps.ts';
 import { DAY, ID, Table, whole } from './columns.ts';
 import { orNotFound, Repository } from './repository.ts';
-import { reportUncounted, skipMalformed } from './skipped-rows.ts';
+import { skipMalformed } from './skipped-rows.ts';
+import { ADD_TO_DAY, assertLatency } from './usage-count.ts';
+import { SUMS, totalsIn, type UsageTotals } from './usage-sums.ts';
 
 /** What happened to one request. */
 export interface Outcome {
@@ -26,18 +28,6 @@ export interface Outcome {
 export interface DayRange {
   from?: string | undefined;
   to?: string | undefined;
-}
-
-/** Sums of usage. A rate is null if there were no requests, or no latencies. */
-export interface UsageTotals {
-  requestCount: number;
-  successCount: number;
-  failureCount: number;
-  totalLatencyMs: number;
-  latencyCount: number;
-  /** Percent. */
-  successRate: number | null;
-  meanLatencyMs: number | null;
 }
 
 /** The totals of one day over all proxies. */
@@ -86,46 +76,6 @@ export const PROXY_USAGE_STATS = new Table('proxy_usage_stats', ['proxy_id', 'da
   total_latency_ms: whole(),
   latency_count: whole(),
 });
-
-const COUNTS = ['request_count', 'success_count', 'failure_count', 'total_latency_ms', 'latency_count'];
-
-/** Whether a row's numbers are whole and exact: what is not would make a sum wrong, or overflow it. */
-const SOUND = COUNTS.map(
-  (column) =>
-    `coalesce(${column} BETWEEN 0 AND 9007199254740991 AND ${column} = CAST(${column} AS INTEGER), FALSE)`,
-).join(' AND ');
-
-/** Sums over the sound rows, as floating-point numbers, which cannot overflow; and how many rows are malformed. */
-const SUMS = [
-  ...COUNTS.map((column) => `coalesce(sum(CASE WHEN ${SOUND} THEN ${column} + 0.0 END), 0) AS ${column}`),
-  `sum(CASE WHEN ${SOUND} THEN 0 ELSE 1 END) AS malformed`,
-].join(', ');
-
-/** The end of an insert of one request: adds it to a day that is there. */
-const ADD_TO_DAY = `ON CONFLICT (proxy_id, date) DO UPDATE SET
-         request_count = proxy_usage_stats.request_count + 1,
-         success_count = proxy_usage_stats.success_count + excluded.success_count,
-         failure_count = proxy_usage_stats.failure_count + excluded.failure_count,
-         total_latency_ms = proxy_usage_stats.total_latency_ms + excluded.total_latency_ms,
-         latency_count = proxy_usage_stats.latency_count + excluded.latency_count`;
-
-/** Adds one request to today's usage of a proxy that is known to exist. What it is given was checked. */
-export function addUsage<M extends Mode>(
-  { driver, clock }: Session<M>,
-  { id, success, latency }: { id: string; success: boolean; latency: number | null },
-): Result<M, number> {
-  return driver.run(
-    `INSERT INTO proxy_usage_stats (proxy_id, date, request_count, success_count, failure_count, total_latency_ms, latency_count)
-     VALUES (:id, :date, 1, :success, 1 - :success, :latency, :measured) ${ADD_TO_DAY}`,
-    {
-      id,
-      date: dayOf(clock()),
-      success: success ? 1 : 0,
-      latency: latency === null ? 0 : Math.round(latency),
-      measured: latency === null ? 0 : 1,
-    },
-  );
-}
 
 /** Usage by proxy and day (UTC). */
 export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -214,7 +164,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
       skipMalformed(this.session, (row) => ({
         date: PROXY_USAGE_STATS.read.date(row.date, row),
         proxyCount: Number(row.proxy_count),
-        ...this.#toTotals(row),
+        ...totalsIn(this.session, row),
       })),
     );
   }
@@ -231,7 +181,7 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
     return this.db.one(
       `SELECT ${SUMS} FROM proxy_usage_stats WHERE date BETWEEN :from AND :to ${ofProxy}`,
       { ...rangeParams(range), ...(proxyId !== undefined && { id: assertId(proxyId, 'proxyId') }) },
-      (row) => this.#toTotals(row ?? {}),
+      (row) => totalsIn(this.session, row ?? {}),
     );
   }
 
@@ -271,33 +221,10 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
           proxyId: read.proxy_id(row.proxy_id, row),
           firstDay: read.date(row.first_day, { ...row, date: row.first_day ?? null }),
           lastDay: read.date(row.last_day, { ...row, date: row.last_day ?? null }),
-          ...this.#toTotals(row),
+          ...totalsIn(this.session, row),
         };
       }),
     );
-  }
-
-  #toTotals(row: Row): UsageTotals {
-    const malformed = Number(row.malformed ?? 0);
-    if (malformed > 0)
-      reportUncounted(this.session, {
-        table: 'proxy_usage_stats',
-        rows: malformed,
-        of: row.date ?? row.proxy_id,
-      });
-    const requestCount = Number(row.request_count);
-    const successCount = Number(row.success_count);
-    const totalLatencyMs = Number(row.total_latency_ms);
-    const latencyCount = Number(row.latency_count);
-    return {
-      requestCount,
-      successCount,
-      failureCount: Number(row.failure_count),
-      totalLatencyMs,
-      latencyCount,
-      successRate: requestCount === 0 ? null : (100 * successCount) / requestCount,
-      meanLatencyMs: latencyCount === 0 ? null : totalLatencyMs / latencyCount,
-    };
   }
 
   /**
@@ -316,13 +243,6 @@ export class ProxyUsageStatsRepository<M extends Mode = 'sync'> extends Reposito
       },
     );
   }
-}
-
-/** A latency in milliseconds, null if it was not measured. @throws INVALID_INPUT unless it is finite and not negative. */
-export function assertLatency(latency: number | null | undefined): number | null {
-  if (latency === undefined || latency === null) return null;
-  if (typeof latency === 'number' && latency >= 0 && latency <= Number.MAX_SAFE_INTEGER) return latency;
-  throw invalidInput('latency must be a number of milliseconds from 0.');
 }
 
 function orderOf(sort: string): string {

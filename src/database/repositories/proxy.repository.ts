@@ -33,9 +33,10 @@ import { type ProxyListing, type ProxyPage, pageQuery } from './proxy-page.ts';
 import { toProxy } from './proxy-record.ts';
 import { shortIdSteps } from './proxy-short-ids.ts';
 import { ProxyTagsRepository } from './proxy-tags.repository.ts';
-import { addUsage, assertLatency } from './proxy-usage-stats.repository.ts';
-import { orNotFound, Repository } from './repository.ts';
+import { Repository } from './repository.ts';
+import { recordRequest } from './request-record.ts';
 import { skipMalformed } from './skipped-rows.ts';
+import { assertLatency } from './usage-count.ts';
 
 /** The pool. */
 export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
@@ -343,7 +344,7 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
     const measured = assertLatency(latency);
     assertId(id);
     assertBoolean(success, 'success');
-    return this.db.transaction(() => this.#record(id, success, measured));
+    return this.db.transaction(() => recordRequest(this.session, { id, success, latency: measured }));
   }
 
   /**
@@ -358,24 +359,5 @@ export class ProxyRepository<M extends Mode = 'sync'> extends Repository<M> {
       { limit: assertPageSize(limit) },
       this.#listed,
     );
-  }
-
-  *#record(id: string, success: boolean, latency: number | null): Steps<M, void> {
-    yield this.db.run(
-      // Successes are recovered exactly from the rate: they are whole, and the rate has 15 digits.
-      `UPDATE proxies SET
-         total_requests = total_requests + 1,
-         success_rate = 100.0 * (round(success_rate * total_requests / 100.0) + :success) / (total_requests + 1),
-         failure_count = CASE WHEN :success = 1 THEN 0 ELSE failure_count + 1 END,
-         latency_ewma = CASE WHEN :measured = 1
-           THEN coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) ELSE latency_ewma END,
-         latency = CASE WHEN :measured = 1
-           THEN CAST(floor(coalesce(latency_ewma + (:latency - latency_ewma) / 8.0, :latency) + 0.5) AS BIGINT) ELSE latency END,
-         updated_at = :now
-       WHERE id = :id`,
-      { id, success: success ? 1 : 0, measured: latency === null ? 0 : 1, latency, now: this.now() },
-      orNotFound('proxy', id),
-    );
-    yield addUsage(this.session, { id, success, latency });
   }
 }

@@ -1,24 +1,19 @@
 import type { CooldownKind, FailureKind } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import { askedTime, backoff } from './backoff.ts';
-import { BadDomains } from './bad-domains.ts';
 import { isOfProxy, isOutageKind } from './charged-scope.ts';
 import {
   type Circuit,
   changeOf,
   type Failure,
   type HealthChange,
-  newCircuit,
   type Scope,
   type StoredCooldown,
   type Use,
 } from './circuit.ts';
-import { Circuits } from './circuits.ts';
-import { CooldownQueue } from './cooldown-queue.ts';
+import type { CircuitRegister } from './circuit-register.ts';
 import { Fruitless, type FruitlessRule } from './fruitless.ts';
 import { FIRST_STEP, type Ramp, SECOND_STEP } from './ramp.ts';
-import { ScopeAges } from './scope-ages.ts';
-import { ScopesOut } from './scopes-out.ts';
 
 /** Who has asked for a wait that ends a tenth later is believed; a smaller difference is the same wait of another request. */
 const LATER = 0.1;
@@ -40,39 +35,21 @@ export interface BreakerOptions {
  * try; then a slow start.
  */
 export class Breaker {
-  readonly engine = new Circuits();
-  readonly person = new Circuits();
-  readonly scopesOut = new ScopesOut();
-  readonly #queue = new CooldownQueue<Circuit>();
+  readonly #circuits: CircuitRegister;
   readonly #ramp: Ramp;
   readonly #random: () => number;
-  readonly #ages = new ScopeAges();
-  readonly #badDomains = new BadDomains();
   readonly #fruitless = new Fruitless();
   #options: BreakerOptions;
-  /** Rises with each change of what is out. */
-  version = 0;
-  outliersOut = 0;
-  /** So many whole proxies are out by the engine. */
-  engineOut = 0;
 
-  constructor(options: BreakerOptions, ramp: Ramp, random: () => number) {
+  constructor(options: BreakerOptions, circuits: CircuitRegister, ramp: Ramp, random: () => number) {
     this.#options = options;
+    this.#circuits = circuits;
     this.#ramp = ramp;
     this.#random = random;
   }
 
   configure(options: BreakerOptions): void {
     this.#options = options;
-  }
-
-  get nextDue(): number {
-    return this.#queue.nextDue;
-  }
-
-  /** Looks at the circuits whose time is not over, as `searchHeap` does. */
-  search(look: (circuit: Circuit) => number): void {
-    this.#queue.search(look);
   }
 
   /** Charges a failure to a scope of a proxy, and adds what changed. `handedOutAt` tells which failures are late. */
@@ -88,7 +65,7 @@ export class Breaker {
     const { settings } = this.#options;
     const asked = failure.kind === 'auth' ? null : askedTime(settings, failure.retryAfterMs);
     const detail = failure.status === undefined ? null : `status ${failure.status}`;
-    const circuit = this.engine.find(slot, scope) ?? this.#newCircuit(slot, scope);
+    const circuit = this.#circuits.engine.find(slot, scope) ?? this.#circuits.add(slot, scope, 'engine');
     if (circuit.state === 'cooling') {
       if (circuit.kind === 'auth') return;
       if (failure.kind === 'auth') this.#open(circuit, 'auth', null, detail, now, changes);
@@ -115,14 +92,9 @@ export class Breaker {
     }
   }
 
-  /** For how many domains a proxy is out, or probing, for what may be its own fault. */
-  badDomains(slot: number): number {
-    return this.#badDomains.count(slot);
-  }
-
   /** Whether a request probes a whole proxy: it was handed out since that went out. Of an outlier one request shows little. */
   isProbe(slot: number, { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>): boolean {
-    const circuit = this.engine.whole.get(slot);
+    const circuit = this.#circuits.engine.whole.get(slot);
     return circuit?.state === 'probing' && circuit.kind !== 'outlier' && handedOutAt >= circuit.since;
   }
 
@@ -133,7 +105,8 @@ export class Breaker {
     { handedOutAt = NEVER }: Pick<Use, 'handedOutAt'>,
     rule: Omit<FruitlessRule, 'least'>,
   ): boolean {
-    for (const circuit of [this.engine.find(slot, `domain ${domain}`), this.engine.find(slot, '')])
+    const { engine } = this.#circuits;
+    for (const circuit of [engine.find(slot, `domain ${domain}`), engine.find(slot, '')])
       if (circuit !== null && (circuit.state === 'cooling' || handedOutAt < circuit.since)) return false;
     return this.#fruitless.failed(slot, domain, { ...rule, least: this.#options.failures });
   }
@@ -152,7 +125,7 @@ export class Breaker {
     now: number,
     changes: HealthChange[],
   ): boolean {
-    const circuit = this.engine.find(slot, '') ?? this.#newCircuit(slot, '');
+    const circuit = this.#circuits.engine.find(slot, '') ?? this.#circuits.add(slot, '', 'engine');
     if (circuit.state === 'cooling') return false;
     if (circuit.state === 'closed' && now - circuit.wellSince >= circuit.lastOut) circuit.times = 0;
     circuit.cause = cause;
@@ -165,7 +138,7 @@ export class Breaker {
   /** A success counts for a scope. Gives what changed: nearly always nothing. */
   succeeded(slot: number, scope: Scope, handedOutAt: number, now: number): HealthChange | null {
     this.#fruitless.delete(slot);
-    const circuit = this.engine.find(slot, scope);
+    const circuit = this.#circuits.engine.find(slot, scope);
     if (circuit === null) return null;
     if (circuit.state === 'cooling' && !isOverridden(circuit, handedOutAt)) return null;
     if (circuit.state !== 'closed') {
@@ -180,7 +153,7 @@ export class Breaker {
   /** Ends what is due by now, and adds what changed. */
   advance(now: number, changes: HealthChange[]): void {
     for (;;) {
-      const circuit = this.#queue.takeDue(now);
+      const circuit = this.#circuits.queue.takeDue(now);
       if (circuit === null) return;
       const change = this.#end(circuit, now);
       if (change !== null) changes.push(change);
@@ -190,7 +163,7 @@ export class Breaker {
   /** Takes back that a failing domain has put something out, or counted against it, since `from`. */
   pardon(slot: number, scope: Scope, domain: string, from: number, now: number): HealthChange | null {
     this.#fruitless.delete(slot);
-    const circuit = this.engine.find(slot, scope);
+    const circuit = this.#circuits.engine.find(slot, scope);
     if (circuit === null || circuit.cause !== domain) return null;
     if (circuit.state === 'closed') {
       if (circuit.wellSince >= from) circuit.row = 0;
@@ -208,20 +181,19 @@ export class Breaker {
   /** Takes a stored cooldown, in the place of what is known of its slot, scope and source. */
   restore(slot: number, cooldown: StoredCooldown, now: number): void {
     const { scope, source, until, since, kind } = cooldown;
-    const circuits = this[source];
-    const known = circuits.find(slot, scope);
+    const known = this.#circuits[source].find(slot, scope);
     if (known !== null) this.forget(known);
     const isOver = until !== null && until <= now;
     if (isOver && (source === 'person' || kind === 'blocked')) return;
-    const circuit = this.#newCircuit(slot, scope, source);
+    const circuit = this.#circuits.add(slot, scope, source);
     const { times, detail } = cooldown;
-    Object.assign(circuit, { kind, times, since, until, detail });
+    Object.assign(circuit, { times, since, until, detail });
     if (scope.startsWith('domain ')) circuit.cause = scope.slice('domain '.length);
     circuit.rampBefore = this.#ramp.step(slot);
     circuit.lastOut = until === null ? 0 : Math.max(0, until - since);
     circuit.wellSince = now;
-    this.#become(circuit, isOver ? 'probing' : 'cooling');
-    if (!isOver && until !== null) this.#queue.set(circuit, until);
+    this.#circuits.become(circuit, isOver ? 'probing' : 'cooling', kind);
+    if (!isOver && until !== null) this.#circuits.queue.set(circuit, until);
     if (scope === '' && source === 'engine') this.#ramp.setStep(slot, FIRST_STEP);
   }
 
@@ -229,64 +201,32 @@ export class Breaker {
   forget(circuit: Circuit): HealthChange | null {
     const wasIn = circuit.state === 'closed';
     const { slot, scope, source, kind } = circuit;
-    if (!wasIn) {
-      this.#become(circuit, 'closed');
-      // A new login is as unknown as a new proxy.
-      if (scope === '' && source === 'engine') {
-        this.#ramp.setStep(slot, kind === 'auth' ? FIRST_STEP : circuit.rampBefore);
-      }
-    }
-    this.#queue.delete(circuit);
-    this.#ages.delete(circuit);
-    this[source].delete(circuit);
-    if (!this.engine.has(slot)) this.#fruitless.delete(slot);
-    this.#ramp.setCircuits(slot, this.engine.has(slot) || this.person.has(slot));
+    // A new login is as unknown as a new proxy.
+    if (!wasIn && scope === '' && source === 'engine')
+      this.#ramp.setStep(slot, kind === 'auth' ? FIRST_STEP : circuit.rampBefore);
+    this.#circuits.delete(circuit);
+    if (!this.#circuits.engine.has(slot)) this.#fruitless.delete(slot);
     return wasIn ? null : changeOf(circuit);
   }
 
   /** Forgets the oldest scopes if there are too many. Adds what ended by it. */
   forgetOldest(changes: HealthChange[]): void {
-    for (const circuit of this.#ages.surplus()) {
+    for (const circuit of this.#circuits.surplus()) {
       const change = this.forget(circuit);
       if (change !== null) changes.push(change);
     }
   }
 
-  /** Gives circuits their new slots; those that are gone leave. */
+  /** The slots have other numbers, -1 for what is gone. */
   moveTo(to: (slot: number) => number): void {
-    const all = [...this.engine, ...this.person];
-    for (const circuits of [this.engine, this.person]) circuits.clear();
-    this.scopesOut.clear();
-    this.#badDomains.clear();
+    this.#circuits.moveTo(to);
     this.#fruitless.moveTo(to);
-    this.version++;
-    for (const circuit of all) {
-      const slot = to(circuit.slot);
-      if (slot === -1) {
-        this.#queue.delete(circuit);
-        this.#ages.delete(circuit);
-        this.#count(circuit, -1);
-        continue;
-      }
-      circuit.slot = slot;
-      this[circuit.source].add(circuit);
-      this.#badDomains.note(circuit);
-      if (circuit.scope !== '' && circuit.state === 'cooling') this.scopesOut.set(slot, circuit.scope, true);
-    }
   }
 
   /** What may be the target's fault is no proof against a proxy that is new. */
   #threshold({ slot, state }: Circuit, kind: FailureKind): number {
     const { failures, isFixed } = this.#options;
     return state === 'probing' || (!isFixed && isOfProxy(kind) && this.#ramp.step(slot) !== 0) ? 1 : failures;
-  }
-
-  #newCircuit(slot: number, scope: Scope, source: 'engine' | 'person' = 'engine'): Circuit {
-    const circuit = newCircuit(slot, scope, source);
-    this[source].add(circuit);
-    this.#ramp.setCircuits(slot, true);
-    if (scope !== '') this.#ages.note(circuit);
-    return circuit;
   }
 
   #open(
@@ -306,16 +246,13 @@ export class Breaker {
       circuit.rampBefore = this.#ramp.step(slot);
       this.#ramp.setStep(slot, FIRST_STEP);
     }
-    this.#count(circuit, -1);
-    circuit.kind = kind;
-    this.#count(circuit, 1);
     circuit.since = now;
     circuit.until = time === null ? null : now + time;
     circuit.lastOut = time ?? 0;
     circuit.detail = detail;
     circuit.row = 0;
-    this.#become(circuit, 'cooling');
-    this.#queue.set(circuit, circuit.until ?? NEVER);
+    this.#circuits.become(circuit, 'cooling', kind);
+    this.#circuits.queue.set(circuit, circuit.until ?? NEVER);
     changes.push(changeOf(circuit));
   }
 
@@ -343,12 +280,12 @@ export class Breaker {
     if (circuit.source === 'person') return this.forget(circuit);
     // The target has said to wait, and the wait is over: there is nothing to probe.
     if (circuit.kind === 'blocked') return this.#recover(circuit, now, circuit.rampBefore);
-    this.#become(circuit, 'probing');
+    this.#circuits.become(circuit, 'probing');
     return changeOf(circuit);
   }
 
   #recover(circuit: Circuit, now: number, step: number): HealthChange {
-    this.#become(circuit, 'closed');
+    this.#circuits.become(circuit, 'closed');
     if (circuit.scope === '') this.#ramp.setStep(circuit.slot, step);
     circuit.row = 0;
     circuit.wellSince = now;
@@ -359,34 +296,9 @@ export class Breaker {
 
   /** A circuit that is in waits for its past to be forgotten; with nothing to remember it goes. */
   #rest(circuit: Circuit): void {
-    if (circuit.times > 0) this.#queue.set(circuit, circuit.wellSince + circuit.lastOut);
+    if (circuit.times > 0) this.#circuits.queue.set(circuit, circuit.wellSince + circuit.lastOut);
     else if (circuit.row === 0) this.forget(circuit);
-    else this.#queue.delete(circuit);
-  }
-
-  /** Counts a circuit that is out, or no longer counts it. */
-  #count({ scope, source, state, kind }: Circuit, by: 1 | -1): void {
-    if (state !== 'cooling' || source !== 'engine' || scope !== '') return;
-    this.engineOut += by;
-    if (kind === 'outlier') this.outliersOut += by;
-  }
-
-  #become(circuit: Circuit, state: Circuit['state']): void {
-    const { slot, scope } = circuit;
-    this.#count(circuit, -1);
-    circuit.state = state;
-    this.#count(circuit, 1);
-    this.version++;
-    const isOut =
-      this.engine.find(slot, scope)?.state === 'cooling' ||
-      this.person.find(slot, scope)?.state === 'cooling';
-    if (scope === '') {
-      this.#ramp.setOut(slot, isOut);
-      return;
-    }
-    this.scopesOut.set(slot, scope, isOut);
-    this.#badDomains.note(circuit);
-    this.#ages.note(circuit);
+    else this.#circuits.queue.delete(circuit);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Breaker } from './breaker.ts';
+import type { CircuitRegister } from './circuit-register.ts';
 import { CooldownQueue } from './cooldown-queue.ts';
 import { longer } from './counts.ts';
 
@@ -15,20 +15,20 @@ interface Item {
  * used before (Envoy: panic threshold). A login that was rejected stays out, and so does what a person has put out.
  */
 export class Cooling {
-  readonly #breaker: Breaker;
+  readonly #circuits: CircuitRegister;
   readonly #items = new Map<number, Item>();
   readonly #queue = new CooldownQueue<Item>();
   /** The slots that are out by the engine, whether or not a person has put them out too. */
   readonly #byEngine = new Set<number>();
 
-  constructor(breaker: Breaker) {
-    this.#breaker = breaker;
+  constructor(circuits: CircuitRegister) {
+    this.#circuits = circuits;
   }
 
   /** Takes note of what a slot is now, after each change of its proxy or of its cooldowns. */
   update(slot: number, isUsable: boolean): void {
-    const engine = this.#breaker.engine.whole.get(slot) ?? null;
-    const person = this.#breaker.person.whole.get(slot) ?? null;
+    const engine = this.#circuits.engine.whole.get(slot) ?? null;
+    const person = this.#circuits.person.whole.get(slot) ?? null;
     const longest = isUsable ? longer(engine, person) : null;
     if (longest !== null && engine?.state === 'cooling') this.#byEngine.add(slot);
     else this.#byEngine.delete(slot);

@@ -1,6 +1,6 @@
 import type { CooldownKind } from '../../model/outcomes.ts';
-import type { Breaker } from './breaker.ts';
 import type { Circuit } from './circuit.ts';
+import type { CircuitRegister } from './circuit-register.ts';
 import type { Ramp } from './ramp.ts';
 
 export interface HealthCounts {
@@ -15,7 +15,7 @@ export interface HealthCounts {
 }
 
 /** Counts what is out. It costs as much as there are whole proxies with circuits. */
-export function countHealth({ engine, person, scopesOut }: Breaker, ramp: Ramp): HealthCounts {
+export function countHealth({ engine, person, scopesOut }: CircuitRegister, ramp: Ramp): HealthCounts {
   const counts: HealthCounts = {
     cooling: {},
     probing: 0,

@@ -1,9 +1,9 @@
 import type { CooldownKind, CooldownSource } from '../../model/outcomes.ts';
 import type { HealthSettings } from '../../model/pool-options.ts';
 import type { SlotSet } from '../index/slot-set.ts';
-import { askedTime } from './backoff.ts';
+import { Blame } from './blame.ts';
 import { Breaker, type BreakerOptions } from './breaker.ts';
-import { chargedScope, isOutageKind, provenScope } from './charged-scope.ts';
+import { provenScope } from './charged-scope.ts';
 import {
   changeOf,
   type Failure,
@@ -12,19 +12,15 @@ import {
   type StoredCooldown,
   type Use,
 } from './circuit.ts';
+import { CircuitRegister } from './circuit-register.ts';
 import { Cooling } from './cooling.ts';
 import { countHealth, type HealthCounts, longer } from './counts.ts';
 import { type DomainChange, DomainWatch, type FailingDomain } from './domain-watch.ts';
-import { DOMAINS_OF_THE_PROXY } from './fruitless.ts';
-import { OutageShare } from './outage-share.ts';
 import { Outliers } from './outliers.ts';
 import { FIRST_STEP, Ramp } from './ramp.ts';
 
 /** So many slots of a domain or session are looked at one by one; of more the first to come back is found sooner in the queue. */
 const FEW = 64;
-
-/** If no more of all requests fail in a way that may be the domain's fault, a probe that fails in such a way says something of the proxy. */
-const RARE = 0.1;
 
 const NO_CHANGES: readonly HealthChange[] = Object.freeze([]);
 
@@ -59,21 +55,23 @@ export interface WhichCooldowns {
  */
 export class Health {
   readonly #ramp = new Ramp();
+  readonly #circuits = new CircuitRegister(this.#ramp);
   readonly #breaker: Breaker;
   readonly #watch: DomainWatch;
   readonly #outliers: Outliers;
-  readonly #outages = new OutageShare();
+  readonly #blame: Blame;
   readonly #cooling: Cooling;
   #settings: HealthSettings;
-  /** When anything has succeeded last. */
-  #lastSuccess = Number.NEGATIVE_INFINITY;
 
   constructor({ settings, failureThreshold, random, onDomain }: HealthSetup) {
     this.#settings = settings;
-    this.#breaker = new Breaker(optionsOf(settings, failureThreshold), this.#ramp, random);
+    const [circuits, ramp] = [this.#circuits, this.#ramp];
+    this.#breaker = new Breaker(optionsOf(settings, failureThreshold), circuits, ramp, random);
     this.#watch = new DomainWatch(settings, onDomain ?? (() => {}));
     this.#outliers = new Outliers(settings);
-    this.#cooling = new Cooling(this.#breaker);
+    const [breaker, watch, outliers] = [this.#breaker, this.#watch, this.#outliers];
+    this.#blame = new Blame({ settings, ramp, circuits, breaker, watch, outliers });
+    this.#cooling = new Cooling(circuits);
   }
 
   /** Takes new settings. What is out already comes back when it was told to. */
@@ -82,6 +80,7 @@ export class Health {
     this.#breaker.configure(optionsOf(settings, failureThreshold));
     this.#watch.configure(settings);
     this.#outliers.configure(settings);
+    this.#blame.configure(settings);
   }
 
   /** Makes room for the slots below `capacity`. */
@@ -106,11 +105,7 @@ export class Health {
   /** A request succeeded. Gives what changed: nearly always nothing. */
   succeeded(use: Use, now: number): readonly HealthChange[] {
     const { slot, domain } = use;
-    this.#lastSuccess = now;
-    if (domain !== null) {
-      this.#outages.add(false);
-      if (!this.#watch.isIdle) this.#watch.succeeded(domain, now);
-    }
+    this.#blame.succeeded(domain, now);
     if (!use.isGateway && !this.#ramp.isOut(slot)) this.#outliers.count(slot, true, now);
     return this.#ramp.isPlain(slot) ? NO_CHANGES : this.#climb(use, now);
   }
@@ -118,7 +113,7 @@ export class Health {
   /** A request failed. */
   failed(use: Use, failure: Failure, now: number): Charge {
     const changes: HealthChange[] = [];
-    const isCharged = this.#charge(use, failure, now, changes);
+    const isCharged = this.#blame.charge(use, failure, now, changes);
     if (changes.length === 0) return isCharged ? CHARGED : NOT_CHARGED;
     return { changes, isCharged };
   }
@@ -130,7 +125,7 @@ export class Health {
 
   /** Whether the whole proxy is to be tried once, since its time out is over. */
   isProbing(slot: number): boolean {
-    return this.#breaker.engine.whole.get(slot)?.state === 'probing';
+    return this.#circuits.engine.whole.get(slot)?.state === 'probing';
   }
 
   /** Whether anything of the proxy may be out: of most nothing is. */
@@ -141,7 +136,7 @@ export class Health {
   /** Why and until when the whole proxy, or a scope of it, is out: the cooldown that lasts longest. Null if it is not out. */
   cooldownOf(slot: number, scope: Scope = ''): HealthChange | null {
     if (!this.#ramp.hasCircuits(slot)) return null;
-    const { engine, person } = this.#breaker;
+    const { engine, person } = this.#circuits;
     const longest = longer(engine.find(slot, scope), person.find(slot, scope));
     return longest === null ? null : changeOf(longest);
   }
@@ -149,7 +144,7 @@ export class Health {
   /** Every cooldown of a slot and of its scopes, also those whose time is over and that a request must try. */
   cooldownsOf(slot: number): readonly HealthChange[] {
     if (!this.#ramp.hasCircuits(slot)) return NO_CHANGES;
-    const { engine, person } = this.#breaker;
+    const { engine, person } = this.#circuits;
     return [...engine.of(slot), ...person.of(slot)]
       .filter(({ state }) => state !== 'closed')
       .map((circuit) => changeOf(circuit));
@@ -162,12 +157,12 @@ export class Health {
 
   /** The slots that are out for a domain or session; null if no slot is. */
   outFor(kind: 'domain' | 'session', name: string): SlotSet | null {
-    return this.#breaker.scopesOut.outFor(kind, name);
+    return this.#circuits.scopesOut.outFor(kind, name);
   }
 
   /** When {@link advance} has something to do; Infinity if it has not. */
   get nextDue(): number {
-    return Math.min(this.#breaker.nextDue, this.#watch.nextDue, this.#outliers.nextDue);
+    return Math.min(this.#circuits.queue.nextDue, this.#watch.nextDue, this.#outliers.nextDue);
   }
 
   /** Does what is due by now: ends cooldowns, compares success rates, and looks whether failing domains work again. */
@@ -191,7 +186,7 @@ export class Health {
     const changes: HealthChange[] = [];
     for (const source of ['engine', 'person'] as const) {
       if (which.source !== undefined && which.source !== source) continue;
-      for (const circuit of [...this.#breaker[source].of(slot)]) {
+      for (const circuit of [...this.#circuits[source].of(slot)]) {
         if (which.scope !== undefined && which.scope !== circuit.scope) continue;
         if (which.kind !== undefined && (circuit.state === 'closed' || which.kind !== circuit.kind)) continue;
         const change = this.#breaker.forget(circuit);
@@ -212,7 +207,7 @@ export class Health {
 
   /** How many are out, and how. It costs as much as there are proxies with failures. */
   counts(): HealthCounts {
-    return countHealth(this.#breaker, this.#ramp);
+    return countHealth(this.#circuits, this.#ramp);
   }
 
   /** Takes note of whether a proxy may be used when it is not out. It must be told after each change of the proxy or of its cooldowns. */
@@ -231,7 +226,8 @@ export class Health {
    */
   search(scopes: readonly SlotSet[], look: (slot: number) => number): void {
     this.#cooling.search(look);
-    if (scopes.reduce((sum, { size }) => sum + size, 0) > FEW) this.#breaker.search(({ slot }) => look(slot));
+    if (scopes.reduce((sum, { size }) => sum + size, 0) > FEW)
+      this.#circuits.queue.search(({ slot }) => look(slot));
     else for (const scope of scopes) for (const slot of scope) look(slot);
   }
 
@@ -250,7 +246,7 @@ export class Health {
       this.#ramp.climb(slot);
       return NO_CHANGES;
     }
-    const whole = this.#breaker.engine.find(slot, '');
+    const whole = this.#circuits.engine.find(slot, '');
     if (whole === null || whole.state === 'closed') this.#ramp.climb(slot);
     const ofWhole = this.#breaker.succeeded(slot, '', handedOutAt, now);
     const scope = provenScope(use);
@@ -259,83 +255,11 @@ export class Health {
     return [ofWhole, ofScope].filter((change) => change !== null);
   }
 
-  /** Charges a failure to what is at fault. Gives whether that is the whole proxy. */
-  #charge(use: Use, failure: Failure, now: number, changes: HealthChange[]): boolean {
-    const { slot, domain, isGateway } = use;
-    const { kind } = failure;
-    const scope = chargedScope(use, kind);
-    const isAsked = askedTime(this.#settings, failure.retryAfterMs) !== null;
-    if (domain !== null && kind === 'blocked') {
-      // The target has answered.
-      this.#watch.succeeded(domain, now);
-      this.#breaker.answered(slot);
-    }
-    if (domain !== null && isOutageKind(kind) && this.#isOutage(domain, use, scope ?? '', now, changes)) {
-      // The domain fails, and nobody is punished for it; but a time that it asks for is obeyed.
-      if (scope !== null && isAsked) this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
-      return false;
-    }
-    if (!isGateway && kind !== 'blocked' && !this.#ramp.isOut(slot)) this.#outliers.count(slot, false, now);
-    if (scope === null) return false;
-    const mayBeOfProxy = scope === `domain ${domain}` && isOutageKind(kind) && !isAsked;
-    // Where nothing works, a failure shows nothing of the proxy: a crawler meets many domains that are dead.
-    const isWorking = (each: string): boolean => this.#watch.isWorking(each, now);
-    const outageShare = this.#outages.value;
-    const isFruitless =
-      mayBeOfProxy && this.#breaker.isFruitless(slot, domain as string, use, { isWorking, outageShare });
-    const before = changes.length;
-    this.#breaker.charge(slot, scope, failure, domain, use, now, changes);
-    if (mayBeOfProxy) {
-      const isTelling = isFruitless || outageShare < RARE || isWorking(domain as string);
-      const detail = this.#evidence(use, { isTelling, isFruitless, hasGoneOut: changes.length > before });
-      if (detail !== null) this.#breaker.eject(slot, kind, domain, detail, now, changes);
-    }
-    this.#breaker.forgetOldest(changes);
-    return scope === '';
-  }
-
-  /** What shows that a failure for a domain is the fault of the whole proxy; null if nothing does. */
-  #evidence(
-    use: Use,
-    { isTelling, isFruitless, hasGoneOut }: { isTelling: boolean; isFruitless: boolean; hasGoneOut: boolean },
-  ): string | null {
-    if (hasGoneOut && this.#breaker.badDomains(use.slot) >= DOMAINS_OF_THE_PROXY)
-      return `out for ${DOMAINS_OF_THE_PROXY} domains`;
-    if (isFruitless) return `failed for ${DOMAINS_OF_THE_PROXY} domains in a row`;
-    return isTelling && this.#breaker.isProbe(use.slot, use) ? 'failed again' : null;
-  }
-
-  /** Whether a failure is of a domain that fails for everybody. If this failure shows it, what it has done to proxies is taken back. */
-  #isOutage(domain: string, use: Use, scope: Scope, now: number, changes: HealthChange[]): boolean {
-    this.#outages.add(true);
-    const { slot, handedOutAt = Number.POSITIVE_INFINITY } = use;
-    if (this.#watch.hasFailedSince(domain, handedOutAt)) return true;
-    const from = now - this.#settings.domainWindowMs;
-    // Who has not worked yet, or is being probed, may fail everywhere. It shows nothing of the domain, if others work.
-    const isProven = this.#ramp.step(slot) !== FIRST_STEP || this.#lastSuccess <= from;
-    const suspects = this.#watch.failed(domain, { slot, scope, at: now, isProven });
-    if (suspects === null) return this.#watch.isFailing(domain);
-    const pardon = (pardoned: number, itsScope: Scope) => {
-      const change = this.#breaker.pardon(pardoned, itsScope, domain, from, now);
-      if (change !== null) changes.push(change);
-    };
-    for (const suspect of suspects) {
-      pardon(suspect.slot, suspect.scope);
-      if (suspect.scope !== '') pardon(suspect.slot, '');
-    }
-    // The watch may have forgotten some.
-    for (const out of [...(this.outFor('domain', domain) ?? [])]) {
-      pardon(out, `domain ${domain}`);
-      pardon(out, '');
-    }
-    return true;
-  }
-
   #ejectOutliers(now: number, activeCount: number, changes: HealthChange[]): void {
     // Envoy too puts out one at least, whatever max_ejection_percent says.
     const most = Math.max(1, Math.floor((activeCount * this.#settings.outlierPercent) / 100));
     for (const { slot, rate, mean } of this.#outliers.compare(now)) {
-      if (this.#breaker.outliersOut >= most) return;
+      if (this.#circuits.outliersOut >= most) return;
       if (this.isOut(slot)) continue;
       const detail = `success rate ${Math.round(rate * 100)} %, mean ${Math.round(mean * 100)} %`;
       this.#breaker.eject(slot, 'outlier', null, detail, now, changes);

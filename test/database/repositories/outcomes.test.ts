@@ -3,9 +3,8 @@ import type { DatabaseManager } from 'proxyvault/database';
 import { ProxyRepository, ProxyUsageStatsRepository } from 'proxyvault/database/repositories';
 import { describe, expect, it } from 'vitest';
 import { HandOutsRepository } from '../../../src/database/repositories/hand-outs.repository.ts';
+import { foldLatency, noLatency } from '../../../src/database/repositories/latency-sums.ts';
 import {
-  foldLatency,
-  noLatency,
   OutcomesRepository,
   type ProxyOutcomes,
 } from '../../../src/database/repositories/outcomes.repository.ts';

@@ -1,5 +1,6 @@
 import type { Listening } from '../../../gateway/index.ts';
-import { openVault, type Vault } from '../../../vault.ts';
+import { openVault } from '../../../open-vault.ts';
+import type { Vault } from '../../../vault.ts';
 import { describeImport } from '../../import-report.ts';
 import { table } from '../../output.ts';
 import { text } from '../../terminal.ts';

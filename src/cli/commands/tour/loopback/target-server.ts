@@ -1,17 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { createSecureContext, TLSSocket } from 'node:tls';
 
-import { TEST_CERTIFICATE, TEST_KEY } from './certificate.ts';
-import { Listener } from './listener.ts';
+import { type LoopbackPlace, LoopbackServer } from './loopback-server.ts';
 import { echoWebSocket } from './web-socket-echo.ts';
 
-export interface TargetOptions {
+export interface TargetOptions extends Pick<LoopbackPlace, 'host'> {
   kind: 'http' | 'https';
-  /** Default 127.0.0.1. */
-  host?: '127.0.0.1' | '::1' | undefined;
 }
 
 /** What a target answers: what arrived, as JSON. */
@@ -32,7 +28,7 @@ const MOST_BYTES = 65_536;
  * A website on this machine, for the tour and for tests. It answers with {@link Arrived}; `/status/429?retry-after=2` with that
  * status, `/bytes/1000` with so many bytes, `/hang` never. An upgrade becomes a WebSocket that sends each message back.
  */
-export class TargetServer implements AsyncDisposable {
+export class TargetServer extends LoopbackServer {
   readonly kind: 'http' | 'https';
   /** The next requests are answered with this status, in place of 200. */
   status = 200;
@@ -40,9 +36,10 @@ export class TargetServer implements AsyncDisposable {
   retryAfter: string | null = null;
   /** How many requests, and upgrades, came. */
   requests = 0;
-  readonly #listener: Listener;
+  readonly #http: Server;
 
-  private constructor({ kind, host = '127.0.0.1' }: TargetOptions) {
+  private constructor({ kind, host }: TargetOptions) {
+    super(kind === 'https', { host });
     this.kind = kind;
     const http = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
     http.on(
@@ -54,47 +51,22 @@ export class TargetServer implements AsyncDisposable {
       void echoWebSocket(request, socket, head);
     });
     http.on('clientError', (_, socket: Duplex) => socket.destroy());
-    const secureContext = createSecureContext({ cert: TEST_CERTIFICATE, key: TEST_KEY });
-    this.#listener = new Listener(host, 0, (raw) => {
-      const stream =
-        kind === 'https'
-          ? new TLSSocket(raw, { isServer: true, secureContext, ALPNProtocols: ['http/1.1'] })
-          : raw;
-      stream.on('error', () => raw.destroy());
-      http.emit('connection', stream);
-    });
+    this.#http = http;
   }
 
   /** Starts one. */
   static async start(options: TargetOptions): Promise<TargetServer> {
     const server = new TargetServer(options);
-    await server.#listener.listen();
+    await server.listener.listen();
     return server;
   }
 
-  get host(): string {
-    return this.#listener.host;
-  }
-
-  get port(): number {
-    return this.#listener.port;
-  }
-
   get url(): string {
-    return `${this.kind}://${this.#listener.address}`;
+    return `${this.kind}://${this.listener.address}`;
   }
 
-  /** How many connections are open. */
-  get open(): number {
-    return this.#listener.open;
-  }
-
-  close(): Promise<void> {
-    return this.#listener.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  protected override accept(stream: Duplex): void {
+    this.#http.emit('connection', stream);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,71 +1,47 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createSecureContext, TLSSocket } from 'node:tls';
 
 import { type Behaviour, type BehaviourDetails, cutAfter, interfere, reset } from './behaviour.ts';
-import { TEST_CERTIFICATE, TEST_KEY } from './certificate.ts';
 import { increment, nothingSeen, type Seen } from './counts.ts';
 import type { Handling, UpstreamLogin } from './handling.ts';
 import { httpUpstream } from './http-upstream.ts';
-import { Listener } from './listener.ts';
+import { type LoopbackPlace, LoopbackServer } from './loopback-server.ts';
 import { relay } from './relay.ts';
 import { type Resolve, resolveLocalhost } from './route.ts';
 import { socks4Upstream, socks5Upstream } from './socks-upstream.ts';
 
 export type UpstreamKind = 'http' | 'https' | 'socks4' | 'socks5';
 
-export interface UpstreamOptions {
+export interface UpstreamOptions extends LoopbackPlace {
   kind: UpstreamKind;
   /** Without one, everybody may use it, and any login is accepted. SOCKS4 has only the username of it. */
   login?: UpstreamLogin | undefined;
-  /** Default 127.0.0.1. */
-  host?: '127.0.0.1' | '::1' | undefined;
-  /** Default 0: the system chooses. */
-  port?: number | undefined;
   /** Where names lead. Default: localhost leads to this machine, and no other name leads anywhere. */
   resolve?: Resolve | undefined;
 }
 
 /** A proxy on this machine, for the tour and for tests. It connects to this machine alone, counts, and can be told to fail. */
-export class UpstreamServer implements AsyncDisposable {
+export class UpstreamServer extends LoopbackServer {
   readonly kind: UpstreamKind;
   readonly login: UpstreamLogin | null;
-  readonly #listener: Listener;
+  readonly #speak: (stream: Duplex) => void;
   readonly #raw = new WeakMap<Duplex, Socket>();
   readonly #seen = nothingSeen();
   #behaviour: Behaviour = 'work';
   #details: BehaviourDetails = {};
 
-  private constructor({ kind, login, host = '127.0.0.1', port = 0, resolve }: UpstreamOptions) {
+  private constructor({ kind, login, resolve, ...place }: UpstreamOptions) {
+    super(kind === 'https', place);
     this.kind = kind;
     this.login = login ?? null;
-    const speak = this.#protocol(resolve ?? resolveLocalhost);
-    const context = createSecureContext({ cert: TEST_CERTIFICATE, key: TEST_KEY });
-    this.#listener = new Listener(host, port, (raw) => {
-      this.#seen.connections++;
-      const stream =
-        kind === 'https'
-          ? new TLSSocket(raw, { isServer: true, secureContext: context, ALPNProtocols: ['http/1.1'] })
-          : raw;
-      stream.on('error', () => raw.destroy());
-      this.#raw.set(stream, raw);
-      speak(stream);
-    });
+    this.#speak = this.#protocol(resolve ?? resolveLocalhost);
   }
 
   /** Starts one. */
   static async start(options: UpstreamOptions): Promise<UpstreamServer> {
     const server = new UpstreamServer(options);
-    await server.#listener.listen();
+    await server.listener.listen();
     return server;
-  }
-
-  get host(): string {
-    return this.#listener.host;
-  }
-
-  get port(): number {
-    return this.#listener.port;
   }
 
   /** With its login; `socks4a` and `socks5h`, since it resolves the names. */
@@ -74,7 +50,7 @@ export class UpstreamServer implements AsyncDisposable {
     const { username, password } = this.login ?? { username: '', password: '' };
     const secret = this.kind === 'socks4' ? '' : `:${encodeURIComponent(password)}`;
     const login = this.login === null ? '' : `${encodeURIComponent(username)}${secret}@`;
-    return `${scheme}://${login}${this.#listener.address}`;
+    return `${scheme}://${login}${this.listener.address}`;
   }
 
   /** What it saw so far. */
@@ -82,31 +58,24 @@ export class UpstreamServer implements AsyncDisposable {
     return this.#seen;
   }
 
-  /** How many connections of clients are open. */
-  get open(): number {
-    return this.#listener.open;
-  }
-
   /** From now on it does this. Connections that are open stay open; `kill` ends them too. */
   async behave(behaviour: Behaviour, details: BehaviourDetails = {}): Promise<void> {
     this.#behaviour = behaviour;
     this.#details = details;
-    if (behaviour === 'refuse') this.#listener.refuse();
-    else await this.#listener.listen();
+    if (behaviour === 'refuse') this.listener.refuse();
+    else await this.listener.listen();
   }
 
   /** Closes its port and ends every connection, as if its process had been killed. `behave('work')` brings it back. */
   kill(): void {
     void this.behave('refuse');
-    this.#listener.endConnections();
+    this.listener.endConnections();
   }
 
-  close(): Promise<void> {
-    return this.#listener.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  protected override accept(stream: Duplex, raw: Socket): void {
+    this.#seen.connections++;
+    this.#raw.set(stream, raw);
+    this.#speak(stream);
   }
 
   #protocol(resolve: Resolve): (stream: Duplex) => void {

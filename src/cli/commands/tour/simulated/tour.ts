@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openVault, type Vault } from '../../../../vault.ts';
+import { openVault } from '../../../../open-vault.ts';
+import type { Vault } from '../../../../vault.ts';
 import { listedViews } from '../../../../views/proxy.ts';
 import { describeImport } from '../../../import-report.ts';
 import { PACKAGE_FOLDER } from '../../../package-folder.ts';
