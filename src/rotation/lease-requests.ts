@@ -22,6 +22,12 @@ interface Reportable extends Disposable {
 /** Codes of errors that say nothing about a proxy: what was asked is wrong, or this program has ended it. */
 const OWN_FAULTS = /^(?:ERR_INVALID|UND_ERR_(?:INVALID|ABORTED|CLOSED|DESTROYED|REQ_|NOT_SUPPORTED))/;
 const TIMEOUTS = /TIMEOUT|^ETIMEDOUT$/;
+/**
+ * What TLS with the target fails with: its certificate, mostly. That is an answer, though no good one. If a proxy that reads along has made it,
+ * it fails for many domains, and is found by that.
+ */
+const TLS_OF_TARGET =
+  /CERT|^CRL_|^ERR_(?:SSL|TLS)_|^(?:HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$/;
 
 /**
  * Makes a request, and reports the lease by its answer or its failure. If it was the caller who gave up, or who asked wrongly, the lease
@@ -70,7 +76,8 @@ function failureOf(
   if (isNamed(cause, 'HTTPParserError')) return { kind: 'reset' };
   const { code } = (cause ?? {}) as { code?: unknown };
   if (typeof code !== 'string' || OWN_FAULTS.test(code)) return null;
-  return { kind: TIMEOUTS.test(code) ? 'timeout' : 'reset' };
+  if (TIMEOUTS.test(code)) return { kind: 'timeout' };
+  return { kind: TLS_OF_TARGET.test(code) ? 'status' : 'reset' };
 }
 
 function isNamed(reason: unknown, name: string): boolean {
