@@ -2,11 +2,11 @@ import type { Socket } from 'node:net';
 
 import { type Asking, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
-import { onClientGone } from './client-gone.ts';
 import type { Desk } from './desk.ts';
 import type { Tried } from './log.ts';
 import { type Refusal, unserved } from './replies.ts';
 import type { Visit } from './visit.ts';
+import { WaitingClient } from './waiting-client.ts';
 
 /** A client that wants a tunnel, and how it is answered in its protocol. */
 export interface Wish<T> {
@@ -34,10 +34,10 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
   const request = poolRequestOf(asking, domain, url);
   const attempts = new Attempts(desk.trying, request, templateOf(asking));
   const { tried } = attempts;
-  const unwatch = onClientGone(client, () => attempts.abort());
+  const waiting = new WaitingClient(client, () => attempts.abort());
   try {
     const reached = await attempts.reach(wish.reach);
-    unwatch();
+    const early = waiting.take();
     const { lease, value } = reached;
     if (attempts.isAborted) {
       wish.drop(value);
@@ -51,9 +51,9 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
     const { session } = request;
     const answeredMs = wish.answeredMs?.(value);
     // No function of here is kept: it would keep all that was needed to reach the target.
-    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session, answeredMs });
+    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session, early, answeredMs });
   } catch (error) {
-    unwatch();
+    waiting.take();
     if (attempts.isAborted) {
       client.destroy();
       visit.end({ outcome: 'aborted', tried });
