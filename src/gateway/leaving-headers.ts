@@ -16,7 +16,7 @@ const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS
 export function leavingHeaders(
   incoming: IncomingMessage,
   target: Target,
-  { via, forwardedFor }: Pick<Settings, 'via' | 'forwardedFor'>,
+  { via, forwardedFor, pseudonym }: Pick<Settings, 'via' | 'forwardedFor' | 'pseudonym'>,
   isExpecting: boolean,
 ): string[] {
   const { rawHeaders, headers, method = '', httpVersion, socket } = incoming;
@@ -28,7 +28,7 @@ export function leavingHeaders(
   if (headers['transfer-encoding'] !== undefined) leaving.push('Transfer-Encoding', 'chunked');
   else if (headers['content-length'] === undefined && !BODILESS.has(method))
     leaving.push('Content-Length', '0');
-  if (via) leaving.push('Via', `${httpVersion} proxyvault`);
+  if (via) leaving.push('Via', `${httpVersion} ${pseudonym}`);
   if (forwardedFor && socket.remoteAddress !== undefined)
     leaving.push('X-Forwarded-For', socket.remoteAddress);
   return leaving;
