@@ -67,7 +67,7 @@ export class SocksRequest {
   async #check(login: ClientLogin): Promise<void> {
     this.#client.pause();
     this.#login = login;
-    const asking = await this.#desk.asker.ask(login);
+    const asking = await this.#desk.asker.ask(login, [], this.#client.remoteAddress);
     if (this.#client.destroyed) return;
     if ('status' in asking) {
       const [event] = this.#inbound.reject();

@@ -56,7 +56,7 @@ export class Visit {
     this.wants(target);
     if (isLoop(this.#client) || (settings.via && hasPassed(rawHeaders, settings.pseudonym))) return LOOP;
     if (login !== null && 'status' in login) return login;
-    const asking = await asker.ask(login, rawHeaders);
+    const asking = await asker.ask(login, rawHeaders, this.#address);
     if ('status' in asking) return asking;
     const denied = policy.denialOf(target.host, target.port);
     if (denied !== null)
