@@ -13,6 +13,8 @@ export interface Wish<T> {
   visit: Visit;
   client: Socket;
   asking: Asking;
+  /** What was read of the client after its request, if anything was. */
+  head?: Buffer;
   /** The host that it wants to reach. */
   domain: string;
   url?: string | undefined;
@@ -28,13 +30,15 @@ export interface Wish<T> {
   refused: (why: Refusal) => void;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** Reaches a target through the pool for a client, and opens the tunnel between them. */
 export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
-  const { visit, client, asking, domain, url } = wish;
+  const { visit, client, asking, domain, url, head = NOTHING } = wish;
   const request = poolRequestOf(asking, domain, url);
   const attempts = new Attempts(desk.trying, request, templateOf(asking));
   const { tried } = attempts;
-  const waiting = new WaitingClient(client, () => attempts.abort());
+  const waiting = new WaitingClient(client, head, () => attempts.abort());
   try {
     const reached = await attempts.reach(wish.reach);
     const early = waiting.take();

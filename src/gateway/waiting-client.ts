@@ -16,16 +16,22 @@ export class WaitingClient {
   #size = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param gone called once when it closes its connection; or its half, if it waits for longer after that than it may. */
-  constructor(socket: Socket, gone: () => void) {
+  /**
+   * @param head what was read of it already.
+   * @param gone called once when it closes its connection; or its half, if it waits for longer after that than it may.
+   */
+  constructor(socket: Socket, head: Buffer, gone: () => void) {
     this.#socket = socket;
     this.#gone = gone;
-    if (socket.destroyed) {
-      gone();
-      return;
+    this.#early.push(head);
+    this.#size = head.length;
+    if (socket.destroyed) gone();
+    else {
+      socket.on('data', this.#onData).once('end', this.#onEnd).once('close', this.#onGone);
+      // While its login was checked nobody listened.
+      if (socket.readableEnded) this.#onEnd();
+      else socket.resume();
     }
-    socket.on('data', this.#onData).once('end', this.#onEnd).once('close', this.#onGone);
-    socket.resume();
   }
 
   /** Ends the watch. The client is read no more. @returns what it has sent early. */

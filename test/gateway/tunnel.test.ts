@@ -1,7 +1,8 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Tunnel } from '../../src/gateway/tunnel.ts';
 import type { Lease } from '../../src/rotation/index.ts';
+import { socks5Login, socks5Request } from './inbound.ts';
 import { expectNothingLeft, openGateway, until } from './open-gateway.ts';
 import { RawClient } from './raw-client.ts';
 import { Scripted } from './scripted.ts';
@@ -37,7 +38,9 @@ it.each([
     const owner = {
       settings,
       answered,
-      ended: (_: Tunnel, { reason }: { reason: string }) => void (ended = reason),
+      ended: (_: Tunnel, { reason }: { reason: string }): void => {
+        ended = reason;
+      },
     };
     const open = new Tunnel(client, upstream, {} as Lease, owner, Buffer.alloc(0));
     expect([client.timeout, upstream.timeout]).toEqual([idleMs, idleMs]);
@@ -54,7 +57,7 @@ it.each([
 
 it('what a client sends before its tunnel is open reaches the target, also if it has ended its half by then', async () => {
   for (const size of [1, 1_000, 200_000]) {
-    const sent = 'x'.repeat(size - 1) + '.';
+    const sent = `${'x'.repeat(size - 1)}.`;
     const proxy = await Scripted.start(async (peer) => {
       await peer.until('\r\n\r\n');
       await until(() => isSent);
@@ -91,4 +94,54 @@ it('a client that ends its half before its request fails gets the answer', async
   isEnded = true;
   expect((await client.answer()).status).toBe(502);
   await expectNothingLeft(opened, 1);
+});
+
+it('a client of SOCKS5 that ends its half in the handshake gets no tunnel, though its login is right', async () => {
+  const proxy = await Scripted.start(() => undefined);
+  const opened = await openGateway([proxy], { users: USERS });
+  const [, asks] = AS_USER[1] as (typeof AS_USER)[number];
+  const client = await RawClient.connect(opened.port);
+  client.socket.end(asks.subarray(0, -1));
+  await expectNothingLeft(opened, 1);
+  expect(opened.log).toMatchObject([{ outcome: 'aborted' }]);
+  expect(proxy.connections).toBe(0);
+});
+
+const USERS = [{ name: 'a', password: 'p' }];
+const LOGIN = `Proxy-Authorization: Basic ${btoa('a:p')}\r\n`;
+const AS_USER: readonly (readonly [string, Buffer])[] = [
+  ['connect', Buffer.from(CONNECT.replace('\r\n\r\n', `\r\n${LOGIN}\r\n`))],
+  [
+    'socks5',
+    Buffer.from([
+      ...[5, 1, 2, ...socks5Login({ username: 'a', password: 'p' })],
+      ...socks5Request({ host: 'shop.example', port: 443 }),
+    ]),
+  ],
+];
+
+describe.each(AS_USER)('a client of %s that ends its half while its login is checked', (_, asks) => {
+  it('gets the answer to what it has sent', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\n\r\n');
+      peer.socket.end(`got ${await peer.rest()}`);
+    });
+    const opened = await openGateway([proxy], { users: USERS });
+    const client = await RawClient.connect(opened.port);
+    client.socket.end(Buffer.concat([asks, Buffer.from('early')]));
+    expect(await client.rest()).toMatch(/got early$/);
+    await expectNothingLeft(opened, 1);
+    expect(opened.log).toMatchObject([{ outcome: 'ok', bytesOut: 5, bytesIn: 9 }]);
+  });
+
+  it('needs no proxy if it has sent nothing', async () => {
+    const silent = await Scripted.start(() => undefined);
+    const opened = await openGateway([silent], { users: USERS, deadlineMs: 2_000 });
+    const client = await RawClient.connect(opened.port);
+    client.socket.end(asks);
+    await expectNothingLeft(opened, 1);
+    expect(opened.log).toMatchObject([{ outcome: 'aborted' }]);
+    expect(opened.outcomes().requests).toBe(0);
+  });
 });
