@@ -125,7 +125,34 @@ export default {
     ...of('loops', [
       ['any client with the port of a connection is a loop', 'remotePort === client.localPort &&', 'true &&'],
     ]),
-    ...of('tunnel', [['a half that has ended stays open', '        other.end();\n', '']]),
+    ...of('tunnel', [
+      ['a half that has ended stays open', '      other.end();\n', ''],
+      [
+        'a tunnel with one half lasts as long as any',
+        'Math.min(this.#owner.settings.idleMs, HALF_CLOSED_MS)',
+        'this.#owner.settings.idleMs',
+      ],
+      ['the end of a client before its tunnel is lost', 'if (socket.readableEnded) onEnd();', ''],
+    ]),
+    ...of('waiting-client', [
+      ['a client that has sent early is waited for', 'setTimeout(this.#onGone, GRACE_MS)', 'undefined'],
+      [
+        'what a client sends early is kept without a limit',
+        'if (this.#size >= MOST_EARLY) this.#socket.pause();',
+        '',
+        'the tests see what reaches the target, and not the memory',
+      ],
+    ]),
+    ...of('raw-headers', [['the comment of a hop is its name', 'split(/\\s+/)[1]', 'split(/\\s+/).at(-1)']]),
+    ...of('plain-request', [
+      ['a malformed body goes on', 'const tried = this.#giveUp?.();', 'const tried = undefined;'],
+    ]),
+    ...of('few-at-once', [
+      ['one address may have the whole line', ').length < this.#mostOfOne', ').length >= 0'],
+    ]),
+    ...of('header-without-upgrade', [
+      ['an upgrade is read again', "lower !== 'upgrade' && (", "lower !== '' && ("],
+    ]),
     {
       file: 'src/upstream/reused-reads.ts',
       what: 'a buffer is used again before the system has what is in it',

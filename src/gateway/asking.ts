@@ -48,14 +48,21 @@ export class Asker {
     return this.#users !== null;
   }
 
-  /** @param rawHeaders of the request; SOCKS has none. */
-  async ask(login: ClientLogin | null, rawHeaders: readonly string[] = []): Promise<Asking | Refusal> {
+  /**
+   * @param rawHeaders of the request; SOCKS has none.
+   * @param from the address of the client.
+   */
+  async ask(
+    login: ClientLogin | null,
+    rawHeaders: readonly string[] = [],
+    from?: string,
+  ): Promise<Asking | Refusal> {
     let words = login?.username ?? '';
     let user: KnownUser | null = null;
     if (this.#users !== null) {
       if (login === null) return LOGIN_NEEDED;
       try {
-        const verified = await this.#users.verify(login.username, login.password);
+        const verified = await this.#users.verify(login.username, login.password, from);
         if (verified === null) return LOGIN_WRONG;
         ({ user, words } = verified);
       } catch (error) {

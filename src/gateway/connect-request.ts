@@ -33,11 +33,11 @@ export async function serveConnect(
     return refuse(refusal(400, 'INVALID_INPUT', 'Host must be the host and the port of CONNECT.'));
   const asking = await visit.admit(target, loginOf(headers['proxy-authorization']), rawHeaders);
   if ('status' in asking) return refuse(asking);
-  if (head.length > 0) client.unshift(head);
   await openTunnel<Socket>(desk, {
     visit,
     client,
     asking,
+    head,
     domain: target.host,
     reach: ({ proxy }, signal) => connect(proxy, target, desk.connecting(signal())),
     opened: ({ lease, value }) => {

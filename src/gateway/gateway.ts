@@ -74,6 +74,7 @@ export class Gateway implements AsyncDisposable {
     this.#tunnels = new Tunnels({ pool, settings, onUnstored });
     const loops = this.#loops;
     const { connectMs, handshakeMs, ca } = settings;
+    const via = settings.via ? settings.pseudonym : undefined;
     const onDial = (socket: Socket): void => loops.made(socket);
     this.#shared = {
       settings,
@@ -82,7 +83,7 @@ export class Gateway implements AsyncDisposable {
       trying: { pool, settings, isOurs: (host, port) => loops.isOurs(host, port), onUnstored, onFault },
       tunnels: this.#tunnels,
       kept: this.#kept,
-      connecting: (signal) => ({ connectMs, handshakeMs, ca, signal, onDial, reuseReads: true }),
+      connecting: (signal) => ({ connectMs, handshakeMs, ca, via, signal, onDial, reuseReads: true }),
       isLoop: (client) => loops.isLoop(client),
       onBegin: () => this.#counts.begin(),
       onEnd: (log) => this.#ended(log),

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
  * How long a client that has ended its half may wait for its answer: not for long, since one that has closed its connection looks the same.
  * Milliseconds.
  */
-const GRACE_MS = 3_000;
+export const GRACE_MS = 3_000;
 
 /**
  * Calls back once if the client of a plain request leaves before the end of its answer.

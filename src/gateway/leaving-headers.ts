@@ -16,7 +16,7 @@ const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS
 export function leavingHeaders(
   incoming: IncomingMessage,
   target: Target,
-  { via, forwardedFor }: Pick<Settings, 'via' | 'forwardedFor'>,
+  { via, forwardedFor, pseudonym }: Pick<Settings, 'via' | 'forwardedFor' | 'pseudonym'>,
   isExpecting: boolean,
 ): string[] {
   const { rawHeaders, headers, method = '', httpVersion, socket } = incoming;
@@ -27,7 +27,7 @@ export function leavingHeaders(
     leaving.unshift('Host', target.port === 80 ? formatAddress(target).slice(0, -3) : formatAddress(target));
   const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   if (!hasLength && !BODILESS.has(method)) leaving.push('Content-Length', '0');
-  if (via) leaving.push('Via', `${httpVersion} proxyvault`);
+  if (via) leaving.push('Via', `${httpVersion} ${pseudonym}`);
   if (forwardedFor && socket.remoteAddress !== undefined)
     leaving.push('X-Forwarded-For', socket.remoteAddress);
   return leaving;

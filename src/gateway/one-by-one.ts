@@ -1,12 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
+import type { Refusal } from './replies.ts';
+
 /** When so many requests of a client wait, no more of it are read. */
 const MOST_WAITING = 32;
 
+/** A request that waits for its turn, or has it. */
 interface Turn {
   response: ServerResponse;
   begin: () => void;
+  /** Tells it that its body is malformed; false if it cannot say so any more. */
+  malformed: (why: Refusal) => boolean;
 }
 
 /**
@@ -30,9 +35,14 @@ export class OneByOne {
     return this.#turns.length === 0;
   }
 
-  /** @param begin called when it is the turn of the request; also if the client has left meanwhile. */
-  enter(response: ServerResponse, begin: () => void): void {
-    this.#turns.push({ response, begin });
+  /** What came is malformed: a part of the body of the last request. @returns whether the client is told, which others must not wait for. */
+  malformed(why: Refusal): boolean {
+    return this.#turns.length === 1 && this.#turns[0]?.malformed(why) === true;
+  }
+
+  /** `begin` is called when it is the turn of the request; also if the client has left meanwhile. */
+  enter(turn: Turn): void {
+    this.#turns.push(turn);
     if (this.#turns.length === 1) this.#begin();
     // A client that leaves is noticed again as soon as it is read or written to.
     else if (this.#turns.length > MOST_WAITING) this.#client.pause();

@@ -2,17 +2,19 @@ import type { Socket } from 'node:net';
 
 import { type Asking, poolRequestOf, templateOf } from './asking.ts';
 import { Attempts, type Serving } from './attempts.ts';
-import { onClientGone } from './client-gone.ts';
 import type { Desk } from './desk.ts';
 import type { Tried } from './log.ts';
 import { type Refusal, unserved } from './replies.ts';
 import type { Visit } from './visit.ts';
+import { WaitingClient } from './waiting-client.ts';
 
 /** A client that wants a tunnel, and how it is answered in its protocol. */
 export interface Wish<T> {
   visit: Visit;
   client: Socket;
   asking: Asking;
+  /** What was read of the client after its request, if anything was. */
+  head?: Buffer;
   /** The host that it wants to reach. */
   domain: string;
   url?: string | undefined;
@@ -28,16 +30,18 @@ export interface Wish<T> {
   refused: (why: Refusal) => void;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** Reaches a target through the pool for a client, and opens the tunnel between them. */
 export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
-  const { visit, client, asking, domain, url } = wish;
+  const { visit, client, asking, domain, url, head = NOTHING } = wish;
   const request = poolRequestOf(asking, domain, url);
   const attempts = new Attempts(desk.trying, request, templateOf(asking));
   const { tried } = attempts;
-  const unwatch = onClientGone(client, () => attempts.abort());
+  const waiting = new WaitingClient(client, head, () => attempts.abort());
   try {
     const reached = await attempts.reach(wish.reach);
-    unwatch();
+    const early = waiting.take();
     const { lease, value } = reached;
     if (attempts.isAborted) {
       wish.drop(value);
@@ -51,9 +55,9 @@ export async function openTunnel<T>(desk: Desk, wish: Wish<T>): Promise<void> {
     const { session } = request;
     const answeredMs = wish.answeredMs?.(value);
     // No function of here is kept: it would keep all that was needed to reach the target.
-    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session, answeredMs });
+    desk.tunnels.open(client, upstream, lease, { visit, tried, domain, session, early, answeredMs });
   } catch (error) {
-    unwatch();
+    waiting.take();
     if (attempts.isAborted) {
       client.destroy();
       visit.end({ outcome: 'aborted', tried });

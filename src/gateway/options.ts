@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 
 import { MAX_PORT } from '../model/host.ts';
@@ -88,7 +89,10 @@ export interface GatewayOptions extends Valid {
   maxConnectionsPerClient?: Valid['maxConnectionsPerClient'];
   /** The longest header of a request or an answer, in bytes. Default 16,384. */
   maxHeaderBytes?: Valid['maxHeaderBytes'];
-  /** Say with `Via` that a request came through a proxy. Default false. */
+  /**
+   * Say with `Via` that a request came through a proxy, also to HTTP proxies that open a tunnel. A request that comes back by way of others
+   * is then known, and answered 508. Default false.
+   */
   via?: Valid['via'];
   /** Tell the target the client's address with `X-Forwarded-For`. Default false. */
   forwardedFor?: Valid['forwardedFor'];
@@ -109,7 +113,10 @@ export interface ListenOptions extends ClientIdentity {
 type ValidSettings = z.output<typeof optionsSchema>;
 
 /** The options of a gateway, checked and with their defaults, without what other files check. */
-export interface Settings extends ValidSettings {}
+export interface Settings extends ValidSettings {
+  /** What `Via` calls this gateway. No other gateway has it, so that one may lead to another, and a request that comes back is known. */
+  pseudonym: string;
+}
 
 /** @throws INVALID_INPUT. */
 export function settingsOf(options: GatewayOptions): Settings {
@@ -122,7 +129,8 @@ export function settingsOf(options: GatewayOptions): Settings {
     assertFunction(assertObject(logger, 'logger').info, 'logger.info');
     assertFunction(logger.warn, 'logger.warn');
   }
-  return parse(optionsSchema, rest, 'configuration of the gateway');
+  const pseudonym = `proxyvault-${randomBytes(6).toString('hex')}`;
+  return { ...parse(optionsSchema, rest, 'configuration of the gateway'), pseudonym };
 }
 
 /** Where to listen. @throws INVALID_INPUT. */

@@ -6,10 +6,11 @@ import type { Desk } from './desk.ts';
 import { CLIENT_GONE } from './failures.ts';
 import { framingProblem, hostDisagrees, isTakenUp } from './framing.ts';
 import { isUnreachable, onClientLeft } from './leaving-client.ts';
+import type { Tried } from './log.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
-import { type Refusal, refusal, refuse, unserved } from './replies.ts';
+import { type Refusal, refusal, refuse, refuseRaw, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { Visit } from './visit.ts';
 
@@ -21,6 +22,10 @@ export class PlainRequest {
   readonly #visit: Visit;
   readonly #body: RequestBody;
   #isGone = false;
+  /** Set once its body is malformed. */
+  #malformed: Refusal | null = null;
+  /** Ends the request that leaves. */
+  #giveUp: (() => readonly Tried[]) | null = null;
 
   constructor(desk: Desk, incoming: IncomingMessage, response: ServerResponse) {
     this.#desk = desk;
@@ -46,8 +51,31 @@ export class PlainRequest {
     if (problem !== null) return this.#refuse(refusal(400, 'INVALID_INPUT', problem));
     const login = loginOf(headers['proxy-authorization']);
     const asking = await this.#visit.admit(url.target, login, rawHeaders);
+    if (this.#malformed !== null) return this.#visit.refused(this.#malformed);
     if ('status' in asking) return this.#refuse(asking);
     await this.#pass(url, asking);
+  }
+
+  /**
+   * Its body is malformed: it is answered, and its connection closed.
+   *
+   * @returns false if an answer has begun: then nothing can say so.
+   */
+  malformed(why: Refusal): boolean {
+    if (this.#response.headersSent) return false;
+    if (this.#malformed !== null) return true;
+    this.#malformed = why;
+    const tried = this.#giveUp?.();
+    if (tried !== undefined)
+      this.#visit.end({
+        outcome: 'aborted',
+        status: why.status,
+        reason: why.code,
+        detail: why.message,
+        tried,
+      });
+    refuseRaw(this.#incoming.socket, why);
+    return true;
   }
 
   async #pass(url: PlainUrl, asking: Asking): Promise<void> {
@@ -62,6 +90,10 @@ export class PlainRequest {
       this.#isGone = true;
       sender.abort();
     });
+    this.#giveUp = () => {
+      sender.abort();
+      return attempts.tried;
+    };
     try {
       const { answered, tried } = await sender.answer();
       answering();
@@ -75,6 +107,7 @@ export class PlainRequest {
 
   #unserved(error: unknown, attempts: Attempts, isUser: boolean): void {
     const { tried } = attempts;
+    if (this.#malformed !== null) return;
     if (!this.#isGone && this.#body.isStalled) {
       const { status, code } = STALLED;
       this.#visit.end({ outcome: 'aborted', status, reason: code, tried });

@@ -6,6 +6,7 @@ import type { Clients } from './clients.ts';
 import { serveConnect } from './connect-request.ts';
 import type { Desk } from './desk.ts';
 import { isTakenUp } from './framing.ts';
+import { headerWithoutUpgrade } from './header-without-upgrade.ts';
 import { OneByOne } from './one-by-one.ts';
 import { PlainRequest } from './plain-request.ts';
 import { refusal, refuseRaw } from './replies.ts';
@@ -55,8 +56,6 @@ export class Port {
       keepAlive: true,
       // A request without one gets an answer of ours.
       requireHostHeader: false,
-      // Node 22 does not ask.
-      shouldUpgradeCallback: ({ headers }) => isTakenUp(headers.upgrade),
     });
     // Node leaves out those that are more: their bytes are limited.
     server.maxHeadersCount = 0;
@@ -68,7 +67,11 @@ export class Port {
     const plain = (incoming: IncomingMessage, response: ServerResponse): void => {
       const client = incoming.socket;
       const request = new PlainRequest(desk, incoming, response);
-      this.#plainOf(client).enter(response, () => this.#serve(client, request.serve()));
+      this.#plainOf(client).enter({
+        response,
+        begin: () => this.#serve(client, request.serve()),
+        malformed: (why) => request.malformed(why),
+      });
     };
     server
       .on('request', plain)
@@ -77,7 +80,11 @@ export class Port {
         if (this.#isFree(client, 'connect')) this.#serve(client, serveConnect(desk, incoming, client, head));
       })
       .on('upgrade', (incoming, client: Socket, head) => {
-        if (this.#isFree(client, 'upgrade')) this.#serve(client, serveUpgrade(desk, incoming, client, head));
+        if (!this.#isFree(client, 'upgrade')) return;
+        // `shouldUpgradeCallback`, which Node has from 24.9, loses what follows such a request.
+        if (isTakenUp(incoming.headers.upgrade))
+          this.#serve(client, serveUpgrade(desk, incoming, client, head));
+        else this.#read(client, headerWithoutUpgrade(incoming), head);
       })
       .on('clientError', (error: NodeJS.ErrnoException, client: Socket) => this.#malformed(error, client));
     this.#server = server;
@@ -120,11 +127,16 @@ export class Port {
         new SocksRequest(this.#desk, client, first, this.#onFault);
         return;
       }
-      client.pause();
-      client.unshift(first);
-      this.#serveHttp(client);
-      client.resume();
+      this.#read(client, first);
     });
+  }
+
+  /** Reads requests of a client, whose first bytes are these. */
+  #read(client: Socket, ...first: readonly Buffer[]): void {
+    client.pause();
+    client.unshift(Buffer.concat(first));
+    this.#serveHttp(client);
+    client.resume();
   }
 
   #plainOf(client: Socket): OneByOne {
@@ -147,15 +159,18 @@ export class Port {
 
   /** What came is no request; or the connection broke. */
   #malformed({ code = '' }: NodeJS.ErrnoException, client: Socket): void {
+    // It has its answer already, and what more it sends is malformed too.
+    if (client.writableEnded) return;
     const [status, message] = MALFORMED[code] ?? BAD_REQUEST;
     const why = refusal(status, 'INVALID_INPUT', message);
-    const isFree = this.#plain.get(client)?.isIdle ?? true;
+    const plain = this.#plain.get(client);
+    const isFree = plain?.isIdle ?? true;
     // Whoever ends within a header, or breaks off, has asked for nothing. A body is of a request that has its own end.
     const hasAsked = code in MALFORMED || (code.startsWith('HPE_') && code !== 'HPE_INVALID_EOF_STATE');
     if (hasAsked && isFree) new Visit(this.#desk, client, 'http').refused(why);
     // It would be read as a part of the answer that the client waits for.
     if (isFree) refuseRaw(client, why);
-    else if (!HARMLESS.has(code)) client.destroy();
+    else if (!HARMLESS.has(code) && !(hasAsked && plain?.malformed(why))) client.destroy();
   }
 
   #serve(client: Socket, work: Promise<void>): void {

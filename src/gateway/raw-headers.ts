@@ -13,3 +13,9 @@ export function namedByConnection(rawHeaders: readonly string[]): ReadonlySet<st
   const names = valuesOf(rawHeaders, 'connection').flatMap((value) => value.split(','));
   return new Set(names.map((name) => name.trim().toLowerCase()));
 }
+
+/** Whether a request has passed a proxy, by the name that its `Via` has of it (RFC 9110, 7.6.3). */
+export function hasPassed(rawHeaders: readonly string[] | undefined, pseudonym: string): boolean {
+  const hops = valuesOf(rawHeaders ?? [], 'via').flatMap((value) => value.split(','));
+  return hops.some((hop) => hop.trim().split(/\s+/)[1]?.toLowerCase() === pseudonym);
+}

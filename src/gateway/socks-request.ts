@@ -19,8 +19,13 @@ export class SocksRequest {
   readonly #timer: NodeJS.Timeout;
   readonly #onData = (bytes: Buffer): void => this.#follow(this.#inbound.push(bytes));
   readonly #onGone = (): void => this.#abort();
+  /** A client that has sent all of its handshake may end its half, also while its login is checked. */
+  readonly #onEnd = (): void => {
+    if (!this.#inbound.waits) this.#abort();
+  };
   /** It is checked at once, for its answer, and again with the target, since it says who asks for that. */
   #login: ClientLogin | null = null;
+  #isOver = false;
 
   /**
    * @param first what was read of the client already.
@@ -34,7 +39,7 @@ export class SocksRequest {
     this.#visit = new Visit(desk, client, first[0] === 4 ? 'socks4' : 'socks5');
     // The whole handshake must be done by then: a client could send a byte now and then for ever.
     this.#timer = setTimeout(() => client.destroy(), desk.settings.headerMs);
-    client.on('data', this.#onData).once('end', this.#onGone).once('close', this.#onGone);
+    client.on('data', this.#onData).once('end', this.#onEnd).once('close', this.#onGone);
     this.#onData(first);
   }
 
@@ -67,7 +72,7 @@ export class SocksRequest {
   async #check(login: ClientLogin): Promise<void> {
     this.#client.pause();
     this.#login = login;
-    const asking = await this.#desk.asker.ask(login);
+    const asking = await this.#desk.asker.ask(login, [], this.#client.remoteAddress);
     if (this.#client.destroyed) return;
     if ('status' in asking) {
       const [event] = this.#inbound.reject();
@@ -76,6 +81,7 @@ export class SocksRequest {
     }
     this.#client.resume();
     this.#follow(this.#inbound.accept());
+    if (this.#client.readableEnded && !this.#isOver) this.#abort();
   }
 
   async #open(version: SocksVersion, target: Target, rest: Buffer): Promise<void> {
@@ -83,7 +89,6 @@ export class SocksRequest {
     const visit = this.#visit;
     this.#detach();
     client.pause();
-    if (rest.length > 0) client.unshift(rest);
     const asking = await visit.admit(target, this.#login);
     const refused = (why: Refusal): void => closeAfter(client, socksReply(version, outcomeOf(why)));
     if ('status' in asking) {
@@ -95,6 +100,7 @@ export class SocksRequest {
       visit,
       client,
       asking,
+      head: rest,
       domain: target.host,
       reach: ({ proxy }, signal) => connect(proxy, target, this.#desk.connecting(signal())),
       opened: ({ value }) => {
@@ -122,8 +128,9 @@ export class SocksRequest {
 
   /** The handshake is over. */
   #detach(): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#client.off('data', this.#onData).off('end', this.#onGone).off('close', this.#onGone);
+    this.#client.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onGone);
   }
 }
 

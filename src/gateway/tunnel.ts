@@ -20,6 +20,12 @@ export interface TunnelEnd {
   reason: TunnelReason;
 }
 
+/**
+ * How long a tunnel lasts without traffic once one side has ended its half, as `timeout client-fin` of HAProxy: most clients that close
+ * their connection look so. Milliseconds.
+ */
+const HALF_CLOSED_MS = 30_000;
+
 type Ender = 'client' | 'server' | 'idle' | 'gateway';
 
 /** Whose tunnels they are: one for all of them, so that a tunnel that waits takes little memory. */
@@ -51,14 +57,24 @@ export class Tunnel {
   #reason: TunnelReason = 'GATEWAY_CLOSED';
   #open = 2;
 
-  /** @param answeredMs how long the server took to answer, if it has answered before the tunnel began. */
-  constructor(client: Socket, upstream: Socket, lease: Lease, owner: Owner, answeredMs?: number) {
+  /**
+   * @param early what the client has sent before.
+   * @param answeredMs how long the server took to answer, if it has answered before the tunnel began.
+   */
+  constructor(
+    client: Socket,
+    upstream: Socket,
+    lease: Lease,
+    owner: Owner,
+    early: Buffer,
+    answeredMs?: number,
+  ) {
     this.lease = lease;
     this.#client = client;
     this.#upstream = upstream;
     this.#owner = owner;
     this.#answeredMs = answeredMs;
-    this.#sentBefore = client.bytesRead - client.readableLength;
+    this.#sentBefore = client.bytesRead - client.readableLength - early.length;
     this.#receivedBefore = client.bytesWritten;
     this.#latencyMs = answeredMs;
     const { idleMs, maxTunnelAgeMs } = owner.settings;
@@ -69,6 +85,10 @@ export class Tunnel {
       this.#ageTimer = setTimeout(() => this.close('TOO_OLD'), maxTunnelAgeMs).unref();
     if (answeredMs !== undefined) this.#answered();
     relayReads(upstream, client, () => this.#answered());
+    if (early.length > 0) {
+      this.#askedAt = performance.now();
+      upstream.write(early);
+    }
     this.#watch(client, upstream, 'client');
     this.#watch(upstream, client, 'server');
   }
@@ -92,21 +112,26 @@ export class Tunnel {
       if (!socket.readableEnded || !socket.writableFinished) other.destroy();
       if (--this.#open === 0) this.#end();
     };
+    const onEnd = (): void => {
+      this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
+      other.end();
+      const ms = Math.min(this.#owner.settings.idleMs, HALF_CLOSED_MS);
+      for (const each of [socket, other]) if (!each.destroyed) each.setTimeout(ms);
+    };
     socket
       .on('data', (bytes: Buffer) => {
         if (who === 'server') this.#answered();
         else this.#askedAt ??= performance.now();
         if (!other.write(bytes)) socket.pause();
       })
-      .on('end', () => {
-        this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
-        other.end();
-      })
+      .on('end', onEnd)
       .on('error', () => {
         this.#note(who, who === 'client' ? 'CLIENT_BROKE' : 'SERVER_BROKE');
         // So that the other side does not take what it has for the whole.
         reset(other);
       });
+    // It may have ended before there was a tunnel.
+    if (socket.readableEnded) onEnd();
     other.on('drain', () => socket.resume());
     if (socket.closed) process.nextTick(onClose);
     else socket.on('close', onClose);

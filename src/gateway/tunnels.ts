@@ -17,6 +17,8 @@ export interface Purpose {
   domain: string;
   /** The session by its name in the pool. */
   session: string | undefined;
+  /** What the client has sent before there was a tunnel. */
+  early: Buffer;
   /** How long the server took to answer, if it has answered before the tunnel began. */
   answeredMs?: number | undefined;
 }
@@ -31,7 +33,7 @@ interface Parts {
 /** The open tunnels of a gateway. */
 export class Tunnels {
   readonly #parts: Parts;
-  readonly #open = new Map<Tunnel, Purpose>();
+  readonly #open = new Map<Tunnel, Omit<Purpose, 'early'>>();
   readonly #owner: Owner;
   readonly #look = (): void => this.#closeOutlived();
   #timer: NodeJS.Timeout | undefined;
@@ -56,10 +58,11 @@ export class Tunnels {
   /** Begins a tunnel. When it ends its lease is reported. */
   open(client: Socket, upstream: Socket, lease: Lease, purpose: Purpose): void {
     const { settings } = this.#parts;
-    const tunnel = new Tunnel(client, upstream, lease, this.#owner, purpose.answeredMs);
+    const { early, ...kept } = purpose;
+    const tunnel = new Tunnel(client, upstream, lease, this.#owner, early, purpose.answeredMs);
     // A rule may give a session another proxy than it keeps: then nothing that happens to the session ends the tunnel.
-    const isKept = settings.openTunnels === 'drain' || this.#mayLast(lease, purpose);
-    this.#open.set(tunnel, isKept ? purpose : { ...purpose, session: undefined });
+    const isKept = settings.openTunnels === 'drain' || this.#mayLast(lease, kept);
+    this.#open.set(tunnel, isKept ? kept : { ...kept, session: undefined });
   }
 
   /** Closes all of them. */
@@ -82,7 +85,7 @@ export class Tunnels {
     }
   }
 
-  #mayLast(lease: Lease, { domain, session }: Purpose): boolean {
+  #mayLast(lease: Lease, { domain, session }: Pick<Purpose, 'domain' | 'session'>): boolean {
     try {
       return this.#parts.pool.mayKeep(lease.proxy.id, { domain, session });
     } catch (error) {

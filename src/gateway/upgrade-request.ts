@@ -54,7 +54,6 @@ export async function serveUpgrade(
   if (method !== 'GET') return refuse(refusal(400, 'INVALID_INPUT', 'Only GET may have Upgrade.'));
   const asking = await visit.admit(target, loginOf(headers['proxy-authorization']), rawHeaders);
   if ('status' in asking) return refuse(asking);
-  if (head.length > 0) client.unshift(head);
   const { settings, trying } = desk;
   const leaving = {
     method,
@@ -67,6 +66,7 @@ export async function serveUpgrade(
     visit,
     client,
     asking,
+    head,
     domain: target.host,
     url: text,
     async reach({ proxy }, signal) {

@@ -37,6 +37,8 @@ const MOST_USERS = 10_000;
 const AT_ONCE = 2;
 /** It takes some six seconds. */
 const LONGEST_LINE = 256;
+/** So many logins of one address may wait: whoever guesses passwords must not keep the others out. */
+const MOST_OF_ONE = 64;
 /** A name, a `-` and the words of an identity are no longer. */
 const MOST_USERNAME = 128 + 1 + 2048;
 
@@ -84,7 +86,7 @@ export class Users {
   readonly #checks = new Map<string, Promise<KnownUser | null>>();
   readonly #key = randomBytes(32);
   readonly #nobody: Entry = { user: { name: '' }, hash: Promise.resolve(noPassword()) };
-  readonly #few = new FewAtOnce(AT_ONCE, LONGEST_LINE);
+  readonly #few = new FewAtOnce(AT_ONCE, LONGEST_LINE, MOST_OF_ONE);
 
   /** @throws INVALID_INPUT, which never holds a password. */
   constructor(users: readonly GatewayUser[]) {
@@ -115,10 +117,11 @@ export class Users {
    * Whose login this is. The username is the name of a user, or the name, a `-` and the words of an identity; if several names fit, it
    * is the longest. An unknown name takes as long as a wrong password.
    *
+   * @param from the address that the login comes from, which may not have all places in the line.
    * @returns null for a wrong login.
    * @throws BUSY if too many logins wait to be checked.
    */
-  async verify(username: string, password: string): Promise<Verified | null> {
+  async verify(username: string, password: string, from?: string): Promise<Verified | null> {
     if (username.length > MOST_USERNAME) return null;
     const entry = this.#entryOf(username) ?? this.#nobody;
     const { name } = entry.user;
@@ -127,23 +130,33 @@ export class Users {
     const key = this.#keyOf(entry === this.#nobody ? username : name, password);
     const known = this.#verified.get(key);
     if (known !== undefined) return { user: known, words };
-    const user = await this.#checkOnce(key, entry, password);
+    const user = await this.#checkOnce(key, entry, password, from);
     return user === null ? null : { user, words };
   }
 
   /** Several connections of one client come with the same login at once: one check is enough. */
-  #checkOnce(key: string, entry: Entry, password: string): Promise<KnownUser | null> {
+  #checkOnce(
+    key: string,
+    entry: Entry,
+    password: string,
+    from: string | undefined,
+  ): Promise<KnownUser | null> {
     const running = this.#checks.get(key);
     if (running !== undefined) return running;
-    const check = this.#check(key, entry, password).finally(() => this.#checks.delete(key));
+    const check = this.#check(key, entry, password, from).finally(() => this.#checks.delete(key));
     this.#checks.set(key, check);
     return check;
   }
 
-  async #check(key: string, entry: Entry, password: string): Promise<KnownUser | null> {
+  async #check(
+    key: string,
+    entry: Entry,
+    password: string,
+    from: string | undefined,
+  ): Promise<KnownUser | null> {
     // A long text takes longer to hash. No password is that long, and none is empty.
     const short = password.length <= 4 * MOST_PASSWORD_BYTES ? password : '';
-    const isRight = await this.#few.run(async () => isPassword(short, await entry.hash));
+    const isRight = await this.#few.run(async () => isPassword(short, await entry.hash), from);
     if (!isRight || entry === this.#nobody) return null;
     // One password of each user is right, so there are no more of these than users.
     this.#verified.set(key, entry.user);

@@ -5,6 +5,7 @@ import type { Target } from '../upstream/index.ts';
 import type { Asking, ClientLogin } from './asking.ts';
 import type { Desk } from './desk.ts';
 import type { RequestEnd, RequestLog } from './log.ts';
+import { hasPassed } from './raw-headers.ts';
 import { type Refusal, refusal } from './replies.ts';
 
 const LOOP = refusal(
@@ -51,11 +52,11 @@ export class Visit {
     login: ClientLogin | Refusal | null,
     rawHeaders?: readonly string[],
   ): Promise<Asking | Refusal> {
-    const { asker, policy, limits, isLoop } = this.#desk;
+    const { asker, policy, limits, isLoop, settings } = this.#desk;
     this.wants(target);
-    if (isLoop(this.#client)) return LOOP;
+    if (isLoop(this.#client) || (settings.via && hasPassed(rawHeaders, settings.pseudonym))) return LOOP;
     if (login !== null && 'status' in login) return login;
-    const asking = await asker.ask(login, rawHeaders);
+    const asking = await asker.ask(login, rawHeaders, this.#address);
     if ('status' in asking) return asking;
     const denied = policy.denialOf(target.host, target.port);
     if (denied !== null)

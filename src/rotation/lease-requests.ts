@@ -20,6 +20,13 @@ interface Reportable extends Disposable {
 }
 
 /**
+ * What TLS with the target fails with: its certificate, mostly. That is an answer, though no good one. If a proxy that reads along has made it,
+ * it fails for many domains, and is found by that.
+ */
+const TLS_OF_TARGET =
+  /CERT|^CRL_|^ERR_(?:SSL|TLS)_|^(?:HOSTNAME_MISMATCH|INVALID_(?:CA|PURPOSE)|PATH_LENGTH_EXCEEDED)$/;
+
+/**
  * Makes a request, and reports the lease by its answer or its failure. If it was the caller who gave up, or who asked wrongly, the lease
  * is abandoned. A lease that has been reported stays as it is.
  */
@@ -59,7 +66,10 @@ function failureOf(
   if (aborted) return isNamed(aborted.reason, 'TimeoutError') ? { kind: 'timeout' } : null;
   const cause = error instanceof TypeError && error.cause !== undefined ? error.cause : error;
   // What came was not HTTP: in a tunnel the target may have sent it.
-  return isNamed(cause, 'HTTPParserError') ? { kind: 'reset' } : failureOfError(cause);
+  if (isNamed(cause, 'HTTPParserError')) return { kind: 'reset' };
+  const { code } = (cause ?? {}) as { code?: unknown };
+  if (typeof code === 'string' && TLS_OF_TARGET.test(code)) return { kind: 'status' };
+  return failureOfError(cause);
 }
 
 function isNamed(reason: unknown, name: string): boolean {

@@ -15,7 +15,10 @@ const HANDSHAKES = {
   https: httpHandshake,
   socks4: socks4Handshake,
   socks5: socks5Handshake,
-} as const satisfies Record<Upstream['protocol'], (upstream: Upstream, target: Target) => Handshake>;
+} as const satisfies Record<
+  Upstream['protocol'],
+  (upstream: Upstream, target: Target, via?: string) => Handshake
+>;
 
 /**
  * Opens a tunnel through a proxy to a target, whose name the proxy resolves. Nothing has been read of the socket beyond the answer of
@@ -29,7 +32,7 @@ export async function connect(
   target: Target,
   options: ConnectOptions = {},
 ): Promise<Socket> {
-  const handshake = HANDSHAKES[upstream.protocol](upstream, checkedTarget(target));
+  const handshake = HANDSHAKES[upstream.protocol](upstream, checkedTarget(target), options.via);
   const { socket, deadline } = await dialled(upstream, options, true);
   const ms = deadline - performance.now();
   const errorOf = (fault: Fault): Error => handshakeError(upstream, fault);

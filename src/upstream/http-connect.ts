@@ -15,11 +15,12 @@ const STATUS_LINE = /^HTTP\/1\.[01] ([1-9]\d\d)(?: .*)?$/;
 const RETRY_AFTER = /^retry-after:[ \t]*(.*?)[ \t]*$/im;
 
 /** Asks an HTTP proxy for a tunnel (RFC 9110, 9.3.6). */
-export function httpHandshake(upstream: Upstream, target: Target): Handshake {
+export function httpHandshake(upstream: Upstream, target: Target, via?: string): Handshake {
   const authority = formatAddress(target);
   const login = basicLogin(upstream);
   const authorization = login === null ? '' : `Proxy-Authorization: ${login}\r\n`;
-  const request = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`;
+  const passed = via === undefined ? '' : `Via: 1.1 ${via}\r\n`;
+  const request = `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}${passed}\r\n`;
   return async (socket) => {
     socket.write(request, 'latin1');
     let answer: Buffer = Buffer.alloc(0);

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Dispatcher } from 'undici';
 
 import { ProxyVaultError } from '../errors.ts';
+import { warnOfHandler } from './warn-of-handler.ts';
 
 /** A dispatcher that both undici and the global `fetch` take, whose declarations are of other versions. */
 export type LeaseDispatcher = Dispatcher &
@@ -30,15 +31,15 @@ class LazyDispatcher extends EventEmitter {
     this.#load = load;
   }
 
+  /** @throws TypeError for a handler that is no object: nobody could be told of the answer. */
   dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    if (typeof handler !== 'object' || handler === null)
+      throw new TypeError('The handler of a request must be an object.');
     this.#loading ??= this.#load();
     this.#loading
       .then((sender) => sender.dispatch(options, handler))
-      .catch((error: Error) => {
-        const told = handler as Dispatcher.DispatchHandler & Told;
-        if (told.onResponseError !== undefined) told.onResponseError(null, error);
-        else told.onError?.(error);
-      });
+      .catch((error: Error) => tell(handler, error))
+      .catch(warnOfHandler);
     return true;
   }
 
@@ -100,6 +101,12 @@ class LazyDispatcher extends EventEmitter {
     const { Dispatcher } = await import(/* webpackMode: "eager" */ 'undici');
     return Reflect.apply(Dispatcher.prototype[name], this, given);
   }
+}
+
+function tell(handler: Dispatcher.DispatchHandler, error: Error): void {
+  const told = handler as Dispatcher.DispatchHandler & Told;
+  if (told.onResponseError !== undefined) told.onResponseError(null, error);
+  else told.onError?.(error);
 }
 
 /** A dispatcher of undici that is there at once. @param load what sends the requests; called with the first of them. */

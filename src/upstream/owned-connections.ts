@@ -1,5 +1,6 @@
+import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Agent, type buildConnector, type Dispatcher, Pool } from 'undici';
+import { Agent, type buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import { formatAddress } from '../lists/index.ts';
 import { absoluteForm } from './absolute-form.ts';
 import { basicLogin, canCarryLogin } from './basic-login.ts';
@@ -7,6 +8,7 @@ import { connect } from './connect.ts';
 import { dial } from './dial.ts';
 import { secureTarget } from './target-tls.ts';
 import type { ConnectOptions, Upstream } from './upstream.ts';
+import { warnOfHandler } from './warn-of-handler.ts';
 
 /** How long an idle connection is kept. A server may ask for less, or for a little more. */
 const IDLE = { keepAliveTimeout: 4_000, keepAliveMaxTimeout: 10_000 };
@@ -26,12 +28,14 @@ export class OwnedConnections {
     const isHttp = upstream.protocol === 'http' || upstream.protocol === 'https';
     this.#tunnels = new Agent({
       ...IDLE,
+      factory: (origin, options) => new Pool(origin, { ...options, factory: client }),
       connect: connector((options) => tunnel(upstream, options, connecting)),
     });
     this.#login = isHttp && canCarryLogin(upstream) ? basicLogin(upstream) : null;
     this.#plain = isHttp
       ? new Pool(`http://${formatAddress(upstream)}`, {
           ...IDLE,
+          factory: client,
           connect: connector(async () => {
             // It throws what a tunnel would throw.
             basicLogin(upstream);
@@ -58,6 +62,14 @@ export class OwnedConnections {
   async destroy(reason: Error): Promise<void> {
     await Promise.all([this.#tunnels.destroy(reason), this.#plain?.destroy(reason)]);
   }
+}
+
+/** A client of undici, which emits what a handler throws that is told of a failure. Without a listener that would end the process. */
+function client(origin: URL, options: object): Client {
+  const made = new Client(origin, options);
+  // Its declarations know no such event.
+  EventEmitter.prototype.on.call(made, 'error', warnOfHandler);
+  return made;
 }
 
 function connector(open: (options: buildConnector.Options) => Promise<Socket>): Connector {

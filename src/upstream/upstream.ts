@@ -26,6 +26,8 @@ export interface ConnectOptions extends ConnectionOptions {
   signal?: AbortSignal | undefined;
   /** Read a tunnel into buffers that are used again, for `relayReads`. Default false. */
   reuseReads?: boolean | undefined;
+  /** What `Via` calls this program in requests for a tunnel. Default: they have no `Via`. */
+  via?: string | undefined;
   /** Called with the TCP connection to the proxy, as soon as there is one. */
   onDial?: ((socket: Socket) => void) | undefined;
 }

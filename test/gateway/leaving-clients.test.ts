@@ -203,6 +203,27 @@ describe('a client that leaves', () => {
     }
   });
 
+  it.each([
+    ['closes', 10, (client: RawClient) => client.socket.destroy()],
+    ['closes', 60_000, (client: RawClient) => client.socket.destroy()],
+    ['resets', 60_000, (client: RawClient) => client.socket.resetAndDestroy()],
+  ])('is noticed although it has sent early: it %s with %i bytes', async (how, size, leave) => {
+    for (const request of [CONNECT, UPGRADE]) {
+      const silent = await Scripted.start(() => undefined);
+      const opened = await openGateway([silent]);
+      const client = await RawClient.connect(opened.port);
+      client.write(request + 'x'.repeat(size));
+      await until(() => silent.connections === 1, 'an attempt');
+      const since = performance.now();
+      leave(client);
+      await until(() => opened.log.length === 1, 'the end', 5_000);
+      expect(performance.now() - since).toBeLessThan(how === 'resets' ? 1_000 : 4_500);
+      expect(opened.log).toMatchObject([{ outcome: 'aborted' }]);
+      await expectNothingLeft(opened, 1);
+      expect(opened.outcomes().requests).toBe(0);
+    }
+  });
+
   it('while it waits for a proxy that is busy waits no more', async () => {
     const proxy = await Scripted.start(() => undefined);
     const limits = { maxConcurrentPerProxy: 1 };

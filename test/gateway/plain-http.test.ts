@@ -1,14 +1,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Agent, createServer, type IncomingMessage, request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { expectNothingLeft, openGateway, until } from './open-gateway.ts';
 import { RawClient } from './raw-client.ts';
 import { answering, ok, Scripted } from './scripted.ts';
 
 const HEAD = 'Host: shop.example\r\n';
-const asksForUpgrades = 'shouldUpgradeCallback' in createServer({ shouldUpgradeCallback: () => false });
 
 /** Sends bytes to a gateway. */
 async function send(port: number, bytes: string): Promise<RawClient> {
@@ -266,15 +266,81 @@ describe('the body of a request', () => {
       }),
     );
     const { port } = await openGateway([proxy]);
-    const upgrade = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n';
-    const client = await send(port, post('hello', upgrade));
-    const { status, body } = await client.answer();
-    // Node 22 does not ask whether an upgrade is wanted.
-    if (asksForUpgrades) {
-      expect({ status, body }).toEqual({ status: 200, body: 'got hello' });
-      expect(heads[0]).not.toMatch(/upgrade|http2/i);
-    } else expect(status).toBe(400);
+    for (const upgrade of [
+      'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n',
+      'Upgrade: TLS/1.0\r\nConnection: upgrade\r\n',
+    ]) {
+      const client = await send(port, `${post('hello', upgrade)}${get('/next')}`);
+      for (const expected of ['got hello', 'got ', 'got ']) {
+        const { status, body } = await client.answer();
+        expect({ status, body }).toEqual({ status: 200, body: expected });
+        if (expected === 'got ') client.write(get('/last', upgrade));
+      }
+      client.socket.destroy();
+    }
+    expect(heads.join('')).not.toMatch(/upgrade|http2/i);
+    expect(heads.length).toBeGreaterThanOrEqual(6);
+  });
+
+  describe('with a body that is malformed', () => {
+    const CHUNKS = `POST http://shop.example/ HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n`;
+    const GET_CHUNKS = CHUNKS.replace('POST', 'GET');
+
+    it.each([
+      ['at once', `${CHUNKS}zz\r\n`],
+      ['after a piece', CHUNKS, '3\r\nabc\r\n', 'zz\r\n', 'more'],
+      ['after a piece that is kept', GET_CHUNKS, '3\r\nabc\r\n', 'zz\r\n', 'more'],
+      ['with a chunk that is longer than it says', CHUNKS, '3\r\nabcdef\r\n0\r\n\r\n'],
+    ])('is answered 400, and blames no proxy: %s', async (_, ...pieces) => {
+      const proxy = await Scripted.start(() => undefined);
+      const opened = await openGateway([proxy], { users: [{ name: 'a', password: 'p', maxConnections: 1 }] });
+      const login = `Proxy-Authorization: Basic ${btoa('a:p')}\r\n`;
+      for (let n = 1; n <= 2; n++) {
+        const client = await RawClient.connect(opened.port);
+        for (const piece of pieces) {
+          client.write(piece.replace(HEAD, HEAD + login));
+          const isKept = piece === GET_CHUNKS || pieces[0] === GET_CHUNKS;
+          if (piece === CHUNKS) await until(() => proxy.connections >= n, 'an attempt');
+          else if (isKept) for (let turns = 0; turns < 50; turns++) await turn();
+        }
+        const { status, body } = await client.answer();
+        expect({ status, body }).toMatchObject({
+          status: 400,
+          body: expect.stringContaining('INVALID_INPUT'),
+        });
+        client.socket.destroy();
+        await expectNothingLeft(opened, n);
+      }
+      expect(opened.outcomes().failures).toBe(0);
+      expect(opened.gateway.stats().running).toBe(0);
+    });
+
+    it('ends the connection if its answer has begun', async () => {
+      const proxy = await Scripted.start(async (peer) => {
+        await peer.until('abc');
+        peer.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\npart');
+      });
+      const opened = await openGateway([proxy]);
+      const client = await send(opened.port, `${CHUNKS}3\r\nabc\r\n`);
+      await client.until('part');
+      client.write('zz\r\n');
+      expect(await client.rest()).toBe('');
+      await expectNothingLeft(opened, 1);
+    });
+  });
+
+  it('is counted once, however much of what is malformed comes', async () => {
+    const opened = await openGateway([]);
+    const client = await RawClient.connect(opened.port);
+    client.write('no request\r\n\r\n');
+    await client.until('\r\n\r\n');
+    for (let n = 0; n < 5; n++) {
+      client.write('more of it\r\n\r\n');
+      for (let turns = 0; turns < 50; turns++) await turn();
+    }
     client.socket.destroy();
+    await expectNothingLeft(opened, 1);
+    expect(opened.gateway.stats().refused).toBe(1);
   });
 });
 

@@ -150,6 +150,22 @@ describe('the work of a login', () => {
     expect(work.calls.length).toBe(2);
   });
 
+  it('has a line in which one address has only a part', async () => {
+    const users = new Users([{ name: 'a', passwordHash: await hashPassword('p') }]);
+    work.isHeld = true;
+    const guesses = Array.from({ length: 300 }, (_, n) => users.verify('a', `wrong${n}`, '192.0.2.1'));
+    const rejected = Promise.allSettled(guesses);
+    const right = users.verify('a', 'p', '192.0.2.2');
+    await settle();
+    await expect(users.verify('a', 'p!', '192.0.2.1')).rejects.toMatchObject({ code: 'BUSY' });
+    release();
+    expect((await right)?.user.name).toBe('a');
+    const states = (await rejected).map(({ status }) => status);
+    // Two are checked, and 64 wait.
+    expect(states.filter((status) => status === 'fulfilled')).toHaveLength(66);
+    expect(await users.verify('a', 'p', '192.0.2.1')).not.toBeNull();
+  });
+
   it('is done for two logins at a time, and the line is bounded', async () => {
     const users = new Users([{ name: 'a', passwordHash: await hashPassword('p') }]);
     work.isHeld = true;

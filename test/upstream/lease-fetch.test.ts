@@ -173,6 +173,34 @@ describe('lease.fetch', () => {
     }
   });
 
+  it.each([
+    ['has expired', { days: -1 }, 'CERT_HAS_EXPIRED'],
+    ['is of another name', { names: ['other.example'] }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['nobody trusts', {}, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+  ])('blames no proxy for a certificate of the target that %s', async (_, given, code) => {
+    const bad = certificate(given);
+    const isTrusted = code !== 'DEPTH_ZERO_SELF_SIGNED_CERT';
+    setDefaultCACertificates([...rootCertificates, ...(isTrusted ? [bad.cert] : [])]);
+    onTestFinished(() => setDefaultCACertificates([...rootCertificates, CERTIFICATE.cert]));
+    const site = await website(bad);
+    const vault = await vaultWith('http', (await forwardingProxy('http')).port);
+    const [lease, reports] = await leaseOf(vault);
+    const error = await failed(lease, `https://127.0.0.1:${site.port}/`);
+    expect(error.cause).toMatchObject({ code });
+    expect(reports).toEqual([{ fail: { kind: 'status' } }]);
+    // An answer that is no good one costs even a new proxy only this domain.
+    expect(vault.pool.stats().states).toMatchObject({ ready: 1, cooling: 0 });
+  });
+
+  it('blames no proxy for a target that speaks no TLS', async () => {
+    const site = await website();
+    const vault = await vaultWith('socks5', (await forwardingProxy('socks5')).port);
+    const [lease, reports] = await leaseOf(vault);
+    const error = await failed(lease, `https://127.0.0.1:${site.port}/`);
+    expect(error.cause).toMatchObject({ code: expect.stringMatching(/^ERR_SSL_/) });
+    expect(reports).toEqual([{ fail: { kind: 'status' } }]);
+  });
+
   it('abandons the lease if the caller gives up, and reports a limit of time as `timeout`', async () => {
     const site = await website();
     const vault = await vaultWith('socks5', (await forwardingProxy('socks5')).port);
@@ -356,6 +384,38 @@ describe('lease.dispatcher', () => {
     expect(order.slice(0, 4)).toEqual(['outer', 'inner', 'outer', 'inner']);
     expect(() => composed.compose('no function' as never)).toThrow(TypeError);
     await composed.close();
+  });
+
+  it('survives a handler that throws when it is told of a failure, and warns of it', async () => {
+    const warned = vi.fn();
+    const unhandled = vi.fn();
+    process.on('warning', warned).on('unhandledRejection', unhandled);
+    onTestFinished(() => void process.off('warning', warned).off('unhandledRejection', unhandled));
+    const vault = await vaultWith('http', await closedPort());
+    const dispatcher = (await leaseOf(vault))[0].dispatcher();
+    // A proxy that refuses, for plain HTTP and for a tunnel; and a vault that is closed.
+    const asked = { origin: 'http://shop.example', path: '/', method: 'GET' } as const;
+    const all = [asked, { ...asked, origin: 'https://shop.example' }, null];
+    for (const options of all) {
+      if (options === null) await vault.close();
+      for (const [begins, name] of [
+        ['onRequestStart', 'onResponseError'],
+        ['onConnect', 'onError'],
+      ] as const) {
+        const told = vi.fn(() => {
+          throw new TypeError('SECRET');
+        });
+        dispatcher.dispatch(options ?? asked, { [begins]() {}, [name]: told });
+        await vi.waitFor(() => expect(warned).toHaveBeenCalled());
+        expect(told).toHaveBeenCalled();
+        expect(String(warned.mock.calls)).toContain('A handler of a dispatcher has thrown: TypeError.');
+        expect(String(warned.mock.calls)).not.toContain('SECRET');
+        warned.mockClear();
+      }
+    }
+    expect(() => dispatcher.dispatch(asked, undefined as never)).toThrow(TypeError);
+    await turn();
+    expect(unhandled).not.toHaveBeenCalled();
   });
 
   it('shares connections with its own proxy, login and session, and with nothing else', async () => {
