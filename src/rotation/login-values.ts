@@ -22,31 +22,19 @@ const EXIT_MS = 600_000;
  *
  * @param single names the session of a request that has none. Most logins have no placeholder, and do not ask for it.
  */
-export function loginValues(leaving: Leaving, single: () => string): TemplateValues {
-  return new LoginValues(leaving, single);
-}
-
-/** A class, since a getter of an object literal is made for each object. */
-class LoginValues implements TemplateValues {
-  readonly country: string | undefined;
-  readonly ttl: number;
-  readonly #leaving: Leaving;
-  readonly #single: () => string;
-
-  constructor(leaving: Leaving, single: () => string) {
-    const { country, ttlMs = EXIT_MS } = leaving;
-    this.#leaving = leaving;
-    this.#single = single;
+export function loginValues(
+  { session, user, country, ttlMs = EXIT_MS }: Leaving,
+  single: () => string,
+): TemplateValues {
+  return {
+    get session() {
+      return session === undefined ? single() : exitSession(session, user);
+    },
     // As providers write it, and as `proxyvault next` fills it in.
-    this.country = country?.toLowerCase();
+    country: country?.toLowerCase(),
     // Most providers count in minutes.
-    this.ttl = Math.max(1, Math.round(ttlMs / 60_000));
-  }
-
-  get session(): string {
-    const { session, user } = this.#leaving;
-    return session === undefined ? this.#single() : exitSession(session, user);
-  }
+    ttl: Math.max(1, Math.round(ttlMs / 60_000)),
+  };
 }
 
 /** A name that tells a text from others, of characters that add no words to the login of a proxy. */
