@@ -100,8 +100,8 @@ export class Tunnel {
 
   #close(by: 'idle' | 'gateway', reason: TunnelReason): void {
     this.#note(by, reason);
-    this.#upstream.destroy();
-    this.#client.destroy();
+    closeUpstream(this.#upstream);
+    close(this.#client);
   }
 
   /** Passes on what comes from one side, and how it ends. */
@@ -109,7 +109,10 @@ export class Tunnel {
     const onClose = (): void => {
       this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
       // The other side may still be sending what has ended here in order.
-      if (!socket.readableEnded || !socket.writableFinished) other.destroy();
+      if (!socket.readableEnded || !socket.writableFinished) {
+        if (who === 'client') closeUpstream(other);
+        else close(other);
+      }
       if (--this.#open === 0) this.#end();
     };
     const onEnd = (): void => {
@@ -176,8 +179,24 @@ export class Tunnel {
   }
 }
 
-/** Ends a connection so that its other end sees that it broke. A connection with TLS can only be closed. */
+/**
+ * Ends a connection so that its other end sees that it broke. A connection with TLS can only be closed. While the end of its half is on its
+ * way, a moment, Node cannot reset it, and would never close it: so that comes first.
+ */
 function reset(socket: Socket): void {
   if ('encrypted' in socket) socket.destroy();
-  else socket.resetAndDestroy();
+  else if (socket.writableFinished || socket.writableLength > 0) socket.resetAndDestroy();
+  else socket.once('finish', () => socket.resetAndDestroy()).end();
+}
+
+/** Closes a connection now; one whose half is just being ended, in a moment. */
+function close(socket: Socket): void {
+  if (socket.writableEnded && socket.writableLength === 0 && !('encrypted' in socket)) socket.destroySoon();
+  else socket.destroy();
+}
+
+/** Closes a connection to a proxy. One that was told the end of the client's half learns of the rest by a reset alone, and would wait. */
+function closeUpstream(socket: Socket): void {
+  if (socket.writableEnded && socket.writableLength === 0) reset(socket);
+  else socket.destroy();
 }

@@ -7,7 +7,8 @@ const TARGET_FAULTS = ['timeout', 'status', 'blocked', 'reset'] as const;
 /**
  * How a request failed. The proxy is at fault for `connect` (refused, unreachable), `tls` (its certificate or handshake), `auth` (it
  * rejected the login: 407) and `protocol` (it does not speak its protocol). The target may be at fault for `timeout`, `status` (an answer
- * such as 500, or a certificate of the target that is not valid), `blocked` (429, 403 or a captcha: the target does not want this address) and `reset` (the connection broke).
+ * such as 500, or a certificate that is not valid), `blocked` (429, 403 or a captcha: the target does not want this address) and `reset`
+ * (the connection broke).
  */
 export const FAILURE_KINDS = [...PROXY_FAULTS, ...TARGET_FAULTS] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];

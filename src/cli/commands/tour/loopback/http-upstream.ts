@@ -9,7 +9,8 @@ const OWN = /^(?:proxy-.*|connection|keep-alive)$/i;
 
 /** Speaks the protocol of HTTP proxies: CONNECT, requests in absolute form, upgrades in plain. */
 export function httpUpstream(handling: Handling): (stream: Duplex) => void {
-  const agent = new Agent({ keepAlive: true });
+  // What nobody uses is closed after a while.
+  const agent = new Agent({ keepAlive: true, timeout: 3_000 });
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 });
   server.on('request', (request, response) => {
     const username = admit(handling, request, request.socket, response);
