@@ -73,6 +73,11 @@ export async function openGateway(
   };
 }
 
+/** Lets so many turns of the event loop pass, or fewer if it is over before. */
+export async function afterTurns(turns: number, isOver = () => false): Promise<void> {
+  for (let left = turns; left >= 0 && !isOver(); left--) await turn();
+}
+
 /** For so long each turn of the event loop is looked at, since what is waited for may be over soon. Milliseconds. */
 const CLOSELY = 20;
 
