@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { initDatabase } from 'proxyvault/database';
 import { SCRATCH } from '../faults/scratch.ts';
 
@@ -13,6 +14,13 @@ export function placeMigrated(path: string): void {
   writeFileSync(path, bytes, { mode: 0o600 });
 }
 
+/** Removes what closing a database has the engine learn of its tables: one that has just been migrated has nothing of it. */
+function withoutStatistics(path: string): void {
+  const raw = new Database(path);
+  raw.exec('DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4; VACUUM');
+  raw.close();
+}
+
 function migratedFile(): Buffer {
   const folder = mkdtempSync(join(SCRATCH, 'proxyvault-migrated-'));
   try {
@@ -20,6 +28,7 @@ function migratedFile(): Buffer {
     const db = initDatabase({ path });
     db.migrations.up();
     db.close();
+    withoutStatistics(path);
     return readFileSync(path);
   } finally {
     rmSync(folder, { recursive: true, force: true });
