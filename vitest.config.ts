@@ -34,7 +34,8 @@ export default defineConfig({
     globalSetup: ['test/build.setup.ts', 'test/faults/summary.setup.ts'],
     setupFiles: ['test/chance.setup.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than CI has processors: many tests wait for a timer or a child.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // The files that one worker runs share what it has loaded, and its command server: to start both for each is slow.

@@ -15,7 +15,10 @@ import { EncryptionService } from 'proxyvault/database/services';
 import { type KeySource, keyringFile } from 'proxyvault/keys';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
+import { useCheapPassphrases } from './support/cheap-passphrases.ts';
 import { temporaryFolder } from './support/temporary.ts';
+
+useCheapPassphrases();
 
 const LOGIN_URL = 'socks5://me:s3%40cret@gate.example.com:1080';
 

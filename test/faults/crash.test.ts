@@ -7,8 +7,8 @@ import { expectDeathsAt, killWriters, tallyKills } from '../support/killing.ts';
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 import { SCRATCH } from './scratch.ts';
 
-/** Kills in the suite: 80. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
-const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 80);
+/** Kills in the suite: 60. `PROXYVAULT_KILLS=5000 npm test -- test/faults/crash` for a longer run. */
+const KILLS = Number(process.env.PROXYVAULT_KILLS ?? 60);
 const TIMEOUT = 60_000 + KILLS * 2000;
 
 const numberIn = (db: DatabaseManager, sql: string): number =>
@@ -27,7 +27,7 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
       const folder = temporaryFolder(SCRATCH);
       const acknowledged: string[] = [];
       // To make the pool takes some 120 changes, and each transaction 47.
-      const places = { count: Math.ceil(KILLS * 0.45), changes: 190, others: 23 };
+      const places = { count: Math.ceil(KILLS * 0.35), changes: 190, others: 23 };
       const last = await killWriters('write', folder, places, (lines) => acknowledged.push(...lines));
       expectDeathsAt([/^write pool\.db-wal/, /^sync pool\.db-wal/], last);
       expect(acknowledged.length).toBeGreaterThan(places.count / 2);
@@ -74,7 +74,7 @@ describe(`a process that is killed (SIGKILL), ${KILLS} times,`, () => {
       );
       before.close();
       // A step down with its backup, and the step up again, take some 150.
-      const places = { count: Math.ceil(KILLS * 0.3), changes: 300, others: 30 };
+      const places = { count: Math.ceil(KILLS * 0.4), changes: 300, others: 30 };
       const last = await killWriters('migrate', folder, places, async (lines, number) => {
         if (number % 6 !== 0) return;
         const db = openDatabase({ path });

@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { SEED, TIMEOUT_MS, tally, untilBudget } from './campaign.ts';
 import { runTrials } from './trials.ts';
 
-const DAMAGES = 80;
+const DAMAGES = 50;
 const TRIAL = fileURLToPath(new URL('damages.trial.ts', import.meta.url));
 
 it.skipIf(process.platform === 'win32')(

@@ -12,7 +12,7 @@ import { SEED, TIMEOUT_MS, tally, untilBudget } from './campaign.ts';
 import { compileShim } from './shim/compile.ts';
 import { runTrials } from './trials.ts';
 
-const FAULTS = 150;
+const FAULTS = 100;
 const TRIAL = fileURLToPath(new URL('io-faults.trial.ts', import.meta.url));
 const shim = compileShim();
 

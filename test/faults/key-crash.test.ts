@@ -7,8 +7,8 @@ import { expectDeathsAt, killWriters, shim, tallyKills } from '../support/killin
 import { openDatabase, openMigrated, temporaryFolder } from '../support/temporary.ts';
 import { SCRATCH } from './scratch.ts';
 
-/** Kills in the suite: 56. `PROXYVAULT_KEY_KILLS=1000 npm test -- test/faults/key-crash` for a longer run. */
-const KILLS = Number(process.env.PROXYVAULT_KEY_KILLS ?? 56);
+/** Kills in the suite: 32. `PROXYVAULT_KEY_KILLS=1000 npm test -- test/faults/key-crash` for a longer run. */
+const KILLS = Number(process.env.PROXYVAULT_KEY_KILLS ?? 32);
 const TIMEOUT = 60_000 + KILLS * 2000;
 const PROXIES = 200;
 

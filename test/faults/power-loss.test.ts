@@ -23,7 +23,7 @@ import { verifyRoot } from './verify.ts';
 
 const STORIES = ['writes', 'keys', 'backups', 'migrations', 'imports', 'restores'] as const;
 const CHILD = fileURLToPath(new URL('power-loss/stories.ts', import.meta.url));
-const IMAGES = 60;
+const IMAGES = 40;
 /** Of one recording; then a new one is made, with another seed. */
 const IMAGES_OF_A_RECORDING = 2000;
 /** One image in so many is checked in depth. */

@@ -5,6 +5,7 @@ import { openVault } from 'proxyvault';
 import { expect, it, onTestFinished } from 'vitest';
 import { framingProblem, hostDisagrees } from '../../src/gateway/framing.ts';
 import { parsePlainUrl } from '../../src/gateway/plain-url.ts';
+import { numberOfRuns } from '../support/number-of-runs.ts';
 import { type Seen, startRecorder, startStrictParser } from '../support/raw-http.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { mutatedEncodings, mutatedLengths, oddLines } from './mutated-framing.ts';
@@ -91,7 +92,7 @@ it('sends one plain request for each that is clear, whatever a client mixes', as
       left += sent.length;
       if (sent.length === 0) refused++;
     }),
-    { numRuns: 1500 },
+    { numRuns: numberOfRuns(800) },
   );
   // Neither all nor nothing is refused, and no proxy was blamed for what a client did.
   expect(left).toBeGreaterThan(100);

@@ -2,11 +2,12 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { openVault, type Vault } from 'proxyvault';
-import { expect, onTestFinished } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { TEST_CERTIFICATE } from '../../src/cli/commands/tour/loopback/certificate.ts';
 import type { UpstreamServer } from '../../src/cli/commands/tour/loopback/upstream-server.ts';
 import type { Gateway, GatewayOptions } from '../../src/gateway/index.ts';
 import type { RequestLog } from '../../src/gateway/log.ts';
+import { placeMigrated } from '../support/migrated-file.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** A proxy of a pool: a server, or the address of one. */
@@ -33,6 +34,7 @@ export async function openGateway(
   config: Parameters<Vault['config']['update']>[0] = {},
 ): Promise<OpenedGateway> {
   const path = `${temporaryFolder()}/pool.db`;
+  placeMigrated(path);
   const vault = await openVault({ path, keyFile: `${path}.key`, durability: 'normal' });
   onTestFinished(() => vault.close());
   vault.config.update({ strategy: 'round-robin', ...config });
@@ -71,12 +73,28 @@ export async function openGateway(
   };
 }
 
-/** Waits, a turn of the event loop after another, until something is true. */
+/** Lets so many turns of the event loop pass, or fewer if it is over before. */
+export async function afterTurns(turns: number, isOver = () => false): Promise<void> {
+  for (let left = turns; left >= 0 && !isOver(); left--) await turn();
+}
+
+/** For so long each turn of the event loop is looked at, since what is waited for may be over soon. Milliseconds. */
+const CLOSELY = 20;
+
+/** Waits until something is true: closely at first, and then without taking the processor from what is waited for. */
 export async function until(isTrue: () => boolean, what = 'it', ms = 10_000): Promise<void> {
-  const end = performance.now() + ms;
+  const begun = performance.now();
   while (!isTrue()) {
-    if (performance.now() > end) throw new Error(`${what} did not happen within ${ms} ms`);
+    if (performance.now() > begun + CLOSELY) return rarely(isTrue, what, ms);
     await turn();
+  }
+}
+
+async function rarely(isTrue: () => boolean, what: string, ms: number): Promise<void> {
+  try {
+    await vi.waitUntil(isTrue, { timeout: ms, interval: 1 });
+  } catch (cause) {
+    throw new Error(`${what} did not happen within ${ms} ms`, { cause });
   }
 }
 

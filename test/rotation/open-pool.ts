@@ -8,6 +8,7 @@ import {
   type VaultOptions,
 } from 'proxyvault';
 import { onTestFinished } from 'vitest';
+import { placeMigrated } from '../support/migrated-file.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** 2026-05-01, a Friday, at noon. */
@@ -32,6 +33,7 @@ export async function open(
   const time = { now: START };
   const heard: object[] = [];
   const path = options.path ?? join(temporaryFolder(), 'pool.db');
+  placeMigrated(path);
   const vault = await openVault({
     path,
     keyFile: `${path}.key`,

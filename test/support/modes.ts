@@ -21,7 +21,7 @@ function sessionOf(mode: TestMode, db: DatabaseManager): Session<'async'> {
 }
 
 /**
- * A pool with its tables, in which the synchronous mode is in memory, and the session of this mode over it.
+ * A pool with its tables, and the session of this mode over it.
  *
  * @returns `db` to look at what is stored, and to change it by hand.
  */
@@ -29,7 +29,7 @@ export function openSession(
   mode: TestMode,
   options: Partial<DatabaseOptions> = {},
 ): { db: DatabaseManager; session: Session<'async'> } {
-  const db = openMigrated(mode === 'sync' ? { path: ':memory:', ...options } : options);
+  const db = openMigrated(mode === 'sync' ? { durability: 'normal', ...options } : options);
   return { db, session: sessionOf(mode, db) };
 }
 

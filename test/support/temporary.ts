@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type DatabaseManager, type DatabaseOptions, initDatabase } from 'proxyvault/database';
 import { onTestFinished } from 'vitest';
 import { SCRATCH } from '../faults/scratch.ts';
+import { placeMigrated } from './migrated-file.ts';
 
 /** A folder that is removed when the test ends. */
 export function temporaryFolder(base = SCRATCH): string {
@@ -30,9 +31,14 @@ export function openDatabase(options: Partial<DatabaseOptions> = {}): DatabaseMa
   return db;
 }
 
+/** What shows in how a database is migrated, or what it is. */
+const OF_MIGRATING = ['migrations', 'migrationsTable', 'migrationBackups', 'verbose', 'readonly'] as const;
+
 /** The same, with its tables. */
 export function openMigrated(options: Partial<DatabaseOptions> = {}): DatabaseManager {
-  const db = openDatabase(options);
+  const path = options.path ?? join(temporaryFolder(), 'pool.db');
+  if (OF_MIGRATING.every((name) => options[name] === undefined)) placeMigrated(path);
+  const db = openDatabase({ ...options, path });
   db.migrations.up();
   return db;
 }

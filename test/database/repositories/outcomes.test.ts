@@ -63,7 +63,7 @@ function sumsOf(events: readonly Event[]): ProxyOutcomes[] {
 
 function open(): { db: DatabaseManager; time: { now: number } } {
   const time = { now: START };
-  const db = openMigrated({ path: ':memory:', clock: () => time.now });
+  const db = openMigrated({ clock: () => time.now });
   new ProxyRepository(db).createMany(
     [0, 1, 2].map((n) => ({ id: idOf(n), host: 'h.example', port: n + 1, protocol: 'http' })),
   );

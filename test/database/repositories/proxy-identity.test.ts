@@ -12,6 +12,7 @@ import type { Session } from 'proxyvault/driver';
 import { describe, expect, it } from 'vitest';
 import { ImportMemory } from '../../../src/database/repositories/import-memory.ts';
 import { failureOf, inTurn, MODES, openSession } from '../../support/modes.ts';
+import { numberOfRuns } from '../../support/number-of-runs.ts';
 
 describe.each(MODES)('in mode %s', (mode) => {
   const GATE = { host: 'gate.example', port: 7000, protocol: 'http' as const };
@@ -285,7 +286,7 @@ describe.each(MODES)('in mode %s', (mode) => {
             for (const pool of pools) expect(await contents(pool)).toEqual(expected.toSorted());
           }
         }),
-        { numRuns: mode === 'sync' ? 150 : 8 },
+        { numRuns: numberOfRuns(mode === 'sync' ? 60 : 8) },
       );
     });
 

@@ -26,7 +26,7 @@ function startAsking(): (question: object) => Promise<string> {
 
 describe('the first key', () => {
   it.each([
-    { processes: 8, rounds: 20, passphrase: undefined },
+    { processes: 8, rounds: 8, passphrase: undefined },
     { processes: 4, rounds: 1, passphrase: 'correct horse battery staple' },
   ])(
     'is one, as the key file is, whichever of $processes processes that begin at once made them (passphrase: $passphrase)',

@@ -6,6 +6,7 @@ import { EncryptedCredentialsRepository, ProxyRepository } from 'proxyvault/data
 import { EncryptionService, type KeyRotationProgress } from 'proxyvault/database/services';
 import { keyringFile } from 'proxyvault/keys';
 import { describe, expect, it } from 'vitest';
+import { numberOfRuns } from '../../support/number-of-runs.ts';
 import { bytesOf, loginOf, openPool, rowsOf } from '../../support/pool.ts';
 import { openDatabase, openMigrated, temporaryFolder, thrownBy } from '../../support/temporary.ts';
 
@@ -348,7 +349,7 @@ describe('any sequence of storing, saving, rotating and moving down and up', () 
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-        const { db, key, ids, ...pool } = openPool(5, { db: openMigrated({ path: ':memory:' }) });
+        const { db, key, ids, ...pool } = openPool(5);
         let { encryption } = pool;
         const expected = new Map<string, object>(ids.map((id, n) => [id, loginOf(n)]));
         for (const each of steps) {
@@ -372,7 +373,7 @@ describe('any sequence of storing, saving, rotating and moving down and up', () 
         expect(new ProxyRepository(db).count()).toBe(5);
         db.close();
       }),
-      { numRuns: 60 },
+      { numRuns: numberOfRuns(30) },
     );
   });
 });
