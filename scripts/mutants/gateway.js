@@ -59,7 +59,7 @@ export default {
     ]),
     ...of('plain-sender', [
       ['an answer of 502 is lost', 'this.#spare = answered;', ''],
-      ['a failover is counted that was none', 'tried.slice(0, -1)', 'tried'],
+      ['a failover is counted that was none', 'tried.filter(({ proxy }) => proxy !== id)', 'tried'],
     ]),
     ...of('plain-answer', [
       [
@@ -67,8 +67,17 @@ export default {
         'error === CLIENT_GONE || isAtFault() ? null : error',
         'error === CLIENT_GONE ? null : error',
       ],
+    ]),
+    ...of('relay', [
       ['an idle answer is a reset', 'exchange.destroy(NO_ANSWER)', 'exchange.destroy()'],
       ['the end of an answer is waited for', 'response.writableLength > 0', 'response.writableNeedDrain'],
+    ]),
+    ...of('request-body', [
+      [
+        'a client of HTTP/1.0 is told to go on',
+        "headers.expect !== undefined && httpVersion === '1.1'",
+        'headers.expect !== undefined',
+      ],
     ]),
     ...of('exchange/answer-framing', [
       ['an answer may have two lengths', 'lengths.length + codings.length > 1', 'lengths.length > 2'],
@@ -84,14 +93,19 @@ export default {
       ['a trailer has no limit of its fields', 'FIELD.test(line))', 'true)'],
     ]),
     ...of('exchange/answer-reader', [
+      [
+        'an answer that ends with its connection is not whole before it is read',
+        'this.#end = this.#rest.length;',
+        '',
+      ],
       ['answers of 1xx have no limit', 'this.#skipped += size;', ''],
-      ['what comes after an answer stays', 'this.#isWhole && this.#rest.length === 0 &&', 'this.#isWhole &&'],
+      ['what comes after an answer stays', 'this.#isWhole && this.#rest.length === 0;', 'this.#isWhole;'],
       ['a header is looked for from its beginning only', 'Math.max(0, known - 3)', 'known'],
     ]),
     ...of('exchange/exchange', [
       [
         'an answer that is whole is lost with its connection',
-        "if (this.#phase === 'answered' && this.#answer.hasAll) return;",
+        "if (this.#phase === 'answered' && this.#answer.lookForAll()) return;",
         '',
       ],
       [
@@ -104,6 +118,17 @@ export default {
         '    if (this.isOver) return;\n    const reader',
         '    const reader',
       ],
+      [
+        'a body whose connection breaks is whole',
+        'if (isInOrder) this.#answer.end();',
+        'this.#answer.end();',
+      ],
+      [
+        'an answer without its reader takes whatever comes',
+        'this.#answer.keep(bytes);\n      this.#connection.socket.pause();',
+        'this.#answer.keep(bytes);',
+      ],
+      ['what waits to be read stays on the connection', ' && socket.readableLength === 0;', ';'],
       [
         'an answer without its reader is read to its end',
         'if (head.status === 101 || !this.#answer.hasAll)',

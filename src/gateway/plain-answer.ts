@@ -53,13 +53,8 @@ export function deliver(
 ): Promise<void> {
   const { lease, answer, exchange, latencyMs } = answered;
   const { status } = answer;
-  response.setTimeout(desk.settings.idleMs, () => {
-    // A client that reads nothing keeps the proxy from sending, and is waited for no longer when the proxy has sent all.
-    if (response.writableLength > 0) response.destroy();
-    else exchange.destroy(NO_ANSWER);
-  });
   return new Promise((resolve) => {
-    relay(exchange, response, (error, { in: bytesIn, out: bytesOut }) => {
+    relay(exchange, response, desk.settings.idleMs, (error, { in: bytesIn, out: bytesOut }) => {
       const cutOff = error === CLIENT_GONE || isAtFault() ? null : error;
       const { ticket } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };

@@ -76,7 +76,8 @@ export class PlainSender {
       setHead(response, spare);
       this.#spare = null;
       // It was noted as an attempt that failed, and now serves.
-      return { answered: spare, tried: tried.slice(0, -1) };
+      const { id } = spare.lease.proxy;
+      return { answered: spare, tried: tried.filter(({ proxy }) => proxy !== id) };
     } finally {
       this.#dropSpare();
       attempts.settle();

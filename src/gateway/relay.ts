@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { Carried, Exchange } from './exchange/exchange.ts';
-import { CLIENT_GONE } from './failures.ts';
+import { CLIENT_GONE, NO_ANSWER } from './failures.ts';
 
 /** Bytes. */
 const SHORT = 4096;
@@ -9,11 +9,13 @@ const SHORT = 4096;
 /**
  * Gives an answer's body to the client, as fast as that takes it. If either side breaks off, so does the other.
  *
+ * @param idleMs how long nothing may come or be taken.
  * @param done called once: with null when all of it was sent, else with what broke: CLIENT_GONE, or what the exchange has failed with.
  */
 export function relay(
   exchange: Exchange,
   response: ServerResponse,
+  idleMs: number,
   done: (error: Error | null, carried: Carried) => void,
 ): void {
   let isDone = false;
@@ -26,6 +28,11 @@ export function relay(
     }
     done(error, exchange.carried);
   };
+  response.setTimeout(idleMs, () => {
+    // A client that reads nothing keeps the proxy from sending, and is waited for no longer when the proxy has sent all.
+    if (response.writableLength > 0) response.destroy();
+    else exchange.destroy(NO_ANSWER);
+  });
   response
     .on('drain', () => exchange.resume())
     .once('error', () => settle(CLIENT_GONE))

@@ -105,7 +105,7 @@ export function refuseRaw(socket: Socket, refused: Refusal): void {
 }
 
 /** Sends the last bytes, and closes a connection once the client has read them: a reset might take them from it. */
-export function closeAfter(socket: Socket, bytes: string | Uint8Array): void {
+export function closeAfter(socket: Socket, bytes: string | Uint8Array = ''): void {
   // Whatever the client still sends: it must not keep the connection open.
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once('close', () => clearTimeout(timer));
@@ -115,7 +115,7 @@ export function closeAfter(socket: Socket, bytes: string | Uint8Array): void {
   socket.once('end', () => socket.destroy());
 }
 
-/** How long a client may take to read a refusal. */
+/** How long a client may take to read them. */
 const LINGER_MS = 2000;
 
 function ignore(): void {}

@@ -30,11 +30,12 @@ export class RequestBody implements BodySource {
     this.#incoming = incoming;
     this.#response = response;
     this.#stallMs = stallMs;
-    const { headers } = incoming;
+    const { headers, httpVersion } = incoming;
     this.isChunked = headers['transfer-encoding'] !== undefined;
     this.#isEmpty = !this.isChunked && Number(headers['content-length'] ?? 0) === 0;
     this.#isComplete = this.#isEmpty;
-    this.#isExpecting = headers.expect !== undefined && !this.#isEmpty;
+    // HTTP/1.0 has no 100: such a client would take it for its answer (RFC 9110, 10.1.1).
+    this.#isExpecting = headers.expect !== undefined && httpVersion === '1.1' && !this.#isEmpty;
   }
 
   get isEmpty(): boolean {

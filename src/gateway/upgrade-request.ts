@@ -9,7 +9,7 @@ import type { AnswerHead } from './exchange/answer-head.ts';
 import { HttpConnection } from './exchange/connection.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import type { Leaving } from './exchange/leaving.ts';
-import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, NO_ANSWER, statusFailure } from './failures.ts';
+import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, statusFailure } from './failures.ts';
 import { framingProblem, hostDisagrees } from './framing.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
@@ -18,7 +18,7 @@ import { waitOf } from './plain-answer.ts';
 import { parsePlainUrl } from './plain-url.ts';
 import { valuesOf } from './raw-headers.ts';
 import { relay } from './relay.ts';
-import { type Refusal, refusal, refuseRaw } from './replies.ts';
+import { closeAfter, type Refusal, refusal, refuseRaw } from './replies.ts';
 import { reportLease } from './report-lease.ts';
 import { Visit } from './visit.ts';
 
@@ -134,7 +134,7 @@ function deliver(
   client: Socket,
   { answer, exchange }: Answered,
   idleMs: number,
-  done: Parameters<typeof relay>[2],
+  done: Parameters<typeof relay>[3],
 ): void {
   // A client that leaves is noticed only if it is read. What it sends after its request belongs to nobody.
   client.resume();
@@ -143,11 +143,10 @@ function deliver(
   response.sendDate = false;
   response.assignSocket(client);
   // Node's server has left the connection.
-  client.on('drain', () => response.emit('drain'));
-  client.setTimeout(idleMs, () => exchange.destroy(NO_ANSWER));
+  client.on('drain', () => response.emit('drain')).on('timeout', () => response.emit('timeout'));
   response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
-  relay(exchange, response, (error, carried) => {
-    if (error === null) client.end();
+  relay(exchange, response, idleMs, (error, carried) => {
+    if (error === null) closeAfter(client);
     else client.destroy();
     done(error, carried);
   });

@@ -130,17 +130,25 @@ describe('an answer of 502', () => {
     expect(opened.outcomes()).toEqual({ requests: 1, successes: 0, failures: 1 });
   });
 
+  const chunks = 'Transfer-Encoding: chunked\r\n\r\nc\r\ntarget page!\r\n';
   it.each([
-    ['is cut off', 'target', 'NO_PROXY'],
-    ['is whole', 'target page!', 'target page!'],
-  ])(
-    'that %s when its connection closes, while another proxy is waited for, is an answer or not',
-    async (_, came, shown) => {
+    ['of some length that is cut off', 'Content-Length: 12\r\n\r\ntarget', 'end', false],
+    ['of some length that is whole', 'Content-Length: 12\r\n\r\ntarget page!', 'end', true],
+    ['of some length that is whole, and then reset', 'Content-Length: 12\r\n\r\ntarget page!', 'reset', true],
+    ['in chunks that are cut off', chunks, 'end', false],
+    ['in chunks that are whole', `${chunks}0\r\n\r\n`, 'end', true],
+    ['without a length', '\r\ntarget page!', 'end', true],
+    ['without a length and a body', '\r\n', 'end', true],
+    ['without a length that is reset', '\r\ntarget page!', 'reset', false],
+  ] as const)(
+    '%s, whose connection closes while another proxy is waited for, is an answer or not',
+    async (_, came, how, wasAnswered) => {
       const proxy = await Scripted.start(async (peer) => {
         await peer.until('\r\n\r\n');
-        peer.write(`HTTP/1.1 502 Bad\r\nContent-Length: 12\r\n\r\n${came}`);
+        peer.write(`HTTP/1.1 502 Bad\r\n${came}`);
         await until(() => opened.vault.pool.stats().waiting === 1);
-        peer.socket.destroy();
+        if (how === 'end') peer.socket.end();
+        else peer.socket.resetAndDestroy();
       });
       const busy = await Scripted.start(() => undefined);
       const limits = { maxConcurrentPerProxy: 1 };
@@ -150,16 +158,52 @@ describe('an answer of 502', () => {
         { options: { limits } },
       );
       using _lease = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
-      const client = await send(opened.port, get());
-      const { status, body } = await client.answer();
-      expect(status).toBe(502);
-      expect(body).toContain(shown);
+      const client = await send(opened.port, get('/', 'Connection: close\r\n'));
+      const got = await client.rest();
+      expect(got).toMatch(/^HTTP\/1\.1 502 /);
+      expect(got.includes('NO_PROXY')).toBe(!wasAnswered);
+      expect(got.includes('target page!')).toBe(wasAnswered && came.includes('target page!'));
       client.socket.end();
       await until(() => opened.log.length === 1);
-      const wasAnswered = shown === came;
       expect(opened.log[0]?.tried).toHaveLength(wasAnswered ? 0 : 1);
     },
   );
+
+  it('that serves after all has the attempts that failed for other reasons', async () => {
+    const opened = await openGateway([await Scripted.start(answering(bad))], { reuse: 'never' });
+    const { port } = opened.gateway;
+    opened.vault.proxies.create({ id: 'self', protocol: 'http', host: '127.0.0.1', port });
+    const client = await send(opened.port, get());
+    expect(await client.answer()).toMatchObject({ status: 502, body: 'target page!' });
+    client.socket.end();
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ outcome: 'ok', tried: [{ proxy: 'self', kind: 'protocol' }] });
+  });
+
+  it('is not read any further while another proxy is waited for, whatever its proxy sends', async () => {
+    let sent = 0;
+    const flooding = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n');
+      await until(() => opened.vault.pool.stats().waiting === 1);
+      const piece = Buffer.alloc(65_536);
+      const pour = (): void => {
+        while (!peer.isClosed && peer.socket.write(piece)) sent += piece.length;
+      };
+      peer.socket.on('drain', pour);
+      pour();
+    });
+    const busy = await Scripted.start(() => undefined);
+    const limits = { maxConcurrentPerProxy: 1 };
+    const opened = await openGateway([flooding, busy], { deadlineMs: 500 }, { options: { limits } });
+    using _lease = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
+    const client = await send(opened.port, get());
+    expect(await client.answer()).toMatchObject({ status: 502, body: '' });
+    // What the system holds for both ends, and no more.
+    expect(sent).toBeLessThan(32 * 1024 * 1024);
+    client.socket.end();
+    await flooding.peers[0]?.closed;
+  });
 
   it('is a failure of the kind that the pool says, and none if the pool says that it is ok', async () => {
     for (const [means, kind] of [
@@ -207,6 +251,26 @@ describe('the body of a request', () => {
     expect(seen[1]).toBe('5\r\nhello\r\n0\r\n\r\n');
     client.socket.end();
     await expectNothingLeft(opened, 1);
+  });
+
+  it('of a client of HTTP/1.0, which knows no 100 Continue, is neither announced nor waited for', async () => {
+    const heads: string[] = [];
+    const proxy = await Scripted.start(
+      answering(({ head, body }) => {
+        heads.push(head);
+        return ok(`got ${body}`);
+      }),
+    );
+    const { port } = await openGateway([proxy]);
+    for (const method of ['POST', 'GET']) {
+      const client = await send(
+        port,
+        `${method} http://shop.example/ HTTP/1.0\r\n${HEAD}Expect: 100-continue\r\nContent-Length: 2\r\n\r\nab`,
+      );
+      expect(await client.rest()).toMatch(/^HTTP\/1\.1 200 [\s\S]*got ab$/);
+      client.socket.end();
+    }
+    expect(heads.join('')).not.toMatch(/expect/i);
   });
 
   it('is not sent at all if the target refuses it instead of 100 Continue', async () => {
@@ -437,6 +501,22 @@ describe('an answer', () => {
         failures: Number(!isWhole),
       });
     }
+  });
+
+  it('without a length is cut off if its connection is reset', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await peer.until('\r\n\r\n');
+      peer.write('HTTP/1.1 200 OK\r\n\r\npart');
+      await until(() => client.received.includes('part'));
+      peer.socket.resetAndDestroy();
+    });
+    const opened = await openGateway([proxy], { reuse: 'never' });
+    const client = await send(opened.port, get());
+    expect(await client.rest()).toMatch(/part\r\n$/);
+    client.socket.end();
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]).toMatchObject({ outcome: 'failed', reason: 'CUT_OFF' });
+    expect(opened.outcomes()).toEqual({ requests: 1, successes: 0, failures: 1 });
   });
 
   it('that stops is closed after idleMs, as a timeout of the proxy', async () => {

@@ -80,6 +80,29 @@ describe('an upgrade', () => {
     expect(opened.outcomes()).toEqual({ requests: 1, successes: 0, failures });
   });
 
+  it('that is refused ends its connection, also if the client does not close it', async () => {
+    const opened = await target((peer) => {
+      peer.write('HTTP/1.1 426 No\r\nContent-Length: 2\r\n\r\nno');
+      peer.socket.end();
+    });
+    const client = await ask(opened.port);
+    expect(await client.rest()).toMatch(/no$/);
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]?.outcome).toBe('ok');
+  });
+
+  it('whose answer the client does not read is no failure of the proxy', async () => {
+    const opened = await target((peer) => {
+      peer.write('HTTP/1.1 200 OK\r\n\r\n');
+      for (let n = 0; n < 400; n++) peer.write('x'.repeat(65_536));
+    });
+    const client = await ask(opened.port);
+    client.socket.pause();
+    await expectNothingLeft(opened, 1);
+    expect(opened.log[0]?.outcome).toBe('aborted');
+    expect(opened.outcomes()).toEqual({ requests: 1, successes: 1, failures: 0 });
+  });
+
   it('whose answer does not end is closed when nothing comes for too long, and when its client leaves', async () => {
     const opened = await target((peer) => peer.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nno'));
     const idle = await ask(opened.port);

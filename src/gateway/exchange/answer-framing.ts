@@ -26,14 +26,20 @@ export function bodyEnd({ status, rawHeaders }: AnswerHead, method: string): Bod
   return length === undefined ? 'close' : Number(length);
 }
 
+/** Whether nothing may follow an answer on its connection. */
+export function isLast({ rawHeaders, isOld }: AnswerHead): boolean {
+  const named = namedByConnection(rawHeaders);
+  return named.has('close') || (isOld && !named.has('keep-alive'));
+}
+
 /**
  * How long a connection may be kept after an answer, in milliseconds; 0 if not at all.
  *
  * @param mostMs if the answer does not say less.
  */
-export function keptMs({ rawHeaders, isOld }: AnswerHead, mostMs: number): number {
-  const named = namedByConnection(rawHeaders);
-  if (named.has('close') || (isOld && !named.has('keep-alive'))) return 0;
+export function keptMs(head: AnswerHead, mostMs: number): number {
+  if (isLast(head)) return 0;
+  const { rawHeaders, isOld } = head;
   // HTTP/1.0 has no chunks: whoever uses them there may mean anything (RFC 9112, 6.1).
   if (isOld && valuesOf(rawHeaders, 'transfer-encoding').length > 0) return 0;
   const [hint = ''] = valuesOf(rawHeaders, 'keep-alive');

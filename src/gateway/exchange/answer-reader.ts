@@ -1,5 +1,5 @@
 import { MALFORMED_ANSWER } from '../failures.ts';
-import { type BodyEnd, bodyEnd, keptMs } from './answer-framing.ts';
+import { type BodyEnd, bodyEnd, isLast, keptMs } from './answer-framing.ts';
 import { type AnswerHead, parseAnswerHead } from './answer-head.ts';
 import { Chunks } from './chunks.ts';
 
@@ -56,7 +56,7 @@ export class AnswerReader {
       all = all.subarray(size);
       if (head.status >= 200 || head.status === 101) return this.#take(head, all);
       // Another answer must be able to follow it.
-      if (bodyEnd(head, 'GET') === null || keptMs(head, 1) === 0) throw MALFORMED_ANSWER;
+      if (bodyEnd(head, 'GET') === null || isLast(head)) throw MALFORMED_ANSWER;
       this.#skipped += size;
       if (head.status === 100) this.#asked.onContinue();
     }
@@ -88,9 +88,16 @@ export class AnswerReader {
     return rest;
   }
 
-  /** Whether the whole body has come with the head. */
+  /** Whether the whole body has come; not known of chunks that are not read. */
   get hasAll(): boolean {
     return typeof this.#end === 'number' && this.#rest.length >= this.#end;
+  }
+
+  /** Whether the whole body has come, also in chunks: looks through them. */
+  lookForAll(): boolean {
+    if (this.#chunks === null) return this.hasAll;
+    const chunks = new Chunks();
+    return chunks.read(this.#rest, ignore) !== null && chunks.isDone;
   }
 
   /** Reads the next bytes of the body. @throws MALFORMED_ANSWER. */
@@ -120,9 +127,11 @@ export class AnswerReader {
     return count;
   }
 
-  /** The connection has ended. */
+  /** The connection has ended in order, and with it a body that has no other end. */
   end(): void {
-    if (this.#head !== null && this.#end === 'close') this.#isWhole = true;
+    if (this.#head === null || this.#end !== 'close') return;
+    this.#end = this.#rest.length;
+    this.#isWhole = this.#end === 0;
   }
 
   /** Whether all of the answer has been read. */
@@ -133,10 +142,12 @@ export class AnswerReader {
   /** How long the connection may be kept for another request, at most `mostMs`. Milliseconds; 0 if not at all. */
   keptMs(mostMs: number): number {
     // What comes after the answer belongs to nobody: it could be taken for the next one.
-    const isClean = this.#isWhole && this.#rest.length === 0 && this.#end !== 'close';
+    const isClean = this.#isWhole && this.#rest.length === 0;
     return this.#head !== null && isClean ? keptMs(this.#head, mostMs) : 0;
   }
 }
+
+function ignore(): void {}
 
 function joined(before: Buffer, bytes: Buffer): Buffer {
   return before.length === 0 ? bytes : Buffer.concat([before, bytes]);

@@ -28,7 +28,7 @@ export class HttpConnection implements Carrier {
       .on('data', this.#onData)
       .on('end', this.#onEnd)
       .on('error', ignore)
-      .on('close', this.#onEnd)
+      .on('close', this.#onClose)
       .on('drain', this.#onDrain)
       .on('timeout', this.#onTimeout)
       .setTimeout(limits.answerMs);
@@ -75,7 +75,7 @@ export class HttpConnection implements Carrier {
       .off('data', this.#onData)
       .off('end', this.#onEnd)
       .off('error', ignore)
-      .off('close', this.#onEnd)
+      .off('close', this.#onClose)
       .off('drain', this.#onDrain)
       .off('timeout', this.#onTimeout)
       .setTimeout(0)
@@ -90,11 +90,15 @@ export class HttpConnection implements Carrier {
     else this.#exchange.onData(bytes);
   };
 
-  readonly #onEnd = (): void => {
+  readonly #onEnd = (): void => this.#ended(true);
+
+  readonly #onClose = (): void => this.#ended(false);
+
+  #ended(isInOrder: boolean): void {
     this.#hasEnded = true;
     if (this.#exchange === null) this.destroy();
-    else this.#exchange.onEnd();
-  };
+    else this.#exchange.onEnd(isInOrder);
+  }
 
   readonly #onDrain = (): void => this.#exchange?.onDrain();
 

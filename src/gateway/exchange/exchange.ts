@@ -142,8 +142,9 @@ export class Exchange implements BodySink {
     }
     this.#phase = 'read';
     this.#reader = reader;
-    this.#readBody(this.#answer.takeRest());
+    // Before it reads: a reader that takes no more pauses it again.
     this.resume();
+    this.#readBody(this.#answer.takeRest());
   }
 
   /** The reader takes more. */
@@ -170,15 +171,18 @@ export class Exchange implements BodySink {
   /** Something has come. */
   onData(bytes: Buffer): void {
     if (this.#phase === 'asked') this.#readHead(bytes);
-    else if (this.#phase === 'answered') this.#answer.keep(bytes);
-    else this.#readBody(bytes);
+    else if (this.#phase === 'read') this.#readBody(bytes);
+    else {
+      this.#answer.keep(bytes);
+      this.#connection.socket.pause();
+    }
   }
 
-  /** The other end has ended its half, or the connection has closed. */
-  onEnd(): void {
+  /** Nothing more comes. @param isInOrder whether the other end has ended its half; else the connection broke. */
+  onEnd(isInOrder: boolean): void {
+    if (isInOrder) this.#answer.end();
     // The answer is here, and waits for its reader.
-    if (this.#phase === 'answered' && this.#answer.hasAll) return;
-    this.#answer.end();
+    if (this.#phase === 'answered' && this.#answer.lookForAll()) return;
     if (this.#phase === 'read' && this.#answer.isWhole) this.#whole();
     else this.destroy();
   }
@@ -228,8 +232,9 @@ export class Exchange implements BodySink {
     if (this.isOver) return;
     const { socket, limits } = this.#connection;
     const reader = this.#reader;
-    const isSent = this.#isSent && socket.writableLength === 0;
-    this.#over(isSent ? this.#answer.keptMs(limits.keepMs) : 0);
+    // Nothing of this request or of its answer may come to the next one.
+    const isClean = this.#isSent && socket.writableLength === 0 && socket.readableLength === 0;
+    this.#over(isClean ? this.#answer.keptMs(limits.keepMs) : 0);
     reader?.onEnd(null);
   }
 

@@ -1,5 +1,7 @@
 /** What an answer does to the connection it came on, through a gateway. */
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { HttpConnection } from '../../../src/gateway/exchange/connection.ts';
 import { openGateway, until } from '../open-gateway.ts';
 import { RawClient } from '../raw-client.ts';
 import { ok, readRequest, Scripted } from '../scripted.ts';
@@ -31,7 +33,7 @@ async function answeredWith(answer: (n: number) => string | readonly string[], o
 
 describe('an answer', () => {
   it('may come byte by byte, after answers of 1xx, which stay here', async () => {
-    const before = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+    const before = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nKeep-Alive: timeout=1\r\n\r\n';
     const { ask } = await answeredWith(() => [...`${before}${ok('one')}`]);
     expect(await ask()).toMatchObject({ status: 200, body: 'one' });
     expect(await ask()).toMatchObject({ status: 200, body: 'one' });
@@ -108,6 +110,37 @@ describe('a connection', () => {
     await peer?.closed;
     expect(await ask()).toMatchObject({ body: 'a' });
     expect(proxy.connections).toBe(2);
+  });
+
+  it('that has more than the answer, which is read late, is closed', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await readRequest(peer);
+      peer.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n');
+      await until(() => socket.isPaused());
+      peer.write(ok('of nobody'));
+    });
+    const socket = connect(proxy.port, proxy.host);
+    let isFree = false;
+    const limits = { answerMs: 5_000, maxHeaderBytes: 16_384, keepMs: 4_000 };
+    const connection = new HttpConnection(socket, limits, () => {
+      isFree = true;
+    });
+    const exchange = connection.begin({ method: 'GET', path: '/', headers: [], body: null });
+    await exchange.answer();
+    await until(() => socket.readableLength > 0);
+    let body = '';
+    exchange.read({
+      onPiece: (piece) => {
+        body += piece;
+        return true;
+      },
+      onEnd: (error) => expect(error).toBeNull(),
+    });
+    expect({ body, isFree, isClosed: connection.isClosed }).toEqual({
+      body: 'a',
+      isFree: false,
+      isClosed: true,
+    });
   });
 
   it('is closed when nobody has used it for some seconds, and with the gateway', async () => {
