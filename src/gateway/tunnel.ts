@@ -56,6 +56,7 @@ export class Tunnel {
   #endedBy: Ender | null = null;
   #reason: TunnelReason = 'GATEWAY_CLOSED';
   #open = 2;
+  #isResetting = false;
 
   /**
    * @param early what the client has sent before.
@@ -100,8 +101,8 @@ export class Tunnel {
 
   #close(by: 'idle' | 'gateway', reason: TunnelReason): void {
     this.#note(by, reason);
-    closeUpstream(this.#upstream);
-    close(this.#client);
+    close(this.#upstream);
+    this.#client.destroy();
   }
 
   /** Passes on what comes from one side, and how it ends. */
@@ -109,9 +110,10 @@ export class Tunnel {
     const onClose = (): void => {
       this.#note(who, who === 'client' ? 'CLIENT_CLOSED' : 'SERVER_CLOSED');
       // The other side may still be sending what has ended here in order.
-      if (!socket.readableEnded || !socket.writableFinished) {
-        if (who === 'client') closeUpstream(other);
-        else close(other);
+      const isWhole = socket.readableEnded && socket.writableFinished;
+      if (!isWhole && !this.#isResetting) {
+        if (who === 'client') close(other);
+        else other.destroy();
       }
       if (--this.#open === 0) this.#end();
     };
@@ -131,7 +133,7 @@ export class Tunnel {
       .on('error', () => {
         this.#note(who, who === 'client' ? 'CLIENT_BROKE' : 'SERVER_BROKE');
         // So that the other side does not take what it has for the whole.
-        reset(other);
+        this.#isResetting = reset(other);
       });
     // It may have ended before there was a tunnel.
     if (socket.readableEnded) onEnd();
@@ -180,23 +182,20 @@ export class Tunnel {
 }
 
 /**
- * Ends a connection so that its other end sees that it broke. A connection with TLS can only be closed. While the end of its half is on its
- * way, a moment, Node cannot reset it, and would never close it: so that comes first.
+ * Ends a connection so that its other end sees that it broke. A connection with TLS can only be closed.
+ *
+ * @returns whether that comes by itself in a moment. While the end of its half is on its way, Node cannot reset it, and would never close it.
  */
-function reset(socket: Socket): void {
+function reset(socket: Socket): boolean {
+  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
   if ('encrypted' in socket) socket.destroy();
-  else if (socket.writableFinished || socket.writableLength > 0) socket.resetAndDestroy();
-  else socket.once('finish', () => socket.resetAndDestroy()).end();
+  else if (isEnding) socket.once('finish', () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
+  return isEnding && !('encrypted' in socket);
 }
 
-/** Closes a connection now; one whose half is just being ended, in a moment. */
+/** Closes a connection. One that was told the end of a half learns only by a reset that nothing is read any more, and would wait. */
 function close(socket: Socket): void {
-  if (socket.writableEnded && socket.writableLength === 0 && !('encrypted' in socket)) socket.destroySoon();
-  else socket.destroy();
-}
-
-/** Closes a connection to a proxy. One that was told the end of the client's half learns of the rest by a reset alone, and would wait. */
-function closeUpstream(socket: Socket): void {
-  if (socket.writableEnded && socket.writableLength === 0) reset(socket);
+  if (socket.writableFinished && !('encrypted' in socket)) socket.resetAndDestroy();
   else socket.destroy();
 }

@@ -79,6 +79,28 @@ it('what a client sends before its tunnel is open reaches the target, also if it
   }
 });
 
+it('a client that has closed its connection before its tunnel is open leaves nothing', async () => {
+  let isGone = false;
+  const proxy = await Scripted.start(async (peer) => {
+    await peer.until('\r\n\r\n');
+    await until(() => isGone);
+    peer.write('HTTP/1.1 200 OK\r\n\r\n');
+  });
+  const opened = await openGateway([proxy]);
+  for (let round = 1; round <= 20; round++) {
+    isGone = false;
+    const client = await RawClient.connect(opened.port);
+    client.write(`${CONNECT}early`);
+    await until(() => proxy.connections === round, 'an attempt');
+    client.socket.destroy();
+    await client.closed;
+    isGone = true;
+    // The proxy ends nothing: it is told, and must not wait.
+    await expectNothingLeft(opened, round);
+    await until(() => proxy.peers[round - 1]?.isEnded === true, 'the end at the proxy');
+  }
+});
+
 it('a client that ends its half before its request fails gets the answer', async () => {
   const proxy = await Scripted.start(async (peer) => {
     await peer.until('\r\n\r\n');
