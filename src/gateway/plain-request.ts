@@ -9,7 +9,7 @@ import { isUnreachable, onClientLeft } from './leaving-client.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
-import { type Refusal, refusal, refuse, unserved } from './replies.ts';
+import { endWith, type Refusal, refusal, refuse, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { Visit } from './visit.ts';
 
@@ -98,7 +98,7 @@ export class PlainRequest {
 
   /** A body that nobody has read ends the connection with the answer. */
   #answerRefusal(why: Refusal): void {
-    if (!this.#incoming.complete && !this.#body.isEmpty) this.#response.shouldKeepAlive = false;
+    if (!this.#incoming.complete && !this.#body.isEmpty) endWith(this.#response);
     refuse(this.#response, why);
   }
 }

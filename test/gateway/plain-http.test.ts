@@ -294,6 +294,39 @@ describe('the body of a request', () => {
     await expectNothingLeft(opened, 1);
   });
 
+  it.each([
+    ['the target has answered', 413, 'HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!', ''],
+    ['the proxy has failed', 502, 'SSH-2.0\r\n', ''],
+    ['the request was refused', 407, '', 'Proxy-Authorization: Basic !\r\n'],
+  ])(
+    'that still comes after %s does not take the answer from the client',
+    async (_, status, bytes, login) => {
+      const proxy = await Scripted.start(async (peer) => {
+        await peer.until('\r\n\r\n');
+        peer.socket.pause();
+        peer.write(bytes);
+      });
+      const opened = await openGateway([proxy], { reuse: 'never' });
+      const client = await send(
+        opened.port,
+        `POST http://shop.example/ HTTP/1.1\r\n${HEAD}${login}Content-Length: 200000000\r\n\r\n`,
+      );
+      const piece = Buffer.alloc(65_536, 'x');
+      const pour = (): void => {
+        while (client.socket.writable && client.socket.write(piece));
+      };
+      client.socket.on('drain', pour);
+      pour();
+      const answer = await client.answer();
+      expect(answer.status).toBe(status);
+      expect(answer.head).toMatch(/^Connection: close\r$/m);
+      expect(client.error).toBeUndefined();
+      // Whoever sends for ever is closed all the same.
+      await client.closed;
+      await expectNothingLeft(opened, 1);
+    },
+  );
+
   it('is awaited no longer than headerMs between two pieces', async () => {
     const proxy = await Scripted.start(answering(() => ok('never')));
     const opened = await openGateway([proxy], { headerMs: 150, reuse: 'never' });

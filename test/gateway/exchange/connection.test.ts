@@ -157,7 +157,7 @@ describe('a connection', () => {
   });
 
   it('is closed if the answer came before all of the request', async () => {
-    const { port, proxy, log } = await answeredWith(() => ok('enough'));
+    const { port, proxy, log, gateway } = await answeredWith(() => ok('enough'));
     const client = await RawClient.connect(port);
     client.write('POST http://shop.example/ HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 9\r\n\r\npart');
     // The script waits for the whole request.
@@ -165,7 +165,11 @@ describe('a connection', () => {
     proxy.peers[0]?.write(ok('enough'));
     expect(await client.answer()).toMatchObject({ status: 200, body: 'enough' });
     await proxy.peers[0]?.closed;
-    await until(() => log.length === 1);
-    expect(log[0]?.outcome).toBe('ok');
+    // Nor does the connection of the client serve another one.
+    client.write(`-rest${GET}`);
+    expect(await client.rest()).toBe('');
+    await until(() => gateway.stats().connections === 0);
+    expect(log.map(({ outcome }) => outcome)).toEqual(['ok']);
+    expect(proxy.connections).toBe(1);
   });
 });
