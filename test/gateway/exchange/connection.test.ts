@@ -106,8 +106,11 @@ describe('a connection', () => {
     const { ask, proxy } = await answeredWith(() => ok('a'));
     expect(await ask()).toMatchObject({ body: 'a' });
     const [peer] = proxy.peers;
+    const since = performance.now();
     peer?.write(ok('of nobody'));
     await peer?.closed;
+    // Long before it would have been closed anyway.
+    expect(performance.now() - since).toBeLessThan(3_000);
     expect(await ask()).toMatchObject({ body: 'a' });
     expect(proxy.connections).toBe(2);
   });
@@ -141,6 +144,28 @@ describe('a connection', () => {
       isFree: false,
       isClosed: true,
     });
+  });
+
+  it('whose answer is whole and not read yet takes nothing more', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await readRequest(peer);
+      peer.write(ok(''));
+      await until(() => isAnswered);
+      peer.write('of nobody');
+    });
+    let isAnswered = false;
+    const socket = connect(proxy.port, proxy.host);
+    const limits = { answerMs: 5_000, maxHeaderBytes: 16_384, keepMs: 4_000 };
+    const exchange = new HttpConnection(socket, limits).begin({
+      method: 'GET',
+      path: '/',
+      headers: [],
+      body: null,
+    });
+    await exchange.answer();
+    isAnswered = true;
+    await until(() => socket.isPaused());
+    exchange.destroy();
   });
 
   it('is closed when nobody has used it for some seconds, and with the gateway', async () => {
