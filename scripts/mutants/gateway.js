@@ -45,6 +45,18 @@ export default {
         'if (status === 417) return statusFailure',
       ],
     ]),
+    ...of('replies', [
+      [
+        'a client that still sends loses its answer',
+        'socket.destroySoon = () => closeAfter(withoutParser(socket));',
+        '{}',
+      ],
+      [
+        'what comes after the last answer is a request',
+        "socket.on('data', ignore).removeAllListeners('data')",
+        'socket',
+      ],
+    ]),
     ...of('one-by-one', [
       [
         'requests do not wait for each other',

@@ -10,6 +10,7 @@ import { CLIENT_GONE, failureOf, NO_ANSWER } from './failures.ts';
 import type { Tried } from './log.ts';
 import { valuesOf } from './raw-headers.ts';
 import { relay } from './relay.ts';
+import { endWith } from './replies.ts';
 import { reportLease } from './report-lease.ts';
 import type { Visit } from './visit.ts';
 
@@ -41,7 +42,7 @@ export function waitOf({ rawHeaders }: AnswerHead): number | undefined {
 export function setHead(response: ServerResponse, { exchange, answer }: Answered): void {
   response.sendDate = false;
   // What the client still sends belongs to a request that has its answer.
-  if (!exchange.isSent) response.shouldKeepAlive = false;
+  if (!exchange.isSent) endWith(response);
   response.writeHead(answer.status, answer.reason, endToEndHeaders(answer.rawHeaders));
 }
 

@@ -10,7 +10,7 @@ import type { Tried } from './log.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
-import { type Refusal, refusal, refuse, refuseRaw, unserved } from './replies.ts';
+import { endWith, type Refusal, refusal, refuse, refuseRaw, unserved } from './replies.ts';
 import { RequestBody } from './request-body.ts';
 import { Visit } from './visit.ts';
 
@@ -131,7 +131,7 @@ export class PlainRequest {
 
   /** A body that nobody has read ends the connection with the answer. */
   #answerRefusal(why: Refusal): void {
-    if (!this.#incoming.complete && !this.#body.isEmpty) this.#response.shouldKeepAlive = false;
+    if (!this.#incoming.complete && !this.#body.isEmpty) endWith(this.#response);
     refuse(this.#response, why);
   }
 }

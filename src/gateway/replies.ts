@@ -89,6 +89,20 @@ export function refuse(response: ServerResponse, refused: Refusal): void {
   response.end(body);
 }
 
+/** Makes an answer the last one of its connection, though the client may still send a body: nobody reads the rest of that. */
+export function endWith(response: ServerResponse): void {
+  response.shouldKeepAlive = false;
+  const { socket } = response;
+  // Node would close it at once. What comes after that makes the system reset it, and the client could lose its answer.
+  if (socket !== null) socket.destroySoon = () => closeAfter(withoutParser(socket));
+}
+
+/** What comes from now on is no request. */
+function withoutParser(socket: Socket): Socket {
+  // Node's parser reads past the stream, unless something listens to the stream.
+  return socket.on('data', ignore).removeAllListeners('data');
+}
+
 /** Answers on a connection that Node's HTTP server has given away, and closes it. */
 export function refuseRaw(socket: Socket, refused: Refusal): void {
   if (!socket.writable) {

@@ -180,31 +180,6 @@ describe('an answer of 502', () => {
     expect(opened.log[0]).toMatchObject({ outcome: 'ok', tried: [{ proxy: 'self', kind: 'protocol' }] });
   });
 
-  it('is not read any further while another proxy is waited for, whatever its proxy sends', async () => {
-    let sent = 0;
-    const flooding = await Scripted.start(async (peer) => {
-      await peer.until('\r\n\r\n');
-      peer.write('HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n');
-      await until(() => opened.vault.pool.stats().waiting === 1);
-      const piece = Buffer.alloc(65_536);
-      const pour = (): void => {
-        while (!peer.isClosed && peer.socket.write(piece)) sent += piece.length;
-      };
-      peer.socket.on('drain', pour);
-      pour();
-    });
-    const busy = await Scripted.start(() => undefined);
-    const limits = { maxConcurrentPerProxy: 1 };
-    const opened = await openGateway([flooding, busy], { deadlineMs: 500 }, { options: { limits } });
-    using _lease = await opened.vault.pool.acquire({ exclude: [opened.ids[0] ?? ''] });
-    const client = await send(opened.port, get());
-    expect(await client.answer()).toMatchObject({ status: 502, body: '' });
-    // What the system holds for both ends, and no more.
-    expect(sent).toBeLessThan(32 * 1024 * 1024);
-    client.socket.end();
-    await flooding.peers[0]?.closed;
-  });
-
   it('is a failure of the kind that the pool says, and none if the pool says that it is ok', async () => {
     for (const [means, kind] of [
       ['blocked', 'blocked'],
@@ -293,6 +268,39 @@ describe('the body of a request', () => {
     client.socket.end();
     await expectNothingLeft(opened, 1);
   });
+
+  it.each([
+    ['the target has answered', 413, 'HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nno!', ''],
+    ['the proxy has failed', 502, 'SSH-2.0\r\n', ''],
+    ['the request was refused', 407, '', 'Proxy-Authorization: Basic !\r\n'],
+  ])(
+    'that still comes after %s does not take the answer from the client',
+    async (_, status, bytes, login) => {
+      const proxy = await Scripted.start(async (peer) => {
+        await peer.until('\r\n\r\n');
+        peer.socket.pause();
+        peer.write(bytes);
+      });
+      const opened = await openGateway([proxy], { reuse: 'never' });
+      const client = await send(
+        opened.port,
+        `POST http://shop.example/ HTTP/1.1\r\n${HEAD}${login}Content-Length: 200000000\r\n\r\n`,
+      );
+      // It sends whatever happens, as a client does that reads only at the end.
+      const piece = Buffer.alloc(65_536, 'x');
+      const timer = setInterval(() => {
+        for (let n = 0; n < 8; n++) client.socket.write(piece);
+      }, 1);
+      onTestFinished(() => clearInterval(timer));
+      const answer = await client.answer();
+      expect(answer.status).toBe(status);
+      expect(answer.head).toMatch(/^Connection: close\r$/m);
+      expect(client.error).toBeUndefined();
+      // Whoever sends for ever is closed all the same.
+      await client.closed;
+      await expectNothingLeft(opened, 1);
+    },
+  );
 
   it('is awaited no longer than headerMs between two pieces', async () => {
     const proxy = await Scripted.start(answering(() => ok('never')));

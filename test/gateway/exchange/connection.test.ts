@@ -106,8 +106,11 @@ describe('a connection', () => {
     const { ask, proxy } = await answeredWith(() => ok('a'));
     expect(await ask()).toMatchObject({ body: 'a' });
     const [peer] = proxy.peers;
+    const since = performance.now();
     peer?.write(ok('of nobody'));
     await peer?.closed;
+    // Long before it would have been closed anyway.
+    expect(performance.now() - since).toBeLessThan(3_000);
     expect(await ask()).toMatchObject({ body: 'a' });
     expect(proxy.connections).toBe(2);
   });
@@ -143,6 +146,28 @@ describe('a connection', () => {
     });
   });
 
+  it('whose answer is whole and not read yet takes nothing more', async () => {
+    const proxy = await Scripted.start(async (peer) => {
+      await readRequest(peer);
+      peer.write(ok(''));
+      await until(() => isAnswered);
+      peer.write('of nobody');
+    });
+    let isAnswered = false;
+    const socket = connect(proxy.port, proxy.host);
+    const limits = { answerMs: 5_000, maxHeaderBytes: 16_384, keepMs: 4_000 };
+    const exchange = new HttpConnection(socket, limits).begin({
+      method: 'GET',
+      path: '/',
+      headers: [],
+      body: null,
+    });
+    await exchange.answer();
+    isAnswered = true;
+    await until(() => socket.isPaused());
+    exchange.destroy();
+  });
+
   it('is closed when nobody has used it for some seconds, and with the gateway', async () => {
     const { ask, proxy, gateway } = await answeredWith(() => ok('a'));
     await ask();
@@ -157,7 +182,7 @@ describe('a connection', () => {
   });
 
   it('is closed if the answer came before all of the request', async () => {
-    const { port, proxy, log } = await answeredWith(() => ok('enough'));
+    const { port, proxy, log, gateway } = await answeredWith(() => ok('enough'));
     const client = await RawClient.connect(port);
     client.write('POST http://shop.example/ HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 9\r\n\r\npart');
     // The script waits for the whole request.
@@ -165,7 +190,11 @@ describe('a connection', () => {
     proxy.peers[0]?.write(ok('enough'));
     expect(await client.answer()).toMatchObject({ status: 200, body: 'enough' });
     await proxy.peers[0]?.closed;
-    await until(() => log.length === 1);
-    expect(log[0]?.outcome).toBe('ok');
+    // Nor does the connection of the client serve another one.
+    client.write(`-rest${GET}`);
+    expect(await client.rest()).toBe('');
+    await until(() => gateway.stats().connections === 0);
+    expect(log.map(({ outcome }) => outcome)).toEqual(['ok']);
+    expect(proxy.connections).toBe(1);
   });
 });
