@@ -156,7 +156,12 @@ export default {
     ]),
     ...of('exchange/kept-connections', [
       ['connections are kept for ever', 'if (until > now) return', 'if (until > 0) return'],
-      ['closed connections are used', '!last.connection.isClosed && last.until', 'last.until'],
+      [
+        'closed connections are used',
+        '!last.connection.isClosed && last.until',
+        'last.until',
+        'nothing is sent on one: the request is begun again on a new one',
+      ],
     ]),
     ...of('leaving-client', [['a client that has left is waited for', 'Math.min(mostMs, GRACE_MS)', '1e9']]),
     ...of('loops', [

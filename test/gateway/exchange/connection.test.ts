@@ -1,7 +1,8 @@
 /** What an answer does to the connection it came on, through a gateway. */
 import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpConnection } from '../../../src/gateway/exchange/connection.ts';
+import type { Exchange } from '../../../src/gateway/exchange/exchange.ts';
 import { openGateway, until } from '../open-gateway.ts';
 import { RawClient } from '../raw-client.ts';
 import { ok, readRequest, Scripted } from '../scripted.ts';
@@ -197,4 +198,37 @@ describe('a connection', () => {
     expect(log.map(({ outcome }) => outcome)).toEqual(['ok']);
     expect(proxy.connections).toBe(1);
   });
+});
+
+it('an exchange that is over does nothing to the one after it', async () => {
+  const proxy = await Scripted.start(async (peer) => {
+    for (let n = 0; (await readRequest(peer)) !== null; n++) peer.write(ok(`answer ${n}`));
+  });
+  const socket = connect(proxy.port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  const limits = { answerMs: 5_000, maxHeaderBytes: 16_384, keepMs: 1_000 };
+  const connection = new HttpConnection(socket, limits);
+  const leaving = { method: 'GET', path: '/', headers: ['Host', 'shop.example'], body: null };
+  const body = (exchange: Exchange): Promise<string> =>
+    new Promise((resolve, reject) => {
+      let text = '';
+      exchange.read({
+        onPiece: (piece) => {
+          text += piece;
+          return true;
+        },
+        onEnd: (error) => (error === null ? resolve(text) : reject(error)),
+      });
+    });
+  const first = connection.begin(leaving);
+  await first.answer();
+  expect(await body(first)).toBe('answer 0');
+  const second = connection.begin(leaving);
+  const answering = second.answer();
+  first.destroy();
+  first.resume();
+  expect(first.write(Buffer.from('late'))).toBe(true);
+  await answering;
+  expect(await body(second)).toBe('answer 1');
+  expect([first.carried, connection.isClosed]).toEqual([second.carried, false]);
 });
