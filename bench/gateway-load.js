@@ -34,12 +34,29 @@ const WORKS = {
         }
       }),
     );
-    const elapsed = performance.now() - since;
-    for (const { socket } of clients) socket.destroy();
-    clients = [];
-    times.sort((a, b) => a - b);
-    const percentile = (part) => times[Math.min(times.length - 1, Math.floor(times.length * part))];
-    return { count: times.length, ms: elapsed, p50: percentile(0.5), p99: percentile(0.99) };
+    return ended(times, since);
+  },
+  /**
+   * Requests at a rate, by turns on the open connections. A request that is due while its connection waits for an answer counts from when it
+   * was due.
+   */
+  async paced({ ms, rate }) {
+    const times = [];
+    const since = performance.now();
+    const waiting = clients.map(() => Promise.resolve());
+    const ask = async (client, due) => {
+      await get(client);
+      times.push(performance.now() - due);
+    };
+    for (let sent = 0, now = since; now - since < ms; now = performance.now()) {
+      for (; sent < ((now - since) * rate) / 1000; sent++) {
+        const n = sent % clients.length;
+        waiting[n] = waiting[n].then(() => ask(clients[n], now));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await Promise.all(waiting);
+    return ended(times, since);
   },
   /** Tunnels one after another for some time, each with one exchange. */
   async connects({ port, count: atOnce, ms }) {
@@ -84,6 +101,16 @@ const WORKS = {
     held = [];
   },
 };
+
+/** Closes the clients, and sums up how long each request took. */
+function ended(times, since) {
+  const ms = performance.now() - since;
+  for (const { socket } of clients) socket.destroy();
+  clients = [];
+  times.sort((a, b) => a - b);
+  const percentile = (part) => times[Math.min(times.length - 1, Math.floor(times.length * part))];
+  return { count: times.length, ms, p50: percentile(0.5), p99: percentile(0.99) };
+}
 
 process.on('message', async ({ work, ...options }) => process.send((await WORKS[work](options)) ?? {}));
 

@@ -39,10 +39,11 @@ const WORKS = [
     run: (load, port, ms) => load(null, { work: 'bulk', port, bytes: ms < BATCH_MS ? 1e6 : BULK }),
     per: 10_000,
   },
-  ...[1, 16].map((count) => ({
-    name: count === 1 ? 'GET, one at a time' : `GET, ${count} at a time`,
+  // How long a request takes depends on how many there are: here each side gets as many.
+  ...[500, 2000].map((rate) => ({
+    name: `GET, ${rate.toLocaleString('en')} a second by 16 clients`,
     unit: '/s',
-    run: (load, port, ms) => load({ work: 'ready', port, count }, { work: 'get', ms }),
+    run: (load, port, ms) => load({ work: 'ready', port, count: 16 }, { work: 'paced', ms: 2 * ms, rate }),
     per: 10_000,
     isTimed: true,
   })),

@@ -6,7 +6,6 @@ import type { Desk } from './desk.ts';
 import { CLIENT_GONE } from './failures.ts';
 import { framingProblem, hostDisagrees, isTakenUp } from './framing.ts';
 import { isUnreachable, onClientLeft } from './leaving-client.ts';
-import type { Tried } from './log.ts';
 import { deliver } from './plain-answer.ts';
 import { PlainSender } from './plain-sender.ts';
 import { type PlainUrl, parsePlainUrl } from './plain-url.ts';
@@ -24,8 +23,8 @@ export class PlainRequest {
   #isGone = false;
   /** Set once its body is malformed. */
   #malformed: Refusal | null = null;
-  /** Ends the request that leaves. */
-  #giveUp: (() => readonly Tried[]) | null = null;
+  /** While it looks for an answer. */
+  #sender: PlainSender | null = null;
 
   constructor(desk: Desk, incoming: IncomingMessage, response: ServerResponse) {
     this.#desk = desk;
@@ -65,7 +64,8 @@ export class PlainRequest {
     if (this.#response.headersSent) return false;
     if (this.#malformed !== null) return true;
     this.#malformed = why;
-    const tried = this.#giveUp?.();
+    this.#sender?.abort();
+    const tried = this.#sender?.tried;
     if (tried !== undefined)
       this.#visit.end({
         outcome: 'aborted',
@@ -90,10 +90,7 @@ export class PlainRequest {
       this.#isGone = true;
       sender.abort();
     });
-    this.#giveUp = () => {
-      sender.abort();
-      return attempts.tried;
-    };
+    this.#sender = sender;
     try {
       const { answered, tried } = await sender.answer();
       answering();
@@ -102,6 +99,8 @@ export class PlainRequest {
     } catch (error) {
       answering();
       this.#unserved(error, attempts, asking.user !== null);
+    } finally {
+      this.#sender = null;
     }
   }
 

@@ -50,6 +50,11 @@ export class PlainSender {
     this.#method = admitted.incoming.method ?? 'GET';
   }
 
+  /** The attempts that failed so far. */
+  get tried(): readonly Tried[] {
+    return this.#attempts.tried;
+  }
+
   /** The client has gone: nothing more is sent. */
   abort(): void {
     this.#isGone = true;
