@@ -187,7 +187,7 @@ export default {
     ]),
     ...of('raw-headers', [['the comment of a hop is its name', 'split(/\\s+/)[1]', 'split(/\\s+/).at(-1)']]),
     ...of('plain-request', [
-      ['a malformed body goes on', 'const tried = this.#giveUp?.();', 'const tried = undefined;'],
+      ['a malformed body goes on', 'const tried = this.#sender?.tried;', 'const tried = undefined;'],
     ]),
     ...of('few-at-once', [
       ['one address may have the whole line', ').length < this.#mostOfOne', ').length >= 0'],
