@@ -75,9 +75,9 @@ export default {
     ]),
     ...of('plain-answer', [
       [
-        "a client's stall is the proxy's failure",
-        'error === CLIENT_GONE || isAtFault() ? null : error',
-        'error === CLIENT_GONE ? null : error',
+        'an answer that a client breaks off is a failure',
+        'error === null || error === CLIENT_GONE',
+        'error === null',
       ],
     ]),
     ...of('relay', [
@@ -160,7 +160,7 @@ export default {
         'closed connections are used',
         '!last.connection.isClosed && last.until',
         'last.until',
-        'nothing is sent on one: the request is begun again on a new one',
+        'nothing is sent on one: the request leaves on a new one',
       ],
     ]),
     ...of('leaving-client', [['a client that has left is waited for', 'Math.min(mostMs, GRACE_MS)', '1e9']]),
@@ -187,13 +187,17 @@ export default {
     ]),
     ...of('raw-headers', [['the comment of a hop is its name', 'split(/\\s+/)[1]', 'split(/\\s+/).at(-1)']]),
     ...of('plain-request', [
-      ['a malformed body goes on', 'const tried = this.#sender?.tried;', 'const tried = undefined;'],
+      [
+        'a request with a malformed body is passed on',
+        'const tried = this.#sender?.tried;',
+        'const tried = undefined;',
+      ],
     ]),
     ...of('few-at-once', [
       ['one address may have the whole line', ').length < this.#mostOfOne', ').length >= 0'],
     ]),
     ...of('header-without-upgrade', [
-      ['an upgrade is read again', "lower !== 'upgrade' && (", "lower !== '' && ("],
+      ['an upgrade is read again', "name.toLowerCase() !== 'upgrade'", 'true'],
     ]),
     {
       file: 'src/upstream/reused-reads.ts',

@@ -5,18 +5,8 @@ export function headerWithoutUpgrade({ method, url, httpVersion, rawHeaders }: I
   let lines = `${method} ${url} HTTP/${httpVersion}\r\n`;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? '';
-    const value = rawHeaders[at + 1] ?? '';
-    const lower = name.toLowerCase();
-    const kept = lower === 'connection' ? withoutUpgrade(value) : value;
-    if (lower !== 'upgrade' && (kept !== '' || value === '')) lines += `${name}: ${kept}\r\n`;
+    // That `Connection` names it too makes no upgrade, and does not leave.
+    if (name.toLowerCase() !== 'upgrade') lines += `${name}: ${rawHeaders[at + 1]}\r\n`;
   }
   return Buffer.from(`${lines}\r\n`, 'latin1');
-}
-
-function withoutUpgrade(value: string): string {
-  return value
-    .split(',')
-    .filter((name) => name.trim().toLowerCase() !== 'upgrade')
-    .join(',')
-    .trim();
 }

@@ -28,8 +28,6 @@ export interface Recipient {
   visit: Visit;
   /** The attempts that failed before. */
   tried: readonly Tried[];
-  /** Whether the client has broken the request off, or stalls it. */
-  isAtFault: () => boolean;
 }
 
 /** How long the target asks not to be asked again; undefined if it does not. */
@@ -50,17 +48,17 @@ export function setHead(response: ServerResponse, { exchange, answer }: Answered
 export function deliver(
   desk: Desk,
   answered: Answered,
-  { response, visit, tried, isAtFault }: Recipient,
+  { response, visit, tried }: Recipient,
 ): Promise<void> {
   const { lease, answer, exchange, latencyMs } = answered;
   const { status } = answer;
   return new Promise((resolve) => {
     relay(exchange, response, desk.settings.idleMs, (error, { in: bytesIn, out: bytesOut }) => {
-      const cutOff = error === CLIENT_GONE || isAtFault() ? null : error;
+      const cutOff = error === CLIENT_GONE ? null : error;
       const { ticket } = lease;
       const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
       // An answer for which another proxy was sought has its report.
-      reportLease(lease, () => report(lease, cutOff, facts, waitOf(answer)), desk.trying.onUnstored);
+      reportLease(lease, () => reportAnswer(lease, answer, error, facts), desk.trying.onUnstored);
       visit.end({
         outcome: error === null ? 'ok' : cutOff === null ? 'aborted' : 'failed',
         status,
@@ -76,13 +74,13 @@ export function deliver(
   });
 }
 
-/** An answer that was cut off is a failure, unless the client has cut it off. */
-function report(
+/** Reports an answer. One that was cut off is a failure, unless the client has cut it off. */
+export function reportAnswer(
   lease: Lease,
-  cutOff: Error | null,
+  answer: AnswerHead,
+  error: Error | null,
   facts: OutcomeReport,
-  retryAfterMs: number | undefined,
 ): void {
-  if (cutOff === null) lease.report({ ...facts, retryAfterMs });
-  else lease.fail({ ...facts, kind: failureOf(cutOff)?.kind });
+  if (error === null || error === CLIENT_GONE) lease.report({ ...facts, retryAfterMs: waitOf(answer) });
+  else lease.fail({ ...facts, kind: failureOf(error)?.kind });
 }

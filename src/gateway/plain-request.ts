@@ -94,8 +94,7 @@ export class PlainRequest {
     try {
       const { answered, tried } = await sender.answer();
       answering();
-      const isAtFault = (): boolean => this.#isGone || body.isStalled;
-      await deliver(this.#desk, answered, { response, visit: this.#visit, tried, isAtFault });
+      await deliver(this.#desk, answered, { response, visit: this.#visit, tried });
     } catch (error) {
       answering();
       this.#unserved(error, attempts, asking.user !== null);

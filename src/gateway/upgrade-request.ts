@@ -1,6 +1,5 @@
 import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Lease, OutcomeReport } from '../rotation/index.ts';
 import { connect } from '../upstream/index.ts';
 import { loginOf } from './asking.ts';
 import type { Desk } from './desk.ts';
@@ -9,12 +8,12 @@ import type { AnswerHead } from './exchange/answer-head.ts';
 import { HttpConnection } from './exchange/connection.ts';
 import type { Exchange } from './exchange/exchange.ts';
 import type { Leaving } from './exchange/leaving.ts';
-import { CLIENT_GONE, failureOf, MALFORMED_ANSWER, statusFailure } from './failures.ts';
+import { CLIENT_GONE, MALFORMED_ANSWER, statusFailure } from './failures.ts';
 import { framingProblem, hostDisagrees } from './framing.ts';
 import { leavingHeaders } from './leaving-headers.ts';
 import { openTunnel } from './open-tunnel.ts';
 import type { Settings } from './options.ts';
-import { waitOf } from './plain-answer.ts';
+import { reportAnswer } from './plain-answer.ts';
 import { parsePlainUrl } from './plain-url.ts';
 import { valuesOf } from './raw-headers.ts';
 import { relay } from './relay.ts';
@@ -83,7 +82,7 @@ export async function serveUpgrade(
       deliver(incoming, client, value, settings.idleMs, (error, { in: bytesIn, out: bytesOut }) => {
         const { status } = answer;
         const facts = { status, latencyMs, bytes: bytesIn + bytesOut };
-        reportLease(lease, () => report(lease, answer, error, facts), trying.onUnstored);
+        reportLease(lease, () => reportAnswer(lease, answer, error, facts), trying.onUnstored);
         const outcome = error === null ? 'ok' : error === CLIENT_GONE ? 'aborted' : 'failed';
         visit.end({ outcome, status, proxy: lease.proxy.id, lease: lease.ticket, tried, bytesIn, bytesOut });
       });
@@ -150,12 +149,6 @@ function deliver(
     else client.destroy();
     done(error, carried);
   });
-}
-
-/** An answer that was cut off is a failure, unless the client has cut it off. */
-function report(lease: Lease, answer: AnswerHead, error: Error | null, facts: OutcomeReport): void {
-  if (error === null || error === CLIENT_GONE) lease.report({ ...facts, retryAfterMs: waitOf(answer) });
-  else lease.fail({ ...facts, kind: failureOf(error)?.kind });
 }
 
 /** Why an answer must not reach the client; null if it may. */

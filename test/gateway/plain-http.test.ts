@@ -32,6 +32,18 @@ async function badAndGood(bad: (peer: RawClient) => unknown) {
   return { first, second, ...(await openGateway([first, second], { reuse: 'never' })) };
 }
 
+/** A proxy that answers with the body that it got, and the headers that came with it. */
+async function echoing() {
+  const heads: string[] = [];
+  const proxy = await Scripted.start(
+    answering(({ head, body }) => {
+      heads.push(head);
+      return ok(`got ${body}`);
+    }),
+  );
+  return { proxy, heads };
+}
+
 const closing = async (peer: RawClient): Promise<void> => {
   await peer.until('\r\n\r\n');
   peer.socket.destroy();
@@ -229,13 +241,7 @@ describe('the body of a request', () => {
   });
 
   it('of a client of HTTP/1.0, which knows no 100 Continue, is neither announced nor waited for', async () => {
-    const heads: string[] = [];
-    const proxy = await Scripted.start(
-      answering(({ head, body }) => {
-        heads.push(head);
-        return ok(`got ${body}`);
-      }),
-    );
+    const { proxy, heads } = await echoing();
     const { port } = await openGateway([proxy]);
     for (const method of ['POST', 'GET']) {
       const client = await send(
@@ -330,13 +336,7 @@ describe('the body of a request', () => {
   });
 
   it('may come with an Upgrade that is not taken up, such as h2c', async () => {
-    const heads: string[] = [];
-    const proxy = await Scripted.start(
-      answering(({ head, body }) => {
-        heads.push(head);
-        return ok(`got ${body}`);
-      }),
-    );
+    const { proxy, heads } = await echoing();
     const { port } = await openGateway([proxy]);
     for (const upgrade of [
       'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n',
@@ -602,6 +602,20 @@ describe('an answer', () => {
     }
     await expectNothingLeft(opened, 3);
   });
+});
+
+it('what follows a body that nobody has waited for is no request', async () => {
+  const proxy = await Scripted.start(async (peer) => {
+    await peer.until('\r\n\r\n');
+    peer.write(ok('enough'));
+  });
+  const { port, log, gateway } = await openGateway([proxy]);
+  const client = await send(port, post('a body').slice(0, -2));
+  expect(await client.answer()).toMatchObject({ status: 200, body: 'enough' });
+  client.write(`dy${get('/next')}`);
+  expect(await client.rest()).toBe('');
+  await until(() => gateway.stats().connections === 0);
+  expect([log.length, proxy.connections]).toEqual([1, 1]);
 });
 
 describe('connections to a proxy', () => {

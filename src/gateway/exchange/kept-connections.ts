@@ -2,6 +2,8 @@ import type { HttpConnection } from './connection.ts';
 
 /** How many idle connections are kept for each proxy, login and session. */
 const MOST_IDLE = 32;
+/** For so many of them, so that sessions which nobody uses again do not take all files that may be open. */
+const MOST_KEYS = 1_000;
 /** How often it is looked whether connections have been kept too long. Milliseconds. */
 const LOOK_EVERY = 1_000;
 
@@ -15,6 +17,7 @@ interface Kept {
 export class KeptConnections {
   readonly #kept = new Map<string, Kept[]>();
   #looking: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   /** The connection that was used last: those before it may grow too old. Null if there is not one. */
   take(key: string): HttpConnection | null {
@@ -29,17 +32,23 @@ export class KeptConnections {
     }
   }
 
-  /** Keeps a connection for so many milliseconds. */
+  /** Keeps a connection for so many milliseconds, or closes it if there is no place for it. */
   keep(key: string, connection: HttpConnection, ms: number): void {
     const until = performance.now() + ms;
     const kept = this.#kept.get(key);
+    if (this.#isClosed || (kept === undefined && this.#kept.size >= MOST_KEYS)) {
+      connection.destroy();
+      return;
+    }
     if (kept === undefined) this.#kept.set(key, [{ connection, until }]);
     else kept.push({ connection, until });
     if (kept !== undefined && kept.length > MOST_IDLE) kept.shift()?.connection.destroy();
     this.#looking ??= setInterval(() => this.#look(), LOOK_EVERY).unref();
   }
 
+  /** Closes all of them, and those that come later. */
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#looking);
     this.#looking = undefined;
     for (const { connection } of [...this.#kept.values()].flat()) connection.destroy();
